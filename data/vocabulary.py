@@ -1,0 +1,33 @@
+"""The event types a log speaks of, and the groups they form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Event types in a fixed order, and named groups of them (`email`, `web`, `contact` …).
+
+    A type that is not listed is unknown: it counts for `any` and for nothing else.
+    The group `contact` holds what is done to a lead, `answer` what a lead does about it.
+
+    >>> words = Vocabulary(("page_view", "email_click"), {"email": ("email_click",)})
+    >>> words.members("email"), words.members("page_view")
+    (('email_click',), ('page_view',))
+    """
+
+    types: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def members(self, events: str) -> tuple[str, ...]:
+        """Event types that `events` (a type, a group or `any`) stands for; raises KeyError if it is none of them."""
+        if events == ANY:
+            return self.types
+        if events in self.groups:
+            return self.groups[events]
+        if events in self.types:
+            return (events,)
+        raise KeyError(events)

@@ -1,0 +1,1 @@
+"""What a model may know of a lead at a moment."""

@@ -1,0 +1,110 @@
+"""The default set of features for a vocabulary, and its compiled form as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from data.contract import UsageError
+from data.vocabulary import ANY, Vocabulary
+from features import definitions
+from features.definitions import (
+    ActiveDays,
+    Age,
+    Cadence,
+    Count,
+    Decayed,
+    Definition,
+    DistinctTypes,
+    FirstTouch,
+    IgnoredInRow,
+    Kind,
+    LastTouch,
+    Max,
+    Mean,
+    Profile,
+    ProfileNumber,
+    Recency,
+    Sessions,
+    Sum,
+    Trend,
+)
+
+CONTACT, ANSWER = "contact", "answer"
+
+
+def default_catalogue(
+    vocabulary: Vocabulary, profile_columns: Mapping[str, Kind], hidden: Sequence[str] = ()
+) -> list[Definition]:
+    """About a hundred features for a vocabulary: what happened, how often, how lately, to whom.
+
+    `hidden` event types (outcomes of the target) get no column of their own.
+
+    >>> words = Vocabulary(("page_view",), {})
+    >>> [each.name for each in default_catalogue(words, {"industry": "category"})][:3]
+    ['count_any_1d', 'count_any_7d', 'count_any_30d']
+    """
+    types = [name for name in vocabulary.types if name not in hidden]
+    groups = [
+        name for name, members in vocabulary.groups.items() if len(members) > 1 and not set(members) & set(hidden)
+    ]
+    chosen: list[Definition] = [
+        *(Count(ANY, days) for days in (1, 7, 30, 90, None)),
+        *(Count(group, days) for group in groups for days in (7, 30, None)),
+        *(Count(name, days) for name in types for days in (30, None)),
+        *(Recency(events) for events in (ANY, *groups)),
+        *(Decayed(events, 7) for events in (ANY, *groups)),
+        *(Decayed(ANY, days) for days in (1, 30)),
+        *(Trend(ANY, short, long) for short, long in ((7, 30), (30, 90))),
+        *(ActiveDays(ANY, days) for days in (7, 30, None)),
+        *(Sessions(ANY, days) for days in (30, None)),
+        *(DistinctTypes(days) for days in (30, None)),
+        Cadence(ANY),
+        Age(),
+        Sum(ANY, 90),
+        Sum(ANY),
+        Mean(ANY),
+        Max(ANY),
+        FirstTouch("channel"),
+        LastTouch("channel"),
+        FirstTouch("event_type"),
+        LastTouch("event_type"),
+    ]
+    if CONTACT in vocabulary.groups and ANSWER in vocabulary.groups:
+        chosen.append(IgnoredInRow(CONTACT, ANSWER))
+    return chosen + [
+        Profile(column) if kind == "category" else ProfileNumber(column) for column, kind in profile_columns.items()
+    ]
+
+
+def to_json(catalogue: Sequence[Definition]) -> list[dict[str, Any]]:
+    """The catalogue as plain values; it travels with the model.
+
+    >>> to_json([Count("page_view", 7)])
+    [{'feature': 'Count', 'events': 'page_view', 'days': 7}]
+    """
+    return [{"feature": type(each).__name__, **asdict(each)} for each in catalogue]
+
+
+def from_json(items: Sequence[Mapping[str, Any]]) -> list[Definition]:
+    """Inverse of `to_json`. Raises UsageError for a feature or field that does not exist."""
+    return [_definition(dict(item)) for item in items]
+
+
+def _definition(item: dict[str, Any]) -> Definition:
+    name = item.pop("feature", None)
+    kind = KINDS.get(str(name))
+    if kind is None:
+        raise UsageError(f"feature {name!r} is of no known kind; known are {', '.join(sorted(KINDS))}")
+    try:
+        return kind(**item)
+    except TypeError as error:
+        raise UsageError(f"feature {name} does not fit its fields: {error}") from None
+
+
+KINDS: dict[str, type[Definition]] = {
+    kind.__name__: kind
+    for kind in vars(definitions).values()
+    if isinstance(kind, type) and issubclass(kind, Definition) and kind is not Definition
+}

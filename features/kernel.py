@@ -1,0 +1,125 @@
+"""The one place that computes features: sorted histories and moments in, one row per moment out.
+
+Each lead's events are walked once, in the order in which they became known. At every moment events that have
+become visible enter the accumulators and events that have grown too old leave them, so that the cost is
+proportional to events + moments. Nothing depends on other moments or other leads: a row computed alone equals
+the same row computed in a batch, bit by bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.histories import Histories
+from features.definitions import FirstTouch, LastTouch, Profile, ProfileNumber
+from features.plan import Plan
+from features.walk import walk
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of leads, sorted by (lead, as_of).
+
+    lead: int32[m], the lead's row in the histories. as_of: int64[m], µs UTC.
+    """
+
+    lead: NDArray[np.int32]
+    as_of: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.as_of)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What the compiled kernel returns for m moments.
+
+    numbers: float32[m, number columns]. first, last: int64[m, touch groups], event rows, -1 for none.
+    version: int64[m], profile row, -1 for none.
+    """
+
+    numbers: NDArray[np.float32]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    version: NDArray[np.int64]
+
+
+def compute(plan: Plan, histories: Histories, moments: Moments) -> pa.Table:
+    """Feature table: one row per moment, columns in the order of the plan's definitions.
+
+    Number columns are float32 with NaN for missing, category columns dictionary<string> with null for missing.
+    """
+    computed = compute_arrays(plan, histories, moments)
+    columns = list(_columns(plan, histories, computed))
+    return pa.Table.from_arrays(columns, names=[each.name for each in plan.definitions])
+
+
+def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Computed:
+    """The same as plain arrays, for callers that need no table. Raises ValueError when moments are not sorted."""
+    m, touches = len(moments), len(plan.touch_group)
+    computed = Computed(
+        np.empty((m, len(plan.instructions.ops)), np.float32),
+        np.empty((m, touches), np.int64),
+        np.empty((m, touches), np.int64),
+        np.empty(m, np.int64),
+    )
+    sorted_ = walk(
+        plan.instructions,
+        plan.codes(histories.types),
+        plan.touch_group,
+        (
+            histories.starts,
+            histories.known_at,
+            histories.occurred_at,
+            histories.event_type,
+            histories.value,
+            histories.bot,
+        ),
+        (histories.profiles.starts, histories.profiles.valid_from),
+        (moments.lead, moments.as_of),
+        (computed.numbers, computed.first, computed.last, computed.version),
+    )
+    if not sorted_:
+        raise ValueError("moments are not sorted by (lead, as_of)")
+    return computed
+
+
+def _columns(plan: Plan, histories: Histories, computed: Computed) -> Iterator[pa.Array | pa.ChunkedArray]:
+    numbers = iter(np.ascontiguousarray(computed.numbers.T))
+    touches = iter(zip(computed.first.T, computed.last.T, strict=True))
+    versions = pa.array(computed.version, mask=computed.version < 0)
+    for each in plan.definitions:
+        match each:
+            case FirstTouch():
+                yield _touched(histories, each.of, next(touches)[0])
+            case LastTouch():
+                yield _touched(histories, each.of, next(touches)[1])
+            case Profile():
+                yield _taken(histories, each.column, versions, pa.string()).combine_chunks().dictionary_encode()
+            case ProfileNumber():
+                yield _taken(histories, each.column, versions, pa.float32()).fill_null(float("nan"))
+            case _:
+                yield pa.array(next(numbers))
+
+
+def _touched(histories: Histories, of: str, events: NDArray[np.int64]) -> pa.DictionaryArray:
+    """Names of the events at these rows; -1 gives null."""
+    codes, names = (
+        (histories.event_type, histories.types) if of == "event_type" else (histories.channel, histories.channels)
+    )
+    found = codes[events] if len(codes) else np.full(len(events), -1, np.int32)
+    missing = (events < 0) | (found < 0)
+    indices = pa.array(np.where(missing, 0, found).astype(np.int32), mask=missing)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
+
+
+def _taken(histories: Histories, column: str, versions: pa.Array, dtype: pa.DataType) -> pa.ChunkedArray:
+    table = histories.profiles.columns
+    if column not in table.column_names:
+        return pa.chunked_array([pa.nulls(len(versions), dtype)])
+    return table.column(column).take(versions).cast(dtype, safe=False)

@@ -1,0 +1,213 @@
+"""Which moments to learn from, and their labels: policies, targets, maturity, censoring.
+
+Label: 1 if a target event occurs in [as_of + gap, as_of + gap + horizon). A moment is mature when that whole
+window lies before the end of observation. A moment that is neither mature nor converted is censored: its label
+is unknown, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY
+from data.histories import Histories
+from features.kernel import Moments
+
+FAR = 2**62
+MONDAY = 4 * US_PER_DAY
+"""1970-01-05, a Monday: grids of whole weeks fall on Mondays, 00:00 UTC."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted.
+
+    events: event types that count. closed_by: event types that end the chance (deal lost).
+    requires: a lead is in the population only after one of these (a customer: after a first purchase).
+    repeats: whether the target can happen again; if not, a lead leaves the population when it has happened.
+    horizon_days, gap_days: the label window is [as_of + gap, as_of + gap + horizon).
+    """
+
+    name: str
+    events: tuple[str, ...]
+    closed_by: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    repeats: bool = False
+    horizon_days: int = 30
+    gap_days: int = 0
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Event types that cannot be seen before a moment of this target, and so are no features."""
+        return self.closed_by if self.repeats else (*self.events, *self.closed_by)
+
+
+@dataclass(frozen=True)
+class MomentPolicy:
+    """At which moments of its life a lead is looked at.
+
+    grid: every `every_days` days at 00:00 UTC, the same instants for all leads (multiples of 7: Mondays).
+    ages: at `ages_days` days after the lead was created. events: just after each event became known.
+    max_age_days: no moment later than this after creation. max_per_lead: more moments are thinned evenly and
+    weighted up, so that sums over moments stay the same.
+    """
+
+    policy: Literal["grid", "ages", "events"] = "grid"
+    every_days: int = 7
+    ages_days: tuple[int, ...] = (1, 3, 7, 14, 30, 60, 90)
+    max_age_days: int = 365
+    max_per_lead: int = 60
+
+
+@dataclass(frozen=True)
+class LabelledMoments:
+    """Moments in order of (lead, as_of) with what became of them.
+
+    label: int8, 1 converted, 0 not, -1 unknown (exactly where censored). mature, censored: bool. weight: float32.
+    """
+
+    moments: Moments
+    label: NDArray[np.int8]
+    mature: NDArray[np.bool_]
+    censored: NDArray[np.bool_]
+    weight: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.moments)
+
+
+def label_moments(histories: Histories, target: Target, policy: MomentPolicy, observed_until: int) -> LabelledMoments:
+    """All moments of the leads in the target's population up to `observed_until` (µs UTC), with labels."""
+    lead, as_of, weight = _candidates(histories, target, policy, observed_until)
+    opens = as_of + target.gap_days * US_PER_DAY
+    closes = opens + target.horizon_days * US_PER_DAY
+    starts, times = _times_of(histories, target.events)
+    following = _first_from(starts, times, lead, opens)
+    keep = np.ones(len(lead), np.bool_) if target.repeats else _first_from(starts, times, lead, as_of) >= opens
+    # What the log cannot know yet is no outcome: it ends at observed_until.
+    converted = (following < closes) & (following < observed_until)
+    mature = closes <= observed_until
+    censored = ~mature & ~converted
+    label = np.where(censored, -1, converted).astype(np.int8)
+    return LabelledMoments(
+        Moments(lead[keep], as_of[keep]), label[keep], mature[keep], censored[keep], weight[keep].astype(np.float32)
+    )
+
+
+def open_moments(histories: Histories, target: Target, as_of: int) -> Moments:
+    """One moment at `as_of` for every lead that is in the target's population then: what there is to score."""
+    created, closed = _lifetimes(histories, target)
+    lead = np.flatnonzero((created < as_of) & (as_of <= closed)).astype(np.int32)
+    return Moments(lead, np.full(len(lead), as_of, np.int64))
+
+
+def _candidates(
+    histories: Histories, target: Target, policy: MomentPolicy, observed_until: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+    created, closed = _lifetimes(histories, target)
+    last = np.minimum(np.minimum(closed, observed_until), created + policy.max_age_days * US_PER_DAY)
+    if policy.policy == "grid":
+        lead, as_of = _grid(created, last, policy.every_days * US_PER_DAY)
+    elif policy.policy == "ages":
+        lead, as_of = _ages(created, policy.ages_days)
+    else:
+        lead, as_of = _after_events(histories)
+    inside = (as_of > created[lead]) & (as_of <= last[lead])
+    return _thin(lead[inside], as_of[inside], policy.max_per_lead)
+
+
+def _grid(
+    created: NDArray[np.int64], last: NDArray[np.int64], step: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    anchor = MONDAY % step
+    first = (created - anchor) // step + 1
+    count = np.maximum((last - anchor) // step - first + 1, 0)
+    count[created >= FAR] = 0
+    lead = np.repeat(np.arange(len(created), dtype=np.int32), count)
+    nth = np.arange(len(lead)) - np.repeat(np.cumsum(count) - count, count)
+    return lead, (first[lead] + nth) * step + anchor
+
+
+def _ages(created: NDArray[np.int64], ages: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    lead = np.repeat(np.flatnonzero(created < FAR).astype(np.int32), len(ages))
+    days = np.tile(np.array(sorted(ages), dtype=np.int64), len(lead) // max(len(ages), 1))
+    return lead, created[lead] + days * US_PER_DAY
+
+
+def _after_events(histories: Histories) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    lead = _lead_of_events(histories)
+    as_of = histories.known_at + 1
+    fresh = np.ones(len(lead), np.bool_)
+    fresh[1:] = (lead[1:] != lead[:-1]) | (as_of[1:] != as_of[:-1])
+    return lead[fresh], as_of[fresh]
+
+
+def _thin(
+    lead: NDArray[np.int32], as_of: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+    """Keeps at most `most` moments a lead, evenly spread; the kept ones carry the weight of all."""
+    _, begins, counts = np.unique(lead, return_index=True, return_counts=True)
+    total = np.repeat(counts, counts)
+    nth = np.arange(len(lead)) - np.repeat(begins, counts)
+    kept = np.minimum(total, most)
+    chosen = (nth * kept) // np.maximum(total, 1) != ((nth - 1) * kept) // np.maximum(total, 1)
+    return lead[chosen], as_of[chosen], (total / np.maximum(kept, 1))[chosen]
+
+
+def _lifetimes(histories: Histories, target: Target) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """int64[n_leads] each: from when on a lead is in the population, and the event that ends it (FAR for none)."""
+    created = _first_known(histories)
+    if target.requires:
+        starts, times = _times_of(histories, target.requires, histories.known_at)
+        created = np.maximum(created, _first_of_lead(starts, times))
+    starts, times = _times_of(histories, target.outcomes)
+    return created, _first_of_lead(starts, times)
+
+
+def _first_known(histories: Histories) -> NDArray[np.int64]:
+    events = _first_of_lead(histories.starts, histories.known_at)
+    profiles = _first_of_lead(histories.profiles.starts, histories.profiles.valid_from)
+    return np.minimum(events, profiles)
+
+
+def _first_of_lead(starts: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    first = np.full(len(starts) - 1, FAR, np.int64)
+    some = starts[1:] > starts[:-1]
+    first[some] = times[starts[:-1][some]]
+    return first
+
+
+def _times_of(
+    histories: Histories, types: Sequence[str], times: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sorted times of the leads' events of these types (occurred_at by default), and where each lead's begin."""
+    wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
+    rows = np.flatnonzero(wanted[histories.event_type]) if histories.n_events else np.empty(0, np.int64)
+    lead = _lead_of_events(histories)[rows]
+    found = (histories.occurred_at if times is None else times)[rows]
+    order = np.lexsort((found, lead))
+    return np.searchsorted(lead, np.arange(histories.n_leads + 1)), found[order]
+
+
+def _lead_of_events(histories: Histories) -> NDArray[np.int32]:
+    return np.repeat(np.arange(histories.n_leads, dtype=np.int32), np.diff(histories.starts))
+
+
+@njit(cache=True, nogil=True)
+def _first_from(
+    starts: NDArray[np.int64], times: NDArray[np.int64], lead: NDArray[np.int32], at: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """For each (lead, at) the lead's first time that is not before `at`, FAR for none."""
+    found = np.full(len(lead), FAR, np.int64)
+    for i in range(len(lead)):
+        begin, end = starts[lead[i]], starts[lead[i] + 1]
+        k = begin + np.searchsorted(times[begin:end], at[i])
+        if k < end:
+            found[i] = times[k]
+    return found

@@ -1,0 +1,200 @@
+"""The training set: who, when, label, and what was known then, as one Parquet shard per bucket of the event log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contract import DataError
+from data.eventlog import EventLog
+from data.histories import Histories
+from data.vocabulary import Vocabulary
+from features.catalogue import from_json, to_json
+from features.definitions import Definition
+from features.kernel import Moments, compute
+from features.moments import LabelledMoments, MomentPolicy, Target, label_moments
+from features.plan import Plan, compile_plan
+
+KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight")
+"""The columns of a shard that are no features."""
+CHUNK = 32_768
+FORMAT = 1
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training set holds."""
+
+    log_digest: str
+    observed_until: int
+    vocabulary: Vocabulary
+    catalogue: list[Definition]
+    target: Target
+    policy: MomentPolicy
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, the same for the same recipe."""
+        return {
+            "format": FORMAT,
+            "log_digest": self.log_digest,
+            "observed_until": self.observed_until,
+            "vocabulary": asdict(self.vocabulary),
+            "catalogue": to_json(self.catalogue),
+            "target": asdict(self.target),
+            "policy": asdict(self.policy),
+        }
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A training set on disk. Rows: moments; `label` is null where censored."""
+
+    path: Path
+    recipe: dict[str, Any]
+    moments: int
+    positives: int
+    mature: int
+    censored: int
+    digest: str
+
+    @staticmethod
+    def open(path: Path) -> TrainingSet:
+        """Opens a training set that was built completely; raises DataError when there is none."""
+        try:
+            about = json.loads((path / "training_set.json").read_text())
+        except (OSError, ValueError):
+            raise DataError(f"{path} holds no complete training set; run `leadscore features` first") from None
+        return TrainingSet(
+            path, about["recipe"], *(about[k] for k in ("moments", "positives", "mature", "censored")), about["digest"]
+        )
+
+    @property
+    def catalogue(self) -> list[Definition]:
+        return from_json(self.recipe["catalogue"])
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows in order of (as_of, lead_id); category columns share one dictionary."""
+        shards = sorted(self.path.glob("shard-*.parquet"))
+        table = pa.concat_tables([pq.read_table(shard, columns=columns) for shard in shards]).unify_dictionaries()
+        return table.sort_by([("as_of", "ascending"), ("lead_id", "ascending")])
+
+
+def build(
+    log: EventLog, recipe: Recipe, out: Path, jobs: int = 2, progress: Progress = lambda done, of: None
+) -> TrainingSet:
+    """Builds the training set bucket by bucket with joblib; on a cluster when joblib's backend is one.
+
+    A finished shard of the same recipe is kept, so that an interrupted build goes on where it stopped.
+    Raises DataError when the log has changed since the recipe was made.
+    """
+    if log.digest != recipe.log_digest:
+        raise DataError(f"{log.path} has changed since the recipe was made; start again")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "training_set.json").unlink(missing_ok=True)
+    for stale in set(out.glob("shard-*")) - {_shard(out, number) for number in range(log.n_buckets)}:
+        stale.unlink()
+    tasks = (joblib.delayed(build_shard)(log.path, number, recipe, out) for number in range(log.n_buckets))
+    done = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")(tasks)
+    for finished, _ in enumerate(done, start=1):
+        progress(finished, log.n_buckets)
+    return _finish(out, recipe, log.n_buckets)
+
+
+def build_shard(log_path: Path, number: int, recipe: Recipe, out: Path) -> None:
+    """Writes one bucket's shard, unless it is there already; what it holds depends on nothing but its arguments."""
+    shard = _shard(out, number)
+    if _digest_of(shard) == recipe.digest:
+        return
+    histories = EventLog.open(log_path).bucket(number)
+    plan = compile_plan(recipe.catalogue, recipe.vocabulary)
+    labelled = label_moments(histories, recipe.target, recipe.policy, recipe.observed_until)
+    draft = shard.with_suffix(f".{os.getpid()}.draft")
+    schema = _schema(plan).with_metadata({"recipe": recipe.digest})
+    with pq.ParquetWriter(draft, schema, use_dictionary=["lead_id", *_categories(plan)], compression="lz4") as writer:
+        for rows in _chunks(labelled.moments):
+            writer.write_table(_rows(plan, histories, labelled, rows).cast(schema))
+    os.replace(draft, shard)
+
+
+def _rows(plan: Plan, histories: Histories, labelled: LabelledMoments, rows: slice) -> pa.Table:
+    moments = Moments(labelled.moments.lead[rows], labelled.moments.as_of[rows])
+    label = labelled.label[rows]
+    keys = [
+        histories.lead_ids.take(pa.array(moments.lead)),
+        pa.array(moments.as_of).cast(pa.timestamp("us", "UTC")),
+        pa.array(label, mask=label < 0),
+        pa.array(labelled.mature[rows]),
+        pa.array(labelled.censored[rows]),
+        pa.array(labelled.weight[rows]),
+    ]
+    features = compute(plan, histories, moments)
+    return pa.Table.from_arrays([*keys, *features.columns], names=[*KEYS, *features.column_names])
+
+
+def _chunks(moments: Moments) -> Iterator[slice]:
+    """Slices of about CHUNK moments that end where a lead ends."""
+    ends = np.flatnonzero(np.diff(moments.lead, append=-1)) + 1
+    start = 0
+    for end in ends[
+        np.searchsorted(ends, np.arange(CHUNK, len(moments) + CHUNK, CHUNK)).clip(max=max(len(ends) - 1, 0))
+    ]:
+        if end > start:
+            yield slice(start, int(end))
+            start = int(end)
+
+
+def _schema(plan: Plan) -> pa.Schema:
+    keys = (pa.string(), pa.timestamp("us", "UTC"), pa.int8(), pa.bool_(), pa.bool_(), pa.float32())
+    category = pa.dictionary(pa.int32(), pa.string())
+    kinds = {each.name: category if each.kind == "category" else pa.float32() for each in plan.definitions}
+    return pa.schema([*zip(KEYS, keys, strict=True), *kinds.items()])
+
+
+def _categories(plan: Plan) -> list[str]:
+    return [each.name for each in plan.definitions if each.kind == "category"]
+
+
+def _shard(out: Path, number: int) -> Path:
+    return out / f"shard-{number:03d}.parquet"
+
+
+def _digest_of(shard: Path) -> str:
+    try:
+        return (pq.read_schema(shard).metadata or {}).get(b"recipe", b"").decode()
+    except (OSError, pa.ArrowInvalid):
+        return ""
+
+
+def _finish(out: Path, recipe: Recipe, shards: int) -> TrainingSet:
+    """Counts rows and writes the file that makes the set complete."""
+    totals, digest = np.zeros(4, np.int64), hashlib.sha256()
+    for number in range(shards):
+        keys = pq.read_table(_shard(out, number), columns=["label", "mature", "censored"])
+        label = keys.column("label").fill_null(-1).to_numpy()
+        totals += [
+            len(keys),
+            (label == 1).sum(),
+            *(keys.column(name).to_numpy().sum() for name in ("mature", "censored")),
+        ]
+        digest.update(hashlib.sha256(_shard(out, number).read_bytes()).digest())
+    names = ("moments", "positives", "mature", "censored")
+    about = {"recipe": recipe.to_json(), **dict(zip(names, totals.tolist(), strict=True)), "digest": digest.hexdigest()}
+    draft = out / "training_set.json.draft"
+    draft.write_text(json.dumps(about, indent=1))
+    os.replace(draft, out / "training_set.json")
+    return TrainingSet.open(out)

@@ -1,0 +1,379 @@
+"""The compiled walk through histories: at each moment old events leave, fresh ones enter, columns are read off.
+
+Each step is one flat function over plain arrays, because Numba counts references of every array that crosses a
+call: done per event, that would cost more than the work itself. All steps stand in this one file, because Numba's
+cache of compiled code notices a change only in the file of the function that it has cached.
+
+The accumulators of a lead:
+
+counts: int64[rows, W], events (and distinct types, sessions, active days, values) per window.
+totals: float64[rows, W], whole ten-thousandths: exact, and independent of order, up to 2**53 of them.
+touch: int32[G, 2], first and last event of a group by occurred_at, -1 for none.
+decayed: float64[D], decayed counts as of the group's last event, so that they never overflow.
+pressed: int64[P, 2], contacts since the last answer, and that answer's time.
+day_event: int32[rows, days], the latest visible event of a calendar day: it makes the day active.
+opens: bool[rows, events], whether an event opens a session.
+top: float64[rows, events + 1], Fenwick trees (Fenwick 1994) of maxima, from the last event by occurred_at back.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY, US_PER_SECOND, VALUE_SCALE, is_visible, visible_version
+from features.plan import (
+    AGE,
+    CADENCE,
+    COUNT,
+    DAY_ROW,
+    DECAY_FROM,
+    DECAY_TO,
+    DECAYED,
+    DISTINCT_ROW,
+    EVER,
+    IGNORED,
+    MAX,
+    MEAN,
+    RECENCY,
+    SESSION_ROW,
+    SUM,
+    TOP_ROW,
+    TOTAL_ROW,
+    TREND,
+    VALUED_ROW,
+)
+
+NEVER = -EVER
+SESSION_GAP = 30 * 60 * US_PER_SECOND
+FIRST, LAST = 0, 1
+
+
+class State(NamedTuple):
+    """Accumulators, and per event of the lead: code, order, place and day (see `_arrange`)."""
+
+    counts: NDArray[np.int64]
+    totals: NDArray[np.float64]
+    touch: NDArray[np.int32]
+    decayed: NDArray[np.float64]
+    pressed: NDArray[np.int64]
+    day_event: NDArray[np.int32]
+    opens: NDArray[np.bool_]
+    top: NDArray[np.float64]
+    code: NDArray[np.int32]
+    order: NDArray[np.int32]
+    place: NDArray[np.int32]
+    day: NDArray[np.int32]
+
+
+@njit(cache=True, nogil=True)
+def walk(plan, code_of, touch_group, events, profiles, moments, out):
+    """Fills `out` lead by lead; returns False when moments are not sorted by (lead, as_of).
+
+    plan: Instructions. code_of: int32, vocabulary code of each of the log's event types.
+    events: (starts, known_at, occurred_at, event_type, value, bot). profiles: (starts, valid_from).
+    moments: (lead, as_of). out: (numbers float32[m, N], first int64[m, T], last int64[m, T], version int64[m]).
+    """
+    starts, profile_starts, valid_from = events[0], profiles[0], profiles[1]
+    lead, as_of, version = moments[0], moments[1], out[3]
+    longest = 0
+    for r in range(len(as_of)):
+        longest = max(longest, starts[lead[r] + 1] - starts[lead[r]])
+    state = _new_state(plan, longest)
+    row = 0
+    while row < len(as_of):
+        of, stop = lead[row], row + 1
+        while stop < len(as_of) and lead[stop] == of and as_of[stop] >= as_of[stop - 1]:
+            stop += 1
+        if stop < len(as_of) and lead[stop] <= of:
+            return False
+        oldest, newest = profile_starts[of], profile_starts[of + 1]
+        for r in range(row, stop):
+            version[r] = visible_version(valid_from, oldest, newest, as_of[r])
+        created = valid_from[oldest] if newest > oldest else EVER
+        _walk_lead(
+            plan, state, code_of, touch_group, events, starts[of], starts[of + 1], as_of, row, stop, created, out
+        )
+        row = stop
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, start, stop, created, out):
+    """One lead: its events are `begin:end`, its moments `start:stop`; `created` is its first profile version's time."""
+    known_at, occurred_at, kind = events[1][begin:end], events[2][begin:end], events[3][begin:end]
+    value, bot, n = events[4][begin:end], events[5][begin:end], end - begin
+    counts, totals, touch, decayed, pressed, day_event, opens, top, code, order, place, day = state
+    windows, group_start, group_ids, groups, half_life = (
+        plan.windows,
+        plan.group_start,
+        plan.group_ids,
+        plan.groups,
+        plan.half_life,
+    )
+    _clear(state, n)
+    _arrange(occurred_at, order, place, day)
+    for i in range(n):
+        code[i] = code_of[kind[i]]
+    expired = np.zeros(len(windows), np.int64)
+    seen, past, first_seen, before = 0, 0, EVER, NEVER
+    for r in range(start, stop):
+        now, fresh = as_of[r], seen
+        _expire(
+            before, now, windows, expired, plan.first_day_row, known_at, occurred_at, value, bot, code, order, day,
+            group_start, group_ids, groups, counts, totals, day_event, opens,
+        )  # fmt: skip
+        seen = _admit(
+            fresh, now, windows, plan.first_day_row, known_at, occurred_at, value, bot, code, place, day,
+            group_start, group_ids, groups, half_life, counts, totals, touch, decayed, day_event, opens, top,
+        )  # fmt: skip
+        while past < n and occurred_at[order[past]] < now:
+            past += 1
+        _press(fresh, seen, past, plan.pressures, plan.member, code, bot, occurred_at, order, touch, pressed)
+        for i in range(fresh, seen):
+            first_seen = min(first_seen, occurred_at[i])
+        if created <= now:
+            first_seen = min(first_seen, created)
+        _read(
+            plan.ops, now, first_seen, expired, half_life, occurred_at,
+            counts, totals, touch, decayed, pressed, top, out[0][r],
+        )  # fmt: skip
+        for k in range(len(touch_group)):
+            first, last = touch[touch_group[k], FIRST], touch[touch_group[k], LAST]
+            out[1][r, k] = begin + first if first >= 0 else -1
+            out[2][r, k] = begin + last if last >= 0 else -1
+        before = now
+
+
+@njit(cache=True, nogil=True)
+def _new_state(plan, events):
+    """Accumulators with room for a lead of up to `events` events."""
+    rows, totals, tall, tops = plan.sizes
+    windows = len(plan.windows)
+    return State(
+        np.empty((rows, windows), np.int64),
+        np.empty((totals, windows), np.float64),
+        np.empty((len(plan.groups), 2), np.int32),
+        np.empty(len(plan.half_life), np.float64),
+        np.empty((len(plan.pressures), 2), np.int64),
+        np.empty((tall, events), np.int32),
+        np.empty((tall, events), np.bool_),
+        np.empty((tops, events + 1), np.float64),
+        np.empty(events, np.int32),
+        np.empty(events, np.int32),
+        np.empty(events, np.int32),
+        np.empty(events, np.int32),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _clear(state, events):
+    """Forgets the lead before; the next one has `events` events."""
+    state.counts[:] = 0
+    state.totals[:] = 0
+    state.touch[:] = -1
+    state.decayed[:] = 0
+    state.pressed[:, 0] = 0
+    state.pressed[:, 1] = NEVER
+    state.day_event[:, :events] = -1
+    state.top[:, : events + 1] = -np.inf
+
+
+@njit(cache=True, nogil=True)
+def _arrange(occurred_at, order, place, day):
+    """Fills `order` (events by occurred_at), `place` (its inverse) and `day` (rank of the calendar day, UTC).
+
+    In-order histories, nearly all, are not sorted again.
+    """
+    n, in_order = len(occurred_at), True
+    for i in range(n):
+        order[i] = i
+        in_order &= i == 0 or occurred_at[i] >= occurred_at[i - 1]
+    if not in_order:
+        order[:n] = np.argsort(occurred_at, kind="mergesort")
+    rank, before = -1, np.int64(0)
+    for k in range(n):
+        i = order[k]
+        today = occurred_at[i] // US_PER_DAY
+        rank += k == 0 or today != before
+        place[i] = k
+        day[i] = rank
+        before = today
+
+
+@njit(cache=True, nogil=True)
+def _expire(
+    before,
+    now,
+    windows,
+    expired,
+    first_day_row,
+    known_at,
+    occurred_at,
+    value,
+    bot,
+    code,
+    order,
+    day,
+    group_start,
+    group_ids,
+    groups,
+    counts,
+    totals,
+    day_event,
+    opens,
+):
+    """Takes events that were counted at the moment `before` out of the windows that they are too old for `now`."""
+    for w in range(len(windows) - 1):
+        while expired[w] < len(known_at) and occurred_at[order[expired[w]]] < now - windows[w]:
+            i = order[expired[w]]
+            expired[w] += 1
+            if bot[i] or not is_visible(known_at[i], before):
+                continue
+            for k in range(group_start[code[i]], group_start[code[i] + 1]):
+                group = group_ids[k]
+                kept = groups[group]
+                counts[group, w] -= 1
+                if kept[DISTINCT_ROW] >= 0:
+                    counts[kept[DISTINCT_ROW], w] -= counts[group, w] == 0
+                if kept[SESSION_ROW] >= 0:
+                    counts[kept[SESSION_ROW], w] -= opens[kept[SESSION_ROW] - len(groups), i]
+                if kept[DAY_ROW] >= 0:
+                    counts[kept[DAY_ROW], w] -= day_event[kept[DAY_ROW] - first_day_row, day[i]] == i
+                if kept[TOTAL_ROW] >= 0 and not np.isnan(value[i]):
+                    counts[kept[VALUED_ROW], w] -= 1
+                    totals[kept[TOTAL_ROW], w] -= np.rint(value[i] * VALUE_SCALE)
+
+
+@njit(cache=True, nogil=True)
+def _admit(
+    fresh,
+    now,
+    windows,
+    first_day_row,
+    known_at,
+    occurred_at,
+    value,
+    bot,
+    code,
+    place,
+    day,
+    group_start,
+    group_ids,
+    groups,
+    half_life,
+    counts,
+    totals,
+    touch,
+    decayed,
+    day_event,
+    opens,
+    top,
+):
+    """Counts the events from `fresh` on that are visible `now`; returns the first that is not."""
+    n, n_windows = len(known_at), len(windows)
+    i = fresh
+    while i < n and is_visible(known_at[i], now):
+        at, whole = occurred_at[i], np.rint(value[i] * VALUE_SCALE)
+        first_window = 0
+        while at < now - windows[first_window]:
+            first_window += 1
+        start, stop = (0, 0) if bot[i] else (group_start[code[i]], group_start[code[i] + 1])
+        for k in range(start, stop):
+            group = group_ids[k]
+            kept = groups[group]
+            last = touch[group, LAST]
+            for w in range(first_window, n_windows):
+                counts[group, w] += 1
+            if kept[DISTINCT_ROW] >= 0:
+                for w in range(first_window, n_windows):
+                    counts[kept[DISTINCT_ROW], w] += counts[group, w] == 1
+            if kept[SESSION_ROW] >= 0:
+                opened = last < 0 or at - occurred_at[last] > SESSION_GAP
+                opens[kept[SESSION_ROW] - len(groups), i] = opened
+                for w in range(first_window, n_windows):
+                    counts[kept[SESSION_ROW], w] += opened
+            if kept[DAY_ROW] >= 0:
+                rival = day_event[kept[DAY_ROW] - first_day_row, day[i]]
+                if rival < 0 or occurred_at[rival] <= at:
+                    day_event[kept[DAY_ROW] - first_day_row, day[i]] = i
+                    for w in range(first_window, n_windows):
+                        counts[kept[DAY_ROW], w] += rival < 0 or occurred_at[rival] < now - windows[w]
+            if kept[TOTAL_ROW] >= 0 and not np.isnan(whole):
+                for w in range(first_window, n_windows):
+                    counts[kept[VALUED_ROW], w] += 1
+                    totals[kept[TOTAL_ROW], w] += whole
+            if kept[TOP_ROW] >= 0 and not np.isnan(whole):
+                node = n - place[i]
+                while node <= n:
+                    top[kept[TOP_ROW], node] = max(top[kept[TOP_ROW], node], whole)
+                    node += node & -node
+            for d in range(kept[DECAY_FROM], kept[DECAY_TO]):
+                gap = (at - occurred_at[last]) / half_life[d] if last >= 0 else 0.0
+                decayed[d] = decayed[d] * np.exp2(-gap) + 1.0 if gap >= 0 else decayed[d] + np.exp2(gap)
+            if last < 0 or at < occurred_at[touch[group, FIRST]]:
+                touch[group, FIRST] = i
+            if last < 0 or at >= occurred_at[last]:
+                touch[group, LAST] = i
+        i += 1
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _press(fresh, seen, past, pressures, member, code, bot, occurred_at, order, touch, pressed):
+    """Counts contacts since the last answer.
+
+    Events `fresh:seen` have become visible just now; `past` events occurred before the moment. Only a new answer
+    makes it look back, and no further than to that answer.
+    """
+    for p in range(len(pressures)):
+        contacts, answer = pressures[p, 0], touch[pressures[p, 1], LAST]
+        answered = occurred_at[answer] if answer >= 0 else NEVER
+        if answered == pressed[p, 1]:
+            for i in range(fresh, seen):
+                pressed[p, 0] += member[code[i], contacts] and not bot[i] and occurred_at[i] > answered
+            continue
+        pressed[p, 0], pressed[p, 1] = 0, answered
+        k = past - 1
+        while k >= 0 and occurred_at[order[k]] > answered:
+            i = order[k]
+            pressed[p, 0] += i < seen and member[code[i], contacts] and not bot[i]
+            k -= 1
+
+
+@njit(cache=True, nogil=True)
+def _read(ops, now, first_seen, expired, half_life, occurred_at, counts, totals, touch, decayed, pressed, top, row):
+    """Fills `row`, float32[N], with the columns' values at the moment `now`; missing is NaN."""
+    for column in range(len(ops)):
+        op, a, b, c = ops[column]
+        number = np.nan
+        if op == COUNT:
+            number = float(counts[a, b])
+        elif op == RECENCY and touch[a, LAST] >= 0:
+            number = (now - occurred_at[touch[a, LAST]]) / US_PER_DAY
+        elif op == SUM:
+            number = totals[a, b] / VALUE_SCALE
+        elif op == MEAN and counts[c, b] > 0:
+            number = totals[a, b] / counts[c, b] / VALUE_SCALE
+        elif op == MAX:
+            best, node = -np.inf, len(occurred_at) - expired[b]
+            while node > 0:
+                best = max(best, top[a, node])
+                node -= node & -node
+            number = best / VALUE_SCALE if best > -np.inf else np.nan
+        elif op == DECAYED:
+            last = touch[b, LAST]
+            number = decayed[a] * np.exp2((occurred_at[last] - now) / half_life[a]) if last >= 0 else 0.0
+        elif op == TREND and counts[a, c] > 0:
+            number = counts[a, b] / counts[a, c]
+        elif op == CADENCE and counts[a, b] > 1:
+            span = occurred_at[touch[a, LAST]] - occurred_at[touch[a, FIRST]]
+            number = span / (counts[a, b] - 1) / US_PER_DAY
+        elif op == IGNORED:
+            number = float(pressed[a, 0])
+        elif op == AGE and first_seen < EVER:
+            number = (now - first_seen) / US_PER_DAY
+        row[column] = number
