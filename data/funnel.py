@@ -1,4 +1,4 @@
-"""The simulated funnel as data: hidden states, rates, hazards, drift and lateness, and the options that switch troubles.
+"""The simulated funnel as data: hidden states, rates, hazards, drift, lateness, and the options of a scenario.
 
 A lead has a hidden persona, which never changes, and a hidden intent, which takes one step a day. Both together are
 its state; state = persona * len(INTENTS) + intent. Days are UTC days counted from START.
@@ -51,7 +51,7 @@ ANSWERS: dict[str, tuple[float, ...]] = {
     "unsubscribe": (0.030, 0.012, 0.008, 0.008),
     "call_answered": (0.12, 0.22, 0.45, 0.60),
 }
-"""Probabilities by intent: an open per mail; click, reply and unsubscribe per open; an answer per call."""
+"""Probabilities by intent that what is named in ANSWER_TO is answered so on the same day."""
 ANSWER_TO = ("email_sent", "email_open", "email_open", "email_open", "sales_call")
 ACTIONS = ("email_sent", "sales_call", "offer_sent")
 """What the company does. Its policy sees only what was visible, so an action says nothing about the state."""
@@ -122,7 +122,7 @@ WEB = ("blog_visit", "page_view", "pricing_view")
 """Behaviour that grows with the tier and wanes with contact pressure."""
 TIER_SCALE, TIER_PATIENCE = (1.0, 200.0), (1.0, 0.1)
 """By tier: the factor on web behaviour, and on the hazard of deal_lost."""
-WEARINESS = {**{name: -0.03 for name in WEB}, "email_open": -0.08, "unsubscribe": 0.15}
+WEARINESS = {**dict.fromkeys(WEB, -0.03), "email_open": -0.08, "unsubscribe": 0.15}
 """Fatigue: change of the log rate or log probability per mail sent in the last 14 days."""
 FATIGUE_DAYS = 14
 LATE = ("inbound_call", "webinar_attended", "meeting", "sales_call", "call_answered")
@@ -167,7 +167,8 @@ class Tables(NamedTuple):
     """The model as arrays, as the compiled generator and filter read it.
 
     transition: [personas, intents, intents]. rate: [behaviours, states], events per day.
-    answer: [answers, states]. asked: int64[answers], code of what is answered. won, lost: [states], hazards per day. customer: [types of CUSTOMER, personas].
+    answer: [answers, states]. asked: int64[answers], code of what is answered.
+    won, lost: [states], hazards per day. customer: [types of CUSTOMER, personas].
     calendar: [behaviours + answers, days], factor of the day. base_rate: [days + longest horizon], on `won`.
     fatigue: [behaviours + answers, mails 0..14], factor. late: [behaviours], whether lateness thins the type.
     gate: int64[behaviours, 2], code of the trigger (-1: none) and days; shut: [behaviours], factor without trigger.

@@ -26,7 +26,7 @@ MEMORY = (1 << 62) - 1
 @njit(cache=True, nogil=True)
 def seen_within(memory: Ints, code: int, days: int) -> bool:
     """Whether a type occurred on one of the `days` days before today; memory[code] has a bit per day, 0 = yesterday."""
-    return (memory[code] & ((1 << days) - 1)) != 0
+    return bool(memory[code] & ((1 << days) - 1))
 
 
 @njit(cache=True, nogil=True)

@@ -52,9 +52,12 @@ PERSONA_LOGITS: dict[str, dict[str, tuple[float, float, float, float]]] = {
         "director": (-0.3, 1.5, -2.0, -0.2), "c_level": (-1.0, 1.8, -2.2, -0.2),
     },
     "company_size": {
-        "1-10": (0, 0.5, 0.2, 0.2), "11-50": (0, 0.3, 0, 0), "1000+": (0.2, -0.5, -0.2, 0.3), "wholesale": (1, 1, -4, -4),
+        "1-10": (0, 0.5, 0.2, 0.2), "11-50": (0, 0.3, 0, 0), "1000+": (0.2, -0.5, -0.2, 0.3),
+        "wholesale": (1, 1, -4, -4),
     },
-    "industry": {"education": (-0.4, -0.3, 1.3, -0.5), "software": (0.1, 0, 0, 1.0), "manufacturing": (0.2, 0.2, -0.4, 0)},
+    "industry": {
+        "education": (-0.4, -0.3, 1.3, -0.5), "software": (0.1, 0, 0, 1.0), "manufacturing": (0.2, 0.2, -0.4, 0),
+    },
     "lead_source": {
         "ebook": (0, -0.2, 0.9, 0.1), "newsletter": (0, 0, 0.5, 0.2), "blog": (0, -0.1, 0.4, 0.3),
         "inbound_call": (0, 0.6, -0.8, -0.8), "outbound": (0.6, -0.8, -0.5, 0), "landing_page": (0, 0.2, -0.3, 0),
@@ -130,11 +133,12 @@ def _prior(profile: dict[str, NDArray[np.str_]]) -> Floats:
     logits = np.tile(PERSONA_LOGITS[""][""], (count, 1))
     for column, values in profile.items():
         for value, odds in PERSONA_LOGITS.get(column, {}).items():
-            logits[profile[column] == value] += odds
+            logits[values == value] += odds
     persona = np.exp(logits)
     persona /= persona.sum(axis=1, keepdims=True)
     intent = np.array([SOURCES[source][3] for source in profile["lead_source"]])
-    return (persona[:, :, None] * intent[:, None, :]).reshape(count, len(PERSONAS) * len(INTENTS))
+    prior: Floats = persona[:, :, None] * intent[:, None, :]
+    return prior.reshape(count, len(PERSONAS) * len(INTENTS))
 
 
 def _choose(rng: np.random.Generator, chances: Floats) -> Ints:

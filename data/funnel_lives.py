@@ -33,22 +33,14 @@ from data.funnel_days import (
     share_of_day,
 )
 from data.funnel_leads import US_PER_HOUR, Cohort
+from data.funnel_log import Log, with_room, write
 from data.funnel_policy import call_chance, mail_chance, offer_chance
 
 LEADS_AT_ONCE = 2_000
 CUSTOMER_TYPES = np.array([CODE[name] for name in CUSTOMER], dtype=np.int64)
 PAGE_VIEW = CODE["page_view"]
-DAY_MOST = 16
-"""More than a day holds of mails, answers, calls, offers and ends."""
 LAST_CONTACT = DAY_OPENS + 8 * US_PER_HOUR
 """Mails and calls go out before 14:00 UTC, so that the answer falls on the same day."""
-
-
-class Log(NamedTuple):
-    """Events written so far: row int64[capacity, 3] holds lead, µs after START, code; size: int64[1]."""
-
-    row: Ints
-    size: Ints
 
 
 class Stranger(NamedTuple):
@@ -141,8 +133,8 @@ def _known_at(lead: Ints, occurred_at: Ints, code: Ints, rng: np.random.Generato
 def _live_one(tables: Tables, who: Stranger, rng: np.random.Generator, log: Log) -> Log:
     today = np.zeros(N_TYPES, dtype=np.bool_)
     walk = Walk(tables, who, np.zeros(N_TYPES, dtype=np.int64), today, np.empty(N_FACTORS), rng)
-    log = _with_room(log, 1)
-    _write(log, today, who.lead, who.created_at, who.entry)
+    log = with_room(log, 1)
+    write(log, today, who.lead, who.created_at, who.entry)
     first_day, days = who.created_at // US_PER_DAY, tables.calendar.shape[1]
     intent, subscribed = who.intent, True
     for day in range(first_day, days):
@@ -159,7 +151,7 @@ def _live_one(tables: Tables, who: Stranger, rng: np.random.Generator, log: Log)
             _approach(walk, day, state, log)
             end = _end(walk, day, state)
             if end >= 0:
-                _write(log, today, who.lead, day * US_PER_DAY + _between(DAY_CLOSES, 23 * US_PER_HOUR, rng), end)
+                write(log, today, who.lead, day * US_PER_DAY + _between(DAY_CLOSES, 23 * US_PER_HOUR, rng), end)
                 return _buy(walk, day + 1, log) if end == WON else log
         end_day(walk.memory, today)
     return log
@@ -174,10 +166,10 @@ def _behave(walk: Walk, day: int, state: int, share: float, log: Log) -> Log:
         total += rates[code]
     opens = DAY_CLOSES - int(share * (DAY_CLOSES - DAY_OPENS)) + 1
     count = walk.rng.poisson(total)
-    log = _with_room(log, count)
+    log = with_room(log, count)
     for _ in range(count):
         at = day * US_PER_DAY + _between(opens, DAY_CLOSES, walk.rng)
-        _write(log, walk.today, walk.who.lead, at, _pick(rates, walk.rng))
+        write(log, walk.today, walk.who.lead, at, _pick(rates, walk.rng))
     return log
 
 
@@ -188,14 +180,14 @@ def _mail(walk: Walk, day: int, state: int, log: Log) -> None:
     if rng.random() >= mail_chance(walk.memory, day, age, walk.who.cadence):
         return
     sent_at = day * US_PER_DAY + _between(DAY_OPENS, LAST_CONTACT, rng)
-    _write(log, walk.today, lead, sent_at, EMAIL_SENT)
+    write(log, walk.today, lead, sent_at, EMAIL_SENT)
     if rng.random() >= walk.tables.answer[OPEN - N_BEHAVIOURS, state] * walk.factors[OPEN]:
         return
     opened_at = sent_at + _between(60 * US_PER_SECOND, 2 * US_PER_HOUR, rng)
-    _write(log, walk.today, lead, opened_at, OPEN)
+    write(log, walk.today, lead, opened_at, OPEN)
     for code in (CLICK, REPLY, UNSUBSCRIBE):
         if rng.random() < walk.tables.answer[code - N_BEHAVIOURS, state] * walk.factors[code]:
-            _write(log, walk.today, lead, opened_at + _between(2 * US_PER_SECOND, US_PER_HOUR, rng), code)
+            write(log, walk.today, lead, opened_at + _between(2 * US_PER_SECOND, US_PER_HOUR, rng), code)
 
 
 @njit(cache=True, nogil=True)
@@ -204,12 +196,12 @@ def _approach(walk: Walk, day: int, state: int, log: Log) -> None:
     midnight, rng, lead = day * US_PER_DAY, walk.rng, walk.who.lead
     if rng.random() < call_chance(walk.memory, day, walk.who.entry):
         called_at = midnight + _between(DAY_OPENS, LAST_CONTACT, rng)
-        _write(log, walk.today, lead, called_at, SALES_CALL)
+        write(log, walk.today, lead, called_at, SALES_CALL)
         if rng.random() < walk.tables.answer[CALL_ANSWERED - N_BEHAVIOURS, state]:
             answered_at = called_at + _between(US_PER_SECOND, 30 * US_PER_SECOND, rng)
-            _write(log, walk.today, lead, answered_at, CALL_ANSWERED)
+            write(log, walk.today, lead, answered_at, CALL_ANSWERED)
     if rng.random() < offer_chance(walk.memory, day):
-        _write(log, walk.today, lead, midnight + _between(DAY_OPENS, DAY_CLOSES, rng), OFFER_SENT)
+        write(log, walk.today, lead, midnight + _between(DAY_OPENS, DAY_CLOSES, rng), OFFER_SENT)
 
 
 @njit(cache=True, nogil=True)
@@ -230,10 +222,10 @@ def _buy(walk: Walk, first_day: int, log: Log) -> Log:
             code = CUSTOMER_TYPES[index]
             scale = walk.tables.scale[walk.who.tier, code] if code == PAGE_VIEW else 1.0
             count = walk.rng.poisson(walk.tables.customer[index, walk.who.persona] * scale)
-            log = _with_room(log, count)
+            log = with_room(log, count)
             for _ in range(count):
                 at = day * US_PER_DAY + _between(DAY_OPENS, DAY_CLOSES, walk.rng)
-                _write(log, walk.today, walk.who.lead, at, code)
+                write(log, walk.today, walk.who.lead, at, code)
     return log
 
 
@@ -253,23 +245,3 @@ def _pick(weights: Floats, rng: np.random.Generator) -> int:
         if left < 0.0:
             break
     return chosen
-
-
-@njit(cache=True, nogil=True)
-def _with_room(log: Log, more: int) -> Log:
-    """A log with room for `more` events and those of one day besides."""
-    if log.size[0] + more + DAY_MOST <= len(log.row):
-        return log
-    row = np.empty((2 * len(log.row) + more, 3), dtype=np.int64)
-    for index in range(log.size[0]):
-        for column in range(3):
-            row[index, column] = log.row[index, column]
-    return Log(row, log.size)
-
-
-@njit(cache=True, nogil=True)
-def _write(log: Log, today: NDArray[np.bool_], lead: int, at: int, code: int) -> None:
-    size = log.size[0]
-    log.row[size, 0], log.row[size, 1], log.row[size, 2] = lead, at, code
-    log.size[0] = size + 1
-    today[code] = True

@@ -81,4 +81,5 @@ def _employees(cohort: Cohort, rng: np.random.Generator) -> Floats:
     """Log-uniform within the company's size."""
     ranges = np.array([EMPLOYEES[size] for size in cohort.profile["company_size"]], dtype=np.float64)
     low, high = np.log(ranges).T
-    return np.rint(np.exp(rng.uniform(low, high)))
+    employees: Floats = np.rint(np.exp(rng.uniform(low, high)))
+    return employees

@@ -1,4 +1,4 @@
-"""What the company decides by: whether to mail, call or offer today, from what was visible before today and nothing else.
+"""The company's policy: whether to mail, call or offer today, from what was visible before today and nothing else.
 
 Because no decision looks at the hidden state, mails, calls and offers say nothing about it, and the filter may take
 them as given.
@@ -45,7 +45,5 @@ def offer_chance(memory: Ints, day: int) -> float:
 @njit(cache=True, nogil=True)
 def _interested(memory: Ints) -> bool:
     """Whether the lead asked about a price, a demo or anything by form in the last five days."""
-    for code in (PRICING_VIEW, DEMO_REQUEST, FORM_SUBMIT):
-        if seen_within(memory, code, 5):
-            return True
-    return False
+    asked = seen_within(memory, PRICING_VIEW, 5) or seen_within(memory, FORM_SUBMIT, 5)
+    return bool(asked or seen_within(memory, DEMO_REQUEST, 5))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, US_PER_SECOND
@@ -18,7 +19,7 @@ from data.funnel_people import iso_times, lead_ids
 EVENT_FILE_COLUMNS = (
     "event_id", "lead_id", "event_type", "occurred_at", "channel", "value", "received_at", "source"
 )  # fmt: skip
-ROWS_AT_ONCE = 100_000
+ROWS_AT_ONCE = 20_000
 
 WEB, MAIL, CRM, PHONE = ("web", None), ("mail", "email"), ("crm", None), ("crm", "phone")
 ORIGINS: dict[str, tuple[str, str | None]] = {
@@ -81,7 +82,8 @@ def _amounts(cohort: Cohort, lives: Lives, rng: np.random.Generator) -> Floats:
     share = np.full(len(EVENT_TYPES), np.nan)
     share[[CODE["offer_sent"], CODE["deal_won"]]] = 1.0
     share[CODE["purchase"]] = 0.25
-    return np.round(median * share[lives.code] * np.exp(rng.normal(0.0, 0.5, size=len(lives))), 2)
+    amounts: Floats = np.round(median * share[lives.code] * np.exp(rng.normal(0.0, 0.5, size=len(lives))), 2)
+    return amounts
 
 
 def bot_rows(cohort: Cohort, rows: Rows, rng: np.random.Generator) -> Rows:
@@ -124,7 +126,7 @@ def event_tables(cohort: Cohort, rows: Rows) -> Iterator[pa.Table]:
         late = np.where(part.received_at > part.occurred_at, part.received_at, -1)
         yield pa.table(
             {
-                "event_id": pa.array(part.number).cast(pa.string()),
+                "event_id": pc.binary_join_element_wise("e", pa.array(part.number).cast(pa.string()), ""),
                 "lead_id": _strings(ids, part.lead),
                 "event_type": _strings(types, part.code),
                 "occurred_at": iso_times(part.occurred_at),

@@ -1,4 +1,10 @@
-"""Writes a simulated funnel: events.csv, leads.csv, the true probabilities and the model behind them."""
+"""Writes a simulated funnel: events.csv, leads.csv, the true probabilities and the model behind them.
+
+events.csv, in order of receipt: event_id (shared by duplicates, which stand after their first), lead_id, event_type,
+occurred_at (ISO 8601, UTC), channel, value, received_at (empty where not later than occurred_at), source.
+leads.csv, one row per version: lead_id, valid_from, account_id, the invented personal data full_name, email and
+phone, then has_phone, industry, company_size, employees, seniority, country and lead_source.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +41,6 @@ from data.truth import Truth, true_probabilities
 
 __all__ = ["FunnelOptions", "Simulated", "simulate"]
 
-FILES = ("events.csv", "leads.csv", "truth.parquet", "funnel.json")
 STREAMS = ("cohort", "behaviour", "lateness", "rows", "people", "bots", "duplicates", "garbage")
 """Chance comes in separate streams, so that a trouble switched off changes nothing else."""
 MODEL = (
@@ -90,12 +95,12 @@ def simulate(out: Path, options: FunnelOptions, progress: Callable[[float], None
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         part = Path(folder)
-        _write_events(part / "events.csv", cohort, rows, garbage, chance["garbage"])
-        _write_csv(part / "leads.csv", profile_table(options, cohort, chance["people"]))
-        _write_truth(part / "truth.parquet", cohort, truth)
-        _write_model(part / "funnel.json", options, report)
-        for name in FILES:
-            os.replace(part / name, out / name)
+        _write_events(part / report.events.name, cohort, rows, garbage, chance["garbage"])
+        _write_csv(part / report.leads.name, profile_table(options, cohort, chance["people"]))
+        _write_truth(part / report.truth.name, cohort, truth)
+        _write_model(part / report.funnel.name, options, report)
+        for path in (report.events, report.leads, report.truth, report.funnel):
+            os.replace(part / path.name, path)
     progress(1.0)
     return report
 
@@ -120,7 +125,10 @@ def _good_rows(
 def _report(out: Path, lives: Lives, good: dict[str, Rows], garbage: list[str]) -> Simulated:
     counts = np.bincount(lives.code, minlength=len(EVENT_TYPES)).tolist()
     return Simulated(
-        *(out / name for name in FILES),
+        events=out / "events.csv",
+        leads=out / "leads.csv",
+        truth=out / "truth.parquet",
+        funnel=out / "funnel.json",
         rows=sum(map(len, good.values())) + len(garbage),
         human=len(good["human"]),
         bots=len(good.get("bots", ())),

@@ -24,6 +24,7 @@ from data.funnel_leads import Cohort
 from data.funnel_lives import LEADS_AT_ONCE, Lives
 
 FOREVER = 2**62
+"""A moment at which everything has been received."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ def _moments(tables: Tables, life: Life, days: Ints, views: Floats, out_day: Int
         belief = _belief_at(tables, life, beliefs, days[moment])
         out_day[size] = days[moment]
         for horizon in range(views.shape[2]):
-            out_probability[size, horizon] = np.dot(belief, views[life.tier, moment, horizon])
+            out_probability[size, horizon] = 0.0
+            for state in range(len(belief)):
+                out_probability[size, horizon] += belief[state] * views[life.tier, moment, horizon, state]
         size += 1
     return size
 
@@ -157,10 +160,12 @@ def _life(
 @njit(cache=True, nogil=True)
 def _beliefs(tables: Tables, life: Life) -> Floats:
     """Belief at the end of each day once everything of it has been received: float64[days + 1, states]."""
-    beliefs = np.empty((len(life.factors) + 1, len(life.prior)))
-    beliefs[0] = life.prior
+    beliefs: Floats = np.empty((len(life.factors) + 1, len(life.prior)))
+    once_all_is_known = np.int64(FOREVER)
+    for state in range(len(life.prior)):
+        beliefs[0, state] = life.prior[state]
     for index in range(len(life.factors)):
-        _pass_day(beliefs[index], beliefs[index + 1], tables, life, index, FOREVER, 1.0)
+        _pass_day(beliefs[index], beliefs[index + 1], tables, life, index, once_all_is_known, 1.0)
     return beliefs
 
 
@@ -169,7 +174,7 @@ def _belief_at(tables: Tables, life: Life, beliefs: Floats, day: int) -> Floats:
     """Belief at midnight before `day`, from what is visible then."""
     first, most_late = life.created_at // US_PER_DAY, len(tables.received) - 1
     since = max(0, day - first - most_late)
-    belief = beliefs[since].copy()
+    belief: Floats = beliefs[since].copy()
     for index in range(since, day - first):
         _pass_day(belief, belief, tables, life, index, day * US_PER_DAY, tables.received[day - first - index - 1])
     return belief
@@ -220,7 +225,10 @@ def _weigh_events(belief: Floats, tables: Tables, life: Life, index: int, as_of:
         if code < N_BEHAVIOURS:
             for state in range(len(belief)):
                 logs[state] += np.log(tables.rate[code, state])
-    highest = logs.max()
+    highest = -np.inf
+    for state in range(len(belief)):
+        if belief[state] > 0.0:
+            highest = max(highest, logs[state])
     for state in range(len(belief)):
         belief[state] *= np.exp(logs[state] - highest)
     for code in range(N_BEHAVIOURS, N_FACTORS):

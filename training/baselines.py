@@ -1,4 +1,4 @@
-"""What a model has to beat: the base rate, the points a marketing team gives by hand, logistic regression, plain LightGBM.
+"""What a model has to beat: the base rate, points given by hand, logistic regression, LightGBM as it comes.
 
 Each is `fit(table, y, weight, time)` and returns something with `predict(table) -> p`. A table is a pandas frame or an
 Arrow table with one row per moment: numbers as float with NaN, categories as pandas category or Arrow dictionary.
@@ -66,7 +66,7 @@ def base_rate(table: Table, y: Array, weight: Array, time: NDArray[Any]) -> Base
 
 @dataclass(frozen=True)
 class PointsRule:
-    """A table of recency against frequency: `rates[r, f]` is the conversion rate of a cell; missing has its own grade."""
+    """Recency against frequency: `rates[r, f]` is the conversion rate of a cell; a missing value has its own grade."""
 
     edges: Mapping[str, Array]
     rates: Array
@@ -80,7 +80,7 @@ class PointsRule:
 def points_rule(table: Table, y: Array, weight: Array, time: NDArray[Any]) -> PointsRule:
     """Fifths of recency times fifths of the number of events, as RFM scoring by hand does (Hughes 1994).
 
-    Cells are smoothed by twenty leads at the base rate. A column that the table lacks makes no difference between leads.
+    Cells are smoothed by twenty leads at the base rate. A column that the table lacks tells no leads apart.
     """
     frame = _frame(table)
     edges = {name: _edges(frame, name) for name in (RECENCY, FREQUENCY)}

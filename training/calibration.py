@@ -55,7 +55,7 @@ IDENTITY = Calibrator("identity", 1.0, 1.0, 0.0)
 
 
 def calibrator_from(values: Mapping[str, Any]) -> Calibrator:
-    """Inverse of `Calibrator.to_dict`. Raises DataError for numbers that are missing, not finite, or slopes of 0 or less.
+    """Inverse of `Calibrator.to_dict`. Raises DataError for missing or infinite numbers and slopes of 0 or less.
 
     >>> calibrator_from(IDENTITY.to_dict()) == IDENTITY
     True

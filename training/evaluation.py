@@ -42,9 +42,9 @@ class Estimate:
 class Judgement:
     """One prediction on the slice.
 
-    `metrics` holds the names of `MEASURES`; `difference` is its log-loss minus the champion's on the same rows (above 0:
-    the champion is better); `ece_floor` says what a model that is right about everything would show instead of `ece`:
-    on average, and its 95 % interval.
+    `metrics` holds the names of `MEASURES`; `difference` is its log-loss minus the champion's on the same rows: above 0
+    the champion is better. `ece_floor` says what a perfectly calibrated model of that size would show instead of
+    `ece`: the average and the range of 95 % of cases.
     """
 
     name: str

@@ -41,8 +41,8 @@ def fit_logistic(x: Array, y: Array, weight: Array, start: Array, lower: Array, 
     """Coefficients of a weighted logistic regression of `y` (n) on the columns of `x` (n, k), no intercept added.
 
     `start` (k) is where the search begins and what `prior` pulls towards: a normal distribution of that precision,
-    in units of weight. No coefficient falls below its `lower` (k, may be -inf). The problem is convex, so the answer does not depend on the way
-    (L-BFGS-B: Byrd, Lu, Nocedal & Zhu, SIAM J. Sci. Comput. 16, 1995).
+    in units of weight. No coefficient falls below its `lower` (k, may be -inf). The problem is convex, so the answer
+    does not depend on the way (L-BFGS-B: Byrd, Lu, Nocedal & Zhu, SIAM J. Sci. Comput. 16, 1995).
     """
     total = weight.sum()
 

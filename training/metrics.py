@@ -47,7 +47,7 @@ class Slice:
         return np.hstack([means, _ranking(times, self.lead, self.weight, self.label, self.last), self._lines(sums)])
 
     def _lines(self, sums: Array) -> Array:
-        # One Newton step from the common solution: the one-step bootstrap (Kline & Santos, J. Econometric Methods, 2012).
+        # The one-step bootstrap: a Newton step from the common line (Kline & Santos, J. Econometric Methods 1, 2012).
         gradient_slope, gradient_level, aa, ac, cc = sums[:, 3:].T
         slope = cc * gradient_slope - ac * gradient_level
         level = aa * gradient_level - ac * gradient_slope
@@ -108,10 +108,10 @@ def interval(draws: Array, confidence: float = CONFIDENCE) -> Array:
 
 
 def calibration_line(y: Array, p: Array, weight: Array) -> Array:
-    """Slope and intercept (2) of the logistic regression of `y` on the logit of `p`: 1 and 0 when calibrated (Cox 1958).
+    """Slope and intercept (2) of the logistic regression of `y` on the logit of `p`: 1 and 0 if calibrated (Cox 1958).
 
     A slope below 1 means that probabilities are too extreme, above 1 too timid. NaN where there is only one class or
-    only one score, or where a cut parts the classes. `y` may hold true probabilities instead of labels: then no luck is in the answer.
+    only one score, or where a cut parts the classes. `y` may hold true probabilities: then luck has no part in it.
     """
     z, counted = logit(p), weight > 0
     if not _has_line(y[counted], z[counted]):
@@ -213,7 +213,7 @@ def _ratio(above: Array, below: Array) -> Array:
     return np.asarray(np.divide(above, full, out=np.full(above.shape, np.nan), where=full != 0))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _ranking(times: Array, lead: NDArray[np.int64], weight: Array, label: Array, last: NDArray[np.bool_]) -> Array:
     """AUC, average precision and top-decile lift (r, 3) of rows sorted from the highest score down."""
     found = np.full((len(times), 3), np.nan)

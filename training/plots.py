@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from training.evaluation import Bin
 from training.logits import Array
@@ -39,7 +39,7 @@ def reliability(bins: Sequence[Bin]) -> Figure:
     predicted = np.array([each.predicted for each in bins])
     values = [(each.observed.value, each.observed.low, each.observed.high) for each in bins]
     observed, low, high = np.array(values, dtype=np.float64).reshape(-1, 3).T
-    top = min(1.0, 1.08 * max([*predicted, *high, 0.01]))
+    top = min(1.0, 1.05 * max([*(each.end for each in bins), *high, 0.01]))
     above.plot([0, top], [0, top], color=INK, linewidth=1, linestyle="--", label="exactly as predicted")
     spread = [np.maximum(observed - low, 0), np.maximum(high - observed, 0)]
     above.errorbar(
@@ -118,8 +118,8 @@ def what_if_curve(what_if: WhatIf, thresholds: Sequence[Threshold]) -> Figure:
     figure, (above, below) = _two_panels("What if the threshold were elsewhere?", (3, 2))
     x = what_if.probability
     above.fill_between(x, what_if.low, what_if.high, color=PALE, label="95 % interval")
-    above.plot(x, what_if.precision, color=BLUE, linewidth=2, label="of the leads above it, converted")
-    above.plot(x, what_if.recall, color=ORANGE, linewidth=1.5, label="of all that converted, above it")
+    above.plot(x, what_if.precision, color=BLUE, linewidth=2, label="converted, of those above it")
+    above.plot(x, what_if.recall, color=ORANGE, linewidth=1.5, label="found, of all that converted")
     above.set(ylim=(0, 1.03), ylabel="Share")
     below.plot(x, what_if.leads_per_week, color=BLUE, linewidth=2, label="leads above it")
     below.plot(x, what_if.wins_per_week, color=ORANGE, linewidth=1.5, label="expected wins among them")
@@ -176,7 +176,7 @@ def _plain(axes: Axes) -> None:
 def _percent(axes: Axes, which: str) -> None:
     for letter, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         if letter in which:
-            axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 3):g} %"))
 
 
 def _counts(axes: Axes) -> None:

@@ -38,7 +38,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Flow:
-    """What sales will see: probabilities `p` (n) of the leads open now, and how many leads come up for decision per week."""
+    """What sales will see: probabilities `p` (n) of the leads open now, and how many leads come up in a week."""
 
     p: Array
     per_week: float
@@ -97,9 +97,9 @@ def threshold_from(values: Mapping[str, Any]) -> Threshold:
 def by_precision(stage: str, labels: Labels, flow: Flow, precision: float, confidence: float = CONFIDENCE) -> Threshold:
     """The lowest threshold above which at least `precision` of leads convert, with `confidence`; none if unproven.
 
-    Learn then test (Angelopoulos et al., 2021): cuts are ranks fixed beforehand, tested from the strictest to the laxest
-    by the exact binomial tail. An equal part of the permitted error begins at each of five starts and is carried on
-    as long as tests succeed (the fallback procedure, Wiens 2003), so that bad luck at the very top is not the end.
+    Learn then test (Angelopoulos et al., 2021): cuts are ranks fixed beforehand, tested from the strictest to the
+    laxest by the exact binomial tail. A fifth of the permitted error begins at each of five starts and is carried on as
+    long as tests succeed (the fallback procedure, Wiens 2003), so that bad luck at the very top is not the end.
     Raises UsageError for a precision or confidence outside (0, 1), and without labels or flow.
     """
     _check_flow(flow)
@@ -133,7 +133,7 @@ def by_capacity(stage: str, labels: Labels, flow: Flow, per_week: float) -> Thre
 
 
 def by_value(stage: str, labels: Labels, flow: Flow, win: float, touch: float) -> Threshold:
-    """The probability from which a touch that costs `touch` pays off on average when a win is worth `win`: touch / win."""
+    """Where a touch that costs `touch` begins to pay off on average, when a win is worth `win`: at touch / win."""
     _check_flow(flow)
     _check_amount("value of a win", win)
     _check_amount("cost of a touch", touch)
@@ -205,12 +205,16 @@ def _cuts(labels: Labels, fewest: int) -> tuple[Array, Array, Array]:
     return cuts, selected.astype(np.float64), np.cumsum(labels.y[order])[selected - 1]
 
 
+def _starts(cuts: int) -> list[int]:
+    return sorted({int(each) for each in np.linspace(0, cuts, STARTS, endpoint=False)})
+
+
 def _fallback(tails: Array, error: float) -> NDArray[np.bool_]:
-    starts = set(np.linspace(0, len(tails), STARTS, endpoint=False).astype(int).tolist())
-    certified, level = np.zeros(len(tails), dtype=bool), 0.0
+    starts = _starts(len(tails))
+    certified, level = np.zeros(len(tails), dtype=np.bool_), 0.0
     for at, tail in enumerate(tails):
         level += error if at in starts else 0.0
-        certified[at] = 0 < level and tail <= level
+        certified[at] = level > 0 and tail <= level
         level = level if certified[at] else 0.0
     return certified
 
@@ -221,9 +225,10 @@ def _tail(converted: Array, selected: Array, precision: float) -> Array:
 
 
 def _missing_labels(selected: Array, converted: Array, labels: int, precision: float, error: float) -> int | None:
-    better = converted > precision * selected
+    """How many more labels it takes until one of the starts succeeds, were its precision to stay as it is."""
+    starts = [at for at in _starts(len(selected)) if converted[at] > precision * selected[at]]
     factors = np.geomspace(1.0, MOST, 1000)[:, np.newaxis]
-    enough = (_tail(factors * converted[better], factors * selected[better], precision) <= error).any(axis=1)
+    enough = (_tail(factors * converted[starts], factors * selected[starts], precision) <= error).any(axis=1)
     return int(np.ceil((factors[enough.argmax(), 0] - 1) * labels)) if enough.any() else None
 
 

@@ -1,0 +1,68 @@
+"""What the command line shows: tables, progress, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+
+class Step(Protocol):
+    """Tells how far a job is."""
+
+    def __call__(self, done: float, of: float = 1.0) -> None:
+        """`done` of `of` parts are finished."""
+
+
+class Screen:
+    """Results go to standard output, everything else to standard error; `as_json` replaces tables by one JSON value."""
+
+    def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
+        self.out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.err = Console(stderr=True, highlight=False)
+        self.quiet = quiet or as_json
+        self.as_json = as_json
+
+    def say(self, text: str) -> None:
+        """A line about what is going on."""
+        if not self.quiet:
+            self.err.print(text, style="dim", markup=False)
+
+    def tell(self, text: str) -> None:
+        """A line of the result."""
+        if not self.as_json:
+            self.out.print(text, markup=False)
+
+    def table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table of the result."""
+        if self.as_json:
+            return
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for i, name in enumerate(head):
+            table.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self.out.print(table)
+
+    def result(self, value: Any) -> None:
+        """The same result for a script."""
+        if self.as_json:
+            print(json.dumps(value, indent=1, ensure_ascii=False, default=str))  # noqa: T201 -- this is the console
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Step]:
+        """A bar on a terminal, a line elsewhere."""
+        if self.quiet or not self.err.is_terminal:
+            self.say(text)
+            yield lambda done, of=1.0: None
+            return
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.err, transient=True) as bar:
+            task = bar.add_task(text, total=100)
+            yield lambda done, of=1.0: bar.update(task, completed=round(100 * done / max(of, 1e-9)))

@@ -1,0 +1,168 @@
+"""How a foreign export becomes the contract: a TOML file of columns, constants, value tables and time zones."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data.contract import UsageError
+from data.vocabulary import Vocabulary
+
+SHIPPED = Path(__file__).with_name("mappings")
+
+
+class Part(BaseModel):
+    """A table of the file; a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Product(Part):
+    """A value that is the product of columns, e.g. quantity and price."""
+
+    multiply: tuple[str, ...] = Field(min_length=1)
+
+
+class TypeRule(Part):
+    """An event type made from columns, joined by a blank: by a table of values, else by prefix, else as it stands.
+
+    `values` maps what the columns hold to an event type. `prefixes` maps how it begins. `otherwise` names all the rest.
+    """
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    values: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
+    otherwise: str | None = None
+
+
+class Shared(Part):
+    """What events and leads have in common: where a row's lead and time stand, and how they are written.
+
+    time_zone: IANA name for times without a zone. time_format: as in strptime, or epoch_s, epoch_ms; ISO 8601 if
+    missing. query: what to ask a SQL database. decimal_comma: numbers are written 1.234,56.
+    """
+
+    lead_id: str
+    time_zone: str | None = None
+    time_format: str | None = None
+    query: str | None = None
+    decimal_comma: bool = False
+
+
+class EventsPart(Shared):
+    """`[events]`: contract column = source column; constants for columns that the source does not have."""
+
+    event_type: str | TypeRule
+    occurred_at: str
+    received_at: str | None = None
+    channel: str | None = None
+    value: str | Product | None = None
+    source: str | None = None
+    event_id: str | None = None
+    constants: dict[str, str] = {}
+
+    @property
+    def columns(self) -> list[str]:
+        """The source columns that are read."""
+        types = [self.event_type] if isinstance(self.event_type, str) else list(self.event_type.columns)
+        value = list(self.value.multiply) if isinstance(self.value, Product) else [self.value]
+        rest = [self.lead_id, self.occurred_at, self.received_at, self.channel, self.source, self.event_id]
+        return [name for name in dict.fromkeys([*rest, *types, *value]) if name is not None]
+
+
+class LeadsPart(Shared):
+    """`[leads]`: one row per version of a profile.
+
+    categories, numbers: profile columns to keep, by name. personal: columns dropped at the door; flags keep whether
+    one was filled in, e.g. has_email = "email". only_changes: rows repeat a lead's profile, and count only where
+    it differs from the version before.
+    """
+
+    valid_from: str
+    account_id: str | None = None
+    categories: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
+    flags: dict[str, str] = {}
+    only_changes: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """The source columns that are read; personal ones only where a flag asks for them."""
+        rest = [self.lead_id, self.valid_from, self.account_id, *self.categories, *self.numbers, *self.flags.values()]
+        return [name for name in dict.fromkeys(rest) if name is not None]
+
+    @property
+    def profile(self) -> dict[str, str]:
+        """Profile columns and their kind, `category` or `number`."""
+        kinds = {name: "category" for name in (*self.categories, *self.flags)}
+        return kinds | {name: "number" for name in self.numbers}
+
+
+class BotRule(Part):
+    """An event of `types` at most `seconds` after one of type `after` is a machine's; looks back only."""
+
+    name: str
+    types: tuple[str, ...]
+    after: str
+    seconds: float = Field(gt=0)
+
+
+class Mapping(Part):
+    """The whole file. `event_types` and `groups` are the vocabulary that features speak of."""
+
+    name: str
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    event_types: tuple[str, ...] = Field(min_length=1)
+    groups: dict[str, tuple[str, ...]] = {}
+    words: dict[str, dict[str, str]] = {}
+    events: EventsPart
+    leads: LeadsPart | None = None
+    bots: tuple[BotRule, ...] = ()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.event_types, dict(self.groups))
+
+
+def read_mapping(path: Path | str) -> Mapping:
+    """Reads a mapping file, or a shipped one by its name (`simulated`). Raises UsageError: key, value, remedy."""
+    shipped = SHIPPED / f"{path}.toml"
+    file = shipped if shipped.exists() else Path(path)
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        names = ", ".join(sorted(each.stem for each in SHIPPED.glob("*.toml")))
+        raise UsageError(f"mapping {path} cannot be read ({error.strerror}); shipped ones: {names}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"mapping {file} is no TOML: {error}") from None
+    try:
+        mapping = Mapping(**values)
+    except ValidationError as error:
+        raise UsageError(f"mapping {file}: {_explained(error)}") from None
+    _check_groups(mapping, file)
+    return mapping
+
+
+def _check_groups(mapping: Mapping, file: Path) -> None:
+    for group, members in mapping.groups.items():
+        for name in members:
+            if name not in mapping.event_types:
+                raise UsageError(f"mapping {file}: groups.{group} names {name!r}, which is not in event_types")
+
+
+def _explained(error: ValidationError) -> str:
+    first: Any = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        parts = (Mapping, EventsPart, LeadsPart, TypeRule, Product, BotRule)
+        known = sorted({name for part in parts for name in part.model_fields})
+        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+        return f"{key} is no key of a mapping" + (f"; did you mean {close[0]}?" if close else "")
+    if first["type"] == "missing":
+        return f"{key} is missing; name the source column"
+    return f"{key} = {first['input']!r}: {first['msg']}"

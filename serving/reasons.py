@@ -1,0 +1,121 @@
+"""Why a lead scores as it does: signed contributions in words, tied to what really happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.contract import US_PER_SECOND, is_visible
+from data.histories import Histories
+from features.definitions import Definition, FirstTouch, LastTouch
+from features.words import Language, Words, with_value
+from serving.scorer import Scorer, Scores
+from training.logits import Array
+
+MOST = 3
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One contribution: the feature, what it adds to the log-odds (above 0: speaks for the lead), and the words."""
+
+    feature: str
+    contribution: float
+    words: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Reasons of one lead, strongest first; fit and engagement: log-odds from the profile and from behaviour.
+
+    fit_share: share of the profile in all that speaks for or against, 0 to 1.
+    """
+
+    speaks_for: tuple[Reason, ...]
+    speaks_against: tuple[Reason, ...]
+    fit: float
+    engagement: float
+    fit_share: float
+
+
+class Explainer:
+    """Explains scores of one scorer; features that measure the same events count as one reason, by their strongest."""
+
+    def __init__(self, scorer: Scorer, words: Words, language: Language = "en") -> None:
+        self.scorer = scorer
+        self.words = words
+        self.language = language
+        self.subjects = [_subject(each) for each in scorer.catalogue]
+
+    def explain(
+        self, histories: Histories, lead: NDArray[np.int32], as_of: NDArray[np.int64], scores: Scores
+    ) -> list[Explanation]:
+        """One explanation for each row of `scores`; `lead` and `as_of` are its moments."""
+        contributions = self.scorer.model.contributions(scores.matrix)[:, :-1]
+        values = [column.to_pylist() for column in scores.features.columns]
+        return [
+            self._of_row(histories, int(lead[row]), int(as_of[row]), contributions[row], [each[row] for each in values])
+            for row in range(len(lead))
+        ]
+
+    def _of_row(
+        self, histories: Histories, lead: int, as_of: int, contribution: Array, values: Sequence[float | str | None]
+    ) -> Explanation:
+        fit = float(contribution[self.scorer.is_fit].sum())
+        engagement = float(contribution[~self.scorer.is_fit].sum())
+        weight = np.abs(contribution)
+        strongest = self._strongest(contribution)
+        told = {
+            column: Reason(
+                self.scorer.catalogue[column].name,
+                total,
+                self._tell(histories, lead, as_of, self.scorer.catalogue[column], values[column]),
+            )
+            for column, total in strongest
+        }
+        ordered = sorted(told.values(), key=lambda reason: -abs(reason.contribution))
+        return Explanation(
+            tuple(each for each in ordered if each.contribution > 0),
+            tuple(each for each in ordered if each.contribution < 0),
+            fit,
+            engagement,
+            float(weight[self.scorer.is_fit].sum() / weight.sum()) if weight.sum() > 0 else 0.0,
+        )
+
+    def _strongest(self, contribution: Array) -> list[tuple[int, float]]:
+        """For each subject its total and the column that stands for it; the three totals up and down that count most."""
+        total: dict[str, float] = {}
+        spokesman: dict[str, int] = {}
+        for column in np.argsort(-np.abs(contribution), kind="stable"):
+            subject = self.subjects[column]
+            total[subject] = total.get(subject, 0.0) + float(contribution[column])
+            spokesman.setdefault(subject, int(column))
+        ranked = sorted(total, key=lambda subject: -total[subject])
+        chosen = [s for s in ranked[:MOST] if total[s] > 0] + [s for s in ranked[-MOST:] if total[s] < 0]
+        return [(spokesman[subject], total[subject]) for subject in chosen]
+
+    def _tell(self, histories: Histories, lead: int, as_of: int, each: Definition, value: float | str | None) -> str:
+        told = with_value(each, value, self.language, self.words)
+        latest = self._latest(histories, lead, as_of, getattr(each, "events", None) or getattr(each, "contacts", None))
+        if latest is None:
+            return told
+        day = np.datetime64(latest // US_PER_SECOND, "s").astype("datetime64[D]")
+        return f"{told} ({'latest' if self.language == 'en' else 'zuletzt'} {day})"
+
+    def _latest(self, histories: Histories, lead: int, as_of: int, events: str | None) -> int | None:
+        """When the lead's latest visible event of these types occurred, µs UTC."""
+        if events is None:
+            return None
+        members = set(self.scorer.plan.vocabulary.members(events))
+        rows = slice(int(histories.starts[lead]), int(histories.starts[lead + 1]))
+        wanted = np.array([events == "any" or name in members for name in histories.types], dtype=np.bool_)
+        chosen = wanted[histories.event_type[rows]] & is_visible(histories.known_at[rows], as_of) & ~histories.bot[rows]
+        return int(histories.occurred_at[rows][chosen].max()) if chosen.any() else None
+
+
+def _subject(each: Definition) -> str:
+    """What a feature is about: all features of the same events share one reason."""
+    return each.name if isinstance(each, FirstTouch | LastTouch) else str(getattr(each, "events", None) or each.name)

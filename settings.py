@@ -1,0 +1,178 @@
+"""What can be set: leadscore.toml, checked key by key."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from data.contract import UsageError
+from features.moments import MomentPolicy, Target
+
+
+class Section(BaseModel):
+    """A table of the file; a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TargetSection(Section):
+    """One `[targets.NAME]`: what is predicted, of whom, and how far ahead."""
+
+    events: tuple[str, ...] = Field(min_length=1, description="event types that count as the target")
+    closed_by: tuple[str, ...] = Field((), description="event types that end the chance, e.g. deal_lost")
+    requires: tuple[str, ...] = Field((), description="a lead belongs to the population only after one of these")
+    repeats: bool = Field(False, description="whether the target can happen again to the same lead")
+    horizon_days: int = Field(30, ge=1, le=3650, description="how many days a prediction looks ahead")
+    gap_days: int = Field(0, ge=0, le=3650, description="days between the moment and the start of the label window")
+
+
+class MomentsSection(Section):
+    """`[moments]`: at which moments of its life a lead is looked at."""
+
+    policy: Literal["grid", "ages", "events"] = Field("grid", description="regular grid, ages, or after each event")
+    every_days: int = Field(7, ge=1, le=365, description="grid: days between moments; multiples of 7 fall on Mondays")
+    ages_days: tuple[int, ...] = Field((1, 3, 7, 14, 30, 60, 90), description="ages: days after creation")
+    max_age_days: int = Field(365, ge=1, description="no moment later than this after creation")
+    max_per_lead: int = Field(60, ge=1, description="more moments are thinned evenly and weighted up")
+
+
+class FeaturesSection(Section):
+    """`[features]`: what may be known of a lead."""
+
+    add: tuple[dict[str, Any], ...] = Field((), description='more features, e.g. {feature = "Count", events = "chat"}')
+    drop: tuple[str, ...] = Field((), description="columns of the default catalogue to leave out")
+
+
+class TrainingSection(Section):
+    """`[training]`: how the model is made and judged."""
+
+    newest_share: float = Field(0.2, gt=0, lt=0.9, description="share of mature moments that judge, the newest ones")
+    fewest_positives: int = Field(50, ge=10, description="training refuses below this many converted moments")
+    folds: int = Field(5, ge=2, le=20, description="models that are averaged, each leaving out one fold of leads")
+    learning_rate: float = Field(0.03, gt=0, le=1, description="LightGBM learning rate")
+    num_leaves: int = Field(15, ge=2, le=1024, description="leaves per tree")
+    min_leaf: int = Field(40, ge=1, description="moments per leaf at least")
+    l2: float = Field(5.0, ge=0, description="L2 regularisation of leaf values")
+    max_rounds: int = Field(3000, ge=1, description="trees per model at most; early stopping ends sooner")
+    tuning_minutes: float = Field(0.0, ge=0, description="time for tuning with Optuna; 0 keeps the settings above")
+    seed: int = Field(0, ge=0, description="seed of everything random in training")
+
+
+class ThresholdSection(Section):
+    """`[thresholds.mql]`, `[thresholds.sql]`: by promised precision, or by what sales can take per week."""
+
+    precision: float | None = Field(None, gt=0, lt=1, description="share of leads above that is promised to convert")
+    confidence: float = Field(0.95, gt=0, lt=1, description="confidence of a promised precision")
+    per_week: float | None = Field(None, gt=0, description="leads that can be worked per week")
+
+    @model_validator(mode="after")
+    def one_rule(self) -> Self:
+        """A threshold follows one rule."""
+        if (self.precision is None) == (self.per_week is None):
+            raise ValueError("give either precision or per_week")
+        return self
+
+
+class ThresholdsSection(Section):
+    """`[thresholds]`."""
+
+    mql: ThresholdSection = ThresholdSection(precision=0.15)
+    sql: ThresholdSection = ThresholdSection(precision=0.4)
+
+
+CONVERSION = TargetSection(events=("deal_won",), closed_by=("deal_lost",))
+REPEAT = TargetSection(
+    events=("purchase",), requires=("purchase", "deal_won"), closed_by=(), repeats=True, horizon_days=90
+)
+
+
+class Settings(BaseSettings):
+    """The whole file."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    target: str = Field(default="conversion", description="the target that the commands work on, one of [targets]")
+    jobs: int = Field(default=2, ge=1, le=256, description="buckets computed at the same time, threads of training")
+    targets: dict[str, TargetSection] = {"conversion": CONVERSION, "repeat_purchase": REPEAT}
+    moments: MomentsSection = MomentsSection()
+    features: FeaturesSection = FeaturesSection()
+    training: TrainingSection = TrainingSection()
+    thresholds: ThresholdsSection = ThresholdsSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the file: what decides a model must stand where it can be read again, not in an environment."""
+        return (init_settings,)
+
+    @property
+    def chosen_target(self) -> Target:
+        """The target that `target` names. Raises UsageError when there is none of that name."""
+        if self.target not in self.targets:
+            raise UsageError(f"target {self.target!r} is not among [targets]: {', '.join(self.targets)}")
+        return Target(self.target, **self.targets[self.target].model_dump())
+
+    @property
+    def moment_policy(self) -> MomentPolicy:
+        return MomentPolicy(**self.moments.model_dump())
+
+
+def read_settings(path: Path | None) -> Settings:
+    """Reads a settings file; without one the defaults. Raises UsageError that names the key, its value and the remedy."""
+    if path is None:
+        return Settings()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}); name a settings file that exists") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from None
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_explained(error)}") from None
+
+
+def _explained(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{key} is no setting{_nearest(first['loc'])}"
+    return f"{key} = {first['input']!r}: {first['msg']}"
+
+
+def _nearest(loc: tuple[int | str, ...]) -> str:
+    known = [key.split(".") for key in keys()]
+    names = sorted({name for each in known for name in each})
+    close = difflib.get_close_matches(str(loc[-1]), names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(names)}"
+
+
+def keys() -> list[str]:
+    """Every key that can be set, dotted; a target's own keys stand below `targets.NAME`.
+
+    >>> [key for key in keys() if key.startswith("thresholds.mql")]
+    ['thresholds.mql.precision', 'thresholds.mql.confidence', 'thresholds.mql.per_week']
+    """
+    return list(_keys(Settings, ""))
+
+
+def _keys(section: type[BaseModel], prefix: str) -> list[str]:
+    found: list[str] = []
+    for name, field in section.model_fields.items():
+        kind = TargetSection if name == "targets" else field.annotation
+        inner = f"{prefix}{name}.NAME" if name == "targets" else f"{prefix}{name}"
+        is_section = isinstance(kind, type) and issubclass(kind, BaseModel)
+        found += _keys(kind, f"{inner}.") if is_section else [f"{prefix}{name}"]  # type: ignore[arg-type]
+    return found

@@ -1,0 +1,132 @@
+"""Pictures show the numbers they were given, in words for people, and the same picture is the same file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from scipy.special import expit
+
+from training.evaluation import Evaluation, evaluate
+from training.metrics import gains
+from training.plots import (
+    gains_curve,
+    importances,
+    png,
+    precision_recall,
+    reliability,
+    score_distribution,
+    what_if_curve,
+)
+from training.thresholds import Flow, Labels, by_capacity, by_precision, what_if
+
+RNG = np.random.default_rng(0)
+P = expit(RNG.normal(-2, 1.3, 1_500))
+Y = (RNG.random(1_500) < P).astype(np.float64)
+LABELS, FLOW = Labels(P, Y), Flow(P, 200.0)
+THRESHOLDS = [by_precision("MQL", LABELS, FLOW, 0.2), by_capacity("SQL", LABELS, FLOW, 5.0)]
+CURVE = gains(Y, P, np.ones(1_500))
+
+
+def evaluation() -> Evaluation:
+    return evaluate(Y, np.ones(1_500), np.arange(1_500), {"champion": P}, resamples=10)
+
+
+DRAWINGS: dict[str, Callable[[], Figure]] = {
+    "reliability": lambda: reliability(evaluation().bins),
+    "scores": lambda: score_distribution(P, THRESHOLDS),
+    "gains": lambda: gains_curve(CURVE),
+    "precision-recall": lambda: precision_recall(CURVE),
+    "what-if": lambda: what_if_curve(what_if(LABELS, FLOW), THRESHOLDS),
+    "importances": lambda: importances(["age", "recency_any", "x" * 90], np.array([0.2, 0.5, 0.3])),
+}
+
+
+def words(figure: Figure) -> str:
+    """All that can be read in a figure."""
+    figure.draw_without_rendering()
+    return "\n".join(each.get_text() for each in figure.findobj(match=Text) if isinstance(each, Text))
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_same_picture_is_the_same_file_without_date_or_version(name: str) -> None:
+    figure = DRAWINGS[name]()
+    once, again, anew = png(figure), png(figure), png(DRAWINGS[name]())
+    assert once == again == anew
+    assert once.startswith(b"\x89PNG")
+    assert not any(each in once for each in (b"tEXt", b"iTXt", b"tIME"))
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_every_picture_has_a_title_and_named_axes(name: str) -> None:
+    figure = DRAWINGS[name]()
+    assert figure.get_suptitle()
+    assert figure.axes[-1].get_xlabel()
+
+
+def test_reliability_shows_every_bin_where_it_belongs() -> None:
+    bins = evaluation().bins
+    above, below = reliability(bins).axes
+    points = above.containers[0].lines[0]  # type: ignore[attr-defined]
+    assert points.get_xdata().tolist() == [each.predicted for each in bins]
+    assert points.get_ydata().tolist() == [each.observed.value for each in bins]
+    assert [bar.get_height() for bar in below.containers[0]] == [each.rows for each in bins]
+    for each in bins:
+        assert each.observed.high is not None
+        assert each.observed.high <= above.get_ylim()[1]
+
+
+def test_thresholds_are_drawn_where_they_are_and_named() -> None:
+    for name in ("scores", "what-if"):
+        text = words(DRAWINGS[name]())
+        for each in THRESHOLDS:
+            assert each.probability is not None
+            assert f"{each.stage} from {100 * each.probability:.1f} %" in text
+
+
+def test_the_histogram_holds_every_lead() -> None:
+    bars = score_distribution(P, []).axes[0].patches
+    assert sum(each.get_height() for each in bars) == len(P)  # type: ignore[attr-defined]
+
+
+def test_gains_tell_what_the_best_tenth_holds() -> None:
+    best = Y[np.argsort(-P)[:150]].sum() / Y.sum()
+    assert f"the best 10 % hold {100 * best:.0f} %" in words(gains_curve(CURVE))
+
+
+def test_importances_are_sorted_and_long_names_cut() -> None:
+    figure = DRAWINGS["importances"]()
+    names = [each.get_text() for each in figure.axes[0].get_yticklabels()]
+    assert names == ["age", "x" * 39 + "…", "recency_any"]
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_one_class_alone_can_be_drawn(label: float) -> None:
+    y, p = np.full(30, label), np.linspace(0.1, 0.9, 30)
+    curve, evidence = gains(y, p, np.ones(30)), Labels(p, y)
+    bins = evaluate(y, np.ones(30), np.arange(30), {"champion": p}, resamples=5).bins
+    refused = by_precision("SQL", Labels(p, np.zeros(30)), Flow(p, 5), 0.9)
+    drawn = [
+        reliability(bins),
+        gains_curve(curve),
+        precision_recall(curve),
+        what_if_curve(what_if(evidence, FLOW), [refused]),
+    ]
+    assert all(png(each) for each in drawn)
+
+
+def test_a_constant_score_can_be_drawn() -> None:
+    p = np.full(50, 0.02)
+    bins = evaluate(np.arange(50) % 5 == 0, np.ones(50), np.arange(50), {"champion": p}, resamples=5).bins
+    for figure in (reliability(bins), score_distribution(p, []), gains_curve(gains(Y[:50], p, np.ones(50)))):
+        assert png(figure)
+
+
+def test_drawing_touches_no_global_state() -> None:
+    check = "import sys, training.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

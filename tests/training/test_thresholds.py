@@ -1,0 +1,281 @@
+"""A threshold keeps its promise on leads that nobody has seen, or it is not issued."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from data.contract import DataError, UsageError
+from tests.oracles.threshold_naive import careless_threshold, certified
+from training.logits import Array
+from training.promises import Language, sentence
+from training.thresholds import (
+    Flow,
+    Labels,
+    Threshold,
+    by_capacity,
+    by_precision,
+    by_value,
+    one_per_lead,
+    threshold_from,
+    what_if,
+)
+
+DRAWS = 400
+POPULATION = np.sort(expit(np.random.default_rng(0).normal(-1.5, 1.5, 400_000)))[::-1]
+TRUE_PRECISION = np.cumsum(POPULATION) / np.arange(1, len(POPULATION) + 1)
+TRUE_RECALL = np.cumsum(POPULATION) / POPULATION.sum()
+FLOW = Flow(POPULATION[::400], per_week=120.0)
+
+
+def labels(seed: int, n: int, decimals: int = 12) -> Labels:
+    """Leads with their true probabilities (or these rounded) and outcomes."""
+    rng = np.random.default_rng(seed)
+    p = rng.choice(POPULATION, n)
+    return Labels(p.round(decimals), (rng.random(n) < p).astype(np.float64))
+
+
+def truth_above(probability: float | None) -> tuple[float, float]:
+    """True precision and recall of a threshold; without one nobody is promised anything."""
+    if probability is None:
+        return 1.0, 0.0
+    above = int(np.searchsorted(-POPULATION, -probability, side="right"))
+    return float(TRUE_PRECISION[above - 1]), float(TRUE_RECALL[above - 1])
+
+
+@pytest.mark.parametrize(("n", "least_recall"), [(500, 0.59), (2000, 0.8)])
+def test_the_promised_precision_holds_on_new_leads(n: int, least_recall: float) -> None:
+    best = TRUE_RECALL[np.flatnonzero(TRUE_PRECISION >= 0.5).max()]
+    found = [truth_above(by_precision("SQL", labels(seed, n), FLOW, 0.5).probability) for seed in range(DRAWS)]
+    kept = np.mean([precision >= 0.5 for precision, _ in found])
+    recall = np.mean([recall for _, recall in found]) / best
+    assert kept >= 0.95
+    assert recall >= least_recall, "a promise that is kept by issuing nothing is worth nothing"
+
+
+@pytest.mark.parametrize("n", [500, 2000])
+def test_the_careless_choice_breaks_its_promise(n: int) -> None:
+    """Planted fault: the check above must be able to fail."""
+    draws = [labels(seed, n) for seed in range(DRAWS)]
+    found = [careless_threshold(each.p.tolist(), each.y.tolist(), 0.5) for each in draws]
+    assert np.mean([truth_above(each)[0] >= 0.5 for each in found]) < 0.8
+
+
+def test_the_promise_holds_where_many_leads_share_a_score() -> None:
+    rounded = np.sort(POPULATION.round(1))[::-1]
+    order = np.argsort(-POPULATION.round(1), kind="stable")
+    precision = np.cumsum(POPULATION[order]) / np.arange(1, len(order) + 1)
+    kept = []
+    for seed in range(DRAWS):
+        found = by_precision("SQL", labels(seed, 500, decimals=1), FLOW, 0.5).probability
+        kept.append(found is None or precision[np.searchsorted(-rounded, -found, side="right") - 1] >= 0.5)
+    assert np.mean(kept) >= 0.95
+
+
+@pytest.mark.parametrize("precision", [0.2, 0.4, 0.6])
+def test_the_choice_is_the_last_that_the_slow_procedure_proves(precision: float) -> None:
+    issued = 0
+    for seed in range(15):
+        sample = labels(seed, 600)
+        fewest = int(np.ceil(np.log(0.01) / np.log(precision)))
+        selected = sorted(set(np.geomspace(fewest, 600, 50).round().astype(int).tolist()))
+        order = np.argsort(-sample.p)
+        counts = [(count, int(sample.y[order[:count]].sum())) for count in selected]
+        starts = np.linspace(0, len(counts), 5, endpoint=False).astype(int).tolist()
+        proven = certified(counts, precision, 0.05 / 5, starts)
+        found = by_precision("SQL", sample, FLOW, precision)
+        issued += bool(proven)
+        assert (found.probability is None) == (not proven)
+        if proven:
+            assert (found.selected, found.converted) == counts[max(proven)]
+    assert issued >= 5
+
+
+def test_a_threshold_says_what_it_rests_on() -> None:
+    sample = labels(3, 2000)
+    found = by_precision("SQL", sample, FLOW, 0.5, confidence=0.9)
+    assert found.probability is not None
+    above = sample.p >= found.probability
+    assert (found.labels, found.selected, found.converted) == (2000, above.sum(), sample.y[above].sum())
+    assert (found.stage, found.rule, found.target, found.confidence) == ("SQL", "precision", 0.5, 0.9)
+    assert found.leads_per_week == pytest.approx(120 * (FLOW.p >= found.probability).mean())
+    assert found.expected_precision == pytest.approx(FLOW.p[FLOW.p >= found.probability].mean())
+
+
+def test_more_confidence_or_precision_never_lowers_a_threshold_much() -> None:
+    sample = labels(4, 2000)
+    found = [by_precision("SQL", sample, FLOW, x).probability for x in (0.3, 0.4, 0.5, 0.6)]
+    assert all(each is not None for each in found)
+    assert found == sorted(found, key=lambda each: each or 0.0)
+
+
+def test_a_refusal_names_the_labels_still_needed_and_they_help() -> None:
+    helped = []
+    for seed in range(60):
+        found = by_precision("SQL", labels(seed, 60), FLOW, 0.6)
+        if found.probability is None and found.missing_labels is not None:
+            assert found.missing_labels > 0
+            again = labels(1000 + seed, 60 + 3 * found.missing_labels)
+            helped.append(by_precision("SQL", again, FLOW, 0.6).probability is not None)
+    assert len(helped) >= 15
+    assert np.mean(helped) > 0.5
+
+
+def test_no_number_of_labels_is_named_where_none_would_help() -> None:
+    p = np.linspace(0.01, 0.2, 300)
+    found = by_precision("SQL", Labels(p, np.zeros(300)), FLOW, 0.9)
+    assert (found.probability, found.missing_labels) == (None, None)
+
+
+def test_everybody_may_be_certified() -> None:
+    found = by_precision("MQL", Labels(np.linspace(0.1, 0.9, 200), np.ones(200)), FLOW, 0.5)
+    assert (found.probability, found.selected) == (0.0, 200)
+
+
+@given(
+    scores=st.lists(st.sampled_from([0.05, 0.1, 0.2, 0.4, 0.8]), min_size=1, max_size=40),
+    capacity=st.floats(0.5, 100.0),
+)
+def test_capacity_is_used_and_not_exceeded(scores: list[float], capacity: float) -> None:
+    flow = Flow(np.array(scores), per_week=50.0)
+    found = by_capacity("SQL", Labels(np.array([0.1]), np.array([0.0])), flow, capacity)
+    if found.probability is None:
+        assert flow.above(max(scores))[0] > capacity
+        return
+    assert found.leads_per_week <= capacity
+    lower = [each for each in scores if each < found.probability]
+    assert not lower or flow.above(max(lower))[0] > capacity, "the next lower score would be too many"
+
+
+def test_value_asks_for_the_cost_of_a_touch_over_the_value_of_a_win() -> None:
+    found = by_value("MQL", labels(5, 100), FLOW, win=4000, touch=200)
+    assert found.probability == 0.05
+    assert found.wins_per_week * 4000 > found.leads_per_week * 200
+
+
+@pytest.mark.parametrize("rule", ["precision", "capacity", "value", "refusal"])
+def test_a_threshold_survives_json(rule: str) -> None:
+    made = every_rule()[rule]
+    assert threshold_from(json.loads(json.dumps(made.to_dict(), allow_nan=False))) == made
+
+
+def test_damaged_thresholds_are_refused() -> None:
+    with pytest.raises(DataError, match="train the model again"):
+        threshold_from({"stage": "SQL"})
+
+
+def every_rule() -> dict[str, Threshold]:
+    """One threshold of each rule, and one refusal."""
+    sample = labels(6, 2000)
+    return {
+        "precision": by_precision("SQL", sample, FLOW, 0.5),
+        "capacity": by_capacity("SQL", sample, FLOW, 12),
+        "value": by_value("MQL", sample, FLOW, 4000, 200),
+        "refusal": by_precision("SQL", Labels(sample.p[:40], sample.y[:40]), FLOW, 0.9),
+    }
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("rule", ["precision", "capacity", "value", "refusal"])
+def test_the_sentence_holds_the_numbers_of_the_promise(rule: str, language: Language) -> None:
+    threshold = every_rule()[rule]
+    text = sentence(threshold, 90, language)
+    point = "," if language == "de" else "."
+    expected = {
+        "precision": ["50 %", "95 %", "90 ", f"{100 * (threshold.probability or 0):.3g} %".replace(".", point)],
+        "capacity": ["12 ", str(threshold.selected)],
+        "value": ["5 %", "MQL"],
+        "refusal": ["40 ", "90 %", "95 %"],
+    }[rule]
+    assert all(each in text for each in expected), text
+    assert "None" not in text
+    assert "{" not in text
+
+
+def test_german_numbers_are_german() -> None:
+    threshold = replace(every_rule()["capacity"], labels=12_345, probability=0.1234, wins_per_week=2.5)
+    assert "12,3 %" in sentence(threshold, 90, "de")
+    assert "12.345 Leads" in sentence(threshold, 90, "de")
+    assert "2,5 Abschlüsse" in sentence(threshold, 90, "de")
+
+
+def test_a_refusal_tells_what_to_do() -> None:
+    refusal = every_rule()["refusal"]
+    assert "1,200 more" in sentence(replace(refusal, missing_labels=1200), 90)
+    assert "Promise less" in sentence(replace(refusal, missing_labels=None), 90)
+
+
+def test_what_if_shows_every_consequence() -> None:
+    sample = labels(7, 1000)
+    found = what_if(sample, FLOW)
+    assert (np.diff(found.probability) < 0).all()
+    assert found.probability[-1] == 0
+    assert found.recall[-1] == 1
+    assert found.precision[-1] == pytest.approx(sample.y.mean())
+    assert ((found.low <= found.precision) & (found.precision <= found.high)).all()
+    assert found.leads_per_week[-1] == pytest.approx(120)
+    assert (np.diff(found.wins_per_week) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: by_precision("SQL", labels(1, 50), FLOW, 1.5), "precision 1.5 must lie between"),
+        (lambda: by_precision("SQL", labels(1, 50), FLOW, 0.5, 0.0), "confidence 0 must lie between"),
+        (lambda: by_precision("SQL", Labels(np.zeros(0), np.zeros(0)), FLOW, 0.5), "no labelled lead"),
+        (lambda: by_capacity("SQL", labels(1, 50), FLOW, 0), "capacity 0 must be a positive number"),
+        (lambda: by_capacity("SQL", labels(1, 50), Flow(np.zeros(0), 5), 3), "no open lead"),
+        (lambda: by_capacity("SQL", labels(1, 50), Flow(FLOW.p, float("nan")), 3), "leads per week nan"),
+        (lambda: by_value("SQL", labels(1, 50), FLOW, 100, 100), "not below the value of a win"),
+    ],
+)
+def test_impossible_wishes_are_refused(call: object, message: str) -> None:
+    assert callable(call)
+    with pytest.raises(UsageError, match=message):
+        call()
+
+
+def funnel_with_moments(seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, Array]:
+    """Leads met every week until they convert or leave after ten weeks: lead, week, true probability, label."""
+    rng = np.random.default_rng(seed)
+    chance = expit(rng.normal(-1.8, 1.0, 6_000))
+    won = rng.random((6_000, 10)) < chance[:, np.newaxis]
+    open_still = np.cumsum(won, axis=1) - won == 0
+    lead, week = np.nonzero(open_still)
+    return lead, week, chance[lead], won[lead, week].astype(np.float64)
+
+
+def test_evidence_is_one_moment_per_lead_and_never_chosen_by_its_outcome() -> None:
+    lead, week, p, y = funnel_with_moments(1)
+    rows = one_per_lead(lead, week)
+    assert len(set(lead[rows].tolist())) == len(rows) > 2_000
+    gap = (y[rows] - p[rows]).mean() / p[rows].mean()
+    assert abs(gap) < 0.08
+    mixed = np.random.default_rng(1).permutation(len(lead))
+    backwards = np.argsort(-week, kind="stable")
+    newest = backwards[np.unique(lead[backwards], return_index=True)[1]]
+    anyone = mixed[np.unique(lead[mixed], return_index=True)[1]]
+    for careless in (newest, anyone):
+        bias = (y[careless] - p[careless]).mean() / p[careless].mean()
+        assert bias > 0.3, "choices that depend on the outcome must show their bias, or this test proves nothing"
+
+
+def test_the_choice_of_moments_does_not_depend_on_the_order_of_rows() -> None:
+    lead, week, _, _ = funnel_with_moments(2)
+    mixed = np.random.default_rng(2).permutation(len(lead))
+    one = {(lead[row], week[row]) for row in one_per_lead(lead, week)}
+    other = {(lead[row], week[row]) for row in mixed[one_per_lead(lead[mixed], week[mixed])]}
+    assert one == other
+    assert one != {(lead[row], week[row]) for row in one_per_lead(lead, week, seed=1)}
+
+
+def test_leads_with_one_moment_all_take_part() -> None:
+    assert one_per_lead(np.array(["b", "a", "c"]), np.zeros(3)).tolist() == [0, 1, 2]
+    assert one_per_lead(np.array([], dtype=str), np.array([])).tolist() == []

@@ -1,0 +1,75 @@
+"""The artifact on disk: LightGBM text models and model.json, everything that scoring needs and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from training.evidence import Evidence
+from training.model import LeadConversionClassifier
+from training.standalone import FORMAT
+from training.thresholds import Threshold
+
+CODE = Path(__file__).with_name("standalone.py")
+
+
+def write_artifact(
+    folder: Path,
+    model: LeadConversionClassifier,
+    recipe: dict[str, Any],
+    thresholds: Sequence[Threshold],
+    evidence: Evidence,
+    trained_on: dict[str, Any],
+) -> str:
+    """Writes an artifact and returns its digest, the sha256 of model.json, which names the sha256 of all other files.
+
+    `recipe` is the training set's, `trained_on` says on what rows (period, counts, digest). The same model gives
+    the same bytes; the folder is replaced as a whole.
+    """
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    boosters = [
+        _written(draft / f"booster-{i}.txt", each.model_to_string().encode()) for i, each in enumerate(model.boosters_)
+    ]
+    about = {
+        "format": FORMAT,
+        "target": recipe["target"],
+        "vocabulary": recipe["vocabulary"],
+        "catalogue": recipe["catalogue"],
+        "features": _features(model),
+        "boosters": boosters,
+        "code": _written(draft / CODE.name, CODE.read_bytes()),
+        "calibrator": model.calibrator_.to_dict(),
+        "thresholds": [each.to_dict() for each in thresholds],
+        "evidence": evidence.to_dict(),
+        "trained_on": trained_on,
+    }
+    content = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    (draft / "model.json").write_bytes(content)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(draft, folder)
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest_of(folder: Path) -> str:
+    """The digest of an artifact: sha256 of its model.json."""
+    return hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
+
+
+def _written(path: Path, content: bytes) -> dict[str, str]:
+    path.write_bytes(content)
+    return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _features(model: LeadConversionClassifier) -> list[dict[str, Any]]:
+    encoder = model.encoder_
+    return [
+        {"name": name} if values is None else {"name": name, "categories": list(values)}
+        for name, values in zip(encoder.names, encoder.categories, strict=True)
+    ]

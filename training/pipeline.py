@@ -1,0 +1,229 @@
+"""One training run: judge on the newest slice, fit the champion, write artifacts and report, register in MLflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.contract import US_PER_SECOND
+from features.training_set import TrainingSet
+from training import plots
+from training.artifact import digest_of, write_artifact
+from training.evaluation import Evaluation, evaluate
+from training.logits import Array
+from training.metrics import gains
+from training.model import LeadConversionClassifier
+from training.registry import CHALLENGER, CHAMPION, Registered, Registry, flat
+from training.report import Account, html, model_card
+from training.sample import Sample, read_sample
+from training.thresholds import what_if
+from training.train import Fitted, Judged, Say, Split, TrainingPlan, fit_champion, judge, split_by_time
+from training.tuning import tune
+
+EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training run came to. `decision` says which alias the model got, and why."""
+
+    name: str
+    version: str
+    alias: str
+    decision: str
+    digest: str
+    account: Account
+    report: Path
+
+
+def train_and_register(
+    training_set: TrainingSet,
+    plan: TrainingPlan,
+    workspace: Path,
+    settings: Mapping[str, Any],
+    tuning_minutes: float = 0.0,
+    say: Say = lambda text: None,
+) -> Outcome:
+    """Trains, judges and registers; everything it writes lies below `workspace`. Raises DataError and UsageError."""
+    target = training_set.recipe["target"]
+    name = f"leadscore-{target['name']}"
+    say("reading the training set")
+    sample = read_sample(training_set)
+    split = split_by_time(sample, plan, target["horizon_days"] + target["gap_days"])
+    if tuning_minutes:
+        plan = tune(split.learn, plan, target["horizon_days"] + target["gap_days"], tuning_minutes, say)
+    judged = judge(split, plan, say)
+    say("fitting the champion on all mature moments")
+    fitted = fit_champion(sample, plan)
+    folder, judge_folder = (workspace / "models" / target["name"] / each for each in ("model", "judge"))
+    digest = _write(folder, fitted.model, fitted, training_set, sample.of(sample.mature))
+    _write(judge_folder, judged.model, fitted, training_set, split.learn)
+    account = account_of(name, digest, training_set, sample, judged, fitted)
+    pictures = draw(judged, fitted)
+    report = _write_report(workspace / "reports" / target["name"], account, pictures)
+    say("registering in MLflow")
+    registry = Registry(workspace)
+    alias, decision = decide(registry, name, split, judged)
+    with registry.run(name) as mlflow:
+        _log(mlflow, settings, plan, training_set, account, report)
+        version = registry.log_model(mlflow, name, folder, judge_folder, split.judged.features.slice(0, EXAMPLE_ROWS))
+    registry.alias(name, version, alias, decision)
+    return Outcome(name, version, alias, decision, digest, account, report / "report.html")
+
+
+def decide(registry: Registry, name: str, split: Split, judged: Judged) -> tuple[str, str]:
+    """Which alias a new model gets: the first good one is champion, a later one if it is not worse on the same slice."""
+    champion, base = judged.evaluation.judgements[0], judged.evaluation.judgements[1]
+    loss = champion.metrics["log_loss"].value
+    if base.difference.low is None or base.difference.low <= 0:
+        return CHALLENGER, f"log-loss {loss:.4f} is not surely better than the base rate's on the newest slice"
+    rival = registry.find(name)
+    if rival is None:
+        return CHAMPION, f"the first model, better than the base rate (log-loss {loss:.4f})"
+    return against(rival, split, judged)
+
+
+def against(rival: Registered, split: Split, judged: Judged) -> tuple[str, str]:
+    """Compares with the champion in place: its judge, on the rows of the slice that it has not learnt from."""
+    model = rival.load_judge()
+    if set(model.features) - set(split.judged.features.column_names):
+        return CHAMPION, f"version {rival.version} reads features that this training set lacks, it cannot be compared"
+    fresh = split.judged.as_of >= model.about["trained_on"]["to_us"]
+    if not fresh.any():
+        return CHALLENGER, f"version {rival.version} has learnt from all of the newest slice, it cannot be judged there"
+    rows = split.judged.of(fresh)
+    p = predict(model, rows)
+    difference = evaluate(rows.y, rows.weight, rows.lead, {"new": judged.p[fresh], "old": p}).judgements[1].difference
+    text = (
+        f"log-loss of version {rival.version} minus the new one's on the same moments: "
+        f"{difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+    )
+    # Worse only where the whole interval says so; on a tie the fresher model serves.
+    return (CHALLENGER if (difference.high or 0.0) < 0 else CHAMPION), text
+
+
+def predict(model: Any, rows: Sample) -> Array:
+    """Probabilities (n) of an artifact's model for the rows of a sample."""
+    from training.encoding import Encoder
+
+    features = model.about["features"]
+    categories = tuple(tuple(each["categories"]) if "categories" in each else None for each in features)
+    matrix = Encoder(tuple(model.features), categories).matrix(rows.features)
+    probability: Array = model.predict(matrix.astype(np.float64))
+    return probability
+
+
+def account_of(
+    name: str, digest: str, training_set: TrainingSet, sample: Sample, judged: Judged, fitted: Fitted
+) -> Account:
+    """The facts of a run for report and model card."""
+    choice = fitted.model.calibration_choice_.to_dict()
+    return Account(
+        name,
+        digest,
+        training_set.recipe["target"],
+        _trained_on(training_set, sample.of(sample.mature)),
+        day(int(judged.split.judged.as_of.min())),
+        day(int(judged.split.judged.as_of.max())),
+        judged.evaluation,
+        judged.by_age,
+        fitted.thresholds,
+        choice,
+    )
+
+
+def draw(judged: Judged, fitted: Fitted) -> dict[str, bytes]:
+    """The pictures of a run as PNG, by file name."""
+    rows = judged.split.judged
+    curve = gains(rows.y, judged.p, rows.weight)
+    gain = np.sum([each.feature_importance("gain") for each in fitted.model.boosters_], axis=0)
+    figures = {
+        "reliability": plots.reliability(judged.evaluation.bins),
+        "gains": plots.gains_curve(curve),
+        "precision-recall": plots.precision_recall(curve),
+        "scores": plots.score_distribution(fitted.flow.p, fitted.thresholds),
+        "what-if": plots.what_if_curve(what_if(fitted.labels, fitted.flow), fitted.thresholds),
+        "importances": plots.importances(fitted.model.encoder_.names, gain / max(gain.sum(), 1e-12)),
+    }
+    return {name: plots.png(figure) for name, figure in figures.items()}
+
+
+def day(at: int) -> str:
+    """The date (UTC) of a time in µs.
+
+    >>> day(86_400_000_000)
+    '1970-01-02'
+    """
+    return str(np.datetime64(at // US_PER_SECOND, "s").astype("datetime64[D]"))
+
+
+def _write(
+    folder: Path, model: LeadConversionClassifier, fitted: Fitted, training_set: TrainingSet, rows: Sample
+) -> str:
+    about = _trained_on(training_set, rows)
+    return write_artifact(folder, model, training_set.recipe, fitted.thresholds, fitted.evidence, about)
+
+
+def _trained_on(training_set: TrainingSet, rows: Sample) -> dict[str, Any]:
+    return {
+        "from": day(int(rows.as_of.min())),
+        "to": day(int(rows.as_of.max())),
+        "to_us": int(rows.as_of.max()) + 1,
+        "moments": len(rows),
+        "leads": len(np.unique(rows.lead)),
+        "converted": int(rows.y.sum()),
+        "training_set": training_set.digest,
+        "event_log": training_set.recipe["log_digest"],
+    }
+
+
+def _write_report(folder: Path, account: Account, pictures: Mapping[str, bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        (folder / f"{name}.png").write_bytes(picture)
+    (folder / "report.html").write_text(html(account, pictures), encoding="utf-8")
+    (folder / "model_card.md").write_text(model_card(account), encoding="utf-8")
+    return folder
+
+
+def _log(
+    mlflow: Any,
+    settings: Mapping[str, Any],
+    plan: TrainingPlan,
+    training_set: TrainingSet,
+    account: Account,
+    report: Path,
+) -> None:
+    """Parameters, metrics, lineage, report and plots of the run."""
+    mlflow.log_params(flat({**settings, "parameters": dict(plan.parameters)}))
+    mlflow.log_metrics(_metrics(account.evaluation))
+    mlflow.set_tags(
+        {
+            "artifact_digest": account.digest,
+            "training_set": training_set.digest,
+            "event_log": training_set.recipe["log_digest"],
+            "target": account.target["name"],
+        }
+    )
+    mlflow.log_artifacts(str(report), "report")
+    mlflow.log_dict(training_set.recipe, "recipe.json")
+    mlflow.log_dict(json.loads(json.dumps(account.evaluation.to_dict())), "evaluation.json")
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for each in evaluation.judgements:
+        prefix = each.name.replace(" ", "_")
+        for name, estimate in each.metrics.items():
+            if estimate.value is not None:
+                found[f"{prefix}.{name}"] = estimate.value
+        found[f"{prefix}.ece"] = each.ece
+    return found
+
+
+__all__: Sequence[str] = ("Outcome", "account_of", "decide", "digest_of", "predict", "train_and_register")

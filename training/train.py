@@ -1,0 +1,180 @@
+"""From a training set to a model that was judged on the newest slice, and the same recipe fitted to all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY, DataError
+from training.baselines import Baseline, base_rate, lightgbm_defaults, logistic_regression, points_rule
+from training.evaluation import Evaluation, evaluate, evaluate_groups
+from training.evidence import Evidence, evidence_of
+from training.folds import before_cut, newest_slice
+from training.logits import Array
+from training.model import LeadConversionClassifier
+from training.sample import Sample
+from training.standalone import calibrated
+from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precision, one_per_lead
+
+BASELINES = {
+    "base rate": base_rate,
+    "points rule": points_rule,
+    "logistic regression": logistic_regression,
+    "LightGBM defaults": lightgbm_defaults,
+}
+RECENT_DAYS = 84
+AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a stage's threshold is asked to keep: a precision with a confidence, or a weekly volume."""
+
+    stage: str
+    precision: float | None = None
+    confidence: float = 0.95
+    per_week: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train: share of the newest moments that judge, the classifier's parameters, the promises."""
+
+    newest_share: float = 0.2
+    fewest_positives: int = 50
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    promises: Sequence[Promise] = ()
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to learn from before the cut and rows to judge on from it on; `cut` in µs UTC."""
+
+    cut: int
+    learn: Sample
+    judged: Sample
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The judge, the same recipe as the champion but blind to the newest slice, and how it did there."""
+
+    model: LeadConversionClassifier
+    split: Split
+    p: Array
+    evaluation: Evaluation
+    by_age: dict[str, Evaluation]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model on all mature moments, with thresholds and evidence from its out-of-fold predictions."""
+
+    model: LeadConversionClassifier
+    labels: Labels
+    flow: Flow
+    thresholds: tuple[Threshold, ...]
+    evidence: Evidence
+
+
+def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split:
+    """Splits the mature rows at the newest slice, purged by the window (gap + horizon) and grouped by lead.
+
+    Raises DataError, with the number that is missing, when a side has too few converted moments, or when the
+    window is longer than the data.
+    """
+    mature = sample.of(sample.mature)
+    if not len(mature):
+        days = (sample.as_of.max() - sample.as_of.min()) / US_PER_DAY
+        raise DataError(
+            f"no moment is mature: the label window is {window_days} days, the moments span {days:.0f} days; "
+            "shorten horizon_days or wait for more data"
+        )
+    cut = newest_slice(mature.as_of, mature.weight, plan.newest_share)
+    learn, judged = before_cut(mature.as_of, mature.lead, cut, window_days)
+    split = Split(cut, mature.of(learn), mature.of(judged))
+    for name, side in (("to learn from", split.learn), ("to judge on", split.judged)):
+        positives = int(side.y.sum()) if len(side) else 0
+        if positives < plan.fewest_positives or positives == len(side):
+            raise DataError(
+                f"{positives} converted among {len(side)} moments {name}; at least {plan.fewest_positives} converted "
+                "and some not are needed (training.fewest_positives): use more data or a longer horizon"
+            )
+    return split
+
+
+def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> Judged:
+    """Fits the recipe and the baselines on the past and judges all of them on the newest slice."""
+    say("fitting the judge on the past")
+    model = fit_model(split.learn, plan)
+    p = model.predict_proba(split.judged.features)[:, 1]
+    return judged_as(model, split, p, fit_baselines(split, say))
+
+
+def judged_as(model: LeadConversionClassifier, split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
+    """Judges predictions `p` of the newest slice beside those of the baselines."""
+    rows, predictions = split.judged, {"champion": p, **others}
+    evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
+    by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, predictions)
+    return Judged(model, split, p, evaluation, by_age)
+
+
+def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array]:
+    """Predictions of every baseline for the newest slice, fitted on the past."""
+    learn, predictions = split.learn, {}
+    for name, fit in BASELINES.items():
+        say(f"fitting baseline: {name}")
+        baseline: Baseline = fit(learn.features, learn.y, learn.weight, learn.as_of)
+        predictions[name] = baseline.predict(split.judged.features)
+    return predictions
+
+
+def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
+    """Fits the recipe on all mature rows, and thresholds on one out-of-fold prediction per lead."""
+    mature = sample.of(sample.mature)
+    model = fit_model(mature, plan)
+    oof = calibrated(model.oof_raw_, model.calibrator_.to_dict())
+    rows = one_per_lead(mature.lead, mature.as_of)
+    labels = Labels(oof[rows], mature.y[rows])
+    flow = _flow(sample, model)
+    thresholds = tuple(_threshold(each, labels, flow) for each in plan.promises)
+    return Fitted(model, labels, flow, thresholds, evidence_of(labels))
+
+
+def fit_model(sample: Sample, plan: TrainingPlan) -> LeadConversionClassifier:
+    """The classifier of a plan, fitted on a sample of known labels."""
+    model = LeadConversionClassifier(**plan.parameters)
+    return model.fit(
+        sample.features, sample.y.astype(np.int64), sample_weight=sample.weight, groups=sample.lead, time=sample.as_of
+    )
+
+
+def age_groups(features: pa.Table) -> NDArray[np.str_]:
+    """str[n]: how long each row's lead was known, in words that sort by age."""
+    age = features.column("age").to_numpy() if "age" in features.column_names else np.zeros(len(features))
+    limits = [limit for limit, _ in AGE_GROUPS]
+    names = np.array([name for _, name in AGE_GROUPS])
+    return names[np.searchsorted(limits, np.nan_to_num(age), side="left")]
+
+
+def _flow(sample: Sample, model: LeadConversionClassifier) -> Flow:
+    """Leads that came up in the last weeks, each at one moment, and how many of them were new per week."""
+    since = sample.as_of.max() - RECENT_DAYS * US_PER_DAY
+    recent = sample.of(sample.as_of > since)
+    recent = recent.of(np.isin(np.arange(len(recent)), one_per_lead(recent.lead, recent.as_of)))
+    before = np.unique(sample.lead[sample.as_of <= since])
+    new = len(np.setdiff1d(np.unique(sample.lead[sample.as_of > since]), before))
+    p = model.predict_proba(recent.features)[:, 1]
+    return Flow(p, max(new, 1) / (RECENT_DAYS / 7))
+
+
+def _threshold(promise: Promise, labels: Labels, flow: Flow) -> Threshold:
+    if promise.precision is not None:
+        return by_precision(promise.stage, labels, flow, promise.precision, promise.confidence)
+    return by_capacity(promise.stage, labels, flow, promise.per_week or 0.0)
