@@ -62,7 +62,13 @@ class Screen:
             self.say(text)
             yield lambda done, of=1.0: None
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=self.err, transient=True) as bar:
             task = bar.add_task(text, total=100)
             yield lambda done, of=1.0: bar.update(task, completed=round(100 * done / max(of, 1e-9)))

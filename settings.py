@@ -11,7 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.contract import UsageError
+from data.eventlog import EventLog
+from features.catalogue import default_catalogue, from_json
+from features.definitions import Definition
 from features.moments import MomentPolicy, Target
+from training.train import Promise, TrainingPlan
 
 
 class Section(BaseModel):
@@ -122,6 +126,38 @@ class Settings(BaseSettings):
         if self.target not in self.targets:
             raise UsageError(f"target {self.target!r} is not among [targets]: {', '.join(self.targets)}")
         return Target(self.target, **self.targets[self.target].model_dump())
+
+    @property
+    def training_plan(self) -> TrainingPlan:
+        """How to train, as the pipeline wants it."""
+        training = self.training
+        parameters = {
+            "n_folds": training.folds,
+            "learning_rate": training.learning_rate,
+            "num_leaves": training.num_leaves,
+            "min_leaf": training.min_leaf,
+            "l2": training.l2,
+            "max_rounds": training.max_rounds,
+            "random_state": training.seed,
+            "n_jobs": self.jobs,
+        }
+        stages = (("MQL", self.thresholds.mql), ("SQL", self.thresholds.sql))
+        promises = tuple(Promise(stage, each.precision, each.confidence, each.per_week) for stage, each in stages)
+        return TrainingPlan(training.newest_share, training.fewest_positives, parameters, promises)
+
+    def catalogue(self, log: EventLog) -> list[Definition]:
+        """The default catalogue for a log, without what `features.drop` names, with what `features.add` adds.
+
+        Raises UsageError when there is nothing to drop by that name.
+        """
+        default = default_catalogue(log.vocabulary, log.profile_columns, self.chosen_target.outcomes)
+        names = [each.name for each in default]
+        for name in self.features.drop:
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
+                raise UsageError(f"features.drop names {name!r}, which is no column; did you mean {close}?")
+        kept = [each for each in default if each.name not in self.features.drop]
+        return kept + from_json(self.features.add)
 
     @property
     def moment_policy(self) -> MomentPolicy:

@@ -99,8 +99,8 @@ class LeadsPart(Shared):
     @property
     def profile(self) -> dict[str, str]:
         """Profile columns and their kind, `category` or `number`."""
-        kinds = {name: "category" for name in (*self.categories, *self.flags)}
-        return kinds | {name: "number" for name in self.numbers}
+        kinds = dict.fromkeys((*self.categories, *self.flags), "category")
+        return kinds | dict.fromkeys(self.numbers, "number")
 
 
 class BotRule(Part):

@@ -14,9 +14,9 @@ import joblib
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from data.eventlog import EventLog
 
 from data.contract import DataError
+from data.eventlog import EventLog
 from data.histories import Histories
 from data.vocabulary import Vocabulary
 from features.catalogue import from_json, to_json

@@ -34,7 +34,12 @@ class Scored:
 
 
 def score_log(
-    log: EventLog, scorer: Scorer, version: str, as_of: int | None = None, language: Language = "en", progress: Any = None
+    log: EventLog,
+    scorer: Scorer,
+    version: str,
+    as_of: int | None = None,
+    language: Language = "en",
+    progress: Any = None,
 ) -> Scored:
     """Scores the leads that are open at `as_of` (µs UTC, default: just after the log's last event), best first.
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import numpy as np
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
+
+JUDGED_OF = 3
 
 
 def fold_of_leads(lead: NDArray[np.generic], time: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
@@ -40,13 +44,24 @@ def newest_slice(as_of: NDArray[np.int64], weight: NDArray[np.float64], share: f
 
 
 def before_cut(
-    as_of: NDArray[np.int64], lead: NDArray[np.generic], cut: int, window_days: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """bool[n] twice: rows to learn from and rows to judge on.
+    as_of: NDArray[np.int64], lead: NDArray[np.str_], cut: int, window_days: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Splits rows at a cut in time: bool[n], rows to learn from, and float64[n], how much a row counts in judging.
 
-    Judged are moments from the cut on. Learnt from are moments whose whole label window (gap + horizon,
-    `window_days`) ended by the cut, of leads that are not judged.
+    Judged are moments from the cut on, learnt from are moments whose whole label window (gap + horizon,
+    `window_days`) had ended by then. Leads that have both are dealt out by a hash of their id: one in JUDGED_OF is
+    judged and counts so many times, the others are learnt from. So no lead is on both sides, and the judged ones
+    still stand for all.
     """
-    judged = as_of >= cut
     known = as_of + window_days * US_PER_DAY <= cut
-    return known & ~np.isin(lead, lead[judged]), judged
+    late = as_of >= cut
+    both = np.isin(lead, np.intersect1d(lead[known], lead[late]))
+    drawn = np.zeros(len(lead), np.bool_)
+    drawn[both] = [_hash(each) % JUDGED_OF == 0 for each in lead[both].tolist()]
+    learn = known & ~drawn
+    judged = np.where(late & ~both, 1.0, np.where(late & drawn, float(JUDGED_OF), 0.0))
+    return learn, judged
+
+
+def _hash(lead: str) -> int:
+    return int.from_bytes(blake2b(lead.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

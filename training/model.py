@@ -149,7 +149,7 @@ class LeadConversionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
             "bagging_freq": 1,
             "seed": self.random_state,
             "deterministic": True,
-            "force_row_wise": True,
+            "force_col_wise": True,  # half the time of rows when only a share of the columns is looked at
             "num_threads": self.n_jobs,
             "verbosity": -1,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from data.contract import US_PER_SECOND
 from features.training_set import TrainingSet
 from training import plots
-from training.artifact import digest_of, write_artifact
+from training.artifact import write_artifact
 from training.evaluation import Evaluation, evaluate
 from training.logits import Array
 from training.metrics import gains
@@ -57,12 +57,12 @@ def train_and_register(
     split = split_by_time(sample, plan, target["horizon_days"] + target["gap_days"])
     if tuning_minutes:
         plan = tune(split.learn, plan, target["horizon_days"] + target["gap_days"], tuning_minutes, say)
-    judged = judge(split, plan, say)
+    blind, judged = judge(split, plan, say)
     say("fitting the champion on all mature moments")
     fitted = fit_champion(sample, plan)
     folder, judge_folder = (workspace / "models" / target["name"] / each for each in ("model", "judge"))
     digest = _write(folder, fitted.model, fitted, training_set, sample.of(sample.mature))
-    _write(judge_folder, judged.model, fitted, training_set, split.learn)
+    _write(judge_folder, blind, fitted, training_set, split.learn)
     account = account_of(name, digest, training_set, sample, judged, fitted)
     pictures = draw(judged, fitted)
     report = _write_report(workspace / "reports" / target["name"], account, pictures)
@@ -224,6 +224,3 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
                 found[f"{prefix}.{name}"] = estimate.value
         found[f"{prefix}.ece"] = each.ece
     return found
-
-
-__all__: Sequence[str] = ("Outcome", "account_of", "decide", "digest_of", "predict", "train_and_register")

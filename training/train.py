@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -63,9 +63,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Judged:
-    """The judge, the same recipe as the champion but blind to the newest slice, and how it did there."""
+    """How the judge did, the same recipe as the champion but blind to the newest slice; `p` are its predictions."""
 
-    model: LeadConversionClassifier
     split: Split
     p: Array
     evaluation: Evaluation
@@ -97,8 +96,9 @@ def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split
             "shorten horizon_days or wait for more data"
         )
     cut = newest_slice(mature.as_of, mature.weight, plan.newest_share)
-    learn, judged = before_cut(mature.as_of, mature.lead, cut, window_days)
-    split = Split(cut, mature.of(learn), mature.of(judged))
+    learn, counts = before_cut(mature.as_of, mature.lead, cut, window_days)
+    judged = replace(mature, weight=mature.weight * counts).of(counts > 0)
+    split = Split(cut, mature.of(learn), judged)
     for name, side in (("to learn from", split.learn), ("to judge on", split.judged)):
         positives = int(side.y.sum()) if len(side) else 0
         if positives < plan.fewest_positives or positives == len(side):
@@ -109,20 +109,20 @@ def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split
     return split
 
 
-def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> Judged:
+def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tuple[LeadConversionClassifier, Judged]:
     """Fits the recipe and the baselines on the past and judges all of them on the newest slice."""
     say("fitting the judge on the past")
     model = fit_model(split.learn, plan)
     p = model.predict_proba(split.judged.features)[:, 1]
-    return judged_as(model, split, p, fit_baselines(split, say))
+    return model, judged_as(split, p, fit_baselines(split, say))
 
 
-def judged_as(model: LeadConversionClassifier, split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
+def judged_as(split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
     """Judges predictions `p` of the newest slice beside those of the baselines."""
     rows, predictions = split.judged, {"champion": p, **others}
     evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
     by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, predictions)
-    return Judged(model, split, p, evaluation, by_age)
+    return Judged(split, p, evaluation, by_age)
 
 
 def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array]:

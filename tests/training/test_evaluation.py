@@ -67,6 +67,11 @@ def test_bands_have_fixed_edges() -> None:
     assert next(each.rows for each in found.bands if each.start == 0.1) == inside.sum()
 
 
+def test_a_probability_on_an_edge_belongs_to_the_band_that_starts_there() -> None:
+    found = evaluate(np.zeros(3), np.ones(3), np.arange(3), {"champion": np.array([0.1, 0.2, 1.0])}, resamples=2)
+    assert [(each.start, each.rows) for each in found.bands] == [(0.1, 1), (0.2, 1), (0.5, 1)]
+
+
 def test_a_slice_where_nobody_converted_is_judged_as_far_as_possible() -> None:
     _, weight, lead, truth = slice_with_truth(3)
     found = json.loads(json.dumps(evaluate(truth * 0, weight, lead, {"champion": truth}).to_dict(), allow_nan=False))

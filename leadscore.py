@@ -1,0 +1,373 @@
+"""The command line: one sub-command per job, no logic of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from console import Screen
+from data.contract import DataError, UsageError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+Config = Annotated[Path | None, typer.Option(help="settings file; default leadscore.toml where there is one")]
+Var = Annotated[Path, typer.Option(help="workspace: event log, training set, models, reports")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="results only")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON value instead of tables")]
+Log = Annotated[Path | None, typer.Option(help="event log; default VAR/log")]
+Cluster = Annotated[str | None, typer.Option(help="address of a running Dask scheduler, tcp://HOST:PORT")]
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="folder to write events.csv, leads.csv and truth.parquet into")],
+    leads: Annotated[int, typer.Option(min=1)] = 20_000,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    days: Annotated[int, typer.Option(min=30)] = 540,
+    bots: bool = True,
+    duplicates: bool = True,
+    late: bool = True,
+    broken: bool = True,
+    drift: bool = True,
+    wholesale: bool = True,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a funnel whose true probabilities are known."""
+    from data.simulate import FunnelOptions, simulate
+
+    screen = Screen(quiet, as_json)
+    options = FunnelOptions(leads, seed, days, bots, duplicates, late, broken, drift, wholesale)
+    with screen.progress(f"simulating {leads:,} leads") as step:
+        made = simulate(out, options, step)
+    screen.tell(
+        f"{made.rows:,} rows ({made.human:,} by people, {made.bots:,} by bots, {made.duplicates:,} duplicates, "
+        f"{made.broken:,} broken), {made.won:,} deals won, {made.lost:,} lost, in {out}"
+    )
+    screen.result(asdict(made))
+
+
+@app.command()
+def ingest(
+    mapping: Annotated[str, typer.Option(help="mapping file, or a shipped one: simulated, bpic2012, online_retail")],
+    events: Annotated[list[str], typer.Option(help="CSV, JSON lines, Parquet file, or database URL; repeatable")],
+    leads: Annotated[list[str] | None, typer.Option(help="the same for profiles")] = None,
+    var: Var = Path("var"),
+    log: Log = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring exports or databases into the event log; what is there already adds nothing."""
+    from data.ingest import ingest
+    from data.mapping import read_mapping
+
+    screen = Screen(quiet, as_json)
+    with screen.progress("ingesting") as step:
+        report = ingest(log or var / "log", read_mapping(mapping), events, leads or [], progress=step)
+    head = ["", "received", "accepted", "duplicate", "rejected"]
+    rows = [[name, *(f"{n:,}" for n in asdict(counts).values())] for name, counts in _kinds(report)]
+    screen.table("rows", head, rows)
+    if report.reasons:
+        screen.table(
+            f"rejected, see {report.rejected_path}", ["why", "rows"], [[k, f"{n:,}"] for k, n in report.reasons.items()]
+        )
+    screen.result(asdict(report))
+
+
+@app.command()
+def features(
+    config: Config = None,
+    var: Var = Path("var"),
+    log: Log = None,
+    lead: Annotated[str | None, typer.Option(help="show what is known of this lead instead")] = None,
+    as_of: Annotated[str | None, typer.Option(help="the moment to show; default: the end of the log")] = None,
+    cluster: Cluster = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the training set, or show what was known of one lead at a moment."""
+    screen = Screen(quiet, as_json)
+    if lead is not None:
+        _show_lead(screen, config, log or var / "log", lead, as_of)
+        return
+    made = _build(screen, config, var, log, cluster)
+    screen.tell(
+        f"{made.moments:,} moments, {made.mature:,} mature, {made.positives:,} converted, {made.censored:,} censored; "
+        f"{len(made.catalogue)} features, in {made.path}"
+    )
+    about = {name: getattr(made, name) for name in ("moments", "mature", "positives", "censored", "digest")}
+    screen.result({**about, "features": len(made.catalogue), "path": made.path})
+
+
+@app.command()
+def train(
+    config: Config = None,
+    var: Var = Path("var"),
+    log: Log = None,
+    cluster: Cluster = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train, judge on the newest slice, register in MLflow."""
+    from training.pipeline import train_and_register
+
+    screen, settings = Screen(quiet, as_json), _settings(config)
+    made = _build(screen, config, var, log, cluster)
+    plan = settings.training_plan
+    with screen.progress("training") as _:
+        outcome = train_and_register(
+            made, plan, var, settings.model_dump(mode="json"), settings.training.tuning_minutes, screen.say
+        )
+    _tell_account(screen, outcome.account)
+    screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
+    screen.tell(f"report {outcome.report}\nMLflow {_mlflow_uri(var)}")
+    screen.result(
+        {
+            "name": outcome.name,
+            "version": outcome.version,
+            "alias": outcome.alias,
+            "decision": outcome.decision,
+            "digest": outcome.digest,
+            "report": outcome.report,
+            "evaluation": outcome.account.evaluation.to_dict(),
+            "thresholds": [each.to_dict() for each in outcome.account.thresholds],
+        }
+    )
+
+
+@app.command()
+def evaluate(
+    config: Config = None,
+    var: Var = Path("var"),
+    truth: Annotated[Path | None, typer.Option(help="truth.parquet of a simulated funnel")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the champion's recipe on the newest slice again; with --truth beside the best possible."""
+    from training.review import beside_truth, review
+
+    screen, settings = Screen(quiet, as_json), _settings(config)
+    with screen.progress("judging") as _:
+        judged = review(var, settings.target, settings.training_plan, screen.say)
+    _tell_judged(screen, judged.evaluation, judged.by_age)
+    result: dict[str, Any] = judged.evaluation.to_dict()
+    if truth is not None:
+        found = beside_truth(judged, truth, settings.chosen_target.horizon_days)
+        screen.table(
+            "beside the best possible (true probabilities), newest slice",
+            ["", "value"],
+            [
+                ["log-loss of the champion", f"{found.log_loss:.4f}"],
+                ["log-loss of the true probability", f"{found.best_log_loss:.4f}"],
+                ["mean Kullback-Leibler divergence", f"{found.divergence:.4f}"],
+                ["calibration slope, on labels", f"{found.slope:.3f}"],
+                ["calibration slope, on true probabilities", f"{found.true_slope:.3f}"],
+            ],
+        )
+        result["truth"] = found.to_dict()
+    screen.result(result)
+
+
+@app.command()
+def score(
+    out: Annotated[Path, typer.Option(help="file to write, .csv or .parquet")],
+    config: Config = None,
+    var: Var = Path("var"),
+    log: Log = None,
+    as_of: Annotated[str | None, typer.Option(help="score as of this moment; default: the end of the log")] = None,
+    language: Annotated[str, typer.Option(help="en or de")] = "en",
+    top: Annotated[int, typer.Option(min=0, help="leads to print")] = 10,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score every open lead, with reasons."""
+    from data.eventlog import EventLog
+    from serving.batch import parse_as_of, score_log, write_scores
+    from serving.scorer import Scorer
+    from training.registry import Registry
+
+    screen, settings = Screen(quiet, as_json), _settings(config)
+    if language not in ("en", "de"):
+        raise UsageError(f"--language {language!r} is none of en, de")
+    champion = Registry(var).champion(f"leadscore-{settings.target}")
+    scorer = Scorer(champion.load())
+    with screen.progress("scoring") as step:
+        moment = None if as_of is None else parse_as_of(as_of)
+        scored = score_log(EventLog.open(log or var / "log"), scorer, champion.version, moment, language, step)  # type: ignore[arg-type]
+    write_scores(scored, out)
+    head = ["lead", "stage", "in words", "for", "against"]
+    rows = [
+        [r["lead_id"], r["stage"], r["in_words"], _lines(r, "for"), _lines(r, "against")] for r in scored.rows[:top]
+    ]
+    screen.table(
+        f"the {min(top, len(rows))} best of {len(scored.rows):,} open leads as of {scored.rows[0]['as_of']}", head, rows
+    )
+    screen.tell(f"all in {out}")
+    screen.result({"leads": len(scored.rows), "out": out, "as_of": scored.rows[0]["as_of"], "top": scored.rows[:top]})
+
+
+@app.command()
+def info(config: Config = None, var: Var = Path("var"), quiet: Quiet = False, as_json: AsJson = False) -> None:
+    """What is in the workspace: event log, training set, champion."""
+    from data.eventlog import EventLog
+    from features.training_set import TrainingSet
+    from training.pipeline import day
+    from training.registry import Registry
+
+    screen, settings = Screen(quiet, as_json), _settings(config)
+    found: dict[str, Any] = {"workspace": str(var), "target": settings.target, "mlflow": _mlflow_uri(var)}
+    if (var / "log" / "log.json").exists():
+        log = EventLog.open(var / "log")
+        period = f"{day(log.observed_from_us)} to {day(log.observed_until_us)}"
+        found["event log"] = f"{log.n_events:,} events of {log.n_leads:,} leads, {period}, digest {log.digest[:12]}"
+    if (var / "training_set" / settings.target / "training_set.json").exists():
+        made = TrainingSet.open(var / "training_set" / settings.target)
+        found["training set"] = f"{made.moments:,} moments, {made.positives:,} converted, digest {made.digest[:12]}"
+    if (var / "mlflow.db").exists() or os.environ.get("MLFLOW_TRACKING_URI"):
+        champion = Registry(var).find(f"leadscore-{settings.target}")
+        found["champion"] = f"version {champion.version}, run {champion.run_id}" if champion else "none"
+    screen.table("workspace", ["", "value"], [[name, str(value)] for name, value in found.items()])
+    screen.result(found)
+
+
+@app.command()
+def demo(
+    leads: Annotated[int, typer.Option(min=500)] = 6_000,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    var: Var = Path("var"),
+    quiet: Quiet = False,
+) -> None:
+    """The main job end to end, on a simulated funnel: histories, training set, model, thresholds, scored leads."""
+    screen = Screen(quiet)
+    folder, config = var / "demo", Path(__file__).with_name("leadscore.toml")
+    if not (folder / "funnel.json").exists():
+        simulate(folder, leads, seed, quiet=quiet)
+    ingest("simulated", [str(folder / "events.csv")], [str(folder / "leads.csv")], var, quiet=quiet)
+    features(config, var, quiet=quiet)
+    if _champion_is_fresh(config, var):
+        screen.say("the champion was trained on exactly this training set; it is kept")
+        evaluate(config, var, folder / "truth.parquet", quiet)
+    else:
+        train(config, var, quiet=quiet)
+        evaluate(config, var, folder / "truth.parquet", quiet)
+    score(var / "scores.csv", config, var, quiet=quiet)
+    screen.tell("\nwhere to look next")
+    screen.tell(f"  report   {var / 'reports' / 'conversion' / 'report.html'}\n  scores   {var / 'scores.csv'}")
+    screen.tell(f"  MLflow   .venv/bin/mlflow ui --backend-store-uri {_mlflow_uri(var)}")
+
+
+def main() -> None:
+    """Runs a command; errors a user can mend are one line on standard error, exit code 2 (usage) or 3 (data)."""
+    # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (UsageError, DataError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 -- the one line that the user gets
+        sys.exit(2 if isinstance(error, UsageError) else 3)
+
+
+def _settings(config: Path | None) -> Any:
+    from settings import read_settings
+
+    default = Path("leadscore.toml")
+    return read_settings(config or (default if default.exists() else None))
+
+
+def _build(screen: Screen, config: Path | None, var: Path, log_path: Path | None, cluster: str | None) -> Any:
+    """The training set for the settings, made or brought up to date."""
+    from data.eventlog import EventLog
+    from features.cluster import on_cluster
+    from features.training_set import Recipe, build
+
+    settings, log = _settings(config), EventLog.open(log_path or var / "log")
+    recipe = Recipe(
+        log.digest,
+        log.observed_until_us + 1,
+        log.vocabulary,
+        settings.catalogue(log),
+        settings.chosen_target,
+        settings.moment_policy,
+    )
+    with screen.progress(f"features, {log.n_buckets} buckets") as step, on_cluster(cluster):
+        return build(log, recipe, var / "training_set" / settings.target, settings.jobs, step)
+
+
+def _show_lead(screen: Screen, config: Path | None, log_path: Path, lead: str, as_of: str | None) -> None:
+    """What was known of one lead at a moment, in words and numbers."""
+    from data.eventlog import EventLog
+    from features.kernel import compute
+    from features.plan import compile_plan
+    from features.words import in_words
+    from serving.batch import one_moment, parse_as_of
+
+    settings, log = _settings(config), EventLog.open(log_path)
+    catalogue = settings.catalogue(log)
+    moment = log.observed_until_us + 1 if as_of is None else parse_as_of(as_of)
+    known = compute(compile_plan(catalogue, log.vocabulary), log.find(lead), one_moment(moment)).to_pylist()[0]
+    rows = [[each.name, in_words(each, "en", log.words), _plain(known[each.name])] for each in catalogue]
+    screen.table(f"lead {lead}", ["feature", "what it is", "value"], rows)
+    screen.result({name: None if value != value else value for name, value in known.items()})
+
+
+def _plain(value: float | str | None) -> str:
+    return "" if value is None or value != value else value if isinstance(value, str) else f"{value:g}"
+
+
+def _champion_is_fresh(config: Path | None, var: Path) -> bool:
+    """Whether the champion was trained on the training set that is there now, with the settings as they are."""
+    from features.training_set import TrainingSet
+    from training.registry import Registry
+
+    settings = _settings(config)
+    champion = Registry(var).find(f"leadscore-{settings.target}")
+    made = TrainingSet.open(var / "training_set" / settings.target)
+    return champion is not None and champion.load().about["trained_on"]["training_set"] == made.digest
+
+
+def _kinds(report: Any) -> list[tuple[str, Any]]:
+    return [("events", report.events), ("leads", report.leads)]
+
+
+def _mlflow_uri(var: Path) -> str:
+    from training.registry import Registry
+
+    return Registry(var).uri
+
+
+def _lines(row: dict[str, Any], side: str) -> str:
+    return "\n".join(row[f"{side}_{i}"] for i in (1, 2, 3) if row[f"{side}_{i}"])
+
+
+def _tell_account(screen: Screen, account: Any) -> None:
+    from training.promises import sentence
+
+    _tell_judged(screen, account.evaluation, account.by_age)
+    for each in account.thresholds:
+        screen.tell(sentence(each, account.target["horizon_days"]))
+
+
+def _tell_judged(screen: Screen, evaluation: Any, by_age: Any) -> None:
+    from training.report import age_head, age_rows, band_head, band_rows, metric_head, metric_rows
+
+    screen.tell(
+        f"newest slice: {evaluation.rows:,} moments of {evaluation.leads:,} leads, {evaluation.positives:,} converted"
+    )
+    screen.table("metrics with 95 % intervals, bootstrapped by lead", metric_head(), metric_rows(evaluation))
+    screen.table("by age of the lead", age_head(), age_rows(by_age))
+    screen.table("do predictions come true?", band_head(), band_rows(evaluation))
+
+
+if __name__ == "__main__":
+    main()
