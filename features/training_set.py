@@ -175,7 +175,7 @@ def _shard(out: Path, number: int) -> Path:
 
 def _digest_of(shard: Path) -> str:
     try:
-        return (pq.read_schema(shard).metadata or {}).get(b"recipe", b"").decode()
+        return str((pq.read_schema(shard).metadata or {}).get(b"recipe", b"").decode())
     except (OSError, pa.ArrowInvalid):
         return ""
 

@@ -35,7 +35,7 @@ class Evidence:
         [[0.037, 0.065], [0.303, 0.503]]
         """
         band = np.maximum(np.searchsorted(self.starts, p, side="right") - 1, 0)
-        return binomial_interval(p, np.asarray(self.leads, dtype=np.float64)[band])
+        return binomial_interval(p, np.asarray(self.leads, dtype=np.float64)[band]).T
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -162,7 +162,7 @@ class LeadConversionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         lead: NDArray[np.generic],
     ) -> Calibrator:
         p = calibrated(self.oof_raw_, IDENTITY.to_dict())
-        self.calibration_choice_ = choose_calibrator(p, label, weight, time, lead)
+        self.calibration_choice_ = choose_calibrator(p, label.astype(np.float64), weight, time, lead)
         return self.calibration_choice_.calibrator
 
     def _checked(self, X: Any, y: Any) -> tuple[pa.Table, NDArray[Any]]:
@@ -187,7 +187,7 @@ class LeadConversionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False
-        return tags  # type: ignore[no-any-return]
+        return tags
 
 
 def _is_mixed(X: Any) -> bool:

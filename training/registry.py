@@ -73,7 +73,6 @@ class Registry:
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc.py")),
-            code_paths=[str(Path(__file__).with_name("standalone.py"))],
             artifacts={"model": str(folder)},
             signature=mlflow.models.infer_signature(frame, output),
             input_example=frame,

@@ -74,7 +74,7 @@ class Model:
 
     def raw(self, matrix: Array) -> Array:
         """float64[n]: mean of the boosters' log-odds."""
-        return np.mean([each.predict(matrix, raw_score=True, num_threads=1) for each in self.boosters], axis=0)
+        return np.asarray(np.mean([b.predict(matrix, raw_score=True, num_threads=1) for b in self.boosters], axis=0))
 
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities of an encoded matrix."""
@@ -86,7 +86,7 @@ class Model:
         SHAP values of trees (Lundberg et al. 2018), averaged over the boosters.
         """
         each = [booster.predict(matrix, pred_contrib=True, num_threads=1) for booster in self.boosters]
-        return np.mean(each, axis=0)
+        return np.asarray(np.mean(each, axis=0))
 
 
 def calibrated(raw: Array, calibrator: dict[str, Any]) -> Array:
@@ -94,4 +94,4 @@ def calibrated(raw: Array, calibrator: dict[str, Any]) -> Array:
     a, b, c = (calibrator[name] for name in "abc")
     log_p, log_q = -np.logaddexp(0.0, -raw), -np.logaddexp(0.0, raw)
     logit = a * log_p - b * log_q + c
-    return np.clip(1.0 / (1.0 + np.exp(-np.clip(logit, -700, 700))), EDGE, 1 - EDGE)
+    return np.asarray(np.clip(1.0 / (1.0 + np.exp(-np.clip(logit, -700, 700))), EDGE, 1 - EDGE))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, DataError
-from training.baselines import Baseline, base_rate, lightgbm_defaults, logistic_regression, points_rule
+from training.baselines import BASELINES
 from training.evaluation import Evaluation, evaluate, evaluate_groups
 from training.evidence import Evidence, evidence_of
 from training.folds import before_cut, newest_slice
@@ -21,12 +21,6 @@ from training.sample import Sample
 from training.standalone import calibrated
 from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precision, one_per_lead
 
-BASELINES = {
-    "base rate": base_rate,
-    "points rule": points_rule,
-    "logistic regression": logistic_regression,
-    "LightGBM defaults": lightgbm_defaults,
-}
 RECENT_DAYS = 84
 AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
 Say = Callable[[str], None]
@@ -130,7 +124,7 @@ def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array
     learn, predictions = split.learn, {}
     for name, fit in BASELINES.items():
         say(f"fitting baseline: {name}")
-        baseline: Baseline = fit(learn.features, learn.y, learn.weight, learn.as_of)
+        baseline = fit(learn.features, learn.y, learn.weight, learn.as_of)
         predictions[name] = baseline.predict(split.judged.features)
     return predictions
 

@@ -1,0 +1,97 @@
+"""Scores with a leadscore artifact; needs only this file, numpy and lightgbm.
+
+An artifact is a folder with `model.json` and LightGBM text models. This file travels inside it, and leadscore
+itself scores through it, so that there is one implementation.
+
+    model = load("artifact")
+    model.predict(model.encode([{"count_any_7d": 3, "profile_country": "DE"}]))
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+FORMAT = 1
+EDGE = 1e-6
+"""Probabilities lie in [EDGE, 1 - EDGE]: no model knows that something is impossible or certain."""
+
+
+class ArtifactError(Exception):
+    """An artifact that is damaged or of another format; the message names the file."""
+
+
+def load(folder: str | Path) -> "Model":
+    """Reads an artifact after comparing the sha256 of every file with the manifest.
+
+    LightGBM crashes the process on damaged text, so nothing is handed to it before its hash was seen to be right.
+    Raises ArtifactError.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if about["format"] != FORMAT:
+            raise ArtifactError(f"{folder}: format {about['format']!r}, this reads {FORMAT}")
+        texts = [_verified(folder / each["file"], each["sha256"]) for each in about["boosters"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{folder}: no readable artifact ({type(error).__name__}: {error})") from None
+    return Model(about, [lightgbm.Booster(model_str=text) for text in texts])
+
+
+def _verified(path: Path, sha256: str) -> str:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ArtifactError(f"{path} is damaged: its sha256 is not the one in model.json")
+    return content.decode("ascii")
+
+
+class Model:
+    """Boosters, category maps and calibrator of one artifact. `about` is the content of model.json."""
+
+    def __init__(self, about: dict[str, Any], boosters: list[lightgbm.Booster]) -> None:
+        self.about = about
+        self.boosters = boosters
+        self.features = [each["name"] for each in about["features"]]
+        self.codes = [
+            {name: float(code) for code, name in enumerate(each["categories"])} if "categories" in each else None
+            for each in about["features"]
+        ]
+
+    def encode(self, rows: list[dict[str, Any]]) -> Array:
+        """float64[n, features] from rows of {feature: value}; what is missing, null or an unseen category is NaN."""
+        matrix = np.full((len(rows), len(self.features)), np.nan)
+        for i, row in enumerate(rows):
+            for j, (name, codes) in enumerate(zip(self.features, self.codes, strict=True)):
+                value = row.get(name)
+                if value is not None:
+                    matrix[i, j] = value if codes is None else codes.get(value, np.nan)
+        return matrix
+
+    def raw(self, matrix: Array) -> Array:
+        """float64[n]: mean of the boosters' log-odds."""
+        return np.asarray(np.mean([b.predict(matrix, raw_score=True, num_threads=1) for b in self.boosters], axis=0))
+
+    def predict(self, matrix: Array) -> Array:
+        """float64[n]: calibrated probabilities of an encoded matrix."""
+        return calibrated(self.raw(matrix), self.about["calibrator"])
+
+    def contributions(self, matrix: Array) -> Array:
+        """float64[n, features + 1]: what each feature adds to the log-odds before calibration; last comes the base.
+
+        SHAP values of trees (Lundberg et al. 2018), averaged over the boosters.
+        """
+        each = [booster.predict(matrix, pred_contrib=True, num_threads=1) for booster in self.boosters]
+        return np.asarray(np.mean(each, axis=0))
+
+
+def calibrated(raw: Array, calibrator: dict[str, Any]) -> Array:
+    """Probabilities from log-odds: sigmoid(a ln p - b ln(1 - p) + c), Kull et al. 2017; a line where a = b."""
+    a, b, c = (calibrator[name] for name in "abc")
+    log_p, log_q = -np.logaddexp(0.0, -raw), -np.logaddexp(0.0, raw)
+    logit = a * log_p - b * log_q + c
+    return np.asarray(np.clip(1.0 / (1.0 + np.exp(-np.clip(logit, -700, 700))), EDGE, 1 - EDGE))
