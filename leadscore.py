@@ -299,6 +299,9 @@ def _build(screen: Screen, config: Path | None, var: Path, log_path: Path | None
         settings.catalogue(log),
         settings.chosen_target,
         settings.moment_policy,
+        log.words,
+        log.bots,
+        log.profile_columns,
     )
     with screen.progress(f"features, {log.n_buckets} buckets") as step, on_cluster(cluster):
         return build(log, recipe, var / "training_set" / settings.target, settings.jobs, step)

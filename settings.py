@@ -165,7 +165,7 @@ class Settings(BaseSettings):
 
 
 def read_settings(path: Path | None) -> Settings:
-    """Reads a settings file; without one the defaults. Raises UsageError that names the key, its value and the remedy."""
+    """Reads a settings file; without one the defaults. Raises UsageError: key, value, remedy."""
     if path is None:
         return Settings()
     try:

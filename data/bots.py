@@ -32,7 +32,7 @@ def label_bots(
 
 
 @njit(cache=True, nogil=True)
-def _follow(starts, occurred_at, event_type, follows, leads_in, within, label, place):  # type: ignore[no-untyped-def]
+def _follow(starts, occurred_at, event_type, follows, leads_in, within, label, place):
     """Labels an event at most `within` µs after the latest trigger that is known no later than it."""
     for lead in range(len(starts) - 1):
         latest = np.int64(-(2**62))

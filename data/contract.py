@@ -33,7 +33,7 @@ class DataError(Exception):
 
 
 class UsageError(Exception):
-    """A command or configuration that cannot be followed; the message names the key, its value and the remedy (exit code 2)."""
+    """A command or setting that cannot be followed; the message names key, value and remedy (exit code 2)."""
 
 
 @njit(cache=True, nogil=True)

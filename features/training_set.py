@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a training set holds."""
+    """Everything that decides what a training set holds, and the log's own words, which travel with the model.
+
+    words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> kind.
+    """
 
     log_digest: str
     observed_until: int
@@ -42,6 +45,9 @@ class Recipe:
     catalogue: list[Definition]
     target: Target
     policy: MomentPolicy
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    bots: Sequence[Mapping[str, Any]] = ()
+    profile_columns: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the same for the same recipe."""
@@ -53,6 +59,9 @@ class Recipe:
             "catalogue": to_json(self.catalogue),
             "target": asdict(self.target),
             "policy": asdict(self.policy),
+            "words": dict(self.words),
+            "bots": list(self.bots),
+            "profile_columns": dict(self.profile_columns),
         }
 
     @property
@@ -79,9 +88,7 @@ class TrainingSet:
             about = json.loads((path / "training_set.json").read_text())
         except (OSError, ValueError):
             raise DataError(f"{path} holds no complete training set; run `leadscore features` first") from None
-        return TrainingSet(
-            path, about["recipe"], *(about[k] for k in ("moments", "positives", "mature", "censored")), about["digest"]
-        )
+        return TrainingSet(path, **about)
 
     @property
     def catalogue(self) -> list[Definition]:

@@ -65,7 +65,7 @@ def _bucket(
     if not len(moments):
         return
     scores = scorer.score(histories, moments)
-    explanations = Explainer(scorer, log.words, language).explain(histories, moments.lead, moments.as_of, scores)
+    explanations = Explainer(scorer, language).explain(histories, moments.lead, moments.as_of, scores)
     lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
     for row, (lead_id, explanation) in enumerate(zip(lead_ids, explanations, strict=True)):
         yield _row(lead_id, scores, row, explanation, scorer, version, as_of, language)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data.contract import US_PER_SECOND, is_visible
 from data.histories import Histories
 from features.definitions import Definition, FirstTouch, LastTouch
-from features.words import Language, Words, with_value
+from features.words import Language, with_value
 from serving.scorer import Scorer, Scores
 from training.logits import Array
 
@@ -44,9 +44,8 @@ class Explanation:
 class Explainer:
     """Explains scores of one scorer; features that measure the same events count as one reason, by their strongest."""
 
-    def __init__(self, scorer: Scorer, words: Words, language: Language = "en") -> None:
+    def __init__(self, scorer: Scorer, language: Language = "en") -> None:
         self.scorer = scorer
-        self.words = words
         self.language = language
         self.subjects = [_subject(each) for each in scorer.catalogue]
 
@@ -86,7 +85,7 @@ class Explainer:
         )
 
     def _strongest(self, contribution: Array) -> list[tuple[int, float]]:
-        """For each subject its total and the column that stands for it; the three totals up and down that count most."""
+        """For each subject its total and the column that stands for it; the three that count most up and down."""
         total: dict[str, float] = {}
         spokesman: dict[str, int] = {}
         for column in np.argsort(-np.abs(contribution), kind="stable"):
@@ -98,7 +97,7 @@ class Explainer:
         return [(spokesman[subject], total[subject]) for subject in chosen]
 
     def _tell(self, histories: Histories, lead: int, as_of: int, each: Definition, value: float | str | None) -> str:
-        told = with_value(each, value, self.language, self.words)
+        told = with_value(each, value, self.language, self.scorer.words)
         latest = self._latest(histories, lead, as_of, getattr(each, "events", None) or getattr(each, "contacts", None))
         if latest is None:
             return told

@@ -16,6 +16,7 @@ from features.catalogue import from_json
 from features.kernel import Moments, compute
 from features.moments import Target
 from features.plan import compile_plan
+from features.words import Words
 from training.encoding import Encoder
 from training.evidence import evidence_from
 from training.logits import Array
@@ -49,6 +50,7 @@ class Scorer:
         self.catalogue = from_json(about["catalogue"])
         self.plan = compile_plan(self.catalogue, vocabulary_from(about["vocabulary"]))
         self.target = target_from(about["target"])
+        self.words: Words = about["words"]
         self.encoder = Encoder(
             tuple(each["name"] for each in about["features"]),
             tuple(tuple(each["categories"]) if "categories" in each else None for each in about["features"]),

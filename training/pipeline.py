@@ -77,7 +77,7 @@ def train_and_register(
 
 
 def decide(registry: Registry, name: str, split: Split, judged: Judged) -> tuple[str, str]:
-    """Which alias a new model gets: the first good one is champion, a later one if it is not worse on the same slice."""
+    """Which alias a new model gets: the first good one is champion, a later one unless it is worse on the slice."""
     champion, base = judged.evaluation.judgements[0], judged.evaluation.judgements[1]
     loss = champion.metrics["log_loss"].value
     if base.difference.low is None or base.difference.low <= 0:

@@ -9,7 +9,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
-class LeadConversion(PythonModel):
+class LeadConversion(PythonModel):  # type: ignore[misc]
     """Feature columns in, one row per moment; calibrated probability of conversion out."""
 
     def load_context(self, context: PythonModelContext) -> None:

@@ -51,17 +51,16 @@ class Registry:
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(workspace / 'mlflow.db').resolve()}"
+        elsewhere = os.environ.get("MLFLOW_TRACKING_URI")
+        self.uri = elsewhere or f"sqlite:///{(workspace / 'mlflow.db').resolve()}"
+        self.artifacts = None if elsewhere else (workspace / "mlartifacts").resolve().as_uri()
 
     @contextmanager
     def run(self, experiment: str) -> Iterator[Any]:
         """An MLflow run; yields the mlflow module."""
         mlflow = self._mlflow()
         if mlflow.get_experiment_by_name(experiment) is None:
-            location = (
-                None if "MLFLOW_TRACKING_URI" in os.environ else (self.workspace / "mlartifacts").resolve().as_uri()
-            )
-            mlflow.create_experiment(experiment, artifact_location=location)
+            mlflow.create_experiment(experiment, artifact_location=self.artifacts)
         mlflow.set_experiment(experiment)
         with mlflow.start_run():
             yield mlflow
@@ -125,7 +124,11 @@ class Registry:
         self.workspace.mkdir(parents=True, exist_ok=True)
         import mlflow
 
+        given = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(self.uri)
+        if given is None:
+            # MLflow has set it, and another workspace of this process would take it for the user's wish.
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
         return mlflow
 
 

@@ -1,0 +1,51 @@
+# One word per job. `make demo` and `make test` need nothing but Python 3.11 (or newer), make and a package index.
+PYTHON ?= python3
+VAR ?= var
+PY := .venv/bin/python
+RUN := $(PY) leadscore.py
+# Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
+export OMP_WAIT_POLICY = PASSIVE
+
+.PHONY: setup demo test serve bench proof lint format lock clean
+
+setup: .venv/ready
+
+.venv/ready: requirements-dev.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup
+	$(RUN) demo --var $(VAR)
+
+test: lint
+	$(PY) -m pytest --numprocesses 2
+
+serve: setup
+	$(RUN) serve --var $(VAR)
+
+bench: setup
+	$(PY) -m benchmarks $(NAME)
+
+proof: setup
+	$(PY) -m pytest --proof $(NAME)
+
+lint: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: setup
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+LOCK := .venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+lock:
+	test -x .venv/bin/uv || ($(PYTHON) -m venv .venv && $(PY) -m pip install --quiet uv)
+	$(LOCK) --upgrade pyproject.toml --output-file requirements.lock
+	$(LOCK) --extra dev --extra cluster --constraints requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+clean:
+	rm -rf .venv $(VAR)

@@ -1,0 +1,39 @@
+"""What all tests share: proofs in their cheap and their full form, and the real data sets where they are present."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proof", metavar="NAME", help="run only the tests of this proof, in their full form")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.getoption("--proof")
+    if wanted is None:
+        return
+    names = {mark.args[0] for item in items for mark in item.iter_markers("proof")}
+    if wanted not in names:
+        raise pytest.UsageError(f"there is no proof {wanted!r}; there are {', '.join(sorted(names))}")
+    items[:] = [item for item in items if any(mark.args[0] == wanted for mark in item.iter_markers("proof"))]
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether a proof runs in its full form (`make proof NAME=…`) instead of the cheap one of `make test`."""
+    return request.config.getoption("--proof") is not None
+
+
+@pytest.fixture(scope="session")
+def public_data() -> Path:
+    """The folder of public data sets, named by LEADSCORE_DATA or lying beside the repository."""
+    folder = Path(os.environ.get("LEADSCORE_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "bpic2012_events.csv.gz").exists():
+        pytest.skip(f"the public data sets are not in {folder}; set LEADSCORE_DATA to where they are")
+    return folder
