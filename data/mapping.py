@@ -54,7 +54,10 @@ class Shared(Part):
 
 
 class EventsPart(Shared):
-    """`[events]`: contract column = source column; constants for columns that the source does not have."""
+    """`[events]`: contract column = source column; constants for columns that the source does not have.
+
+    event_id may name several columns, which identify an event together.
+    """
 
     event_type: str | TypeRule
     occurred_at: str
@@ -62,7 +65,7 @@ class EventsPart(Shared):
     channel: str | None = None
     value: str | Product | None = None
     source: str | None = None
-    event_id: str | None = None
+    event_id: str | tuple[str, ...] | None = None
     constants: dict[str, str] = {}
 
     @property
@@ -70,16 +73,20 @@ class EventsPart(Shared):
         """The source columns that are read."""
         types = [self.event_type] if isinstance(self.event_type, str) else list(self.event_type.columns)
         value = list(self.value.multiply) if isinstance(self.value, Product) else [self.value]
-        rest = [self.lead_id, self.occurred_at, self.received_at, self.channel, self.source, self.event_id]
+        rest = [self.lead_id, self.occurred_at, self.received_at, self.channel, self.source, *self.id_columns]
         return [name for name in dict.fromkeys([*rest, *types, *value]) if name is not None]
+
+    @property
+    def id_columns(self) -> list[str]:
+        """The source columns that identify an event together; none where the id is derived from the row."""
+        return [self.event_id] if isinstance(self.event_id, str) else list(self.event_id or ())
 
 
 class LeadsPart(Shared):
     """`[leads]`: one row per version of a profile.
 
     categories, numbers: profile columns to keep, by name. personal: columns dropped at the door; flags keep whether
-    one was filled in, e.g. has_email = "email". only_changes: rows repeat a lead's profile, and count only where
-    it differs from the version before.
+    one was filled in, e.g. has_email = "email".
     """
 
     valid_from: str
@@ -88,7 +95,6 @@ class LeadsPart(Shared):
     numbers: tuple[str, ...] = ()
     personal: tuple[str, ...] = ()
     flags: dict[str, str] = {}
-    only_changes: bool = False
 
     @property
     def columns(self) -> list[str]:

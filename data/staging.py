@@ -26,10 +26,7 @@ def stage_events(
 ) -> None:
     """Writes out/bucket=N/*.parquet with good rows and out/bucket=-1/*.parquet with bad ones (column `reason`)."""
     lead, kind = named(spec.lead_id), _event_type(spec.event_type)
-    channel, origin, event_id = (
-        _constant(spec, name, column)
-        for name, column in (("channel", spec.channel), ("source", spec.source), ("event_id", spec.event_id))
-    )
+    channel, origin = (_constant(spec, name, getattr(spec, name)) for name in ("channel", "source"))
     occurred, received = _time(spec, spec.occurred_at), _time(spec, spec.received_at)
     value = _value(spec)
     checks = [
@@ -42,7 +39,7 @@ def stage_events(
         *_value_checks(spec),
     ]
     parsed = f"""SELECT n, broken, {lead} AS lead_id, {kind} AS event_type,
-        {channel} AS channel, {origin} AS source, {event_id} AS event_id,
+        {channel} AS channel, {origin} AS source, {_event_id(spec)} AS event_id,
         {_raw(spec.occurred_at)} AS occurred_text, {_raw(spec.received_at)} AS received_text,
         {_raw_value(spec)} AS value_text, {occurred} AS occurred_at, {received} AS received_at, {value} AS parsed_value
         FROM {source.view}"""
@@ -165,6 +162,14 @@ def _constant(spec: EventsPart, name: str, column: str | None) -> str:
     if column is not None:
         return named(column)
     return quoted(spec.constants[name]) if name in spec.constants else "NULL::VARCHAR"
+
+
+def _event_id(spec: EventsPart) -> str:
+    """One column as it stands, or several joined."""
+    if not isinstance(spec.event_id, tuple):
+        return _constant(spec, "event_id", spec.event_id)
+    parts = ", ".join(f"coalesce({named(column)}, '')" for column in spec.id_columns)
+    return f"concat_ws('|', {parts})"
 
 
 def _event_type(rule: str | TypeRule) -> str:
