@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_CATEGORIES = 100
 FEWEST_ROWS = 10
@@ -43,6 +46,9 @@ class Encoder:
 
 def table_of(frame: pd.DataFrame) -> pa.Table:
     """A pandas frame of mixed types as a feature table: numbers and booleans as float32, all else as strings."""
+    # Imported late: scoring needs none of its 45 MB.
+    import pandas as pd
+
     columns = {
         str(name): pa.array(column.astype("float64").to_numpy(), pa.float32(), from_pandas=False)
         if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 
 Array = NDArray[np.float64]
@@ -44,6 +43,9 @@ def fit_logistic(x: Array, y: Array, weight: Array, start: Array, lower: Array, 
     in units of weight. No coefficient falls below its `lower` (k, may be -inf). The problem is convex, so the answer
     does not depend on the way (L-BFGS-B: Byrd, Lu, Nocedal & Zhu, SIAM J. Sci. Comput. 16, 1995).
     """
+    # Imported late: it weighs 35 MB and only fitting needs it, not scoring.
+    from scipy.optimize import minimize
+
     total = weight.sum()
 
     def objective(theta: Array) -> tuple[float, Array]:

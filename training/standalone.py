@@ -7,14 +7,18 @@ itself scores through it, so that there is one implementation.
     model.predict(model.encode([{"count_any_7d": 3, "profile_country": "DE"}]))
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import lightgbm
 
 Array = NDArray[np.float64]
 FORMAT = 1
@@ -26,8 +30,17 @@ class ArtifactError(Exception):
     """An artifact that is damaged or of another format; the message names the file."""
 
 
-def load(folder: str | Path) -> "Model":
-    """Reads an artifact after comparing the sha256 of every file with the manifest.
+def load(folder: str | Path) -> Model:
+    """The model of an artifact, read as `read` does. Raises ArtifactError."""
+    # Imported late: it brings pandas and scikit-learn, 100 MB that a server does without.
+    import lightgbm
+
+    about, texts = read(folder)
+    return Model(about, [lightgbm.Booster(model_str=text) for text in texts])
+
+
+def read(folder: str | Path) -> tuple[dict[str, Any], list[str]]:
+    """Content of model.json and the boosters' texts, after comparing the sha256 of every file with the manifest.
 
     LightGBM crashes the process on damaged text, so nothing is handed to it before its hash was seen to be right.
     Raises ArtifactError.
@@ -40,7 +53,7 @@ def load(folder: str | Path) -> "Model":
         texts = [_verified(folder / each["file"], each["sha256"]) for each in about["boosters"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{folder}: no readable artifact ({type(error).__name__}: {error})") from None
-    return Model(about, [lightgbm.Booster(model_str=text) for text in texts])
+    return about, texts
 
 
 def _verified(path: Path, sha256: str) -> str:
