@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 US_PER_SECOND = 1_000_000
 US_PER_DAY = 86_400 * US_PER_SECOND
+AHEAD = 300 * US_PER_SECOND
+"""Events up to five minutes ahead of the clock are taken for clock skew."""
 
 EVENT_COLUMNS = ("lead_id", "event_type", "occurred_at", "channel", "value", "received_at", "source", "event_id")
 REQUIRED_EVENT_COLUMNS = ("lead_id", "event_type", "occurred_at")

@@ -11,12 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.contract import NAME_LIMIT, US_PER_SECOND, VALUE_LIMIT, VALUE_SCALE, UsageError
+from data.contract import AHEAD, NAME_LIMIT, US_PER_SECOND, VALUE_LIMIT, VALUE_SCALE, UsageError
 from data.mapping import EventsPart, LeadsPart, Product, Shared, TypeRule
 from data.sources import Source, named, quoted, readable
 
-AHEAD = 300 * US_PER_SECOND
-"""Rows up to five minutes ahead of the clock are taken for clock skew."""
 REJECTED = pa.schema([("source", pa.string()), ("row", pa.int64()), ("reason", pa.string())])
 ZONED = r"(Z|[+-]\d{2}(:?\d{2})?)$"
 

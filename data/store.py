@@ -1,0 +1,104 @@
+"""The serving database: what services send about leads, what was answered, who may ask. SQLite or PostgreSQL.
+
+    store = open_store("sqlite:///var/store.db")         made and migrated where need be; safe to share among threads
+    store.events.add([EventIn(...)], now)                a result for every event, on disk when it returns
+    store.rejected.list / get / replay                   events that were refused
+    store.leads.put / get / object                       profiles, objections
+    store.listing.page(Filters(...), cursor, limit)      lists with filters
+    store.histories.of([lead_id], as_of, columns, bots)  what the feature kernel reads
+    store.scores.record / settle / override / history / changes / standing
+    store.keys.create / list / revoke / verify           API keys
+    store.answers.recall / remember / release            idempotent requests
+    store.audit.add / entries / of                       who did what when
+    store.erasure.forget / verify                        no byte left, and a receipt
+
+Times are int µs UTC; `now` is the caller's clock. All calls block: a server runs them in threads. Bad input raises
+Refused, Conflict, Erased (or UsageError, DataError), a store that cannot be used StoreFull or StoreAway; all of them
+are DataErrors with a line to show. Nothing of a call that raised has happened, and the next call works as soon as the
+cause is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import select
+
+from data.store_answers import Answers
+from data.store_audit import Audit
+from data.store_blocked import Blocked
+from data.store_database import Database, connect
+from data.store_erasure import Erasure
+from data.store_events import Events
+from data.store_histories import HistoryReader
+from data.store_keys import Keys
+from data.store_leads import Leads
+from data.store_listing import Listing
+from data.store_migrations import migrate
+from data.store_rejected import Rejected
+from data.store_schema import secrets
+from data.store_scores import Scores
+from data.store_seal import seal_of
+
+DEFAULT = "sqlite:///var/store.db"
+
+
+@dataclass(frozen=True)
+class Store:
+    """All parts of one store."""
+
+    database: Database
+    events: Events
+    rejected: Rejected
+    leads: Leads
+    listing: Listing
+    histories: HistoryReader
+    scores: Scores
+    keys: Keys
+    answers: Answers
+    audit: Audit
+    erasure: Erasure
+
+    def ping(self) -> None:
+        """Returns when the database answers. Raises StoreAway."""
+        with self.database.read() as connection:
+            connection.execute(select(secrets.c.name)).all()
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(url: str = DEFAULT) -> Store:
+    """Opens a store, made and migrated where need be.
+
+    Raises UsageError for a URL of another kind, DataError for a database that a newer leadscore has made, StoreAway.
+    """
+    database = connect(url)
+    migrate(database)
+    seal = seal_of(database)
+    blocked = Blocked(seal)
+    audit, events = Audit(database, blocked), Events(database, blocked)
+    return Store(
+        database,
+        events,
+        Rejected(database, events.add),
+        Leads(database, blocked),
+        Listing(database),
+        HistoryReader(database),
+        Scores(database),
+        Keys(database, seal),
+        Answers(database),
+        audit,
+        Erasure(database, blocked, audit, seal),
+    )

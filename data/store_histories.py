@@ -1,0 +1,123 @@
+"""Histories of stored leads, in the very shape and order in which the event log gives them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, Select, select
+
+from data.bots import label_bots
+from data.eventlog import histories_of
+from data.histories import Histories
+from data.mapping import BotRule
+from data.store_database import AT_ONCE, Database
+from data.store_schema import attributes, events, profiles
+
+ROWS_AT_ONCE = 20_000
+EVENT = pa.schema(
+    [
+        ("lead_id", pa.string()),
+        ("known_at", pa.int64()),
+        ("occurred_at", pa.int64()),
+        ("event_type", pa.string()),
+        ("channel", pa.string()),
+        ("value", pa.float64()),
+    ]
+)
+TOTAL_ORDER = ("lead_id", "known_at", "occurred_at", "event_type", "channel", "value", "source", "event_id")
+"""As in the event log: nulls first, text byte by byte."""
+
+
+class HistoryReader:
+    """Reads histories out of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str], bots: Sequence[BotRule]) -> Histories:
+        """What was known of leads before `as_of` (µs UTC): one row per lead, in the order of `lead_ids`.
+
+        At most five hundred leads, sorted, each once. columns: profile columns and their kind, `category` or `number`;
+        bots: rules that label a machine's events; both as in the model's manifest. A lead that the store does not
+        know has an empty history. Raises ValueError when the ids are not sorted or too many.
+        """
+        ids = list(lead_ids)
+        if len(ids) > AT_ONCE or ids != sorted(set(ids)):
+            raise ValueError(f"lead_ids must be sorted, each once, at most {AT_ONCE}")
+        with self._database.read() as connection:
+            told = _events(connection, ids, as_of)
+            versions = _profiles(connection, ids, as_of, columns)
+        leads = pa.table({"lead_id": ids, "events": _counts(told, ids), "versions": _counts(versions, ids)})
+        for name in ("event_type", "channel"):
+            told = told.set_column(told.schema.get_field_index(name), name, told.column(name).dictionary_encode())
+        told = told.append_column("bot_rule", pa.nulls(len(told), pa.string()))
+        histories = histories_of(leads, told, versions, list(columns))
+        label = label_bots(bots, histories.starts, histories.occurred_at, histories.event_type, histories.types)
+        return replace(histories, bot=label >= 0)
+
+
+def _events(connection: Connection, lead_ids: Sequence[str], as_of: int) -> pa.Table:
+    order = [events.c[name].asc().nulls_first() for name in TOTAL_ORDER]
+    query = select(*(events.c[name] for name in EVENT.names)).order_by(*order)
+    query = query.where(events.c.lead_id.in_(lead_ids), events.c.known_at < as_of)
+    return pa.Table.from_batches(_batches(connection, query), EVENT)
+
+
+def _profiles(connection: Connection, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str]) -> pa.Table:
+    """Versions up to `as_of`; one that begins just then counts if it is the lead's first, which the kernel decides."""
+    key = (profiles.c.lead_id, profiles.c.valid_from)
+    query = select(*key).where(profiles.c.lead_id.in_(lead_ids), profiles.c.valid_from <= as_of).order_by(*key)
+    versions = [(lead_id, valid_from) for lead_id, valid_from in connection.execute(query)]
+    wanted = attributes.c.lead_id.in_(lead_ids) & (attributes.c.valid_from <= as_of) & attributes.c.name.in_(columns)
+    known = {
+        (lead, at, name): (text, number)
+        for lead, at, name, text, number in connection.execute(select(attributes).where(wanted))
+    }
+    return pa.table(
+        {
+            "lead_id": pa.array([lead_id for lead_id, _ in versions], pa.string()),
+            "valid_from": pa.array([valid_from for _, valid_from in versions], pa.int64()),
+            **{name: column(name, kind, versions, known) for name, kind in columns.items()},
+        }
+    )
+
+
+def column(
+    name: str,
+    kind: str,
+    versions: Sequence[tuple[str, int]],
+    known: Mapping[tuple[str, int, str], tuple[str | None, float | None]],
+) -> pa.Array:
+    """A profile column of versions (lead_id, valid_from); known: their attributes by name, as (text, number)."""
+    found = [known.get((*version, name), (None, None)) for version in versions]
+    if kind == "category":
+        texts = [repr(value) if text is None and value is not None else text for text, value in found]
+        return pa.array(texts, pa.string())
+    return pa.array([value if text is None else _number(text) for text, value in found], pa.float64())
+
+
+def _number(text: str) -> float | None:
+    """The number that a text is, as an ingest would read it; None for none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _batches(connection: Connection, query: Select[Any]) -> Iterator[pa.RecordBatch]:
+    result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
+    for rows in result.partitions(ROWS_AT_ONCE):
+        columns = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), EVENT.types, strict=True)]
+        yield pa.RecordBatch.from_arrays(columns, schema=EVENT)
+
+
+def _counts(rows: pa.Table, lead_ids: Sequence[str]) -> list[int]:
+    """How many rows each lead has."""
+    counted = rows.group_by("lead_id").aggregate([([], "count_all")]).to_pydict()
+    found = dict(zip(counted["lead_id"], counted["count_all"], strict=True))
+    return [found.get(each, 0) for each in lead_ids]

@@ -1,0 +1,170 @@
+"""Leads of the store: versions of their profile, what is known of them, objections."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from data.contract import DataError
+from data.store_blocked import Blocked
+from data.store_database import Database, insert
+from data.store_door import MAIL, Refused, moment, name, number, required
+from data.store_schema import attributes, events, leads, profiles
+
+MOST = 200
+"""Attributes of a profile."""
+PERSONAL = re.compile(
+    r"(e_?)?mail(_?addr.*)?|(.*_)?(phone|mobile|fax|telefon|tel)(_?number)?|(first|last|full|sur|family|nick)_?name|name"
+    r"|vorname|nachname|street|stra(ß|ss)e|address|adresse|birth.*|geburt.*|iban",
+    re.IGNORECASE,
+)
+"""Names of attributes that would hold personal data."""
+Attributes = Mapping[str, str | float | None]
+
+
+class Conflict(DataError):
+    """Something else stands under that id already; what stands is kept."""
+
+
+class Erased(DataError):
+    """The lead was erased: nothing more about it is taken in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A profile as of a time (µs UTC)."""
+
+    valid_from: int
+    account_id: str | None
+    attributes: dict[str, str | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What the store knows of a lead. Times are µs UTC; newest_event: latest `known_at` of its events, None for none.
+
+    created_at: when the store first heard of it. changed_at: when its events, profile, score or stage last changed.
+    objection: it must not be scored. versions: profiles in order of time, the last one holds.
+    """
+
+    lead_id: str
+    account_id: str | None
+    created_at: int
+    changed_at: int
+    objection: bool
+    events: int
+    newest_event: int | None
+    versions: list[Version] = field(default_factory=list)
+
+
+class Leads:
+    """Puts and gets leads."""
+
+    def __init__(self, database: Database, blocked: Blocked) -> None:
+        self._database = database
+        self._blocked = blocked
+
+    def put(self, lead_id: str, valid_from: int | str, account_id: str | None, values: Attributes, now: int) -> bool:
+        """Adds a version of a lead's profile, on disk when this returns; False when it stands there already.
+
+        valid_from: int µs UTC or ISO 8601 text with a zone. An attribute that is None is unknown.
+        Raises Refused for what breaks the contract, Conflict when another version begins at the same time, Erased.
+        """
+        lead_id, at = required("lead_id", lead_id), moment("valid_from", valid_from, now)
+        account, kept = name("account_id", account_id), _admitted(values)
+        row = {"lead_id": lead_id, "valid_from": at, "account_id": account, "body": _body(account, kept)}
+        with self._database.write() as connection:
+            if self._blocked.among(connection, [lead_id]):
+                raise Erased("this lead was erased; nothing more is taken in about it")
+            if not _insert(connection, row, kept):
+                return False
+            touch(connection, [lead_id], now)
+            newest = leads.c.profile_from.is_(None) | (leads.c.profile_from <= at)
+            found = update(leads).where(leads.c.lead_id == lead_id, newest)
+            connection.execute(found.values(profile_from=at, account_id=account))
+        return True
+
+    def get(self, lead_id: str) -> Lead | None:
+        """What the store knows of a lead, None when it does not know it."""
+        with self._database.read() as connection:
+            row = connection.execute(select(leads).where(leads.c.lead_id == lead_id)).one_or_none()
+            if row is None:
+                return None
+            of_lead = select(func.count(), func.max(events.c.known_at)).where(events.c.lead_id == lead_id)
+            count, newest = connection.execute(of_lead).one()
+            versions = _versions(connection, lead_id)
+        return Lead(lead_id, row.account_id, row.created_at, row.changed_at, row.objection, count, newest, versions)
+
+    def object(self, lead_id: str, objects: bool, now: int) -> None:
+        """Notes that a lead objects to being scored, or no longer does. Raises DataError for an unknown lead."""
+        with self._database.write() as connection:
+            found = update(leads).where(leads.c.lead_id == lead_id).values(objection=objects, changed_at=now)
+            if not connection.execute(found).rowcount:
+                raise DataError("there is no such lead in the store; put it first")
+
+
+def touch(connection: Connection, lead_ids: Collection[str], now: int) -> None:
+    """Notes that something about these leads has changed, and makes those known that are new."""
+    if not lead_ids:
+        return
+    rows = [{"lead_id": each, "created_at": now, "changed_at": now, "objection": False} for each in sorted(lead_ids)]
+    statement = insert(connection, leads)
+    there = statement.on_conflict_do_update(
+        index_elements=[leads.c.lead_id], set_={"changed_at": statement.excluded.changed_at}
+    )
+    connection.execute(there, rows)
+
+
+def _insert(connection: Connection, row: Mapping[str, Any], kept: Mapping[str, str | float]) -> bool:
+    """Whether the version is new. Raises Conflict."""
+    statement = insert(connection, profiles).values(row).on_conflict_do_nothing().returning(profiles.c.body)
+    if connection.execute(statement).first() is None:
+        its_key = (profiles.c.lead_id == row["lead_id"], profiles.c.valid_from == row["valid_from"])
+        if connection.execute(select(profiles.c.body).where(*its_key)).scalar_one() != row["body"]:
+            raise Conflict("another profile version of this lead begins at the same time; choose another valid_from")
+        return False
+    key = {"lead_id": row["lead_id"], "valid_from": row["valid_from"]}
+    texts = [{**key, "name": each, "text": v, "number": None} for each, v in kept.items() if isinstance(v, str)]
+    numbers = [{**key, "name": each, "text": None, "number": v} for each, v in kept.items() if isinstance(v, float)]
+    if texts or numbers:
+        connection.execute(attributes.insert(), [*texts, *numbers])
+    return True
+
+
+def _versions(connection: Connection, lead_id: str) -> list[Version]:
+    query = select(profiles).where(profiles.c.lead_id == lead_id).order_by(profiles.c.valid_from)
+    found = {row.valid_from: Version(row.valid_from, row.account_id, {}) for row in connection.execute(query)}
+    query = select(attributes).where(attributes.c.lead_id == lead_id).order_by(attributes.c.name)
+    for row in connection.execute(query):
+        found[row.valid_from].attributes[row.name] = row.number if row.text is None else row.text
+    return list(found.values())
+
+
+def _admitted(values: Attributes) -> dict[str, str | float]:
+    """Attributes under the contract, without those that are unknown."""
+    if len(values) > MOST:
+        raise Refused(f"the profile has {len(values)} attributes, {MOST} are allowed")
+    kept: dict[str, str | float] = {}
+    for given, value in values.items():
+        label = required("the name of an attribute", given)
+        if PERSONAL.fullmatch(label):
+            raise Refused(f"attribute {label!r} is personal data; leave it out, or send has_{label.lower()} = yes")
+        if isinstance(value, str):
+            text = name(f"attribute {label!r}", value)
+            if text is not None and MAIL.search(text):
+                raise Refused(f"attribute {label!r} holds an e-mail address; leave it out")
+            if text is not None:
+                kept[label] = text
+        elif value is not None:
+            kept[label] = number(f"attribute {label!r}", value)
+    return kept
+
+
+def _body(account_id: str | None, kept: Mapping[str, str | float]) -> str:
+    return hashlib.sha256(json.dumps([account_id, sorted(kept.items())]).encode()).hexdigest()

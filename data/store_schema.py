@@ -1,0 +1,209 @@
+"""The tables of the store. Times are int64 µs UTC, ids are opaque text compared byte by byte.
+
+A change here needs a migration in data/migrations/versions; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+REVISION = "0001"
+"""The migration that makes these tables."""
+
+NAME = Text().with_variant(Text(collation="C"), "postgresql")
+TIME = BigInteger()
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+DIGEST = String(64)
+
+metadata = MetaData()
+
+events = Table(
+    "events",
+    metadata,
+    Column("source", NAME, nullable=False),
+    Column("event_id", NAME, nullable=False),
+    Column("lead_id", NAME, nullable=False),
+    Column("event_type", NAME, nullable=False),
+    Column("channel", NAME),
+    Column("value", Double),
+    Column("occurred_at", TIME, nullable=False),
+    Column("received_at", TIME, nullable=False),
+    Column("known_at", TIME, nullable=False),
+    Column("body", DIGEST, nullable=False),
+    PrimaryKeyConstraint("event_id", "source"),
+    Index("events_of_lead", "lead_id", "known_at"),
+)
+
+leads = Table(
+    "leads",
+    metadata,
+    Column("lead_id", NAME, primary_key=True),
+    Column("account_id", NAME),
+    Column("created_at", TIME, nullable=False),
+    Column("changed_at", TIME, nullable=False),
+    Column("profile_from", TIME),
+    Column("objection", Boolean, nullable=False, default=False),
+    Index("leads_by_change", "changed_at", "lead_id"),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("lead_id", NAME, nullable=False),
+    Column("valid_from", TIME, nullable=False),
+    Column("account_id", NAME),
+    Column("body", DIGEST, nullable=False),
+    PrimaryKeyConstraint("lead_id", "valid_from"),
+)
+
+attributes = Table(
+    "attributes",
+    metadata,
+    Column("lead_id", NAME, nullable=False),
+    Column("valid_from", TIME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("text", NAME),
+    Column("number", Double),
+    PrimaryKeyConstraint("lead_id", "valid_from", "name"),
+    Index("attributes_by_text", "name", "text", "lead_id"),
+    Index("attributes_by_number", "name", "number", "lead_id"),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("lead_id", NAME, nullable=False),
+    Column("target", NAME, nullable=False),
+    Column("as_of", TIME, nullable=False),
+    Column("scored_at", TIME, nullable=False),
+    Column("probability", Double, nullable=False),
+    Column("low", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("stage", NAME, nullable=False),
+    Column("model_version", NAME, nullable=False),
+    Column("model_digest", NAME, nullable=False),
+    Index("scores_of_lead", "lead_id", "id"),
+)
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("target", NAME, nullable=False),
+    Column("lead_id", NAME, nullable=False),
+    Column("stage", NAME, nullable=False),
+    Column("override", NAME),
+    Column("probability", Double),
+    Column("low", Double),
+    Column("high", Double),
+    Column("as_of", TIME),
+    Column("scored_at", TIME),
+    Column("model_version", NAME),
+    Column("thresholds", NAME),
+    PrimaryKeyConstraint("target", "lead_id"),
+    Index("standings_of_lead", "lead_id"),
+    Index("standings_by_stage", "target", "stage", "lead_id"),
+    Index("standings_by_score", "target", "probability", "lead_id"),
+)
+
+stage_changes = Table(
+    "stage_changes",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("lead_id", NAME, nullable=False),
+    Column("target", NAME, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("before", NAME),
+    Column("after", NAME, nullable=False),
+    Column("cause", NAME, nullable=False),
+    Column("probability", Double),
+    Column("model_version", NAME),
+    Index("stage_changes_of_lead", "lead_id", "id"),
+)
+
+rejected = Table(
+    "rejected",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("at", TIME, nullable=False),
+    Column("lead_id", NAME),
+    Column("reason", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("digest", DIGEST, nullable=False, unique=True),
+    Column("replayed_at", TIME),
+    Index("rejected_of_lead", "lead_id"),
+)
+
+blocked = Table(
+    "blocked",
+    metadata,
+    Column("subject", DIGEST, primary_key=True),
+    Column("at", TIME, nullable=False),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("prefix", NAME, primary_key=True),
+    Column("digest", DIGEST, nullable=False),
+    Column("role", NAME, nullable=False),
+    Column("label", NAME, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("revoked_at", TIME),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("key", DIGEST, primary_key=True),
+    Column("body", DIGEST, nullable=False),
+    Column("claimed_at", TIME, nullable=False),
+    Column("claim", NAME, nullable=False),
+    Column("status", Integer),
+    Column("answer", Text),
+    Index("answers_by_age", "claimed_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("at", TIME, nullable=False),
+    Column("who", NAME, nullable=False),
+    Column("action", NAME, nullable=False),
+    Column("subject", DIGEST),
+    Index("audit_of_subject", "subject"),
+)
+
+rescorings = Table(
+    "rescorings",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("target", NAME, nullable=False),
+    Column("model_digest", NAME, nullable=False),
+    Column("as_of", TIME, nullable=False),
+    Column("started_at", TIME, nullable=False),
+    Column("after", NAME, nullable=False),
+    Column("scored", NUMBER, nullable=False),
+    Column("finished_at", TIME),
+)

@@ -1,0 +1,225 @@
+"""Scores of the store: the history of each lead's scores, where it stands now, and why its stage changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from data.contract import DataError
+from data.stages import StageThreshold, next_stage
+from data.store_database import Database, chunks, insert
+from data.store_leads import touch
+from data.store_schema import leads, scores, stage_changes, standings
+
+STANDS = ("stage", "override", "probability", "low", "high", "as_of", "scored_at", "model_version", "thresholds")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One score of a lead for a target. as_of: µs UTC. low, high: the interval of the probability."""
+
+    lead_id: str
+    target: str
+    as_of: int
+    probability: float
+    low: float
+    high: float
+    model_version: str
+    model_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRecord(Score):
+    """A score as it was stored: when, and the stage that it gave."""
+
+    scored_at: int
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageChange:
+    """A lead's step from one stage (None at first) to another. at: µs UTC.
+
+    cause: `first score`, `score`, `threshold change`, `model change`, `override`, `converted`, `closed`.
+    """
+
+    target: str
+    at: int
+    before: str | None
+    after: str
+    cause: str
+    probability: float | None
+    model_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a lead stands now for a target. override: a stage that someone has set, which scores do not change."""
+
+    target: str
+    stage: str
+    override: str | None
+    probability: float | None
+    low: float | None
+    high: float | None
+    as_of: int | None
+    scored_at: int | None
+    model_version: str | None
+
+
+class Scores:
+    """Records and tells scores."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, batch: Sequence[Score], thresholds: Sequence[StageThreshold], now: int) -> dict[str, str]:
+        """Adds scores of one target to the history; says each lead's stage. One score a lead, in one transaction.
+
+        A lead that the store does not know, or that objects, is left out: nothing comes back after an erasure.
+        """
+        with self._database.write() as connection:
+            known = _scorable(connection, [each.lead_id for each in batch])
+            kept = sorted((each for each in batch if each.lead_id in known), key=lambda each: each.lead_id)
+            if not kept:
+                return {}
+            before = _standings(connection, kept[0].target, [each.lead_id for each in kept])
+            told = _told(thresholds)
+            rows = [_row(each, before.get(each.lead_id), thresholds, told, now) for each in kept]
+            _append(connection, kept, rows)
+            _stand(connection, rows, before, now)
+        return {row["lead_id"]: row["stage"] for row in rows}
+
+    def settle(self, lead_ids: Sequence[str], target: str, stage: str, cause: str, now: int) -> None:
+        """Sets the stage of leads that have left the population of a target: customers, or closed without a deal."""
+        with self._database.write() as connection:
+            known = _scorable(connection, lead_ids)
+            before = _standings(connection, target, sorted(known))
+            rows = [
+                {**before.get(each, _nowhere(target, each)), "stage": stage, "cause": cause}
+                for each in sorted(known)
+                if each not in before or before[each]["stage"] != stage
+            ]
+            if rows:
+                _stand(connection, rows, before, now)
+
+    def override(self, lead_id: str, target: str, stage: str | None, now: int) -> None:
+        """Sets a lead's stage by hand until it is set to None; then the next score decides again.
+
+        Raises DataError for a lead that the store does not know.
+        """
+        with self._database.write() as connection:
+            if connection.execute(select(leads.c.lead_id).where(leads.c.lead_id == lead_id)).first() is None:
+                raise DataError("there is no such lead in the store; put it first")
+            before = _standings(connection, target, [lead_id])
+            there = before.get(lead_id, _nowhere(target, lead_id))
+            row = {**there, "override": stage, "stage": stage or there["stage"], "cause": "override"}
+            _stand(connection, [row], before, now)
+
+    def history(self, lead_id: str, limit: int = 1000) -> list[ScoreRecord]:
+        """Scores of a lead, the newest first."""
+        query = select(scores).where(scores.c.lead_id == lead_id).order_by(scores.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [ScoreRecord(**_without_id(row)) for row in connection.execute(query)]
+
+    def changes(self, lead_id: str, limit: int = 1000) -> list[StageChange]:
+        """Changes of a lead's stage, the newest first."""
+        query = select(*(stage_changes.c[each] for each in StageChange.__slots__))
+        query = query.where(stage_changes.c.lead_id == lead_id).order_by(stage_changes.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [StageChange(*row) for row in connection.execute(query)]
+
+    def standing(self, lead_id: str) -> list[Standing]:
+        """Where a lead stands, for each target."""
+        query = select(*(standings.c[each] for each in Standing.__slots__)).where(standings.c.lead_id == lead_id)
+        with self._database.read() as connection:
+            return [Standing(*row) for row in connection.execute(query.order_by(standings.c.target))]
+
+
+def _scorable(connection: Connection, lead_ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for some in chunks(sorted(lead_ids)):
+        found |= set(connection.scalars(select(leads.c.lead_id).where(leads.c.lead_id.in_(some), ~leads.c.objection)))
+    return found
+
+
+def _standings(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for some in chunks(lead_ids):
+        query = select(standings).where(standings.c.target == target, standings.c.lead_id.in_(some))
+        found |= {row.lead_id: dict(row._mapping) for row in connection.execute(query)}
+    return found
+
+
+def _row(
+    score: Score, before: Mapping[str, Any] | None, thresholds: Sequence[StageThreshold], told: str, now: int
+) -> dict[str, Any]:
+    """The new standing, with the cause of a change."""
+    override = before["override"] if before else None
+    stage = override or next_stage(before["stage"] if before else None, score.probability, thresholds)
+    plain = asdict(score)
+    del plain["model_digest"]
+    return {
+        **plain,
+        "stage": stage,
+        "override": override,
+        "scored_at": now,
+        "thresholds": told,
+        "cause": _cause(before, score, told),
+    }
+
+
+def _cause(before: Mapping[str, Any] | None, score: Score, told: str) -> str:
+    if before is None or before["model_version"] is None:
+        return "first score"
+    if before["model_version"] != score.model_version:
+        return "model change"
+    return "threshold change" if before["thresholds"] != told else "score"
+
+
+def _append(connection: Connection, kept: Sequence[Score], rows: Sequence[Mapping[str, Any]]) -> None:
+    made = [
+        {**asdict(s), "stage": row["stage"], "scored_at": row["scored_at"]} for s, row in zip(kept, rows, strict=True)
+    ]
+    connection.execute(scores.insert(), made)
+
+
+def _stand(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], now: int
+) -> None:
+    """Writes standings, and notes where a stage has changed."""
+    statement = insert(connection, standings)
+    set_ = {each: statement.excluded[each] for each in STANDS}
+    there = statement.on_conflict_do_update(index_elements=[standings.c.target, standings.c.lead_id], set_=set_)
+    connection.execute(there, [{key: row[key] for key in ("target", "lead_id", *STANDS)} for row in rows])
+    changes = []
+    for row in rows:
+        was = before[row["lead_id"]]["stage"] if row["lead_id"] in before else None
+        if was != row["stage"]:
+            kept = {key: row[key] for key in ("lead_id", "target", "cause", "probability", "model_version")}
+            changes.append({**kept, "at": now, "before": was, "after": row["stage"]})
+    if changes:
+        connection.execute(stage_changes.insert(), changes)
+    moved = {row["lead_id"] for row in rows if _moved(row, before.get(row["lead_id"]))}
+    touch(connection, moved, now)
+
+
+def _moved(row: Mapping[str, Any], was: Mapping[str, Any] | None) -> bool:
+    return was is None or (was["stage"], was["probability"]) != (row["stage"], row["probability"])
+
+
+def _nowhere(target: str, lead_id: str) -> dict[str, Any]:
+    return {"target": target, "lead_id": lead_id, **dict.fromkeys(STANDS), "stage": "unqualified"}
+
+
+def _told(thresholds: Sequence[StageThreshold]) -> str:
+    return " ".join(f"{each.stage}={each.probability!r}" for each in sorted(thresholds, key=lambda each: each.stage))
+
+
+def _without_id(row: Any) -> dict[str, Any]:
+    values = dict(row._mapping)
+    del values["id"]
+    return values
