@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import Postgres, running
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -37,3 +40,10 @@ def public_data() -> Path:
     if not (folder / "bpic2012_events.csv.gz").exists():
         pytest.skip(f"the public data sets are not in {folder}; set LEADSCORE_DATA to where they are")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server that lasts for all tests of a process; `postgres.database(NAME)` makes an empty database."""
+    with running() as server:
+        yield server

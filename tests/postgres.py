@@ -1,0 +1,137 @@
+"""A PostgreSQL of the tests' own: Debian's package, a fresh folder, a loopback port; gone when the tests are."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+STARTS_WITHIN_S = 60
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "shared_buffers": "32MB",
+    "max_connections": "100",
+    "max_wal_size": "256MB",
+    "autovacuum": "off",
+    "logging_collector": "off",
+}
+
+
+@dataclass
+class Postgres:
+    """A server on 127.0.0.1. fsync and synchronous_commit are as shipped: acknowledged means on disk."""
+
+    programs: Path
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, and returns when it answers."""
+        options = [each for name, value in SETTINGS.items() for each in ("-c", f"{name}={value}")]
+        self.process = _run_unprivileged(
+            [str(self.programs / "postgres"), "-D", str(self.folder), "-p", str(self.port), "-k", "", *options],
+            self.folder,
+        )
+        until = time.monotonic() + STARTS_WITHIN_S
+        while True:
+            try:
+                psycopg.connect(self.admin, connect_timeout=2).close()
+                return
+            except psycopg.OperationalError:
+                if time.monotonic() > until or self.process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stops it; SIGINT ends all sessions at once, SIGKILL is a crash."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait()
+            self.process = None
+
+    @property
+    def admin(self) -> str:
+        return f"host=127.0.0.1 port={self.port} user=leadscore dbname=postgres"
+
+    def database(self, name: str) -> str:
+        """The URL of a new, empty database."""
+        with psycopg.connect(self.admin, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        return f"postgresql://leadscore@127.0.0.1:{self.port}/{name}"
+
+
+@contextmanager
+def running() -> Iterator[Postgres]:
+    """A server of one's own; skips the test where PostgreSQL is not installed."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed; apt-get install postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="leadscore-postgres-"))
+    server = Postgres(programs, folder / "data", _free_port())
+    try:
+        if os.getuid() == 0:
+            shutil.chown(folder, *_account())
+        made = _run_unprivileged(
+            [str(programs / "initdb"), "-D", str(server.folder), "-U", "leadscore", "-A", "trust", "-E", "UTF8", "-N"],
+            folder,
+        )
+        if made.wait() != 0:
+            raise RuntimeError(f"initdb failed, see {folder}")
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs() -> Path | None:
+    """The folder of the newest server that is installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda each: int(each.parents[1].name))
+    return found[-1].parent if found else None
+
+
+def _account() -> tuple[int, int]:
+    """Whom to run as when root runs the tests: PostgreSQL refuses root."""
+    for name in ("postgres", "nobody"):
+        try:
+            account = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return account.pw_uid, account.pw_gid
+    raise RuntimeError("there is neither a user postgres nor nobody to run PostgreSQL as")
+
+
+def _run_unprivileged(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    quiet = subprocess.DEVNULL
+    if os.getuid() != 0:
+        return subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet)
+    user, group = _account()
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=quiet,
+        stderr=quiet,
+        user=user,
+        group=group,
+        extra_groups=[],
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
