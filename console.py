@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 
@@ -58,17 +67,29 @@ class Screen:
     @contextmanager
     def progress(self, text: str) -> Iterator[Step]:
         """A bar on a terminal, a line elsewhere."""
-        if self.quiet or not self.err.is_terminal:
+        if not self.shows_bars:
             self.say(text)
             yield lambda done, of=1.0: None
             return
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=self.err, transient=True) as bar:
+        with self._bar(TaskProgressColumn()) as bar:
             task = bar.add_task(text, total=100)
-            yield lambda done, of=1.0: bar.update(task, completed=round(100 * done / max(of, 1e-9)))
+            yield lambda done, of=1.0: bar.update(task, completed=100 * done / max(of, 1e-9))
+
+    @contextmanager
+    def stages(self, of: int) -> Iterator[Callable[[str], None]]:
+        """Takes the name of each of `of` stages as it begins: a bar on a terminal, a line for each elsewhere."""
+        if not self.shows_bars:
+            yield self.say
+            return
+        with self._bar(MofNCompleteColumn()) as bar:
+            task = bar.add_task("", total=of, completed=-1)
+            yield lambda text: bar.update(task, description=text, advance=1)
+
+    @property
+    def shows_bars(self) -> bool:
+        """Whether somebody watches a terminal."""
+        return self.err.is_terminal and not self.quiet
+
+    def _bar(self, how_far: ProgressColumn) -> Progress:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), how_far, TimeElapsedColumn())
+        return Progress(*columns, console=self.err, transient=True)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from console import Screen
 from data.contract import DataError, UsageError
 
+if TYPE_CHECKING:
+    from data.ingest import Counts, IngestReport
+    from features.training_set import TrainingSet
+    from training.evaluation import Evaluation
+    from training.report import Account
+    from workspace import Workspace
+
+DEMO = Path(__file__).with_name("leadscore.toml")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 Config = Annotated[Path | None, typer.Option(help="settings file; default leadscore.toml where there is one")]
@@ -91,11 +100,13 @@ def features(
     as_json: AsJson = False,
 ) -> None:
     """Write the training set, or show what was known of one lead at a moment."""
-    screen = Screen(quiet, as_json)
+    screen, workspace = Screen(quiet, as_json), _workspace(var, config, log)
     if lead is not None:
-        _show_lead(screen, config, log or var / "log", lead, as_of)
+        _show_lead(screen, workspace, lead, as_of)
         return
-    made = _build(screen, config, var, log, cluster)
+    if as_of is not None:
+        raise UsageError("--as-of shows one lead at a moment; name the lead with --lead")
+    made = _build(screen, workspace, cluster)
     screen.tell(
         f"{made.moments:,} moments, {made.mature:,} mature, {made.positives:,} converted, {made.censored:,} censored; "
         f"{len(made.catalogue)} features, in {made.path}"
@@ -114,18 +125,18 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train, judge on the newest slice, register in MLflow."""
-    from training.pipeline import train_and_register
+    from training.pipeline import STAGES, train_and_register
 
-    screen, settings = Screen(quiet, as_json), _settings(config)
-    made = _build(screen, config, var, log, cluster)
-    plan = settings.training_plan
-    with screen.progress("training") as _:
+    screen, workspace = Screen(quiet, as_json), _workspace(var, config, log)
+    settings = workspace.settings
+    made = _build(screen, workspace, cluster)
+    with screen.stages(STAGES + (settings.training.tuning_minutes > 0)) as say:
         outcome = train_and_register(
-            made, plan, var, settings.model_dump(mode="json"), settings.training.tuning_minutes, screen.say
+            made, settings.training_plan, var, settings.model_dump(mode="json"), settings.training.tuning_minutes, say
         )
     _tell_account(screen, outcome.account)
     screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
-    screen.tell(f"report {outcome.report}\nMLflow {_mlflow_uri(var)}")
+    screen.tell(f"report {outcome.report}\nMLflow {workspace.registry.address}")
     screen.result(
         {
             "name": outcome.name,
@@ -149,11 +160,11 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Judge the champion's recipe on the newest slice again; with --truth beside the best possible."""
-    from training.review import beside_truth, review
+    from training.review import STAGES, beside_truth, review
 
-    screen, settings = Screen(quiet, as_json), _settings(config)
-    with screen.progress("judging") as _:
-        judged = review(var, settings.target, settings.training_plan, screen.say)
+    screen, settings = Screen(quiet, as_json), _workspace(var, config).settings
+    with screen.stages(STAGES) as say:
+        judged = review(var, settings.target, settings.training_plan, say)
     _tell_judged(screen, judged.evaluation, judged.by_age)
     result: dict[str, Any] = judged.evaluation.to_dict()
     if truth is not None:
@@ -165,8 +176,8 @@ def evaluate(
                 ["log-loss of the champion", f"{found.log_loss:.4f}"],
                 ["log-loss of the true probability", f"{found.best_log_loss:.4f}"],
                 ["mean Kullback-Leibler divergence", f"{found.divergence:.4f}"],
-                ["calibration slope, on labels", f"{found.slope:.3f}"],
-                ["calibration slope, on true probabilities", f"{found.true_slope:.3f}"],
+                ["calibration slope, on labels", _plain(found.slope)],
+                ["calibration slope, on true probabilities", _plain(found.true_slope)],
             ],
         )
         result["truth"] = found.to_dict()
@@ -180,25 +191,22 @@ def score(
     var: Var = Path("var"),
     log: Log = None,
     as_of: Annotated[str | None, typer.Option(help="score as of this moment; default: the end of the log")] = None,
-    language: Annotated[str, typer.Option(help="en or de")] = "en",
+    language: Annotated[Literal["en", "de"], typer.Option(help="of reasons and sentences")] = "en",
     top: Annotated[int, typer.Option(min=0, help="leads to print")] = 10,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Score every open lead, with reasons."""
-    from data.eventlog import EventLog
-    from serving.batch import parse_as_of, score_log, write_scores
+    from serving.batch import check_out, parse_as_of, score_log, write_scores
     from serving.scorer import Scorer
-    from training.registry import Registry
 
-    screen, settings = Screen(quiet, as_json), _settings(config)
-    if language not in ("en", "de"):
-        raise UsageError(f"--language {language!r} is none of en, de")
-    champion = Registry(var).champion(f"leadscore-{settings.target}")
+    screen, workspace = Screen(quiet, as_json), _workspace(var, config, log)
+    check_out(out)
+    moment = None if as_of is None else parse_as_of(as_of)
+    events, champion = workspace.event_log(), workspace.champion()
     scorer = Scorer(champion.load())
     with screen.progress("scoring") as step:
-        moment = None if as_of is None else parse_as_of(as_of)
-        scored = score_log(EventLog.open(log or var / "log"), scorer, champion.version, moment, language, step)  # type: ignore[arg-type]
+        scored = score_log(events, scorer, champion.version, moment, language, step)
     write_scores(scored, out)
     head = ["lead", "stage", "in words", "for", "against"]
     rows = [
@@ -214,24 +222,8 @@ def score(
 @app.command()
 def info(config: Config = None, var: Var = Path("var"), quiet: Quiet = False, as_json: AsJson = False) -> None:
     """What is in the workspace: event log, training set, champion."""
-    from data.eventlog import EventLog
-    from features.training_set import TrainingSet
-    from training.pipeline import day
-    from training.registry import Registry
-
-    screen, settings = Screen(quiet, as_json), _settings(config)
-    found: dict[str, Any] = {"workspace": str(var), "target": settings.target, "mlflow": _mlflow_uri(var)}
-    if (var / "log" / "log.json").exists():
-        log = EventLog.open(var / "log")
-        period = f"{day(log.observed_from_us)} to {day(log.observed_until_us)}"
-        found["event log"] = f"{log.n_events:,} events of {log.n_leads:,} leads, {period}, digest {log.digest[:12]}"
-    if (var / "training_set" / settings.target / "training_set.json").exists():
-        made = TrainingSet.open(var / "training_set" / settings.target)
-        found["training set"] = f"{made.moments:,} moments, {made.positives:,} converted, digest {made.digest[:12]}"
-    if (var / "mlflow.db").exists() or os.environ.get("MLFLOW_TRACKING_URI"):
-        champion = Registry(var).find(f"leadscore-{settings.target}")
-        found["champion"] = f"version {champion.version}, run {champion.run_id}" if champion else "none"
-    screen.table("workspace", ["", "value"], [[name, str(value)] for name, value in found.items()])
+    screen, found = Screen(quiet, as_json), _workspace(var, config).facts()
+    screen.table("workspace", ["", "value"], [[name, value] for name, value in found.items()])
     screen.result(found)
 
 
@@ -243,22 +235,21 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """The main job end to end, on a simulated funnel: histories, training set, model, thresholds, scored leads."""
-    screen = Screen(quiet)
-    folder, config = var / "demo", Path(__file__).with_name("leadscore.toml")
+    screen, workspace = Screen(quiet), _workspace(var, DEMO)
+    folder, config = var / "demo", DEMO
     if not (folder / "funnel.json").exists():
         simulate(folder, leads, seed, quiet=quiet)
     ingest("simulated", [str(folder / "events.csv")], [str(folder / "leads.csv")], var, quiet=quiet)
     features(config, var, quiet=quiet)
-    if _champion_is_fresh(config, var):
+    if workspace.champion_is_fresh():
         screen.say("the champion was trained on exactly this training set; it is kept")
-        evaluate(config, var, folder / "truth.parquet", quiet)
     else:
         train(config, var, quiet=quiet)
-        evaluate(config, var, folder / "truth.parquet", quiet)
+    evaluate(config, var, folder / "truth.parquet", quiet)
     score(var / "scores.csv", config, var, quiet=quiet)
     screen.tell("\nwhere to look next")
     screen.tell(f"  report   {var / 'reports' / 'conversion' / 'report.html'}\n  scores   {var / 'scores.csv'}")
-    screen.tell(f"  MLflow   .venv/bin/mlflow ui --backend-store-uri {_mlflow_uri(var)}")
+    screen.tell(f"  MLflow   .venv/bin/mlflow ui --backend-store-uri {workspace.registry.address}")
 
 
 def main() -> None:
@@ -266,57 +257,44 @@ def main() -> None:
     # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except typer.Abort:
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        _stop(2, f"{error.format_message()} (see leadscore --help)".lstrip())
+    except UsageError as error:
+        _stop(2, str(error))
+    except DataError as error:
+        _stop(3, str(error))
+    except OSError as error:
+        _stop(3, f"{error.filename or 'input or output'}: {error.strerror or error}")
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (UsageError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 -- the one line that the user gets
-        sys.exit(2 if isinstance(error, UsageError) else 3)
 
 
-def _settings(config: Path | None) -> Any:
-    from settings import read_settings
-
-    default = Path("leadscore.toml")
-    return read_settings(config or (default if default.exists() else None))
+def _stop(code: int, text: str) -> NoReturn:
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201 -- the one line that the user gets
+    sys.exit(code)
 
 
-def _build(screen: Screen, config: Path | None, var: Path, log_path: Path | None, cluster: str | None) -> Any:
-    """The training set for the settings, made or brought up to date."""
-    from data.eventlog import EventLog
-    from features.cluster import on_cluster
-    from features.training_set import Recipe, build
+def _workspace(var: Path, config: Path | None, log: Path | None = None) -> Workspace:
+    from workspace import Workspace
 
-    settings, log = _settings(config), EventLog.open(log_path or var / "log")
-    recipe = Recipe(
-        log.digest,
-        log.observed_until_us + 1,
-        log.vocabulary,
-        settings.catalogue(log),
-        settings.chosen_target,
-        settings.moment_policy,
-        log.words,
-        log.bots,
-        log.profile_columns,
-    )
-    with screen.progress(f"features, {log.n_buckets} buckets") as step, on_cluster(cluster):
-        return build(log, recipe, var / "training_set" / settings.target, settings.jobs, step)
+    return Workspace.open(var, config, log)
 
 
-def _show_lead(screen: Screen, config: Path | None, log_path: Path, lead: str, as_of: str | None) -> None:
+def _build(screen: Screen, workspace: Workspace, cluster: str | None) -> TrainingSet:
+    with screen.progress("features") as step:
+        return workspace.build(cluster, step)
+
+
+def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | None) -> None:
     """What was known of one lead at a moment, in words and numbers."""
-    from data.eventlog import EventLog
     from features.kernel import compute
     from features.plan import compile_plan
     from features.words import in_words
     from serving.batch import one_moment, parse_as_of
 
-    settings, log = _settings(config), EventLog.open(log_path)
-    catalogue = settings.catalogue(log)
+    log = workspace.event_log()
+    catalogue = workspace.settings.catalogue(log)
     moment = log.observed_until_us + 1 if as_of is None else parse_as_of(as_of)
     known = compute(compile_plan(catalogue, log.vocabulary), log.find(lead), one_moment(moment)).to_pylist()[0]
     rows = [[each.name, in_words(each, "en", log.words), _plain(known[each.name])] for each in catalogue]
@@ -328,32 +306,15 @@ def _plain(value: float | str | None) -> str:
     return "" if value is None or value != value else value if isinstance(value, str) else f"{value:g}"
 
 
-def _champion_is_fresh(config: Path | None, var: Path) -> bool:
-    """Whether the champion was trained on the training set that is there now, with the settings as they are."""
-    from features.training_set import TrainingSet
-    from training.registry import Registry
-
-    settings = _settings(config)
-    champion = Registry(var).find(f"leadscore-{settings.target}")
-    made = TrainingSet.open(var / "training_set" / settings.target)
-    return champion is not None and champion.load().about["trained_on"]["training_set"] == made.digest
-
-
-def _kinds(report: Any) -> list[tuple[str, Any]]:
+def _kinds(report: IngestReport) -> list[tuple[str, Counts]]:
     return [("events", report.events), ("leads", report.leads)]
-
-
-def _mlflow_uri(var: Path) -> str:
-    from training.registry import Registry
-
-    return Registry(var).uri
 
 
 def _lines(row: dict[str, Any], side: str) -> str:
     return "\n".join(row[f"{side}_{i}"] for i in (1, 2, 3) if row[f"{side}_{i}"])
 
 
-def _tell_account(screen: Screen, account: Any) -> None:
+def _tell_account(screen: Screen, account: Account) -> None:
     from training.promises import sentence
 
     _tell_judged(screen, account.evaluation, account.by_age)
@@ -361,7 +322,7 @@ def _tell_account(screen: Screen, account: Any) -> None:
         screen.tell(sentence(each, account.target["horizon_days"]))
 
 
-def _tell_judged(screen: Screen, evaluation: Any, by_age: Any) -> None:
+def _tell_judged(screen: Screen, evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> None:
     from training.report import age_head, age_rows, band_head, band_rows, metric_head, metric_rows
 
     screen.tell(

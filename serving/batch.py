@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from features.words import Language
 from serving.reasons import MOST, Explainer, Explanation
 from serving.scorer import Scorer, Scores
 
-LIVE = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is run as a formula by spreadsheets."""
+LIVE = re.compile(r"""(^|[;,\t\r\n|])(["'\s]*[=+\-@\t\r＝＋－＠])""")
+"""What spreadsheets run as a formula at the start of a cell; also behind a character that they may split a cell at."""
 
 
 @dataclass(frozen=True)
@@ -115,17 +116,31 @@ def probability_in_words(p: float, low: float, high: float, days: int, language:
     return f"of {of} leads like this, {n} convert within {days} days ({least}-{most})"
 
 
+def check_out(out: Path) -> None:
+    """Whether scores can be written there, to be known before the work. Raises UsageError."""
+    if out.suffix not in WRITERS:
+        raise UsageError(f"--out {out}: the ending {out.suffix!r} is none of {', '.join(WRITERS)}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {out}: its folder cannot be made ({error.strerror})") from None
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise UsageError(f"--out {out} cannot be written; name a file in a folder of yours")
+
+
 def write_scores(scored: Scored, out: Path) -> None:
-    """Writes a .csv (safe to open in a spreadsheet) or .parquet file, as a whole or not at all."""
+    """Writes a .csv (safe to open in a spreadsheet) or .parquet file, as a whole or not at all. Raises UsageError."""
+    check_out(out)
     draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(scored.rows), draft)
-    elif out.suffix == ".csv":
-        _write_csv(scored, draft)
-    else:
-        raise UsageError(f"--out {out}: the ending {out.suffix!r} is none of .csv, .parquet")
-    os.replace(draft, out)
+    try:
+        WRITERS[out.suffix](scored, draft)
+        os.replace(draft, out)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write_parquet(scored: Scored, path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist(scored.rows), path)
 
 
 def _write_csv(scored: Scored, path: Path) -> None:
@@ -135,9 +150,16 @@ def _write_csv(scored: Scored, path: Path) -> None:
         writer.writerows({key: _inert(value) for key, value in row.items()} for row in scored.rows)
 
 
+WRITERS: Mapping[str, Callable[[Scored, Path], None]] = {".csv": _write_csv, ".parquet": _write_parquet}
+
+
 def _inert(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(LIVE) else value
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front of what would start it.
+
+    >>> _inert("=1+1"), _inert("a;=1+1"), _inert(-0.5), _inert("a = b")
+    ("'=1+1", "a;'=1+1", -0.5, 'a = b')
+    """
+    return LIVE.sub(r"\1'\2", value) if isinstance(value, str) else value
 
 
 def _nth(reasons: tuple[Any, ...], i: int) -> str:

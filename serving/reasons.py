@@ -98,6 +98,8 @@ class Explainer:
 
     def _tell(self, histories: Histories, lead: int, as_of: int, each: Definition, value: float | str | None) -> str:
         told = with_value(each, value, self.language, self.scorer.words)
+        if isinstance(each, FirstTouch):
+            return told  # the latest event is not the one that it speaks of
         latest = self._latest(histories, lead, as_of, getattr(each, "events", None) or getattr(each, "contacts", None))
         if latest is None:
             return told

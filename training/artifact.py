@@ -65,9 +65,9 @@ def digest_of(folder: Path) -> str:
     return hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
 
 
-def _written(path: Path, content: bytes) -> dict[str, str]:
+def _written(path: Path, content: bytes) -> dict[str, Any]:
     path.write_bytes(content)
-    return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
+    return {"file": path.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _features(model: LeadConversionClassifier) -> list[dict[str, Any]]:

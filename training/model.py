@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Self
 
 import lightgbm
@@ -12,7 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from training.calibration import IDENTITY, Calibrator, choose_calibrator
 from training.encoding import Encoder, table_of
@@ -69,6 +76,7 @@ class LeadConversionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
     ) -> Self:
         """Fits on n rows; y holds two classes, the second in sort order is conversion. Raises ValueError otherwise."""
         table, target = self._checked(X, y)
+        check_consistent_length(table, target, groups, time)
         check_classification_targets(target)
         if (kind := type_of_target(target, input_name="y")) != "binary":
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
@@ -125,7 +133,9 @@ class LeadConversionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
 
     def _booster(self, data: lightgbm.Dataset, rows: NDArray[np.int64], held: NDArray[np.int64]) -> lightgbm.Booster:
         if len(rows) == 0:
-            return lightgbm.train({**self._parameters(), "min_gain_to_split": 1e30}, data, 1)
+            return _portable(
+                lightgbm.train({**self._parameters(), "min_gain_to_split": 1e30}, data, 1).model_to_string()
+            )
         booster = lightgbm.train(
             self._parameters(),
             data.subset(rows.tolist()),
@@ -134,7 +144,7 @@ class LeadConversionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
             callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
         )
         # Trees behind the best round are dropped, so that the text holds exactly what predicts.
-        return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=booster.best_iteration))
+        return _portable(booster.model_to_string(num_iteration=booster.best_iteration))
 
     def _parameters(self) -> dict[str, Any]:
         return {
@@ -188,6 +198,11 @@ class LeadConversionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def _portable(text: str) -> lightgbm.Booster:
+    """The booster of a text, without the line that tells on how many threads it was trained."""
+    return lightgbm.Booster(model_str=re.sub(r"\[num_threads: \d+\]\n", "", text))
 
 
 def _is_mixed(X: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from data.contract import US_PER_SECOND
 from features.training_set import TrainingSet
 from training import plots
 from training.artifact import write_artifact
+from training.baselines import BASELINES
 from training.evaluation import Evaluation, evaluate
 from training.logits import Array
 from training.metrics import gains
@@ -26,6 +27,8 @@ from training.train import Fitted, Judged, Say, Split, TrainingPlan, fit_champio
 from training.tuning import tune
 
 EXAMPLE_ROWS = 5
+STAGES = 4 + len(BASELINES)
+"""How many stages a run tells of: reading, judge, baselines, champion, MLflow; tuning is one more."""
 
 
 @dataclass(frozen=True)
@@ -49,31 +52,65 @@ def train_and_register(
     tuning_minutes: float = 0.0,
     say: Say = lambda text: None,
 ) -> Outcome:
-    """Trains, judges and registers; everything it writes lies below `workspace`. Raises DataError and UsageError."""
-    target = training_set.recipe["target"]
-    name = f"leadscore-{target['name']}"
+    """Trains, judges and registers; everything it writes lies below `workspace`. Raises DataError and UsageError.
+
+    The same training set and plan give the same model, byte for byte; then the version that is there stays.
+    """
+    target, asked = training_set.recipe["target"], plan.digest
+    window, name = target["horizon_days"] + target["gap_days"], f"leadscore-{target['name']}"
     say("reading the training set")
     sample = read_sample(training_set)
-    split = split_by_time(sample, plan, target["horizon_days"] + target["gap_days"])
+    split = split_by_time(sample, plan, window)
     if tuning_minutes:
-        plan = tune(split.learn, plan, target["horizon_days"] + target["gap_days"], tuning_minutes, say)
+        plan = tune(split.learn, plan, window, tuning_minutes, say)
     blind, judged = judge(split, plan, say)
     say("fitting the champion on all mature moments")
     fitted = fit_champion(sample, plan)
     folder, judge_folder = (workspace / "models" / target["name"] / each for each in ("model", "judge"))
-    digest = _write(folder, fitted.model, fitted, training_set, sample.of(sample.mature))
-    _write(judge_folder, blind, fitted, training_set, split.learn)
-    account = account_of(name, digest, training_set, sample, judged, fitted)
-    pictures = draw(judged, fitted)
-    report = _write_report(workspace / "reports" / target["name"], account, pictures)
+    trained_on = _trained_on(training_set, sample.of(sample.mature), asked)
+    digest = _write(folder, fitted.model, fitted, training_set, trained_on)
+    _write(judge_folder, blind, fitted, training_set, _trained_on(training_set, split.learn, asked))
+    account = account_of(name, digest, target, trained_on, judged, fitted)
+    report = _write_report(workspace / "reports" / target["name"], account, draw(judged, fitted))
     say("registering in MLflow")
     registry = Registry(workspace)
+    version, alias, decision = _kept(registry, name, digest) or _register(
+        registry,
+        name,
+        folder,
+        judge_folder,
+        split,
+        judged,
+        lambda mlflow: _log(mlflow, settings, plan, training_set, account, report),
+    )
+    return Outcome(name, version, alias, decision, digest, account, report / "report.html")
+
+
+def _kept(registry: Registry, name: str, digest: str) -> tuple[str, str, str] | None:
+    """Version, alias and decision where exactly this model is registered already."""
+    for alias in (CHAMPION, CHALLENGER):
+        same = registry.find(name, alias)
+        if same is not None and same.digest == digest:
+            return same.version, alias, "the same model, byte for byte, was registered before and is kept"
+    return None
+
+
+def _register(
+    registry: Registry,
+    name: str,
+    folder: Path,
+    judge_folder: Path,
+    split: Split,
+    judged: Judged,
+    log: Callable[[Any], None],
+) -> tuple[str, str, str]:
+    """Version, alias and decision of a new model; `log` adds to its run."""
     alias, decision = decide(registry, name, split, judged)
     with registry.run(name) as mlflow:
-        _log(mlflow, settings, plan, training_set, account, report)
+        log(mlflow)
         version = registry.log_model(mlflow, name, folder, judge_folder, split.judged.features.slice(0, EXAMPLE_ROWS))
     registry.alias(name, version, alias, decision)
-    return Outcome(name, version, alias, decision, digest, account, report / "report.html")
+    return version, alias, decision
 
 
 def decide(registry: Registry, name: str, split: Split, judged: Judged) -> tuple[str, str]:
@@ -92,19 +129,24 @@ def against(rival: Registered, split: Split, judged: Judged) -> tuple[str, str]:
     """Compares with the champion in place: its judge, on the rows of the slice that it has not learnt from."""
     model = rival.load_judge()
     if set(model.features) - set(split.judged.features.column_names):
-        return CHAMPION, f"version {rival.version} reads features that this training set lacks, it cannot be compared"
+        return CHALLENGER, (
+            f"version {rival.version} reads features that this training set lacks, so the two cannot be compared; "
+            "point the alias champion at the new version by hand if it shall serve"
+        )
     fresh = split.judged.as_of >= model.about["trained_on"]["to_us"]
     if not fresh.any():
         return CHALLENGER, f"version {rival.version} has learnt from all of the newest slice, it cannot be judged there"
     rows = split.judged.of(fresh)
     p = predict(model, rows)
     difference = evaluate(rows.y, rows.weight, rows.lead, {"new": judged.p[fresh], "old": p}).judgements[1].difference
+    if difference.low is None or difference.high is None:
+        return CHALLENGER, f"{len(rows)} moments are too few to compare it with version {rival.version}"
     text = (
         f"log-loss of version {rival.version} minus the new one's on the same moments: "
         f"{difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
     )
     # Worse only where the whole interval says so; on a tie the fresher model serves.
-    return (CHALLENGER if (difference.high or 0.0) < 0 else CHAMPION), text
+    return (CHALLENGER if difference.high < 0 else CHAMPION), text
 
 
 def predict(model: Any, rows: Sample) -> Array:
@@ -119,21 +161,20 @@ def predict(model: Any, rows: Sample) -> Array:
 
 
 def account_of(
-    name: str, digest: str, training_set: TrainingSet, sample: Sample, judged: Judged, fitted: Fitted
+    name: str, digest: str, target: Mapping[str, Any], trained_on: Mapping[str, Any], judged: Judged, fitted: Fitted
 ) -> Account:
     """The facts of a run for report and model card."""
-    choice = fitted.model.calibration_choice_.to_dict()
     return Account(
         name,
         digest,
-        training_set.recipe["target"],
-        _trained_on(training_set, sample.of(sample.mature)),
+        target,
+        trained_on,
         day(int(judged.split.judged.as_of.min())),
         day(int(judged.split.judged.as_of.max())),
         judged.evaluation,
         judged.by_age,
         fitted.thresholds,
-        choice,
+        fitted.model.calibration_choice_.to_dict(),
     )
 
 
@@ -163,13 +204,16 @@ def day(at: int) -> str:
 
 
 def _write(
-    folder: Path, model: LeadConversionClassifier, fitted: Fitted, training_set: TrainingSet, rows: Sample
+    folder: Path,
+    model: LeadConversionClassifier,
+    fitted: Fitted,
+    training_set: TrainingSet,
+    trained_on: dict[str, Any],
 ) -> str:
-    about = _trained_on(training_set, rows)
-    return write_artifact(folder, model, training_set.recipe, fitted.thresholds, fitted.evidence, about)
+    return write_artifact(folder, model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on)
 
 
-def _trained_on(training_set: TrainingSet, rows: Sample) -> dict[str, Any]:
+def _trained_on(training_set: TrainingSet, rows: Sample, plan: str) -> dict[str, Any]:
     return {
         "from": day(int(rows.as_of.min())),
         "to": day(int(rows.as_of.max())),
@@ -179,6 +223,7 @@ def _trained_on(training_set: TrainingSet, rows: Sample) -> dict[str, Any]:
         "converted": int(rows.y.sum()),
         "training_set": training_set.digest,
         "event_log": training_set.recipe["log_digest"],
+        "plan": plan,
     }
 
 

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from data.contract import DataError, UsageError
+from training.artifact import digest_of
 from training.standalone import ArtifactError, Model, load
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -25,11 +26,16 @@ SAFE = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow answers for a model, and for an alias, that it does not have."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered model version. `folder` holds the artifact, `judge` the one that was judged on the newest slice."""
+    """A registered model version. `folder` holds the artifact, `judge` the one that was judged on the newest slice.
+
+    digest, judge_digest: sha256 of their model.json as noted at registration, so that a change after it is seen.
+    """
 
     name: str
     version: str
@@ -37,13 +43,16 @@ class Registered:
     run_id: str
     folder: Path
     judge: Path
+    digest: str
+    judge_digest: str
 
     def load(self) -> Model:
         """The model, its files compared with their hashes first. Raises DataError when it is damaged."""
-        return _load(self.folder)
+        return _load(self.folder, self.digest)
 
     def load_judge(self) -> Model:
-        return _load(self.judge)
+        """The judge, likewise."""
+        return _load(self.judge, self.judge_digest)
 
 
 class Registry:
@@ -55,15 +64,21 @@ class Registry:
         self.uri = elsewhere or f"sqlite:///{(workspace / 'mlflow.db').resolve()}"
         self.artifacts = None if elsewhere else (workspace / "mlartifacts").resolve().as_uri()
 
+    @property
+    def address(self) -> str:
+        """The URI to show: without a password."""
+        parts = urlsplit(self.uri)
+        return self.uri.replace(f":{parts.password}@", ":***@", 1) if parts.password else self.uri
+
     @contextmanager
     def run(self, experiment: str) -> Iterator[Any]:
-        """An MLflow run; yields the mlflow module."""
-        mlflow = self._mlflow()
-        if mlflow.get_experiment_by_name(experiment) is None:
-            mlflow.create_experiment(experiment, artifact_location=self.artifacts)
-        mlflow.set_experiment(experiment)
-        with mlflow.start_run():
-            yield mlflow
+        """An MLflow run; yields the mlflow module. Raises DataError when the store cannot be reached."""
+        with self._mlflow() as mlflow:
+            if mlflow.get_experiment_by_name(experiment) is None:
+                mlflow.create_experiment(experiment, artifact_location=self.artifacts)
+            mlflow.set_experiment(experiment)
+            with mlflow.start_run():
+                yield mlflow
 
     def log_model(self, mlflow: Any, name: str, folder: Path, judge: Path, example: pa.Table) -> str:
         """Logs an artifact as a pyfunc from code with signature and input example; returns the new version."""
@@ -76,60 +91,78 @@ class Registry:
             signature=mlflow.models.infer_signature(frame, output),
             input_example=frame,
             pip_requirements=_requirements(),
-            registered_model_name=name,
         )
         mlflow.log_artifacts(str(judge), "judge")
-        return str(info.registered_model_version)
+        # Registered through the client: registering while logging prints to the user's terminal.
+        client = mlflow.MlflowClient()
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        digests = {"artifact_digest": digest_of(folder), "judge_digest": digest_of(judge)}
+        made = client.create_model_version(
+            name, info.model_uri, run_id=info.run_id, tags=digests, model_id=info.model_id
+        )
+        return str(made.version)
 
     def alias(self, name: str, version: str, alias: str, reason: str) -> None:
         """Points an alias at a version and notes why."""
-        client = self._mlflow().MlflowClient()
-        client.set_registered_model_alias(name, alias, version)
-        client.set_model_version_tag(name, version, "reason", reason)
+        with self._mlflow() as mlflow:
+            client = mlflow.MlflowClient()
+            client.set_model_version_tag(name, version, "reason", reason)
+            client.set_registered_model_alias(name, alias, version)
 
     def find(self, name: str, alias: str = CHAMPION) -> Registered | None:
-        """The version that an alias points at, None when there is none."""
-        mlflow = self._mlflow()
-        try:
-            version = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
-        except mlflow.exceptions.MlflowException:
-            return None
-        return Registered(
-            name,
-            str(version.version),
-            alias,
-            version.run_id,
-            self._local(mlflow, f"models:/{name}/{version.version}") / "artifacts" / "model",
-            self._local(mlflow, f"runs:/{version.run_id}/judge"),
-        )
+        """The version that an alias points at, None when there is none. Raises DataError when the store is away."""
+        with self._mlflow() as mlflow:
+            try:
+                version = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
+            except mlflow.exceptions.MlflowException as error:
+                if error.error_code in ABSENT:
+                    return None
+                raise
+            return Registered(
+                name,
+                str(version.version),
+                alias,
+                version.run_id,
+                self._local(mlflow, f"models:/{name}/{version.version}") / "artifacts" / "model",
+                self._local(mlflow, f"runs:/{version.run_id}/judge"),
+                version.tags.get("artifact_digest", ""),
+                version.tags.get("judge_digest", ""),
+            )
 
     def champion(self, name: str) -> Registered:
         """The champion. Raises DataError when nothing has been trained yet."""
         found = self.find(name)
         if found is None:
-            raise DataError(f"there is no champion for {name!r} in {self.uri}; run `leadscore train` first")
+            raise DataError(f"there is no champion for {name!r} in {self.address}; run `leadscore train` first")
         return found
 
     def _local(self, mlflow: Any, uri: str) -> Path:
-        """The folder of an artifact, copied into the workspace's cache unless it is on this disk."""
+        """The folder of an artifact, copied into the workspace's cache."""
         cache = self.workspace / "cache" / uri.replace(":/", "-").replace("/", "-")
-        found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(cache)))
-        return found
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(cache)))
 
-    def _mlflow(self) -> Any:
+    @contextmanager
+    def _mlflow(self) -> Iterator[Any]:
         """The mlflow module, set up: sqlite store, no telemetry, no pickle. Imported late because it takes seconds."""
-        if urlparse(self.uri).scheme in ("", "file"):
+        if urlsplit(self.uri).scheme in ("", "file"):
             raise UsageError(f"MLFLOW_TRACKING_URI {self.uri!r} is a file store; give a database or server URI")
         os.environ.update(SAFE)
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         self.workspace.mkdir(parents=True, exist_ok=True)
         import mlflow
+        from sqlalchemy.exc import SQLAlchemyError
 
         given = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(self.uri)
         if given is None:
             # MLflow has set it, and another workspace of this process would take it for the user's wish.
             os.environ.pop("MLFLOW_TRACKING_URI", None)
-        return mlflow
+        try:
+            yield mlflow
+        except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
+            why = next(iter(str(error).splitlines()), type(error).__name__)
+            raise DataError(f"MLflow at {self.address} cannot do that: {why[:200]}") from None
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -147,11 +180,15 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _load(folder: Path) -> Model:
+def _load(folder: Path, digest: str) -> Model:
+    remedy = "train again or point the alias at another version"
     try:
-        return load(folder)
+        model = load(folder)
     except ArtifactError as error:
-        raise DataError(f"{error}; train again or point the alias at another version") from None
+        raise DataError(f"{error}; {remedy}") from None
+    if digest_of(folder) != digest:
+        raise DataError(f"{folder}/model.json is not the one that was registered (digest {digest[:12]}); {remedy}")
+    return model
 
 
 def _categories(table: pa.Table) -> list[str]:

@@ -9,11 +9,15 @@ import pyarrow.parquet as pq
 
 from data.contract import DataError
 from features.training_set import TrainingSet
+from training.baselines import BASELINES
 from training.evaluation import Truth, against_truth
 from training.pipeline import predict
 from training.registry import Registry
 from training.sample import read_sample
 from training.train import Judged, Say, TrainingPlan, fit_baselines, judged_as, split_by_time
+
+STAGES = 1 + len(BASELINES)
+"""How many stages a review tells of: reading, baselines."""
 
 
 def review(workspace: Path, target: str, plan: TrainingPlan, say: Say = lambda text: None) -> Judged:
@@ -30,6 +34,7 @@ def review(workspace: Path, target: str, plan: TrainingPlan, say: Say = lambda t
             f"version {champion.version} was trained on the training set {trained_on[:12]}, "
             f"{training_set.path} now holds {training_set.digest[:12]}: train again, then evaluate"
         )
+    say("reading the training set")
     window = model.about["target"]["horizon_days"] + model.about["target"]["gap_days"]
     split = split_by_time(read_sample(training_set), plan, window)
     return judged_as(split, predict(model, split.judged), fit_baselines(split, say))

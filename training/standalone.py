@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,8 @@ Array = NDArray[np.float64]
 FORMAT = 1
 EDGE = 1e-6
 """Probabilities lie in [EDGE, 1 - EDGE]: no model knows that something is impossible or certain."""
+MOST_BYTES = 256 * 2**20
+"""No file of an artifact is larger."""
 
 
 class ArtifactError(Exception):
@@ -40,27 +44,61 @@ def load(folder: str | Path) -> Model:
 
 
 def read(folder: str | Path) -> tuple[dict[str, Any], list[str]]:
-    """Content of model.json and the boosters' texts, after comparing the sha256 of every file with the manifest.
+    """Content of model.json and the boosters' texts, after comparing size and sha256 of every file with the manifest.
 
     LightGBM crashes the process on damaged text, so nothing is handed to it before its hash was seen to be right.
     Raises ArtifactError.
     """
     folder = Path(folder)
     try:
-        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        if about["format"] != FORMAT:
-            raise ArtifactError(f"{folder}: format {about['format']!r}, this reads {FORMAT}")
-        texts = [_verified(folder / each["file"], each["sha256"]) for each in about["boosters"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        about = _manifest(folder / "model.json")
+        texts = [_verified(folder, each) for each in about["boosters"]]
+        _check(about, texts)
+    except ArtifactError as error:
+        raise ArtifactError(f"{folder}: {error}") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{folder}: no readable artifact ({type(error).__name__}: {error})") from None
     return about, texts
 
 
-def _verified(path: Path, sha256: str) -> str:
+def _manifest(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > MOST_BYTES:
+        raise ArtifactError(f"model.json has {path.stat().st_size:,} bytes, at most {MOST_BYTES:,} are read")
+    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    if about["format"] != FORMAT:
+        raise ArtifactError(f"format {about['format']!r}, this reads {FORMAT}")
+    return about
+
+
+def _no_number(text: str) -> float:
+    raise ArtifactError(f"model.json holds {text}, which is no number")
+
+
+def _verified(folder: Path, entry: dict[str, Any]) -> str:
+    """The text of a booster, read only when its name stays in the folder and its size is as announced."""
+    name, path = entry["file"], folder / str(entry["file"])
+    if not re.fullmatch(r"booster-\d{1,4}\.txt", str(name)):
+        raise ArtifactError(f"model.json names {name!r}, which is no booster of this folder")
+    if path.stat().st_size != entry["bytes"] or entry["bytes"] > MOST_BYTES:
+        raise ArtifactError(f"{name} is damaged: its size is not the one in model.json")
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ArtifactError(f"{path} is damaged: its sha256 is not the one in model.json")
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise ArtifactError(f"{name} is damaged: its sha256 is not the one in model.json")
     return content.decode("ascii")
+
+
+def _check(about: dict[str, Any], texts: list[str]) -> None:
+    """Whether the parts of an artifact fit together. Raises ArtifactError."""
+    if not texts:
+        raise ArtifactError("model.json names no booster")
+    features = len([each["name"] for each in about["features"]])
+    for text in texts:
+        found = re.search(r"^max_feature_idx=(\d+)$", text, re.MULTILINE)
+        if found is None or int(found[1]) + 1 != features:
+            raise ArtifactError(f"a booster does not read the {features} features of model.json")
+    a, b, c = (float(about["calibrator"][name]) for name in "abc")
+    if not (a > 0 and b > 0 and all(map(math.isfinite, (a, b, c)))):
+        raise ArtifactError(f"the calibrator ({a}, {b}, {c}) would turn the ranking around or give no number")
 
 
 class Model:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,12 @@ class TrainingPlan:
     fewest_positives: int = 50
     parameters: Mapping[str, Any] = field(default_factory=dict)
     promises: Sequence[Promise] = ()
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that decides the model; on how many threads it is fitted does not."""
+        plain = asdict(replace(self, parameters={k: v for k, v in self.parameters.items() if k != "n_jobs"}))
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,102 @@
+"""The workspace: where one installation keeps its event log, training sets, models and reports, and what is there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.eventlog import EventLog
+from features.cluster import on_cluster
+from features.training_set import Progress, Recipe, TrainingSet, build
+from settings import Settings, read_settings
+from training.pipeline import day
+from training.registry import Registered, Registry
+
+SETTINGS = Path("leadscore.toml")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder and the settings that its commands follow; `log_path` may lie elsewhere."""
+
+    root: Path
+    log_path: Path
+    settings: Settings
+
+    @staticmethod
+    def open(root: Path, config: Path | None = None, log: Path | None = None) -> Workspace:
+        """The workspace of a folder; `config` defaults to leadscore.toml where there is one, `log` to ROOT/log.
+
+        Makes nothing and needs nothing to be there yet. Raises UsageError for settings that cannot be followed.
+        """
+        default = SETTINGS if SETTINGS.exists() else None
+        return Workspace(root, log or root / "log", read_settings(config or default))
+
+    @property
+    def model_name(self) -> str:
+        """The name of the registered model."""
+        return f"leadscore-{self.settings.target}"
+
+    @property
+    def training_set_path(self) -> Path:
+        """The folder of the training set, one for each target."""
+        return self.root / "training_set" / self.settings.target
+
+    @property
+    def registry(self) -> Registry:
+        """Where models are registered."""
+        return Registry(self.root)
+
+    def event_log(self) -> EventLog:
+        """The event log. Raises DataError when nothing was ingested yet."""
+        return EventLog.open(self.log_path)
+
+    def recipe(self, log: EventLog) -> Recipe:
+        """What the training set of a log holds, by the settings."""
+        return Recipe(
+            log.digest,
+            log.observed_until_us + 1,
+            log.vocabulary,
+            self.settings.catalogue(log),
+            self.settings.chosen_target,
+            self.settings.moment_policy,
+            log.words,
+            log.bots,
+            log.profile_columns,
+        )
+
+    def build(self, cluster: str | None = None, progress: Progress = lambda done, of: None) -> TrainingSet:
+        """The training set, made or brought up to date; `cluster` is the address of a Dask scheduler."""
+        log = self.event_log()
+        with on_cluster(cluster):
+            return build(log, self.recipe(log), self.training_set_path, self.settings.jobs, progress)
+
+    def champion(self) -> Registered:
+        """The champion. Raises DataError when nothing has been trained yet."""
+        return self.registry.champion(self.model_name)
+
+    def champion_is_fresh(self) -> bool:
+        """Whether the champion was trained on the training set that is there now, by the settings as they are."""
+        champion = self.registry.find(self.model_name)
+        if champion is None:
+            return False
+        trained_on = champion.load().about["trained_on"]
+        made = TrainingSet.open(self.training_set_path)
+        wanted = {"training_set": made.digest, "plan": self.settings.training_plan.digest}
+        return all(trained_on.get(name) == digest for name, digest in wanted.items())
+
+    def facts(self) -> dict[str, str]:
+        """What is there, in words; never makes anything."""
+        found = {"workspace": str(self.root), "target": self.settings.target, "MLflow": self.registry.address}
+        if (self.log_path / "log.json").exists():
+            log = self.event_log()
+            period = f"{day(log.observed_from_us)} to {day(log.observed_until_us)}"
+            found["event log"] = f"{log.n_events:,} events of {log.n_leads:,} leads, {period}, digest {log.digest[:12]}"
+        if (self.training_set_path / "training_set.json").exists():
+            made = TrainingSet.open(self.training_set_path)
+            found["training set"] = f"{made.moments:,} moments, {made.positives:,} converted, digest {made.digest[:12]}"
+        if (self.root / "mlflow.db").exists() or os.environ.get("MLFLOW_TRACKING_URI"):
+            champion = self.registry.find(self.model_name)
+            found["champion"] = f"version {champion.version}, run {champion.run_id}" if champion else "none"
+        return found
