@@ -33,12 +33,21 @@ def label_bots(
 
 @njit(cache=True, nogil=True)
 def _follow(starts, occurred_at, event_type, follows, leads_in, within, label, place):
-    """Labels an event at most `within` µs after the latest trigger that is known no later than it."""
+    """Labels an event at most `within` µs after a trigger that is known no later than it."""
     for lead in range(len(starts) - 1):
-        latest = np.int64(-(2**62))
-        for i in range(starts[lead], starts[lead + 1]):
+        first, stop = starts[lead], starts[lead + 1]
+        triggers, known = np.empty(stop - first, np.int64), 0
+        for i in range(first, stop):
             kind = event_type[i]
             if leads_in[kind]:
-                latest = max(latest, occurred_at[i])
-            elif follows[kind] and 0 <= occurred_at[i] - latest <= within:
-                label[i] = place
+                # Kept in order of time; one that is received late moves back, which is rare and near.
+                spot = known
+                while spot > 0 and triggers[spot - 1] > occurred_at[i]:
+                    triggers[spot] = triggers[spot - 1]
+                    spot -= 1
+                triggers[spot] = occurred_at[i]
+                known += 1
+            elif follows[kind]:
+                before = np.searchsorted(triggers[:known], occurred_at[i], side="right")
+                if before > 0 and occurred_at[i] - triggers[before - 1] <= within:
+                    label[i] = place

@@ -56,28 +56,39 @@ class EventLog:
     @staticmethod
     def open(path: Path) -> EventLog:
         """Opens the log in a folder. Raises DataError when there is none, or one of another format."""
-        try:
-            about = json.loads((path / "log.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise DataError(f"{path} holds no event log; run `leadscore ingest` first") from None
-        if about.pop("format") != FORMAT:
+        about = _manifest(path)
+        if about.pop("format", None) != FORMAT:
             raise DataError(f"{path} is an event log of another format; ingest again into an empty folder")
         words = about.pop("vocabulary")
         groups = {name: tuple(types) for name, types in words["groups"].items()}
         return EventLog(path, vocabulary=Vocabulary(tuple(words["types"]), groups), **about)
 
+    @property
+    def number(self) -> int:
+        """How many ingests made it."""
+        return int(self.generation.rpartition("-")[2])
+
+    @property
+    def rejected_path(self) -> Path:
+        """Rows that broke the contract."""
+        return self.path / self.generation / "rejected.parquet"
+
+    def file(self, kind: str, bucket: int) -> Path:
+        """A file of a bucket; kind: events, leads or profiles."""
+        return self.path / self.generation / f"{kind}-{bucket:02d}.parquet"
+
     def bucket(self, number: int) -> Histories:
         """All leads of a bucket. Raises DataError when its files are damaged or gone."""
-        folder = self.path / self.generation
         columns = ["known_at", "occurred_at", "event_type", "channel", "value", "bot_rule"]
         try:
-            leads = pq.read_table(folder / f"leads-{number:02d}.parquet")
-            events = pq.read_table(
-                folder / f"events-{number:02d}.parquet", columns=columns, read_dictionary=DICTIONARIES
-            )
-            profiles = pq.read_table(folder / f"profiles-{number:02d}.parquet")
+            leads = pq.read_table(self.file("leads", number))
+            events = pq.read_table(self.file("events", number), columns=columns, read_dictionary=DICTIONARIES)
+            profiles = pq.read_table(self.file("profiles", number))
         except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(f"bucket {number} of {self.path} cannot be read: {error}; ingest again") from None
+            if _manifest(self.path).get("generation") != self.generation:
+                raise DataError(f"a newer ingest replaced {self.path} meanwhile; run the command again") from None
+            reason = str(error).splitlines()[0][:200]
+            raise DataError(f"bucket {number} of {self.path} cannot be read: {reason}; ingest again") from None
         return histories_of(leads, events, profiles, list(self.profile_columns))
 
     def find(self, lead_id: str) -> Histories:
@@ -87,6 +98,19 @@ class EventLog:
         if not len(found):
             raise DataError(f"lead {lead_id!r} is not in {self.path}")
         return one_lead(histories, int(found[0]))
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    file = path / "log.json"
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} holds no event log; run `leadscore ingest` first") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} cannot be read ({error}); restore it, or ingest again into an empty folder") from None
+    if not isinstance(about, dict):
+        raise DataError(f"{file} is no manifest of an event log; ingest again into an empty folder")
+    return about
 
 
 def bucket_of(lead_id: str, buckets: int) -> int:

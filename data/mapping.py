@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from data.contract import UsageError
+from data.times import Times, known_format, known_zone
 from data.vocabulary import Vocabulary
 
 SHIPPED = Path(__file__).with_name("mappings")
+RESERVED = ("lead", "lead_id", "account_id", "valid_from")
+"""Names that the log itself gives to columns of a profile."""
 
 
 class Part(BaseModel):
@@ -52,6 +55,22 @@ class Shared(Part):
     query: str | None = None
     decimal_comma: bool = False
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name is not None and not known_zone(name):
+            raise ValueError("no IANA time zone; write one like Europe/Berlin")
+        return name
+
+    @field_validator("time_format")
+    @classmethod
+    def _known_format(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and not known_format(text):
+            raise ValueError("no time format; write one like %d.%m.%Y %H:%M, or epoch_s, epoch_ms")
+        if text is not None and info.data.get("time_zone") is None and not Times(None, text).aware:
+            raise ValueError("holds no time zone; set time_zone, or add %z")
+        return text
+
 
 class EventsPart(Shared):
     """`[events]`: contract column = source column; constants for columns that the source does not have.
@@ -66,7 +85,7 @@ class EventsPart(Shared):
     value: str | Product | None = None
     source: str | None = None
     event_id: str | tuple[str, ...] | None = None
-    constants: dict[str, str] = {}
+    constants: dict[Literal["channel", "source"], str] = {}
 
     @property
     def columns(self) -> list[str]:
@@ -95,6 +114,18 @@ class LeadsPart(Shared):
     numbers: tuple[str, ...] = ()
     personal: tuple[str, ...] = ()
     flags: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        kept = [*self.categories, *self.numbers, *self.flags]
+        for name in kept:
+            if name in RESERVED or kept.count(name) > 1:
+                raise ValueError(f"profile column {name!r} has a name that is taken; rename it in the export")
+            if name in self.personal:
+                raise ValueError(f"column {name!r} is personal and kept as well; take it out of one of the two")
+        if self.lead_id in self.personal:
+            raise ValueError(f"lead_id {self.lead_id!r} is personal; identify leads by a number that says nothing")
+        return self
 
     @property
     def columns(self) -> list[str]:
@@ -130,6 +161,13 @@ class Mapping(Part):
     leads: LeadsPart | None = None
     bots: tuple[BotRule, ...] = ()
 
+    @field_validator("delimiter")
+    @classmethod
+    def _plain_delimiter(cls, sign: str) -> str:
+        if not sign.isascii() or sign in '"\r\n':
+            raise ValueError('one ASCII character that is no quote and no line end, like ";"')
+        return sign
+
     @property
     def vocabulary(self) -> Vocabulary:
         return Vocabulary(self.event_types, dict(self.groups))
@@ -150,25 +188,36 @@ def read_mapping(path: Path | str) -> Mapping:
         mapping = Mapping(**values)
     except ValidationError as error:
         raise UsageError(f"mapping {file}: {_explained(error)}") from None
-    _check_groups(mapping, file)
+    _check_types(mapping, file)
     return mapping
 
 
-def _check_groups(mapping: Mapping, file: Path) -> None:
-    for group, members in mapping.groups.items():
+def _check_types(mapping: Mapping, file: Path) -> None:
+    """Whatever speaks of event types speaks of known ones."""
+    named = {f"groups.{group}": members for group, members in mapping.groups.items()}
+    named |= {f"bots.{rule.name}": (*rule.types, rule.after) for rule in mapping.bots}
+    for key, members in named.items():
         for name in members:
             if name not in mapping.event_types:
-                raise UsageError(f"mapping {file}: groups.{group} names {name!r}, which is not in event_types")
+                close = difflib.get_close_matches(name, mapping.event_types, n=1, cutoff=0.5)
+                hint = f"did you mean {close[0]}?" if close else "add it there"
+                raise UsageError(f"mapping {file}: {key} names {name!r}, which is not in event_types; {hint}")
 
 
 def _explained(error: ValidationError) -> str:
+    """The first mistake in one line: key, value, remedy."""
     first: Any = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"] if part not in ("TypeRule", "Product", "str", "[key]"))
     if first["type"] == "extra_forbidden":
-        parts = (Mapping, EventsPart, LeadsPart, TypeRule, Product, BotRule)
-        known = sorted({name for part in parts for name in part.model_fields})
-        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(str(first["loc"][-1]), KEYS, n=1, cutoff=0.5)
         return f"{key} is no key of a mapping" + (f"; did you mean {close[0]}?" if close else "")
     if first["type"] == "missing":
-        return f"{key} is missing; name the source column"
-    return f"{key} = {first['input']!r}: {first['msg']}"
+        return f"{key} is missing; add it, see docs/mappings.md"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {reason}" if isinstance(first["input"], dict) else f"{key} = {first['input']!r}: {reason}"
+
+
+KEYS = sorted(
+    {name for part in (Mapping, EventsPart, LeadsPart, TypeRule, Product, BotRule) for name in part.model_fields}
+)
+"""Every key that a mapping may have."""

@@ -1,0 +1,68 @@
+"""Rows of a SQL database (SQLite, PostgreSQL): what a query answers, as a stream of Arrow batches of numbered texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import URL, CursorResult, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+from data.contract import DataError, UsageError
+from data.masking import masked
+
+ROWS_AT_ONCE = 50_000
+
+
+@contextmanager
+def asked(location: str, query: str) -> Iterator[CursorResult[Any]]:
+    """The answer to a query, read as it is needed. Raises UsageError for an unknown kind of database, DataError where
+    it cannot be reached or refuses. The password of the URL is in no message."""
+    kind = location.split("://")[0]
+    try:
+        url = make_url(location)
+        _require_file(url)
+        with create_engine(url, poolclass=NullPool).connect().execution_options(yield_per=ROWS_AT_ONCE) as connection:
+            yield connection.execute(text(query))
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise UsageError(f"{kind}:// is no known kind of database; write postgresql://… or sqlite:///…") from None
+    except SQLAlchemyError as error:
+        reason = masked(str(error).splitlines()[0])[:200]
+        raise DataError(f"{kind} query failed: {reason}; nothing was ingested, check URL and query") from None
+
+
+def answered_rows(name: str, answer: CursorResult[Any], columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Tables of `#row` (int64, 1 is the first) and the wanted columns as text; DataError for bytes that are no text."""
+    places, first = [list(answer.keys()).index(column) for column in columns], 1
+    for chunk in answer.partitions(ROWS_AT_ONCE):
+        numbers = pa.array(range(first, first + len(chunk)), pa.int64())
+        texts = [
+            _texts(name, first, column, [row[i] for row in chunk]) for i, column in zip(places, columns, strict=True)
+        ]
+        yield pa.table([numbers, *texts], names=["#row", *columns])
+        first += len(chunk)
+
+
+def _texts(name: str, first: int, column: str, values: Sequence[object]) -> pa.Array:
+    found: list[str | None] = []
+    for row, value in enumerate(values, first):
+        try:
+            found.append(_text(value))
+        except UnicodeError:
+            raise DataError(f"{name} row {row}: column {column!r} is no UTF-8 text; convert it in the query") from None
+    return pa.array(found, pa.string())
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode()
+    return None if value is None else str(value).encode().decode()
+
+
+def _require_file(url: URL) -> None:
+    """SQLite would make an empty database of a path that does not exist."""
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise DataError(f"{url.database} is no file that can be read; check the path behind sqlite:///")
