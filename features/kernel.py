@@ -60,8 +60,14 @@ def compute(plan: Plan, histories: Histories, moments: Moments) -> pa.Table:
 
 
 def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Computed:
-    """The same as plain arrays, for callers that need no table. Raises ValueError when moments are not sorted."""
+    """The same as plain arrays, for callers that need no table.
+
+    Raises ValueError when moments are not sorted or name a lead that the histories do not have.
+    """
     m, touches = len(moments), len(plan.touch_group)
+    strangers = moments.lead[(moments.lead < 0) | (moments.lead >= histories.n_leads)]
+    if len(strangers):
+        raise ValueError(f"there is a moment of lead {strangers[0]}, but there are {histories.n_leads} leads")
     computed = Computed(
         np.empty((m, len(plan.instructions.ops)), np.float32),
         np.empty((m, touches), np.int64),

@@ -7,10 +7,11 @@ cache of compiled code notices a change only in the file of the function that it
 The accumulators of a lead:
 
 counts: int64[rows, W], events (and distinct types, sessions, active days, values) per window.
-totals: float64[rows, W], whole ten-thousandths: exact, and independent of order, up to 2**53 of them.
+totals: int64[rows, W, 2], sums of values in whole ten-thousandths, each split into high and low bits: exact for
+    billions of the largest values, and so independent of order and of what has come and gone.
 touch: int32[G, 2], first and last event of a group by occurred_at, -1 for none.
 decayed: float64[D], decayed counts as of the group's last event, so that they never overflow.
-pressed: int64[P, 2], contacts since the last answer, and that answer's time.
+pressed: int64[P, 2], contacts since the last answer, and the first event by occurred_at that is later than it.
 day_event: int32[rows, days], the latest visible event of a calendar day: it makes the day active.
 opens: bool[rows, events], whether an event opens a session.
 top: float64[rows, events + 1], Fenwick trees (Fenwick 1994) of maxima, from the last event by occurred_at back.
@@ -50,13 +51,16 @@ from features.plan import (
 NEVER = -EVER
 SESSION_GAP = 30 * 60 * US_PER_SECOND
 FIRST, LAST = 0, 1
+HIGH, LOW = 0, 1
+LOW_BITS = 32
+LOW_MASK = 2**LOW_BITS - 1
 
 
 class State(NamedTuple):
     """Accumulators, and per event of the lead: code, order, place and day (see `_arrange`)."""
 
     counts: NDArray[np.int64]
-    totals: NDArray[np.float64]
+    totals: NDArray[np.int64]
     touch: NDArray[np.int32]
     decayed: NDArray[np.float64]
     pressed: NDArray[np.int64]
@@ -119,7 +123,7 @@ def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, sta
     for i in range(n):
         code[i] = code_of[kind[i]]
     expired = np.zeros(len(windows), np.int64)
-    seen, past, first_seen, before = 0, 0, EVER, NEVER
+    seen, first_seen, before = 0, EVER, NEVER
     for r in range(start, stop):
         now, fresh = as_of[r], seen
         _expire(
@@ -130,9 +134,7 @@ def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, sta
             fresh, now, windows, plan.first_day_row, known_at, occurred_at, value, bot, code, place, day,
             group_start, group_ids, groups, half_life, counts, totals, touch, decayed, day_event, opens, top,
         )  # fmt: skip
-        while past < n and occurred_at[order[past]] < now:
-            past += 1
-        _press(fresh, seen, past, plan.pressures, plan.member, code, bot, occurred_at, order, touch, pressed)
+        _press(fresh, seen, plan.pressures, plan.member, code, bot, occurred_at, order, place, touch, pressed)
         for i in range(fresh, seen):
             first_seen = min(first_seen, occurred_at[i])
         if created <= now:
@@ -155,7 +157,7 @@ def _new_state(plan, events):
     windows = len(plan.windows)
     return State(
         np.empty((rows, windows), np.int64),
-        np.empty((totals, windows), np.float64),
+        np.empty((totals, windows, 2), np.int64),
         np.empty((len(plan.groups), 2), np.int32),
         np.empty(len(plan.half_life), np.float64),
         np.empty((len(plan.pressures), 2), np.int64),
@@ -176,8 +178,7 @@ def _clear(state, events):
     state.totals[:] = 0
     state.touch[:] = -1
     state.decayed[:] = 0
-    state.pressed[:, 0] = 0
-    state.pressed[:, 1] = NEVER
+    state.pressed[:] = 0
     state.day_event[:, :events] = -1
     state.top[:, : events + 1] = -np.inf
 
@@ -245,7 +246,9 @@ def _expire(
                     counts[kept[DAY_ROW], w] -= day_event[kept[DAY_ROW] - first_day_row, day[i]] == i
                 if kept[TOTAL_ROW] >= 0 and not np.isnan(value[i]):
                     counts[kept[VALUED_ROW], w] -= 1
-                    totals[kept[TOTAL_ROW], w] -= np.rint(value[i] * VALUE_SCALE)
+                    whole = np.int64(np.rint(value[i] * VALUE_SCALE))
+                    totals[kept[TOTAL_ROW], w, HIGH] -= whole >> LOW_BITS
+                    totals[kept[TOTAL_ROW], w, LOW] -= whole & LOW_MASK
 
 
 @njit(cache=True, nogil=True)
@@ -305,7 +308,8 @@ def _admit(
             if kept[TOTAL_ROW] >= 0 and not np.isnan(whole):
                 for w in range(first_window, n_windows):
                     counts[kept[VALUED_ROW], w] += 1
-                    totals[kept[TOTAL_ROW], w] += whole
+                    totals[kept[TOTAL_ROW], w, HIGH] += np.int64(whole) >> LOW_BITS
+                    totals[kept[TOTAL_ROW], w, LOW] += np.int64(whole) & LOW_MASK
             if kept[TOP_ROW] >= 0 and not np.isnan(whole):
                 node = n - place[i]
                 while node <= n:
@@ -323,25 +327,25 @@ def _admit(
 
 
 @njit(cache=True, nogil=True)
-def _press(fresh, seen, past, pressures, member, code, bot, occurred_at, order, touch, pressed):
-    """Counts contacts since the last answer.
+def _press(fresh, seen, pressures, member, code, bot, occurred_at, order, place, touch, pressed):
+    """Counts contacts since the last answer; events `fresh:seen` have become visible just now.
 
-    Events `fresh:seen` have become visible just now; `past` events occurred before the moment. Only a new answer
-    makes it look back, and no further than to that answer.
+    The last answer only moves forward, so that each event is taken back once at most.
     """
     for p in range(len(pressures)):
         contacts, answer = pressures[p, 0], touch[pressures[p, 1], LAST]
-        answered = occurred_at[answer] if answer >= 0 else NEVER
-        if answered == pressed[p, 1]:
-            for i in range(fresh, seen):
-                pressed[p, 0] += member[code[i], contacts] and not bot[i] and occurred_at[i] > answered
-            continue
-        pressed[p, 0], pressed[p, 1] = 0, answered
-        k = past - 1
-        while k >= 0 and occurred_at[order[k]] > answered:
-            i = order[k]
-            pressed[p, 0] += i < seen and member[code[i], contacts] and not bot[i]
-            k -= 1
+        for i in range(fresh, seen):
+            pressed[p, 0] += member[code[i], contacts] and not bot[i] and place[i] >= pressed[p, 1]
+        while answer >= 0 and pressed[p, 1] < len(bot) and occurred_at[order[pressed[p, 1]]] <= occurred_at[answer]:
+            i = order[pressed[p, 1]]
+            pressed[p, 0] -= i < seen and member[code[i], contacts] and not bot[i]
+            pressed[p, 1] += 1
+
+
+@njit(cache=True, nogil=True)
+def _joined(total):
+    """A sum of high and low bits as one float64."""
+    return float(total[HIGH]) * 2.0**LOW_BITS + float(total[LOW])
 
 
 @njit(cache=True, nogil=True)
@@ -355,9 +359,9 @@ def _read(ops, now, first_seen, expired, half_life, occurred_at, counts, totals,
         elif op == RECENCY and touch[a, LAST] >= 0:
             number = (now - occurred_at[touch[a, LAST]]) / US_PER_DAY
         elif op == SUM:
-            number = totals[a, b] / VALUE_SCALE
+            number = _joined(totals[a, b]) / VALUE_SCALE
         elif op == MEAN and counts[c, b] > 0:
-            number = totals[a, b] / counts[c, b] / VALUE_SCALE
+            number = _joined(totals[a, b]) / counts[c, b] / VALUE_SCALE
         elif op == MAX:
             best, node = -np.inf, len(occurred_at) - expired[b]
             while node > 0:

@@ -1,0 +1,131 @@
+"""Leads for the tests of features: drawn so that ties and window edges happen all the time, and as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import strategies as st
+
+from data.contract import US_PER_DAY
+from data.histories import Histories, Profiles
+from data.vocabulary import Vocabulary
+from features import definitions as of
+from features.kernel import Moments
+from tests.oracles.features_naive import Event, Lead, Value, Version
+
+DAY = US_PER_DAY
+START = 19_000 * DAY
+TYPES = ("page_view", "email_open", "email_sent", "order")
+UNKNOWN = ("carrier_pigeon", "smoke_signal")
+VOCABULARY = Vocabulary(TYPES, {"web": ("page_view", "order"), "contact": ("email_sent",), "answer": ("email_open",)})
+CHANNELS = ("search", "social", "e-mail")
+PROFILE_COLUMNS: dict[str, of.Kind] = {"industry": "category", "employees": "number"}
+
+WINDOWS = (1, 7, 30)
+CATALOGUE: tuple[of.Definition, ...] = (
+    *(kind("any", days) for kind in (of.Count, of.Sum, of.Mean, of.Max, of.ActiveDays) for days in (*WINDOWS, None)),
+    *(kind("web", days) for kind in (of.Count, of.Sum, of.Mean, of.Max, of.Sessions) for days in (7, None)),
+    *(kind("order", 7) for kind in (of.Count, of.Sum, of.Mean, of.Max, of.ActiveDays, of.Sessions)),
+    *(of.Sessions("any", days) for days in (*WINDOWS, None)),
+    *(of.DistinctTypes(days) for days in (*WINDOWS, None)),
+    *(of.Recency(events) for events in ("any", "web", "email_open")),
+    *(of.Decayed(events, days) for events in ("any", "web") for days in (1, 7)),
+    *(of.Trend(events, 1, 7) for events in ("any", "page_view")),
+    *(of.Cadence(events) for events in ("any", "email_sent")),
+    *(kind(what, events) for kind in (of.FirstTouch, of.LastTouch) for what in ("event_type", "channel")
+      for events in ("any", "web")),
+    of.IgnoredInRow("contact", "answer"),
+    of.IgnoredInRow("any", "order"),
+    of.Age(),
+    of.Profile("industry"),
+    of.ProfileNumber("employees"),
+)  # fmt: skip
+"""Every kind of definition, over a group, one type and everything."""
+
+
+def times(days: int = 40) -> st.SearchStrategy[int]:
+    """Instants on and just beside whole days and half hours, so that many are equal or a window apart."""
+    nudges = st.sampled_from([0, 0, 0, 1, -1, 30 * 60_000_000, 30 * 60_000_000 + 1, DAY // 2])
+    return st.builds(lambda day, nudge: START + day * DAY + nudge, st.integers(0, days), nudges)
+
+
+DELAYS = st.sampled_from([0, 0, 0, 0, 1, DAY, 2 * DAY, 9 * DAY])
+VALUES = st.one_of(st.none(), st.integers(-30, 30).map(lambda n: n / 10_000), st.sampled_from([-5e11, 5e11, 0.1, -0.3]))
+EVENTS = st.builds(
+    lambda at, delay, kind, channel, value, bot: Event(at + delay, at, kind, channel, value, bot),
+    times(),
+    DELAYS,
+    st.sampled_from([*TYPES, *UNKNOWN]),
+    st.one_of(st.none(), st.sampled_from(CHANNELS)),
+    VALUES,
+    st.sampled_from([False, False, False, True]),
+)
+PROFILE_VALUES: st.SearchStrategy[dict[str, Value]] = st.fixed_dictionaries(
+    {
+        "industry": st.sampled_from(["retail", "software", None]),
+        "employees": st.one_of(st.none(), st.integers(-5, 5_000).map(float)),
+    }
+)
+VERSIONS = st.lists(
+    st.builds(Version, times(), PROFILE_VALUES), max_size=3, unique_by=lambda version: version.valid_from
+).map(lambda versions: sorted(versions, key=lambda version: version.valid_from))
+LEADS = st.lists(st.tuples(st.lists(EVENTS, max_size=25), VERSIONS), min_size=1, max_size=4).map(
+    lambda drawn: [Lead(f"L{i}", in_order(events), versions) for i, (events, versions) in enumerate(drawn)]
+)
+AS_OF = st.lists(times(60), min_size=1, max_size=6)
+"""Moments of each lead; repeated ones happen."""
+
+
+def in_order(events: Sequence[Event]) -> list[Event]:
+    """Events in the log's total order (nulls first)."""
+    return sorted(
+        events,
+        key=lambda each: (
+            each.known_at,
+            each.occurred_at,
+            each.event_type,
+            each.channel or "",
+            each.value is not None,
+            each.value or 0.0,
+            each.bot,
+        ),
+    )
+
+
+def histories_of(leads: Sequence[Lead]) -> Histories:
+    """The arrays that the event log would give for these leads."""
+    events = [event for lead in leads for event in lead.events]
+    versions = [version for lead in leads for version in lead.versions]
+    types = sorted({event.event_type for event in events})
+    channels = sorted({event.channel for event in events if event.channel is not None})
+    columns = {name: [version.values.get(name) for version in versions] for name in PROFILE_COLUMNS}
+    return Histories(
+        lead_ids=pa.array([lead.lead_id for lead in leads], pa.string()),
+        starts=_starts([len(lead.events) for lead in leads]),
+        known_at=np.array([event.known_at for event in events], np.int64),
+        occurred_at=np.array([event.occurred_at for event in events], np.int64),
+        event_type=np.array([types.index(event.event_type) for event in events], np.int32),
+        channel=np.array([-1 if e.channel is None else channels.index(e.channel) for e in events], np.int32),
+        value=np.array([np.nan if event.value is None else event.value for event in events], np.float64),
+        bot=np.array([event.bot for event in events], np.bool_),
+        profiles=Profiles(
+            _starts([len(lead.versions) for lead in leads]),
+            np.array([version.valid_from for version in versions], np.int64),
+            pa.table({"industry": pa.array(columns["industry"], pa.string()),
+                      "employees": pa.array(columns["employees"], pa.float64())}),
+        ),
+        types=types,
+        channels=channels,
+    )  # fmt: skip
+
+
+def moments_of(leads: Sequence[Lead], as_of: Sequence[int]) -> Moments:
+    """Every lead at each of these instants."""
+    lead = np.repeat(np.arange(len(leads), dtype=np.int32), len(as_of))
+    return Moments(lead, np.tile(np.array(sorted(as_of), np.int64), len(leads)))
+
+
+def _starts(counts: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
