@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -33,6 +33,7 @@ class TargetSection(Section):
     repeats: bool = Field(False, description="whether the target can happen again to the same lead")
     horizon_days: int = Field(30, ge=1, le=3650, description="how many days a prediction looks ahead")
     gap_days: int = Field(0, ge=0, le=3650, description="days between the moment and the start of the label window")
+    settle_days: int = Field(0, ge=0, le=3650, description="how late outcomes are recorded; labels wait that long")
 
 
 class MomentsSection(Section):
@@ -40,8 +41,10 @@ class MomentsSection(Section):
 
     policy: Literal["grid", "ages", "events"] = Field("grid", description="regular grid, ages, or after each event")
     every_days: int = Field(7, ge=1, le=365, description="grid: days between moments; multiples of 7 fall on Mondays")
-    ages_days: tuple[int, ...] = Field((1, 3, 7, 14, 30, 60, 90), description="ages: days after creation")
-    max_age_days: int = Field(365, ge=1, description="no moment later than this after creation")
+    ages_days: tuple[Annotated[int, Field(ge=1, le=36_500)], ...] = Field(
+        (1, 3, 7, 14, 30, 60, 90), description="ages: days after creation"
+    )
+    max_age_days: int = Field(365, ge=1, le=36_500, description="no moment later than this after creation")
     max_per_lead: int = Field(60, ge=1, description="more moments are thinned evenly and weighted up")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from data.contract import UsageError
 from data.vocabulary import ANY, Vocabulary
@@ -88,7 +88,11 @@ def to_json(catalogue: Sequence[Definition]) -> list[dict[str, Any]]:
 
 
 def from_json(items: Sequence[Mapping[str, Any]]) -> list[Definition]:
-    """Inverse of `to_json`. Raises UsageError for a feature or field that does not exist."""
+    """Inverse of `to_json`. Raises UsageError for a feature, field or value that does not exist.
+
+    >>> from_json([{"feature": "Count", "events": "page_view", "days": 7}])
+    [Count(events='page_view', days=7)]
+    """
     return [_definition(dict(item)) for item in items]
 
 
@@ -97,10 +101,27 @@ def _definition(item: dict[str, Any]) -> Definition:
     kind = KINDS.get(str(name))
     if kind is None:
         raise UsageError(f"feature {name!r} is of no known kind; known are {', '.join(sorted(KINDS))}")
+    hints = {key: hint for key, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
+    for key, value in item.items():
+        if key not in hints:
+            raise UsageError(f"feature {name} has no field {key!r}; it has {', '.join(hints) or 'none'}")
+        if not _fits(value, hints[key]):
+            raise UsageError(f"feature {name}: {key} = {value!r} must be {_said(hints[key])}")
     try:
         return kind(**item)
     except TypeError as error:
-        raise UsageError(f"feature {name} does not fit its fields: {error}") from None
+        raise UsageError(f"feature {name} lacks a field: {error}") from None
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of a field's type: a class, a union of classes, or one of some words."""
+    options = get_args(hint) or (hint,)
+    return any(value == option if isinstance(option, str) else type(value) is option for option in options)
+
+
+def _said(hint: Any) -> str:
+    names = {str: "a text", int: "a whole number", type(None): "nothing"}
+    return " or ".join(names.get(option, repr(option)) for option in get_args(hint) or (hint,))
 
 
 KINDS: dict[str, type[Definition]] = {

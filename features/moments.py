@@ -1,8 +1,15 @@
-"""Which moments to learn from, and their labels: policies, targets, maturity, censoring.
+"""Which moments to learn from, and their labels: targets, populations, policies, maturity, censoring.
 
-Label: 1 if a target event occurs in [as_of + gap, as_of + gap + horizon). A moment is mature when that whole
-window lies before the end of observation. A moment that is neither mature nor converted is censored: its label
-is unknown, never 0.
+Population: a lead belongs to it at a moment by what is visible then, so that a lead to be scored and a moment to
+learn from are chosen by the same rule. It joins when it is first known (and has done what the target requires), and
+leaves when it is known that the target has happened or that its chance has ended.
+
+Label: 1 if a target event occurs in [as_of + gap, as_of + gap + horizon), else 0. A moment is mature when that whole
+window, and the days in which its outcomes are still being recorded, lie before the end of observation. A moment that
+is neither mature nor converted is censored: its label is unknown, never 0.
+
+Where a target that does not repeat has happened unseen (before the moment, but received later) there is nothing left
+to predict: nobody can know when scoring, but nothing is learned from it.
 """
 
 from __future__ import annotations
@@ -15,7 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from data.contract import US_PER_DAY
+from data.contract import US_PER_DAY, is_visible
 from data.histories import Histories
 from features.kernel import Moments
 
@@ -32,6 +39,8 @@ class Target:
     requires: a lead is in the population only after one of these (a customer: after a first purchase).
     repeats: whether the target can happen again; if not, a lead leaves the population when it has happened.
     horizon_days, gap_days: the label window is [as_of + gap, as_of + gap + horizon).
+    settle_days: how late outcomes are recorded; a moment matures that much later, so that one whose outcome is
+    merely not received yet does not pass for a negative.
     """
 
     name: str
@@ -41,10 +50,11 @@ class Target:
     repeats: bool = False
     horizon_days: int = 30
     gap_days: int = 0
+    settle_days: int = 0
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """Event types that cannot be seen before a moment of this target, and so are no features."""
+        """Event types after which a lead leaves the population: never seen at a moment, and so no features."""
         return self.closed_by if self.repeats else (*self.events, *self.closed_by)
 
 
@@ -53,8 +63,8 @@ class MomentPolicy:
     """At which moments of its life a lead is looked at.
 
     grid: every `every_days` days at 00:00 UTC, the same instants for all leads (multiples of 7: Mondays).
-    ages: at `ages_days` days after the lead was created. events: just after each event became known.
-    max_age_days: no moment later than this after creation. max_per_lead: more moments are thinned evenly and
+    ages: at `ages_days` days after the lead joined the population. events: just after each event became known.
+    max_age_days: no moment later than this after joining. max_per_lead: more moments are thinned evenly and
     weighted up, so that sums over moments stay the same.
     """
 
@@ -83,61 +93,72 @@ class LabelledMoments:
 
 
 def label_moments(histories: Histories, target: Target, policy: MomentPolicy, observed_until: int) -> LabelledMoments:
-    """All moments of the leads in the target's population up to `observed_until` (µs UTC), with labels."""
+    """All moments of the leads in the target's population up to `observed_until` (µs UTC), with labels.
+
+    Only what is visible at `observed_until` decides.
+    """
+    known = is_visible(histories.known_at, observed_until)
+    starts, times = _times_of(histories, target.events, histories.occurred_at, known)
     lead, as_of, weight = _candidates(histories, target, policy, observed_until)
+    happened = np.full(len(lead), FAR) if target.repeats else _first_of_lead(starts, times)[lead]
+    keep = as_of <= happened
+    lead, as_of, weight = lead[keep], as_of[keep], weight[keep]
     opens = as_of + target.gap_days * US_PER_DAY
     closes = opens + target.horizon_days * US_PER_DAY
-    starts, times = _times_of(histories, target.events)
-    following = _first_from(starts, times, lead, opens)
-    keep = np.ones(len(lead), np.bool_) if target.repeats else _first_from(starts, times, lead, as_of) >= opens
-    # What the log cannot know yet is no outcome: it ends at observed_until.
-    converted = (following < closes) & (following < observed_until)
-    mature = closes <= observed_until
+    converted = _first_from(starts, times, lead, opens) < closes
+    mature = closes + target.settle_days * US_PER_DAY <= observed_until
     censored = ~mature & ~converted
     label = np.where(censored, -1, converted).astype(np.int8)
-    return LabelledMoments(
-        Moments(lead[keep], as_of[keep]), label[keep], mature[keep], censored[keep], weight[keep].astype(np.float32)
-    )
+    return LabelledMoments(Moments(lead, as_of), label, mature, censored, weight.astype(np.float32))
 
 
 def open_moments(histories: Histories, target: Target, as_of: int) -> Moments:
-    """One moment at `as_of` for every lead that is in the target's population then: what there is to score."""
-    created, closed = _lifetimes(histories, target)
-    lead = np.flatnonzero((created < as_of) & (as_of <= closed)).astype(np.int32)
+    """One moment at `as_of` (µs UTC) for every lead that is in the target's population then: what there is to score."""
+    joined, left = _population(histories, target)
+    lead = np.flatnonzero((joined < as_of) & (as_of <= left)).astype(np.int32)
     return Moments(lead, np.full(len(lead), as_of, np.int64))
+
+
+def _population(histories: Histories, target: Target) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """int64[n_leads] each: a lead is in the population at moments in (joined, left]; FAR for never."""
+    joined = np.minimum(
+        _first_of_lead(histories.starts, histories.known_at),
+        _first_of_lead(histories.profiles.starts, histories.profiles.valid_from),
+    )
+    if target.requires:
+        joined = np.maximum(joined, _first_of_lead(*_times_of(histories, target.requires, histories.known_at)))
+    return joined, _first_of_lead(*_times_of(histories, target.outcomes, histories.known_at))
 
 
 def _candidates(
     histories: Histories, target: Target, policy: MomentPolicy, observed_until: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
-    created, closed = _lifetimes(histories, target)
-    last = np.minimum(np.minimum(closed, observed_until), created + policy.max_age_days * US_PER_DAY)
+    joined, left = _population(histories, target)
+    last = np.minimum(np.minimum(left, observed_until), joined + policy.max_age_days * US_PER_DAY)
     if policy.policy == "grid":
-        lead, as_of = _grid(created, last, policy.every_days * US_PER_DAY)
+        lead, as_of = _grid(joined, last, policy.every_days * US_PER_DAY)
     elif policy.policy == "ages":
-        lead, as_of = _ages(created, policy.ages_days)
+        lead, as_of = _ages(joined, policy.ages_days)
     else:
         lead, as_of = _after_events(histories)
-    inside = (as_of > created[lead]) & (as_of <= last[lead])
+    inside = (as_of > joined[lead]) & (as_of <= last[lead])
     return _thin(lead[inside], as_of[inside], policy.max_per_lead)
 
 
-def _grid(
-    created: NDArray[np.int64], last: NDArray[np.int64], step: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _grid(joined: NDArray[np.int64], last: NDArray[np.int64], step: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     anchor = MONDAY % step
-    first = (created - anchor) // step + 1
+    first = (joined - anchor) // step + 1
     count = np.maximum((last - anchor) // step - first + 1, 0)
-    count[created >= FAR] = 0
-    lead = np.repeat(np.arange(len(created), dtype=np.int32), count)
+    count[joined >= FAR] = 0
+    lead = np.repeat(np.arange(len(joined), dtype=np.int32), count)
     nth = np.arange(len(lead)) - np.repeat(np.cumsum(count) - count, count)
     return lead, (first[lead] + nth) * step + anchor
 
 
-def _ages(created: NDArray[np.int64], ages: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    lead = np.repeat(np.flatnonzero(created < FAR).astype(np.int32), len(ages))
+def _ages(joined: NDArray[np.int64], ages: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    lead = np.repeat(np.flatnonzero(joined < FAR).astype(np.int32), len(ages))
     days = np.tile(np.array(sorted(ages), dtype=np.int64), len(lead) // max(len(ages), 1))
-    return lead, created[lead] + days * US_PER_DAY
+    return lead, joined[lead] + days * US_PER_DAY
 
 
 def _after_events(histories: Histories) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -160,22 +181,6 @@ def _thin(
     return lead[chosen], as_of[chosen], (total / np.maximum(kept, 1))[chosen]
 
 
-def _lifetimes(histories: Histories, target: Target) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """int64[n_leads] each: from when on a lead is in the population, and the event that ends it (FAR for none)."""
-    created = _first_known(histories)
-    if target.requires:
-        starts, times = _times_of(histories, target.requires, histories.known_at)
-        created = np.maximum(created, _first_of_lead(starts, times))
-    starts, times = _times_of(histories, target.outcomes)
-    return created, _first_of_lead(starts, times)
-
-
-def _first_known(histories: Histories) -> NDArray[np.int64]:
-    events = _first_of_lead(histories.starts, histories.known_at)
-    profiles = _first_of_lead(histories.profiles.starts, histories.profiles.valid_from)
-    return np.minimum(events, profiles)
-
-
 def _first_of_lead(starts: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
     first = np.full(len(starts) - 1, FAR, np.int64)
     some = starts[1:] > starts[:-1]
@@ -184,15 +189,17 @@ def _first_of_lead(starts: NDArray[np.int64], times: NDArray[np.int64]) -> NDArr
 
 
 def _times_of(
-    histories: Histories, types: Sequence[str], times: NDArray[np.int64] | None = None
+    histories: Histories,
+    types: Sequence[str],
+    times: NDArray[np.int64],
+    among: NDArray[np.bool_] | Literal[True] = True,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sorted times of the leads' events of these types (occurred_at by default), and where each lead's begin."""
+    """Where each lead's events of these types begin, and their `times`, sorted within the lead."""
     wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
-    rows = np.flatnonzero(wanted[histories.event_type]) if histories.n_events else np.empty(0, np.int64)
+    rows = np.flatnonzero(wanted[histories.event_type] & among) if histories.n_events else np.empty(0, np.int64)
     lead = _lead_of_events(histories)[rows]
-    found = (histories.occurred_at if times is None else times)[rows]
-    order = np.lexsort((found, lead))
-    return np.searchsorted(lead, np.arange(histories.n_leads + 1)), found[order]
+    order = np.lexsort((times[rows], lead))
+    return np.searchsorted(lead, np.arange(histories.n_leads + 1)), times[rows][order]
 
 
 def _lead_of_events(histories: Histories) -> NDArray[np.int32]:

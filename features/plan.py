@@ -33,6 +33,8 @@ from features.definitions import (
 )
 
 EVER = 2**62
+LONGEST = 36_500
+"""Days in the longest window."""
 COUNT, SUM, MEAN, MAX, RECENCY, AGE, DECAYED, TREND, CADENCE, IGNORED = range(10)
 DISTINCT_ROW, DAY_ROW, SESSION_ROW, VALUED_ROW, TOTAL_ROW, TOP_ROW, DECAY_FROM, DECAY_TO = range(8)
 
@@ -91,6 +93,8 @@ def compile_plan(definitions: Sequence[Definition], vocabulary: Vocabulary) -> P
     names = [each.name for each in definitions]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"feature {twice[0]!r} is defined twice; remove one of them")
+    for each in definitions:
+        _check_days(each)
     return _Compiler(vocabulary, definitions).plan()
 
 
@@ -254,11 +258,16 @@ def _windows(each: Definition) -> list[int | None]:
 
 
 def _days(days: int | None) -> int:
-    if days is None:
-        return EVER
-    if not 0 < days <= 36_500:
-        raise UsageError(f"a window of {days} days is none; give 1 to 36500 days, or None for ever")
-    return days * US_PER_DAY
+    return EVER if days is None else days * US_PER_DAY
+
+
+def _check_days(each: Definition) -> None:
+    for key in ("days", "half_life", "short", "long"):
+        days = getattr(each, key, None)
+        if days is not None and not 0 < days <= LONGEST:
+            raise UsageError(f"feature {each.name!r}: {key} = {days} must be 1 to {LONGEST} days")
+    if isinstance(each, Trend) and each.short >= each.long:
+        raise UsageError(f"feature {each.name!r}: short = {each.short} must be less than long = {each.long}")
 
 
 def _int32(numbers: Sequence[int] | Sequence[Sequence[int]]) -> NDArray[np.int32]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import fields
+from typing import Any, Literal
 
 from features.definitions import (
     ActiveDays,
@@ -39,6 +40,32 @@ COMMON: Words = {
     "answer": {"en": "answers", "de": "Antworten"},
     "intent": {"en": "signs of buying intent", "de": "Zeichen von Kaufabsicht"},
 }
+SENTENCES: Mapping[type[Definition], Mapping[Language, str]] = {
+    Count: {"en": "{events} {days}", "de": "{events} {days}"},
+    Sum: {"en": "total value of {events} {days}", "de": "Gesamtwert: {events} {days}"},
+    Mean: {"en": "mean value of {events} {days}", "de": "Mittlerer Wert: {events} {days}"},
+    Max: {"en": "highest value of {events} {days}", "de": "Höchster Wert: {events} {days}"},
+    Recency: {"en": "days since the latest {events}", "de": "Tage seit zuletzt: {events}"},
+    Age: {"en": "days since we know the lead", "de": "Tage, seit wir den Lead kennen"},
+    ActiveDays: {"en": "days with {events} {days}", "de": "Tage mit: {events} {days}"},
+    Sessions: {"en": "visits with {events} {days}", "de": "Besuche mit: {events} {days}"},
+    Decayed: {
+        "en": "{events}, the recent ones counting most (half-life {half_life} days)",
+        "de": "{events}, jüngste zählen am meisten (Halbwertszeit {half_life} Tage)",
+    },
+    Trend: {
+        "en": "share of {events} of {long} days that fell in the last {short}",
+        "de": "{events}: Anteil der letzten {short} an {long} Tagen",
+    },
+    Cadence: {"en": "mean days between {events}", "de": "Mittlere Tage zwischen: {events}"},
+    FirstTouch: {"en": "first {of}", "de": "{of} zuerst"},
+    LastTouch: {"en": "latest {of}", "de": "{of} zuletzt"},
+    DistinctTypes: {"en": "kinds of activity {days}", "de": "Arten von Aktivität {days}"},
+    IgnoredInRow: {"en": "{contacts} since the last {answers}", "de": "{contacts} seit zuletzt: {answers}"},
+    Profile: {"en": "profile: {column}", "de": "Profil: {column}"},
+    ProfileNumber: {"en": "profile: {column}", "de": "Profil: {column}"},
+}
+"""What each kind of feature measures; the names in braces are its fields."""
 TOUCH = {"event_type": {"en": "activity", "de": "Aktivität"}, "channel": {"en": "channel", "de": "Kanal"}}
 
 
@@ -48,7 +75,7 @@ def in_words(each: Definition, language: Language = "en", words: Words | None = 
     >>> in_words(Count("page_view", 7)), in_words(Count("any"), "de")
     ('page view in the last 7 days', 'Aktivitäten insgesamt')
     """
-    return (_english if language == "en" else _german)(each, {**COMMON, **(words or {})})
+    return SENTENCES[type(each)][language].format_map(_parts(each, language, {**COMMON, **(words or {})}))
 
 
 def with_value(
@@ -71,87 +98,20 @@ def _value(value: float | str | None, language: Language) -> str:
     return text if language == "en" else text.translate(str.maketrans(",.", ".,"))
 
 
-def _english(each: Definition, words: Words) -> str:  # one line per kind
-    def named(events: str) -> str:
-        return words.get(events, {}).get("en") or events.replace("_", " ")
+def _parts(each: Definition, language: Language, words: Words) -> dict[str, str]:
+    """The fields of a definition in words."""
 
-    def window(days: int | None) -> str:
+    def part(field: str, value: Any) -> str:
+        if field in ("events", "contacts", "answers"):
+            return words.get(value, {}).get(language) or value.replace("_", " ")
+        if field == "days":
+            return _window(value, language)
+        return TOUCH[value][language] if field == "of" else str(value).replace("_", " ")
+
+    return {each_field.name: part(each_field.name, getattr(each, each_field.name)) for each_field in fields(each)}
+
+
+def _window(days: int | None, language: Language) -> str:
+    if language == "en":
         return "ever" if days is None else "in the last day" if days == 1 else f"in the last {days} days"
-
-    match each:
-        case Count():
-            return f"{named(each.events)} {window(each.days)}"
-        case Sum():
-            return f"total value of {named(each.events)} {window(each.days)}"
-        case Mean():
-            return f"mean value of {named(each.events)} {window(each.days)}"
-        case Max():
-            return f"highest value of {named(each.events)} {window(each.days)}"
-        case Recency():
-            return f"days since the latest {named(each.events)}"
-        case Age():
-            return "days since we know the lead"
-        case ActiveDays():
-            return f"days with {named(each.events)} {window(each.days)}"
-        case Sessions():
-            return f"visits with {named(each.events)} {window(each.days)}"
-        case Decayed():
-            return f"{named(each.events)}, the recent ones counting most (half-life {each.half_life} days)"
-        case Trend():
-            return f"share of {named(each.events)} of {each.long} days that fell in the last {each.short}"
-        case Cadence():
-            return f"mean days between {named(each.events)}"
-        case FirstTouch():
-            return f"first {TOUCH[each.of]['en']}"
-        case LastTouch():
-            return f"latest {TOUCH[each.of]['en']}"
-        case DistinctTypes():
-            return f"kinds of activity {window(each.days)}"
-        case IgnoredInRow():
-            return f"{named(each.contacts)} since the last {named(each.answers)}"
-        case Profile() | ProfileNumber():
-            return f"profile: {each.column.replace('_', ' ')}"
-    return each.name
-
-
-def _german(each: Definition, words: Words) -> str:  # one line per kind
-    def named(events: str) -> str:
-        return words.get(events, {}).get("de") or events.replace("_", " ")
-
-    def window(days: int | None) -> str:
-        return "insgesamt" if days is None else "am letzten Tag" if days == 1 else f"in den letzten {days} Tagen"
-
-    match each:
-        case Count():
-            return f"{named(each.events)} {window(each.days)}"
-        case Sum():
-            return f"Gesamtwert: {named(each.events)} {window(each.days)}"
-        case Mean():
-            return f"Mittlerer Wert: {named(each.events)} {window(each.days)}"
-        case Max():
-            return f"Höchster Wert: {named(each.events)} {window(each.days)}"
-        case Recency():
-            return f"Tage seit zuletzt: {named(each.events)}"
-        case Age():
-            return "Tage, seit wir den Lead kennen"
-        case ActiveDays():
-            return f"Tage mit: {named(each.events)} {window(each.days)}"
-        case Sessions():
-            return f"Besuche mit: {named(each.events)} {window(each.days)}"
-        case Decayed():
-            return f"{named(each.events)}, jüngste zählen am meisten (Halbwertszeit {each.half_life} Tage)"
-        case Trend():
-            return f"{named(each.events)}: Anteil der letzten {each.short} an {each.long} Tagen"
-        case Cadence():
-            return f"Mittlere Tage zwischen: {named(each.events)}"
-        case FirstTouch():
-            return f"Erste(r) {TOUCH[each.of]['de']}"
-        case LastTouch():
-            return f"Letzte(r) {TOUCH[each.of]['de']}"
-        case DistinctTypes():
-            return f"Arten von Aktivität {window(each.days)}"
-        case IgnoredInRow():
-            return f"{named(each.contacts)} seit zuletzt: {named(each.answers)}"
-        case Profile() | ProfileNumber():
-            return f"Profil: {each.column.replace('_', ' ')}"
-    return each.name
+    return "insgesamt" if days is None else "am letzten Tag" if days == 1 else f"in den letzten {days} Tagen"
