@@ -138,7 +138,7 @@ def test_nothing_at_or_after_a_moment_changes_its_features() -> None:
     changed = 0
 
     @given(LEADS, times(), FUTURE)
-    @settings(max_examples=100, deadline=None, phases=PHASES, derandomize=True)
+    @settings(max_examples=200, deadline=None, phases=PHASES, derandomize=True)
     def check(leads: list[Lead], at: int, future: tuple[list[Event], list[Version]]) -> None:
         nonlocal changed
         changed += sum(event.known_at >= at for lead in leads for event in lead.events) + len(leads) * len(future[0])
