@@ -7,6 +7,7 @@
     store.listing.page(Filters(...), cursor, limit)      lists with filters
     store.histories.of([lead_id], as_of, columns, bots)  what the feature kernel reads
     store.scores.record / settle / override / history / changes / standing
+    store.rescorings                                     how far `leadscore score --store` has come
     store.keys.create / list / revoke / verify           API keys
     store.answers.recall / remember / release            idempotent requests
     store.audit.add / entries / of                       who did what when
@@ -38,6 +39,7 @@ from data.store_leads import Leads
 from data.store_listing import Listing
 from data.store_migrations import migrate
 from data.store_rejected import Rejected
+from data.store_rescorings import Rescorings
 from data.store_schema import secrets
 from data.store_scores import Scores
 from data.store_seal import seal_of
@@ -56,6 +58,7 @@ class Store:
     listing: Listing
     histories: HistoryReader
     scores: Scores
+    rescorings: Rescorings
     keys: Keys
     answers: Answers
     audit: Audit
@@ -97,6 +100,7 @@ def open_store(url: str = DEFAULT) -> Store:
         Listing(database),
         HistoryReader(database),
         Scores(database),
+        Rescorings(database),
         Keys(database, seal),
         Answers(database),
         audit,

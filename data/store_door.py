@@ -164,7 +164,7 @@ def number(what: str, given: Any) -> float:
 
 def as_text(event: EventIn) -> str:
     """An event of any content as ASCII JSON of bounded length, to be kept although it was refused."""
-    return json.dumps({key: _kept(value) for key, value in asdict(event).items() if value is not None})
+    return json.dumps({key: _kept(value) for key, value in asdict(event).items()})
 
 
 def from_text(text: str) -> EventIn:

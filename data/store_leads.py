@@ -20,8 +20,8 @@ from data.store_schema import attributes, events, leads, profiles
 MOST = 200
 """Attributes of a profile."""
 PERSONAL = re.compile(
-    r"(e_?)?mail(_?addr.*)?|(.*_)?(phone|mobile|fax|telefon|tel)(_?number)?|(first|last|full|sur|family|nick)_?name|name"
-    r"|vorname|nachname|street|stra(ß|ss)e|address|adresse|birth.*|geburt.*|iban",
+    r"(?!has_)((e_?)?mail(_?addr.*)?|(.*_)?(phone|mobile|fax|telefon|tel)(_?number)?|name|vorname|nachname"
+    r"|(first|last|full|sur|family|nick)_?name|street|stra(ß|ss)e|address|adresse|birth.*|geburt.*|iban)",
     re.IGNORECASE,
 )
 """Names of attributes that would hold personal data."""

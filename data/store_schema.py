@@ -97,6 +97,7 @@ scores = Table(
     Column("model_version", NAME, nullable=False),
     Column("model_digest", NAME, nullable=False),
     Index("scores_of_lead", "lead_id", "id"),
+    Index("scores_once", "lead_id", "target", "as_of", "model_digest", unique=True),
 )
 
 standings = Table(
@@ -203,7 +204,7 @@ rescorings = Table(
     Column("model_digest", NAME, nullable=False),
     Column("as_of", TIME, nullable=False),
     Column("started_at", TIME, nullable=False),
-    Column("after", NAME, nullable=False),
+    Column("after", NAME),
     Column("scored", NUMBER, nullable=False),
     Column("finished_at", TIME),
 )

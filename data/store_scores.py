@@ -181,10 +181,10 @@ def _cause(before: Mapping[str, Any] | None, score: Score, told: str) -> str:
 
 
 def _append(connection: Connection, kept: Sequence[Score], rows: Sequence[Mapping[str, Any]]) -> None:
-    made = [
-        {**asdict(s), "stage": row["stage"], "scored_at": row["scored_at"]} for s, row in zip(kept, rows, strict=True)
-    ]
-    connection.execute(scores.insert(), made)
+    """What a lead scored at a moment by a model is said once: a rescoring that is repeated changes no history."""
+    told = [{"stage": row["stage"], "scored_at": row["scored_at"]} for row in rows]
+    once = insert(connection, scores).on_conflict_do_nothing()
+    connection.execute(once, [asdict(score) | more for score, more in zip(kept, told, strict=True)])
 
 
 def _stand(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from data.store import Store, open_store
 from tests.postgres import Postgres, running
 
 REPOSITORY = Path(__file__).parents[1]
@@ -47,3 +49,19 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server that lasts for all tests of a process; `postgres.database(NAME)` makes an empty database."""
     with running() as server:
         yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store that is not there yet, on each of the two databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store' / 'store.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database(f"store_{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """An empty store, on each of the two databases."""
+    with open_store(store_url) as opened:
+        yield opened

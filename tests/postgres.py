@@ -56,7 +56,7 @@ class Postgres:
                 time.sleep(0.05)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stops it; SIGINT ends all sessions at once, SIGKILL is a crash."""
+        """Stops it; SIGINT ends all sessions at once, SIGQUIT leaves recovery to the next start."""
         if self.process is not None:
             self.process.send_signal(how)
             self.process.wait()
@@ -79,7 +79,8 @@ def running() -> Iterator[Postgres]:
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed; apt-get install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="leadscore-postgres-"))
+    # In memory where there is such a folder: a database for each test is many small files.
+    folder = Path(tempfile.mkdtemp(prefix="leadscore-postgres-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
     server = Postgres(programs, folder / "data", _free_port())
     try:
         if os.getuid() == 0:
@@ -93,7 +94,7 @@ def running() -> Iterator[Postgres]:
         server.start()
         yield server
     finally:
-        server.stop()
+        server.stop(signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
 
 

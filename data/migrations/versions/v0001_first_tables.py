@@ -132,6 +132,7 @@ def _scores() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("scores_of_lead", "scores", ["lead_id", "id"], unique=False)
+    op.create_index("scores_once", "scores", ["lead_id", "target", "as_of", "model_digest"], unique=True)
 
 
 def _standings() -> None:
@@ -254,7 +255,7 @@ def _rescorings() -> None:
         sa.Column("model_digest", NAME, nullable=False),
         sa.Column("as_of", TIME, nullable=False),
         sa.Column("started_at", TIME, nullable=False),
-        sa.Column("after", NAME, nullable=False),
+        sa.Column("after", NAME, nullable=True),
         sa.Column("scored", NUMBER, nullable=False),
         sa.Column("finished_at", TIME, nullable=True),
         sa.PrimaryKeyConstraint("id"),

@@ -1,0 +1,107 @@
+"""Scores all leads of a store anew, chunk by chunk; one that was cut off goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.histories import Histories
+from data.mapping import BotRule
+from data.stages import CUSTOMER, UNQUALIFIED, StageThreshold
+from data.store import Store
+from data.store_scores import Score
+from features.kernel import Moments
+from features.moments import open_moments
+from serving.scorer import Scorer
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What a rescoring has done. as_of: the moment of its scores, µs UTC. resumed: leads done before it was cut off."""
+
+    as_of: int
+    leads: int
+    scored: int
+    resumed: int
+
+
+class Rescorer:
+    """Scores stored leads with one model; digest: sha256 of its model.json."""
+
+    def __init__(self, store: Store, scorer: Scorer, version: str, digest: str) -> None:
+        about = scorer.model.about
+        self._store = store
+        self._scorer = scorer
+        self._version = version
+        self._digest = digest
+        self._columns: dict[str, str] = dict(about["profile_columns"])
+        self._bots = [BotRule(**each) for each in about["bots"]]
+        self._thresholds = stage_thresholds(scorer)
+
+    def run(self, clock: Callable[[], int], progress: Progress = lambda done, of: None) -> Rescored:
+        """Scores every open lead that does not object, and writes score history and changes of stage.
+
+        clock: µs UTC; the first reading is the moment of all scores. A lead that is no longer open becomes a customer
+        when its target came about, else unqualified.
+        """
+        rescorings, target = self._store.rescorings, self._scorer.target.name
+        rescoring = rescorings.begin(target, self._digest, clock())
+        resumed, total = rescorings.waiting(rescoring)
+        done = resumed
+        while lead_ids := rescorings.next_leads(rescoring):
+            scored = self._score(lead_ids, rescoring.as_of, clock)
+            rescoring = rescorings.advance(rescoring, lead_ids[-1], scored)
+            done += len(lead_ids)
+            progress(done, max(total, done))
+        rescorings.finish(rescoring, clock())
+        return Rescored(rescoring.as_of, done, rescoring.scored, resumed)
+
+    def _score(self, lead_ids: Sequence[str], as_of: int, clock: Callable[[], int]) -> int:
+        histories = self._store.histories.of(lead_ids, as_of, self._columns, self._bots)
+        moments = open_moments(histories, self._scorer.target, as_of)
+        self._settle(histories, moments, as_of, clock)
+        if not len(moments):
+            return 0
+        return len(self._store.scores.record(self._scores(histories, moments, as_of), self._thresholds, clock()))
+
+    def _scores(self, histories: Histories, moments: Moments, as_of: int) -> list[Score]:
+        scores = self._scorer.score(histories, moments)
+        lead_ids = histories.lead_ids.to_pylist()
+        return [
+            Score(lead_ids[lead], self._scorer.target.name, as_of, p, low, high, self._version, self._digest)
+            for lead, p, (low, high) in zip(
+                moments.lead.tolist(), scores.probability.tolist(), scores.interval.tolist(), strict=True
+            )
+        ]
+
+    def _settle(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> None:
+        """Leads that have left the population get the stage that this means."""
+        target = self._scorer.target
+        won = np.zeros(histories.n_leads, np.bool_) if target.repeats else _has(histories, target.events)
+        lost = _has(histories, target.closed_by)
+        won[moments.lead] = lost[moments.lead] = False
+        for chosen, stage, cause in ((won, CUSTOMER, "converted"), (lost & ~won, UNQUALIFIED, "closed")):
+            lead_ids = histories.lead_ids.filter(pa.array(chosen)).to_pylist()
+            if lead_ids:
+                self._store.scores.settle(lead_ids, target.name, stage, cause, clock())
+
+
+def stage_thresholds(scorer: Scorer) -> list[StageThreshold]:
+    """The thresholds of a model that keep a promise."""
+    issued = ((each.stage, each.probability) for each in scorer.thresholds)
+    return [StageThreshold(stage, probability) for stage, probability in issued if probability is not None]
+
+
+def _has(histories: Histories, types: Sequence[str]) -> NDArray[np.bool_]:
+    """bool[n_leads]: whether a lead has an event of these types."""
+    wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
+    events = np.flatnonzero(wanted[histories.event_type]) if histories.n_events else np.empty(0, np.int64)
+    found = np.zeros(histories.n_leads, np.bool_)
+    found[np.searchsorted(histories.starts, events, side="right") - 1] = True
+    return found
