@@ -33,7 +33,7 @@ SQLITE_AWAY = (
 POSTGRESQL_FULL = "53100"
 POSTGRESQL_AWAY = ("08", "53", "57")
 """Classes of SQLSTATE: the connection failed, resources are short, an operator intervened."""
-PRAGMAS = (
+PRAGMAS: tuple[str, ...] = (
     f"PRAGMA busy_timeout = {BUSY_S * 1000}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
