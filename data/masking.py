@@ -6,6 +6,7 @@ import re
 
 E_MAIL = r"[^\s@]+@[^\s@]+"
 PHONE = r"\+?\d[\d ()/-]{7,}\d"
+DATE = r"^(-?\d{4,5}[-./]\d\d[-./]\d\d|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})"
 SHOWN = 60
 """Characters of a value that a message shows."""
 
@@ -23,3 +24,9 @@ def masked_sql(column: str) -> str:
     """SQL for the same of a text column, cut short. The patterns mean the same to Python and to DuckDB."""
     shown = f"regexp_replace(left({column}, {SHOWN}), '{E_MAIL}', '<e-mail>', 'g')"
     return f"regexp_replace({shown}, '{PHONE}', '<number>', 'g')"
+
+
+def masked_time_sql(column: str) -> str:
+    """The same where a time should stand: a date at the beginning is no phone number."""
+    date = f"regexp_extract({column}, '{DATE}')"
+    return f"{date} || {masked_sql(f'substr({column}, length({date}) + 1)')}"

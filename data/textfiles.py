@@ -19,7 +19,6 @@ from data.splitting import BROKEN, LINE_FEED, NOTHING, RETURN, Bytes, copy_field
 
 BLOCK = 4 << 20
 ROWS_AT_ONCE = 65_536
-REASONS = pa.array(BROKEN, pa.string())
 BOM = b"\xef\xbb\xbf"
 
 
@@ -97,6 +96,7 @@ class Found:
         self.begin, self.end = (np.zeros((ROWS_AT_ONCE, width), np.int64) for _ in range(2))
         self.doubled = np.zeros((ROWS_AT_ONCE, width), np.bool_)
         self.broken = np.empty(ROWS_AT_ONCE, np.int8)
+        self.reasons = pa.array(BROKEN, pa.string())
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
@@ -104,7 +104,8 @@ class Found:
 
     def batch(self, rows: int, buffer: Bytes, quote: int, schema: pa.Schema) -> pa.RecordBatch:
         """The first `rows` of them as Arrow columns."""
-        columns = [pa.array(self.number[:rows]), REASONS.take(pa.array(self.broken[:rows]))]
+        # The batch outlives what is found next: nothing in it may share this room.
+        columns = [pa.array(self.number[:rows].copy()), self.reasons.take(pa.array(self.broken[:rows]))]
         for place in range(self.begin.shape[1]):
             begin, end = self.begin[:rows, place], self.end[:rows, place]
             offsets, text = np.empty(rows + 1, np.int32), np.empty(int((end - begin).sum()), np.uint8)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from data.contract import AHEAD, US_PER_SECOND
-from data.masking import masked_sql
+from data.masking import masked_time_sql
 from data.quoting import quoted
 
 EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000}
@@ -16,7 +16,7 @@ EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000}
 YEAR_ONE = -62_135_596_800 * US_PER_SECOND
 DAY, CLOCK = r"^\d{4}-\d{2}-\d{2}", r"[T ]\d{2}:\d{2}(:\d{2}([.]\d+)?)?"
 NAIVE = f"{DAY}({CLOCK})?$"
-AWARE = DAY + CLOCK + r" ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
+AWARE = DAY + CLOCK + r" ?(Z|UTC|GMT|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,8 @@ class Times:
 
     def check(self, name: str, text: str, parsed: str, clock: int, required: bool = False) -> str:
         """SQL for the reason why a time is refused, else null. clock: µs UTC."""
-        shown = (
-            f"{quoted(name + ' ')} || '''' || {masked_sql(text) if self.form is None else f'left({text}, 60)'} || ''''"
-        )
+        value = f"left({text}, 20)" if self.form in EPOCHS else masked_time_sql(text)
+        shown = f"{quoted(name + ' ')} || '''' || {value} || ''''"
         missing = f"WHEN {text} IS NULL THEN {quoted(f'{name} is missing')}" if required else ""
         form = f"written as {self.form}" if self.form else "in ISO 8601"
         unzoned = f"""WHEN {parsed} IS NULL AND regexp_matches(upper({text}), {quoted(NAIVE)})

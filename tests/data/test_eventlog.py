@@ -1,0 +1,97 @@
+"""The log on disk: what is read back, what a damaged one says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from data.contract import DataError
+from data.eventlog import EventLog, bucket_of
+from tests.data.exports import into, write_csv
+
+LINES = [
+    "l2,page_view,2024-01-03T00:00:00Z,,web,2,crm,4",
+    "l1,page_view,2024-01-02T00:00:00Z,,,,crm,1",
+    "l1,email_sent,2024-01-01T00:00:00Z,2024-01-05T00:00:00Z,,,crm,2",
+    "l1,email_sent,2024-01-02T00:00:00Z,,,,crm,3",
+]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> EventLog:
+    into(tmp_path / "log", write_csv(tmp_path / "events.csv", LINES), buckets=4)
+    return EventLog.open(tmp_path / "log")
+
+
+def test_it_says_what_it_holds(log: EventLog) -> None:
+    day = 86_400_000_000
+    assert (log.n_events, log.n_leads, log.n_buckets, log.number) == (4, 2, 4, 1)
+    assert log.observed_from_us == 1_704_067_200_000_000 + day
+    assert log.observed_until_us == 1_704_067_200_000_000 + 4 * day
+
+
+def test_events_of_a_lead_are_in_the_order_in_which_they_became_known(log: EventLog) -> None:
+    history = log.find("l1")
+    names = [history.types[code] for code in history.event_type]
+    assert names == ["email_sent", "page_view", "email_sent"]
+    assert np.all(np.diff(history.known_at) >= 0)
+    assert history.occurred_at[2] < history.known_at[2]
+    assert (history.n_leads, history.n_events, len(history.profiles.valid_from)) == (1, 3, 0)
+
+
+def test_buckets_are_those_that_the_engine_hashes_to(log: EventLog) -> None:
+    ids = [f"lead-{i}" for i in range(50)] + ["", "ü", "😀"]
+    with duckdb.connect() as con:
+        hashed = [con.execute("SELECT md5_number_lower(?) % 7", [each]).fetchall()[0][0] for each in ids]
+    assert [bucket_of(each, 7) for each in ids] == hashed
+    for lead in ("l1", "l2"):
+        assert lead in log.bucket(bucket_of(lead, log.n_buckets)).lead_ids.to_pylist()
+
+
+def test_an_unknown_lead_is_named(log: EventLog) -> None:
+    with pytest.raises(DataError, match="lead 'nobody' is not in"):
+        log.find("nobody")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "holds no event log; run `leadscore ingest` first"),
+        ("{", "log.json cannot be read"),
+        ("[]", "is no manifest"),
+        ("{}", "another format"),
+        ('{"format": 99}', "another format"),
+    ],
+)
+def test_a_manifest_that_is_none(log: EventLog, content: str | None, message: str) -> None:
+    manifest = log.path / "log.json"
+    manifest.unlink() if content is None else manifest.write_text(content)
+    with pytest.raises(DataError, match=message):
+        EventLog.open(log.path)
+
+
+@pytest.mark.parametrize("kind", ["events", "leads", "profiles"])
+def test_a_damaged_bucket_is_named(log: EventLog, kind: str) -> None:
+    bucket = bucket_of("l1", log.n_buckets)
+    file = log.file(kind, bucket)
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(DataError, match=f"bucket {bucket} of .* cannot be read: .*; ingest again"):
+        log.bucket(bucket)
+
+
+def test_a_reader_overtaken_by_an_ingest_is_told_so(log: EventLog, tmp_path: Path) -> None:
+    into(log.path, write_csv(tmp_path / "more.csv", [LINES[0].replace("crm,4", "crm,5")]))
+    with pytest.raises(DataError, match=r"a newer ingest replaced .* meanwhile; run the command again"):
+        log.bucket(0)
+    assert EventLog.open(log.path).n_events == 5
+
+
+def test_only_one_generation_is_kept(log: EventLog, tmp_path: Path) -> None:
+    into(log.path, write_csv(tmp_path / "more.csv", LINES))
+    names = sorted(path.name for path in log.path.iterdir())
+    assert names == ["generation-000002", "log.json", "writer.lock"]
+    assert json.loads((log.path / "log.json").read_text())["digest"] == log.digest

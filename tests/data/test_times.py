@@ -1,0 +1,146 @@
+"""Written times: refused without a zone, right in both nights of the clock change, the same under every TZ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.contract import AHEAD
+from data.quoting import quoted
+from data.times import Times, known_format, known_zone
+from tests.oracles.door_naive import written_time
+
+NOW = 1_735_689_600_000_000
+ZONES = ["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"]
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        opened.execute("SET TimeZone = 'UTC'")
+        yield opened
+
+
+def read(con: duckdb.DuckDBPyConnection, texts: Sequence[str], times: Times) -> list[tuple[int | None, str | None]]:
+    """µs UTC and the reason of refusal of each text."""
+    rows = ", ".join(f"({i}, {quoted(text)})" for i, text in enumerate(texts))
+    return con.execute(
+        f"""SELECT us, {times.check("at", "t", "us", NOW)} FROM (
+        SELECT i, t, {times.sql("t")} AS us FROM (VALUES {rows}) AS v(i, t)) ORDER BY i"""
+    ).fetchall()
+
+
+def moment(*parts: int) -> int:
+    return (datetime(*parts, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)  # type: ignore[arg-type]
+
+
+wall = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)) | st.datetimes(
+    datetime(2024, 3, 30), datetime(2024, 4, 8)
+)
+suffix = st.sampled_from(
+    ["", "Z", "z", " UTC", " GMT", "+01:00", "-0930", "+05", " +0545", "+14:00", "Europe/Berlin", " CET"]
+)
+forms = st.sampled_from(["%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%d.%m.%Y %H:%M"])
+
+
+def written(at: datetime, form: str, zone: str) -> str:
+    return at.strftime(form).replace(str(at.year), f"{at.year:04d}", 1) + zone
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.builds(written, wall, forms, suffix), min_size=1, max_size=20), st.sampled_from([None, *ZONES]))
+def test_times_are_what_the_standard_library_says(
+    con: duckdb.DuckDBPyConnection, texts: list[str], zone: str | None
+) -> None:
+    # Before 1900 zones had odd local times that the two tables of zones keep differently.
+    recent = [text for text in texts if not text[:4].isdigit() or int(text[:4]) > 1900 or zone in (None, "UTC")]
+    if recent:
+        assert [us for us, _ in read(con, recent, Times(zone, None))] == [written_time(t, zone) for t in recent]
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2024-03-31 01:59:59", (2024, 3, 31, 0, 59, 59)),
+        ("2024-03-31 02:30:00", (2024, 3, 31, 1, 30)),  # skipped
+        ("2024-03-31 03:00:00", (2024, 3, 31, 1, 0)),
+        ("2024-10-27 01:59:59", (2024, 10, 26, 23, 59, 59)),
+        ("2024-10-27 02:30:00", (2024, 10, 27, 1, 30)),  # stands for two hours: the later one
+        ("2024-10-27 03:00:00", (2024, 10, 27, 2, 0)),
+    ],
+)
+@pytest.mark.parametrize("form", [None, "%Y-%m-%d %H:%M:%S"])
+def test_nights_of_the_clock_change(
+    con: duckdb.DuckDBPyConnection, text: str, utc: tuple[int, ...], form: str | None
+) -> None:
+    assert read(con, [text], Times("Europe/Berlin", form)) == [(moment(*utc), None)]
+
+
+@pytest.mark.parametrize("text", ["2024-01-05", "2024-01-05 10:00", "2024-01-05T10:00:00.5"])
+def test_a_naive_time_needs_a_zone(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    (us, reason), *_ = read(con, [text], Times(None, None))
+    assert us is None
+    assert reason == f"at '{text}' has no time zone; set time_zone in the mapping"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "infinity", "-infinity", "epoch", "now", "never", "2024-13-01T00:00:00Z", "2024-02-30T00:00:00Z", "20240105",
+        "2024-01-05 10:00 Europe/Berlin", "2024-01-05 10:00 Mars/Olympus", "0001-01-01 (BC) 00:00:00", "-0005-01-01",
+        "2024-01-05T25:00:00Z", "10000-01-01T00:00:00Z", "12", "2024-01-05T10:00:00+99:99",
+    ],
+)  # fmt: skip
+def test_what_is_no_time_is_refused(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    assert read(con, [text], Times("UTC", None)) == [(None, f"at '{text}' is no time in ISO 8601")]
+
+
+def test_the_ends_of_time(con: duckdb.DuckDBPyConnection) -> None:
+    found = read(con, ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"], Times(None, None))
+    assert found[0] == (moment(1, 1, 1), None)
+    assert found[1] == (moment(9999, 12, 31, 23, 59, 59), "at '9999-12-31T23:59:59Z' lies in the future")
+    assert found[2][1] == "at '0001-01-01T00:00:00+14:00' lies before the year 1"
+
+
+def test_five_minutes_ahead_are_clock_skew(con: duckdb.DuckDBPyConnection) -> None:
+    edge = (NOW + AHEAD) // 1000
+    found = read(con, [str(edge), str(edge + 1)], Times(None, "epoch_ms"))
+    assert [reason for _, reason in found] == [None, f"at '{edge + 1}' lies in the future"]
+
+
+@pytest.mark.parametrize(
+    ("form", "zone", "text", "utc"),
+    [
+        ("%d.%m.%Y %H:%M", "Europe/Berlin", "05.02.2024 10:00", (2024, 2, 5, 9, 0)),
+        ("%m/%d/%Y", "America/New_York", "02/05/2024", (2024, 2, 5, 5, 0)),
+        ("%d-%m-%Y", "UTC", "05-02-2024", (2024, 2, 5)),  # ends like an offset
+        ("%d.%m.%Y %H:%M %z", None, "05.02.2024 10:00 +0100", (2024, 2, 5, 9, 0)),
+        ("epoch_s", None, "1707127200", (2024, 2, 5, 10)),
+        ("epoch_s", None, "1707127200.25", (2024, 2, 5, 10, 0, 0, 250000)),
+        ("epoch_ms", "Asia/Kathmandu", "1707127200000", (2024, 2, 5, 10)),
+    ],
+)
+def test_formats(con: duckdb.DuckDBPyConnection, form: str, zone: str | None, text: str, utc: tuple[int, ...]) -> None:
+    assert read(con, [text], Times(zone, form)) == [(moment(*utc), None)]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"), [("epoch_s", "NaN"), ("epoch_s", "1e300"), ("epoch_ms", "2024-01-05"), ("%d.%m.%Y", "2024-02-05")]
+)
+def test_what_does_not_follow_the_format_is_refused(con: duckdb.DuckDBPyConnection, form: str, text: str) -> None:
+    assert read(con, [text], Times("UTC", form)) == [(None, f"at '{text}' is no time written as {form}")]
+
+
+def test_a_message_hides_what_may_be_personal(con: duckdb.DuckDBPyConnection) -> None:
+    (_, reason), *_ = read(con, ["ada@example.org called +49 170 1234567"], Times("UTC", None))
+    assert reason == "at '<e-mail> called <number>' is no time in ISO 8601"
+
+
+def test_zones_and_formats_are_known_before_they_are_used() -> None:
+    assert [known_zone(name) for name in ("Europe/Berlin", "UTC", "Mars/Olympus", "")] == [True, True, False, False]
+    assert [known_format(text) for text in ("epoch_s", "%Y", "%Q", "yesterday")] == [True, True, False, False]
