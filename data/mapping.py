@@ -14,8 +14,11 @@ from data.times import Times, known_format, known_zone
 from data.vocabulary import Vocabulary
 
 SHIPPED = Path(__file__).with_name("mappings")
-RESERVED = ("lead", "lead_id", "account_id", "valid_from")
-"""Names that the log itself gives to columns of a profile."""
+RESERVED = (
+    *("lead", "lead_id", "account_id", "valid_from"),
+    *("part", "n", "fresh", "body", "bucket", "reason", "broken", "conflict", "repeat"),
+)
+"""Names that the log, or an ingest on the way to it, gives to columns of a profile; DuckDB ignores their case."""
 
 
 class Part(BaseModel):
@@ -45,8 +48,8 @@ class TypeRule(Part):
 class Shared(Part):
     """What events and leads have in common: where a row's lead and time stand, and how they are written.
 
-    time_zone: IANA name for times without a zone. time_format: as in strptime, or epoch_s, epoch_ms; ISO 8601 if
-    missing. query: what to ask a SQL database. decimal_comma: numbers are written 1.234,56.
+    time_zone: IANA name for times without a zone. time_format: as in strptime, or epoch_s, epoch_ms, epoch_us;
+    ISO 8601 if missing. query: what to ask a SQL database. decimal_comma: numbers are written 1.234,56.
     """
 
     lead_id: str
@@ -66,7 +69,7 @@ class Shared(Part):
     @classmethod
     def _known_format(cls, text: str | None, info: ValidationInfo) -> str | None:
         if text is not None and not known_format(text):
-            raise ValueError("no time format; write one like %d.%m.%Y %H:%M, or epoch_s, epoch_ms")
+            raise ValueError("no time format; write one like %d.%m.%Y %H:%M, or epoch_s, epoch_ms, epoch_us")
         if text is not None and info.data.get("time_zone") is None and not Times(None, text).aware:
             raise ValueError("holds no time zone; set time_zone, or add %z")
         return text
@@ -119,7 +122,7 @@ class LeadsPart(Shared):
     def _check_names(self) -> Self:
         kept = [*self.categories, *self.numbers, *self.flags]
         for name in kept:
-            if name in RESERVED or kept.count(name) > 1:
+            if name.lower() in RESERVED or kept.count(name) > 1:
                 raise ValueError(f"profile column {name!r} has a name that is taken; rename it in the export")
             if name in self.personal:
                 raise ValueError(f"column {name!r} is personal and kept as well; take it out of one of the two")

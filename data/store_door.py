@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from data.contract import AHEAD, NAME_LIMIT, US_PER_SECOND, VALUE_LIMIT, VALUE_SCALE, DataError
+from data.masking import E_MAIL, SHOWN
 
 FIRST = -62_135_596_800 * US_PER_SECOND
 """The year 1 in µs since 1970."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-MAIL = re.compile(r"[^\s@]+@[^\s@]+")
-SHOWN = 60
 KEPT = 1000
 """Characters that are kept of a text in a rejected event."""
 INT64 = 2**63
@@ -192,6 +191,6 @@ def _kept(value: Any) -> Any:
 def _shown(given: Any) -> str:
     """The offending time, cut short and without anything that looks like an address."""
     if isinstance(given, str):
-        shown = MAIL.sub("<e-mail>", given[:SHOWN]).encode("ascii", "replace").decode()
+        shown = re.sub(E_MAIL, "<e-mail>", given[:SHOWN]).encode("ascii", "replace").decode()
         return f"'{CONTROL.sub('?', shown)}' "
     return f"{given} " if type(given) is int and abs(given) < 10 * INT64 else ""

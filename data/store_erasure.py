@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, delete, or_, text
 
@@ -21,6 +21,10 @@ POSTGRESQL_LIMIT = (
 )
 
 
+def _nothing(_: str) -> Mapping[str, int]:
+    return {}
+
+
 class Erasure:
     """Erases leads."""
 
@@ -30,11 +34,15 @@ class Erasure:
         self._audit = audit
         self._seal = seal
 
-    def forget(self, lead_id: str, who: str, now: int, elsewhere: Mapping[str, int] | None = None) -> Receipt:
-        """Removes all that the store holds of a lead and blocks it; `elsewhere`: what was removed outside the store.
+    def forget(
+        self, lead_id: str, who: str, now: int, elsewhere: Callable[[str], Mapping[str, int]] = _nothing
+    ) -> Receipt:
+        """Removes all that the store holds of a lead, blocks it, and returns a signed receipt.
 
-        Also for a lead that the store does not know: it is blocked all the same. May be repeated. Raises StoreAway
-        when a reader keeps the write-ahead log from being emptied; the rows are gone then, and it may be repeated.
+        elsewhere: takes the lead out of other places then, e.g. the event log, and says how many rows from where. Also
+        for a lead that the store does not know: it is blocked all the same. Raises StoreAway when a reader keeps the
+        write-ahead log from being emptied, and what `elsewhere` raises: the rows of the store are gone then, there is
+        no receipt, and it is to be repeated.
         """
         with self._database.write() as connection:
             self._blocked.add(connection, lead_id, now)
@@ -42,7 +50,7 @@ class Erasure:
             self._audit.note(connection, who, "forget", now, lead_id)
         _scrub(self._database)
         limits = () if self._database.is_sqlite else (POSTGRESQL_LIMIT,)
-        return sign(self._seal, self._blocked.subject(lead_id), now, {**removed, **(elsewhere or {})}, limits)
+        return sign(self._seal, self._blocked.subject(lead_id), now, {**removed, **elsewhere(lead_id)}, limits)
 
     def verify(self, receipt: Receipt, lead_id: str | None = None) -> bool:
         """Whether this store has signed the receipt, and, when an id is given, that it is about that lead."""

@@ -50,7 +50,7 @@ class HistoryReader:
             raise ValueError(f"lead_ids must be sorted, each once, at most {AT_ONCE}")
         with self._database.read() as connection:
             told = _events(connection, ids, as_of)
-            versions = _profiles(connection, ids, as_of, columns)
+            versions = versions_of(connection, ids, as_of, columns)
         leads = pa.table({"lead_id": ids, "events": _counts(told, ids), "versions": _counts(versions, ids)})
         for name in ("event_type", "channel"):
             told = told.set_column(told.schema.get_field_index(name), name, told.column(name).dictionary_encode())
@@ -67,21 +67,25 @@ def _events(connection: Connection, lead_ids: Sequence[str], as_of: int) -> pa.T
     return pa.Table.from_batches(_batches(connection, query), EVENT)
 
 
-def _profiles(connection: Connection, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str]) -> pa.Table:
-    """Versions up to `as_of`; one that begins just then counts if it is the lead's first, which the kernel decides."""
-    key = (profiles.c.lead_id, profiles.c.valid_from)
-    query = select(*key).where(profiles.c.lead_id.in_(lead_ids), profiles.c.valid_from <= as_of).order_by(*key)
-    versions = [(lead_id, valid_from) for lead_id, valid_from in connection.execute(query)]
-    wanted = attributes.c.lead_id.in_(lead_ids) & (attributes.c.valid_from <= as_of) & attributes.c.name.in_(columns)
-    known = {
-        (lead, at, name): (text, number)
-        for lead, at, name, text, number in connection.execute(select(attributes).where(wanted))
-    }
+def versions_of(connection: Connection, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str]) -> pa.Table:
+    """Profile versions that begin up to `as_of`, by (lead_id, valid_from): those, account_id, and the columns.
+
+    One that begins just at `as_of` counts if it is the lead's first, which the kernel decides. Names of attributes are
+    lower case in the store, and are found in whatever case a column is written.
+    """
+    query = select(profiles.c.lead_id, profiles.c.valid_from, profiles.c.account_id)
+    query = query.where(profiles.c.lead_id.in_(lead_ids), profiles.c.valid_from <= as_of)
+    rows = connection.execute(query.order_by(profiles.c.lead_id, profiles.c.valid_from)).all()
+    wanted = attributes.c.lead_id.in_(lead_ids) & attributes.c.name.in_([name.lower() for name in columns])
+    values = connection.execute(select(attributes).where(wanted & (attributes.c.valid_from <= as_of)))
+    known = {(lead_id, at, name): (text, number) for lead_id, at, name, text, number in values}
+    versions = [(row.lead_id, row.valid_from) for row in rows]
     return pa.table(
         {
-            "lead_id": pa.array([lead_id for lead_id, _ in versions], pa.string()),
-            "valid_from": pa.array([valid_from for _, valid_from in versions], pa.int64()),
-            **{name: column(name, kind, versions, known) for name, kind in columns.items()},
+            "lead_id": pa.array([row.lead_id for row in rows], pa.string()),
+            "valid_from": pa.array([row.valid_from for row in rows], pa.int64()),
+            "account_id": pa.array([row.account_id for row in rows], pa.string()),
+            **{name: column(name.lower(), kind, versions, known) for name, kind in columns.items()},
         }
     )
 

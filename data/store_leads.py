@@ -12,9 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from data.contract import DataError
+from data.mapping import RESERVED
+from data.masking import E_MAIL
 from data.store_blocked import Blocked
 from data.store_database import Database, insert
-from data.store_door import MAIL, Refused, moment, name, number, required
+from data.store_door import Refused, moment, name, number, required
 from data.store_schema import attributes, events, leads, profiles
 
 MOST = 200
@@ -73,7 +75,8 @@ class Leads:
     def put(self, lead_id: str, valid_from: int | str, account_id: str | None, values: Attributes, now: int) -> bool:
         """Adds a version of a lead's profile, on disk when this returns; False when it stands there already.
 
-        valid_from: int µs UTC or ISO 8601 text with a zone. An attribute that is None is unknown.
+        valid_from: int µs UTC or ISO 8601 text with a zone. An attribute that is None is unknown. Names
+        of attributes are kept in lower case.
         Raises Refused for what breaks the contract, Conflict when another version begins at the same time, Erased.
         """
         lead_id, at = required("lead_id", lead_id), moment("valid_from", valid_from, now)
@@ -152,12 +155,14 @@ def _admitted(values: Attributes) -> dict[str, str | float]:
         raise Refused(f"the profile has {len(values)} attributes, {MOST} are allowed")
     kept: dict[str, str | float] = {}
     for given, value in values.items():
-        label = required("the name of an attribute", given)
+        label = required("the name of an attribute", given).lower()
+        if label in RESERVED or label in kept:
+            raise Refused(f"attribute {label!r} has a name that is taken; choose another")
         if PERSONAL.fullmatch(label):
-            raise Refused(f"attribute {label!r} is personal data; leave it out, or send has_{label.lower()} = yes")
+            raise Refused(f"attribute {label!r} is personal data; leave it out, or send has_{label} = yes")
         if isinstance(value, str):
             text = name(f"attribute {label!r}", value)
-            if text is not None and MAIL.search(text):
+            if text is not None and re.search(E_MAIL, text):
                 raise Refused(f"attribute {label!r} holds an e-mail address; leave it out")
             if text is not None:
                 kept[label] = text

@@ -111,7 +111,7 @@ def _has(each: Any, name: str, value: str | float) -> ColumnElement[bool]:
     """Whether the profile that holds now has this value in a column."""
     held = each.c.text == value if isinstance(value, str) else each.c.number == float(value)
     current = and_(each.c.lead_id == leads.c.lead_id, each.c.valid_from == leads.c.profile_from)
-    return and_(each.c.name == name, held, current)
+    return and_(each.c.name == name.lower(), held, current)
 
 
 def _ordered(query: Select[Any], order: Order, cursor: str | None) -> Select[Any]:

@@ -11,7 +11,7 @@ from data.contract import AHEAD, US_PER_SECOND
 from data.masking import masked_time_sql
 from data.quoting import quoted
 
-EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000}
+EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000, "epoch_us": 1}
 """Time formats that are numbers: µs in one."""
 YEAR_ONE = -62_135_596_800 * US_PER_SECOND
 DAY, CLOCK = r"^\d{4}-\d{2}-\d{2}", r"[T ]\d{2}:\d{2}(:\d{2}([.]\d+)?)?"
@@ -21,8 +21,8 @@ AWARE = DAY + CLOCK + r" ?(Z|UTC|GMT|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
 
 @dataclass(frozen=True)
 class Times:
-    """How a source writes times. zone: IANA name for those without a zone. form: as in strptime, or epoch_s, epoch_ms;
-    None is ISO 8601.
+    """How a source writes times. zone: IANA name for those without a zone. form: as in strptime, or epoch_s, epoch_ms,
+    epoch_us; None is ISO 8601.
 
     A time within a repeated hour means its second pass, so that nothing is known before it happened; one within a
     skipped hour is as far behind the last hour before it as it says.
