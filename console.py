@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+WIDTH = 120
+"""Columns of tables that go into a file or a pipe."""
+
 
 class Step(Protocol):
     """Tells how far a job is."""
@@ -33,7 +37,8 @@ class Screen:
     """Results go to standard output, everything else to standard error; `as_json` replaces tables by one JSON value."""
 
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
-        self.out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH
+        self.out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=width)
         self.err = Console(stderr=True, highlight=False)
         self.quiet = quiet or as_json
         self.as_json = as_json

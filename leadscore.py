@@ -17,7 +17,7 @@ from data.contract import DataError, UsageError
 if TYPE_CHECKING:
     from data.ingest import Counts, IngestReport
     from features.training_set import TrainingSet
-    from training.evaluation import Evaluation
+    from training.evaluation import Evaluation, Truth
     from training.report import Account
     from workspace import Workspace
 
@@ -168,19 +168,7 @@ def evaluate(
     _tell_judged(screen, judged.evaluation, judged.by_age)
     result: dict[str, Any] = judged.evaluation.to_dict()
     if truth is not None:
-        found = beside_truth(judged, truth, settings.chosen_target.horizon_days)
-        screen.table(
-            "beside the best possible (true probabilities), newest slice",
-            ["", "value"],
-            [
-                ["log-loss of the champion", f"{found.log_loss:.4f}"],
-                ["log-loss of the true probability", f"{found.best_log_loss:.4f}"],
-                ["mean Kullback-Leibler divergence", f"{found.divergence:.4f}"],
-                ["calibration slope, on labels", _plain(found.slope)],
-                ["calibration slope, on true probabilities", _plain(found.true_slope)],
-            ],
-        )
-        result["truth"] = found.to_dict()
+        result["truth"] = _tell_truth(screen, beside_truth(judged, truth, settings.chosen_target.horizon_days))
     screen.result(result)
 
 
@@ -197,7 +185,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score every open lead, with reasons."""
-    from serving.batch import check_out, parse_as_of, score_log, write_scores
+    from serving.batch import check_out, parse_as_of, score_log, told, write_scores
     from serving.scorer import Scorer
 
     screen, workspace = Screen(quiet, as_json), _workspace(var, config, log)
@@ -208,15 +196,12 @@ def score(
     with screen.progress("scoring") as step:
         scored = score_log(events, scorer, champion.version, moment, language, step)
     write_scores(scored, out)
-    head = ["lead", "stage", "in words", "for", "against"]
-    rows = [
-        [r["lead_id"], r["stage"], r["in_words"], _lines(r, "for"), _lines(r, "against")] for r in scored.rows[:top]
-    ]
-    screen.table(
-        f"the {min(top, len(rows))} best of {len(scored.rows):,} open leads as of {scored.rows[0]['as_of']}", head, rows
-    )
+    best = scored.rows[:top]
+    screen.tell(f"the {len(best)} best of {len(scored.rows):,} open leads as of {scored.rows[0]['as_of']}")
+    for row in best:
+        screen.tell(told(row))
     screen.tell(f"all in {out}")
-    screen.result({"leads": len(scored.rows), "out": out, "as_of": scored.rows[0]["as_of"], "top": scored.rows[:top]})
+    screen.result({"leads": len(scored.rows), "out": out, "as_of": scored.rows[0]["as_of"], "top": best})
 
 
 @app.command()
@@ -303,15 +288,23 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
 
 
 def _plain(value: float | str | None) -> str:
-    return "" if value is None or value != value else value if isinstance(value, str) else f"{value:g}"
+    return "" if value is None or value != value else value if isinstance(value, str) else f"{value:.4g}"
 
 
 def _kinds(report: IngestReport) -> list[tuple[str, Counts]]:
     return [("events", report.events), ("leads", report.leads)]
 
 
-def _lines(row: dict[str, Any], side: str) -> str:
-    return "\n".join(row[f"{side}_{i}"] for i in (1, 2, 3) if row[f"{side}_{i}"])
+def _tell_truth(screen: Screen, found: Truth) -> dict[str, Any]:
+    rows = [
+        ["log-loss of the champion", f"{found.log_loss:.4f}"],
+        ["log-loss of the true probability", f"{found.best_log_loss:.4f}"],
+        ["mean Kullback-Leibler divergence", f"{found.divergence:.4f}"],
+        ["calibration slope, on labels", _plain(found.slope)],
+        ["calibration slope, on true probabilities", _plain(found.true_slope)],
+    ]
+    screen.table("Beside the best possible: true probabilities, newest slice", ["", "value"], rows)
+    return found.to_dict()
 
 
 def _tell_account(screen: Screen, account: Account) -> None:
@@ -323,14 +316,13 @@ def _tell_account(screen: Screen, account: Account) -> None:
 
 
 def _tell_judged(screen: Screen, evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> None:
-    from training.report import age_head, age_rows, band_head, band_rows, metric_head, metric_rows
+    from training.tables import tables
 
     screen.tell(
         f"newest slice: {evaluation.rows:,} moments of {evaluation.leads:,} leads, {evaluation.positives:,} converted"
     )
-    screen.table("metrics with 95 % intervals, bootstrapped by lead", metric_head(), metric_rows(evaluation))
-    screen.table("by age of the lead", age_head(), age_rows(by_age))
-    screen.table("do predictions come true?", band_head(), band_rows(evaluation))
+    for each in tables(evaluation, by_age):
+        screen.table(each.title, each.head, each.rows)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ LIVE = re.compile(r"""(^|[;,\t\r\n|])(["'\s]*[=+\-@\t\r＝＋－＠])""")
 """What spreadsheets run as a formula at the start of a cell; also behind a character that they may split a cell at."""
 
 
+SIDES = (("for", "+"), ("against", "-"))
+
+
 @dataclass(frozen=True)
 class Scored:
     """Scored leads, best first: one row each, columns as in `columns_of`."""
@@ -126,6 +129,13 @@ def check_out(out: Path) -> None:
         raise UsageError(f"--out {out}: its folder cannot be made ({error.strerror})") from None
     if out.is_dir() or not os.access(out.parent, os.W_OK):
         raise UsageError(f"--out {out} cannot be written; name a file in a folder of yours")
+
+
+def told(row: dict[str, Any]) -> str:
+    """A scored lead as lines of text: who, which stage, how likely, what speaks for (+) and against (-) it."""
+    reasons = [f"    {sign} {row[f'{side}_{i + 1}']}" for side, sign in SIDES for i in range(MOST)]
+    head = f"{row['lead_id']}  {row['stage']}  {row['in_words']}; fit {100 * row['fit_share']:.0f} %"
+    return "\n".join([head, *(line for line in reasons if line.strip() not in ("+", "-"))])
 
 
 def write_scores(scored: Scored, out: Path) -> None:

@@ -7,24 +7,26 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.logits import Array
 from training.metrics import binomial_interval
-from training.thresholds import Labels
 
-BANDS = 20
+MOST_BANDS, CONVERTED = 20, 15
+"""As many bands as leave each about so many converted leads."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Independent leads with known outcome, in bands of score.
+    """Leads with known outcome, in bands of score.
 
-    starts: lowest probability of each band, ascending. leads, converted: how many lie in it, how many converted.
+    starts: lowest probability of each band, ascending. leads, converted: how many independent leads the moments in
+    it are worth, and how many of those converted.
     """
 
     starts: tuple[float, ...]
-    leads: tuple[int, ...]
-    converted: tuple[int, ...]
+    leads: tuple[float, ...]
+    converted: tuple[float, ...]
 
     def interval(self, p: Array) -> Array:
         """float64[n, 2]: 95 % interval (Clopper & Pearson 1934) of each probability, as sure as its band has leads.
@@ -42,18 +44,32 @@ class Evidence:
         return asdict(self)
 
 
-def evidence_of(labels: Labels) -> Evidence:
-    """Bands of about equally many converted leads, so that the rare high scores get bands of their own."""
-    order = np.argsort(labels.p, kind="stable")
-    p, y = labels.p[order], labels.y[order]
-    # A converted lead weighs as much as all the others that come with it on average.
-    mass = np.cumsum(y / max(y.mean(), 1e-9) + 1)
-    edges = np.searchsorted(mass, np.linspace(0, mass[-1], min(BANDS, max(len(p) // 50, 1)), endpoint=False))
-    starts = np.unique(p[edges])
+def evidence_of(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Evidence:
+    """Evidence from out-of-fold probabilities, outcomes (0/1), weights and leads of moments, all of shape (n).
+
+    Moments of one lead tell less than as many leads: a band of weights w is worth (sum w)² / sum over leads (w)²
+    leads (Kish 1965).
+    """
+    codes = np.unique(lead, return_inverse=True)[1]
+    starts = _starts(p, y, weight, len(np.unique(codes[y > 0])))
     band = np.searchsorted(starts, p, side="right") - 1
-    leads = np.bincount(band, minlength=len(starts))
-    converted = np.bincount(band, y, len(starts))
-    return Evidence(tuple(starts.tolist()), tuple(leads.tolist()), tuple(converted.astype(int).tolist()))
+    cells, cell = np.unique(band * (codes.max() + 1) + codes, return_inverse=True)
+    mass = np.bincount(cell, weight)
+    of = cells // (codes.max() + 1)
+    leads = np.bincount(of, mass) ** 2 / np.bincount(of, mass**2)
+    share = np.bincount(band, weight * y) / np.bincount(band, weight)
+    return Evidence(tuple(starts.tolist()), tuple(leads.round(1).tolist()), tuple((leads * share).round(1).tolist()))
+
+
+def _starts(p: Array, y: Array, weight: Array, converted: int) -> Array:
+    """Where bands begin: about equally many conversions in each, so that the rare high scores get bands of their own."""
+    order = np.argsort(p, kind="stable")
+    # A conversion weighs as much as all the others that come with it on average.
+    base = max(float(np.average(y, weights=weight)), 1e-9)
+    mass = np.cumsum(weight[order] * (y[order] / base + 1))
+    bands = max(1, min(MOST_BANDS, converted // CONVERTED))
+    edges = np.searchsorted(mass, np.linspace(0, mass[-1], bands, endpoint=False))
+    return np.unique(p[order][edges])
 
 
 def evidence_from(values: Mapping[str, Any]) -> Evidence:

@@ -8,26 +8,43 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from training.evaluation import Estimate, Evaluation
+from training.evaluation import Evaluation
 from training.promises import sentence
+from training.tables import Table, tables
 from training.thresholds import Threshold
 
-NAMES = {
-    "log_loss": "log-loss",
-    "brier": "Brier",
-    "auc": "AUC",
-    "average_precision": "avg. precision",
-    "top_decile_lift": "top-decile lift",
-    "slope": "slope",
-    "intercept": "intercept",
-}
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
+figure { margin: 0; }
 img { max-width: 100%; height: auto; }
 """
+CAPTIONS = {
+    "reliability": (
+        "Does a probability come true?",
+        "Each dot is a tenth of the judged moments: what was predicted for them, and how many converted. On the "
+        "diagonal predictions keep their word; the bars show how sure that is.",
+    ),
+    "gains": (
+        "How many conversions are among the best leads?",
+        "Work the leads from the highest score down: so large a share of all conversions is reached.",
+    ),
+    "precision-recall": (
+        "How pure and how complete is a selection?",
+        "The higher a threshold, the more of the selected leads convert, and the more conversions are missed.",
+    ),
+    "scores": ("Where do today's leads stand?", "How the leads that came up lately spread over the probabilities."),
+    "what-if": (
+        "What would another threshold bring?",
+        "Leads and wins a week, and the share of leads that converts, for every threshold.",
+    ),
+    "importances": (
+        "What does the model look at?",
+        "Share of each feature in what the trees gained; it says how much a feature is used, not what causes a sale.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -46,65 +63,8 @@ class Account:
     calibration: Mapping[str, Any]
 
 
-def metric_rows(evaluation: Evaluation) -> list[list[str]]:
-    """A row per prediction: name, metrics with 95 % intervals, difference in log-loss to the champion, ECE (floor)."""
-    return [
-        [
-            each.name,
-            *(_estimate(each.metrics[name]) for name in NAMES),
-            "" if i == 0 else _signed(each.difference),
-            f"{each.ece:.4f} ({each.ece_floor.value or 0:.4f})",
-        ]
-        for i, each in enumerate(evaluation.judgements)
-    ]
-
-
-def metric_head() -> list[str]:
-    """Column heads of `metric_rows`."""
-    return ["prediction", *NAMES.values(), "log-loss minus champion's", "ECE (floor)"]
-
-
-def age_rows(by_age: Mapping[str, Evaluation]) -> list[list[str]]:
-    """A row per age group of the lead: moments, converted, log-loss and AUC of champion and base rate."""
-    return [
-        [
-            group,
-            f"{each.rows:,}",
-            f"{each.positives:,}",
-            *(_estimate(each.judgements[0].metrics[name]) for name in ("log_loss", "auc", "slope")),
-            _signed(each.judgements[1].difference),
-        ]
-        for group, each in by_age.items()
-    ]
-
-
-def age_head() -> list[str]:
-    """Column heads of `age_rows`."""
-    return ["lead known for", "moments", "converted", "log-loss", "AUC", "slope", "base rate minus champion"]
-
-
-def band_rows(evaluation: Evaluation) -> list[list[str]]:
-    """A row per band of probability: what was predicted, what happened."""
-    return [
-        [
-            f"{100 * each.start:.0f}-{100 * each.end:.0f} %",
-            f"{each.rows:,}",
-            f"{each.leads:,}",
-            f"{100 * each.predicted:.1f} %",
-            f"{100 * (each.observed.value or 0):.1f} % "
-            f"({100 * (each.observed.low or 0):.1f}-{100 * (each.observed.high or 0):.1f})",
-        ]
-        for each in evaluation.bands
-    ]
-
-
-def band_head() -> list[str]:
-    """Column heads of `band_rows`."""
-    return ["predicted", "moments", "leads", "mean prediction", "converted (95 % interval)"]
-
-
 def html(account: Account, pictures: Mapping[str, bytes]) -> str:
-    """The report as one HTML file; it loads nothing from anywhere. `pictures`: caption -> PNG."""
+    """The report as one HTML file; it loads nothing from anywhere. `pictures`: name (see CAPTIONS) -> PNG."""
     days = int(account.target["horizon_days"])
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>",
@@ -113,18 +73,12 @@ def html(account: Account, pictures: Mapping[str, bytes]) -> str:
         f"<p>{escape(summary(account))}</p>",
         "<h2>Thresholds and what they promise</h2>",
         *(f"<p>{escape(sentence(each, days))}</p>" for each in account.thresholds),
-        "<h2>Do predictions come true?</h2>",
-        _table(band_head(), band_rows(account.evaluation)),
-        *(
-            f"<figure><img alt='{escape(name)}' src='{_inline(picture)}'></figure>"
-            for name, picture in pictures.items()
-        ),
-        "<h2>Beside simpler ways</h2>",
-        "<p>Lower log-loss is better; a difference whose interval lies above 0 means that the champion is better.</p>",
-        _table(metric_head(), metric_rows(account.evaluation)),
-        "<h2>By age of the lead</h2>",
-        _table(age_head(), age_rows(account.by_age)),
-        f"<p>Artifact {account.digest}</p></html>",
+        *(_figure(name, picture) for name, picture in pictures.items()),
+        *(_table(each) for each in tables(account.evaluation, account.by_age)),
+        "<h2>Trained on</h2>",
+        "<ul>",
+        *(f"<li>{escape(line)}</li>" for line in _trained_on(account)),
+        "</ul></html>",
     ]
     return "\n".join(parts)
 
@@ -157,16 +111,13 @@ def model_card(account: Account) -> str:
         "matured cohorts.",
         "",
         "## Trained on",
-        *(f"- {key.replace('_', ' ')}: {value}" for key, value in account.trained_on.items()),
+        *(f"- {line}" for line in _trained_on(account)),
         "",
         "## Thresholds",
         *(f"- {sentence(each, days)}" for each in account.thresholds),
         "",
         "## Judged on the newest slice",
-        _markdown(metric_head(), metric_rows(account.evaluation)),
-        "",
-        "## By age of the lead",
-        _markdown(age_head(), age_rows(account.by_age)),
+        *(_markdown(each) for each in tables(account.evaluation, account.by_age)),
         "",
         "## Calibration",
         f"In use: {account.calibration['calibrator']['name']}. Candidates had to be better than none by more than one "
@@ -181,27 +132,26 @@ def model_card(account: Account) -> str:
     return "\n".join(lines)
 
 
-def _estimate(each: Estimate) -> str:
-    if each.value is None:
-        return "-"
-    return f"{each.value:.4f}" if each.low is None else f"{each.value:.4f} ({each.low:.4f}-{each.high:.4f})"
+def _trained_on(account: Account) -> list[str]:
+    told = {key.replace("_", " "): value for key, value in account.trained_on.items() if not key.endswith("_us")}
+    return [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
 
 
-def _signed(each: Estimate) -> str:
-    if each.value is None or each.low is None:
-        return "-"
-    return f"{each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f})"
+def _figure(name: str, picture: bytes) -> str:
+    title, text = CAPTIONS[name]
+    image = f"<img alt='{escape(title)}' src='{_inline(picture)}'>"
+    return f"<h2>{escape(title)}</h2><p>{escape(text)}</p><figure>{image}</figure>"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    cells += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-    return f"<table>{''.join(cells)}</table>"
+def _table(each: Table) -> str:
+    cells = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in each.head) + "</tr>"]
+    cells += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in each.rows]
+    return f"<h2>{escape(each.title)}</h2><table>{''.join(cells)}</table>"
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+def _markdown(each: Table) -> str:
+    lines = [each.head, ["---"] * len(each.head), *each.rows]
+    return f"\n### {each.title}\n\n" + "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _inline(picture: bytes) -> str:

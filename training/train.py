@@ -146,7 +146,8 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     labels = Labels(oof[rows], mature.y[rows])
     flow = _flow(sample, model)
     thresholds = tuple(_threshold(each, labels, flow) for each in plan.promises)
-    return Fitted(model, labels, flow, thresholds, evidence_of(labels))
+    evidence = evidence_of(oof, mature.y, mature.weight, mature.lead)
+    return Fitted(model, labels, flow, thresholds, evidence)
 
 
 def fit_model(sample: Sample, plan: TrainingPlan) -> LeadConversionClassifier:
