@@ -168,7 +168,8 @@ def evaluate(
     _tell_judged(screen, judged.evaluation, judged.by_age)
     result: dict[str, Any] = judged.evaluation.to_dict()
     if truth is not None:
-        result["truth"] = _tell_truth(screen, beside_truth(judged, truth, settings.chosen_target.horizon_days))
+        found = beside_truth(judged.split, judged.p, truth, settings.chosen_target.horizon_days)
+        result["truth"] = _tell_truth(screen, found)
     screen.result(result)
 
 
@@ -230,7 +231,7 @@ def demo(
         screen.say("the champion was trained on exactly this training set; it is kept")
     else:
         train(config, var, quiet=quiet)
-    evaluate(config, var, folder / "truth.parquet", quiet)
+    _tell_truth(screen, workspace.beside_truth(folder / "truth.parquet"))
     score(var / "scores.csv", config, var, quiet=quiet)
     screen.tell("\nwhere to look next")
     screen.tell(f"  report   {var / 'reports' / 'conversion' / 'report.html'}\n  scores   {var / 'scores.csv'}")

@@ -10,8 +10,10 @@ from data.eventlog import EventLog
 from features.cluster import on_cluster
 from features.training_set import Progress, Recipe, TrainingSet, build
 from settings import Settings, read_settings
+from training.evaluation import Truth
 from training.pipeline import day
 from training.registry import Registered, Registry
+from training.review import beside_truth, predictions
 
 SETTINGS = Path("leadscore.toml")
 
@@ -85,6 +87,11 @@ class Workspace:
         made = TrainingSet.open(self.training_set_path)
         wanted = {"training_set": made.digest, "plan": self.settings.training_plan.digest}
         return all(trained_on.get(name) == digest for name, digest in wanted.items())
+
+    def beside_truth(self, truth: Path) -> Truth:
+        """The champion's judge beside the true probabilities of a simulated funnel. Raises DataError."""
+        split, p = predictions(self.root, self.settings.target, self.settings.training_plan)
+        return beside_truth(split, p, truth, self.settings.chosen_target.horizon_days)
 
     def facts(self) -> dict[str, str]:
         """What is there, in words; never makes anything."""

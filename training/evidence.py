@@ -62,7 +62,7 @@ def evidence_of(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Eviden
 
 
 def _starts(p: Array, y: Array, weight: Array, converted: int) -> Array:
-    """Where bands begin: about equally many conversions in each, so that the rare high scores get bands of their own."""
+    """Where bands begin: about equally many conversions in each, so that rare high scores get bands of their own."""
     order = np.argsort(p, kind="stable")
     # A conversion weighs as much as all the others that come with it on average.
     base = max(float(np.average(y, weights=weight)), 1e-9)

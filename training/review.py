@@ -11,10 +11,11 @@ from data.contract import DataError
 from features.training_set import TrainingSet
 from training.baselines import BASELINES
 from training.evaluation import Truth, against_truth
+from training.logits import Array
 from training.pipeline import predict
 from training.registry import Registry
 from training.sample import read_sample
-from training.train import Judged, Say, TrainingPlan, fit_baselines, judged_as, split_by_time
+from training.train import Judged, Say, Split, TrainingPlan, fit_baselines, judged_as, split_by_time
 
 STAGES = 1 + len(BASELINES)
 """How many stages a review tells of: reading, baselines."""
@@ -22,6 +23,16 @@ STAGES = 1 + len(BASELINES)
 
 def review(workspace: Path, target: str, plan: TrainingPlan, say: Say = lambda text: None) -> Judged:
     """The champion's judge, which never saw the newest slice, beside baselines fitted again on the same past.
+
+    Raises DataError as `predictions` does.
+    """
+    say("reading the training set")
+    split, p = predictions(workspace, target, plan)
+    return judged_as(split, p, fit_baselines(split, say))
+
+
+def predictions(workspace: Path, target: str, plan: TrainingPlan) -> tuple[Split, Array]:
+    """The newest slice, and what the champion's judge says of it.
 
     Raises DataError when there is no champion, or when the training set is not the one that it was trained on.
     """
@@ -34,18 +45,17 @@ def review(workspace: Path, target: str, plan: TrainingPlan, say: Say = lambda t
             f"version {champion.version} was trained on the training set {trained_on[:12]}, "
             f"{training_set.path} now holds {training_set.digest[:12]}: train again, then evaluate"
         )
-    say("reading the training set")
     window = model.about["target"]["horizon_days"] + model.about["target"]["gap_days"]
     split = split_by_time(read_sample(training_set), plan, window)
-    return judged_as(split, predict(model, split.judged), fit_baselines(split, say))
+    return split, predict(model, split.judged)
 
 
-def beside_truth(judged: Judged, truth: Path, horizon_days: int) -> Truth:
-    """The champion beside the true probabilities of a simulated funnel, on the judged moments that it tells of.
+def beside_truth(split: Split, p: Array, truth: Path, horizon_days: int) -> Truth:
+    """Predictions `p` beside the true probabilities of a simulated funnel, on the judged moments that it tells of.
 
     Raises DataError when the file cannot be read or knows none of the moments.
     """
-    rows = judged.split.judged
+    rows = split.judged
     try:
         table = pq.read_table(truth, filters=[("horizon_days", "=", horizon_days)])
     except (OSError, ValueError) as error:
@@ -64,4 +74,4 @@ def beside_truth(judged: Judged, truth: Path, horizon_days: int) -> Truth:
         raise DataError(
             f"{truth} knows no judged moment at a horizon of {horizon_days} days: it holds Mondays, 00:00 UTC"
         )
-    return against_truth(judged.p[told], found[told], rows.weight[told], rows.y[told])
+    return against_truth(p[told], found[told], rows.weight[told], rows.y[told])
