@@ -6,11 +6,15 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from data.store import Store, open_store
 from tests.postgres import Postgres, running
+
+if TYPE_CHECKING:
+    from workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -65,3 +69,12 @@ def store(store_url: str) -> Iterator[Store]:
     """An empty store, on each of the two databases."""
     with open_store(store_url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with a small funnel and its champion (see tests/small_funnel.py); not to be written to."""
+    from tests.small_funnel import trained_in
+
+    base = tmp_path_factory.getbasetemp()
+    return trained_in(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)

@@ -1,0 +1,115 @@
+"""Leads stay together, the future stays ahead: what folds and cuts promise, and that a random split breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY
+from training.folds import JUDGED_OF, before_cut, fold_of_leads, fold_of_rows, newest_slice
+from training.logits import Array
+
+Times = NDArray[np.int64]
+Split = Callable[[Times, NDArray[np.str_], int, int], tuple[NDArray[np.bool_], Array]]
+HISTORIES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 300)), min_size=1, max_size=120)
+
+
+def rows_of(history: list[tuple[int, int]]) -> tuple[Times, NDArray[np.str_]]:
+    """as_of (µs UTC, sorted) and lead of each row, from (lead, day)."""
+    ordered = sorted(history, key=lambda each: each[1])
+    as_of = np.array([day * US_PER_DAY for _, day in ordered], dtype=np.int64)
+    return as_of, np.array([f"L{lead}" for lead, _ in ordered])
+
+
+def check_split(split: Split, as_of: Times, lead: NDArray[np.str_], cut: int, window: int) -> None:
+    """Purged, forward and grouped by lead."""
+    learn, judged = split(as_of, lead, cut, window)
+    assert (as_of[learn] + window * US_PER_DAY <= cut).all(), "a label window that reaches past the cut is learnt from"
+    assert (as_of[judged > 0] >= cut).all(), "a moment before the cut is judged"
+    assert not set(lead[learn]) & set(lead[judged > 0]), "a lead is on both sides"
+
+
+@given(history=HISTORIES, day=st.integers(0, 300), window=st.integers(1, 90))
+def test_no_label_reaches_the_judged_and_no_lead_is_on_both_sides(
+    history: list[tuple[int, int]], day: int, window: int
+) -> None:
+    check_split(before_cut, *rows_of(history), day * US_PER_DAY, window)
+
+
+def random_rows(as_of: Times, lead: NDArray[np.str_], cut: int, window: int) -> tuple[NDArray[np.bool_], Array]:
+    """The planted fault: four fifths of the rows by chance."""
+    learn = np.random.default_rng(0).random(len(as_of)) < 0.8
+    return learn, (~learn).astype(np.float64)
+
+
+def not_purged(as_of: Times, lead: NDArray[np.str_], cut: int, window: int) -> tuple[NDArray[np.bool_], Array]:
+    """The planted fault: all of the past is learnt from, though its labels are not known at the cut."""
+    return as_of < cut, np.zeros(len(as_of))
+
+
+def not_grouped(as_of: Times, lead: NDArray[np.str_], cut: int, window: int) -> tuple[NDArray[np.bool_], Array]:
+    """The planted fault: a lead is learnt from before the cut and judged after it."""
+    return as_of + window * US_PER_DAY <= cut, (as_of >= cut).astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("split", "fault"), [(random_rows, "past the cut"), (not_purged, "past the cut"), (not_grouped, "on both sides")]
+)
+def test_a_split_that_leaks_is_caught(split: Split, fault: str) -> None:
+    as_of, lead = rows_of([(each, day) for each in range(30) for day in range(each, 250, 14)])
+    check_split(before_cut, as_of, lead, 180 * US_PER_DAY, 30)
+    with pytest.raises(AssertionError, match=fault):
+        check_split(split, as_of, lead, 180 * US_PER_DAY, 30)
+
+
+def test_the_judged_leads_stand_for_all_that_came_up_after_the_cut() -> None:
+    as_of, lead = rows_of([(each, day) for each in range(4_000) for day in (0, 100)])
+    learn, judged = before_cut(as_of, lead, 90 * US_PER_DAY, 30)
+    assert judged.sum() == pytest.approx((as_of >= 90 * US_PER_DAY).sum(), rel=0.06)
+    assert learn.sum() == pytest.approx(4_000 * (1 - 1 / JUDGED_OF), rel=0.06)
+
+
+def test_which_leads_judge_depends_on_nothing_but_their_id() -> None:
+    as_of, lead = rows_of([(each, day) for each in range(200) for day in (0, 100)])
+    _, judged = before_cut(as_of, lead, 90 * US_PER_DAY, 30)
+    some = np.isin(lead, [f"L{each}" for each in range(50)])
+    _, fewer = before_cut(as_of[some], lead[some], 90 * US_PER_DAY, 30)
+    np.testing.assert_array_equal(fewer, judged[some])
+    assert 0 < (fewer > 0).sum() < some.sum() / 2
+
+
+@given(history=HISTORIES, folds=st.integers(1, 5))
+def test_a_lead_is_in_one_fold_and_folds_hold_equally_many_leads(history: list[tuple[int, int]], folds: int) -> None:
+    as_of, lead = rows_of(history)
+    fold = fold_of_leads(lead, as_of, folds)
+    assert len({(each, at) for each, at in zip(lead, fold, strict=True)}) == len(set(lead))
+    sizes = [len(set(lead[fold == at])) for at in range(folds)]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_every_fold_sees_all_of_the_period() -> None:
+    as_of, lead = rows_of([(each, each) for each in range(300)])
+    fold = fold_of_leads(lead, as_of, 5)
+    for at in range(5):
+        assert as_of[fold == at].min() < 6 * US_PER_DAY
+        assert as_of[fold == at].max() > 293 * US_PER_DAY
+
+
+@given(y=st.lists(st.integers(0, 1), min_size=1, max_size=60), folds=st.integers(1, 5))
+def test_plain_rows_are_dealt_out_by_class(y: list[int], folds: int) -> None:
+    fold = fold_of_rows(np.array(y), folds)
+    for value in set(y):
+        sizes = np.bincount(fold[np.array(y) == value], minlength=folds)
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_the_newest_slice_holds_its_share_of_the_weight() -> None:
+    as_of = np.arange(100, dtype=np.int64)
+    assert newest_slice(as_of, np.ones(100), 0.2) == 79
+    heavy_end = np.where(as_of >= 90, 10.0, 1.0)
+    assert newest_slice(as_of, heavy_end, 0.2) >= 95

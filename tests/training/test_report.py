@@ -1,0 +1,99 @@
+"""The report can be mailed: one file that loads nothing, and hostile words in it stay words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from training.evaluation import evaluate, evaluate_groups
+from training.report import Account, html, model_card
+from training.thresholds import Flow, Labels, by_capacity, by_precision
+
+HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+PNG = b"\x89PNG not really"
+
+
+class Reader(HTMLParser):
+    """Notes tags, their attributes and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.words = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+@pytest.fixture(scope="module")
+def account() -> Account:
+    rng = np.random.default_rng(0)
+    p = expit(rng.normal(-2, 1.2, 2_000))
+    y, lead, weight = (rng.random(2_000) < p).astype(np.float64), np.arange(2_000), np.ones(2_000)
+    predictions = {"champion": p, "base rate": np.full(2_000, y.mean())}
+    groups = np.where(lead % 2, "0-7 days", "08-30 days")
+    labels, flow = Labels(p, y), Flow(p, 50.0)
+    verdicts = [{"name": "beta", "gain": 0.001, "se": 0.0005, "leads": 900, "accepted": True}]
+    return Account(
+        name="leadscore-conversion",
+        digest="d" * 64,
+        target={"name": "conversion", "events": ["deal_won"], "horizon_days": 30},
+        trained_on={"from": "2024-01-01", "moments": 5_000},
+        judged_from="2024-05-01",
+        judged_to="2024-06-01",
+        evaluation=evaluate(y, weight, lead, predictions, resamples=20),
+        by_age=evaluate_groups(groups, y, weight, lead, predictions),
+        thresholds=(by_precision("MQL", labels, flow, 0.2), by_capacity("SQL", labels, flow, 5)),
+        calibration={"calibrator": {"name": "beta"}, "verdicts": verdicts},
+    )
+
+
+def test_the_page_loads_nothing_from_anywhere(account: Account) -> None:
+    page = html(account, {"reliability": PNG})
+    found = Reader(page)
+    assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & set(found.tags)
+    addresses = [value for name, value in found.attributes if name in ("src", "href", "srcset", "action", "background")]
+    assert len(addresses) == 1
+    assert all(each.startswith("data:image/png;base64,") for each in addresses)
+    assert not re.search(r"https?://|url\(|@import", page)
+
+
+def test_it_says_what_a_reader_needs(account: Account) -> None:
+    words = Reader(html(account, {"reliability": PNG})).words
+    for each in ("deal_won within 30 days", "2024-05-01", "MQL begins", "SQL begins", "base rate", "08-30 days"):
+        assert each in words
+
+
+def test_hostile_words_stay_words(account: Account) -> None:
+    thresholds = tuple(replace(each, stage=HOSTILE) for each in account.thresholds)
+    hostile = replace(
+        account,
+        name=HOSTILE,
+        target={**account.target, "events": [HOSTILE]},
+        by_age={HOSTILE: account.evaluation},
+        thresholds=thresholds,
+    )
+    found = Reader(html(hostile, {HOSTILE: PNG}))
+    plain = Reader(html(account, {"reliability": PNG}))
+    assert set(found.tags) == set(plain.tags)
+    assert not [name for name, _ in found.attributes if name.startswith("on")]
+    assert found.words.count(HOSTILE) >= 5
+
+
+def test_the_model_card_warns_and_tells_of_every_candidate(account: Account) -> None:
+    card = model_card(account)
+    assert "Not for decisions" in card
+    assert "- beta: gain +0.00100 (standard error 0.00050), accepted" in card
+    tables = [line for line in card.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in tables}) == 2  # metrics and age groups, no broken row
