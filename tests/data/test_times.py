@@ -29,14 +29,17 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 def read(con: duckdb.DuckDBPyConnection, texts: Sequence[str], times: Times) -> list[tuple[int | None, str | None]]:
     """µs UTC and the reason of refusal of each text."""
     rows = ", ".join(f"({i}, {quoted(text)})" for i, text in enumerate(texts))
-    return con.execute(
+    found: list[tuple[int | None, str | None]] = con.execute(
         f"""SELECT us, {times.check("at", "t", "us", NOW)} FROM (
         SELECT i, t, {times.sql("t")} AS us FROM (VALUES {rows}) AS v(i, t)) ORDER BY i"""
     ).fetchall()
+    return found
 
 
-def moment(*parts: int) -> int:
-    return (datetime(*parts, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)  # type: ignore[arg-type]
+def moment(year: int, month: int, day: int, *clock: int) -> int:
+    hour, minute, second, micro = (*clock, 0, 0, 0, 0)[:4]
+    at = datetime(year, month, day, hour, minute, second, micro, UTC)
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 wall = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)) | st.datetimes(
@@ -76,7 +79,7 @@ def test_times_are_what_the_standard_library_says(
 )
 @pytest.mark.parametrize("form", [None, "%Y-%m-%d %H:%M:%S"])
 def test_nights_of_the_clock_change(
-    con: duckdb.DuckDBPyConnection, text: str, utc: tuple[int, ...], form: str | None
+    con: duckdb.DuckDBPyConnection, text: str, utc: list[int], form: str | None
 ) -> None:
     assert read(con, [text], Times("Europe/Berlin", form)) == [(moment(*utc), None)]
 
@@ -125,7 +128,7 @@ def test_five_minutes_ahead_are_clock_skew(con: duckdb.DuckDBPyConnection) -> No
         ("epoch_ms", "Asia/Kathmandu", "1707127200000", (2024, 2, 5, 10)),
     ],
 )
-def test_formats(con: duckdb.DuckDBPyConnection, form: str, zone: str | None, text: str, utc: tuple[int, ...]) -> None:
+def test_formats(con: duckdb.DuckDBPyConnection, form: str, zone: str | None, text: str, utc: list[int]) -> None:
     assert read(con, [text], Times(zone, form)) == [(moment(*utc), None)]
 
 
