@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,10 +20,21 @@ from features.words import Words
 from training.encoding import Encoder
 from training.evidence import evidence_from
 from training.logits import Array
-from training.standalone import Model
 from training.thresholds import threshold_from
 
 UNQUALIFIED = "unqualified"
+
+
+class Trees(Protocol):
+    """What a scorer needs of a model; `about` is the content of its model.json."""
+
+    about: dict[str, Any]
+
+    def predict(self, matrix: Array) -> Array:
+        """float64[n]: calibrated probabilities."""
+
+    def contributions(self, matrix: Array) -> Array:
+        """float64[n, features + 1]: SHAP values on the log-odds, the base last."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Scores:
 class Scorer:
     """Scores moments with the catalogue that the model was trained on; holds no state but the model."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Trees) -> None:
         about = model.about
         self.model = model
         self.catalogue = from_json(about["catalogue"])

@@ -1,0 +1,118 @@
+"""What Prometheus reads: requests, latency, scores, drift, the model in place, results of ingest."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from serving.live import Live, Scored
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Gauges:
+    """All measures of one server, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        own = {"namespace": "leadscore", "registry": self.registry}
+        self.requests = Counter("requests", "Requests by route and status", ["route", "method", "status"], **own)
+        self.seconds = Histogram("request_seconds", "Time to answer", ["route"], buckets=SECONDS, **own)
+        self.in_work = Gauge("requests_in_work", "Requests being answered", **own)
+        self.stages = Counter("scores", "Scores given by stage", ["stage"], **own)
+        self.ingested = Counter("ingested_events", "Events received by result", ["result"], **own)
+        self.swaps = Counter("model_swaps", "Champions put in place", **own)
+        self.refused = Counter("models_refused", "Champions refused, the old one serves on", **own)
+        self.model = Gauge("model_info", "1 for the model that answers", ["name", "version", "digest"], **own)
+        self.drift = Drift()
+        self.registry.register(self.drift)
+
+    def scored(self, live: Live, scored: Scored) -> None:
+        """Notes scores that were given."""
+        for stage in scored.stage:
+            self.stages.labels(stage).inc()
+        self.drift.add(live, scored)
+
+    def serves(self, live: Live) -> None:
+        """Notes that another model answers from now on."""
+        self.model.clear()
+        self.model.labels(live.model.name, live.model.version, live.model.digest).set(1)
+        self.swaps.inc()
+        self.drift.start(live)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class Drift(Collector):
+    """Sums over the scores that the model in place has given, so that rates and means can be watched over time.
+
+    Bands are those of the model's evidence: what share of independent leads lay in each when it was trained is
+    exported beside what lies in them now.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.live: Live | None = None
+        self.rows = 0
+        self.bands = self.missing = self.sums = np.zeros(0)
+
+    def start(self, live: Live) -> None:
+        """Counts for another model, from zero."""
+        with self.lock:
+            self.live, self.rows = live, 0
+            self.bands = np.zeros(len(live.scorer.evidence.starts))
+            self.missing, self.sums = np.zeros((2, live.places.width))
+
+    def add(self, live: Live, scored: Scored) -> None:
+        """Adds scores, unless they were given by a model that is no longer in place."""
+        band = np.searchsorted(live.scorer.evidence.starts, scored.probability, side="right") - 1
+        missing = np.isnan(scored.matrix)
+        sums = np.where(missing, 0.0, scored.matrix).sum(axis=0)
+        with self.lock:
+            if live is self.live:
+                self.rows += len(band)
+                np.add.at(self.bands, np.maximum(band, 0), 1)
+                self.missing += missing.sum(axis=0)
+                self.sums += sums
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """The families of metrics, as Prometheus asks for them."""
+        with self.lock:
+            live, rows = self.live, self.rows
+            bands, missing, sums = self.bands.copy(), self.missing.copy(), self.sums.copy()
+        if live is None:
+            return
+        starts = [f"{each:.6g}" for each in live.scorer.evidence.starts]
+        trained = np.array(live.scorer.evidence.leads) / max(sum(live.scorer.evidence.leads), 1)
+        features = [each["name"] for each in live.scorer.model.about["features"]]
+        yield _counters("score_band", "Scores by band, named by its lowest probability", "from", starts, bands)
+        yield _gauges("score_band_trained_share", "Share of each band at training", "from", starts, trained)
+        yield _counters("feature_rows", "Rows of features seen", "of", ["all"], [rows])
+        yield _counters("feature_missing", "Rows in which a feature is missing", "feature", features, missing)
+        # Sums of signed numbers may fall, so they are no counters.
+        yield _gauges("feature_sum", "Sum of a feature over rows where it is known", "feature", features, sums)
+
+
+def _counters(
+    name: str, about: str, label: str, labels: Sequence[str], values: Sequence[float] | np.ndarray
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"leadscore_{name}", about, labels=[label])
+    for each, value in zip(labels, values, strict=True):
+        family.add_metric([each], float(value))
+    return family
+
+
+def _gauges(
+    name: str, about: str, label: str, labels: Sequence[str], values: Sequence[float] | np.ndarray
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"leadscore_{name}", about, labels=[label])
+    for each, value in zip(labels, values, strict=True):
+        family.add_metric([each], float(value))
+    return family

@@ -1,0 +1,138 @@
+"""One model version, ready to answer: everything that a score needs, made once and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from data.contract import DataError, UsageError, is_visible
+from data.mapping import BotRule
+from features.kernel import Moments, compute_arrays
+from serving.matrix import MatrixPlan
+from serving.predictor import Predictor
+from serving.problems import Refused
+from serving.schemas import ModelName, ScoreRequest, ThresholdUsed
+from serving.scorer import UNQUALIFIED, Scorer
+from serving.told import EPOCH, Reader, Told, rows_of, us
+from training.artifact import digest_of
+from training.logits import Array
+from training.standalone import ArtifactError
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model says of m moments.
+
+    probability: float64[m]. interval: float64[m, 2]. stage: m names. matrix: float64[m, features].
+    fit, engagement: float64[m], log-odds that profile and behaviour add to the trees' mean.
+    counted: visible events of people, m numbers. newest: when the latest of them occurred, µs UTC.
+    """
+
+    probability: Array
+    interval: Array
+    stage: list[str]
+    matrix: Array
+    fit: Array
+    engagement: Array
+    counted: list[int]
+    newest: list[int | None]
+
+
+class Live:
+    """A loaded artifact with the name and version that it goes by; safe to use from any thread."""
+
+    def __init__(self, predictor: Predictor, name: str, version: str, digest: str) -> None:
+        about = predictor.about
+        self.model = ModelName(name, version, digest)
+        self.predictor = predictor
+        self.scorer = Scorer(predictor)
+        self.target = self.scorer.target
+        self.places = MatrixPlan(self.scorer.catalogue, about["features"])
+        self.reader = Reader(self.scorer.plan.vocabulary.types, [BotRule(**each) for each in about["bots"]])
+        self.profile_columns: dict[str, str] = about["profile_columns"]
+        self.known_types = frozenset(self.reader.types)
+        self.thresholds = [
+            ThresholdUsed(each.stage, each.probability, each.rule, each.target, each.confidence)
+            for each in self.scorer.thresholds
+        ]
+        # Ascending, so that the last one reached is the highest.
+        self.steps = sorted((each.probability, each.stage) for each in self.thresholds if each.probability is not None)
+
+    @staticmethod
+    def load(folder: Path, name: str, version: str) -> Live:
+        """Loads an artifact, files compared with their hashes first. Raises DataError when it cannot be served."""
+        try:
+            return Live(Predictor.load(folder), name, version, digest_of(folder))
+        except (ArtifactError, DataError, UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"{folder} cannot be served ({type(error).__name__}: {error}); train again") from None
+
+    def told(self, requests: Sequence[ScoreRequest], as_of: Sequence[int]) -> Told:
+        """The leads of requests as histories; `as_of` are their moments, µs UTC. Raises Refused."""
+        for each in requests:
+            self._check_profile(each)
+        valid_from = np.array(
+            [moment if each.known_since is None else us(each.known_since) for each, moment in zip(requests, as_of, strict=True)],
+            dtype=np.int64,
+        )
+        histories = self.reader.histories([rows_of(each.events) for each in requests], valid_from)
+        return Told(histories, [each.profile for each in requests])
+
+    def score(self, told: Told, as_of: Sequence[int]) -> Scored:
+        """Scores every lead at its own moment (µs UTC)."""
+        moments = self.moments(as_of)
+        computed = compute_arrays(self.scorer.plan, told.histories, moments)
+        matrix = self.places.matrix(computed, told.histories, told.versions)
+        raw, fit, engagement = self.predictor.parts(matrix).T
+        probability = self.predictor.calibrated(raw)
+        interval = self.scorer.evidence.interval(probability)
+        stage = [self.stage(each) for each in probability.tolist()]
+        return Scored(probability, interval, stage, matrix, fit, engagement, *_seen(told, moments))
+
+    def moments(self, as_of: Sequence[int]) -> Moments:
+        """One moment per lead."""
+        return Moments(np.arange(len(as_of), dtype=np.int32), np.array(as_of, dtype=np.int64))
+
+    def stage(self, probability: float) -> str:
+        """The highest stage whose threshold a probability reaches."""
+        reached = [stage for threshold, stage in self.steps if probability >= threshold]
+        return reached[-1] if reached else UNQUALIFIED
+
+    def unused(self, request: ScoreRequest) -> list[str]:
+        """Profile columns and event types that this model does not read, sorted."""
+        columns = request.profile.keys() - self.profile_columns.keys()
+        types = {each.event_type for each in request.events} - self.known_types
+        return sorted(columns | types)
+
+    def _check_profile(self, request: ScoreRequest) -> None:
+        for column, kind in self.profile_columns.items():
+            value = request.profile.get(column)
+            if value is not None and isinstance(value, str) != (kind == "category"):
+                wanted = "text" if kind == "category" else "a number"
+                raise Refused("invalid", f"profile.{column}: this model expects {wanted}; convert it")
+
+
+def _seen(told: Told, moments: Moments) -> tuple[list[int], list[int | None]]:
+    """How many events of people each lead shows at its moment, and when the latest of them occurred."""
+    histories, starts = told.histories, told.histories.starts.tolist()
+    counted: list[int] = []
+    newest: list[int | None] = []
+    for lead, as_of in enumerate(moments.as_of.tolist()):
+        rows = slice(starts[lead], starts[lead + 1])
+        visible = histories.occurred_at[rows][is_visible(histories.known_at[rows], as_of) & ~histories.bot[rows]]
+        counted.append(len(visible))
+        newest.append(int(visible.max()) if len(visible) else None)
+    return counted, newest
+
+
+def at(moment: int) -> datetime:
+    """The UTC time of µs.
+
+    >>> at(0).isoformat()
+    '1970-01-01T00:00:00+00:00'
+    """
+    return EPOCH + timedelta(microseconds=moment)
+

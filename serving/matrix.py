@@ -1,0 +1,93 @@
+"""Kernel output to model input without a table in between: what the encoder does to columns, done by compiled places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.histories import Histories
+from features.definitions import Definition, FirstTouch, LastTouch, Profile, ProfileNumber
+from features.kernel import Computed
+from training.logits import Array
+
+Codes = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A column of the matrix that names the first or last event of a group."""
+
+    place: int
+    touch: int
+    is_first: bool
+    of_type: bool
+    codes: Codes
+
+
+class MatrixPlan:
+    """Where each feature of a model comes from. Raises KeyError when the catalogue does not make one of them."""
+
+    def __init__(self, catalogue: Sequence[Definition], features: Sequence[Mapping[str, Any]]) -> None:
+        place = {each["name"]: i for i, each in enumerate(features)}
+        codes = [{name: float(i) for i, name in enumerate(each.get("categories", ()))} for each in features]
+        kinds = (FirstTouch, LastTouch, Profile, ProfileNumber)
+        numbers = [each.name for each in catalogue if not isinstance(each, kinds)]
+        touches = [each for each in catalogue if isinstance(each, FirstTouch | LastTouch)]
+        profiles = [each for each in catalogue if isinstance(each, Profile | ProfileNumber)]
+        made = {each.name for each in catalogue}
+        if missing := [name for name in place if name not in made]:
+            raise KeyError(f"feature {missing[0]!r} is not in the catalogue")
+        self.width = len(features)
+        self.number_from = np.array([i for i, name in enumerate(numbers) if name in place], dtype=np.intp)
+        self.number_to = np.array([place[name] for name in numbers if name in place], dtype=np.intp)
+        self.touches = [
+            Touch(place[each.name], i, isinstance(each, FirstTouch), each.of == "event_type", codes[place[each.name]])
+            for i, each in enumerate(touches)
+            if each.name in place
+        ]
+        self.categories = [
+            (place[each.name], each.column, codes[place[each.name]])
+            for each in profiles
+            if each.name in place and isinstance(each, Profile)
+        ]
+        self.profile_numbers = [
+            (place[each.name], each.column)
+            for each in profiles
+            if each.name in place and isinstance(each, ProfileNumber)
+        ]
+
+    def matrix(
+        self, computed: Computed, histories: Histories, versions: Sequence[Mapping[str, float | str | None]]
+    ) -> Array:
+        """float64[m, features]; NaN is missing. `versions` are the profile versions that `computed.version` counts."""
+        matrix = np.full((len(computed.version), self.width), np.nan)
+        matrix[:, self.number_to] = computed.numbers[:, self.number_from]
+        for row, version in enumerate(computed.version.tolist()):
+            self._touched(matrix[row], computed, histories, row)
+            if version >= 0:
+                self._profile(matrix[row], versions[version])
+        return matrix
+
+    def _touched(self, out: Array, computed: Computed, histories: Histories, row: int) -> None:
+        first, last = computed.first[row].tolist(), computed.last[row].tolist()
+        for each in self.touches:
+            event = first[each.touch] if each.is_first else last[each.touch]
+            if event < 0:
+                continue
+            code = int((histories.event_type if each.of_type else histories.channel)[event])
+            if code >= 0:
+                name = (histories.types if each.of_type else histories.channels)[code]
+                out[each.place] = each.codes.get(name, np.nan)
+
+    def _profile(self, out: Array, version: Mapping[str, float | str | None]) -> None:
+        for place, column, codes in self.categories:
+            value = version.get(column)
+            if value is not None:
+                out[place] = codes.get(value, np.nan)  # type: ignore[arg-type]
+        for place, column in self.profile_numbers:
+            number = version.get(column)
+            if number is not None:
+                out[place] = np.float32(number)

@@ -1,0 +1,62 @@
+"""The trees and the calibrator of one artifact, ready for one row or many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.catalogue import from_json
+from serving.descent import descend, games, parts
+from serving.shap import Explained
+from serving.trees import forest_of, marked
+from training.logits import Array
+from training.standalone import ArtifactError, calibrated, read
+
+
+class Predictor:
+    """Predicts as `training.standalone.Model` does, equal to 1e-12, without importing LightGBM's package.
+
+    Its state never changes, so any number of threads may ask. `about` is the content of model.json.
+    """
+
+    def __init__(self, about: dict[str, Any], texts: Sequence[str]) -> None:
+        self.about = about
+        self.texts = texts
+        self.width = len(about["features"])
+        family = {each.name: each.family for each in from_json(about["catalogue"])}
+        self.is_fit = np.array([family[each["name"]] == "fit" for each in about["features"]], dtype=np.bool_)
+        forest = forest_of(texts)
+        if forest.nodes["feature"].max() >= self.width:
+            raise ArtifactError("the boosters do not fit the features that model.json names; train again")
+        self.forest = marked(forest, games(self.is_fit))
+        self.deepest = int(np.diff(forest.roots, append=len(forest.nodes)).max()) + 1
+        self.base = float(forest.nodes["mean"][forest.roots].sum())
+
+    @staticmethod
+    def load(folder: Path) -> Predictor:
+        """Reads an artifact, every file compared with its sha256 first. Raises ArtifactError."""
+        return Predictor(*read(folder))
+
+    def parts(self, matrix: Array) -> Array:
+        """float64[n, 3]: log-odds before calibration, and what fit and engagement add to the trees' mean in them."""
+        return parts(descend(self.forest, matrix, self.deepest), self.base)
+
+    def predict(self, matrix: Array) -> Array:
+        """float64[n]: calibrated probabilities of an encoded matrix, float64[n, features]."""
+        return self.calibrated(self.parts(matrix)[:, 0])
+
+    def calibrated(self, raw: Array) -> Array:
+        """float64[n]: probabilities from log-odds."""
+        return calibrated(raw, self.about["calibrator"])
+
+    def contributions(self, matrix: Array) -> Array:
+        """float64[n, features + 1]: what each feature adds to the log-odds before calibration; last comes the base."""
+        return self._explained.contributions(matrix)
+
+    @cached_property
+    def _explained(self) -> Explained:
+        return Explained(self.texts, self.width)

@@ -1,0 +1,34 @@
+"""All that a server is made of: what the routes may use, passed in once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.champion import Champion
+from serving.doors import Doors
+from serving.gauges import Gauges
+from serving.journal import Journal
+from serving.limits import Limits
+
+
+def now_us() -> int:
+    """The clock: µs UTC."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True)
+class Services:
+    """champion: the model that answers. store: leads and events. draining: set when the server is about to stop."""
+
+    champion: Champion
+    store: Any
+    doors: Doors
+    gauges: Gauges
+    journal: Journal = field(default_factory=Journal)
+    limits: Limits = Limits()
+    clock: Callable[[], int] = now_us
+    draining: threading.Event = field(default_factory=threading.Event)
