@@ -33,6 +33,6 @@ class Champion:
         self.live, self.refusal = live, None
         self.on_swap(live)
 
-    def refuse(self, why: str) -> None:
-        """Notes that a newer model was not put in place."""
+    def refuse(self, why: str | None) -> None:
+        """Notes why a newer model was not put in place; None when that is over."""
         self.refusal = why

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, Protocol
 
@@ -22,29 +23,37 @@ MOST_KEPT = 10_000
 Handler = Callable[..., Awaitable[Response]]
 
 
-class Doors(Protocol):
-    """Tells the role of whoever shows a key."""
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the public prefix of its key, and the role of that key."""
 
-    async def role_of(self, authorization: str | None) -> str | None:
-        """The role for the header Authorization, None for nobody."""
+    who: str
+    role: str
+
+
+class Doors(Protocol):
+    """Tells who shows a key."""
+
+    async def caller(self, authorization: str | None) -> Caller | None:
+        """The caller for a header Authorization, None for nobody that is known."""
 
 
 class LockedDoors:
-    """Asks the store for the role of a key, and remembers the answer for KEPT_S seconds."""
+    """Asks the store about a key, and remembers the answer for KEPT_S seconds."""
 
-    def __init__(self, verify: Callable[[str], str | None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, verify: Callable[[str], Caller | None], clock: Callable[[], float] = time.monotonic) -> None:
         self.verify, self.clock = verify, clock
-        self.known: dict[bytes, tuple[str, float]] = {}
+        self.known: dict[bytes, tuple[Caller, float]] = {}
 
-    async def role_of(self, authorization: str | None) -> str | None:
-        """The role of `Bearer KEY`."""
+    async def caller(self, authorization: str | None) -> Caller | None:
+        """The caller that sends `Bearer KEY`."""
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key:
             return None
         mark = hashlib.sha256(key.encode("utf-8", "replace")).digest()
-        role, until = self.known.get(mark, ("", 0.0))
-        if self.clock() < until:
-            return role
+        kept = self.known.get(mark)
+        if kept is not None and self.clock() < kept[1]:
+            return kept[0]
         found = await run_in_threadpool(self.verify, key.strip())
         if found is None:
             self.known.pop(mark, None)
@@ -58,9 +67,9 @@ class LockedDoors:
 class OpenDoors:
     """Everybody is admin: only for a server that nobody else can reach."""
 
-    async def role_of(self, authorization: str | None) -> str | None:
-        """Always admin."""
-        return "admin"
+    async def caller(self, authorization: str | None) -> Caller | None:
+        """Always an admin."""
+        return Caller("local", "admin")
 
 
 def needs(role: Needs) -> Callable[[Handler], Handler]:
@@ -84,11 +93,17 @@ def needed_by(endpoint: Any) -> str | None:
     return getattr(endpoint, "needs", None)
 
 
+def caller_of(request: Request) -> Caller:
+    """Who sent a request that has passed `needs`."""
+    caller: Caller = request.state.caller
+    return caller
+
+
 async def _check(request: Request, role: str) -> None:
     doors: Doors = request.app.state.services.doors
-    found = await doors.role_of(request.headers.get("authorization"))
-    if found is None:
+    caller = await doors.caller(request.headers.get("authorization"))
+    if caller is None:
         raise Refused("unauthorized", "send a valid key: Authorization: Bearer KEY")
-    request.state.role = found
-    if found not in (role, "admin"):
-        raise Refused("forbidden", f"this key has the role {found}; this needs {role}")
+    request.state.caller = caller
+    if caller.role not in (role, "admin"):
+        raise Refused("forbidden", f"this key has the role {caller.role}; this needs {role}")

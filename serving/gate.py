@@ -16,7 +16,11 @@ from serving.schemas import Problem
 from serving.services import Services
 
 OURS = re.compile(r"[A-Za-z0-9._-]{1,64}")
-SAFE = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'")]
+SAFE = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'"),
+]
 ALWAYS = ("/v2/health/live", "/v2/health/ready", "/metrics")
 """Answered however many requests are in work: whoever watches the server must not be turned away."""
 
@@ -65,7 +69,7 @@ class Gate:
         if status >= 400 or visit.route not in ALWAYS:
             self.services.journal.write(
                 "request", request_id=visit.id, route=visit.route, method=known, status=status,
-                ms=round(took * 1000, 2), role=visit.scope["state"].get("role"),
+                ms=round(took * 1000, 2), key=visit.who,
             )  # fmt: skip
 
 
@@ -89,6 +93,12 @@ class Visit:
     def route(self) -> str:
         """The template of the route, never the path, which may hold a lead's id."""
         return getattr(self.scope.get("route"), "path", "unmatched")
+
+    @property
+    def who(self) -> str | None:
+        """The public prefix of the caller's key."""
+        caller = self.scope["state"].get("caller")
+        return None if caller is None else str(caller.who)
 
     async def send(self, message: Message) -> None:
         """Adds our headers and notes the status."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -20,15 +21,17 @@ class Gauges:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
-        own = {"namespace": "leadscore", "registry": self.registry}
-        self.requests = Counter("requests", "Requests by route and status", ["route", "method", "status"], **own)
-        self.seconds = Histogram("request_seconds", "Time to answer", ["route"], buckets=SECONDS, **own)
-        self.in_work = Gauge("requests_in_work", "Requests being answered", **own)
-        self.stages = Counter("scores", "Scores given by stage", ["stage"], **own)
-        self.ingested = Counter("ingested_events", "Events received by result", ["result"], **own)
-        self.swaps = Counter("model_swaps", "Champions put in place", **own)
-        self.refused = Counter("models_refused", "Champions refused, the old one serves on", **own)
-        self.model = Gauge("model_info", "1 for the model that answers", ["name", "version", "digest"], **own)
+        counter = partial(Counter, namespace="leadscore", registry=self.registry)
+        gauge = partial(Gauge, namespace="leadscore", registry=self.registry)
+        histogram = partial(Histogram, namespace="leadscore", registry=self.registry)
+        self.requests = counter("requests", "Requests by route and status", ["route", "method", "status"])
+        self.seconds = histogram("request_seconds", "Time to answer", ["route"], buckets=SECONDS)
+        self.in_work = gauge("requests_in_work", "Requests being answered")
+        self.stages = counter("scores", "Scores given by stage", ["stage"])
+        self.ingested = counter("ingested_events", "Events received by result", ["result"])
+        self.swaps = counter("model_swaps", "Champions put in place")
+        self.refused = counter("models_refused", "Champions refused, the old one serves on")
+        self.model = gauge("model_info", "1 for the model that answers", ["name", "version", "digest"])
         self.drift = Drift()
         self.registry.register(self.drift)
 

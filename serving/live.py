@@ -75,7 +75,10 @@ class Live:
         for each in requests:
             self._check_profile(each)
         valid_from = np.array(
-            [moment if each.known_since is None else us(each.known_since) for each, moment in zip(requests, as_of, strict=True)],
+            [
+                moment if each.known_since is None else us(each.known_since)
+                for each, moment in zip(requests, as_of, strict=True)
+            ],
             dtype=np.int64,
         )
         histories = self.reader.histories([rows_of(each.events) for each in requests], valid_from)
@@ -135,4 +138,3 @@ def at(moment: int) -> datetime:
     '1970-01-01T00:00:00+00:00'
     """
     return EPOCH + timedelta(microseconds=moment)
-

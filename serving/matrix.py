@@ -1,4 +1,4 @@
-"""Kernel output to model input without a table in between: what the encoder does to columns, done by compiled places."""
+"""Kernel output to model input without a table in between, for few rows at a time: what the encoder does to columns."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class MatrixPlan:
         for place, column, codes in self.categories:
             value = version.get(column)
             if value is not None:
-                out[place] = codes.get(value, np.nan)  # type: ignore[arg-type]
+                out[place] = codes.get(value, np.nan)
         for place, column in self.profile_numbers:
             number = version.get(column)
             if number is not None:

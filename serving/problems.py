@@ -9,6 +9,7 @@ STATUS = {
     "not_found": 404,
     "method_not_allowed": 405,
     "conflict": 409,
+    "running": 409,
     "gone": 410,
     "too_slow": 408,
     "too_large": 413,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -15,6 +15,7 @@ CLEAN = r"^[^\x00-\x1f\x7f]+$"
 MOST_EVENTS = 20_000
 """Events in the history of one request; a longer one is read from the store by the lead's id."""
 MOST_LEADS = 1_000
+MOST_INGESTED = 5_000
 MOST_COLUMNS = 200
 
 Name = Annotated[
@@ -112,7 +113,7 @@ class Score(Struct, frozen=True):
 
     interval: 95 %, of the share that converts among leads that score alike. fit, engagement: log-odds from the
     profile and from behaviour; fit_share: share of the profile in all that speaks for or against.
-    events_counted: events visible at as_of and made by people; newest_event_age_s: seconds from the newest of them to as_of.
+    events_counted: events visible at as_of and made by people. newest_event_age_s: seconds from the newest of them.
     unused: profile columns and event types of the request that this model does not read.
     """
 
@@ -163,3 +164,185 @@ class Health(Struct, frozen=True):
 
     status: str
     detail: str = ""
+
+
+class LeadRequest(Asked, frozen=True):
+    """A version of a lead's profile. valid_from: since when it holds, default now. A column that is null is unknown."""
+
+    profile: Attributes = {}
+    account_id: Name | None = None
+    valid_from: Time | None = None
+
+
+class LeadPut(Struct, frozen=True):
+    """What became of a version: `accepted`, or `duplicate` when it stood there already."""
+
+    status: str
+
+
+class ObjectionRequest(Asked, frozen=True):
+    """Whether the lead objects to being scored."""
+
+    objects: bool
+
+
+class IngestRequest(Asked, frozen=True):
+    """Events to take in, each judged on its own: a bad one does not keep the others out.
+
+    Fields of each: lead_id, event_type, occurred_at, and optionally channel, value, received_at, source, event_id.
+    Send an event_id of your own, so that a repeated event counts once.
+    """
+
+    events: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_INGESTED)]
+
+
+class EventAnswer(Struct, frozen=True, omit_defaults=True):
+    """What became of one event: accepted, duplicate or rejected. rejected_id: it is kept, and can be replayed."""
+
+    status: str
+    event_id: str | None = None
+    reason: str | None = None
+    rejected_id: int | None = None
+
+
+class IngestAnswer(Struct, frozen=True):
+    """Sent when all accepted events are on disk; accepted + duplicate + rejected = received, results in order.
+
+    ignored_fields: names in the events that are no field of one, and were not stored.
+    """
+
+    received: int
+    accepted: int
+    duplicate: int
+    rejected: int
+    results: list[EventAnswer]
+    ignored_fields: list[str]
+
+
+class Replay(Asked, frozen=True):
+    """A rejected event, repaired; null sends it again as it was."""
+
+    event: dict[str, Any] | None = None
+
+
+class RejectedEvent(Struct, frozen=True):
+    """An event that was kept out."""
+
+    id: int
+    reason: str
+    at: datetime
+    replayed_at: datetime | None
+    event: dict[str, Any]
+
+
+class RejectedPage(Struct, frozen=True):
+    """Rejected events by number; next: what to give as `after` for the next page."""
+
+    rejected: list[RejectedEvent]
+    next: int | None
+
+
+class ProfileVersion(Struct, frozen=True):
+    """A profile since a time."""
+
+    valid_from: datetime
+    account_id: str | None
+    profile: dict[str, str | float]
+
+
+class PastScore(Struct, frozen=True):
+    """A score that was given; it never changes."""
+
+    target: str
+    as_of: datetime
+    scored_at: datetime
+    probability: float
+    interval: tuple[float, float]
+    stage: str
+    model_version: str
+    model_digest: str
+
+
+class StageStep(Struct, frozen=True):
+    """A step from one stage to another, and why."""
+
+    target: str
+    at: datetime
+    before: str | None
+    after: str
+    cause: str
+    probability: float | None
+    model_version: str | None
+
+
+class PastEvent(Struct, frozen=True):
+    """An event as it counts: bot says whether a rule took it for a machine's."""
+
+    event_type: str
+    occurred_at: datetime
+    known_at: datetime
+    channel: str | None
+    value: float | None
+    bot: bool
+
+
+class LeadAnswer(Struct, frozen=True):
+    """What is known of a lead. history: its newest events, latest first; events: how many there are in all."""
+
+    lead_id: str
+    account_id: str | None
+    objection: bool
+    created_at: datetime
+    changed_at: datetime
+    events: int
+    profile: list[ProfileVersion]
+    history: list[PastEvent]
+    scores: list[PastScore]
+    stages: list[StageStep]
+
+
+class ListedLead(Struct, frozen=True):
+    """A lead in a list; stage and score as they were last recorded, null while there is none."""
+
+    lead_id: str
+    account_id: str | None
+    objection: bool
+    created_at: datetime
+    changed_at: datetime
+    stage: str | None
+    probability: float | None
+    interval: tuple[float, float] | None
+    as_of: datetime | None
+    model_version: str | None
+
+
+class LeadPage(Struct, frozen=True):
+    """A page of leads; next: the cursor of the next one, null for the last."""
+
+    leads: list[ListedLead]
+    next: str | None
+
+
+class ReceiptAnswer(Struct, frozen=True):
+    """A signed statement that a lead was erased; it holds no personal data. subject: keyed hash of the lead."""
+
+    id: str
+    subject: str
+    erased_at: datetime
+    removed: dict[str, int]
+    limits: list[str]
+    signature: str
+
+
+class ModelAnswer(Struct, frozen=True):
+    """The model that answers. refusal: why a newer one was not put in place, null when there is none."""
+
+    model: ModelName
+    target: str
+    horizon_days: int
+    trained_from: str
+    trained_to: str
+    thresholds: list[ThresholdUsed]
+    profile_columns: dict[str, str]
+    event_types: list[str]
+    refusal: str | None

@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from data.store import Store
 from serving.champion import Champion
 from serving.doors import Doors
 from serving.gauges import Gauges
@@ -25,10 +25,10 @@ class Services:
     """champion: the model that answers. store: leads and events. draining: set when the server is about to stop."""
 
     champion: Champion
-    store: Any
+    store: Store
     doors: Doors
     gauges: Gauges
     journal: Journal = field(default_factory=Journal)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     clock: Callable[[], int] = now_us
     draining: threading.Event = field(default_factory=threading.Event)

@@ -1,0 +1,120 @@
+"""Events that services send: taken in at least once, each with a result; rejected ones are kept and can be replayed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from data.contract import DataError
+from data.store_door import EventIn, EventResult
+from data.store_rejected import RejectedEvent as Kept
+from serving import once
+from serving.answers import json
+from serving.body import decode, read
+from serving.doors import needs
+from serving.examples import INGEST
+from serving.live import at
+from serving.openapi import describe, query
+from serving.problems import Refused
+from serving.queries import Query
+from serving.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
+from serving.services import Services
+
+router = APIRouter()
+SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
+AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
+FIELDS = frozenset(EventIn.__slots__)
+BODY = ("malformed", "too_slow", "too_large", "not_json", *once.REFUSALS)
+PAGE = (
+    query("after", "the number after which to go on", {"type": "integer", "minimum": 0, "maximum": 10**15}),
+    query("limit", "how many", {"type": "integer", "minimum": 1, "maximum": 1000}),
+)
+NUMBER = {
+    "name": "number",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1, "maximum": 10**15},
+}
+
+
+@router.post("/v1/events", openapi_extra=describe(IngestAnswer, IngestRequest, INGEST, BODY, parameters=[once.ABOUT]))
+@needs("ingest")
+async def add_events(request: Request) -> Response:
+    """Take events in; accepted ones are on disk when the answer is sent, and repeated ones count once."""
+    services: Services = request.app.state.services
+    body = await read(request, services.limits)
+    sent = decode(SENT, body).events
+    return await once.once(request, body, lambda: _add(services, sent))
+
+
+@router.get(
+    "/v1/events/rejected", openapi_extra=describe(RejectedPage, refusals=("invalid", "store_away"), parameters=PAGE)
+)
+@needs("ingest")
+async def rejected_events(request: Request) -> Response:
+    """Events that were kept out, with the reason, in the order in which they came."""
+    services: Services = request.app.state.services
+    asked = Query(request, "after", "limit")
+    after, limit = asked.whole("after", 0, 10**15, 0), asked.whole("limit", 1, 1000, 100)
+    kept = await run_in_threadpool(services.store.rejected.list, after, limit)
+    return json(RejectedPage([_shown(each) for each in kept], kept[-1].id if len(kept) == limit else None))
+
+
+@router.post(
+    "/v1/events/rejected/{number}/replay",
+    openapi_extra=describe(EventAnswer, Replay, {}, (*BODY, "not_found"), parameters=[NUMBER, once.ABOUT]),
+)
+@needs("ingest")
+async def replay_event(request: Request, number: str) -> Response:
+    """Send a rejected event again, repaired, or as it was when time has mended it."""
+    services: Services = request.app.state.services
+    which = int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0
+    body = await read(request, services.limits)
+    repaired = decode(AGAIN, body).event
+    return await once.once(request, body, lambda: _replay(services, which, repaired))
+
+
+def _add(services: Services, sent: Sequence[Mapping[str, Any]]) -> IngestAnswer:
+    events = [_event(each) for each in sent]
+    results = services.store.events.add(events, services.clock())
+    counts = Counter(each.status for each in results)
+    for status, count in counts.items():
+        services.gauges.ingested.labels(status).inc(count)
+    answers = [_answer(each) for each in results]
+    return IngestAnswer(len(sent), counts["accepted"], counts["duplicate"], counts["rejected"], answers, _ignored(sent))
+
+
+def _replay(services: Services, number: int, repaired: Mapping[str, Any] | None) -> EventAnswer:
+    try:
+        kept = services.store.rejected.get(number)
+    except DataError:
+        raise Refused("not_found", "there is no rejected event of this number") from None
+    event = kept.event if repaired is None else _event(repaired)
+    return _answer(services.store.rejected.replay(number, services.clock(), event))
+
+
+def _event(sent: Mapping[str, Any]) -> EventIn:
+    """An event with the fields that there are; the store judges it, whatever they hold."""
+    known = {name: sent[name] for name in FIELDS & sent.keys()}
+    return EventIn(**{"lead_id": None, "event_type": None, "occurred_at": None, **known})
+
+
+def _ignored(sent: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of fields that an event does not have: not stored, because they may hold anything, but told."""
+    names = {name for each in sent for name in each.keys() - FIELDS}
+    return sorted(name[:60] for name in names)[:20]
+
+
+def _answer(result: EventResult) -> EventAnswer:
+    return EventAnswer(**asdict(result))
+
+
+def _shown(kept: Kept) -> RejectedEvent:
+    replayed = None if kept.replayed_at is None else at(kept.replayed_at)
+    return RejectedEvent(kept.id, kept.reason, at(kept.at), replayed, asdict(kept.event))

@@ -1,0 +1,69 @@
+"""Scores of leads that the caller tells in the request: nothing is stored."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from serving.answers import json, many, single
+from serving.body import decode, read
+from serving.doors import needs
+from serving.examples import BATCH, LEAD
+from serving.live import Live
+from serving.openapi import describe, query
+from serving.queries import Query, extra_of
+from serving.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
+from serving.services import Services
+from serving.told import us
+
+router = APIRouter()
+ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)
+MANY: msgspec.json.Decoder[BatchRequest] = msgspec.json.Decoder(BatchRequest)
+NOTHING = Extra()
+REFUSALS = ("malformed", "conflict", "too_slow", "too_large", "not_json", "invalid", "not_ready")
+EXTRAS = (query("features", "whether to show the features"), query("reasons", "whether to give reasons, slower"))
+
+
+@router.post("/v1/score", openapi_extra=describe(ScoreAnswer, ScoreRequest, LEAD, REFUSALS, parameters=EXTRAS))
+@needs("score")
+async def score(request: Request) -> Response:
+    """How likely the lead that the body tells is to convert.
+
+    Reasons come in English or German by Accept-Language.
+    """
+    services: Services = request.app.state.services
+    extra = extra_of(request, Query(request, "features", "reasons"))
+    asked = decode(ONE, await read(request, services.limits))
+    live = services.champion.current()
+    if extra == NOTHING and len(asked.events) <= services.limits.inline_events:
+        return json(_score(services, live, asked, extra))
+    return json(await run_in_threadpool(_score, services, live, asked, extra))
+
+
+@router.post("/v1/score/batch", openapi_extra=describe(BatchAnswer, BatchRequest, BATCH, REFUSALS, parameters=EXTRAS))
+@needs("score")
+async def score_batch(request: Request) -> Response:
+    """The same for up to 1,000 leads, in their order, all by one model."""
+    services: Services = request.app.state.services
+    extra = extra_of(request, Query(request, "features", "reasons"))
+    body = await read(request, services.limits)
+    return await run_in_threadpool(_score_batch, services, body, extra)
+
+
+def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
+    as_of = services.clock() if asked.as_of is None else us(asked.as_of)
+    told = live.told([asked], [as_of])
+    scored = live.score(told, [as_of])
+    services.gauges.scored(live, scored)
+    return single(live, told, scored, as_of, live.unused(asked), extra)
+
+
+def _score_batch(services: Services, body: bytes, extra: Extra) -> Response:
+    asked, live = decode(MANY, body), services.champion.current()
+    default = services.clock() if asked.as_of is None else us(asked.as_of)
+    as_of = [default if each.as_of is None else us(each.as_of) for each in asked.leads]
+    told = live.told(asked.leads, as_of)
+    scored = live.score(told, as_of)
+    services.gauges.scored(live, scored)
+    return json(many(live, told, scored, as_of, [live.unused(each) for each in asked.leads], extra))

@@ -1,0 +1,135 @@
+"""Runs the server: opens the store, watches for the champion, answers, and stops without dropping a request."""
+
+from __future__ import annotations
+
+import gc
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from data.contract import UsageError
+from data.store import Store, open_store
+from serving.app import create_app
+from serving.champion import Champion
+from serving.doors import Caller, Doors, LockedDoors, OpenDoors
+from serving.gauges import Gauges
+from serving.journal import Journal
+from serving.limits import Limits
+from serving.services import Services
+from serving.shelf import Shelf
+from serving.sources import Source
+from serving.watcher import Watcher
+
+DRAIN_S = 0.5
+"""From the signal on, answers end their connection for so long before the door is shut."""
+GRACE_S = 8
+"""So long requests in flight may take after that."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to serve. source: where the champion comes from. shelf: folder for its copies. store: a database URL."""
+
+    source: Source
+    shelf: Path
+    store: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    insecure_local: bool = False
+    look_s: float = 10.0
+    limits: Limits = field(default_factory=Limits)
+
+
+class Server(uvicorn.Server):
+    """On a signal it first says goodbye: ready turns 503, and every answer asks the client to come by anew."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self.services = services
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, a second one stops at once."""
+        if self.services.draining.is_set():
+            super().handle_exit(sig, frame)
+            return
+        self.services.draining.set()
+        self.services.journal.write("stopping", signal=sig)
+        timer = threading.Timer(DRAIN_S, super().handle_exit, (sig, frame))
+        timer.daemon = True
+        timer.start()
+
+
+def serve(options: Options) -> None:
+    """Serves until a signal comes. Raises UsageError for options that would leave the door open, DataError, StoreAway."""
+    if options.insecure_local and not is_loopback(options.host):
+        raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
+    listening = _listen(options.host, options.port)
+    journal, gauges, champion = Journal(), Gauges(), Champion()
+    champion.on_swap = gauges.serves
+    with open_store(options.store) as store:
+        watcher = Watcher(options.source, Shelf(options.shelf), champion, gauges, journal, options.look_s)
+        watcher.start()
+        doors: Doors = OpenDoors() if options.insecure_local else LockedDoors(_verifier(store))
+        services = Services(champion, store, doors, gauges, journal, options.limits)
+        journal.write("listening", host=options.host, port=listening.getsockname()[1])
+        # What is here now stays: the collector need not look at it while requests wait.
+        gc.collect()
+        gc.freeze()
+        Server(_config(services), services).run(sockets=[listening])
+        watcher.stop()
+        journal.write("stopped")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0"), is_loopback("example.org")
+    (True, True, False, False)
+    """
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _config(services: Services) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(services),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise UsageError(
+            f"--host {host} --port {port} cannot be listened on ({error.strerror}); take another"
+        ) from None
+    return listening
+
+
+def _verifier(store: Store) -> Callable[[str], Caller | None]:
+    def verify(secret: str) -> Caller | None:
+        key = store.keys.verify(secret)
+        return None if key is None else Caller(key.prefix, key.role)
+
+    return verify
