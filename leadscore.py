@@ -238,6 +238,65 @@ def demo(
     screen.tell(f"  MLflow   .venv/bin/mlflow ui --backend-store-uri {workspace.registry.address}")
 
 
+@app.command()
+def serve(
+    config: Config = None,
+    var: Var = Path("var"),
+    artifact: Annotated[Path | None, typer.Option(help="serve this artifact's folder; default: the champion")] = None,
+    store: Annotated[str | None, typer.Option(help="database URL; default sqlite:///VAR/store.db")] = None,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
+    look: Annotated[float, typer.Option(min=0.1, help="seconds between looks for a new champion")] = 10.0,
+    insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
+) -> None:
+    """Answer requests in real time with the champion, until a signal comes."""
+    from serving.server import Options, serve
+    from serving.sources import FolderSource, RegistrySource
+    from settings import read_settings, settings_path
+    from training.registry import CHAMPION, Registry
+
+    name = read_settings(settings_path(config)).model_name
+    source = FolderSource(artifact, name) if artifact else RegistrySource(var, Registry(var).uri, name, CHAMPION)
+    serve(
+        Options(source, var / "serving" / name, store or f"sqlite:///{var}/store.db", host, port, insecure_local, look)
+    )
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="number of a registered version")],
+    reason: Annotated[str, typer.Option(help="why; noted in the registry")] = "promoted by hand",
+    config: Config = None,
+    var: Var = Path("var"),
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion; servers take it up within seconds."""
+    from serving.promotion import promote
+
+    screen, workspace = Screen(quiet, as_json), _workspace(var, config)
+    before = promote(workspace.registry, workspace.model_name, version, reason)
+    screen.tell(f"version {version} of {workspace.model_name} is champion" + (f", after {before}" if before else ""))
+    screen.result({"name": workspace.model_name, "version": version, "before": before})
+
+
+@app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="why; noted in the registry")] = "rolled back by hand",
+    config: Config = None,
+    var: Var = Path("var"),
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the former champion champion again."""
+    from serving.promotion import rollback
+
+    screen, workspace = Screen(quiet, as_json), _workspace(var, config)
+    before, now = rollback(workspace.registry, workspace.model_name, reason)
+    screen.tell(f"version {now} of {workspace.model_name} is champion again, instead of {before}")
+    screen.result({"name": workspace.model_name, "version": now, "before": before})
+
+
 def main() -> None:
     """Runs a command; errors a user can mend are one line on standard error, exit code 2 (usage) or 3 (data)."""
     # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -15,7 +15,9 @@ from data.eventlog import EventLog
 from features.catalogue import default_catalogue, from_json
 from features.definitions import Definition
 from features.moments import MomentPolicy, Target
-from training.train import Promise, TrainingPlan
+
+if TYPE_CHECKING:
+    from training.train import TrainingPlan
 
 
 class Section(BaseModel):
@@ -131,8 +133,16 @@ class Settings(BaseSettings):
         return Target(self.target, **self.targets[self.target].model_dump())
 
     @property
+    def model_name(self) -> str:
+        """The name of the registered model for the target."""
+        return f"leadscore-{self.target}"
+
+    @property
     def training_plan(self) -> TrainingPlan:
         """How to train, as the pipeline wants it."""
+        # Imported late: a server reads settings too, and does without LightGBM's 100 MB.
+        from training.train import Promise, TrainingPlan
+
         training = self.training
         parameters = {
             "n_folds": training.folds,
@@ -181,6 +191,12 @@ def read_settings(path: Path | None) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise UsageError(f"{path}: {_explained(error)}") from None
+
+
+def settings_path(config: Path | None) -> Path | None:
+    """The settings file: as given, or leadscore.toml where there is one."""
+    default = Path("leadscore.toml")
+    return config or (default if default.exists() else None)
 
 
 def _explained(error: ValidationError) -> str:

@@ -9,13 +9,11 @@ from pathlib import Path
 from data.eventlog import EventLog
 from features.cluster import on_cluster
 from features.training_set import Progress, Recipe, TrainingSet, build
-from settings import Settings, read_settings
+from settings import Settings, read_settings, settings_path
 from training.evaluation import Truth
 from training.pipeline import day
 from training.registry import Registered, Registry
 from training.review import beside_truth, predictions
-
-SETTINGS = Path("leadscore.toml")
 
 
 @dataclass(frozen=True)
@@ -32,13 +30,12 @@ class Workspace:
 
         Makes nothing and needs nothing to be there yet. Raises UsageError for settings that cannot be followed.
         """
-        default = SETTINGS if SETTINGS.exists() else None
-        return Workspace(root, log or root / "log", read_settings(config or default))
+        return Workspace(root, log or root / "log", read_settings(settings_path(config)))
 
     @property
     def model_name(self) -> str:
         """The name of the registered model."""
-        return f"leadscore-{self.settings.target}"
+        return self.settings.model_name
 
     @property
     def training_set_path(self) -> Path:

@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
 
 
 def serve(options: Options) -> None:
-    """Serves until a signal comes. Raises UsageError for options that would leave the door open, DataError, StoreAway."""
+    """Serves until a signal comes. Raises UsageError for options that would leave the door open, and StoreAway."""
     if options.insecure_local and not is_loopback(options.host):
         raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
     listening = _listen(options.host, options.port)

@@ -8,12 +8,14 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training.evidence import Evidence
-from training.model import LeadConversionClassifier
 from training.standalone import FORMAT
 from training.thresholds import Threshold
+
+if TYPE_CHECKING:
+    from training.model import LeadConversionClassifier
 
 CODE = Path(__file__).with_name("standalone.py")
 

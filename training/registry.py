@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from data.contract import DataError, UsageError
 from training.artifact import digest_of
 from training.standalone import ArtifactError, Model, load
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, FORMER = "champion", "challenger", "former"
 SAFE = {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -82,6 +81,9 @@ class Registry:
 
     def log_model(self, mlflow: Any, name: str, folder: Path, judge: Path, example: pa.Table) -> str:
         """Logs an artifact as a pyfunc from code with signature and input example; returns the new version."""
+        # Imported late: who only looks a model up, as a server does, needs none of its 45 MB.
+        import pandas as pd
+
         frame = example.to_pandas().astype(dict.fromkeys(_categories(example), "object"))
         output = pd.DataFrame({"probability": np.zeros(len(frame))})
         info = mlflow.pyfunc.log_model(
@@ -104,31 +106,26 @@ class Registry:
         return str(made.version)
 
     def alias(self, name: str, version: str, alias: str, reason: str) -> None:
-        """Points an alias at a version and notes why."""
+        """Points an alias at a version and notes why; the champion that another one replaces becomes `former`."""
         with self._mlflow() as mlflow:
             client = mlflow.MlflowClient()
+            before = _version_of(mlflow, name, CHAMPION)
+            if alias == CHAMPION and before is not None and str(before.version) != version:
+                client.set_registered_model_alias(name, FORMER, before.version)
             client.set_model_version_tag(name, version, "reason", reason)
             client.set_registered_model_alias(name, alias, version)
 
     def find(self, name: str, alias: str = CHAMPION) -> Registered | None:
         """The version that an alias points at, None when there is none. Raises DataError when the store is away."""
         with self._mlflow() as mlflow:
-            try:
-                version = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
-            except mlflow.exceptions.MlflowException as error:
-                if error.error_code in ABSENT:
-                    return None
-                raise
-            return Registered(
-                name,
-                str(version.version),
-                alias,
-                version.run_id,
-                self._local(mlflow, f"models:/{name}/{version.version}") / "artifacts" / "model",
-                self._local(mlflow, f"runs:/{version.run_id}/judge"),
-                version.tags.get("artifact_digest", ""),
-                version.tags.get("judge_digest", ""),
-            )
+            version = _version_of(mlflow, name, alias)
+            return None if version is None else self._registered(mlflow, version, alias)
+
+    def get(self, name: str, number: str) -> Registered | None:
+        """A version by its number, None when there is none. Raises DataError when the store is away."""
+        with self._mlflow() as mlflow:
+            version = _or_none(mlflow, lambda: mlflow.MlflowClient().get_model_version(name, number))
+            return None if version is None else self._registered(mlflow, version, "")
 
     def champion(self, name: str) -> Registered:
         """The champion. Raises DataError when nothing has been trained yet."""
@@ -136,6 +133,19 @@ class Registry:
         if found is None:
             raise DataError(f"there is no champion for {name!r} in {self.address}; run `leadscore train` first")
         return found
+
+    def _registered(self, mlflow: Any, version: Any, alias: str) -> Registered:
+        """A version of MLflow's with its artifacts at hand."""
+        return Registered(
+            version.name,
+            str(version.version),
+            alias,
+            version.run_id,
+            self._local(mlflow, f"models:/{version.name}/{version.version}") / "artifacts" / "model",
+            self._local(mlflow, f"runs:/{version.run_id}/judge"),
+            version.tags.get("artifact_digest", ""),
+            version.tags.get("judge_digest", ""),
+        )
 
     def _local(self, mlflow: Any, uri: str) -> Path:
         """The folder of an artifact, copied into the workspace's cache."""
@@ -163,6 +173,20 @@ class Registry:
         except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
             why = next(iter(str(error).splitlines()), type(error).__name__)
             raise DataError(f"MLflow at {self.address} cannot do that: {why[:200]}") from None
+
+
+def _version_of(mlflow: Any, name: str, alias: str) -> Any:
+    return _or_none(mlflow, lambda: mlflow.MlflowClient().get_model_version_by_alias(name, alias))
+
+
+def _or_none(mlflow: Any, ask: Callable[[], Any]) -> Any:
+    """What MLflow answers, None when it does not have that."""
+    try:
+        return ask()
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code in ABSENT:
+            return None
+        raise
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
