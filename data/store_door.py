@@ -168,7 +168,7 @@ def as_text(event: EventIn) -> str:
 
 def from_text(text: str) -> EventIn:
     """Inverse of `as_text`, but for what was cut."""
-    return EventIn(**json.loads(text))
+    return EventIn(**{"lead_id": None, "event_type": None, "occurred_at": None, **json.loads(text)})
 
 
 def _value(given: Any) -> float | None:

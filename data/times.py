@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import duckdb
-
 from data.contract import AHEAD, US_PER_SECOND
 from data.masking import masked_time_sql
 from data.quoting import quoted
@@ -69,6 +67,9 @@ class Times:
 
 def known_zone(name: str) -> bool:
     """Whether it is an IANA time zone, as the engine that converts times knows them."""
+    # Imported late, here and below: a server reads mappings' rules too, and never needs the engine.
+    import duckdb
+
     query = "SELECT count(*) FROM pg_timezone_names() WHERE name = ?"
     with duckdb.connect() as con:
         return bool(con.execute(query, [name]).fetchall()[0][0])
@@ -78,6 +79,8 @@ def known_format(text: str) -> bool:
     """Whether it is a time format that the engine can read."""
     if text in EPOCHS:
         return True
+    import duckdb
+
     try:
         with duckdb.connect() as con:
             con.execute(f"SELECT try_strptime('', {quoted(text)})")

@@ -56,13 +56,16 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, a second one stops at once."""
         if self.services.draining.is_set():
-            super().handle_exit(sig, frame)
+            self.force_exit = True
             return
         self.services.draining.set()
-        self.services.journal.write("stopping", signal=sig)
-        timer = threading.Timer(DRAIN_S, super().handle_exit, (sig, frame))
+        timer = threading.Timer(DRAIN_S, self._shut)
         timer.daemon = True
         timer.start()
+
+    def _shut(self) -> None:
+        self.services.journal.write("stopping")
+        self.should_exit = True
 
 
 def serve(options: Options) -> None:
@@ -83,6 +86,7 @@ def serve(options: Options) -> None:
         gc.freeze()
         Server(_config(services), services).run(sockets=[listening])
         watcher.stop()
+        gc.unfreeze()
         journal.write("stopped")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from data.contract import DataError
-from serving.live import Live
+from serving.live import Live, Scored
 from serving.schemas import ScoreRequest
 
 SECONDS = 120
@@ -34,14 +34,17 @@ def try_out(folder: Path) -> None:
         raise DataError(f"{(last or ['the trial gave no reason'])[0][:300]}")
 
 
-def warm(live: Live) -> None:
-    """Scores and explains an empty lead, so that everything is compiled and loaded. Raises DataError for no number."""
-    told = live.told([ScoreRequest()], [0])
-    scored = live.score(told, [0])
-    explained = live.predictor.contributions(scored.matrix)
-    total = float(explained.sum())
+def warm(live: Live) -> Scored:
+    """Scores an empty lead, so that everything is compiled and loaded. Raises DataError for no probability."""
+    scored = live.score(live.told([ScoreRequest()], [0]), [0])
     if not (np.isfinite(scored.probability).all() and 0 < scored.probability[0] < 1):
         raise DataError("the model gives no probability; train again")
+    return scored
+
+
+def explain(live: Live, scored: Scored) -> None:
+    """Explains scores. Raises DataError when the explanation is not one of them."""
+    total = float(live.predictor.contributions(scored.matrix)[0].sum())
     if abs(total - float(live.predictor.parts(scored.matrix)[0, 0])) > 1e-6:
         raise DataError("the model's explanation does not add up to its score; train again")
 
@@ -49,7 +52,8 @@ def warm(live: Live) -> None:
 def main(folder: str) -> int:
     """The trial itself; the reason of a failure is the last line on standard error."""
     try:
-        warm(Live.load(Path(folder), "trial", "0"))
+        live = Live.load(Path(folder), "trial", "0")
+        explain(live, warm(live))
     except Exception as error:
         print(error, file=sys.stderr)  # noqa: T201 -- read by `try_out`
         return 1
