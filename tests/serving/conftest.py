@@ -1,0 +1,70 @@
+"""A small model, and servers with it: within the test's process, or as a process of their own."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from data.store import Store, open_store
+from serving.app import create_app
+from serving.champion import Champion
+from serving.doors import OpenDoors
+from serving.gauges import Gauges
+from serving.journal import Journal
+from serving.limits import Limits
+from serving.live import Live
+from serving.services import Services
+from tests.serving.inside import Inside
+from tests.serving.server_process import ServerProcess, running
+from tests.serving.workshop import Workshop, made
+
+Starts = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Made once, also when several processes run tests."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return made(shared / "workshop")
+
+
+@pytest.fixture(scope="session")
+def live(workshop: Workshop) -> Live:
+    """The small model, loaded."""
+    return Live.load(workshop.artifact, "leadscore-conversion", "1")
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store on SQLite."""
+    with open_store(f"sqlite:///{tmp_path / 'store.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def services(live: Live, own_store: Store) -> Services:
+    """What a server within the test's process is made of; everybody may do everything."""
+    gauges, champion = Gauges(), Champion()
+    champion.on_swap = gauges.serves
+    champion.swap(live)
+    return Services(champion, own_store, OpenDoors(), gauges, Journal(io.StringIO()), Limits())
+
+
+@pytest.fixture
+def inside(services: Services) -> Iterator[Inside]:
+    """Asks a server within the test's process."""
+    with closing(Inside(create_app(services))) as asked:
+        yield asked
+
+
+@pytest.fixture
+def start(workshop: Workshop, tmp_path: Path) -> Iterator[Starts]:
+    """Starts real servers, which are stopped after the test; takes options of `running`."""
+    with running(workshop, tmp_path) as starts:
+        yield starts

@@ -1,0 +1,104 @@
+"""A real server in a process of its own, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.conftest import REPOSITORY
+from tests.serving.workshop import Workshop
+
+PATIENCE_S = 120
+
+
+@dataclass
+class ServerProcess:
+    """A server that has been started. `log` is the file that its journal goes to."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str
+
+    def journal(self) -> list[dict[str, Any]]:
+        """The lines that it has written; a line that is no JSON becomes {"event": "no JSON"}."""
+        return [_parsed(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+
+    def ready(self) -> None:
+        """Waits until it is ready."""
+        self.until(lambda: httpx.get(f"{self.url}/v2/health/ready").status_code == 200)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Waits until something holds."""
+        end = time.monotonic() + PATIENCE_S
+        while not holds():
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise TimeoutError(f"it does not come about; the server said: {self.log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """Asks it to stop; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+
+@contextmanager
+def running(workshop: Workshop, folder: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Yields a function that starts servers below `folder`; they are stopped at the end."""
+    started: list[ServerProcess] = []
+
+    def start(
+        *options: str, artifact: Path | None = workshop.artifact, environment: dict[str, str] | None = None
+    ) -> ServerProcess:
+        server = _start(folder, len(started), artifact, options, environment or {})
+        started.append(server)
+        return server
+
+    try:
+        yield start
+    finally:
+        for each in started:
+            each.process.kill()
+            each.process.wait()
+
+
+def _start(
+    folder: Path, number: int, artifact: Path | None, options: tuple[str, ...], environment: dict[str, str]
+) -> ServerProcess:
+    log = folder / f"server-{number}.log"
+    source = [] if artifact is None else ["--artifact", str(artifact)]
+    keys = [] if "--keys" in options else ["--insecure-local"]
+    rest = [each for each in options if each != "--keys"]
+    command = ["leadscore.py", "serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, *command, *source, *keys, *rest],
+            cwd=REPOSITORY,
+            stdout=out,
+            stderr=out,
+            env=os.environ | environment,
+        )
+    server = ServerProcess(process, log, "")
+    server.until(lambda: any(each["event"] == "listening" for each in server.journal()))
+    port = next(each["port"] for each in server.journal() if each["event"] == "listening")
+    server.url = f"http://127.0.0.1:{port}"
+    return server
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(line)
+        return found
+    except ValueError:
+        return {"event": "no JSON", "line": line}
