@@ -13,6 +13,7 @@ import typer
 
 from console import Screen
 from data.contract import DataError, UsageError
+from store_commands import forget, keys, rescore, take_in
 
 if TYPE_CHECKING:
     from data.ingest import Counts, IngestReport
@@ -23,12 +24,17 @@ if TYPE_CHECKING:
 
 DEMO = Path(__file__).with_name("leadscore.toml")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(keys, name="keys")
+app.command()(forget)
 
 Config = Annotated[Path | None, typer.Option(help="settings file; default leadscore.toml where there is one")]
 Var = Annotated[Path, typer.Option(help="workspace: event log, training set, models, reports")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="results only")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON value instead of tables")]
 Log = Annotated[Path | None, typer.Option(help="event log; default VAR/log")]
+FromStore = Annotated[
+    str | None, typer.Option("--store", help="take in the serving database first: sqlite:///PATH or postgresql://…")
+]
 Cluster = Annotated[str | None, typer.Option(help="address of a running Dask scheduler, tcp://HOST:PORT")]
 
 
@@ -63,11 +69,16 @@ def simulate(
 
 @app.command()
 def ingest(
-    mapping: Annotated[str, typer.Option(help="mapping file, or a shipped one: simulated, bpic2012, online_retail")],
-    events: Annotated[list[str], typer.Option(help="CSV, JSON lines, Parquet file, or database URL; repeatable")],
+    mapping: Annotated[
+        str | None, typer.Option(help="file, or a shipped one: simulated, bpic2012, online_retail")
+    ] = None,
+    events: Annotated[
+        list[str] | None, typer.Option(help="CSV, JSON lines, Parquet, or database URL; repeatable")
+    ] = None,
     leads: Annotated[list[str] | None, typer.Option(help="the same for profiles")] = None,
     var: Var = Path("var"),
     log: Log = None,
+    store: FromStore = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -75,9 +86,16 @@ def ingest(
     from data.ingest import ingest
     from data.mapping import read_mapping
 
-    screen = Screen(quiet, as_json)
-    with screen.progress("ingesting") as step:
-        report = ingest(log or var / "log", read_mapping(mapping), events, leads or [], progress=step)
+    screen, log_path = Screen(quiet, as_json), log or var / "log"
+    if store is not None and (events or leads):
+        raise UsageError("--store and --events do not go together; ingest one after the other")
+    if store is not None:
+        report = take_in(screen, store, log_path, mapping)
+    elif mapping is None or not events:
+        raise UsageError("nothing to ingest; give --mapping and --events, or --store")
+    else:
+        with screen.progress("ingesting") as step:
+            report = ingest(log_path, read_mapping(mapping), events, leads or [], progress=step)
     head = ["", "received", "accepted", "duplicate", "rejected"]
     rows = [[name, *(f"{n:,}" for n in asdict(counts).values())] for name, counts in _kinds(report)]
     screen.table("rows", head, rows)
@@ -96,6 +114,7 @@ def features(
     lead: Annotated[str | None, typer.Option(help="show what is known of this lead instead")] = None,
     as_of: Annotated[str | None, typer.Option(help="the moment to show; default: the end of the log")] = None,
     cluster: Cluster = None,
+    store: FromStore = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -106,6 +125,8 @@ def features(
         return
     if as_of is not None:
         raise UsageError("--as-of shows one lead at a moment; name the lead with --lead")
+    if store is not None:
+        take_in(screen, store, workspace.log_path)
     made = _build(screen, workspace, cluster)
     screen.tell(
         f"{made.moments:,} moments, {made.mature:,} mature, {made.positives:,} converted, {made.censored:,} censored; "
@@ -121,6 +142,7 @@ def train(
     var: Var = Path("var"),
     log: Log = None,
     cluster: Cluster = None,
+    store: FromStore = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -129,6 +151,8 @@ def train(
 
     screen, workspace = Screen(quiet, as_json), _workspace(var, config, log)
     settings = workspace.settings
+    if store is not None:
+        take_in(screen, store, workspace.log_path)
     made = _build(screen, workspace, cluster)
     with screen.stages(STAGES + (settings.training.tuning_minutes > 0)) as say:
         outcome = train_and_register(
@@ -175,21 +199,27 @@ def evaluate(
 
 @app.command()
 def score(
-    out: Annotated[Path, typer.Option(help="file to write, .csv or .parquet")],
+    out: Annotated[Path | None, typer.Option(help="file to write, .csv or .parquet")] = None,
     config: Config = None,
     var: Var = Path("var"),
     log: Log = None,
     as_of: Annotated[str | None, typer.Option(help="score as of this moment; default: the end of the log")] = None,
     language: Annotated[Literal["en", "de"], typer.Option(help="of reasons and sentences")] = "en",
     top: Annotated[int, typer.Option(min=0, help="leads to print")] = 10,
+    store: Annotated[str | None, typer.Option(help="score the leads of this serving database instead, now")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score every open lead, with reasons."""
+    """Score every open lead, with reasons; with --store into the serving database's score history."""
     from serving.batch import check_out, parse_as_of, score_log, told, write_scores
     from serving.scorer import Scorer
 
     screen, workspace = Screen(quiet, as_json), _workspace(var, config, log)
+    if store is not None:
+        rescore(screen, store, workspace)
+        return
+    if out is None:
+        raise UsageError("nowhere to write to; give --out scores.csv, or --store")
     check_out(out)
     moment = None if as_of is None else parse_as_of(as_of)
     events, champion = workspace.event_log(), workspace.champion()

@@ -19,6 +19,12 @@ from data.merge import LAYOUT
 LEAD = "lead_id"
 
 
+def erase_from_files(folder: Path, log_path: Path, lead_id: str) -> dict[str, int]:
+    """Takes a lead out of the event log and of all tables below a workspace's folder; says how many rows of each."""
+    in_log = erase_from_log(log_path, lead_id)
+    return {"event log": in_log, "exports": erase_from_tables(folder, lead_id, log_path)}
+
+
 def erase_from_log(log_path: Path, lead_id: str) -> int:
     """Publishes a generation of the log without the lead, and removes the old one; says how many rows were taken out.
 

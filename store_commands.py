@@ -1,0 +1,125 @@
+"""The commands that work on the store: keys, forget, and what `--store` means to ingest, train and score."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console import Screen
+
+if TYPE_CHECKING:
+    from data.ingest import IngestReport
+    from workspace import Workspace
+
+StoreUrl = Annotated[str, typer.Option("--store", help="sqlite:///PATH or postgresql://USER@HOST/DATABASE")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="results only")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON value instead of tables")]
+DEFAULT = "sqlite:///var/store.db"
+WHO = "command line"
+keys = typer.Typer(no_args_is_help=True, help="API keys of the server: create, list, revoke.")
+
+
+def now_us() -> int:
+    """The clock, µs UTC."""
+    return time.time_ns() // 1000
+
+
+@keys.command()
+def create(
+    role: Annotated[str, typer.Argument(help="score, ingest, read or admin")],
+    label: Annotated[str, typer.Argument(help="whose it is, to know it again in the list")],
+    store: StoreUrl = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Create a key and show it, this once."""
+    from data.store import open_store
+
+    screen = Screen(as_json=as_json)
+    with open_store(store) as opened:
+        secret = opened.keys.create(role, label, now_us())
+        opened.audit.add(WHO, "create key", now_us())
+    screen.tell(secret)
+    screen.say("keep it now: it is stored as a hash and cannot be shown again")
+    screen.result({"key": secret, "role": role, "label": label})
+
+
+@keys.command(name="list")
+def list_keys(store: StoreUrl = DEFAULT, as_json: AsJson = False) -> None:
+    """List keys, without their secrets."""
+    from data.store import open_store
+
+    screen = Screen(as_json=as_json)
+    with open_store(store) as opened:
+        found = opened.keys.list()
+    rows = [[each.prefix, each.role, each.label, "valid" if each.revoked_at is None else "revoked"] for each in found]
+    screen.table("keys", ["key", "role", "label", ""], rows)
+    screen.result([asdict(each) for each in found])
+
+
+@keys.command()
+def revoke(
+    key: Annotated[str, typer.Argument(help="as the list shows it: the part after ls_")], store: StoreUrl = DEFAULT
+) -> None:
+    """Revoke a key: from now on it opens nothing."""
+    from data.store import open_store
+
+    with open_store(store) as opened:
+        opened.keys.revoke(key, now_us())
+        opened.audit.add(WHO, "revoke key", now_us())
+    Screen().tell(f"{key} is revoked")
+
+
+def forget(
+    lead: Annotated[str, typer.Argument(help="id of the lead")],
+    store: StoreUrl = DEFAULT,
+    var: Annotated[Path, typer.Option(help="workspace: event log, training sets, exports")] = Path("var"),
+    log: Annotated[Path | None, typer.Option(help="event log; default VAR/log")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a lead from store, event log and exports, refuse it from now on, and show the signed receipt."""
+    from data.erasure import erase_from_files
+    from data.store import open_store
+
+    screen = Screen(quiet, as_json)
+    with open_store(store) as opened:
+        receipt = opened.erasure.forget(
+            lead, WHO, now_us(), lambda lead_id: erase_from_files(var, log or var / "log", lead_id)
+        )
+    removed = [[name, f"{count:,}"] for name, count in receipt.removed.items() if count]
+    screen.table("erased", ["where", "rows"], removed or [["nothing was known of this lead", "0"]])
+    for limit in receipt.limits:
+        screen.tell(f"note: {limit}")
+    screen.tell(f"receipt {receipt.id}: {receipt.subject} signed {receipt.signature}")
+    screen.result(asdict(receipt))
+
+
+def take_in(screen: Screen, url: str, log_path: Path, mapping: str | None = None) -> IngestReport:
+    """Brings the store into the event log."""
+    from data.mapping import read_mapping
+    from data.store import open_store
+    from data.store_export import ingest_store
+
+    base = None if mapping is None else read_mapping(mapping)
+    with open_store(url) as opened, screen.progress("taking in the store") as step:
+        return ingest_store(log_path, opened.database, base, step)
+
+
+def rescore(screen: Screen, url: str, workspace: Workspace) -> None:
+    """Scores all leads of the store with the champion."""
+    from data.store import open_store
+    from serving.rescoring import Rescorer
+    from serving.scorer import Scorer
+    from training.artifact import digest_of
+
+    champion = workspace.champion()
+    scorer = Scorer(champion.load())
+    with open_store(url) as opened, screen.progress("scoring the store") as step:
+        done = Rescorer(opened, scorer, champion.version, digest_of(champion.folder)).run(now_us, step)
+    resumed = f", {done.resumed:,} of them by an earlier run that was cut off" if done.resumed else ""
+    screen.tell(f"{done.scored:,} open leads of {done.leads:,} scored by version {champion.version}{resumed}")
+    screen.result({**asdict(done), "model": champion.name, "version": champion.version})
