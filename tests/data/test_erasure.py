@@ -1,0 +1,123 @@
+"""Erasure from files: the event log stays a log, without the lead; tables lose its rows and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data.contract import DataError, UsageError
+from data.erasure import erase_from_files, erase_from_log, erase_from_tables
+from data.eventlog import EventLog
+from data.ingest import ingest
+from data.mapping import read_mapping
+from data.simulate import FunnelOptions, simulate
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> EventLog:
+    folder = tmp_path / "demo"
+    simulate(folder, FunnelOptions(leads=60, seed=5, days=120))
+    log_path = tmp_path / "log"
+    ingest(log_path, read_mapping("simulated"), [str(folder / "events.csv")], [str(folder / "leads.csv")], buckets=3)
+    return EventLog.open(log_path)
+
+
+def some_lead(log: EventLog) -> str:
+    """One in the middle of a bucket, with events."""
+    leads = pq.read_table(log.file("leads", 1)).to_pylist()
+    return str(next(each["lead_id"] for each in leads[len(leads) // 2 :] if each["events"] > 3))
+
+
+def test_the_log_without_the_lead_is_the_log_of_everybody_else(log: EventLog, tmp_path: Path) -> None:
+    lead, before = some_lead(log), {}
+    others = [
+        e for n in range(3) for e in pq.read_table(log.file("leads", n)).column("lead_id").to_pylist() if e != lead
+    ]
+    for each in others:
+        before[each] = log.find(each)
+    theirs = log.find(lead)
+    assert erase_from_log(log.path, lead) >= 1 + theirs.n_events + len(theirs.profiles.valid_from)
+    after = EventLog.open(log.path)
+    assert (after.n_leads, after.n_events) == (log.n_leads - 1, log.n_events - theirs.n_events)
+    assert after.digest != log.digest
+    assert after.vocabulary == log.vocabulary
+    assert after.bots == log.bots
+    with pytest.raises(DataError, match="is not in"):
+        after.find(lead)
+    for each in others:
+        now = after.find(each)
+        for name in ("known_at", "occurred_at", "value", "bot"):
+            assert np.array_equal(getattr(now, name), getattr(before[each], name), equal_nan=name == "value")
+        assert [now.types[n] for n in now.event_type] == [before[each].types[n] for n in before[each].event_type]
+        assert now.profiles.columns.to_pylist() == before[each].profiles.columns.to_pylist()
+    assert [path.name for path in log.path.glob("generation-*")] == [after.generation]
+
+
+def test_no_value_of_the_lead_is_left_in_any_file(log: EventLog, tmp_path: Path) -> None:
+    """Values are looked for in the decoded tables and, uncompressed, in the dictionaries of the files."""
+    lead = some_lead(log)
+    pq.write_table(pa.table({"lead_id": [lead, "L1"], "x": [1, 2]}), tmp_path / "scores.parquet")
+    erased = erase_from_files(tmp_path, log.path, lead)
+    assert erased["event log"] > 4
+    assert erased["exports"] > 4
+    for path in tmp_path.rglob("*"):
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            assert lead not in str(table.to_pydict())
+            statistics = [pq.read_metadata(path).row_group(0).column(n).statistics for n in range(table.num_columns)]
+            assert lead not in str(statistics)
+        elif path.is_file() and path.name != "truth.parquet":
+            assert lead.encode() not in path.read_bytes(), path
+
+
+def test_ingesting_goes_on_after_an_erasure(log: EventLog, tmp_path: Path) -> None:
+    """What the exports still held of the lead was taken out of them too, so it does not come back."""
+    lead = some_lead(log)
+    erase_from_files(tmp_path, log.path, lead)
+    again = EventLog.open(log.path)
+    report = ingest(log.path, read_mapping("simulated"), [str(tmp_path / "demo" / "events.csv")])
+    assert report.events.accepted == 0
+    assert report.events.duplicate > 100
+    assert EventLog.open(log.path).n_events == again.n_events
+
+
+def test_nothing_happens_where_the_lead_is_not(log: EventLog, tmp_path: Path) -> None:
+    assert erase_from_log(log.path, "nobody") == 0
+    assert EventLog.open(log.path) == log
+    assert erase_from_log(tmp_path / "nowhere", "nobody") == 0
+
+
+def test_while_an_ingest_runs_it_says_so(log: EventLog) -> None:
+    with (log.path / "writer.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="another ingest"):
+            erase_from_log(log.path, some_lead(log))
+    assert EventLog.open(log.path) == log
+
+
+def test_tables_lose_the_leads_rows_and_not_a_byte_else(tmp_path: Path) -> None:
+    lines = ["lead_id,note\r\n", 'L1,"a, b"\r\n', "L10,x\r\n", "L2,L1\r\n", "L3,\xe4\r\n", "L1\r\n", "L4,y"]
+    (tmp_path / "a.csv").write_bytes("".join(lines).encode("latin-1"))
+    (tmp_path / "b.csv").write_text("id,note\nL1,x\n")
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "c.csv").write_text("lead_id\nL1\n")
+    table = pa.table({"lead_id": pa.array(["L1", "L2", "L1"]).dictionary_encode(), "x": [1, 2, 3]})
+    pq.write_table(table.replace_schema_metadata({"recipe": "r"}), tmp_path / "d.parquet")
+    assert erase_from_tables(tmp_path, "L1", tmp_path / "log") == 5
+    kept = [lines[n] for n in (0, 2, 4, 6)]
+    assert (tmp_path / "a.csv").read_bytes() == "".join(kept).encode("latin-1")
+    assert (tmp_path / "b.csv").read_text() == "id,note\nL1,x\n"
+    assert (tmp_path / "log" / "c.csv").read_text() == "lead_id\nL1\n"
+    kept_table = pq.read_table(tmp_path / "d.parquet")
+    assert kept_table.to_pylist() == [{"lead_id": "L2", "x": 2}]
+    assert kept_table.schema.metadata[b"recipe"] == b"r"
+    assert b"L1" not in (tmp_path / "d.parquet").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv", "d.parquet", "log"]
+    with (tmp_path / "a.csv").open(encoding="latin-1", newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["lead_id", "L10", "L3", "L4"]

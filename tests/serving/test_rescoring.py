@@ -1,0 +1,136 @@
+"""Score all: the scores of the batch scorer, in the store, with causes; goes on where it was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pyarrow.parquet as pq
+import pytest
+
+from data.contract import US_PER_DAY
+from data.eventlog import EventLog
+from data.store import Store
+from data.store_door import EventIn
+from data.store_listing import Filters
+from features.kernel import Moments
+from features.moments import open_moments
+from serving.rescoring import Rescorer
+from serving.scorer import Scorer
+from training.artifact import digest_of
+from workspace import Workspace
+
+LEADS = 80
+
+
+@pytest.fixture(scope="module")
+def scorer(trained: Workspace) -> Scorer:
+    return Scorer(trained.champion().load())
+
+
+@pytest.fixture(scope="module")
+def log(trained: Workspace) -> EventLog:
+    return trained.event_log()
+
+
+@pytest.fixture
+def filled(store: Store, log: EventLog) -> Store:
+    """The first leads of the log, sent to the store."""
+    now = log.observed_until_us + 1
+    tables = (pq.read_table(log.file(kind, 0)).to_pylist() for kind in ("leads", "events", "profiles"))
+    leads, events, profiles = ([each for each in table if each.get("lead", 0) < LEADS] for table in tables)
+    store.events.add(
+        [
+            EventIn(
+                leads[e["lead"]]["lead_id"], e["event_type"], e["occurred_at"].isoformat(), e["channel"], e["value"],
+                e["known_at"].isoformat(), e["source"], e["event_id"],
+            )
+            for e in events
+        ],
+        now,
+    )  # fmt: skip
+    for v in profiles:
+        lead_id = leads[v["lead"]]["lead_id"]
+        at = v["valid_from"].isoformat()
+        store.leads.put(lead_id, at, v["account_id"], {name: v[name] for name in log.profile_columns}, now)
+    return store
+
+
+def rescorer(store: Store, scorer: Scorer, version: str = "1") -> Rescorer:
+    return Rescorer(store, scorer, version, f"digest of {version}")
+
+
+def clock(at: int) -> Callable[[], int]:
+    return lambda: at
+
+
+def test_scores_are_those_of_the_batch_scorer(filled: Store, scorer: Scorer, log: EventLog) -> None:
+    as_of = log.observed_until_us + 1
+    done = rescorer(filled, scorer).run(clock(as_of))
+    histories = log.bucket(0)
+    everybody = open_moments(histories, scorer.target, as_of)
+    theirs = everybody.lead < LEADS
+    moments = Moments(everybody.lead[theirs], everybody.as_of[theirs])
+    scores = scorer.score(histories, moments)
+    assert done.scored == len(moments) > 30
+    assert done.leads == LEADS > done.scored
+    lead_ids = histories.lead_ids.to_pylist()
+    for lead, probability in zip(moments.lead.tolist(), scores.probability.tolist(), strict=True):
+        [record] = filled.scores.history(lead_ids[lead])
+        assert record.probability == pytest.approx(probability, rel=0, abs=1e-12)
+        assert record.as_of == as_of
+
+
+def test_those_who_bought_become_customers_and_the_lost_are_unqualified(
+    filled: Store, scorer: Scorer, log: EventLog
+) -> None:
+    rescorer(filled, scorer).run(clock(log.observed_until_us + 1))
+    customers = filled.listing.page(Filters(stage="customer"), limit=1000).leads
+    assert len(customers) >= 1
+    causes = {change.cause for each in customers for change in filled.scores.changes(each.lead_id)}
+    assert causes == {"converted"}
+
+
+def test_one_that_was_cut_off_goes_on(
+    filled: Store, scorer: Scorer, log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_of = log.observed_until_us + 1
+    monkeypatch.setattr("data.store_rescorings.AT_ONCE", 20)
+
+    def cut_off(done: int, of: int) -> None:
+        if done >= 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rescorer(filled, scorer).run(clock(as_of), cut_off)
+    steps: list[tuple[int, int]] = []
+    done = rescorer(filled, scorer).run(clock(as_of + 60_000_000), lambda done, of: steps.append((done, of)))
+    assert (done.as_of, done.resumed) == (as_of, 40)
+    assert steps[0][0] == 60
+    assert steps[-1] == (done.leads, done.leads)
+    page: Sequence[str] = [each.lead_id for each in filled.listing.page(Filters(), limit=1000).leads]
+    counts = [len(filled.scores.history(each)) for each in page]
+    assert sum(counts) == done.scored
+    assert max(counts) == 1
+
+
+def test_each_model_adds_to_the_history(filled: Store, scorer: Scorer, log: EventLog) -> None:
+    as_of = log.observed_until_us + 1
+    rescorer(filled, scorer, "1").run(clock(as_of))
+    rescorer(filled, scorer, "2").run(clock(as_of + 7 * US_PER_DAY))
+    lead = filled.listing.page(Filters(score_from=0.0)).leads[0].lead_id
+    told = [(each.model_version, each.as_of) for each in filled.scores.history(lead)]
+    assert told == [("2", as_of + 7 * US_PER_DAY), ("1", as_of)]
+
+
+def test_leads_that_object_are_not_scored(filled: Store, scorer: Scorer, log: EventLog) -> None:
+    as_of = log.observed_until_us + 1
+    histories = log.bucket(0)
+    lead = histories.lead_ids[int(open_moments(histories, scorer.target, as_of).lead[0])].as_py()
+    filled.leads.object(lead, True, as_of)
+    done = rescorer(filled, scorer).run(clock(as_of))
+    assert done.leads == LEADS - 1
+    assert filled.scores.history(lead) == []
+
+
+def test_the_digest_of_an_artifact_is_that_of_its_manifest(trained: Workspace) -> None:
+    assert len(digest_of(trained.champion().folder)) == 64
