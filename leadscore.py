@@ -245,7 +245,7 @@ def info(config: Config = None, var: Var = Path("var"), quiet: Quiet = False, as
 
 @app.command()
 def demo(
-    leads: Annotated[int, typer.Option(min=500)] = 6_000,
+    leads: Annotated[int, typer.Option(min=3_000)] = 6_000,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     var: Var = Path("var"),
     quiet: Quiet = False,

@@ -168,7 +168,8 @@ class Settings(BaseSettings):
         for name in self.features.drop:
             if name not in names:
                 close = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
-                raise UsageError(f"features.drop names {name!r}, which is no column; did you mean {close}?")
+                hint = f"did you mean {close[0]}?" if close else "`leadscore features --lead ID` lists them"
+                raise UsageError(f"features.drop names {name!r}, which is no column; {hint}")
         kept = [each for each in default if each.name not in self.features.drop]
         return kept + from_json(self.features.add)
 

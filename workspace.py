@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data.eventlog import EventLog
 from features.cluster import on_cluster
+from features.plan import compile_plan
 from features.training_set import Progress, Recipe, TrainingSet, build
 from settings import Settings, read_settings, settings_path
 from training.evaluation import Truth
@@ -68,8 +69,10 @@ class Workspace:
     def build(self, cluster: str | None = None, progress: Progress = lambda done, of: None) -> TrainingSet:
         """The training set, made or brought up to date; `cluster` is the address of a Dask scheduler."""
         log = self.event_log()
+        recipe = self.recipe(log)
+        compile_plan(recipe.catalogue, recipe.vocabulary)  # what cannot be computed is refused before anything changes
         with on_cluster(cluster):
-            return build(log, self.recipe(log), self.training_set_path, self.settings.jobs, progress)
+            return build(log, recipe, self.training_set_path, self.settings.jobs, progress)
 
     def champion(self) -> Registered:
         """The champion. Raises DataError when nothing has been trained yet."""

@@ -95,9 +95,13 @@ class TrainingSet:
         return from_json(self.recipe["catalogue"])
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """All rows in order of (as_of, lead_id); category columns share one dictionary."""
+        """All rows in order of (as_of, lead_id); category columns share one dictionary. Raises DataError if damaged."""
         shards = sorted(self.path.glob("shard-*.parquet"))
-        table = pa.concat_tables([pq.read_table(shard, columns=columns) for shard in shards]).unify_dictionaries()
+        try:
+            tables = [pq.read_table(shard, columns=columns) for shard in shards]
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"{self.path} cannot be read ({error}); run `leadscore features` again") from None
+        table = pa.concat_tables(tables).unify_dictionaries()
         return table.sort_by([("as_of", "ascending"), ("lead_id", "ascending")])
 
 

@@ -1,0 +1,163 @@
+"""The building keeps its shape: data flows one way, imports are our own, importing does no work, files say what for."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+FOLDERS = ("data", "features", "training", "serving")
+"""From left to right; a folder imports from those to its left."""
+TOP = ("console", "settings", "workspace", "leadscore")
+"""What stands above the folders; settings and console know no command, folders know none of the four."""
+RUN_BY_OTHERS = ("training.pyfunc", "data.migrations")
+"""MLflow runs the one from inside an artifact, Alembic the others with its own set-up."""
+PRIVATE_MLFLOW = ("utils", "store", "protos", "entities", "tracking", "environment_variables")
+"""Parts of MLflow that its documentation does not promise."""
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+
+
+def imported(source: str) -> Iterator[str]:
+    """Full names of all modules that a source imports, anywhere in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def against_the_stream(folder: str, source: str) -> set[str]:
+    """Imports that a source in a folder must not have: folders to its right, and the command line."""
+    forbidden = {*FOLDERS[FOLDERS.index(folder) + 1 :], *TOP, "tests", "benchmarks"}
+    return {name.partition(".")[0] for name in imported(source)} & forbidden
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_data_flows_one_way(folder: str) -> None:
+    files = sources(folder)
+    assert len(files) >= 4
+    for path in files:
+        assert not against_the_stream(folder, path.read_text()), path.relative_to(REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from serving.scorer import Scorer",
+        "import training.model",
+        "import serving",
+        "def late():\n    from workspace import Workspace",
+        "try:\n    import leadscore\nexcept ImportError:\n    pass",
+    ],
+)
+def test_a_planted_import_against_the_stream_is_caught(source: str) -> None:
+    assert against_the_stream("features", source)
+    assert not against_the_stream("serving", "from training.model import LeadConversionClassifier")
+
+
+def modules() -> list[str]:
+    names = [path.relative_to(REPOSITORY).with_suffix("") for path in sources(*FOLDERS)]
+    dotted = [".".join(each.parts).removesuffix(".__init__") for each in names]
+    return [*TOP, *(each for each in dotted if not each.startswith(RUN_BY_OTHERS))]
+
+
+def test_the_packages_are_the_repositorys_own() -> None:
+    for name in (*FOLDERS, *TOP):
+        assert Path(str(importlib.import_module(name).__file__)).is_relative_to(REPOSITORY)
+
+
+WATCH = """
+import sys
+deeds = []
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        deeds.append((event, str(arguments[0])))
+    if event in ("socket.connect", "socket.bind", "subprocess.Popen", "os.mkdir", "os.remove", "os.rename"):
+        deeds.append((event, str(arguments)))
+import importlib
+for name in {before!r}:
+    importlib.import_module(name)
+sys.addaudithook(watch)
+for name in {modules!r}:
+    importlib.import_module(name)
+print([deed for deed in deeds if "__pycache__" not in deed[1] and ".nbi" not in deed[1] and ".nbc" not in deed[1]])
+"""
+THIRD_PARTY = [
+    *("duckdb", "joblib", "lightgbm", "numba", "numpy", "pandas", "pyarrow.parquet", "scipy.optimize", "sklearn"),
+    *("matplotlib.figure", "fastapi", "sqlalchemy", "prometheus_client", "pydantic_settings", "typer", "rich"),
+]
+"""Imported before the watch begins: what they do at import is theirs."""
+
+
+def deeds(names: list[str], folder: Path) -> str:
+    """What importing modules does to the world, in a process of its own."""
+    code = WATCH.format(before=THIRD_PARTY, modules=names)
+    words = [sys.executable, "-B", "-c", code]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_does_no_work(tmp_path: Path) -> None:
+    assert deeds(modules(), tmp_path) == "[]"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_planted_work_at_import_is_caught(tmp_path: Path) -> None:
+    (tmp_path / "eager.py").write_text("open('log.txt', 'w').close()")
+    assert "log.txt" in deeds(["eager"], tmp_path)
+
+
+def test_every_file_says_in_its_first_line_what_it_is_for() -> None:
+    files = [REPOSITORY / f"{name}.py" for name in TOP] + sources(*FOLDERS, "tests", "benchmarks")
+    assert len(files) > 80
+    for path in files:
+        doc = ast.get_docstring(ast.parse(path.read_text()))
+        assert doc, f"{path} has no docstring"
+        first = doc.splitlines()[0]
+        assert 15 < len(first) <= 120, f"{path}: {first!r}"
+
+
+def test_public_functions_and_classes_are_documented() -> None:
+    found, missing = 0, []
+    for path in [REPOSITORY / f"{name}.py" for name in TOP] + sources(*FOLDERS):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
+                "_"
+            ):
+                found += 1
+                missing += [] if ast.get_docstring(node) else [f"{path.relative_to(REPOSITORY)}: {node.name}"]
+    assert found > 200
+    assert not missing
+
+
+def test_nothing_that_mlflow_does_not_promise_is_used() -> None:
+    for path in sources(*FOLDERS):
+        names = {name for name in imported(path.read_text()) if name.startswith("mlflow.")}
+        assert not {each for each in names if each.split(".")[1] in PRIVATE_MLFLOW or "._" in each}, path
+
+
+def test_no_assert_outside_of_tests_and_nothing_unpickled() -> None:
+    for path in [REPOSITORY / f"{name}.py" for name in TOP] + sources(*FOLDERS):
+        source = path.read_text()
+        assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)], path
+        assert not {"pickle", "cloudpickle", "dill", "shelve", "marshal"} & set(imported(source)), path
+
+
+def test_every_silenced_complaint_has_its_reason() -> None:
+    """`type: ignore` and `noqa` name what they silence."""
+    for path in sources(*FOLDERS):
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            assert "type: ignore" not in line or "type: ignore[" in line, f"{path}:{number}"
+            assert "noqa" not in line or "noqa: " in line, f"{path}:{number}"

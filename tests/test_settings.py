@@ -1,0 +1,112 @@
+"""The shipped settings file tells of every key, and a wrong key or value is told with its remedy."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from data.contract import UsageError
+from settings import Settings, TargetSection, keys, read_settings
+from tests.conftest import REPOSITORY
+
+SHIPPED = REPOSITORY / "leadscore.toml"
+DELIBERATE = {"moments.every_days", "thresholds.mql.precision", "thresholds.sql.precision"}
+"""Where the shipped file, which the demo runs on, differs from the defaults of the code on purpose."""
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return found
+
+
+def shipped() -> dict[str, Any]:
+    return flat(tomllib.loads(SHIPPED.read_text()))
+
+
+def test_every_key_stands_in_the_shipped_file() -> None:
+    text, present = SHIPPED.read_text(), set(shipped())
+    assert len(keys()) > 25
+    for key in keys():
+        name = key.replace("targets.NAME", "targets.conversion")
+        commented = re.search(rf"^#\s*{key.rpartition('.')[2]} =", text, re.MULTILINE)
+        assert name in present or commented, f"{key} is not in leadscore.toml"
+
+
+def test_every_key_of_the_shipped_file_is_explained() -> None:
+    plain = ("learning_rate", "num_leaves", "confidence", "seed")  # the words of LightGBM and of statistics
+    section, explained = "", set()
+    for line in SHIPPED.read_text().splitlines():
+        section = line if line.startswith("[") else section
+        key = line.partition(" =")[0]
+        explained |= {key} if "#" in line else set()
+        if " = " in line and not line.startswith("#") and "repeat_purchase" not in section and key not in plain:
+            assert key in explained, f"{line!r} has no explanation"
+
+
+def test_every_key_is_described_in_the_code() -> None:
+    def check(section: type[BaseModel], where: str) -> int:
+        count = 0
+        for name, field in section.model_fields.items():
+            kind = TargetSection if name == "targets" else field.annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                count += check(kind, f"{where}{name}.")
+            else:
+                assert field.description, f"{where}{name} has no description"
+                count += 1
+        return count
+
+    assert check(Settings, "") == len(keys())
+
+
+def test_the_shipped_file_holds_the_defaults_but_for_what_is_deliberate() -> None:
+    defaults = flat(Settings().model_dump(mode="json"))
+    found = read_settings(SHIPPED).model_dump(mode="json")
+    differing = {key for key, value in flat(found).items() if defaults.get(key) != value}
+    assert differing <= DELIBERATE
+
+
+def test_no_file_means_the_defaults() -> None:
+    assert read_settings(None) == Settings()
+
+
+def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What decides a model stands in a file that can be read again."""
+    monkeypatch.setenv("TARGET", "repeat_purchase")
+    monkeypatch.setenv("JOBS", "7")
+    assert Settings() == Settings(target="conversion", jobs=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("jbos = 3", "jbos is no setting; did you mean jobs?"),
+        ("[trainng]\nfolds = 3", "trainng is no setting; did you mean training?"),
+        ("[targets.x]\nevents = []", "targets.x.events = []"),
+        ("[targets.x]\nevents = ['a']\nhorizon = 3", "targets.x.horizon is no setting; did you mean horizon_days?"),
+        ("[moments]\npolicy = 'weekly'", "moments.policy = 'weekly': Input should be 'grid', 'ages' or 'events'"),
+        ("[thresholds.mql]\nprecision = 1.5", "thresholds.mql.precision = 1.5"),
+        ("zzzzzz = 1", "zzzzzz is no setting; known are "),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_remedy(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as told:
+        read_settings(path)
+    assert str(told.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(told.value)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="is no TOML"):
+        read_settings(path)
