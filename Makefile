@@ -6,7 +6,7 @@ RUN := $(PY) leadscore.py
 # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test serve bench proof lint format lock clean
+.PHONY: setup demo test serve bench proof lint format lock sbom audit clean
 
 setup: .venv/ready
 
@@ -46,6 +46,20 @@ lock:
 	test -x .venv/bin/uv || ($(PYTHON) -m venv .venv && $(PY) -m pip install --quiet uv)
 	$(LOCK) --upgrade pyproject.toml --output-file requirements.lock
 	$(LOCK) --extra dev --extra cluster --constraints requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+sbom: setup
+	mkdir -p $(VAR)
+	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o $(VAR)/sbom.json requirements.lock
+
+# An auditor that does not see a version known to be bad has not looked: then the audit did not run.
+AUDITOR ?= .venv/bin/pip-audit
+CANARY := jinja2==2.4.1
+audit: setup
+	mkdir -p $(VAR)
+	echo '$(CANARY)' > $(VAR)/canary.txt
+	$(AUDITOR) --no-deps --disable-pip --progress-spinner off --requirement $(VAR)/canary.txt 2>&1 | grep -qiE 'PYSEC-|GHSA-|CVE-' || \
+		{ echo 'the audit did not run: $(CANARY), which is known to be bad, was not found' >&2; exit 1; }
+	$(AUDITOR) --disable-pip --progress-spinner off --requirement requirements.lock
 
 clean:
 	rm -rf .venv $(VAR)
