@@ -42,7 +42,7 @@ from data.store_rejected import Rejected
 from data.store_rescorings import Rescorings
 from data.store_schema import secrets
 from data.store_scores import Scores
-from data.store_seal import seal_of
+from data.store_seal import Seal, seal_of
 
 DEFAULT = "sqlite:///var/store.db"
 
@@ -88,8 +88,15 @@ def open_store(url: str = DEFAULT) -> Store:
     Raises UsageError for a URL of another kind, DataError for a database that a newer leadscore has made, StoreAway.
     """
     database = connect(url)
-    migrate(database)
-    seal = seal_of(database)
+    try:
+        migrate(database)
+        return _parts(database, seal_of(database))
+    except BaseException:
+        database.close()
+        raise
+
+
+def _parts(database: Database, seal: Seal) -> Store:
     blocked = Blocked(seal)
     audit, events = Audit(database, blocked), Events(database, blocked)
     return Store(
