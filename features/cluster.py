@@ -25,7 +25,7 @@ def on_cluster(address: str | None) -> Iterator[None]:
     except ModuleNotFoundError:
         raise UsageError("--cluster needs dask; install leadscore with its extra `cluster`") from None
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout="5s")
     except (OSError, ValueError) as error:
         raise UsageError(f"--cluster {address}: no Dask scheduler answers there ({type(error).__name__})") from None
     with client, joblib.parallel_config(backend="dask", wait_for_workers_timeout=60):

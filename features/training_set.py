@@ -95,14 +95,18 @@ class TrainingSet:
         return from_json(self.recipe["catalogue"])
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """All rows in order of (as_of, lead_id); category columns share one dictionary. Raises DataError if damaged."""
-        shards = sorted(self.path.glob("shard-*.parquet"))
+        """All rows in order of (as_of, lead_id), these columns or all; category columns share one dictionary.
+
+        Raises DataError when a shard is damaged.
+        """
+        wanted = None if columns is None else list(dict.fromkeys([*columns, "as_of", "lead_id"]))
         try:
-            tables = [pq.read_table(shard, columns=columns) for shard in shards]
+            shards = [pq.read_table(shard, columns=wanted) for shard in sorted(self.path.glob("shard-*.parquet"))]
         except (OSError, pa.ArrowInvalid) as error:
             raise DataError(f"{self.path} cannot be read ({error}); run `leadscore features` again") from None
-        table = pa.concat_tables(tables).unify_dictionaries()
-        return table.sort_by([("as_of", "ascending"), ("lead_id", "ascending")])
+        table = pa.concat_tables(shards).unify_dictionaries()
+        table = table.sort_by([("as_of", "ascending"), ("lead_id", "ascending")])
+        return table if columns is None else table.select(list(columns))
 
 
 def build(
@@ -117,12 +121,12 @@ def build(
         raise DataError(f"{log.path} has changed since the recipe was made; start again")
     out.mkdir(parents=True, exist_ok=True)
     (out / "training_set.json").unlink(missing_ok=True)
-    for stale in set(out.glob("shard-*")) - {_shard(out, number) for number in range(log.n_buckets)}:
-        stale.unlink()
+    _sweep(out, log.n_buckets)
     tasks = (joblib.delayed(build_shard)(log.path, number, recipe, out) for number in range(log.n_buckets))
     done = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")(tasks)
     for finished, _ in enumerate(done, start=1):
         progress(finished, log.n_buckets)
+    _sweep(out, log.n_buckets)
     return _finish(out, recipe, log.n_buckets)
 
 
@@ -182,6 +186,12 @@ def _categories(plan: Plan) -> list[str]:
 
 def _shard(out: Path, number: int) -> Path:
     return out / f"shard-{number:03d}.parquet"
+
+
+def _sweep(out: Path, shards: int) -> None:
+    """Removes drafts of builds that were killed, and shards of a log with more buckets."""
+    for stray in set(out.glob("shard-*")) - {_shard(out, number) for number in range(shards)}:
+        stray.unlink(missing_ok=True)
 
 
 def _digest_of(shard: Path) -> str:
