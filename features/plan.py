@@ -47,7 +47,7 @@ class Instructions(NamedTuple):
     groups: int32[G, 8], what is kept of a group besides its count: rows of the accumulators, -1 for none,
         in the columns DISTINCT_ROW … DECAY_TO.
     member: bool[T + 1, G], whether events of a type belong to a group.
-    half_life: float64[D], µs; decay_group: int32[D].
+    decay_rate: float64[D], half-lives per µs.
     pressures: int32[P, 2], groups of contacts and answers.
     ops: int32[N, 4], one instruction per number column: what to read, and up to three operands.
     sizes: int32[4], rows of counts, totals, day_event + opens, and top. first_day_row: where days begin in counts.
@@ -58,8 +58,7 @@ class Instructions(NamedTuple):
     group_ids: NDArray[np.int32]
     groups: NDArray[np.int32]
     member: NDArray[np.bool_]
-    half_life: NDArray[np.float64]
-    decay_group: NDArray[np.int32]
+    decay_rate: NDArray[np.float64]
     pressures: NDArray[np.int32]
     ops: NDArray[np.int32]
     sizes: NDArray[np.int32]
@@ -242,8 +241,7 @@ class _Compiler:
             group_ids=np.nonzero(member)[1].astype(np.int32),
             groups=_int32([self.group_row(group) for group in range(len(self.groups))]).reshape(-1, 8),
             member=member,
-            half_life=np.array([half_life for _, half_life in self.decays], dtype=np.float64),
-            decay_group=_int32([group for group, _ in self.decays]),
+            decay_rate=np.array([1 / half_life for _, half_life in self.decays], dtype=np.float64),
             pressures=_int32(self.pressures).reshape(-1, 2),
             ops=_int32(ops).reshape(-1, 4),
             sizes=_int32([self.n_rows, kept["value"], max(kept["day"], kept["session"]), kept["top"]]),

@@ -14,7 +14,7 @@ decayed: float64[D], decayed counts as of the group's last event, so that they n
 pressed: int64[P, 2], contacts since the last answer, and the first event by occurred_at that is later than it.
 day_event: int32[rows, days], the latest visible event of a calendar day: it makes the day active.
 opens: bool[rows, events], whether an event opens a session.
-top: float64[rows, events + 1], Fenwick trees (Fenwick 1994) of maxima, from the last event by occurred_at back.
+top: int64[rows, events + 1], Fenwick trees (Fenwick 1994) of maxima, from the last event by occurred_at back.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from features.plan import (
 )
 
 NEVER = -EVER
+NO_VALUE = -EVER
 SESSION_GAP = 30 * 60 * US_PER_SECOND
 FIRST, LAST = 0, 1
 HIGH, LOW = 0, 1
@@ -57,7 +58,7 @@ LOW_MASK = 2**LOW_BITS - 1
 
 
 class State(NamedTuple):
-    """Accumulators, and per event of the lead: code, order, place and day (see `_arrange`)."""
+    """Accumulators, and per event of the lead: whole, code, order, place and day (see `_arrange`)."""
 
     counts: NDArray[np.int64]
     totals: NDArray[np.int64]
@@ -66,7 +67,8 @@ class State(NamedTuple):
     pressed: NDArray[np.int64]
     day_event: NDArray[np.int32]
     opens: NDArray[np.bool_]
-    top: NDArray[np.float64]
+    top: NDArray[np.int64]
+    whole: NDArray[np.int64]
     code: NDArray[np.int32]
     order: NDArray[np.int32]
     place: NDArray[np.int32]
@@ -110,29 +112,30 @@ def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, sta
     """One lead: its events are `begin:end`, its moments `start:stop`; `created` is its first profile version's time."""
     known_at, occurred_at, kind = events[1][begin:end], events[2][begin:end], events[3][begin:end]
     value, bot, n = events[4][begin:end], events[5][begin:end], end - begin
-    counts, totals, touch, decayed, pressed, day_event, opens, top, code, order, place, day = state
-    windows, group_start, group_ids, groups, half_life = (
+    counts, totals, touch, decayed, pressed, day_event, opens, top, whole, code, order, place, day = state
+    windows, group_start, group_ids, groups, decay_rate = (
         plan.windows,
         plan.group_start,
         plan.group_ids,
         plan.groups,
-        plan.half_life,
+        plan.decay_rate,
     )
     _clear(state, n)
-    _arrange(occurred_at, order, place, day)
+    _arrange(known_at, occurred_at, order, place, day)
     for i in range(n):
         code[i] = code_of[kind[i]]
+        whole[i] = NO_VALUE if np.isnan(value[i]) else np.int64(np.rint(value[i] * VALUE_SCALE))
     expired = np.zeros(len(windows), np.int64)
     seen, first_seen, before = 0, EVER, NEVER
     for r in range(start, stop):
         now, fresh = as_of[r], seen
         _expire(
-            before, now, windows, expired, plan.first_day_row, known_at, occurred_at, value, bot, code, order, day,
+            before, now, windows, expired, plan.first_day_row, known_at, occurred_at, whole, bot, code, order, day,
             group_start, group_ids, groups, counts, totals, day_event, opens,
         )  # fmt: skip
         seen = _admit(
-            fresh, now, windows, plan.first_day_row, known_at, occurred_at, value, bot, code, place, day,
-            group_start, group_ids, groups, half_life, counts, totals, touch, decayed, day_event, opens, top,
+            fresh, now, windows, plan.first_day_row, known_at, occurred_at, whole, bot, code, place, day,
+            group_start, group_ids, groups, decay_rate, counts, totals, touch, decayed, day_event, opens, top,
         )  # fmt: skip
         _press(fresh, seen, plan.pressures, plan.member, code, bot, occurred_at, order, place, touch, pressed)
         for i in range(fresh, seen):
@@ -140,7 +143,7 @@ def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, sta
         if created <= now:
             first_seen = min(first_seen, created)
         _read(
-            plan.ops, now, first_seen, expired, half_life, occurred_at,
+            plan.ops, now, first_seen, expired, decay_rate, occurred_at,
             counts, totals, touch, decayed, pressed, top, out[0][r],
         )  # fmt: skip
         for k in range(len(touch_group)):
@@ -159,11 +162,12 @@ def _new_state(plan, events):
         np.empty((rows, windows), np.int64),
         np.empty((totals, windows, 2), np.int64),
         np.empty((len(plan.groups), 2), np.int32),
-        np.empty(len(plan.half_life), np.float64),
+        np.empty(len(plan.decay_rate), np.float64),
         np.empty((len(plan.pressures), 2), np.int64),
         np.empty((tall, events), np.int32),
         np.empty((tall, events), np.bool_),
-        np.empty((tops, events + 1), np.float64),
+        np.empty((tops, events + 1), np.int64),
+        np.empty(events, np.int64),
         np.empty(events, np.int32),
         np.empty(events, np.int32),
         np.empty(events, np.int32),
@@ -180,53 +184,52 @@ def _clear(state, events):
     state.decayed[:] = 0
     state.pressed[:] = 0
     state.day_event[:, :events] = -1
-    state.top[:, : events + 1] = -np.inf
+    state.top[:, : events + 1] = NO_VALUE
+    state.opens[:, :events] = False
 
 
 @njit(cache=True, nogil=True)
-def _arrange(occurred_at, order, place, day):
-    """Fills `order` (events by occurred_at), `place` (its inverse) and `day` (rank of the calendar day, UTC).
-
-    In-order histories, nearly all, are not sorted again.
-    """
-    n, in_order = len(occurred_at), True
-    for i in range(n):
-        order[i] = i
-        in_order &= i == 0 or occurred_at[i] >= occurred_at[i - 1]
-    if not in_order:
-        order[:n] = np.argsort(occurred_at, kind="mergesort")
-    rank, before = -1, np.int64(0)
-    for k in range(n):
+def _arrange(known_at, occurred_at, order, place, day):
+    """Fills `order` (events by occurred_at), `place` (its inverse) and `day` (rank of the calendar day, UTC)."""
+    _sort(known_at, occurred_at, order, place)
+    rank, midnight = -1, NEVER
+    for k in range(len(known_at)):
         i = order[k]
-        today = occurred_at[i] // US_PER_DAY
-        rank += k == 0 or today != before
+        if occurred_at[i] >= midnight:
+            rank += 1
+            midnight = (occurred_at[i] // US_PER_DAY + 1) * US_PER_DAY
         place[i] = k
         day[i] = rank
-        before = today
+
+
+@njit(cache=True, nogil=True)
+def _sort(known_at, occurred_at, order, late):
+    """Fills `order` with events by occurred_at, then by the log's order; `late` is room to work in.
+
+    What was received at once is in order already; only what came late is sorted, and merged in.
+    """
+    n_late, k, j = 0, 0, 0
+    for i in range(len(known_at)):
+        if occurred_at[i] < known_at[i]:
+            late[n_late] = i
+            n_late += 1
+    if n_late > 1:
+        late[:n_late] = late[:n_late][np.argsort(occurred_at[late[:n_late]], kind="mergesort")]
+    for i in range(len(known_at)):
+        if occurred_at[i] == known_at[i]:
+            while j < n_late and occurred_at[late[j]] < occurred_at[i]:
+                order[k] = late[j]
+                k, j = k + 1, j + 1
+            order[k] = i
+            k += 1
+    order[k : len(known_at)] = late[j:n_late]
 
 
 @njit(cache=True, nogil=True)
 def _expire(
-    before,
-    now,
-    windows,
-    expired,
-    first_day_row,
-    known_at,
-    occurred_at,
-    value,
-    bot,
-    code,
-    order,
-    day,
-    group_start,
-    group_ids,
-    groups,
-    counts,
-    totals,
-    day_event,
-    opens,
-):
+    before, now, windows, expired, first_day_row, known_at, occurred_at, whole, bot, code, order, day,
+    group_start, group_ids, groups, counts, totals, day_event, opens,
+):  # fmt: skip
     """Takes events that were counted at the moment `before` out of the windows that they are too old for `now`."""
     for w in range(len(windows) - 1):
         while expired[w] < len(known_at) and occurred_at[order[expired[w]]] < now - windows[w]:
@@ -244,86 +247,69 @@ def _expire(
                     counts[kept[SESSION_ROW], w] -= opens[kept[SESSION_ROW] - len(groups), i]
                 if kept[DAY_ROW] >= 0:
                     counts[kept[DAY_ROW], w] -= day_event[kept[DAY_ROW] - first_day_row, day[i]] == i
-                if kept[TOTAL_ROW] >= 0 and not np.isnan(value[i]):
+                if kept[TOTAL_ROW] >= 0 and whole[i] != NO_VALUE:
                     counts[kept[VALUED_ROW], w] -= 1
-                    whole = np.int64(np.rint(value[i] * VALUE_SCALE))
-                    totals[kept[TOTAL_ROW], w, HIGH] -= whole >> LOW_BITS
-                    totals[kept[TOTAL_ROW], w, LOW] -= whole & LOW_MASK
+                    totals[kept[TOTAL_ROW], w, HIGH] -= whole[i] >> LOW_BITS
+                    totals[kept[TOTAL_ROW], w, LOW] -= whole[i] & LOW_MASK
 
 
 @njit(cache=True, nogil=True)
 def _admit(
-    fresh,
-    now,
-    windows,
-    first_day_row,
-    known_at,
-    occurred_at,
-    value,
-    bot,
-    code,
-    place,
-    day,
-    group_start,
-    group_ids,
-    groups,
-    half_life,
-    counts,
-    totals,
-    touch,
-    decayed,
-    day_event,
-    opens,
-    top,
-):
+    fresh, now, windows, first_day_row, known_at, occurred_at, whole, bot, code, place, day,
+    group_start, group_ids, groups, decay_rate, counts, totals, touch, decayed, day_event, opens, top,
+):  # fmt: skip
     """Counts the events from `fresh` on that are visible `now`; returns the first that is not."""
-    n, n_windows = len(known_at), len(windows)
     i = fresh
-    while i < n and is_visible(known_at[i], now):
-        at, whole = occurred_at[i], np.rint(value[i] * VALUE_SCALE)
-        first_window = 0
+    while i < len(known_at) and is_visible(known_at[i], now):
+        at, first_window = occurred_at[i], 0
         while at < now - windows[first_window]:
             first_window += 1
         start, stop = (0, 0) if bot[i] else (group_start[code[i]], group_start[code[i] + 1])
         for k in range(start, stop):
             group = group_ids[k]
-            kept = groups[group]
-            last = touch[group, LAST]
-            for w in range(first_window, n_windows):
+            kept, last = groups[group], touch[group, LAST]
+            for w in range(first_window, len(windows)):
                 counts[group, w] += 1
             if kept[DISTINCT_ROW] >= 0:
-                for w in range(first_window, n_windows):
+                for w in range(first_window, len(windows)):
                     counts[kept[DISTINCT_ROW], w] += counts[group, w] == 1
-            if kept[SESSION_ROW] >= 0:
-                opened = last < 0 or at - occurred_at[last] > SESSION_GAP
-                opens[kept[SESSION_ROW] - len(groups), i] = opened
-                for w in range(first_window, n_windows):
-                    counts[kept[SESSION_ROW], w] += opened
+            if kept[SESSION_ROW] >= 0 and (last < 0 or at - occurred_at[last] > SESSION_GAP):
+                opens[kept[SESSION_ROW] - len(groups), i] = True
+                for w in range(first_window, len(windows)):
+                    counts[kept[SESSION_ROW], w] += 1
             if kept[DAY_ROW] >= 0:
                 rival = day_event[kept[DAY_ROW] - first_day_row, day[i]]
                 if rival < 0 or occurred_at[rival] <= at:
                     day_event[kept[DAY_ROW] - first_day_row, day[i]] = i
-                    for w in range(first_window, n_windows):
+                    for w in range(first_window, len(windows)):
                         counts[kept[DAY_ROW], w] += rival < 0 or occurred_at[rival] < now - windows[w]
-            if kept[TOTAL_ROW] >= 0 and not np.isnan(whole):
-                for w in range(first_window, n_windows):
+            if kept[TOTAL_ROW] >= 0 and whole[i] != NO_VALUE:
+                for w in range(first_window, len(windows)):
                     counts[kept[VALUED_ROW], w] += 1
-                    totals[kept[TOTAL_ROW], w, HIGH] += np.int64(whole) >> LOW_BITS
-                    totals[kept[TOTAL_ROW], w, LOW] += np.int64(whole) & LOW_MASK
-            if kept[TOP_ROW] >= 0 and not np.isnan(whole):
-                node = n - place[i]
-                while node <= n:
-                    top[kept[TOP_ROW], node] = max(top[kept[TOP_ROW], node], whole)
-                    node += node & -node
+                    totals[kept[TOTAL_ROW], w, HIGH] += whole[i] >> LOW_BITS
+                    totals[kept[TOTAL_ROW], w, LOW] += whole[i] & LOW_MASK
+            if kept[TOP_ROW] >= 0 and whole[i] != NO_VALUE:
+                _raise(top[kept[TOP_ROW]], len(known_at) - place[i], len(known_at), whole[i])
             for d in range(kept[DECAY_FROM], kept[DECAY_TO]):
-                gap = (at - occurred_at[last]) / half_life[d] if last >= 0 else 0.0
-                decayed[d] = decayed[d] * np.exp2(-gap) + 1.0 if gap >= 0 else decayed[d] + np.exp2(gap)
-            if last < 0 or at < occurred_at[touch[group, FIRST]]:
-                touch[group, FIRST] = i
-            if last < 0 or at >= occurred_at[last]:
-                touch[group, LAST] = i
+                decayed[d] = _one_more(decayed[d], (at - occurred_at[last]) * decay_rate[d] if last >= 0 else 0.0)
+            touch[group, FIRST] = i if last < 0 or at < occurred_at[touch[group, FIRST]] else touch[group, FIRST]
+            touch[group, LAST] = i if last < 0 or at >= occurred_at[last] else last
         i += 1
     return i
+
+
+@njit(cache=True, nogil=True)
+def _one_more(decayed, gap):
+    """A decayed count with an event that is `gap` half-lives younger than those before (older: less than 0)."""
+    return decayed * np.exp2(-gap) + 1.0 if gap >= 0 else decayed + np.exp2(gap)
+
+
+@njit(cache=True, nogil=True)
+def _raise(top, node, nodes, whole):
+    """Puts a value into a tree of maxima."""
+    while node <= nodes:
+        top[node] = max(top[node], whole)
+        node += node & -node
 
 
 @njit(cache=True, nogil=True)
@@ -349,7 +335,7 @@ def _joined(total):
 
 
 @njit(cache=True, nogil=True)
-def _read(ops, now, first_seen, expired, half_life, occurred_at, counts, totals, touch, decayed, pressed, top, row):
+def _read(ops, now, first_seen, expired, decay_rate, occurred_at, counts, totals, touch, decayed, pressed, top, row):
     """Fills `row`, float32[N], with the columns' values at the moment `now`; missing is NaN."""
     for column in range(len(ops)):
         op, a, b, c = ops[column]
@@ -363,14 +349,10 @@ def _read(ops, now, first_seen, expired, half_life, occurred_at, counts, totals,
         elif op == MEAN and counts[c, b] > 0:
             number = _joined(totals[a, b]) / counts[c, b] / VALUE_SCALE
         elif op == MAX:
-            best, node = -np.inf, len(occurred_at) - expired[b]
-            while node > 0:
-                best = max(best, top[a, node])
-                node -= node & -node
-            number = best / VALUE_SCALE if best > -np.inf else np.nan
+            number = _largest(top[a], len(occurred_at) - expired[b])
         elif op == DECAYED:
             last = touch[b, LAST]
-            number = decayed[a] * np.exp2((occurred_at[last] - now) / half_life[a]) if last >= 0 else 0.0
+            number = decayed[a] * np.exp2((occurred_at[last] - now) * decay_rate[a]) if last >= 0 else 0.0
         elif op == TREND and counts[a, c] > 0:
             number = counts[a, b] / counts[a, c]
         elif op == CADENCE and counts[a, b] > 1:
@@ -381,3 +363,13 @@ def _read(ops, now, first_seen, expired, half_life, occurred_at, counts, totals,
         elif op == AGE and first_seen < EVER:
             number = (now - first_seen) / US_PER_DAY
         row[column] = number
+
+
+@njit(cache=True, nogil=True)
+def _largest(top, node):
+    """The largest value among the last `node` events by occurred_at; NaN when none has one."""
+    best = NO_VALUE
+    while node > 0:
+        best = max(best, top[node])
+        node -= node & -node
+    return best / VALUE_SCALE if best > NO_VALUE else np.nan

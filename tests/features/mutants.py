@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import Any
 
 import features.walk
 
-COMPILED = "@njit(cache=True, nogil=True)\n"
+COMPILED = re.compile(r"^@njit\(.*\)\n", re.MULTILINE)
 Walk = Callable[..., bool]
 
 
 def mutant(*changes: tuple[str, str]) -> Walk:
     """`features.walk.walk`, uncompiled, with these replacements in its source; each must occur there."""
-    source = Path(features.walk.__file__).read_text(encoding="utf-8")
-    for old, new in ((COMPILED, ""), *changes):
+    source = COMPILED.sub("", Path(features.walk.__file__).read_text(encoding="utf-8"))
+    for old, new in changes:
         if old not in source:
             raise ValueError(f"there is no {old!r} to plant a fault in")
         source = source.replace(old, new)

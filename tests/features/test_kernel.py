@@ -180,12 +180,12 @@ def test_a_planted_leaking_column_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_planted_inclusive_edge_at_the_moment_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, ("while i < n and is_visible(known_at[i], now)", "while i < n and known_at[i] <= now"))
+    plant(monkeypatch, ("and is_visible(known_at[i], now)", "and known_at[i] <= now"))
     assert caught_by_the_future_test()
 
 
 def test_a_planted_look_at_events_not_yet_received_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, ("while i < n and is_visible(known_at[i], now)", "while i < n and occurred_at[i] < now"))
+    plant(monkeypatch, ("and is_visible(known_at[i], now)", "and occurred_at[i] < now"))
     assert caught_by_the_future_test()
 
 
@@ -206,7 +206,7 @@ def test_the_planted_walk_without_a_fault_is_the_walk(monkeypatch: pytest.Monkey
     assert identical(by_kernel(leads, [START + 9 * DAY, START + 30 * DAY]), expected)
 
 
-@pytest.mark.parametrize("first_day", [YEAR_1, YEAR_9999 - 70])
+@pytest.mark.parametrize("first_day", [YEAR_1 + 1, YEAR_9999 - 70])
 @given(leads=LEADS, as_of=AS_OF)
 @settings(max_examples=15, deadline=None, phases=PHASES)
 def test_the_year_does_not_matter(first_day: int, leads: list[Lead], as_of: list[int]) -> None:
@@ -361,6 +361,6 @@ def test_work_grows_with_events_plus_moments(monkeypatch: pytest.MonkeyPatch) ->
 def test_planted_work_that_grows_with_events_times_moments_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     again = (
         "now, fresh = as_of[r], seen\n",
-        "now, fresh = as_of[r], seen\n        _arrange(occurred_at, order, place, day)\n",
+        "now, fresh = as_of[r], seen\n        for _ in known_at:\n            again = now\n            again = fresh\n",
     )
     assert min(growth(mutant(again), monkeypatch)) > 5
