@@ -25,8 +25,9 @@ def asked(location: str, query: str) -> Iterator[CursorResult[Any]]:
     try:
         url = make_url(location)
         _require_file(url)
-        with create_engine(url, poolclass=NullPool).connect().execution_options(yield_per=ROWS_AT_ONCE) as connection:
-            yield connection.execute(text(query))
+        engine = create_engine(url, poolclass=NullPool, execution_options={"yield_per": ROWS_AT_ONCE})
+        with engine.connect() as connection, connection.execute(text(query)) as answer:
+            yield answer
     except (NoSuchModuleError, ModuleNotFoundError):
         raise UsageError(f"{kind}:// is no known kind of database; write postgresql://… or sqlite:///…") from None
     except SQLAlchemyError as error:

@@ -143,5 +143,6 @@ def _counts(accepted: int, duplicate: int, rejected: int) -> Counts:
 def _engine(staging: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(str(staging / "staging.duckdb")) as con:
         con.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY}'; SET threads = 2")
-        con.execute(f"SET preserve_insertion_order = false; SET temp_directory = {quoted(str(staging / 'spill'))}")
+        con.execute("SET enable_progress_bar = false; SET preserve_insertion_order = false")
+        con.execute(f"SET temp_directory = {quoted(str(staging / 'spill'))}")
         yield con

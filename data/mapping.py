@@ -208,8 +208,8 @@ def _check_types(mapping: Mapping, file: Path) -> None:
 
 
 def _explained(error: ValidationError) -> str:
-    """The first mistake in one line: key, value, remedy."""
-    first: Any = error.errors()[0]
+    """The mistake that says most, in one line: an unknown key before what is missing, the innermost of a union."""
+    first: Any = max(error.errors(), key=lambda each: (each["type"] == "extra_forbidden", len(each["loc"])))
     key = ".".join(str(part) for part in first["loc"] if part not in ("TypeRule", "Product", "str", "[key]"))
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(first["loc"][-1]), KEYS, n=1, cutoff=0.5)

@@ -1,0 +1,158 @@
+"""An ingest that is killed, interrupted or out of room: the old log stays whole, and a second run ends the same."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import shutil
+import signal
+import time
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import pytest
+
+from data.contract import DataError, UsageError
+from data.eventlog import EventLog
+from data.generations import only_writer
+from tests.data.exports import event_set, into, write_csv
+from tests.data.killed_ingest import run
+
+PROCESSES = multiprocessing.get_context("forkserver")
+
+
+def lines(first: int, count: int) -> list[str]:
+    return [f"l{i % 97},page_view,2024-01-01T00:{i % 60:02d}:00Z,,web,{i},crm,{i}" for i in range(first, first + count)]
+
+
+class Setting:
+    """A log, a file to be added, and how the log looks with and without it."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder, self.tries = folder, 0
+        self.file = write_csv(folder / "second.csv", lines(size // 2, size))
+        into(folder / "before", write_csv(folder / "first.csv", lines(0, size)))
+        shutil.copytree(folder / "before", folder / "after")
+        into(folder / "after", self.file)
+        self.before, self.after = (EventLog.open(folder / name).digest for name in ("before", "after"))
+
+    def fresh_log(self) -> Path:
+        self.tries += 1
+        return Path(shutil.copytree(self.folder / "before", self.folder / f"try-{self.tries}"))
+
+    def start(self, log: Path, point: int = 0, trouble: str = "") -> ForkServerProcess:
+        """An ingest of the file into a log, in a process of its own."""
+        process = PROCESSES.Process(target=run, args=(log, self.file, point, trouble, self.outcome))
+        process.start()
+        return process
+
+    def ends(self, log: Path, point: int = 0, trouble: str = "") -> int | None:
+        """The exit code of such a process."""
+        process = self.start(log, point, trouble)
+        process.join()
+        return process.exitcode
+
+    @property
+    def outcome(self) -> Path:
+        return self.folder / "outcome"
+
+    def survives(self, log: Path) -> bool:
+        """Whether a log left behind is whole, one of the two, and becomes the new one when the ingest is run again."""
+        try:
+            found = EventLog.open(log)
+            events = len(event_set(log))
+        except (DataError, FileNotFoundError):
+            return False
+        if found.digest not in (self.before, self.after) or events != found.n_events:
+            return False
+        into(log, self.file)
+        leftovers = {path.name for path in log.iterdir()} - {"log.json", "writer.lock", EventLog.open(log).generation}
+        return EventLog.open(log).digest == self.after and not leftovers
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    # What the processes need is imported once, and not again in each of them.
+    PROCESSES.set_forkserver_preload(["tests.data.warm_ingest"])
+    return Setting(tmp_path_factory.mktemp("killed"), 2_000)
+
+
+@pytest.fixture(scope="module")
+def steps(small: Setting) -> int:
+    """How many points there are at which the small ingest can be killed."""
+    assert small.ends(small.fresh_log()) == 0
+    return int(small.outcome.read_text())
+
+
+@pytest.mark.proof("ingest-kill")
+def test_killed_at_any_step_the_log_is_whole(small: Setting, steps: int, full: bool) -> None:
+    """The last steps, where generations change places, and some before."""
+    assert steps > 20
+    for point in range(1, steps + 1) if full else [steps // 2, *range(steps - 12, steps + 1, 3)]:
+        log = small.fresh_log()
+        assert small.ends(log, point) == -signal.SIGKILL
+        assert small.survives(log), f"killed at step {point} of {steps}"
+
+
+@pytest.mark.proof("ingest-kill")
+def test_a_manifest_that_is_too_early_is_caught(small: Setting) -> None:
+    assert small.ends(small.fresh_log(), 0, "manifest too early") == 0
+    for point in range(int(small.outcome.read_text()), 0, -1):
+        log = small.fresh_log()
+        assert small.ends(log, point, "manifest too early") == -signal.SIGKILL
+        if not small.survives(log):
+            return
+    pytest.fail("the planted fault was not found")
+
+
+@pytest.mark.proof("ingest-kill")
+def test_killed_at_random_moments_the_log_is_whole(
+    small: Setting, full: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In full: 20 moments of an ingest of a million events."""
+    setting = Setting(tmp_path_factory.mktemp("large"), 1_000_000) if full else small
+    begun = time.monotonic()
+    assert setting.ends(setting.fresh_log()) == 0
+    took, dice, killed = time.monotonic() - begun, random.Random(5), 0
+    for _ in range(20 if full else 3):
+        log = setting.fresh_log()
+        process = setting.start(log)
+        process.join(took * dice.uniform(0.05, 0.9))
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+        assert setting.survives(log)
+        shutil.rmtree(log)
+    assert killed >= (10 if full else 1)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        ("ctrl-c", "KeyboardInterrupt: "),
+        ("2000", "DataError: there is no room"),
+        ("30000", "DataError: "),
+    ],
+)
+def test_without_room_or_interrupted_the_old_log_stays(small: Setting, trouble: str, told: str) -> None:
+    log = small.fresh_log()
+    assert small.ends(log, 0, trouble) == 0
+    outcome = small.outcome.read_text()
+    assert outcome.startswith(told)
+    assert trouble == "ctrl-c" or outcome.endswith("make room")
+    assert not (log / "staging").exists()
+    assert EventLog.open(log).digest == small.before
+    assert small.survives(log)
+
+
+def test_a_second_writer_is_sent_away(small: Setting) -> None:
+    log = small.fresh_log()
+    with only_writer(log), pytest.raises(UsageError, match="another ingest is writing to"):
+        into(log, small.file)
+    assert small.survives(log)
+
+
+def test_a_log_where_none_can_be(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "events.csv", lines(0, 2))
+    with pytest.raises(DataError, match=r"the event log in .*events\.csv cannot be written"):
+        into(tmp_path / "events.csv", file)
