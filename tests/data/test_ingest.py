@@ -59,8 +59,8 @@ Source = Sequence[dict[str, str] | str]
 def batches(draw: st.DrawFn) -> list[list[Source]]:
     """Ingests of one or two files each, whose lines come from one pool, so that many come again."""
     pool = st.sampled_from(draw(st.lists(line, min_size=8, max_size=12)))
-    files = st.lists(st.lists(pool, min_size=10, max_size=20), min_size=1, max_size=2)
-    return draw(st.lists(files, min_size=1, max_size=2))
+    source: st.SearchStrategy[Source] = st.lists(pool, min_size=10, max_size=20)
+    return draw(st.lists(st.lists(source, min_size=1, max_size=2), min_size=1, max_size=2))
 
 
 def write(path: Path, rows: Source) -> str:
