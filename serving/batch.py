@@ -22,7 +22,7 @@ from features.words import Language
 from serving.reasons import MOST, Explainer, Explanation
 from serving.scorer import Scorer, Scores
 
-LIVE = re.compile(r"""(^|[;,\t\r\n|])(["'\s]*[=+\-@\t\r＝＋－＠])""")
+LIVE = re.compile(r"""(^|[;,|])(["'\s]*)([=+\-@＝＋－＠])""")
 """What spreadsheets run as a formula at the start of a cell; also behind a character that they may split a cell at."""
 
 
@@ -169,7 +169,9 @@ def _inert(value: Any) -> Any:
     >>> _inert("=1+1"), _inert("a;=1+1"), _inert(-0.5), _inert("a = b")
     ("'=1+1", "a;'=1+1", -0.5, 'a = b')
     """
-    return LIVE.sub(r"\1'\2", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return LIVE.sub(r"\1\2'\3", re.sub(r"[\t\r\n\v\f]", " ", value))
 
 
 def _nth(reasons: tuple[Any, ...], i: int) -> str:

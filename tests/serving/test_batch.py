@@ -1,0 +1,158 @@
+"""The list for sales is complete, in order, written as a whole, and no cell of it comes to life in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.contract import DataError, UsageError
+from features.moments import open_moments
+from serving import batch
+from serving.batch import Scored, parse_as_of, probability_in_words, score_log, write_scores
+from serving.scorer import Scorer
+from workspace import Workspace
+
+COLUMNS = [
+    *("lead_id", "probability", "low", "high", "stage", "in_words"),
+    *("for_1", "for_2", "for_3", "against_1", "against_2", "against_3"),
+    *("fit", "engagement", "fit_share", "target", "model_version", "as_of"),
+]
+LIVE = "=+-@\t\r＝＋－＠"
+HOSTILE = st.builds(lambda a, b, c: a + b + c, st.text(max_size=5), st.sampled_from(LIVE), st.text(max_size=8))
+
+
+@pytest.fixture(scope="module")
+def scored(trained: Workspace) -> Scored:
+    return score_log(trained.event_log(), Scorer(trained.champion().load()), "1")
+
+
+def test_every_open_lead_is_there_once_the_best_first(trained: Workspace, scored: Scored) -> None:
+    log, scorer = trained.event_log(), Scorer(trained.champion().load())
+    expected = sum(len(open_moments(log.bucket(i), scorer.target, scored.as_of)) for i in range(log.n_buckets))
+    ids = [row["lead_id"] for row in scored.rows]
+    assert len(ids) == len(set(ids)) == expected > 100
+    order = [(-row["probability"], row["lead_id"]) for row in scored.rows]
+    assert order == sorted(order)
+
+
+def test_the_columns_are_those_of_the_contract(scored: Scored, tmp_path: Path) -> None:
+    assert list(scored.rows[0]) == COLUMNS
+    for name in ("scores.csv", "scores.parquet"):
+        write_scores(scored, tmp_path / name)
+    with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == COLUMNS
+    assert [float(row["probability"]) for row in rows] == [row["probability"] for row in scored.rows]
+    assert pq.read_table(tmp_path / "scores.parquet").to_pylist() == scored.rows
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_row_says_how_sure_it_is_in_words(scored: Scored) -> None:
+    for row in scored.rows:
+        assert row["low"] <= row["probability"] <= row["high"]
+        assert row["in_words"] == probability_in_words(row["probability"], row["low"], row["high"], 30)
+        assert row["as_of"].endswith("Z")
+    assert probability_in_words(0.004, 0.001, 0.01, 30, "de") == (
+        "von 1000 Leads wie diesem konvertieren 4 innerhalb von 30 Tagen (1-10)"
+    )
+
+
+def cells(text: str, delimiter: str) -> list[str]:
+    """The cells that a spreadsheet makes of a file when it splits at this delimiter."""
+    return [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) for cell in row]
+
+
+def is_live(cell: str) -> bool:
+    return cell.lstrip(' "\n')[:1] in set(LIVE) and not _is_number(cell)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def written(value: Any, folder: Path) -> str:
+    write_scores(Scored([{"lead_id": value, "words": value, "fit": -0.25}], 0), folder / "x.csv")
+    return (folder / "x.csv").read_bytes().decode()
+
+
+PAYLOADS = [
+    "=cmd|'/c calc'!A1",
+    "+1",
+    "-1+1",
+    "@SUM(1)",
+    "\t=1",
+    "\r=1",
+    " =1",
+    "a;=1+1",
+    "a,=1+1",
+    "a\n=1",
+    "＝1",
+    '";=1+1',
+    "x\t@A1",
+]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_no_cell_is_a_formula_wherever_the_file_is_split(payload: str, delimiter: str, tmp_path: Path) -> None:
+    found = cells(written(payload, tmp_path), delimiter)
+    assert len(found) >= 2
+    assert not [cell for cell in found if is_live(cell)], found
+
+
+@given(value=HOSTILE)
+def test_no_text_comes_to_life(value: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert not is_live(cells(written(value.replace("\0", ""), tmp_path_factory.getbasetemp()), ",")[3])
+
+
+def test_a_writer_that_lets_formulas_through_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "_inert", lambda value: value)
+    assert [cell for cell in cells(written("=1+1", tmp_path), ",") if is_live(cell)]
+
+
+def test_numbers_stay_numbers_and_plain_words_stay_as_they_are(tmp_path: Path) -> None:
+    text = written("Müller & Co. (2024-01-01), a = b", tmp_path)
+    assert text.splitlines()[1] == '"Müller & Co. (2024-01-01), a = b","Müller & Co. (2024-01-01), a = b",-0.25'
+
+
+def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_draft(
+    scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "scores.csv"
+    out.write_text("old")
+
+    def full(scored: Scored, path: Path) -> None:
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(batch, "WRITERS", {".csv": full})
+    with pytest.raises(OSError, match="No space left"):
+        write_scores(scored, out)
+    assert out.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_nobody_to_score_is_told(trained: Workspace) -> None:
+    with pytest.raises(DataError, match=r"no lead of .* is open at 1970-01-01"):
+        score_log(trained.event_log(), Scorer(trained.champion().load()), "1", as_of=0)
+
+
+@pytest.mark.parametrize("text", ["2024-13-01", "soon", "2024-05-01T12:00:00", "", "2024-05-01 25:00Z"])
+def test_a_moment_without_a_meaning_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--as-of"):
+        parse_as_of(text)
+
+
+def test_a_moment_is_the_same_in_every_zone() -> None:
+    assert parse_as_of("2024-05-01T02:00:00+02:00") == parse_as_of("2024-05-01T00:00:00Z") == parse_as_of("2024-05-01")
