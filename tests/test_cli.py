@@ -184,7 +184,7 @@ def test_settings_that_cannot_be_followed(text: str, shell: Shell, trained: Work
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["simulate"], "Missing argument 'OUT'"),
+        (["simulate"], "Missing argument 'out'"),
         (["scroe"], "No such command 'scroe'"),
         (["simulate", "x", "--leads", "many"], "Invalid value for '--leads'"),
         (["score", "--out", "x.csv", "--language", "fr"], "Invalid value for '--language'"),
