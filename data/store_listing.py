@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, select, tuple_
 
 from data.contract import UsageError
 from data.store_database import Database
@@ -73,7 +73,7 @@ class Listing:
         Raises UsageError for a cursor that was not made by a list in the same order.
         """
         limit = max(1, min(limit, MOST))
-        query = _ordered(_filtered(filters), filters.order, cursor).limit(limit + 1)
+        query = _query(filters, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         more = len(rows) > limit
@@ -81,15 +81,31 @@ class Listing:
         return Page(listed, _cursor(filters.order, rows[limit - 1]) if more else None)
 
 
-def _filtered(filters: Filters) -> Select[Any]:
+def _query(filters: Filters, cursor: str | None) -> Select[Any]:
+    """The leads after a cursor, in order."""
+    joined, lead_id = _joined(filters)
+    keys = _keys(filters.order, lead_id)
+    query = select(*(_column(each) for each in Listed.__slots__)).select_from(joined).where(*_conditions(filters))
+    if cursor is not None:
+        place, after = tuple_(*keys), tuple_(*_read(cursor, filters.order))
+        query = query.where(place > after if filters.order == "lead_id" else place < after)
+    return query.order_by(*(each.asc() if filters.order == "lead_id" else each.desc() for each in keys))
+
+
+def _joined(filters: Filters) -> tuple[FromClause, ColumnElement[str]]:
+    """The tables that a list reads, and the lead_id to order by: of the table whose index the filter walks.
+
+    They are all equal, but only that one comes out of the index in order, without sorting all that fit.
+    """
     by_score = filters.stage is not None or filters.score_from is not None or filters.score_to is not None
     stands = and_(standings.c.lead_id == leads.c.lead_id, standings.c.target == filters.target)
-    inner = by_score or filters.order == "probability"
-    joined = leads.join(standings, stands, isouter=not inner)
+    joined: FromClause = leads.join(standings, stands, isouter=not (by_score or filters.order == "probability"))
+    lead_id: ColumnElement[str] = standings.c.lead_id if by_score else leads.c.lead_id
     for place, (name, value) in enumerate(sorted(filters.attributes.items())):
-        joined = joined.join(each := attributes.alias(f"a{place}"), _has(each, name, value))
-    query = select(*(_column(each) for each in Listed.__slots__)).select_from(joined)
-    return query.where(*_conditions(filters))
+        each = attributes.alias(f"a{place}")
+        joined = joined.join(each, _has(each, name, value))
+        lead_id = each.c.lead_id if place == 0 else lead_id
+    return joined, lead_id
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
@@ -114,18 +130,10 @@ def _has(each: Any, name: str, value: str | float) -> ColumnElement[bool]:
     return and_(each.c.name == name.lower(), held, current)
 
 
-def _ordered(query: Select[Any], order: Order, cursor: str | None) -> Select[Any]:
-    keys = _keys(order)
-    if cursor is not None:
-        after = tuple_(*keys) > tuple_(*_read(cursor, order))
-        query = query.where(after if order == "lead_id" else tuple_(*keys) < tuple_(*_read(cursor, order)))
-    return query.order_by(*(each.asc() if order == "lead_id" else each.desc() for each in keys))
-
-
-def _keys(order: Order) -> list[Any]:
+def _keys(order: Order, lead_id: ColumnElement[str]) -> list[ColumnElement[Any]]:
     """By what a list is ordered; the id last, so that no two rows are equal."""
     if order == "lead_id":
-        return [leads.c.lead_id]
+        return [lead_id]
     if order == "probability":
         return [standings.c.probability, standings.c.lead_id]
     return [leads.c.changed_at, leads.c.lead_id]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from data.contract import UsageError
 from data.stages import StageThreshold
@@ -129,13 +131,35 @@ def test_no_list_reads_the_whole_table(filled: Store) -> None:
     """SQLite says which index each query walks; a sort of everything would say so."""
     if not filled.database.is_sqlite:
         pytest.skip("the plan of PostgreSQL depends on the size of its tables")
-    from data.store_listing import _filtered, _ordered
+    cases = [
+        Filters(),
+        Filters(order="probability"),
+        Filters(order="changed_at"),
+        Filters(stage="SQL"),
+        Filters(attributes={"industry": "retail"}),
+        Filters(attributes={"industry": "retail", "employees": 3}),
+        Filters(changed_since=NOW, order="changed_at"),
+    ]
+    asked: list[str] = []
+    reader = sqlite3.connect(str(filled.database.engine.url.database))
 
-    orders: tuple[Order, ...] = ("lead_id", "probability", "changed_at")
-    plans = {}
-    for order in orders:
-        query = _ordered(_filtered(Filters(order=order)), order, None).limit(101)
-        with filled.database.read() as connection:
-            compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
-            plans[order] = str(connection.execute(text(f"EXPLAIN QUERY PLAN {compiled}")).all())
-    assert not [order for order, plan in plans.items() if "TEMP B-TREE" in plan]
+    def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        if statement.startswith("SELECT"):
+            plan = reader.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            asked.append(str(plan.fetchall()))
+
+    event.listen(filled.database.engine, "before_cursor_execute", note)
+    for filters in cases:
+        filled.listing.page(filters)
+    reader.close()
+    assert len(asked) == len(cases)
+    assert not [plan for plan in asked if "TEMP B-TREE" in plan]
+
+
+def test_a_sort_of_everyone_would_be_found(filled: Store) -> None:
+    """The planted fault: in an order that no index has, SQLite says that it sorts."""
+    if not filled.database.is_sqlite:
+        pytest.skip("the plan of PostgreSQL depends on the size of its tables")
+    with filled.database.read() as connection:
+        plan = connection.execute(text("EXPLAIN QUERY PLAN SELECT lead_id FROM leads ORDER BY account_id")).all()
+    assert "TEMP B-TREE" in str(plan)
