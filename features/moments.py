@@ -173,7 +173,8 @@ def _thin(
     lead: NDArray[np.int32], as_of: NDArray[np.int64], most: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
     """Keeps at most `most` moments a lead, evenly spread; the kept ones carry the weight of all."""
-    _, begins, counts = np.unique(lead, return_index=True, return_counts=True)
+    begins = np.flatnonzero(np.diff(lead, prepend=-1))
+    counts = np.diff(begins, append=len(lead))
     total = np.repeat(counts, counts)
     nth = np.arange(len(lead)) - np.repeat(begins, counts)
     kept = np.minimum(total, most)
