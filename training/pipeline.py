@@ -12,6 +12,7 @@ import numpy as np
 
 from data.contract import US_PER_SECOND
 from features.training_set import TrainingSet
+from features.words import in_words
 from training import plots
 from training.artifact import write_artifact
 from training.baselines import BASELINES
@@ -71,7 +72,7 @@ def train_and_register(
     digest = _write(folder, fitted.model, fitted, training_set, trained_on)
     _write(judge_folder, blind, fitted, training_set, _trained_on(training_set, split.learn, asked))
     account = account_of(name, digest, target, trained_on, judged, fitted)
-    report = _write_report(workspace / "reports" / target["name"], account, draw(judged, fitted))
+    report = _write_report(workspace / "reports" / target["name"], account, draw(judged, fitted, training_set))
     say("registering in MLflow")
     registry = Registry(workspace)
     version, alias, decision = _kept(registry, name, digest) or _register(
@@ -178,10 +179,12 @@ def account_of(
     )
 
 
-def draw(judged: Judged, fitted: Fitted) -> dict[str, bytes]:
+def draw(judged: Judged, fitted: Fitted, training_set: TrainingSet) -> dict[str, bytes]:
     """The pictures of a run as PNG, by file name."""
     rows = judged.split.judged
     curve = gains(rows.y, judged.p, rows.weight)
+    words = training_set.recipe["words"]
+    names = [in_words(each, words=words) for each in training_set.catalogue]
     gain = np.sum([each.feature_importance("gain") for each in fitted.model.boosters_], axis=0)
     figures = {
         "reliability": plots.reliability(judged.evaluation.bins),
@@ -189,7 +192,7 @@ def draw(judged: Judged, fitted: Fitted) -> dict[str, bytes]:
         "precision-recall": plots.precision_recall(curve),
         "scores": plots.score_distribution(fitted.flow.p, fitted.thresholds),
         "what-if": plots.what_if_curve(what_if(fitted.labels, fitted.flow), fitted.thresholds),
-        "importances": plots.importances(fitted.model.encoder_.names, gain / max(gain.sum(), 1e-12)),
+        "importances": plots.importances(names, gain / max(gain.sum(), 1e-12)),
     }
     return {name: plots.png(figure) for name, figure in figures.items()}
 
