@@ -64,7 +64,7 @@ class TrainingSection(Section):
     fewest_positives: int = Field(50, ge=10, description="training refuses below this many converted moments")
     folds: int = Field(5, ge=2, le=20, description="models that are averaged, each leaving out one fold of leads")
     learning_rate: float = Field(0.03, gt=0, le=1, description="LightGBM learning rate")
-    num_leaves: int = Field(15, ge=2, le=1024, description="leaves per tree")
+    num_leaves: int = Field(7, ge=2, le=1024, description="leaves per tree")
     min_leaf: int = Field(40, ge=1, description="moments per leaf at least")
     l2: float = Field(5.0, ge=0, description="L2 regularisation of leaf values")
     max_rounds: int = Field(3000, ge=1, description="trees per model at most; early stopping ends sooner")
