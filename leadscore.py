@@ -288,7 +288,16 @@ def serve(
     name = read_settings(settings_path(config)).model_name
     source = FolderSource(artifact, name) if artifact else RegistrySource(var, Registry(var).uri, name, CHAMPION)
     serve(
-        Options(source, var / "serving" / name, store or f"sqlite:///{var}/store.db", host, port, insecure_local, look)
+        Options(
+            source,
+            var / "serving" / name,
+            store or f"sqlite:///{var}/store.db",
+            host,
+            port,
+            insecure_local,
+            look,
+            workspace=var,
+        )
     )
 
 

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.eventlog import EventLog, bucket_of
+from data.eventlog import LAYOUT, EventLog, bucket_of
 from data.generations import only_writer, publish, staging_folder
 from data.manifest import Words
 from data.mapping import BotRule
-from data.merge import LAYOUT
 
 LEAD = "lead_id"
 

@@ -29,6 +29,8 @@ from data.vocabulary import Vocabulary
 FORMAT = 1
 BUCKETS = 32
 DICTIONARIES = ["event_type", "channel", "bot_rule", "source"]
+LAYOUT = {"compression": "lz4", "use_dictionary": ["lead", *DICTIONARIES]}
+"""How files of events are written."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from data.bots import label_bots
 from data.dedupe import keep_events
-from data.eventlog import EventLog, histories_of
+from data.eventlog import LAYOUT, EventLog, histories_of
 from data.manifest import Words
 from data.versions import keep_versions
 
@@ -19,7 +19,6 @@ ORDER = ("lead", "known_at", "occurred_at", "event_type", "channel", "value", "s
 """The total order of the log; nulls come first."""
 TIME = pa.timestamp("us", "UTC")
 DICTIONARIES = ("event_type", "channel", "source")
-LAYOUT = {"compression": "lz4", "use_dictionary": ["lead", *DICTIONARIES, "bot_rule"]}
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,10 @@ GRACE_S = 8
 
 @dataclass(frozen=True)
 class Options:
-    """How to serve. source: where the champion comes from. shelf: folder for its copies. store: a database URL."""
+    """How to serve. source: where the champion comes from. shelf: folder for its copies. store: a database URL.
+
+    workspace: the folder of event log and exports, from which an erased lead is taken too.
+    """
 
     source: Source
     shelf: Path
@@ -44,6 +47,7 @@ class Options:
     insecure_local: bool = False
     look_s: float = 10.0
     limits: Limits = field(default_factory=Limits)
+    workspace: Path | None = None
 
 
 class Server(uvicorn.Server):
@@ -79,7 +83,7 @@ def serve(options: Options) -> None:
         watcher = Watcher(options.source, Shelf(options.shelf), champion, gauges, journal, options.look_s)
         watcher.start()
         doors: Doors = OpenDoors() if options.insecure_local else LockedDoors(_verifier(store))
-        services = Services(champion, store, doors, gauges, journal, options.limits)
+        services = Services(champion, store, doors, gauges, journal, options.limits, workspace=options.workspace)
         journal.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
         gc.collect()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from data.store import Store
 from serving.champion import Champion
@@ -22,7 +23,10 @@ def now_us() -> int:
 
 @dataclass(frozen=True)
 class Services:
-    """champion: the model that answers. store: leads and events. draining: set when the server is about to stop."""
+    """champion: the model that answers. store: leads and events. draining: set when the server is about to stop.
+
+    workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
+    """
 
     champion: Champion
     store: Store
@@ -32,3 +36,4 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], int] = now_us
     draining: threading.Event = field(default_factory=threading.Event)
+    workspace: Path | None = None

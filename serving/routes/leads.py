@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from data.contract import UsageError
+from data.erasure import erase_from_files
 from data.store_listing import Filters, Listed
 from serving import once
 from serving.answers import json
@@ -221,6 +224,11 @@ def _object(services: Services, lead_id: str, asked: ObjectionRequest, who: str)
 
 
 def _forget(services: Services, lead_id: str, who: str) -> ReceiptAnswer:
-    receipt = services.store.erasure.forget(lead_id, who, services.clock())
+    receipt = services.store.erasure.forget(lead_id, who, services.clock(), partial(_elsewhere, services.workspace))
     values = asdict(receipt) | {"erased_at": at(receipt.erased_at), "limits": list(receipt.limits)}
     return ReceiptAnswer(**values)
+
+
+def _elsewhere(workspace: Path | None, lead_id: str) -> dict[str, int]:
+    """Takes an erased lead out of what the workspace keeps in files."""
+    return {} if workspace is None else erase_from_files(workspace, workspace / "log", lead_id)
