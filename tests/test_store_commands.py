@@ -1,0 +1,96 @@
+"""Commands on the store: keys shown once, leads forgotten, scored, learned from; one line for every error."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from data.eventlog import EventLog
+from data.store import open_store
+from data.store_door import EventIn
+from tests.test_cli import Shell
+from workspace import Workspace
+
+DAY = 86_400_000_000
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.environ", os.environ.copy())
+    return Shell(capsys, monkeypatch)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A store with three leads: one that has just come, one that has bought, one that objects."""
+    url, now = f"sqlite:///{tmp_path / 'var' / 'store.db'}", time.time_ns() // 1000
+    with open_store(url) as store:
+        for lead in ("L-open", "L-won", "L-objects"):
+            store.leads.put(lead, now - 9 * DAY, None, {"industry": "software"}, now)
+            store.events.add([EventIn(lead, "page_view", now - DAY, received_at=now - DAY)], now)
+        store.events.add([EventIn("L-won", "deal_won", now - 5, received_at=now - 5)], now)
+        store.leads.object("L-objects", True, now)
+    return url
+
+
+def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(shell: Shell, url: str) -> None:
+    code, out, err = shell("keys", "create", "ingest", "web tracker", "--store", url)
+    assert code == 0
+    secret = out.strip()
+    assert secret.startswith("ls_")
+    assert "cannot be shown again" in err
+    _, listed, _ = shell("keys", "list", "--store", url, "--json")
+    assert secret not in listed
+    [key] = json.loads(listed)
+    assert (key["role"], key["label"], key["revoked_at"]) == ("ingest", "web tracker", None)
+    assert shell("keys", "revoke", key["prefix"], "--store", url)[0] == 0
+    with open_store(url) as store:
+        assert store.keys.verify(secret) is None
+        assert [each.action for each in store.audit.entries()] == ["create key", "revoke key"]
+    assert "no valid key" in shell.refused(2, "keys", "revoke", key["prefix"], "--store", url)
+    assert "'root' is none of" in shell.refused(2, "keys", "create", "root", "x", "--store", url)
+
+
+def test_a_store_is_learned_from_and_a_forgotten_lead_is_gone_from_it_and_from_the_log(shell: Shell, url: str) -> None:
+    code, out, _ = shell("ingest", "--store", url, "--mapping", "simulated", "--json")
+    assert code == 0
+    assert json.loads(out)["events"]["accepted"] == 4
+    assert EventLog.open(Path("var/log")).n_leads == 3
+    Path("var/scores.csv").write_text("lead_id,p\nL-won,1\nL-open,0\n")
+    code, out, _ = shell("forget", "L-won", "--store", url, "--json")
+    assert code == 0
+    receipt = json.loads(out)
+    assert (receipt["removed"]["events"], receipt["removed"]["event log"], receipt["removed"]["exports"]) == (2, 4, 1)
+    assert "L-won" not in out
+    assert EventLog.open(Path("var/log")).n_leads == 2
+    assert Path("var/scores.csv").read_text() == "lead_id,p\nL-open,0\n"
+    assert shell("ingest", "--store", url)[0] == 0
+    assert EventLog.open(Path("var/log")).n_leads == 2
+
+
+def test_all_open_leads_are_scored_by_the_champion(shell: Shell, url: str, trained: Workspace) -> None:
+    code, out, _ = shell(
+        "score", "--store", url, "--var", trained.root, "--config", trained.root / "small.toml", "--json"
+    )
+    assert code == 0
+    done = json.loads(out)
+    assert (done["scored"], done["leads"], done["resumed"]) == (1, 2, 0)
+    with open_store(url) as store:
+        assert [each.model_version for each in store.scores.history("L-open")] == [done["version"]]
+        assert [each.stage for each in store.scores.standing("L-won")] == ["customer"]
+        assert store.scores.history("L-objects") == []
+
+
+def test_what_cannot_be_followed_is_told_in_one_line(shell: Shell, url: str, tmp_path: Path) -> None:
+    empty = f"sqlite:///{tmp_path / 'empty.db'}"
+    assert "nothing to ingest" in shell.refused(2, "ingest")
+    assert "do not go together" in shell.refused(2, "ingest", "--store", url, "--events", "x.csv")
+    assert "nowhere to write to" in shell.refused(2, "score")
+    assert "holds no events" in shell.refused(3, "train", "--store", empty)
+    assert "begins with 'mysql'" in shell.refused(2, "forget", "L1", "--store", "mysql://x/y")
+    assert "does not answer" in shell.refused(3, "keys", "list", "--store", "postgresql://nobody@127.0.0.1:1/none")
