@@ -92,6 +92,12 @@ class Database:
         with _in_plain_words(), self._turn, writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def maintain(self) -> Iterator[Connection]:
+        """A connection for what a database only does outside transactions. Raises StoreAway."""
+        with _in_plain_words(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
     def close(self) -> None:
         """Gives all connections back; the last one of SQLite empties the write-ahead log."""
         self.engine.dispose()

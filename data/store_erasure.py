@@ -75,7 +75,7 @@ def _scrub(database: Database) -> None:
     if database.is_sqlite:
         _empty_log(database)
         return
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with database.maintain() as connection:
         for table in (*OF_LEAD, answers):
             connection.execute(text(f"VACUUM {table.name}"))
 
@@ -83,7 +83,7 @@ def _scrub(database: Database) -> None:
 def _empty_log(database: Database) -> None:
     until = time.monotonic() + BUSY_S
     while True:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with database.maintain() as connection:
             busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
         if not busy:
             return
