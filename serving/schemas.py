@@ -23,7 +23,7 @@ Name = Annotated[
 ]
 Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone or Z, exact to a microsecond")]
 Value = Annotated[float, Meta(ge=-VALUE_LIMIT, le=VALUE_LIMIT, description="rounded to a ten-thousandth")]
-Number = Annotated[float, Meta(ge=-1e30, le=1e30)]
+Number = Annotated[float, Meta(ge=-VALUE_LIMIT, le=VALUE_LIMIT)]
 Attributes = Annotated[dict[Name, Name | Number | None], Meta(max_length=MOST_COLUMNS)]
 
 

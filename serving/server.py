@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import ipaddress
 import socket
@@ -26,8 +27,11 @@ from serving.shelf import Shelf
 from serving.sources import Source
 from serving.watcher import Watcher
 
+BACKLOG = 2048
 DRAIN_S = 0.5
 """From the signal on, answers end their connection for so long before the door is shut."""
+SETTLE_S = 0.3
+"""So long a client that was let in may take to send its request."""
 GRACE_S = 8
 """So long requests in flight may take after that."""
 
@@ -67,6 +71,13 @@ class Server(uvicorn.Server):
         timer.daemon = True
         timer.start()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Shuts the door first, and lets those who are in already say what they came for."""
+        for each in self.servers:
+            each.close()
+        await asyncio.sleep(SETTLE_S)
+        await super().shutdown(sockets)
+
     def _shut(self) -> None:
         self.services.journal.write("stopping")
         self.should_exit = True
@@ -82,7 +93,7 @@ def serve(options: Options) -> None:
     with open_store(options.store) as store:
         watcher = Watcher(options.source, Shelf(options.shelf), champion, gauges, journal, options.look_s)
         watcher.start()
-        doors: Doors = OpenDoors() if options.insecure_local else LockedDoors(_verifier(store))
+        doors: Doors = OpenDoors() if options.insecure_local else LockedDoors(verifier(store))
         services = Services(champion, store, doors, gauges, journal, options.limits, workspace=options.workspace)
         journal.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
@@ -127,6 +138,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # From here on clients may connect; they are answered as soon as the application runs.
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise UsageError(
@@ -135,7 +148,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _verifier(store: Store) -> Callable[[str], Caller | None]:
+def verifier(store: Store) -> Callable[[str], Caller | None]:
+    """Who holds a key, as the store knows it."""
+
     def verify(secret: str) -> Caller | None:
         key = store.keys.verify(secret)
         return None if key is None else Caller(key.prefix, key.role)

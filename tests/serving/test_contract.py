@@ -1,0 +1,64 @@
+"""The server keeps what its OpenAPI document promises, for requests that the document allows and for others."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+
+from serving.app import create_app
+from serving.doors import LockedDoors
+from serving.services import Services
+from tests.serving.inside import Inside
+
+pytestmark = pytest.mark.proof("contract")
+
+
+def test_every_answer_is_as_documented(inside: Inside, full: bool) -> None:
+    document = inside.get("/openapi.json").json()
+    # Everybody may do everything here, so that requests get past the door; the next test is about the door.
+    del document["security"]
+    tried = _try_all(inside, document, 110 if full else 3)
+    assert tried >= (3_000 if full else 60)
+
+
+def test_nothing_is_told_without_a_key_that_the_document_asks_for(services: Services) -> None:
+    with closing(Inside(create_app(replace(services, doors=LockedDoors(lambda key: None))))) as asked:
+        assert _try_all(asked, asked.get("/openapi.json").json(), 2) >= 30
+
+
+def _try_all(asked: Inside, document: dict[str, Any], cases: int) -> int:
+    """Sends so many good and as many bad requests to each operation; how many in all."""
+    tried: list[str] = []
+    found: Any = schemathesis.openapi.from_dict(document).get_all_operations()
+    operations = [each.ok() for each in found]
+    for operation in operations:
+        told = document["paths"][operation.path][operation.method]
+        has_door = "security" in document and told.get("security") != []
+        can_be_wrong = told["parameters"] or "requestBody" in told or has_door
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[: 2 if can_be_wrong else 1]:
+            _try(asked, operation, mode, cases, tried)
+    assert len(operations) >= 14
+    return len(tried)
+
+
+def _try(asked: Inside, operation: Any, mode: GenerationMode, cases: int, tried: list[str]) -> None:
+    @settings(
+        max_examples=cases, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: Any) -> None:
+        tried.append(case.method)
+        arguments = case.as_transport_kwargs(base_url="http://inside")
+        arguments.pop("cookies", None)
+        if isinstance(arguments.get("data"), bytes | str):
+            arguments["content"] = arguments.pop("data")
+        answer = asked(**arguments)
+        case.validate_response(schemathesis.Response.from_httpx(answer, verify=True))
+
+    check()

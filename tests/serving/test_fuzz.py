@@ -1,0 +1,48 @@
+"""No bytes that anyone can send make the server fail, hang, or say what it should not."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+from fastapi import Request, Response
+
+from serving.app import create_app
+from serving.doors import needs
+from serving.routes import operations
+from serving.services import Services
+from tests.serving.fuzzer import Fuzzer
+from tests.serving.inside import Inside
+
+pytestmark = pytest.mark.proof("fuzz")
+
+
+def test_no_request_makes_the_server_fail(inside: Inside, full: bool) -> None:
+    fuzzer = Fuzzer(inside.app, seed=11)
+    cases = 50_000 if full else 700
+    failures = fuzzer.run(inside.runner, cases)
+    assert not failures, failures[0]
+    assert sum(fuzzer.statuses.values()) == cases
+    assert fuzzer.statuses[200] > cases / 20, "some requests must get through, else nothing deep was tried"
+    assert len(fuzzer.statuses) >= 6, fuzzer.statuses
+    assert inside.get("/v2/health/ready").status_code == 200
+
+
+def test_the_fuzzer_finds_a_planted_failure(services: Services) -> None:
+    """The planted fault: a handler that trips over NaN, as an error answer that quotes its input does."""
+
+    @operations.router.post("/v1/planted")
+    @needs("anyone")
+    async def planted(request: Request) -> Response:
+        if b"NaN" in await request.body():
+            raise ValueError("out of range float values are not JSON compliant")
+        return Response()
+
+    try:
+        app = create_app(services)
+    finally:
+        operations.router.routes.pop()
+    with closing(Inside(app)) as asked:
+        failures = Fuzzer(app, seed=11).run(asked.runner, 1_500)
+    assert failures
+    assert all(each.case.path == "/v1/planted" for each in failures)

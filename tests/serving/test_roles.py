@@ -1,0 +1,101 @@
+"""Who may do what: every route, with no key, a wrong one, and one of each role, is as the committed matrix says."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from data.store import Store
+from serving.app import create_app
+from serving.doors import KEPT_S, ROLES, LockedDoors
+from serving.journal import Journal
+from serving.routes import operations
+from serving.server import verifier
+from serving.services import Services
+from tests.serving.inside import Inside
+
+MATRIX: dict[str, dict[str, bool]] = json.loads(Path(__file__).with_name("roles.json").read_text(encoding="utf-8"))
+NOBODY = ("no key", "wrong key")
+
+
+@pytest.fixture
+def journal() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+def locked(services: Services, own_store: Store, journal: io.StringIO, clock: list[float]) -> Iterator[Inside]:
+    doors = LockedDoors(verifier(own_store), lambda: clock[0])
+    with closing(Inside(create_app(replace(services, doors=doors, journal=Journal(journal))))) as asked:
+        yield asked
+
+
+@pytest.fixture
+def keys(own_store: Store) -> dict[str, str | None]:
+    made: dict[str, str | None] = {role: own_store.keys.create(role, "test", 1) for role in ROLES}
+    return {**made, "no key": None, "wrong key": "ls_00000000_nothing"}
+
+
+def routes(asked: Inside) -> list[tuple[str, str]]:
+    found = [each for each in asked.app.routes if isinstance(each, APIRoute)]
+    return [(method, each.path) for each in found for method in sorted(each.methods or ())]
+
+
+def test_every_route_lets_in_exactly_whom_the_matrix_names(locked: Inside, keys: dict[str, str | None]) -> None:
+    found: dict[str, dict[str, bool]] = {}
+    for method, path in routes(locked):
+        for who, key in keys.items():
+            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+            status = locked(method, path.format(lead_id="L1", number="1"), headers=headers).status_code
+            assert status < 500
+            assert status != 401 or who in NOBODY
+            assert status != 403 or who not in NOBODY
+            found.setdefault(f"{method} {path}", {})[who] = status not in (401, 403)
+    assert len(found) >= 14
+    assert found == MATRIX
+
+
+def test_a_route_that_declares_no_role_is_not_served(services: Services) -> None:
+    """The planted fault: a handler without @needs."""
+
+    @operations.router.get("/planted")
+    async def planted(request: Request) -> Response:
+        return Response("open to everyone")
+
+    try:
+        with pytest.raises(ValueError, match="/planted declares no role"):
+            create_app(services)
+    finally:
+        operations.router.routes.pop()
+
+
+def test_a_revoked_key_opens_nothing_after_some_seconds(locked: Inside, own_store: Store, clock: list[float]) -> None:
+    headers = {"Authorization": f"Bearer {own_store.keys.create('read', 'test', 1)}"}
+    assert locked.get("/v1/model", headers=headers).status_code == 200
+    own_store.keys.revoke(own_store.keys.list()[0].prefix, 2)
+    clock[0] = KEPT_S + 0.1
+    assert locked.get("/v1/model", headers=headers).status_code == 401
+
+
+def test_keys_never_reach_log_or_answers(locked: Inside, own_store: Store, journal: io.StringIO) -> None:
+    key = own_store.keys.create("read", "test", 1)
+    headers = {"Authorization": f"Bearer {key}"}
+    answers: list[Any] = [locked(method, path, headers=headers) for method, path in routes(locked)]
+    written = journal.getvalue() + "".join(each.text + str(each.headers) for each in answers)
+    assert len(answers) >= 14
+    assert own_store.keys.list()[0].prefix in written, "the public prefix says who asked"
+    assert key.rsplit("_", 1)[1] not in written
