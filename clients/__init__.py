@@ -1,0 +1,1 @@
+"""Clients of the server, each one file to be copied."""
