@@ -10,6 +10,11 @@ from pathlib import Path
 
 from data.contract import DataError
 from training.artifact import digest_of
+from training.standalone import ArtifactError, read
+
+
+class Damaged(DataError):
+    """An artifact that is not whole; it will not get better by itself."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,25 @@ class Shelf:
         self.note = path / "current.json"
 
     def take(self, source: Path, name: str, version: str, mark: str) -> Copy:
-        """Copies an artifact, or finds it there already. Raises DataError when it cannot be read."""
+        """Copies an artifact and compares every file of the copy with its hash.
+
+        Raises Damaged when one differs, DataError when it cannot be copied.
+        """
+        draft = self.path / f"{os.getpid()}.draft"
         try:
-            digest = digest_of(source)
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(source, draft)
+            read(draft)
+            digest = digest_of(draft)
             folder = self.path / digest[:32]
             if not folder.exists():
-                draft = self.path / f"{digest[:32]}.{os.getpid()}.draft"
-                shutil.rmtree(draft, ignore_errors=True)
-                shutil.copytree(source, draft)
                 os.replace(draft, folder)
+        except ArtifactError as error:
+            raise Damaged(f"{error}; train again") from None
         except OSError as error:
-            raise DataError(f"{source} cannot be copied ({error.strerror}); the model in place stays") from None
+            raise DataError(f"{source} cannot be copied ({error}); the model in place stays") from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
         return Copy(name, version, digest, mark, str(folder))
 
     def discard(self, copy: Copy) -> None:

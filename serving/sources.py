@@ -9,7 +9,7 @@ from typing import Protocol
 from data.contract import DataError
 from serving.alias import version_of
 from serving.fetch import fetch
-from serving.shelf import Copy, Shelf
+from serving.shelf import Copy, Damaged, Shelf
 from training.artifact import digest_of
 
 
@@ -42,7 +42,7 @@ class RegistrySource:
         copy = shelf.take(folder, self.name, version, version)
         if copy.digest != digest:
             shelf.discard(copy)
-            raise DataError(f"model.json of version {version} is not the one that was registered; train again")
+            raise Damaged(f"model.json of version {version} is not the one that was registered; train again")
         return copy
 
 

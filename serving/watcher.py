@@ -10,7 +10,7 @@ from serving.champion import Champion
 from serving.gauges import Gauges
 from serving.journal import Journal
 from serving.live import Live
-from serving.shelf import Copy, Shelf
+from serving.shelf import Copy, Damaged, Shelf
 from serving.sources import Source
 from serving.trial import try_out, warm
 
@@ -69,8 +69,11 @@ class Watcher:
         try:
             copy = self.source.bring(self.shelf)
         except DataError as error:
-            # It may be the registry's fault and pass: tried again at the next look.
-            self._refuse(mark, str(error), retry=True)
+            # Whatever is not the artifact's own fault may pass: tried again at the next look.
+            self._refuse(mark, str(error), retry=not isinstance(error, Damaged))
+            return
+        if self.champion.live is not None and copy.digest == self.champion.live.model.digest:
+            self.in_place = mark
             return
         try:
             try_out(Path(copy.folder))
