@@ -36,7 +36,7 @@ class ServerProcess:
 
     def ready(self) -> None:
         """Waits until it is ready."""
-        self.until(lambda: httpx.get(f"{self.url}/v2/health/ready").status_code == 200)
+        self.until(lambda: httpx.get(f"{self.url}/v2/health/ready", verify=False).status_code == 200)
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Waits until something holds."""
