@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -59,7 +59,7 @@ class Screen:
             return
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for i, name in enumerate(head):
-            table.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+            table.add_column(name, justify=_side([row[i] for row in rows]), overflow="fold")
         for row in rows:
             table.add_row(*row)
         self.out.print(table)
@@ -98,3 +98,17 @@ class Screen:
     def _bar(self, how_far: ProgressColumn) -> Progress:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), how_far, TimeElapsedColumn())
         return Progress(*columns, console=self.err, transient=True)
+
+
+def _side(cells: Sequence[str]) -> Literal["left", "right"]:
+    """Numbers stand on the right, words on the left."""
+    return "right" if all(cell[:1] in "+-0123456789" for cell in cells) else "left"
+
+
+def plain(value: float | str | None) -> str:
+    """A value as people write it; nothing where it is unknown.
+
+    >>> plain(0.25), plain(None), plain("DE")
+    ('0.25', '', 'DE')
+    """
+    return "" if value is None or value != value else value if isinstance(value, str) else f"{value:.4g}"

@@ -1,38 +1,29 @@
-"""The commands that work on the store: keys, forget, and what `--store` means to ingest, train and score."""
+"""Commands about the serving database: keys, forget, and what `--store` means to other commands."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands.options import STORE, VAR, AsJson, Quiet, StoreUrl, now_us
 from console import Screen
 
 if TYPE_CHECKING:
     from data.ingest import IngestReport
     from workspace import Workspace
 
-StoreUrl = Annotated[str, typer.Option("--store", help="sqlite:///PATH or postgresql://USER@HOST/DATABASE")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="results only")]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON value instead of tables")]
-DEFAULT = "sqlite:///var/store.db"
 WHO = "command line"
 keys = typer.Typer(no_args_is_help=True, help="API keys of the server: create, list, revoke.")
-
-
-def now_us() -> int:
-    """The clock, µs UTC."""
-    return time.time_ns() // 1000
 
 
 @keys.command()
 def create(
     role: Annotated[str, typer.Argument(help="score, ingest, read or admin")],
     label: Annotated[str, typer.Argument(help="whose it is, to know it again in the list")],
-    store: StoreUrl = DEFAULT,
+    store: StoreUrl = STORE,
     as_json: AsJson = False,
 ) -> None:
     """Create a key and show it, this once."""
@@ -48,7 +39,7 @@ def create(
 
 
 @keys.command(name="list")
-def list_keys(store: StoreUrl = DEFAULT, as_json: AsJson = False) -> None:
+def list_keys(store: StoreUrl = STORE, as_json: AsJson = False) -> None:
     """List keys, without their secrets."""
     from data.store import open_store
 
@@ -62,7 +53,7 @@ def list_keys(store: StoreUrl = DEFAULT, as_json: AsJson = False) -> None:
 
 @keys.command()
 def revoke(
-    key: Annotated[str, typer.Argument(help="as the list shows it: the part after ls_")], store: StoreUrl = DEFAULT
+    key: Annotated[str, typer.Argument(help="as the list shows it: the part after ls_")], store: StoreUrl = STORE
 ) -> None:
     """Revoke a key: from now on it opens nothing."""
     from data.store import open_store
@@ -75,8 +66,8 @@ def revoke(
 
 def forget(
     lead: Annotated[str, typer.Argument(help="id of the lead")],
-    store: StoreUrl = DEFAULT,
-    var: Annotated[Path, typer.Option(help="workspace: event log, training sets, exports")] = Path("var"),
+    store: StoreUrl = STORE,
+    var: Annotated[Path, typer.Option(help="workspace: event log, training sets, exports")] = VAR,
     log: Annotated[Path | None, typer.Option(help="event log; default VAR/log")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,

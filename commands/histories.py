@@ -1,0 +1,140 @@
+"""Commands about histories: simulate a funnel, bring exports in, see what was known of a lead."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, workspace_of
+from commands.store import take_in
+from console import Screen, plain
+from data.contract import UsageError
+
+if TYPE_CHECKING:
+    from data.ingest import Counts, IngestReport
+    from features.training_set import TrainingSet
+    from workspace import Workspace
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="folder to write events.csv, leads.csv and truth.parquet into")],
+    leads: Annotated[int, typer.Option(min=1)] = 20_000,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    days: Annotated[int, typer.Option(min=30)] = 540,
+    bots: bool = True,
+    duplicates: bool = True,
+    late: bool = True,
+    broken: bool = True,
+    drift: bool = True,
+    wholesale: bool = True,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a funnel whose true probabilities are known."""
+    from data.simulate import FunnelOptions, simulate
+
+    screen = Screen(quiet, as_json)
+    options = FunnelOptions(leads, seed, days, bots, duplicates, late, broken, drift, wholesale)
+    with screen.progress(f"simulating {leads:,} leads") as step:
+        made = simulate(out, options, step)
+    screen.tell(
+        f"{made.rows:,} rows ({made.human:,} by people, {made.bots:,} by bots, {made.duplicates:,} duplicates, "
+        f"{made.broken:,} broken), {made.won:,} deals won, {made.lost:,} lost, in {out}"
+    )
+    screen.result(asdict(made))
+
+
+def ingest(
+    mapping: Annotated[
+        str | None, typer.Option(help="file, or a shipped one: simulated, bpic2012, online_retail")
+    ] = None,
+    events: Annotated[
+        list[str] | None, typer.Option(help="CSV, JSON lines, Parquet, or database URL; repeatable")
+    ] = None,
+    leads: Annotated[list[str] | None, typer.Option(help="the same for profiles")] = None,
+    var: Var = VAR,
+    log: Log = None,
+    store: FromStore = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring exports or databases into the event log; what is there already adds nothing."""
+    from data.ingest import ingest
+    from data.mapping import read_mapping
+
+    screen, log_path = Screen(quiet, as_json), log or var / "log"
+    if store is not None and (events or leads):
+        raise UsageError("--store and --events do not go together; ingest one after the other")
+    if store is not None:
+        report = take_in(screen, store, log_path, mapping)
+    elif mapping is None or not events:
+        raise UsageError("nothing to ingest; give --mapping and --events, or --store")
+    else:
+        with screen.progress("ingesting") as step:
+            report = ingest(log_path, read_mapping(mapping), events, leads or [], progress=step)
+    head = ["", "received", "accepted", "duplicate", "rejected"]
+    rows = [[name, *(f"{n:,}" for n in asdict(counts).values())] for name, counts in _kinds(report)]
+    screen.table("rows", head, rows)
+    if report.reasons:
+        screen.table(
+            f"rejected, see {report.rejected_path}", ["why", "rows"], [[k, f"{n:,}"] for k, n in report.reasons.items()]
+        )
+    screen.result(asdict(report))
+
+
+def features(
+    config: Config = None,
+    var: Var = VAR,
+    log: Log = None,
+    lead: Annotated[str | None, typer.Option(help="show what is known of this lead instead")] = None,
+    as_of: Annotated[str | None, typer.Option(help="the moment to show; default: the end of the log")] = None,
+    cluster: Cluster = None,
+    store: FromStore = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the training set, or show what was known of one lead at a moment."""
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
+    if lead is not None:
+        _show_lead(screen, workspace, lead, as_of)
+        return
+    if as_of is not None:
+        raise UsageError("--as-of shows one lead at a moment; name the lead with --lead")
+    if store is not None:
+        take_in(screen, store, workspace.log_path)
+    made = build(screen, workspace, cluster)
+    screen.tell(
+        f"{made.moments:,} moments, {made.mature:,} mature, {made.positives:,} converted, {made.censored:,} censored; "
+        f"{len(made.catalogue)} features, in {made.path}"
+    )
+    about = {name: getattr(made, name) for name in ("moments", "mature", "positives", "censored", "digest")}
+    screen.result({**about, "features": len(made.catalogue), "path": made.path})
+
+
+def build(screen: Screen, workspace: Workspace, cluster: str | None) -> TrainingSet:
+    """The training set of a workspace, brought up to date."""
+    with screen.progress("features") as step:
+        return workspace.build(cluster, step)
+
+
+def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | None) -> None:
+    """What was known of one lead at a moment, in words and numbers."""
+    from features.kernel import compute
+    from features.plan import compile_plan
+    from features.words import in_words
+    from serving.batch import one_moment, parse_as_of
+
+    log = workspace.event_log()
+    catalogue = workspace.settings.catalogue(log)
+    moment = log.observed_until_us + 1 if as_of is None else parse_as_of(as_of)
+    known = compute(compile_plan(catalogue, log.vocabulary), log.find(lead), one_moment(moment)).to_pylist()[0]
+    rows = [[each.name, in_words(each, "en", log.words), plain(known[each.name])] for each in catalogue]
+    screen.table(f"lead {lead}", ["feature", "what it is", "value"], rows)
+    screen.result({name: None if value != value else value for name, value in known.items()})
+
+
+def _kinds(report: IngestReport) -> list[tuple[str, Counts]]:
+    return [("events", report.events), ("leads", report.leads)]

@@ -1,0 +1,141 @@
+"""Commands about models: train, judge again, promote, roll back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.histories import build
+from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, workspace_of
+from commands.store import take_in
+from console import Screen, plain
+
+if TYPE_CHECKING:
+    from training.evaluation import Evaluation, Truth
+    from training.report import Account
+
+
+def train(
+    config: Config = None,
+    var: Var = VAR,
+    log: Log = None,
+    cluster: Cluster = None,
+    store: FromStore = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train, judge on the newest slice, register in MLflow."""
+    from training.pipeline import STAGES, train_and_register
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
+    settings = workspace.settings
+    if store is not None:
+        take_in(screen, store, workspace.log_path)
+    made = build(screen, workspace, cluster)
+    with screen.stages(STAGES + (settings.training.tuning_minutes > 0)) as say:
+        outcome = train_and_register(
+            made, settings.training_plan, var, settings.model_dump(mode="json"), settings.training.tuning_minutes, say
+        )
+    _tell_account(screen, outcome.account)
+    screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
+    screen.tell(f"report {outcome.report}\nMLflow {workspace.registry.address}")
+    screen.result(
+        {
+            "name": outcome.name,
+            "version": outcome.version,
+            "alias": outcome.alias,
+            "decision": outcome.decision,
+            "digest": outcome.digest,
+            "report": outcome.report,
+            "evaluation": outcome.account.evaluation.to_dict(),
+            "thresholds": [each.to_dict() for each in outcome.account.thresholds],
+        }
+    )
+
+
+def evaluate(
+    config: Config = None,
+    var: Var = VAR,
+    truth: Annotated[Path | None, typer.Option(help="truth.parquet of a simulated funnel")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the champion's recipe on the newest slice again; with --truth beside the best possible."""
+    from training.review import STAGES, beside_truth, review
+
+    screen, settings = Screen(quiet, as_json), workspace_of(var, config).settings
+    with screen.stages(STAGES) as say:
+        judged = review(var, settings.target, settings.training_plan, say)
+    _tell_judged(screen, judged.evaluation, judged.by_age)
+    result: dict[str, Any] = judged.evaluation.to_dict()
+    if truth is not None:
+        found = beside_truth(judged.split, judged.p, truth, settings.chosen_target.horizon_days)
+        result["truth"] = tell_truth(screen, found)
+    screen.result(result)
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="number of a registered version")],
+    reason: Annotated[str, typer.Option(help="why; noted in the registry")] = "promoted by hand",
+    config: Config = None,
+    var: Var = VAR,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion; servers take it up within seconds."""
+    from serving.promotion import promote
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    before = promote(workspace.registry, workspace.model_name, version, reason)
+    screen.tell(f"version {version} of {workspace.model_name} is champion" + (f", after {before}" if before else ""))
+    screen.result({"name": workspace.model_name, "version": version, "before": before})
+
+
+def rollback(
+    reason: Annotated[str, typer.Option(help="why; noted in the registry")] = "rolled back by hand",
+    config: Config = None,
+    var: Var = VAR,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the former champion champion again."""
+    from serving.promotion import rollback
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    before, now = rollback(workspace.registry, workspace.model_name, reason)
+    screen.tell(f"version {now} of {workspace.model_name} is champion again, instead of {before}")
+    screen.result({"name": workspace.model_name, "version": now, "before": before})
+
+
+def tell_truth(screen: Screen, found: Truth) -> dict[str, Any]:
+    """Shows a model beside the true probabilities of a simulated funnel; returns the same as plain values."""
+    rows = [
+        ["log-loss of the champion", f"{found.log_loss:.4f}"],
+        ["log-loss of the true probability", f"{found.best_log_loss:.4f}"],
+        ["mean Kullback-Leibler divergence", f"{found.divergence:.4f}"],
+        ["calibration slope, on labels", plain(found.slope)],
+        ["calibration slope, on true probabilities", plain(found.true_slope)],
+    ]
+    screen.table("Beside the best possible: true probabilities, newest slice", ["", "value"], rows)
+    return found.to_dict()
+
+
+def _tell_account(screen: Screen, account: Account) -> None:
+    from training.promises import sentence
+
+    _tell_judged(screen, account.evaluation, account.by_age)
+    for each in account.thresholds:
+        screen.tell(sentence(each, account.target["horizon_days"]))
+
+
+def _tell_judged(screen: Screen, evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> None:
+    from training.tables import tables
+
+    screen.tell(
+        f"newest slice: {evaluation.rows:,} moments of {evaluation.leads:,} leads, {evaluation.positives:,} converted"
+    )
+    for each in tables(evaluation, by_age):
+        screen.table(each.title, each.head, each.rows)

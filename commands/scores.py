@@ -1,0 +1,57 @@
+"""Commands about scores, and what is in the workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from commands.options import VAR, AsJson, Config, Log, Quiet, Var, workspace_of
+from commands.store import rescore
+from console import Screen
+from data.contract import UsageError
+
+
+def score(
+    out: Annotated[Path | None, typer.Option(help="file to write, .csv or .parquet")] = None,
+    config: Config = None,
+    var: Var = VAR,
+    log: Log = None,
+    as_of: Annotated[str | None, typer.Option(help="score as of this moment; default: the end of the log")] = None,
+    language: Annotated[Literal["en", "de"], typer.Option(help="of reasons and sentences")] = "en",
+    top: Annotated[int, typer.Option(min=0, help="leads to print")] = 10,
+    store: Annotated[str | None, typer.Option(help="score the leads of this serving database instead, now")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score every open lead, with reasons; with --store into the serving database's score history."""
+    from serving.batch import check_out, parse_as_of, score_log, told, write_scores
+    from serving.scorer import Scorer
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
+    if store is not None:
+        rescore(screen, store, workspace)
+        return
+    if out is None:
+        raise UsageError("nowhere to write to; give --out scores.csv, or --store")
+    check_out(out)
+    moment = None if as_of is None else parse_as_of(as_of)
+    events, champion = workspace.event_log(), workspace.champion()
+    scorer = Scorer(champion.load())
+    with screen.progress("scoring") as step:
+        scored = score_log(events, scorer, champion.version, moment, language, step)
+    write_scores(scored, out)
+    best = scored.rows[:top]
+    screen.tell(f"the {len(best)} best of {len(scored.rows):,} open leads as of {scored.rows[0]['as_of']}")
+    for row in best:
+        screen.tell(told(row))
+    screen.tell(f"all in {out}")
+    screen.result({"leads": len(scored.rows), "out": out, "as_of": scored.rows[0]["as_of"], "top": best})
+
+
+def info(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: AsJson = False) -> None:
+    """What is in the workspace: event log, training set, champion."""
+    screen, found = Screen(quiet, as_json), workspace_of(var, config).facts()
+    screen.table("workspace", ["", "value"], [[name, value] for name, value in found.items()])
+    screen.result(found)

@@ -1,0 +1,42 @@
+"""The command that serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.options import VAR, Config, Var
+
+
+def serve(
+    config: Config = None,
+    var: Var = VAR,
+    artifact: Annotated[Path | None, typer.Option(help="serve this artifact's folder; default: the champion")] = None,
+    store: Annotated[str | None, typer.Option(help="database URL; default sqlite:///VAR/store.db")] = None,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
+    look: Annotated[float, typer.Option(min=0.1, help="seconds between looks for a new champion")] = 10.0,
+    insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
+) -> None:
+    """Answer requests in real time with the champion, until a signal comes."""
+    from serving.server import Options, serve
+    from serving.sources import FolderSource, RegistrySource
+    from settings import read_settings, settings_path
+    from training.registry import CHAMPION, Registry
+
+    name = read_settings(settings_path(config)).model_name
+    source = FolderSource(artifact, name) if artifact else RegistrySource(var, Registry(var).uri, name, CHAMPION)
+    serve(
+        Options(
+            source,
+            var / "serving" / name,
+            store or f"sqlite:///{var}/store.db",
+            host,
+            port,
+            insecure_local,
+            look,
+            workspace=var,
+        )
+    )
