@@ -9,7 +9,8 @@ FROM python:3.11-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --create-home leadscore && mkdir /data && chown leadscore /data
 COPY --from=packages /venv /venv
-COPY leadscore.py console.py settings.py store_commands.py workspace.py leadscore.toml /app/
+COPY leadscore.py console.py settings.py workspace.py leadscore.toml /app/
+COPY commands /app/commands
 COPY data /app/data
 COPY features /app/features
 COPY training /app/training
