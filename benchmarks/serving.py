@@ -57,7 +57,7 @@ class Contender:
 
 
 def run(arguments: list[str]) -> list[Row]:
-    """Measures all contenders, one after the other, twice; the better half counts."""
+    """Measures all contenders, one after the other."""
     options = _options(arguments)
     artifact = Path(options.artifact)
     rows = [_measured(each, options.seconds) for each in _contenders(artifact, options.peers == "yes")]
@@ -141,15 +141,18 @@ def _measured(contender: Contender, seconds: float) -> Row:
 @contextmanager
 def _serving(contender: Contender) -> Iterator[subprocess.Popen[bytes]]:
     OUT.mkdir(parents=True, exist_ok=True)
+    # A peer starts helpers by name: they must be those that stand beside our interpreter.
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     with (OUT / f"{contender.port}.log").open("wb") as log:
         process = subprocess.Popen(
-            [*contender.command, str(contender.port)], stdout=log, stderr=log, start_new_session=True
+            [*contender.command, str(contender.port)], stdout=log, stderr=log, start_new_session=True, env=environment
         )
     try:
         _wait(f"http://127.0.0.1:{contender.port}{contender.ready}", process)
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(15)
         except subprocess.TimeoutExpired:
