@@ -15,6 +15,7 @@ from scipy.special import expit
 from training.evaluation import Evaluation, evaluate
 from training.metrics import gains
 from training.plots import (
+    LONGEST_NAME,
     gains_curve,
     importances,
     png,
@@ -102,7 +103,7 @@ def test_gains_tell_what_the_best_tenth_holds() -> None:
 def test_importances_are_sorted_and_long_names_cut() -> None:
     figure = DRAWINGS["importances"]()
     names = [each.get_text() for each in figure.axes[0].get_yticklabels()]
-    assert names == ["age", "x" * 39 + "…", "recency_any"]
+    assert names == ["age", "x" * (LONGEST_NAME - 1) + "…", "recency_any"]
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
