@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import leadscore
 from settings import keys
@@ -40,3 +43,31 @@ def test_what_is_to_be_typed_is_shell(text: str) -> None:
     for block in blocks:
         done = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)
         assert done.returncode == 0, block + done.stderr
+
+
+def test_commands_in_the_documents_can_be_followed() -> None:
+    """Every `leadscore …` line of a document has a command and options that exist; values are not checked."""
+    commands = get_command(leadscore.app)
+    found = 0
+    for path in [README, *sorted((REPOSITORY / "docs").glob("*.md"))]:
+        for line in re.findall(
+            r"(?:^|[`(])(?:\S*bin/)?leadscore ([a-z][^`#\n]*)", path.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            found += 1
+            assert not unknown_words(commands, shlex.split(line.partition("`")[0].rstrip(")"))), f"{path.name}: {line}"
+    assert found >= 20
+
+
+def unknown_words(command: Any, words: list[str]) -> list[str]:
+    """Sub-commands and options in a line that the command line does not know."""
+    while words and hasattr(command, "commands"):
+        if words[0] not in command.commands:
+            return words[:1]
+        command, words = command.commands[words[0]], words[1:]
+    options = {name for each in command.params for name in each.opts} | {"--help"}
+    return [word for word in words if word.startswith("--") and word.partition("=")[0] not in options]
+
+
+def test_an_option_that_is_not_there_is_caught() -> None:
+    assert unknown_words(get_command(leadscore.app), ["keys", "create", "--role", "score"]) == ["--role"]
+    assert unknown_words(get_command(leadscore.app), ["fly"]) == ["fly"]
