@@ -50,8 +50,8 @@ SENTENCES: Mapping[type[Definition], Mapping[Language, str]] = {
     ActiveDays: {"en": "days with {events} {days}", "de": "Tage mit: {events} {days}"},
     Sessions: {"en": "visits with {events} {days}", "de": "Besuche mit: {events} {days}"},
     Decayed: {
-        "en": "{events}, the recent ones counting most (half-life {half_life} days)",
-        "de": "{events}, jüngste zählen am meisten (Halbwertszeit {half_life} Tage)",
+        "en": "recent {events} (half-life of {half_life} days)",
+        "de": "{events} in jüngster Zeit (Halbwertszeit {half_life} Tage)",
     },
     Trend: {
         "en": "share of {events} of {long} days that fell in the last {short}",
