@@ -39,7 +39,7 @@ class Moments:
 class Computed:
     """What the compiled kernel returns for m moments.
 
-    numbers: float32[m, number columns]. first, last: int64[m, touch groups], event rows, -1 for none.
+    numbers: float32[m, number columns], column by column in memory. first, last: int64[m, touch groups], event rows, -1 for none.
     version: int64[m], profile row, -1 for none.
     """
 
@@ -69,7 +69,7 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
     if len(strangers):
         raise ValueError(f"there is a moment of lead {strangers[0]}, but there are {histories.n_leads} leads")
     computed = Computed(
-        np.empty((m, len(plan.instructions.ops)), np.float32),
+        np.empty((len(plan.instructions.ops), m), np.float32).T,
         np.empty((m, touches), np.int64),
         np.empty((m, touches), np.int64),
         np.empty(m, np.int64),
@@ -88,7 +88,7 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
         ),
         (histories.profiles.starts, histories.profiles.valid_from),
         (moments.lead, moments.as_of),
-        (computed.numbers, computed.first, computed.last, computed.version),
+        (computed.numbers.T, computed.first, computed.last, computed.version),
     )
     if not sorted_:
         raise ValueError("moments are not sorted by (lead, as_of)")
@@ -96,7 +96,7 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
 
 
 def _columns(plan: Plan, histories: Histories, computed: Computed) -> Iterator[pa.Array | pa.ChunkedArray]:
-    numbers = iter(np.ascontiguousarray(computed.numbers.T))
+    numbers = iter(computed.numbers.T)
     touches = iter(zip(computed.first.T, computed.last.T, strict=True))
     versions = pa.array(computed.version, mask=computed.version < 0)
     for each in plan.definitions:

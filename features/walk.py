@@ -81,7 +81,7 @@ def walk(plan, code_of, touch_group, events, profiles, moments, out):
 
     plan: Instructions. code_of: int32, vocabulary code of each of the log's event types.
     events: (starts, known_at, occurred_at, event_type, value, bot). profiles: (starts, valid_from).
-    moments: (lead, as_of). out: (numbers float32[m, N], first int64[m, T], last int64[m, T], version int64[m]).
+    moments: (lead, as_of). out: (numbers float32[N, m], first int64[m, T], last int64[m, T], version int64[m]).
     """
     starts, profile_starts, valid_from = events[0], profiles[0], profiles[1]
     lead, as_of, version = moments[0], moments[1], out[3]
@@ -144,7 +144,7 @@ def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, sta
             first_seen = min(first_seen, created)
         _read(
             plan.ops, now, first_seen, expired, decay_rate, occurred_at,
-            counts, totals, touch, decayed, pressed, top, out[0][r],
+            counts, totals, touch, decayed, pressed, top, out[0][:, r],
         )  # fmt: skip
         for k in range(len(touch_group)):
             first, last = touch[touch_group[k], FIRST], touch[touch_group[k], LAST]
