@@ -36,7 +36,7 @@ EVER = 2**62
 LONGEST = 36_500
 """Days in the longest window."""
 COUNT, SUM, MEAN, MAX, RECENCY, AGE, DECAYED, TREND, CADENCE, IGNORED = range(10)
-DISTINCT_ROW, DAY_ROW, SESSION_ROW, VALUED_ROW, TOTAL_ROW, TOP_ROW, DECAY_FROM, DECAY_TO = range(8)
+DAY_ROW, SESSION_ROW, VALUED_ROW, TOTAL_ROW, TOP_ROW, DECAY_FROM, DECAY_TO = range(7)
 
 
 class Instructions(NamedTuple):
@@ -44,13 +44,14 @@ class Instructions(NamedTuple):
 
     windows: int64[W], µs, ascending, the last one is EVER.
     group_start, group_ids: int32, the groups that an event type belongs to (compressed rows).
-    groups: int32[G, 8], what is kept of a group besides its count: rows of the accumulators, -1 for none,
-        in the columns DISTINCT_ROW … DECAY_TO.
+    groups: int32[G, 7], what is kept of a group besides its count: rows of the accumulators, -1 for none,
+        in the columns DAY_ROW … DECAY_TO.
     member: bool[T + 1, G], whether events of a type belong to a group.
     decay_rate: float64[D], half-lives per µs.
     pressures: int32[P, 2], groups of contacts and answers.
     ops: int32[N, 4], one instruction per number column: what to read, and up to three operands.
     sizes: int32[4], rows of counts, totals, day_event + opens, and top. first_day_row: where days begin in counts.
+    types: how many groups, the first ones, are event types to be told apart; 0 when no definition asks.
     """
 
     windows: NDArray[np.int64]
@@ -63,6 +64,7 @@ class Instructions(NamedTuple):
     ops: NDArray[np.int32]
     sizes: NDArray[np.int32]
     first_day_row: int
+    types: int
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,6 @@ class _Compiler:
 
         decays = [k for k, (of, _) in enumerate(self.decays) if of == group]
         return [
-            self.n_rows - 1 if self.distinct and group < len(self.vocabulary.types) else -1,
             row("day", self.first_row("day")),
             row("session", self.first_row("session")),
             row("value", self.first_row("value")),
@@ -239,13 +240,14 @@ class _Compiler:
             windows=np.array(self.windows, dtype=np.int64),
             group_start=np.concatenate([[0], np.cumsum(member.sum(axis=1))]).astype(np.int32),
             group_ids=np.nonzero(member)[1].astype(np.int32),
-            groups=_int32([self.group_row(group) for group in range(len(self.groups))]).reshape(-1, 8),
+            groups=_int32([self.group_row(group) for group in range(len(self.groups))]).reshape(-1, 7),
             member=member,
             decay_rate=np.array([1 / half_life for _, half_life in self.decays], dtype=np.float64),
             pressures=_int32(self.pressures).reshape(-1, 2),
             ops=_int32(ops).reshape(-1, 4),
             sizes=_int32([self.n_rows, kept["value"], max(kept["day"], kept["session"]), kept["top"]]),
             first_day_row=self.first_row("day"),
+            types=len(self.vocabulary.types) if self.distinct else 0,
         )
 
 

@@ -6,9 +6,11 @@ cache of compiled code notices a change only in the file of the function that it
 
 The accumulators of a lead:
 
-counts: int64[rows, W], events (and distinct types, sessions, active days, values) per window.
-totals: int64[rows, W, 2], sums of values in whole ten-thousandths, each split into high and low bits: exact for
-    billions of the largest values, and so independent of order and of what has come and gone.
+counts: int64[W, rows], events (and sessions, active days, values) per age band. Band w holds what the window w
+    holds and the next shorter window does not: an event is in one band, whatever the number of windows.
+totals: int64[W, rows, 2], sums of values per band in whole ten-thousandths, each split into high and low bits: exact
+    for billions of the largest values, and so independent of order and of what has come and gone.
+within: int64[W, rows], counts of whole windows (and distinct types) at a moment: all bands up to w.
 touch: int32[G, 2], first and last event of a group by occurred_at, -1 for none.
 decayed: float64[D], decayed counts as of the group's last event, so that they never overflow.
 pressed: int64[P, 2], contacts since the last answer, and the first event by occurred_at that is later than it.
@@ -34,7 +36,6 @@ from features.plan import (
     DECAY_FROM,
     DECAY_TO,
     DECAYED,
-    DISTINCT_ROW,
     EVER,
     IGNORED,
     MAX,
@@ -62,6 +63,7 @@ class State(NamedTuple):
 
     counts: NDArray[np.int64]
     totals: NDArray[np.int64]
+    within: NDArray[np.int64]
     touch: NDArray[np.int32]
     decayed: NDArray[np.float64]
     pressed: NDArray[np.int64]
@@ -112,7 +114,7 @@ def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, sta
     """One lead: its events are `begin:end`, its moments `start:stop`; `created` is its first profile version's time."""
     known_at, occurred_at, kind = events[1][begin:end], events[2][begin:end], events[3][begin:end]
     value, bot, n = events[4][begin:end], events[5][begin:end], end - begin
-    counts, totals, touch, decayed, pressed, day_event, opens, top, whole, code, order, place, day = state
+    counts, totals, within, touch, decayed, pressed, day_event, opens, top, whole, code, order, place, day = state
     windows, group_start, group_ids, groups, decay_rate = (
         plan.windows,
         plan.group_start,
@@ -142,9 +144,10 @@ def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, sta
             first_seen = min(first_seen, occurred_at[i])
         if created <= now:
             first_seen = min(first_seen, created)
+        _sum_bands(counts, plan.types, within)
         _read(
             plan.ops, now, first_seen, expired, decay_rate, occurred_at,
-            counts, totals, touch, decayed, pressed, top, out[0][:, r],
+            within, totals, touch, decayed, pressed, top, out[0][:, r],
         )  # fmt: skip
         for k in range(len(touch_group)):
             first, last = touch[touch_group[k], FIRST], touch[touch_group[k], LAST]
@@ -159,8 +162,9 @@ def _new_state(plan, events):
     rows, totals, tall, tops = plan.sizes
     windows = len(plan.windows)
     return State(
-        np.empty((rows, windows), np.int64),
-        np.empty((totals, windows, 2), np.int64),
+        np.empty((windows, rows), np.int64),
+        np.empty((windows, totals, 2), np.int64),
+        np.empty((windows, rows), np.int64),
         np.empty((len(plan.groups), 2), np.int32),
         np.empty(len(plan.decay_rate), np.float64),
         np.empty((len(plan.pressures), 2), np.int64),
@@ -230,7 +234,7 @@ def _expire(
     before, now, windows, expired, first_day_row, known_at, occurred_at, whole, bot, code, order, day,
     group_start, group_ids, groups, counts, totals, day_event, opens,
 ):  # fmt: skip
-    """Takes events that were counted at the moment `before` out of the windows that they are too old for `now`."""
+    """Moves events that were counted at the moment `before` to the bands in which they are `now`."""
     for w in range(len(windows) - 1):
         while expired[w] < len(known_at) and occurred_at[order[expired[w]]] < now - windows[w]:
             i = order[expired[w]]
@@ -238,19 +242,23 @@ def _expire(
             if bot[i] or not is_visible(known_at[i], before):
                 continue
             for k in range(group_start[code[i]], group_start[code[i] + 1]):
-                group = group_ids[k]
-                kept = groups[group]
-                counts[group, w] -= 1
-                if kept[DISTINCT_ROW] >= 0:
-                    counts[kept[DISTINCT_ROW], w] -= counts[group, w] == 0
+                kept = groups[group_ids[k]]
+                _move(counts, group_ids[k], w, 1)
                 if kept[SESSION_ROW] >= 0:
-                    counts[kept[SESSION_ROW], w] -= opens[kept[SESSION_ROW] - len(groups), i]
+                    _move(counts, kept[SESSION_ROW], w, opens[kept[SESSION_ROW] - len(groups), i])
                 if kept[DAY_ROW] >= 0:
-                    counts[kept[DAY_ROW], w] -= day_event[kept[DAY_ROW] - first_day_row, day[i]] == i
+                    _move(counts, kept[DAY_ROW], w, day_event[kept[DAY_ROW] - first_day_row, day[i]] == i)
                 if kept[TOTAL_ROW] >= 0 and whole[i] != NO_VALUE:
-                    counts[kept[VALUED_ROW], w] -= 1
-                    totals[kept[TOTAL_ROW], w, HIGH] -= whole[i] >> LOW_BITS
-                    totals[kept[TOTAL_ROW], w, LOW] -= whole[i] & LOW_MASK
+                    _move(counts, kept[VALUED_ROW], w, 1)
+                    _move(totals[:, :, HIGH], kept[TOTAL_ROW], w, whole[i] >> LOW_BITS)
+                    _move(totals[:, :, LOW], kept[TOTAL_ROW], w, whole[i] & LOW_MASK)
+
+
+@njit(cache=True, nogil=True)
+def _move(bands, row, w, amount):
+    """To the next older band."""
+    bands[w, row] -= amount
+    bands[w + 1, row] += amount
 
 
 @njit(cache=True, nogil=True)
@@ -261,33 +269,26 @@ def _admit(
     """Counts the events from `fresh` on that are visible `now`; returns the first that is not."""
     i = fresh
     while i < len(known_at) and is_visible(known_at[i], now):
-        at, first_window = occurred_at[i], 0
-        while at < now - windows[first_window]:
-            first_window += 1
+        at, band = occurred_at[i], _band(windows, now - occurred_at[i])
         start, stop = (0, 0) if bot[i] else (group_start[code[i]], group_start[code[i] + 1])
         for k in range(start, stop):
             group = group_ids[k]
             kept, last = groups[group], touch[group, LAST]
-            for w in range(first_window, len(windows)):
-                counts[group, w] += 1
-            if kept[DISTINCT_ROW] >= 0:
-                for w in range(first_window, len(windows)):
-                    counts[kept[DISTINCT_ROW], w] += counts[group, w] == 1
+            counts[band, group] += 1
             if kept[SESSION_ROW] >= 0 and (last < 0 or at - occurred_at[last] > SESSION_GAP):
                 opens[kept[SESSION_ROW] - len(groups), i] = True
-                for w in range(first_window, len(windows)):
-                    counts[kept[SESSION_ROW], w] += 1
+                counts[band, kept[SESSION_ROW]] += 1
             if kept[DAY_ROW] >= 0:
                 rival = day_event[kept[DAY_ROW] - first_day_row, day[i]]
                 if rival < 0 or occurred_at[rival] <= at:
                     day_event[kept[DAY_ROW] - first_day_row, day[i]] = i
-                    for w in range(first_window, len(windows)):
-                        counts[kept[DAY_ROW], w] += rival < 0 or occurred_at[rival] < now - windows[w]
+                    counts[band, kept[DAY_ROW]] += 1
+                    if rival >= 0:
+                        counts[_band(windows, now - occurred_at[rival]), kept[DAY_ROW]] -= 1
             if kept[TOTAL_ROW] >= 0 and whole[i] != NO_VALUE:
-                for w in range(first_window, len(windows)):
-                    counts[kept[VALUED_ROW], w] += 1
-                    totals[kept[TOTAL_ROW], w, HIGH] += whole[i] >> LOW_BITS
-                    totals[kept[TOTAL_ROW], w, LOW] += whole[i] & LOW_MASK
+                counts[band, kept[VALUED_ROW]] += 1
+                totals[band, kept[TOTAL_ROW], HIGH] += whole[i] >> LOW_BITS
+                totals[band, kept[TOTAL_ROW], LOW] += whole[i] & LOW_MASK
             if kept[TOP_ROW] >= 0 and whole[i] != NO_VALUE:
                 _raise(top[kept[TOP_ROW]], len(known_at) - place[i], len(known_at), whole[i])
             for d in range(kept[DECAY_FROM], kept[DECAY_TO]):
@@ -296,6 +297,15 @@ def _admit(
             touch[group, LAST] = i if last < 0 or at >= occurred_at[last] else last
         i += 1
     return i
+
+
+@njit(cache=True, nogil=True)
+def _band(windows, age):
+    """The band of an event: the shortest window that reaches back to it."""
+    band = 0
+    while windows[band] < age:
+        band += 1
+    return band
 
 
 @njit(cache=True, nogil=True)
@@ -329,35 +339,55 @@ def _press(fresh, seen, pressures, member, code, bot, occurred_at, order, place,
 
 
 @njit(cache=True, nogil=True)
-def _joined(total):
-    """A sum of high and low bits as one float64."""
-    return float(total[HIGH]) * 2.0**LOW_BITS + float(total[LOW])
+def _sum_bands(counts, types, within):
+    """Fills `within`; distinct types stand in the last row, and the types' own in the first `types`."""
+    windows, rows = counts.shape
+    for row in range(rows):
+        within[0, row] = counts[0, row]
+    for w in range(1, windows):
+        for row in range(rows):
+            within[w, row] = within[w - 1, row] + counts[w, row]
+    for w in range(windows if types else 0):
+        distinct = 0
+        for row in range(types):
+            distinct += within[w, row] > 0
+        within[w, rows - 1] = distinct
 
 
 @njit(cache=True, nogil=True)
-def _read(ops, now, first_seen, expired, decay_rate, occurred_at, counts, totals, touch, decayed, pressed, top, row):
+def _total(totals, row, window):
+    """A sum of high and low bits over all bands of a window, as one float64."""
+    high, low = 0, 0
+    for w in range(window + 1):
+        high += totals[w, row, HIGH]
+        low += totals[w, row, LOW]
+    return float(high) * 2.0**LOW_BITS + float(low)
+
+
+@njit(cache=True, nogil=True)
+def _read(ops, now, first_seen, expired, decay_rate, occurred_at, within, totals, touch, decayed, pressed, top, row):
     """Fills `row`, float32[N], with the columns' values at the moment `now`; missing is NaN."""
     for column in range(len(ops)):
         op, a, b, c = ops[column]
         number = np.nan
         if op == COUNT:
-            number = float(counts[a, b])
+            number = float(within[b, a])
         elif op == RECENCY and touch[a, LAST] >= 0:
             number = (now - occurred_at[touch[a, LAST]]) / US_PER_DAY
         elif op == SUM:
-            number = _joined(totals[a, b]) / VALUE_SCALE
-        elif op == MEAN and counts[c, b] > 0:
-            number = _joined(totals[a, b]) / counts[c, b] / VALUE_SCALE
+            number = _total(totals, a, b) / VALUE_SCALE
+        elif op == MEAN and within[b, c] > 0:
+            number = _total(totals, a, b) / within[b, c] / VALUE_SCALE
         elif op == MAX:
             number = _largest(top[a], len(occurred_at) - expired[b])
         elif op == DECAYED:
             last = touch[b, LAST]
             number = decayed[a] * np.exp2((occurred_at[last] - now) * decay_rate[a]) if last >= 0 else 0.0
-        elif op == TREND and counts[a, c] > 0:
-            number = counts[a, b] / counts[a, c]
-        elif op == CADENCE and counts[a, b] > 1:
+        elif op == TREND and within[c, a] > 0:
+            number = within[b, a] / within[c, a]
+        elif op == CADENCE and within[b, a] > 1:
             span = occurred_at[touch[a, LAST]] - occurred_at[touch[a, FIRST]]
-            number = span / (counts[a, b] - 1) / US_PER_DAY
+            number = span / (within[b, a] - 1) / US_PER_DAY
         elif op == IGNORED:
             number = float(pressed[a, 0])
         elif op == AGE and first_seen < EVER:

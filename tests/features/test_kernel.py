@@ -193,7 +193,7 @@ def test_a_planted_shift_of_the_window_edge_is_caught(monkeypatch: pytest.Monkey
     plant(
         monkeypatch,
         ("occurred_at[order[expired[w]]] < now - windows[w]", "occurred_at[order[expired[w]]] <= now - windows[w]"),
-        ("while at < now - windows[first_window]", "while at <= now - windows[first_window]"),
+        ("while windows[band] < age", "while windows[band] <= age"),
     )
     assert caught_by_the_loops()
 
