@@ -188,7 +188,10 @@ class Profile(Definition):
 
 @dataclass(frozen=True)
 class ProfileNumber(Definition):
-    """A number of the profile as it was known at the moment, by the rule of `Profile`; missing where unknown."""
+    """A number of the profile as it was known at the moment, by the rule of `Profile`; missing where unknown.
+
+    A number beyond ± 3.4e38 (the largest float32) is missing too.
+    """
 
     family: ClassVar[Family] = "fit"
 

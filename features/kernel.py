@@ -20,6 +20,8 @@ from features.definitions import FirstTouch, LastTouch, Profile, ProfileNumber
 from features.plan import Plan
 from features.walk import walk
 
+LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -39,8 +41,8 @@ class Moments:
 class Computed:
     """What the compiled kernel returns for m moments.
 
-    numbers: float32[m, number columns], column by column in memory. first, last: int64[m, touch groups], event rows, -1 for none.
-    version: int64[m], profile row, -1 for none.
+    numbers: float32[m, number columns], column by column in memory. first, last: int64[m, touch groups], event
+    rows, -1 for none. version: int64[m], profile row, -1 for none.
     """
 
     numbers: NDArray[np.float32]
@@ -65,16 +67,13 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
     Raises ValueError when moments are not sorted or name a lead that the histories do not have.
     """
     m, touches = len(moments), len(plan.touch_group)
-    strangers = moments.lead[(moments.lead < 0) | (moments.lead >= histories.n_leads)]
-    if len(strangers):
-        raise ValueError(f"there is a moment of lead {strangers[0]}, but there are {histories.n_leads} leads")
     computed = Computed(
         np.empty((len(plan.instructions.ops), m), np.float32).T,
         np.empty((m, touches), np.int64),
         np.empty((m, touches), np.int64),
         np.empty(m, np.int64),
     )
-    sorted_ = walk(
+    bad = walk(
         plan.instructions,
         plan.codes(histories.types),
         plan.touch_group,
@@ -90,8 +89,11 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
         (moments.lead, moments.as_of),
         (computed.numbers.T, computed.first, computed.last, computed.version),
     )
-    if not sorted_:
-        raise ValueError("moments are not sorted by (lead, as_of)")
+    if bad >= 0:
+        raise ValueError(
+            f"moment {bad} (lead {moments.lead[bad]} at {moments.as_of[bad]}) is not sorted by (lead, as_of), "
+            f"or of none of the {histories.n_leads} leads"
+        )
     return computed
 
 
@@ -108,7 +110,7 @@ def _columns(plan: Plan, histories: Histories, computed: Computed) -> Iterator[p
             case Profile():
                 yield _taken(histories, each.column, versions, pa.string()).combine_chunks().dictionary_encode()
             case ProfileNumber():
-                yield _taken(histories, each.column, versions, pa.float32()).fill_null(float("nan"))
+                yield _single(_taken(histories, each.column, versions, pa.float64()))
             case _:
                 yield pa.array(next(numbers))
 
@@ -129,3 +131,9 @@ def _taken(histories: Histories, column: str, versions: pa.Array, dtype: pa.Data
     if column not in table.column_names:
         return pa.chunked_array([pa.nulls(len(versions), dtype)])
     return table.column(column).take(versions).cast(dtype, safe=False)
+
+
+def _single(numbers: pa.ChunkedArray) -> pa.Array:
+    """float32; NaN where there is none, or where it is too large for float32 (an infinity is no number to learn from)."""
+    wide = numbers.fill_null(float("nan")).to_numpy()
+    return pa.array(np.where(np.abs(wide) <= LARGEST, wide, np.nan).astype(np.float32))

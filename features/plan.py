@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -81,8 +82,12 @@ class Plan:
 
     def codes(self, types: Sequence[str]) -> NDArray[np.int32]:
         """int32[len(types)]: the code of each of a log's event types in this plan's vocabulary."""
-        known = {name: code for code, name in enumerate(self.vocabulary.types)}
+        known = self._known
         return np.array([known.get(name, len(known)) for name in types], dtype=np.int32)
+
+    @cached_property
+    def _known(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(self.vocabulary.types)}
 
 
 def compile_plan(definitions: Sequence[Definition], vocabulary: Vocabulary) -> Plan:

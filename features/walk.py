@@ -79,7 +79,7 @@ class State(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def walk(plan, code_of, touch_group, events, profiles, moments, out):
-    """Fills `out` lead by lead; returns False when moments are not sorted by (lead, as_of).
+    """Fills `out` lead by lead; returns -1, or the first moment that is out of order or of a lead that is not there.
 
     plan: Instructions. code_of: int32, vocabulary code of each of the log's event types.
     events: (starts, known_at, occurred_at, event_type, value, bot). profiles: (starts, valid_from).
@@ -89,15 +89,15 @@ def walk(plan, code_of, touch_group, events, profiles, moments, out):
     lead, as_of, version = moments[0], moments[1], out[3]
     longest = 0
     for r in range(len(as_of)):
+        if not 0 <= lead[r] < len(starts) - 1 or (r > 0 and (lead[r], as_of[r]) < (lead[r - 1], as_of[r - 1])):
+            return r
         longest = max(longest, starts[lead[r] + 1] - starts[lead[r]])
     state = _new_state(plan, longest)
     row = 0
     while row < len(as_of):
         of, stop = lead[row], row + 1
-        while stop < len(as_of) and lead[stop] == of and as_of[stop] >= as_of[stop - 1]:
+        while stop < len(as_of) and lead[stop] == of:
             stop += 1
-        if stop < len(as_of) and lead[stop] <= of:
-            return False
         oldest, newest = profile_starts[of], profile_starts[of + 1]
         for r in range(row, stop):
             version[r] = visible_version(valid_from, oldest, newest, as_of[r])
@@ -106,7 +106,7 @@ def walk(plan, code_of, touch_group, events, profiles, moments, out):
             plan, state, code_of, touch_group, events, starts[of], starts[of + 1], as_of, row, stop, created, out
         )
         row = stop
-    return True
+    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -131,6 +131,8 @@ def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, sta
     seen, first_seen, before = 0, EVER, NEVER
     for r in range(start, stop):
         now, fresh = as_of[r], seen
+        if seen == 0:
+            _skip(now, windows, expired, occurred_at, order)
         _expire(
             before, now, windows, expired, plan.first_day_row, known_at, occurred_at, whole, bot, code, order, day,
             group_start, group_ids, groups, counts, totals, day_event, opens,
@@ -248,10 +250,24 @@ def _expire(
                     _move(counts, kept[SESSION_ROW], w, opens[kept[SESSION_ROW] - len(groups), i])
                 if kept[DAY_ROW] >= 0:
                     _move(counts, kept[DAY_ROW], w, day_event[kept[DAY_ROW] - first_day_row, day[i]] == i)
-                if kept[TOTAL_ROW] >= 0 and whole[i] != NO_VALUE:
+                if whole[i] != NO_VALUE and kept[TOTAL_ROW] >= 0:
                     _move(counts, kept[VALUED_ROW], w, 1)
                     _move(totals[:, :, HIGH], kept[TOTAL_ROW], w, whole[i] >> LOW_BITS)
                     _move(totals[:, :, LOW], kept[TOTAL_ROW], w, whole[i] & LOW_MASK)
+
+
+@njit(cache=True, nogil=True)
+def _skip(now, windows, expired, occurred_at, order):
+    """While nothing has been counted, nothing moves: only where each window begins is looked up, by halving."""
+    for w in range(len(windows) - 1):
+        low, high = expired[w], len(occurred_at)
+        while low < high:
+            middle = (low + high) // 2
+            if occurred_at[order[middle]] < now - windows[w]:
+                low = middle + 1
+            else:
+                high = middle
+        expired[w] = low
 
 
 @njit(cache=True, nogil=True)
@@ -285,11 +301,11 @@ def _admit(
                     counts[band, kept[DAY_ROW]] += 1
                     if rival >= 0:
                         counts[_band(windows, now - occurred_at[rival]), kept[DAY_ROW]] -= 1
-            if kept[TOTAL_ROW] >= 0 and whole[i] != NO_VALUE:
+            if whole[i] != NO_VALUE and kept[TOTAL_ROW] >= 0:
                 counts[band, kept[VALUED_ROW]] += 1
                 totals[band, kept[TOTAL_ROW], HIGH] += whole[i] >> LOW_BITS
                 totals[band, kept[TOTAL_ROW], LOW] += whole[i] & LOW_MASK
-            if kept[TOP_ROW] >= 0 and whole[i] != NO_VALUE:
+            if whole[i] != NO_VALUE and kept[TOP_ROW] >= 0:
                 _raise(top[kept[TOP_ROW]], len(known_at) - place[i], len(known_at), whole[i])
             for d in range(kept[DECAY_FROM], kept[DECAY_TO]):
                 decayed[d] = _one_more(decayed[d], (at - occurred_at[last]) * decay_rate[d] if last >= 0 else 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 
 from data.histories import Histories
 from features.definitions import Definition, FirstTouch, LastTouch, Profile, ProfileNumber
-from features.kernel import Computed
+from features.kernel import LARGEST, Computed
 from training.logits import Array
 
 Codes = dict[str, float]
@@ -90,4 +90,5 @@ class MatrixPlan:
         for place, column in self.profile_numbers:
             number = version.get(column)
             if number is not None:
-                out[place] = np.float32(number)
+                wide = float(number)
+                out[place] = np.float32(wide) if abs(wide) <= LARGEST else np.nan

@@ -267,6 +267,14 @@ def test_moments_of_a_lead_that_does_not_exist_are_refused(lead: int) -> None:
         compute_arrays(PLAN, histories_of([Lead("A", [], [])]), moments)
 
 
+def test_a_profile_number_beyond_float32_is_missing_and_never_infinite() -> None:
+    largest = float(np.finfo(np.float32).max)
+    given = [largest, -largest, 1e300, -1e300, 3.41e38, 0.1]
+    leads = [Lead(f"L{i}", [], [Version(START, {"employees": number})]) for i, number in enumerate(given)]
+    found = [row["profile_number_employees"] for row in by_kernel(leads, [START + 1])]
+    assert repr(found) == repr([largest, -largest, math.nan, math.nan, math.nan, float(np.float32(0.1))])
+
+
 def test_no_moments_give_an_empty_table() -> None:
     table = compute(PLAN, histories_of([]), Moments(np.empty(0, np.int32), np.empty(0, np.int64)))
     assert (len(table), table.column_names) == (0, [each.name for each in CATALOGUE])
