@@ -1,6 +1,7 @@
 """Features of whole logs, side by side with other engines, and of one lead: `make bench NAME=features`.
 
-Options: event counts, e.g. `python -m benchmarks features 1000000`; default 1M and 10M, four moments a lead.
+Options: event counts and rivals, e.g. `python -m benchmarks features 1000000 Polars`; default 1M and 10M with all
+rivals, four moments a lead.
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ ONLINE_EVENTS = 1_000
 def run(arguments: Sequence[str]) -> list[Row]:
     """One row per contender and size; ratios to ours are of CPU seconds."""
     rows: list[Row] = []
-    for size in [int(each.replace("_", "")) for each in arguments] or SIZES:
+    sizes = [int(each.replace("_", "")) for each in arguments if each not in RIVALS] or SIZES
+    rivals = [each for each in arguments if each in RIVALS] or RIVALS
+    for size in sizes:
         log_of(size, FOLDER)
         _write_moments(size)
         found = [measure("scan of the needed columns", size, scan, size), measure("leadscore", size, ours, size)]
-        found += [measure(name, size, rival, name, size) for name in RIVALS]
+        found += [measure(name, size, rival, name, size) for name in rivals]
         _check(found)
         ours_s = found[1]["cpu_s"]
         rows += [

@@ -134,6 +134,6 @@ def _taken(histories: Histories, column: str, versions: pa.Array, dtype: pa.Data
 
 
 def _single(numbers: pa.ChunkedArray) -> pa.Array:
-    """float32; NaN where there is none, or where it is too large for float32 (an infinity is no number to learn from)."""
+    """float32; NaN where there is none, or one too large for float32: infinity is no number to learn from."""
     wide = numbers.fill_null(float("nan")).to_numpy()
     return pa.array(np.where(np.abs(wide) <= LARGEST, wide, np.nan).astype(np.float32))
