@@ -197,7 +197,8 @@ def _times_of(
     Only events that are visible at `until` (µs UTC).
     """
     wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
-    return _gather(histories.starts, histories.event_type, histories.known_at, times, wanted, until)
+    begins, found = _gather(histories.starts, histories.event_type, histories.known_at, times, wanted, until)
+    return begins, found
 
 
 @njit(cache=True, nogil=True)
