@@ -1,0 +1,44 @@
+"""The notebooks run from top to bottom on a small funnel, and come to what they say."""
+
+from __future__ import annotations
+
+import runpy
+from typing import Any
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from workspace import Workspace
+
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.py"))
+
+
+def run(name: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Executes a notebook as the script that its text is; returns what it defined."""
+    monkeypatch.setenv("LEADSCORE_VAR", str(workspace.root))
+    monkeypatch.setenv("LEADSCORE_CONFIG", str(workspace.root / "small.toml"))
+    return runpy.run_path(str(REPOSITORY / "notebooks" / f"{name}.py"))
+
+
+def test_explore(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("explore", trained, monkeypatch)
+    assert made["events"].sum() == made["histories"].n_events > 1_000
+    assert 0 < made["rate"]["share that converts"].mean() < 0.5
+    assert len(made["table"]) == len(made["plan"].definitions) > 100
+
+
+def test_add_a_feature(trained: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    made = run("add_a_feature", trained, monkeypatch)
+    assert "log-loss without minus with: " in capsys.readouterr().out
+    assert made["difference"].low <= made["difference"].value <= made["difference"].high
+    added = set(made["with_them"].learn.features.column_names) - set(made["without"].learn.features.column_names)
+    assert added == {"count_pricing_view_14d", "trend_web_7d_90d"}
+
+
+def test_every_notebook_is_tested_and_is_jupytext() -> None:
+    assert {path.stem for path in NOTEBOOKS} == {"explore", "add_a_feature"}
+    for path in NOTEBOOKS:
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith("# ---\n# jupyter:\n#   jupytext:\n")
+        assert "format_name: percent" in text
+        assert text.count("\n# %% [markdown]\n") >= 4
