@@ -27,6 +27,7 @@ def score(
 ) -> None:
     """Score every open lead, with reasons; with --store into the serving database's score history."""
     from serving.batch import check_out, parse_as_of, score_log, told, write_scores
+    from serving.predictor import Predictor
     from serving.scorer import Scorer
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
@@ -38,7 +39,7 @@ def score(
     check_out(out)
     moment = None if as_of is None else parse_as_of(as_of)
     events, champion = workspace.event_log(), workspace.champion()
-    scorer = Scorer(champion.load())
+    scorer = Scorer(Predictor.of(champion))
     with screen.progress("scoring") as step:
         scored = score_log(events, scorer, champion.version, moment, language, step)
     write_scores(scored, out)

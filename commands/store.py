@@ -103,12 +103,13 @@ def take_in(screen: Screen, url: str, log_path: Path, mapping: str | None = None
 def rescore(screen: Screen, url: str, workspace: Workspace) -> None:
     """Scores all leads of the store with the champion."""
     from data.store import open_store
+    from serving.predictor import Predictor
     from serving.rescoring import Rescorer
     from serving.scorer import Scorer
     from training.artifact import digest_of
 
     champion = workspace.champion()
-    scorer = Scorer(champion.load())
+    scorer = Scorer(Predictor.of(champion))
     with open_store(url) as opened, screen.progress("scoring the store") as step:
         done = Rescorer(opened, scorer, champion.version, digest_of(champion.folder)).run(now_us, step)
     resumed = f", {done.resumed:,} of them by an earlier run that was cut off" if done.resumed else ""

@@ -14,7 +14,7 @@ from data.histories import Histories, Profiles
 from features.kernel import Moments, compute
 from features.words import Language
 from serving.live import Live, Scored, at
-from serving.reasons import MOST, Explainer, Explanation
+from serving.reasons import MOST, Explainer, Explanation, fit_share_of
 from serving.schemas import BatchAnswer, Extra, Reason, Reasons, Score, ScoreAnswer
 from serving.scorer import Scores
 from serving.told import Told
@@ -66,7 +66,7 @@ def scores(
             newest_event_age_s=_age(scored.newest[i], as_of[i]),
             fit=fit,
             engagement=engagement,
-            fit_share=abs(fit) / (abs(fit) + abs(engagement)) if fit or engagement else 0.0,
+            fit_share=fit_share_of(fit, engagement),
             unused=list(unused[i]),
             features=features[i],
             reasons=reasons[i],

@@ -1,9 +1,8 @@
-"""Down the trees of a forest, compiled: log-odds of rows, and how much of them comes from fit and from engagement.
+"""Down the trees of a forest, compiled: log-odds of rows, and how much of them comes from the profile.
 
-The parts are the exact Shapley value (Shapley 1953) of a game of two players, fit and engagement. What a player alone
-achieves is the trees' expectation when only that player's features are known, by the shares of training rows at each
-split, as in path-dependent TreeSHAP (Lundberg et al. 2018). With two players that takes two more walks, where SHAP
-values of all features take the time of fifty predictions.
+Each split on a row's way changes what the tree expects; the change goes to the family of the split's feature, fit or
+engagement (Saabas, Interpreting random forests, 2014). The changes add up to the log-odds minus the trees' mean. All of
+a path is known beforehand, so a leaf simply holds the sum, and the parts cost no more than the log-odds alone.
 """
 
 from __future__ import annotations
@@ -12,85 +11,63 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from serving.trees import BELOW, CATEGORICAL, DEFAULT_LEFT, KNOWN, MISSING_NAN, MISSING_ZERO
+from serving.trees import CATEGORICAL, DEFAULT_LEFT, MISSING_ZERO, NAN_LEFT, Forest
 from training.logits import Array
 
-ALL, FIT, ENGAGEMENT = range(3)
-"""The games: both players know their features, only fit does, only engagement does."""
 ZERO = 1e-35
+ODD = CATEGORICAL | MISSING_ZERO
+AT_ONCE = 16
+"""Rows that go down a tree one after the other, while its nodes are at hand and the rows still are."""
 
 
-def games(is_fit: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """bool[3, features]: what is known in each game; `is_fit` says which features come from the profile."""
-    return np.stack([np.ones_like(is_fit), is_fit, ~is_fit])
+def worth_of(forest: Forest, is_fit: NDArray[np.bool_]) -> Array:
+    """float64[nodes, 2]: what is expected at a node, and how much of that its path's splits by fit have added.
 
-
-def parts(worth: Array, base: float) -> Array:
-    """float64[n, 3]: log-odds, and what fit and engagement add to `base`, the trees' mean, to make them.
-
-    >>> parts(np.array([[3.0, 1.5, 2.0]]), base=1.0).tolist()
-    [[3.0, 0.75, 1.25]]
+    is_fit: bool[features], which features come from the profile.
     """
-    fit = ((worth[:, FIT] - base) + (worth[:, ALL] - worth[:, ENGAGEMENT])) / 2
-    return np.column_stack([worth[:, ALL], fit, worth[:, ALL] - base - fit])
+    by_fit = np.zeros(len(forest.nodes))
+    for node in np.flatnonzero(forest.nodes["feature"] >= 0).tolist():  # parents come before their children
+        at = forest.nodes[node]
+        for child in (at["left"], at["left"] + 1):
+            by_fit[child] = by_fit[node] + is_fit[at["feature"]] * (forest.mean[child] - forest.mean[node])
+    return np.column_stack([forest.mean, by_fit])
 
 
 @njit(cache=True, nogil=True)
-def descend(forest, matrix, deepest):  # type: ignore[no-untyped-def]
-    """float64[n, 3]: the sum of the trees' expectations in each game, for a forest that `marked` has marked.
+def descend(nodes, roots, sets, worth, matrix):  # type: ignore[no-untyped-def]
+    """float64[n, 2]: the sum of what the leaves of all trees are worth, for the rows of a matrix, float64[n, features].
 
-    matrix: float64[n, features]. deepest: how many nodes a walk may leave for later, a tree's leaves at most.
-    Tree by tree, so that its nodes are still at hand for the next game.
+    nodes, roots: of a Forest; sets: its (starts, members). The sum of a row is the same in whatever company it comes.
     """
-    nodes, starts, members = forest.nodes, forest.starts, forest.members
-    out = np.zeros((len(matrix), 3))
-    later, weights = np.empty(deepest, np.int32), np.empty(deepest)
-    for row in range(len(matrix)):
-        values = matrix[row]
-        for root in forest.roots:
-            if not nodes[root].kind & (BELOW << FIT):
-                # Nothing of the profile in this tree, as in many: one walk tells it all.
-                out[row, FIT] += nodes[root].mean
-                last = ALL
-            else:
-                last = ENGAGEMENT
-            before = out[row, ALL]
-            for game in range(last + 1):
-                known, below, waiting = KNOWN << game, BELOW << game, 1
-                later[0], weights[0] = root, 1.0
-                while waiting:
-                    waiting -= 1
-                    node, weight = later[waiting], weights[waiting]
-                    kind = nodes[node].kind
-                    while kind & below:
-                        if kind & known:
-                            left = _goes_left(kind, nodes[node].threshold, values[nodes[node].feature], starts, members)
-                            node = nodes[node].left if left else nodes[node].right
-                        else:
-                            share = nodes[node].left_share
-                            later[waiting], weights[waiting] = nodes[node].right, weight * (1 - share)
-                            waiting += 1
-                            weight, node = weight * share, nodes[node].left
-                        kind = nodes[node].kind
-                    out[row, game] += weight * nodes[node].mean
-            if last == ALL:
-                out[row, ENGAGEMENT] += out[row, ALL] - before
+    starts, members = sets
+    out = np.zeros((len(matrix), 2))
+    for first in range(0, len(matrix), AT_ONCE):
+        for root in roots:
+            for row in range(first, min(first + AT_ONCE, len(matrix))):
+                node = root
+                while nodes[node].feature >= 0:
+                    at = nodes[node]
+                    value = matrix[row, at.feature]
+                    # No branch: which way a row goes cannot be foretold, and a wrong guess costs more than the split.
+                    left = (value <= at.threshold) | (np.isnan(value) & (at.kind & NAN_LEFT != 0))
+                    if at.kind & ODD:
+                        left = _goes_left(at.kind, at.threshold, value, starts, members)
+                    node = at.left + (not left)
+                out[row, 0] += worth[node, 0]
+                out[row, 1] += worth[node, 1]
     return out
 
 
 # Inlined: Numba counts references of every array that crosses a call, and that would cost more than the split.
 @njit(cache=True, nogil=True, inline="always")
 def _goes_left(kind, threshold, value, starts, members):  # type: ignore[no-untyped-def]
-    """LightGBM's decision at a split."""
-    missing = np.isnan(value)
+    """LightGBM's decision at a split by category, or at one where 0 is missing."""
     if kind & CATEGORICAL:
-        if missing or value < 0 or value >= 2**31:
+        if np.isnan(value) or value < 0 or value >= 2**31:
             return False
         code, which = int(value), int(threshold)
         word = starts[which] + code // 32
         return word < starts[which + 1] and (members[word] >> np.uint32(code % 32)) & np.uint32(1) == 1
-    if missing and not kind & MISSING_NAN:
-        value, missing = 0.0, False
-    if missing or (kind & MISSING_ZERO and abs(value) <= ZERO):
+    if np.isnan(value) or abs(value) <= ZERO:
         return kind & DEFAULT_LEFT != 0
     return value <= threshold

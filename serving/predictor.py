@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from features.catalogue import from_json
-from serving.descent import descend, games, parts
+from serving.descent import descend, worth_of
 from serving.shap import Explained
-from serving.trees import forest_of, marked
+from serving.trees import forest_of
 from training.logits import Array
 from training.standalone import ArtifactError, calibrated, read
+
+if TYPE_CHECKING:
+    from training.registry import Registered
 
 
 class Predictor:
@@ -32,18 +35,25 @@ class Predictor:
         forest = forest_of(texts)
         if forest.nodes["feature"].max() >= self.width:
             raise ArtifactError("the boosters do not fit the features that model.json names; train again")
-        self.forest = marked(forest, games(self.is_fit))
-        self.deepest = int(np.diff(forest.roots, append=len(forest.nodes)).max()) + 1
-        self.base = float(forest.nodes["mean"][forest.roots].sum())
+        worth = worth_of(forest, self.is_fit)
+        self.forest = (forest.nodes, forest.roots, (forest.starts, forest.members), worth)
+        self.base = float(forest.mean[forest.roots].sum())
 
     @staticmethod
     def load(folder: Path) -> Predictor:
         """Reads an artifact, every file compared with its sha256 first. Raises ArtifactError."""
         return Predictor(*read(folder))
 
+    @staticmethod
+    def of(registered: Registered) -> Predictor:
+        """A registered model. Raises DataError when it is damaged, or not the one that was registered."""
+        registered.load()
+        return Predictor.load(registered.folder)
+
     def parts(self, matrix: Array) -> Array:
         """float64[n, 3]: log-odds before calibration, and what fit and engagement add to the trees' mean in them."""
-        return parts(descend(self.forest, matrix, self.deepest), self.base)
+        raw, fit = descend(*self.forest, matrix).T
+        return np.column_stack([raw, fit, raw - self.base - fit])
 
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities of an encoded matrix, float64[n, features]."""

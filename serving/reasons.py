@@ -29,16 +29,26 @@ class Reason:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Reasons of one lead, strongest first; fit and engagement: log-odds from the profile and from behaviour.
-
-    fit_share: share of the profile in all that speaks for or against, 0 to 1.
-    """
+    """Reasons of one lead, strongest first; fit and engagement: log-odds from the profile and from behaviour."""
 
     speaks_for: tuple[Reason, ...]
     speaks_against: tuple[Reason, ...]
     fit: float
     engagement: float
-    fit_share: float
+
+    @property
+    def fit_share(self) -> float:
+        """As `fit_share_of`."""
+        return fit_share_of(self.fit, self.engagement)
+
+
+def fit_share_of(fit: float, engagement: float) -> float:
+    """Share of the profile, 0 to 1, in what profile and behaviour add up or down.
+
+    >>> fit_share_of(-0.5, 1.5), fit_share_of(0.0, 0.0)
+    (0.25, 0.0)
+    """
+    return abs(fit) / (abs(fit) + abs(engagement)) if fit or engagement else 0.0
 
 
 class Explainer:
@@ -54,18 +64,20 @@ class Explainer:
     ) -> list[Explanation]:
         """One explanation for each row of `scores`; `lead` and `as_of` are its moments."""
         contributions = self.scorer.model.contributions(scores.matrix)[:, :-1]
+        parts = self.scorer.model.parts(scores.matrix)[:, 1:].tolist()
         values = [column.to_pylist() for column in scores.features.columns]
         return [
-            self._of_row(histories, int(lead[row]), int(as_of[row]), contributions[row], [each[row] for each in values])
+            Explanation(
+                *self._sides(histories, int(lead[row]), int(as_of[row]), contributions[row], [v[row] for v in values]),
+                *parts[row],
+            )
             for row in range(len(lead))
         ]
 
-    def _of_row(
+    def _sides(
         self, histories: Histories, lead: int, as_of: int, contribution: Array, values: Sequence[float | str | None]
-    ) -> Explanation:
-        fit = float(contribution[self.scorer.is_fit].sum())
-        engagement = float(contribution[~self.scorer.is_fit].sum())
-        weight = np.abs(contribution)
+    ) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+        """What speaks for a lead, and what against it."""
         strongest = self._strongest(contribution)
         told = {
             column: Reason(
@@ -76,12 +88,9 @@ class Explainer:
             for column, total in strongest
         }
         ordered = sorted(told.values(), key=lambda reason: -abs(reason.contribution))
-        return Explanation(
+        return (
             tuple(each for each in ordered if each.contribution > 0),
             tuple(each for each in ordered if each.contribution < 0),
-            fit,
-            engagement,
-            float(weight[self.scorer.is_fit].sum() / weight.sum()) if weight.sum() > 0 else 0.0,
         )
 
     def _strongest(self, contribution: Array) -> list[tuple[int, float]]:

@@ -33,6 +33,9 @@ class Trees(Protocol):
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities."""
 
+    def parts(self, matrix: Array) -> Array:
+        """float64[n, 3]: log-odds before calibration, and what fit and engagement add to the trees' mean in them."""
+
     def contributions(self, matrix: Array) -> Array:
         """float64[n, features + 1]: SHAP values on the log-odds, the base last."""
 
@@ -68,7 +71,6 @@ class Scorer:
         )
         self.evidence = evidence_from(about["evidence"])
         self.thresholds = [threshold_from(each) for each in about["thresholds"]]
-        self.is_fit = np.array([each.family == "fit" for each in self.catalogue])
 
     def score(self, histories: Histories, moments: Moments) -> Scores:
         """Scores of moments, sorted by (lead, as_of)."""

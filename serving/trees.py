@@ -12,34 +12,25 @@ from training.standalone import ArtifactError
 
 CATEGORICAL, DEFAULT_LEFT, MISSING_ZERO, MISSING_NAN = 1, 2, 4, 8
 """Bits of LightGBM's decision_type."""
-KNOWN, BELOW = 1 << 8, 1 << 16
-"""Bits that `marked` adds, shifted by the game: the split's feature is known; such a split stands here or below."""
-NODE = np.dtype(
-    [
-        ("feature", np.int32),
-        ("kind", np.int32),
-        ("left", np.int32),
-        ("right", np.int32),
-        ("threshold", np.float64),
-        ("left_share", np.float64),
-        ("mean", np.float64),
-    ],
-    align=True,
-)
-"""A node, all in one place of memory. feature: -1 for a leaf. kind: bits above. left, right: numbers of its children.
-threshold: for a category split the row of `starts`. left_share: share of training rows that went left. mean: expected
-value at the node by those shares, a leaf's value; already divided by the number of boosters."""
+NAN_LEFT = 16
+"""A bit that we add to it: a missing value goes left at this split, whatever the reason."""
+NODE = np.dtype([("feature", np.int32), ("kind", np.int32), ("left", np.int32), ("threshold", np.float64)], align=True)
+"""A node, all in one place of memory. feature: -1 for a leaf. kind: bits above. left: number of its left child, the
+right one comes next. threshold: for a category split the row of `starts`."""
 
 
 class Forest(NamedTuple):
     """Trees of all boosters of a model.
 
-    roots: int32[trees]. nodes: NODE[n], a tree's inner nodes and then its leaves. starts: int32[c + 1] and
-    members: uint32[w], bit sets of the categories that go left, set i is members[starts[i]:starts[i + 1]].
+    roots: int32[trees]. nodes: NODE[n], a tree's children in pairs, after their parents. mean: float64[n], what the
+    trees expect at a node by the shares of training rows below it, a leaf's value; already divided by their number.
+    starts: int32[c + 1] and members: uint32[w], bit sets of the categories that go left, set i is
+    members[starts[i]:starts[i + 1]].
     """
 
     roots: NDArray[np.int32]
     nodes: NDArray[np.void]
+    mean: NDArray[np.float64]
     starts: NDArray[np.int32]
     members: NDArray[np.uint32]
 
@@ -47,11 +38,12 @@ class Forest(NamedTuple):
 def forest_of(texts: Sequence[str]) -> Forest:
     """Reads the boosters of an artifact, whose hashes have been compared. Raises ArtifactError for another format."""
     trees = [tree for text in texts for tree in _trees(text)]
-    nodes, roots, starts, members, base = [], [], [np.zeros(1, np.int32)], [], 0
+    nodes, means, roots, starts, members, base = [], [], [], [np.zeros(1, np.int32)], [], 0
     try:
         for tree in trees:
             roots.append(base)
-            nodes.append(_nodes(tree, base, sum(map(len, starts)) - 1, len(texts)))
+            nodes.append(_nodes(tree, base, sum(map(len, starts)) - 1))
+            means.append(_means(tree, nodes[-1], base) / len(texts))
             base += len(nodes[-1])
             starts.append(int(starts[-1][-1]) + np.array(tree.get("cat_boundaries", ["0"])[1:], dtype=np.int32))
             starts = starts if len(starts[-1]) else starts[:-1]
@@ -60,21 +52,8 @@ def forest_of(texts: Sequence[str]) -> Forest:
         raise ArtifactError(f"a booster's text cannot be read ({type(error).__name__}: {error}); train again") from None
     if not nodes:
         raise ArtifactError("the boosters hold no tree; train again")
-    return Forest(np.array(roots, np.int32), np.concatenate(nodes), np.concatenate(starts), np.concatenate(members))
-
-
-def marked(forest: Forest, known: NDArray[np.bool_]) -> Forest:
-    """The forest with KNOWN and BELOW bits set; known: bool[games, features], what is known in each game."""
-    nodes = forest.nodes.copy()
-    feature, kind = nodes["feature"].tolist(), nodes["kind"]
-    left, right = nodes["left"].tolist(), nodes["right"].tolist()
-    for game, features in enumerate(known):
-        for node in reversed(range(len(nodes))):
-            if feature[node] >= 0:
-                own = bool(features[feature[node]])
-                children = (kind[left[node]] | kind[right[node]]) & (BELOW << game)
-                kind[node] |= own * (KNOWN << game) | (own or children > 0) * (BELOW << game)
-    return forest._replace(nodes=nodes)
+    flat = map(np.concatenate, (nodes, means, starts, members))
+    return Forest(np.array(roots, np.int32), *flat)
 
 
 def _trees(text: str) -> Iterator[dict[str, list[str]]]:
@@ -84,39 +63,49 @@ def _trees(text: str) -> Iterator[dict[str, list[str]]]:
         yield {name: value.split() for name, value in fields}
 
 
-def _nodes(tree: dict[str, list[str]], base: int, first_set: int, boosters: int) -> NDArray[np.void]:
+def _nodes(tree: dict[str, list[str]], base: int, first_set: int) -> NDArray[np.void]:
     """One tree's nodes. Raises ValueError, KeyError or IndexError where it is none."""
     if tree.get("is_linear", ["0"]) != ["0"]:
         raise ValueError("linear trees are not supported")
-    leaves = int(tree["num_leaves"][0])
-    inner = leaves - 1
-    if inner and np.min([len(tree[name]) for name in SPLIT_FIELDS]) < inner:
-        raise ValueError("a tree has fewer splits than leaves")
-    nodes = np.zeros(inner + leaves, NODE)
+    place, inner = _places(tree), int(tree["num_leaves"][0]) - 1
+    nodes = np.zeros(len(place), NODE)
     nodes["feature"] = -1
-    nodes["mean"][inner:] = np.array(tree["leaf_value"], dtype=np.float64) / boosters
-    if not inner:
-        return nodes
-    splits = nodes[:inner]
-    splits["feature"], splits["kind"] = tree["split_feature"], tree["decision_type"]
-    splits["threshold"] = np.array(tree["threshold"], dtype=np.float64) + first_set * (splits["kind"] & CATEGORICAL)
-    counts = np.array([*tree["internal_count"], *tree["leaf_count"]], dtype=np.float64)
-    left, right = (_places(tree[name], inner) for name in ("left_child", "right_child"))
-    splits["left"], splits["right"] = base + left, base + right
-    splits["left_share"] = counts[left] / (counts[left] + counts[right])
-    for node in reversed(range(inner)):
-        share = splits["left_share"][node]
-        nodes["mean"][node] = share * nodes["mean"][left[node]] + (1 - share) * nodes["mean"][right[node]]
+    if inner:
+        kind, threshold = np.array(tree["decision_type"], dtype=np.int32), np.array(tree["threshold"], dtype=np.float64)
+        nan_left = np.where(kind & MISSING_NAN, kind & DEFAULT_LEFT > 0, threshold >= 0)
+        splits = np.zeros(inner, NODE)
+        splits["feature"], splits["kind"] = tree["split_feature"], kind | NAN_LEFT * nan_left
+        splits["left"] = base + 1 + 2 * np.arange(inner)
+        splits["threshold"] = threshold + first_set * (kind & CATEGORICAL)
+        nodes[place[:inner]] = splits
     return nodes
 
 
-SPLIT_FIELDS = ("split_feature", "decision_type", "threshold", "left_child", "right_child", "internal_count")
+def _means(tree: dict[str, list[str]], nodes: NDArray[np.void], base: int) -> NDArray[np.float64]:
+    """float64[len(nodes)]: what one tree expects at its nodes. Raises ValueError, KeyError or IndexError."""
+    place, inner = _places(tree), len(nodes) // 2
+    mean, count = np.zeros(len(nodes)), np.zeros(len(nodes))
+    mean[place[inner:]] = tree["leaf_value"]
+    count[place] = [*tree.get("internal_count", []), *tree.get("leaf_count", ["1"])]
+    for node in reversed(np.flatnonzero(nodes["feature"] >= 0).tolist()):
+        left = nodes["left"][node] - base
+        share = count[left] / (count[left] + count[left + 1])
+        mean[node] = share * mean[left] + (1 - share) * mean[left + 1]
+    return mean
 
 
-def _places(children: Sequence[str], inner: int) -> NDArray[np.int64]:
-    """Numbers of children within a tree; a child's number is above its parent's, leaves are written as -1, -2 …"""
-    places = np.array(children, dtype=np.int64)
-    places = np.where(places >= 0, places, inner + ~places)
-    if (places <= np.arange(inner)).any() or (places > 2 * inner).any():
-        raise ValueError("a tree's children are not below it")
-    return places
+def _places(tree: dict[str, list[str]]) -> NDArray[np.int64]:
+    """int64[n]: where a tree's splits and then its leaves stand; the children of split i are 2i + 1 and 2i + 2."""
+    inner = int(tree["num_leaves"][0]) - 1
+    place = np.zeros(2 * inner + 1, np.int64)
+    if inner:
+        # Leaves are written as -1, -2 …
+        left, right = (np.array(tree[name], dtype=np.int64) for name in ("left_child", "right_child"))
+        left, right = (np.where(each >= 0, each, inner + ~each) for each in (left, right))
+        splits = np.arange(inner)
+        if (left <= splits).any() or (right <= splits).any():
+            raise ValueError("a tree's children are not below it")
+        place[left], place[right] = 2 * splits + 1, 2 * splits + 2
+        if not np.array_equal(np.sort(place), np.arange(2 * inner + 1)):
+            raise ValueError("a tree has another number of children than of nodes")
+    return place

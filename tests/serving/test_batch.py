@@ -16,6 +16,7 @@ from data.contract import DataError, UsageError
 from features.moments import open_moments
 from serving import batch
 from serving.batch import Scored, parse_as_of, probability_in_words, score_log, write_scores
+from serving.predictor import Predictor
 from serving.scorer import Scorer
 from workspace import Workspace
 
@@ -30,11 +31,11 @@ HOSTILE = st.builds(lambda a, b, c: a + b + c, st.text(max_size=5), st.sampled_f
 
 @pytest.fixture(scope="module")
 def scored(trained: Workspace) -> Scored:
-    return score_log(trained.event_log(), Scorer(trained.champion().load()), "1")
+    return score_log(trained.event_log(), Scorer(Predictor.of(trained.champion())), "1")
 
 
 def test_every_open_lead_is_there_once_the_best_first(trained: Workspace, scored: Scored) -> None:
-    log, scorer = trained.event_log(), Scorer(trained.champion().load())
+    log, scorer = trained.event_log(), Scorer(Predictor.of(trained.champion()))
     expected = sum(len(open_moments(log.bucket(i), scorer.target, scored.as_of)) for i in range(log.n_buckets))
     ids = [row["lead_id"] for row in scored.rows]
     assert len(ids) == len(set(ids)) == expected > 100
@@ -145,7 +146,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_draft(
 
 def test_nobody_to_score_is_told(trained: Workspace) -> None:
     with pytest.raises(DataError, match=r"no lead of .* is open at 1970-01-01"):
-        score_log(trained.event_log(), Scorer(trained.champion().load()), "1", as_of=0)
+        score_log(trained.event_log(), Scorer(Predictor.of(trained.champion())), "1", as_of=0)
 
 
 @pytest.mark.parametrize("text", ["2024-13-01", "soon", "2024-05-01T12:00:00", "", "2024-05-01 25:00Z"])

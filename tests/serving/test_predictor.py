@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
 from serving.live import Live
 from serving.predictor import Predictor
-from serving.trees import forest_of
 from tests.serving.workshop import Workshop
 from training.logits import Array
 from training.standalone import ArtifactError, Model, load, read
@@ -52,41 +52,49 @@ def test_fit_and_engagement_add_up_to_the_log_odds(live: Live, reference: Model)
     np.testing.assert_allclose(live.predictor.base + fit + engagement, raw, rtol=0, atol=1e-12)
 
 
-def test_fit_is_the_exact_shapley_value_of_two_players(live: Live, reference: Model, workshop: Workshop) -> None:
-    """Against a plain recursion over the trees, one split after the other."""
-    forest, is_fit = forest_of(read(workshop.artifact)[1]), live.predictor.is_fit
+def test_each_split_counts_for_the_family_of_its_feature(live: Live, reference: Model, workshop: Workshop) -> None:
+    """Against a plain walk over LightGBM's own dump of the trees, one split after the other."""
+    boosters, is_fit = reference.boosters, live.predictor.is_fit
 
-    def worth(row: Array, known: np.ndarray, node: int) -> float:
-        at = forest.nodes[node]
-        if at["feature"] < 0:
-            return float(at["mean"])
-        left, right = int(at["left"]), int(at["right"])
-        if not known[at["feature"]]:
-            share = float(at["left_share"])
-            return share * worth(row, known, left) + (1 - share) * worth(row, known, right)
-        return worth(row, known, left if goes_left(row[at["feature"]], at) else right)
+    def mean(at: dict[str, Any]) -> float:
+        if "leaf_value" in at:
+            return float(at["leaf_value"])
+        left, right = at["left_child"], at["right_child"]
+        share = count(left) / (count(left) + count(right))
+        return share * mean(left) + (1 - share) * mean(right)
 
-    def goes_left(value: float, at: np.void) -> bool:
-        kind = int(at["kind"])
-        if kind & 1:
-            first, last = forest.starts[int(at["threshold"])], forest.starts[int(at["threshold"]) + 1]
-            words = [int(each) for each in forest.members[first:last]]
-            members = {32 * i + bit for i, word in enumerate(words) for bit in range(32) if word >> bit & 1}
-            return not np.isnan(value) and value >= 0 and int(value) in members
-        if np.isnan(value) and not kind & 8:
+    def count(at: dict[str, Any]) -> int:
+        return int(at["leaf_count"] if "leaf_value" in at else at["internal_count"])
+
+    def goes_left(value: float, at: dict[str, Any]) -> bool:
+        if at["decision_type"] == "==":
+            return not np.isnan(value) and value >= 0 and str(int(value)) in at["threshold"].split("||")
+        if np.isnan(value) and at["missing_type"] != "NaN":
             value = 0.0
-        if np.isnan(value) or (kind & 4 and abs(value) <= 1e-35):
-            return bool(kind & 2)
+        if np.isnan(value) or (at["missing_type"] == "Zero" and abs(value) <= 1e-35):
+            return bool(at["default_left"])
         return bool(value <= at["threshold"])
 
-    def all_trees(row: Array, known: np.ndarray) -> float:
-        return sum(worth(row, known, int(root)) for root in forest.roots)
+    def fit(at: dict[str, Any], row: Array) -> float:
+        added = 0.0
+        while "leaf_value" not in at:
+            child = at["left_child" if goes_left(row[at["split_feature"]], at) else "right_child"]
+            added += (mean(child) - mean(at)) * is_fit[at["split_feature"]]
+            at = child
+        return added
 
-    nothing = np.zeros_like(is_fit)
-    for row, told in zip(rows(reference, 20), live.predictor.parts(rows(reference, 20))[:, 1], strict=True):
-        alone = all_trees(row, is_fit) - all_trees(row, nothing)
-        joining = all_trees(row, ~nothing) - all_trees(row, ~is_fit)
-        assert told == pytest.approx((alone + joining) / 2, abs=1e-12)
+    trees = [each["tree_structure"] for booster in boosters for each in booster.dump_model()["tree_info"]]
+    matrix = rows(reference, 20)
+    found = live.predictor.parts(matrix)[:, 1]
+    assert np.ptp(found) > 0.01
+    for row, told in zip(matrix, found, strict=True):
+        assert told == pytest.approx(sum(fit(each, row) for each in trees) / len(boosters), abs=1e-12)
+
+
+def test_a_row_scores_alike_alone_and_in_company(live: Live, reference: Model) -> None:
+    matrix = rows(reference, 100)
+    alone = np.concatenate([live.predictor.parts(matrix[i : i + 1]) for i in range(len(matrix))])
+    assert np.array_equal(alone, live.predictor.parts(matrix))
 
 
 def test_many_threads_get_the_same_answers(live: Live, reference: Model) -> None:

@@ -11,9 +11,9 @@ import pytest
 from data.histories import Histories
 from features.definitions import FirstTouch
 from features.moments import open_moments
+from serving.predictor import Predictor
 from serving.reasons import MOST, Explainer, Explanation
 from serving.scorer import Scorer, Scores
-from training.standalone import Model
 from workspace import Workspace
 
 
@@ -31,7 +31,7 @@ class Told:
 
 @pytest.fixture(scope="module")
 def told(trained: Workspace) -> Told:
-    log, scorer = trained.event_log(), Scorer(trained.champion().load())
+    log, scorer = trained.event_log(), Scorer(Predictor.of(trained.champion()))
     histories, as_of = log.bucket(0), log.observed_until_us + 1
     moments = open_moments(histories, scorer.target, as_of)
     scores = scorer.score(histories, moments)
@@ -40,12 +40,12 @@ def told(trained: Workspace) -> Told:
     return Told(scorer, histories, moments.lead, as_of, scores, explanations)
 
 
-def test_fit_engagement_and_base_add_up_to_the_log_odds(told: Told) -> None:
-    model = told.scorer.model
-    assert isinstance(model, Model)
-    base = model.contributions(told.scores.matrix)[:, -1]
+def test_fit_engagement_and_base_add_up_to_the_log_odds(told: Told, trained: Workspace) -> None:
+    model, reference = told.scorer.model, trained.champion().load()
+    assert isinstance(model, Predictor)
     parts = np.array([each.fit + each.engagement for each in told.explanations])
-    np.testing.assert_allclose(parts + base, model.raw(told.scores.matrix), atol=1e-9)
+    np.testing.assert_allclose(parts + model.base, reference.raw(told.scores.matrix), atol=1e-9)
+    np.testing.assert_allclose(model.base, reference.contributions(told.scores.matrix)[:, -1], atol=1e-9)
 
 
 def test_at_most_three_for_and_three_against_the_strongest_first(told: Told) -> None:

@@ -14,6 +14,7 @@ from data.store_door import EventIn
 from data.store_listing import Filters
 from features.kernel import Moments
 from features.moments import open_moments
+from serving.predictor import Predictor
 from serving.rescoring import Rescorer
 from serving.scorer import Scorer
 from training.artifact import digest_of
@@ -24,7 +25,7 @@ LEADS = 80
 
 @pytest.fixture(scope="module")
 def scorer(trained: Workspace) -> Scorer:
-    return Scorer(trained.champion().load())
+    return Scorer(Predictor.of(trained.champion()))
 
 
 @pytest.fixture(scope="module")

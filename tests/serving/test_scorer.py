@@ -11,6 +11,7 @@ import pytest
 from data.histories import Histories
 from features.kernel import Moments
 from features.training_set import TrainingSet
+from serving.predictor import Predictor
 from serving.scorer import UNQUALIFIED, Scorer
 from training.pipeline import predict
 from training.sample import Sample, read_sample
@@ -20,7 +21,7 @@ from workspace import Workspace
 
 @pytest.fixture(scope="module")
 def scorer(trained: Workspace) -> Scorer:
-    return Scorer(trained.champion().load())
+    return Scorer(Predictor.of(trained.champion()))
 
 
 @pytest.fixture(scope="module")
