@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect, text
 
 from data.contract import DataError
@@ -23,6 +20,17 @@ def migrate(database: Database) -> None:
     with database.read() as connection:
         if _revision(connection) == REVISION:
             return
+    _upgrade(database)
+    if database.is_sqlite:
+        restrict(Path(str(database.engine.url.database)))
+
+
+def _upgrade(database: Database) -> None:
+    # Imported late: half a second that a start on tables of today need not wait.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
@@ -33,8 +41,6 @@ def migrate(database: Database) -> None:
             command.upgrade(config, "head")
         except CommandError:
             raise DataError("the store was made by a newer leadscore; update this one, or name another store") from None
-    if database.is_sqlite:
-        restrict(Path(str(database.engine.url.database)))
 
 
 def _revision(connection: Connection) -> str | None:

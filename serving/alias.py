@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-import httpx
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,6 +25,9 @@ def version_of(uri: str, name: str, alias: str) -> str | None:
 
 
 def _ask_server(uri: str, name: str, alias: str) -> str | None:
+    # Imported late: a registry in a database is asked without it.
+    import httpx
+
     try:
         answer = httpx.get(
             f"{uri.rstrip('/')}/api/2.0/mlflow/registered-models/alias",

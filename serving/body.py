@@ -11,11 +11,11 @@ from starlette.requests import ClientDisconnect, Request
 
 from serving.limits import Limits
 from serving.problems import Refused
-from serving.schemas import CLEAN
 
 T = TypeVar("T")
 PLACE = re.compile(r" - at `(\$[\w.\[\]]{0,100})`$")
-REGEX = f"matching regex {CLEAN!r}"
+CONTROL = re.compile(rb"\\(?:[bfnrt]|u00(?:[01].|7[fF]))")
+"""A control character as JSON writes it; only the last one, DEL, may also stand there as it is."""
 
 
 async def read(request: Request, limits: Limits) -> bytes:
@@ -49,6 +49,14 @@ async def _read(request: Request, limits: Limits) -> bytes:
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """As `decode_raw`, for bodies in which no text may have a control character."""
+    decoded = decode_raw(decoder, body)
+    if b"\x7f" in body or (b"\\" in body and CONTROL.search(body.replace(b"\\\\", b""))):
+        raise Refused("invalid", "a text of the body has a control character; remove it")
+    return decoded
+
+
+def decode_raw(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """What the decoder makes of a body. Raises Refused: which field, what was expected."""
     try:
         return decoder.decode(body)
@@ -70,7 +78,7 @@ def explained(message: str) -> str:
     place = found[1] if found else "$"
     if message.startswith("Object contains unknown field"):
         return f"{place} has a field that is not known; see /openapi.json"
-    said = message.partition(" - at ")[0].replace(REGEX, "without control characters and not empty")
+    said = message.partition(" - at ")[0]
     return f"{place}: {said[:1].lower()}{said[1:]}"
 
 

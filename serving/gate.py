@@ -64,8 +64,7 @@ class Gate:
         gauges, method, status = self.services.gauges, visit.scope["method"], visit.status or 499
         # The method is the sender's word; only known ones become labels.
         known = method if method in ("GET", "POST", "PUT", "DELETE", "HEAD") else "other"
-        gauges.requests.labels(visit.route, known, str(status)).inc()
-        gauges.seconds.labels(visit.route).observe(took)
+        gauges.answered(visit.route, known, status, took)
         if status >= 400 or visit.route not in ALWAYS:
             self.services.journal.write(
                 "request", request_id=visit.id, route=visit.route, method=known, status=status,

@@ -15,6 +15,9 @@ from serving.live import Live, Scored
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+AT_ONCE = 64
+"""Requests whose scores are counted together."""
+
 
 class Gauges:
     """All measures of one server, in a registry of its own."""
@@ -33,12 +36,22 @@ class Gauges:
         self.refused = counter("models_refused", "Champions refused, the old one serves on")
         self.model = gauge("model_info", "1 for the model that answers", ["name", "version", "digest"])
         self.drift = Drift()
+        self.answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.registry.register(self.drift)
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Notes a request that was answered."""
+        key = (route, method, status)
+        kept = self.answers.get(key)
+        if kept is None:
+            kept = self.answers[key] = (self.requests.labels(route, method, str(status)), self.seconds.labels(route))
+        kept[0].inc()
+        kept[1].observe(seconds)
 
     def scored(self, live: Live, scored: Scored) -> None:
         """Notes scores that were given."""
-        for stage in scored.stage:
-            self.stages.labels(stage).inc()
+        for stage in set(scored.stage):
+            self.stages.labels(stage).inc(scored.stage.count(stage))
         self.drift.add(live, scored)
 
     def serves(self, live: Live) -> None:
@@ -64,30 +77,42 @@ class Drift(Collector):
         self.lock = threading.Lock()
         self.live: Live | None = None
         self.rows = 0
+        self.waiting: list[Scored] = []
         self.bands = self.missing = self.sums = np.zeros(0)
 
     def start(self, live: Live) -> None:
         """Counts for another model, from zero."""
         with self.lock:
-            self.live, self.rows = live, 0
+            self.live, self.rows, self.waiting = live, 0, []
             self.bands = np.zeros(len(live.scorer.evidence.starts))
             self.missing, self.sums = np.zeros((2, live.places.width))
 
     def add(self, live: Live, scored: Scored) -> None:
         """Adds scores, unless they were given by a model that is no longer in place."""
-        band = np.searchsorted(live.scorer.evidence.starts, scored.probability, side="right") - 1
-        missing = np.isnan(scored.matrix)
-        sums = np.where(missing, 0.0, scored.matrix).sum(axis=0)
         with self.lock:
             if live is self.live:
-                self.rows += len(band)
-                np.add.at(self.bands, np.maximum(band, 0), 1)
-                self.missing += missing.sum(axis=0)
-                self.sums += sums
+                self.waiting.append(scored)
+                if len(self.waiting) >= AT_ONCE:
+                    self._count()
+
+    def _count(self) -> None:
+        """Counts what waits: for many at once numpy costs next to nothing, for each one it would cost 40 µs."""
+        if self.live is None or not self.waiting:
+            return
+        matrix = np.concatenate([each.matrix for each in self.waiting])
+        p = np.concatenate([each.probability for each in self.waiting])
+        self.waiting = []
+        band = np.searchsorted(self.live.scorer.evidence.starts, p, side="right") - 1
+        missing = np.isnan(matrix)
+        self.rows += len(band)
+        np.add.at(self.bands, np.maximum(band, 0), 1)
+        self.missing += missing.sum(axis=0)
+        self.sums += np.where(missing, 0.0, matrix).sum(axis=0)
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         """The families of metrics, as Prometheus asks for them."""
         with self.lock:
+            self._count()
             live, rows = self.live, self.rows
             bands, missing, sums = self.bands.copy(), self.missing.copy(), self.sums.copy()
         if live is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from serving.problems import Refused
 from serving.schemas import Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 NOTHING = pa.table({})
 Row = tuple[int, int, str, str, float]
 """known_at, occurred_at, event_type, channel ("" for none), value (-inf for none): sorts in the log's order."""
@@ -37,8 +38,7 @@ def us(at: datetime) -> int:
     >>> us(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
     1000005
     """
-    since = at - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return (at - EPOCH) // MICROSECOND
 
 
 def rows_of(events: Sequence[Event]) -> list[Row]:

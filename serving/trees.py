@@ -52,8 +52,13 @@ def forest_of(texts: Sequence[str]) -> Forest:
         raise ArtifactError(f"a booster's text cannot be read ({type(error).__name__}: {error}); train again") from None
     if not nodes:
         raise ArtifactError("the boosters hold no tree; train again")
-    flat = map(np.concatenate, (nodes, means, starts, members))
-    return Forest(np.array(roots, np.int32), *flat)
+    return Forest(
+        np.array(roots, np.int32),
+        np.concatenate(nodes),
+        np.concatenate(means),
+        np.concatenate(starts),
+        np.concatenate(members),
+    )
 
 
 def _trees(text: str) -> Iterator[dict[str, list[str]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,13 @@ class Evidence:
         >>> Evidence((0.0, 0.3), (1000, 100), (50, 40)).interval(np.array([0.05, 0.4])).round(3).tolist()
         [[0.037, 0.065], [0.303, 0.503]]
         """
-        band = np.maximum(np.searchsorted(self.starts, p, side="right") - 1, 0)
-        return binomial_interval(p, np.asarray(self.leads, dtype=np.float64)[band]).T
+        starts, leads = self._arrays
+        band = np.maximum(np.searchsorted(starts, p, side="right") - 1, 0)
+        return binomial_interval(p, leads[band]).T
+
+    @cached_property
+    def _arrays(self) -> tuple[Array, Array]:
+        return np.asarray(self.starts, dtype=np.float64), np.asarray(self.leads, dtype=np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

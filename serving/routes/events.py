@@ -16,8 +16,8 @@ from data.store_door import EventIn, EventResult
 from data.store_rejected import RejectedEvent as Kept
 from serving import once
 from serving.answers import json
-from serving.body import decode, read
-from serving.doors import needs
+from serving.body import decode_raw, read
+from serving.doors import Door, needs
 from serving.examples import INGEST
 from serving.live import at
 from serving.openapi import describe, query
@@ -26,7 +26,7 @@ from serving.queries import Query
 from serving.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
 from serving.services import Services
 
-router = APIRouter()
+router = APIRouter(route_class=Door)
 SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
 AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
 FIELDS = frozenset(EventIn.__slots__)
@@ -49,7 +49,7 @@ async def add_events(request: Request) -> Response:
     """Take events in; accepted ones are on disk when the answer is sent, and repeated ones count once."""
     services: Services = request.app.state.services
     body = await read(request, services.limits)
-    sent = decode(SENT, body).events
+    sent = decode_raw(SENT, body).events
     return await once.once(request, body, lambda: _add(services, sent))
 
 
@@ -76,7 +76,7 @@ async def replay_event(request: Request, number: str) -> Response:
     services: Services = request.app.state.services
     which = int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0
     body = await read(request, services.limits)
-    repaired = decode(AGAIN, body).event
+    repaired = decode_raw(AGAIN, body).event
     return await once.once(request, body, lambda: _replay(services, which, repaired))
 
 
