@@ -34,13 +34,14 @@ def worth_of(forest: Forest, is_fit: NDArray[np.bool_]) -> Array:
 
 
 @njit(cache=True, nogil=True)
-def descend(nodes, roots, sets, worth, matrix):  # type: ignore[no-untyped-def]
-    """float64[n, 2]: the sum of what the leaves of all trees are worth, for the rows of a matrix, float64[n, features].
+def descend(nodes, roots, sets, worth, base, matrix):  # type: ignore[no-untyped-def]
+    """float64[n, 3]: log-odds, and what fit and engagement add to `base`, the trees' mean, to make them.
 
-    nodes, roots: of a Forest; sets: its (starts, members). The sum of a row is the same in whatever company it comes.
+    nodes, roots: of a Forest; sets: its (starts, members). matrix: float64[n, features]. What a row gets is the same in
+    whatever company it comes.
     """
     starts, members = sets
-    out = np.zeros((len(matrix), 2))
+    out = np.zeros((len(matrix), 3))
     for first in range(0, len(matrix), AT_ONCE):
         for root in roots:
             for row in range(first, min(first + AT_ONCE, len(matrix))):
@@ -55,6 +56,8 @@ def descend(nodes, roots, sets, worth, matrix):  # type: ignore[no-untyped-def]
                     node = at.left + (not left)
                 out[row, 0] += worth[node, 0]
                 out[row, 1] += worth[node, 1]
+    for row in range(len(matrix)):
+        out[row, 2] = out[row, 0] - base - out[row, 1]
     return out
 
 

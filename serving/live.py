@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from numba import njit
 
 from data.contract import DataError, UsageError, is_visible
 from data.mapping import BotRule
@@ -120,14 +121,19 @@ class Live:
 
 def _seen(told: Told, moments: Moments) -> tuple[list[int], list[int | None]]:
     """How many events of people each lead shows at its moment, and when the latest of them occurred."""
-    histories, starts = told.histories, told.histories.starts.tolist()
-    counted: list[int] = []
-    newest: list[int | None] = []
-    for lead, as_of in enumerate(moments.as_of.tolist()):
-        rows = slice(starts[lead], starts[lead + 1])
-        visible = histories.occurred_at[rows][is_visible(histories.known_at[rows], as_of) & ~histories.bot[rows]]
-        counted.append(len(visible))
-        newest.append(int(visible.max()) if len(visible) else None)
+    each = told.histories
+    counted, newest = _look(each.starts, each.known_at, each.occurred_at, each.bot, moments.as_of)
+    return counted.tolist(), [at if count else None for count, at in zip(counted, newest.tolist(), strict=True)]
+
+
+@njit(cache=True, nogil=True)
+def _look(starts, known_at, occurred_at, bot, as_of):  # type: ignore[no-untyped-def]
+    counted, newest = np.zeros((2, len(as_of)), np.int64)
+    for lead in range(len(as_of)):
+        for i in range(starts[lead], starts[lead + 1]):
+            if is_visible(known_at[i], as_of[lead]) and not bot[i]:
+                newest[lead] = max(newest[lead], occurred_at[i]) if counted[lead] else occurred_at[i]
+                counted[lead] += 1
     return counted, newest
 
 

@@ -65,14 +65,14 @@ class MatrixPlan:
         """float64[m, features]; NaN is missing. `versions` are the profile versions that `computed.version` counts."""
         matrix = np.full((len(computed.version), self.width), np.nan)
         matrix[:, self.number_to] = computed.numbers[:, self.number_from]
-        for row, version in enumerate(computed.version.tolist()):
-            self._touched(matrix[row], computed, histories, row)
+        touched = zip(computed.first.tolist(), computed.last.tolist(), strict=True)
+        for row, version, (first, last) in zip(matrix, computed.version.tolist(), touched, strict=True):
+            self._touched(row, first, last, histories)
             if version >= 0:
-                self._profile(matrix[row], versions[version])
+                self._profile(row, versions[version])
         return matrix
 
-    def _touched(self, out: Array, computed: Computed, histories: Histories, row: int) -> None:
-        first, last = computed.first[row].tolist(), computed.last[row].tolist()
+    def _touched(self, out: Array, first: list[int], last: list[int], histories: Histories) -> None:
         for each in self.touches:
             event = first[each.touch] if each.is_first else last[each.touch]
             if event < 0:

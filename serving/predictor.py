@@ -36,8 +36,8 @@ class Predictor:
         if forest.nodes["feature"].max() >= self.width:
             raise ArtifactError("the boosters do not fit the features that model.json names; train again")
         worth = worth_of(forest, self.is_fit)
-        self.forest = (forest.nodes, forest.roots, (forest.starts, forest.members), worth)
         self.base = float(forest.mean[forest.roots].sum())
+        self.forest = (forest.nodes, forest.roots, (forest.starts, forest.members), worth, self.base)
 
     @staticmethod
     def load(folder: Path) -> Predictor:
@@ -52,8 +52,7 @@ class Predictor:
 
     def parts(self, matrix: Array) -> Array:
         """float64[n, 3]: log-odds before calibration, and what fit and engagement add to the trees' mean in them."""
-        raw, fit = descend(*self.forest, matrix).T
-        return np.column_stack([raw, fit, raw - self.base - fit])
+        return np.asarray(descend(*self.forest, matrix))
 
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities of an encoded matrix, float64[n, features]."""

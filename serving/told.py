@@ -75,17 +75,12 @@ class Reader:
         starts = np.cumsum([0, *map(len, leads)])
         rows = [row for each in leads for row in each]
         known, occurred, types, channels, values = zip(*rows, strict=True) if rows else ((),) * 5
-        type_names, channel_codes = list(self.types), {"": -1}
-        codes = self.codes if self.codes.keys() >= set(types) else dict(self.codes)
-        for name in types:
-            if codes.setdefault(name, len(type_names)) == len(type_names):
-                type_names.append(name)
-        for name in channels:
-            channel_codes.setdefault(name, len(channel_codes) - 1)
+        codes = _codes(self.codes, types)
+        channel_codes = _codes({"": -1}, channels)
         occurred_at = np.array(occurred, dtype=np.int64)
         event_type = np.array([codes[name] for name in types], dtype=np.int32)
         value = np.array(values, dtype=np.float64)
-        value[np.isneginf(value)] = np.nan
+        value[value == -np.inf] = np.nan
         return Histories(
             lead_ids=NOTHING,
             starts=starts,
@@ -94,8 +89,19 @@ class Reader:
             event_type=event_type,
             channel=np.array([channel_codes[name] for name in channels], dtype=np.int32),
             value=value,
-            bot=label_bots(self.bots, starts, occurred_at, event_type, type_names) >= 0,
+            bot=label_bots(self.bots, starts, occurred_at, event_type, list(codes)) >= 0,
             profiles=Profiles(np.arange(len(leads) + 1), valid_from, NOTHING),
-            types=type_names,
+            types=list(codes),
             channels=list(channel_codes)[1:],
         )
+
+
+def _codes(known: dict[str, int], names: Sequence[str]) -> dict[str, int]:
+    """Codes of names: those that are known, and the next free ones for the others.
+
+    >>> _codes({"": -1}, ["web", "", "web", "mail"])
+    {'': -1, 'web': 0, 'mail': 1}
+    """
+    strangers = dict.fromkeys(name for name in names if name not in known)
+    first = max(known.values(), default=-1) + 1
+    return known | {name: first + i for i, name in enumerate(strangers)} if strangers else known
