@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from commands.options import VAR, Config, Var
+from commands.options import VAR, Config, StoreUrl, Var, store_url
 
 
 def serve(
     config: Config = None,
     var: Var = VAR,
     artifact: Annotated[Path | None, typer.Option(help="serve this artifact's folder; default: the champion")] = None,
-    store: Annotated[str | None, typer.Option(help="database URL; default sqlite:///VAR/store.db")] = None,
+    store: StoreUrl = None,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
     look: Annotated[float, typer.Option(min=0.1, help="seconds between looks for a new champion")] = 10.0,
@@ -32,7 +32,7 @@ def serve(
         Options(
             source,
             var / "serving" / name,
-            store or f"sqlite:///{var}/store.db",
+            store_url(var, store),
             host,
             port,
             insecure_local,

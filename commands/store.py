@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import STORE, VAR, AsJson, Quiet, StoreUrl, now_us
+from commands.options import VAR, AsJson, Quiet, StoreUrl, Var, now_us, store_url
 from console import Screen
 
 if TYPE_CHECKING:
@@ -23,14 +23,15 @@ keys = typer.Typer(no_args_is_help=True, help="API keys of the server: create, l
 def create(
     role: Annotated[str, typer.Argument(help="score, ingest, read or admin")],
     label: Annotated[str, typer.Argument(help="whose it is, to know it again in the list")],
-    store: StoreUrl = STORE,
+    var: Var = VAR,
+    store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a key and show it, this once."""
     from data.store import open_store
 
     screen = Screen(as_json=as_json)
-    with open_store(store) as opened:
+    with open_store(store_url(var, store)) as opened:
         secret = opened.keys.create(role, label, now_us())
         opened.audit.add(WHO, "create key", now_us())
     screen.tell(secret)
@@ -39,12 +40,12 @@ def create(
 
 
 @keys.command(name="list")
-def list_keys(store: StoreUrl = STORE, as_json: AsJson = False) -> None:
+def list_keys(var: Var = VAR, store: StoreUrl = None, as_json: AsJson = False) -> None:
     """List keys, without their secrets."""
     from data.store import open_store
 
     screen = Screen(as_json=as_json)
-    with open_store(store) as opened:
+    with open_store(store_url(var, store)) as opened:
         found = opened.keys.list()
     rows = [[each.prefix, each.role, each.label, "valid" if each.revoked_at is None else "revoked"] for each in found]
     screen.table("keys", ["key", "role", "label", ""], rows)
@@ -53,12 +54,14 @@ def list_keys(store: StoreUrl = STORE, as_json: AsJson = False) -> None:
 
 @keys.command()
 def revoke(
-    key: Annotated[str, typer.Argument(help="as the list shows it: the part after ls_")], store: StoreUrl = STORE
+    key: Annotated[str, typer.Argument(help="as the list shows it: the part after ls_")],
+    var: Var = VAR,
+    store: StoreUrl = None,
 ) -> None:
     """Revoke a key: from now on it opens nothing."""
     from data.store import open_store
 
-    with open_store(store) as opened:
+    with open_store(store_url(var, store)) as opened:
         opened.keys.revoke(key, now_us())
         opened.audit.add(WHO, "revoke key", now_us())
     Screen().tell(f"{key} is revoked")
@@ -66,7 +69,7 @@ def revoke(
 
 def forget(
     lead: Annotated[str, typer.Argument(help="id of the lead")],
-    store: StoreUrl = STORE,
+    store: StoreUrl = None,
     var: Annotated[Path, typer.Option(help="workspace: event log, training sets, exports")] = VAR,
     log: Annotated[Path | None, typer.Option(help="event log; default VAR/log")] = None,
     quiet: Quiet = False,
@@ -77,7 +80,7 @@ def forget(
     from data.store import open_store
 
     screen = Screen(quiet, as_json)
-    with open_store(store) as opened:
+    with open_store(store_url(var, store)) as opened:
         receipt = opened.erasure.forget(
             lead, WHO, now_us(), lambda lead_id: erase_from_files(var, log or var / "log", lead_id)
         )

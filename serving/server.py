@@ -22,17 +22,19 @@ from serving.doors import Caller, Doors, LockedDoors, OpenDoors
 from serving.gauges import Gauges
 from serving.journal import Journal
 from serving.limits import Limits
+from serving.listener import begin_no_more, listen
 from serving.services import Services
 from serving.shelf import Shelf
 from serving.sources import Source
 from serving.watcher import Watcher
 
-BACKLOG = 2048
 DRAIN_S = 0.5
 """From the signal on, answers end their connection for so long before the door is shut."""
 SETTLE_S = 0.3
-"""So long a client that was let in may take to send its request."""
-GRACE_S = 8
+"""So long handshakes may take that are under way by then."""
+SPEAK_S = 1.0
+"""So long a client that was let in may take to begin its request."""
+GRACE_S = 7
 """So long requests in flight may take after that."""
 
 
@@ -73,9 +75,17 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shuts the door first, and lets those who are in already say what they came for."""
-        for each in self.servers:
-            each.close()
+        for each in sockets or []:
+            begin_no_more(each)
         await asyncio.sleep(SETTLE_S)
+        for server in self.servers:
+            server.close()
+        try:
+            async with asyncio.timeout(SPEAK_S):
+                while any(getattr(each, "cycle", None) is None for each in self.server_state.connections):
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            self.services.journal.write("silent_connections_closed")
         await super().shutdown(sockets)
 
     def _shut(self) -> None:
@@ -87,7 +97,7 @@ def serve(options: Options) -> None:
     """Serves until a signal comes. Raises UsageError for options that would leave the door open, and StoreAway."""
     if options.insecure_local and not is_loopback(options.host):
         raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
-    listening = _listen(options.host, options.port)
+    listening = listen(options.host, options.port)
     journal, gauges, champion = Journal(), Gauges(), Champion()
     champion.on_swap = gauges.serves
     with open_store(options.store) as store:
@@ -130,22 +140,6 @@ def _config(services: Services) -> uvicorn.Config:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_S,
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        # From here on clients may connect; they are answered as soon as the application runs.
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        raise UsageError(
-            f"--host {host} --port {port} cannot be listened on ({error.strerror}); take another"
-        ) from None
-    return listening
 
 
 def verifier(store: Store) -> Callable[[str], Caller | None]:

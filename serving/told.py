@@ -19,6 +19,7 @@ from serving.schemas import Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+EARLIEST, LATEST = (each.replace(tzinfo=UTC) - EPOCH for each in (datetime.min, datetime.max))
 NOTHING = pa.table({})
 Row = tuple[int, int, str, str, float]
 """known_at, occurred_at, event_type, channel ("" for none), value (-inf for none): sorts in the log's order."""
@@ -33,12 +34,15 @@ class Told:
 
 
 def us(at: datetime) -> int:
-    """µs UTC of an aware time.
+    """µs UTC of an aware time. Raises Refused for one that is before the year 1 or after 9999 in UTC.
 
     >>> us(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
     1000005
     """
-    return (at - EPOCH) // MICROSECOND
+    since = at - EPOCH
+    if not EARLIEST <= since <= LATEST:
+        raise Refused("invalid", "a time lies outside the years 1 to 9999 in UTC")
+    return since // MICROSECOND
 
 
 def rows_of(events: Sequence[Event]) -> list[Row]:

@@ -25,6 +25,7 @@ class Watcher:
         self.gauges, self.journal, self.seconds = gauges, journal, seconds
         self.in_place: str | None = None
         self.refused: str | None = None
+        self.noted: str | None = None
         self.away = False
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -95,10 +96,12 @@ class Watcher:
 
     def _refuse(self, mark: str, why: str, retry: bool) -> None:
         said = f"version {mark[:12]} was refused: {why}"
-        if self.champion.refusal != said:
+        # What is tried again at every look is noted once; another artifact with the same fault is noted anew.
+        if (mark, said) != (self.noted, self.champion.refusal):
             self.gauges.refused.inc()
             self.journal.write("model_refused", mark=mark, reason=why)
         self.champion.refuse(said)
+        self.noted = mark
         self.refused = None if retry else mark
 
     def _forget_refusal(self, mark: str | None) -> None:

@@ -55,13 +55,20 @@ class ServerProcess:
 
 @contextmanager
 def running(workshop: Workshop, folder: Path) -> Iterator[Callable[..., ServerProcess]]:
-    """Yields a function that starts servers below `folder`; they are stopped at the end."""
+    """Yields a function that starts servers below `folder`; they are stopped at the end.
+
+    fault: lines of Python that run before the server does, to plant a fault that a test must catch.
+    """
     started: list[ServerProcess] = []
 
     def start(
-        *options: str, artifact: Path | None = workshop.artifact, environment: dict[str, str] | None = None
+        *options: str,
+        artifact: Path | None = workshop.artifact,
+        environment: dict[str, str] | None = None,
+        fault: str = "",
     ) -> ServerProcess:
-        server = _start(folder, len(started), artifact, options, environment or {})
+        program = "leadscore.py" if not fault else str(_faulty(folder, fault))
+        server = _start(folder, len(started), program, artifact, options, environment or {})
         started.append(server)
         return server
 
@@ -74,26 +81,38 @@ def running(workshop: Workshop, folder: Path) -> Iterator[Callable[..., ServerPr
 
 
 def _start(
-    folder: Path, number: int, artifact: Path | None, options: tuple[str, ...], environment: dict[str, str]
+    folder: Path,
+    number: int,
+    program: str,
+    artifact: Path | None,
+    options: tuple[str, ...],
+    environment: dict[str, str],
 ) -> ServerProcess:
     log = folder / f"server-{number}.log"
     source = [] if artifact is None else ["--artifact", str(artifact)]
     keys = [] if "--keys" in options else ["--insecure-local"]
     rest = [each for each in options if each != "--keys"]
-    command = ["leadscore.py", "serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
+    command = [program, "serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, *command, *source, *keys, *rest],
             cwd=REPOSITORY,
             stdout=out,
             stderr=out,
-            env=os.environ | environment,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
         )
     server = ServerProcess(process, log, "")
     server.until(lambda: any(each["event"] == "listening" for each in server.journal()))
     port = next(each["port"] for each in server.journal() if each["event"] == "listening")
     server.url = f"http://127.0.0.1:{port}"
     return server
+
+
+def _faulty(folder: Path, fault: str) -> Path:
+    """A program that plants a fault and then is the command line."""
+    program = folder / "faulty.py"
+    program.write_text(f"{fault}\nimport leadscore\nleadscore.main()\n", encoding="utf-8")
+    return program
 
 
 def _parsed(line: str) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -227,52 +225,3 @@ def test_scores_go_on_and_a_cold_start_works_while_the_registry_is_away(
         asked += 1
         time.sleep(0.01)
     assert told_model(second)["model"]["digest"] == digest_of(workshop.artifact)
-
-
-@pytest.mark.proof("stop")
-def test_a_stop_under_load_drops_nothing(start: Starts, full: bool) -> None:
-    answered = 0
-    for _ in range(20 if full else 1):
-        server = start()
-        server.ready()
-        outcome = Goodbye(server)
-        began = time.monotonic()
-        os.kill(server.process.pid, signal.SIGTERM)
-        assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 10
-        outcome.join()
-        assert not outcome.dropped
-        answered += outcome.answered
-    assert answered >= (2_000 if full else 30)
-    assert not [each for each in server.journal() if each["event"] == "no JSON"]
-
-
-class Goodbye:
-    """Clients that go on until the server tells them to come by another time: who was let in must be answered."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self.answered, self.dropped = 0, [""][:0]
-        self.url = server.url
-        self.threads = [threading.Thread(target=self._ask) for _ in range(4)]
-        for each in self.threads:
-            each.start()
-        server.until(lambda: self.answered >= 30)
-
-    def join(self) -> None:
-        for each in self.threads:
-            each.join()
-
-    def _ask(self) -> None:
-        while True:
-            try:
-                answer = httpx.post(f"{self.url}/v1/score", json=LEAD, timeout=30, verify=False)
-            except httpx.ConnectError:
-                return
-            except httpx.HTTPError as error:
-                self.dropped.append(repr(error))
-                return
-            self.answered += answer.status_code == 200
-            if answer.status_code != 200:
-                self.dropped.append(answer.text)
-            if answer.headers.get("connection") == "close":
-                return

@@ -1,0 +1,72 @@
+"""Sends events to a server over HTTP, and remembers which of them it acknowledged."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+PER_GROUP = 20
+
+
+def event(number: int | str, lead: str = "L-1") -> dict[str, Any]:
+    """An event with an id of its own."""
+    at = "2024-05-06T10:00:00Z"
+    return {
+        "lead_id": lead, "event_type": "page_view", "occurred_at": at, "received_at": at, "event_id": f"e-{number}",
+        "source": "test",
+    }  # fmt: skip
+
+
+def send(url: str, events: list[dict[str, Any]], **options: Any) -> httpx.Response:
+    """One request with events."""
+    return httpx.post(f"{url}/v1/events", json={"events": events}, timeout=60, verify=False, **options)
+
+
+def results(url: str, ids: list[str]) -> Counter[str]:
+    """What the server says of acknowledged events that are sent again: all must be duplicates."""
+    found: Counter[str] = Counter()
+    for start in range(0, len(ids), 1000):
+        answer = send(url, [event(each) for each in ids[start : start + 1000]])
+        found.update(each["status"] for each in answer.raise_for_status().json()["results"])
+    return found
+
+
+@dataclass
+class Senders:
+    """Clients that send groups of new events until the server goes away; `acknowledged` are numbers of events."""
+
+    url: str
+    prefix: str
+    clients: int = 4
+    acknowledged: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Senders:
+        self.threads = [threading.Thread(target=self._send, args=(n,)) for n in range(self.clients)]
+        for each in self.threads:
+            each.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self.threads:
+            each.join()
+
+    def _send(self, client: int) -> None:
+        with httpx.Client(base_url=self.url, timeout=60, verify=False) as http:
+            for group in itertools.count():
+                numbers = [f"{self.prefix}-{client}-{group}-{n}" for n in range(PER_GROUP)]
+                try:
+                    answer = http.post("/v1/events", json={"events": [event(each) for each in numbers]})
+                except httpx.HTTPError:
+                    self.unknown += numbers
+                    return
+                if answer.status_code != 200 or answer.json()["accepted"] != PER_GROUP:
+                    self.refusals.append(answer.text)
+                    return
+                self.acknowledged += numbers
