@@ -1,0 +1,215 @@
+"""Limits have clear answers, everything is counted, and neither log nor answers tell what they must not."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from data.store import Store
+from serving.app import create_app
+from serving.doors import LockedDoors
+from serving.examples import INGEST, LEAD
+from serving.gate import Visit
+from serving.journal import Journal
+from serving.limits import Limits
+from serving.server import verifier
+from serving.services import Services
+from tests.serving.conftest import Starts
+from tests.serving.inside import Inside
+
+JSON = {"content-type": "application/json"}
+EVENT = {"event_type": "page_view", "occurred_at": "2024-05-01T00:00:00Z"}
+
+
+@pytest.fixture
+def tight(services: Services) -> Iterator[Inside]:
+    """A server that takes on little."""
+    limits = Limits(body=2_000_000, body_s=0.1, at_once=1)
+    with closing(Inside(create_app(replace(services, limits=limits)))) as asked:
+        yield asked
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code of a refusal, which must be whole and short."""
+    told = answer.json()
+    assert set(told) == {"error", "detail", "request_id"}
+    assert told["detail"]
+    assert len(answer.content) < 2_000
+    assert answer.headers["x-request-id"] == told["request_id"]
+    return answer.status_code, told["error"]
+
+
+async def dripping(pause_s: float) -> AsyncIterator[bytes]:
+    yield b"{"
+    await asyncio.sleep(pause_s)
+    yield b"}"
+
+
+def test_a_body_that_is_too_large_is_refused_whether_or_not_it_says_so(tight: Inside) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 100_000
+
+    for body in (b" " * 2_000_001, endless()):
+        answer = tight.post("/v1/score", content=body, headers=JSON)
+        assert problem(answer) == (413, "too_large")
+        assert "2,000,000 bytes" in answer.json()["detail"]
+    answer = tight.post("/v1/score", content=b"{}", headers=JSON | {"content-length": "9" * 40})
+    assert problem(answer) == (413, "too_large")
+
+
+def test_a_body_that_is_too_slow_is_refused(tight: Inside) -> None:
+    answer = tight.post("/v1/score", content=dripping(5), headers=JSON)
+    assert problem(answer) == (408, "too_slow")
+    assert tight.post("/v1/score", content=dripping(0), headers=JSON).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/v1/score", {"events": [EVENT] * 20_001}, "length <= 20000"),
+        ("/v1/score/batch", {"leads": [{}] * 1_001}, "length <= 1000"),
+        ("/v1/events", {"events": [{"lead_id": "L"}] * 5_001}, "length <= 5000"),
+        ("/v1/score", {"profile": {f"c{n}": 1 for n in range(201)}}, "length <= 200"),
+    ],
+)
+def test_too_much_at_once_is_refused_with_the_number(inside: Inside, path: str, body: Any, said: str) -> None:
+    answer = inside.post(path, json=body)
+    assert problem(answer) == (422, "invalid")
+    assert said in answer.json()["detail"]
+
+
+def test_a_server_that_is_busy_says_so_and_stays_watched(tight: Inside) -> None:
+    async def crowd() -> list[httpx.Response]:
+        slow = asyncio.create_task(tight.client.post("/v1/score", content=dripping(0.08), headers=JSON))
+        await asyncio.sleep(0.02)
+        others = [await tight.client.get(each) for each in ("/v1/model", "/v2/health/live", "/metrics")]
+        return [*others, await slow]
+
+    turned_away, alive, watched, first = tight.runner.run(crowd())
+    assert problem(turned_away) == (429, "busy")
+    assert turned_away.headers["retry-after"] == "1"
+    assert (alive.status_code, watched.status_code, first.status_code) == (200, 200, 200)
+    assert tight.get("/v1/model").status_code == 200
+
+
+def test_without_a_key_or_with_one_of_another_role(services: Services, own_store: Store) -> None:
+    key = own_store.keys.create("ingest", "test", 1)
+    with closing(Inside(create_app(replace(services, doors=LockedDoors(verifier(own_store)))))) as asked:
+        nobody = asked.post("/v1/score", json=LEAD)
+        other = asked.post("/v1/score", json=LEAD, headers={"Authorization": f"Bearer {key}"})
+    assert problem(nobody) == (401, "unauthorized")
+    assert nobody.headers["www-authenticate"] == "Bearer"
+    assert problem(other) == (403, "forbidden")
+    assert other.json()["detail"] == "this key has the role ingest; this needs score"
+
+
+def test_a_request_id_is_kept_when_it_is_one_and_made_when_not(inside: Inside) -> None:
+    assert inside.get("/v2/health/live", headers={"X-Request-Id": "web-1.a_B"}).headers["x-request-id"] == "web-1.a_B"
+    for bad in ("with space", "x" * 65, "<b>", "a@example.org"):
+        made = inside.get("/v2/health/live", headers={"X-Request-Id": bad}).headers["x-request-id"]
+        assert made != bad
+        assert len(made) == 16
+
+
+def samples(inside: Inside) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    families = text_string_to_metric_families(inside.get("/metrics").text)
+    return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
+
+
+def test_what_happens_is_counted(inside: Inside) -> None:
+    for _ in range(3):
+        told = inside.post("/v1/score", json=LEAD).json()
+    inside.post("/v1/score", content=b"{", headers=JSON)
+    inside.post("/v1/events", json=INGEST)
+    inside.post("/v1/events", json=INGEST)
+    inside.post("/v1/events", json={"events": [{"lead_id": "L", "event_type": "x", "occurred_at": "never"}]})
+    found = samples(inside)
+
+    def value(metric: str, **labels: str) -> float:
+        return found[f"leadscore_{metric}", tuple(sorted(labels.items()))]
+
+    assert value("requests_total", route="/v1/score", method="POST", status="200") == 3
+    assert value("requests_total", route="/v1/score", method="POST", status="400") == 1
+    assert value("request_seconds_count", route="/v1/score") == 4
+    assert value("scores_total", stage=told["score"]["stage"]) == 3
+    assert [value("ingested_events_total", result=r) for r in ("accepted", "duplicate", "rejected")] == [3, 3, 1]
+    model = told["model"]
+    assert value("model_info", name=model["name"], version=model["version"], digest=model["digest"]) == 1
+    assert value("feature_rows_total", of="all") == 3
+    assert sum(value for (name, _), value in found.items() if name == "leadscore_score_band_total") == 3
+    assert value("requests_in_work") == 1
+
+
+LEAD_ID, E_MAIL = "lead-4711-secret", "jane.doe@example.org"
+
+
+def traffic(ask: httpx.Client | Inside, keys: list[str]) -> bytes:
+    """Requests of all kinds with a lead's id, an e-mail address and keys in every place; the bodies of refusals."""
+    ask_ = ask.request if isinstance(ask, httpx.Client) else ask
+    events = [EVENT | {"lead_id": LEAD_ID, "event_id": "x-1"}, EVENT | {"lead_id": E_MAIL, "occurred_at": E_MAIL}]
+    refusals = []
+    for key in keys:
+        headers = {"Authorization": f"Bearer {key}", "X-Request-Id": E_MAIL, "Idempotency-Key": E_MAIL}
+        for method, path, body in (
+            ("POST", "/v1/events", {"events": events}),
+            ("PUT", f"/v1/leads/{LEAD_ID}", {"profile": {"industry": E_MAIL}}),
+            ("PUT", f"/v1/leads/{LEAD_ID}", {"profile": {E_MAIL: [E_MAIL]}}),
+            ("GET", f"/v1/leads/{LEAD_ID}/score?reasons=true", None),
+            ("GET", f"/v1/leads/{E_MAIL}/score?as_of={E_MAIL}", None),
+            ("GET", f"/v1/leads?stage={E_MAIL}&cursor={E_MAIL}", None),
+            ("POST", "/v1/score", {"events": [{"event_type": E_MAIL}], E_MAIL: key}),
+            ("POST", f"/{E_MAIL}/{key}", {E_MAIL: key}),
+            ("PUT", f"/v1/leads/{LEAD_ID}/objection", {"objects": True}),
+            ("DELETE", f"/v1/leads/{LEAD_ID}", None),
+        ):
+            answer = ask_(method, path, json=body, headers=headers)
+            assert answer.status_code < 500
+            refusals.append(answer.content if answer.status_code >= 400 else b"")
+    return b"".join(refusals)
+
+
+def told_by(content: bytes, keys: list[str]) -> list[str]:
+    """What of all that must not be told is told."""
+    return [
+        each
+        for each in (LEAD_ID, E_MAIL, "jane.doe", *(key.rsplit("_", 1)[1] for key in keys))
+        if each.encode() in content
+    ]
+
+
+def test_log_refusals_and_keys_on_disk_tell_nothing(start: Starts, own_store: Store, tmp_path: Path) -> None:
+    keys = [own_store.keys.create(role, "test", 1) for role in ("score", "ingest", "read", "admin")]
+    server = start("--keys", "--store", f"sqlite:///{tmp_path / 'store.db'}")
+    server.ready()
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as client:
+        refusals = traffic(client, keys)
+    server.stop()
+    log = server.log.read_bytes()
+    assert sum(each["event"] == "request" for each in server.journal()) >= 40
+    assert told_by(log, keys) == []
+    assert told_by(refusals, keys) == []
+    files = [each for each in tmp_path.iterdir() if each.name.startswith("store.db")]
+    assert files
+    secrets = [key.rsplit("_", 1)[1].encode() for key in keys]
+    assert not [each for each in files for secret in secrets if secret in each.read_bytes()]
+
+
+def test_a_log_that_names_paths_would_be_caught(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted fault: the path of a request instead of its route's template."""
+    monkeypatch.setattr(Visit, "route", property(lambda visit: visit.scope["path"]))
+    log = io.StringIO()
+    with closing(Inside(create_app(replace(services, journal=Journal(log))))) as asked:
+        traffic(asked, ["ls_00000000_nothing"])
+    assert told_by(log.getvalue().encode(), []) == [LEAD_ID, E_MAIL, "jane.doe"]
+    assert json.loads(log.getvalue().splitlines()[0])["event"] == "request"
