@@ -56,6 +56,9 @@ def _try(asked: Inside, operation: Any, mode: GenerationMode, cases: int, tried:
         tried.append(case.method)
         arguments = case.as_transport_kwargs(base_url="http://inside")
         arguments.pop("cookies", None)
+        if mode is GenerationMode.POSITIVE and "idempotency-key" in arguments["headers"]:
+            # A key that comes again with another body is refused, as it must be: each good request has its own.
+            arguments["headers"]["idempotency-key"] = f"{len(tried)}-{arguments['headers']['idempotency-key']}"[:200]
         if isinstance(arguments.get("data"), bytes | str):
             arguments["content"] = arguments.pop("data")
         answer = asked(**arguments)
