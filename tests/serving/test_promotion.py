@@ -1,0 +1,91 @@
+"""A version is promoted and taken back by the commands, and a running server follows without a restart."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from data.contract import DataError
+from serving.examples import LEAD
+from serving.promotion import promote
+from tests.serving.conftest import Starts
+from tests.serving.server_process import ServerProcess
+from tests.serving.workshop import Workshop
+from tests.test_cli import Shell
+from training.artifact import digest_of
+from training.registry import CHAMPION, Registry
+
+NAME = "leadscore-conversion"
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.environ", os.environ.copy())
+    return Shell(capsys, monkeypatch)
+
+
+@pytest.fixture
+def registry(tmp_path: Path, workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Two versions of a model, the first of them champion."""
+    monkeypatch.setattr("os.environ", os.environ.copy())
+    registry = Registry(tmp_path / "var")
+    for number, made in enumerate((workshop.artifact, workshop.other)):
+        folder = shutil.copytree(made, tmp_path / str(number) / "model")
+        with registry.run(NAME) as mlflow:
+            registry.log_model(mlflow, NAME, folder, workshop.artifact, pa.table({"count_page_view_7d": [1.0]}))
+    registry.alias(NAME, "1", CHAMPION, "the first")
+    return registry
+
+
+def answers_with(server: ServerProcess, version: str) -> bool:
+    return bool(told(server)["model"]["version"] == version)
+
+
+def told(server: ServerProcess) -> Any:
+    return httpx.post(f"{server.url}/v1/score", json=LEAD, timeout=60, verify=False).raise_for_status().json()
+
+
+def test_a_running_server_follows_promotion_and_rollback(
+    shell: Shell, registry: Registry, start: Starts, workshop: Workshop
+) -> None:
+    server = start(artifact=None)
+    server.ready()
+    first = told(server)
+    assert first["model"] == {"name": NAME, "version": "1", "digest": digest_of(workshop.artifact)}
+    code, out, err = shell("promote", "2", "--var", "var", "--reason", "better on May")
+    assert (code, err) == (0, "")
+    assert out == f"version 2 of {NAME} is champion, after 1\n"
+    server.until(partial(answers_with, server, "2"))
+    second = told(server)
+    assert second["model"]["digest"] == digest_of(workshop.other)
+    assert second["score"]["probability"] > first["score"]["probability"]
+    assert "is champion already" in shell.refused(2, "promote", "2", "--var", "var")
+    assert "has no version 9" in shell.refused(2, "promote", "9", "--var", "var")
+    code, out, err = shell("rollback", "--var", "var")
+    assert (code, out) == (0, f"version 1 of {NAME} is champion again, instead of 2\n")
+    server.until(partial(answers_with, server, "1"))
+    assert told(server) == first
+    assert not [each for each in server.journal() if each["event"] in ("model_refused", "no JSON")]
+
+
+def test_a_damaged_version_is_not_promoted_and_nothing_to_roll_back_is_told(shell: Shell, registry: Registry) -> None:
+    assert "no former champion" in shell.refused(3, "rollback", "--var", "var")
+    found = registry.get(NAME, "2")
+    assert found is not None
+    stored = [each for each in (registry.workspace / "mlartifacts").rglob("booster-0.txt") if "judge" not in each.parts]
+    for each in stored:
+        each.write_bytes(each.read_bytes()[:-10])
+    assert stored
+    with pytest.raises(DataError, match="damaged"):
+        promote(registry, NAME, "2", "test")
+    champion = registry.find(NAME)
+    assert champion is not None
+    assert champion.version == "1"
