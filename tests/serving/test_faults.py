@@ -199,9 +199,9 @@ def test_both_nights_of_the_clock_change(at: At) -> None:
 
 
 @pytest.mark.proof("clock")
-def test_the_time_zone_of_the_process_changes_no_score(start: Starts) -> None:
+def test_the_time_zone_of_the_process_changes_no_score(start: Starts, full: bool) -> None:
     scores = []
-    for zone in ("UTC", "Europe/Berlin", "Asia/Kathmandu"):
+    for zone in ("UTC", "Asia/Kathmandu", *(("Europe/Berlin",) if full else ())):
         server = start(environment={"TZ": zone})
         server.ready()
         with closing(httpx.Client(base_url=server.url, timeout=60, verify=False)) as client:
@@ -210,5 +210,5 @@ def test_the_time_zone_of_the_process_changes_no_score(start: Starts) -> None:
             stored = client.get("/v1/leads/L-1/score?features=true&as_of=2024-05-07T00:00:00Z").json()["score"]
         scores.append((told, stored))
         server.stop()
-    assert scores[0] == scores[1] == scores[2]
+    assert all(each == scores[0] for each in scores)
     assert scores[0][1]["events_counted"] == 1
