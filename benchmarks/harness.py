@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 OUT = Path("var/bench")
+WIDTH = 160
+"""Columns of a table that goes into a file or a pipe."""
 Row = dict[str, Any]
 
 
@@ -50,7 +52,7 @@ def report(name: str, rows: Sequence[Row]) -> None:
         table.add_column(head, justify="left" if head == "contender" else "right")
     for row in rows:
         table.add_row(*(_shown(row.get(head)) for head in heads))
-    Console(soft_wrap=True).print(table)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / f"{name}.json").write_text(json.dumps(list(rows), indent=1) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The lines of docs/api.md are executed as printed there; the client retries without counting anything twice."""
+"""The examples of README.md and docs/api.md answer as printed there; the client retries and counts nothing twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.conftest import REPOSITORY
 from tests.serving.server_process import ServerProcess, running
 from tests.serving.workshop import Workshop
 
-EXAMPLE = re.compile(r"```sh\n(.*?)```\n```json\n(.*?)```", re.DOTALL)
+EXAMPLE = re.compile(r"```sh\n([^`]*)```\n```json\n([^`]*)```")
 ASK = 'ask() { curl --silent --header "Content-Type: application/json" "$@"; }\n'
 
 
@@ -31,9 +31,10 @@ def server(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield started
 
 
-def test_every_documented_line_answers_as_printed(server: ServerProcess) -> None:
-    examples = EXAMPLE.findall((REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8"))
-    assert len(examples) >= 6
+@pytest.mark.parametrize(("document", "floor"), [("README.md", 3), ("docs/api.md", 6)])
+def test_every_documented_line_answers_as_printed(server: ServerProcess, document: str, floor: int) -> None:
+    examples = EXAMPLE.findall((REPOSITORY / document).read_text(encoding="utf-8"))
+    assert len(examples) >= floor
     for command, printed in examples:
         environment = {"URL": server.url, "PATH": "/usr/bin:/bin"}
         done = subprocess.run(["bash", "-c", ASK + command], env=environment, capture_output=True, check=True)
