@@ -28,18 +28,6 @@ from tests.serving.server_process import ServerProcess
 SOON_S = 5
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False)
-    if made.returncode != 0:
-        pytest.skip("only root may mount a small file system")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def status(server: ServerProcess, path: str) -> int:
     return httpx.get(f"{server.url}{path}", timeout=30, verify=False).status_code
 
