@@ -8,6 +8,10 @@ Label: 1 if a target event occurs in [as_of + gap, as_of + gap + horizon), else 
 window, and the days in which its outcomes are still being recorded, lie before the end of observation. A moment that
 is neither mature nor converted is censored: its label is unknown, never 0.
 
+Beside the label stands when in its window the target happened, and how much of the window was observed: what a censored
+moment can teach. A chance that has ended is observed as long as one that is still open: taken for observed to the end,
+leads that were lost would be counted where open ones of the same age are not yet, and conversions would look too rare.
+
 Where a target that does not repeat has happened unseen (before the moment, but received later) there is nothing left
 to predict: nobody can know when scoring, but nothing is learned from it.
 """
@@ -80,6 +84,9 @@ class LabelledMoments:
     """Moments in order of (lead, as_of) with what became of them.
 
     label: int8, 1 converted, 0 not, -1 unknown (exactly where censored). mature, censored: bool. weight: float32.
+    event_days: float64, days from the start of the window to the target, NaN where it is not seen in the window.
+    observed_days: float64, how much of the window was observed and has settled, from 0 to the horizon (exactly where
+    mature).
     """
 
     moments: Moments
@@ -87,6 +94,8 @@ class LabelledMoments:
     mature: NDArray[np.bool_]
     censored: NDArray[np.bool_]
     weight: NDArray[np.float32]
+    event_days: NDArray[np.float64]
+    observed_days: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.moments)
@@ -104,11 +113,16 @@ def label_moments(histories: Histories, target: Target, policy: MomentPolicy, ob
     lead, as_of, weight = lead[keep], as_of[keep], weight[keep]
     opens = as_of + target.gap_days * US_PER_DAY
     closes = opens + target.horizon_days * US_PER_DAY
-    converted = _first_from(starts, times, lead, opens) < closes
+    first = _first_from(starts, times, lead, opens)
+    converted = first < closes
     mature = closes + target.settle_days * US_PER_DAY <= observed_until
     censored = ~mature & ~converted
     label = np.where(censored, -1, converted).astype(np.int8)
-    return LabelledMoments(Moments(lead, as_of), label, mature, censored, weight.astype(np.float32))
+    event_days = np.where(converted, (first - opens) / US_PER_DAY, np.nan)
+    observed = np.clip(observed_until - target.settle_days * US_PER_DAY - opens, 0, target.horizon_days * US_PER_DAY)
+    return LabelledMoments(
+        Moments(lead, as_of), label, mature, censored, weight.astype(np.float32), event_days, observed / US_PER_DAY
+    )
 
 
 def open_moments(histories: Histories, target: Target, as_of: int) -> Moments:

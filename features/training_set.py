@@ -25,13 +25,13 @@ from features.kernel import Moments, compute
 from features.moments import LabelledMoments, MomentPolicy, Target, label_moments
 from features.plan import Plan, compile_plan
 
-KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight")
+KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight", "event_days", "observed_days")
 """The columns of a shard that are no features."""
 CHUNK = 66_000
 """Moments computed at once. No power of two: the columns of a row would fall into the same few lines of the cache."""
 LAYOUT = {"compression": "lz4", "write_statistics": False}
 """How shards are written: lz4 makes them 3.5 times smaller at little cost; nobody filters by statistics."""
-FORMAT = 2
+FORMAT = 3
 Progress = Callable[[int, int], None]
 
 
@@ -160,6 +160,8 @@ def _rows(plan: Plan, histories: Histories, labelled: LabelledMoments, rows: sli
         pa.array(labelled.mature[rows]),
         pa.array(labelled.censored[rows]),
         pa.array(labelled.weight[rows]),
+        pa.array(labelled.event_days[rows]),
+        pa.array(labelled.observed_days[rows]),
     ]
     features = compute(plan, histories, moments)
     return pa.Table.from_arrays([*keys, *features.columns], names=[*KEYS, *features.column_names])
@@ -180,7 +182,8 @@ def _chunks(moments: Moments) -> Iterator[slice]:
 def _schema(plan: Plan) -> pa.Schema:
     """Only the label and categories can be null: a missing number is NaN, which is written without a mask."""
     category, number = pa.dictionary(pa.int32(), pa.string()), pa.float32()
-    keys = (pa.string(), pa.timestamp("us", "UTC"), pa.int8(), pa.bool_(), pa.bool_(), pa.float32())
+    instant, day = pa.timestamp("us", "UTC"), pa.float64()
+    keys = (pa.string(), instant, pa.int8(), pa.bool_(), pa.bool_(), pa.float32(), day, day)
     fields = [pa.field(name, kind, nullable=name == "label") for name, kind in zip(KEYS, keys, strict=True)]
     for each in plan.definitions:
         is_category = each.kind == "category"

@@ -44,13 +44,15 @@ def labelled(leads: Sequence[Lead], target: Target, policy: MomentPolicy, until:
     """What the code says, lead by lead."""
     found: list[list[Looked]] = [[] for _ in leads]
     made = label_moments(histories_of(leads), target, policy, until)
-    for lead, as_of, label, mature, censored in _rows(made):
-        found[lead].append(Looked(as_of, None if label < 0 else label, mature, censored))
+    for lead, as_of, label, mature, censored, event, observed in _rows(made):
+        known = None if label < 0 else label
+        found[lead].append(Looked(as_of, known, mature, censored, None if np.isnan(event) else event, observed))
     return found
 
 
-def _rows(made: LabelledMoments) -> list[tuple[int, int, int, bool, bool]]:
-    columns = (made.moments.lead, made.moments.as_of, made.label, made.mature, made.censored)
+def _rows(made: LabelledMoments) -> list[tuple[int, int, int, bool, bool, float, float]]:
+    key, time = (made.moments.lead, made.moments.as_of), (made.event_days, made.observed_days)
+    columns = (*key, made.label, made.mature, made.censored, *time)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
@@ -98,6 +100,16 @@ def test_a_censored_moment_is_never_a_negative(
     assert ((made.label == -1) == made.censored).all()
     assert (closes[made.label == 0] <= until).all()
     assert not (made.censored & made.mature).any()
+
+
+@given(LEADS, TARGETS, POLICIES, times(80))
+@settings(max_examples=150, deadline=None, phases=PHASES)
+def test_times_within_the_window_say_the_same_as_labels(
+    leads: list[Lead], target: Target, policy: MomentPolicy, until: int
+) -> None:
+    made = label_moments(histories_of(leads), target, policy, until)
+    assert ((made.event_days < target.horizon_days) == (made.label == 1)).all()
+    assert ((made.observed_days == target.horizon_days) == made.mature).all()
 
 
 @given(LEADS, TARGETS, times(60))

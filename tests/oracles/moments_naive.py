@@ -14,12 +14,14 @@ MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Looked:
-    """One moment: label is None where it is unknown."""
+    """One moment: label is None where it is unknown, event_days where no target is seen in the window."""
 
     as_of: int
     label: int | None
     mature: bool
     censored: bool
+    event_days: float | None = None
+    observed_days: float = 0.0
 
 
 def is_open(lead: Lead, target: Target, as_of: int) -> bool:
@@ -76,10 +78,14 @@ def looked_at(lead: Lead, target: Target, policy: MomentPolicy, until: int) -> l
 def label_of(lead: Lead, target: Target, as_of: int, until: int) -> Looked:
     opens = as_of + target.gap_days * DAY
     closes = opens + target.horizon_days * DAY
-    converted = any(opens <= at < closes for at in happened(lead.events, target, until))
+    within = [at for at in happened(lead.events, target, until) if opens <= at < closes]
+    converted = bool(within)
     mature = closes + target.settle_days * DAY <= until
     censored = not mature and not converted
-    return Looked(as_of, None if censored else int(converted), mature, censored)
+    event_days = (min(within) - opens) / DAY if within else None
+    settled = until - target.settle_days * DAY
+    observed_days = max(min(settled, closes) - opens, 0) / DAY
+    return Looked(as_of, None if censored else int(converted), mature, censored, event_days, observed_days)
 
 
 def happened(events: Iterable[Event], target: Target, until: int) -> list[int]:
