@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import typer
 
+from commands.backtest import backtest
 from commands.demo import demo
 from commands.histories import features, ingest, simulate
 from commands.models import evaluate, promote, rollback, train
@@ -18,7 +19,8 @@ from data.contract import DataError, UsageError
 
 ABOUT = "Which leads convert: from engagement histories to calibrated probabilities, thresholds and reasons."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-for command in (simulate, ingest, features, train, evaluate, score, info, demo, serve, promote, rollback, forget):
+JUDGING = (evaluate, backtest)
+for command in (simulate, ingest, features, train, *JUDGING, score, info, demo, serve, promote, rollback, forget):
     app.command()(command)
 app.add_typer(keys, name="keys")
 

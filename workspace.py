@@ -12,9 +12,11 @@ from features.plan import compile_plan
 from features.training_set import Progress, Recipe, TrainingSet, build
 from settings import Settings, read_settings, settings_path
 from training.evaluation import Truth
+from training.origins import LogTimeline
 from training.pipeline import day
 from training.registry import Registered, Registry
 from training.review import beside_truth, predictions
+from training.sample import read_sample
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,16 @@ class Workspace:
         compile_plan(recipe.catalogue, recipe.vocabulary)  # what cannot be computed is refused before anything changes
         with on_cluster(cluster):
             return build(log, recipe, self.training_set_path, self.settings.jobs, progress)
+
+    def timeline(self, made: TrainingSet) -> LogTimeline:
+        """The event log to go back in; `made` is its training set of now. Raises DataError for an empty one."""
+        log = self.event_log()
+        return LogTimeline(log, self.recipe(log), read_sample(made), self.backtest_path / "scratch", self.settings.jobs)
+
+    @property
+    def backtest_path(self) -> Path:
+        """The folder of backtests of the target."""
+        return self.root / "backtest" / self.settings.target
 
     def champion(self) -> Registered:
         """The champion. Raises DataError when nothing has been trained yet."""

@@ -1,0 +1,86 @@
+"""The command that goes back in time: how would the recipe have done at several past dates?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.histories import build
+from commands.options import VAR, AsJson, Cluster, Config, Quiet, Var, workspace_of
+from console import Screen
+from data.contract import UsageError
+
+if TYPE_CHECKING:
+    from training.origins import TableTimeline, Timeline
+    from training.rolling import Rolling
+
+Names = list[str] | None
+
+
+def backtest(
+    origins: Annotated[int, typer.Option(min=1, max=50, help="past dates to train at")] = 5,
+    first: Annotated[float, typer.Option(min=0.1, max=0.95, help="share of the moments before the first one")] = 0.5,
+    ablation: Annotated[bool, typer.Option("--ablation", help="also undo each design choice; takes time")] = False,
+    segment: Annotated[Names, typer.Option(help="column to split by; repeatable")] = None,
+    table: Annotated[Path | None, typer.Option(help="a labelled table (CSV, Parquet) instead of the event log")] = None,
+    target: Annotated[str | None, typer.Option(help="table: column of the outcome")] = None,
+    positive: Annotated[str | None, typer.Option(help="table: the outcome that means conversion")] = None,
+    drop: Annotated[Names, typer.Option(help="table: column that is no feature; repeatable")] = None,
+    lead: Annotated[str | None, typer.Option(help="table: column of ids; default: each row is a lead")] = None,
+    time: Annotated[str | None, typer.Option(help="table: column to sort by; default: the order of the file")] = None,
+    missing: Annotated[Names, typer.Option(help="table: text that means unknown; repeatable")] = None,
+    config: Config = None,
+    var: Var = VAR,
+    cluster: Cluster = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train at several past dates, judge each on the period that followed; with intervals by lead."""
+    from training.backtest import backtest
+    from training.contenders import ablations, standard
+    from training.rolling import rolling
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    plan = workspace.settings.training_plan
+    timeline: Timeline
+    if table is not None:
+        name, timeline = table.name.partition(".")[0], _table(table, target, positive, drop, lead, time, missing)
+    elif any(each is not None for each in (target, positive, drop, lead, time, missing)):
+        raise UsageError("--target, --positive, --drop, --lead, --time, --missing describe a --table; name it too")
+    else:
+        name, timeline = workspace.settings.target, workspace.timeline(build(screen, workspace, cluster))
+    contenders = [*standard(plan, timeline.columns), *(ablations(plan, timeline.columns) if ablation else [])]
+    kept = var / "backtest" / name / "kept"
+    with screen.stages(origins * len(contenders)) as say:
+        made = backtest(timeline, contenders, plan.digest, kept, origins, first, plan.fewest_positives, say)
+    _tell(screen, rolling(made, segment if table is None else segment or []))
+
+
+def _table(
+    path: Path,
+    target: str | None,
+    positive: str | None,
+    drop: Names,
+    lead: str | None,
+    time: str | None,
+    missing: Names,
+) -> TableTimeline:
+    from training.labelled import read_labelled
+    from training.origins import TableTimeline, digest_of, file_digest
+
+    if target is None:
+        raise UsageError(f"say with --target which column of {path} holds the outcome")
+    rows = read_labelled(path, target, positive, drop or [], lead, time, missing or [])
+    return TableTimeline(rows, digest_of(file_digest(path), target, positive, drop, lead, time, missing))
+
+
+def _tell(screen: Screen, result: Rolling) -> None:
+    from training.rolling_tables import rolling_tables
+
+    for each in rolling_tables(result):
+        screen.table(each.title, each.head, each.rows)
+    for why in result.skipped:
+        screen.tell(f"skipped {why}")
+    screen.result(result.to_dict())

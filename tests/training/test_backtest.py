@@ -1,0 +1,234 @@
+"""A backtest knows no more than one could have known, is not done twice, and counts each origin the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from data.contract import US_PER_DAY, DataError
+from features.training_set import TrainingSet
+from training.backtest import Backtest, Period, backtest
+from training.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, standard
+from training.metrics import MEASURES, measures
+from training.origins import LogTimeline, Origin, TableTimeline, spread
+from training.rolling import bootstrap_periods, rolling
+from training.rolling_tables import rolling_tables
+from training.sample import Sample, read_sample
+from workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def timeline(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> LogTimeline:
+    log = trained.event_log()
+    now = read_sample(TrainingSet.open(trained.training_set_path))
+    return LogTimeline(log, trained.recipe(log), now, tmp_path_factory.mktemp("scratch"))
+
+
+@pytest.fixture(scope="module")
+def origin(timeline: LogTimeline) -> Origin:
+    return timeline.origins(2)[0]
+
+
+def converted_unknown(sample: Sample, timeline: LogTimeline, before: int) -> int:
+    """Converted moments without a deal in their window that was known before a time."""
+    found = 0
+    for lead, as_of in zip(sample.lead[sample.y == 1], sample.as_of[sample.y == 1], strict=True):
+        histories = timeline.log.find(str(lead))
+        won = np.array([name == "deal_won" for name in histories.types])[histories.event_type]
+        inside = (histories.occurred_at >= as_of) & (histories.occurred_at < as_of + 30 * US_PER_DAY)
+        found += not (won & inside & (histories.known_at < before)).any()
+    return found
+
+
+def test_the_past_holds_only_outcomes_that_were_known(timeline: LogTimeline, origin: Origin) -> None:
+    past = timeline.known_at(origin)
+    assert (past.y == 1).sum() > 20
+    assert past.as_of.max() <= origin.at
+    assert converted_unknown(past, timeline, origin.at) == 0
+    assert not list(timeline.scratch.iterdir())
+
+
+def test_outcomes_of_now_in_the_past_would_be_caught(timeline: LogTimeline, origin: Origin) -> None:
+    assert converted_unknown(timeline.now.of(timeline.now.as_of < origin.at), timeline, origin.at) > 0
+
+
+def test_moments_that_were_still_open_are_marked_so(timeline: LogTimeline, origin: Origin) -> None:
+    past = timeline.known_at(origin)
+    open_ = ~past.mature
+    assert open_.any()
+    assert np.isnan(past.y[open_ & (past.y != 1)]).all()
+    assert (past.as_of[past.mature] + 30 * US_PER_DAY <= origin.at).all()
+
+
+def test_periods_follow_each_other_and_hold_every_newer_mature_moment(timeline: LogTimeline) -> None:
+    origins = timeline.origins(4)
+    periods = [timeline.after(each) for each in origins]
+    assert [each.at for each in origins[1:]] == [each.until for each in origins[:-1]]
+    mature = timeline.now.of(timeline.now.mature)
+    assert sum(map(len, periods)) == (mature.as_of >= origins[0].at).sum() > 100
+    share = np.array([each.weight.sum() for each in periods]) / mature.weight.sum()
+    assert np.allclose(share, 0.125, atol=0.06)
+
+
+def noise(seed: int, rows: int = 400, leads: int = 150, odds: float = 0.3) -> Sample:
+    rng = np.random.default_rng(seed)
+    x = rng.random(rows)
+    y = (rng.random(rows) < odds * 2 * x).astype(np.float64)
+    lead = rng.integers(0, leads, rows).astype(str)
+    return Sample(pa.table({"x": x}), y, np.ones(rows), lead, np.arange(rows), np.ones(rows, np.bool_))
+
+
+def told(name: str, calls: list[str]) -> Contender:
+    def fit(past: Sample) -> Predict:
+        calls.append(f"{name} {len(past)}")
+        return lambda table: np.full(len(table), past.y.mean())
+
+    return Contender(name, "test", fit)
+
+
+def test_a_second_run_fits_only_what_is_new(tmp_path: Path) -> None:
+    timeline, calls = TableTimeline(noise(0), "data"), list[str]()
+    two = [told("a", calls), told("b", calls)]
+    first = backtest(timeline, two, "plan", tmp_path, fewest_positives=5)
+    assert calls == [f"{name} {rows}" for rows in (199, 239, 279, 319, 359) for name in ("a", "b")]
+    calls.clear()
+    again = backtest(timeline, [*two, told("c", calls)], "plan", tmp_path, fewest_positives=5)
+    assert [each.split()[0] for each in calls] == ["c"] * 5
+    for before, after in zip(first.periods, again.periods, strict=True):
+        assert np.array_equal(before.predictions["b"], after.predictions["b"])
+
+
+@pytest.mark.parametrize("change", ["data", "plan"])
+def test_other_data_or_another_plan_are_fitted_anew(tmp_path: Path, change: str) -> None:
+    calls = list[str]()
+    backtest(TableTimeline(noise(0), "data"), [told("a", calls)], "plan", tmp_path, fewest_positives=5)
+    data, plan = ("other", "plan") if change == "data" else ("data", "other")
+    backtest(TableTimeline(noise(0), data), [told("a", calls)], plan, tmp_path, fewest_positives=5)
+    assert len(calls) == 10
+
+
+def test_a_damaged_result_is_computed_again(tmp_path: Path) -> None:
+    calls = list[str]()
+    for _ in range(2):
+        made = backtest(TableTimeline(noise(0), "data"), [told("a", calls)], "plan", tmp_path, 1, fewest_positives=5)
+        (file,) = tmp_path.glob("*.npy")
+        file.write_bytes(file.read_bytes()[:-9])
+    assert len(calls) == 2
+    assert len(made.periods[0].predictions["a"]) == len(made.periods[0].rows)
+
+
+def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
+    calls = list[str]()
+
+    def interrupted(past: Sample) -> Predict:
+        raise KeyboardInterrupt
+
+    timeline = TableTimeline(noise(0), "data")
+    with pytest.raises(KeyboardInterrupt):
+        backtest(timeline, [told("a", calls), Contender("b", "", interrupted)], "plan", tmp_path, fewest_positives=5)
+    assert len(calls) == 1
+    backtest(timeline, [told("a", calls), told("b", calls)], "plan", tmp_path, fewest_positives=5)
+    assert sum(each.startswith("a ") for each in calls) == 5
+
+
+def test_an_origin_with_too_little_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    rows = noise(1)
+    late = replace(rows, y=np.where(rows.as_of < 250, 0.0, rows.y))
+    made = backtest(TableTimeline(late, "data"), [told("a", [])], "plan", tmp_path, fewest_positives=10)
+    assert len(made.periods) + len(made.skipped) == 5
+    assert made.skipped[0] == "50 % of rows: 0 of 199 moments to learn from converted, at least 10 are needed"
+    with pytest.raises(DataError, match="no origin can be used"):
+        backtest(TableTimeline(late, "data"), [told("a", [])], "plan", tmp_path, fewest_positives=400)
+
+
+def test_moments_of_the_same_time_are_never_parted() -> None:
+    rows = replace(noise(2), as_of=np.repeat(np.arange(4), 100))
+    origins = spread(rows, 10, 0.5, dated=False)
+    assert [(each.at, each.until) for each in origins] == [(1, 2), (2, 3), (3, 4)]
+
+
+@pytest.fixture(scope="module")
+def periods() -> list[Period]:
+    return [
+        Period(
+            Origin(k, k + 1, str(k)), 100, 50, rows, {CHAMPION: np.clip(0.6 * x, 0.01, 0.99), BASE_RATE: 0 * x + 0.3}
+        )
+        for k, rows in enumerate(noise(seed, 300 + 100 * seed, 100) for seed in range(3))
+        for x in [rows.features.column("x").to_numpy()]
+    ]
+
+
+def test_each_origin_counts_the_same(periods: list[Period]) -> None:
+    made = rolling(bundle(periods), resamples=50)
+    for place, name in zip(made.places, (CHAMPION, BASE_RATE), strict=True):
+        alone = [measures(each.rows.y, each.predictions[name], each.rows.weight) for each in periods]
+        for each in ("log_loss", "brier", "auc", "top_decile_lift"):
+            assert place.metrics[each].value == pytest.approx(np.mean([one[each] for one in alone]))
+        assert place.losses[1].value == pytest.approx(alone[1]["log_loss"])
+    assert made.places[0].difference.value == made.places[0].difference.low == 0.0
+    base = made.places[1].difference
+    assert 0 < (base.low or 0.0) < (base.value or 0.0)
+
+
+def bundle(periods: list[Period]) -> Backtest:
+    return Backtest("d" * 64, (told(CHAMPION, []), told(BASE_RATE, [])), tuple(periods), ())
+
+
+def test_a_lead_is_drawn_alike_at_all_origins(periods: list[Period]) -> None:
+    """The same period twice: its mean has no smaller spread than one of them, as it would were leads drawn apart."""
+    twice = bootstrap_periods([periods[0], periods[0]], [CHAMPION], 200, seed=1)[0, ..., 0]
+    assert np.array_equal(twice[0], twice[1])
+    assert twice.mean(axis=0).std() == pytest.approx(twice[0].std())
+
+
+def test_the_interval_covers_what_repetition_shows() -> None:
+    """Log-loss of fresh draws of the same world lies in the 95 % interval of the mean as often as it should."""
+    means, inside = [], 0
+    for seed in range(60):
+        draws = [
+            Period(
+                Origin(k, k + 1, ""),
+                0,
+                0,
+                rows,
+                {CHAMPION: np.clip(0.6 * rows.features.column("x").to_numpy(), 0.01, 0.99)},
+            )
+            for k, rows in enumerate(noise(1000 * seed + j, 200, 10**9) for j in range(3))
+        ]
+        sampled = bootstrap_periods(draws, [CHAMPION], 100, seed=0)[0, ..., MEASURES.index("log_loss")].mean(axis=0)
+        low, high = np.quantile(sampled, [0.025, 0.975])
+        means.append((low, high, sampled.mean()))
+    truth = np.mean([each[2] for each in means])
+    inside = sum(low <= truth <= high for low, high, _ in means)
+    assert inside >= 50
+
+
+def test_tables_hold_every_contender_origin_band_and_segment(periods: list[Period]) -> None:
+    made = rolling(bundle(periods), segments=["x"], resamples=20)
+    tables = rolling_tables(made)
+    assert [row[0] for row in tables[0].rows] == [CHAMPION, BASE_RATE]
+    assert tables[1].head[1:4] == ["0", "1", "2"]
+    for each in tables:
+        assert all(len(row) == len(each.head) for row in each.rows), each.title
+    (segment,) = (each for each in tables if "champion by x" in each.title)
+    assert sum(int(row[1].replace(",", "")) for row in segment.rows) == sum(len(each.rows) for each in periods)
+
+
+def test_the_recipe_beats_the_base_rate_on_the_funnel(
+    trained: Workspace, timeline: LogTimeline, tmp_path: Path
+) -> None:
+    plan = trained.settings.training_plan
+    chosen = [each for each in standard(plan, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
+    undone = [each for each in ablations(plan, timeline.columns) if each.name in ("open is lost", "without behaviour")]
+    assert len(ablations(plan, timeline.columns)) == 7
+    made = backtest(timeline, [*chosen, *undone], plan.digest, tmp_path, 1, 0.6, plan.fewest_positives)
+    result = rolling(made, resamples=100)
+    apart = {each.name: each.difference for each in result.places}
+    assert (apart[BASE_RATE].low or 0.0) > 0
+    assert (apart["without behaviour"].value or 0.0) > 0
+    assert "country" in result.segments
+    assert "age of the lead" in result.segments

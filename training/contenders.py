@@ -1,0 +1,123 @@
+"""Who is judged beside whom: the champion's recipe, the baselines, and the recipe with one choice undone each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from training.baselines import BASELINES, FREQUENCY, RECENCY, Fit
+from training.calibration import IDENTITY
+from training.logits import Array
+from training.model import LeadConversionClassifier
+from training.sample import Sample
+from training.thresholds import one_per_lead
+from training.train import TrainingPlan, fit_model
+
+Predict = Callable[[pa.Table], Array]
+CHAMPION, BASE_RATE = "champion", "base rate"
+PROFILE = "profile_"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to predict: `fit` takes all that was known at a past date and returns probabilities for feature tables.
+
+    The sample that `fit` gets holds moments that were not mature then; their `y` is NaN unless they had converted.
+    tells: in words, what is tried. Add a contender by adding one to the list that is passed to `backtest`.
+    """
+
+    name: str
+    tells: str
+    fit: Callable[[Sample], Predict]
+
+
+def standard(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
+    """The champion's recipe first, then the baselines; one that reads columns which are not there is left out."""
+    reads = {"points rule": {RECENCY, FREQUENCY}}
+    fits = {name: fit for name, fit in BASELINES.items() if reads.get(name, set()) <= set(columns)}
+    return [champion(plan), *(_baseline(name, fit) for name, fit in fits.items())]
+
+
+def champion(plan: TrainingPlan) -> Contender:
+    """The recipe that `train` follows."""
+    return Contender(CHAMPION, "the recipe in use", lambda past: _predict(_recipe(past, plan)))
+
+
+def ablations(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
+    """The recipe with one design choice undone each, as far as the columns allow."""
+    profile = [name for name in columns if name.startswith(PROFILE)]
+    behaviour = [name for name in columns if name not in profile]
+    found = [
+        Contender("not calibrated", "raw probabilities of the trees", lambda past: _uncalibrated(past, plan)),
+        Contender("one model", "one booster instead of the mean of several", lambda past: _single(past, plan)),
+        Contender("class weights", "both classes weigh the same", lambda past: _balanced(past, plan)),
+    ]
+    if profile and behaviour:
+        found += [_without("without profile", behaviour, plan), _without("without behaviour", profile, plan)]
+    if FREQUENCY in columns:  # only histories have several moments of a lead, and open ones
+        found += [
+            Contender("one moment per lead", "learns from one moment of each lead", lambda past: _one_each(past, plan)),
+            Contender("open is lost", "not converted yet counts as never", lambda past: _open_is_lost(past, plan)),
+        ]
+    return found
+
+
+def _baseline(name: str, fit: Fit) -> Contender:
+    def fitted(past: Sample) -> Predict:
+        known = past.of(past.mature)
+        return fit(known.features, known.y, known.weight, known.as_of).predict
+
+    return Contender(name, "baseline", fitted)
+
+
+def _recipe(past: Sample, plan: TrainingPlan) -> LeadConversionClassifier:
+    return fit_model(past.of(past.mature), plan)
+
+
+def _predict(model: LeadConversionClassifier) -> Predict:
+    return lambda table: model.predict_proba(table)[:, 1]
+
+
+def _uncalibrated(past: Sample, plan: TrainingPlan) -> Predict:
+    model = copy(_recipe(past, plan))
+    model.calibrator_ = IDENTITY
+    return _predict(model)
+
+
+def _single(past: Sample, plan: TrainingPlan) -> Predict:
+    model = copy(_recipe(past, plan))
+    model.boosters_ = model.boosters_[:1]
+    return _predict(model)
+
+
+def _balanced(past: Sample, plan: TrainingPlan) -> Predict:
+    known = past.of(past.mature)
+    won = known.weight @ known.y
+    odds = (known.weight.sum() - won) / max(won, 1e-9)
+    return _predict(fit_model(replace(known, weight=known.weight * np.where(known.y > 0, odds, 1.0)), plan))
+
+
+def _one_each(past: Sample, plan: TrainingPlan) -> Predict:
+    known = past.of(past.mature)
+    rows = np.zeros(len(known), np.bool_)
+    rows[one_per_lead(known.lead, known.as_of)] = True
+    return _predict(fit_model(known.of(rows), plan))
+
+
+def _open_is_lost(past: Sample, plan: TrainingPlan) -> Predict:
+    return _predict(fit_model(replace(past, y=np.nan_to_num(past.y)), plan))
+
+
+def _without(name: str, kept: Sequence[str], plan: TrainingPlan) -> Contender:
+    """The recipe on some of the columns."""
+
+    def fitted(past: Sample) -> Predict:
+        known = past.of(past.mature)
+        predict = _predict(fit_model(replace(known, features=known.features.select(kept)), plan))
+        return lambda table: predict(table.select(kept))
+
+    return Contender(name, f"the {len(kept)} other columns", fitted)
