@@ -40,7 +40,7 @@ from training.tuning import tune
 
 EXAMPLE_ROWS = 5
 STAGES = 4 + len(BASELINES)
-"""How many stages a run tells of: reading, judge, baselines, champion, MLflow; tuning and comparing are further ones."""
+"""How many stages a run tells of: reading, judge, baselines, champion, MLflow; tuning and comparing are others."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,14 @@ class Sample:
     observed_days: Array
     horizon_days: int
 
+    @staticmethod
+    def of_labels(
+        features: pa.Table, y: Array, weight: Array, lead: NDArray[np.str_], as_of: NDArray[np.int64]
+    ) -> Sample:
+        """Rows whose outcome is known, but not when it came: all of the horizon is one day, and it was observed."""
+        known = np.ones(len(y))
+        return Sample(features, y, weight, lead, as_of, known > 0, np.where(y > 0, 0.0, np.nan), known, 1)
+
     def __len__(self) -> int:
         return len(self.y)
 
