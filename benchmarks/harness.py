@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import multiprocessing
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,18 @@ WIDTH = 160
 Row = dict[str, Any]
 
 
-def measure(contender: str, size: int, job: Callable[..., Mapping[str, Any] | None], *arguments: Any) -> Row:
+def measure(
+    contender: str,
+    size: int,
+    job: Callable[..., Mapping[str, Any] | None],
+    *arguments: Any,
+    python: str = sys.executable,
+) -> Row:
     """Runs a module-level function in a fresh process and returns its row of the table.
 
     cpu_s and wall_s are those of the call alone (imports and whatever `job.prepare(*arguments)` does come before);
-    peak_mb is the highest resident memory of the process. What the job returns is added to the row. Raises
-    RuntimeError when it fails.
+    peak_mb is the highest resident memory of the process. What the job returns is added to the row. `python` is the
+    interpreter, of another environment where a peer needs one. Raises RuntimeError when it fails.
     """
     reader, writer = os.pipe()
     child = os.fork()
@@ -34,7 +43,7 @@ def measure(contender: str, size: int, job: Callable[..., Mapping[str, Any] | No
         # A fresh interpreter: a forked one would start with the parent's memory.
         request = json.dumps([job.__module__, job.__name__, arguments])
         os.set_inheritable(writer, True)
-        os.execv(sys.executable, [sys.executable, "-m", "benchmarks.harness", str(writer), request])
+        os.execv(python, [python, "-m", "benchmarks.harness", str(writer), request])
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as pipe:
         answer = pipe.read()
@@ -42,6 +51,33 @@ def measure(contender: str, size: int, job: Callable[..., Mapping[str, Any] | No
     if status or not answer:
         raise RuntimeError(f"benchmark {contender} of size {size:,} ended with status {status}")
     return {"contender": contender, "size": size, **json.loads(answer), "peak_mb": round(usage.ru_maxrss / 1024, 1)}
+
+
+def measure_warm(contender: str, size: int, job: Callable[..., Mapping[str, Any] | None], *arguments: Any) -> Row:
+    """`measure` for many short jobs: each process is forked from one that has imported the job's module already.
+
+    peak_mb counts what was imported.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([job.__module__])
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_warm_child, args=(sender, job, arguments))
+    process.start()
+    sender.close()
+    try:
+        found: Row = receiver.recv()
+    except EOFError:
+        found = {}
+    process.join()
+    if process.exitcode or not found:
+        raise RuntimeError(f"benchmark {contender} of size {size:,} ended with status {process.exitcode}")
+    return {"contender": contender, "size": size, **found}
+
+
+def _warm_child(sender: Connection, job: Callable[..., Mapping[str, Any] | None], arguments: Sequence[Any]) -> None:
+    found = _timed(job, arguments)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sender.send({**found, "peak_mb": round(peak / 1024, 1)})
 
 
 def report(name: str, rows: Sequence[Row]) -> None:
@@ -59,7 +95,7 @@ def report(name: str, rows: Sequence[Row]) -> None:
 
 def _shown(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
 
 
@@ -69,11 +105,16 @@ def _child(writer: int, request: str) -> None:
     prepare = getattr(job, "prepare", None)
     if prepare is not None:
         prepare(*arguments)
+    found = _timed(job, arguments)
+    with os.fdopen(writer, "w", encoding="utf-8") as pipe:
+        json.dump(found, pipe)
+
+
+def _timed(job: Callable[..., Mapping[str, Any] | None], arguments: Sequence[Any]) -> Row:
     wall, cpu = time.perf_counter(), _cpu_seconds()
     more = job(*arguments) or {}
     took = {"cpu_s": round(_cpu_seconds() - cpu, 4), "wall_s": round(time.perf_counter() - wall, 4)}
-    with os.fdopen(writer, "w", encoding="utf-8") as pipe:
-        json.dump({**took, **more}, pipe)
+    return {**took, **more}
 
 
 def _cpu_seconds() -> float:

@@ -1,0 +1,105 @@
+"""Contenders that run in our own environment: leadscore, and what scikit-learn and LightGBM give as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.naive_bayes import CategoricalNB
+
+from benchmarks._quality_split import Array, Rows, Split
+from training import baselines
+from training.model import LeadConversionClassifier
+
+
+def fit(contender: str, folder: str, out: str, seed: int, budget: float) -> dict[str, Any]:
+    """Learns from a split and writes probabilities for the rows to judge on (.npy). One thread; no budget is needed."""
+    p = CONTENDERS[contender](Split.read(Path(folder)), seed)
+    np.save(out, p)
+    return {}
+
+
+def leadscore(split: Split, seed: int) -> Array:
+    """The preset as `fit` gives it: told of leads, and of time where rows are in order of time."""
+    learn = split.learn
+    model = LeadConversionClassifier(random_state=seed, n_jobs=1)
+    time = learn.time if split.in_order else None
+    model.fit(learn.features, learn.y.astype(np.int64), sample_weight=learn.weight, groups=learn.lead, time=time)
+    return model.predict_proba(split.judged.features)[:, 1]
+
+
+def logistic_regression(split: Split, seed: int) -> Array:
+    """The strong form that our reports hold a model against: numbers as ranks, its strength chosen forward."""
+    learn = split.learn
+    return baselines.logistic_regression(learn.features, learn.y, learn.weight, learn.time).predict(
+        split.judged.features
+    )
+
+
+def base_rate(split: Split, seed: int) -> Array:
+    """The same for all."""
+    learn = split.learn
+    return baselines.base_rate(learn.features, learn.y, learn.weight, learn.time).predict(split.judged.features)
+
+
+def lightgbm_defaults(split: Split, seed: int) -> Array:
+    """LightGBM as it comes, on one thread."""
+    from lightgbm import LGBMClassifier
+
+    model = LGBMClassifier(random_state=seed, n_jobs=1, verbose=-1)
+    return _judged(model, split, sample_weight=split.learn.weight)
+
+
+def hist_gradient_boosting(split: Split, seed: int) -> Array:
+    """scikit-learn's as it comes; categories by their type."""
+    model = HistGradientBoostingClassifier(random_state=seed)
+    return _judged(model, split, sample_weight=split.learn.weight)
+
+
+def naive_bayes(split: Split, seed: int) -> Array:
+    """Frequencies of each value by class, as a CRM's built-in scoring counts them: numbers in tenths, 0.1 added."""
+    learn, judged = frame_of(split.learn), frame_of(split.judged)
+    codes = [_counted(learn[name], judged[name]) for name in learn]
+    seen, asked = (np.column_stack(each) for each in zip(*codes, strict=True))
+    model = CategoricalNB(alpha=0.1, min_categories=np.maximum(seen.max(axis=0), asked.max(axis=0)) + 1)
+    model.fit(seen, split.learn.y, sample_weight=split.learn.weight)
+    return np.asarray(model.predict_proba(asked)[:, 1])
+
+
+def _counted(learn: pd.Series, judged: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Codes of a column from 0 on, 0 for what is missing or was never seen."""
+    if isinstance(learn.dtype, pd.CategoricalDtype):
+        return tuple(
+            np.asarray(each.cat.set_categories(learn.cat.categories).cat.codes) + 1 for each in (learn, judged)
+        )  # type: ignore[return-value]
+    edges = np.unique(learn.quantile(np.arange(1, 10) / 10).dropna())
+    return tuple(np.where(each.isna(), 0, np.searchsorted(edges, each) + 1) for each in (learn, judged))  # type: ignore[return-value]
+
+
+def frame_of(rows: Rows) -> pd.DataFrame:
+    """The features as pandas has them: categories as its own type, missing numbers as NaN."""
+    return pd.DataFrame(rows.features.to_pandas())
+
+
+def _judged(model: Any, split: Split, **arguments: Any) -> Array:
+    learn, judged = frame_of(split.learn), frame_of(split.judged)
+    for name in learn:
+        if isinstance(learn[name].dtype, pd.CategoricalDtype):
+            judged[name] = judged[name].cat.set_categories(learn[name].cat.categories)
+    model.fit(learn, split.learn.y.astype(np.int64), **arguments)
+    return np.asarray(model.predict_proba(judged)[:, 1])
+
+
+CONTENDERS: Mapping[str, Callable[[Split, int], Array]] = {
+    "leadscore": leadscore,
+    "base rate": base_rate,
+    "naive Bayes": naive_bayes,
+    "logistic regression": logistic_regression,
+    "LightGBM defaults": lightgbm_defaults,
+    "HistGradientBoosting": hist_gradient_boosting,
+}

@@ -1,0 +1,165 @@
+"""Quality of probabilities against peers on the same splits: `make bench NAME=quality`.
+
+Every cell (set, split, contender) runs in a process of its own on one thread; what it gave is kept below
+var/bench/quality, so that an interrupted run goes on where it stopped, and only what has changed runs again. Costly
+contenders come last. The table shows every cell that is there for the options given, and how many of the splits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks import _quality_own, _quality_peers
+from benchmarks._quality_sets import ORIGINS, SETS, prepared
+from benchmarks._quality_split import Split
+from benchmarks._quality_table import OURS, Cell, aims, each_split, table
+from benchmarks.harness import Row, measure, measure_warm, report
+
+ROOT = Path("var/bench/quality")
+RECIPES = {
+    OURS: ("model", "calibration", "encoding", "folds", "logits", "standalone"),
+    "logistic regression": ("baselines", "logits"),
+}
+"""The files of training/ that decide what a contender says."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A name, a budget in CPU seconds (0: none needed), a digest of what it does, and how a cell of it is run."""
+
+    name: str
+    budget: float
+    digest: str
+    measured: Callable[..., Row]
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} {self.budget:g} s" if self.budget else self.name
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell to run: `kept` is the file, without its ending, where the result lies."""
+
+    set: str
+    number: int
+    folder: Path
+    contender: Contender
+    kept: Path
+
+    @property
+    def done(self) -> bool:
+        return self.kept.with_suffix(".json").exists()
+
+    def run(self) -> None:
+        """Runs the cell; probabilities are written first, so that a kill leaves nothing half done behind."""
+        who = self.contender
+        self.kept.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.kept.with_suffix(".npy")
+        row = who.measured(who, who.name, str(self.folder), str(draft), self.number, who.budget)
+        about = self.kept.with_suffix(".draft")
+        about.write_text(json.dumps({key: row[key] for key in ("cpu_s", "peak_mb")}), encoding="utf-8")
+        os.replace(about, self.kept.with_suffix(".json"))
+
+    def cell(self) -> Cell:
+        """What the cell gave."""
+        about = json.loads(self.kept.with_suffix(".json").read_text(encoding="utf-8"))
+        return Cell(Split.read(self.folder).judged, np.load(self.kept.with_suffix(".npy")).astype(np.float64), **about)
+
+
+def run(arguments: Sequence[str]) -> list[Row]:
+    """Runs what is missing; returns one row per set and contender, and prints every split and the aims before."""
+    options = _options(arguments)
+    os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+    screen = Console()
+    with screen.status("preparing the data sets"):
+        folders = {name: prepared(name, ROOT / "data") for name in options.sets}
+    tasks = list(_tasks(folders, _contenders(options.budget_flaml, options.budget_autogluon)))
+    wanted = [each for each in tasks if each.contender.name in options.contenders and each.number in options.splits]
+    _run_all([each for each in wanted if not each.done], screen)
+    found: dict[str, dict[str, dict[int, Cell]]] = {name: {} for name in folders}
+    for task in sorted(filter(lambda each: each.done, tasks), key=lambda each: each.number):
+        found[task.set].setdefault(task.contender.label, {})[task.number] = task.cell()
+    report("quality_splits", each_split(found))
+    for line in aims(found):
+        screen.print(line, highlight=False)
+    return table(found, len(ORIGINS))
+
+
+def _run_all(tasks: Sequence[Task], screen: Console) -> None:
+    for done, task in enumerate(tasks, start=1):
+        screen.print(
+            f"{done} of {len(tasks)}: {task.contender.label} on {task.set}, split {task.number}", highlight=False
+        )
+        try:
+            task.run()
+        except RuntimeError as error:
+            screen.print(f"left out, for it failed: {error}", style="red", highlight=False)
+
+
+def _tasks(folders: dict[str, list[Path]], contenders: Sequence[Contender]) -> Iterator[Task]:
+    """Cheap contenders first, and of each the middle split of every set before the others."""
+    numbers = sorted(range(len(ORIGINS)), key=lambda number: abs(number - len(ORIGINS) // 2))
+    for contender in contenders:
+        for number in numbers:
+            for name, splits in folders.items():
+                key = hashlib.sha256(f"{contender.digest} {contender.label} {_digest(splits[number])}".encode())
+                kept = ROOT / "cells" / f"{splits[number].parent.name}-{number}-{contender.name.replace(' ', '_')}"
+                yield Task(
+                    name, number, splits[number], contender, kept.with_name(f"{kept.name}-{key.hexdigest()[:16]}")
+                )
+
+
+def _contenders(flaml: float, autogluon: float) -> list[Contender]:
+    budgets = {"CatBoost": 0.0, "FLAML": flaml, "AutoGluon": autogluon}
+    peers = _digest_of([Path(_quality_peers.__file__), _quality_peers.REQUIREMENTS])
+    return [
+        *(Contender(name, 0.0, _digest_of(_files(name)), _own) for name in _quality_own.CONTENDERS),
+        *(Contender(name, budgets[name], peers, _peer) for name in _quality_peers.CONTENDERS),
+    ]
+
+
+def _own(contender: Contender, *arguments: Any) -> Row:
+    return measure_warm(contender.label, 0, _quality_own.fit, *arguments)
+
+
+def _peer(contender: Contender, *arguments: Any) -> Row:
+    python = _quality_peers.interpreter(ROOT / "env")
+    return measure(contender.label, 0, _quality_peers.fit, *arguments, python=python)
+
+
+def _files(name: str) -> list[Path]:
+    """The files that decide what one of our own contenders says."""
+    return [Path(_quality_own.__file__), *(Path("training") / f"{each}.py" for each in RECIPES.get(name, ()))]
+
+
+def _digest(folder: Path) -> str:
+    return _digest_of(sorted(folder.glob("*.parquet")))
+
+
+def _digest_of(files: Sequence[Path]) -> str:
+    found = hashlib.sha256()
+    for file in files:
+        found.update(hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    names = [*_quality_own.CONTENDERS, *_quality_peers.CONTENDERS]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks quality")
+    parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS), metavar="SET")
+    parser.add_argument("--contenders", nargs="+", choices=names, default=names, metavar="CONTENDER")
+    parser.add_argument("--splits", nargs="+", type=int, default=list(range(len(ORIGINS))), metavar="NUMBER")
+    parser.add_argument("--budget-flaml", type=float, default=120.0, metavar="CPU_SECONDS")
+    parser.add_argument("--budget-autogluon", type=float, default=300.0, metavar="CPU_SECONDS")
+    return parser.parse_args(list(arguments))
