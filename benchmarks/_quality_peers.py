@@ -115,5 +115,5 @@ def _frame(rows: Rows) -> pd.DataFrame:
 def _as_text(rows: Rows) -> pd.DataFrame:
     """Categories as text, which is how CatBoost takes missing ones too."""
     frame = _frame(rows)
-    names = [name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
+    names = [str(name) for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
     return frame.assign(**{name: frame[name].astype(object).fillna("missing").astype(str) for name in names})

@@ -111,11 +111,7 @@ def aims(found: Mapping[str, Mapping[str, Cells]]) -> Iterator[str]:
 
 
 def verdict(low: float, high: float) -> str:
-    """In words, from the interval of our log-loss minus a peer's.
-
-    >>> verdict(-0.01, -0.001), verdict(-0.001, 0.001), verdict(-0.001, 0.01), verdict(0.001, 0.01)
-    ('better than', 'not worse than', 'not surely as good as', 'worse than')
-    """
+    """In words, from the interval of our log-loss minus a peer's."""
     if high < 0:
         return "better than"
     if high <= TIE:
@@ -149,7 +145,7 @@ def _losses(cell: Cell) -> Array:
 def _by_lead(one: Cell, other: Cell) -> tuple[Array, Array]:
     rows = one.rows
     lost = np.bincount(rows.lead, rows.weight * (_losses(one) - _losses(other)))
-    return lost, np.bincount(rows.lead, rows.weight)
+    return np.asarray(lost, np.float64), np.asarray(np.bincount(rows.lead, rows.weight), np.float64)
 
 
 def _aligned(columns: Sequence[Array]) -> Array:
