@@ -81,7 +81,7 @@ def test_the_interval_of_one_split_is_that_of_an_evaluation() -> None:
     p, q = draw.uniform(0.2, 0.6, (2, 400))
     ours = difference({0: Cell(rows, q, 0, 0)}, {0: Cell(rows, p, 0, 0)})
     judged = evaluate(rows.y, rows.weight, rows.lead, {"p": p, "q": q}).judgements[1].difference
-    np.testing.assert_allclose(ours, [judged.value, judged.low, judged.high], atol=0.002)
+    assert ours == pytest.approx((judged.value, judged.low, judged.high), abs=0.002)
 
 
 def test_splits_that_share_leads_share_their_luck() -> None:
