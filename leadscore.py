@@ -12,6 +12,7 @@ from commands.backtest import backtest
 from commands.demo import demo
 from commands.histories import features, ingest, simulate
 from commands.models import evaluate, promote, rollback, train
+from commands.recalibration import recalibrate
 from commands.scores import info, score
 from commands.server import serve
 from commands.store import forget, keys
@@ -19,8 +20,8 @@ from data.contract import DataError, UsageError
 
 ABOUT = "Which leads convert: from engagement histories to calibrated probabilities, thresholds and reasons."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-JUDGING = (evaluate, backtest)
-for command in (simulate, ingest, features, train, *JUDGING, score, info, demo, serve, promote, rollback, forget):
+MODELS = (train, recalibrate, evaluate, backtest, promote, rollback)
+for command in (simulate, ingest, features, *MODELS, score, info, demo, serve, forget):
     app.command()(command)
 app.add_typer(keys, name="keys")
 

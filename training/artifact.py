@@ -6,23 +6,23 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.evidence import Evidence
-from training.standalone import FORMAT
+from training.standalone import FORMAT, read
 from training.thresholds import Threshold
 
 if TYPE_CHECKING:
-    from training.boosted import Boosted
+    from training.model import LeadConversionClassifier
 
 CODE = Path(__file__).with_name("standalone.py")
 
 
 def write_artifact(
     folder: Path,
-    model: Boosted,
+    model: LeadConversionClassifier,
     recipe: dict[str, Any],
     thresholds: Sequence[Threshold],
     evidence: Evidence,
@@ -49,18 +49,38 @@ def write_artifact(
         "profile_columns": recipe["profile_columns"],
         "features": _features(model),
         "boosters": boosters,
-        "periods": model.periods,
         "code": _written(draft / CODE.name, CODE.read_bytes()),
         "calibrator": model.calibrator_.to_dict(),
         "thresholds": [each.to_dict() for each in thresholds],
         "evidence": evidence.to_dict(),
         "trained_on": trained_on,
     }
-    content = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    content = _content(about)
     (draft / "model.json").write_bytes(content)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(draft, folder)
     return hashlib.sha256(content).hexdigest()
+
+
+def rewrite_artifact(source: Path, folder: Path, about: Mapping[str, Any]) -> str:
+    """Writes an artifact with the boosters of `source` under another model.json, `about`; returns its digest.
+
+    The files of `source` are compared with their hashes first. Raises ArtifactError when one is damaged.
+    """
+    read(source)
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, draft)
+    content = _content(about)
+    (draft / "model.json").write_bytes(content)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(draft, folder)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _content(about: Mapping[str, Any]) -> bytes:
+    return json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False).encode()
 
 
 def digest_of(folder: Path) -> str:
@@ -73,7 +93,7 @@ def _written(path: Path, content: bytes) -> dict[str, Any]:
     return {"file": path.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _features(model: Boosted) -> list[dict[str, Any]]:
+def _features(model: LeadConversionClassifier) -> list[dict[str, Any]]:
     encoder = model.encoder_
     return [
         {"name": name} if values is None else {"name": name, "categories": list(values)}

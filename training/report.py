@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from training.calibration import Verdict
 from training.evaluation import Evaluation
 from training.promises import sentence
-from training.selection import sentence as trial_sentence
 from training.tables import Table, tables
 from training.thresholds import Threshold
 
@@ -63,7 +61,6 @@ class Account:
     by_age: Mapping[str, Evaluation]
     thresholds: Sequence[Threshold]
     calibration: Mapping[str, Any]
-    trials: Sequence[Verdict] = ()
 
 
 def html(account: Account, pictures: Mapping[str, bytes]) -> str:
@@ -137,8 +134,7 @@ def model_card(account: Account) -> str:
 
 def _trained_on(account: Account) -> list[str]:
     told = {key.replace("_", " "): value for key, value in account.trained_on.items() if not key.endswith("_us")}
-    lines = [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
-    return lines + [trial_sentence(each) for each in account.trials]
+    return [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
 
 
 def _figure(name: str, picture: bytes) -> str:
