@@ -62,6 +62,12 @@ class TrainingSection(Section):
 
     newest_share: float = Field(0.2, gt=0, lt=0.9, description="share of mature moments that judge, the newest ones")
     fewest_positives: int = Field(50, ge=10, description="training refuses below this many converted moments")
+    model: Literal["auto", "hazard", "fixed"] = Field(
+        "fixed", description="hazard learns from open leads too, fixed from known outcomes; auto: the better one"
+    )
+    twin: Literal["auto", "yes", "no"] = Field(
+        "no", description="whether as many extremely randomised trees are averaged in; auto: where they help"
+    )
     folds: int = Field(5, ge=2, le=20, description="models that are averaged, each leaving out one fold of leads")
     learning_rate: float = Field(0.03, gt=0, le=1, description="LightGBM learning rate")
     num_leaves: int = Field(7, ge=2, le=1024, description="leaves per tree")
@@ -156,7 +162,9 @@ class Settings(BaseSettings):
         }
         stages = (("MQL", self.thresholds.mql), ("SQL", self.thresholds.sql))
         promises = tuple(Promise(stage, each.precision, each.confidence, each.per_week) for stage, each in stages)
-        return TrainingPlan(training.newest_share, training.fewest_positives, parameters, promises)
+        return TrainingPlan(
+            training.newest_share, training.fewest_positives, parameters, promises, training.model, training.twin
+        )
 
     def catalogue(self, log: EventLog) -> list[Definition]:
         """The default catalogue for a log, without what `features.drop` names, with what `features.add` adds.

@@ -31,11 +31,11 @@ def train(
     from training.pipeline import STAGES, train_and_register
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
-    settings = workspace.settings
+    settings, recipe = workspace.settings, workspace.settings.training
     if store is not None:
         take_in(screen, store, workspace.log_path)
     made = build(screen, workspace, cluster)
-    with screen.stages(STAGES + (settings.training.tuning_minutes > 0)) as say:
+    with screen.stages(STAGES + (recipe.tuning_minutes > 0) + ("auto" in (recipe.model, recipe.twin))) as say:
         outcome = train_and_register(
             made, settings.training_plan, var, settings.model_dump(mode="json"), settings.training.tuning_minutes, say
         )
@@ -124,8 +124,11 @@ def tell_truth(screen: Screen, found: Truth) -> dict[str, Any]:
 
 
 def _tell_account(screen: Screen, account: Account) -> None:
+    from training import selection
     from training.promises import sentence
 
+    for trial in account.trials:
+        screen.tell(selection.sentence(trial))
     _tell_judged(screen, account.evaluation, account.by_age)
     for each in account.thresholds:
         screen.tell(sentence(each, account.target["horizon_days"]))

@@ -15,14 +15,14 @@ from training.standalone import FORMAT, read
 from training.thresholds import Threshold
 
 if TYPE_CHECKING:
-    from training.model import LeadConversionClassifier
+    from training.boosted import Boosted
 
 CODE = Path(__file__).with_name("standalone.py")
 
 
 def write_artifact(
     folder: Path,
-    model: LeadConversionClassifier,
+    model: Boosted,
     recipe: dict[str, Any],
     thresholds: Sequence[Threshold],
     evidence: Evidence,
@@ -49,6 +49,7 @@ def write_artifact(
         "profile_columns": recipe["profile_columns"],
         "features": _features(model),
         "boosters": boosters,
+        "periods": model.periods,
         "code": _written(draft / CODE.name, CODE.read_bytes()),
         "calibrator": model.calibrator_.to_dict(),
         "thresholds": [each.to_dict() for each in thresholds],
@@ -93,7 +94,7 @@ def _written(path: Path, content: bytes) -> dict[str, Any]:
     return {"file": path.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _features(model: LeadConversionClassifier) -> list[dict[str, Any]]:
+def _features(model: Boosted) -> list[dict[str, Any]]:
     encoder = model.encoder_
     return [
         {"name": name} if values is None else {"name": name, "categories": list(values)}

@@ -161,13 +161,19 @@ def judge(
     The standard error is clustered by lead. Nothing to judge on: a gain of 0 with an infinite error.
     """
     _, lead = np.unique(groups, return_inverse=True)
-    gains, weights = np.zeros(lead.max(initial=-1) + 1), np.zeros(lead.max(initial=-1) + 1)
+    saved, counts = np.zeros(len(p)), np.zeros(len(p))
     for past, judged in forward_steps(time, lead, steps):
         mapper = fit(p[past], y[past], weight[past])
-        saved = row_losses(y[judged], logit(p[judged])) - row_losses(y[judged], logit(mapper(p[judged])))
-        gains += np.bincount(lead[judged], weight[judged] * saved, len(gains))
-        weights += np.bincount(lead[judged], weight[judged], len(gains))
-    return Verdict(name, *mean_and_error(gains[weights > 0], weights[weights > 0]), int((weights > 0).sum()))
+        saved[judged] = row_losses(y[judged], logit(p[judged])) - row_losses(y[judged], logit(mapper(p[judged])))
+        counts[judged] = weight[judged]
+    return Verdict(name, *gain_and_error(saved, counts, lead))
+
+
+def gain_and_error(saved: Array, weight: Array, groups: NDArray[Any]) -> tuple[float, float, int]:
+    """Mean of what rows (n) saved, its standard error, and the number of leads, which are the independent draws."""
+    _, lead = np.unique(groups, return_inverse=True)
+    gains, weights = (np.bincount(lead, each).astype(np.float64) for each in (weight * saved, weight))
+    return *_mean_and_error(gains[weights > 0], weights[weights > 0]), int((weights > 0).sum())
 
 
 def forward_steps(
@@ -190,7 +196,7 @@ def forward_steps(
             yield past, judged
 
 
-def mean_and_error(gains: Array, weights: Array) -> tuple[float, float]:
+def _mean_and_error(gains: Array, weights: Array) -> tuple[float, float]:
     """Mean gain per unit of weight and its standard error, leads being the independent draws (ratio estimator)."""
     if len(gains) < 2:
         return 0.0, float("inf")

@@ -12,10 +12,9 @@ import pyarrow as pa
 from training.baselines import BASELINES, FREQUENCY, RECENCY, Fit
 from training.calibration import IDENTITY
 from training.logits import Array
-from training.model import LeadConversionClassifier
 from training.sample import Sample
 from training.thresholds import one_per_lead
-from training.train import TrainingPlan, fit_model
+from training.train import Classifier, TrainingPlan, fit_model
 
 Predict = Callable[[pa.Table], Array]
 CHAMPION, BASE_RATE = "champion", "base rate"
@@ -61,6 +60,7 @@ def ablations(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
     if FREQUENCY in columns:  # only histories have several moments of a lead, and open ones
         found += [
             Contender("one moment per lead", "learns from one moment of each lead", lambda past: _one_each(past, plan)),
+            _other_kind(plan),
             Contender("open is lost", "not converted yet counts as never", lambda past: _open_is_lost(past, plan)),
         ]
     return found
@@ -74,11 +74,11 @@ def _baseline(name: str, fit: Fit) -> Contender:
     return Contender(name, "baseline", fitted)
 
 
-def _recipe(past: Sample, plan: TrainingPlan) -> LeadConversionClassifier:
-    return fit_model(past.of(past.mature), plan)
+def _recipe(past: Sample, plan: TrainingPlan) -> Classifier:
+    return fit_model(past, plan)
 
 
-def _predict(model: LeadConversionClassifier) -> Predict:
+def _predict(model: Classifier) -> Predict:
     return lambda table: model.predict_proba(table)[:, 1]
 
 
@@ -109,7 +109,19 @@ def _one_each(past: Sample, plan: TrainingPlan) -> Predict:
 
 
 def _open_is_lost(past: Sample, plan: TrainingPlan) -> Predict:
-    return _predict(fit_model(replace(past, y=np.nan_to_num(past.y)), plan))
+    lost = replace(past, y=np.nan_to_num(past.y), mature=np.ones(len(past), np.bool_))
+    return _predict(fit_model(lost, replace(plan, model="fixed")))
+
+
+def _other_kind(plan: TrainingPlan) -> Contender:
+    """The hazard model beside a fixed horizon, and the other way round."""
+    if plan.model == "hazard":
+        fixed = replace(plan, model="fixed")
+        return Contender(
+            "fixed horizon", "learns from known outcomes only", lambda past: _predict(_recipe(past, fixed))
+        )
+    hazard = replace(plan, model="hazard")
+    return Contender("hazard model", "learns from open leads too", lambda past: _predict(_recipe(past, hazard)))
 
 
 def _without(name: str, kept: Sequence[str], plan: TrainingPlan) -> Contender:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from data.contract import US_PER_DAY
 
 JUDGED_OF = 3
+LEARNT_OF = JUDGED_OF / (JUDGED_OF - 1)
 
 
 def fold_of_leads(lead: NDArray[np.generic], time: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
@@ -45,23 +46,24 @@ def newest_slice(as_of: NDArray[np.int64], weight: NDArray[np.float64], share: f
 
 def before_cut(
     as_of: NDArray[np.int64], lead: NDArray[np.str_], cut: int, window_days: int
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Splits rows at a cut in time: bool[n], rows to learn from, and float64[n], how much a row counts in judging.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Splits rows at a cut in time: float64[n] each, how much a row counts in learning and in judging.
 
     Judged are moments from the cut on, learnt from are moments whose whole label window (gap + horizon,
-    `window_days`) had ended by then. Leads that have both are dealt out by a hash of their id: one in JUDGED_OF is
-    judged and counts so many times, the others are learnt from. So no lead is on both sides, and the judged ones
-    still stand for all.
+    `window_days`) had ended by then. Leads with moments before and after the cut are dealt out by a hash of their id:
+    one in JUDGED_OF is judged and counts so many times, the others are learnt from and count that much more. So no lead
+    is on both sides, and either side stands for all: leads that are still open after the cut are not missing before.
     """
-    known = as_of + window_days * US_PER_DAY <= cut
-    late = as_of >= cut
-    both = np.isin(lead, np.intersect1d(lead[known], lead[late]))
+    early, late = as_of < cut, as_of >= cut
+    known = early & (as_of + window_days * US_PER_DAY <= cut)
+    both = np.isin(lead, np.intersect1d(lead[early], lead[late]))
     drawn = np.zeros(len(lead), np.bool_)
-    drawn[both] = [_hash(each) % JUDGED_OF == 0 for each in lead[both].tolist()]
-    learn = known & ~drawn
+    drawn[both] = [hash_of_lead(each) % JUDGED_OF == 0 for each in lead[both].tolist()]
+    learn = np.where(known & ~drawn, np.where(both, LEARNT_OF, 1.0), 0.0)
     judged = np.where(late & ~both, 1.0, np.where(late & drawn, float(JUDGED_OF), 0.0))
     return learn, judged
 
 
-def _hash(lead: str) -> int:
+def hash_of_lead(lead: str) -> int:
+    """An unsigned number of 64 bits, the same on every machine."""
     return int.from_bytes(blake2b(lead.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

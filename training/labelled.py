@@ -51,7 +51,7 @@ def read_labelled(
     ids = np.arange(len(frame)).astype(str) if lead is None else frame[lead].astype(str).to_numpy(dtype=np.str_)
     as_of = np.arange(len(frame)) if time is None else frame[time].to_numpy().astype(np.int64)
     features = frame.drop(columns={target, *drop, *(each for each in (lead, time) if each is not None)})
-    return Sample(_features(features), y, np.ones(len(y)), ids, as_of, np.ones(len(y), np.bool_))
+    return Sample.of_labels(_features(features), y, np.ones(len(y)), ids, as_of)
 
 
 def _read(path: Path, missing: Sequence[str]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,28 @@ from training.baselines import BASELINES
 from training.evaluation import Evaluation, evaluate
 from training.logits import Array
 from training.metrics import gains
-from training.model import LeadConversionClassifier
 from training.registry import CHALLENGER, CHAMPION, Registered, Registry, flat
 from training.report import Account, html, model_card
 from training.sample import Sample, read_sample
+from training.selection import choose
 from training.thresholds import what_if
-from training.train import Fitted, Judged, Say, Split, TrainingPlan, fit_champion, judge, split_by_time
+from training.train import (
+    Classifier,
+    Fitted,
+    Judged,
+    Say,
+    Split,
+    TrainingPlan,
+    fit_champion,
+    judge,
+    learnt_from,
+    split_by_time,
+)
 from training.tuning import tune
 
 EXAMPLE_ROWS = 5
 STAGES = 4 + len(BASELINES)
-"""How many stages a run tells of: reading, judge, baselines, champion, MLflow; tuning is one more."""
+"""How many stages a run tells of: reading, judge, baselines, champion, MLflow; tuning and comparing are others."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +74,18 @@ def train_and_register(
     sample = read_sample(training_set)
     split = split_by_time(sample, plan, window)
     if tuning_minutes:
-        plan = tune(split.learn, plan, window, tuning_minutes, say)
+        plan = tune(split.past, plan, window, tuning_minutes, say)
+    plan, trials = choose(split.past, plan, window, say)
     blind, judged = judge(split, plan, say)
-    say("fitting the champion on all mature moments")
+    say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)
     folder, judge_folder = (workspace / "models" / target["name"] / each for each in ("model", "judge"))
-    trained_on = _trained_on(training_set, sample.of(sample.mature), asked)
+    trained_on = _trained_on(training_set, learnt_from(sample, plan), asked, plan)
     digest = _write(folder, fitted.model, fitted, training_set, trained_on)
-    _write(judge_folder, blind, fitted, training_set, _trained_on(training_set, split.learn, asked))
-    account = account_of(name, digest, target, trained_on, judged, fitted)
+    _write(
+        judge_folder, blind, fitted, training_set, _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
+    )
+    account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=trials)
     report = _write_report(workspace / "reports" / target["name"], account, draw(judged, fitted, training_set))
     say("registering in MLflow")
     registry = Registry(workspace)
@@ -185,6 +199,7 @@ def draw(judged: Judged, fitted: Fitted, training_set: TrainingSet) -> dict[str,
     curve = gains(rows.y, judged.p, rows.weight)
     words = training_set.recipe["words"]
     names = [in_words(each, words=words) for each in training_set.catalogue]
+    names += ["days ahead"] * (fitted.model.periods is not None)
     gain = np.sum([each.feature_importance("gain") for each in fitted.model.boosters_], axis=0)
     figures = {
         "reliability": plots.reliability(judged.evaluation.bins),
@@ -208,7 +223,7 @@ def day(at: int) -> str:
 
 def _write(
     folder: Path,
-    model: LeadConversionClassifier,
+    model: Classifier,
     fitted: Fitted,
     training_set: TrainingSet,
     trained_on: dict[str, Any],
@@ -216,17 +231,19 @@ def _write(
     return write_artifact(folder, model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on)
 
 
-def _trained_on(training_set: TrainingSet, rows: Sample, plan: str) -> dict[str, Any]:
+def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: TrainingPlan) -> dict[str, Any]:
     return {
         "from": day(int(rows.as_of.min())),
         "to": day(int(rows.as_of.max())),
         "to_us": int(rows.as_of.max()) + 1,
         "moments": len(rows),
         "leads": len(np.unique(rows.lead)),
-        "converted": int(rows.y.sum()),
+        "converted": int(np.nansum(rows.y)),
+        "model": plan.model,
+        "twin": plan.twin,
         "training_set": training_set.digest,
         "event_log": training_set.recipe["log_digest"],
-        "plan": plan,
+        "plan": asked,
     }
 
 
@@ -261,6 +278,7 @@ def _log(
     mlflow.log_artifacts(str(report), "report")
     mlflow.log_dict(training_set.recipe, "recipe.json")
     mlflow.log_dict(json.loads(json.dumps(account.evaluation.to_dict())), "evaluation.json")
+    mlflow.log_dict({"trials": [{**asdict(each), "accepted": each.accepted} for each in account.trials]}, "trials.json")
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from training.calibration import Calibrator, Verdict, fit_sigmoid, mean_and_error
+from training.calibration import Calibrator, Verdict, fit_sigmoid, gain_and_error
 from training.intercept import FEWEST_CONVERTED, PERIOD, Matured, edges_of, independent, offset, rolling_steps
 from training.logits import Array, logit, row_losses
 
@@ -66,10 +66,7 @@ def trial(way: Way, rows: Matured, edges: NDArray[np.int64]) -> Verdict:
         counted |= now
         if past.converted >= way.fewest:
             saved[now] = _loss(rows.of(now)) - _loss(changed(rows.of(now), way.fit(past, int(edge))))
-    _, lead = np.unique(rows.lead[counted], return_inverse=True)
-    weight = rows.weight[counted]
-    gains, weights = (np.bincount(lead, each).astype(np.float64) for each in (weight * saved[counted], weight))
-    return Verdict(way.name, *mean_and_error(gains, weights), len(weights))
+    return Verdict(way.name, *gain_and_error(saved[counted], rows.weight[counted], rows.lead[counted]))
 
 
 def trial_edges(rows: Matured, until: int, period: int = PERIOD) -> NDArray[np.int64]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from training.calibration import Verdict
 from training.evaluation import Evaluation
 from training.promises import sentence
+from training.selection import sentence as trial_sentence
 from training.tables import Table, tables
 from training.thresholds import Threshold
 
@@ -61,6 +63,7 @@ class Account:
     by_age: Mapping[str, Evaluation]
     thresholds: Sequence[Threshold]
     calibration: Mapping[str, Any]
+    trials: Sequence[Verdict] = ()
 
 
 def html(account: Account, pictures: Mapping[str, bytes]) -> str:
@@ -134,7 +137,8 @@ def model_card(account: Account) -> str:
 
 def _trained_on(account: Account) -> list[str]:
     told = {key.replace("_", " "): value for key, value in account.trained_on.items() if not key.endswith("_us")}
-    return [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
+    lines = [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
+    return lines + [trial_sentence(each) for each in account.trials]
 
 
 def _figure(name: str, picture: bytes) -> str:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ Array = NDArray[np.float64]
 FORMAT = 1
 EDGE = 1e-6
 """Probabilities lie in [EDGE, 1 - EDGE]: no model knows that something is impossible or certain."""
+POINTS = 16
+"""Where a way is looked at to take the mean along it (Gauss & Legendre)."""
 MOST_BYTES = 256 * 2**20
 """No file of an artifact is larger."""
 
@@ -91,14 +94,22 @@ def _check(about: dict[str, Any], texts: list[str]) -> None:
     """Whether the parts of an artifact fit together. Raises ArtifactError."""
     if not texts:
         raise ArtifactError("model.json names no booster")
-    features = len([each["name"] for each in about["features"]])
+    periods = about.get("periods")
+    features = len([each["name"] for each in about["features"]]) + (periods is not None)
     for text in texts:
         found = re.search(r"^max_feature_idx=(\d+)$", text, re.MULTILINE)
         if found is None or int(found[1]) + 1 != features:
             raise ArtifactError(f"a booster does not read the {features} features of model.json")
+    if periods is not None and not _is_timeline(periods["ends"], periods["offsets"]):
+        raise ArtifactError("the periods of model.json do not follow each other, or lack a number")
     a, b, c = (float(about["calibrator"][name]) for name in "abc")
     if not (a > 0 and b > 0 and all(map(math.isfinite, (a, b, c)))):
         raise ArtifactError(f"the calibrator ({a}, {b}, {c}) would turn the ranking around or give no number")
+
+
+def _is_timeline(ends: Sequence[float], offsets: Sequence[float]) -> bool:
+    in_order = all(a < b for a, b in zip((0, *ends), ends, strict=False))
+    return 0 < len(ends) == len(offsets) and in_order and all(map(math.isfinite, (*ends, *offsets)))
 
 
 class Model:
@@ -107,6 +118,8 @@ class Model:
     def __init__(self, about: dict[str, Any], boosters: list[lightgbm.Booster]) -> None:
         self.about = about
         self.boosters = boosters
+        self.periods = about.get("periods")
+        self.ends = [about["target"]["horizon_days"]] if self.periods is None else self.periods["ends"]
         self.features = [each["name"] for each in about["features"]]
         self.codes = [
             {name: float(code) for code, name in enumerate(each["categories"])} if "categories" in each else None
@@ -124,20 +137,94 @@ class Model:
         return matrix
 
     def raw(self, matrix: Array) -> Array:
-        """float64[n]: mean of the boosters' log-odds."""
+        """float64[n]: mean of the boosters' log-odds, for the whole horizon."""
+        if self.periods is not None:
+            return within(hazards(self.boosters, matrix, self.periods["offsets"]), self.ends, self.ends[-1])
         return np.asarray(np.mean([b.predict(matrix, raw_score=True, num_threads=1) for b in self.boosters], axis=0))
 
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities of an encoded matrix."""
         return calibrated(self.raw(matrix), self.about["calibrator"])
 
+    def predict_within(self, matrix: Array, days: float) -> Array:
+        """float64[n]: calibrated probabilities of converting within so many days.
+
+        Never falling in days. Raises ValueError for days that the model does not know: one without periods knows its
+        horizon alone.
+        """
+        if self.periods is not None:
+            odds = hazards(self.boosters, matrix, self.periods["offsets"])
+            return calibrated(within(odds, self.ends, days), self.about["calibrator"])
+        if days != self.ends[-1]:
+            raise ValueError(f"within {days!r} days: this model knows a horizon of {self.ends[-1]} days alone")
+        return self.predict(matrix)
+
     def contributions(self, matrix: Array) -> Array:
         """float64[n, features + 1]: what each feature adds to the log-odds before calibration; last comes the base.
 
-        SHAP values of trees (Lundberg et al. 2018), averaged over the boosters.
+        SHAP values of trees (Lundberg et al. 2018), averaged over the boosters, and over periods as `explained` does.
         """
+        if self.periods is None:
+            return self._shap(matrix)
+        numbers = range(len(self.ends))
+        each = [self._shap(np.column_stack([matrix, np.full(len(matrix), float(k))])) for k in numbers]
+        return explained(np.stack(each, axis=1), self.periods["offsets"])
+
+    def _shap(self, matrix: Array) -> Array:
         each = [booster.predict(matrix, pred_contrib=True, num_threads=1) for booster in self.boosters]
         return np.asarray(np.mean(each, axis=0))
+
+
+def hazards(
+    boosters: Sequence[lightgbm.Booster], matrix: Array, offsets: Sequence[float] | Array, threads: int = 1
+) -> Array:
+    """float64[n, periods]: log-odds of converting in each period, having not done so before.
+
+    The boosters' last column is the number of the period; `offsets` are the log-odds of the periods that trees start
+    from.
+    """
+    rows = np.column_stack([matrix, np.zeros(len(matrix))])
+    found = np.empty((len(matrix), len(offsets)))
+    for period, offset in enumerate(offsets):
+        rows[:, -1] = period
+        raw = [each.predict(rows, raw_score=True, num_threads=threads) for each in boosters]
+        found[:, period] = np.mean(raw, axis=0) + offset
+    return found
+
+
+def within(odds: Array, ends: Sequence[int], days: float) -> Array:
+    """float64[n]: log-odds of converting within so many days, from those of each period, float64[n, periods].
+
+    Within a period, which ends at so many `ends` days, the hazard is constant. Raises ValueError for days out of range.
+    """
+    if not 0 < days <= ends[-1]:
+        raise ValueError(f"within {days!r} days: the model knows horizons above 0 and up to {ends[-1]} days")
+    starts = np.array((0, *ends[:-1]))
+    share = np.clip((days - starts) / (np.array(ends) - starts), 0, 1)
+    total = (np.logaddexp(0.0, odds) * share).sum(axis=1)
+    return np.asarray(total + np.log(-np.expm1(-total)))
+
+
+def explained(shap: Array, offsets: Sequence[float]) -> Array:
+    """float64[n, features + 1]: what features add to the log-odds of the whole horizon; last comes the base.
+
+    shap: float64[n, periods, features + 2], SHAP values of the log-odds in each period, the period's own before the
+    last. On the straight way from the base to a row each period has a share in the log-odds of the whole, and what a
+    feature adds in a period counts by it (Aumann & Shapley 1974), so that all still add up. What the period itself adds
+    is no merit of a lead and belongs to the base.
+    """
+    base = shap[:, :, -2:].sum(axis=2) + np.asarray(offsets)
+    added = shap[:, :, :-2].sum(axis=2)
+    points, weights = np.polynomial.legendre.leggauss(POINTS)
+    share = np.zeros_like(base)
+    for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
+        odds = base + point * added
+        total = np.logaddexp(0.0, odds).sum(axis=1, keepdims=True)
+        share += weight / (1 + np.exp(-odds)) / -np.expm1(-total)
+    ends = range(1, len(offsets) + 1)
+    features = (share[:, :, np.newaxis] * shap[:, :, :-2]).sum(axis=1)
+    rest = within(base + added, ends, len(offsets)) - features.sum(axis=1)
+    return np.column_stack([features, rest])
 
 
 def calibrated(raw: Array, calibrator: dict[str, Any]) -> Array:

@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from training.baselines import BASELINES
 from training.evaluation import Evaluation, evaluate, evaluate_groups
 from training.evidence import Evidence, evidence_of
 from training.folds import before_cut, newest_slice
+from training.hazard import HazardClassifier
 from training.logits import Array
 from training.model import LeadConversionClassifier
 from training.sample import Sample
@@ -26,6 +28,7 @@ from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precisi
 RECENT_DAYS = 84
 AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
 Say = Callable[[str], None]
+Classifier = LeadConversionClassifier | HazardClassifier
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,27 @@ class Promise:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train: share of the newest moments that judge, the classifier's parameters, the promises."""
+    """How to train: share of the newest moments that judge, the classifier's parameters, the promises.
+
+    model: `fixed` learns from mature moments, `hazard` from open ones too. twin: whether half of the trees are
+    extremely randomised. `auto` leaves it to training/selection.py.
+    """
 
     newest_share: float = 0.2
     fewest_positives: int = 50
     parameters: Mapping[str, Any] = field(default_factory=dict)
     promises: Sequence[Promise] = ()
+    model: Literal["auto", "hazard", "fixed"] = "fixed"
+    twin: Literal["auto", "yes", "no"] = "no"
+
+    @property
+    def decided(self) -> TrainingPlan:
+        """The plan with the simpler kind wherever it is `auto`."""
+        return replace(
+            self,
+            model="fixed" if self.model == "auto" else self.model,
+            twin="no" if self.twin == "auto" else self.twin,
+        )
 
     @property
     def digest(self) -> str:
@@ -56,11 +74,16 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from before the cut and rows to judge on from it on; `cut` in µs UTC."""
+    """What there is to learn from before the cut, as known at it, and rows to judge on from it on; `cut` in µs UTC."""
 
     cut: int
-    learn: Sample
+    past: Sample
     judged: Sample
+
+    @cached_property
+    def learn(self) -> Sample:
+        """The part of the past whose outcome was known at the cut."""
+        return self.past.of(self.past.mature)
 
 
 @dataclass(frozen=True)
@@ -77,7 +100,7 @@ class Judged:
 class Fitted:
     """A model on all mature moments, with thresholds and evidence from its out-of-fold predictions."""
 
-    model: LeadConversionClassifier
+    model: Classifier
     labels: Labels
     flow: Flow
     thresholds: tuple[Threshold, ...]
@@ -85,7 +108,7 @@ class Fitted:
 
 
 def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split:
-    """Splits the mature rows at the newest slice, purged by the window (gap + horizon) and grouped by lead.
+    """Splits at the newest slice of the mature rows, purged by the window (gap + horizon) and grouped by lead.
 
     Raises DataError, with the number that is missing, when a side has too few converted moments, or when the
     window is longer than the data.
@@ -98,9 +121,10 @@ def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split
             "shorten horizon_days or wait for more data"
         )
     cut = newest_slice(mature.as_of, mature.weight, plan.newest_share)
-    learn, counts = before_cut(mature.as_of, mature.lead, cut, window_days)
-    judged = replace(mature, weight=mature.weight * counts).of(counts > 0)
-    split = Split(cut, mature.of(learn), judged)
+    rows = sample.of(sample.mature | (sample.as_of < cut))
+    counts = before_cut(rows.as_of, rows.lead, cut, 0)
+    past, judged = (replace(rows, weight=rows.weight * each).of(each > 0) for each in counts)
+    split = Split(cut, past.known_at(cut, window_days - sample.horizon_days), judged)
     for name, side in (("to learn from", split.learn), ("to judge on", split.judged)):
         positives = int(side.y.sum()) if len(side) else 0
         if positives < plan.fewest_positives or positives == len(side):
@@ -111,10 +135,10 @@ def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split
     return split
 
 
-def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tuple[LeadConversionClassifier, Judged]:
+def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tuple[Classifier, Judged]:
     """Fits the recipe and the baselines on the past and judges all of them on the newest slice."""
     say("fitting the judge on the past")
-    model = fit_model(split.learn, plan)
+    model = fit_model(split.past, plan)
     p = model.predict_proba(split.judged.features)[:, 1]
     return model, judged_as(split, p, fit_baselines(split, say))
 
@@ -138,10 +162,10 @@ def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array
 
 
 def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
-    """Fits the recipe on all mature rows, and thresholds on one out-of-fold prediction per lead."""
-    mature = sample.of(sample.mature)
-    model = fit_model(mature, plan)
-    oof = calibrated(model.oof_raw_, model.calibrator_.to_dict())
+    """Fits the recipe on all rows, and thresholds on one out-of-fold prediction per lead of the mature ones."""
+    model, mature = fit_model(sample, plan), sample.of(sample.mature)
+    raw = model.oof_raw_[learnt_from(sample, plan).mature]
+    oof = calibrated(raw, model.calibrator_.to_dict())
     rows = one_per_lead(mature.lead, mature.as_of)
     labels = Labels(oof[rows], mature.y[rows])
     flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
@@ -150,12 +174,21 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     return Fitted(model, labels, flow, thresholds, evidence)
 
 
-def fit_model(sample: Sample, plan: TrainingPlan) -> LeadConversionClassifier:
-    """The classifier of a plan, fitted on a sample of known labels."""
-    model = LeadConversionClassifier(**plan.parameters)
-    return model.fit(
-        sample.features, sample.y.astype(np.int64), sample_weight=sample.weight, groups=sample.lead, time=sample.as_of
+def fit_model(sample: Sample, plan: TrainingPlan) -> Classifier:
+    """The classifier of a plan, fitted on those rows of a sample that it can learn from."""
+    parameters, rows = {**plan.parameters, "twin": plan.twin == "yes"}, learnt_from(sample, plan)
+    if plan.model == "hazard":
+        return HazardClassifier(**parameters).fit(
+            rows.features, rows.event_days, rows.observed_days, rows.horizon_days, rows.weight, rows.lead, rows.as_of
+        )
+    return LeadConversionClassifier(**parameters).fit(
+        rows.features, rows.y.astype(np.int64), rows.weight, rows.lead, rows.as_of
     )
+
+
+def learnt_from(sample: Sample, plan: TrainingPlan) -> Sample:
+    """The rows that the model of a plan learns from: all of them, or those with a known outcome."""
+    return sample if plan.model == "hazard" else sample.of(sample.mature)
 
 
 def age_groups(features: pa.Table) -> NDArray[np.str_]:

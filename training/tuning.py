@@ -47,6 +47,6 @@ def _loss(trial: Any, split: Split, plan: TrainingPlan) -> float:
         "l2": trial.suggest_float("l2", 0.1, 100.0, log=True),
         "column_share": trial.suggest_float("column_share", 0.2, 1.0),
     }
-    model = fit_model(split.learn, replace(plan, parameters={**plan.parameters, **found}))
+    model = fit_model(split.past, replace(plan, parameters={**plan.parameters, **found}))
     p = model.predict_proba(split.judged.features)[:, 1]
     return float(measures(split.judged.y, np.asarray(p), split.judged.weight)["log_loss"])

@@ -48,6 +48,7 @@ def test_the_manifest_names_every_file_with_its_hash(artifact: Path) -> None:
 def test_an_artifact_replaces_an_older_one_as_a_whole(artifact: Path, tmp_path: Path) -> None:
     model = load(artifact)
     fitted = SimpleNamespace(
+        periods=None,
         boosters_=model.boosters[:1],
         encoder_=Encoder(tuple(model.features), (None,) * len(model.features)),
         calibrator_=IDENTITY,

@@ -79,7 +79,7 @@ def noise(seed: int, rows: int = 400, leads: int = 150, odds: float = 0.3) -> Sa
     x = rng.random(rows)
     y = (rng.random(rows) < odds * 2 * x).astype(np.float64)
     lead = rng.integers(0, leads, rows).astype(str)
-    return Sample(pa.table({"x": x}), y, np.ones(rows), lead, np.arange(rows), np.ones(rows, np.bool_))
+    return Sample.of_labels(pa.table({"x": x}), y, np.ones(rows), lead, np.arange(rows))
 
 
 def told(name: str, calls: list[str]) -> Contender:
@@ -224,7 +224,7 @@ def test_the_recipe_beats_the_base_rate_on_the_funnel(
     plan = trained.settings.training_plan
     chosen = [each for each in standard(plan, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
     undone = [each for each in ablations(plan, timeline.columns) if each.name in ("open is lost", "without behaviour")]
-    assert len(ablations(plan, timeline.columns)) == 7
+    assert len(ablations(plan, timeline.columns)) == 8
     made = backtest(timeline, [*chosen, *undone], plan.digest, tmp_path, 1, 0.6, plan.fewest_positives)
     result = rolling(made, resamples=100)
     apart = {each.name: each.difference for each in result.places}

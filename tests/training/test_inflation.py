@@ -25,7 +25,7 @@ def world(seed: int, rise: float, inflated: float) -> list[tuple[Sample, Array]]
         y = (luck[lead] < true).astype(np.float64)
         rows = len(lead)
         ids = np.char.add(f"{period}-", lead.astype(str))
-        sample = Sample(pa.table({"z": z[lead]}), y, np.ones(rows), ids, np.full(rows, period), np.ones(rows, np.bool_))
+        sample = Sample.of_labels(pa.table({"z": z[lead]}), y, np.ones(rows), ids, np.full(rows, period))
         found.append((sample, expit(z[lead] + inflated * period)))
     return found
 

@@ -41,7 +41,11 @@ def funnel(leads: int = 1_500, seed: int = 0) -> Sample:
     }
     features = pa.table({name: pa.array(values, pa.float32()) for name, values in columns.items()})
     names = np.array([f"L{each:05d}" for each in lead])
-    return Sample(features, np.where(mature, y, np.nan), np.ones(len(lead)), names, day * US_PER_DAY, mature)
+    observed = np.clip(365.0 - day, 0, WINDOW)
+    event = np.where(y == 1, rng.uniform(0, WINDOW, len(lead)), np.nan)
+    event = np.where(event < observed, event, np.nan)
+    known = np.where(event < WINDOW, 1.0, np.where(mature, 0.0, np.nan))
+    return Sample(features, known, np.ones(len(lead)), names, day * US_PER_DAY, mature, event, observed, WINDOW)
 
 
 def test_the_split_is_forward_purged_and_by_lead() -> None:
@@ -67,8 +71,11 @@ def test_moments_whose_outcome_is_unknown_are_never_negatives() -> None:
     ("change", "message"),
     [
         (lambda s: replace(s, mature=np.zeros(len(s), bool)), r"no moment is mature: .* 30 days, the moments span"),
-        (lambda s: replace(s, y=s.y * 0), r"0 converted among \d+ moments to learn from; at least 20"),
-        (lambda s: replace(s, y=s.y * 0 + 1), r"and some not are needed"),
+        (
+            lambda s: replace(s, y=s.y * 0, event_days=s.event_days * np.nan),
+            r"0 converted among \d+ moments to learn from; at least 20",
+        ),
+        (lambda s: replace(s, y=s.y * 0 + 1, event_days=np.zeros(len(s))), r"and some not are needed"),
     ],
 )
 def test_what_cannot_be_judged_says_what_is_missing(change: object, message: str) -> None:

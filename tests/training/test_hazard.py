@@ -1,0 +1,154 @@
+"""The hazard model learns from open leads without being misled, and what it says of horizons is coherent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from training.calibration import Calibrator
+from training.hazard import HazardClassifier
+from training.logits import Array
+from training.model import LeadConversionClassifier
+from training.periods import Rows, ends_of, rows_of
+from training.standalone import calibrated, within
+
+HORIZON = 30
+ENDS = ends_of(HORIZON)
+SMALL: dict[str, Any] = {"n_folds": 2, "max_rounds": 200, "learning_rate": 0.1, "column_share": 1.0, "n_jobs": 1}
+Made = tuple[pd.DataFrame, Array, Array, NDArray[np.int64], Array]
+
+
+def leads(n: int = 3_000, seed: int = 0, watched: float = HORIZON) -> Made:
+    """Features, days to conversion (NaN: not seen), days watched, leads, and the true probability of the horizon.
+
+    Each moment was watched for a time drawn evenly up to `watched` days, or for the horizon.
+    """
+    rng = np.random.default_rng(seed)
+    lead = np.arange(n) // 2
+    interest, country = rng.normal(size=n), np.array(["DE", "AT", None])[rng.choice(3, n)]
+    rate = np.exp(interest + 0.5 * (country == "DE") - 1.5) / HORIZON
+    event = rng.exponential(1 / rate)
+    observed = rng.uniform(0, watched, n) if watched < HORIZON * 2 else np.full(n, float(HORIZON))
+    observed = observed.clip(max=HORIZON)
+    frame = pd.DataFrame({"interest": interest, "country": country, "noise": rng.normal(size=n)})
+    return frame, np.where(event < observed, event, np.nan), observed, lead, 1 - np.exp(-rate * HORIZON)
+
+
+def fitted(made: Made, **changes: Any) -> HazardClassifier:
+    """Not calibrated, because no time is given: what is wrong in the model shall show."""
+    frame, event, observed, lead, _ = made
+    return HazardClassifier(**{**SMALL, **changes}).fit(frame, event, observed, HORIZON, groups=lead)
+
+
+ODDS = st.lists(st.floats(-30, 30), min_size=len(ENDS), max_size=len(ENDS))
+
+
+@given(ODDS, st.lists(st.floats(0.001, HORIZON), min_size=2, max_size=8), st.tuples(*[st.floats(0.01, 5)] * 2))
+@settings(max_examples=400, deadline=None)
+def test_a_longer_horizon_is_never_less_probable(
+    odds: list[float], days: list[float], slopes: tuple[float, float]
+) -> None:
+    calibrator = {"a": slopes[0], "b": slopes[1], "c": -0.3}
+    p = [calibrated(within(np.array([odds]), ENDS, day), calibrator)[0] for day in sorted(days)]
+    assert (np.diff(p) >= -1e-12).all()
+
+
+@given(ODDS)
+@settings(max_examples=200, deadline=None)
+def test_to_convert_within_a_horizon_is_not_to_stay_in_every_period(odds: list[float]) -> None:
+    for periods, end in enumerate(ENDS, start=1):
+        stays = np.prod([1 - expit(each) for each in odds[:periods]])
+        assert expit(within(np.array([odds]), ENDS, end)[0]) == pytest.approx(1 - stays, abs=1e-12)
+
+
+@pytest.mark.parametrize("days", [0, -1, HORIZON + 0.1, float("nan")])
+def test_a_horizon_that_was_not_learnt_is_refused(days: float) -> None:
+    with pytest.raises(ValueError, match="above 0 and up to 30 days"):
+        within(np.zeros((1, len(ENDS))), ENDS, days)
+
+
+def test_all_horizons_agree_with_the_probability_of_the_whole() -> None:
+    made = leads(800)
+    model = fitted(made)
+    model.calibrator_ = Calibrator("beta", 1.3, 0.8, 0.2)
+    p = model.predict_within(made[0], [0.5, 3, 7, 18.5, HORIZON])
+    np.testing.assert_allclose(p[:, -1], model.predict_proba(made[0])[:, 1], rtol=1e-12)
+    assert (np.diff(p, axis=1) >= 0).all()
+    assert (p[:, 2] < 0.8 * p[:, -1]).any()
+
+
+def distance(p: Array, truth: Array) -> float:
+    return float(np.mean(truth * np.log(truth / p) + (1 - truth) * np.log((1 - truth) / (1 - p))))
+
+
+def test_open_leads_teach_what_they_can_and_do_not_mislead(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = leads(12_000, watched=40)
+    frame, event, observed, lead, _ = made
+    fresh, *_, fresh_truth = leads(3_000, seed=1)
+    p = fitted(made).predict_proba(fresh)[:, 1]
+    assert abs(p.mean() / fresh_truth.mean() - 1) < 0.06
+
+    def fixed(rows: NDArray[np.bool_]) -> Array:
+        y, time = np.isfinite(event[rows]).astype(int), np.flatnonzero(rows)
+        model = LeadConversionClassifier(**SMALL).fit(frame[rows], y, groups=lead[rows], time=time)
+        p: Array = model.predict_proba(fresh)[:, 1]
+        return p
+
+    of_mature, of_lost = fixed(observed >= HORIZON), fixed(np.ones(len(event), np.bool_))
+    assert distance(p, fresh_truth) < min(distance(of_mature, fresh_truth), distance(of_lost, fresh_truth))
+
+    # Planted fault: a period that was observed in part counts where a conversion was seen in it.
+    def eager(event_days: Array, observed_days: Array, ends: tuple[int, ...], weight: Array) -> Rows:
+        return rows_of(event_days, np.where(np.isfinite(event_days), HORIZON, observed_days), ends, weight)
+
+    monkeypatch.setattr("training.hazard.rows_of", eager)
+    assert fitted(made).predict_proba(fresh)[:, 1].mean() / fresh_truth.mean() > 1.1
+
+
+def test_where_every_outcome_is_known_it_is_as_good_as_the_fixed_model() -> None:
+    frame, event, _, lead, _ = made = leads(6_000, watched=1_000)
+    fresh, *_, truth = leads(3_000, seed=1)
+    y = np.isfinite(event).astype(int)
+    fixed = LeadConversionClassifier(**SMALL).fit(frame, y, groups=lead, time=np.arange(len(y)))
+    losses = [distance(each.predict_proba(fresh)[:, 1], truth) for each in (fitted(made), fixed)]
+    assert losses[0] < losses[1] + 0.001
+
+
+def test_a_twin_adds_as_many_trees_of_another_kind_and_changes_the_mean() -> None:
+    made = leads(1_500)
+    alone, both = fitted(made), fitted(made, twin=True)
+    texts = [each.model_to_string() for each in both.boosters_]
+    assert texts[:2] == [each.model_to_string() for each in alone.boosters_]
+    assert ["[extra_trees: 1]" in text for text in texts] == [False, False, True, True]
+    assert not np.allclose(alone.oof_raw_, both.oof_raw_)
+
+
+def test_the_same_data_gives_the_same_text_on_any_number_of_threads() -> None:
+    made = leads(1_500, watched=40)
+    once, again = (fitted(made, n_jobs=jobs) for jobs in (1, 3))
+    assert [e.model_to_string() for e in once.boosters_] == [e.model_to_string() for e in again.boosters_]
+
+
+def test_no_lead_is_judged_by_a_model_that_saw_it() -> None:
+    """The label is an accident of the lead, so that out of fold nothing can be known."""
+    rng = np.random.default_rng(5)
+    lead = np.repeat(np.arange(500), 6)
+    event = np.where(rng.integers(0, 2, 500) == 1, 5.0, np.nan)[lead]
+    frame = pd.DataFrame({"name": rng.normal(size=500)[lead]})
+    made = (frame, event, np.full(len(lead), float(HORIZON)), lead, np.zeros(len(lead)))
+    model = fitted(made, min_leaf=5, num_leaves=63, max_rounds=200)
+    p, y = expit(model.oof_raw_), np.isfinite(event)
+    assert abs(p[y].mean() - p[~y].mean()) < 0.05
+
+
+def test_too_few_conversions_are_refused() -> None:
+    made = leads(60)
+    with pytest.raises(ValueError, match="0 conversions were seen within 30 days; at least two"):
+        fitted((made[0], np.full(60, np.nan), *made[2:]))

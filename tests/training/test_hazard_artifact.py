@@ -1,0 +1,122 @@
+"""An artifact of a hazard model scores as the model that was fitted, for every horizon, and explains what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.training.test_hazard import HORIZON, Made, fitted, leads
+from training.artifact import write_artifact
+from training.calibration import Calibrator
+from training.encoding import table_of
+from training.evidence import Evidence
+from training.hazard import HazardClassifier
+from training.logits import Array
+from training.standalone import ArtifactError, Model, explained, load
+
+RECIPE: dict[str, Any] = {
+    "target": {"name": "conversion", "horizon_days": HORIZON},
+    **{name: {} for name in ("vocabulary", "words", "profile_columns")},
+    **{name: [] for name in ("catalogue", "bots")},
+}
+Kept = tuple[Path, HazardClassifier, Made]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """An artifact, the model that it is of, and what that was fitted to."""
+    made = leads(1_500, watched=40)
+    model = fitted(made)
+    model.calibrator_ = Calibrator("beta", 1.2, 0.9, -0.1)
+    folder = tmp_path_factory.mktemp("kept") / "model"
+    write_artifact(folder, model, RECIPE, (), Evidence((0.0,), (10.0,), (1.0,)), {})
+    return folder, model, made
+
+
+def rows_for(model: HazardClassifier, made: Made) -> Array:
+    matrix: Array = model.encoder_.matrix(table_of(made[0])).astype(np.float64)
+    return matrix
+
+
+def test_it_scores_as_the_model_that_was_fitted(kept: Kept) -> None:
+    folder, model, made = kept
+    again, matrix = load(folder), rows_for(model, made)
+    np.testing.assert_array_equal(again.predict(matrix), model.predict_proba(made[0])[:, 1])
+    within = np.column_stack([again.predict_within(matrix, days) for days in (1, 7, 20, HORIZON)])
+    np.testing.assert_array_equal(within, model.predict_within(made[0], [1, 7, 20, HORIZON]))
+    assert (np.diff(within, axis=1) >= 0).all()
+
+
+def test_a_row_alone_scores_as_among_others(kept: Kept) -> None:
+    folder, model, made = kept
+    again, matrix = load(folder), rows_for(model, made)
+    np.testing.assert_array_equal(
+        [again.predict(row[np.newaxis])[0] for row in matrix[:20]], again.predict(matrix)[:20]
+    )
+
+
+def test_what_features_add_is_all_there_is(kept: Kept) -> None:
+    folder, model, made = kept
+    again, matrix = load(folder), rows_for(model, made)
+    parts = again.contributions(matrix)
+    assert parts.shape == (len(matrix), matrix.shape[1] + 1)
+    np.testing.assert_allclose(parts.sum(axis=1), again.raw(matrix), atol=1e-9)
+    np.testing.assert_allclose(parts[:, -1], parts[:, -1].mean(), atol=0.3)
+    interest = again.features.index("interest")
+    assert np.corrcoef(parts[:, interest], matrix[:, interest])[0, 1] > 0.9
+
+
+SHAP = st.lists(st.floats(-4, 4), min_size=15, max_size=15).map(lambda drawn: np.array(drawn).reshape(1, 3, 5))
+
+
+@given(SHAP)
+@settings(max_examples=200, deadline=None)
+def test_the_base_is_what_a_row_without_features_would_have(shap: Array) -> None:
+    offsets = [-3.0, -2.5, -4.0]
+    nothing = shap.copy()
+    nothing[:, :, :3] = 0
+    np.testing.assert_allclose(explained(shap, offsets)[:, -1], explained(nothing, offsets)[:, -1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "periods",
+    [
+        {"ends": [3, 3], "offsets": [0.1, 0.1]},
+        {"ends": [7, 3], "offsets": [0.1, 0.1]},
+        {"ends": [0, 3], "offsets": [0.1, 0.1]},
+        {"ends": [3, 30], "offsets": [0.1]},
+        {"ends": [], "offsets": []},
+        {"ends": [3]},
+        {"ends": [3], "offsets": ["x"]},
+        None,
+    ],
+)
+def test_periods_that_are_none_are_refused(kept: Kept, tmp_path: Path, periods: Any) -> None:
+    folder = kept[0]
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    about = json.loads((folder / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps({**about, "periods": periods}))
+    with pytest.raises(ArtifactError):
+        load(tmp_path)
+
+
+def test_a_model_of_one_horizon_knows_no_other(kept: Kept) -> None:
+    folder, model, made = kept
+    again = load(folder)
+    fixed = Model({**again.about, "periods": None}, again.boosters)
+    with pytest.raises(ValueError, match="this model knows a horizon of 30 days alone"):
+        fixed.predict_within(rows_for(model, made), 7)
+
+
+def test_the_same_model_gives_the_same_bytes(kept: Kept, tmp_path: Path) -> None:
+    folder, model, _ = kept
+    digest = write_artifact(tmp_path / "again", model, RECIPE, (), Evidence((0.0,), (10.0,), (1.0,)), {})
+    assert digest == hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()

@@ -1,0 +1,80 @@
+"""Moments become rows of the periods that were observed, and thinning them keeps what they sum to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from training.logits import Array
+from training.periods import base_log_odds, ends_of, rows_of, thinned
+
+ENDS = (3, 7, 14, 30)
+DAYS = st.one_of(st.sampled_from([0.0, 3.0, 7.0, 14.0, 30.0]), st.floats(0, 30))
+MOMENTS = st.lists(st.tuples(st.one_of(st.just(float("nan")), DAYS), DAYS), min_size=1, max_size=8)
+
+
+@given(st.integers(1, 3650))
+def test_periods_follow_each_other_up_to_the_horizon(horizon: int) -> None:
+    ends = ends_of(horizon)
+    assert ends[-1] == horizon
+    assert (np.diff((0, *ends)) > 0).all()
+
+
+@given(MOMENTS)
+@settings(max_examples=300, deadline=None)
+def test_rows_are_those_of_a_plain_loop(moments: list[tuple[float, float]]) -> None:
+    expected = []
+    for i, (event, observed) in enumerate(moments):
+        for period, (start, end) in enumerate(zip((0, *ENDS), ENDS, strict=False)):
+            if end > observed or event < start:
+                break
+            expected.append((i, period, int(start <= event < end)))
+    event, observed = np.array(moments).T
+    rows = rows_of(event, observed, ENDS, np.ones(len(moments)))
+    assert list(zip(rows.moment.tolist(), rows.period.tolist(), rows.label.tolist(), strict=True)) == expected
+
+
+def lives(n: int = 4_000, seed: int = 0) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Days to conversion at a constant hazard, NaN where that is not seen, days observed, and leads."""
+    rng = np.random.default_rng(seed)
+    event, observed = rng.exponential(60, n), rng.uniform(0, 45, n).clip(max=30)
+    return np.where(event < observed, event, np.nan), observed, np.arange(n) // 4
+
+
+def test_base_rates_are_those_of_the_law_however_long_moments_were_watched() -> None:
+    event, observed, _ = lives(40_000)
+    found = expit(base_log_odds(rows_of(event, observed, ENDS, np.ones(len(event))), len(ENDS)))
+    np.testing.assert_allclose(found, 1 - np.exp(-np.diff((0, *ENDS)) / 60), rtol=0.06)
+
+
+def test_thinned_rows_keep_every_conversion_and_weigh_the_same() -> None:
+    event, observed, lead = lives()
+    rows = rows_of(event, observed, ENDS, np.ones(len(event)))
+    thin = thinned(rows, lead, most=2_000)
+    assert len(thin.label) < 0.6 * len(rows.label)
+    assert thin.label.sum() == rows.label.sum()
+    for period in range(len(ENDS)):
+        whole, kept = (each.weight[(each.period == period) & (each.label == 0)].sum() for each in (rows, thin))
+        assert kept == pytest.approx(whole, rel=0.1)
+    assert set(np.unique(thin.weight[thin.label == 0])) == {float((rows.label == 0).sum() // 2_000)}
+
+
+def test_few_rows_are_left_as_they_are() -> None:
+    event, observed, lead = lives(100)
+    rows = rows_of(event, observed, ENDS, np.ones(len(event)))
+    assert thinned(rows, lead) is rows
+
+
+def test_what_is_thinned_out_depends_on_the_lead_alone() -> None:
+    event, observed, lead = lives()
+    rows = rows_of(event, observed, ENDS, np.ones(len(event)))
+    whole = thinned(rows, lead, most=1_000)
+    some = lead < 500
+    part = thinned(rows_of(event[some], observed[some], ENDS, np.ones(some.sum())), lead[some], most=500)
+    assert part.weight.max() == whole.weight.max(), "the same share must be kept for the comparison to mean anything"
+    of_whole = [(m, p) for m, p in zip(whole.moment.tolist(), whole.period.tolist(), strict=True) if some[m]]
+    assert of_whole == list(zip(part.moment.tolist(), part.period.tolist(), strict=True))

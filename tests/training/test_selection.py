@@ -1,0 +1,82 @@
+"""A kind of model is taken where it earns its place on leads that came later, and reported either way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.training.test_train import PLAN, WINDOW, funnel
+from training.hazard import HazardClassifier
+from training.model import LeadConversionClassifier
+from training.selection import choose, sentence
+from training.train import TrainingPlan, fit_champion, fit_model, split_by_time
+
+AUTO = replace(PLAN, model="auto", twin="auto")
+
+
+def test_both_candidates_are_tried_on_the_past_and_told_of_either_way() -> None:
+    said: list[str] = []
+    split = split_by_time(funnel(), PLAN, WINDOW)
+    plan, trials = choose(split.past, AUTO, WINDOW, said.append)
+    assert [each.name for each in trials] == ["model = hazard", "twin = yes"]
+    assert [plan.model == "hazard", plan.twin == "yes"] == [each.accepted for each in trials]
+    assert said == ["comparing kinds of model on the past"]
+    assert all("leads that came later" in sentence(each) for each in trials)
+
+
+@pytest.mark.parametrize(("gain", "taken"), [(2.0, True), (0.5, False), (-2.0, False)])
+def test_a_candidate_must_be_better_by_more_than_one_standard_error(
+    monkeypatch: pytest.MonkeyPatch, gain: float, taken: bool
+) -> None:
+    monkeypatch.setattr("training.selection.gain_and_error", lambda *_: (gain, 1.0, 100))
+    monkeypatch.setattr("training.selection._losses", lambda split, plan: np.zeros(len(split.judged)))
+    split = split_by_time(funnel(), PLAN, WINDOW)
+    plan, trials = choose(split.past, AUTO, WINDOW)
+    assert (plan.model, plan.twin) == (("hazard", "yes") if taken else ("fixed", "no"))
+    assert [each.accepted for each in trials] == [taken, taken]
+
+
+def test_what_is_named_is_not_tried() -> None:
+    split = split_by_time(funnel(), PLAN, WINDOW)
+    plan = replace(PLAN, model="hazard", twin="yes")
+    assert choose(split.past, plan, WINDOW) == (plan, ())
+
+
+def test_too_little_data_keeps_the_simpler_kind_and_says_why() -> None:
+    said: list[str] = []
+    assert choose(funnel(leads=60), AUTO, WINDOW, said.append) == (PLAN, ())
+    assert said[-1].startswith("no comparison, the simpler kind is taken: ")
+
+
+def test_the_kind_that_is_named_is_fitted_to_what_it_can_learn_from() -> None:
+    sample = funnel()
+    hazard, fixed = (fit_model(sample, replace(PLAN, model=kind)) for kind in ("hazard", "fixed"))
+    assert isinstance(hazard, HazardClassifier)
+    assert isinstance(fixed, LeadConversionClassifier)
+    assert (len(hazard.oof_raw_), len(fixed.oof_raw_)) == (len(sample), sample.mature.sum())
+
+
+@pytest.mark.parametrize("kind", ["hazard", "fixed"])
+def test_thresholds_and_evidence_rest_on_known_outcomes_alone(kind: str) -> None:
+    sample = funnel()
+    plan: TrainingPlan = replace(PLAN, model=kind)  # type: ignore[arg-type] # one of its words
+    fitted = fit_champion(sample, plan)
+    assert not np.isnan(fitted.labels.y).any()
+    assert 0.9 * len(set(sample.lead[sample.mature])) < len(fitted.labels.p) <= len(set(sample.lead[sample.mature]))
+
+
+def test_what_was_not_known_at_the_cut_is_not_learnt() -> None:
+    sample = funnel()
+    split = split_by_time(sample, PLAN, WINDOW)
+    assert (split.past.as_of < split.cut).all()
+    assert len(split.learn) < len(split.past)
+    assert not set(split.past.lead) & set(split.judged.lead)
+    day = (split.cut - split.past.as_of) / 86_400e6
+    assert (split.past.observed_days <= day).all()
+    assert not (split.past.event_days >= day).any()
+    later = replace(sample, event_days=np.where(sample.as_of / 86_400e6 + sample.event_days >= split.cut / 86_400e6,
+                                                np.nan, sample.event_days))  # fmt: skip
+    again = split_by_time(replace(later, y=sample.y), PLAN, WINDOW)
+    np.testing.assert_array_equal(again.past.event_days, split.past.event_days)
