@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import typer
 
+from commands.audit import audit
 from commands.backtest import backtest
 from commands.demo import demo
 from commands.histories import features, ingest, simulate
@@ -20,8 +21,9 @@ from data.contract import DataError, UsageError
 
 ABOUT = "Which leads convert: from engagement histories to calibrated probabilities, thresholds and reasons."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
+HISTORIES = (simulate, ingest, features, audit)
 MODELS = (train, recalibrate, evaluate, backtest, promote, rollback)
-for command in (simulate, ingest, features, *MODELS, score, info, demo, serve, forget):
+for command in (*HISTORIES, *MODELS, score, info, demo, serve, forget):
     app.command()(command)
 app.add_typer(keys, name="keys")
 

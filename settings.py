@@ -78,6 +78,12 @@ class TrainingSection(Section):
     seed: int = Field(0, ge=0, description="seed of everything random in training")
 
 
+class AuditSection(Section):
+    """`[audit]`: what the leakage audit may find without stopping training."""
+
+    allow: tuple[str, ...] = Field((), description="columns or event types that were looked into and are no leak")
+
+
 class ThresholdSection(Section):
     """`[thresholds.mql]`, `[thresholds.sql]`: by promised precision, or by what sales can take per week."""
 
@@ -117,6 +123,7 @@ class Settings(BaseSettings):
     moments: MomentsSection = MomentsSection()
     features: FeaturesSection = FeaturesSection()
     training: TrainingSection = TrainingSection()
+    audit: AuditSection = AuditSection()
     thresholds: ThresholdsSection = ThresholdsSection()
 
     @classmethod

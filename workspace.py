@@ -11,7 +11,9 @@ from features.cluster import on_cluster
 from features.plan import compile_plan
 from features.training_set import Progress, Recipe, TrainingSet, build
 from settings import Settings, read_settings, settings_path
+from training.audit import audit
 from training.evaluation import Truth
+from training.findings import Finding
 from training.origins import LogTimeline
 from training.pipeline import day
 from training.registry import Registered, Registry
@@ -85,6 +87,10 @@ class Workspace:
     def backtest_path(self) -> Path:
         """The folder of backtests of the target."""
         return self.root / "backtest" / self.settings.target
+
+    def audit(self, quick: bool = False, progress: Progress = lambda done, of: None) -> list[Finding]:
+        """What the leakage audit finds in the event log and its training set. Raises DataError when there is none."""
+        return audit(self.event_log(), TrainingSet.open(self.training_set_path), quick, progress)
 
     def champion(self) -> Registered:
         """The champion. Raises DataError when nothing has been trained yet."""

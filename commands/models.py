@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from commands.audit import Allow, refuse_leaks
 from commands.histories import build
 from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, workspace_of
 from commands.store import take_in
@@ -24,6 +25,7 @@ def train(
     log: Log = None,
     cluster: Cluster = None,
     store: FromStore = None,
+    allow: Allow = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -35,6 +37,7 @@ def train(
     if store is not None:
         take_in(screen, store, workspace.log_path)
     made = build(screen, workspace, cluster)
+    refuse_leaks(screen, workspace, allow or [])
     with screen.stages(STAGES + (recipe.tuning_minutes > 0) + ("auto" in (recipe.model, recipe.twin))) as say:
         outcome = train_and_register(
             made, settings.training_plan, var, settings.model_dump(mode="json"), settings.training.tuning_minutes, say

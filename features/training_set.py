@@ -111,6 +111,14 @@ class TrainingSet:
         table = table.sort_by([("as_of", "ascending"), ("lead_id", "ascending")])
         return table if columns is None else table.select(list(columns))
 
+    def shard(self, bucket: int) -> pa.Table:
+        """The rows of one bucket of the event log, in order of (lead, as_of). Raises DataError when it is damaged."""
+        path = _shard(self.path, bucket)
+        try:
+            return pq.read_table(path)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"{path} cannot be read ({error}); run `leadscore features` again") from None
+
 
 def build(
     log: EventLog, recipe: Recipe, out: Path, jobs: int = 2, progress: Progress = lambda done, of: None

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -269,6 +271,43 @@ def test_data_that_cannot_be_learnt_from(
     assert message in shell.refused(3, "train", "--config", "settings.toml", "--var", root, "--quiet")
     assert not (root / "models").exists()
     assert not (root / "mlflow.db").exists()
+
+
+def leaky(root: Path) -> None:
+    """Plants what is known at a lead's last moment into all of its moments."""
+    shard = root / "training_set" / "conversion" / "shard-000.parquet"
+    table = pq.read_table(shard)
+    place = table.column_names.index("count_any_ever")
+    later = pa.array(np.arange(len(table), dtype=np.float32))
+    pq.write_table(table.set_column(place, table.schema.field(place), later), shard)
+
+
+def test_training_stops_at_a_leak_unless_it_is_allowed_by_name(
+    shell: Shell, options: list[str], trained: Workspace, tmp_path: Path
+) -> None:
+    root = copy_of(trained, tmp_path)
+    config = ["--config", trained.root / "small.toml", "--var", root]
+    assert shell("audit", *config, "--json") == (0, "[]\n", "")
+    leaky(root)
+    for words in (["audit", *config, "--quiet", "--json"], ["train", *config, "--quiet"]):
+        code, out, err = shell(*words)
+        assert (code, "leak in count_any_ever: " in err, "--allow NAME" in err) == (3, True, True)
+        assert not (root / "models").exists()
+    code, out, err = shell("audit", *config, "--allow", "count_any_ever", "--json")
+    assert (code, err) == (0, "")
+    assert [(each["name"], each["allowed"]) for each in json.loads(out)] == [("count_any_ever", True)]
+
+
+def test_a_table_is_audited_by_itself(shell: Shell, tmp_path: Path) -> None:
+    rows = [f"{i},{i % 7},{'9' if i % 3 == 0 else ''},{int(i % 3 == 0)}" for i in range(600)]
+    (tmp_path / "leads.csv").write_text("\n".join(["id,age,contract,converted", *rows]))
+    words = ["audit", "leads.csv", "--target", "converted", "--id", "id"]
+    code, out, err = shell(*words)
+    assert (code, "contract" in out, "leak in contract" in err) == (3, True, True)
+    assert shell(*words, "--allow", "contract")[0] == 0
+    assert "there is no column 'won'; there are id, age" in shell.refused(2, "audit", "leads.csv", "--target", "won")
+    assert "--target is missing" in shell.refused(2, "audit", "leads.csv")
+    assert "belong to a table" in shell.refused(2, "audit", "--target", "converted")
 
 
 def command(*words: object) -> list[str]:

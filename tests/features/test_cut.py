@@ -1,0 +1,77 @@
+"""A history that is cut off at a moment gives the same features there: the check of features that know the future."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+
+from data.contract import DataError
+from data.eventlog import EventLog
+from features.cut import changed_by_the_future, cut_off
+from features.kernel import Moments, compute
+from features.plan import compile_plan
+from features.training_set import TrainingSet, build
+from tests.features.leads import AS_OF, CATALOGUE, LEADS, VOCABULARY, histories_of, moments_of
+from tests.features.logs import ingested, recipe_for
+from tests.oracles.features_naive import Lead
+
+PLAN = compile_plan(CATALOGUE, VOCABULARY)
+
+
+@given(LEADS, AS_OF)
+@settings(max_examples=40)
+def test_the_future_can_be_cut_off_without_a_change(leads: list[Lead], as_of: list[int]) -> None:
+    whole, moments = histories_of(leads), moments_of(leads, as_of)
+    past = cut_off(whole, moments.lead.astype(np.int64), moments.as_of)
+    ends = np.repeat(moments.as_of, np.diff(past.starts))
+    assert (past.known_at < ends).all()
+    assert (past.profiles.valid_from <= np.repeat(moments.as_of, np.diff(past.profiles.starts))).all()
+    alone = Moments(np.arange(len(moments), dtype=np.int32), moments.as_of)
+    found, expected = (compute(PLAN, *each).to_pylist() for each in ((past, alone), (whole, moments)))
+    assert str(found) == str(expected)  # NaN is NaN
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[EventLog, TrainingSet]:
+    folder = tmp_path_factory.mktemp("cut")
+    log = ingested(folder, 4_000)
+    return log, build(log, recipe_for(log), folder / "set")
+
+
+def test_features_of_the_past_alone_pass(made: tuple[EventLog, TrainingSet]) -> None:
+    log, training_set = made
+    looked_at = 0
+    for bucket in range(log.n_buckets):
+        changed, moments = changed_by_the_future(log, training_set, bucket)
+        assert changed == {}
+        looked_at += moments
+    assert looked_at > 100
+
+
+def test_a_feature_that_counts_the_whole_life_is_found(made: tuple[EventLog, TrainingSet]) -> None:
+    """Planted fault: every moment of a lead holds what is known at its last one."""
+    log, training_set = made
+    shard = training_set.path / "shard-000.parquet"
+    table, good = pq.read_table(shard), shard.read_bytes()
+    name, lead = "count_any_ever", np.asarray(table.column("lead_id").to_pylist())
+    count = table.column(name).to_numpy()
+    whole = np.array([count[lead == each].max() for each in lead], np.float32)
+    assert (whole != count).any()
+    pq.write_table(table.set_column(table.column_names.index(name), name, pa.array(whole)), shard)
+    try:
+        changed, moments = changed_by_the_future(log, training_set, 0)
+        assert set(changed) == {name}
+        assert 0 < changed[name] <= moments
+        with pytest.raises(DataError, match=r"shard-001.parquet cannot be read"):
+            changed_by_the_future(log, TrainingSet(Path("nowhere"), *_rest(training_set)), 1)
+    finally:
+        shard.write_bytes(good)
+
+
+def _rest(training_set: TrainingSet) -> tuple[dict[str, object], int, int, int, int, str]:
+    return (training_set.recipe, *(0,) * 4, training_set.digest)
