@@ -40,7 +40,7 @@ def knowledge(codes: NDArray[np.int64], y: Array) -> Knowledge:
 
     >>> y = np.tile([0.0, 1.0], 200)
     >>> round(knowledge(y.astype(np.int64), y).share, 1), round(knowledge(np.zeros(400, np.int64), y).share, 1)
-    (0.9, -0.0)
+    (1.0, -0.0)
     """
     fold, levels, base = _folds(len(y)), int(codes.max()) + 1, y.mean()
     cell = fold * levels + codes
