@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,11 +62,11 @@ def trial(way: Way, rows: Matured, edges: NDArray[np.int64]) -> Verdict:
     few labels it changes nothing. The standard error is clustered by lead; nothing to judge on: infinite.
     """
     saved, counted = np.zeros(len(rows)), np.zeros(len(rows), np.bool_)
-    for edge, until in zip(edges, [*edges[1:], np.iinfo(np.int64).max], strict=True):
+    for edge, until in pairwise([*edges.tolist(), np.iinfo(np.int64).max]):
         past, now = rows.of(rows.known_at <= edge), (rows.as_of >= edge) & (rows.as_of < until)
         counted |= now
         if past.converted >= way.fewest:
-            saved[now] = _loss(rows.of(now)) - _loss(changed(rows.of(now), way.fit(past, int(edge))))
+            saved[now] = _loss(rows.of(now)) - _loss(changed(rows.of(now), way.fit(past, edge)))
     return Verdict(way.name, *gain_and_error(saved[counted], rows.weight[counted], rows.lead[counted]))
 
 

@@ -104,6 +104,16 @@ def test_no_labels_at_all_are_an_answer_too() -> None:
     assert len(trial_edges(none, UNTIL)) == 0
 
 
+def test_what_could_not_be_tried_yet_is_not_used() -> None:
+    """Labels enough for a step, but none of a moment that came after they were known."""
+    rows = moments(-1.0)
+    early = rows.of(rows.as_of < rows.as_of[0] + WINDOW)
+    some = replace(early, y=np.arange(len(early)) % 3 == 0)
+    decision = decide((ROLL,), some, rows, UNTIL)
+    assert decision.line is None
+    assert decision.verdicts[0].leads == 0
+
+
 def test_a_line_over_a_calibrator_is_one_calibrator() -> None:
     base, over = Calibrator("beta", 0.7, 1.3, -0.2), Calibrator("sigmoid", 1.4, 1.4, 0.3)
     p = np.linspace(0.01, 0.99, 50)
