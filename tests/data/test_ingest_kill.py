@@ -126,6 +126,22 @@ def test_killed_at_random_moments_the_log_is_whole(
     assert killed >= (10 if full else 1)
 
 
+@pytest.mark.proof("ingest-kill-large")
+def test_killed_over_and_over_a_log_ends_the_same(
+    small: Setting, full: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """One log, killed at random steps one after the other; in full: 20 of them, ten million events in the end."""
+    setting = Setting(tmp_path_factory.mktemp("over-and-over"), 6_666_666) if full else small
+    log, dice = setting.fresh_log(), random.Random(6)
+    assert setting.ends(setting.fresh_log()) == 0
+    steps = int(setting.outcome.read_text())
+    for _ in range(20 if full else 3):
+        assert setting.ends(log, dice.randint(1, steps - 5)) == -signal.SIGKILL
+        assert EventLog.open(log).digest == setting.before
+    into(log, setting.file)
+    assert EventLog.open(log).digest == setting.after
+
+
 @pytest.mark.parametrize(
     ("trouble", "told"),
     [
