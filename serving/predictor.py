@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from features.catalogue import from_json
-from serving.descent import descend, worth_of
+from serving.masks import masks_of, predict
 from serving.shap import Explained
 from serving.trees import forest_of
 from training.logits import Array
@@ -35,9 +35,8 @@ class Predictor:
         forest = forest_of(texts)
         if forest.nodes["feature"].max() >= self.width:
             raise ArtifactError("the boosters do not fit the features that model.json names; train again")
-        worth = worth_of(forest, self.is_fit)
         self.base = float(forest.mean[forest.roots].sum())
-        self.forest = (forest.nodes, forest.roots, (forest.starts, forest.members), worth, self.base)
+        self.masks = masks_of(forest, self.is_fit)
 
     @staticmethod
     def load(folder: Path) -> Predictor:
@@ -52,7 +51,7 @@ class Predictor:
 
     def parts(self, matrix: Array) -> Array:
         """float64[n, 3]: log-odds before calibration, and what fit and engagement add to the trees' mean in them."""
-        return np.asarray(descend(*self.forest, matrix))
+        return np.asarray(predict(self.masks, self.base, matrix))
 
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities of an encoded matrix, float64[n, features]."""
