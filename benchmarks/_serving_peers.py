@@ -15,7 +15,7 @@ from benchmarks.serving import OUT, Contender, leads
 from serving.answers import scores
 from serving.live import Live
 from serving.schemas import Extra, ScoreRequest
-from serving.told import us
+from serving.times import us
 
 ENVIRONMENT = OUT / "env"
 PACKAGES = ("bentoml", "lightgbm", "numpy<3")

@@ -7,16 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from fastapi import Response
 
 from data.histories import Histories, Profiles
 from features.kernel import Moments, compute
 from features.words import Language
-from serving.live import Live, Scored, at
+from serving.live import Live, Scored
 from serving.reasons import MOST, Explainer, Explanation, fit_share_of
 from serving.schemas import BatchAnswer, Extra, Reason, Reasons, Score, ScoreAnswer
 from serving.scorer import Scores
+from serving.times import at
 from serving.told import Told
 
 Values = dict[str, float | str | None]
@@ -50,10 +52,10 @@ def scores(
             reasons = _reasons(live, scored, table, histories, moments, extra.reasons)
     rows = zip(
         scored.probability.tolist(),
-        scored.interval.tolist(),
+        scored.interval,
         scored.stage,
-        scored.fit.tolist(),
-        scored.engagement.tolist(),
+        scored.fit,
+        scored.engagement,
         strict=True,
     )
     return [
@@ -122,7 +124,7 @@ def _table(live: Live, told: Told, as_of: Sequence[int]) -> tuple[pa.Table, Hist
 def _reasons(
     live: Live, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
 ) -> list[Reasons]:
-    scores = Scores(scored.probability, scored.interval, scored.stage, table, scored.matrix)  # type: ignore[arg-type]
+    scores = Scores(scored.probability, np.array(scored.interval), np.array(scored.stage), table, scored.matrix)
     told = Explainer(live.scorer, language).explain(histories, moments.lead, moments.as_of, scores)
     return [_spoken(each) for each in told]
 

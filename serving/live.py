@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,14 @@ from numba import njit
 from data.contract import DataError, UsageError, is_visible
 from data.mapping import BotRule
 from features.kernel import Moments, compute_arrays
+from serving.bands import Bands
 from serving.matrix import MatrixPlan
 from serving.predictor import Predictor
 from serving.problems import Refused
 from serving.schemas import ModelName, ScoreRequest, ThresholdUsed
 from serving.scorer import UNQUALIFIED, Scorer
-from serving.told import EPOCH, Reader, Told, rows_of, us
+from serving.times import us
+from serving.told import Reader, Told
 from training.artifact import digest_of
 from training.logits import Array
 from training.standalone import ArtifactError
@@ -28,17 +29,17 @@ from training.standalone import ArtifactError
 class Scored:
     """What a model says of m moments.
 
-    probability: float64[m]. interval: float64[m, 2]. stage: m names. matrix: float64[m, features].
-    fit, engagement: float64[m], log-odds that profile and behaviour add to the trees' mean.
+    probability: float64[m]. interval: m pairs. stage: m names. matrix: float64[m, features].
+    fit, engagement: m log-odds that profile and behaviour add to the trees' mean.
     counted: visible events of people, m numbers. newest: when the latest of them occurred, µs UTC.
     """
 
     probability: Array
-    interval: Array
+    interval: list[tuple[float, float]]
     stage: list[str]
     matrix: Array
-    fit: Array
-    engagement: Array
+    fit: list[float]
+    engagement: list[float]
     counted: list[int]
     newest: list[int | None]
 
@@ -52,6 +53,7 @@ class Live:
         self.predictor = predictor
         self.scorer = Scorer(predictor)
         self.target = self.scorer.target
+        self.bands = Bands(self.scorer.evidence)
         self.places = MatrixPlan(self.scorer.catalogue, about["features"])
         self.reader = Reader(self.scorer.plan.vocabulary.types, [BotRule(**each) for each in about["bots"]])
         self.profile_columns: dict[str, str] = about["profile_columns"]
@@ -82,7 +84,7 @@ class Live:
             ],
             dtype=np.int64,
         )
-        histories = self.reader.histories([rows_of(each.events) for each in requests], valid_from)
+        histories = self.reader.histories([each.events for each in requests], valid_from)
         return Told(histories, [each.profile for each in requests])
 
     def score(self, told: Told, as_of: Sequence[int]) -> Scored:
@@ -90,11 +92,11 @@ class Live:
         moments = self.moments(as_of)
         computed = compute_arrays(self.scorer.plan, told.histories, moments)
         matrix = self.places.matrix(computed, told.histories, told.versions)
-        raw, fit, engagement = self.predictor.parts(matrix).T
-        probability = self.predictor.calibrated(raw)
-        interval = self.scorer.evidence.interval(probability)
-        stage = [self.stage(each) for each in probability.tolist()]
-        return Scored(probability, interval, stage, matrix, fit, engagement, *_seen(told, moments))
+        _, fit, engagement, probability = self.predictor.all(matrix).T
+        p = probability.tolist()
+        stage = [self.stage(each) for each in p]
+        interval = self.bands.intervals(p)
+        return Scored(probability, interval, stage, matrix, fit.tolist(), engagement.tolist(), *_seen(told, moments))
 
     def moments(self, as_of: Sequence[int]) -> Moments:
         """One moment per lead."""
@@ -135,12 +137,3 @@ def _look(starts, known_at, occurred_at, bot, as_of):  # type: ignore[no-untyped
                 newest[lead] = max(newest[lead], occurred_at[i]) if counted[lead] else occurred_at[i]
                 counted[lead] += 1
     return counted, newest
-
-
-def at(moment: int) -> datetime:
-    """The UTC time of µs.
-
-    >>> at(0).isoformat()
-    '1970-01-01T00:00:00+00:00'
-    """
-    return EPOCH + timedelta(microseconds=moment)

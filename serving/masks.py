@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from serving.trees import CATEGORICAL, DEFAULT_LEFT, MISSING_ZERO, NAN_LEFT, Forest
 from training.logits import Array
+from training.standalone import EDGE
 
 ZERO = 1e-35
 ODD = CATEGORICAL | MISSING_ZERO
@@ -124,15 +125,16 @@ def _splits(
 
 
 @njit(cache=True, nogil=True)
-def predict(masks, base, matrix):  # type: ignore[no-untyped-def]
-    """float64[n, 3]: log-odds, and what fit and engagement add to `base`, the trees' mean, to make them.
+def predict(masks, base, calibrator, matrix):  # type: ignore[no-untyped-def]
+    """float64[n, 4]: log-odds, what fit and engagement add to `base`, the trees' mean, to make them, and probability.
 
-    masks: of `masks_of`. matrix: float64[n, features]. What a row gets is the same in whatever company it comes.
+    masks: of `masks_of`. calibrator: a, b and c of training.standalone.calibrated. matrix: float64[n, features].
+    What a row gets is the same in whatever company it comes.
     """
     starts, trees, leaves = masks.starts, masks.trees, masks.leaves
     thresholds, split_words, split_masks = masks.thresholds, masks.words, masks.masks
     words = np.empty(trees[-1, 0], np.uint64)
-    out = np.empty((len(matrix), 3))
+    out = np.empty((len(matrix), 4))
     for row in range(len(matrix)):
         words[:] = np.uint64(ALL)
         for feature in range(matrix.shape[1]):
@@ -157,8 +159,17 @@ def predict(masks, base, matrix):  # type: ignore[no-untyped-def]
             leaf += np.int64(trailing_zeros(words[word]))
             raw += leaves[leaf, 0]
             fit += leaves[leaf, 1]
-        out[row] = raw, fit, raw - base - fit
+        out[row] = raw, fit, raw - base - fit, _calibrated(raw, *calibrator)
     return out
+
+
+@njit(cache=True, nogil=True)
+def _calibrated(raw, a, b, c):  # type: ignore[no-untyped-def]
+    """As training.standalone.calibrated, for one."""
+    tail = np.log1p(np.exp(-abs(raw)))
+    log_p, log_q = min(raw, 0.0) - tail, min(-raw, 0.0) - tail
+    logit = a * log_p - b * log_q + c
+    return min(max(1.0 / (1.0 + np.exp(-min(max(logit, -700.0), 700.0))), EDGE), 1 - EDGE)
 
 
 # Inlined: Numba counts references of every array that crosses a call, and that would cost more than the split.

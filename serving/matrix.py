@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from data.histories import Histories
 from features.definitions import Definition, FirstTouch, LastTouch, Profile, ProfileNumber
@@ -41,8 +42,8 @@ class MatrixPlan:
         if missing := [name for name in place if name not in made]:
             raise KeyError(f"feature {missing[0]!r} is not in the catalogue")
         self.width = len(features)
-        self.number_from = np.array([i for i, name in enumerate(numbers) if name in place], dtype=np.intp)
-        self.number_to = np.array([place[name] for name in numbers if name in place], dtype=np.intp)
+        self.number_from = np.array([i for i, name in enumerate(numbers) if name in place], dtype=np.int64)
+        self.number_to = np.array([place[name] for name in numbers if name in place], dtype=np.int64)
         self.touches = [
             Touch(place[each.name], i, isinstance(each, FirstTouch), each.of == "event_type", codes[place[each.name]])
             for i, each in enumerate(touches)
@@ -63,8 +64,7 @@ class MatrixPlan:
         self, computed: Computed, histories: Histories, versions: Sequence[Mapping[str, float | str | None]]
     ) -> Array:
         """float64[m, features]; NaN is missing. `versions` are the profile versions that `computed.version` counts."""
-        matrix = np.full((len(computed.version), self.width), np.nan)
-        matrix[:, self.number_to] = computed.numbers[:, self.number_from]
+        matrix = _spread(computed.numbers.T, self.number_from, self.number_to, self.width)
         touched = zip(computed.first.tolist(), computed.last.tolist(), strict=True)
         for row, version, (first, last) in zip(matrix, computed.version.tolist(), touched, strict=True):
             self._touched(row, first, last, histories)
@@ -92,3 +92,13 @@ class MatrixPlan:
             if number is not None:
                 wide = float(number)
                 out[place] = np.float32(wide) if abs(wide) <= LARGEST else np.nan
+
+
+@njit(cache=True, nogil=True)
+def _spread(numbers, number_from, number_to, width):  # type: ignore[no-untyped-def]
+    """float64[m, width]: rows of `numbers`, float32[columns, m], in their places; elsewhere NaN."""
+    matrix = np.full((numbers.shape[1], width), np.nan)
+    for i in range(len(number_to)):
+        for row in range(len(matrix)):
+            matrix[row, number_to[i]] = numbers[number_from[i], row]
+    return matrix

@@ -14,7 +14,7 @@ from serving.masks import masks_of, predict
 from serving.shap import Explained
 from serving.trees import forest_of
 from training.logits import Array
-from training.standalone import ArtifactError, calibrated, read
+from training.standalone import ArtifactError, read
 
 if TYPE_CHECKING:
     from training.registry import Registered
@@ -37,6 +37,7 @@ class Predictor:
             raise ArtifactError("the boosters do not fit the features that model.json names; train again")
         self.base = float(forest.mean[forest.roots].sum())
         self.masks = masks_of(forest, self.is_fit)
+        self.calibrator = tuple(float(about["calibrator"][name]) for name in "abc")
 
     @staticmethod
     def load(folder: Path) -> Predictor:
@@ -51,15 +52,15 @@ class Predictor:
 
     def parts(self, matrix: Array) -> Array:
         """float64[n, 3]: log-odds before calibration, and what fit and engagement add to the trees' mean in them."""
-        return np.asarray(predict(self.masks, self.base, matrix))
+        return self.all(matrix)[:, :3]
 
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities of an encoded matrix, float64[n, features]."""
-        return self.calibrated(self.parts(matrix)[:, 0])
+        return self.all(matrix)[:, 3]
 
-    def calibrated(self, raw: Array) -> Array:
-        """float64[n]: probabilities from log-odds."""
-        return calibrated(raw, self.about["calibrator"])
+    def all(self, matrix: Array) -> Array:
+        """float64[n, 4]: the three of `parts`, and the calibrated probability."""
+        return np.asarray(predict(self.masks, self.base, self.calibrator, matrix))
 
     def contributions(self, matrix: Array) -> Array:
         """float64[n, features + 1]: what each feature adds to the log-odds before calibration; last comes the base."""

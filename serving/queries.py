@@ -11,7 +11,7 @@ from data.contract import NAME_LIMIT
 from serving.answers import language_of
 from serving.problems import Refused
 from serving.schemas import Extra
-from serving.told import us
+from serving.times import us
 
 
 class Query:

@@ -29,6 +29,11 @@ Name = Annotated[
     ),
 ]
 Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone or Z, exact to a microsecond")]
+Moment = Annotated[
+    str,
+    # Read by serving/times.py, all of a body at once: the decoder would make an object of each.
+    Meta(description="RFC 3339 with a zone or Z, exact to a microsecond", extra_json_schema={"format": "date-time"}),
+]
 Value = Annotated[float, Meta(ge=-VALUE_LIMIT, le=VALUE_LIMIT, description="rounded to a ten-thousandth")]
 Number = Annotated[float, Meta(ge=-VALUE_LIMIT, le=VALUE_LIMIT)]
 Attributes = Annotated[dict[Name, Name | Number | None], Meta(max_length=MOST_COLUMNS)]
@@ -46,10 +51,10 @@ class Event(Asked, frozen=True):
     """
 
     event_type: Name
-    occurred_at: Time
+    occurred_at: Moment
     channel: Name | None = None
     value: Value | None = None
-    received_at: Time | None = None
+    received_at: Moment | None = None
     source: Name | None = None
     event_id: Name | None = None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from data.histories import Histories
-from serving.live import at
 from serving.problems import Refused
 from serving.schemas import LeadAnswer, PastEvent, PastScore, ProfileVersion, StageStep
 from serving.services import Services
 from serving.stored import histories_of
+from serving.times import at
 
 NEWEST = 100
 """Events that are shown."""

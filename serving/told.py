@@ -1,10 +1,10 @@
-"""A lead as a request tells it: checked events and a profile in, the arrays of the feature kernel out."""
+"""Leads as a request tells them: checked events and profiles in, the arrays of the feature kernel out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +16,12 @@ from data.histories import Histories, Profiles
 from data.mapping import BotRule
 from serving.problems import Refused
 from serving.schemas import Event
+from serving.times import all_us
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-EARLIEST, LATEST = (each.replace(tzinfo=UTC) - EPOCH for each in (datetime.min, datetime.max))
 NOTHING = pa.table({})
-Row = tuple[int, int, str, str, float]
-"""known_at, occurred_at, event_type, channel ("" for none), value (-inf for none): sorts in the log's order."""
+MISSING = -np.inf
+Row = tuple[int, int, int, str, str, float]
+"""lead, known_at, occurred_at, event_type, channel ("" for none), value (or MISSING): sorts in the log's order."""
 
 
 @dataclass(frozen=True)
@@ -33,37 +32,58 @@ class Told:
     versions: Sequence[Mapping[str, float | str | None]]
 
 
-def us(at: datetime) -> int:
-    """µs UTC of an aware time. Raises Refused for one that is before the year 1 or after 9999 in UTC.
-
-    >>> us(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
-    1000005
-    """
-    since = at - EPOCH
-    if not EARLIEST <= since <= LATEST:
-        raise Refused("invalid", "a time lies outside the years 1 to 9999 in UTC")
-    return since // MICROSECOND
-
-
-def rows_of(events: Sequence[Event]) -> list[Row]:
-    """Events in the log's total order, each id once with its earliest known_at.
+def rows_of(leads: Sequence[Sequence[Event]]) -> list[Row]:
+    """Events of leads in the log's total order, each id once with its earliest known_at.
 
     Events that tie in a whole row are equal in all that features see, so source and id need not part them.
-    Raises Refused when one id stands for two different events.
+    Raises Refused when one id of a lead stands for two different events.
     """
-    rows: dict[tuple[str, object], Row] = {}
-    for place, each in enumerate(events):
-        occurred = us(each.occurred_at)
-        known = occurred if each.received_at is None else max(occurred, us(each.received_at))
-        value = -np.inf if each.value is None else round(each.value * VALUE_SCALE) / VALUE_SCALE
-        row = (known, occurred, each.event_type, each.channel or "", value)
-        key = (each.source or "", row[1:] if each.event_id is None else each.event_id)
-        other = rows.get(key)
-        if other is None or (other[1:] == row[1:] and known < other[0]):
-            rows[key] = row
-        elif other[1:] != row[1:]:
-            raise Refused("conflict", f"events[{place}]: its event_id is taken by an event with another content")
-    return sorted(rows.values())
+    events = list(chain.from_iterable(leads))
+    lead = [i for i, each in enumerate(leads) for _ in each]
+    occurred = all_us([each.occurred_at for each in events], lambda i: f"{_place(leads, i)}.occurred_at")
+    types = [each.event_type for each in events]
+    channels = [each.channel or "" for each in events]
+    values = [MISSING if each.value is None else round(each.value * VALUE_SCALE) / VALUE_SCALE for each in events]
+    rows = list(zip(lead, _known(leads, events, occurred), occurred, types, channels, values, strict=True))
+    keys = [
+        (i, each.source or "", row[2:] if each.event_id is None else each.event_id)
+        for i, each, row in zip(lead, events, rows, strict=True)
+    ]
+    return sorted(rows if len(set(keys)) == len(keys) else _once(leads, keys, rows))
+
+
+def _known(leads: Sequence[Sequence[Event]], events: Sequence[Event], occurred: list[int]) -> list[int]:
+    """When each event became known: as it occurred, or later when it was received later."""
+    late = [i for i, each in enumerate(events) if each.received_at is not None]
+    if not late:
+        return occurred
+    texts = [events[i].received_at or "" for i in late]
+    known = occurred.copy()
+    for i, received in zip(late, all_us(texts, lambda k: f"{_place(leads, late[k])}.received_at"), strict=True):
+        known[i] = max(known[i], received)
+    return known
+
+
+def _once(leads: Sequence[Sequence[Event]], keys: Sequence[object], rows: Sequence[Row]) -> list[Row]:
+    """Rows without repeats. Raises Refused for a key with two contents."""
+    kept: dict[object, Row] = {}
+    for i, (key, row) in enumerate(zip(keys, rows, strict=True)):
+        other = kept.setdefault(key, row)
+        if other[2:] != row[2:]:
+            where = _place(leads, i).removeprefix("$.")
+            raise Refused("conflict", f"{where}: its event_id is taken by an event with another content")
+        if row < other:
+            kept[key] = row
+    return list(kept.values())
+
+
+def _place(leads: Sequence[Sequence[Event]], i: int) -> str:
+    """Where the i-th event of all stands in the body."""
+    lead = 0
+    while i >= len(leads[lead]):
+        i -= len(leads[lead])
+        lead += 1
+    return f"$.events[{i}]" if len(leads) == 1 else f"$.leads[{lead}].events[{i}]"
 
 
 class Reader:
@@ -74,17 +94,20 @@ class Reader:
         self.codes = {name: code for code, name in enumerate(types)}
         self.bots = bots
 
-    def histories(self, leads: Sequence[list[Row]], valid_from: NDArray[np.int64]) -> Histories:
-        """Histories of leads with one profile version each, valid from `valid_from` (int64[n_leads], µs UTC)."""
-        starts = np.cumsum([0, *map(len, leads)])
-        rows = [row for each in leads for row in each]
-        known, occurred, types, channels, values = zip(*rows, strict=True) if rows else ((),) * 5
+    def histories(self, leads: Sequence[Sequence[Event]], valid_from: NDArray[np.int64]) -> Histories:
+        """Histories of leads with one profile version each, valid from `valid_from` (int64[n_leads], µs UTC).
+
+        Raises Refused as `rows_of` does.
+        """
+        rows = rows_of(leads)
+        lead, known, occurred, types, channels, values = zip(*rows, strict=True) if rows else ((),) * 6
+        starts = np.searchsorted(np.array(lead, np.int64), np.arange(len(leads) + 1))
         codes = _codes(self.codes, types)
         channel_codes = _codes({"": -1}, channels)
         occurred_at = np.array(occurred, dtype=np.int64)
         event_type = np.array([codes[name] for name in types], dtype=np.int32)
         value = np.array(values, dtype=np.float64)
-        value[value == -np.inf] = np.nan
+        value[value == MISSING] = np.nan
         return Histories(
             lead_ids=NOTHING,
             starts=starts,
@@ -104,8 +127,8 @@ def _codes(known: dict[str, int], names: Sequence[str]) -> dict[str, int]:
     """Codes of names: those that are known, and the next free ones for the others.
 
     >>> _codes({"": -1}, ["web", "", "web", "mail"])
-    {'': -1, 'web': 0, 'mail': 1}
+    {'': -1, 'mail': 0, 'web': 1}
     """
-    strangers = dict.fromkeys(name for name in names if name not in known)
+    strangers = sorted(set(names) - known.keys())
     first = max(known.values(), default=-1) + 1
     return known | {name: first + i for i, name in enumerate(strangers)} if strangers else known

@@ -19,12 +19,12 @@ from serving.answers import json
 from serving.body import decode_raw, read
 from serving.doors import Door, needs
 from serving.examples import INGEST
-from serving.live import at
 from serving.openapi import describe, query
 from serving.problems import Refused
 from serving.queries import Query
 from serving.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
 from serving.services import Services
+from serving.times import at
 
 router = APIRouter(route_class=Door)
 SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)

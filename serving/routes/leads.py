@@ -19,7 +19,7 @@ from serving.answers import json
 from serving.body import decode, read
 from serving.doors import Door, caller_of, needs
 from serving.examples import PROFILE
-from serving.live import Live, at
+from serving.live import Live
 from serving.openapi import describe, lead_id, query
 from serving.problems import Refused
 from serving.queries import Query, extra_of
@@ -36,7 +36,7 @@ from serving.schemas import (
 from serving.services import Services
 from serving.stored import score_of
 from serving.story import story_of
-from serving.told import us
+from serving.times import at, us
 
 router = APIRouter(route_class=Door)
 PROFILE_SENT: msgspec.json.Decoder[LeadRequest] = msgspec.json.Decoder(LeadRequest)

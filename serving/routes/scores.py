@@ -15,7 +15,7 @@ from serving.openapi import describe, query
 from serving.queries import Query, extra_of
 from serving.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
 from serving.services import Services
-from serving.told import us
+from serving.times import us
 
 router = APIRouter(route_class=Door)
 ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)

@@ -95,7 +95,7 @@ def test_swaps_under_load(start: Starts, workshop: Workshop, tmp_path: Path, ful
 
 def _probability(artifact: Path) -> float:
     from serving.routes.scores import ONE
-    from serving.told import us
+    from serving.times import us
 
     live, request = Live.load(artifact, "m", "1"), ONE.decode(json.dumps(LEAD).encode())
     as_of = us(request.as_of) if request.as_of else 0

@@ -15,7 +15,7 @@ from schemathesis import GenerationMode
 from serving.app import create_app
 from serving.doors import LockedDoors
 from serving.services import Services
-from serving.told import us
+from serving.times import us
 from tests.serving.inside import Inside
 
 LATE = us(datetime(9999, 12, 31, tzinfo=UTC))

@@ -17,12 +17,12 @@ from data.histories import Histories
 from data.store import Store
 from data.store_door import EventIn
 from features.kernel import Moments
-from serving.live import Live, at
+from serving.live import Live
 from serving.schemas import Extra
 from serving.scorer import Scorer, Trees
 from serving.services import Services
 from serving.stored import score_of
-from serving.told import us
+from serving.times import at, us
 from tests.serving.inside import Inside
 from tests.serving.workshop import Workshop, log_of
 from training.standalone import load
