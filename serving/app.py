@@ -1,12 +1,15 @@
-"""Builds the FastAPI application; everything it needs is passed in."""
+"""The FastAPI application, built from what it needs, and the short way of a request through it."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from data import store_database, store_door, store_leads
 from data.contract import DataError, UsageError
@@ -34,12 +37,65 @@ OF_STATUS = {
 }
 
 
-def create_app(services: Services) -> FastAPI:
+class Application(FastAPI):
+    """FastAPI holds the routes and builds what they declare; a request goes from the gate to its handler directly.
+
+    FastAPI's own way solves dependencies and keeps telemetry and exit stacks that no handler here has, and would cost
+    more than the score. Handlers take the request and the names in its path.
+    """
+
+    def __init__(self, services: Services, routes: list[Any]) -> None:
+        super().__init__(routes=routes, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+        self.state.services = services
+        self.gate = Gate(self.answer, services)
+        self.plain = {
+            (method, each.path): each for each in routes if "{" not in each.path for method in each.methods
+        }  # found without asking one route after the other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.gate(scope, receive, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets the handler of a request's route answer; an error that has a meaning for clients becomes a problem."""
+        scope["app"] = self
+        request = Request(scope, receive, send)
+        try:
+            route, names = self._route(scope)
+            scope["route"] = route
+            response = await route.endpoint(request=request, **names)
+        except Exception as error:
+            response = await self._handler(error)(request, error)
+        await response(scope, receive, send)
+
+    def _route(self, scope: Scope) -> tuple[APIRoute, dict[str, Any]]:
+        """The route of a request and the names in its path. Raises HTTPException 404 or 405."""
+        plain = self.plain.get((scope["method"], scope["path"]))
+        if plain is not None:
+            return plain, {}
+        allowed: set[str] = set()
+        for each in self.routes:
+            match, found = each.matches(scope)
+            if match is Match.FULL and isinstance(each, APIRoute):
+                return each, found["path_params"]
+            if match is Match.PARTIAL:
+                allowed |= getattr(each, "methods", None) or set()
+        if allowed:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
+        raise HTTPException(404)
+
+    def _handler(self, error: Exception) -> Callable[[Request, Exception], Awaitable[Response]]:
+        """What answers for an error. Raises the error itself when nothing does: the gate knows what to say."""
+        for kind in type(error).__mro__:
+            if kind in self.exception_handlers:
+                return self.exception_handlers[kind]  # type: ignore[return-value]
+        raise error
+
+
+def create_app(services: Services) -> Application:
     """The application. Raises ValueError for a route that declares no role: it would let everyone in."""
     # Given flat: included routers would be asked one after the other for every request.
     routes = [route for noun in (scores, events, leads, operations) for route in noun.router.routes]
-    app = FastAPI(routes=routes, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.services = services
+    app = Application(services, routes)
     for route in app.routes:
         if not isinstance(route, APIRoute) or needed_by(route.endpoint) is None:
             raise ValueError(f"route {getattr(route, 'path', route)} declares no role; decorate it with @needs")
@@ -47,7 +103,6 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     for kind, _ in CODES:
         app.add_exception_handler(kind, _store)
-    app.add_middleware(Gate, services=services)
     return app
 
 

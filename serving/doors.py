@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, Protocol
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from serving.problems import Refused
@@ -87,20 +86,6 @@ def needs(role: Needs) -> Callable[[Handler], Handler]:
         return guarded
 
     return declare
-
-
-class Door(APIRoute):
-    """A route whose handler takes the request and the names in its path: nothing for FastAPI to solve or to check."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Called once for each route."""
-        endpoint = self.endpoint
-
-        async def handle(request: Request) -> Response:
-            answer: Response = await endpoint(request=request, **request.path_params)
-            return answer
-
-        return handle
 
 
 def needed_by(endpoint: Any) -> str | None:

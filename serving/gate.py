@@ -26,17 +26,15 @@ ALWAYS = ("/v2/health/live", "/v2/health/ready", "/metrics")
 
 
 class Gate:
-    """ASGI middleware around all routes."""
+    """Around all routes."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self.app = app
         self.services = services
         self.in_work = 0
+        services.gauges.in_work.set_function(lambda: self.in_work)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         visit = Visit(scope, send, self.services.draining.is_set())
         if self.in_work >= self.services.limits.at_once and scope["path"] not in ALWAYS:
             await visit.refuse("busy", "too many requests at once; try again in a second")
@@ -46,7 +44,6 @@ class Gate:
 
     async def _work(self, visit: Visit, receive: Receive) -> None:
         self.in_work += 1
-        self.services.gauges.in_work.set(self.in_work)
         try:
             await self.app(visit.scope, receive, visit.send)
         except ClientDisconnect:
@@ -57,7 +54,6 @@ class Gate:
                 await visit.refuse("internal", "an error of the server; the log has it by this request_id")
         finally:
             self.in_work -= 1
-            self.services.gauges.in_work.set(self.in_work)
 
     def _note(self, visit: Visit) -> None:
         took = time.perf_counter() - visit.began

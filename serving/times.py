@@ -76,7 +76,7 @@ def _read(content, out):  # type: ignore[no-untyped-def]
             at += 1
             while scale > 1 and ord("0") <= content[at] <= ord("9"):
                 scale //= 10
-                fraction += (np.int64(content[at]) - ord("0")) * scale
+                fraction += (int(content[at]) - ord("0")) * scale
                 at += 1
         east = NONE if content[at - 1] == ord(".") else 0
         if content[at] == ord("Z"):

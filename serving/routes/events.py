@@ -17,7 +17,7 @@ from data.store_rejected import RejectedEvent as Kept
 from serving import once
 from serving.answers import json
 from serving.body import decode_raw, read
-from serving.doors import Door, needs
+from serving.doors import needs
 from serving.examples import INGEST
 from serving.openapi import describe, query
 from serving.problems import Refused
@@ -26,7 +26,7 @@ from serving.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEv
 from serving.services import Services
 from serving.times import at
 
-router = APIRouter(route_class=Door)
+router = APIRouter()
 SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
 AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
 FIELDS = frozenset(EventIn.__slots__)

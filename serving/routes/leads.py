@@ -17,7 +17,7 @@ from data.store_listing import Filters, Listed
 from serving import once
 from serving.answers import json
 from serving.body import decode, read
-from serving.doors import Door, caller_of, needs
+from serving.doors import caller_of, needs
 from serving.examples import PROFILE
 from serving.live import Live
 from serving.openapi import describe, lead_id, query
@@ -38,7 +38,7 @@ from serving.stored import score_of
 from serving.story import story_of
 from serving.times import at, us
 
-router = APIRouter(route_class=Door)
+router = APIRouter()
 PROFILE_SENT: msgspec.json.Decoder[LeadRequest] = msgspec.json.Decoder(LeadRequest)
 OBJECTION: msgspec.json.Decoder[ObjectionRequest] = msgspec.json.Decoder(ObjectionRequest)
 LEAD = lead_id()

@@ -7,13 +7,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 
 from serving.answers import json
-from serving.doors import Door, needs
+from serving.doors import needs
 from serving.openapi import describe, document
 from serving.problems import Refused
 from serving.schemas import Health, ModelAnswer
 from serving.services import Services
 
-router = APIRouter(route_class=Door)
+router = APIRouter()
 
 
 @router.get("/v2/health/live", openapi_extra=describe(Health))

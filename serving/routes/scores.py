@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from serving.answers import json, many, single
 from serving.body import decode, read
-from serving.doors import Door, needs
+from serving.doors import needs
 from serving.examples import BATCH, LEAD
 from serving.live import Live
 from serving.openapi import describe, query
@@ -17,7 +17,7 @@ from serving.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, Score
 from serving.services import Services
 from serving.times import us
 
-router = APIRouter(route_class=Door)
+router = APIRouter()
 ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)
 MANY: msgspec.json.Decoder[BatchRequest] = msgspec.json.Decoder(BatchRequest)
 NOTHING = Extra()
