@@ -85,17 +85,22 @@ class AuditSection(Section):
 
 
 class ThresholdSection(Section):
-    """`[thresholds.mql]`, `[thresholds.sql]`: by promised precision, or by what sales can take per week."""
+    """`[thresholds.mql]`, `[thresholds.sql]`: by precision, by weekly capacity, by both or by value."""
 
     precision: float | None = Field(None, gt=0, lt=1, description="share of leads above that is promised to convert")
     confidence: float = Field(0.95, gt=0, lt=1, description="confidence of a promised precision")
     per_week: float | None = Field(None, gt=0, description="leads that can be worked per week")
+    value: float | None = Field(None, gt=0, description="what a win is worth; goes with cost")
+    cost: float | None = Field(None, gt=0, description="what a touch costs, in the same currency")
 
     @model_validator(mode="after")
     def one_rule(self) -> Self:
         """A threshold follows one rule."""
-        if (self.precision is None) == (self.per_week is None):
-            raise ValueError("give either precision or per_week")
+        by_volume, by_value = (self.precision, self.per_week) != (None, None), self.value is not None
+        if by_value != (self.cost is not None) or by_volume == by_value:
+            raise ValueError("give precision, per_week or both, or value and cost")
+        if self.value is not None and self.cost is not None and self.cost >= self.value:
+            raise ValueError("cost must lie below value, or no lead is worth a touch")
         return self
 
 
@@ -168,7 +173,7 @@ class Settings(BaseSettings):
             "n_jobs": self.jobs,
         }
         stages = (("MQL", self.thresholds.mql), ("SQL", self.thresholds.sql))
-        promises = tuple(Promise(stage, each.precision, each.confidence, each.per_week) for stage, each in stages)
+        promises = tuple(Promise(stage, **each.model_dump()) for stage, each in stages)
         return TrainingPlan(
             training.newest_share, training.fewest_positives, parameters, promises, training.model, training.twin
         )
@@ -233,8 +238,8 @@ def _nearest(loc: tuple[int | str, ...]) -> str:
 def keys() -> list[str]:
     """Every key that can be set, dotted; a target's own keys stand below `targets.NAME`.
 
-    >>> [key for key in keys() if key.startswith("thresholds.mql")]
-    ['thresholds.mql.precision', 'thresholds.mql.confidence', 'thresholds.mql.per_week']
+    >>> [key.rpartition(".")[2] for key in keys() if key.startswith("thresholds.mql")]
+    ['precision', 'confidence', 'per_week', 'value', 'cost']
     """
     return list(_keys(Settings, ""))
 

@@ -40,6 +40,36 @@ REFUSAL = {
     ("capacity", "de"): "Es gibt keine Schwelle für {stage}: "
     "Mehr als {target} Leads pro Woche teilen sich die höchste Wahrscheinlichkeit.",
 }
+MIX = {
+    "en": "No more than {most} leads a week come up there. ",
+    "de": "Dort kommen höchstens {most} Leads pro Woche zusammen. ",
+}
+MIX_REFUSAL = {
+    "en": "There is no {stage} threshold above which {target} are proven to convert within {days} days and no more than "
+    "{most} leads a week come up.",
+    "de": "Es gibt keine Schwelle für {stage}, ab der {target} belegt innerhalb von {days} Tagen konvertieren und höchstens "
+    "{most} Leads pro Woche zusammenkommen.",
+}
+PROFIT = {
+    "en": " At {win} a win and {touch} a touch they earn {profit} a week (95 % interval {low} to {high}).",
+    "de": " Bei {win} je Abschluss und {touch} je Kontakt bringen sie {profit} pro Woche "
+    "(95-%-Intervall {low} bis {high}).",
+}
+RECORD = {
+    "en": " Made at earlier dates, the promise would have held in {held} of {of} periods that followed.",
+    "de": " Zu früheren Zeitpunkten gegeben, hätte das Versprechen in {held} von {of} folgenden Zeiträumen gehalten.",
+}
+WIDENED = {
+    "en": " It rests on the newest labels alone, because drift broke what all of them said.",
+    "de": " Es beruht nur auf den neuesten Ergebnissen, weil eine Verschiebung die Aussage aller gebrochen hat.",
+}
+WITHDRAWN = {
+    "en": "The promise for {stage}, that {target} convert within {days} days, is withdrawn: the newest leads broke it, "
+    "and the {recent} newest labels do not prove it anew. Promise less, or train again when more are known.",
+    "de": "Das Versprechen für {stage}, dass {target} innerhalb von {days} Tagen konvertieren, ist zurückgezogen: Die "
+    "jüngsten Leads haben es gebrochen, und die {recent} neuesten Ergebnisse belegen es nicht neu. Weniger versprechen "
+    "oder später neu trainieren.",
+}
 REMEDY = {
     "en": ("At the precision seen so far it takes about {missing} more.", "Promise less, or improve the model."),
     "de": (
@@ -71,13 +101,37 @@ def sentence(threshold: Threshold, days: int, language: Language = "en") -> str:
         "selected": _number(threshold.selected, language),
         "converted": _number(threshold.converted, language),
         "missing": _number(threshold.missing_labels or 0, language),
+        "most": _number(threshold.per_week or 0.0, language),
+        **_money(threshold, language),
+        **_history(threshold, language),
     }
     return _text(threshold, language).format(**words)
 
 
+def _money(threshold: Threshold, language: Language) -> dict[str, str]:
+    amounts = (threshold.win or 0.0, threshold.touch or 0.0, *(threshold.profit_per_week or (0.0, 0.0, 0.0)))
+    names = ("win", "touch", "profit", "low", "high")
+    return {name: _number(amount, language) for name, amount in zip(names, amounts, strict=True)}
+
+
+def _history(threshold: Threshold, language: Language) -> dict[str, str]:
+    record = threshold.record or {}
+    names = {"held": "held", "of": "of", "recent": "recent_labels"}
+    return {name: _number(record.get(key) or 0, language) for name, key in names.items()}
+
+
 def _text(threshold: Threshold, language: Language) -> str:
+    record = threshold.record or {}
     if threshold.probability is not None:
-        return FROM[language] + PROMISE[threshold.rule, language] + EXPECT[language]
+        mix = MIX[language] if threshold.per_week is not None else ""
+        profit = PROFIT[language] if threshold.profit_per_week is not None else ""
+        told = RECORD[language] if record.get("of") else ""
+        widened = WIDENED[language] if record.get("action") == "widened" else ""
+        return FROM[language] + PROMISE[threshold.rule, language] + mix + EXPECT[language] + profit + told + widened
+    if record.get("action") == "withdrawn":
+        return WITHDRAWN[language]
+    if threshold.rule == "precision" and threshold.per_week is not None and threshold.missing_labels is None:
+        return MIX_REFUSAL[language]
     if threshold.rule != "precision":
         return REFUSAL[threshold.rule, language]
     return REFUSAL["precision", language] + REMEDY[language][threshold.missing_labels is None]

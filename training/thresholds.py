@@ -59,7 +59,9 @@ class Threshold:
     """The probability from which a stage begins, what it promises and on what evidence.
 
     `target` is the promised precision, or the leads per week that sales can take, or the cost of a touch as a share of
-    the value of a win. `confidence` belongs to a precision. `probability` is None when the promise cannot be made; then
+    the value of a win. A mix promises a precision and no more than `per_week` leads. `win` and `touch` are amounts of
+    money of a value. `record` says how past promises would have held (see training/track_record.py). `confidence`
+    belongs to a precision. `probability` is None when the promise cannot be made; then
     `missing_labels` says about how many more labelled leads it takes at the precision seen, None if none would help.
     Of `labels` leads, `selected` lay at or above, of whom `converted` did.
     """
@@ -75,6 +77,26 @@ class Threshold:
     leads_per_week: float
     wins_per_week: float
     missing_labels: int | None = None
+    per_week: float | None = None
+    win: float | None = None
+    touch: float | None = None
+    record: Mapping[str, Any] | None = None
+
+    @property
+    def profit_per_week(self) -> tuple[float, float, float] | None:
+        """What touching the leads above earns in a week, with its 95 % interval; None without amounts or evidence.
+
+        The interval is that of the precision among the labels, exact for a threshold chosen without looking at them.
+
+        >>> Threshold("SQL", "value", 0.1, None, 0.1, 900, 100, 40, 20.0, 8.0, win=1000, touch=100).profit_per_week
+        (6000.0, 4066.0, 8056.0)
+        """
+        if self.win is None or self.touch is None or not self.selected:
+            return None
+        seen = self.converted / self.selected
+        shares = (seen, *binomial_interval(seen, self.selected).tolist())
+        low_to_high = [round(self.leads_per_week * (share * self.win - self.touch), 0) for share in shares]
+        return low_to_high[0], low_to_high[1], low_to_high[2]
 
     @property
     def expected_precision(self) -> float | None:
@@ -94,8 +116,18 @@ def threshold_from(values: Mapping[str, Any]) -> Threshold:
         raise DataError(f"threshold {dict(values)!r} does not fit ({error}); train the model again") from None
 
 
-def by_precision(stage: str, labels: Labels, flow: Flow, precision: float, confidence: float = CONFIDENCE) -> Threshold:
+def by_precision(
+    stage: str,
+    labels: Labels,
+    flow: Flow,
+    precision: float,
+    confidence: float = CONFIDENCE,
+    per_week: float | None = None,
+) -> Threshold:
     """The lowest threshold above which at least `precision` of leads convert, with `confidence`; none if unproven.
+
+    With `per_week` (a mix) the lowest one of those proven that also lets through no more leads than that a week: the
+    proof holds for every cut that was certified, so the choice among them is free.
 
     Learn then test (Angelopoulos et al., 2021): cuts are ranks fixed beforehand, tested from the strictest to the
     laxest by the exact binomial tail. A fifth of the permitted error begins at each of five starts and is carried on as
@@ -109,11 +141,17 @@ def by_precision(stage: str, labels: Labels, flow: Flow, precision: float, confi
     error = (1 - confidence) / STARTS
     cuts, selected, converted = _cuts(labels, int(np.ceil(np.log(error) / np.log(precision))))
     certified = _fallback(_tail(converted, selected, precision), error)
+    if per_week is not None and certified.any():
+        _check_amount("capacity", per_week)
+        certified &= np.array([flow.above(float(each))[0] <= per_week for each in cuts])
+        if not certified.any():
+            return _refused(stage, precision, confidence, len(labels.p), None, per_week)
     if not certified.any():
         missing = _missing_labels(selected, converted, len(labels.p), precision, error)
-        return Threshold(stage, "precision", precision, confidence, None, len(labels.p), 0, 0, 0.0, 0.0, missing)
+        return _refused(stage, precision, confidence, len(labels.p), missing, per_week)
     lowest = float(cuts[certified][-1])
-    return Threshold(stage, "precision", precision, confidence, lowest, *_evidence(lowest, labels, flow))
+    evidence = _evidence(lowest, labels, flow)
+    return Threshold(stage, "precision", precision, confidence, lowest, *evidence, per_week=per_week)
 
 
 def by_capacity(stage: str, labels: Labels, flow: Flow, per_week: float) -> Threshold:
@@ -141,7 +179,8 @@ def by_value(stage: str, labels: Labels, flow: Flow, win: float, touch: float) -
         raise UsageError(
             f"cost of a touch {touch:g} is not below the value of a win {win:g}: no lead is worth it; correct one"
         )
-    return Threshold(stage, "value", touch / win, None, touch / win, *_evidence(touch / win, labels, flow))
+    share = touch / win
+    return Threshold(stage, "value", share, None, share, *_evidence(share, labels, flow), win=win, touch=touch)
 
 
 def one_per_lead(lead: NDArray[Any], time: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:
@@ -203,6 +242,13 @@ def _cuts(labels: Labels, fewest: int) -> tuple[Array, Array, Array]:
     selected = np.unique(np.searchsorted(-scores, -scores[ranks - 1], side="right"))
     cuts = np.append(np.nextafter(scores, 1.0), 0.0)[selected]
     return cuts, selected.astype(np.float64), np.cumsum(labels.y[order])[selected - 1]
+
+
+def _refused(
+    stage: str, precision: float, confidence: float, labels: int, missing: int | None, per_week: float | None
+) -> Threshold:
+    nothing = (0, 0, 0.0, 0.0)
+    return Threshold(stage, "precision", precision, confidence, None, labels, *nothing, missing, per_week)
 
 
 def _starts(cuts: int) -> list[int]:

@@ -23,7 +23,8 @@ from training.logits import Array
 from training.model import LeadConversionClassifier
 from training.sample import Sample
 from training.standalone import calibrated
-from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precision, one_per_lead
+from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precision, by_value, one_per_lead
+from training.track_record import Story, with_record
 
 RECENT_DAYS = 84
 AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
@@ -33,12 +34,25 @@ Classifier = LeadConversionClassifier | HazardClassifier
 
 @dataclass(frozen=True)
 class Promise:
-    """What a stage's threshold is asked to keep: a precision with a confidence, or a weekly volume."""
+    """What a stage's threshold is asked to keep: a precision with a confidence, a weekly volume, both, or a value.
+
+    value, cost: what a win is worth and what a touch costs, in one currency.
+    """
 
     stage: str
     precision: float | None = None
     confidence: float = 0.95
     per_week: float | None = None
+    value: float | None = None
+    cost: float | None = None
+
+    def threshold(self, labels: Labels, flow: Flow) -> Threshold:
+        """The threshold that keeps it, or that says why there is none."""
+        if self.precision is not None:
+            return by_precision(self.stage, labels, flow, self.precision, self.confidence, self.per_week)
+        if self.value is not None and self.cost is not None:
+            return by_value(self.stage, labels, flow, self.value, self.cost)
+        return by_capacity(self.stage, labels, flow, self.per_week or 0.0)
 
 
 @dataclass(frozen=True)
@@ -169,7 +183,8 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     rows = one_per_lead(mature.lead, mature.as_of)
     labels = Labels(oof[rows], mature.y[rows])
     flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
-    thresholds = tuple(_threshold(each, labels, flow) for each in plan.promises)
+    story = Story(oof, mature.y, mature.lead, mature.as_of, sample.horizon_days)
+    thresholds = tuple(with_record(story, flow, labels, each.threshold) for each in plan.promises)
     evidence = evidence_of(oof, mature.y, mature.weight, mature.lead)
     return Fitted(model, labels, flow, thresholds, evidence)
 
@@ -207,9 +222,3 @@ def flow_of(sample: Sample, predict: Callable[[Sample], Array]) -> Flow:
     before = np.unique(sample.lead[sample.as_of <= since])
     new = len(np.setdiff1d(np.unique(sample.lead[sample.as_of > since]), before))
     return Flow(predict(recent), max(new, 1) / (RECENT_DAYS / 7))
-
-
-def _threshold(promise: Promise, labels: Labels, flow: Flow) -> Threshold:
-    if promise.precision is not None:
-        return by_precision(promise.stage, labels, flow, promise.precision, promise.confidence)
-    return by_capacity(promise.stage, labels, flow, promise.per_week or 0.0)

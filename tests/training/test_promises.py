@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from training.promises import Language, sentence
-from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precision
+from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precision, by_value
 
 RNG = np.random.default_rng(0)
 P = RNG.beta(1, 6, 4_000)
@@ -21,6 +21,34 @@ THRESHOLDS: dict[str, Threshold] = {
     "no precision yet": by_precision("SQL", FEW, FLOW, 0.3),
     "no precision ever": by_precision("SQL", LABELS, FLOW, 0.97),
     "capacity": by_capacity("SQL", LABELS, FLOW, 12.5),
+    "mix": by_precision("SQL", LABELS, FLOW, 0.25, per_week=20),
+    "value": by_value("SQL", LABELS, FLOW, 4_000, 800),
+    "withdrawn": Threshold(
+        "SQL",
+        "precision",
+        0.3,
+        0.95,
+        None,
+        900,
+        0,
+        0,
+        0.0,
+        0.0,
+        record={"held": 3, "of": 4, "action": "withdrawn", "recent_labels": 400},
+    ),
+    "widened": Threshold(
+        "SQL",
+        "precision",
+        0.3,
+        0.95,
+        0.4,
+        900,
+        90,
+        45,
+        9.0,
+        4.5,
+        record={"held": 3, "of": 4, "action": "widened", "recent_labels": 400},
+    ),
     "no capacity": by_capacity("SQL", LABELS, Flow(np.full(100, 0.2), 300.0), 1.0),
 }
 
@@ -49,6 +77,13 @@ def test_a_refusal_says_how_many_labels_are_missing_or_that_labels_will_not_help
     assert f"{wanting.missing_labels:,} more" in sentence(wanting, 30)
     assert hopeless.missing_labels is None
     assert "Promise less" in sentence(hopeless, 30)
+
+
+def test_mix_value_and_record_are_told() -> None:
+    assert "No more than 20 leads a week" in sentence(THRESHOLDS["mix"], 30)
+    assert "95 % interval" in sentence(THRESHOLDS["value"], 30)
+    assert "held in 3 of 4 periods" in sentence(THRESHOLDS["widened"], 30)
+    assert "is withdrawn" in sentence(THRESHOLDS["withdrawn"], 30)
 
 
 def test_german_writes_numbers_as_germans_do() -> None:
