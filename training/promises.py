@@ -45,10 +45,10 @@ MIX = {
     "de": "Dort kommen höchstens {most} Leads pro Woche zusammen. ",
 }
 MIX_REFUSAL = {
-    "en": "There is no {stage} threshold above which {target} are proven to convert within {days} days and no more than "
-    "{most} leads a week come up.",
-    "de": "Es gibt keine Schwelle für {stage}, ab der {target} belegt innerhalb von {days} Tagen konvertieren und höchstens "
-    "{most} Leads pro Woche zusammenkommen.",
+    "en": "There is no {stage} threshold above which {target} are proven to convert within {days} days "
+    "and no more than {most} leads a week come up.",
+    "de": "Es gibt keine Schwelle für {stage}, ab der {target} belegt innerhalb von {days} Tagen konvertieren "
+    "und höchstens {most} Leads pro Woche zusammenkommen.",
 }
 PROFIT = {
     "en": " At {win} a win and {touch} a touch they earn {profit} a week (95 % interval {low} to {high}).",
