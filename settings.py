@@ -68,6 +68,9 @@ class TrainingSection(Section):
     twin: Literal["auto", "yes", "no"] = Field(
         "no", description="whether as many extremely randomised trees are averaged in; auto: where they help"
     )
+    newest_step: Literal["auto", "yes", "no"] = Field(
+        "auto", description="whether the intercept steps after the newest moments; auto: where that helps"
+    )
     folds: int = Field(5, ge=2, le=20, description="models that are averaged, each leaving out one fold of leads")
     learning_rate: float = Field(0.03, gt=0, le=1, description="LightGBM learning rate")
     num_leaves: int = Field(7, ge=2, le=1024, description="leaves per tree")
@@ -175,7 +178,13 @@ class Settings(BaseSettings):
         stages = (("MQL", self.thresholds.mql), ("SQL", self.thresholds.sql))
         promises = tuple(Promise(stage, **each.model_dump()) for stage, each in stages)
         return TrainingPlan(
-            training.newest_share, training.fewest_positives, parameters, promises, training.model, training.twin
+            training.newest_share,
+            training.fewest_positives,
+            parameters,
+            promises,
+            training.model,
+            training.twin,
+            training.newest_step,
         )
 
     def catalogue(self, log: EventLog) -> list[Definition]:

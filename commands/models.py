@@ -38,7 +38,8 @@ def train(
         take_in(screen, store, workspace.log_path)
     made = build(screen, workspace, cluster)
     refuse_leaks(screen, workspace, allow or [])
-    with screen.stages(STAGES + (recipe.tuning_minutes > 0) + ("auto" in (recipe.model, recipe.twin))) as say:
+    compares = "auto" in (recipe.model, recipe.twin, recipe.newest_step)
+    with screen.stages(STAGES + (recipe.tuning_minutes > 0) + compares) as say:
         outcome = train_and_register(
             made, settings.training_plan, var, settings.model_dump(mode="json"), settings.training.tuning_minutes, say
         )

@@ -21,6 +21,8 @@ FEWEST_CONVERTED = 16
 """Converted leads of a step. A logit's standard error is about 1 / sqrt(16) = 1/4, and half of it is taken over."""
 PRIOR = 1.0
 """Strength of the pull towards "change nothing", in leads."""
+NEWEST = 0.1
+"""Share of moments whose out-of-fold residuals speak for what comes next."""
 ITERATIONS, STRIDE = 100, 1.0
 
 
@@ -97,6 +99,17 @@ def rolling_steps(rows: Matured, edges: NDArray[np.int64], share: float = SHARE)
         expected, observed = (float(np.average(each, weights=fresh.weight)) for each in (expit(z), fresh.y))
         shift, since = shift + step, edge
         yield Step(edge, len(np.unique(fresh.lead)), fresh.converted, expected, observed, step, shift)
+
+
+def newest_step(p: Array, y: Array, weight: Array, lead: NDArray[Any], as_of: NDArray[np.int64]) -> float:
+    """Half of the step in log-odds that the newest tenth of moments (n) asks for, from out-of-fold probabilities p.
+
+    0 where fewer than FEWEST_CONVERTED leads have converted there.
+    """
+    newest = as_of >= np.quantile(as_of, 1 - NEWEST, method="lower")
+    if len(np.unique(lead[newest & (y > 0)])) < FEWEST_CONVERTED:
+        return 0.0
+    return SHARE * offset(logit(p[newest]), y[newest], independent(weight[newest], lead[newest]))
 
 
 def offset(z: Array, y: Array, weight: Array) -> float:

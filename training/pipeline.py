@@ -278,6 +278,8 @@ def _log(
     mlflow.log_artifacts(str(report), "report")
     mlflow.log_dict(training_set.recipe, "recipe.json")
     mlflow.log_dict(json.loads(json.dumps(account.evaluation.to_dict())), "evaluation.json")
+    for each in account.trials:
+        mlflow.log_metrics({f"trial.{each.name.partition(' ')[0]}.{key}": getattr(each, key) for key in ("gain", "se")})
     mlflow.log_dict({"trials": [{**asdict(each), "accepted": each.accepted} for each in account.trials]}, "trials.json")
 
 

@@ -8,7 +8,7 @@ from data.contract import DataError
 from training.calibration import Verdict, gain_and_error
 from training.logits import Array, logit, row_losses
 from training.sample import Sample
-from training.train import Say, Split, TrainingPlan, fit_model, split_by_time
+from training.train import Say, Split, TrainingPlan, fit_model, split_by_time, step_of
 
 FORWARD_SHARE, FOLDS = 0.25, 2
 
@@ -21,7 +21,7 @@ def choose(
     A candidate is taken when its log-loss on the newest quarter of the past is lower by more than one standard error,
     clustered by lead. The judging slice has no say. Models of two folds stand for those of all folds.
     """
-    if "auto" not in (plan.model, plan.twin):
+    if "auto" not in (plan.model, plan.twin, plan.newest_step):
         return plan, ()
     say("comparing kinds of model on the past")
     best = plan.decided
@@ -34,6 +34,10 @@ def choose(
     if plan.twin == "auto":
         best, more = _tried(split, best, "twin", "yes")
         verdicts += more
+    if plan.newest_step == "auto":
+        verdict = _step_tried(split, best)
+        best = replace(best, newest_step="yes") if verdict.accepted else best
+        verdicts += (verdict,)
     return best, verdicts
 
 
@@ -58,7 +62,18 @@ def _tried(split: Split, plan: TrainingPlan, key: str, value: str) -> tuple[Trai
     return (other if verdict.accepted else plan), (verdict,)
 
 
+def _step_tried(split: Split, plan: TrainingPlan) -> Verdict:
+    """What a step of the intercept after the newest moments saves; the same model is judged with and without."""
+    rows, model = split.judged, fit_model(split.past, _quick(plan))
+    z = logit(model.predict_proba(rows.features)[:, 1])
+    saved = row_losses(rows.y, z) - row_losses(rows.y, z + step_of(model, split.past, plan))
+    return Verdict("newest_step = yes", *gain_and_error(saved, rows.weight, rows.lead))
+
+
+def _quick(plan: TrainingPlan) -> TrainingPlan:
+    return replace(plan, parameters={**plan.parameters, "n_folds": FOLDS})
+
+
 def _losses(split: Split, plan: TrainingPlan) -> Array:
-    quick = replace(plan, parameters={**plan.parameters, "n_folds": FOLDS})
-    p = fit_model(split.past, quick).predict_proba(split.judged.features)[:, 1]
+    p = fit_model(split.past, _quick(plan)).predict_proba(split.judged.features)[:, 1]
     return row_losses(split.judged.y, logit(p))

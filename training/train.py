@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, DataError
 from training.baselines import BASELINES
+from training.calibration import Calibrator
 from training.evaluation import Evaluation, evaluate, evaluate_groups
 from training.evidence import Evidence, evidence_of
 from training.folds import before_cut, newest_slice
 from training.hazard import HazardClassifier
+from training.intercept import newest_step
 from training.logits import Array
 from training.model import LeadConversionClassifier
+from training.recalibration import composed
 from training.sample import Sample
 from training.standalone import calibrated
 from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precision, by_value, one_per_lead
@@ -60,7 +63,8 @@ class TrainingPlan:
     """How to train: share of the newest moments that judge, the classifier's parameters, the promises.
 
     model: `fixed` learns from mature moments, `hazard` from open ones too. twin: whether half of the trees are
-    extremely randomised. `auto` leaves it to training/selection.py.
+    extremely randomised. newest_step: whether the intercept takes a step after the newest moments. `auto` leaves it
+    to training/selection.py.
     """
 
     newest_share: float = 0.2
@@ -69,6 +73,7 @@ class TrainingPlan:
     promises: Sequence[Promise] = ()
     model: Literal["auto", "hazard", "fixed"] = "fixed"
     twin: Literal["auto", "yes", "no"] = "no"
+    newest_step: Literal["auto", "yes", "no"] = "no"
 
     @property
     def decided(self) -> TrainingPlan:
@@ -77,6 +82,7 @@ class TrainingPlan:
             self,
             model="fixed" if self.model == "auto" else self.model,
             twin="no" if self.twin == "auto" else self.twin,
+            newest_step="no" if self.newest_step == "auto" else self.newest_step,
         )
 
     @property
@@ -178,8 +184,7 @@ def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array
 def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     """Fits the recipe on all rows, and thresholds on one out-of-fold prediction per lead of the mature ones."""
     model, mature = fit_model(sample, plan), sample.of(sample.mature)
-    raw = model.oof_raw_[learnt_from(sample, plan).mature]
-    oof = calibrated(raw, model.calibrator_.to_dict())
+    oof = out_of_fold(model, sample, plan)
     rows = one_per_lead(mature.lead, mature.as_of)
     labels = Labels(oof[rows], mature.y[rows])
     flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
@@ -189,8 +194,28 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     return Fitted(model, labels, flow, thresholds, evidence)
 
 
+def out_of_fold(model: Classifier, sample: Sample, plan: TrainingPlan) -> Array:
+    """Calibrated probabilities of the mature rows of a sample, by boosters that did not see their leads."""
+    return calibrated(model.oof_raw_[learnt_from(sample, plan).mature], model.calibrator_.to_dict())
+
+
 def fit_model(sample: Sample, plan: TrainingPlan) -> Classifier:
     """The classifier of a plan, fitted on those rows of a sample that it can learn from."""
+    model = _fitted(sample, plan)
+    if plan.newest_step == "yes":
+        step = Calibrator("newest step", 1.0, 1.0, step_of(model, sample, plan))
+        model.calibrator_ = composed(model.calibrator_, step)
+        model.calibration_choice_ = replace(model.calibration_choice_, calibrator=model.calibrator_)
+    return model
+
+
+def step_of(model: Classifier, sample: Sample, plan: TrainingPlan) -> float:
+    """The step in log-odds that the newest mature rows of a sample ask for, of a model fitted to it."""
+    rows = sample.of(sample.mature)
+    return newest_step(out_of_fold(model, sample, plan), rows.y, rows.weight, rows.lead, rows.as_of)
+
+
+def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
     parameters, rows = {**plan.parameters, "twin": plan.twin == "yes"}, learnt_from(sample, plan)
     if plan.model == "hazard":
         return HazardClassifier(**parameters).fit(

@@ -9,19 +9,21 @@ import pytest
 
 from tests.training.test_train import PLAN, WINDOW, funnel
 from training.hazard import HazardClassifier
+from training.logits import logit, row_losses
 from training.model import LeadConversionClassifier
+from training.sample import Sample
 from training.selection import choose, sentence
 from training.train import TrainingPlan, fit_champion, fit_model, split_by_time
 
-AUTO = replace(PLAN, model="auto", twin="auto")
+AUTO = replace(PLAN, model="auto", twin="auto", newest_step="auto")
 
 
 def test_both_candidates_are_tried_on_the_past_and_told_of_either_way() -> None:
     said: list[str] = []
     split = split_by_time(funnel(), PLAN, WINDOW)
     plan, trials = choose(split.past, AUTO, WINDOW, said.append)
-    assert [each.name for each in trials] == ["model = hazard", "twin = yes"]
-    assert [plan.model == "hazard", plan.twin == "yes"] == [each.accepted for each in trials]
+    assert [each.name for each in trials] == ["model = hazard", "twin = yes", "newest_step = yes"]
+    assert [plan.model == "hazard", plan.twin == "yes", plan.newest_step == "yes"] == [each.accepted for each in trials]
     assert said == ["comparing kinds of model on the past"]
     assert all("leads that came later" in sentence(each) for each in trials)
 
@@ -34,8 +36,36 @@ def test_a_candidate_must_be_better_by_more_than_one_standard_error(
     monkeypatch.setattr("training.selection._losses", lambda split, plan: np.zeros(len(split.judged)))
     split = split_by_time(funnel(), PLAN, WINDOW)
     plan, trials = choose(split.past, AUTO, WINDOW)
-    assert (plan.model, plan.twin) == (("hazard", "yes") if taken else ("fixed", "no"))
-    assert [each.accepted for each in trials] == [taken, taken]
+    expected = ("hazard", "yes", "yes") if taken else ("fixed", "no", "no")
+    assert (plan.model, plan.twin, plan.newest_step) == expected
+    assert [each.accepted for each in trials] == [taken] * 3
+
+
+def falling() -> Sample:
+    """A funnel of which fewer and fewer leads convert; leads themselves show nothing of it."""
+    sample, rng = funnel(leads=3_000), np.random.default_rng(3)
+    day = sample.as_of / 86_400e6
+    lost = rng.random(3_000)[np.unique(sample.lead, return_inverse=True)[1]] < np.clip(day - 120, 0, None) / 220
+    return replace(
+        sample,
+        y=np.where(lost & (sample.y > 0), 0.0, sample.y),
+        event_days=np.where(lost, np.nan, sample.event_days),
+    )
+
+
+def test_the_intercept_steps_after_a_trend_and_is_judged_the_better_for_it() -> None:
+    split = split_by_time(falling(), PLAN, WINDOW)
+    plan, (trial,) = choose(split.past, replace(PLAN, newest_step="auto"), WINDOW)
+    assert trial.name == "newest_step = yes"
+    assert trial.accepted
+    assert plan.newest_step == "yes"
+    with_step, without = (fit_model(split.past, each) for each in (plan, PLAN))
+    assert with_step.calibrator_.c < without.calibrator_.c - 0.1
+    rows = split.judged
+    losses = [
+        row_losses(rows.y, logit(each.predict_proba(rows.features)[:, 1])).mean() for each in (with_step, without)
+    ]
+    assert losses[0] < losses[1]
 
 
 def test_what_is_named_is_not_tried() -> None:
