@@ -107,19 +107,24 @@ def recheck(threshold: Threshold, labels: Labels, flow: Flow) -> Threshold:
     """A threshold after recalibration: the same promise, its evidence and its volume from the labels since training.
 
     A probability means the same as before, so a cut by precision or by value stays where it was, and one by capacity is
-    drawn again. A precision that the labels refute (95 % interval) is withdrawn.
+    drawn again; a mix rises where it would now let through more than its leads per week. A precision that the labels
+    refute (95 % interval) is withdrawn.
     """
     if threshold.rule == "capacity":
         return by_capacity(threshold.stage, labels, flow, threshold.target)
     if threshold.probability is None:
         return threshold
-    above = labels.p >= threshold.probability
+    probability = threshold.probability
+    if threshold.per_week is not None:
+        room = by_capacity(threshold.stage, labels, flow, threshold.per_week).probability
+        probability = 1.0 if room is None else max(probability, room)
+    above = labels.p >= probability
     selected, converted = int(above.sum()), int(labels.y[above].sum())
-    leads, wins = flow.above(threshold.probability)
+    leads, wins = flow.above(probability)
     refuted = selected > 0 and binomial_interval(converted / selected, selected)[1] < threshold.target
     return replace(
         threshold,
-        probability=None if refuted and threshold.rule == "precision" else threshold.probability,
+        probability=None if refuted and threshold.rule == "precision" else probability,
         labels=len(labels.p),
         selected=selected,
         converted=converted,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,12 @@ def test_capacity_is_drawn_again_and_what_was_refused_stays_refused() -> None:
     assert drawn.leads_per_week <= 10
     none = Threshold("SQL", "precision", 0.5, 0.95, None, 900, 0, 0, 0.0, 0.0)
     assert recheck(none, labels(0.9), FLOW) == none
+
+
+def test_a_mix_rises_where_more_leads_than_promised_would_come_through() -> None:
+    mix = replace(SQL, per_week=5.0)
+    rechecked = recheck(mix, labels(0.55), FLOW)
+    assert rechecked.probability is not None
+    assert rechecked.probability > 0.4
+    assert rechecked.leads_per_week <= 5
+    assert recheck(replace(SQL, per_week=40.0), labels(0.55), FLOW).probability == 0.4
