@@ -17,6 +17,7 @@ from commands.recalibration import recalibrate
 from commands.scores import info, score
 from commands.server import serve
 from commands.store import forget, keys
+from commands.users import users
 from data.contract import DataError, UsageError
 
 ABOUT = "Which leads convert: from engagement histories to calibrated probabilities, thresholds and reasons."
@@ -26,6 +27,7 @@ MODELS = (train, recalibrate, evaluate, backtest, promote, rollback)
 for command in (*HISTORIES, *MODELS, score, info, demo, serve, forget):
     app.command()(command)
 app.add_typer(keys, name="keys")
+app.add_typer(users, name="users")
 
 
 def main() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.histories import features, ingest, simulate
 from commands.models import tell_truth, train
-from commands.options import VAR, Quiet, Var, workspace_of
+from commands.options import VAR, Quiet, Var, now_us, workspace_of
 from commands.scores import score
 from console import Screen
+
+if TYPE_CHECKING:
+    from workspace import Workspace
 
 DEMO = Path(__file__).parents[1] / "leadscore.toml"
 
@@ -35,6 +38,21 @@ def demo(
         train(config, var, quiet=quiet)
     tell_truth(screen, workspace.beside_truth(folder / "truth.parquet"))
     score(var / "scores.csv", config, var, quiet=quiet)
+    password = _show(screen, workspace, var / "store.db")
     screen.tell("\nwhere to look next")
     screen.tell(f"  report   {var / 'reports' / 'conversion' / 'report.html'}\n  scores   {var / 'scores.csv'}")
+    signing_in = f"password {password}" if password else "password as told before; `leadscore users password demo`"
+    screen.tell(f"  page     http://127.0.0.1:8000 after `make serve`; account demo, {signing_in}")
     screen.tell(f"  MLflow   .venv/bin/mlflow ui --backend-store-uri {workspace.registry.address}")
+
+
+def _show(screen: Screen, workspace: Workspace, path: Path) -> str | None:
+    """Fills the serving store once; the password of the account that was made for it, None when it was there."""
+    from commands.showcase import account_of, show
+    from data.store import open_store
+
+    if not path.exists():
+        with screen.progress("filling the store with leads of the demo, moved to the present") as step:
+            show(workspace.event_log(), workspace.champion(), path, now_us(), step)
+    with open_store(f"sqlite:///{path}") as store:
+        return account_of(store, now_us())

@@ -7,8 +7,10 @@
     store.listing.page(Filters(...), cursor, limit)      lists with filters
     store.histories.of([lead_id], as_of, columns, bots)  what the feature kernel reads
     store.scores.record / settle / override / history / changes / standing
+    store.worklist.note / page / choices                 what a list shows people of where leads stand
     store.rescorings                                     how far `leadscore score --store` has come
     store.keys.create / list / revoke / verify           API keys
+    store.accounts.add / list / sign_in / visitor        people who use the page
     store.answers.recall / remember / release            idempotent requests
     store.audit.add / entries / of                       who did what when
     store.erasure.forget / verify                        no byte left, and a receipt
@@ -27,6 +29,7 @@ from typing import Self
 
 from sqlalchemy import select
 
+from data.store_accounts import Accounts
 from data.store_answers import Answers
 from data.store_audit import Audit
 from data.store_blocked import Blocked
@@ -43,6 +46,7 @@ from data.store_rescorings import Rescorings
 from data.store_schema import secrets
 from data.store_scores import Scores
 from data.store_seal import Seal, seal_of
+from data.store_worklist import Worklist
 
 DEFAULT = "sqlite:///var/store.db"
 
@@ -58,8 +62,10 @@ class Store:
     listing: Listing
     histories: HistoryReader
     scores: Scores
+    worklist: Worklist
     rescorings: Rescorings
     keys: Keys
+    accounts: Accounts
     answers: Answers
     audit: Audit
     erasure: Erasure
@@ -107,8 +113,10 @@ def _parts(database: Database, seal: Seal) -> Store:
         Listing(database),
         HistoryReader(database),
         Scores(database),
+        Worklist(database),
         Rescorings(database),
         Keys(database, seal),
+        Accounts(database, seal),
         Answers(database),
         audit,
         Erasure(database, blocked, audit, seal),

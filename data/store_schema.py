@@ -20,8 +20,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0001"
-"""The migration that makes these tables."""
+REVISION = "0002"
+"""The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
 TIME = BigInteger()
@@ -114,11 +114,39 @@ standings = Table(
     Column("scored_at", TIME),
     Column("model_version", NAME),
     Column("thresholds", NAME),
+    Column("before", Double),
+    Column("fit", Double),
+    Column("engagement", Double),
+    Column("reason", NAME),
+    Column("reason_value", NAME),
+    Column("active_at", TIME),
+    Column("contacts", Integer),
+    Column("ignored", Integer),
+    Column("channel", NAME),
+    Column("country", NAME),
+    Column("owner", NAME),
+    Column("rising", Boolean),
+    Column("untouched", Boolean),
+    Column("pressed", Boolean),
     PrimaryKeyConstraint("target", "lead_id"),
     Index("standings_of_lead", "lead_id"),
     Index("standings_by_stage", "target", "stage", "lead_id"),
     Index("standings_by_score", "target", "probability", "lead_id"),
+    Index("standings_by_stage_score", "target", "stage", "probability", "lead_id"),
+    Index("standings_by_activity", "target", "active_at", "lead_id"),
 )
+# Of what few leads have, or what not every lead has, only those are in an index.
+for _name in ("rising", "untouched", "pressed", "channel", "country", "owner"):
+    _there = standings.c[_name].is_not(None)
+    Index(
+        f"standings_by_{_name}",
+        standings.c.target,
+        standings.c[_name],
+        standings.c.probability,
+        standings.c.lead_id,
+        sqlite_where=_there,
+        postgresql_where=_there,
+    )
 
 stage_changes = Table(
     "stage_changes",
@@ -207,4 +235,30 @@ rescorings = Table(
     Column("after", NAME),
     Column("scored", NUMBER, nullable=False),
     Column("finished_at", TIME),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("password", Text, nullable=False),
+    Column("role", NAME, nullable=False),
+    Column("created_at", TIME, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("account", NAME, nullable=False),
+    Column("ends_at", TIME, nullable=False),
+    Index("sessions_of_account", "account"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("subject", DIGEST, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("since", TIME, nullable=False),
 )

@@ -15,6 +15,7 @@ from data.store_leads import touch
 from data.store_schema import leads, scores, stage_changes, standings
 
 STANDS = ("stage", "override", "probability", "low", "high", "as_of", "scored_at", "model_version", "thresholds")
+NOTHING_AHEAD = {"probability": None, "low": None, "high": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,17 @@ class Scores:
         return {row["lead_id"]: row["stage"] for row in rows}
 
     def settle(self, lead_ids: Sequence[str], target: str, stage: str, cause: str, now: int) -> None:
-        """Sets the stage of leads that have left the population of a target: customers, or closed without a deal."""
+        """Sets the stage of leads that have left the population of a target: customers, or closed without a deal.
+
+        They have no probability any more; that of the past stays in the history of scores.
+        """
         with self._database.write() as connection:
             known = _scorable(connection, lead_ids)
             before = _standings(connection, target, sorted(known))
             rows = [
-                {**before.get(each, _nowhere(target, each)), "stage": stage, "cause": cause}
+                {**before.get(each, _nowhere(target, each)), **NOTHING_AHEAD, "stage": stage, "cause": cause}
                 for each in sorted(known)
-                if each not in before or before[each]["stage"] != stage
+                if each not in before or before[each]["stage"] != stage or before[each]["probability"] is not None
             ]
             if rows:
                 _stand(connection, rows, before, now)

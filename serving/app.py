@@ -16,6 +16,7 @@ from data.contract import DataError, UsageError
 from serving.answers import json
 from serving.doors import needed_by
 from serving.gate import Gate
+from serving.pages.routes import page_routes
 from serving.problems import STATUS, Refused
 from serving.routes import events, leads, operations, scores
 from serving.schemas import Problem
@@ -95,7 +96,7 @@ def create_app(services: Services) -> Application:
     """The application. Raises ValueError for a route that declares no role: it would let everyone in."""
     # Given flat: included routers would be asked one after the other for every request.
     routes = [route for noun in (scores, events, leads, operations) for route in noun.router.routes]
-    app = Application(services, routes)
+    app = Application(services, [*routes, *page_routes()])
     for route in app.routes:
         if not isinstance(route, APIRoute) or needed_by(route.endpoint) is None:
             raise ValueError(f"route {getattr(route, 'path', route)} declares no role; decorate it with @needs")

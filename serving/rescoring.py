@@ -16,7 +16,8 @@ from data.store import Store
 from data.store_scores import Score
 from features.kernel import Moments
 from features.moments import open_moments
-from serving.scorer import Scorer
+from serving.outlook import outlooks
+from serving.scorer import Scorer, Scores
 
 Progress = Callable[[int, int], None]
 
@@ -68,10 +69,12 @@ class Rescorer:
         self._settle(histories, moments, as_of, clock)
         if not len(moments):
             return 0
-        return len(self._store.scores.record(self._scores(histories, moments, as_of), self._thresholds, clock()))
-
-    def _scores(self, histories: Histories, moments: Moments, as_of: int) -> list[Score]:
         scores = self._scorer.score(histories, moments)
+        scored = self._store.scores.record(self._told(histories, moments, scores, as_of), self._thresholds, clock())
+        self._store.worklist.note(self._scorer.target.name, as_of, outlooks(self._scorer, histories, moments, scores))
+        return len(scored)
+
+    def _told(self, histories: Histories, moments: Moments, scores: Scores, as_of: int) -> list[Score]:
         lead_ids = histories.lead_ids.to_pylist()
         return [
             Score(lead_ids[lead], self._scorer.target.name, as_of, p, low, high, self._version, self._digest)

@@ -43,6 +43,6 @@ def test_the_fuzzer_finds_a_planted_failure(services: Services) -> None:
     finally:
         operations.router.routes.pop()
     with closing(Inside(app)) as asked:
-        failures = Fuzzer(app, seed=11).run(asked.runner, 1_500)
+        failures = Fuzzer(app, seed=11).run(asked.runner, 2_500)
     assert failures
     assert all(each.case.path == "/v1/planted" for each in failures)

@@ -51,7 +51,8 @@ def keys(own_store: Store) -> dict[str, str | None]:
 
 
 def routes(asked: Inside) -> list[tuple[str, str]]:
-    found = [each for each in asked.app.routes if isinstance(each, APIRoute)]
+    """Those of services; tests/serving/pages/test_page_roles.py walks those of people."""
+    found = [each for each in asked.app.routes if isinstance(each, APIRoute) and each.openapi_extra]
     return [(method, each.path) for each in found for method in sorted(each.methods or ())]
 
 

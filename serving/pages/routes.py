@@ -1,0 +1,12 @@
+"""All pages, one noun per file."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from serving.pages import entry, leads
+
+
+def page_routes() -> list[BaseRoute]:
+    """The routes of all pages."""
+    return [route for noun in (entry, leads) for route in noun.router.routes]

@@ -1,0 +1,135 @@
+"""The list of leads: what it says in words, what it filters, and whom it never shows."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from data.store import Store
+from data.store_scores import Score
+from data.store_worklist import Outlook
+from serving.live import Live
+from serving.services import Services
+from tests.serving.pages.conftest import Visits
+from tests.serving.pages.town import settle_in
+from tests.serving.workshop import Workshop
+
+NOW = time.time_ns() // 1000
+
+
+@pytest.fixture
+def town(services: Services, workshop: Workshop, live: Live) -> Store:
+    settle_in(services.store, workshop.log, live, NOW)
+    return services.store
+
+
+def put(store: Store, lead: str, probability: float = 0.231, **attributes: str) -> None:
+    """A lead that has been scored."""
+    store.leads.put(lead, NOW - 9, None, attributes, NOW)
+    store.scores.record([Score(lead, "conversion", NOW, probability, 0.1, 0.3, "1", "d")], [], NOW)
+    store.worklist.note("conversion", NOW, [Outlook(lead, 0.9, -0.5, "recency_any", "2.25", NOW - 5, 7, 6, "email")])
+
+
+def test_a_lead_is_told_in_words_in_both_languages(visits: Visits, own_store: Store) -> None:
+    put(own_store, "L1", country="DE", owner="north")
+    page = visits("viewer").get("/leads").text
+    for said in ("L1", "23 of 100", "DE · north", "new", "7 contacts in 30 days", "last 6 unanswered", "today"):
+        assert said in page
+    assert "the profile speaks for it, strength 2 of 5" in page
+    assert "the behaviour speaks against it, strength 1 of 5" in page
+    seite = visits("viewer", "de").get("/leads").text
+    for said in ("23 von 100", "7 Kontakte in 30 Tagen", "heute", "zu oft kontaktiert"):
+        assert said in seite
+
+
+def test_reasons_of_scored_leads_are_words(visits: Visits, town: Store) -> None:
+    page = visits("viewer", "de").get("/leads").text
+    assert page.count('role="rowheader"') > 20
+    assert "Tage" in page
+    assert "_ever" not in page
+
+
+def test_leads_that_have_left_are_not_among_the_likeliest(visits: Visits, town: Store) -> None:
+    page = visits("viewer").get("/leads").text
+    assert '"stage customer"' not in page
+    assert '"stage customer"' in visits("viewer").get("/leads?stage=customer&order=lead_id").text
+
+
+def test_a_lead_that_objects_or_was_erased_is_nowhere(visits: Visits, own_store: Store) -> None:
+    for lead in ("L-objects", "L-erased", "L-stays"):
+        put(own_store, lead)
+    own_store.leads.object("L-objects", True, NOW)
+    own_store.erasure.forget("L-erased", "test", NOW)
+    for address in ("/leads", "/leads?order=lead_id", "/leads?order=activity", "/leads?search=L-", "/leads?pressed=1"):
+        page = visits("viewer").get(address).text
+        assert "L-stays" in page
+        assert "L-objects" not in page
+        assert "L-erased" not in page
+
+
+def test_every_lead_stands_on_exactly_one_page(visits: Visits, own_store: Store) -> None:
+    names = {f"L-{n:03}" for n in range(120)}
+    for n, name in enumerate(sorted(names)):
+        put(own_store, name, (n % 4) / 5)
+    visitor, address, found = visits("viewer"), "/leads", []
+    while address:
+        page = visitor.get(address).text
+        found += [each.partition("<")[0] for each in page.split("<bdi>")[1:]]
+        nexts = [part.partition('"')[0] for part in page.split('class="button" href="')[1:]]
+        address = nexts[0].replace("&amp;", "&") if nexts else ""
+    assert sorted(found) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "query", ["order=x", "rising=2", "nothing=1", "after=x", "stage=SQL&stage=MQL", "search=" + "x" * 900, "stage=%00"]
+)
+def test_an_address_that_cannot_be_is_said_so(visits: Visits, query: str) -> None:
+    page = visits("viewer", "de").get(f"/leads?{query}")
+    assert page.status_code == 422
+    assert "nicht erlaubt" in page.text
+
+
+def test_without_leads_and_without_a_model_it_says_what_to_wait_for(visits: Visits, services: Services) -> None:
+    assert "No lead fits" in visits("viewer").get("/leads?stage=SQL").text
+    services.champion.live = None
+    page = visits("viewer").get("/leads")
+    assert page.status_code == 503
+    assert "No model is loaded yet" in page.text
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'><svg/onload=alert(1)>",
+    "</title><script>alert(1)</script>",
+    "{{ 7*7 }}{% raw %}",
+    "${7*7}#{7*7}",
+    "javascript:alert(1)",
+    "&lt;script&gt;",
+    "=cmd|' /C calc'!A0",
+    "\u202egnp.exe",
+    "\u2066a\u2069b\u200b\u200f",
+    "a\u0085b\u009fc",
+    "x" * 200,
+    "{visit.services.store}",
+    "%s%n{0}",
+    "\ufeff\ufffb",
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_texts_are_shown_and_do_nothing(visits: Visits, own_store: Store, hostile: str) -> None:
+    put(own_store, hostile, country=hostile, owner=hostile)
+    own_store.worklist.note("conversion", NOW, [Outlook(hostile, 1.0, 1.0, hostile, hostile, NOW, 1, 1, hostile)])
+    for address in ("/leads", "/leads?order=lead_id"):
+        answer = visits("viewer").get(address)
+        assert answer.status_code == 200
+        assert answer.text.count("<script") == 0
+        assert "<img src=x" not in answer.text
+        assert "<svg/" not in answer.text
+        assert not {each for each in answer.text if each in "\u202e\u2066\u2069\u200b\u200f\u0085\u009f\ufeff\ufffb"}
+    assert ("7*7" in hostile) == ("7*7" in answer.text), "nothing is computed"
+    searched = visits("viewer").get("/leads", params={"search": hostile, "country": hostile})
+    assert searched.status_code == 200
+    assert searched.text.count("<script") == 0

@@ -1,0 +1,46 @@
+"""Words of the page: both languages have every sentence, with the same values, and every sentence is used."""
+
+from __future__ import annotations
+
+import re
+from string import Formatter
+
+from serving.pages.templates import HERE, environment
+from serving.pages.texts import LANGUAGES, catalogue
+
+FORBIDDEN = re.compile(r"\|\s*safe\b|autoescape|<script(?! src=\"/static/)|\son[a-z]+=|\sstyle=|javascript:")
+USED = re.compile(r"\b(?:t|known)\(f?\"([a-z_]+\.[a-z_0-9]*)")
+"""A key, or how one begins that is made of data."""
+
+
+def fields(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+
+
+def test_every_sentence_is_there_in_both_languages_with_the_same_values() -> None:
+    assert len(catalogue()) > 30
+    for key, sentences in catalogue().items():
+        assert set(sentences) == set(LANGUAGES), key
+        assert fields(sentences["en"]) == fields(sentences["de"]), key
+        assert all(each == each.strip() and each for each in sentences.values()), key
+
+
+def test_no_sentence_is_missing_and_none_is_left_over() -> None:
+    sources = [*HERE.glob("templates/*.html"), *HERE.glob("*.py")]
+    told = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    used = set(USED.findall(told))
+    whole = {each for each in used if not each.endswith((".", "_"))}
+    assert len(whole) > 15
+    assert whole <= set(catalogue())
+    begun = tuple(used - whole)
+    assert not {each for each in catalogue() if each not in whole and not each.startswith(begun)}
+
+
+def test_every_template_compiles_and_has_an_ending_that_is_escaped() -> None:
+    names = environment().list_templates()
+    assert len(names) >= 3
+    for name in names:
+        assert name.endswith(".html")
+        environment().get_template(name)
+        source = (HERE / "templates" / name).read_text(encoding="utf-8")
+        assert not FORBIDDEN.search(source), name
