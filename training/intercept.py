@@ -134,7 +134,7 @@ def offset(z: Array, y: Array, weight: Array) -> float:
 def independent(weight: Array, lead: NDArray[Any]) -> Array:
     """Weights (n) that add up to the number of leads that the rows are worth (Kish 1965), not to the number of rows.
 
-    >>> independent(np.ones(4), np.array(["a", "a", "b", "b"])).sum()
+    >>> float(independent(np.ones(4), np.array(["a", "a", "b", "b"])).sum())
     2.0
     """
     _, codes = np.unique(lead, return_inverse=True)
