@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from data.contract import DataError
+from serving.examples import LEAD
 from serving.live import Live, Scored
 from serving.schemas import ScoreRequest
+from serving.times import all_us
 
 SECONDS = 120
 """A trial that takes longer has failed."""
@@ -35,8 +38,10 @@ def try_out(folder: Path) -> None:
 
 
 def warm(live: Live) -> Scored:
-    """Scores an empty lead, so that everything is compiled and loaded. Raises DataError for no probability."""
-    scored = live.score(live.told([ScoreRequest()], [0]), [0])
+    """Scores the documents' example, so that everything is compiled and loaded. Raises DataError for no probability."""
+    lead = msgspec.convert(LEAD, ScoreRequest)
+    as_of = all_us([LEAD["as_of"]], str)
+    scored = live.score(live.told([lead], as_of), as_of)
     if not (np.isfinite(scored.probability).all() and 0 < scored.probability[0] < 1):
         raise DataError("the model gives no probability; train again")
     return scored
