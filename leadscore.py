@@ -17,6 +17,7 @@ from commands.recalibration import recalibrate
 from commands.scores import info, score
 from commands.server import serve
 from commands.store import forget, keys
+from commands.thresholds import thresholds
 from commands.users import users
 from data.contract import DataError, UsageError
 
@@ -28,6 +29,7 @@ for command in (*HISTORIES, *MODELS, score, info, demo, serve, forget):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")
+app.add_typer(thresholds, name="thresholds")
 
 
 def main() -> None:

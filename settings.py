@@ -223,6 +223,14 @@ def read_settings(path: Path | None) -> Settings:
         raise UsageError(f"{path}: {_explained(error)}") from None
 
 
+def threshold_section(**values: Any) -> ThresholdSection:
+    """One stage's rule from single values. Raises UsageError: value, remedy."""
+    try:
+        return ThresholdSection(**values)
+    except ValidationError as error:
+        raise UsageError(_explained(error)) from None
+
+
 def settings_path(config: Path | None) -> Path | None:
     """The settings file: as given, or leadscore.toml where there is one."""
     default = Path("leadscore.toml")

@@ -87,6 +87,7 @@ def train_and_register(
     )
     account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=trials)
     report = _write_report(workspace / "reports" / target["name"], account, draw(judged, fitted, training_set))
+    fitted.grounds.write(report)
     say("registering in MLflow")
     registry = Registry(workspace)
     version, alias, decision = _kept(registry, name, digest) or _register(

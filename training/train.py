@@ -19,6 +19,7 @@ from training.calibration import Calibrator
 from training.evaluation import Evaluation, evaluate, evaluate_groups
 from training.evidence import Evidence, evidence_of
 from training.folds import before_cut, newest_slice
+from training.grounds import Grounds
 from training.hazard import HazardClassifier
 from training.intercept import newest_step
 from training.logits import Array
@@ -27,7 +28,7 @@ from training.recalibration import composed
 from training.sample import Sample
 from training.standalone import calibrated
 from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precision, by_value, one_per_lead
-from training.track_record import Story, with_record
+from training.track_record import Story
 
 RECENT_DAYS = 84
 AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
@@ -125,6 +126,7 @@ class Fitted:
     flow: Flow
     thresholds: tuple[Threshold, ...]
     evidence: Evidence
+    grounds: Grounds
 
 
 def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split:
@@ -189,9 +191,10 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     labels = Labels(oof[rows], mature.y[rows])
     flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
     story = Story(oof, mature.y, mature.lead, mature.as_of, sample.horizon_days)
-    thresholds = tuple(with_record(story, flow, labels, each.threshold) for each in plan.promises)
+    grounds = Grounds(story, np.isin(np.arange(len(oof)), rows), flow)
+    thresholds = tuple(grounds.threshold(each.threshold) for each in plan.promises)
     evidence = evidence_of(oof, mature.y, mature.weight, mature.lead)
-    return Fitted(model, labels, flow, thresholds, evidence)
+    return Fitted(model, labels, flow, thresholds, evidence, grounds)
 
 
 def out_of_fold(model: Classifier, sample: Sample, plan: TrainingPlan) -> Array:

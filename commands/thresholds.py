@@ -1,0 +1,142 @@
+"""Commands about thresholds: what they promise, what others would bring, and setting another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.options import VAR, AsJson, Config, Quiet, Var, workspace_of
+from console import Screen
+from data.contract import UsageError
+
+if TYPE_CHECKING:
+    from training.thresholds import Threshold
+
+thresholds = typer.Typer(
+    no_args_is_help=True, help="What MQL and SQL promise; what if they began elsewhere; set another."
+)
+Stage = Annotated[str, typer.Argument(help="MQL or SQL")]
+HEAD = ["stage", "by", "from", "promised", "labels", "above", "converted", "leads a week", "wins a week", "record"]
+
+
+@thresholds.command()
+def show(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: AsJson = False) -> None:
+    """The champion's thresholds with what they promise, on what evidence, and how past promises would have held."""
+    from training.resetting import thresholds_of
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    champion = workspace.champion()
+    found = thresholds_of(champion)
+    screen.table(f"Thresholds of {champion.name} version {champion.version}", HEAD, [_row(each) for each in found])
+    screen.result([each.to_dict() for each in found])
+
+
+@thresholds.command()
+def explain(stage: Stage, config: Config = None, var: Var = VAR, german: bool = False, as_json: AsJson = False) -> None:
+    """What a stage promises, in a sentence, and its record period by period."""
+    from training.pipeline import day
+    from training.promises import sentence
+    from training.resetting import thresholds_of
+
+    screen, workspace = Screen(as_json=as_json), workspace_of(var, config)
+    found = {each.stage: each for each in thresholds_of(workspace.champion())}
+    if stage.upper() not in found:
+        raise UsageError(f"there is no stage {stage!r}; there are {', '.join(found)}")
+    threshold = found[stage.upper()]
+    text = sentence(threshold, workspace.settings.chosen_target.horizon_days, "de" if german else "en")
+    screen.tell(text)
+    rows = [
+        [day(each["since"]), day(each["until"]), _share(each["probability"]), f"{each['selected']:,}",
+         f"{each['converted']:,}", f"{_share(each['low'])} to {_share(each['high'])}", each["verdict"]]
+        for each in (threshold.record or {}).get("periods", [])
+    ]  # fmt: skip
+    if rows:
+        head = ["made on", "held against up to", "threshold", "above", "converted", "precision (95 %)", "promise"]
+        screen.table("The same promise at past dates", head, rows)
+    screen.result({**threshold.to_dict(), "sentence": text})
+
+
+@thresholds.command("what-if")
+def what_if(
+    config: Config = None,
+    var: Var = VAR,
+    plot: Annotated[Path | None, typer.Option(help="write the picture here, .png")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What other thresholds would bring: volume and wins a week, precision with its interval, recall."""
+    from training import plots
+    from training.resetting import grounds_of, thresholds_of
+    from training.thresholds import what_if
+
+    screen, workspace = Screen(as_json=as_json), workspace_of(var, config)
+    if plot is not None and plot.suffix != ".png":
+        raise UsageError(f"{plot}: the picture is a .png; name it so")
+    champion = workspace.champion()
+    grounds = grounds_of(workspace.registry, champion)
+    found = what_if(grounds.labels, grounds.flow)
+    columns = (found.probability, found.leads_per_week, found.wins_per_week, found.precision, found.low, found.high)
+    rows = [
+        [
+            _share(p),
+            f"{leads:.1f}",
+            f"{wins:.1f}",
+            _share(precision),
+            f"{_share(low)} to {_share(high)}",
+            _share(recall),
+        ]
+        for p, leads, wins, precision, low, high, recall in zip(*columns, found.recall, strict=True)
+    ]
+    head = ["from", "leads a week", "wins a week", "precision", "95 % interval", "of all wins"]
+    screen.table("What if a stage began elsewhere", head, rows)
+    if plot is not None:
+        plot.write_bytes(plots.png(plots.what_if_curve(found, thresholds_of(champion))))
+        screen.tell(f"picture {plot}")
+    screen.result({name: getattr(found, name).tolist() for name in found.__dataclass_fields__})
+
+
+@thresholds.command("set")
+def set_(
+    stage: Stage,
+    precision: Annotated[float | None, typer.Option(help="share that is promised to convert")] = None,
+    confidence: Annotated[float, typer.Option(help="confidence of a promised precision")] = 0.95,
+    per_week: Annotated[float | None, typer.Option(help="leads that can be worked in a week")] = None,
+    value: Annotated[float | None, typer.Option(help="what a win is worth")] = None,
+    cost: Annotated[float | None, typer.Option(help="what a touch costs")] = None,
+    reason: Annotated[str, typer.Option(help="why; noted in the registry")] = "threshold set by hand",
+    config: Config = None,
+    var: Var = VAR,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a stage another promise: a new version with the same model; servers take it up within seconds."""
+    from features.training_set import TrainingSet
+    from settings import threshold_section
+    from training.promises import sentence
+    from training.resetting import set_threshold
+    from training.train import Promise
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    asked = threshold_section(precision=precision, confidence=confidence, per_week=per_week, value=value, cost=cost)
+    promise = Promise(stage.upper(), **asked.model_dump())
+    made = set_threshold(TrainingSet.open(workspace.training_set_path), workspace.root, promise, reason)
+    screen.tell(sentence(made.threshold, workspace.settings.chosen_target.horizon_days))
+    screen.tell(f"version {made.version} of {workspace.model_name} is champion, after {made.before}")
+    wanted = ", ".join(f"{key} = {each:g}" for key, each in asked.model_dump(exclude_none=True).items())
+    screen.say(f"to keep it at the next training, write into the settings: thresholds.{stage.lower()} = {{ {wanted} }}")
+    screen.result({**made.threshold.to_dict(), "version": made.version, "before": made.before})
+
+
+def _row(each: Threshold) -> list[str]:
+    record = each.record or {}
+    rule = "mix" if each.rule == "precision" and each.per_week is not None else each.rule
+    promised = f"{each.target:g} a week" if rule == "capacity" else f"at least {_share(each.target)}"
+    held = f"held {record['held']} of {record['of']}, {record['action']}" if record.get("of") else ""
+    volume = [f"{each.leads_per_week:.1f}", f"{each.wins_per_week:.1f}"]
+    counts = [f"{number:,}" for number in (each.labels, each.selected, each.converted)]
+    return [each.stage, rule, _share(each.probability), promised, *counts, *volume, held]
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{100 * value:.1f} %"
