@@ -63,10 +63,10 @@ class TrainingSection(Section):
     newest_share: float = Field(0.2, gt=0, lt=0.9, description="share of mature moments that judge, the newest ones")
     fewest_positives: int = Field(50, ge=10, description="training refuses below this many converted moments")
     model: Literal["auto", "hazard", "fixed"] = Field(
-        "fixed", description="hazard learns from open leads too, fixed from known outcomes; auto: the better one"
+        "auto", description="hazard learns from open leads too, fixed from known outcomes; auto: the better one"
     )
     twin: Literal["auto", "yes", "no"] = Field(
-        "no", description="whether as many extremely randomised trees are averaged in; auto: where they help"
+        "auto", description="whether as many extremely randomised trees are averaged in; auto: where they help"
     )
     newest_step: Literal["auto", "yes", "no"] = Field(
         "auto", description="whether the intercept steps after the newest moments; auto: where that helps"

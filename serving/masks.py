@@ -28,6 +28,7 @@ from training.standalone import EDGE
 ZERO = 1e-35
 ODD = CATEGORICAL | MISSING_ZERO
 WORD = 64
+Calibration = tuple[float, ...]
 ALL = 2**WORD - 1
 
 
@@ -131,40 +132,78 @@ def predict(masks, base, calibrator, matrix):  # type: ignore[no-untyped-def]
     masks: of `masks_of`. calibrator: a, b and c of training.standalone.calibrated. matrix: float64[n, features].
     What a row gets is the same in whatever company it comes.
     """
-    starts, trees, leaves = masks.starts, masks.trees, masks.leaves
-    thresholds, split_words, split_masks = masks.thresholds, masks.words, masks.masks
+    trees, leaves = masks.trees, masks.leaves
     words = np.empty(trees[-1, 0], np.uint64)
     out = np.empty((len(matrix), 4))
     for row in range(len(matrix)):
-        words[:] = np.uint64(ALL)
-        for feature in range(matrix.shape[1]):
-            value = matrix[row, feature]
-            if np.isnan(value):
-                for i in range(starts[feature, 1], starts[feature, 2]):
-                    words[split_words[i]] &= split_masks[i]
-            else:
-                for i in range(starts[feature, 0], starts[feature, 1]):
-                    if value <= thresholds[i]:
-                        break
-                    words[split_words[i]] &= split_masks[i]
-            for i in range(starts[feature, 2], starts[feature, 3]):
-                if not _goes_left(masks.kinds[i], thresholds[i], value, masks.sets, masks.members):
-                    words[split_words[i]] &= split_masks[i]
+        _rule_out(words, masks, matrix, row)
         raw = fit = 0.0
         for tree in range(len(trees) - 1):
-            word, leaf = trees[tree, 0], trees[tree, 1]
-            while words[word] == 0:
-                word += 1
-                leaf += WORD
-            leaf += np.int64(trailing_zeros(words[word]))
+            leaf = _leaf(words, trees, tree)
             raw += leaves[leaf, 0]
             fit += leaves[leaf, 1]
-        out[row] = raw, fit, raw - base - fit, _calibrated(raw, *calibrator)
+        out[row] = raw, fit, raw - base - fit, calibrated(raw, *calibrator)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _calibrated(raw, a, b, c):  # type: ignore[no-untyped-def]
+def predict_periods(masks, bounds, offsets, matrix):  # type: ignore[no-untyped-def]
+    """float64[n, periods, 2]: log-odds in each period, `offsets` included, and what of them splits by fit have added.
+
+    Trees before the first of `bounds`, int64[periods + 1], count in all periods, those from bounds[k] on in period k.
+    """
+    trees, leaves, periods = masks.trees, masks.leaves, len(offsets)
+    words = np.empty(trees[-1, 0], np.uint64)
+    out = np.empty((len(matrix), periods, 2))
+    for row in range(len(matrix)):
+        _rule_out(words, masks, matrix, row)
+        shared = shared_fit = 0.0
+        for tree in range(bounds[0]):
+            leaf = _leaf(words, trees, tree)
+            shared += leaves[leaf, 0]
+            shared_fit += leaves[leaf, 1]
+        for k in range(periods):
+            raw, fit = offsets[k] + shared, shared_fit
+            for tree in range(bounds[k], bounds[k + 1]):
+                leaf = _leaf(words, trees, tree)
+                raw += leaves[leaf, 0]
+                fit += leaves[leaf, 1]
+            out[row, k, 0], out[row, k, 1] = raw, fit
+    return out
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _rule_out(words, masks, matrix, row):  # type: ignore[no-untyped-def]
+    """Takes from the words of all trees the leaves that a row does not reach."""
+    starts, thresholds, split_words, split_masks = masks.starts, masks.thresholds, masks.words, masks.masks
+    words[:] = np.uint64(ALL)
+    for feature in range(matrix.shape[1]):
+        value = matrix[row, feature]
+        if np.isnan(value):
+            for i in range(starts[feature, 1], starts[feature, 2]):
+                words[split_words[i]] &= split_masks[i]
+        else:
+            for i in range(starts[feature, 0], starts[feature, 1]):
+                if value <= thresholds[i]:
+                    break
+                words[split_words[i]] &= split_masks[i]
+        for i in range(starts[feature, 2], starts[feature, 3]):
+            if not _goes_left(masks.kinds[i], thresholds[i], value, masks.sets, masks.members):
+                words[split_words[i]] &= split_masks[i]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _leaf(words, trees, tree):  # type: ignore[no-untyped-def]
+    """The first leaf of a tree that is left."""
+    word, leaf = trees[tree, 0], trees[tree, 1]
+    while words[word] == 0:
+        word += 1
+        leaf += WORD
+    return leaf + np.int64(trailing_zeros(words[word]))
+
+
+@njit(cache=True, nogil=True)
+def calibrated(raw, a, b, c):  # type: ignore[no-untyped-def]
     """As training.standalone.calibrated, for one."""
     tail = np.log1p(np.exp(-abs(raw)))
     log_p, log_q = min(raw, 0.0) - tail, min(-raw, 0.0) - tail

@@ -12,9 +12,10 @@ import numpy as np
 from features.catalogue import from_json
 from serving.masks import masks_of, predict
 from serving.shap import Explained
+from serving.timeline import Timeline
 from serving.trees import forest_of
 from training.logits import Array
-from training.standalone import ArtifactError, read
+from training.standalone import ArtifactError, calibrated, read
 
 if TYPE_CHECKING:
     from training.registry import Registered
@@ -32,12 +33,16 @@ class Predictor:
         self.width = len(about["features"])
         family = {each.name: each.family for each in from_json(about["catalogue"])}
         self.is_fit = np.array([family[each["name"]] == "fit" for each in about["features"]], dtype=np.bool_)
+        self.calibrator = tuple(float(about["calibrator"][name]) for name in "abc")
+        self.timeline = Timeline(texts, about["periods"], self.is_fit) if about.get("periods") else None
+        if self.timeline is not None:
+            self.base = self.timeline.base
+            return
         forest = forest_of(texts)
         if forest.nodes["feature"].max() >= self.width:
             raise ArtifactError("the boosters do not fit the features that model.json names; train again")
         self.base = float(forest.mean[forest.roots].sum())
         self.masks = masks_of(forest, self.is_fit)
-        self.calibrator = tuple(float(about["calibrator"][name]) for name in "abc")
 
     @staticmethod
     def load(folder: Path) -> Predictor:
@@ -60,11 +65,24 @@ class Predictor:
 
     def all(self, matrix: Array) -> Array:
         """float64[n, 4]: the three of `parts`, and the calibrated probability."""
+        if self.timeline is not None:
+            return self.timeline.all(matrix, self.calibrator)
         return np.asarray(predict(self.masks, self.base, self.calibrator, matrix))
+
+    def within(self, matrix: Array, days: float) -> Array:
+        """float64[n]: calibrated probabilities of converting within so many days, never falling in days.
+
+        Raises ValueError for days that the model does not know: one without periods knows its horizon alone.
+        """
+        if self.timeline is not None:
+            return calibrated(self.timeline.within(matrix, days), self.about["calibrator"])
+        if days != self.about["target"]["horizon_days"]:
+            raise ValueError(f"within {days!r} days: this model knows its horizon alone")
+        return self.predict(matrix)
 
     def contributions(self, matrix: Array) -> Array:
         """float64[n, features + 1]: what each feature adds to the log-odds before calibration; last comes the base."""
-        return self._explained.contributions(matrix)
+        return (self.timeline or self._explained).contributions(matrix)
 
     @cached_property
     def _explained(self) -> Explained:

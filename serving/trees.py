@@ -19,6 +19,10 @@ NODE = np.dtype([("feature", np.int32), ("kind", np.int32), ("left", np.int32), 
 right one comes next. threshold: for a category split the row of `starts`."""
 
 
+Tree = dict[str, list[str]]
+"""The fields of a tree in LightGBM's text."""
+
+
 class Forest(NamedTuple):
     """Trees of all boosters of a model.
 
@@ -37,13 +41,22 @@ class Forest(NamedTuple):
 
 def forest_of(texts: Sequence[str]) -> Forest:
     """Reads the boosters of an artifact, whose hashes have been compared. Raises ArtifactError for another format."""
-    trees = [tree for text in texts for tree in _trees(text)]
+    return grown(trees_of(texts), len(texts))
+
+
+def trees_of(texts: Sequence[str]) -> list[Tree]:
+    """The fields of each tree in the texts of boosters."""
+    return [tree for text in texts for tree in _trees(text)]
+
+
+def grown(trees: Sequence[Tree], boosters: int) -> Forest:
+    """A forest of trees that come from so many boosters. Raises ArtifactError where one is none."""
     nodes, means, roots, starts, members, base = [], [], [], [np.zeros(1, np.int32)], [], 0
     try:
         for tree in trees:
             roots.append(base)
             nodes.append(_nodes(tree, base, sum(map(len, starts)) - 1))
-            means.append(_means(tree, nodes[-1], base) / len(texts))
+            means.append(_means(tree, nodes[-1], base) / boosters)
             base += len(nodes[-1])
             starts.append(int(starts[-1][-1]) + np.array(tree.get("cat_boundaries", ["0"])[1:], dtype=np.int32))
             starts = starts if len(starts[-1]) else starts[:-1]

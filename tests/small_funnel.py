@@ -19,6 +19,8 @@ every_days = 14
 folds = 2
 max_rounds = 60
 fewest_positives = 10
+model = "fixed"
+twin = "no"
 
 [thresholds.mql]
 precision = 0.03

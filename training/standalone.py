@@ -205,7 +205,7 @@ def within(odds: Array, ends: Sequence[int], days: float) -> Array:
     return np.asarray(total + np.log(-np.expm1(-total)))
 
 
-def explained(shap: Array, offsets: Sequence[float]) -> Array:
+def explained(shap: Array, offsets: Sequence[float] | Array) -> Array:
     """float64[n, features + 1]: what features add to the log-odds of the whole horizon; last comes the base.
 
     shap: float64[n, periods, features + 2], SHAP values of the log-odds in each period, the period's own before the
@@ -215,16 +215,22 @@ def explained(shap: Array, offsets: Sequence[float]) -> Array:
     """
     base = shap[:, :, -2:].sum(axis=2) + np.asarray(offsets)
     added = shap[:, :, :-2].sum(axis=2)
-    points, weights = np.polynomial.legendre.leggauss(POINTS)
-    share = np.zeros_like(base)
-    for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
-        odds = base + point * added
-        total = np.logaddexp(0.0, odds).sum(axis=1, keepdims=True)
-        share += weight / (1 + np.exp(-odds)) / -np.expm1(-total)
+    features = (shares(base, added)[:, :, np.newaxis] * shap[:, :, :-2]).sum(axis=1)
     ends = range(1, len(offsets) + 1)
-    features = (share[:, :, np.newaxis] * shap[:, :, :-2]).sum(axis=1)
     rest = within(base + added, ends, len(offsets)) - features.sum(axis=1)
     return np.column_stack([features, rest])
+
+
+def shares(base: Array, added: Array) -> Array:
+    """float64[n, periods]: how much the log-odds of the whole move with those of each period on the way to a row.
+
+    The mean over the straight way from `base` to `base + added`, float64[n, periods] each.
+    """
+    points, weights = np.polynomial.legendre.leggauss(POINTS)
+    odds = base + (points[:, np.newaxis, np.newaxis] + 1) / 2 * added
+    total = np.logaddexp(0.0, odds).sum(axis=2, keepdims=True)
+    slope = 1 / (1 + np.exp(-odds)) / -np.expm1(-total)
+    return np.asarray((weights[:, np.newaxis, np.newaxis] / 2 * slope).sum(axis=0))
 
 
 def calibrated(raw: Array, calibrator: dict[str, Any]) -> Array:

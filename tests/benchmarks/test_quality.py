@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def sample_of(rows: Rows) -> Sample:
     """The same as a training set whose last month is not mature."""
     mature = rows.time < rows.time[-1] - WINDOW * US_PER_DAY
     lead = np.array([f"L{each}" for each in rows.lead.tolist()])
-    return Sample(rows.features, rows.y, rows.weight, lead, rows.time, mature)
+    known = Sample.of_labels(rows.features, rows.y, rows.weight, lead, rows.time)
+    return replace(known, mature=mature, observed_days=mature.astype(np.float64))
 
 
 def check_forward(splits: Iterator[Split]) -> None:

@@ -1,0 +1,110 @@
+"""A hazard model scores in the server as in its artifact, and its trees need no walk for each period."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pytest
+
+from features.training_set import TrainingSet
+from serving.predictor import Predictor
+from serving.pruning import pruned, splits_on
+from serving.trees import trees_of
+from tests.serving.test_predictor import rows
+from training.artifact import write_artifact
+from training.evidence import Evidence
+from training.sample import read_sample
+from training.standalone import ArtifactError, Model, load, read
+from training.train import fit_model
+from workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def artifact(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hazard model of the small funnel, changed so that active leads convert early and others late."""
+    training_set = TrainingSet.open(trained.training_set_path)
+    sample, plan = read_sample(training_set), trained.settings.training_plan
+    active = sample.features.column("count_any_7d").to_numpy() > 2
+    event = np.where(np.isnan(sample.event_days), np.nan, np.where(active, 1.0, 25.0))
+    sample = replace(sample, event_days=event, observed_days=np.full(len(sample), 30.0))
+    parameters = {**plan.parameters, "learning_rate": 0.1, "min_leaf": 10, "column_share": 1.0}
+    model = fit_model(sample, replace(plan, model="hazard", twin="yes", parameters=parameters))
+    folder = tmp_path_factory.mktemp("hazard") / "model"
+    write_artifact(folder, model, training_set.recipe, (), Evidence((0.0,), (9.0,), (1.0,)), {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(artifact: Path) -> Model:
+    return load(artifact)
+
+
+@pytest.fixture(scope="module")
+def predictor(artifact: Path) -> Predictor:
+    return Predictor.load(artifact)
+
+
+def test_log_odds_of_every_horizon_equal_those_of_lightgbm(predictor: Predictor, reference: Model) -> None:
+    matrix = rows(reference, 1_000)
+    assert np.ptp(reference.raw(matrix)) > 0.5
+    np.testing.assert_allclose(predictor.parts(matrix)[:, 0], reference.raw(matrix), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(predictor.predict(matrix), reference.predict(matrix), rtol=0, atol=1e-12)
+    for days in (0.5, 3, 7, 18, 30):
+        expected = reference.predict_within(matrix, days)
+        np.testing.assert_allclose(predictor.within(matrix, days), expected, rtol=0, atol=1e-12)
+
+
+def test_explanations_are_those_of_the_artifact(predictor: Predictor, reference: Model) -> None:
+    matrix = rows(reference, 50)
+    expected = reference.contributions(matrix)
+    np.testing.assert_allclose(predictor.contributions(matrix), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(expected.sum(axis=1), reference.raw(matrix), rtol=0, atol=1e-9)
+
+
+def test_fit_and_engagement_add_up_to_the_log_odds(predictor: Predictor, reference: Model) -> None:
+    raw, fit, engagement = predictor.parts(rows(reference, 500)).T
+    assert np.ptp(fit) > 0.01
+    np.testing.assert_allclose(predictor.base + fit + engagement, raw, rtol=0, atol=1e-12)
+
+
+def test_a_row_scores_alike_alone_and_in_company(predictor: Predictor, reference: Model) -> None:
+    matrix = rows(reference, 60)
+    alone = np.concatenate([predictor.parts(matrix[i : i + 1]) for i in range(len(matrix))])
+    assert np.array_equal(alone, predictor.parts(matrix))
+
+
+def test_a_horizon_that_was_not_learnt_is_refused(predictor: Predictor, reference: Model) -> None:
+    with pytest.raises(ValueError, match="above 0 and up to 30 days"):
+        predictor.within(rows(reference, 1), 31)
+
+
+def test_a_pruned_tree_says_what_the_whole_one_says_of_that_period(reference: Model) -> None:
+    period, booster = len(reference.features), reference.boosters[0]
+    trees = trees_of([booster.model_to_string()])
+    looking = [number for number, tree in enumerate(trees) if splits_on(tree, period)]
+    assert 0 < len(looking) < len(trees)
+    matrix = np.column_stack([rows(reference, 200), np.zeros(200)])
+    for number in looking[:20]:
+        for k in range(len(reference.ends)):
+            matrix[:, period] = k
+            tree = pruned(trees[number], period, k)
+            assert not splits_on(tree, period)
+            expected = set(booster.predict(matrix, raw_score=True, start_iteration=number, num_iteration=1).tolist())
+            assert expected <= {float(value) for value in tree["leaf_value"]}
+
+
+@pytest.mark.parametrize(("old", "new"), [("left_child=1", "left_child=-9999"), ("threshold=", "threshold=x ")])
+def test_a_text_that_is_no_model_is_refused(artifact: Path, old: str, new: str) -> None:
+    about, texts = read(artifact)
+    broken = [text.replace(old, new) for text in texts]
+    assert broken != texts
+    with pytest.raises(ArtifactError):
+        Predictor(about, broken)
+
+
+def test_the_booster_is_read_by_lightgbm_as_it_is_written(artifact: Path) -> None:
+    _, texts = read(artifact)
+    assert all(lightgbm.Booster(model_str=text).num_feature() == len(load(artifact).features) + 1 for text in texts)
