@@ -54,13 +54,18 @@ def run(arguments: Sequence[str]) -> list[Row]:
     judged = of_judge & (sample.as_of >= end) & (sample.as_of < end + JUDGE_DAYS * US_PER_DAY) & ~np.isnan(truth)
     found: list[Row] = []
     for share in OPEN_SHARES:
-        last_known = int(np.quantile(past.as_of, 1 - share, method="lower"))
-        until = max(last_known + HORIZON * US_PER_DAY, end)
-        found += _compared(share, past.known_at(until, 0), sample.of(judged), truth[judged])
+        until = max(_last_known(past.as_of, share) + HORIZON * US_PER_DAY, end)
+        found += _compared(past.known_at(until, 0), sample.of(judged), truth[judged])
     return found
 
 
-def _compared(share: float, past: Sample, judged: Sample, truth: Array) -> list[Row]:
+def _last_known(as_of: NDArray[np.int64], share: float) -> int:
+    """The time behind which about this share of moments lies."""
+    times, counts = np.unique(as_of, return_counts=True)
+    return int(times[np.argmin(np.abs(1 - np.cumsum(counts) / counts.sum() - share))])
+
+
+def _compared(past: Sample, judged: Sample, truth: Array) -> list[Row]:
     losses: dict[str, Array] = {}
     rows: list[Row] = []
     for name, learn in WAYS.items():
