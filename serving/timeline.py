@@ -73,7 +73,7 @@ _PATH = np.polynomial.legendre.leggauss(POINTS)
 
 @njit(cache=True, nogil=True)
 def _whole(odds, start, base, calibrator, points, weights):  # type: ignore[no-untyped-def]
-    """float64[n, 4], see Timeline.all. odds: float64[n, periods, 2]. start: float64[periods], log-odds without a lead."""
+    """float64[n, 4], see Timeline.all. odds: float64[n, periods, 2]. start: float64[periods], those of no lead."""
     n, periods, _ = odds.shape
     out = np.empty((n, 4))
     for row in range(n):
