@@ -82,13 +82,13 @@ def purged(sample: Sample, window_days: int, truth: NDArray[np.float64] | None =
     reached = np.cumsum(rows.weight) / rows.weight.sum()
     for origin in ORIGINS:
         cut, end = (int(rows.time[np.searchsorted(reached, share)]) for share in (origin, min(origin + 0.1, 1 - 1e-9)))
-        learn, counts = before_cut(rows.time, sample.lead[mature], cut, window_days)
+        learnt, counts = before_cut(rows.time, sample.lead[mature], cut, window_days)
         late = rows.time <= end if origin == ORIGINS[-1] else rows.time < end
         known = np.ones(len(rows), bool) if rows.truth is None else ~np.isnan(rows.truth)
         judged = np.flatnonzero((counts > 0) & late & known)
         part = rows.of(judged)
         yield Split(
-            rows.of(np.flatnonzero(learn)),
+            rows.of(np.flatnonzero(learnt)),
             Rows(part.features, part.y, part.weight * counts[judged], part.lead, part.time, part.truth),
             in_order=True,
         )

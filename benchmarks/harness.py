@@ -20,6 +20,8 @@ from rich.table import Table
 OUT = Path("var/bench")
 WIDTH = 160
 """Columns of a table that goes into a file or a pipe."""
+NAMES = ("set", "contender")
+"""Columns that name a row."""
 Row = dict[str, Any]
 
 
@@ -85,7 +87,7 @@ def report(name: str, rows: Sequence[Row]) -> None:
     heads = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(title=f"benchmark {name}", title_justify="left", box=None, header_style="bold")
     for head in heads:
-        table.add_column(head, justify="left" if head == "contender" else "right")
+        table.add_column(head, justify="left" if head in NAMES else "right", no_wrap=head in NAMES)
     for row in rows:
         table.add_row(*(_shown(row.get(head)) for head in heads))
     Console(width=None if sys.stdout.isatty() else WIDTH).print(table)

@@ -22,14 +22,12 @@ from rich.console import Console
 from benchmarks import _quality_own, _quality_peers
 from benchmarks._quality_sets import ORIGINS, SETS, prepared
 from benchmarks._quality_split import Split
-from benchmarks._quality_table import OURS, Cell, aims, each_split, table
+from benchmarks._quality_table import OURS, TWIN, Cell, aims, each_split, table
 from benchmarks.harness import Row, measure, measure_warm, report
 
 ROOT = Path("var/bench/quality")
-RECIPES = {
-    OURS: ("model", "calibration", "encoding", "folds", "logits", "standalone"),
-    "logistic regression": ("baselines", "logits"),
-}
+MODEL = ("model", "boosted", "calibration", "encoding", "folds", "logits", "standalone")
+RECIPES = {OURS: MODEL, TWIN: MODEL, "logistic regression": ("baselines", "logits")}
 """The files of training/ that decide what a contender says."""
 
 
