@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from benchmarks._quality_split import Rows, Split
-from data.contract import UsageError
+from data.contract import US_PER_DAY, UsageError
 from data.ingest import ingest
 from data.mapping import read_mapping
 from data.simulate import FunnelOptions, simulate
-from training.folds import before_cut
+from training.folds import hash_of_lead
 from training.metrics import lead_codes
 from training.sample import Sample, read_sample
 from workspace import Workspace
@@ -37,6 +37,8 @@ LEAKY = (
 """Columns of X Education that are filled in after the fact."""
 CODES = ("OperatingSystems", "Browser", "Region", "TrafficType")
 """Columns of the online shoppers that are numbers by accident."""
+JUDGED_OF = 3
+"""Of leads with moments on both sides one in so many, by a hash of the id, is judged and counts so many times."""
 FUNNEL = FunnelOptions(leads=10_000, seed=1)
 
 
@@ -76,22 +78,19 @@ def at_random(rows: Rows) -> Iterator[Split]:
 def purged(sample: Sample, window_days: int, truth: NDArray[np.float64] | None = None) -> Iterator[Split]:
     """Rolling origins over mature moments in order of time: purged by the label window, no lead on both sides."""
     mature = np.flatnonzero(sample.mature)
-    rows = Rows(
-        sample.features, sample.y, sample.weight, lead_codes(sample.lead), sample.as_of, truth
-    ).of(mature)  # fmt: skip
+    rows = Rows(sample.features, sample.y, sample.weight, lead_codes(sample.lead), sample.as_of, truth).of(mature)
+    drawn = np.array([hash_of_lead(each) % JUDGED_OF == 0 for each in sample.lead[mature].tolist()])
     reached = np.cumsum(rows.weight) / rows.weight.sum()
     for origin in ORIGINS:
         cut, end = (int(rows.time[np.searchsorted(reached, share)]) for share in (origin, min(origin + 0.1, 1 - 1e-9)))
-        learnt, counts = before_cut(rows.time, sample.lead[mature], cut, window_days)
-        late = rows.time <= end if origin == ORIGINS[-1] else rows.time < end
-        known = np.ones(len(rows), bool) if rows.truth is None else ~np.isnan(rows.truth)
-        judged = np.flatnonzero((counts > 0) & late & known)
-        part = rows.of(judged)
-        yield Split(
-            rows.of(np.flatnonzero(learnt)),
-            Rows(part.features, part.y, part.weight * counts[judged], part.lead, part.time, part.truth),
-            in_order=True,
-        )
+        known, late = rows.time + window_days * US_PER_DAY <= cut, rows.time >= cut
+        both = np.isin(rows.lead, np.intersect1d(rows.lead[known], rows.lead[late]))
+        judged = late & (drawn | ~both) & (rows.time <= end if origin == ORIGINS[-1] else rows.time < end)
+        if rows.truth is not None:
+            judged &= ~np.isnan(rows.truth)
+        counted = replace(rows, weight=rows.weight * np.where(both, JUDGED_OF, 1.0))
+        learn = rows.of(np.flatnonzero(known & ~(both & drawn)))
+        yield Split(learn, counted.of(np.flatnonzero(judged)), in_order=True)
 
 
 def bank(work: Path) -> Rows:

@@ -91,23 +91,24 @@ def difference(one: Cells, other: Cells) -> tuple[float, float, float]:
 
 
 def aims(found: Mapping[str, Mapping[str, Cells]]) -> Iterator[str]:
-    """A line per set: the best peer among those run on all of our splits, and whether we are worse."""
+    """A line per set for us and our twin: the best peer among those run on all of our splits, and how we compare."""
     for name, by_contender in found.items():
-        ours = by_contender.get(OURS, {})
-        means = {
-            contender: _mean_loss(cells)
-            for contender, cells in by_contender.items()
-            if contender not in (OURS, TWIN) and set(cells) >= set(ours)
-        }
-        if not ours or not means:
-            continue
-        best = min(means, key=means.__getitem__)
-        value, low, high = difference(ours, by_contender[best])
-        cost = max(cell.cpu_s for cell in ours.values())
-        yield (
-            f"{name}: {verdict(low, high)} the best peer, {best}: {value:+.4f} ({low:+.4f} to {high:+.4f}); "
-            f"at most {cost:.1f} CPU s{'' if cost <= MOST_CPU_S else ', more than the aim'}"
-        )
+        for who in (OURS, TWIN):
+            ours = by_contender.get(who, {})
+            peers = {each: cells for each, cells in by_contender.items() if each not in (OURS, TWIN)}
+            means = {each: _mean_loss(cells) for each, cells in peers.items() if set(cells) >= set(ours)}
+            if ours and means:
+                best = min(means, key=means.__getitem__)
+                yield f"{name}: {who} is {_against(ours, best, peers[best])}"
+
+
+def _against(ours: Cells, name: str, peer: Cells) -> str:
+    value, low, high = difference(ours, peer)
+    cost = max(cell.cpu_s for cell in ours.values())
+    return (
+        f"{verdict(low, high)} the best peer, {name}: {value:+.4f} ({low:+.4f} to {high:+.4f}); "
+        f"at most {cost:.1f} CPU s{'' if cost <= MOST_CPU_S else ', more than the aim'}"
+    )
 
 
 def verdict(low: float, high: float) -> str:
