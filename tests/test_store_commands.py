@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
@@ -94,3 +95,31 @@ def test_what_cannot_be_followed_is_told_in_one_line(shell: Shell, url: str, tmp
     assert "holds no events" in shell.refused(3, "train", "--store", empty)
     assert "begins with 'mysql'" in shell.refused(2, "forget", "L1", "--store", "mysql://x/y")
     assert "does not answer" in shell.refused(3, "keys", "list", "--store", "postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_an_account_is_added_listed_changed_and_removed(
+    shell: Shell, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def typed(text: str) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+    typed("a long password\n")
+    assert shell("users", "add", "anna", "editor", "--store", url)[0] == 0
+    code, listed, _ = shell("users", "list", "--store", url, "--json")
+    assert code == 0
+    assert [(each["name"], each["role"]) for each in json.loads(listed)] == [("anna", "editor")]
+    assert "argon2" not in listed
+    typed("another password\n")
+    assert shell("users", "password", "anna", "--store", url)[0] == 0
+    with open_store(url) as store:
+        assert store.accounts.sign_in("anna", "a long password", "", 1) is None
+        assert store.accounts.sign_in("anna", "another password", "", 1)
+    typed("short\n")
+    assert "has 5 characters" in shell.refused(2, "users", "password", "anna", "--store", url)
+    typed("a long password\n")
+    assert "'boss' is none of" in shell.refused(2, "users", "add", "bob", "boss", "--store", url)
+    assert shell("users", "remove", "anna", "--store", url)[0] == 0
+    assert "no account 'anna'" in shell.refused(2, "users", "remove", "anna", "--store", url)
+    with open_store(url) as store:
+        said = [each.action for each in store.audit.entries()]
+    assert said == ["add account anna as editor", "change password of anna", "remove account anna"]

@@ -1,0 +1,121 @@
+"""Pages in a real browser: with and without scripts, light and dark, by keyboard, on a phone, and what axe finds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from data.store import open_store
+from serving.live import Live
+from tests.serving.pages.browser import PASSWORD
+from tests.serving.pages.town import settle_in
+from tests.serving.server_process import running
+from tests.serving.workshop import Workshop
+
+CHROMIUM = Path("/usr/bin/chromium")
+LEVELS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+TOO_WIDE = """[...document.querySelectorAll("main *, header *")]
+    .filter(each => each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".hidden, thead"))
+    .map(each => each.outerHTML.slice(0, 120))"""
+"""Whatever reaches beyond the right edge of the window."""
+PLACES: tuple[dict[str, Any], ...] = (
+    {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "locale": "de", "java_script_enabled": True},
+    {"viewport": {"width": 1400, "height": 900}, "color_scheme": "light", "locale": "en", "java_script_enabled": True},
+    {"viewport": {"width": 3840, "height": 2160}, "color_scheme": "dark", "locale": "en", "java_script_enabled": True},
+)
+
+
+@pytest.fixture(scope="module")
+def address(workshop: Workshop, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with leads and an account."""
+    folder = tmp_path_factory.mktemp("page")
+    now = time.time_ns() // 1000
+    with open_store(f"sqlite:///{folder / 'var' / 'store.db'}") as store:
+        settle_in(store, workshop.log, live, now)
+        store.accounts.add("anna", PASSWORD, "viewer", now)
+    with running(workshop, folder) as start:
+        server = start()
+        server.ready()
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}; install Debian's package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def watched(page: Page, address: str, complaints: list[str]) -> Page:
+    """Notes errors of the console and requests to other hosts."""
+    page.on("console", lambda said: complaints.append(said.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda sent: None if sent.url.startswith(address) else complaints.append(sent.url))
+    return page
+
+
+def sign_in(page: Page, address: str) -> None:
+    """By keyboard alone."""
+    page.goto(f"{address}/leads")
+    page.locator("#name").focus()
+    page.keyboard.type("anna")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{address}/leads")
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: str(place["viewport"]["width"]))
+def test_pages_fit_and_axe_finds_nothing(chromium: Browser, address: str, place: dict[str, Any]) -> None:
+    complaints: list[str] = []
+    context = chromium.new_context(**place)
+    page = watched(context.new_page(), address, complaints)
+    found = []
+    page.goto(f"{address}/sign-in")
+    found += Axe().run(page, options=LEVELS).response["violations"]
+    sign_in(page, address)
+    assert page.locator("tbody tr").count() > 20
+    assert page.evaluate(TOO_WIDE) == []
+    found += Axe().run(page, options=LEVELS).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+    assert complaints == []
+    context.close()
+
+
+def test_without_scripts_a_list_is_filtered_and_paged(chromium: Browser, address: str) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    complaints: list[str] = []
+    page = watched(context.new_page(), address, complaints)
+    sign_in(page, address)
+    page.select_option("#country", "DE")
+    page.select_option("#order", "activity")
+    page.click(".filters button")
+    assert "country=DE" in page.url
+    assert set(page.locator("tbody th small").all_inner_texts()) <= {
+        f"DE · {owner}" for owner in ("north", "south", "key accounts")
+    }
+    page.click("text=Deutsch")
+    assert page.locator("html").get_attribute("lang") == "de"
+    assert "country=DE" in page.url
+    page.click("text=Abmelden")
+    assert page.url == f"{address}/sign-in"
+    assert complaints == []
+    context.close()
+
+
+def test_axe_finds_a_planted_fault(chromium: Browser, address: str) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{address}/sign-in")
+    page.evaluate("document.querySelector('label').remove()")
+    assert "label" in {each["id"] for each in Axe().run(page, options=LEVELS).response["violations"]}
+    context.close()
