@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, select, text, true, tuple_, update
 
 from data.contract import US_PER_DAY, UsageError
 from data.store_database import Database, chunks
@@ -210,7 +210,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [
         standings.c[name] == value for name, value in given.items() if value is not None
     ]
-    found += [standings.c[name].is_not(None) for name in ("rising", "untouched", "pressed") if getattr(wanted, name)]
+    found += [standings.c[name] == true() for name in ("rising", "untouched", "pressed") if getattr(wanted, name)]
     if wanted.search:
         found.append(standings.c.lead_id >= wanted.search)
         found.append(standings.c.lead_id < wanted.search + "\U0010ffff")
