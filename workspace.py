@@ -84,6 +84,11 @@ class Workspace:
         return LogTimeline(log, self.recipe(log), read_sample(made), self.backtest_path / "scratch", self.settings.jobs)
 
     @property
+    def report_path(self) -> Path:
+        """The folder of the target's report and model card."""
+        return self.root / "reports" / self.settings.target
+
+    @property
     def backtest_path(self) -> Path:
         """The folder of backtests of the target."""
         return self.root / "backtest" / self.settings.target

@@ -39,6 +39,7 @@ def backtest(
 ) -> None:
     """Train at several past dates, judge each on the period that followed; with intervals by lead."""
     from training.backtest import backtest
+    from training.backtest_report import add_to_report, log_backtest, write_backtest
     from training.contenders import ablations, standard
     from training.rolling import rolling
 
@@ -52,10 +53,16 @@ def backtest(
     else:
         name, timeline = workspace.settings.target, workspace.timeline(build(screen, workspace, cluster))
     contenders = [*standard(plan, timeline.columns), *(ablations(plan, timeline.columns) if ablation else [])]
-    kept = var / "backtest" / name / "kept"
+    folder = var / "backtest" / name
     with screen.stages(origins * len(contenders)) as say:
-        made = backtest(timeline, contenders, plan.digest, kept, origins, first, plan.fewest_positives, say)
-    _tell(screen, rolling(made, segment if table is None else segment or []))
+        made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, plan.fewest_positives, say)
+    result = rolling(made, segment if table is None else segment or [])
+    report = write_backtest(folder, name, result)
+    if table is None:
+        add_to_report(workspace.report_path, folder)
+        log_backtest(workspace.registry, workspace.model_name, folder, result)
+    _tell(screen, result)
+    screen.tell(f"report {report}")
 
 
 def _table(

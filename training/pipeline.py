@@ -15,12 +15,14 @@ from features.training_set import TrainingSet
 from features.words import in_words
 from training import plots
 from training.artifact import write_artifact
+from training.backtest_report import sections
 from training.baselines import BASELINES
 from training.evaluation import Evaluation, evaluate
 from training.logits import Array
 from training.metrics import gains
+from training.model_card import model_card
 from training.registry import CHALLENGER, CHAMPION, Registered, Registry, flat
-from training.report import Account, html, model_card
+from training.report import Account, html
 from training.sample import Sample, read_sample
 from training.selection import choose
 from training.thresholds import what_if
@@ -86,7 +88,9 @@ def train_and_register(
         judge_folder, blind, fitted, training_set, _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
     )
     account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=trials)
-    report = _write_report(workspace / "reports" / target["name"], account, draw(judged, fitted, training_set))
+    pictures = draw(judged, fitted, training_set)
+    backtest = sections(workspace / "backtest" / target["name"])
+    report = _write_report(workspace / "reports" / target["name"], account, pictures, *backtest)
     fitted.grounds.write(report)
     say("registering in MLflow")
     registry = Registry(workspace)
@@ -248,12 +252,14 @@ def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Train
     }
 
 
-def _write_report(folder: Path, account: Account, pictures: Mapping[str, bytes]) -> Path:
+def _write_report(
+    folder: Path, account: Account, pictures: Mapping[str, bytes], backtest: str, backtest_card: str
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         (folder / f"{name}.png").write_bytes(picture)
-    (folder / "report.html").write_text(html(account, pictures), encoding="utf-8")
-    (folder / "model_card.md").write_text(model_card(account), encoding="utf-8")
+    (folder / "report.html").write_text(html(account, pictures, backtest), encoding="utf-8")
+    (folder / "model_card.md").write_text(model_card(account, backtest_card), encoding="utf-8")
     return folder
 
 

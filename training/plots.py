@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +15,9 @@ from training.evaluation import Bin
 from training.logits import Array
 from training.metrics import Gains
 from training.thresholds import Threshold, WhatIf
+
+if TYPE_CHECKING:
+    from training.rolling import Rolling, Round
 
 INK, BLUE, ORANGE, PALE = "#222222", "#1f5fa8", "#c8500a", "#b9cfe8"
 SIZE = (8.0, 5.0)
@@ -140,6 +144,40 @@ def importances(names: Sequence[str], shares: Array, most: int = 20) -> Figure:
     axes.set_yticks(np.arange(len(order)), labels)
     axes.set(xlabel="Share of the model's gain")
     _percent(axes, "x")
+    return figure
+
+
+def promised_realised(rounds: Sequence[Round]) -> Figure:
+    """Mean probability of each period of a backtest beside the share that converted, with 95 % intervals."""
+    figure, axes = _panel("Was the promise kept?", height=4.0)
+    x = np.arange(len(rounds))
+    seen = [(each.observed.value, each.observed.low, each.observed.high) for each in rounds]
+    observed, low, high = np.array(seen, dtype=np.float64).reshape(-1, 3).T
+    spread = [np.maximum(observed - low, 0), np.maximum(high - observed, 0)]
+    axes.plot(x, [each.predicted for each in rounds], "s--", color=ORANGE, label="promised (mean probability)")
+    axes.errorbar(x, observed, yerr=spread, fmt="o", color=BLUE, capsize=3, label="converted (95 % interval)")
+    axes.set_xticks(x, [each.name for each in rounds])
+    axes.set(ylim=(0, 1.25 * max(*high, *(each.predicted for each in rounds), 0.01)), xlabel="Trained at")
+    axes.legend(loc="upper left", frameon=False, ncols=2)
+    _percent(axes, "y")
+    return figure
+
+
+def losses_over_time(result: Rolling) -> Figure:
+    """Log-loss of every contender minus the champion's at each origin of a backtest, with 95 % intervals."""
+    others = result.places[1:]
+    figure, axes = _panel("Who was ahead?", height=2.0 + 0.42 * len(others))
+    names = [each.name for each in result.rounds]
+    for at, each in enumerate(others):
+        for nth, apart in enumerate(each.differences):
+            value, low, high = (np.nan if end is None else end for end in (apart.value, apart.low, apart.high))
+            y = at + 0.6 * (nth + 0.5) / len(names) - 0.3
+            axes.plot([low, high], [y, y], color=PALE, linewidth=3, solid_capstyle="butt")
+            axes.plot([value], [y], "o", color=BLUE, markersize=4)
+    axes.axvline(0.0, color=INK, linewidth=1.2)
+    axes.set_yticks(range(len(others)), [each.name for each in others])
+    axes.invert_yaxis()
+    axes.set(xlabel=f"Log-loss minus the champion's; from above: {', '.join(names)}")
     return figure
 
 

@@ -1,28 +1,25 @@
-"""What people read about a model: a self-contained HTML report and a model card in Markdown, plain words first."""
+"""What people read about a model: a self-contained HTML report, plain words first, then the evidence."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from training.calibration import Verdict
-from training.evaluation import Evaluation
+from training.evaluation import Bin, Estimate, Evaluation
+from training.metrics import TOP
+from training.page import bullets, figure, heading, html_table, marked, page, paragraph
 from training.promises import sentence
 from training.selection import sentence as trial_sentence
-from training.tables import Table, tables
+from training.tables import tables
 from training.thresholds import Threshold
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-figure { margin: 0; }
-img { max-width: 100%; height: auto; }
-"""
+BACKTEST = "backtest"
+"""The mark of a page and of a model card where a backtest's section stands."""
+NO_BACKTEST = "No backtest was made yet: `leadscore backtest` trains at several past dates and adds its section here."
+FEWEST = 20
+"""A band of fewer leads is no example."""
 CAPTIONS = {
     "reliability": (
         "Does a probability come true?",
@@ -47,6 +44,15 @@ CAPTIONS = {
         "Share of each feature in what the trees gained; it says how much a feature is used, not what causes a sale.",
     ),
 }
+LIMITS = (
+    "A probability says how many of 100 such leads convert, not whether this one will.",
+    "It has learnt from the past. When leads, campaigns, prices or tracking change, probabilities and promises weaken: "
+    "`leadscore monitor` compares them with what matured, and says when to recalibrate or to retrain.",
+    "Intervals cover the luck of leads, not a change of the world; a small group of leads has a wide interval.",
+    "What nobody recorded it does not know: a call that was not logged never happened.",
+    "It learnt from leads as they were treated then. A lead that was never contacted may score low for that reason.",
+    "Reasons say what a score rests on, not what causes a sale.",
+)
 
 
 @dataclass(frozen=True)
@@ -66,97 +72,106 @@ class Account:
     trials: Sequence[Verdict] = ()
 
 
-def html(account: Account, pictures: Mapping[str, bytes]) -> str:
-    """The report as one HTML file; it loads nothing from anywhere. `pictures`: name (see CAPTIONS) -> PNG."""
+def html(account: Account, pictures: Mapping[str, bytes], backtest: str = "") -> str:
+    """The report as one HTML file; it loads nothing from anywhere.
+
+    pictures: name (see CAPTIONS) -> PNG. backtest: the HTML of a backtest's section where one was made.
+    """
     days = int(account.target["horizon_days"])
-    parts = [
-        "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>",
-        f"<title>{escape(account.name)}</title><style>{STYLE}</style>",
-        f"<h1>{escape(account.name)}</h1>",
-        f"<p>{escape(summary(account))}</p>",
-        "<h2>Thresholds and what they promise</h2>",
-        *(f"<p>{escape(sentence(each, days))}</p>" for each in account.thresholds),
-        *(_figure(name, picture) for name, picture in pictures.items()),
-        *(_table(each) for each in tables(account.evaluation, account.by_age)),
-        "<h2>Trained on</h2>",
-        "<ul>",
-        *(f"<li>{escape(line)}</li>" for line in _trained_on(account)),
-        "</ul></html>",
-    ]
-    return "\n".join(parts)
-
-
-def summary(account: Account) -> str:
-    """What the model is and how well it did, in three sentences."""
-    champion, base = account.evaluation.judgements[0], account.evaluation.judgements[1]
-    lift = champion.metrics["top_decile_lift"].value or 0.0
-    return (
-        f"The model says how likely it is that a lead reaches {' or '.join(account.target['events'])} within "
-        f"{account.target['horizon_days']} days. It was judged on {account.evaluation.rows:,} moments of "
-        f"{account.evaluation.leads:,} leads from {account.judged_from} to {account.judged_to}, none of which it had "
-        f"seen: {100 * account.evaluation.base_rate:.1f} % converted, and among the tenth with the highest scores "
-        f"{lift:.1f} times as many. Its log-loss was {champion.metrics['log_loss'].value:.4f}, that of the base rate "
-        f"{base.metrics['log_loss'].value:.4f}."
+    return page(
+        account.name,
+        [
+            paragraph(summary(account)),
+            heading("In plain words"),
+            *(paragraph(each, "lead") for each in plain_words(account)),
+            heading("Thresholds and what they promise"),
+            *(paragraph(sentence(each, days)) for each in account.thresholds),
+            heading("What it cannot do"),
+            bullets(LIMITS),
+            heading("The evidence, in pictures"),
+            *(figure(*CAPTIONS[name], picture) for name, picture in pictures.items()),
+            heading("The evidence, in numbers"),
+            *(html_table(each) for each in tables(account.evaluation, account.by_age)),
+            heading("At past dates"),
+            marked(BACKTEST, backtest or paragraph(NO_BACKTEST, "soft")),
+            heading("Calibration"),
+            paragraph(calibration_told(account)),
+            heading("Trained on"),
+            bullets(trained_on_told(account)),
+        ],
     )
 
 
-def model_card(account: Account) -> str:
-    """The model card (Mitchell et al. 2019) in Markdown."""
-    days = int(account.target["horizon_days"])
-    lines = [
-        f"# {account.name}",
-        "",
-        summary(account),
-        "",
-        "## Intended use",
-        "Ranking and sizing of sales and marketing effort for leads like those it was trained on. Not for decisions",
-        "with legal or similarly significant effect on a person. Guarantees weaken when leads or market change: watch",
-        "matured cohorts.",
-        "",
-        "## Trained on",
-        *(f"- {line}" for line in _trained_on(account)),
-        "",
-        "## Thresholds",
-        *(f"- {sentence(each, days)}" for each in account.thresholds),
-        "",
-        "## Judged on the newest slice",
-        *(_markdown(each) for each in tables(account.evaluation, account.by_age)),
-        "",
-        "## Calibration",
-        f"In use: {account.calibration['calibrator']['name']}. Candidates had to be better than none by more than one "
-        "standard error on leads that came later:",
-        *(
-            f"- {each['name']}: gain {each['gain']:+.5f} (standard error {each['se']:.5f}), "
-            + ("accepted" if each["accepted"] else "not accepted")
-            for each in account.calibration["verdicts"]
-        ),
-        "",
+def summary(account: Account) -> str:
+    """What the model is and on what it was judged, in two sentences."""
+    return (
+        f"The model says how likely it is that a lead reaches {' or '.join(account.target['events'])} within "
+        f"{account.target['horizon_days']} days. It was judged on {account.evaluation.rows:,} moments of "
+        f"{account.evaluation.leads:,} leads from {account.judged_from} to {account.judged_to}, none of which it "
+        "had seen."
+    )
+
+
+def plain_words(account: Account) -> list[str]:
+    """What the model is good for, for somebody who knows nothing of models."""
+    evaluation, days = account.evaluation, account.target["horizon_days"]
+    lift, base = evaluation.judgements[0].metrics["top_decile_lift"], evaluation.base_rate
+    told = [
+        f"Of 100 leads in the tenth with the highest scores, {_of_100(lift, base)} convert within {days} days; of 100 "
+        f"leads taken as they come, {_count(100 * base)} do.",
+        f"Whoever works that tenth first meets {_percent(TOP * (lift.value or 0.0))} of all conversions.",
     ]
-    return "\n".join(lines)
+    examples = [each for each in evaluation.bands if each.leads >= FEWEST]
+    if examples:
+        told.append(_example(max(examples, key=lambda each: each.predicted)))
+    return [" ".join(told[:2]), *told[2:]]
 
 
-def _trained_on(account: Account) -> list[str]:
+def calibration_told(account: Account) -> str:
+    """Which calibrator is in use."""
+    return f"In use: {account.calibration['calibrator']['name']}. {'; '.join(verdicts_told(account))}."
+
+
+def verdicts_told(account: Account) -> list[str]:
+    """What each candidate gained on leads that came later."""
+    return [
+        f"{each['name']}: gain {each['gain']:+.5f} (standard error {each['se']:.5f}), "
+        + ("accepted" if each["accepted"] else "not accepted")
+        for each in account.calibration["verdicts"]
+    ]
+
+
+def trained_on_told(account: Account) -> list[str]:
+    """The training data in words."""
     told = {key.replace("_", " "): value for key, value in account.trained_on.items() if not key.endswith("_us")}
     lines = [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
     return lines + [trial_sentence(each) for each in account.trials]
 
 
-def _figure(name: str, picture: bytes) -> str:
-    title, text = CAPTIONS[name]
-    image = f"<img alt='{escape(title)}' src='{_inline(picture)}'>"
-    return f"<h2>{escape(title)}</h2><p>{escape(text)}</p><figure>{image}</figure>"
+def _of_100(lift: Estimate, base: float) -> str:
+    if lift.value is None or lift.low is None or lift.high is None:
+        return "an unknown number"
+    value, low, high = (_count(100 * base * each) for each in (lift.value, lift.low, lift.high))
+    return f"{value} ({low} to {high})"
 
 
-def _table(each: Table) -> str:
-    cells = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in each.head) + "</tr>"]
-    cells += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in each.rows]
-    return f"<h2>{escape(each.title)}</h2><table>{''.join(cells)}</table>"
+def _example(band: Bin) -> str:
+    value, low, high = (
+        _count(100 * (each or 0.0)) for each in (band.observed.value, band.observed.low, band.observed.high)
+    )
+    return (
+        f"Where it says {_percent(band.predicted)}, as it did of {band.leads:,} leads between {100 * band.start:.0f} "
+        f"and {100 * band.end:.0f} %, {value} of 100 converted ({low} to {high})."
+    )
 
 
-def _markdown(each: Table) -> str:
-    lines = [each.head, ["---"] * len(each.head), *each.rows]
-    return f"\n### {each.title}\n\n" + "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+def _count(of_100: float) -> str:
+    """
+    >>> _count(0.42), _count(3.26), _count(31.4)
+    ('0.4', '3.3', '31')
+    """
+    return f"{of_100:.1f}" if of_100 < 10 else f"{of_100:.0f}"
 
 
-def _inline(picture: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+def _percent(share: float) -> str:
+    return f"{_count(100 * share)} %"

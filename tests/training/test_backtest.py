@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,12 @@ import pytest
 from data.contract import US_PER_DAY, DataError
 from features.training_set import TrainingSet
 from training.backtest import Backtest, Period, backtest
+from training.backtest_report import add_to_report, sections, write_backtest
 from training.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, standard
 from training.metrics import MEASURES, measures
 from training.origins import LogTimeline, Origin, TableTimeline, spread
+from training.page import marked
+from training.report import BACKTEST
 from training.rolling import bootstrap_periods, rolling
 from training.rolling_tables import rolling_tables
 from training.sample import Sample, read_sample
@@ -216,6 +221,24 @@ def test_tables_hold_every_contender_origin_band_and_segment(periods: list[Perio
         assert all(len(row) == len(each.head) for row in each.rows), each.title
     (segment,) = (each for each in tables if "champion by x" in each.title)
     assert sum(int(row[1].replace(",", "")) for row in segment.rows) == sum(len(each.rows) for each in periods)
+
+
+def test_page_section_and_card_are_written_and_found_again(periods: list[Period], tmp_path: Path) -> None:
+    made = rolling(bundle(periods), segments=["x"], resamples=20)
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / "report.html").write_text("a" + marked(BACKTEST, "none yet") + "b")
+    page = write_backtest(tmp_path / "backtest", "conversion", made)
+    add_to_report(report, page.parent)
+    section, card = sections(page.parent)
+    assert section in page.read_text()
+    assert (report / "report.html").read_text() == "a" + marked(BACKTEST, section) + "b"
+    assert section.count("data:image/png;base64,") == 2
+    assert not re.search(r"https?://|url\(|<script|<link", page.read_text())
+    assert "3 past dates" in card
+    numbers = json.loads((page.parent / "backtest.json").read_text())
+    assert numbers["places"][1]["difference"]["value"] == made.places[1].difference.value
+    assert sections(tmp_path / "nowhere") == ("", "")
 
 
 def test_the_recipe_beats_the_base_rate_on_the_funnel(

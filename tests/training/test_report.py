@@ -11,7 +11,10 @@ import pytest
 from scipy.special import expit
 
 from training.evaluation import evaluate, evaluate_groups
-from training.report import Account, html, model_card
+from training.model_card import model_card
+from training.page import markdown_table, paragraph, replaced
+from training.report import BACKTEST, Account, html, plain_words
+from training.tables import Table
 from training.thresholds import Flow, Labels, by_capacity, by_precision
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
@@ -73,6 +76,35 @@ def test_it_says_what_a_reader_needs(account: Account) -> None:
     words = Reader(html(account, {"reliability": PNG})).words
     for each in ("deal_won within 30 days", "2024-05-01", "MQL begins", "SQL begins", "base rate", "08-30 days"):
         assert each in words
+
+
+def test_plain_words_come_first(account: Account) -> None:
+    page = html(account, {})
+    assert page.index("In plain words") < page.index("The evidence")
+    words = plain_words(account)
+    rate = 100 * account.evaluation.base_rate
+    assert words[0].startswith("Of 100 leads in the tenth with the highest scores, ")
+    assert f"of 100 leads taken as they come, {rate:.0f} do" in words[0]
+    assert words[0] in model_card(account)
+
+
+def test_a_backtest_takes_its_place_whenever_it_is_made(account: Account) -> None:
+    before, made = html(account, {}), html(account, {}, "<p>section</p>")
+    assert "No backtest was made yet" in before
+    assert replaced(before, BACKTEST, "<p>section</p>") == made
+    assert replaced(made, BACKTEST, "<p>newer \\1</p>") == html(account, {}, "<p>newer \\1</p>")
+    card = model_card(account, "old")
+    assert replaced(card, BACKTEST, "new") == model_card(account, "new")
+    assert replaced("no mark", BACKTEST, "new") == "no mark"
+
+
+def test_code_and_percent_signs_are_set_well() -> None:
+    assert paragraph("run `a <b>` at 5 %") == "<p>run <code>a &lt;b&gt;</code> at 5&nbsp;%</p>"
+
+
+def test_a_cell_of_a_card_stays_a_cell() -> None:
+    told = markdown_table(Table("t", ["a|b", "c"], [["<!-- end of backtest -->\n|", "d"]]))
+    assert told.splitlines()[3:] == ["| a\\|b | c |", "| --- | --- |", "| &lt;!-- end of backtest --> \\| | d |"]
 
 
 def test_hostile_words_stay_words(account: Account) -> None:
