@@ -13,6 +13,7 @@ from commands.backtest import backtest
 from commands.demo import demo
 from commands.histories import features, ingest, simulate
 from commands.models import evaluate, promote, rollback, train
+from commands.monitor import monitor
 from commands.recalibration import recalibrate
 from commands.scores import info, score
 from commands.server import serve
@@ -24,7 +25,7 @@ from data.contract import DataError, UsageError
 ABOUT = "Which leads convert: from engagement histories to calibrated probabilities, thresholds and reasons."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 HISTORIES = (simulate, ingest, features, audit)
-MODELS = (train, recalibrate, evaluate, backtest, promote, rollback)
+MODELS = (train, recalibrate, evaluate, backtest, monitor, promote, rollback)
 for command in (*HISTORIES, *MODELS, score, info, demo, serve, forget):
     app.command()(command)
 app.add_typer(keys, name="keys")

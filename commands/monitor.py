@@ -1,0 +1,56 @@
+"""The command that compares what was promised with what came: for people and for a scheduler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.options import VAR, AsJson, Config, Quiet, StoreUrl, Var, now_us, store_url, workspace_of
+from console import Screen
+
+if TYPE_CHECKING:
+    from training.checks import Promised
+    from workspace import Workspace
+
+
+def monitor(
+    weeks: Annotated[int, typer.Option(min=1, max=520, help="newest weeks of matured scores to test")] = 8,
+    store: StoreUrl = None,
+    config: Config = None,
+    var: Var = VAR,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare stored scores with what became of them; exit code 0: nothing to do, 10: recalibrate, 20: retrain."""
+    from data.store import open_store
+    from data.store_cohorts import CohortReader
+    from training.monitor import monitor
+    from training.monitor_tables import monitor_tables
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    target = workspace.settings.chosen_target
+    with open_store(store_url(var, store)) as opened:
+        found = monitor(CohortReader(opened.database), target, promises_of(workspace), now_us(), weeks)
+    for each in monitor_tables(found):
+        screen.table(each.title, each.head, each.rows)
+    screen.tell(f"{found.advice}: {found.reason}")
+    screen.result(found.to_dict())
+    raise typer.Exit(found.exit_code)
+
+
+def promises_of(workspace: Workspace) -> list[Promised]:
+    """The precisions that the champion's thresholds promise, lowest stage first; none where nothing is registered."""
+    from training.checks import Promised
+
+    champion = workspace.registry.find(workspace.model_name)
+    if champion is None:
+        return []
+    told = [each for each in champion.load().about["thresholds"] if each["probability"] is not None]
+    ordered = sorted(told, key=lambda each: float(each["probability"]))
+    names = [str(each["stage"]) for each in ordered]
+    return [
+        Promised(names[at], tuple(names[at:]), float(each["target"]))
+        for at, each in enumerate(ordered)
+        if each["rule"] == "precision"
+    ]

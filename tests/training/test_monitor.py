@@ -1,0 +1,172 @@
+"""Monitoring recommends what the planted trouble needs, and nothing when scores keep their word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from scipy.stats import binom, chi2_contingency
+
+from data.contract import US_PER_DAY
+from data.stages import StageThreshold
+from data.store import Store
+from data.store_cohorts import MONDAY, WEEK, CohortReader, GivenScores
+from data.store_door import EventIn
+from data.store_scores import Score
+from features.moments import Target
+from training.checks import Promised
+from training.cohorts import Matured, matured
+from training.logits import Array
+from training.monitor import ERROR, checks_of, decide, monitor
+from training.monitor_tables import monitor_tables
+from training.shift import shift
+
+PROMISES = [Promised("MQL", ("MQL", "SQL"), 0.12), Promised("SQL", ("SQL",), 0.3)]
+TARGET = Target("conversion", ("deal_won",), horizon_days=30)
+NOW = MONDAY + 3_000 * WEEK
+
+
+def world(seed: int, shift_by: float = 0.0, keep: float = 1.0, leads: int = 600) -> Matured:
+    """Eight weekly scores of each lead, whose moments share their luck; true log-odds are keep * z + shift_by."""
+    rng = np.random.default_rng(seed)
+    z = np.repeat(rng.normal(-2, 1.2, leads), 8) + rng.normal(0, 0.3, 8 * leads)
+    lead, week = np.repeat(np.arange(leads), 8), np.tile(np.arange(8), leads)
+    y = (rng.random(leads)[lead] < expit(keep * (z + 2) - 2 + shift_by)).astype(np.float64)
+    return Matured(given(lead, week, expit(z)), y)
+
+
+def given(lead: np.ndarray, week: np.ndarray, p: Array) -> GivenScores:  # type: ignore[type-arg]
+    stage = np.where(p >= 0.4, "SQL", np.where(p >= 0.15, "MQL", "unqualified"))
+    return GivenScores(lead.astype(str), week * WEEK, week, p, stage, np.full(len(p), "1"))
+
+
+def advice(rows: Matured) -> str:
+    return decide(checks_of(rows, PROMISES), len(rows))[0]
+
+
+@pytest.mark.proof("monitor")
+def test_nothing_is_recommended_when_scores_keep_their_word(full: bool) -> None:
+    runs = 3_000 if full else 120
+    alarms = sum(advice(world(seed)) != "nothing" for seed in range(runs))
+    assert alarms <= binom.ppf(0.999, runs, ERROR)
+    assert alarms <= 0.05 * runs
+
+
+def test_a_changed_base_rate_asks_to_recalibrate() -> None:
+    for by in (-0.8, 0.7):
+        assert [advice(world(seed, shift_by=by)) for seed in range(10)].count("recalibrate") >= 9
+
+
+def test_changed_behaviour_asks_to_retrain() -> None:
+    assert [advice(world(seed, keep=0.3)) for seed in range(10)].count("retrain") >= 9
+
+
+def test_timid_scores_ask_to_recalibrate() -> None:
+    assert [advice(world(seed, keep=1.8, leads=1_500)) for seed in range(5)].count("recalibrate") >= 4
+
+
+def test_a_broken_promise_alone_is_found() -> None:
+    """Scores are right, but the stage promises more than they hold."""
+    checks = checks_of(world(3, leads=2_000), [Promised("SQL", ("SQL",), 0.8)])
+    assert [each.name for each in checks if each.failed] == ["SQL keeps its promise"]
+    assert decide(checks, 1)[0] == "recalibrate"
+
+
+def test_too_few_conversions_are_not_judged() -> None:
+    few = world(0, shift_by=-3.0, leads=40)
+    assert decide(checks_of(few, PROMISES), len(few)) == (
+        "nothing",
+        f"{len(few)} matured scores are too few to tell; look again later, or at more weeks",
+    )
+
+
+def test_a_score_matures_when_window_and_settling_are_over() -> None:
+    lead, week = np.array(["a", "a", "b", "c"]), np.array([0, 1, 0, 0])
+    scores = replace(given(lead, week, np.full(4, 0.5)), as_of=np.array([0, 10, 0, 0]) * US_PER_DAY)
+    target = Target("t", ("won",), horizon_days=10, gap_days=2, settle_days=3)
+    who, at = np.array(["a", "b", "c"]), np.array([12 * US_PER_DAY, 2 * US_PER_DAY, 2 * US_PER_DAY - 1])
+    made = matured(scores, who, at, target, now=15 * US_PER_DAY)
+    assert made.given.lead.tolist() == ["a", "b", "c"]
+    assert made.y.tolist() == [0.0, 1.0, 0.0]  # an end is outside, a beginning inside, before it is outside
+    assert len(matured(scores, who, at, target, now=15 * US_PER_DAY - 1)) == 0
+    assert matured(scores, who, at, target, now=25 * US_PER_DAY).y.tolist() == [0.0, 1.0, 1.0, 0.0]
+
+
+def test_the_test_of_a_shift_is_the_textbooks() -> None:
+    before, now = {"a": 50, "b": 30, "c": 20}, {"a": 30, "b": 30, "c": 40}
+    found = shift("x", before, now, 0.01)
+    assert found is not None
+    assert found.p == pytest.approx(chi2_contingency([list(before.values()), list(now.values())]).pvalue)
+    assert found.shifted == (found.p < 0.01)
+    assert shift("x", {"a": 5}, {"a": 9}, 0.01) is None
+    assert shift("x", {}, {"a": 9, "b": 2}, 0.01) is None
+
+
+def test_small_changes_of_many_leads_are_none() -> None:
+    found = shift("x", {"a": 500_000, "b": 500_000}, {"a": 505_000, "b": 495_000}, 0.01)
+    assert found is not None
+    assert found.p < 1e-9
+    assert not found.shifted
+
+
+def test_shifts_are_called_as_rarely_as_stated() -> None:
+    rng, calls = np.random.default_rng(0), 0
+    for _ in range(2_000):
+        before, now = (dict(enumerate(rng.multinomial(60, [0.6, 0.3, 0.08, 0.02]))) for _ in range(2))
+        found = shift("x", {str(k): v for k, v in before.items()}, {str(k): v for k, v in now.items()}, 0.05)
+        calls += found is not None and found.shifted
+    assert calls <= binom.ppf(0.999, 2_000, 0.05)
+
+
+def fill(store: Store, base: float, leads: int = 160) -> None:
+    """Leads scored in each of eight weeks; those of the newest four are of another country and do more."""
+    rng, first = np.random.default_rng(1), NOW // WEEK * WEEK - 13 * WEEK
+    steps = [StageThreshold("MQL", 0.15), StageThreshold("SQL", 0.4)]
+    for lead in range(leads):
+        store.leads.put(f"L{lead}", first, None, {"country": "DE" if lead % 2 else "FR"}, first)
+    p = np.clip(rng.beta(1.5, 5, leads), 0.02, 0.98)
+    luck = rng.random(leads)
+    for week in range(8):
+        as_of = first + week * WEEK + US_PER_DAY
+        who = [lead for lead in range(leads) if lead % 2 == week // 4]
+        batch = [Score(f"L{lead}", "conversion", as_of, float(p[lead]), 0.0, 1.0, "1", "d") for lead in who]
+        store.scores.record(batch, steps, as_of)
+        again = [replace(each, as_of=each.as_of + US_PER_DAY, probability=0.01) for each in batch]
+        store.scores.record(again, steps, as_of + 1)
+    won = [lead for lead in range(leads) if luck[lead] < base * p[lead]]
+    for week in (3, 7, 11):
+        at = first + week * WEEK
+        sent = [EventIn(f"L{lead}", "deal_won", at, event_id=f"w{lead}-{week}") for lead in won]
+        store.events.add(sent, at)
+    visits = [EventIn(f"L{lead}", "visit", first + 7 * WEEK, event_id=f"v{lead}") for lead in range(1, leads, 2)]
+    store.events.add(visits, first + 7 * WEEK)
+
+
+@pytest.mark.parametrize(("base", "wanted", "code"), [(1.0, "nothing", 0), (2.2, "recalibrate", 10)])
+def test_a_store_is_read_and_told(store: Store, base: float, wanted: str, code: int) -> None:
+    fill(store, base)
+    found = monitor(CohortReader(store.database), TARGET, PROMISES, NOW, weeks=8)
+    assert (found.advice, found.exit_code) == (wanted, code)
+    assert len(found.cohorts) == 8
+    assert found.matured == 8 * 80  # the first score of a lead in a week counts, not the 1 % of the day after
+    assert min(each.promised for each in found.cohorts) > 0.15
+    tables = monitor_tables(found)
+    assert [len(each.rows) for each in tables][:2] == [8, 4]
+
+
+def test_another_population_is_seen(store: Store) -> None:
+    fill(store, 1.0)
+    found = monitor(CohortReader(store.database), TARGET, PROMISES, NOW, weeks=4)
+    moved = {each.name: each.shifted for each in found.shifts}
+    assert moved["profile country"]
+    assert moved["leads with visit"]
+    assert not moved["scores"]
+    assert found.advice == "nothing"
+
+
+def test_an_empty_store_recommends_nothing(store: Store) -> None:
+    found = monitor(CohortReader(store.database), TARGET, PROMISES, NOW, weeks=8)
+    assert (found.advice, found.matured, found.shifts) == ("nothing", 0, ())
+    assert monitor_tables(found) == []
