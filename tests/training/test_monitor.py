@@ -37,7 +37,7 @@ def world(seed: int, shift_by: float = 0.0, keep: float = 1.0, leads: int = 600)
     return Matured(given(lead, week, expit(z)), y)
 
 
-def given(lead: np.ndarray, week: np.ndarray, p: Array) -> GivenScores:  # type: ignore[type-arg]
+def given(lead: np.ndarray, week: np.ndarray, p: Array) -> GivenScores:
     stage = np.where(p >= 0.4, "SQL", np.where(p >= 0.15, "MQL", "unqualified"))
     return GivenScores(lead.astype(str), week * WEEK, week, p, stage, np.full(len(p), "1"))
 
