@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.conftest import REPOSITORY
@@ -35,8 +36,40 @@ def test_add_a_feature(trained: Workspace, monkeypatch: pytest.MonkeyPatch, caps
     assert added == {"count_pricing_view_14d", "trend_web_7d_90d"}
 
 
+def test_calibration(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("calibration", trained, monkeypatch)
+    honest, spoilt = made["told"](made["honest"]), made["told"](made["spoilt"])
+    assert honest["auc"] == pytest.approx(spoilt["auc"])
+    assert spoilt["slope"] == pytest.approx(honest["slope"] / 2)
+    assert spoilt["log_loss"] > honest["log_loss"]
+    assert (np.diff(made["mended_p"][np.argsort(made["spoilt_p"])]) >= 0).all()
+    assert len(made["after"].bins) > 1
+
+
+def test_thresholds(trained: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    made = run("thresholds", trained, monkeypatch)
+    assert made["ways"][1].probability is None
+    assert made["ways"][2].leads_per_week <= max(made["flow"].per_week / 10, 0.1)
+    assert made["ways"][3].target == pytest.approx(0.03)
+    assert "There is no SQL threshold" in capsys.readouterr().out
+
+
+def test_backtest_and_drift(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("backtest_and_drift", trained, monkeypatch)
+    assert [each.name for each in made["result"].places] == ["champion", "base rate", "newest rate"]
+    assert len(made["result"].rounds) == 3
+    assert {name: told[0] for name, told in made["advice"].items()}.keys() == made["worlds"].keys()
+    assert made["advice"]["scores are right"][0] == "nothing"
+
+
 def test_every_notebook_is_tested_and_is_jupytext() -> None:
-    assert {path.stem for path in NOTEBOOKS} == {"explore", "add_a_feature"}
+    assert {path.stem for path in NOTEBOOKS} == {
+        "explore",
+        "add_a_feature",
+        "calibration",
+        "thresholds",
+        "backtest_and_drift",
+    }
     for path in NOTEBOOKS:
         text = path.read_text(encoding="utf-8")
         assert text.startswith("# ---\n# jupyter:\n#   jupytext:\n")
