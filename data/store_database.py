@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -163,7 +164,20 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
     # SQLAlchemy begins transactions itself (`_begin`): sqlite3 would begin them too late to be safe.
     connection.isolation_level = None
     for pragma in PRAGMAS:
-        connection.execute(pragma)
+        _patiently(connection, pragma)
+
+
+def _patiently(connection: sqlite3.Connection, pragma: str) -> None:
+    """SQLite does not wait for its busy timeout where two change the journal's mode at once: one is refused."""
+    last = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute(pragma)
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > last:
+                raise
+            time.sleep(0.02)
 
 
 def _begin(connection: Connection) -> None:
