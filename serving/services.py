@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from anyio import CapacityLimiter
+
 from data.store import Store
 from serving.champion import Champion
 from serving.doors import Doors
@@ -26,6 +28,7 @@ class Services:
     """champion: the model that answers. store: leads and events. draining: set when the server is about to stop.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
+    computing: one long computation at a time; side by side their threads would only wait for the interpreter.
     """
 
     champion: Champion
@@ -37,3 +40,4 @@ class Services:
     clock: Callable[[], int] = now_us
     draining: threading.Event = field(default_factory=threading.Event)
     workspace: Path | None = None
+    computing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))

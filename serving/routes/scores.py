@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import msgspec
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from serving.answers import json, many, single
 from serving.body import decode, read
@@ -38,7 +38,7 @@ async def score(request: Request) -> Response:
     live = services.champion.current()
     if extra == NOTHING and len(asked.events) <= services.limits.inline_events:
         return json(_score(services, live, asked, extra))
-    return json(await run_in_threadpool(_score, services, live, asked, extra))
+    return json(await to_thread.run_sync(_score, services, live, asked, extra, limiter=services.computing))
 
 
 @router.post("/v1/score/batch", openapi_extra=describe(BatchAnswer, BatchRequest, BATCH, REFUSALS, parameters=EXTRAS))
@@ -48,7 +48,7 @@ async def score_batch(request: Request) -> Response:
     services: Services = request.app.state.services
     extra = extra_of(request, Query(request, "features", "reasons"))
     body = await read(request, services.limits)
-    return await run_in_threadpool(_score_batch, services, body, extra)
+    return await to_thread.run_sync(_score_batch, services, body, extra, limiter=services.computing)
 
 
 def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
