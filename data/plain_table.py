@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,10 +16,11 @@ DELIMITERS = ",;\t|"
 POSITIVE, NEGATIVE = ("1", "1.0", "true", "yes", "y", "won", "ja"), ("0", "0.0", "false", "no", "n", "lost", "nein")
 
 
-def read_plain_table(path: Path) -> pa.Table:
+def read_plain_table(path: Path, missing: Sequence[str] = ()) -> pa.Table:
     """All rows of a CSV (also .gz, delimiter found in the header) or Parquet file; columns are float64 or strings.
 
-    Raises DataError for a file that cannot be read, or a row that cannot be split.
+    missing: words that mean nothing is known, as an empty field does. Times in Parquet become µs UTC.
+    Raises DataError for a file that cannot be read or holds no rows, or a row that cannot be split.
     """
     if path.suffix == ".parquet":
         try:
@@ -27,7 +29,9 @@ def read_plain_table(path: Path) -> pa.Table:
             raise DataError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0][:200]})") from None
     else:
         table = _csv(path)
-    return pa.table({name: _numbers_or_words(table.column(name)) for name in table.column_names})
+    if not len(table):
+        raise DataError(f"{path} holds no rows below its header; export it again")
+    return pa.table({name: _numbers_or_words(table.column(name), ("", *missing)) for name in table.column_names})
 
 
 def outcomes(table: pa.Table, target: str, positive: str | None = None) -> pa.ChunkedArray:
@@ -77,14 +81,14 @@ def _delimiter(path: Path) -> tuple[str, list[str]]:
     return max(found, key=lambda each: len(each[1]))
 
 
-def _numbers_or_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _numbers_or_words(column: pa.ChunkedArray, nothing: Sequence[str]) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         return column.cast(pa.float64())
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return column.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64())
     words = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    words = pc.if_else(pc.equal(words, ""), None, words)
+    words = pc.if_else(pc.is_in(words, pa.array(nothing)), None, words)
     try:
         return words.cast(pa.float64()) if words.null_count < len(words) else words
     except pa.ArrowInvalid:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from data.contract import DataError, UsageError
-from training.encoding import table_of
+from data.contract import DataError
+from data.plain_table import column_of, outcomes, read_plain_table
 from training.logits import Array
 from training.sample import Sample
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-DELIMITERS = ",;\t|"
-HEAD = 65_536
-YES, NO = frozenset({"1", "1.0", "yes", "true", "y"}), frozenset({"0", "0.0", "no", "false", "n"})
 
 
 def read_labelled(
@@ -33,81 +24,56 @@ def read_labelled(
     time: str | None = None,
     missing: Sequence[str] = (),
 ) -> Sample:
-    """Reads a CSV (also .gz; `,` `;` tab or `|`) or Parquet file with one row per moment.
+    """Reads a CSV or Parquet file with one row per moment, as `read_plain_table` does.
 
-    target: the column of the outcome. positive: the value that means conversion; without it yes/no, true/false or
-    1/0. drop: columns that are no features. lead: column of ids, for intervals by lead; without it each row is a lead.
-    time: column to sort by (ISO dates or numbers); without it the order of the file is time, and `as_of` is the number
-    of the row. missing: texts that mean nothing is known. Every row is mature. Raises UsageError for a column that is
-    not there, DataError for a file that cannot be read and for outcomes that are not two values.
+    target: the column of the outcome. positive: the value that means conversion; without it yes, true, 1 … drop:
+    columns that are no features. lead: column of ids, for intervals by lead; without it each row is one. time: column
+    to sort by (ISO dates or numbers); without it the order of the file is time, and `as_of` is the number of the row.
+    missing: texts that mean nothing is known. Every row is mature. Raises UsageError for a column that is not there,
+    DataError for a file that cannot be read and for outcomes that are not two values.
     """
-    frame = _read(path, missing)
-    for name in (target, *drop, *(each for each in (lead, time) if each is not None)):
-        if name not in frame:
-            raise UsageError(f"{path} has no column {name!r}; it has {', '.join(frame.columns)}")
+    table = read_plain_table(path, missing)
+    others = [each for each in (lead, time) if each is not None]
+    for name in (target, *drop, *others):
+        column_of(table, name)
     if time is not None:
-        frame = frame.assign(**{time: _times(frame[time], path)}).sort_values(time, kind="stable")
-    y = _outcomes(frame[target], positive, path)
-    ids = np.arange(len(frame)).astype(str) if lead is None else frame[lead].astype(str).to_numpy(dtype=np.str_)
-    as_of = np.arange(len(frame)) if time is None else frame[time].to_numpy().astype(np.int64)
-    features = frame.drop(columns={target, *drop, *(each for each in (lead, time) if each is not None)})
-    return Sample.of_labels(_features(features), y, np.ones(len(y)), ids, as_of)
+        at = _times(table.column(time), time, path)
+        table = table.take(pa.array(np.argsort(at, kind="stable")))
+        as_of = np.sort(at)
+    else:
+        as_of = np.arange(len(table))
+    y = _both(outcomes(table, target, positive), target, path)
+    ids = np.arange(len(table)).astype(str) if lead is None else table.column(lead).cast(pa.string()).to_numpy()
+    features = table.drop_columns([*dict.fromkeys([target, *drop, *others])])
+    return Sample.of_labels(_features(features), y, np.ones(len(y)), ids.astype(np.str_), as_of)
 
 
-def _read(path: Path, missing: Sequence[str]) -> pd.DataFrame:
-    # Imported late: only plain tables need its 45 MB.
-    import pandas as pd
-
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path).replace(list(missing), None)
-        frame = pd.read_csv(path, sep=_delimiter(path), na_values=list(missing), low_memory=False)
-    except (OSError, EOFError, ValueError, csv.Error, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}") from None
-    if frame.empty:
-        raise DataError(f"{path} holds no rows below its header")
-    return frame
+def _both(known: pa.ChunkedArray, target: str, path: Path) -> Array:
+    """float64[n], 0/1. Raises DataError for an outcome that is not known, and where all are the same."""
+    if known.null_count:
+        raise DataError(f"{path}: {known.null_count} rows have no {target!r}; take rows of known outcome only")
+    y: Array = known.to_numpy()
+    if not 0 < y.sum() < len(y):
+        raise DataError(f"{path}: {int(y.sum())} of {len(y)} rows converted by {target!r}; both kinds are needed")
+    return y
 
 
-def _delimiter(path: Path) -> str:
-    """The one of the usual delimiters that the header holds most often."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-        header = file.readline(HEAD)
-    return max(DELIMITERS, key=header.count)
+def _times(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.int64]:
+    """Numbers as they are, dates as µs UTC."""
+    for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")) if pa.types.is_string(column.type) else (pa.int64(),):
+        try:
+            found = column.cast(kind, safe=False).cast(pa.int64())
+        except pa.ArrowInvalid:
+            continue
+        if not found.null_count:
+            return np.asarray(found.to_numpy(), np.int64)
+    raise DataError(f"{path}: {name!r} cannot be sorted as time: each row needs a number or an ISO date")
 
 
-def _outcomes(column: pd.Series, positive: str | None, path: Path) -> Array:
-    """float64[n], 0/1."""
-    words = column.astype(str).str.strip()
-    if column.isna().any():
-        raise DataError(f"{path}: {column.isna().sum()} rows have no {column.name!r}; take rows of known outcome only")
-    if positive is None and not set(words.str.lower()) <= YES | NO:
-        found = ", ".join(sorted(set(words))[:5])
-        raise UsageError(f"{path}: {column.name!r} holds {found}; say with --positive which value means conversion")
-    y = words.str.lower().isin(YES) if positive is None else words == positive
-    if y.nunique() < 2:
-        raise DataError(f"{path}: {int(y.sum())} of {len(y)} rows converted by {column.name!r}; both kinds are needed")
-    return np.asarray(y, dtype=np.float64)
-
-
-def _times(column: pd.Series, path: Path) -> pd.Series:
-    """int64: numbers as they are, dates as µs UTC."""
-    import pandas as pd
-
-    try:
-        if pd.api.types.is_numeric_dtype(column):
-            return column.astype(np.int64)
-        return pd.to_datetime(column, utc=True, format="ISO8601").dt.as_unit("us").astype(np.int64)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path}: {column.name!r} cannot be sorted as time (numbers or ISO dates): {error}") from None
-
-
-def _features(frame: pd.DataFrame) -> pa.Table:
-    """Texts as categories with a dictionary, as training sets have them."""
-    table = table_of(frame)
-    return pa.table(
-        {
-            name: column.dictionary_encode() if pa.types.is_string(column.type) else column
-            for name, column in zip(table.column_names, table.columns, strict=True)
-        }
-    )
+def _features(table: pa.Table) -> pa.Table:
+    """As training sets have them: numbers of single precision, words as categories with a dictionary."""
+    columns = [
+        each.dictionary_encode() if pa.types.is_string(each.type) else each.cast(pa.float32()).fill_null(float("nan"))
+        for each in table.columns
+    ]
+    return pa.table(columns, names=table.column_names)

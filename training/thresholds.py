@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 
 from data.contract import DataError, UsageError
+from training.folds import hash_of_lead
 from training.logits import Array
 from training.metrics import binomial_interval
 
@@ -202,7 +202,7 @@ def one_per_lead(lead: NDArray[Any], time: NDArray[Any], seed: int = 0) -> NDArr
     position = np.empty(len(codes), dtype=np.int64)
     position[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
     positions = int(np.quantile(counts, 0.9, method="lower"))
-    drawn = np.array([_hash(f"{seed}:{each}") % positions for each in ids.tolist()])
+    drawn = np.array([hash_of_lead(f"{seed}:{each}") % positions for each in ids.tolist()])
     return np.flatnonzero(position == drawn[codes])
 
 
@@ -302,7 +302,3 @@ def _check_flow(flow: Flow) -> None:
 def _check_labels(labels: Labels) -> None:
     if not len(labels.p):
         raise UsageError("there is no labelled lead to learn a threshold from; wait until outcomes of some are known")
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

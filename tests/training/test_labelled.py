@@ -60,10 +60,10 @@ def test_the_value_that_means_conversion_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"target": "wont"}, "no column 'wont'; it has day, colour, n, won"),
+        ({"target": "wont"}, "no column 'wont'; there are day, colour, n, won"),
         ({"target": "won", "drop": ["x"]}, "no column 'x'"),
-        ({"target": "colour"}, "holds Select, red; say with --positive"),
-        ({"target": "won", "positive": "maybe"}, "0 of 2 rows converted by 'won'"),
+        ({"target": "colour"}, "holds red, select: say with --positive"),
+        ({"target": "won", "positive": "maybe"}, "holds no, yes: say with --positive"),
         ({"target": "n", "positive": "1"}, "1 rows have no 'n'"),
         ({"target": "won", "time": "colour"}, "'colour' cannot be sorted as time"),
     ],
