@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,12 +18,12 @@ thresholds = typer.Typer(
     no_args_is_help=True, help="What MQL and SQL promise; what if they began elsewhere; set another."
 )
 Stage = Annotated[str, typer.Argument(help="MQL or SQL")]
-HEAD = ["stage", "by", "from", "promised", "labels", "above", "converted", "leads a week", "wins a week", "record"]
+HEAD = ["stage", "by", "from", "promised", "labels", "above", "converted", "leads a week", "wins a week", "past", "now"]
 
 
 @thresholds.command()
 def show(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: AsJson = False) -> None:
-    """The champion's thresholds with what they promise, on what evidence, and how past promises would have held."""
+    """The champion's thresholds with what they promise, on what evidence, and what became of past promises."""
     from training.resetting import thresholds_of
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
@@ -36,7 +36,6 @@ def show(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: A
 @thresholds.command()
 def explain(stage: Stage, config: Config = None, var: Var = VAR, german: bool = False, as_json: AsJson = False) -> None:
     """What a stage promises, in a sentence, and its record period by period."""
-    from training.pipeline import day
     from training.promises import sentence
     from training.resetting import thresholds_of
 
@@ -47,11 +46,7 @@ def explain(stage: Stage, config: Config = None, var: Var = VAR, german: bool = 
     threshold = found[stage.upper()]
     text = sentence(threshold, workspace.settings.chosen_target.horizon_days, "de" if german else "en")
     screen.tell(text)
-    rows = [
-        [day(each["since"]), day(each["until"]), _share(each["probability"]), f"{each['selected']:,}",
-         f"{each['converted']:,}", f"{_share(each['low'])} to {_share(each['high'])}", each["verdict"]]
-        for each in (threshold.record or {}).get("periods", [])
-    ]  # fmt: skip
+    rows = [_past(each) for each in (threshold.record or {}).get("periods", [])]
     if rows:
         head = ["made on", "held against up to", "threshold", "above", "converted", "precision (95 %)", "promise"]
         screen.table("The same promise at past dates", head, rows)
@@ -132,10 +127,20 @@ def _row(each: Threshold) -> list[str]:
     record = each.record or {}
     rule = "mix" if each.rule == "precision" and each.per_week is not None else each.rule
     promised = f"{each.target:g} a week" if rule == "capacity" else f"at least {_share(each.target)}"
-    held = f"held {record['held']} of {record['of']}, {record['action']}" if record.get("of") else ""
+    kept = f"kept {record['kept']}, broken {record['broken']} of {record['of']}" if record.get("of") else ""
     volume = [f"{each.leads_per_week:.1f}", f"{each.wins_per_week:.1f}"]
     counts = [f"{number:,}" for number in (each.labels, each.selected, each.converted)]
-    return [each.stage, rule, _share(each.probability), promised, *counts, *volume, held]
+    return [each.stage, rule, _share(each.probability), promised, *counts, *volume, kept, record.get("action", "")]
+
+
+def _past(period: dict[str, Any]) -> list[str]:
+    """What became of a promise made at a past date."""
+    from training.pipeline import day
+
+    interval = f"{_share(period['low'])} to {_share(period['high'])}" if period["selected"] else "-"
+    counts = [f"{period[name]:,}" for name in ("selected", "converted")]
+    made = [day(period["since"]), day(period["until"]), _share(period["probability"])]
+    return [*made, *counts, interval, period["verdict"]]
 
 
 def _share(value: float | None) -> str:

@@ -56,8 +56,10 @@ PROFIT = {
     "(95-%-Intervall {low} bis {high}).",
 }
 RECORD = {
-    "en": " Made at earlier dates, the promise would have held in {held} of {of} periods that followed.",
-    "de": " Zu früheren Zeitpunkten gegeben, hätte das Versprechen in {held} von {of} folgenden Zeiträumen gehalten.",
+    "en": " Made at earlier dates, it was kept in {kept} of {of} periods that followed; in {broken} of them fewer "
+    "converted than chance explains.",
+    "de": " Zu früheren Zeitpunkten gegeben, wurde es in {kept} von {of} folgenden Zeiträumen erfüllt; in {broken} "
+    "konvertierten weniger, als Zufall erklärt.",
 }
 WIDENED = {
     "en": " It rests on the newest labels alone, because drift broke what all of them said.",
@@ -116,7 +118,7 @@ def _money(threshold: Threshold, language: Language) -> dict[str, str]:
 
 def _history(threshold: Threshold, language: Language) -> dict[str, str]:
     record = threshold.record or {}
-    names = {"held": "held", "of": "of", "recent": "recent_labels"}
+    names = {"kept": "kept", "broken": "broken", "of": "of", "recent": "recent_labels"}
     return {name: _number(record.get(key) or 0, language) for name, key in names.items()}
 
 

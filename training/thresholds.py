@@ -60,7 +60,7 @@ class Threshold:
 
     `target` is the promised precision, or the leads per week that sales can take, or the cost of a touch as a share of
     the value of a win. A mix promises a precision and no more than `per_week` leads. `win` and `touch` are amounts of
-    money of a value. `record` says how past promises would have held (see training/track_record.py). `confidence`
+    money of a value. `record` says what became of past promises (see training/track_record.py). `confidence`
     belongs to a precision. `probability` is None when the promise cannot be made; then
     `missing_labels` says about how many more labelled leads it takes at the precision seen, None if none would help.
     Of `labels` leads, `selected` lay at or above, of whom `converted` did.

@@ -1,4 +1,4 @@
-"""Whether past promises would have held on the period that followed them; drift that broke them widens or withdraws.
+"""What became of past promises in the period that followed them; drift that broke them widens or withdraws.
 
 A promise is a statement about leads like those it was learnt from. So it is made again at past dates, from the labels
 that had matured by then, and compared with what came in the period after. Predictions are out of fold, but their model
@@ -23,7 +23,7 @@ from training.thresholds import Flow, Labels, Threshold, one_per_lead
 PERIODS = 5
 RECENT = 2
 """Periods whose labels alone decide where drift has broken what all labels said."""
-Verdict = Literal["held", "broken", "none"]
+Verdict = Literal["kept", "short", "broken", "none"]
 Derive = Callable[[Labels, Flow], Threshold]
 
 
@@ -67,7 +67,8 @@ class Period:
 def periods_of(story: Story, flow: Flow, derive: Derive) -> list[Period]:
     """The promise that `derive` makes of labels and flow, made at each past edge and held against what followed.
 
-    Broken: the whole interval of the precision lies below what was promised. None: there was no threshold, or no lead.
+    Kept: at least as many converted as promised. Short: fewer did, but chance explains it. Broken: the whole interval
+    of the precision lies below what was promised. None: there was no threshold, or no lead.
     """
     edges = story.edges() if len(story.y) else []
     return [_period(story, flow, derive, *each) for each in pairwise(edges)]
@@ -86,7 +87,7 @@ def with_record(story: Story, flow: Flow, labels: Labels, derive: Derive) -> Thr
     if not told or now.probability is None:
         return replace(now, record=_record(periods, "kept", None))
     recent = story.labels(periods[-RECENT:][0].since, periods[-1].until)
-    if told[-1].verdict == "held" and not _refutes(recent, now.probability, now.target):
+    if told[-1].verdict != "broken" and not _refutes(recent, now.probability, now.target):
         return replace(now, record=_record(periods, "kept", None))
     again = derive(recent, flow)
     if again.probability is None or _refutes(recent, again.probability, now.target):
@@ -104,7 +105,8 @@ def _period(story: Story, flow: Flow, derive: Derive, since: int, until: int) ->
     above = after.p >= (2.0 if probability is None else probability)
     selected, converted = int(above.sum()), int(after.y[above].sum())
     low, high = binomial_interval(converted / max(selected, 1), max(selected, 1)).tolist()
-    verdict: Verdict = "none" if not selected else "broken" if high < target else "held"
+    short: Verdict = "broken" if high < target else "short"
+    verdict = "none" if not selected else "kept" if converted >= target * selected else short
     return Period(since, until, probability, selected, converted, low, high, verdict)
 
 
@@ -116,7 +118,8 @@ def _refutes(labels: Labels, probability: float, target: float) -> bool:
 def _record(periods: Sequence[Period], action: str, recent: Labels | None) -> dict[str, Any]:
     told = [each for each in periods if each.verdict != "none"]
     return {
-        "held": sum(each.verdict == "held" for each in told),
+        "kept": sum(each.verdict == "kept" for each in told),
+        "broken": sum(each.verdict == "broken" for each in told),
         "of": len(told),
         "action": action,
         "recent_labels": None if recent is None else len(recent.y),

@@ -34,7 +34,7 @@ THRESHOLDS: dict[str, Threshold] = {
         0,
         0.0,
         0.0,
-        record={"held": 3, "of": 4, "action": "withdrawn", "recent_labels": 400},
+        record={"kept": 3, "broken": 1, "of": 4, "action": "withdrawn", "recent_labels": 400},
     ),
     "widened": Threshold(
         "SQL",
@@ -47,7 +47,7 @@ THRESHOLDS: dict[str, Threshold] = {
         45,
         9.0,
         4.5,
-        record={"held": 3, "of": 4, "action": "widened", "recent_labels": 400},
+        record={"kept": 3, "broken": 1, "of": 4, "action": "widened", "recent_labels": 400},
     ),
     "no capacity": by_capacity("SQL", LABELS, Flow(np.full(100, 0.2), 300.0), 1.0),
 }
@@ -82,7 +82,7 @@ def test_a_refusal_says_how_many_labels_are_missing_or_that_labels_will_not_help
 def test_mix_value_and_record_are_told() -> None:
     assert "No more than 20 leads a week" in sentence(THRESHOLDS["mix"], 30)
     assert "95 % interval" in sentence(THRESHOLDS["value"], 30)
-    assert "held in 3 of 4 periods" in sentence(THRESHOLDS["widened"], 30)
+    assert "kept in 3 of 4 periods that followed; in 1 of them" in sentence(THRESHOLDS["widened"], 30)
     assert "is withdrawn" in sentence(THRESHOLDS["withdrawn"], 30)
 
 
