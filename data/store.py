@@ -6,7 +6,8 @@
     store.leads.put / get / object                       profiles, objections
     store.listing.page(Filters(...), cursor, limit)      lists with filters
     store.histories.of([lead_id], as_of, columns, bots)  what the feature kernel reads
-    store.scores.record / settle / override / history / changes / standing
+    store.scores.record / settle / history / changes / standing
+    store.decisions.make / lift / of                     stages that people set
     store.worklist.note / page / choices                 what a list shows people of where leads stand
     store.rescorings                                     how far `leadscore score --store` has come
     store.keys.create / list / revoke / verify           API keys
@@ -34,6 +35,7 @@ from data.store_answers import Answers
 from data.store_audit import Audit
 from data.store_blocked import Blocked
 from data.store_database import Database, connect
+from data.store_decisions import Decisions
 from data.store_erasure import Erasure
 from data.store_events import Events
 from data.store_histories import HistoryReader
@@ -62,6 +64,7 @@ class Store:
     listing: Listing
     histories: HistoryReader
     scores: Scores
+    decisions: Decisions
     worklist: Worklist
     rescorings: Rescorings
     keys: Keys
@@ -113,6 +116,7 @@ def _parts(database: Database, seal: Seal) -> Store:
         Listing(database),
         HistoryReader(database),
         Scores(database),
+        Decisions(database, audit),
         Worklist(database),
         Rescorings(database),
         Keys(database, seal),

@@ -38,7 +38,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A lead in a list. Times are µs UTC; stage and score are None while it has none."""
+    """A lead in a list. Times are µs UTC; stages and score are None while it has none.
+
+    stage: the one that holds; model_stage: the model's; override: what someone has decided, None for nothing.
+    """
 
     lead_id: str
     account_id: str | None
@@ -46,6 +49,8 @@ class Listed:
     changed_at: int
     objection: bool
     stage: str | None
+    model_stage: str | None
+    override: str | None
     probability: float | None
     low: float | None
     high: float | None

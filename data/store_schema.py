@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -106,7 +106,12 @@ standings = Table(
     Column("target", NAME, nullable=False),
     Column("lead_id", NAME, nullable=False),
     Column("stage", NAME, nullable=False),
+    Column("model_stage", NAME, nullable=False),
     Column("override", NAME),
+    Column("override_reason", NAME),
+    Column("override_by", NAME),
+    Column("override_at", TIME),
+    Column("override_until", TIME),
     Column("probability", Double),
     Column("low", Double),
     Column("high", Double),

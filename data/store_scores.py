@@ -8,14 +8,16 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from data.contract import DataError
-from data.stages import StageThreshold, next_stage
+from data.stages import UNQUALIFIED, StageThreshold, next_stage
 from data.store_database import Database, chunks, insert
 from data.store_leads import touch
 from data.store_schema import leads, scores, stage_changes, standings
 
-STANDS = ("stage", "override", "probability", "low", "high", "as_of", "scored_at", "model_version", "thresholds")
-NOTHING_AHEAD = {"probability": None, "low": None, "high": None}
+DECISION = ("override", "override_reason", "override_by", "override_at", "override_until")
+SCORED = ("probability", "low", "high", "as_of", "scored_at", "model_version", "thresholds")
+STANDS = ("stage", "model_stage", *DECISION, *SCORED)
+UNDECIDED: Mapping[str, Any] = dict.fromkeys(DECISION)
+NOTHING_AHEAD: Mapping[str, Any] = {**UNDECIDED, "probability": None, "low": None, "high": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRecord(Score):
-    """A score as it was stored: when, and the stage that it gave."""
+    """A score as it was stored: when, and the stage that it gave, whatever a person has decided."""
 
     scored_at: int
     stage: str
@@ -44,7 +46,8 @@ class ScoreRecord(Score):
 class StageChange:
     """A lead's step from one stage (None at first) to another. at: µs UTC.
 
-    cause: `first score`, `score`, `threshold change`, `model change`, `override`, `converted`, `closed`.
+    cause: `first score`, `score`, `threshold change`, `model change`, `override`, `override ended`, `converted`,
+    `closed`.
     """
 
     target: str
@@ -58,11 +61,20 @@ class StageChange:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a lead stands now for a target. override: a stage that someone has set, which scores do not change."""
+    """Where a lead stands now for a target.
+
+    stage: the one that holds: what someone has decided (`override`), else what the model says (`model_stage`).
+    override_until: µs UTC, the first scoring from then on ends it; None: until it is lifted.
+    """
 
     target: str
     stage: str
+    model_stage: str
     override: str | None
+    override_reason: str | None
+    override_by: str | None
+    override_at: int | None
+    override_until: int | None
     probability: float | None
     low: float | None
     high: float | None
@@ -87,41 +99,29 @@ class Scores:
             kept = sorted((each for each in batch if each.lead_id in known), key=lambda each: each.lead_id)
             if not kept:
                 return {}
-            before = _standings(connection, kept[0].target, [each.lead_id for each in kept])
+            before = standings_of(connection, kept[0].target, [each.lead_id for each in kept])
             told = _told(thresholds)
             rows = [_row(each, before.get(each.lead_id), thresholds, told, now) for each in kept]
             _append(connection, kept, rows)
-            _stand(connection, rows, before, now)
+            stand(connection, rows, before, now)
         return {row["lead_id"]: row["stage"] for row in rows}
 
     def settle(self, lead_ids: Sequence[str], target: str, stage: str, cause: str, now: int) -> None:
         """Sets the stage of leads that have left the population of a target: customers, or closed without a deal.
 
-        They have no probability any more; that of the past stays in the history of scores.
+        They have no probability any more; that of the past stays in the history of scores. What has happened ends what
+        someone had decided.
         """
         with self._database.write() as connection:
             known = _scorable(connection, lead_ids)
-            before = _standings(connection, target, sorted(known))
+            before = standings_of(connection, target, sorted(known))
             rows = [
-                {**before.get(each, _nowhere(target, each)), **NOTHING_AHEAD, "stage": stage, "cause": cause}
+                {**before.get(each, nowhere(target, each)), **NOTHING_AHEAD, **_both(stage), "cause": cause}
                 for each in sorted(known)
                 if each not in before or before[each]["stage"] != stage or before[each]["probability"] is not None
             ]
             if rows:
-                _stand(connection, rows, before, now)
-
-    def override(self, lead_id: str, target: str, stage: str | None, now: int) -> None:
-        """Sets a lead's stage by hand until it is set to None; then the next score decides again.
-
-        Raises DataError for a lead that the store does not know.
-        """
-        with self._database.write() as connection:
-            if connection.execute(select(leads.c.lead_id).where(leads.c.lead_id == lead_id)).first() is None:
-                raise DataError("there is no such lead in the store; put it first")
-            before = _standings(connection, target, [lead_id])
-            there = before.get(lead_id, _nowhere(target, lead_id))
-            row = {**there, "override": stage, "stage": stage or there["stage"], "cause": "override"}
-            _stand(connection, [row], before, now)
+                stand(connection, rows, before, now)
 
     def history(self, lead_id: str, limit: int = 1000) -> list[ScoreRecord]:
         """Scores of a lead, the newest first."""
@@ -150,7 +150,8 @@ def _scorable(connection: Connection, lead_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def _standings(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+def standings_of(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Rows of leads, by id."""
     found: dict[str, dict[str, Any]] = {}
     for some in chunks(lead_ids):
         query = select(standings).where(standings.c.target == target, standings.c.lead_id.in_(some))
@@ -162,21 +163,29 @@ def _row(
     score: Score, before: Mapping[str, Any] | None, thresholds: Sequence[StageThreshold], told: str, now: int
 ) -> dict[str, Any]:
     """The new standing, with the cause of a change."""
-    override = before["override"] if before else None
-    stage = override or next_stage(before["stage"] if before else None, score.probability, thresholds)
+    decided = {name: before[name] for name in DECISION} if before and _holds(before, now) else UNDECIDED
+    model_stage = next_stage(before["model_stage"] if before else None, score.probability, thresholds)
     plain = asdict(score)
     del plain["model_digest"]
     return {
         **plain,
-        "stage": stage,
-        "override": override,
+        **decided,
+        "stage": decided["override"] or model_stage,
+        "model_stage": model_stage,
         "scored_at": now,
         "thresholds": told,
-        "cause": _cause(before, score, told),
+        "cause": _cause(before, score, told, now),
     }
 
 
-def _cause(before: Mapping[str, Any] | None, score: Score, told: str) -> str:
+def _holds(row: Mapping[str, Any], now: int) -> bool:
+    """Whether what someone has decided holds still."""
+    return row["override"] is not None and (row["override_until"] is None or row["override_until"] > now)
+
+
+def _cause(before: Mapping[str, Any] | None, score: Score, told: str, now: int) -> str:
+    if before is not None and before["override"] is not None and not _holds(before, now):
+        return "override ended"
     if before is None or before["model_version"] is None:
         return "first score"
     if before["model_version"] != score.model_version:
@@ -186,12 +195,12 @@ def _cause(before: Mapping[str, Any] | None, score: Score, told: str) -> str:
 
 def _append(connection: Connection, kept: Sequence[Score], rows: Sequence[Mapping[str, Any]]) -> None:
     """What a lead scored at a moment by a model is said once: a rescoring that is repeated changes no history."""
-    told = [{"stage": row["stage"], "scored_at": row["scored_at"]} for row in rows]
+    told = [{"stage": row["model_stage"], "scored_at": row["scored_at"]} for row in rows]
     once = insert(connection, scores).on_conflict_do_nothing()
     connection.execute(once, [asdict(score) | more for score, more in zip(kept, told, strict=True)])
 
 
-def _stand(
+def stand(
     connection: Connection, rows: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], now: int
 ) -> None:
     """Writes standings, and notes where a stage has changed."""
@@ -215,8 +224,14 @@ def _moved(row: Mapping[str, Any], was: Mapping[str, Any] | None) -> bool:
     return was is None or (was["stage"], was["probability"]) != (row["stage"], row["probability"])
 
 
-def _nowhere(target: str, lead_id: str) -> dict[str, Any]:
-    return {"target": target, "lead_id": lead_id, **dict.fromkeys(STANDS), "stage": "unqualified"}
+def nowhere(target: str, lead_id: str) -> dict[str, Any]:
+    """The row of a lead that was never scored."""
+    return {"target": target, "lead_id": lead_id, **dict.fromkeys(STANDS), **_both(UNQUALIFIED)}
+
+
+def _both(stage: str) -> dict[str, str]:
+    """A stage that is not for anyone to decide."""
+    return {"stage": stage, "model_stage": stage}
 
 
 def _told(thresholds: Sequence[StageThreshold]) -> str:

@@ -298,8 +298,21 @@ class PastEvent(Struct, frozen=True):
     bot: bool
 
 
+class StageDecision(Struct, frozen=True):
+    """A stage that a person has set against the model. reason: of a closed list; until: null until it is lifted."""
+
+    stage: str
+    reason: str
+    by: str
+    at: datetime
+    until: datetime | None
+
+
 class LeadAnswer(Struct, frozen=True):
-    """What is known of a lead. history: its newest events, latest first; events: how many there are in all."""
+    """What is known of a lead. history: its newest events, latest first; events: how many there are in all.
+
+    scores: with the model's stages; decision: what a person has set beside them, null for nothing.
+    """
 
     lead_id: str
     account_id: str | None
@@ -311,10 +324,14 @@ class LeadAnswer(Struct, frozen=True):
     history: list[PastEvent]
     scores: list[PastScore]
     stages: list[StageStep]
+    decision: StageDecision | None
 
 
 class ListedLead(Struct, frozen=True):
-    """A lead in a list; stage and score as they were last recorded, null while there is none."""
+    """A lead in a list; stages and score as they were last recorded, null while there is none.
+
+    stage: the one that holds: `override`, which a person has set, else `model_stage`.
+    """
 
     lead_id: str
     account_id: str | None
@@ -322,6 +339,8 @@ class ListedLead(Struct, frozen=True):
     created_at: datetime
     changed_at: datetime
     stage: str | None
+    model_stage: str | None
+    override: str | None
     probability: float | None
     interval: tuple[float, float] | None
     as_of: datetime | None

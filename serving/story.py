@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import islice
 
 from data.histories import Histories
+from data.store_decisions import Decision
 from serving.problems import Refused
-from serving.schemas import LeadAnswer, PastEvent, PastScore, ProfileVersion, StageStep
+from serving.schemas import LeadAnswer, PastEvent, PastScore, ProfileVersion, StageDecision, StageStep
 from serving.services import Services
 from serving.stored import histories_of
 from serving.times import at
@@ -51,7 +52,14 @@ def story_of(services: Services, lead_id: str) -> LeadAnswer:
             )
             for each in store.scores.changes(lead_id)
         ],
+        _decision(store.decisions.of(lead_id, live.target.name)),
     )
+
+
+def _decision(made: Decision | None) -> StageDecision | None:
+    if made is None:
+        return None
+    return StageDecision(made.stage, made.reason, made.by, at(made.at), None if made.until is None else at(made.until))
 
 
 def _event(histories: Histories, row: int) -> PastEvent:

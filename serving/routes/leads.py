@@ -201,6 +201,8 @@ def _listed(row: Listed) -> ListedLead:
         at(row.created_at),
         at(row.changed_at),
         row.stage,
+        row.model_stage,
+        row.override,
         row.probability,
         interval,
         None if row.as_of is None else at(row.as_of),

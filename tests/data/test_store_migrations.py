@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -15,10 +16,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from data.contract import DataError, UsageError
+from data.stages import StageThreshold
 from data.store import Store, open_store
 from data.store_database import connect
 from data.store_migrations import FOLDER
 from data.store_schema import REVISION, metadata
+from data.store_scores import Score
 
 
 def test_migrations_make_the_tables_of_the_code(store: Store) -> None:
@@ -74,3 +77,15 @@ def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
 def test_other_urls_are_refused(url: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         connect(url)
+
+
+def test_a_store_of_before_decisions_keeps_its_stages(store: Store, store_url: str) -> None:
+    store.leads.put("L1", 1, None, {}, 1)
+    store.scores.record([Score("L1", "conversion", 1, 0.5, 0.4, 0.6, "1", "d")], [StageThreshold("MQL", 0.1)], 1)
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    with store.database.maintain() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+    with open_store(store_url) as opened:
+        assert [(each.stage, each.model_stage) for each in opened.scores.standing("L1")] == [("MQL", "MQL")]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from data.contract import DataError
 from data.stages import StageThreshold
 from data.store import Store
+from data.store_decisions import Decision
 from data.store_door import EventIn
 from data.store_scores import Score
 
@@ -42,9 +42,9 @@ def test_changes_of_stage_have_their_cause(known: Store) -> None:
     known.scores.record([scored("L1", 0.3, NOW + 1)], STEPS, NOW + 1)
     known.scores.record([scored("L1", 0.3, NOW + 2)], [StageThreshold("MQL", 0.5)], NOW + 2)
     known.scores.record([scored("L1", 0.6, NOW + 3, "2")], [StageThreshold("MQL", 0.5)], NOW + 3)
-    known.scores.override("L1", "conversion", "SQL", NOW + 4)
+    known.decisions.make("L1", "conversion", Decision("SQL", "talked", "account anna", NOW + 4, None))
     known.scores.record([scored("L1", 0.001, NOW + 5, "2")], [StageThreshold("MQL", 0.5)], NOW + 5)
-    known.scores.override("L1", "conversion", None, NOW + 6)
+    known.decisions.lift("L1", "conversion", "account anna", NOW + 6)
     known.scores.record([scored("L1", 0.001, NOW + 7, "2")], [StageThreshold("MQL", 0.5)], NOW + 7)
     known.scores.settle(["L1"], "conversion", "customer", "converted", NOW + 8)
     known.scores.settle(["L1"], "conversion", "customer", "converted", NOW + 9)
@@ -54,7 +54,7 @@ def test_changes_of_stage_have_their_cause(known: Store) -> None:
         (2, "SQL", "unqualified", "threshold change"),
         (3, "unqualified", "MQL", "model change"),
         (4, "MQL", "SQL", "override"),
-        (7, "SQL", "unqualified", "score"),
+        (6, "SQL", "unqualified", "override"),
         (8, "unqualified", "customer", "converted"),
     ]
 
@@ -84,8 +84,6 @@ def test_leads_that_object_or_are_unknown_or_erased_are_left_out(known: Store) -
     batch = [scored(lead, 0.3) for lead in ("L1", "L2", "L3", "L4")]
     assert known.scores.record(batch, STEPS, NOW) == {"L1": "SQL"}
     assert [known.scores.history(lead) for lead in ("L2", "L3", "L4")] == [[], [], []]
-    with pytest.raises(DataError, match="no such lead"):
-        known.scores.override("L4", "conversion", "SQL", NOW)
 
 
 def test_targets_stand_side_by_side(known: Store) -> None:

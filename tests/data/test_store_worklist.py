@@ -11,6 +11,7 @@ import pytest
 from data.contract import US_PER_DAY, UsageError
 from data.stages import StageThreshold
 from data.store import Store
+from data.store_decisions import Decision
 from data.store_scores import Score
 from data.store_worklist import PRESSED, RISEN, Entry, Outlook, Wanted
 
@@ -129,7 +130,7 @@ def test_choices_are_what_leads_have(filled: Store) -> None:
 
 
 def test_what_was_noted_stays_when_a_stage_is_set_by_hand_and_goes_with_the_lead(filled: Store) -> None:
-    filled.scores.override("L11", "conversion", "SQL", NOW)
+    filled.decisions.make("L11", "conversion", Decision("SQL", "known", "account anna", NOW, None))
     [entry] = filled.worklist.page(Wanted("conversion", search="L11")).entries
     assert (entry.stage, entry.override, entry.contacts) == ("SQL", "SQL", 5)
     filled.erasure.forget("L11", "test", NOW)
