@@ -8,7 +8,7 @@
     store.histories.of([lead_id], as_of, columns, bots)  what the feature kernel reads
     store.scores.record / settle / history / changes / standing
     store.decisions.make / lift / of                     stages that people set
-    store.worklist.note / page / choices                 what a list shows people of where leads stand
+    store.worklist.note / page / walk / choices          what a list shows people of where leads stand
     store.rescorings                                     how far `leadscore score --store` has come
     store.keys.create / list / revoke / verify           API keys
     store.accounts.add / list / sign_in / visitor        people who use the page

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -64,7 +66,7 @@ class Accounts:
 
     def list(self) -> list[Account]:
         """All accounts by name."""
-        query = select(*(accounts.c[each] for each in Account.__slots__)).order_by(accounts.c.name)
+        query = select(*_columns()).order_by(accounts.c.name)
         with self._database.read() as connection:
             return [Account(*row) for row in connection.execute(query)]
 
@@ -106,8 +108,7 @@ class Accounts:
         """Whose session a token is, None for none that is valid now."""
         if not token or len(token) > 200 or not token.isascii():
             return None
-        columns = (accounts.c[each] for each in Account.__slots__)
-        query = select(*columns).join(sessions, sessions.c.account == accounts.c.name)
+        query = select(*_columns()).join(sessions, sessions.c.account == accounts.c.name)
         query = query.where(sessions.c.digest == self._seal.of("session", token), sessions.c.ends_at > now)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
@@ -125,6 +126,24 @@ class Accounts:
     def is_form_token(self, token: str, sent: str) -> bool:
         """Whether a form was made for this session."""
         return sent.isascii() and self._seal.fits("form", token, sent)
+
+    def seal_link(self, name: str, address: str) -> str:
+        """What proves that an account has made an address, until it is removed or its password changes.
+
+        Raises UsageError when there is no such account.
+        """
+        password = self._password(name)
+        _known(0 if password is None else 1, name)
+        return self._seal.of("link", f"{password}\x1f{address}")
+
+    def linked(self, name: str, address: str, sent: str) -> Account | None:
+        """The account that has made an address, None when it has not, or no more."""
+        password = self._password(name)
+        if password is None or not sent.isascii() or not self._seal.fits("link", f"{password}\x1f{address}", sent):
+            return None
+        with self._database.read() as connection:
+            row = connection.execute(select(*_columns()).where(accounts.c.name == name)).one_or_none()
+        return None if row is None else Account(*row)
 
     def _begin(self, connection: Connection, name: str, now: int) -> str:
         token = secrets.token_urlsafe(32)
@@ -155,6 +174,10 @@ class Accounts:
     def _nobody(self) -> str:
         """A hash that is compared where there is no account, so that the time does not tell."""
         return self._hasher.hash(secrets.token_urlsafe())
+
+
+def _columns() -> Iterator[Any]:
+    return (accounts.c[each] for each in Account.__slots__)
 
 
 def _count(connection: Connection, subject: str, now: int) -> int:

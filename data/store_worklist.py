@@ -8,11 +8,24 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, select, text, true, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    tuple_,
+    update,
+)
 
 from data.contract import US_PER_DAY, UsageError
 from data.store_database import Database, chunks
@@ -26,6 +39,8 @@ RISEN = 1.25
 PRESSED = 5
 """A lead is pressed too hard when it has left so many contacts of the last 30 days unanswered, one after the other."""
 MOST = 200
+STRIDE = 1_000
+"""Leads that are read at once when all of a list are wanted."""
 CHOICES = 50
 LABELS = ("country", "owner")
 """Attributes of the profile by which lists are filtered."""
@@ -87,6 +102,7 @@ class Entry:
     low: float | None
     high: float | None
     as_of: int | None
+    model_version: str | None
     before: float | None
     fit: float | None
     engagement: float | None
@@ -135,16 +151,38 @@ class Worklist:
 
         Raises UsageError for a cursor that was not made by a list in the same order.
         """
-        limit = max(1, min(limit, MOST))
+        return self._page(wanted, cursor, max(1, min(limit, MOST)))
+
+    def walk(self, wanted: Wanted, stride: int = STRIDE) -> Iterator[list[Entry]]:
+        """All leads of a list in its order, some at a time, so that memory does not grow with the list.
+
+        Each step is a read of its own, so that a slow reader holds nothing up; a lead that is scored meanwhile may
+        change its place. By id every lead has one place.
+        """
+        cursor: str | None = None
+        while True:
+            sheet = self._page(wanted, cursor, stride)
+            yield sheet.entries
+            cursor = sheet.next
+            if cursor is None:
+                return
+
+    def has_more_than(self, wanted: Wanted, most: int) -> bool:
+        """Whether a list has more leads than so many."""
+        found = _query(wanted, None).order_by(None).with_only_columns(literal(1)).limit(most + 1).subquery()
         with self._database.read() as connection:
-            rows = connection.execute(_query(wanted, cursor).limit(limit + 1)).all()
-        last = rows[limit - 1] if len(rows) > limit else None
-        return Sheet([Entry(*row) for row in rows[:limit]], None if last is None else _cursor(wanted, last))
+            return int(connection.scalar(select(func.count()).select_from(found)) or 0) > most
 
     def choices(self, target: str) -> dict[str, list[str]]:
         """The values by which a list may be filtered, sorted, at most fifty of each kind."""
         with self._database.read() as connection:
             return {name: _distinct(connection, target, name) for name in ("stage", "channel", *LABELS)}
+
+    def _page(self, wanted: Wanted, cursor: str | None, limit: int) -> Sheet:
+        with self._database.read() as connection:
+            rows = connection.execute(_query(wanted, cursor).limit(limit + 1)).all()
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Sheet([Entry(*row) for row in rows[:limit]], None if last is None else _cursor(wanted, last))
 
 
 def _before(connection: Connection, target: str, as_of: int, names: Sequence[str]) -> dict[str, float]:

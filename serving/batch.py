@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,9 @@ from data.eventlog import EventLog
 from features.kernel import Moments
 from features.moments import open_moments
 from features.words import Language
+from serving.cells import inert
 from serving.reasons import MOST, Explainer, Explanation
 from serving.scorer import Scorer, Scores
-
-LIVE = re.compile(r"""(^|[;,|])(["'\s]*)([=+\-@＝＋－＠])""")
-"""What spreadsheets run as a formula at the start of a cell; also behind a character that they may split a cell at."""
-
 
 SIDES = (("for", "+"), ("against", "-"))
 
@@ -157,21 +153,10 @@ def _write_csv(scored: Scored, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(scored.rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({key: _inert(value) for key, value in row.items()} for row in scored.rows)
+        writer.writerows({key: inert(value) for key, value in row.items()} for row in scored.rows)
 
 
 WRITERS: Mapping[str, Callable[[Scored, Path], None]] = {".csv": _write_csv, ".parquet": _write_parquet}
-
-
-def _inert(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula gets an apostrophe in front of what would start it.
-
-    >>> _inert("=1+1"), _inert("a;=1+1"), _inert(-0.5), _inert("a = b")
-    ("'=1+1", "a;'=1+1", -0.5, 'a = b')
-    """
-    if not isinstance(value, str):
-        return value
-    return LIVE.sub(r"\1\2'\3", re.sub(r"[\t\r\n\v\f]", " ", value))
 
 
 def _nth(reasons: tuple[Any, ...], i: int) -> str:

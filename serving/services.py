@@ -29,6 +29,7 @@ class Services:
 
     workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
     computing: one long computation at a time; side by side their threads would only wait for the interpreter.
+    exporting: turns at making exports, for the same reason.
     """
 
     champion: Champion
@@ -41,3 +42,4 @@ class Services:
     draining: threading.Event = field(default_factory=threading.Event)
     workspace: Path | None = None
     computing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))

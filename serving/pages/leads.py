@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from data.store_worklist import Entry, Order, Wanted
 from features.definitions import Definition
 from features.words import with_value
 from serving.live import Live
+from serving.pages.links import LIFE_DAYS
 from serving.pages.visit import Visit, shows
 from serving.problems import Refused
 
@@ -50,7 +51,7 @@ class Line:
 @shows("viewer")
 def leads(visit: Visit) -> Response:
     """Leads by filters that stand in the address, page by page."""
-    live, asked = visit.services.champion.current(), asked_of(visit)
+    live, asked = visit.services.champion.current(), asked_of(visit.request.query_params.multi_items())
     wanted = wanted_of(asked, live)
     store = visit.services.store.worklist
     try:
@@ -70,17 +71,19 @@ def leads(visit: Visit) -> Response:
         view=next((name for name, view in VIEWS.items() if view == filters), ""),
         more=_address(filters | {"after": sheet.next}) if sheet.next else "",
         first=_address(filters) if "after" in asked else "",
+        query=urlencode(filters),
+        link_days=LIFE_DAYS,
         days=live.target.horizon_days,
         orders=get_args(Order),
         steps=STEPS,
     )
 
 
-def asked_of(visit: Visit) -> dict[str, str]:
-    """What the address says, without what is empty. Raises Refused for what no list has."""
-    known = {*TEXTS, *MARKS, "order", "after"}
+def asked_of(parts: Iterable[tuple[str, str]], also: Collection[str] = ()) -> dict[str, str]:
+    """What the parts of an address say, without what is empty. Raises Refused for what no list has, nor `also`."""
+    known = {*TEXTS, *MARKS, "order", "after", *also}
     found: dict[str, str] = {}
-    for name, value in visit.request.query_params.multi_items():
+    for name, value in parts:
         if name not in known or name in found or len(value) > 4 * NAME_LIMIT or "\0" in value:
             raise Refused("invalid", "the address has a part that is unknown, repeated or too long")
         if value:

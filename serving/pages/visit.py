@@ -48,6 +48,8 @@ HEADERS = {
 }
 PageRole = Literal["anyone", "viewer", "editor", "admin"]
 Handler = Callable[["Visit"], Response]
+Introduction = Callable[["Visit", Mapping[str, str]], "Visit"]
+"""How a visitor is known: the visit with account and form, from a visit of nobody and what the form says."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,15 @@ class Visit:
         return RedirectResponse(path, 303, headers=HEADERS)
 
 
-def shows(role: PageRole) -> Callable[[Handler], Callable[..., Any]]:
-    """Declares who may see a page or do what it does: the role, and those that include it.
+def by_session(visit: Visit, form: Mapping[str, str]) -> Visit:
+    """The visit of whoever is signed in, with what the form says."""
+    token = visit.request.cookies.get(COOKIE, "")
+    account = visit.services.store.accounts.visitor(token, visit.now) if token else None
+    return Visit(visit.request, visit.language, token if account else "", account, form)
+
+
+def shows(role: PageRole, introduced: Introduction = by_session) -> Callable[[Handler], Callable[..., Any]]:
+    """Declares who may see a page or do what it does: the role, and those that include it; and how they are known.
 
     Who is not signed in is asked to, who has another role is told so. A form must have been made for the very
     session that sends it. Refusals become pages in plain words. The handler runs in a thread.
@@ -106,11 +115,11 @@ def shows(role: PageRole) -> Callable[[Handler], Callable[..., Any]]:
     def declare(handler: Handler) -> Callable[..., Any]:
         async def guarded(request: Request) -> Response:
             form = await _form(request) if request.method == "POST" else {}
-            return await run_in_threadpool(_answer, handler, role, request, form)
+            return await run_in_threadpool(_answer, handler, role, introduced, request, form)
 
         # FastAPI reads the signature, which is not that of the handler: only name and words are taken over.
         guarded.__name__, guarded.__doc__ = handler.__name__, handler.__doc__
-        guarded.needs = f"page:{role}"  # type: ignore[attr-defined]
+        guarded.needs, guarded.introduced = f"page:{role}", introduced  # type: ignore[attr-defined]
         return guarded
 
     return declare
@@ -126,15 +135,17 @@ def inside(path: str) -> str:
     return path if fine else "/leads"
 
 
-def _answer(handler: Handler, role: PageRole, request: Request, form: Mapping[str, str] | Refused) -> Response:
+def _answer(
+    handler: Handler, role: PageRole, introduced: Introduction, request: Request, form: Mapping[str, str] | Refused
+) -> Response:
     visit = Visit(request, _language(request))
     try:
-        visit = _visitor(visit, {} if isinstance(form, Refused) else form)
+        visit = introduced(visit, {} if isinstance(form, Refused) else form)
         if isinstance(form, Refused):
             raise form
         return _checked(handler, role, visit)
     except Refused as error:
-        return _refusal(visit, error.code)
+        return _refusal(visit, error.code, error.retry_after)
     except StoreFull:
         return _refusal(visit, "store_full")
     except StoreAway:
@@ -149,12 +160,6 @@ def _checked(handler: Handler, role: PageRole, visit: Visit) -> Response:
     if visit.request.method == "POST" and not _is_ours(visit):
         raise Refused("forbidden", "the form was not made for this session")
     return handler(visit)
-
-
-def _visitor(visit: Visit, form: Mapping[str, str]) -> Visit:
-    token = visit.request.cookies.get(COOKIE, "")
-    account = visit.services.store.accounts.visitor(token, visit.now) if token else None
-    return Visit(visit.request, visit.language, token if account else "", account, form)
 
 
 def _is_ours(visit: Visit) -> bool:
@@ -175,9 +180,12 @@ def _address(request: Request) -> str:
     return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
 
 
-def _refusal(visit: Visit, code: str) -> Response:
+def _refusal(visit: Visit, code: str, retry_after: int | None = None) -> Response:
     sentence = known(f"errors.{code}", visit.language, visit.t("errors.malformed"))
-    return visit.page("error.html", STATUS[code], sentence=sentence)
+    answer = visit.page("error.html", STATUS[code], sentence=sentence)
+    if retry_after is not None:
+        answer.headers["retry-after"] = str(retry_after)
+    return answer
 
 
 def _language(request: Request) -> Language:
