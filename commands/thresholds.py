@@ -69,7 +69,7 @@ def what_if(
     if plot is not None and plot.suffix != ".png":
         raise UsageError(f"{plot}: the picture is a .png; name it so")
     champion = workspace.champion()
-    grounds = grounds_of(workspace.registry, champion)
+    grounds = grounds_of(champion)
     found = what_if(grounds.labels, grounds.flow)
     columns = (found.probability, found.leads_per_week, found.wins_per_week, found.precision, found.low, found.high)
     rows = [

@@ -19,6 +19,7 @@ from features.training_set import TrainingSet
 from training.artifact import rewrite_artifact
 from training.calibration import Calibrator, calibrator_from
 from training.evidence import evidence_of
+from training.grounds import Grounds
 from training.intercept import Matured, edges_of, rolling_steps
 from training.metrics import binomial_interval
 from training.pipeline import day, predict
@@ -27,9 +28,12 @@ from training.registry import CHAMPION, Registered, Registry
 from training.sample import Sample, read_sample
 from training.standalone import Model
 from training.thresholds import Flow, Labels, Threshold, by_capacity, one_per_lead, threshold_from
+from training.track_record import Story
 from training.train import Say, flow_of
 
 EXAMPLE_ROWS = 5
+OVERLAID = ("calibrator", "thresholds", "evidence", "grounds")
+"""Parts of model.json that a recalibration lays anew; those of training stay beside them."""
 STAGES = 4
 """How many stages a recalibration tells of."""
 
@@ -44,6 +48,7 @@ class Adjusted:
     reason: str
     about: Mapping[str, Any]
     decision: Decision
+    grounds: Grounds | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -78,11 +83,16 @@ def recalibrate(
     fresh, trial_rows = matured_since(model, sample), matured_since(blind, sample)
     say("trying what can be done")
     decision = decide(ways, trial_rows, fresh, int(training_set.recipe["observed_until"]))
-    about = model.about if decision.line is None else _adjusted(model, decision, decision.line, fresh, sample)
+    about, grounds = model.about, None
+    if decision.line is not None:
+        moved = changed(fresh, decision.line)
+        grounds = _grounds(model, decision.line, moved, sample)
+        about = _adjusted(model, decision, decision.line, fresh, moved, grounds)
     if about["calibrator"] == now.about["calibrator"]:
         return Adjusted(name, champion.version, champion.version, f"kept: {decision.reason}", now.about, decision)
     say("registering in MLflow")
-    return _register(registry, champion, Adjusted(name, "", champion.version, decision.reason, about, decision), sample)
+    made = Adjusted(name, "", champion.version, decision.reason, about, decision, grounds)
+    return _register(registry, champion, made, sample)
 
 
 def as_trained(model: Model) -> Model:
@@ -133,14 +143,20 @@ def recheck(threshold: Threshold, labels: Labels, flow: Flow) -> Threshold:
     )
 
 
-def _adjusted(model: Model, decision: Decision, line: Calibrator, fresh: Matured, sample: Sample) -> dict[str, Any]:
+def _grounds(model: Model, line: Calibrator, moved: Matured, sample: Sample) -> Grounds:
+    """What thresholds of the adjusted model rest on: the labels since training, and the leads that come up now."""
+    chosen = np.isin(np.arange(len(moved)), one_per_lead(moved.lead, moved.as_of))
+    story = Story(moved.p, moved.y, moved.lead, moved.as_of, int(model.about["target"]["horizon_days"]))
+    return Grounds(story, chosen, flow_of(sample, lambda rows: line(predict(model, rows))))
+
+
+def _adjusted(
+    model: Model, decision: Decision, line: Calibrator, fresh: Matured, moved: Matured, grounds: Grounds
+) -> dict[str, Any]:
     """The manifest of the adjusted model: calibrator, thresholds, evidence, and the history of what was done."""
     about = model.about
-    flow = flow_of(sample, lambda rows: line(predict(model, rows)))
-    moved = changed(fresh, line)
-    rows = one_per_lead(fresh.lead, fresh.as_of)
     before = [threshold_from(each) for each in about["thresholds"]]
-    after = [recheck(each, Labels(moved.p[rows], moved.y[rows]), flow) for each in before]
+    after = [recheck(each, grounds.labels, grounds.flow) for each in before]
     lost = [a.stage for b, a in zip(before, after, strict=True) if a.probability is None and b.probability is not None]
     return {
         **about,
@@ -157,7 +173,7 @@ def _adjusted(model: Model, decision: Decision, line: Calibrator, fresh: Matured
             "verdicts": [each.to_dict() for each in decision.verdicts],
             "steps": _steps(line, fresh, decision.until),
             "withdrawn": lost,
-            "trained": {key: about[key] for key in ("calibrator", "thresholds", "evidence")},
+            "trained": {key: about[key] for key in OVERLAID if key in about},
         },
     }
 
@@ -170,7 +186,7 @@ def _steps(line: Calibrator, fresh: Matured, until: int) -> list[dict[str, Any]]
 def _register(registry: Registry, champion: Registered, made: Adjusted, sample: Sample) -> Adjusted:
     # MLflow keeps an artifact under the name of its folder: "model", where the registry looks for it.
     folder = registry.workspace / "models" / made.about["target"]["name"] / "recalibrated" / "model"
-    rewrite_artifact(champion.folder, folder, made.about)
+    rewrite_artifact(champion.folder, folder, made.about, made.grounds)
     names = [each["name"] for each in made.about["features"]]
     with registry.run(made.name) as mlflow:
         mlflow.set_tags({"recalibrates": champion.version, "recalibrated_by": made.adjustment.get("way", "none")})

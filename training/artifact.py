@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.evidence import Evidence
+from training.grounds import Grounds
 from training.standalone import FORMAT, read
 from training.thresholds import Threshold
 
@@ -27,11 +28,13 @@ def write_artifact(
     thresholds: Sequence[Threshold],
     evidence: Evidence,
     trained_on: dict[str, Any],
+    grounds: Grounds | None = None,
+    judged: Mapping[str, Any] | None = None,
 ) -> str:
     """Writes an artifact and returns its digest, the sha256 of model.json, which names the sha256 of all other files.
 
-    `recipe` is the training set's, `trained_on` says on what rows (period, counts, digest). The same model gives
-    the same bytes; the folder is replaced as a whole.
+    `recipe` is the training set's, `trained_on` says on what rows (period, counts, digest), `judged` how the recipe did
+    on rows that it had not seen. The same model gives the same bytes; the folder is replaced as a whole.
     """
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -56,6 +59,10 @@ def write_artifact(
         "evidence": evidence.to_dict(),
         "trained_on": trained_on,
     }
+    if grounds is not None:
+        about["grounds"] = write_grounds(draft, grounds)
+    if judged is not None:
+        about["judged"] = judged
     content = _content(about)
     (draft / "model.json").write_bytes(content)
     shutil.rmtree(folder, ignore_errors=True)
@@ -63,17 +70,27 @@ def write_artifact(
     return hashlib.sha256(content).hexdigest()
 
 
-def rewrite_artifact(source: Path, folder: Path, about: Mapping[str, Any]) -> str:
+def write_grounds(folder: Path, grounds: Grounds) -> dict[str, Any]:
+    """Adds grounds of thresholds to an artifact in the making; returns what model.json says of them as `grounds`."""
+    content = grounds.content()
+    return _written(folder / f"grounds-{hashlib.sha256(content).hexdigest()[:16]}.parquet", content)
+
+
+def rewrite_artifact(source: Path, folder: Path, about: Mapping[str, Any], grounds: Grounds | None = None) -> str:
     """Writes an artifact with the boosters of `source` under another model.json, `about`; returns its digest.
 
-    The files of `source` are compared with their hashes first. Raises ArtifactError when one is damaged.
+    With `grounds` those take the place of the source's; grounds that model.json no longer names are left behind. The
+    files of `source` are compared with their hashes first. Raises ArtifactError when one is damaged.
     """
     read(source)
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source, draft)
-    content = _content(about)
+    content = _content(about if grounds is None else {**about, "grounds": write_grounds(draft, grounds)})
+    for each in draft.glob("grounds-*.parquet"):
+        if each.name.encode() not in content:
+            each.unlink()
     (draft / "model.json").write_bytes(content)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(draft, folder)

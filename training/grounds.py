@@ -1,10 +1,13 @@
-"""The grounds of a model's thresholds, kept with its run: labels, predictions and volume, so that others can be set."""
+"""The grounds of a model's thresholds, kept in its artifact: labels, predictions, volume; so others can be set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +17,6 @@ from numpy.typing import NDArray
 from data.contract import DataError
 from training.thresholds import Flow, Labels, Threshold
 from training.track_record import Story, with_record
-
-FILE = "grounds.parquet"
-"""Numbers only: leads are counted, not named."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Grounds:
         """The threshold that a rule gives on these grounds, with its record."""
         return with_record(self.story, self.flow, self.labels, derive)
 
-    def write(self, folder: Path) -> None:
-        """Writes them to a file in a folder; leads become numbers."""
+    def content(self) -> bytes:
+        """A Parquet file of them; numbers only: leads are counted, not named."""
         story = self.story
         columns = {
             "p": story.p,
@@ -49,19 +49,26 @@ class Grounds:
         about = {"delay_days": str(story.delay_days), "per_week": repr(float(self.flow.per_week))}
         flow = pa.array(self.flow.p).to_pylist()
         table = pa.table(columns).replace_schema_metadata({**about, "flow": ",".join(map(repr, flow))})
-        pq.write_table(table, folder / FILE)
+        written = io.BytesIO()
+        pq.write_table(table, written)
+        return written.getvalue()
 
 
-def read_grounds(folder: Path) -> Grounds:
-    """What `Grounds.write` wrote. Raises DataError when it is not there, as after a recalibration, or damaged."""
+def read_grounds(folder: Path, about: Mapping[str, Any]) -> Grounds:
+    """The grounds in an artifact; `about` is its model.json. Raises DataError when there are none, or damaged ones."""
     try:
-        table = pq.read_table(folder / FILE)
-        about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        p, y, lead, as_of, chosen = (table.column(name).to_numpy() for name in ("p", "y", "lead", "as_of", "chosen"))
-        flow = Flow(np.array([float(each) for each in about["flow"].split(",")]), float(about["per_week"]))
-        return Grounds(Story(p, y, lead, as_of, int(about["delay_days"])), chosen, flow)
-    except (OSError, KeyError, ValueError, pa.ArrowInvalid) as error:
-        raise DataError(
-            f"{folder} holds no grounds of thresholds ({type(error).__name__}): run `leadscore train`; "
-            "a recalibrated model has none of its own"
-        ) from None
+        entry = about["grounds"]
+        content = (folder / Path(entry["file"]).name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise ValueError("its sha256 is not the one in model.json")
+        return _read(content)
+    except (OSError, LookupError, TypeError, ValueError, pa.ArrowInvalid) as error:
+        raise DataError(f"{folder} holds no grounds of thresholds ({type(error).__name__}): train again") from None
+
+
+def _read(content: bytes) -> Grounds:
+    table = pq.read_table(pa.BufferReader(content))
+    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    p, y, lead, as_of, chosen = (table.column(name).to_numpy() for name in ("p", "y", "lead", "as_of", "chosen"))
+    flow = Flow(np.array([float(each) for each in about["flow"].split(",")]), float(about["per_week"]))
+    return Grounds(Story(p, y, lead, as_of, int(about["delay_days"])), chosen, flow)

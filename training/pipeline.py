@@ -18,6 +18,7 @@ from training.artifact import write_artifact
 from training.backtest_report import sections
 from training.baselines import BASELINES
 from training.evaluation import Evaluation, evaluate
+from training.grounds import Grounds
 from training.logits import Array
 from training.metrics import gains
 from training.model_card import model_card
@@ -83,7 +84,7 @@ def train_and_register(
     fitted = fit_champion(sample, plan)
     folder, judge_folder = (workspace / "models" / target["name"] / each for each in ("model", "judge"))
     trained_on = _trained_on(training_set, learnt_from(sample, plan), asked, plan)
-    digest = _write(folder, fitted.model, fitted, training_set, trained_on)
+    digest = _write(folder, fitted.model, fitted, training_set, trained_on, fitted.grounds, seen_by(judged))
     _write(
         judge_folder, blind, fitted, training_set, _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
     )
@@ -91,7 +92,6 @@ def train_and_register(
     pictures = draw(judged, fitted, training_set)
     backtest = sections(workspace / "backtest" / target["name"])
     report = _write_report(workspace / "reports" / target["name"], account, pictures, *backtest)
-    fitted.grounds.write(report)
     say("registering in MLflow")
     registry = Registry(workspace)
     version, alias, decision = _kept(registry, name, digest) or _register(
@@ -232,8 +232,20 @@ def _write(
     fitted: Fitted,
     training_set: TrainingSet,
     trained_on: dict[str, Any],
+    grounds: Grounds | None = None,
+    judged: dict[str, Any] | None = None,
 ) -> str:
-    return write_artifact(folder, model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on)
+    return write_artifact(
+        folder, model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on, grounds, judged
+    )
+
+
+def seen_by(judged: Judged) -> dict[str, Any]:
+    """How the recipe did on the newest slice, as an artifact tells of it: what was predicted, and what happened."""
+    rows, found = judged.split.judged, judged.evaluation
+    counts = {name: getattr(found, name) for name in ("rows", "leads", "positives", "base_rate")}
+    span = {"from": day(int(rows.as_of.min())), "to": day(int(rows.as_of.max()))}
+    return {**span, **counts, "bins": [asdict(each) for each in found.bins]}
 
 
 def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: TrainingPlan) -> dict[str, Any]:

@@ -127,13 +127,6 @@ class Registry:
             version = _or_none(mlflow, lambda: mlflow.MlflowClient().get_model_version(name, number))
             return None if version is None else self._registered(mlflow, version, "")
 
-    def report_of(self, registered: Registered) -> Path:
-        """The folder of the report of a version's run, with the grounds of its thresholds; empty where it has none."""
-        with self._mlflow() as mlflow:
-            found = mlflow.MlflowClient().list_artifacts(registered.run_id, "report")
-            where = f"runs:/{registered.run_id}/report"
-            return self._local(mlflow, where) if found else self.workspace / "reports" / "none"
-
     def champion(self, name: str) -> Registered:
         """The champion. Raises DataError when nothing has been trained yet."""
         found = self.find(name)

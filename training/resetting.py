@@ -8,7 +8,7 @@ from pathlib import Path
 from data.contract import UsageError
 from features.training_set import TrainingSet
 from training.artifact import rewrite_artifact
-from training.grounds import FILE, Grounds, read_grounds
+from training.grounds import Grounds, read_grounds
 from training.registry import CHAMPION, Registered, Registry
 from training.thresholds import Threshold, threshold_from
 from training.train import Promise
@@ -30,9 +30,9 @@ def thresholds_of(champion: Registered) -> list[Threshold]:
     return [threshold_from(each) for each in champion.load().about["thresholds"]]
 
 
-def grounds_of(registry: Registry, champion: Registered) -> Grounds:
+def grounds_of(champion: Registered) -> Grounds:
     """The grounds of the champion's thresholds. Raises DataError when they were not kept."""
-    return read_grounds(registry.report_of(champion))
+    return read_grounds(champion.folder, champion.load().about)
 
 
 def set_threshold(training_set: TrainingSet, workspace: Path, promise: Promise, reason: str) -> Set:
@@ -42,7 +42,7 @@ def set_threshold(training_set: TrainingSet, workspace: Path, promise: Promise, 
     """
     name, registry = f"leadscore-{training_set.recipe['target']['name']}", Registry(workspace)
     champion = registry.champion(name)
-    about, grounds = champion.load().about, grounds_of(registry, champion)
+    about, grounds = champion.load().about, grounds_of(champion)
     made, before = grounds.threshold(promise.threshold), thresholds_of(champion)
     if promise.stage not in [each.stage for each in before]:
         raise UsageError(f"there is no stage {promise.stage!r}; there are {', '.join(each.stage for each in before)}")
@@ -54,7 +54,6 @@ def set_threshold(training_set: TrainingSet, workspace: Path, promise: Promise, 
     example = training_set.read([each["name"] for each in about["features"]]).slice(0, EXAMPLE_ROWS)
     with registry.run(name) as mlflow:
         mlflow.set_tags({"sets_threshold": promise.stage, "of_version": champion.version})
-        mlflow.log_artifact(str(registry.report_of(champion) / FILE), "report")
         version = registry.log_model(mlflow, name, folder, champion.judge, example)
     registry.alias(name, version, CHAMPION, reason)
     return Set(made, version, champion.version)

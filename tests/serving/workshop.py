@@ -49,8 +49,9 @@ def _make(folder: Path, shop: Workshop) -> None:
     training_set = workspace.build()
     sample = read_sample(training_set)
     fitted = fit_champion(sample, settings.training_plan)
-    trained_on = {"from": "2024-01-01", "to": "2024-12-31", "to_us": 0}
-    write_artifact(shop.artifact, fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on)
+    trained_on = {"from": "2024-01-01", "to": "2024-12-31", "to_us": 0, "moments": 9, "leads": 7, "converted": 1}
+    found = (fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on, fitted.grounds)
+    write_artifact(shop.artifact, *found)
     shifted(shop.artifact, shop.other, 0.7)
 
 

@@ -20,6 +20,7 @@ from tests.test_cli import copy_of
 from training.adjustment import Adjusted, as_trained, matured_since, recalibrate, recheck
 from training.artifact import digest_of
 from training.calibration import IDENTITY
+from training.grounds import read_grounds
 from training.recalibration import ROLL, Way
 from training.sample import read_sample
 from training.standalone import load
@@ -86,6 +87,9 @@ def test_a_champion_follows_a_drift_as_a_version_of_its_own(found: Adjusted, roo
     assert about["calibrator"]["c"] < was["calibrator"]["c"] - 0.4
     assert about["boosters"] == was["boosters"]
     assert about["adjustment"]["trained"]["calibrator"] == was["calibrator"]
+    grounds = read_grounds(now.folder, about)
+    assert about["adjustment"]["trained"]["grounds"] == was["grounds"] != about["grounds"]
+    assert 0 < len(grounds.labels.p) <= about["adjustment"]["leads"], "what-if answers on the labels since training"
     assert now.judge_digest == before.judge_digest
 
 

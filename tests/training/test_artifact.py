@@ -38,7 +38,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_the_manifest_names_every_file_with_its_hash(artifact: Path) -> None:
     about = json.loads((artifact / "model.json").read_text())
-    files = {each["file"]: each for each in [*about["boosters"], about["code"]]}
+    files = {each["file"]: each for each in [*about["boosters"], about["code"], about["grounds"]]}
     assert set(content(artifact)) == {*files, "model.json"}
     for name, entry in files.items():
         found = (artifact / name).read_bytes()
