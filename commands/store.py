@@ -117,4 +117,5 @@ def rescore(screen: Screen, url: str, workspace: Workspace) -> None:
         done = Rescorer(opened, scorer, champion.version, digest_of(champion.folder)).run(now_us, step)
     resumed = f", {done.resumed:,} of them by an earlier run that was cut off" if done.resumed else ""
     screen.tell(f"{done.scored:,} open leads of {done.leads:,} scored by version {champion.version}{resumed}")
+    screen.tell(f"stages by the thresholds of {done.thresholds}")
     screen.result({**asdict(done), "model": champion.name, "version": champion.version})

@@ -13,6 +13,7 @@
     store.keys.create / list / revoke / verify           API keys
     store.accounts.add / list / sign_in / visitor        people who use the page
     store.answers.recall / remember / release            idempotent requests
+    store.thresholds.publish / take_up / in_force       thresholds that people publish
     store.audit.add / entries / of                       who did what when
     store.erasure.forget / verify                        no byte left, and a receipt
 
@@ -48,6 +49,7 @@ from data.store_rescorings import Rescorings
 from data.store_schema import secrets
 from data.store_scores import Scores
 from data.store_seal import Seal, seal_of
+from data.store_thresholds import ThresholdChanges
 from data.store_worklist import Worklist
 
 DEFAULT = "sqlite:///var/store.db"
@@ -72,6 +74,7 @@ class Store:
     answers: Answers
     audit: Audit
     erasure: Erasure
+    thresholds: ThresholdChanges
 
     def ping(self) -> None:
         """Returns when the database answers. Raises StoreAway."""
@@ -124,4 +127,5 @@ def _parts(database: Database, seal: Seal) -> Store:
         Answers(database),
         audit,
         Erasure(database, blocked, audit, seal),
+        ThresholdChanges(database, audit),
     )

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -128,6 +128,8 @@ standings = Table(
     Column("contacts", Integer),
     Column("ignored", Integer),
     Column("channel", NAME),
+    Column("magnet", NAME),
+    Column("came_at", TIME),
     Column("country", NAME),
     Column("owner", NAME),
     Column("rising", Boolean),
@@ -166,6 +168,32 @@ stage_changes = Table(
     Column("probability", Double),
     Column("model_version", NAME),
     Index("stage_changes_of_lead", "lead_id", "id"),
+)
+
+threshold_changes = Table(
+    "threshold_changes",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("target", NAME, nullable=False),
+    Column("stage", NAME, nullable=False),
+    Column("model_version", NAME, nullable=False),
+    Column("model_digest", NAME, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("who", NAME, nullable=False),
+    Column("reason", NAME, nullable=False),
+    Column("threshold", Text, nullable=False),
+    Column("taken_up_at", TIME),
+    Index("threshold_changes_of_model", "target", "model_digest", "id"),
+)
+
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("target", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("made_at", TIME, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("target", "name"),
 )
 
 rejected = Table(

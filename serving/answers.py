@@ -27,7 +27,9 @@ Values = dict[str, float | str | None]
 def single(live: Live, told: Told, scored: Scored, as_of: int, unused: Sequence[str], extra: Extra) -> ScoreAnswer:
     """The answer for one lead."""
     score = scores(live, told, scored, [as_of], [unused], extra)[0]
-    return ScoreAnswer(score, live.target.name, live.target.horizon_days, live.thresholds, live.model)
+    return ScoreAnswer(
+        score, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
+    )
 
 
 def many(
@@ -35,7 +37,9 @@ def many(
 ) -> BatchAnswer:
     """The answer for many leads, in their order."""
     found = scores(live, told, scored, as_of, unused, extra)
-    return BatchAnswer(found, live.target.name, live.target.horizon_days, live.thresholds, live.model)
+    return BatchAnswer(
+        found, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
+    )
 
 
 def scores(

@@ -12,12 +12,14 @@ class Champion:
     """Holds the model in place, and why a newer one was refused.
 
     `live` and `refusal` are single references: whoever reads one has a whole model or a whole sentence.
+    overlay: gives the same model under the thresholds that are in force.
     """
 
     def __init__(self, live: Live | None = None, on_swap: Callable[[Live], None] = lambda live: None) -> None:
         self.live = live
         self.refusal: str | None = None
         self.on_swap = on_swap
+        self.overlay: Callable[[Live], Live] = lambda live: live
         if live is not None:
             on_swap(live)
 
@@ -30,8 +32,13 @@ class Champion:
 
     def swap(self, live: Live) -> None:
         """Puts another model in place; requests that have begun finish with the one they have read."""
-        self.live, self.refusal = live, None
+        self.live, self.refusal = self.overlay(live), None
         self.on_swap(live)
+
+    def refresh(self) -> None:
+        """Looks whether other thresholds are in force for the model in place."""
+        if self.live is not None:
+            self.live = self.overlay(self.live)
 
     def refuse(self, why: str | None) -> None:
         """Notes why a newer model was not put in place; None when that is over."""

@@ -90,7 +90,7 @@ class Drift(Collector):
     def add(self, live: Live, scored: Scored) -> None:
         """Adds scores, unless they were given by a model that is no longer in place."""
         with self.lock:
-            if live is self.live:
+            if self.live is not None and live.predictor is self.live.predictor:
                 self.waiting.append(scored)
                 if len(self.waiting) >= AT_ONCE:
                     self._count()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from data.contract import DataError, UsageError, is_visible
 from data.mapping import BotRule
 from features.kernel import Moments, compute_arrays
 from serving.bands import Bands
+from serving.in_force import InForce, in_force
 from serving.matrix import MatrixPlan
 from serving.predictor import Predictor
 from serving.problems import Refused
@@ -21,6 +24,7 @@ from serving.scorer import UNQUALIFIED, Scorer
 from serving.times import us
 from serving.told import Reader, Told
 from training.artifact import digest_of
+from training.grounds import Grounds, read_grounds
 from training.logits import Array
 from training.standalone import ArtifactError
 
@@ -45,12 +49,16 @@ class Scored:
 
 
 class Live:
-    """A loaded artifact with the name and version that it goes by; safe to use from any thread."""
+    """A loaded artifact with the name and version that it goes by; safe to use from any thread.
 
-    def __init__(self, predictor: Predictor, name: str, version: str, digest: str) -> None:
+    folder: where it lies, None for nowhere.
+    """
+
+    def __init__(self, predictor: Predictor, name: str, version: str, digest: str, folder: Path | None = None) -> None:
         about = predictor.about
         self.model = ModelName(name, version, digest)
         self.predictor = predictor
+        self.folder = folder
         self.scorer = Scorer(predictor)
         self.target = self.scorer.target
         self.bands = Bands(self.scorer.evidence)
@@ -58,20 +66,28 @@ class Live:
         self.reader = Reader(self.scorer.plan.vocabulary.types, [BotRule(**each) for each in about["bots"]])
         self.profile_columns: dict[str, str] = about["profile_columns"]
         self.known_types = frozenset(self.reader.types)
-        self.thresholds = [
-            ThresholdUsed(each.stage, each.probability, each.rule, each.target, each.confidence)
-            for each in self.scorer.thresholds
-        ]
-        # Ascending, so that the last one reached is the highest.
-        self.steps = sorted((each.probability, each.stage) for each in self.thresholds if each.probability is not None)
+        self._follow(in_force(self.scorer.thresholds, version))
 
     @staticmethod
     def load(folder: Path, name: str, version: str) -> Live:
         """Loads an artifact, files compared with their hashes first. Raises DataError when it cannot be served."""
         try:
-            return Live(Predictor.load(folder), name, version, digest_of(folder))
+            return Live(Predictor.load(folder), name, version, digest_of(folder), folder)
         except (ArtifactError, DataError, UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{folder} cannot be served ({type(error).__name__}: {error}); train again") from None
+
+    def under(self, thresholds: InForce) -> Live:
+        """The same model under other thresholds."""
+        other = copy.copy(self)
+        other._follow(thresholds)
+        return other
+
+    @cached_property
+    def grounds(self) -> Grounds:
+        """What its thresholds rest on, read when it is first asked for. Raises DataError when it has none."""
+        if self.folder is None:
+            raise DataError(f"version {self.model.version} lies in no folder; it holds no grounds of thresholds")
+        return read_grounds(self.folder, self.predictor.about)
 
     def told(self, requests: Sequence[ScoreRequest], as_of: Sequence[int]) -> Told:
         """The leads of requests as histories; `as_of` are their moments, µs UTC. Raises Refused."""
@@ -112,6 +128,15 @@ class Live:
         columns = request.profile.keys() - self.profile_columns.keys()
         types = {each.event_type for each in request.events} - self.known_types
         return sorted(columns | types)
+
+    def _follow(self, thresholds: InForce) -> None:
+        self.in_force = thresholds
+        self.thresholds = [
+            ThresholdUsed(each.stage, each.probability, each.rule, each.target, each.confidence)
+            for each in thresholds.thresholds
+        ]
+        # Ascending, so that the last one reached is the highest.
+        self.steps = sorted((each.probability, each.stage) for each in thresholds.stages)
 
     def _check_profile(self, request: ScoreRequest) -> None:
         for column, kind in self.profile_columns.items():

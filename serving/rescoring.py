@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from data.histories import Histories
 from data.mapping import BotRule
-from data.stages import CUSTOMER, UNQUALIFIED, StageThreshold
+from data.stages import CUSTOMER, UNQUALIFIED
 from data.store import Store
 from data.store_scores import Score
 from features.kernel import Moments
 from features.moments import open_moments
+from serving.in_force import in_force
 from serving.outlook import outlooks
 from serving.scorer import Scorer, Scores
 
@@ -24,12 +25,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Rescored:
-    """What a rescoring has done. as_of: the moment of its scores, µs UTC. resumed: leads done before it was cut off."""
+    """What a rescoring has done. as_of: the moment of its scores, µs UTC. resumed: leads done before it was cut off.
+
+    thresholds: by what name those go that it followed.
+    """
 
     as_of: int
     leads: int
     scored: int
     resumed: int
+    thresholds: str
 
 
 class Rescorer:
@@ -43,7 +48,7 @@ class Rescorer:
         self._digest = digest
         self._columns: dict[str, str] = dict(about["profile_columns"])
         self._bots = [BotRule(**each) for each in about["bots"]]
-        self._thresholds = stage_thresholds(scorer)
+        self._in_force = in_force(scorer.thresholds, version)
 
     def run(self, clock: Callable[[], int], progress: Progress = lambda done, of: None) -> Rescored:
         """Scores every open lead that does not object, and writes score history and changes of stage.
@@ -52,7 +57,11 @@ class Rescorer:
         when its target came about, else unqualified.
         """
         rescorings, target = self._store.rescorings, self._scorer.target.name
-        rescoring = rescorings.begin(target, self._digest, clock())
+        now = clock()
+        changes = self._store.thresholds.take_up(target, self._digest, now)
+        self._in_force = in_force(self._scorer.thresholds, self._version, changes)
+        # One that was cut off under other thresholds is not gone on with: all leads shall stand under the same.
+        rescoring = rescorings.begin(target, f"{self._digest} {self._in_force.told.digest}", now)
         resumed, total = rescorings.waiting(rescoring)
         done = resumed
         while lead_ids := rescorings.next_leads(rescoring):
@@ -61,7 +70,7 @@ class Rescorer:
             done += len(lead_ids)
             progress(done, max(total, done))
         rescorings.finish(rescoring, clock())
-        return Rescored(rescoring.as_of, done, rescoring.scored, resumed)
+        return Rescored(rescoring.as_of, done, rescoring.scored, resumed, self._in_force.told.name)
 
     def _score(self, lead_ids: Sequence[str], as_of: int, clock: Callable[[], int]) -> int:
         histories = self._store.histories.of(lead_ids, as_of, self._columns, self._bots)
@@ -70,7 +79,8 @@ class Rescorer:
         if not len(moments):
             return 0
         scores = self._scorer.score(histories, moments)
-        scored = self._store.scores.record(self._told(histories, moments, scores, as_of), self._thresholds, clock())
+        told, stages = self._told(histories, moments, scores, as_of), self._in_force.stages
+        scored = self._store.scores.record(told, stages, clock())
         self._store.worklist.note(self._scorer.target.name, as_of, outlooks(self._scorer, histories, moments, scores))
         return len(scored)
 
@@ -93,12 +103,6 @@ class Rescorer:
             lead_ids = histories.lead_ids.filter(pa.array(chosen)).to_pylist()
             if lead_ids:
                 self._store.scores.settle(lead_ids, target.name, stage, cause, clock())
-
-
-def stage_thresholds(scorer: Scorer) -> list[StageThreshold]:
-    """The thresholds of a model that keep a promise."""
-    issued = ((each.stage, each.probability) for each in scorer.thresholds)
-    return [StageThreshold(stage, probability) for stage, probability in issued if probability is not None]
 
 
 def _has(histories: Histories, types: Sequence[str]) -> NDArray[np.bool_]:

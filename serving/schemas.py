@@ -105,6 +105,16 @@ class ThresholdUsed(Struct, frozen=True):
     confidence: float | None
 
 
+class ThresholdSet(Struct, frozen=True):
+    """Whose thresholds decided the stage: the model's own, or those that someone has published for it, and when.
+
+    digest: sha256 of what they are, the same in every answer that was given under them.
+    """
+
+    name: str
+    digest: str
+
+
 class Reason(Struct, frozen=True):
     """A signed contribution to the log-odds of this prediction, in words."""
 
@@ -150,6 +160,7 @@ class ScoreAnswer(Struct, frozen=True):
     target: str
     horizon_days: int
     thresholds: list[ThresholdUsed]
+    threshold_set: ThresholdSet
     model: ModelName
 
 
@@ -160,6 +171,7 @@ class BatchAnswer(Struct, frozen=True):
     target: str
     horizon_days: int
     thresholds: list[ThresholdUsed]
+    threshold_set: ThresholdSet
     model: ModelName
 
 
@@ -374,6 +386,7 @@ class ModelAnswer(Struct, frozen=True):
     trained_from: str
     trained_to: str
     thresholds: list[ThresholdUsed]
+    threshold_set: ThresholdSet
     profile_columns: dict[str, str]
     event_types: list[str]
     refusal: str | None

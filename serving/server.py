@@ -23,6 +23,7 @@ from serving.gauges import Gauges
 from serving.journal import Journal
 from serving.limits import Limits
 from serving.listener import begin_no_more, listen
+from serving.overlay import Overlay
 from serving.services import Services
 from serving.shelf import Shelf
 from serving.sources import Source
@@ -101,6 +102,7 @@ def serve(options: Options) -> None:
     journal, gauges, champion = Journal(), Gauges(), Champion()
     champion.on_swap = gauges.serves
     with open_store(options.store) as store:
+        champion.overlay = Overlay(store)
         watcher = Watcher(options.source, Shelf(options.shelf), champion, gauges, journal, options.look_s)
         watcher.start()
         doors: Doors = OpenDoors() if options.insecure_local else LockedDoors(verifier(store))

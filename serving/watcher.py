@@ -62,6 +62,7 @@ class Watcher:
         while not self.stopped.is_set():
             try:
                 self.look()
+                self.champion.refresh()
             except Exception as error:  # a thread that dies would leave an old model in place for ever, unsaid
                 self.journal.failure("watcher_failed", error)
             self.stopped.wait(self.seconds)

@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.contract import DataError
-from training.thresholds import Flow, Labels, Threshold
+from training.thresholds import Flow, Labels, Threshold, WhatIf, what_if
 from training.track_record import Story, with_record
 
 
@@ -27,10 +28,15 @@ class Grounds:
     chosen: NDArray[np.bool_]
     flow: Flow
 
-    @property
+    @cached_property
     def labels(self) -> Labels:
         """The evidence: one moment per lead."""
         return Labels(self.story.p[self.chosen], self.story.y[self.chosen])
+
+    @cached_property
+    def curve(self) -> WhatIf:
+        """What about fifty thresholds would bring."""
+        return what_if(self.labels, self.flow)
 
     def threshold(self, derive: Callable[[Labels, Flow], Threshold]) -> Threshold:
         """The threshold that a rule gives on these grounds, with its record."""

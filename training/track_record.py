@@ -8,7 +8,7 @@ knows the whole past: the record judges thresholds and promises, a backtest judg
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -37,9 +37,16 @@ class Story:
     lead: NDArray[Any]
     as_of: NDArray[np.int64]
     delay_days: int
+    _drawn: dict[tuple[int, int], Labels] = field(default_factory=dict, repr=False, compare=False)
 
     def labels(self, since: int, until: int) -> Labels:
-        """One moment per lead out of those in [since, until), µs UTC."""
+        """One moment per lead out of those in [since, until), µs UTC; kept, because many promises ask for the same."""
+        key = (since, until)
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(since, until)
+        return self._drawn[key]
+
+    def _draw(self, since: int, until: int) -> Labels:
         rows = np.flatnonzero((self.as_of >= since) & (self.as_of < until))
         chosen = rows[one_per_lead(self.lead[rows], self.as_of[rows])]
         return Labels(self.p[chosen], self.y[chosen])

@@ -190,7 +190,9 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     rows = one_per_lead(mature.lead, mature.as_of)
     labels = Labels(oof[rows], mature.y[rows])
     flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
-    story = Story(oof, mature.y, mature.lead, mature.as_of, sample.horizon_days)
+    # Leads by number, as the artifact keeps them: which moment of a lead counts is drawn by its name.
+    number = np.unique(mature.lead, return_inverse=True)[1].astype(np.int32)
+    story = Story(oof, mature.y, number, mature.as_of, sample.horizon_days)
     grounds = Grounds(story, np.isin(np.arange(len(oof)), rows), flow)
     thresholds = tuple(grounds.threshold(each.threshold) for each in plan.promises)
     evidence = evidence_of(oof, mature.y, mature.weight, mature.lead)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from serving.pages import entry, exports, leads
+from serving.pages import entry, exports, leads, publishing, thresholds
+
+NOUNS = (
+    entry,
+    leads,
+    exports,
+    thresholds,
+    publishing,
+)
 
 
 def page_routes() -> list[BaseRoute]:
     """The routes of all pages."""
-    return [route for noun in (entry, leads, exports) for route in noun.router.routes]
+    return [route for noun in NOUNS for route in noun.router.routes]

@@ -65,6 +65,7 @@ async def model(request: Request) -> Response:
             trained["from"],
             trained["to"],
             live.thresholds,
+            live.in_force.told,
             live.profile_columns,
             live.reader.types,
             services.champion.refusal,

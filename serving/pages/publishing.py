@@ -1,0 +1,53 @@
+"""Publishing a threshold: what was tried holds from the next scoring on, with who did it and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Response
+
+from data.contract import UsageError
+from data.store_thresholds import REASONS, Wish
+from serving.live import Live
+from serving.pages.thresholds import grounds_of
+from serving.pages.visit import Visit, shows
+from serving.pages.wishes import ADDRESS, by_of, number_of
+from serving.problems import Refused
+from serving.what_if import keeps_order, wished
+from training.thresholds import Threshold
+
+router = APIRouter()
+
+
+@router.post("/thresholds")
+@shows("editor")
+def publish(visit: Visit) -> Response:
+    """Publishes what was tried: it holds from the next scoring on."""
+    live, form = visit.services.champion.current(), visit.form
+    if form.get("digest") != live.model.digest:
+        raise Refused("conflict", "another model has come into place since the page was loaded")
+    stage, reason = form.get("stage", ""), form.get("reason", "")
+    if stage not in {each.stage for each in live.scorer.thresholds} or reason not in REASONS:
+        raise Refused("invalid", "there is no such stage or reason")
+    made = None if form.get("by") == "model" else _made(live, form, stage)
+    who = visit.account.name if visit.account else ""
+    if made is None and form.get("by") != "model":
+        return visit.page("error.html", 422, sentence=visit.t("errors.unpromised"))
+    wanted = None if made is None else made.to_dict()
+    wish = Wish(live.target.name, stage, live.model.version, live.model.digest, who, reason, wanted)
+    visit.services.store.thresholds.publish(wish, visit.now)
+    return visit.to(f"{ADDRESS}?published=1")
+
+
+def _made(live: Live, form: Mapping[str, str], stage: str) -> Threshold | None:
+    """The threshold that a form asks for, None for one that cannot be promised. Raises Refused for no number."""
+    grounds, by = grounds_of(live), by_of(form)
+    if grounds is None or by == "chance":
+        return None
+    try:
+        made = wished(grounds, stage, by, number_of(form, "value") or 0.0)
+    except UsageError:
+        made = None
+    if made is None or made.probability is None or not keeps_order(live.in_force.thresholds, made):
+        return None
+    return made

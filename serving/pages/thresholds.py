@@ -1,0 +1,169 @@
+"""Thresholds: what holds and what it promises, what another one would bring, and publishing one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from fastapi import APIRouter, Response
+
+from data.contract import DataError, UsageError
+from data.store_thresholds import REASONS, Change
+from serving.live import Live
+from serving.pages.curve import Curve, Row, curve_of, rows_of
+from serving.pages.visit import Visit, shows
+from serving.pages.wishes import address_of, asked_of, bounds_of, by_of, number_of, start_of
+from serving.problems import Refused
+from serving.what_if import LIMITS, RULES, Brings, By, brings, wished
+from training.grounds import Grounds
+from training.promises import sentence
+from training.thresholds import Threshold
+
+router = APIRouter()
+
+
+@dataclass(frozen=True)
+class Card:
+    """A stage and where it begins. said: its promise in a sentence. brings: None without grounds or threshold.
+
+    change: what someone has published, in force. waiting: what the next scoring will take up. periods: its record.
+    """
+
+    threshold: Threshold
+    said: str
+    brings: Brings | None
+    change: Change | None
+    waiting: Change | None
+    periods: list[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was asked, and what comes of it. threshold: None for a chance. said: its promise, or why there is none."""
+
+    stage: str
+    by: By
+    value: float
+    brings: Brings | None
+    threshold: Threshold | None
+    said: str
+
+
+@router.get("/thresholds")
+@shows("viewer")
+def thresholds(visit: Visit) -> Response:
+    """What holds, what if, what was changed."""
+    live, asked = visit.services.champion.current(), asked_of(visit)
+    history = visit.services.store.thresholds.history(live.target.name)
+    grounds = grounds_of(live)
+    cards = [_card(each, live, grounds, history, visit) for each in live.in_force.thresholds]
+    stage, by = asked.get("stage") or cards[-1].threshold.stage, by_of(asked)
+    if stage not in {each.threshold.stage for each in cards}:
+        raise Refused("invalid", "there is no such stage")
+    held = next(each for each in cards if each.threshold.stage == stage)
+    capacity = number_of(asked, "capacity") or _capacity(live, stage)
+    trial = None
+    if grounds is not None and "value" in asked:
+        trial = trial_of(grounds, stage, by, number_of(asked, "value") or 0.0, live, visit)
+    return visit.page(
+        "thresholds.html",
+        here="thresholds",
+        cards=cards,
+        has_grounds=grounds is not None,
+        stage=stage,
+        by=by,
+        value=asked.get("value") or (grounds and start_of(held.brings, by, grounds)),
+        bounds=bounds_of(by, grounds),
+        ways={each: address_of(stage=stage, by=each) for each in get_args(By)},
+        capacity=capacity,
+        trial=trial,
+        fits=None if trial is None or trial.brings is None or not capacity else trial.brings.leads / capacity,
+        curve=_curve(cards, trial, grounds, capacity),
+        rows=_rows(grounds),
+        links=_links(trial),
+        reasons=REASONS,
+        changes=[_told(each, live, visit) for each in history],
+        published=asked.get("published") == "1",
+        digest=live.model.digest,
+        days=live.target.horizon_days,
+    )
+
+
+def grounds_of(live: Live) -> Grounds | None:
+    """What the thresholds of a model rest on; None when it was kept with none."""
+    try:
+        return live.grounds
+    except DataError:
+        return None
+
+
+def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, visit: Visit) -> Trial:
+    """What a wish comes to. Raises Refused for a value that cannot be."""
+    try:
+        made = wished(grounds, stage, by, value)
+    except UsageError:
+        raise Refused("invalid", "a value that cannot be wished for") from None
+    begins = value / 100 if made is None else made.probability
+    found = None if begins is None else brings(grounds, begins)
+    said = "" if made is None else sentence(made, live.target.horizon_days, visit.language)
+    return Trial(stage, by, value, found, made, said)
+
+
+def _card(each: Threshold, live: Live, grounds: Grounds | None, history: list[Change], visit: Visit) -> Card:
+    found = brings(grounds, each.probability) if grounds and each.probability is not None else None
+    mine = [one for one in history if one.stage == each.stage and one.model_digest == live.model.digest]
+    change = next((one for one in live.in_force.changes if one.stage == each.stage), None)
+    waiting = mine[0] if mine and mine[0].taken_up_at is None else None
+    periods = [one for one in (each.record or {}).get("periods", []) if one["selected"]]
+    return Card(each, sentence(each, live.target.horizon_days, visit.language), found, change, waiting, periods)
+
+
+def _told(change: Change, live: Live, visit: Visit) -> tuple[Change, str, str]:
+    """A change, what it says, and whether it waits, holds, was replaced, or ended with its model."""
+    if change.threshold is None:
+        said = visit.t("thresholds.as_model")
+    else:
+        target = change.threshold["target"]
+        rule = RULES.get(change.threshold["rule"], "share")
+        said = visit.t(f"thresholds.by_{rule}_told", value=_plain(target, change))
+    if change.model_digest != live.model.digest:
+        return change, said, "ended"
+    if change.taken_up_at is None:
+        return change, said, "waits"
+    return change, said, "holds" if change.id in {each.id for each in live.in_force.changes} else "replaced"
+
+
+def _plain(target: float, change: Change) -> str:
+    is_share = (change.threshold or {}).get("rule") != "capacity"
+    return f"{100 * target:g} %" if is_share else f"{target:g}"
+
+
+def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capacity: float | None) -> Curve | None:
+    if grounds is None:
+        return None
+    marks = {each.threshold.stage: each.brings for each in cards if each.brings}
+    tried = {"trial": trial.brings} if trial and trial.brings else {}
+    return curve_of(grounds.curve, {**marks, **tried}, capacity)
+
+
+def _rows(grounds: Grounds | None) -> list[Row]:
+    return [] if grounds is None else rows_of(grounds.curve)
+
+
+def _links(trial: Trial | None) -> dict[By, str]:
+    """A chance promises nothing: what it could promise, as addresses."""
+    if trial is None or trial.brings is None or trial.by != "chance":
+        return {}
+    found: dict[By, str] = {}
+    if trial.brings.low:
+        found["share"] = address_of(stage=trial.stage, by="share", value=f"{int(1000 * trial.brings.low) / 10:g}")
+    if trial.brings.leads >= LIMITS["week"][0]:
+        found["week"] = address_of(stage=trial.stage, by="week", value=f"{trial.brings.leads:.1f}")
+    return found
+
+
+def _capacity(live: Live, stage: str) -> float | None:
+    """What sales can take, where the stage's promise says so."""
+    held = next(each for each in live.in_force.thresholds if each.stage == stage)
+    return held.target if held.rule == "capacity" else held.per_week

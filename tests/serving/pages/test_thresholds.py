@@ -1,0 +1,147 @@
+"""The thresholds' page: what holds in words, what another one would bring, and a change that reaches every answer."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from data.store import Store
+from data.store_listing import Filters
+from serving.examples import LEAD
+from serving.live import Live
+from serving.overlay import Overlay
+from serving.services import Services
+from tests.serving.pages.browser import forms
+from tests.serving.pages.conftest import Visits
+from tests.serving.pages.town import rescore, settle_in
+from tests.serving.workshop import Workshop
+
+NOW = time.time_ns() // 1000
+WISH = "/thresholds?stage=SQL&by=week&value=2"
+
+
+@pytest.fixture
+def town(services: Services, workshop: Workshop, live: Live) -> Store:
+    settle_in(services.store, workshop.log, live, NOW)
+    services.champion.overlay = Overlay(services.store)
+    return services.store
+
+
+def stages(store: Store) -> list[str | None]:
+    return [each.stage for each in store.listing.page(Filters(target="conversion"), None, 1000).leads]
+
+
+def test_what_holds_is_told_in_both_languages(visits: Visits) -> None:
+    page = visits("viewer").get("/thresholds").text
+    for said in ("As the model was trained, on", "Leads a week", "None so far", "Workload"):
+        assert said in page or said == "Workload"
+    assert "Wie beim Training festgelegt" in visits("viewer", "de").get("/thresholds").text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("by=week&value=2&capacity=1", "no more than 2 a week"),
+        ("by=week&value=2&capacity=1", "more than sales can take"),
+        ("by=share&value=99", "There is no SQL threshold"),
+        ("by=chance&value=1", "A likelihood alone promises nothing"),
+        ("by=chance&value=1,5", "SQL from 1.5 of 100"),
+    ],
+)
+def test_what_another_one_would_bring(visits: Visits, query: str, said: str) -> None:
+    assert said in visits("viewer").get(f"/thresholds?stage=SQL&{query}").text
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["by=x", "stage=XQL", "by=week&value=0", "by=week&value=-1", "by=share&value=nan", "by=share&value=1e999",
+     "by=share&value=100", "capacity=x", "by=week&value=1_0", "value=1&value=2", "other=1"],
+)  # fmt: skip
+def test_a_wish_that_cannot_be_is_said_so(visits: Visits, query: str) -> None:
+    assert visits("viewer").get(f"/thresholds?{query}").status_code == 422
+
+
+def test_a_published_change_reaches_list_and_answers_at_the_next_scoring(
+    visits: Visits, services: Services, town: Store, live: Live
+) -> None:
+    before, visitor = stages(town), visits("editor")
+    own = services.champion.current().in_force.told
+    assert visitor.form(WISH, "/thresholds", reason="capacity").status_code == 303
+    services.champion.refresh()
+    waiting = visitor.get("/thresholds").text
+    assert "waits for the next scoring" in waiting
+    assert services.champion.current().in_force.told == own, "nothing has changed yet, neither here"
+    assert stages(town) == before
+    assert visitor("POST", "/v1/score", json=LEAD).json()["threshold_set"]["name"] == "model 1"
+    rescore(town, live, NOW + 1)
+    services.champion.refresh()
+    answer = visitor("POST", "/v1/score", json=LEAD).json()
+    assert "by editor, over model 1" in answer["threshold_set"]["name"]
+    told = {each["stage"]: each for each in answer["thresholds"]}
+    assert (told["SQL"]["rule"], told["SQL"]["target"]) == ("capacity", 2.0)
+    assert stages(town) != before, "there is work for sales now"
+    assert stages(town).count("SQL") > before.count("SQL")
+    assert "threshold change" in {each.cause for name in _sql(town) for each in town.scores.changes(name)}
+    page = visits("viewer").get("/thresholds").text
+    assert "in force" in page
+    assert "sales can take more or fewer" in page
+    assert '"stage sql"' in visits("viewer").get("/leads?stage=SQL").text
+    entries = [each for each in town.audit.entries(limit=1000) if each.action.startswith("threshold")]
+    assert [(each.who, each.action) for each in entries] == [("account editor", "threshold SQL capacity 2: capacity")]
+
+
+def test_another_model_ends_it_visibly(
+    visits: Visits, services: Services, town: Store, live: Live, workshop: Workshop
+) -> None:
+    visitor = visits("editor")
+    visitor.form(WISH, "/thresholds", reason="trial")
+    rescore(town, live, NOW + 1)
+    other = Live.load(workshop.other, "leadscore-conversion", "2")
+    services.champion.swap(other)
+    assert services.champion.current().in_force.told.name == "model 2"
+    assert "ended: it was for model version 1" in visitor.get("/thresholds").text
+    services.champion.swap(live)
+    assert "by editor, over model 1" in services.champion.current().in_force.told.name, "back with its model"
+
+
+def test_a_stage_is_given_back_to_the_model(visits: Visits, services: Services, town: Store, live: Live) -> None:
+    visitor = visits("editor")
+    visitor.form(WISH, "/thresholds", reason="trial")
+    rescore(town, live, NOW + 1)
+    services.champion.refresh()
+    fields = forms(visitor.get("/thresholds").text)["/thresholds"]
+    assert fields["by"] == "model"
+    assert visitor.post("/thresholds", data=fields).status_code == 303
+    rescore(town, live, NOW + 2)
+    services.champion.refresh()
+    assert services.champion.current().in_force.told.name == "model 1"
+
+
+def test_what_cannot_be_promised_or_is_stale_changes_nothing(visits: Visits, town: Store) -> None:
+    visitor = visits("editor")
+    fields = forms(visitor.get(WISH).text)["/thresholds"] | {"reason": "goal"}
+    planted = (
+        {"by": "share", "value": "98"},
+        {"by": "chance", "value": "5"},
+        {"by": "week", "value": "1e9"},
+        {"stage": "XQL"},
+        {"reason": "anything"},
+        {"digest": "another"},
+        {"value": "x"},
+    )
+    for each in planted:
+        assert visitor.post("/thresholds", data=fields | each).status_code in (409, 422), each
+    assert visitor.post("/thresholds", data=fields | {"form": "0"}).status_code == 403
+    assert visits("viewer").post("/thresholds", data=fields).status_code == 403
+    assert town.thresholds.history("conversion") == []
+
+
+def test_a_model_without_grounds_says_so(visits: Visits, services: Services, live: Live) -> None:
+    services.champion.swap(Live(live.predictor, "leadscore-conversion", "1", live.model.digest))
+    assert "nothing can be tried here" in visits("viewer").get("/thresholds").text
+
+
+def _sql(store: Store) -> list[str]:
+    found = store.listing.page(Filters(target="conversion", stage="SQL"), None, 1000).leads
+    return [each.lead_id for each in found]
