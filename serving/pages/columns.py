@@ -52,8 +52,8 @@ def _standing(live: Live, visit: Visit) -> list[Column]:
         Column(t("leads.stage"), "text", 12, lambda line: stage(line.lead.stage)),
         Column(t("exports.by_hand"), "text", 12, _marked(visit, lambda lead: lead.override is not None)),
         Column(t("leads.chance", days=live.target.horizon_days), "share", 14, lambda line: line.lead.probability),
-        Column(t("exports.low"), "share", 10, lambda line: line.lead.low),
-        Column(t("exports.high"), "share", 10, lambda line: line.lead.high),
+        Column(t("exports.low"), "share", 12, lambda line: line.lead.low),
+        Column(t("exports.high"), "share", 12, lambda line: line.lead.high),
         Column(t("exports.before"), "share", 12, lambda line: line.lead.before),
     ]
 
@@ -62,13 +62,13 @@ def _outlook(visit: Visit) -> list[Column]:
     """Why, and what it did and heard of us."""
     t = visit.t
     return [
-        Column(t("leads.view_rising"), "text", 9, _marked(visit, lambda lead: bool(lead.rising))),
-        Column(t("leads.reason"), "text", 40, lambda line: visible(line.reason)),
-        Column(t("exports.fit"), "count", 10, lambda line: None if line.lead.fit is None else line.fit),
-        Column(t("exports.engagement"), "count", 10, lambda line: None if line.lead.fit is None else line.engagement),
-        Column(t("exports.activity"), "time", 17, lambda line: line.lead.active_at),
-        Column(t("exports.contacts"), "count", 10, lambda line: line.lead.contacts),
-        Column(t("exports.ignored"), "count", 10, lambda line: line.lead.ignored),
+        Column(t("leads.view_rising"), "text", 11, _marked(visit, lambda lead: bool(lead.rising))),
+        Column(t("leads.reason"), "text", 48, lambda line: visible(line.reason)),
+        Column(t("exports.fit"), "count", 14, lambda line: None if line.lead.fit is None else line.fit),
+        Column(t("exports.engagement"), "count", 14, lambda line: None if line.lead.fit is None else line.engagement),
+        Column(t("exports.activity"), "time", 18, lambda line: line.lead.active_at),
+        Column(t("exports.contacts"), "count", 14, lambda line: line.lead.contacts),
+        Column(t("exports.ignored"), "count", 14, lambda line: line.lead.ignored),
         Column(t("leads.view_pressed"), "text", 12, _marked(visit, lambda lead: bool(lead.pressed))),
     ]
 
@@ -85,8 +85,8 @@ def _origin(live: Live, visit: Visit) -> list[Column]:
         Column(t("leads.channel"), "text", 14, lambda line: visible(line.lead.channel or "")),
         Column(t("leads.country"), "text", 10, lambda line: visible(line.lead.country or "")),
         Column(t("leads.owner"), "text", 14, lambda line: visible(line.lead.owner or "")),
-        Column(t("exports.threshold"), "text", 40, threshold),
-        Column(t("exports.as_of"), "time", 17, lambda line: line.lead.as_of),
+        Column(t("exports.threshold"), "text", 34, threshold),
+        Column(t("exports.as_of"), "time", 18, lambda line: line.lead.as_of),
         Column(t("exports.model"), "text", 8, lambda line: visible(line.lead.model_version or "")),
     ]
 

@@ -77,7 +77,7 @@ def excel(visit: Visit) -> Response:
     return Download(iter(partial(file.read, PIECE), b""), undo, _name(visit, "xlsx"), XLSX, HEADERS)
 
 
-@router.post("/leads/link")
+@router.post("/link")
 @shows("editor")
 def make_link(visit: Visit) -> Response:
     """A link to an export of the list from which the form comes."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from serving.pages import entry, exports, leads, publishing, thresholds
+from serving.pages import entry, exports, leads, printed, publishing, thresholds
 
 NOUNS = (
     entry,
     leads,
+    printed,
     exports,
     thresholds,
     publishing,

@@ -62,15 +62,16 @@ def _write(
 def _prepared(book: Any, sheet: Worksheet, columns: Sequence[Column], language: Language) -> list[Write]:
     """Writes the heading, which stays in sight; how values of each column are written."""
     look: Mapping[Kind, str] = {"text": "@", "count": "0", "share": "0.0%", "time": TIMES[language]}
-    formats = {kind: book.add_format({"num_format": each, "valign": "top"}) for kind, each in look.items()}
-    head = book.add_format({"bold": True, "text_wrap": True, "valign": "bottom", "bottom": 1})
+    sides: Mapping[bool, dict[str, Any]] = {True: {"align": "left", "indent": 1}, False: {"align": "right"}}
+    formats = {kind: book.add_format({"num_format": each, **sides[kind == "text"]}) for kind, each in look.items()}
+    head = {side: book.add_format({"bold": True, "text_wrap": True, "bottom": 1, **sides[side]}) for side in sides}
     sheet.freeze_panes(1, 1)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
     for place, column in enumerate(columns):
         sheet.set_column(place, place, column.width)
-        sheet.write_string(0, place, column.name, head)
+        sheet.write_string(0, place, column.name, head[column.kind == "text"])
     return [_writer(sheet, each.kind, formats) for each in columns]
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 from fastapi import FastAPI
+from playwright.sync_api import Browser, sync_playwright
 
 from data.store import Store
 from data.store_accounts import ROLES, Accounts
 from data.store_seal import seal_of
 from serving.app import create_app
+from serving.live import Live
 from serving.services import Services
 from tests.serving.pages.browser import PASSWORD, Visitor
+from tests.serving.pages.hostile import PAYLOADS, plant
 
+CHROMIUM = Path("/usr/bin/chromium")
 Visits = Callable[..., Visitor]
 
 
@@ -49,3 +55,22 @@ def visits(app: FastAPI) -> Iterator[Visits]:
     yield visit
     for each in made:
         each.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser; tests beside it in a module cannot ask within the process, because it keeps an event loop."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}; install Debian's package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def hostile(own_store: Store, live: Live) -> Sequence[str]:
+    """Hostile texts, each in all fields of a lead of the store."""
+    reason = next(each.name for each in live.scorer.catalogue if each.name.startswith("first_"))
+    plant(own_store, live.model.version, reason, time.time_ns() // 1000)
+    return PAYLOADS

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from data.store import open_store
 from serving.live import Live
@@ -18,7 +17,6 @@ from tests.serving.pages.town import settle_in
 from tests.serving.server_process import running
 from tests.serving.workshop import Workshop
 
-CHROMIUM = Path("/usr/bin/chromium")
 LEVELS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 TOO_WIDE = """[...document.querySelectorAll("main *, header *")]
     .filter(each => each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".hidden, thead"))
@@ -43,16 +41,6 @@ def address(workshop: Workshop, live: Live, tmp_path_factory: pytest.TempPathFac
         server = start()
         server.ready()
         yield server.url
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}; install Debian's package chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def watched(page: Page, address: str, complaints: list[str]) -> Page:

@@ -51,7 +51,7 @@ def stranger(services: Services) -> Iterator[Visitor]:
 
 def made(visits: Visits, kind: str = "csv", page: str = "/leads?search=L-1", language: str = "en") -> str:
     """The address that an editor is shown."""
-    answer = visits("editor", language).form(page, "/leads/link", kind=kind)
+    answer = visits("editor", language).form(page, "/link", kind=kind)
     assert answer.status_code == 200
     found = re.search(r"<textarea[^>]*>(.*?)</textarea>", answer.text)
     assert found is not None
@@ -171,19 +171,19 @@ def test_it_opens_nothing_but_exports(visits: Visits, stranger: Visitor, service
         assert "L-1" not in answer.text
     assert stranger.get(f"/leads?{query}").status_code == 303
     assert stranger.post(f"/leads.csv?{query}").status_code == 405
-    assert stranger.post(f"/leads/link?{query}", data={"kind": "csv", "list": ""}).status_code == 303
+    assert stranger.post(f"/link?{query}", data={"kind": "csv", "list": ""}).status_code == 303
 
 
 def test_who_may_not_make_one_is_not_offered_one(visits: Visits) -> None:
-    assert "/leads/link" not in visits("viewer").get("/leads").text
-    assert "/leads/link" in visits("admin").get("/leads").text
+    assert "/link" not in visits("viewer").get("/leads").text
+    assert "/link" in visits("admin").get("/leads").text
 
 
 @pytest.mark.parametrize(
     "fields", [{"kind": "pdf"}, {"kind": "csv", "list": "nothing=1"}, {"kind": "csv", "list": "order=x"}]
 )
 def test_a_link_to_what_cannot_be_is_refused(visits: Visits, fields: dict[str, str]) -> None:
-    assert visits("editor").form("/leads", "/leads/link", **fields).status_code == 422
+    assert visits("editor").form("/leads", "/link", **fields).status_code == 422
 
 
 def test_neither_log_nor_audit_tells_it(

@@ -1,0 +1,48 @@
+"""The list of leads on paper: the first of them, as filtered and sorted, with room for notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Response
+
+from data.store_worklist import MOST
+from serving.pages.leads import MARKS, asked_of, line_of, wanted_of
+from serving.pages.texts import known
+from serving.pages.visit import Visit, shows
+
+router = APIRouter()
+
+
+@router.get("/print")
+@shows("viewer")
+def printed(visit: Visit) -> Response:
+    """At most 200 leads: nobody works through more on paper."""
+    live, asked = visit.services.champion.current(), asked_of(visit.request.query_params.multi_items())
+    filters = {name: value for name, value in asked.items() if name != "after"}
+    wanted = wanted_of(filters, live)
+    sheet = visit.services.store.worklist.page(wanted, None, MOST)
+    definitions = {each.name: each for each in live.scorer.catalogue}
+    return visit.page(
+        "print.html",
+        here="leads",
+        lines=[line_of(each, definitions, live, visit) for each in sheet.entries],
+        more=sheet.next is not None,
+        filters=_in_words(filters, visit),
+        order="lead_id" if wanted.search else wanted.order,
+        days=live.target.horizon_days,
+        back=f"/leads?{urlencode(filters)}" if filters else "/leads",
+    )
+
+
+def _in_words(filters: Mapping[str, str], visit: Visit) -> list[str]:
+    """What the list was filtered by."""
+    found = []
+    for name, value in filters.items():
+        if name in MARKS:
+            found.append(visit.t(f"leads.only_{name}"))
+        elif name != "order":
+            shown = known(f"stages.{value}", visit.language, value) if name == "stage" else value
+            found.append(f"{visit.t(f'leads.{name}')}: {shown}")
+    return found
