@@ -6,9 +6,11 @@
     store.leads.put / get / object                       profiles, objections
     store.listing.page(Filters(...), cursor, limit)      lists with filters
     store.histories.of([lead_id], as_of, columns, bots)  what the feature kernel reads
+    store.timeline.page / counts                         a lead's events, the newest first
     store.scores.record / settle / history / changes / standing
     store.decisions.make / lift / of                     stages that people set
     store.worklist.note / page / walk / choices          what a list shows people of where leads stand
+    store.explanations.note / of                         why they stand there
     store.rescorings                                     how far `leadscore score --store` has come
     store.keys.create / list / revoke / verify           API keys
     store.accounts.add / list / sign_in / visitor        people who use the page
@@ -39,6 +41,7 @@ from data.store_database import Database, connect
 from data.store_decisions import Decisions
 from data.store_erasure import Erasure
 from data.store_events import Events
+from data.store_explanations import Explanations
 from data.store_histories import HistoryReader
 from data.store_keys import Keys
 from data.store_leads import Leads
@@ -50,6 +53,7 @@ from data.store_schema import secrets
 from data.store_scores import Scores
 from data.store_seal import Seal, seal_of
 from data.store_thresholds import ThresholdChanges
+from data.store_timeline import Timeline
 from data.store_worklist import Worklist
 
 DEFAULT = "sqlite:///var/store.db"
@@ -65,9 +69,11 @@ class Store:
     leads: Leads
     listing: Listing
     histories: HistoryReader
+    timeline: Timeline
     scores: Scores
     decisions: Decisions
     worklist: Worklist
+    explanations: Explanations
     rescorings: Rescorings
     keys: Keys
     accounts: Accounts
@@ -118,9 +124,11 @@ def _parts(database: Database, seal: Seal) -> Store:
         Leads(database, blocked),
         Listing(database),
         HistoryReader(database),
+        Timeline(database),
         Scores(database),
         Decisions(database, audit),
         Worklist(database),
+        Explanations(database),
         Rescorings(database),
         Keys(database, seal),
         Accounts(database, seal),

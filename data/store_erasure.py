@@ -12,10 +12,21 @@ from data.store_audit import Audit
 from data.store_blocked import Blocked
 from data.store_database import BUSY_S, Database, StoreAway
 from data.store_receipts import Receipt, is_genuine, sign
-from data.store_schema import answers, attributes, events, leads, profiles, rejected, scores, stage_changes, standings
+from data.store_schema import (
+    answers,
+    attributes,
+    events,
+    explanations,
+    leads,
+    profiles,
+    rejected,
+    scores,
+    stage_changes,
+    standings,
+)
 from data.store_seal import Seal
 
-OF_LEAD = (events, attributes, profiles, scores, standings, stage_changes, rejected, leads)
+OF_LEAD = (events, attributes, profiles, scores, standings, explanations, stage_changes, rejected, leads)
 POSTGRESQL_LIMIT = (
     "PostgreSQL keeps removed rows in its write-ahead log, backups and the free space of its files until it reuses them"
 )

@@ -21,6 +21,8 @@ from data.store_schema import attributes, events, leads, profiles
 
 MOST = 200
 """Attributes of a profile."""
+NEWEST = 5
+"""Profiles of a lead that are shown."""
 PERSONAL = re.compile(
     r"(?!has_)((e_?)?mail(_?addr.*)?|(.*_)?(phone|mobile|fax|telefon|tel)(_?number)?|name|vorname|nachname"
     r"|(first|last|full|sur|family|nick)_?name|street|stra(ß|ss)e|address|adresse|birth.*|geburt.*|iban)",
@@ -104,6 +106,14 @@ class Leads:
             versions = _versions(connection, lead_id)
         return Lead(lead_id, row.account_id, row.created_at, row.changed_at, row.objection, count, newest, versions)
 
+    def shown(self, lead_id: str) -> list[Version] | None:
+        """The newest profiles of a lead, the one that holds first; None for a lead that is unknown or objects."""
+        with self._database.read() as connection:
+            known = select(leads.c.lead_id).where(leads.c.lead_id == lead_id, ~leads.c.objection)
+            if connection.execute(known).first() is None:
+                return None
+            return _versions(connection, lead_id, NEWEST)[::-1]
+
     def object(self, lead_id: str, objects: bool, now: int) -> None:
         """Notes that a lead objects to being scored, or no longer does. Raises DataError for an unknown lead."""
         with self._database.write() as connection:
@@ -140,10 +150,13 @@ def _insert(connection: Connection, row: Mapping[str, Any], kept: Mapping[str, s
     return True
 
 
-def _versions(connection: Connection, lead_id: str) -> list[Version]:
-    query = select(profiles).where(profiles.c.lead_id == lead_id).order_by(profiles.c.valid_from)
-    found = {row.valid_from: Version(row.valid_from, row.account_id, {}) for row in connection.execute(query)}
+def _versions(connection: Connection, lead_id: str, limit: int | None = None) -> list[Version]:
+    """In order of time; with a limit only so many, the newest."""
+    query = select(profiles).where(profiles.c.lead_id == lead_id).order_by(profiles.c.valid_from.desc()).limit(limit)
+    rows = connection.execute(query).all()[::-1]
+    found = {row.valid_from: Version(row.valid_from, row.account_id, {}) for row in rows}
     query = select(attributes).where(attributes.c.lead_id == lead_id).order_by(attributes.c.name)
+    query = query.where(attributes.c.valid_from >= rows[0].valid_from) if rows else query.limit(0)
     for row in connection.execute(query):
         found[row.valid_from].attributes[row.name] = row.number if row.text is None else row.text
     return list(found.values())

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -154,6 +154,18 @@ for _name in ("rising", "untouched", "pressed", "channel", "country", "owner"):
         sqlite_where=_there,
         postgresql_where=_there,
     )
+
+explanations = Table(
+    "explanations",
+    metadata,
+    Column("target", NAME, nullable=False),
+    Column("lead_id", NAME, nullable=False),
+    Column("as_of", TIME, nullable=False),
+    Column("model_digest", NAME, nullable=False),
+    Column("told", Text, nullable=False),
+    PrimaryKeyConstraint("target", "lead_id"),
+    Index("explanations_of_lead", "lead_id"),
+)
 
 stage_changes = Table(
     "stage_changes",

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, func, select
 
+from data.contract import US_PER_DAY
 from data.stages import UNQUALIFIED, StageThreshold, next_stage
 from data.store_database import Database, chunks, insert
 from data.store_leads import touch
@@ -16,6 +17,8 @@ from data.store_schema import leads, scores, stage_changes, standings
 DECISION = ("override", "override_reason", "override_by", "override_at", "override_until")
 SCORED = ("probability", "low", "high", "as_of", "scored_at", "model_version", "thresholds")
 STANDS = ("stage", "model_stage", *DECISION, *SCORED)
+WEEK_AGO = (6 * US_PER_DAY, 21 * US_PER_DAY)
+"""The newest score that is at least and at most so old counts as that of a week ago."""
 UNDECIDED: Mapping[str, Any] = dict.fromkeys(DECISION)
 NOTHING_AHEAD: Mapping[str, Any] = {**UNDECIDED, "probability": None, "low": None, "high": None}
 
@@ -122,6 +125,21 @@ class Scores:
             ]
             if rows:
                 stand(connection, rows, before, now)
+
+    def earlier(self, target: str, lead_ids: Sequence[str], as_of: int) -> dict[str, int]:
+        """With which earlier score (its `as_of`) one of `as_of` (µs UTC) is compared, for leads that have one.
+
+        That of a week ago as lists understand it; for a lead that has none, the newest of the three weeks before.
+        """
+        newest, oldest = (as_of - each for each in WEEK_AGO)
+        week = func.max(case((scores.c.as_of <= newest, scores.c.as_of)))
+        query = select(scores.c.lead_id, func.coalesce(week, func.max(scores.c.as_of))).group_by(scores.c.lead_id)
+        query = query.where(scores.c.target == target, scores.c.as_of >= oldest, scores.c.as_of < as_of)
+        found: dict[str, int] = {}
+        with self._database.read() as connection:
+            for some in chunks(lead_ids):
+                found |= dict(connection.execute(query.where(scores.c.lead_id.in_(some))).all())
+        return found
 
     def history(self, lead_id: str, limit: int = 1000) -> list[ScoreRecord]:
         """Scores of a lead, the newest first."""

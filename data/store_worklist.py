@@ -27,13 +27,12 @@ from sqlalchemy import (
     update,
 )
 
-from data.contract import US_PER_DAY, UsageError
+from data.contract import UsageError
 from data.store_database import Database, chunks
 from data.store_schema import attributes, leads, scores, standings
+from data.store_scores import WEEK_AGO
 
 Order = Literal["chance", "activity", "lead_id"]
-WEEK_AGO = (6 * US_PER_DAY, 21 * US_PER_DAY)
-"""The newest score that is at least and at most so old counts as that of a week ago."""
 RISEN = 1.25
 """A lead rises when its probability is at least so many times that of a week ago."""
 PRESSED = 5
@@ -172,6 +171,16 @@ class Worklist:
         found = _query(wanted, None).order_by(None).with_only_columns(literal(1)).limit(most + 1).subquery()
         with self._database.read() as connection:
             return int(connection.scalar(select(func.count()).select_from(found)) or 0) > most
+
+    def entry(self, target: str, lead_id: str) -> Entry | None:
+        """One lead of the list; None for a lead that was never scored for the target, is unknown or objects."""
+        query = select(*(standings.c[each] for each in Entry.__slots__)).join(
+            leads, leads.c.lead_id == standings.c.lead_id
+        )
+        query = query.where(standings.c.target == target, standings.c.lead_id == lead_id, ~leads.c.objection)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Entry(*row)
 
     def choices(self, target: str) -> dict[str, list[str]]:
         """The values by which a list may be filtered, sorted, at most fifty of each kind."""

@@ -86,10 +86,15 @@ def with_value(
     >>> with_value(Recency("any"), 2.25), with_value(Profile("country"), None, "de")
     ('days since the latest activities: 2.2', 'Profil: country: unbekannt')
     """
-    return f"{in_words(each, language, words)}: {_value(value, language)}"
+    return f"{in_words(each, language, words)}: {value_in_words(value, language)}"
 
 
-def _value(value: float | str | None, language: Language) -> str:
+def value_in_words(value: float | str | None, language: Language = "en") -> str:
+    """What a feature is for one lead, in so many digits as people read.
+
+    >>> value_in_words(1234.0, "de"), value_in_words(2.25), value_in_words(None)
+    ('1.234', '2.2', 'unknown')
+    """
     if value is None or value != value:
         return "unknown" if language == "en" else "unbekannt"
     if isinstance(value, str):

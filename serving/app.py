@@ -62,7 +62,7 @@ class Application(FastAPI):
         request = Request(scope, receive, send)
         try:
             route, names = self._route(scope)
-            scope["route"] = route
+            scope["route"], scope["path_params"] = route, names
             response = await route.endpoint(request=request, **names)
         except Exception as error:
             response = await self._handler(error)(request, error)

@@ -60,6 +60,7 @@ class Live:
         self.predictor = predictor
         self.folder = folder
         self.scorer = Scorer(predictor)
+        self.definitions = {each.name: each for each in self.scorer.catalogue}
         self.target = self.scorer.target
         self.bands = Bands(self.scorer.evidence)
         self.places = MatrixPlan(self.scorer.catalogue, about["features"])

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
 from data.histories import Histories
+from data.store_explanations import Explanation
 from data.store_worklist import Outlook
 from features.kernel import Moments
-from serving.reasons import Explainer
 from serving.scorer import Scorer, Scores
 
 PRESSURE_US = 30 * US_PER_DAY
@@ -20,10 +20,14 @@ PRESSURE_US = 30 * US_PER_DAY
 NEVER = np.iinfo(np.int64).min
 
 
-def outlooks(scorer: Scorer, histories: Histories, moments: Moments, scores: Scores) -> list[Outlook]:
-    """One outlook for each row of `scores`; `moments` holds one moment per lead, which sees the whole history."""
+def outlooks(
+    scorer: Scorer, histories: Histories, moments: Moments, scores: Scores, explained: Sequence[Explanation]
+) -> list[Outlook]:
+    """One outlook for each row of `scores`, whose explanations are `explained`.
+
+    `moments` holds one moment per lead, which sees the whole history.
+    """
     fit, engagement = scorer.model.parts(scores.matrix)[:, 1:].T.tolist()
-    reasons = _top_reasons(scorer, scores)
     lead_ids, as_of = histories.lead_ids.to_pylist(), int(moments.as_of[0])
     active, contacts, ignored, channel = _behaviour(scorer, histories, as_of)
     return [
@@ -31,7 +35,7 @@ def outlooks(scorer: Scorer, histories: Histories, moments: Moments, scores: Sco
             lead_ids[lead],
             fit[row],
             engagement[row],
-            *reasons[row],
+            *_top_reason(explained[row]),
             None if active[lead] == NEVER else int(active[lead]),
             int(contacts[lead]),
             int(ignored[lead]),
@@ -41,23 +45,10 @@ def outlooks(scorer: Scorer, histories: Histories, moments: Moments, scores: Sco
     ]
 
 
-def _top_reasons(scorer: Scorer, scores: Scores) -> list[tuple[str | None, str | None]]:
-    """For each row the feature that stands for what speaks most for the lead, and its value as JSON."""
-    subjects = Explainer(scorer).subjects
-    names = sorted(set(subjects))
-    member = np.array([[subject == name for name in names] for subject in subjects], dtype=np.float64)
-    contributions = scorer.model.contributions(scores.matrix)[:, :-1]
-    total = contributions @ member
-    best = total.argmax(axis=1)
-    within = np.where(member.T[best] > 0, np.abs(contributions), -1.0)
-    columns = within.argmax(axis=1).tolist()
-    speaks = (total.max(axis=1) > 0).tolist()
-    return [_reason(scorer, scores, row, columns[row]) if speaks[row] else (None, None) for row in range(len(columns))]
-
-
-def _reason(scorer: Scorer, scores: Scores, row: int, column: int) -> tuple[str, str]:
-    value = scores.features.column(column)[row].as_py()
-    return scorer.catalogue[column].name, json.dumps(None if value != value else value)
+def _top_reason(explained: Explanation) -> tuple[str | None, str | None]:
+    """The feature that stands for what speaks most for a lead, and its value as JSON."""
+    first = explained.grounds[0] if explained.grounds else None
+    return (None, None) if first is None or first.adds <= 0 else (first.feature, json.dumps(first.value))
 
 
 def _behaviour(

@@ -16,6 +16,7 @@ from data.store import Store
 from data.store_scores import Score
 from features.kernel import Moments
 from features.moments import open_moments
+from serving.grounds import explanations
 from serving.in_force import in_force
 from serving.outlook import outlooks
 from serving.scorer import Scorer, Scores
@@ -79,9 +80,13 @@ class Rescorer:
         if not len(moments):
             return 0
         scores = self._scorer.score(histories, moments)
-        told, stages = self._told(histories, moments, scores, as_of), self._in_force.stages
-        scored = self._store.scores.record(told, stages, clock())
-        self._store.worklist.note(self._scorer.target.name, as_of, outlooks(self._scorer, histories, moments, scores))
+        told, target = self._told(histories, moments, scores, as_of), self._scorer.target.name
+        earlier = self._store.scores.earlier(target, [each.lead_id for each in told], as_of)
+        explained = explanations(self._scorer, self._digest, histories, moments, scores, earlier)
+        scored = self._store.scores.record(told, self._in_force.stages, clock())
+        self._store.explanations.note(target, [each for each in explained if each.lead_id in scored])
+        noted = outlooks(self._scorer, histories, moments, scores, explained)
+        self._store.worklist.note(target, as_of, noted)
         return len(scored)
 
     def _told(self, histories: Histories, moments: Moments, scores: Scores, as_of: int) -> list[Score]:

@@ -32,10 +32,9 @@ class Column:
 
 def rows(columns: Sequence[Column], wanted: Wanted, live: Live, visit: Visit) -> Iterator[list[Row]]:
     """The leads of a list, some at a time, each as its values by column."""
-    definitions = {each.name: each for each in live.scorer.catalogue}
     values = [each.value for each in columns]
     for entries in visit.services.store.worklist.walk(wanted):
-        lines = [line_of(each, definitions, live, visit) for each in entries]
+        lines = [line_of(each, live, visit) for each in entries]
         yield [[value(line) for value in values] for line in lines]
 
 

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Response
 
 from data.contract import NAME_LIMIT, UsageError
 from data.store_worklist import Entry, Order, Wanted
-from features.definitions import Definition
 from features.words import with_value
 from serving.live import Live
+from serving.pages.addresses import lead_address
 from serving.pages.links import LIFE_DAYS
 from serving.pages.visit import Visit, shows
 from serving.problems import Refused
@@ -58,12 +58,11 @@ def leads(visit: Visit) -> Response:
         sheet = store.page(wanted, asked.get("after"), PER_PAGE)
     except UsageError:
         raise Refused("invalid", "the address has a cursor that is none") from None
-    definitions = {each.name: each for each in live.scorer.catalogue}
     filters = {name: value for name, value in asked.items() if name != "after"}
     return visit.page(
         "leads.html",
         here="leads",
-        lines=[line_of(each, definitions, live, visit) for each in sheet.entries],
+        lines=[line_of(each, live, visit) for each in sheet.entries],
         wanted=wanted,
         asked=asked,
         choices=store.choices(live.target.name),
@@ -75,6 +74,7 @@ def leads(visit: Visit) -> Response:
         link_days=LIFE_DAYS,
         days=live.target.horizon_days,
         orders=get_args(Order),
+        lead_address=lead_address,
         steps=STEPS,
     )
 
@@ -100,16 +100,14 @@ def wanted_of(asked: Mapping[str, str], live: Live) -> Wanted:
     return Wanted(live.target.name, **given, order=order)
 
 
-def line_of(lead: Entry, definitions: Mapping[str, Definition], live: Live, visit: Visit) -> Line:
+def line_of(lead: Entry, live: Live, visit: Visit) -> Line:
     """A lead in words."""
-    return Line(
-        lead, reason_of(lead, definitions, live, visit), _steps(lead.fit), _steps(lead.engagement), _trend(lead)
-    )
+    return Line(lead, reason_of(lead, live, visit), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
 
 
-def reason_of(lead: Entry, definitions: Mapping[str, Definition], live: Live, visit: Visit) -> str:
+def reason_of(lead: Entry, live: Live, visit: Visit) -> str:
     """What speaks most for a lead; "" when it was noted by a model that knew other features."""
-    definition = definitions.get(lead.reason or "")
+    definition = live.definitions.get(lead.reason or "")
     if definition is None:
         return ""
     return with_value(definition, json.loads(lead.reason_value or "null"), visit.language, live.scorer.words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 from data.contract import US_PER_DAY
@@ -55,6 +56,18 @@ def chance(probability: float, language: Language) -> str:
     if count == 0:
         return fewer.format(count=1, of=number(of, 0, language))
     return plain.format(count=count, of=number(of, 0, language))
+
+
+def span(low: float, high: float, language: Language) -> str:
+    """An interval of probabilities, both ends in the same words.
+
+    >>> span(0.17, 0.302, "en"), span(0.0046, 0.013, "de"), span(0.0, 0.00001, "en")
+    ('17 to 31 of 100', '4 bis 13 von 1.000', '0 to 1 of 1,000')
+    """
+    of = 100 if low >= 0.0095 else 1000
+    first, last = math.floor(low * of), math.ceil(high * of)
+    to, out_of = ("to", "of") if language == "en" else ("bis", "von")
+    return f"{number(first, 0, language)} {to} {number(last, 0, language)} {out_of} {number(of, 0, language)}"
 
 
 def day(moment: int, language: Language) -> str:

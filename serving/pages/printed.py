@@ -23,11 +23,10 @@ def printed(visit: Visit) -> Response:
     filters = {name: value for name, value in asked.items() if name != "after"}
     wanted = wanted_of(filters, live)
     sheet = visit.services.store.worklist.page(wanted, None, MOST)
-    definitions = {each.name: each for each in live.scorer.catalogue}
     return visit.page(
         "print.html",
         here="leads",
-        lines=[line_of(each, definitions, live, visit) for each in sheet.entries],
+        lines=[line_of(each, live, visit) for each in sheet.entries],
         more=sheet.next is not None,
         filters=_in_words(filters, visit),
         order="lead_id" if wanted.search else wanted.order,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from serving.pages import entry, exports, leads, printed, publishing, thresholds
+from serving.pages import decisions, entry, erasure, exports, lead, leads, printed, publishing, thresholds
 
 NOUNS = (
     entry,
     leads,
     printed,
     exports,
+    lead,
+    decisions,
+    erasure,
     thresholds,
     publishing,
 )

@@ -16,7 +16,7 @@ from data.store_accounts import ROLES, Account
 from data.store_database import StoreAway, StoreFull
 from features.words import Language
 from serving.answers import language_of
-from serving.pages.numbers import ago, chance, day, iso, minute, number, percent
+from serving.pages.numbers import ago, chance, day, iso, minute, number, percent, span
 from serving.pages.templates import environment
 from serving.pages.texts import LANGUAGES, known, text
 from serving.problems import STATUS, Refused
@@ -113,7 +113,7 @@ def shows(role: PageRole, introduced: Introduction = by_session) -> Callable[[Ha
     """
 
     def declare(handler: Handler) -> Callable[..., Any]:
-        async def guarded(request: Request) -> Response:
+        async def guarded(request: Request, **_: Any) -> Response:
             form = await _form(request) if request.method == "POST" else {}
             return await run_in_threadpool(_answer, handler, role, introduced, request, form)
 
@@ -177,7 +177,9 @@ def _address(request: Request) -> str:
     """Where the visitor is or wanted to go; what a form would have done is not done by going there."""
     if request.method != "GET":
         return "/leads"
-    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    # As it was sent: what an id has of its own, such as a slash or a question mark, is written in numbers there.
+    path = request.scope["raw_path"].decode("latin1")
+    return f"{path}?{request.url.query}" if request.url.query else path
 
 
 def _refusal(visit: Visit, code: str, retry_after: int | None = None) -> Response:
@@ -227,6 +229,7 @@ def _words(visit: Visit) -> dict[str, Any]:
         "number": lambda value, digits=0: number(value, digits, language),
         "percent": lambda share, digits=0: percent(share, language, digits),
         "chance": lambda probability: chance(probability, language),
+        "span": lambda low, high: span(low, high, language),
         "day": lambda moment: day(moment, language),
         "minute": lambda moment: minute(moment, language),
         "ago": lambda moment: ago(moment, visit.now, language),

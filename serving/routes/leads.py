@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +10,6 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from data.contract import UsageError
-from data.erasure import erase_from_files
 from data.store_listing import Filters, Listed
 from serving import once
 from serving.answers import json
@@ -23,6 +20,7 @@ from serving.live import Live
 from serving.openapi import describe, lead_id, query
 from serving.problems import Refused
 from serving.queries import Query, extra_of
+from serving.rights import forget, note_objection
 from serving.schemas import (
     LeadAnswer,
     LeadPage,
@@ -218,19 +216,11 @@ def _put(services: Services, lead_id: str, asked: LeadRequest) -> LeadPut:
 
 
 def _object(services: Services, lead_id: str, asked: ObjectionRequest, who: str) -> ObjectionRequest:
-    if services.store.leads.get(lead_id) is None:
-        raise Refused("not_found", "there is no such lead in the store")
-    services.store.leads.object(lead_id, asked.objects, services.clock())
-    services.store.audit.add(who, "objection on" if asked.objects else "objection off", services.clock(), lead_id)
+    note_objection(services, lead_id, asked.objects, who)
     return asked
 
 
 def _forget(services: Services, lead_id: str, who: str) -> ReceiptAnswer:
-    receipt = services.store.erasure.forget(lead_id, who, services.clock(), partial(_elsewhere, services.workspace))
+    receipt = forget(services, lead_id, who)
     values = asdict(receipt) | {"erased_at": at(receipt.erased_at), "limits": list(receipt.limits)}
     return ReceiptAnswer(**values)
-
-
-def _elsewhere(workspace: Path | None, lead_id: str) -> dict[str, int]:
-    """Takes an erased lead out of what the workspace keeps in files."""
-    return {} if workspace is None else erase_from_files(workspace, workspace / "log", lead_id)

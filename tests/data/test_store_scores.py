@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from data.contract import US_PER_DAY
 from data.stages import StageThreshold
 from data.store import Store
 from data.store_decisions import Decision
@@ -101,3 +102,15 @@ def test_a_thousand_leads_in_one_call(store: Store) -> None:
     stages = store.scores.record([scored(lead, (i % 40) / 100) for i, lead in enumerate(leads)], STEPS, NOW)
     assert len(stages) == 1200
     assert sum(stage == "SQL" for stage in stages.values()) == 600
+
+
+def test_with_which_earlier_score_one_is_compared(known: Store) -> None:
+    """That of a week ago, else the newest; never one of more than three weeks ago, of the same moment or later."""
+    days = {"L1": (30, 20, 8, 5, 0), "L2": (3, 1, 0), "L3": (22, 0)}
+    for lead, ago in days.items():
+        for each in ago:
+            at = NOW - each * US_PER_DAY
+            known.scores.record([scored(lead, 0.1, at)], STEPS, at)
+    earlier = known.scores.earlier("conversion", ["L1", "L2", "L3", "L4"], NOW)
+    assert {lead: (NOW - at) // US_PER_DAY for lead, at in earlier.items()} == {"L1": 8, "L2": 1}
+    assert known.scores.earlier("other", ["L1"], NOW) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from json import dumps
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +13,7 @@ from data.eventlog import EventLog
 from data.store import Store
 from data.store_door import EventIn
 from data.store_listing import Filters
+from data.store_worklist import Wanted
 from features.kernel import Moments
 from features.moments import open_moments
 from serving.predictor import Predictor
@@ -135,3 +137,21 @@ def test_leads_that_object_are_not_scored(filled: Store, scorer: Scorer, log: Ev
 
 def test_the_digest_of_an_artifact_is_that_of_its_manifest(trained: Workspace) -> None:
     assert len(digest_of(trained.champion().folder)) == 64
+
+
+def test_every_score_is_explained_and_the_top_reason_is_the_lists(filled: Store, scorer: Scorer, log: EventLog) -> None:
+    now = log.observed_until_us + 1
+    for moment in (now - 7 * US_PER_DAY, now):
+        Rescorer(filled, scorer, "1", "digest").run(lambda moment=moment: moment)  # type: ignore[misc]
+    entries = filled.worklist.page(Wanted(scorer.target.name), limit=200).entries
+    told = {each.lead_id: filled.explanations.of(scorer.target.name, each.lead_id) for each in entries}
+    assert len(told) > 20
+    for entry in entries:
+        explained = told[entry.lead_id]
+        assert explained is not None
+        assert explained.as_of == entry.as_of == now
+        first = explained.grounds[0]
+        assert (entry.reason, entry.reason_value) == (
+            (first.feature, dumps(first.value)) if first.adds > 0 else (None, None)
+        )
+    assert any(each.shifts for each in told.values() if each)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from data.contract import DataError
 from data.store import Store
 from data.store_door import EventIn
+from data.store_explanations import Explanation, Ground, Shift
 from data.store_scores import Score
 from data.store_worklist import Outlook
 
@@ -80,6 +81,12 @@ def plant(store: Store, version: str, reason: str, now: int) -> None:
     store.scores.record([Score(each, "conversion", now, 0.5, 0.25, 0.75, version, "d") for each in PAYLOADS], [], now)
     outlooks = [Outlook(each, 1.0, -1.0, reason, json.dumps(each), now - 7, 7, 6, each) for each in PAYLOADS]
     store.worklist.note("conversion", now, outlooks)
+    store.explanations.note("conversion", [_explained(each, reason, now) for each in PAYLOADS])
+
+
+def _explained(payload: str, reason: str, now: int) -> Explanation:
+    grounds = (Ground(reason, 1.0, payload, now - 7, now - 7), Ground(payload, -1.0, payload, None, None))
+    return Explanation(payload, now, payload, grounds, now - 9, (Shift(reason, payload, payload, 1.0),))
 
 
 def _events(payload: str, number: int, now: int) -> list[EventIn]:

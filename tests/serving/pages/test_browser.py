@@ -37,6 +37,7 @@ def address(workshop: Workshop, live: Live, tmp_path_factory: pytest.TempPathFac
     with open_store(f"sqlite:///{folder / 'var' / 'store.db'}") as store:
         settle_in(store, workshop.log, live, now)
         store.accounts.add("anna", PASSWORD, "viewer", now)
+        store.accounts.add("eve", PASSWORD, "admin", now)
     with running(workshop, folder) as start:
         server = start()
         server.ready()
@@ -51,11 +52,11 @@ def watched(page: Page, address: str, complaints: list[str]) -> Page:
     return page
 
 
-def sign_in(page: Page, address: str) -> None:
+def sign_in(page: Page, address: str, name: str = "anna") -> None:
     """By keyboard alone."""
     page.goto(f"{address}/leads")
     page.locator("#name").focus()
-    page.keyboard.type("anna")
+    page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
@@ -76,6 +77,63 @@ def test_pages_fit_and_axe_finds_nothing(chromium: Browser, address: str, place:
     found += Axe().run(page, options=LEVELS).response["violations"]
     assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     assert complaints == []
+    context.close()
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: str(place["viewport"]["width"]))
+def test_pages_about_one_lead_fit_and_axe_finds_nothing(chromium: Browser, address: str, place: dict[str, Any]) -> None:
+    complaints: list[str] = []
+    context = chromium.new_context(**place)
+    page = watched(context.new_page(), address, complaints)
+    sign_in(page, address, "eve")
+    lead = page.locator("tbody th a").first.get_attribute("href")
+    for path in (str(lead), "/objections", f"/erasure?lead={lead}"):
+        page.goto(f"{address}{path}")
+        page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        assert page.evaluate(TOO_WIDE) == [], path
+        found = Axe().run(page, options=LEVELS).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == [], path
+    assert complaints == []
+    context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_story_of_one_lead(chromium: Browser, address: str, scripts: bool) -> None:
+    """Opened from the list, a reason followed to its event, a stage set and lifted, an objection, an erasure."""
+    complaints: list[str] = []
+    context = chromium.new_context(java_script_enabled=scripts)
+    page = watched(context.new_page(), address, complaints)
+    sign_in(page, address, "eve")
+    lead = page.locator("tbody th a").first.inner_text()
+    page.click(f"text={lead}")
+    assert lead in page.locator("h1").inner_text()
+    page.locator("#why ~ * a").first.click()
+    assert "until=" in page.url
+    assert page.locator(".events li").count() >= 1
+    page.click("text=Back to the newest")
+    page.click("text=Set another stage")
+    page.select_option("#set", "MQL")
+    page.select_option("#reason", "known")
+    page.click("text=Set the stage")
+    assert "known from elsewhere" in page.locator("section:has(#decision)").inner_text()
+    page.goto(f"{address}/leads?search={lead}")
+    assert "set by hand" in page.locator("tbody tr").first.inner_text()
+    page.click(f"text={lead}")
+    page.click("text=Lift it")
+    assert "the model's stage holds" in page.locator("section:has(#decision)").inner_text()
+    page.click("text=Note an objection")
+    assert "is noted" in page.locator("[role=status]").inner_text()
+    page.fill("#lead_id", lead)
+    page.click("text=No longer objects")
+    assert lead in page.locator("h1").inner_text()
+    page.click("text=Erase …")
+    page.check("[name=sure]")
+    page.click("button.grave")
+    assert "Receipt" in page.locator("h1").inner_text()
+    answer = page.goto(f"{address}/leads/{lead}")
+    assert answer is not None
+    assert answer.status == 404
+    assert [each for each in complaints if "404" not in each] == []
     context.close()
 
 

@@ -29,7 +29,7 @@ def let_in(visitor: Visitor, route: str) -> bool:
     """Whether a route answers a visitor with anything but `sign in first` and `not you`."""
     method, path = route.split(" ", 1)
     form = {"form": forms_token(visitor)} if method == "POST" else None
-    answer = visitor(method, path.format(name="style.css"), data=form)
+    answer = visitor(method, path.replace("{name}", "style.css").replace("{lead_id:path}", "L1"), data=form)
     assert answer.status_code < 500, route
     asked = answer.status_code == 303 and answer.headers["location"].startswith("/sign-in?next=")
     return not asked and answer.status_code != 403

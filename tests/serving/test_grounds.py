@@ -1,0 +1,122 @@
+"""What is kept of why leads score as they do: the same as reasons told one by one, and shifts that can be redone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from data.contract import US_PER_DAY
+from data.histories import Histories
+from data.store import Store
+from data.store_explanations import Explanation, Ground, Shift
+from features.kernel import Moments
+from features.moments import open_moments
+from serving.grounds import LEAST_SHIFT, MOVED, explanations, value_of
+from serving.predictor import Predictor
+from serving.reasons import MOST, Explainer
+from serving.scorer import Scorer, Scores
+from workspace import Workspace
+
+WEEK = 7 * US_PER_DAY
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Leads of a bucket, scored at the end of the log, every other one told against a week earlier."""
+
+    scorer: Scorer
+    histories: Histories
+    moments: Moments
+    scores: Scores
+    told: list[Explanation]
+
+    @property
+    def as_of(self) -> int:
+        return int(self.moments.as_of[0])
+
+
+@pytest.fixture(scope="module")
+def scoring(trained: Workspace) -> Scoring:
+    log, scorer = trained.event_log(), Scorer(Predictor.of(trained.champion()))
+    histories = log.bucket(0)
+    moments = open_moments(histories, scorer.target, log.observed_until_us + 1)
+    scores = scorer.score(histories, moments)
+    earlier = dict.fromkeys(histories.lead_ids.to_pylist()[::2], log.observed_until_us + 1 - WEEK)
+    told = explanations(scorer, "digest", histories, moments, scores, earlier)
+    assert len(told) > 20
+    return Scoring(scorer, histories, moments, scores, told)
+
+
+def test_grounds_are_the_reasons_that_are_told_one_by_one(scoring: Scoring) -> None:
+    one_by_one = Explainer(scoring.scorer).explain(
+        scoring.histories, scoring.moments.lead, scoring.moments.as_of, scoring.scores
+    )
+    dated = 0
+    for each, other in zip(scoring.told, one_by_one, strict=True):
+        reasons = (*other.speaks_for[:MOST], *other.speaks_against[:MOST])
+        assert [ground.feature for ground in each.grounds] == [reason.feature for reason in reasons]
+        adds = [ground.adds for ground in each.grounds]
+        np.testing.assert_allclose(adds, [reason.contribution for reason in reasons], atol=1e-4)
+        for ground, reason in zip(each.grounds, reasons, strict=True):
+            _, _, day = reason.words.partition("(latest ")
+            assert bool(day) == (ground.occurred_at is not None)
+            if ground.occurred_at is not None:
+                assert str(np.datetime64(ground.occurred_at, "us").astype("datetime64[D]")) == day.rstrip(")")
+                dated += 1
+    assert dated > 50
+
+
+def test_a_ground_speaks_of_an_event_that_the_lead_has(scoring: Scoring) -> None:
+    for each, lead in zip(scoring.told, scoring.moments.lead.tolist(), strict=True):
+        rows = slice(*scoring.histories.starts[lead : lead + 2])
+        events = set(
+            zip(scoring.histories.occurred_at[rows].tolist(), scoring.histories.known_at[rows].tolist(), strict=True)
+        )
+        for ground in each.grounds:
+            assert ground.occurred_at is None or (ground.occurred_at, ground.known_at) in events
+
+
+def test_shifts_are_what_the_score_would_miss_without_them(scoring: Scoring) -> None:
+    """Redone one by one: the score with all features of the same events as they were a week earlier."""
+    subjects, model = Explainer(scoring.scorer).subjects, scoring.scorer.model
+    names, shifts = [each.name for each in scoring.scorer.catalogue], 0
+    for row, each in enumerate(scoring.told):
+        then = Moments(scoring.moments.lead[row : row + 1], np.array([scoring.as_of - WEEK]))
+        past = scoring.scorer.score(scoring.histories, then)
+        ratio = scoring.scores.probability[row] / past.probability[0]
+        if each.since is None or 1 / MOVED <= ratio <= MOVED:
+            assert each.shifts == ()
+        for shift in each.shifts:
+            of = [i for i, name in enumerate(subjects) if name == subjects[names.index(shift.feature)]]
+            as_if = scoring.scores.matrix[row : row + 1].copy()
+            as_if[0, of] = past.matrix[0, of]
+            adds = model.parts(scoring.scores.matrix[row : row + 1])[0, 0] - model.parts(as_if)[0, 0]
+            assert shift.adds == pytest.approx(adds, abs=1e-3)
+            assert abs(shift.adds) >= LEAST_SHIFT
+            column = names.index(shift.feature)
+            assert shift.now == value_of(scoring.scores.features, column, row)
+            assert shift.before == value_of(past.features, column, 0) != shift.now
+            shifts += 1
+    assert shifts > 20
+
+
+def test_leads_without_an_earlier_score_are_told_none(scoring: Scoring) -> None:
+    assert {each.since for each in scoring.told} == {None, scoring.as_of - WEEK}
+    assert {each.model_digest for each in scoring.told} == {"digest"}
+
+
+def test_explanations_are_kept_as_they_are_and_go_with_the_lead(own_store: Store) -> None:
+    hostile = "</script>'\"\u202e{{7*7}}"
+    told = Explanation("L1", 5, "d", (Ground(hostile, 0.5, hostile, 1, 2), Ground("b", -0.1, None, None, None)), 3,
+                       (Shift("c", 1.5, None, -0.3),))  # fmt: skip
+    own_store.leads.put("L1", 1, None, {}, 1)
+    own_store.explanations.note("conversion", [told])
+    newer = Explanation("L1", 6, "d", (), None, ())
+    assert own_store.explanations.of("conversion", "L1") == told
+    own_store.explanations.note("conversion", [newer])
+    assert own_store.explanations.of("conversion", "L1") == newer
+    assert own_store.explanations.of("other", "L1") is None
+    assert own_store.erasure.forget("L1", "test", 7).removed["explanations"] == 1
+    assert own_store.explanations.of("conversion", "L1") is None

@@ -1,0 +1,55 @@
+"""What to do next: the first rule that fits, every rule reachable, and every rule in the document."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from data.stages import CUSTOMER, UNQUALIFIED
+from serving.next_step import BACK_DAYS, QUIET_DAYS, RULES, Situation, next_step
+from tests.conftest import REPOSITORY
+
+
+@pytest.mark.parametrize(
+    ("stage", "closed", "quiet_days", "rising", "pressed", "step"),
+    [
+        ("SQL", False, 1, True, True, "pause"),
+        (CUSTOMER, False, 1, False, True, "pause"),
+        (CUSTOMER, False, 1, False, False, "upsell"),
+        (CUSTOMER, False, None, False, False, "upsell"),
+        (CUSTOMER, False, QUIET_DAYS, False, False, "win_back"),
+        (UNQUALIFIED, True, BACK_DAYS - 1, False, False, "win_back"),
+        (UNQUALIFIED, True, BACK_DAYS, False, False, "rest"),
+        (UNQUALIFIED, True, None, False, False, "rest"),
+        ("SQL", False, 500, False, False, "hand_over"),
+        ("MQL", False, 500, True, False, "nurture"),
+        (UNQUALIFIED, False, QUIET_DAYS, True, False, "nurture"),
+        (UNQUALIFIED, False, QUIET_DAYS, False, False, "win_back"),
+        (UNQUALIFIED, False, QUIET_DAYS - 1, False, False, "nurture"),
+        (UNQUALIFIED, False, None, False, False, "nurture"),
+    ],
+)
+def test_the_step_that_is_due(
+    stage: str, closed: bool, quiet_days: int | None, rising: bool, pressed: bool, step: str
+) -> None:
+    assert next_step(Situation(stage, closed, quiet_days, rising, pressed)).step == step
+
+
+def test_some_lead_reaches_every_rule_and_every_lead_reaches_one() -> None:
+    everybody = itertools.product(
+        (UNQUALIFIED, "MQL", "SQL", CUSTOMER, "of one's own"),
+        (False, True),
+        (None, 0, 20, 100),
+        (False, True),
+        (False, True),
+    )
+    assert {next_step(Situation(*each)).name for each in everybody} == {rule.name for rule in RULES}
+
+
+def test_every_rule_stands_in_the_document_in_its_order() -> None:
+    text = (REPOSITORY / "docs" / "page.md").read_text(encoding="utf-8")
+    places = [text.index(f"| `{rule.name}` |") for rule in RULES]
+    assert places == sorted(places)
+    assert f"{QUIET_DAYS} days" in text
+    assert f"{BACK_DAYS} days" in text
