@@ -38,5 +38,6 @@ def serve(
             insecure_local,
             look,
             workspace=var,
+            tracking="" if artifact else Registry(var).address,
         )
     )

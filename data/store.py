@@ -16,6 +16,8 @@
     store.accounts.add / list / sign_in / visitor        people who use the page
     store.answers.recall / remember / release            idempotent requests
     store.thresholds.publish / take_up / in_force       thresholds that people publish
+    store.funnels.note / make / read                     the funnel in numbers, made at each scoring
+    store.kept.count / read                              what scores have promised and what came
     store.audit.add / entries / of                       who did what when
     store.erasure.forget / verify                        no byte left, and a receipt
 
@@ -42,7 +44,9 @@ from data.store_decisions import Decisions
 from data.store_erasure import Erasure
 from data.store_events import Events
 from data.store_explanations import Explanations
+from data.store_funnel import Funnels
 from data.store_histories import HistoryReader
+from data.store_kept import KeptPromises
 from data.store_keys import Keys
 from data.store_leads import Leads
 from data.store_listing import Listing
@@ -52,6 +56,7 @@ from data.store_rescorings import Rescorings
 from data.store_schema import secrets
 from data.store_scores import Scores
 from data.store_seal import Seal, seal_of
+from data.store_summaries import Summaries
 from data.store_thresholds import ThresholdChanges
 from data.store_timeline import Timeline
 from data.store_worklist import Worklist
@@ -81,6 +86,8 @@ class Store:
     audit: Audit
     erasure: Erasure
     thresholds: ThresholdChanges
+    funnels: Funnels
+    kept: KeptPromises
 
     def ping(self) -> None:
         """Returns when the database answers. Raises StoreAway."""
@@ -136,4 +143,6 @@ def _parts(database: Database, seal: Seal) -> Store:
         audit,
         Erasure(database, blocked, audit, seal),
         ThresholdChanges(database, audit),
+        Funnels(database, Summaries(database)),
+        KeptPromises(database, Summaries(database)),
     )

@@ -1,6 +1,6 @@
 """Fetches a registered model in a process of its own, because importing MLflow costs seconds and 150 MB.
 
-python -m serving.fetch WORKSPACE NAME ALIAS      prints version, folder and digest as JSON
+python -m serving.fetch WORKSPACE NAME ALIAS      prints version, folder, digest and run as JSON
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ SECONDS = 300
 ROOT = Path(__file__).parents[1]
 
 
-def fetch(workspace: Path, name: str, alias: str) -> tuple[str, Path, str]:
-    """Version, folder and registered digest of the model that an alias points at.
+def fetch(workspace: Path, name: str, alias: str) -> tuple[str, Path, str, str]:
+    """Version, folder, registered digest and run of the model that an alias points at.
 
     Raises DataError when there is none, or the registry does not answer.
     """
@@ -30,7 +30,7 @@ def fetch(workspace: Path, name: str, alias: str) -> tuple[str, Path, str]:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise DataError(f"{(last or ['the model registry gave no reason'])[0][:300]}")
     found = json.loads(done.stdout)
-    return found["version"], Path(found["folder"]), found["digest"]
+    return found["version"], Path(found["folder"]), found["digest"], found["run"]
 
 
 def main(workspace: str, name: str, alias: str) -> int:
@@ -44,7 +44,7 @@ def main(workspace: str, name: str, alias: str) -> int:
     except (DataError, UsageError) as error:
         print(error, file=sys.stderr)  # noqa: T201 -- read by `fetch`
         return 1
-    answer = {"version": found.version, "folder": str(found.folder), "digest": found.digest}
+    answer = {"version": found.version, "folder": str(found.folder), "digest": found.digest, "run": found.run_id}
     print(json.dumps(answer))  # noqa: T201 -- read by `fetch`
     return 0
 

@@ -51,7 +51,7 @@ class Scored:
 class Live:
     """A loaded artifact with the name and version that it goes by; safe to use from any thread.
 
-    folder: where it lies, None for nowhere.
+    folder: where it lies, None for nowhere. run: id of the MLflow run that made it, "" where that is not known.
     """
 
     def __init__(self, predictor: Predictor, name: str, version: str, digest: str, folder: Path | None = None) -> None:
@@ -59,6 +59,7 @@ class Live:
         self.model = ModelName(name, version, digest)
         self.predictor = predictor
         self.folder = folder
+        self.run = ""
         self.scorer = Scorer(predictor)
         self.definitions = {each.name: each for each in self.scorer.catalogue}
         self.target = self.scorer.target

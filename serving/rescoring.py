@@ -9,17 +9,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.contract import US_PER_DAY
 from data.histories import Histories
 from data.mapping import BotRule
 from data.stages import CUSTOMER, UNQUALIFIED
 from data.store import Store
+from data.store_kept import Window
 from data.store_scores import Score
 from features.kernel import Moments
 from features.moments import open_moments
 from serving.grounds import explanations
 from serving.in_force import in_force
+from serving.origins import origins
 from serving.outlook import outlooks
 from serving.scorer import Scorer, Scores
+from training.past import EDGES
 
 Progress = Callable[[int, int], None]
 
@@ -70,6 +74,7 @@ class Rescorer:
             rescoring = rescorings.advance(rescoring, lead_ids[-1], scored)
             done += len(lead_ids)
             progress(done, max(total, done))
+        self._sum_up(rescoring.as_of, clock())
         rescorings.finish(rescoring, clock())
         return Rescored(rescoring.as_of, done, rescoring.scored, resumed, self._in_force.told.name)
 
@@ -77,8 +82,11 @@ class Rescorer:
         histories = self._store.histories.of(lead_ids, as_of, self._columns, self._bots)
         moments = open_moments(histories, self._scorer.target, as_of)
         self._settle(histories, moments, as_of, clock)
-        if not len(moments):
-            return 0
+        scored = self._record(histories, moments, as_of, clock) if len(moments) else 0
+        self._store.funnels.note(self._scorer.target.name, origins(self._scorer, histories))
+        return scored
+
+    def _record(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> int:
         scores = self._scorer.score(histories, moments)
         told, target = self._told(histories, moments, scores, as_of), self._scorer.target.name
         earlier = self._store.scores.earlier(target, [each.lead_id for each in told], as_of)
@@ -97,6 +105,14 @@ class Rescorer:
                 moments.lead.tolist(), scores.probability.tolist(), scores.interval.tolist(), strict=True
             )
         ]
+
+    def _sum_up(self, as_of: int, now: int) -> None:
+        """Makes the summaries that pages read."""
+        target = self._scorer.target
+        window = Window(target.events, target.gap_days, target.horizon_days, target.settle_days)
+        stages = [UNQUALIFIED, *(each.stage for each in self._in_force.thresholds), CUSTOMER]
+        self._store.funnels.make(target.name, stages, as_of - window.days * US_PER_DAY, now)
+        self._store.kept.count(target.name, window, EDGES, now)
 
     def _settle(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> None:
         """Leads that have left the population get the stage that this means."""

@@ -43,7 +43,7 @@ GRACE_S = 7
 class Options:
     """How to serve. source: where the champion comes from. shelf: folder for its copies. store: a database URL.
 
-    workspace: the folder of event log and exports, from which an erased lead is taken too.
+    workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
     """
 
     source: Source
@@ -55,6 +55,7 @@ class Options:
     look_s: float = 10.0
     limits: Limits = field(default_factory=Limits)
     workspace: Path | None = None
+    tracking: str = ""
 
 
 class Server(uvicorn.Server):
@@ -106,7 +107,16 @@ def serve(options: Options) -> None:
         watcher = Watcher(options.source, Shelf(options.shelf), champion, gauges, journal, options.look_s)
         watcher.start()
         doors: Doors = OpenDoors() if options.insecure_local else LockedDoors(verifier(store))
-        services = Services(champion, store, doors, gauges, journal, options.limits, workspace=options.workspace)
+        services = Services(
+            champion,
+            store,
+            doors,
+            gauges,
+            journal,
+            options.limits,
+            workspace=options.workspace,
+            tracking=options.tracking,
+        )
         journal.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
         gc.collect()

@@ -28,6 +28,7 @@ class Services:
     """champion: the model that answers. store: leads and events. draining: set when the server is about to stop.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
+    tracking: the address of MLflow, without a password; "" when the model comes from a folder.
     computing: one long computation at a time; side by side their threads would only wait for the interpreter.
     exporting: turns at making exports, for the same reason.
     """
@@ -41,5 +42,6 @@ class Services:
     clock: Callable[[], int] = now_us
     draining: threading.Event = field(default_factory=threading.Event)
     workspace: Path | None = None
+    tracking: str = ""
     computing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))

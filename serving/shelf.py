@@ -19,13 +19,14 @@ class Damaged(DataError):
 
 @dataclass(frozen=True)
 class Copy:
-    """An artifact on the shelf. `mark` is what the source named it by when it was taken in."""
+    """An artifact on the shelf. `mark` is what the source named it by when it was taken in; `run`: see `Live`."""
 
     name: str
     version: str
     digest: str
     mark: str
     folder: str
+    run: str = ""
 
 
 class Shelf:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -38,12 +38,12 @@ class RegistrySource:
 
     def bring(self, shelf: Shelf) -> Copy:
         """Raises DataError also when model.json is not the one that was registered."""
-        version, folder, digest = fetch(self.workspace, self.name, self.alias)
+        version, folder, digest, run = fetch(self.workspace, self.name, self.alias)
         copy = shelf.take(folder, self.name, version, version)
         if copy.digest != digest:
             shelf.discard(copy)
             raise Damaged(f"model.json of version {version} is not the one that was registered; train again")
-        return copy
+        return replace(copy, run=run)
 
 
 @dataclass(frozen=True)

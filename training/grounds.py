@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.contract import DataError
+from training.past import Kept, months_of
 from training.thresholds import Flow, Labels, Threshold, WhatIf, what_if
 from training.track_record import Story, with_record
 
@@ -37,6 +38,11 @@ class Grounds:
     def curve(self) -> WhatIf:
         """What about fifty thresholds would bring."""
         return what_if(self.labels, self.flow)
+
+    @cached_property
+    def months(self) -> list[Kept]:
+        """What was predicted and what came of it, month by month."""
+        return months_of(self.story)
 
     def threshold(self, derive: Callable[[Labels, Flow], Threshold]) -> Threshold:
         """The threshold that a rule gives on these grounds, with its record."""

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from serving.pages import decisions, entry, erasure, exports, lead, leads, printed, publishing, thresholds
+from serving.pages import (
+    decisions,
+    entry,
+    erasure,
+    exports,
+    funnel,
+    lead,
+    leads,
+    printed,
+    publishing,
+    thresholds,
+    trust,
+)
 
 NOUNS = (
     entry,
@@ -14,8 +26,10 @@ NOUNS = (
     lead,
     decisions,
     erasure,
+    funnel,
     thresholds,
     publishing,
+    trust,
 )
 
 

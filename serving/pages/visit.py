@@ -26,7 +26,7 @@ COOKIE = "leadscore"
 LANGUAGE = "language"
 YEAR_S = 365 * 86_400
 LARGEST_FORM = 65_536
-PAGES = ("leads", "thresholds")
+PAGES = ("leads", "funnel", "thresholds", "trust")
 """What the head of each page offers, by its path."""
 POLICY = "; ".join(
     (

@@ -1,0 +1,112 @@
+"""Funnel, thresholds and trust in a real browser: what axe finds, and a threshold's change that shows in the list."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from data.store import Store, open_store
+from serving.live import Live
+from tests.serving.pages.browser import PASSWORD
+from tests.serving.pages.test_browser import LEVELS, TOO_WIDE, watched
+from tests.serving.pages.town import rescore, settle_in
+from tests.serving.server_process import running
+from tests.serving.workshop import Workshop
+
+PAGES = ("/funnel", "/trust", "/thresholds?stage=SQL&by=week&value=2&capacity=1")
+PLACES: tuple[dict[str, Any], ...] = (
+    {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "locale": "de"},
+    {"viewport": {"width": 1400, "height": 900}, "color_scheme": "light", "locale": "en"},
+)
+OUTSIDE = TOO_WIDE.replace('".hidden, thead"', '".hidden, thead, .scroll"')
+"""A wide table may be moved within its own frame."""
+
+
+@dataclass(frozen=True)
+class Town:
+    """A server at an address, and its store."""
+
+    address: str
+    store: Store
+
+
+@pytest.fixture(scope="module")
+def town(workshop: Workshop, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder = tmp_path_factory.mktemp("stories")
+    now = time.time_ns() // 1000
+    with open_store(f"sqlite:///{folder / 'var' / 'store.db'}") as store, running(workshop, folder) as start:
+        settle_in(store, workshop.log, live, now - 1)
+        store.accounts.add("anna", PASSWORD, "editor", now)
+        server = start()
+        server.ready()
+        yield Town(server.url, store)
+
+
+def signed_in(page: Page, address: str) -> Page:
+    page.goto(f"{address}/sign-in")
+    page.fill("#name", "anna")
+    page.fill("#password", PASSWORD)
+    page.press("#password", "Enter")
+    page.wait_for_url(f"{address}/leads")
+    return page
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: str(place["viewport"]["width"]))
+def test_pages_fit_and_axe_finds_nothing(chromium: Browser, town: Town, place: dict[str, Any]) -> None:
+    complaints: list[str] = []
+    context = chromium.new_context(**place)
+    page = signed_in(watched(context.new_page(), town.address, complaints), town.address)
+    found = []
+    for each in PAGES:
+        page.goto(f"{town.address}{each}")
+        page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        assert page.evaluate(OUTSIDE) == [], each
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), each
+        assert page.locator("svg.picture").count() >= 1, each
+        found += Axe().run(page, options=LEVELS).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+    assert complaints == []
+    context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_a_threshold_is_tried_published_and_shows_in_the_list(
+    chromium: Browser, town: Town, live: Live, scripts: bool
+) -> None:
+    context = chromium.new_context(java_script_enabled=scripts, locale="en")
+    complaints: list[str] = []
+    page = signed_in(watched(context.new_page(), town.address, complaints), town.address)
+    wanted = "1.5" if scripts else "3"
+    page.goto(f"{town.address}/thresholds?stage=SQL&by=week")
+    page.fill("#value", wanted)
+    if scripts:
+        page.wait_for_selector(f"#outcome h3:has-text('at most {wanted}')")
+        assert page.input_value("#slider") == wanted, "the slider follows the box"
+    else:
+        page.click(".ask[data-kind=number] button")
+    page.select_option("#reason", "capacity")
+    page.click(".publish button")
+    assert "published=1" in page.url
+    assert "waits for the next scoring" in page.content()
+    rescore(town.store, live, time.time_ns() // 1000)
+    page.goto(f"{town.address}/leads?stage=SQL")
+    assert page.locator("tbody tr .stage.sql").count() > 0
+    assert f"no more than {wanted} a week" in _until_in_force(page, town.address, wanted)
+    assert complaints == []
+    context.close()
+
+
+def _until_in_force(page: Page, address: str, wanted: str) -> str:
+    """What the page says once the server has looked again."""
+    for _ in range(60):
+        page.goto(f"{address}/thresholds")
+        if f"no more than {wanted} a week" in page.content():
+            break
+        page.wait_for_timeout(250)
+    return page.content()

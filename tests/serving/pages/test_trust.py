@@ -1,0 +1,91 @@
+"""The page of trust: what came of what was said, and from where it is known."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+
+from data.store_kept import KeptMonth
+from serving.app import create_app
+from serving.live import Live
+from serving.pages.trust import dots_of, link_of, months_of, picture_of
+from serving.services import Services
+from tests.serving.pages.browser import Visitor
+from tests.serving.pages.conftest import Visits
+from training.past import Kept
+
+
+def test_what_was_said_and_what_came_in_both_languages(visits: Visits) -> None:
+    page, seite = visits("viewer").get("/trust").text, visits("viewer", "de").get("/trust").text
+    for said in ("as said", "What it cannot know", "No score that this server gave is old", "2024-", "served from"):
+        assert said in page
+    for said in ("wie gesagt", "Was es nicht wissen kann", "Steckbrief des Modells"):
+        assert said in seite
+
+
+def test_scores_of_this_server_come_first(visits: Visits, services: Services) -> None:
+    body = [{"month": "2025-03-01", "band": 1, "leads": 812, "promised": 20.4, "came": 3}]
+    services.store.kept._summaries.keep("conversion", "kept", body, 1)
+    page = visits("viewer").get("/trust").text
+    assert "From the scores that this server gave" in page
+    assert "20.4 → 3" in page
+    assert "fewer than said" in page
+    assert "2025-03" in page
+
+
+def test_the_judges_slice_comes_before_what_was_learnt_from(live: Live) -> None:
+    dots, unseen = dots_of(live)
+    assert not unseen
+    assert len(dots) == 10
+    assert [each.said for each in dots] == sorted(each.said for each in dots)
+    told = {"predicted": 0.1, "leads": 50, "observed": {"value": 0.3, "low": 0.2, "high": 0.4}}
+    judged = _with(live, judged={"bins": [told]})
+    assert [(each.said, each.verdict) for each in dots_of(judged)[0]] == [(0.1, "more")]
+    assert dots_of(judged)[1]
+    moved = _with(live, judged={"bins": [told]}, adjustment={})
+    assert not dots_of(moved)[1], "what was moved since is not what was judged"
+    assert all(52 <= spot.x <= 424 and spot.high <= spot.y <= spot.low for spot in picture_of(dots).spots)
+
+
+def test_months_the_newest_first_each_with_all_its_bands() -> None:
+    rows: list[Kept | KeptMonth] = [Kept("2024-01-01", 0, 90, 0.5, 1), Kept("2024-02-01", 2, 10, 1.0, 9)]
+    rows.append(Kept("2024-01-01", 3, 10, 5.0, 4))
+    newest, oldest = months_of(rows)
+    assert (newest.month, newest.verdict, newest.cells[0]) == ("2024-02-01", "more", None)
+    assert (oldest.all.leads, oldest.all.promised, oldest.all.came, oldest.verdict) == (100, 5.5, 5, "as_said")
+
+
+@pytest.mark.parametrize(
+    ("tracking", "link"),
+    [
+        ("https://mlflow.example/", "https://mlflow.example/#/models/leadscore-conversion/versions/1"),
+        ("sqlite:////var/mlflow.db", None),
+        ("javascript:alert(1)", None),
+        ("", None),
+    ],
+)
+def test_the_registry_is_a_link_only_where_it_is_on_the_web(
+    services: Services, live: Live, visits: Visits, tracking: str, link: str | None
+) -> None:
+    assert link_of(tracking, live) == link
+    visitor = Visitor(create_app(replace(services, tracking=tracking)))
+    assert visitor.sign_in("viewer").status_code == 303
+    page = visitor.get("/trust").text
+    assert page.count("/versions/1") == (link is not None)
+    assert ('href="javascript' in page) is False
+    visitor.close()
+
+
+def test_a_model_without_outcomes_says_so(visits: Visits, services: Services, live: Live) -> None:
+    services.champion.swap(Live(live.predictor, "leadscore-conversion", "1", live.model.digest))
+    assert "No outcomes are known for this model yet" in visits("viewer").get("/trust").text
+
+
+def _with(live: Live, **more: object) -> Live:
+    """The same model, whose model.json says more."""
+    other, predictor = copy.copy(live), copy.copy(live.predictor)
+    predictor.about = {**live.predictor.about, **more}
+    other.predictor = predictor
+    return other
