@@ -18,7 +18,7 @@ from data.store_kept import Window
 from data.store_scores import Score
 from features.kernel import Moments
 from features.moments import open_moments
-from serving.grounds import explanations
+from serving.explanations import explanations
 from serving.in_force import in_force
 from serving.origins import origins
 from serving.outlook import outlooks

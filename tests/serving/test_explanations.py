@@ -13,7 +13,7 @@ from data.store import Store
 from data.store_explanations import Explanation, Ground, Shift
 from features.kernel import Moments
 from features.moments import open_moments
-from serving.grounds import LEAST_SHIFT, MOVED, explanations, value_of
+from serving.explanations import LEAST_SHIFT, MOVED, explanations, value_of
 from serving.predictor import Predictor
 from serving.reasons import MOST, Explainer
 from serving.scorer import Scorer, Scores
