@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -61,7 +62,13 @@ class TrainingSection(Section):
     """`[training]`: how the model is made and judged."""
 
     newest_share: float = Field(0.2, gt=0, lt=0.9, description="share of mature moments that judge, the newest ones")
-    fewest_positives: int = Field(50, ge=10, description="training refuses below this many converted moments")
+    fewest_converted: int = Field(
+        0, ge=0, description="leads that must have converted; 0: as many as are needed by what is known of such models"
+    )
+    small: Literal["refuse", "prior"] = Field(
+        "refuse",
+        description="what to do with fewer: refuse, or a simple model with a prior, which every score tells of",
+    )
     model: Literal["auto", "hazard", "fixed"] = Field(
         "auto", description="hazard learns from open leads too, fixed from known outcomes; auto: the better one"
     )
@@ -126,6 +133,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     target: str = Field(default="conversion", description="the target that the commands work on, one of [targets]")
+    chain: tuple[str, ...] = Field(default=(), description="targets in order, each a step towards the next one")
     jobs: int = Field(default=2, ge=1, le=256, description="buckets computed at the same time, threads of training")
     targets: dict[str, TargetSection] = {"conversion": CONVERSION, "repeat_purchase": REPEAT}
     moments: MomentsSection = MomentsSection()
@@ -154,6 +162,28 @@ class Settings(BaseSettings):
         return Target(self.target, **self.targets[self.target].model_dump())
 
     @property
+    def chained(self) -> tuple[str, ...]:
+        """The targets of the chain, or the one target where there is none.
+
+        In a chain whoever reaches a step has reached those before it: the events of each step count for those before
+        it too, and all else is the same. Raises UsageError for one that is no such chain.
+        """
+        if not self.chain:
+            return (self.target,)
+        for name in (self.target, *self.chain):
+            if name not in self.targets or name not in self.chain:
+                raise UsageError(f"chain {list(self.chain)}: {name!r} must be in the chain and among [targets]")
+        steps = [self.targets[name] for name in self.chain]
+        for (name, one), (later, other) in pairwise(zip(self.chain, steps, strict=True)):
+            if not set(one.events) > set(other.events):
+                raise UsageError(
+                    f"targets.{name}.events must hold those of {later} and more: it comes before it in chain"
+                )
+            if one.repeats or other.repeats or not _alike(one, other):
+                raise UsageError(f"targets {name} and {later} in chain may differ in events alone, and must not repeat")
+        return self.chain
+
+    @property
     def model_name(self) -> str:
         """The name of the registered model for the target."""
         return f"leadscore-{self.target}"
@@ -179,12 +209,13 @@ class Settings(BaseSettings):
         promises = tuple(Promise(stage, **each.model_dump()) for stage, each in stages)
         return TrainingPlan(
             training.newest_share,
-            training.fewest_positives,
+            training.fewest_converted,
             parameters,
             promises,
             training.model,
             training.twin,
             training.newest_step,
+            training.small,
         )
 
     def catalogue(self, log: EventLog) -> list[Definition]:
@@ -205,6 +236,11 @@ class Settings(BaseSettings):
     @property
     def moment_policy(self) -> MomentPolicy:
         return MomentPolicy(**self.moments.model_dump())
+
+
+def _alike(one: TargetSection, other: TargetSection) -> bool:
+    """Whether two targets differ in their events alone."""
+    return one.model_dump(exclude={"events"}) == other.model_dump(exclude={"events"})
 
 
 def read_settings(path: Path | None) -> Settings:

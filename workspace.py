@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.eventlog import EventLog
@@ -36,6 +36,10 @@ class Workspace:
         Makes nothing and needs nothing to be there yet. Raises UsageError for settings that cannot be followed.
         """
         return Workspace(root, log or root / "log", read_settings(settings_path(config)))
+
+    def aimed_at(self, target: str) -> Workspace:
+        """The same workspace, whose commands work on another target of the settings."""
+        return replace(self, settings=self.settings.model_copy(update={"target": target}))
 
     @property
     def model_name(self) -> str:

@@ -23,6 +23,7 @@ def backtest(
     origins: Annotated[int, typer.Option(min=1, max=50, help="past dates to train at")] = 5,
     first: Annotated[float, typer.Option(min=0.1, max=0.95, help="share of the moments before the first one")] = 0.5,
     ablation: Annotated[bool, typer.Option("--ablation", help="also undo each design choice; takes time")] = False,
+    steps: Annotated[bool, typer.Option("--steps", help="also switch each answer to drift over; takes time")] = False,
     segment: Annotated[Names, typer.Option(help="column to split by; repeatable")] = None,
     table: Annotated[Path | None, typer.Option(help="a labelled table (CSV, Parquet) instead of the event log")] = None,
     target: Annotated[str | None, typer.Option(help="table: column of the outcome")] = None,
@@ -41,6 +42,7 @@ def backtest(
     from training.backtest import backtest
     from training.backtest_report import add_to_report, log_backtest, write_backtest
     from training.contenders import ablations, standard
+    from training.drift_steps import drift_steps
     from training.rolling import rolling
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
@@ -52,10 +54,12 @@ def backtest(
         raise UsageError("--target, --positive, --drop, --lead, --time, --missing describe a --table; name it too")
     else:
         name, timeline = workspace.settings.target, workspace.timeline(build(screen, workspace, cluster))
-    contenders = [*standard(plan, timeline.columns), *(ablations(plan, timeline.columns) if ablation else [])]
+    contenders = standard(plan, timeline.columns)
+    contenders += ablations(plan, timeline.columns) if ablation else []
+    contenders += drift_steps(plan, timeline.outcomes) if steps else []
     folder = var / "backtest" / name
     with screen.stages(origins * len(contenders)) as say:
-        made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, plan.fewest_positives, say)
+        made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, say=say)
     result = rolling(made, segment if table is None else segment or [])
     report = write_backtest(folder, name, result)
     if table is None:

@@ -17,6 +17,7 @@ from console import Screen, plain
 if TYPE_CHECKING:
     from training.evaluation import Evaluation, Truth
     from training.report import Account
+    from workspace import Workspace
 
 
 def train(
@@ -29,35 +30,39 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train, judge on the newest slice, register in MLflow."""
-    from training.pipeline import STAGES, train_and_register
-
+    """Train, judge on the newest slice, register in MLflow; all targets of a chain, where one is set."""
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
-    settings, recipe = workspace.settings, workspace.settings.training
     if store is not None:
         take_in(screen, store, workspace.log_path)
+    names = workspace.settings.chained
+    results = [_train(screen, workspace.aimed_at(name), cluster, allow or []) for name in names]
+    screen.result(results[0] if len(results) == 1 else {"chain": results})
+
+
+def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: list[str]) -> dict[str, Any]:
+    """Trains for the workspace's target; what came of it."""
+    from training.pipeline import STAGES, train_and_register
+
+    settings, recipe = workspace.settings, workspace.settings.training
     made = build(screen, workspace, cluster)
-    refuse_leaks(screen, workspace, allow or [])
+    refuse_leaks(screen, workspace, allow)
     compares = "auto" in (recipe.model, recipe.twin, recipe.newest_step)
+    plan, told = settings.training_plan, settings.model_dump(mode="json")
     with screen.stages(STAGES + (recipe.tuning_minutes > 0) + compares) as say:
-        outcome = train_and_register(
-            made, settings.training_plan, var, settings.model_dump(mode="json"), settings.training.tuning_minutes, say
-        )
+        outcome = train_and_register(made, plan, workspace.root, told, recipe.tuning_minutes, say)
     _tell_account(screen, outcome.account)
     screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
     screen.tell(f"report {outcome.report}\nMLflow {workspace.registry.address}")
-    screen.result(
-        {
-            "name": outcome.name,
-            "version": outcome.version,
-            "alias": outcome.alias,
-            "decision": outcome.decision,
-            "digest": outcome.digest,
-            "report": outcome.report,
-            "evaluation": outcome.account.evaluation.to_dict(),
-            "thresholds": [each.to_dict() for each in outcome.account.thresholds],
-        }
-    )
+    return {
+        "name": outcome.name,
+        "version": outcome.version,
+        "alias": outcome.alias,
+        "decision": outcome.decision,
+        "digest": outcome.digest,
+        "report": outcome.report,
+        "evaluation": outcome.account.evaluation.to_dict(),
+        "thresholds": [each.to_dict() for each in outcome.account.thresholds],
+    }
 
 
 def evaluate(

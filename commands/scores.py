@@ -20,13 +20,17 @@ def score(
     log: Log = None,
     as_of: Annotated[str | None, typer.Option(help="score as of this moment; default: the end of the log")] = None,
     language: Annotated[Literal["en", "de"], typer.Option(help="of reasons and sentences")] = "en",
+    within: Annotated[
+        list[int] | None, typer.Option(help="also within so many days, a column each; repeatable")
+    ] = None,
     top: Annotated[int, typer.Option(min=0, help="leads to print")] = 10,
     store: Annotated[str | None, typer.Option(help="score the leads of this serving database instead, now")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Score every open lead, with reasons; with --store into the serving database's score history."""
-    from serving.batch import check_out, parse_as_of, score_log, told, write_scores
+    from serving.batch import Scored, check_out, parse_as_of, score_log, told, write_scores
+    from serving.chain import with_chain
     from serving.predictor import Predictor
     from serving.scorer import Scorer
 
@@ -41,12 +45,18 @@ def score(
     events, champion = workspace.event_log(), workspace.champion()
     scorer = Scorer(Predictor.of(champion))
     with screen.progress("scoring") as step:
-        scored = score_log(events, scorer, champion.version, moment, language, step)
+        scored = score_log(events, scorer, champion.version, moment, language, step, sorted(set(within or [])))
+    names = workspace.settings.chained
+    if len(names) > 1:
+        chain = {name: Scorer(Predictor.of(workspace.aimed_at(name).champion())) for name in names}
+        scored = Scored(with_chain(scored.rows, events, chain, scored.as_of), scored.as_of)
     write_scores(scored, out)
     best = scored.rows[:top]
     screen.tell(f"the {len(best)} best of {len(scored.rows):,} open leads as of {scored.rows[0]['as_of']}")
     for row in best:
         screen.tell(told(row))
+    if scored.rows[0]["caution"]:
+        screen.tell(str(scored.rows[0]["caution"]))
     screen.tell(f"all in {out}")
     screen.result({"leads": len(scored.rows), "out": out, "as_of": scored.rows[0]["as_of"], "top": best})
 

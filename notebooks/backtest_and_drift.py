@@ -53,13 +53,13 @@ def newest_rate(past: Sample) -> Predict:
     known = past.of(past.mature)
     newest = known.of(known.as_of >= np.quantile(known.as_of, 0.75))
     rate = float(np.average(newest.y, weights=newest.weight))
-    return lambda table: np.full(len(table), max(rate, 1e-6))
+    return lambda rows: np.full(len(rows), max(rate, 1e-6))
 
 
 chosen = [each for each in standard(plan, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
 contenders = [*chosen, Contender("newest rate", "rate of the newest quarter", newest_rate)]
 folder = Path(tempfile.mkdtemp())
-made = backtest(timeline, contenders, plan.digest, folder, count=3, fewest_positives=plan.fewest_positives)
+made = backtest(timeline, contenders, plan.digest, folder, count=3)
 result = rolling(made, segments=[])
 
 # %%

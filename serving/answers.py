@@ -46,8 +46,10 @@ def scores(
     live: Live, told: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
 ) -> list[Score]:
     """One score per lead; features and reasons only where asked for, because they cost fifty times a score."""
-    features: Sequence[Any] = [msgspec.UNSET] * len(as_of)
-    reasons: Sequence[Any] = features
+    none: Sequence[Any] = [msgspec.UNSET] * len(as_of)
+    features = reasons = within = none
+    if extra.horizons:
+        within = live.within(scored.matrix, extra.horizons)
     if extra.features or extra.reasons is not None:
         table, histories, moments = _table(live, told, as_of)
         if extra.features:
@@ -76,6 +78,8 @@ def scores(
             unused=list(unused[i]),
             features=features[i],
             reasons=reasons[i],
+            within=within[i],
+            caution=live.caution or msgspec.UNSET,
         )
         for i, (probability, (low, high), stage, fit, engagement) in enumerate(rows)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from features.words import Language
 from serving.cells import inert
 from serving.reasons import MOST, Explainer, Explanation
 from serving.scorer import Scorer, Scores
+from training.caution import caution_of
 
 SIDES = (("for", "+"), ("against", "-"))
 
@@ -40,15 +41,18 @@ def score_log(
     as_of: int | None = None,
     language: Language = "en",
     progress: Any = None,
+    days: Sequence[int] = (),
 ) -> Scored:
     """Scores the leads that are open at `as_of` (µs UTC, default: just after the log's last event), best first.
 
-    Raises DataError when no lead is open then.
+    days: further horizons, a column each. Raises DataError when no lead is open then, UsageError for a horizon that the
+    model does not know.
     """
+    check_days(scorer, days)
     moment = log.observed_until_us + 1 if as_of is None else as_of
     rows: list[dict[str, Any]] = []
     for number in range(log.n_buckets):
-        rows.extend(_bucket(log, scorer, version, number, moment, language))
+        rows.extend(_bucket(log, scorer, version, number, moment, language, days))
         if progress:
             progress(number + 1, log.n_buckets)
     if not rows:
@@ -58,7 +62,7 @@ def score_log(
 
 
 def _bucket(
-    log: EventLog, scorer: Scorer, version: str, number: int, as_of: int, language: Language
+    log: EventLog, scorer: Scorer, version: str, number: int, as_of: int, language: Language, days: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     histories = log.bucket(number)
     moments = open_moments(histories, scorer.target, as_of)
@@ -67,8 +71,11 @@ def _bucket(
     scores = scorer.score(histories, moments)
     explanations = Explainer(scorer, language).explain(histories, moments.lead, moments.as_of, scores)
     lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
+    within = {f"within_{each}d": scorer.model.within(scores.matrix, each).tolist() for each in days}
+    caution = caution_of(scorer.model.about, language)
     for row, (lead_id, explanation) in enumerate(zip(lead_ids, explanations, strict=True)):
-        yield _row(lead_id, scores, row, explanation, scorer, version, as_of, language)
+        found = _row(lead_id, scores, row, explanation, scorer, version, as_of, language)
+        yield found | {name: values[row] for name, values in within.items()} | {"caution": caution}
 
 
 def _row(
@@ -100,6 +107,15 @@ def _row(
         "model_version": version,
         "as_of": _iso(as_of),
     }
+
+
+def check_days(scorer: Scorer, days: Sequence[int]) -> None:
+    """Whether a model knows horizons. Raises UsageError."""
+    try:
+        for each in days:
+            scorer.model.within(np.zeros((0, len(scorer.encoder.names))), each)
+    except ValueError as error:
+        raise UsageError(f"--within: {error}") from None
 
 
 def probability_in_words(p: float, low: float, high: float, days: int, language: Language = "en") -> str:

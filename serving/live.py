@@ -24,6 +24,7 @@ from serving.scorer import UNQUALIFIED, Scorer
 from serving.times import us
 from serving.told import Reader, Told
 from training.artifact import digest_of
+from training.caution import caution_of
 from training.grounds import Grounds, read_grounds
 from training.logits import Array
 from training.standalone import ArtifactError
@@ -68,6 +69,7 @@ class Live:
         self.reader = Reader(self.scorer.plan.vocabulary.types, [BotRule(**each) for each in about["bots"]])
         self.profile_columns: dict[str, str] = about["profile_columns"]
         self.known_types = frozenset(self.reader.types)
+        self.caution = caution_of(about)
         self._follow(in_force(self.scorer.thresholds, version))
 
     @staticmethod
@@ -115,6 +117,18 @@ class Live:
         stage = [self.stage(each) for each in p]
         interval = self.bands.intervals(p)
         return Scored(probability, interval, stage, matrix, fit.tolist(), engagement.tolist(), *_seen(told, moments))
+
+    def within(self, matrix: Array, days: Sequence[int]) -> list[dict[str, float]]:
+        """For each row the probabilities of converting within so many days, by days; they never fall.
+
+        Raises Refused for days that the model does not know.
+        """
+        try:
+            found = [self.predictor.within(matrix, each).tolist() for each in days]
+        except ValueError as error:
+            raise Refused("conflict", f"horizons: {error}") from None
+        names = [str(each) for each in days]
+        return [dict(zip(names, row, strict=True)) for row in zip(*found, strict=True)]
 
     def moments(self, as_of: Sequence[int]) -> Moments:
         """One moment per lead."""

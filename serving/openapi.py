@@ -52,6 +52,18 @@ def query(name: str, about: str, schema: dict[str, Any] | None = None) -> dict[s
     return {"name": name, "in": "query", "required": False, "description": about, "schema": schema or QUERY}
 
 
+EXTRAS = (
+    query("features", "whether to show the features"),
+    query("reasons", "whether to give reasons, slower"),
+    query(
+        "horizons",
+        "also the probabilities within so many days, e.g. 7,30; 409 where the model does not know them",
+        {"type": "string", "pattern": "^[1-9][0-9]{0,3}(,[1-9][0-9]{0,3}){0,7}$"},
+    ),
+)
+"""What a route that scores may be asked for besides the score."""
+
+
 def lead_id() -> dict[str, Any]:
     """The path parameter of a lead."""
     (schema,), _ = msgspec.json.schema_components([schemas.Name], ref_template=REF)

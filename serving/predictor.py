@@ -77,7 +77,11 @@ class Predictor:
         if self.timeline is not None:
             return calibrated(self.timeline.within(matrix, days), self.about["calibrator"])
         if days != self.about["target"]["horizon_days"]:
-            raise ValueError(f"within {days!r} days: this model knows its horizon alone")
+            horizon = self.about["target"]["horizon_days"]
+            raise ValueError(
+                f"within {days!r} days: this model knows its horizon of {horizon} days alone; one trained with "
+                'training.model = "hazard" knows any up to it'
+            )
         return self.predict(matrix)
 
     def contributions(self, matrix: Array) -> Array:

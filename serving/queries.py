@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 
 from fastapi import Request
@@ -12,6 +13,8 @@ from serving.answers import language_of
 from serving.problems import Refused
 from serving.schemas import Extra
 from serving.times import us
+
+MOST_HORIZONS = 8
 
 
 class Query:
@@ -66,6 +69,13 @@ class Query:
             raise Refused("invalid", f"{name}: a whole number from {low} to {high}")
         return int(value)
 
+    def days(self, name: str) -> tuple[int, ...]:
+        """Numbers of days, parted by commas: up to MOST_HORIZONS, ascending, each once; none by default."""
+        parts = [] if name not in self.values else self.values[name].split(",")
+        if len(parts) > MOST_HORIZONS or not all(re.fullmatch("[1-9][0-9]{0,3}", each) for each in parts):
+            raise Refused("invalid", f"{name}: up to {MOST_HORIZONS} whole numbers of days, such as 7,30")
+        return tuple(sorted({int(each) for each in parts}))
+
     def time(self, name: str) -> int | None:
         """µs UTC of RFC 3339 text with a zone."""
         value = self.values.get(name)
@@ -83,4 +93,5 @@ class Query:
 def extra_of(request: Request, query: Query) -> Extra:
     """What is wanted besides the score."""
     wanted = query.flag("reasons")
-    return Extra(query.flag("features"), language_of(request.headers.get("accept-language")) if wanted else None)
+    language = language_of(request.headers.get("accept-language")) if wanted else None
+    return Extra(query.flag("features"), language, query.days("horizons"))

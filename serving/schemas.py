@@ -81,10 +81,11 @@ class BatchRequest(Asked, frozen=True):
 
 @dataclass(frozen=True)
 class Extra:
-    """What a caller wants besides the score: the features, and reasons in a language."""
+    """What a caller wants besides the score: the features, reasons in a language, further horizons in days."""
 
     features: bool = False
     reasons: Language | None = None
+    horizons: tuple[int, ...] = ()
 
 
 class ModelName(Struct, frozen=True):
@@ -137,6 +138,8 @@ class Score(Struct, frozen=True):
     profile and from behaviour; fit_share: share of the profile in all that speaks for or against.
     events_counted: events visible at as_of and made by people. newest_event_age_s: seconds from the newest of them.
     unused: profile columns and event types of the request that this model does not read.
+    within: probabilities of converting within fewer days, by days, where asked for. caution: what to bear in mind, only
+    there where the model had learnt from too few conversions.
     """
 
     probability: float
@@ -151,6 +154,8 @@ class Score(Struct, frozen=True):
     unused: list[str] = []
     features: dict[str, float | str | None] | UnsetType = UNSET
     reasons: Reasons | UnsetType = UNSET
+    within: dict[str, float] | UnsetType = UNSET
+    caution: str | UnsetType = UNSET
 
 
 class ScoreAnswer(Struct, frozen=True):

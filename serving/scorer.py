@@ -33,6 +33,9 @@ class Trees(Protocol):
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities."""
 
+    def within(self, matrix: Array, days: float) -> Array:
+        """float64[n]: calibrated probabilities of converting within so many days. Raises ValueError for others."""
+
     def parts(self, matrix: Array) -> Array:
         """float64[n, 3]: log-odds before calibration, and what fit and engagement add to the trees' mean in them."""
 

@@ -18,7 +18,7 @@ every_days = 14
 [training]
 folds = 2
 max_rounds = 60
-fewest_positives = 10
+fewest_converted = 10
 model = "fixed"
 twin = "no"
 

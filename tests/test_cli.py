@@ -259,9 +259,9 @@ def test_damaged_files_are_named(name: str, shell: Shell, trained: Workspace, tm
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[training]\nfewest_positives = 5000", "at least 5000 converted"),
+        ("[training]\nfewest_converted = 5000", "leads have converted, 5000 are needed (fewest_converted)"),
         ("[targets.conversion]\nevents = ['deal_won']\nhorizon_days = 3000", "the label window is 3000 days"),
-        ("[targets.conversion]\nevents = ['never_seen']", "0 converted"),
+        ("[targets.conversion]\nevents = ['never_seen']", "0 of "),
     ],
 )
 def test_data_that_cannot_be_learnt_from(

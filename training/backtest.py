@@ -106,9 +106,15 @@ def _predicted(each: Contender, origin: Origin, past: Sample, rows: Sample, kept
     there = kept.get(origin, each.name)
     if there is not None and len(there) == len(rows):
         return there
-    p = np.asarray(each.fit(past)(rows.features), dtype=np.float64)
+    p = np.asarray(each.fit(past)(blind(rows)), dtype=np.float64)
     kept.put(origin, each.name, p)
     return p
+
+
+def blind(rows: Sample) -> Sample:
+    """The rows without what became of them."""
+    unknown = np.full(len(rows), np.nan)
+    return replace(rows, y=unknown, event_days=unknown)
 
 
 def _unusable(past: Sample, rows: Sample, fewest: int) -> str:

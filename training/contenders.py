@@ -7,7 +7,6 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
 
 from training.baselines import BASELINES, FREQUENCY, RECENCY, Fit
 from training.calibration import IDENTITY
@@ -16,14 +15,15 @@ from training.sample import Sample
 from training.thresholds import one_per_lead
 from training.train import Classifier, TrainingPlan, fit_model
 
-Predict = Callable[[pa.Table], Array]
+Predict = Callable[[Sample], Array]
 CHAMPION, BASE_RATE = "champion", "base rate"
 PROFILE = "profile_"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to predict: `fit` takes all that was known at a past date and returns probabilities for feature tables.
+    """A way to predict: `fit` takes all that was known at a past date and returns probabilities for moments, whose
+    outcomes it is not told.
 
     The sample that `fit` gets holds moments that were not mature then; their `y` is NaN unless they had converted.
     tells: in words, what is tried. Add a contender by adding one to the list that is passed to `backtest`.
@@ -69,7 +69,8 @@ def ablations(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
 def _baseline(name: str, fit: Fit) -> Contender:
     def fitted(past: Sample) -> Predict:
         known = past.of(past.mature)
-        return fit(known.features, known.y, known.weight, known.as_of).predict
+        predict = fit(known.features, known.y, known.weight, known.as_of).predict
+        return lambda rows: predict(rows.features)
 
     return Contender(name, "baseline", fitted)
 
@@ -79,7 +80,7 @@ def _recipe(past: Sample, plan: TrainingPlan) -> Classifier:
 
 
 def _predict(model: Classifier) -> Predict:
-    return lambda table: model.predict_proba(table)[:, 1]
+    return lambda rows: model.predict_proba(rows.features)[:, 1]
 
 
 def _uncalibrated(past: Sample, plan: TrainingPlan) -> Predict:
@@ -130,6 +131,6 @@ def _without(name: str, kept: Sequence[str], plan: TrainingPlan) -> Contender:
     def fitted(past: Sample) -> Predict:
         known = past.of(past.mature)
         predict = _predict(fit_model(replace(known, features=known.features.select(kept)), plan))
-        return lambda table: predict(table.select(kept))
+        return lambda rows: predict(replace(rows, features=rows.features.select(kept)))
 
     return Contender(name, f"the {len(kept)} other columns", fitted)

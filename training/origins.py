@@ -11,10 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from data.contract import US_PER_SECOND, DataError
+from data.contract import US_PER_DAY, US_PER_SECOND, DataError
 from data.eventlog import EventLog
 from features.training_set import Recipe, build
 from training.folds import newest_slice
+from training.intercept import PERIOD
 from training.sample import Sample, read_sample
 
 FIRST = 0.5
@@ -33,6 +34,19 @@ class Origin:
     name: str
 
 
+@dataclass(frozen=True)
+class Outcomes:
+    """Labels as they come in. rows: mature moments with what became of them, in order of time.
+
+    delay: how long after a moment its label has matured, at least 1; pace: how often a model may follow them. Both in
+    units of `as_of`: µs, or rows of a table.
+    """
+
+    rows: Sample
+    delay: int
+    pace: int
+
+
 class Timeline(Protocol):
     """What can be gone back in: an event log, or a labelled table in order of time."""
 
@@ -43,6 +57,10 @@ class Timeline(Protocol):
     @property
     def columns(self) -> list[str]:
         """Names of the features."""
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """All labels that are mature by now, for whoever follows them as they come in."""
 
     def known_at(self, origin: Origin) -> Sample:
         """All moments before an origin with what was known of them then; not mature: unknown to whoever stood there."""
@@ -78,6 +96,13 @@ class LogTimeline:
         """Names of the features."""
         return list(self.now.features.column_names)
 
+    @property
+    def outcomes(self) -> Outcomes:
+        """Labels mature when their window has ended and settled; the intercept may step every week."""
+        target = self.recipe.target
+        days = target.gap_days + target.horizon_days + target.settle_days
+        return Outcomes(self.now.of(self.now.mature), days * US_PER_DAY, PERIOD)
+
     def known_at(self, origin: Origin) -> Sample:
         """The training set that one would have built at the origin; it is removed once it is read."""
         folder = self.scratch / f"origin-{origin.at}"
@@ -107,6 +132,11 @@ class TableTimeline:
     def columns(self) -> list[str]:
         """Names of the features."""
         return list(self.rows.features.column_names)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """The label of a row is known at the next one; the intercept may step every hundredth of the rows."""
+        return Outcomes(self.rows, 1, max(1, len(self.rows) // 100))
 
     def known_at(self, origin: Origin) -> Sample:
         """The rows before the origin."""

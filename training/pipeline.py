@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from data.contract import US_PER_SECOND
+from data.contract import US_PER_SECOND, DataError
 from features.training_set import TrainingSet
 from features.words import in_words
 from training import plots
@@ -21,7 +21,9 @@ from training.evaluation import Evaluation, evaluate
 from training.grounds import Grounds
 from training.logits import Array
 from training.metrics import gains
+from training.minimum import Need, need_of, sentence
 from training.model_card import model_card
+from training.prior import FEWEST_CONVERTED, PARAMETERS
 from training.registry import CHALLENGER, CHAMPION, Registered, Registry, flat
 from training.report import Account, html
 from training.sample import Sample, read_sample
@@ -75,8 +77,9 @@ def train_and_register(
     window, name = target["horizon_days"] + target["gap_days"], f"leadscore-{target['name']}"
     say("reading the training set")
     sample = read_sample(training_set)
+    plan, need = sized(sample, plan)
     split = split_by_time(sample, plan, window)
-    if tuning_minutes:
+    if tuning_minutes and plan.model != "prior":
         plan = tune(split.past, plan, window, tuning_minutes, say)
     plan, trials = choose(split.past, plan, window, say)
     blind, judged = judge(split, plan, say)
@@ -84,6 +87,8 @@ def train_and_register(
     fitted = fit_champion(sample, plan)
     folder, judge_folder = (workspace / "models" / target["name"] / each for each in ("model", "judge"))
     trained_on = _trained_on(training_set, learnt_from(sample, plan), asked, plan)
+    if plan.model == "prior":
+        trained_on |= {"small": need.to_dict()}
     digest = _write(folder, fitted.model, fitted, training_set, trained_on, fitted.grounds, seen_by(judged))
     _write(
         judge_folder, blind, fitted, training_set, _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
@@ -100,7 +105,7 @@ def train_and_register(
         folder,
         judge_folder,
         split,
-        judged,
+        lambda: (stand_in if plan.model == "prior" else decide)(registry, name, split, judged),
         lambda mlflow: _log(mlflow, settings, plan, training_set, account, report),
     )
     return Outcome(name, version, alias, decision, digest, account, report / "report.html")
@@ -121,11 +126,11 @@ def _register(
     folder: Path,
     judge_folder: Path,
     split: Split,
-    judged: Judged,
+    decided: Callable[[], tuple[str, str]],
     log: Callable[[Any], None],
 ) -> tuple[str, str, str]:
-    """Version, alias and decision of a new model; `log` adds to its run."""
-    alias, decision = decide(registry, name, split, judged)
+    """Version, alias and decision of a new model; `decided` gives the latter two, `log` adds to its run."""
+    alias, decision = decided()
     with registry.run(name) as mlflow:
         log(mlflow)
         version = registry.log_model(mlflow, name, folder, judge_folder, split.judged.features.slice(0, EXAMPLE_ROWS))
@@ -143,6 +148,32 @@ def decide(registry: Registry, name: str, split: Split, judged: Judged) -> tuple
     if rival is None:
         return CHAMPION, f"the first model, better than the base rate (log-loss {loss:.4f})"
     return against(rival, split, judged)
+
+
+def stand_in(registry: Registry, name: str, split: Split, judged: Judged) -> tuple[str, str]:
+    """Which alias a model with a prior gets: too few have converted to prove anything, so the first one serves.
+
+    It never takes the place of a model that is there already.
+    """
+    if registry.find(name) is not None:
+        return CHALLENGER, "a model with a prior does not take the place of the one that serves; promote it by hand"
+    return CHAMPION, "stands in until enough leads have converted for a model that is judged by them"
+
+
+def sized(sample: Sample, plan: TrainingPlan) -> tuple[TrainingPlan, Need]:
+    """The plan for as many converted leads as there are, and what is needed.
+
+    Raises DataError with the number that is missing where the plan refuses few, or where there are too few for a prior.
+    """
+    need = need_of(sample, PARAMETERS, plan.fewest_converted)
+    if need.met or not sample.mature.any():  # that nothing is mature has a sentence of its own
+        return plan, need
+    if plan.small == "prior" and need.converted >= FEWEST_CONVERTED:
+        return replace(plan, model="prior", twin="no", newest_step="no"), need
+    advice = 'wait, lengthen horizon_days, or set training.small = "prior" for a simple model with a prior'
+    if plan.small == "prior":
+        advice = f"even a model with a prior takes {FEWEST_CONVERTED}"
+    raise DataError(f"{sentence(need)}; {advice}")
 
 
 def against(rival: Registered, split: Split, judged: Judged) -> tuple[str, str]:
@@ -256,6 +287,7 @@ def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Train
         "moments": len(rows),
         "leads": len(np.unique(rows.lead)),
         "converted": int(np.nansum(rows.y)),
+        "converted_leads": len(np.unique(rows.lead[rows.y == 1])),
         "model": plan.model,
         "twin": plan.twin,
         "training_set": training_set.digest,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.calibration import Verdict
+from training.caution import caution_of
 from training.evaluation import Bin, Estimate, Evaluation
 from training.metrics import TOP
 from training.page import bullets, figure, heading, html_table, marked, page, paragraph
@@ -116,6 +117,7 @@ def plain_words(account: Account) -> list[str]:
     """What the model is good for, for somebody who knows nothing of models."""
     evaluation, days = account.evaluation, account.target["horizon_days"]
     lift, base = evaluation.judgements[0].metrics["top_decile_lift"], evaluation.base_rate
+    caution = caution_of({"trained_on": account.trained_on})
     told = [
         f"Of 100 leads in the tenth with the highest scores, {_of_100(lift, base)} convert within {days} days; of 100 "
         f"leads taken as they come, {_count(100 * base)} do.",
@@ -124,7 +126,7 @@ def plain_words(account: Account) -> list[str]:
     examples = [each for each in evaluation.bands if each.leads >= FEWEST]
     if examples:
         told.append(_example(max(examples, key=lambda each: each.predicted)))
-    return [" ".join(told[:2]), *told[2:]]
+    return [*([caution] if caution else []), " ".join(told[:2]), *told[2:]]
 
 
 def calibration_told(account: Account) -> str:
@@ -143,7 +145,11 @@ def verdicts_told(account: Account) -> list[str]:
 
 def trained_on_told(account: Account) -> list[str]:
     """The training data in words."""
-    told = {key.replace("_", " "): value for key, value in account.trained_on.items() if not key.endswith("_us")}
+    told = {
+        key.replace("_", " "): value
+        for key, value in account.trained_on.items()
+        if not key.endswith("_us") and key != "small"
+    }
     lines = [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
     return lines + [trial_sentence(each) for each in account.trials]
 

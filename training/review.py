@@ -12,7 +12,7 @@ from features.training_set import TrainingSet
 from training.baselines import BASELINES
 from training.evaluation import Truth, against_truth
 from training.logits import Array
-from training.pipeline import predict
+from training.pipeline import predict, sized
 from training.registry import Registry
 from training.sample import read_sample
 from training.train import Judged, Say, Split, TrainingPlan, fit_baselines, judged_as, split_by_time
@@ -46,7 +46,8 @@ def predictions(workspace: Path, target: str, plan: TrainingPlan) -> tuple[Split
             f"{training_set.path} now holds {training_set.digest[:12]}: train again, then evaluate"
         )
     window = model.about["target"]["horizon_days"] + model.about["target"]["gap_days"]
-    split = split_by_time(read_sample(training_set), plan, window)
+    sample = read_sample(training_set)
+    split = split_by_time(sample, sized(sample, plan)[0], window)
     return split, predict(model, split.judged)
 
 

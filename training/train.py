@@ -24,6 +24,7 @@ from training.hazard import HazardClassifier
 from training.intercept import newest_step
 from training.logits import Array
 from training.model import LeadConversionClassifier
+from training.prior import PriorClassifier
 from training.recalibration import composed
 from training.sample import Sample
 from training.standalone import calibrated
@@ -31,9 +32,11 @@ from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precisi
 from training.track_record import Story
 
 RECENT_DAYS = 84
+FEWEST_ON_A_SIDE = 5
+"""Converted leads on either side of a split: with fewer, resampled leads would often hold none."""
 AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
 Say = Callable[[str], None]
-Classifier = LeadConversionClassifier | HazardClassifier
+Classifier = LeadConversionClassifier | HazardClassifier | PriorClassifier
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,20 @@ class Promise:
 class TrainingPlan:
     """How to train: share of the newest moments that judge, the classifier's parameters, the promises.
 
-    model: `fixed` learns from mature moments, `hazard` from open ones too. twin: whether half of the trees are
-    extremely randomised. newest_step: whether the intercept takes a step after the newest moments. `auto` leaves it
-    to training/selection.py.
+    fewest_converted: leads that must have converted, 0 leaves it to training/minimum.py; small: what is done where
+    fewer have. model: `fixed` learns from mature moments, `hazard` from open ones too, `prior` is for few conversions.
+    twin: whether half of the trees are extremely randomised. newest_step: whether the intercept takes a step after
+    the newest moments. `auto` leaves it to training/selection.py.
     """
 
     newest_share: float = 0.2
-    fewest_positives: int = 50
+    fewest_converted: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict)
     promises: Sequence[Promise] = ()
-    model: Literal["auto", "hazard", "fixed"] = "fixed"
+    model: Literal["auto", "hazard", "fixed", "prior"] = "fixed"
     twin: Literal["auto", "yes", "no"] = "no"
     newest_step: Literal["auto", "yes", "no"] = "no"
+    small: Literal["refuse", "prior"] = "refuse"
 
     @property
     def decided(self) -> TrainingPlan:
@@ -148,11 +153,11 @@ def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split
     past, judged = (replace(rows, weight=rows.weight * each).of(each > 0) for each in counts)
     split = Split(cut, past.known_at(cut, window_days - sample.horizon_days), judged)
     for name, side in (("to learn from", split.learn), ("to judge on", split.judged)):
-        positives = int(side.y.sum()) if len(side) else 0
-        if positives < plan.fewest_positives or positives == len(side):
+        leads, fewest = len(np.unique(side.lead[side.y > 0])), 1 if plan.model == "prior" else FEWEST_ON_A_SIDE
+        if leads < fewest or side.y.all():
             raise DataError(
-                f"{positives} converted among {len(side)} moments {name}; at least {plan.fewest_positives} converted "
-                "and some not are needed (training.fewest_positives): use more data or a longer horizon"
+                f"{leads} leads converted among {len(side)} moments {name}; at least {fewest} that did and some that "
+                "did not are needed: use more data or a longer horizon"
             )
     return split
 
@@ -207,10 +212,14 @@ def out_of_fold(model: Classifier, sample: Sample, plan: TrainingPlan) -> Array:
 def fit_model(sample: Sample, plan: TrainingPlan) -> Classifier:
     """The classifier of a plan, fitted on those rows of a sample that it can learn from."""
     model = _fitted(sample, plan)
-    if plan.newest_step == "yes":
-        step = Calibrator("newest step", 1.0, 1.0, step_of(model, sample, plan))
-        model.calibrator_ = composed(model.calibrator_, step)
-        model.calibration_choice_ = replace(model.calibration_choice_, calibrator=model.calibrator_)
+    return stepped(model, sample, plan) if plan.newest_step == "yes" else model
+
+
+def stepped(model: Classifier, sample: Sample, plan: TrainingPlan) -> Classifier:
+    """A model, fitted to a sample by a plan, after the step that the newest rows ask for; the one given is changed."""
+    step = Calibrator("newest step", 1.0, 1.0, step_of(model, sample, plan))
+    model.calibrator_ = composed(model.calibrator_, step)
+    model.calibration_choice_ = replace(model.calibration_choice_, calibrator=model.calibrator_)
     return model
 
 
@@ -226,9 +235,8 @@ def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
         return HazardClassifier(**parameters).fit(
             rows.features, rows.event_days, rows.observed_days, rows.horizon_days, rows.weight, rows.lead, rows.as_of
         )
-    return LeadConversionClassifier(**parameters).fit(
-        rows.features, rows.y.astype(np.int64), rows.weight, rows.lead, rows.as_of
-    )
+    kind = PriorClassifier if plan.model == "prior" else LeadConversionClassifier
+    return kind(**parameters).fit(rows.features, rows.y.astype(np.int64), rows.weight, rows.lead, rows.as_of)
 
 
 def learnt_from(sample: Sample, plan: TrainingPlan) -> Sample:

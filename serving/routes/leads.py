@@ -17,7 +17,7 @@ from serving.body import decode, read
 from serving.doors import caller_of, needs
 from serving.examples import PROFILE
 from serving.live import Live
-from serving.openapi import describe, lead_id, query
+from serving.openapi import EXTRAS, describe, lead_id, query
 from serving.problems import Refused
 from serving.queries import Query, extra_of
 from serving.rights import forget, note_objection
@@ -63,7 +63,6 @@ FILTERS = (
     query("cursor", "`next` of the page before", TEXT),
 )
 AS_OF = query("as_of", "the moment to score at, default now", TIME)
-EXTRAS = (query("features", "whether to show the features"), query("reasons", "whether to give reasons, slower"))
 
 
 @router.get(
@@ -134,7 +133,7 @@ async def object_to_scores(request: Request, lead_id: str) -> Response:
     "/v1/leads/{lead_id}/score",
     openapi_extra=describe(
         ScoreAnswer,
-        refusals=("invalid", "not_found", "objection", "too_large", "not_ready", "store_away"),
+        refusals=("invalid", "conflict", "not_found", "objection", "too_large", "not_ready", "store_away"),
         parameters=[LEAD, AS_OF, *EXTRAS],
     ),
 )
@@ -142,7 +141,7 @@ async def object_to_scores(request: Request, lead_id: str) -> Response:
 async def score_lead(request: Request, lead_id: str) -> Response:
     """How likely a stored lead is to convert, by all that was known strictly before `as_of`."""
     services: Services = request.app.state.services
-    asked = Query(request, "as_of", "features", "reasons")
+    asked = Query(request, "as_of", "features", "reasons", "horizons")
     extra, as_of, live = extra_of(request, asked), asked.time("as_of"), services.champion.current()
     moment = services.clock() if as_of is None else as_of
     return json(await run_in_threadpool(score_of, services, live, _checked(lead_id), moment, extra))

@@ -11,7 +11,7 @@ from serving.body import decode, read
 from serving.doors import needs
 from serving.examples import BATCH, LEAD
 from serving.live import Live
-from serving.openapi import describe, query
+from serving.openapi import EXTRAS, describe
 from serving.queries import Query, extra_of
 from serving.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
 from serving.services import Services
@@ -22,7 +22,6 @@ ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)
 MANY: msgspec.json.Decoder[BatchRequest] = msgspec.json.Decoder(BatchRequest)
 NOTHING = Extra()
 REFUSALS = ("malformed", "conflict", "too_slow", "too_large", "not_json", "invalid", "not_ready")
-EXTRAS = (query("features", "whether to show the features"), query("reasons", "whether to give reasons, slower"))
 
 
 @router.post("/v1/score", openapi_extra=describe(ScoreAnswer, ScoreRequest, LEAD, REFUSALS, parameters=EXTRAS))
@@ -33,7 +32,7 @@ async def score(request: Request) -> Response:
     Reasons come in English or German by Accept-Language.
     """
     services: Services = request.app.state.services
-    extra = extra_of(request, Query(request, "features", "reasons"))
+    extra = extra_of(request, Query(request, "features", "reasons", "horizons"))
     asked = decode(ONE, await read(request, services.limits))
     live = services.champion.current()
     if extra == NOTHING and len(asked.events) <= services.limits.inline_events:
@@ -46,7 +45,7 @@ async def score(request: Request) -> Response:
 async def score_batch(request: Request) -> Response:
     """The same for up to 1,000 leads, in their order, all by one model."""
     services: Services = request.app.state.services
-    extra = extra_of(request, Query(request, "features", "reasons"))
+    extra = extra_of(request, Query(request, "features", "reasons", "horizons"))
     body = await read(request, services.limits)
     return await to_thread.run_sync(_score_batch, services, body, extra, limiter=services.computing)
 

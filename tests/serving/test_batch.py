@@ -23,7 +23,7 @@ from workspace import Workspace
 COLUMNS = [
     *("lead_id", "probability", "low", "high", "stage", "in_words"),
     *("for_1", "for_2", "for_3", "against_1", "against_2", "against_3"),
-    *("fit", "engagement", "fit_share", "target", "model_version", "as_of"),
+    *("fit", "engagement", "fit_share", "target", "model_version", "as_of", "caution"),
 ]
 LIVE = "=+-@\t\r＝＋－＠"
 HOSTILE = st.builds(lambda a, b, c: a + b + c, st.text(max_size=5), st.sampled_from(LIVE), st.text(max_size=8))

@@ -90,7 +90,7 @@ def noise(seed: int, rows: int = 400, leads: int = 150, odds: float = 0.3) -> Sa
 def told(name: str, calls: list[str]) -> Contender:
     def fit(past: Sample) -> Predict:
         calls.append(f"{name} {len(past)}")
-        return lambda table: np.full(len(table), past.y.mean())
+        return lambda rows: np.full(len(rows), past.y.mean())
 
     return Contender(name, "test", fit)
 
@@ -248,7 +248,7 @@ def test_the_recipe_beats_the_base_rate_on_the_funnel(
     chosen = [each for each in standard(plan, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
     undone = [each for each in ablations(plan, timeline.columns) if each.name in ("open is lost", "without behaviour")]
     assert len(ablations(plan, timeline.columns)) == 8
-    made = backtest(timeline, [*chosen, *undone], plan.digest, tmp_path, 1, 0.6, plan.fewest_positives)
+    made = backtest(timeline, [*chosen, *undone], plan.digest, tmp_path, 1, 0.6, fewest_positives=10)
     result = rolling(made, resamples=100)
     apart = {each.name: each.difference for each in result.places}
     assert (apart[BASE_RATE].low or 0.0) > 0

@@ -16,7 +16,6 @@ from training.train import Promise, TrainingPlan, age_groups, fit_champion, judg
 from training.tuning import tune
 
 PLAN = TrainingPlan(
-    fewest_positives=20,
     parameters={"n_folds": 2, "max_rounds": 40, "learning_rate": 0.1, "n_jobs": 1},
     promises=(Promise("MQL", precision=0.1), Promise("SQL", per_week=5)),
 )
@@ -73,9 +72,9 @@ def test_moments_whose_outcome_is_unknown_are_never_negatives() -> None:
         (lambda s: replace(s, mature=np.zeros(len(s), bool)), r"no moment is mature: .* 30 days, the moments span"),
         (
             lambda s: replace(s, y=s.y * 0, event_days=s.event_days * np.nan),
-            r"0 converted among \d+ moments to learn from; at least 20",
+            r"0 leads converted among \d+ moments to learn from; at least 5",
         ),
-        (lambda s: replace(s, y=s.y * 0 + 1, event_days=np.zeros(len(s))), r"and some not are needed"),
+        (lambda s: replace(s, y=s.y * 0 + 1, event_days=np.zeros(len(s))), r"and some that did not are needed"),
     ],
 )
 def test_what_cannot_be_judged_says_what_is_missing(change: object, message: str) -> None:

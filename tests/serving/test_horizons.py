@@ -1,0 +1,129 @@
+"""Further horizons stand beside a score where they are asked for, never fall, and a model without them says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.contract import UsageError
+from data.eventlog import EventLog
+from features.training_set import TrainingSet
+from serving.app import create_app
+from serving.batch import score_log
+from serving.champion import Champion
+from serving.live import Live
+from serving.predictor import Predictor
+from serving.scorer import Scorer
+from serving.services import Services
+from settings import Settings
+from tests.serving.inside import Inside
+from tests.serving.workshop import Workshop
+from training.artifact import write_artifact
+from training.sample import read_sample
+from training.train import fit_champion
+
+LEAD = {
+    "profile": {"country": "DE"},
+    "events": [
+        {"event_type": "pricing_view", "occurred_at": "2024-05-06T10:00:00Z"},
+        {"event_type": "demo_request", "occurred_at": "2024-05-07T10:00:00Z"},
+    ],
+    "as_of": "2024-05-08T00:00:00Z",
+}
+
+
+@pytest.fixture(scope="module")
+def hazard(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of a hazard model of the workshop's leads."""
+    (found,) = (workshop.log.parent / "training_set").iterdir()
+    training_set = TrainingSet.open(found)
+    parameters = {"folds": 2, "max_rounds": 30, "learning_rate": 0.1, "model": "hazard", "twin": "no"}
+    plan = Settings.model_validate({"training": parameters}).training_plan
+    fitted = fit_champion(read_sample(training_set), replace(plan, newest_step="no"))
+    folder = tmp_path_factory.mktemp("hazard") / "model"
+    trained_on = {"from": "2024-01-01", "to": "2024-12-31", "to_us": 0}
+    write_artifact(folder, fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on)
+    return folder
+
+
+@pytest.fixture
+def knows(services: Services, hazard: Path) -> Iterator[Inside]:
+    """A server with the hazard model."""
+    champion = Champion(Live.load(hazard, "leadscore-conversion", "2"), services.gauges.serves)
+    with closing(Inside(create_app(replace(services, champion=champion)))) as inside:
+        yield inside
+
+
+def score_of(inside: Inside, query: str = "") -> Any:
+    answer = inside.post(f"/v1/score{query}", json=LEAD)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["score"]
+
+
+def test_probabilities_within_fewer_days_are_given_and_never_fall(knows: Inside) -> None:
+    score = score_of(knows, "?horizons=30,7,14")
+    assert list(score["within"]) == ["7", "14", "30"]
+    values = list(score["within"].values())
+    assert 0 < values[0] < values[1] < values[2] == pytest.approx(score["probability"], abs=1e-9)
+
+
+def test_who_does_not_ask_gets_the_same_answer_as_ever(knows: Inside) -> None:
+    plain, asked = score_of(knows), score_of(knows, "?horizons=7")
+    assert "within" not in plain
+    assert "caution" not in plain
+    assert plain == {name: value for name, value in asked.items() if name != "within"}
+
+
+@pytest.mark.parametrize("days", ["90", "31", "7,31"])
+def test_beyond_what_the_model_knows_is_refused_with_what_it_does(knows: Inside, days: str) -> None:
+    answer = knows.post(f"/v1/score?horizons={days}", json=LEAD)
+    assert answer.status_code == 409
+    assert "up to 30 days" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("days", ["", "0", "-7", "7,", "7.5", "07", "seven", "1,2,3,4,5,6,7,8,9", "1e1", "99999"])
+def test_what_is_no_list_of_days_is_refused(knows: Inside, days: str) -> None:
+    assert knows.post(f"/v1/score?horizons={days}", json=LEAD).status_code == 422
+
+
+def test_a_model_of_one_horizon_says_that_it_has_no_other(inside: Inside) -> None:
+    answer = inside.post("/v1/score?horizons=7", json=LEAD)
+    assert answer.status_code == 409
+    assert "this model knows its horizon of 30 days alone" in answer.json()["detail"]
+    assert list(score_of(inside, "?horizons=30")["within"]) == ["30"]
+
+
+def test_a_list_of_leads_has_a_column_for_each_horizon(workshop: Workshop, hazard: Path) -> None:
+    log, scorer = EventLog.open(workshop.log), Scorer(Predictor.load(hazard))
+    rows = score_log(log, scorer, "2", days=[7, 14]).rows
+    assert len(rows) > 50
+    assert all(0 < row["within_7d"] < row["within_14d"] < row["probability"] for row in rows)
+    with pytest.raises(UsageError, match="--within: within 60 days: the model knows horizons above 0 and up to 30"):
+        score_log(log, scorer, "2", days=[60])
+
+
+def test_a_list_by_a_model_of_one_horizon_is_refused(workshop: Workshop) -> None:
+    scorer = Scorer(Predictor.load(workshop.artifact))
+    with pytest.raises(UsageError, match="this model knows its horizon of 30 days alone"):
+        score_log(EventLog.open(workshop.log), scorer, "1", days=[7])
+
+
+NEED = {"leads": 400, "converted": 34, "needed": 148, "per_week": 1.0, "criterion": "shrinkage"}
+
+
+def test_a_model_of_few_conversions_says_so_on_every_score(services: Services, workshop: Workshop) -> None:
+    predictor = Predictor.load(workshop.artifact)
+    about = {**predictor.about, "trained_on": {**predictor.about["trained_on"], "small": NEED}}
+    small = Predictor(about, predictor.texts)
+    champion = Champion(Live(small, "leadscore-conversion", "3", "d"), services.gauges.serves)
+    with closing(Inside(create_app(replace(services, champion=champion)))) as inside:
+        assert "only 34 leads had converted when the model was made, 148 are needed" in score_of(inside)["caution"]
+        many = inside.post("/v1/score/batch", json={"leads": [LEAD, LEAD]}).json()["scores"]
+    assert all("148 are needed" in each["caution"] for each in many)
+    rows = score_log(EventLog.open(workshop.log), Scorer(small), "3", language="de").rows
+    assert all("nötig sind 148" in row["caution"] for row in rows)

@@ -1,0 +1,58 @@
+"""Few conversions: training refuses with what is missing, or, on request, a model with a prior goes all the way."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from data.contract import DataError
+from features.training_set import TrainingSet
+from serving.batch import score_log
+from serving.predictor import Predictor
+from serving.scorer import Scorer
+from training.pipeline import Outcome, train_and_register
+from workspace import Workspace
+
+SMALL = """
+[moments]
+every_days = 28
+
+[training]
+fewest_converted = 5000
+folds = 2
+small = "{small}"
+"""
+
+
+def train(trained: Workspace, root: Path, small: str) -> Outcome:
+    """Trains in a workspace of its own on the small funnel, of which five thousand leads are said to be too few."""
+    root.mkdir()
+    (root / "settings.toml").write_text(SMALL.format(small=small))
+    shutil.copytree(trained.log_path, root / "log")
+    workspace = Workspace.open(root, root / "settings.toml")
+    settings = workspace.settings
+    return train_and_register(workspace.build(), settings.training_plan, root, settings.model_dump(mode="json"))
+
+
+def test_few_are_refused_and_nothing_is_written(trained: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"5000 are needed .* weeks at the current .* training.small = \"prior\""):
+        train(trained, tmp_path / "few", "refuse")
+    assert not (tmp_path / "few" / "models").exists()
+
+
+def test_a_model_with_a_prior_stands_in_and_everything_says_so(trained: Workspace, tmp_path: Path) -> None:
+    root = tmp_path / "few"
+    outcome = train(trained, root, "prior")
+    assert (outcome.alias, outcome.decision[:9]) == ("champion", "stands in")
+    report, card = outcome.report.read_text(), (outcome.report.parent / "model_card.md").read_text()
+    assert all("leads had converted when the model was made, 5000 are needed" in each for each in (report, card))
+    workspace = Workspace.open(root, root / "settings.toml")
+    predictor = Predictor.of(workspace.champion())
+    assert predictor.about["trained_on"]["model"] == "prior"
+    rows = score_log(workspace.event_log(), Scorer(predictor), "1").rows
+    assert all("5000 are needed" in row["caution"] for row in rows)
+    assert len({row["probability"] for row in rows}) > 20
+    assert any(row["for_1"] for row in rows)
+    assert TrainingSet.open(workspace.training_set_path).digest
