@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.evidence import Evidence
 from training.grounds import Grounds
-from training.standalone import FORMAT, read
+from training.standalone import FORMAT, SEAL, read
 from training.thresholds import Threshold
 
 if TYPE_CHECKING:
@@ -63,11 +63,10 @@ def write_artifact(
         about["grounds"] = write_grounds(draft, grounds)
     if judged is not None:
         about["judged"] = judged
-    content = _content(about)
-    (draft / "model.json").write_bytes(content)
+    digest = write_manifest(draft, about)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(draft, folder)
-    return hashlib.sha256(content).hexdigest()
+    return digest
 
 
 def write_grounds(folder: Path, grounds: Grounds) -> dict[str, Any]:
@@ -87,18 +86,27 @@ def rewrite_artifact(source: Path, folder: Path, about: Mapping[str, Any], groun
     shutil.rmtree(draft, ignore_errors=True)
     draft.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source, draft)
-    content = _content(about if grounds is None else {**about, "grounds": write_grounds(draft, grounds)})
+    if grounds is not None:
+        about = {**about, "grounds": write_grounds(draft, grounds)}
     for each in draft.glob("grounds-*.parquet"):
-        if each.name.encode() not in content:
+        if each.name != about.get("grounds", {}).get("file"):
             each.unlink()
-    (draft / "model.json").write_bytes(content)
+    digest = write_manifest(draft, about)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(draft, folder)
-    return hashlib.sha256(content).hexdigest()
+    return digest
 
 
-def _content(about: Mapping[str, Any]) -> bytes:
-    return json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False).encode()
+def write_manifest(folder: Path, about: Mapping[str, Any]) -> str:
+    """Writes model.json and beside it, as `sha256sum --check` reads it, its sha256, which is returned.
+
+    Without that, a digit lost from a threshold would be as good as any other.
+    """
+    content = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    (folder / "model.json").write_bytes(content)
+    (folder / SEAL).write_text(f"{digest}  model.json\n", encoding="ascii")
+    return digest
 
 
 def digest_of(folder: Path) -> str:

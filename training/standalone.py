@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 FORMAT = 1
+SEAL = "model.json.sha256"
+"""Beside model.json, the sha256 of it; what model.json names has its sha256 there."""
 EDGE = 1e-6
 """Probabilities lie in [EDGE, 1 - EDGE]: no model knows that something is impossible or certain."""
 POINTS = 16
@@ -67,7 +69,10 @@ def read(folder: str | Path) -> tuple[dict[str, Any], list[str]]:
 def _manifest(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MOST_BYTES:
         raise ArtifactError(f"model.json has {path.stat().st_size:,} bytes, at most {MOST_BYTES:,} are read")
-    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    content = path.read_bytes()
+    if path.with_name(SEAL).read_bytes()[:64] != hashlib.sha256(content).hexdigest().encode():
+        raise ArtifactError(f"model.json is damaged: its sha256 is not the one in {SEAL}")
+    about: dict[str, Any] = json.loads(content.decode("utf-8"), parse_constant=_no_number)
     if about["format"] != FORMAT:
         raise ArtifactError(f"format {about['format']!r}, this reads {FORMAT}")
     return about

@@ -21,7 +21,7 @@ from serving.live import Live
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
 from tests.serving.workshop import Workshop, shifted
-from training.artifact import digest_of
+from training.artifact import digest_of, write_manifest
 
 
 @dataclass
@@ -205,7 +205,7 @@ def _about(artifact: Path) -> dict[str, Any]:
 
 
 def _write(artifact: Path, about: dict[str, Any]) -> None:
-    (artifact / "model.json").write_text(json.dumps(about), encoding="utf-8")
+    write_manifest(artifact, about)
 
 
 @pytest.mark.proof("mlflow-away")

@@ -13,7 +13,7 @@ from data.ingest import ingest
 from data.mapping import read_mapping
 from data.simulate import FunnelOptions, simulate
 from settings import Settings
-from training.artifact import write_artifact
+from training.artifact import write_artifact, write_manifest
 from training.sample import read_sample
 from training.train import fit_champion
 from workspace import Workspace
@@ -61,7 +61,7 @@ def shifted(artifact: Path, out: Path, by: float) -> Path:
     shutil.copytree(artifact, out)
     about = json.loads((out / "model.json").read_text(encoding="utf-8"))
     about["calibrator"]["c"] += by
-    (out / "model.json").write_text(json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+    write_manifest(out, about)
     return out
 
 

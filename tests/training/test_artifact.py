@@ -16,11 +16,11 @@ import lightgbm
 import numpy as np
 import pytest
 
-from training.artifact import digest_of, write_artifact
+from training.artifact import digest_of, write_artifact, write_manifest
 from training.calibration import IDENTITY
 from training.encoding import Encoder
 from training.evidence import Evidence
-from training.standalone import ArtifactError, load, read
+from training.standalone import SEAL, ArtifactError, load, read
 from workspace import Workspace
 
 Damage = Callable[[Path], object]
@@ -39,7 +39,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_the_manifest_names_every_file_with_its_hash(artifact: Path) -> None:
     about = json.loads((artifact / "model.json").read_text())
     files = {each["file"]: each for each in [*about["boosters"], about["code"], about["grounds"]]}
-    assert set(content(artifact)) == {*files, "model.json"}
+    assert set(content(artifact)) == {*files, "model.json", SEAL}
     for name, entry in files.items():
         found = (artifact / name).read_bytes()
         assert (entry["bytes"], entry["sha256"]) == (len(found), hashlib.sha256(found).hexdigest())
@@ -56,7 +56,7 @@ def test_an_artifact_replaces_an_older_one_as_a_whole(artifact: Path, tmp_path: 
     about = json.loads((artifact / "model.json").read_text())
     evidence = Evidence((0.0,), (10,), (1,))
     digest = write_artifact(artifact, fitted, about, [], evidence, {})  # type: ignore[arg-type] # all that it reads
-    assert sorted(content(artifact)) == ["booster-0.txt", "model.json", "standalone.py"]
+    assert sorted(content(artifact)) == ["booster-0.txt", "model.json", SEAL, "standalone.py"]
     assert digest == digest_of(artifact)
     assert list(tmp_path.iterdir()) == [artifact]
 
@@ -65,7 +65,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Changes the manifest by hand."""
     about = json.loads((folder / "model.json").read_text())
     change(about)
-    (folder / "model.json").write_text(json.dumps(about))
+    write_manifest(folder, about)
 
 
 def name_file(name: str) -> Damage:
@@ -101,8 +101,23 @@ def pickled(folder: Path) -> None:
     edit(folder, lambda about: about["boosters"].__setitem__(0, entry))
 
 
-def nested(folder: Path) -> None:
-    (folder / "model.json").write_text("[" * 100_000)
+def manifest(text: str) -> Damage:
+    """Another text for model.json, with the sha256 that it should have."""
+
+    def damage(folder: Path) -> None:
+        (folder / "model.json").write_text(text)
+        (folder / SEAL).write_text(f"{hashlib.sha256(text.encode()).hexdigest()}  model.json\n")
+
+    return damage
+
+
+def digit_changed(folder: Path) -> None:
+    """What reads as well as before, and would score otherwise."""
+    path = folder / "model.json"
+    about = path.read_text()
+    slope = json.dumps(json.loads(about)["calibrator"]["a"])
+    path.write_text(about.replace(f'"a": {slope}', f'"a": {slope}1', 1))
+    assert json.loads(path.read_text()) != json.loads(about)
 
 
 DAMAGES: dict[str, Damage] = {
@@ -124,8 +139,10 @@ DAMAGES: dict[str, Damage] = {
     "manifest cut": lambda folder: (
         (folder / "model.json").write_text((folder / "model.json").read_text()[:500]) and None
     ),
-    "manifest nested": nested,
-    "manifest a list": lambda folder: (folder / "model.json").write_text("[]"),
+    "manifest nested": manifest("[" * 100_000),
+    "manifest a list": manifest("[]"),
+    "digit of the manifest": digit_changed,
+    "no seal": lambda folder: (folder / SEAL).unlink(),
     "other format": lambda folder: edit(folder, lambda about: about.update(format=99)),
     "no boosters": lambda folder: edit(folder, lambda about: about.update(boosters=[])),
     "fewer features": lambda folder: edit(folder, lambda about: about["features"].pop()),
@@ -154,9 +171,9 @@ def test_random_damage_of_any_file_is_refused_or_changes_nothing(artifact: Path,
     about, texts = read(artifact)
     before, refused = content(artifact), 0
     for _ in range(2_000 if full else 60):
-        name = str(rng.choice(["booster-0.txt", "booster-1.txt"]))
+        name = str(rng.choice(["booster-0.txt", "booster-1.txt", "model.json", SEAL]))
         damaged = bytearray(before[name])
-        damaged[rng.integers(len(damaged))] ^= 1 << int(rng.integers(8))
+        damaged[rng.integers(64 if name == SEAL else len(damaged))] ^= 1 << int(rng.integers(8))
         (artifact / name).write_bytes(damaged)
         with pytest.raises(ArtifactError, match=name):
             read(artifact)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.test_hazard import HORIZON, Made, fitted, leads
-from training.artifact import write_artifact
+from training.artifact import write_artifact, write_manifest
 from training.calibration import Calibrator
 from training.encoding import table_of
 from training.evidence import Evidence
@@ -103,7 +103,7 @@ def test_periods_that_are_none_are_refused(kept: Kept, tmp_path: Path, periods: 
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     about = json.loads((folder / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps({**about, "periods": periods}))
+    write_manifest(tmp_path, {**about, "periods": periods})
     with pytest.raises(ArtifactError):
         load(tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from data.contract import DataError, UsageError
 from features.training_set import TrainingSet
+from training.artifact import write_manifest
 from training.pipeline import against, train_and_register
 from training.registry import CHALLENGER, CHAMPION, Registry, flat
 from training.sample import read_sample
@@ -74,8 +76,7 @@ def test_a_manifest_changed_after_registration_is_refused(part: str, trained: Wo
     changed = type(champion)(**{**vars(champion), "folder": folder, "judge": folder})
     load = changed.load if part == "model" else changed.load_judge
     assert load().features
-    manifest = folder / "model.json"
-    manifest.write_text(manifest.read_text().replace('"horizon_days": 30', '"horizon_days": 31'))
+    write_manifest(folder, {**json.loads((folder / "model.json").read_text()), "note": "not from training"})
     with pytest.raises(DataError, match="is not the one that was registered"):
         load()
     (folder / "booster-0.txt").write_bytes(b"")
