@@ -66,9 +66,9 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
 
     Raises ValueError when moments are not sorted or name a lead that the histories do not have.
     """
-    m, touches = len(moments), len(plan.touch_group)
+    m, touches = len(moments), len(plan.instructions.touches)
     computed = Computed(
-        np.empty((len(plan.instructions.ops), m), np.float32).T,
+        np.empty((plan.n_numbers, m), np.float32).T,
         np.empty((m, touches), np.int64),
         np.empty((m, touches), np.int64),
         np.empty(m, np.int64),
@@ -76,7 +76,6 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
     bad = walk(
         plan.instructions,
         plan.codes(histories.types),
-        plan.touch_group,
         (
             histories.starts,
             histories.known_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,49 +36,59 @@ from features.definitions import (
 EVER = 2**62
 LONGEST = 36_500
 """Days in the longest window."""
-COUNT, SUM, MEAN, MAX, RECENCY, AGE, DECAYED, TREND, CADENCE, IGNORED = range(10)
-DAY_ROW, SESSION_ROW, VALUED_ROW, TOTAL_ROW, TOP_ROW, DECAY_FROM, DECAY_TO = range(7)
+SUM, MEAN, MAX, RECENCY, AGE, DECAYED, TREND, CADENCE, IGNORED, DISTINCT = range(10)
 
 
 class Instructions(NamedTuple):
-    """The compiled plan. An event type's code is its place in the vocabulary; the last code means unknown.
+    """The compiled plan. An event type's code is its place in the vocabulary; then come unknown types and bots.
 
     windows: int64[W], µs, ascending, the last one is EVER.
-    group_start, group_ids: int32, the groups that an event type belongs to (compressed rows).
-    groups: int32[G, 7], what is kept of a group besides its count: rows of the accumulators, -1 for none,
-        in the columns DAY_ROW … DECAY_TO.
-    member: bool[T + 1, G], whether events of a type belong to a group.
-    decay_rate: float64[D], half-lives per µs.
-    pressures: int32[P, 2], groups of contacts and answers.
-    ops: int32[N, 4], one instruction per number column: what to read, and up to three operands.
-    sizes: int32[4], rows of counts, totals, day_event + opens, and top. first_day_row: where days begin in counts.
+    member: bool[T + 2, G], whether events of a code belong to a group; bots belong to none.
+    rows: uint32[T + 2, k], in which rows of the counts events of a code count; what is left over names the last row.
+    tracks: uint32[T + 2, k], the same for the groups of which first and last events are kept.
+    sessions: uint32[S, 2], group and track of each. days, values, tops: uint32, groups.
+        Counts have a row per group, then per session group, active-day group and valued group, then one for nothing.
+    rates: float64[R], half-lives per µs. decays: uint32[D], the rate of each. decaying: float64[T + 2, D], 1 where
+        events of a code belong to a decay's group, else 0.
+    pressures: uint32[P, 2], group of contacts, track of answers.
+    touches: uint32[H], track of each FirstTouch and LastTouch, in column order.
+    counted: uint32[C, 3], column, row and window of columns that are counts.
+    ops: uint32[N - C, 5], one instruction per other column: the column, what to read, and up to three operands.
     types: how many groups, the first ones, are event types to be told apart; 0 when no definition asks.
     """
 
     windows: NDArray[np.int64]
-    group_start: NDArray[np.int32]
-    group_ids: NDArray[np.int32]
-    groups: NDArray[np.int32]
     member: NDArray[np.bool_]
-    decay_rate: NDArray[np.float64]
-    pressures: NDArray[np.int32]
-    ops: NDArray[np.int32]
-    sizes: NDArray[np.int32]
-    first_day_row: int
+    rows: NDArray[np.uint32]
+    tracks: NDArray[np.uint32]
+    sessions: NDArray[np.uint32]
+    days: NDArray[np.uint32]
+    values: NDArray[np.uint32]
+    tops: NDArray[np.uint32]
+    rates: NDArray[np.float64]
+    decays: NDArray[np.uint32]
+    decaying: NDArray[np.float64]
+    pressures: NDArray[np.uint32]
+    touches: NDArray[np.uint32]
+    counted: NDArray[np.uint32]
+    ops: NDArray[np.uint32]
     types: int
+    nothing: int
+    tracked: int
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A compiled catalogue: definitions in column order, and the instructions for the numbers among them.
-
-    touch_group: int32, the group of each FirstTouch and LastTouch, in column order.
-    """
+    """A compiled catalogue: definitions in column order, and the instructions for the numbers among them."""
 
     definitions: tuple[Definition, ...]
     vocabulary: Vocabulary
     instructions: Instructions
-    touch_group: NDArray[np.int32]
+
+    @property
+    def n_numbers(self) -> int:
+        """How many columns are computed, and not looked up."""
+        return len(self.instructions.counted) + len(self.instructions.ops)
 
     def codes(self, types: Sequence[str]) -> NDArray[np.int32]:
         """int32[len(types)]: the code of each of a log's event types in this plan's vocabulary."""
@@ -105,11 +115,7 @@ def compile_plan(definitions: Sequence[Definition], vocabulary: Vocabulary) -> P
 
 
 class _Compiler:
-    """Collects the windows, groups and rows that definitions need, in order of first need.
-
-    `counts` has a row per group, then a row per session group, per active-day group, per valued group, and
-    one for distinct types; which rows exist is known only at the end, so operands name them until then.
-    """
+    """Collects the windows, groups and rows that definitions need, in order of first need."""
 
     def __init__(self, vocabulary: Vocabulary, definitions: Sequence[Definition]) -> None:
         self.vocabulary = vocabulary
@@ -117,18 +123,20 @@ class _Compiler:
         self.windows = sorted({_days(days) for each in definitions for days in _windows(each)} | {EVER})
         self.distinct = any(isinstance(each, DistinctTypes) for each in definitions)
         self.groups = list(vocabulary.types) if self.distinct else []
+        self.tracked: list[int] = []
         self.kept: dict[str, list[int]] = {"session": [], "day": [], "value": [], "top": []}
         self.decays: list[tuple[int, float]] = []
         self.pressures: list[tuple[int, int]] = []
 
     def plan(self) -> Plan:
-        touches = [each for each in self.definitions if isinstance(each, FirstTouch | LastTouch)]
-        touch_group = _int32([self.group(each.events, each) for each in touches])
+        touches = [
+            self.track(each.events, each) for each in self.definitions if isinstance(each, FirstTouch | LastTouch)
+        ]
         others = (FirstTouch, LastTouch, Profile, ProfileNumber)
         numbers = [each for each in self.definitions if not isinstance(each, others)]
         for each in numbers:
             self.need(each)
-        return Plan(self.definitions, self.vocabulary, self.instructions(numbers), touch_group)
+        return Plan(self.definitions, self.vocabulary, self.instructions(numbers, touches))
 
     def need(self, each: Definition) -> None:
         """Notes what has to be accumulated for a definition."""
@@ -141,24 +149,23 @@ class _Compiler:
                 self.keep("day", each)
             case Sessions():
                 self.keep("session", each)
+                self.track(each.events, each)
             case Decayed():
-                self.decays.append((self.group(each.events, each), float(_days(each.half_life))))
+                decay = self.decay(each)
+                if decay not in self.decays:
+                    self.decays.append(decay)
             case IgnoredInRow():
-                self.pressures.append((self.group(each.contacts, each), self.group(each.answers, each)))
-            case Count() | Recency() | Trend() | Cadence():
+                self.pressures.append(self.pressure(each))
+            case Recency() | Cadence():
+                self.track(each.events, each)
+            case Count() | Trend():
                 self.group(each.events, each)
 
     def operation(self, each: Definition) -> tuple[int, ...]:
         """The instruction that reads a definition's value off the accumulators."""
         match each:
-            case Count():
-                return COUNT, self.group(each.events, each), self.window(each.days)
-            case Sessions():
-                return COUNT, self.row("session", each), self.window(each.days)
-            case ActiveDays():
-                return COUNT, self.row("day", each), self.window(each.days)
             case DistinctTypes():
-                return COUNT, self.n_rows - 1, self.window(each.days)
+                return DISTINCT, self.window(each.days)
             case Sum():
                 return SUM, self.place("value", each), self.window(each.days)
             case Mean():
@@ -166,20 +173,30 @@ class _Compiler:
             case Max():
                 return MAX, self.place("top", each), self.window(each.days)
             case Recency():
-                return RECENCY, self.group(each.events, each)
+                return RECENCY, self.track(each.events, each)
             case Age():
                 return (AGE,)
             case Decayed():
-                decay = (self.group(each.events, each), float(_days(each.half_life)))
-                return DECAYED, self.decays.index(decay), decay[0]
+                place = self.decays.index(self.decay(each))
+                return DECAYED, place, self.rates.index(self.decays[place][1])
             case Trend():
                 return TREND, self.group(each.events, each), self.window(each.short), self.window(each.long)
             case Cadence():
-                return CADENCE, self.group(each.events, each), self.window(None)
+                return CADENCE, self.group(each.events, each), self.window(None), self.track(each.events, each)
             case IgnoredInRow():
-                pressure = (self.group(each.contacts, each), self.group(each.answers, each))
-                return IGNORED, self.pressures.index(pressure)
+                return IGNORED, self.pressures.index(self.pressure(each))
         raise UsageError(f"feature {each!r} is of no kind that the kernel knows; see features/definitions.py")
+
+    def count(self, each: Definition) -> tuple[int, int] | None:
+        """Row and window of a definition that is a count, None for others."""
+        match each:
+            case Count():
+                return self.group(each.events, each), self.window(each.days)
+            case Sessions():
+                return self.row("session", each), self.window(each.days)
+            case ActiveDays():
+                return self.row("day", each), self.window(each.days)
+        return None
 
     def group(self, events: str, each: Definition) -> int:
         try:
@@ -187,72 +204,70 @@ class _Compiler:
         except KeyError:
             known = ", ".join((ANY, *self.vocabulary.groups, *self.vocabulary.types))
             raise UsageError(f"feature {each.name!r} names events {events!r}; known are: {known}") from None
-        if events not in self.groups:
-            self.groups.append(events)
-        return self.groups.index(events)
+        return _place(self.groups, events)
+
+    def track(self, events: str, each: Definition) -> int:
+        return _place(self.tracked, self.group(events, each))
+
+    def decay(self, each: Decayed) -> tuple[int, float]:
+        return self.group(each.events, each), 1 / _days(each.half_life)
+
+    def pressure(self, each: IgnoredInRow) -> tuple[int, int]:
+        return self.group(each.contacts, each), self.track(each.answers, each)
 
     def window(self, days: int | None) -> int:
         return self.windows.index(_days(days))
 
     def keep(self, kind: str, each: Sum | Mean | Max | ActiveDays | Sessions) -> None:
-        group = self.group(each.events, each)
-        if group not in self.kept[kind]:
-            self.kept[kind].append(group)
+        _place(self.kept[kind], self.group(each.events, each))
 
     def place(self, kind: str, each: Sum | Mean | Max | ActiveDays | Sessions) -> int:
         return self.kept[kind].index(self.group(each.events, each))
 
     def row(self, kind: str, each: Mean | ActiveDays | Sessions) -> int:
-        return self.first_row(kind) + self.place(kind, each)
-
-    def first_row(self, kind: str) -> int:
         before = {"session": (), "day": ("session",), "value": ("session", "day")}[kind]
-        return len(self.groups) + sum(len(self.kept[each]) for each in before)
+        return len(self.groups) + sum(len(self.kept[other]) for other in before) + self.place(kind, each)
 
     @property
-    def n_rows(self) -> int:
-        return self.first_row("value") + len(self.kept["value"]) + 1
+    def rates(self) -> list[float]:
+        return sorted({rate for _, rate in self.decays})
 
-    def group_row(self, group: int) -> list[int]:
-        """One row of Instructions.groups."""
-
-        def row(kind: str, first: int) -> int:
-            return first + self.kept[kind].index(group) if group in self.kept[kind] else -1
-
-        decays = [k for k, (of, _) in enumerate(self.decays) if of == group]
-        return [
-            row("day", self.first_row("day")),
-            row("session", self.first_row("session")),
-            row("value", self.first_row("value")),
-            row("value", 0),
-            row("top", 0),
-            decays[0] if decays else 0,
-            decays[-1] + 1 if decays else 0,
-        ]
+    @property
+    def nothing(self) -> int:
+        """The last row of the counts."""
+        return len(self.groups) + sum(len(self.kept[kind]) for kind in ("session", "day", "value"))
 
     def member(self) -> NDArray[np.bool_]:
         types = self.vocabulary.types
         table = [[name in self.vocabulary.members(group) for group in self.groups] for name in types]
-        table.append([group == ANY for group in self.groups])
-        return np.array(table, dtype=np.bool_).reshape(len(types) + 1, len(self.groups))
+        table += [[group == ANY for group in self.groups], [False for _ in self.groups]]
+        return np.array(table, dtype=np.bool_).reshape(len(types) + 2, len(self.groups))
 
-    def instructions(self, numbers: Sequence[Definition]) -> Instructions:
-        self.decays.sort(key=lambda decay: decay[0])
+    def instructions(self, numbers: Sequence[Definition], touches: Sequence[int]) -> Instructions:
         member = self.member()
-        kept = {kind: len(groups) for kind, groups in self.kept.items()}
-        ops = [[*op, 0, 0, 0][:4] for op in map(self.operation, numbers)]
+        counts = [(column, *found) for column, each in enumerate(numbers) if (found := self.count(each))]
+        others = [(column, each) for column, each in enumerate(numbers) if self.count(each) is None]
+        ops = [[column, *self.operation(each), 0, 0, 0][:5] for column, each in others]
+        decays = [(group, self.rates.index(rate)) for group, rate in self.decays]
         return Instructions(
             windows=np.array(self.windows, dtype=np.int64),
-            group_start=np.concatenate([[0], np.cumsum(member.sum(axis=1))]).astype(np.int32),
-            group_ids=np.nonzero(member)[1].astype(np.int32),
-            groups=_int32([self.group_row(group) for group in range(len(self.groups))]).reshape(-1, 7),
             member=member,
-            decay_rate=np.array([1 / half_life for _, half_life in self.decays], dtype=np.float64),
-            pressures=_int32(self.pressures).reshape(-1, 2),
-            ops=_int32(ops).reshape(-1, 4),
-            sizes=_int32([self.n_rows, kept["value"], max(kept["day"], kept["session"]), kept["top"]]),
-            first_day_row=self.first_row("day"),
+            rows=_listed(member, self.nothing),
+            tracks=_listed(member[:, self.tracked], len(self.tracked)),
+            sessions=_uint32([(group, self.tracked.index(group)) for group in self.kept["session"]], 2),
+            days=_uint32(self.kept["day"]),
+            values=_uint32(self.kept["value"]),
+            tops=_uint32(self.kept["top"]),
+            rates=np.array(self.rates, dtype=np.float64),
+            decays=_uint32([rate for _, rate in decays]),
+            decaying=np.ascontiguousarray(member[:, [group for group, _ in decays]], dtype=np.float64),
+            pressures=_uint32(self.pressures, 2),
+            touches=_uint32(touches),
+            counted=_uint32(counts, 3),
+            ops=_uint32(ops, 5),
             types=len(self.vocabulary.types) if self.distinct else 0,
+            nothing=self.nothing,
+            tracked=len(self.tracked),
         )
 
 
@@ -275,5 +290,21 @@ def _check_days(each: Definition) -> None:
         raise UsageError(f"feature {each.name!r}: short = {each.short} must be less than long = {each.long}")
 
 
-def _int32(numbers: Sequence[int] | Sequence[Sequence[int]]) -> NDArray[np.int32]:
-    return np.array(numbers, dtype=np.int32)
+def _place(known: list[Any], each: Any) -> int:
+    """Where something stands in a list; it is put there when it is new."""
+    if each not in known:
+        known.append(each)
+    return known.index(each)
+
+
+def _listed(member: NDArray[np.bool_], nothing: int) -> NDArray[np.uint32]:
+    """Which columns are true, row by row, filled up to equal length with numbers from `nothing` on."""
+    length = int(member.sum(axis=1).max(initial=0))
+    found = [[*np.flatnonzero(row), *range(nothing + row.sum(), nothing + length)] for row in member]
+    return np.array(found, dtype=np.uint32).reshape(len(member), length)
+
+
+def _uint32(numbers: Sequence[int] | Sequence[Sequence[int]], width: int = 0) -> NDArray[np.uint32]:
+    """Unsigned, because Numba asks of a signed index whether it counts from the end."""
+    array = np.array(numbers, dtype=np.uint32)
+    return array.reshape(-1, width) if width else array

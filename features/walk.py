@@ -1,22 +1,24 @@
 """The compiled walk through histories: at each moment old events leave, fresh ones enter, columns are read off.
 
-Each step is one flat function over plain arrays, because Numba counts references of every array that crosses a
-call: done per event, that would cost more than the work itself. All steps stand in this one file, because Numba's
-cache of compiled code notices a change only in the file of the function that it has cached.
+Steps are inlined and do not count references: Numba does so for every array that crosses a call, which cost a fifth
+of the time. So nothing is allocated below `walk`. All steps stand in this one file, because Numba's cache of compiled
+code notices a change only in the file of the function that it has cached. What events count for is listed in rows of
+equal length, filled up with rows that nobody reads: a branch that cannot be foreseen costs more than counting in vain.
 
-The accumulators of a lead:
+A lead's events are known by their place: 1 … n in order of occurred_at, then of the log. The accumulators of a lead:
 
-counts: int64[W, rows], events (and sessions, active days, values) per age band. Band w holds what the window w
-    holds and the next shorter window does not: an event is in one band, whatever the number of windows.
-totals: int64[W, rows, 2], sums of values per band in whole ten-thousandths, each split into high and low bits: exact
+counts: int32[W, rows], events (and sessions, active days, values) in each window.
+fresh: int32[W, rows], what has become visible since the moment before, by band: the shortest window that reaches back
+    to it. An event enters one band, and all its windows at once with the others of its moment.
+totals: int64[V, W, 2], sums of values in each window in whole ten-thousandths, split into high and low bits: exact
     for billions of the largest values, and so independent of order and of what has come and gone.
-within: int64[W, rows], counts of whole windows (and distinct types) at a moment: all bands up to w.
-touch: int32[G, 2], first and last event of a group by occurred_at, -1 for none.
-decayed: float64[D], decayed counts as of the group's last event, so that they never overflow.
-pressed: int64[P, 2], contacts since the last answer, and the first event by occurred_at that is later than it.
-day_event: int32[rows, days], the latest visible event of a calendar day: it makes the day active.
-opens: bool[rows, events], whether an event opens a session.
-top: int64[rows, events + 1], Fenwick trees (Fenwick 1994) of maxima, from the last event by occurred_at back.
+track: uint32[K, 2], first and last visible place of a group; n + 1 and 0 for none.
+decayed: float64[D], decayed counts as of the anchor of their rate. anchor: int64[R], an instant that follows the
+    events at some distance, so that nothing overflows.
+pressed: uint32[P, 2], contacts since the last answer, and the first place that is later than it.
+day_event: uint32[days, n], the latest visible event of a calendar day: it makes the day active.
+marks: int32[n + 2, S + D + V], whether a visible event opens a session, makes a day active, has a value.
+top: int64[tops, n + 1], Fenwick trees (Fenwick 1994) of maxima, from the last place back.
 """
 
 from __future__ import annotations
@@ -31,22 +33,15 @@ from data.contract import US_PER_DAY, US_PER_SECOND, VALUE_SCALE, is_visible, vi
 from features.plan import (
     AGE,
     CADENCE,
-    COUNT,
-    DAY_ROW,
-    DECAY_FROM,
-    DECAY_TO,
     DECAYED,
+    DISTINCT,
     EVER,
     IGNORED,
     MAX,
     MEAN,
     RECENCY,
-    SESSION_ROW,
     SUM,
-    TOP_ROW,
-    TOTAL_ROW,
     TREND,
-    VALUED_ROW,
 )
 
 NEVER = -EVER
@@ -56,281 +51,341 @@ FIRST, LAST = 0, 1
 HIGH, LOW = 0, 1
 LOW_BITS = 32
 LOW_MASK = 2**LOW_BITS - 1
+FAR = 500.0
+"""Half-lives at which an anchor is left behind."""
+COMPILED = {"cache": True, "nogil": True, "error_model": "numpy"}
+STEP = {**COMPILED, "_nrt": False, "inline": "always"}
 
 
 class State(NamedTuple):
-    """Accumulators, and per event of the lead: whole, code, order, place and day (see `_arrange`)."""
+    """Accumulators, and what is known of the lead's events.
 
-    counts: NDArray[np.int64]
+    place: uint32[n], in the log's order. By place, from 1 to n: time (occurred_at; before the first NEVER, after the
+    last EVER), order (row among the lead's in the log), day (rank of the calendar day, UTC), present (code, that of
+    bots while not visible), whole (value). expired: uint32[W], the first place that is still in a window. weight:
+    float64[R], what an instant counts as of the anchors.
+    """
+
+    counts: NDArray[np.int32]
+    fresh: NDArray[np.int32]
     totals: NDArray[np.int64]
-    within: NDArray[np.int64]
-    touch: NDArray[np.int32]
+    track: NDArray[np.uint32]
     decayed: NDArray[np.float64]
-    pressed: NDArray[np.int64]
-    day_event: NDArray[np.int32]
-    opens: NDArray[np.bool_]
+    anchor: NDArray[np.int64]
+    pressed: NDArray[np.uint32]
+    day_event: NDArray[np.uint32]
+    marks: NDArray[np.int32]
     top: NDArray[np.int64]
+    place: NDArray[np.uint32]
+    time: NDArray[np.int64]
+    order: NDArray[np.uint32]
+    day: NDArray[np.uint32]
+    present: NDArray[np.uint32]
     whole: NDArray[np.int64]
-    code: NDArray[np.int32]
-    order: NDArray[np.int32]
-    place: NDArray[np.int32]
-    day: NDArray[np.int32]
+    expired: NDArray[np.uint32]
+    weight: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
-def walk(plan, code_of, touch_group, events, profiles, moments, out):
+@njit(**COMPILED)
+def walk(plan, code_of, events, profiles, moments, out):
     """Fills `out` lead by lead; returns -1, or the first moment that is out of order or of a lead that is not there.
 
     plan: Instructions. code_of: int32, vocabulary code of each of the log's event types.
     events: (starts, known_at, occurred_at, event_type, value, bot). profiles: (starts, valid_from).
-    moments: (lead, as_of). out: (numbers float32[N, m], first int64[m, T], last int64[m, T], version int64[m]).
+    moments: (lead, as_of). out: (numbers float32[N, m], first int64[m, H], last int64[m, H], version int64[m]).
     """
-    starts, profile_starts, valid_from = events[0], profiles[0], profiles[1]
-    lead, as_of, version = moments[0], moments[1], out[3]
+    starts, lead, as_of = events[0], moments[0], moments[1]
     longest = 0
     for r in range(len(as_of)):
         if not 0 <= lead[r] < len(starts) - 1 or (r > 0 and (lead[r], as_of[r]) < (lead[r - 1], as_of[r - 1])):
             return r
         longest = max(longest, starts[lead[r] + 1] - starts[lead[r]])
-    state = _new_state(plan, longest)
-    row = 0
-    while row < len(as_of):
-        of, stop = lead[row], row + 1
-        while stop < len(as_of) and lead[stop] == of:
-            stop += 1
-        oldest, newest = profile_starts[of], profile_starts[of + 1]
-        for r in range(row, stop):
-            version[r] = visible_version(valid_from, oldest, newest, as_of[r])
-        created = valid_from[oldest] if newest > oldest else EVER
-        _walk_lead(
-            plan, state, code_of, touch_group, events, starts[of], starts[of + 1], as_of, row, stop, created, out
-        )
-        row = stop
+    _walk_leads(plan, _new_state(plan, longest), code_of, events, profiles, lead, as_of, out)
     return -1
 
 
-@njit(cache=True, nogil=True)
-def _walk_lead(plan, state, code_of, touch_group, events, begin, end, as_of, start, stop, created, out):
-    """One lead: its events are `begin:end`, its moments `start:stop`; `created` is its first profile version's time."""
-    known_at, occurred_at, kind = events[1][begin:end], events[2][begin:end], events[3][begin:end]
-    value, bot, n = events[4][begin:end], events[5][begin:end], end - begin
-    counts, totals, within, touch, decayed, pressed, day_event, opens, top, whole, code, order, place, day = state
-    windows, group_start, group_ids, groups, decay_rate = (
-        plan.windows,
-        plan.group_start,
-        plan.group_ids,
-        plan.groups,
-        plan.decay_rate,
+@njit(**COMPILED)
+def _new_state(plan, events):
+    """Accumulators with room for a lead of up to `events` events."""
+    windows, rows = len(plan.windows), plan.nothing + plan.rows.shape[1]
+    marks = len(plan.sessions) + len(plan.days) + len(plan.values)
+    return State(
+        np.empty((windows, rows), np.int32),
+        np.empty((windows, rows), np.int32),
+        np.empty((len(plan.values), windows, 2), np.int64),
+        np.empty((plan.tracked + plan.tracks.shape[1], 2), np.uint32),
+        np.empty(len(plan.decays), np.float64),
+        np.empty(len(plan.rates), np.int64),
+        np.empty((len(plan.pressures), 2), np.uint32),
+        np.empty((len(plan.days), events), np.uint32),
+        np.empty((events + 2, marks), np.int32),
+        np.empty((len(plan.tops), events + 1), np.int64),
+        np.empty(events, np.uint32),
+        np.empty(events + 2, np.int64),
+        np.empty(events + 2, np.uint32),
+        np.empty(events + 2, np.uint32),
+        np.empty(events + 2, np.uint32),
+        np.empty(events + 2, np.int64),
+        np.empty(windows, np.uint32),
+        np.empty(len(plan.rates), np.float64),
     )
-    _clear(state, n)
-    _arrange(known_at, occurred_at, order, place, day)
-    for i in range(n):
-        code[i] = code_of[kind[i]]
-        whole[i] = NO_VALUE if np.isnan(value[i]) else np.int64(np.rint(value[i] * VALUE_SCALE))
-    expired = np.zeros(len(windows), np.int64)
-    seen, first_seen, before = 0, EVER, NEVER
+
+
+@njit(**{**STEP, "inline": "never"})
+def _walk_leads(plan, state, code_of, events, profiles, lead, as_of, out):
+    """Lead by lead: its events are `begin:end`, its moments `start:stop`."""
+    starts, profile_starts, valid_from = events[0], profiles[0], profiles[1]
+    stop = 0
+    while stop < len(as_of):
+        of, start = lead[stop], stop
+        while stop < len(as_of) and lead[stop] == of:
+            stop += 1
+        oldest, newest = profile_starts[of], profile_starts[of + 1]
+        for r in range(start, stop):
+            out[3][r] = visible_version(valid_from, oldest, newest, as_of[r])
+        created = valid_from[oldest] if newest > oldest else EVER
+        _walk_lead(plan, state, code_of, events, starts[of], starts[of + 1], as_of, start, stop, created, out)
+
+
+@njit(**STEP)
+def _walk_lead(plan, state, code_of, events, begin, end, as_of, start, stop, created, out):
+    """`created` is the time of its first profile version."""
+    known_at, kind, value, bot = events[1], events[3], events[4], events[5]
+    numbers, first, last = out[0], out[1], out[2]
+    place, time, order, track = state.place, state.time, state.order, state.track
+    counts, counted, touches = state.counts, plan.counted, plan.touches
+    n, bots = end - begin, np.uint32(len(plan.member) - 1)
+    _clear(state, bots, n)
+    _arrange(known_at, events[2], begin, n, place, time, order, state.day)
+    seen, earliest = 0, n + 1
     for r in range(start, stop):
         now, fresh = as_of[r], seen
         if seen == 0:
-            _skip(now, windows, expired, occurred_at, order)
-        _expire(
-            before, now, windows, expired, plan.first_day_row, known_at, occurred_at, whole, bot, code, order, day,
-            group_start, group_ids, groups, counts, totals, day_event, opens,
-        )  # fmt: skip
-        seen = _admit(
-            fresh, now, windows, plan.first_day_row, known_at, occurred_at, whole, bot, code, place, day,
-            group_start, group_ids, groups, decay_rate, counts, totals, touch, decayed, day_event, opens, top,
-        )  # fmt: skip
-        _press(fresh, seen, plan.pressures, plan.member, code, bot, occurred_at, order, place, touch, pressed)
-        for i in range(fresh, seen):
-            first_seen = min(first_seen, occurred_at[i])
-        if created <= now:
-            first_seen = min(first_seen, created)
-        _sum_bands(counts, plan.types, within)
-        _read(
-            plan.ops, now, first_seen, expired, decay_rate, occurred_at,
-            within, totals, touch, decayed, pressed, top, out[0][:, r],
-        )  # fmt: skip
-        for k in range(len(touch_group)):
-            first, last = touch[touch_group[k], FIRST], touch[touch_group[k], LAST]
-            out[1][r, k] = begin + first if first >= 0 else -1
-            out[2][r, k] = begin + last if last >= 0 else -1
-        before = now
+            _skip(plan, state, now, n)
+        else:
+            _expire(plan, state, now)
+        while seen < n and is_visible(known_at[begin + seen], now):
+            i = begin + seen
+            _admit(plan, state, now, n, place[seen], bots if bot[i] else np.uint32(code_of[kind[i]]), value[i])
+            earliest = min(earliest, place[seen])
+            seen += 1
+        if seen > fresh:
+            _settle(counts, state.fresh)
+            _press(plan, state)
+        born = min(time[earliest], created) if created <= now else time[earliest]
+        for c in range(len(counted)):
+            numbers[counted[c, 0], r] = counts[counted[c, 2], counted[c, 1]]
+        _read(plan, state, now, n, born, numbers, r)
+        for k in range(len(touches)):
+            none = track[touches[k], LAST] == 0
+            first[r, k] = -1 if none else begin + order[track[touches[k], FIRST]]
+            last[r, k] = -1 if none else begin + order[track[touches[k], LAST]]
 
 
-@njit(cache=True, nogil=True)
-def _new_state(plan, events):
-    """Accumulators with room for a lead of up to `events` events."""
-    rows, totals, tall, tops = plan.sizes
-    windows = len(plan.windows)
-    return State(
-        np.empty((windows, rows), np.int64),
-        np.empty((windows, totals, 2), np.int64),
-        np.empty((windows, rows), np.int64),
-        np.empty((len(plan.groups), 2), np.int32),
-        np.empty(len(plan.decay_rate), np.float64),
-        np.empty((len(plan.pressures), 2), np.int64),
-        np.empty((tall, events), np.int32),
-        np.empty((tall, events), np.bool_),
-        np.empty((tops, events + 1), np.int64),
-        np.empty(events, np.int64),
-        np.empty(events, np.int32),
-        np.empty(events, np.int32),
-        np.empty(events, np.int32),
-        np.empty(events, np.int32),
-    )
-
-
-@njit(cache=True, nogil=True)
-def _clear(state, events):
-    """Forgets the lead before; the next one has `events` events."""
+@njit(**STEP)
+def _clear(state, nobody, n):
+    """Forgets the lead before; the next one has `n` events."""
     state.counts[:] = 0
+    state.fresh[:] = 0
     state.totals[:] = 0
-    state.touch[:] = -1
+    state.track[:, FIRST] = n + 1
+    state.track[:, LAST] = 0
     state.decayed[:] = 0
-    state.pressed[:] = 0
-    state.day_event[:, :events] = -1
-    state.top[:, : events + 1] = NO_VALUE
-    state.opens[:, :events] = False
+    state.anchor[:] = NEVER
+    state.pressed[:, 0] = 0
+    state.pressed[:, 1] = 1
+    state.day_event[:, :n] = 0
+    state.marks[: n + 2] = 0
+    state.top[:, : n + 1] = NO_VALUE
+    state.present[: n + 2] = nobody
+    state.expired[:] = 1
+    state.time[0] = NEVER
+    state.time[n + 1] = EVER
 
 
-@njit(cache=True, nogil=True)
-def _arrange(known_at, occurred_at, order, place, day):
-    """Fills `order` (events by occurred_at), `place` (its inverse) and `day` (rank of the calendar day, UTC)."""
-    _sort(known_at, occurred_at, order, place)
-    rank, midnight = -1, NEVER
-    for k in range(len(known_at)):
-        i = order[k]
-        if occurred_at[i] >= midnight:
-            rank += 1
-            midnight = (occurred_at[i] // US_PER_DAY + 1) * US_PER_DAY
-        place[i] = k
-        day[i] = rank
-
-
-@njit(cache=True, nogil=True)
-def _sort(known_at, occurred_at, order, late):
-    """Fills `order` with events by occurred_at, then by the log's order; `late` is room to work in.
+@njit(**STEP)
+def _arrange(known_at, occurred_at, begin, n, place, time, order, day):
+    """Gives the events their places.
 
     What was received at once is in order already; only what came late is sorted, and merged in.
     """
-    n_late, k, j = 0, 0, 0
-    for i in range(len(known_at)):
-        if occurred_at[i] < known_at[i]:
-            late[n_late] = i
+    n_late, j, k = 0, 0, 1
+    for i in range(n):
+        if occurred_at[begin + i] < known_at[begin + i]:
+            place[n_late] = i
             n_late += 1
-    if n_late > 1:
-        late[:n_late] = late[:n_late][np.argsort(occurred_at[late[:n_late]], kind="mergesort")]
-    for i in range(len(known_at)):
-        if occurred_at[i] == known_at[i]:
-            while j < n_late and occurred_at[late[j]] < occurred_at[i]:
-                order[k] = late[j]
+    _sort(occurred_at, begin, place, order, n_late)
+    for i in range(n):
+        at = occurred_at[begin + i]
+        if at == known_at[begin + i]:
+            while j < n_late and occurred_at[begin + place[j]] < at:
+                order[k] = place[j]
                 k, j = k + 1, j + 1
             order[k] = i
             k += 1
-    order[k : len(known_at)] = late[j:n_late]
+    for rest in range(j, n_late):
+        order[k] = place[rest]
+        k += 1
+    rank, midnight = -1, NEVER
+    for k in range(1, n + 1):
+        i = order[k]
+        at = occurred_at[begin + i]
+        if at >= midnight:
+            rank += 1
+            midnight = (at // US_PER_DAY + 1) * US_PER_DAY
+        place[i] = k
+        time[k] = at
+        day[k] = rank
 
 
-@njit(cache=True, nogil=True)
-def _expire(
-    before, now, windows, expired, first_day_row, known_at, occurred_at, whole, bot, code, order, day,
-    group_start, group_ids, groups, counts, totals, day_event, opens,
-):  # fmt: skip
-    """Moves events that were counted at the moment `before` to the bands in which they are `now`."""
+@njit(**STEP)
+def _sort(occurred_at, begin, rows, room, n):
+    """Sorts the first `n` of `rows` by occurred_at: runs are merged into runs twice as long, equal ones in order."""
+    width = 1
+    while width < n:
+        for low in range(0, n, 2 * width):
+            middle, high = min(low + width, n), min(low + 2 * width, n)
+            a, b = low, middle
+            for k in range(low, high):
+                if b == high or (a < middle and occurred_at[begin + rows[a]] <= occurred_at[begin + rows[b]]):
+                    room[k] = rows[a]
+                    a += 1
+                else:
+                    room[k] = rows[b]
+                    b += 1
+        for k in range(n):
+            rows[k] = room[k]
+        width *= 2
+
+
+@njit(**STEP)
+def _expire(plan, state, now):
+    """Takes events out of the windows that they have left by `now`; what is not visible yet counts for nothing."""
+    windows, rows, values = plan.windows, plan.rows, len(plan.values)
+    counts, totals, marks, time = state.counts, state.totals, state.marks, state.time
+    marked = counts[:, plan.member.shape[1] :]
+    present, whole, expired = state.present, state.whole, state.expired
+    width, n_marks = rows.shape[1], marks.shape[1]
     for w in range(len(windows) - 1):
-        while expired[w] < len(known_at) and occurred_at[order[expired[w]]] < now - windows[w]:
-            i = order[expired[w]]
-            expired[w] += 1
-            if bot[i] or not is_visible(known_at[i], before):
-                continue
-            for k in range(group_start[code[i]], group_start[code[i] + 1]):
-                kept = groups[group_ids[k]]
-                _move(counts, group_ids[k], w, 1)
-                if kept[SESSION_ROW] >= 0:
-                    _move(counts, kept[SESSION_ROW], w, opens[kept[SESSION_ROW] - len(groups), i])
-                if kept[DAY_ROW] >= 0:
-                    _move(counts, kept[DAY_ROW], w, day_event[kept[DAY_ROW] - first_day_row, day[i]] == i)
-                if whole[i] != NO_VALUE and kept[TOTAL_ROW] >= 0:
-                    _move(counts, kept[VALUED_ROW], w, 1)
-                    _move(totals[:, :, HIGH], kept[TOTAL_ROW], w, whole[i] >> LOW_BITS)
-                    _move(totals[:, :, LOW], kept[TOTAL_ROW], w, whole[i] & LOW_MASK)
+        edge, k = now - windows[w], expired[w]
+        while time[k] < edge:
+            c = present[k]
+            for j in range(width):
+                counts[w, rows[c, j]] -= 1
+            for j in range(n_marks):
+                marked[w, j] -= marks[k, j]
+            for v in range(values):
+                if marks[k, n_marks - values + v]:
+                    totals[v, w, HIGH] -= whole[k] >> LOW_BITS
+                    totals[v, w, LOW] -= whole[k] & LOW_MASK
+            k += np.uint32(1)
+        expired[w] = k
 
 
-@njit(cache=True, nogil=True)
-def _skip(now, windows, expired, occurred_at, order):
+@njit(**STEP)
+def _skip(plan, state, now, n):
     """While nothing has been counted, nothing moves: only where each window begins is looked up, by halving."""
+    windows, expired, time = plan.windows, state.expired, state.time
     for w in range(len(windows) - 1):
-        low, high = expired[w], len(occurred_at)
+        low, high = np.int64(expired[w]), n + 1
         while low < high:
             middle = (low + high) // 2
-            if occurred_at[order[middle]] < now - windows[w]:
+            if time[middle] < now - windows[w]:
                 low = middle + 1
             else:
                 high = middle
         expired[w] = low
 
 
-@njit(cache=True, nogil=True)
-def _move(bands, row, w, amount):
-    """To the next older band."""
-    bands[w, row] -= amount
-    bands[w + 1, row] += amount
+@njit(**STEP)
+def _admit(plan, state, now, n, k, code, value):
+    """Counts the event at place `k`, which has become visible by `now`."""
+    windows, member, rows, tracks, decays = plan.windows, plan.member, plan.rows, plan.tracks, plan.decays
+    fresh, marks, track, time, day_event = state.fresh, state.marks, state.track, state.time, state.day_event
+    marked, at = fresh[:, member.shape[1] :], time[k]
+    band = _band(windows, now - at)
+    state.present[k] = code
+    for j in range(rows.shape[1]):
+        fresh[band, rows[code, j]] += 1
+    for s in range(len(plan.sessions)):
+        if member[code, plan.sessions[s, 0]] and at - time[track[plan.sessions[s, 1], LAST]] > SESSION_GAP:
+            marks[k, s] = 1
+            marked[band, s] += 1
+    for d in range(len(plan.days)):
+        rival, mark = day_event[d, state.day[k]], len(plan.sessions) + d
+        if member[code, plan.days[d]] and rival < k:
+            day_event[d, state.day[k]] = k
+            marks[k, mark] = 1
+            marked[band, mark] += 1
+            if rival:
+                marks[rival, mark] = 0
+                marked[_band(windows, now - time[rival]), mark] -= 1
+    if not np.isnan(value):
+        _admit_value(plan, state, n, k, code, band, np.int64(np.rint(value * VALUE_SCALE)))
+    for j in range(tracks.shape[1]):
+        t = tracks[code, j]
+        track[t, FIRST] = min(track[t, FIRST], k)
+        track[t, LAST] = max(track[t, LAST], k)
+    for p in range(len(plan.pressures)):
+        state.pressed[p, 0] += np.uint32(member[code, plan.pressures[p, 0]] & (k >= state.pressed[p, 1]))
+    _weigh(plan, state, at)
+    for d in range(len(decays)):
+        state.decayed[d] += plan.decaying[code, d] * state.weight[decays[d]]
 
 
-@njit(cache=True, nogil=True)
-def _admit(
-    fresh, now, windows, first_day_row, known_at, occurred_at, whole, bot, code, place, day,
-    group_start, group_ids, groups, decay_rate, counts, totals, touch, decayed, day_event, opens, top,
-):  # fmt: skip
-    """Counts the events from `fresh` on that are visible `now`; returns the first that is not."""
-    i = fresh
-    while i < len(known_at) and is_visible(known_at[i], now):
-        at, band = occurred_at[i], _band(windows, now - occurred_at[i])
-        start, stop = (0, 0) if bot[i] else (group_start[code[i]], group_start[code[i] + 1])
-        for k in range(start, stop):
-            group = group_ids[k]
-            kept, last = groups[group], touch[group, LAST]
-            counts[band, group] += 1
-            if kept[SESSION_ROW] >= 0 and (last < 0 or at - occurred_at[last] > SESSION_GAP):
-                opens[kept[SESSION_ROW] - len(groups), i] = True
-                counts[band, kept[SESSION_ROW]] += 1
-            if kept[DAY_ROW] >= 0:
-                rival = day_event[kept[DAY_ROW] - first_day_row, day[i]]
-                if rival < 0 or occurred_at[rival] <= at:
-                    day_event[kept[DAY_ROW] - first_day_row, day[i]] = i
-                    counts[band, kept[DAY_ROW]] += 1
-                    if rival >= 0:
-                        counts[_band(windows, now - occurred_at[rival]), kept[DAY_ROW]] -= 1
-            if whole[i] != NO_VALUE and kept[TOTAL_ROW] >= 0:
-                counts[band, kept[VALUED_ROW]] += 1
-                totals[band, kept[TOTAL_ROW], HIGH] += whole[i] >> LOW_BITS
-                totals[band, kept[TOTAL_ROW], LOW] += whole[i] & LOW_MASK
-            if whole[i] != NO_VALUE and kept[TOP_ROW] >= 0:
-                _raise(top[kept[TOP_ROW]], len(known_at) - place[i], len(known_at), whole[i])
-            for d in range(kept[DECAY_FROM], kept[DECAY_TO]):
-                decayed[d] = _one_more(decayed[d], (at - occurred_at[last]) * decay_rate[d] if last >= 0 else 0.0)
-            touch[group, FIRST] = i if last < 0 or at < occurred_at[touch[group, FIRST]] else touch[group, FIRST]
-            touch[group, LAST] = i if last < 0 or at >= occurred_at[last] else last
-        i += 1
-    return i
+@njit(**STEP)
+def _admit_value(plan, state, n, k, code, band, whole):
+    """Counts the value of the event at place `k`."""
+    first, totals = len(plan.sessions) + len(plan.days), state.totals
+    marked = state.fresh[:, plan.member.shape[1] :]
+    state.whole[k] = whole
+    for v in range(len(plan.values)):
+        if plan.member[code, plan.values[v]]:
+            state.marks[k, first + v] = 1
+            marked[band, first + v] += 1
+            for w in range(band, len(plan.windows)):
+                totals[v, w, HIGH] += whole >> LOW_BITS
+                totals[v, w, LOW] += whole & LOW_MASK
+    for t in range(len(plan.tops)):
+        if plan.member[code, plan.tops[t]]:
+            _raise(state.top[t], n + 1 - k, n, whole)
 
 
-@njit(cache=True, nogil=True)
+@njit(**STEP)
+def _weigh(plan, state, at):
+    """Fills `weight` with what an event at the instant `at` counts as of each anchor; anchors that are left far
+    behind follow."""
+    for a in range(len(plan.rates)):
+        gap = (at - state.anchor[a]) * plan.rates[a]
+        if gap > FAR:
+            for d in range(len(plan.decays)):
+                state.decayed[d] *= np.exp2(-gap) if plan.decays[d] == a else 1.0
+            state.anchor[a], gap = at, 0.0
+        state.weight[a] = np.exp2(gap)
+
+
+@njit(**STEP)
 def _band(windows, age):
     """The band of an event: the shortest window that reaches back to it."""
     band = 0
-    while windows[band] < age:
-        band += 1
+    for w in range(len(windows)):
+        band += windows[w] < age
     return band
 
 
-@njit(cache=True, nogil=True)
-def _one_more(decayed, gap):
-    """A decayed count with an event that is `gap` half-lives younger than those before (older: less than 0)."""
-    return decayed * np.exp2(-gap) + 1.0 if gap >= 0 else decayed + np.exp2(gap)
+@njit(**STEP)
+def _settle(counts, fresh):
+    """Counts what is fresh in all windows that reach back to it."""
+    for w in range(len(counts)):
+        for row in range(counts.shape[1]):
+            counts[w, row] += fresh[w, row]
+        if w + 1 < len(counts):
+            for row in range(counts.shape[1]):
+                fresh[w + 1, row] += fresh[w, row]
+    fresh[:] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**STEP)
 def _raise(top, node, nodes, whole):
     """Puts a value into a tree of maxima."""
     while node <= nodes:
@@ -338,80 +393,70 @@ def _raise(top, node, nodes, whole):
         node += node & -node
 
 
-@njit(cache=True, nogil=True)
-def _press(fresh, seen, pressures, member, code, bot, occurred_at, order, place, touch, pressed):
-    """Counts contacts since the last answer; events `fresh:seen` have become visible just now.
+@njit(**STEP)
+def _press(plan, state):
+    """Takes contacts back that the last answer was an answer to.
 
     The last answer only moves forward, so that each event is taken back once at most.
     """
+    pressures, member, pressed = plan.pressures, plan.member, state.pressed
+    time, present, track = state.time, state.present, state.track
     for p in range(len(pressures)):
-        contacts, answer = pressures[p, 0], touch[pressures[p, 1], LAST]
-        for i in range(fresh, seen):
-            pressed[p, 0] += member[code[i], contacts] and not bot[i] and place[i] >= pressed[p, 1]
-        while answer >= 0 and pressed[p, 1] < len(bot) and occurred_at[order[pressed[p, 1]]] <= occurred_at[answer]:
-            i = order[pressed[p, 1]]
-            pressed[p, 0] -= i < seen and member[code[i], contacts] and not bot[i]
-            pressed[p, 1] += 1
+        contacts, answer = pressures[p, 0], track[pressures[p, 1], LAST]
+        ignored, after = pressed[p, 0], pressed[p, 1]
+        while time[after] <= time[answer]:
+            ignored -= np.uint32(member[present[after], contacts])
+            after += np.uint32(1)
+        pressed[p, 0], pressed[p, 1] = ignored, after
 
 
-@njit(cache=True, nogil=True)
-def _sum_bands(counts, types, within):
-    """Fills `within`; distinct types stand in the last row, and the types' own in the first `types`."""
-    windows, rows = counts.shape
-    for row in range(rows):
-        within[0, row] = counts[0, row]
-    for w in range(1, windows):
-        for row in range(rows):
-            within[w, row] = within[w - 1, row] + counts[w, row]
-    for w in range(windows if types else 0):
-        distinct = 0
-        for row in range(types):
-            distinct += within[w, row] > 0
-        within[w, rows - 1] = distinct
-
-
-@njit(cache=True, nogil=True)
+@njit(**STEP)
 def _total(totals, row, window):
-    """A sum of high and low bits over all bands of a window, as one float64."""
-    high, low = 0, 0
-    for w in range(window + 1):
-        high += totals[w, row, HIGH]
-        low += totals[w, row, LOW]
-    return float(high) * 2.0**LOW_BITS + float(low)
+    """A sum of high and low bits, as one float64."""
+    return float(totals[row, window, HIGH]) * 2.0**LOW_BITS + float(totals[row, window, LOW])
 
 
-@njit(cache=True, nogil=True)
-def _read(ops, now, first_seen, expired, decay_rate, occurred_at, within, totals, touch, decayed, pressed, top, row):
-    """Fills `row`, float32[N], with the columns' values at the moment `now`; missing is NaN."""
-    for column in range(len(ops)):
-        op, a, b, c = ops[column]
+@njit(**STEP)
+def _read(plan, state, now, n, born, numbers, r):
+    """Fills row `r` of the columns that are no counts, as of the moment `now`; missing is NaN."""
+    ops, rates, expired, time, counts = plan.ops, plan.rates, state.expired, state.time, state.counts
+    totals, track, decayed, weight = state.totals, state.track, state.decayed, state.weight
+    for a in range(len(rates)):
+        weight[a] = np.exp2((state.anchor[a] - now) * rates[a])
+    for k in range(len(ops)):
+        op, a, b, c = ops[k, 1], ops[k, 2], ops[k, 3], ops[k, 4]
         number = np.nan
-        if op == COUNT:
-            number = float(within[b, a])
-        elif op == RECENCY and touch[a, LAST] >= 0:
-            number = (now - occurred_at[touch[a, LAST]]) / US_PER_DAY
+        if op == RECENCY:
+            if track[a, LAST]:
+                number = (now - time[track[a, LAST]]) / US_PER_DAY
+        elif op == DECAYED:
+            number = decayed[a] * weight[b]
+        elif op == TREND:
+            if counts[c, a] > 0:
+                number = counts[b, a] / counts[c, a]
+        elif op == DISTINCT:
+            distinct = 0
+            for t in range(plan.types):
+                distinct += counts[a, t] > 0
+            number = float(distinct)
         elif op == SUM:
             number = _total(totals, a, b) / VALUE_SCALE
-        elif op == MEAN and within[b, c] > 0:
-            number = _total(totals, a, b) / within[b, c] / VALUE_SCALE
+        elif op == MEAN:
+            if counts[b, c] > 0:
+                number = _total(totals, a, b) / counts[b, c] / VALUE_SCALE
         elif op == MAX:
-            number = _largest(top[a], len(occurred_at) - expired[b])
-        elif op == DECAYED:
-            last = touch[b, LAST]
-            number = decayed[a] * np.exp2((occurred_at[last] - now) * decay_rate[a]) if last >= 0 else 0.0
-        elif op == TREND and within[c, a] > 0:
-            number = within[b, a] / within[c, a]
-        elif op == CADENCE and within[b, a] > 1:
-            span = occurred_at[touch[a, LAST]] - occurred_at[touch[a, FIRST]]
-            number = span / (within[b, a] - 1) / US_PER_DAY
+            number = _largest(state.top[a], n + 1 - np.int64(expired[b]))
+        elif op == CADENCE:
+            if counts[b, a] > 1:
+                number = (time[track[c, LAST]] - time[track[c, FIRST]]) / (counts[b, a] - 1) / US_PER_DAY
         elif op == IGNORED:
-            number = float(pressed[a, 0])
-        elif op == AGE and first_seen < EVER:
-            number = (now - first_seen) / US_PER_DAY
-        row[column] = number
+            number = float(state.pressed[a, 0])
+        elif op == AGE and born < EVER:
+            number = (now - born) / US_PER_DAY
+        numbers[ops[k, 0], r] = number
 
 
-@njit(cache=True, nogil=True)
+@njit(**STEP)
 def _largest(top, node):
     """The largest value among the last `node` events by occurred_at; NaN when none has one."""
     best = NO_VALUE

@@ -175,25 +175,25 @@ def caught_by_the_loops() -> bool:
 
 
 def test_a_planted_leaking_column_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, ("number = float(pressed[a, 0])", "number = float(len(occurred_at))"))
+    plant(monkeypatch, ("number = float(state.pressed[a, 0])", "number = float(n)"))
     assert caught_by_the_future_test()
 
 
 def test_a_planted_inclusive_edge_at_the_moment_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, ("and is_visible(known_at[i], now)", "and known_at[i] <= now"))
+    plant(monkeypatch, ("and is_visible(known_at[begin + seen], now)", "and known_at[begin + seen] <= now"))
     assert caught_by_the_future_test()
 
 
 def test_a_planted_look_at_events_not_yet_received_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, ("and is_visible(known_at[i], now)", "and occurred_at[i] < now"))
+    plant(monkeypatch, ("and is_visible(known_at[begin + seen], now)", "and events[2][begin + seen] < now"))
     assert caught_by_the_future_test()
 
 
 def test_a_planted_shift_of_the_window_edge_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     plant(
         monkeypatch,
-        ("occurred_at[order[expired[w]]] < now - windows[w]", "occurred_at[order[expired[w]]] <= now - windows[w]"),
-        ("while windows[band] < age", "while windows[band] <= age"),
+        ("while time[k] < edge", "while time[k] <= edge"),
+        ("band += windows[w] < age", "band += windows[w] <= age"),
     )
     assert caught_by_the_loops()
 
