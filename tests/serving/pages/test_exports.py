@@ -104,7 +104,7 @@ def test_a_lead_in_excel(visits: Visits, own_store: Store, live: Live) -> None:
 
 
 def test_a_stage_names_its_threshold_only_where_it_was_given_by_it(
-    visits: Visits, own_store: Store, live: Live, services: Services
+    visits: Visits, own_store: Store, live: Live, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from serving.schemas import ThresholdUsed
 
@@ -112,12 +112,11 @@ def test_a_stage_names_its_threshold_only_where_it_was_given_by_it(
     own_store.decisions.make("L1", "conversion", Decision("SQL", "talked", "account editor", NOW, None))
     used = ThresholdUsed("SQL", 0.31, "precision", 0.5, 0.95)
     other = ThresholdUsed("unqualified", 0.01, "capacity", 40.0, None)
-    services.champion.current().thresholds = [used, other]
+    monkeypatch.setattr(services.champion.current(), "thresholds", [used, other])
     [row] = table(visits("viewer").get("/leads.csv").text, ",")
     assert (row["Stage"], row["Set by hand"], row["Stage begins"]) == ("SQL", "yes", "")
     put(own_store, live, "L2")
     rows = {each["Lead"]: each["Stage begins"] for each in table(visits("viewer").get("/leads.csv").text, ",")}
-    services.champion.current().thresholds = []
     assert rows == {"L1": "", "L2": "unqualified from 1.0%: at most 40 a week"}
 
 
