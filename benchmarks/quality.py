@@ -83,7 +83,9 @@ def run(arguments: Sequence[str]) -> list[Row]:
     with screen.status("preparing the data sets"):
         folders = {name: prepared(name, ROOT / "data") for name in options.sets}
     tasks = list(_tasks(folders, _contenders(options.budget_flaml, options.budget_autogluon)))
-    wanted = [each for each in tasks if each.contender.name in options.contenders and each.number in options.splits]
+    wanted = [
+        each for each in tasks if each.contender.name in options.contenders and each.number in _splits(each, options)
+    ]
     _run_all([each for each in wanted if not each.done], screen)
     found: dict[str, dict[str, dict[int, Cell]]] = {name: {} for name in folders}
     for task in sorted(filter(lambda each: each.done, tasks), key=lambda each: each.number):
@@ -92,6 +94,10 @@ def run(arguments: Sequence[str]) -> list[Row]:
     for line in aims(found):
         screen.print(line, highlight=False)
     return table(found, len(ORIGINS))
+
+
+def _splits(task: Task, options: argparse.Namespace) -> list[int]:
+    return list(options.splits_searched if task.contender.budget else options.splits)
 
 
 def _run_all(tasks: Sequence[Task], screen: Console) -> None:
@@ -158,6 +164,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS), metavar="SET")
     parser.add_argument("--contenders", nargs="+", choices=names, default=names, metavar="CONTENDER")
     parser.add_argument("--splits", nargs="+", type=int, default=list(range(len(ORIGINS))), metavar="NUMBER")
-    parser.add_argument("--budget-flaml", type=float, default=120.0, metavar="CPU_SECONDS")
-    parser.add_argument("--budget-autogluon", type=float, default=300.0, metavar="CPU_SECONDS")
+    # Contenders that search as long as they may are judged on the middle split unless more is asked for.
+    parser.add_argument("--splits-searched", nargs="+", type=int, default=[len(ORIGINS) // 2], metavar="NUMBER")
+    parser.add_argument("--budget-flaml", type=float, default=60.0, metavar="CPU_SECONDS")
+    parser.add_argument("--budget-autogluon", type=float, default=120.0, metavar="CPU_SECONDS")
     return parser.parse_args(list(arguments))

@@ -60,6 +60,8 @@ def run(arguments: list[str]) -> list[Row]:
     """Measures all contenders, one after the other."""
     options = _options(arguments)
     artifact = Path(options.artifact)
+    if not artifact.is_dir():
+        raise SystemExit(f"{artifact} holds no model: run `make demo` first, or name one with --artifact")
     rows = [_measured(each, options.seconds) for each in _contenders(artifact, options.peers == "yes")]
     echo = next(each for each in rows if each["contender"] == "echo")
     for each in rows:
