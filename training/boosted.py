@@ -13,7 +13,8 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from training.calibration import IDENTITY, Calibrator, Choice, choose_calibrator
 from training.encoding import Encoder, table_of
@@ -179,6 +180,16 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return table_of(X), column_or_1d(y)
         X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite="allow-nan")
         return _plain_table(X), y
+
+    def _two_classes(self, target: NDArray[Any], sample_weight: ArrayLike | None) -> tuple[NDArray[np.int64], Array]:
+        """Codes 0 and 1 of the target, whose classes are kept, and the rows' weights. Raises ValueError."""
+        check_classification_targets(target)
+        if (kind := type_of_target(target, input_name="y")) != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+        self.classes_, label = np.unique(target, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y holds 1 class, {self.classes_[0]!r}; two are needed")
+        return label, _check_sample_weight(sample_weight, label, dtype=np.float64, ensure_non_negative=True)
 
     def _table(self, X: Any) -> pa.Table:
         if isinstance(X, pa.Table):

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import ArrayLike
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import check_consistent_length
 
 from training.boosted import Boosted
 from training.calibration import IDENTITY
@@ -41,13 +40,7 @@ class LeadConversionClassifier(Boosted):
         """Fits on n rows; y holds two classes, the second in sort order is conversion. Raises ValueError otherwise."""
         table, target = self._checked(X, y)
         check_consistent_length(table, target, groups, time)
-        check_classification_targets(target)
-        if (kind := type_of_target(target, input_name="y")) != "binary":
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        self.classes_, label = np.unique(target, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y holds 1 class, {self.classes_[0]!r}; two are needed")
-        weight = _check_sample_weight(sample_weight, label, dtype=np.float64, ensure_non_negative=True)
+        label, weight = self._two_classes(target, sample_weight)
         self.encoder_ = Encoder.fit(table, table.column_names)
         # Where no leaf could be split in two, the model is the base rate: one fold, one leaf.
         tiny = weight.sum() < 2 * self.min_leaf

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import check_consistent_length
 
 from training.boosted import Boosted
 from training.calibration import IDENTITY, Choice
@@ -81,12 +81,9 @@ class PriorClassifier(Boosted):
 
         Raises ValueError where y is not of two classes.
         """
-        table, label = self._checked(X, y)
-        check_consistent_length(table, label, groups, time)
-        self.classes_, code = np.unique(label, return_inverse=True)
-        if len(self.classes_) != 2:
-            raise ValueError(f"y has {len(self.classes_)} classes; both outcomes are needed")
-        weight = _check_sample_weight(sample_weight, label, dtype=np.float64, ensure_non_negative=True)
+        table, target = self._checked(X, y)
+        check_consistent_length(table, target, groups, time)
+        code, weight = self._two_classes(target, sample_weight)
         lead = np.arange(len(code)) if groups is None else np.asarray(groups)
         self.encoder_ = Encoder.fit(table, table.column_names)
         matrix, weight = self.encoder_.matrix(table), independent(weight, lead)
