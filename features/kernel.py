@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +38,7 @@ class Moments:
         return len(self.as_of)
 
 
-@dataclass(frozen=True)
-class Computed:
+class Computed(NamedTuple):
     """What the compiled kernel returns for m moments.
 
     numbers: float32[m, number columns], column by column in memory. first, last: int64[m, touch groups], event
@@ -74,7 +74,7 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
         np.empty(m, np.int64),
     )
     bad = walk(
-        plan.instructions,
+        tuple(plan.instructions),
         plan.codes(histories.types),
         (
             histories.starts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,13 +49,14 @@ class Instructions(NamedTuple):
     tracks: uint32[T + 2, k], the same for the groups of which first and last events are kept.
     sessions: uint32[S, 2], group and track of each. days, values, tops: uint32, groups.
         Counts have a row per group, then per session group, active-day group and valued group, then one for nothing.
-    rates: float64[R], half-lives per µs. decays: uint32[D], the rate of each. decaying: float64[T + 2, D], 1 where
-        events of a code belong to a decay's group, else 0.
+    rates: float64[R], half-lives per µs. decaying: uint32[T + 2, k], the same for decays.
+        decays: uint32[D + k], the rate of each, and of what is left over.
     pressures: uint32[P, 2], group of contacts, track of answers.
     touches: uint32[H], track of each FirstTouch and LastTouch, in column order.
     counted: uint32[C, 3], column, row and window of columns that are counts.
     ops: uint32[N - C, 5], one instruction per other column: the column, what to read, and up to three operands.
     types: how many groups, the first ones, are event types to be told apart; 0 when no definition asks.
+    nothing: the last row of the counts, which nobody reads. tracked: K, how many tracks there are.
     """
 
     windows: NDArray[np.int64]
@@ -67,7 +69,7 @@ class Instructions(NamedTuple):
     tops: NDArray[np.uint32]
     rates: NDArray[np.float64]
     decays: NDArray[np.uint32]
-    decaying: NDArray[np.float64]
+    decaying: NDArray[np.uint32]
     pressures: NDArray[np.uint32]
     touches: NDArray[np.uint32]
     counted: NDArray[np.uint32]
@@ -93,7 +95,7 @@ class Plan:
     def codes(self, types: Sequence[str]) -> NDArray[np.int32]:
         """int32[len(types)]: the code of each of a log's event types in this plan's vocabulary."""
         known = self._known
-        return np.array([known.get(name, len(known)) for name in types], dtype=np.int32)
+        return np.fromiter(map(known.get, types, repeat(len(known))), np.int32, len(types))
 
     @cached_property
     def _known(self) -> dict[str, int]:
@@ -249,6 +251,7 @@ class _Compiler:
         others = [(column, each) for column, each in enumerate(numbers) if self.count(each) is None]
         ops = [[column, *self.operation(each), 0, 0, 0][:5] for column, each in others]
         decays = [(group, self.rates.index(rate)) for group, rate in self.decays]
+        decaying = _listed(member[:, [group for group, _ in decays]], len(decays))
         return Instructions(
             windows=np.array(self.windows, dtype=np.int64),
             member=member,
@@ -259,8 +262,8 @@ class _Compiler:
             values=_uint32(self.kept["value"]),
             tops=_uint32(self.kept["top"]),
             rates=np.array(self.rates, dtype=np.float64),
-            decays=_uint32([rate for _, rate in decays]),
-            decaying=np.ascontiguousarray(member[:, [group for group, _ in decays]], dtype=np.float64),
+            decays=_uint32([rate for _, rate in decays] + [0] * decaying.shape[1]),
+            decaying=decaying,
             pressures=_uint32(self.pressures, 2),
             touches=_uint32(touches),
             counted=_uint32(counts, 3),

@@ -12,12 +12,13 @@ fresh: int32[W, rows], what has become visible since the moment before, by band:
     to it. An event enters one band, and all its windows at once with the others of its moment.
 totals: int64[V, W, 2], sums of values in each window in whole ten-thousandths, split into high and low bits: exact
     for billions of the largest values, and so independent of order and of what has come and gone.
-track: uint32[K, 2], first and last visible place of a group; n + 1 and 0 for none.
-decayed: float64[D], decayed counts as of the anchor of their rate. anchor: int64[R], an instant that follows the
-    events at some distance, so that nothing overflows.
+track: uint32[2, K], first and last visible place of a group; n + 1 and 0 for none.
+decayed: float64[2, D + k], decayed counts as of the anchor of their rate, events taking turns between two halves:
+    otherwise each sum waits for the one before. anchor: int64[R], an instant that follows the events at some distance,
+    so that nothing overflows.
 pressed: uint32[P, 2], contacts since the last answer, and the first place that is later than it.
 day_event: uint32[days, n], the latest visible event of a calendar day: it makes the day active.
-marks: int32[n + 2, S + D + V], whether a visible event opens a session, makes a day active, has a value.
+marks: int32[S + D + V, n + 2], whether a visible event opens a session, makes a day active, has a value.
 top: int64[tops, n + 1], Fenwick trees (Fenwick 1994) of maxima, from the last place back.
 """
 
@@ -42,6 +43,7 @@ from features.plan import (
     RECENCY,
     SUM,
     TREND,
+    Instructions,
 )
 
 NEVER = -EVER
@@ -90,10 +92,12 @@ class State(NamedTuple):
 def walk(plan, code_of, events, profiles, moments, out):
     """Fills `out` lead by lead; returns -1, or the first moment that is out of order or of a lead that is not there.
 
-    plan: Instructions. code_of: int32, vocabulary code of each of the log's event types.
+    plan: Instructions as a plain tuple, which crosses into compiled code faster. code_of: int32, vocabulary code of
+        each of the log's event types.
     events: (starts, known_at, occurred_at, event_type, value, bot). profiles: (starts, valid_from).
     moments: (lead, as_of). out: (numbers float32[N, m], first int64[m, H], last int64[m, H], version int64[m]).
     """
+    plan = Instructions(*plan)
     starts, lead, as_of = events[0], moments[0], moments[1]
     longest = 0
     for r in range(len(as_of)):
@@ -113,12 +117,12 @@ def _new_state(plan, events):
         np.empty((windows, rows), np.int32),
         np.empty((windows, rows), np.int32),
         np.empty((len(plan.values), windows, 2), np.int64),
-        np.empty((plan.tracked + plan.tracks.shape[1], 2), np.uint32),
-        np.empty(len(plan.decays), np.float64),
+        np.empty((2, plan.tracked + plan.tracks.shape[1]), np.uint32),
+        np.empty((2, len(plan.decays)), np.float64),
         np.empty(len(plan.rates), np.int64),
         np.empty((len(plan.pressures), 2), np.uint32),
         np.empty((len(plan.days), events), np.uint32),
-        np.empty((events + 2, marks), np.int32),
+        np.empty((marks, events + 2), np.int32),
         np.empty((len(plan.tops), events + 1), np.int64),
         np.empty(events, np.uint32),
         np.empty(events + 2, np.int64),
@@ -166,7 +170,8 @@ def _walk_lead(plan, state, code_of, events, begin, end, as_of, start, stop, cre
             _expire(plan, state, now)
         while seen < n and is_visible(known_at[begin + seen], now):
             i = begin + seen
-            _admit(plan, state, now, n, place[seen], bots if bot[i] else np.uint32(code_of[kind[i]]), value[i])
+            code = bots if bot[i] else np.uint32(code_of[kind[i]])
+            _admit(plan, state, now, n, place[seen], code, value[i], np.uint32(seen))
             earliest = min(earliest, place[seen])
             seen += 1
         if seen > fresh:
@@ -177,9 +182,9 @@ def _walk_lead(plan, state, code_of, events, begin, end, as_of, start, stop, cre
             numbers[counted[c, 0], r] = counts[counted[c, 2], counted[c, 1]]
         _read(plan, state, now, n, born, numbers, r)
         for k in range(len(touches)):
-            none = track[touches[k], LAST] == 0
-            first[r, k] = -1 if none else begin + order[track[touches[k], FIRST]]
-            last[r, k] = -1 if none else begin + order[track[touches[k], LAST]]
+            none = track[LAST, touches[k]] == 0
+            first[r, k] = -1 if none else begin + order[track[FIRST, touches[k]]]
+            last[r, k] = -1 if none else begin + order[track[LAST, touches[k]]]
 
 
 @njit(**STEP)
@@ -188,14 +193,14 @@ def _clear(state, nobody, n):
     state.counts[:] = 0
     state.fresh[:] = 0
     state.totals[:] = 0
-    state.track[:, FIRST] = n + 1
-    state.track[:, LAST] = 0
+    state.track[FIRST, :] = n + 1
+    state.track[LAST, :] = 0
     state.decayed[:] = 0
     state.anchor[:] = NEVER
     state.pressed[:, 0] = 0
     state.pressed[:, 1] = 1
     state.day_event[:, :n] = 0
-    state.marks[: n + 2] = 0
+    state.marks[:, : n + 2] = 0
     state.top[:, : n + 1] = NO_VALUE
     state.present[: n + 2] = nobody
     state.expired[:] = 1
@@ -265,7 +270,7 @@ def _expire(plan, state, now):
     counts, totals, marks, time = state.counts, state.totals, state.marks, state.time
     marked = counts[:, plan.member.shape[1] :]
     present, whole, expired = state.present, state.whole, state.expired
-    width, n_marks = rows.shape[1], marks.shape[1]
+    width, n_marks = rows.shape[1], marks.shape[0]
     for w in range(len(windows) - 1):
         edge, k = now - windows[w], expired[w]
         while time[k] < edge:
@@ -273,9 +278,9 @@ def _expire(plan, state, now):
             for j in range(width):
                 counts[w, rows[c, j]] -= 1
             for j in range(n_marks):
-                marked[w, j] -= marks[k, j]
+                marked[w, j] -= marks[j, k]
             for v in range(values):
-                if marks[k, n_marks - values + v]:
+                if marks[n_marks - values + v, k]:
                     totals[v, w, HIGH] -= whole[k] >> LOW_BITS
                     totals[v, w, LOW] -= whole[k] & LOW_MASK
             k += np.uint32(1)
@@ -298,9 +303,9 @@ def _skip(plan, state, now, n):
 
 
 @njit(**STEP)
-def _admit(plan, state, now, n, k, code, value):
+def _admit(plan, state, now, n, k, code, value, seen):
     """Counts the event at place `k`, which has become visible by `now`."""
-    windows, member, rows, tracks, decays = plan.windows, plan.member, plan.rows, plan.tracks, plan.decays
+    windows, member, rows, tracks = plan.windows, plan.member, plan.rows, plan.tracks
     fresh, marks, track, time, day_event = state.fresh, state.marks, state.track, state.time, state.day_event
     marked, at = fresh[:, member.shape[1] :], time[k]
     band = _band(windows, now - at)
@@ -308,29 +313,35 @@ def _admit(plan, state, now, n, k, code, value):
     for j in range(rows.shape[1]):
         fresh[band, rows[code, j]] += 1
     for s in range(len(plan.sessions)):
-        if member[code, plan.sessions[s, 0]] and at - time[track[plan.sessions[s, 1], LAST]] > SESSION_GAP:
-            marks[k, s] = 1
+        if member[code, plan.sessions[s, 0]] and at - time[track[LAST, plan.sessions[s, 1]]] > SESSION_GAP:
+            marks[s, k] = 1
             marked[band, s] += 1
     for d in range(len(plan.days)):
         rival, mark = day_event[d, state.day[k]], len(plan.sessions) + d
         if member[code, plan.days[d]] and rival < k:
             day_event[d, state.day[k]] = k
-            marks[k, mark] = 1
-            marked[band, mark] += 1
+            marks[mark, k] = 1
             if rival:
-                marks[rival, mark] = 0
-                marked[_band(windows, now - time[rival]), mark] -= 1
+                marks[mark, rival] = 0
+                before = _band(windows, now - time[rival])
+                if before != band:
+                    marked[before, mark] -= 1
+                    marked[band, mark] += 1
+            else:
+                marked[band, mark] += 1
     if not np.isnan(value):
         _admit_value(plan, state, n, k, code, band, np.int64(np.rint(value * VALUE_SCALE)))
     for j in range(tracks.shape[1]):
         t = tracks[code, j]
-        track[t, FIRST] = min(track[t, FIRST], k)
-        track[t, LAST] = max(track[t, LAST], k)
+        track[FIRST, t] = min(track[FIRST, t], k)
+        track[LAST, t] = max(track[LAST, t], k)
     for p in range(len(plan.pressures)):
         state.pressed[p, 0] += np.uint32(member[code, plan.pressures[p, 0]] & (k >= state.pressed[p, 1]))
     _weigh(plan, state, at)
-    for d in range(len(decays)):
-        state.decayed[d] += plan.decaying[code, d] * state.weight[decays[d]]
+    half = seen & np.uint32(1)
+    for j in range(plan.decaying.shape[1]):
+        d = plan.decaying[code, j]
+        state.decayed[half, d] += state.weight[plan.decays[d]]
 
 
 @njit(**STEP)
@@ -341,7 +352,7 @@ def _admit_value(plan, state, n, k, code, band, whole):
     state.whole[k] = whole
     for v in range(len(plan.values)):
         if plan.member[code, plan.values[v]]:
-            state.marks[k, first + v] = 1
+            state.marks[first + v, k] = 1
             marked[band, first + v] += 1
             for w in range(band, len(plan.windows)):
                 totals[v, w, HIGH] += whole >> LOW_BITS
@@ -359,7 +370,8 @@ def _weigh(plan, state, at):
         gap = (at - state.anchor[a]) * plan.rates[a]
         if gap > FAR:
             for d in range(len(plan.decays)):
-                state.decayed[d] *= np.exp2(-gap) if plan.decays[d] == a else 1.0
+                for half in range(2):
+                    state.decayed[half, d] *= np.exp2(-gap) if plan.decays[d] == a else 1.0
             state.anchor[a], gap = at, 0.0
         state.weight[a] = np.exp2(gap)
 
@@ -402,7 +414,7 @@ def _press(plan, state):
     pressures, member, pressed = plan.pressures, plan.member, state.pressed
     time, present, track = state.time, state.present, state.track
     for p in range(len(pressures)):
-        contacts, answer = pressures[p, 0], track[pressures[p, 1], LAST]
+        contacts, answer = pressures[p, 0], track[LAST, pressures[p, 1]]
         ignored, after = pressed[p, 0], pressed[p, 1]
         while time[after] <= time[answer]:
             ignored -= np.uint32(member[present[after], contacts])
@@ -427,10 +439,10 @@ def _read(plan, state, now, n, born, numbers, r):
         op, a, b, c = ops[k, 1], ops[k, 2], ops[k, 3], ops[k, 4]
         number = np.nan
         if op == RECENCY:
-            if track[a, LAST]:
-                number = (now - time[track[a, LAST]]) / US_PER_DAY
+            if track[LAST, a]:
+                number = (now - time[track[LAST, a]]) / US_PER_DAY
         elif op == DECAYED:
-            number = decayed[a] * weight[b]
+            number = (decayed[0, a] + decayed[1, a]) * weight[b]
         elif op == TREND:
             if counts[c, a] > 0:
                 number = counts[b, a] / counts[c, a]
@@ -448,7 +460,7 @@ def _read(plan, state, now, n, born, numbers, r):
             number = _largest(state.top[a], n + 1 - np.int64(expired[b]))
         elif op == CADENCE:
             if counts[b, a] > 1:
-                number = (time[track[c, LAST]] - time[track[c, FIRST]]) / (counts[b, a] - 1) / US_PER_DAY
+                number = (time[track[LAST, c]] - time[track[FIRST, c]]) / (counts[b, a] - 1) / US_PER_DAY
         elif op == IGNORED:
             number = float(state.pressed[a, 0])
         elif op == AGE and born < EVER:

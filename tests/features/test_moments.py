@@ -76,7 +76,7 @@ def test_moments_and_labels_are_those_of_the_documentation() -> None:
     seen = {None: 0, 0: 0, 1: 0}
 
     @given(LEADS, TARGETS, POLICIES, UNTIL)
-    @settings(max_examples=250, deadline=None, phases=PHASES, derandomize=True)
+    @settings(max_examples=500, deadline=None, phases=PHASES, derandomize=True)
     def check(leads: list[Lead], target: Target, policy: MomentPolicy, until: int) -> None:
         expected = [
             [m for m in looked_at(each, target, policy, until) if not nothing_left(each, target, m.as_of, until)]
