@@ -34,6 +34,7 @@ from serving.pages.routes import page_routes
 FOLDER = Path("var/bench/pages")
 NAME, PASSWORD = "bench", "correct horse battery"
 NOW = 1_790_000_000_000_000
+STAGES = ("unqualified", "MQL", "SQL", "customer")
 TIMES = 40
 DEEP = 1_000
 LISTS = {
@@ -44,10 +45,12 @@ LISTS = {
     "by id": "order=lead_id",
     "an id": "search=L0070",
     "stage, country and channel": "stage=MQL&country=c7&channel=web",
-    "nothing fits": "stage=SQL&country=c7&channel=none",
+    "a filter that nobody fits": "stage=SQL&country=c7&channel=none",
+    "filters that many fit, but none together": "country=c7&owner=o8",
+    "the same, latest activity": "country=c7&owner=o8&order=activity",
 }
-SKIPPED = ("/language", "/static/{name}")
-"""No pages."""
+SKIPPED = ("/language", "/static/{name}", "/receipt")
+"""No pages, or none before something was done."""
 
 
 def run(arguments: Sequence[str]) -> list[Row]:
@@ -87,6 +90,8 @@ def build(path: Path, size: int) -> None:
         for statement in _statements(size):
             connection.execute(statement)
     connection.close()
+    with open_store(f"sqlite:///{part}") as store:
+        store.funnels.make("conversion", STAGES, NOW, NOW)
     part.rename(path)
 
 
@@ -113,10 +118,11 @@ def _statements(size: int) -> Iterator[str]:
         {numbers} SELECT {lead}, 'conversion', {NOW} - (n % 60) * 86400000000, 'unqualified', {stage}, 'score',
         {chance}, '1' FROM c WHERE n % 5 = 0"""
     yield f"""INSERT INTO standings (target, lead_id, stage, probability, low, high, as_of, scored_at, model_version,
-        before, fit, engagement, reason, reason_value, active_at, contacts, ignored, channel, country, owner,
-        rising, untouched, pressed) {numbers} SELECT 'conversion', {lead}, {stage}, {chance}, {chance} * 0.8,
+        before, fit, engagement, reason, reason_value, active_at, contacts, ignored, channel, magnet, came_at, country,
+        owner, rising, untouched, pressed) {numbers} SELECT 'conversion', {lead}, {stage}, {chance}, {chance} * 0.8,
         {chance} * 1.1, {NOW}, {NOW}, '1', {earlier}, {chance} * 2 - 1, 1 - {chance} * 2, 'recency_any', '2.25',
         {NOW} - {spread} * 1000000, n % 8, n % 6, CASE n % 3 WHEN 0 THEN 'web' WHEN 1 THEN 'email' ELSE 'events' END,
+        CASE n % 2 WHEN 0 THEN 'ebook' ELSE 'webinar' END, {NOW} - {week},
         'c' || ({spread} % 12), 'o' || ({spread} % 40),
         CASE WHEN {chance} >= 1.25 * {earlier} THEN 1 END, CASE WHEN n % 8 = 0 THEN 1 END,
         CASE WHEN n % 6 >= 5 THEN 1 END FROM c"""
@@ -198,6 +204,7 @@ def _addresses() -> Iterator[tuple[str, list[str]]]:
         if each.path in ("/", "/sign-in") or re.search(r"\.\w+$", each.path):
             continue
         yield each.path, [re.sub(r"{[^}]*}", f"L{n * 50:07d}", each.path) for n in range(TIMES)]
+    yield "/thresholds: a wish", [f"/thresholds?stage=SQL&by=share&value={20 + n}" for n in range(TIMES)]
     for name, query in LISTS.items():
         yield f"/leads: {name}", [f"/leads?{query}"] * TIMES
 

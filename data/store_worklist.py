@@ -6,33 +6,17 @@ A lead that objects is never listed.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    bindparam,
-    func,
-    literal,
-    select,
-    text,
-    true,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, and_, bindparam, func, select, text, update
 
-from data.contract import UsageError
 from data.store_database import Database, chunks
+from data.store_lookup import LABELS, LOOKED, Wanted, Way, cursor_after, find_way, keys_of, page_query
 from data.store_schema import attributes, leads, scores, standings
 from data.store_scores import WEEK_AGO
 
-Order = Literal["chance", "activity", "lead_id"]
 RISEN = 1.25
 """A lead rises when its probability is at least so many times that of a week ago."""
 PRESSED = 5
@@ -41,9 +25,6 @@ MOST = 200
 STRIDE = 1_000
 """Leads that are read at once when all of a list are wanted."""
 CHOICES = 50
-LABELS = ("country", "owner")
-"""Attributes of the profile by which lists are filtered."""
-ORDERED_BY: Mapping[Order, str | None] = {"chance": "probability", "activity": "active_at", "lead_id": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +45,6 @@ class Outlook:
     contacts: int
     ignored: int
     channel: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which leads to list; what is None or False does not matter. All must hold.
-
-    search: how the id begins; then the list is by id. order: the likeliest first, the latest activity first, or by id.
-    """
-
-    target: str
-    stage: str | None = None
-    channel: str | None = None
-    country: str | None = None
-    owner: str | None = None
-    rising: bool = False
-    untouched: bool = False
-    pressed: bool = False
-    search: str | None = None
-    order: Order = "chance"
-
-    @property
-    def ordered_by(self) -> str | None:
-        """The column before the id, None for the id alone."""
-        return None if self.search else ORDERED_BY[self.order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +76,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Leads, and the cursor of the next page; None when this is the last."""
+    """Leads, and the cursor of the next page; None when this is the last.
+
+    looked: how many leads a page has looked at that did not become full, and goes on with the next; else None.
+    """
 
     entries: list[Entry]
     next: str | None
+    looked: int | None = None
 
 
 class Worklist:
@@ -168,7 +129,8 @@ class Worklist:
 
     def has_more_than(self, wanted: Wanted, most: int) -> bool:
         """Whether a list has more leads than so many."""
-        found = _query(wanted, None).order_by(None).with_only_columns(literal(1)).limit(most + 1).subquery()
+        all_of_it = page_query(wanted, None, Way(next(iter(wanted.filters), None), None), ("lead_id",))
+        found = all_of_it.order_by(None).limit(most + 1).subquery()
         with self._database.read() as connection:
             return int(connection.scalar(select(func.count()).select_from(found)) or 0) > most
 
@@ -189,9 +151,12 @@ class Worklist:
 
     def _page(self, wanted: Wanted, cursor: str | None, limit: int) -> Sheet:
         with self._database.read() as connection:
-            rows = connection.execute(_query(wanted, cursor).limit(limit + 1)).all()
-        last = rows[limit - 1] if len(rows) > limit else None
-        return Sheet([Entry(*row) for row in rows[:limit]], None if last is None else _cursor(wanted, last))
+            way = find_way(connection, wanted, cursor)
+            rows = connection.execute(page_query(wanted, cursor, way, Entry.__slots__).limit(limit + 1)).all()
+        entries = [Entry(*row) for row in rows[:limit]]
+        if len(rows) > limit:
+            return Sheet(entries, cursor_after(wanted, keys_of(wanted, rows[limit - 1])))
+        return Sheet(entries, None) if way.end is None else Sheet(entries, cursor_after(wanted, way.end), LOOKED)
 
 
 def _before(connection: Connection, target: str, as_of: int, names: Sequence[str]) -> dict[str, float]:
@@ -238,32 +203,6 @@ def _row(
     return values
 
 
-def _query(wanted: Wanted, cursor: str | None) -> Select[Any]:
-    """The leads after a cursor, in order."""
-    lead_id, column = standings.c.lead_id, wanted.ordered_by
-    keys: list[ColumnElement[Any]] = [lead_id] if column is None else [standings.c[column], lead_id]
-    query = select(*(standings.c[each] for each in Entry.__slots__)).join(leads, leads.c.lead_id == lead_id)
-    query = query.where(standings.c.target == wanted.target, ~leads.c.objection, *_conditions(wanted))
-    if column is not None:
-        query = query.where(standings.c[column].is_not(None))
-    if cursor is not None:
-        place, after = tuple_(*keys), tuple_(*_read(cursor, column))
-        query = query.where(place > after if column is None else place < after)
-    return query.order_by(*(each.asc() if column is None else each.desc() for each in keys))
-
-
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
-    given = {name: getattr(wanted, name) for name in ("stage", "channel", *LABELS)}
-    found: list[ColumnElement[bool]] = [
-        standings.c[name] == value for name, value in given.items() if value is not None
-    ]
-    found += [standings.c[name] == true() for name in ("rising", "untouched", "pressed") if getattr(wanted, name)]
-    if wanted.search:
-        found.append(standings.c.lead_id >= wanted.search)
-        found.append(standings.c.lead_id < wanted.search + "\U0010ffff")
-    return found
-
-
 def _distinct(connection: Connection, target: str, column: str) -> list[str]:
     """The values of a column, each found by one step in its index."""
     least = f"SELECT min({column}) FROM standings WHERE target = :target AND {column}"
@@ -273,22 +212,3 @@ def _distinct(connection: Connection, target: str, column: str) -> list[str]:
         f"SELECT value FROM found WHERE value IS NOT NULL LIMIT {CHOICES}"
     )
     return list(connection.scalars(query, {"target": target}))
-
-
-def _cursor(wanted: Wanted, row: Any) -> str:
-    column = wanted.ordered_by
-    keys = [row.lead_id] if column is None else [getattr(row, column), row.lead_id]
-    return base64.urlsafe_b64encode(json.dumps([column, *keys]).encode()).decode()
-
-
-def _read(cursor: str, column: str | None) -> list[Any]:
-    keys: list[Any] = []
-    try:
-        made_in, *keys = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii", "replace")))
-        kinds = [str] if column is None else [int | float, str]
-        fits = made_in == column and len(keys) == len(kinds) and all(map(isinstance, keys, kinds))
-    except (ValueError, TypeError, RecursionError):
-        fits = False
-    if not fits:
-        raise UsageError("the cursor is none that a list in this order has given; begin without one")
-    return keys

@@ -50,8 +50,8 @@ SENTENCES: Mapping[type[Definition], Mapping[Language, str]] = {
     ActiveDays: {"en": "days with {events} {days}", "de": "Tage mit: {events} {days}"},
     Sessions: {"en": "visits with {events} {days}", "de": "Besuche mit: {events} {days}"},
     Decayed: {
-        "en": "recent {events} (half-life of {half_life} days)",
-        "de": "{events} in jüngster Zeit (Halbwertszeit {half_life} Tage)",
+        "en": "recent {events} (half-life of {half_life})",
+        "de": "{events} in jüngster Zeit (Halbwertszeit {half_life})",
     },
     Trend: {
         "en": "share of {events} of {long} days that fell in the last {short}",
@@ -111,9 +111,16 @@ def _parts(each: Definition, language: Language, words: Words) -> dict[str, str]
             return words.get(value, {}).get(language) or value.replace("_", " ")
         if field == "days":
             return _window(value, language)
+        if field == "half_life":
+            return _count_of_days(value, language)
         return TOUCH[value][language] if field == "of" else str(value).replace("_", " ")
 
     return {each_field.name: part(each_field.name, getattr(each, each_field.name)) for each_field in fields(each)}
+
+
+def _count_of_days(days: int, language: Language) -> str:
+    day, more = {"en": ("day", "days"), "de": ("Tag", "Tage")}[language]
+    return f"{days} {day if days == 1 else more}"
 
 
 def _window(days: int | None, language: Language) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+import pyarrow as pa
 import uvicorn
 
 from data.contract import UsageError
@@ -24,6 +25,7 @@ from serving.journal import Journal
 from serving.limits import Limits
 from serving.listener import begin_no_more, listen
 from serving.overlay import Overlay
+from serving.pages.workbook import sweep
 from serving.services import Services
 from serving.shelf import Shelf
 from serving.sources import Source
@@ -99,6 +101,9 @@ def serve(options: Options) -> None:
     """Serves until a signal comes. Raises UsageError for options that would leave the door open, and StoreAway."""
     if options.insecure_local and not is_loopback(options.host):
         raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
+    sweep()
+    # Arrow's own allocator keeps what was freed; a server asks it for little, and seldom.
+    pa.set_memory_pool(pa.system_memory_pool())
     listening = listen(options.host, options.port)
     journal, gauges, champion = Journal(), Gauges(), Champion()
     champion.on_swap = gauges.serves

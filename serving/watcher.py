@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from data.contract import DataError
@@ -95,6 +96,8 @@ class Watcher:
         self.champion.swap(live)
         self.in_place, self.refused = copy.mark, None
         self.journal.write("model_in_place", name=copy.name, version=copy.version, digest=copy.digest)
+        with suppress(DataError):  # a model without grounds scores all the same
+            live.grounds  # noqa: B018 -- read now, so that nobody waits for it on a page
 
     def _refuse(self, mark: str, why: str, retry: bool) -> None:
         said = f"version {mark[:12]} was refused: {why}"

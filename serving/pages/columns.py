@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from data.store_worklist import Entry, Wanted
+from data.store_lookup import Wanted
+from data.store_worklist import Entry
 from serving.live import Live
 from serving.pages.leads import Line, line_of
 from serving.pages.numbers import number, percent

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from data.contract import US_PER_DAY
 from data.store_database import StoreFull
-from data.store_worklist import Wanted
+from data.store_lookup import Wanted
 from serving.live import Live
 from serving.pages.columns import Row, columns_of, rows
 from serving.pages.download import Download

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Response
 
 from data.contract import NAME_LIMIT, UsageError
-from data.store_worklist import Entry, Order, Wanted
+from data.store_lookup import Order, Wanted
+from data.store_worklist import Entry
 from features.words import with_value
 from serving.live import Live
 from serving.pages.addresses import lead_address
@@ -69,6 +70,7 @@ def leads(visit: Visit) -> Response:
         choices=store.choices(live.target.name),
         views={name: _address(view) for name, view in VIEWS.items()},
         view=next((name for name, view in VIEWS.items() if view == filters), ""),
+        looked=sheet.looked,
         more=_address(filters | {"after": sheet.next}) if sheet.next else "",
         first=_address(filters) if "after" in asked else "",
         query=urlencode(filters),

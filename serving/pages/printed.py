@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain, islice
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Response
@@ -22,12 +23,13 @@ def printed(visit: Visit) -> Response:
     live, asked = visit.services.champion.current(), asked_of(visit.request.query_params.multi_items())
     filters = {name: value for name, value in asked.items() if name != "after"}
     wanted = wanted_of(filters, live)
-    sheet = visit.services.store.worklist.page(wanted, None, MOST)
+    found = chain.from_iterable(visit.services.store.worklist.walk(wanted, MOST))
+    entries = list(islice(found, MOST + 1))
     return visit.page(
         "print.html",
         here="leads",
-        lines=[line_of(each, live, visit) for each in sheet.entries],
-        more=sheet.next is not None,
+        lines=[line_of(each, live, visit) for each in entries[:MOST]],
+        more=len(entries) > MOST,
         filters=_in_words(filters, visit),
         order="lead_id" if wanted.search else wanted.order,
         days=live.target.horizon_days,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from features.words import Language
@@ -25,6 +27,7 @@ OPTIONS = {
     "nan_inf_to_errors": False,
 }
 TIMES: Mapping[Language, str] = {"en": "yyyy-mm-dd hh:mm", "de": "dd.mm.yyyy hh:mm"}
+PREFIX = "leadscore-export-"
 FIRST = 61
 """Day 61 of spreadsheets is 1 March 1900; what lies before is counted differently by each of them."""
 DAYS_TO_1970 = 25_569
@@ -36,10 +39,21 @@ def workbook(columns: Sequence[Column], chunks: Iterable[list[Row]], title: str,
 
     Raises OverflowError when there are more rows than a sheet can have, OSError when the disk is full.
     """
-    with TemporaryDirectory(prefix="leadscore-export-") as folder:
+    with TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as folder:
         path = Path(folder) / "list.xlsx"
         _write(path, folder, columns, chunks, title, language)
         return path.open("rb")
+
+
+def sweep() -> None:
+    """Removes what exports of killed processes have left; to be called before the first one of this process.
+
+    Leads stand in there: whoever is erased must not outlive it in a temporary folder.
+    """
+    for each in Path(gettempdir()).glob(f"{PREFIX}*"):
+        maker = each.name.removeprefix(PREFIX).partition("-")[0]
+        if not maker.isdecimal() or int(maker) == os.getpid() or not Path(f"/proc/{maker}").exists():
+            rmtree(each, ignore_errors=True)
 
 
 def _write(

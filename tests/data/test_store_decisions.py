@@ -9,8 +9,8 @@ from data.stages import StageThreshold
 from data.store import Store
 from data.store_decisions import REASONS, Decision
 from data.store_listing import Filters
+from data.store_lookup import Wanted
 from data.store_scores import Score
-from data.store_worklist import Wanted
 
 NOW = 1_700_000_000_000_000
 STEPS = [StageThreshold("MQL", 0.05), StageThreshold("SQL", 0.2)]

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, Select
+from sqlalchemy.dialects import sqlite
 
 from data.contract import US_PER_DAY, UsageError
 from data.stages import StageThreshold
 from data.store import Store
 from data.store_decisions import Decision
+from data.store_lookup import Wanted, find_way, page_query
 from data.store_scores import Score
-from data.store_worklist import PRESSED, RISEN, Entry, Outlook, Wanted
+from data.store_worklist import PRESSED, RISEN, Entry, Outlook
 
 NOW = 1_700_000_000_000_000
 STEPS = [StageThreshold("MQL", 0.3), StageThreshold("SQL", 0.7)]
@@ -98,7 +101,12 @@ PARTS: list[dict[str, Any]] = [
 ]
 
 
-def test_lists_are_what_a_loop_finds_in_the_order_that_was_asked_for(filled: Store) -> None:
+@pytest.mark.parametrize("looked", [4, 9, 2_000])
+def test_lists_are_what_a_loop_finds_in_the_order_that_was_asked_for(
+    filled: Store, looked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when a page looks at fewer leads than it could show."""
+    monkeypatch.setattr("data.store_lookup.LOOKED", looked)
     some = 0
     for part, order in itertools.product(PARTS, ("chance", "activity", "lead_id")):
         wanted = replace(Wanted("conversion", **part), order=order)
@@ -145,18 +153,43 @@ def test_cursors_that_are_none_are_refused(filled: Store, cursor: str) -> None:
         filled.worklist.page(Wanted("conversion"), cursor)
 
 
-def test_pages_come_out_of_an_index_in_order(filled: Store) -> None:
-    """No sorting and no walk through all leads, or a million of them would be felt."""
+def test_a_page_looks_at_so_many_leads_and_says_so(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data.store_lookup.LOOKED", 5)
+    monkeypatch.setattr("data.store_worklist.LOOKED", 5)
+    rare = Wanted("conversion", country="DE", owner="north", pressed=True)
+    sheets = [filled.worklist.page(rare)]
+    while sheets[-1].next is not None:
+        sheets.append(filled.worklist.page(rare, sheets[-1].next))
+    assert [each.looked for each in sheets] == [5] * (len(sheets) - 1) + [None]
+    assert len(sheets) > 2
+    found = {each.lead_id for sheet in sheets for each in sheet.entries}
+    assert found == {LEADS[n] for n in range(40) if fits(n, rare)}
+
+
+def test_a_full_page_has_not_looked_in_vain(filled: Store) -> None:
+    sheet = filled.worklist.page(Wanted("conversion", channel="email"), limit=5)
+    assert (len(sheet.entries), sheet.looked) == (5, None)
+
+
+@pytest.mark.parametrize("looked", [4, 2_000])
+def test_pages_come_out_of_an_index_in_order(filled: Store, looked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No walk through all leads, and no sorting but of the few for which a rare filter holds."""
     if not filled.database.is_sqlite:
         pytest.skip("the plan is asked of SQLite")
-    from sqlalchemy.dialects import sqlite
+    monkeypatch.setattr("data.store_lookup.LOOKED", looked)
+    for part in PARTS:
+        for order in ("chance", "activity", "lead_id"):
+            wanted = replace(Wanted("conversion", **part), order=order)
+            with filled.database.read() as connection:
+                way = find_way(connection, wanted, None)
+                plan = _plan(connection, page_query(wanted, None, way, ("lead_id",)).limit(51))
+            index = "lead_id" if wanted.ordered_by is None else wanted.ordered_by
+            few = way.leader is not None and index != "probability"
+            assert few or not [step for step in plan if "TEMP B-TREE" in step], (wanted, plan)
+            assert not [step for step in plan if step.startswith("SCAN")], (wanted, plan)
+            assert any("standings USING" in step for step in plan), (wanted, plan)
 
-    from data.store_worklist import _query
 
-    for part in ({}, {"stage": "SQL"}, {"country": "DE"}, {"rising": True}, {"order": "activity"}, {"search": "L"}):
-        query = _query(Wanted("conversion", **part), None).limit(51)
-        compiled = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
-        with filled.database.read() as connection:
-            plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")]
-        assert not [step for step in plan if "TEMP B-TREE" in step or step.startswith("SCAN")], (part, plan)
-        assert any("standings USING INDEX" in step for step in plan), (part, plan)
+def _plan(connection: Connection, query: Select[Any]) -> list[str]:
+    compiled = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    return [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")]

@@ -13,7 +13,7 @@ from data.eventlog import EventLog
 from data.store import Store
 from data.store_door import EventIn
 from data.store_listing import Filters
-from data.store_worklist import Wanted
+from data.store_lookup import Wanted
 from features.kernel import Moments
 from features.moments import open_moments
 from serving.predictor import Predictor

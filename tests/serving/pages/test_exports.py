@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -224,6 +226,18 @@ def test_no_temporary_file_is_left(
     monkeypatch.setattr(exports, "rows", breaks)
     assert visits("viewer").get("/leads.xlsx").status_code == 503
     assert list(folder.iterdir()) == []
+
+
+def test_what_killed_exports_left_is_swept_away(folder: Path) -> None:
+    """But not what another process is at."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for maker in (gone.pid, os.getpid(), os.getppid()):
+        (folder / f"leadscore-export-{maker}-abc").mkdir()
+        (folder / f"leadscore-export-{maker}-abc" / "sheet1.xml").write_text("L1")
+    (folder / "other").mkdir()
+    workbook.sweep()
+    assert {each.name for each in folder.iterdir()} == {f"leadscore-export-{os.getppid()}-abc", "other"}
 
 
 def test_a_full_disk_is_said(visits: Visits, own_store: Store, live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -66,6 +67,24 @@ def test_a_lead_that_objects_or_was_erased_is_nowhere(visits: Visits, own_store:
         assert "L-stays" in page
         assert "L-objects" not in page
         assert "L-erased" not in page
+
+
+def test_a_page_that_has_looked_far_enough_says_so_and_goes_on(
+    visits: Visits, own_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data.store_lookup.LOOKED", 10)
+    monkeypatch.setattr("data.store_worklist.LOOKED", 10)
+    for n in range(30):
+        put(
+            own_store, f"L{n:02}", (30 - n) / 40, country="DE" if n < 15 else "AT", owner="north" if n > 13 else "south"
+        )
+    visitor = visits("viewer")
+    first = visitor.get("/leads?country=DE&owner=north").text
+    assert "Among the next 10 leads in this order 0 fit all filters together" in first
+    assert "No lead fits" not in first
+    second = visitor.get(re.findall(r'href="([^"]+)" rel="next">Look further', first)[0].replace("&amp;", "&")).text
+    assert "<bdi>L14</bdi>" in second
+    assert 'rel="next"' not in second
 
 
 def test_every_lead_stands_on_exactly_one_page(visits: Visits, own_store: Store) -> None:
