@@ -15,6 +15,7 @@ from serving.pages.templates import visible
 from serving.pages.texts import known
 from serving.pages.visit import Visit
 from serving.schemas import ThresholdUsed
+from training.caution import caution_of
 
 Kind = Literal["text", "count", "share", "time"]
 Value = str | int | float | None
@@ -88,7 +89,15 @@ def _origin(live: Live, visit: Visit) -> list[Column]:
         Column(t("exports.threshold"), "text", 34, threshold),
         Column(t("exports.as_of"), "time", 18, lambda line: line.lead.as_of),
         Column(t("exports.model"), "text", 8, lambda line: visible(line.lead.model_version or "")),
+        *_caution(live, visit),
     ]
+
+
+def _caution(live: Live, visit: Visit) -> list[Column]:
+    """What is to be borne in mind beside each score, where there is something."""
+    said = caution_of(live.predictor.about, visit.language)
+    name = visit.t("exports.caution")
+    return [Column(name, "text", 48, lambda line: "" if line.lead.probability is None else said)] if said else []
 
 
 def _stage(visit: Visit) -> Callable[[str], str]:
