@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.eventlog import EventLog
 from features.cluster import on_cluster
-from features.plan import compile_plan
+from features.compiler import compile_plan
 from features.training_set import Progress, Recipe, TrainingSet, build
 from settings import Settings, read_settings, settings_path
 from training.audit import audit

@@ -21,10 +21,10 @@ from benchmarks._rivals import COLUMNS, RIVALS
 from benchmarks.harness import Row, measure
 from data.eventlog import EventLog, one_lead
 from features.catalogue import default_catalogue
+from features.compiler import compile_plan
 from features.definitions import Definition
 from features.kernel import Moments, compute_arrays
 from features.moments import MomentPolicy, Target, label_moments
-from features.plan import compile_plan
 from features.training_set import Recipe, build, build_shard
 
 FOLDER = Path("var/bench/features")

@@ -122,8 +122,8 @@ def build(screen: Screen, workspace: Workspace, cluster: str | None) -> Training
 
 def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | None) -> None:
     """What was known of one lead at a moment, in words and numbers."""
+    from features.compiler import compile_plan
     from features.kernel import compute
-    from features.plan import compile_plan
     from features.words import in_words
     from serving.batch import one_moment, parse_as_of
 

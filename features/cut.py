@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from data.contract import DataError
 from data.eventlog import EventLog
 from data.histories import Histories, Profiles
+from features.compiler import compile_plan
 from features.kernel import Moments, compute
-from features.plan import compile_plan
 from features.training_set import TrainingSet
 
 EVERYWHERE = 300

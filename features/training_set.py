@@ -20,10 +20,11 @@ from data.eventlog import EventLog
 from data.histories import Histories
 from data.vocabulary import Vocabulary
 from features.catalogue import from_json, to_json
+from features.compiler import compile_plan
 from features.definitions import Age, Cadence, Decayed, Definition, Recency
 from features.kernel import Moments, compute
 from features.moments import LabelledMoments, MomentPolicy, Target, label_moments
-from features.plan import Plan, compile_plan
+from features.plan import Plan
 
 KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight", "event_days", "observed_days")
 """The columns of a shard that are no features."""

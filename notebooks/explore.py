@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from features.compiler import compile_plan
 from features.kernel import Moments, compute
 from features.moments import label_moments
-from features.plan import compile_plan
 from features.words import in_words
 from workspace import Workspace
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from data.histories import Histories
 from data.vocabulary import Vocabulary
 from features.catalogue import from_json
+from features.compiler import compile_plan
 from features.kernel import Moments, compute
 from features.moments import Target
-from features.plan import compile_plan
 from features.words import Words
 from training.encoding import Encoder
 from training.evidence import evidence_from

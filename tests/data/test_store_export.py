@@ -19,8 +19,9 @@ from data.store import Store
 from data.store_door import EventIn
 from data.store_export import ingest_store
 from features.catalogue import default_catalogue
+from features.compiler import compile_plan
 from features.kernel import Moments, compute
-from features.plan import Plan, compile_plan
+from features.plan import Plan
 
 NOW = 1_900_000_000_000_000
 

@@ -12,9 +12,9 @@ from data.contract import UsageError
 from data.mapping import read_mapping
 from data.vocabulary import Vocabulary
 from features.catalogue import KINDS, default_catalogue, from_json, to_json
+from features.compiler import compile_plan
 from features.definitions import Count, Definition, Kind
 from features.moments import Target
-from features.plan import compile_plan
 from features.words import in_words
 from tests.features.leads import CATALOGUE
 

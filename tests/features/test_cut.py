@@ -12,9 +12,9 @@ from hypothesis import given, settings
 
 from data.contract import DataError
 from data.eventlog import EventLog
+from features.compiler import compile_plan
 from features.cut import changed_by_the_future, cut_off
 from features.kernel import Moments, compute
-from features.plan import compile_plan
 from features.training_set import TrainingSet, build
 from tests.features.leads import AS_OF, CATALOGUE, LEADS, VOCABULARY, histories_of, moments_of
 from tests.features.logs import ingested, recipe_for

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from data.histories import Histories, Profiles
 from features import definitions as of
 from features import kernel
+from features.compiler import compile_plan
 from features.kernel import Moments, compute, compute_arrays
-from features.plan import compile_plan
 from tests.features.leads import (
     AS_OF,
     CATALOGUE,

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from data.contract import UsageError
+from features.compiler import compile_plan
 from features.definitions import (
     Age,
     Count,
@@ -22,7 +23,6 @@ from features.definitions import (
     Trend,
 )
 from features.kernel import compute
-from features.plan import compile_plan
 from tests.features.leads import CATALOGUE, DAY, START, TYPES, VOCABULARY, histories_of, moments_of
 from tests.oracles.features_naive import Event, Lead, Version
 

@@ -21,8 +21,8 @@ import pytest
 from data.contract import DataError
 from data.eventlog import EventLog, one_lead
 from features import training_set
+from features.compiler import compile_plan
 from features.kernel import Moments, compute
-from features.plan import compile_plan
 from features.training_set import KEYS, Recipe, TrainingSet, build, build_shard
 from tests.features.logs import BUCKETS, DEMO, digests, ingested, recipe_for
 
