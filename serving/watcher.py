@@ -97,7 +97,7 @@ class Watcher:
         self.in_place, self.refused = copy.mark, None
         self.journal.write("model_in_place", name=copy.name, version=copy.version, digest=copy.digest)
         with suppress(DataError):  # a model without grounds scores all the same
-            live.grounds  # noqa: B018 -- read now, so that nobody waits for it on a page
+            self.champion.current().grounds  # noqa: B018 -- read now, so that nobody waits for it on a page
 
     def _refuse(self, mark: str, why: str, retry: bool) -> None:
         said = f"version {mark[:12]} was refused: {why}"

@@ -23,7 +23,6 @@ from serving.pages.visit import Visit, shows
 from serving.pages.why import one_in_words, why_of
 from serving.problems import Refused
 from serving.scorer import UNQUALIFIED
-from training.caution import caution_of
 
 router = APIRouter()
 PER_PAGE = 50
@@ -67,7 +66,6 @@ def lead(visit: Visit) -> Response:
     return visit.page(
         "lead.html",
         here="leads",
-        caution=caution_of(live.predictor.about, visit.language),
         lead_id=lead_id,
         key=key_of(lead_id),
         entry=entry,

@@ -19,7 +19,6 @@ from serving.pages.addresses import lead_address
 from serving.pages.links import LIFE_DAYS
 from serving.pages.visit import Visit, shows
 from serving.problems import Refused
-from training.caution import caution_of
 
 router = APIRouter()
 TEXTS = ("stage", "channel", "country", "owner", "search")
@@ -76,7 +75,6 @@ def leads(visit: Visit) -> Response:
         query=urlencode(filters),
         link_days=LIFE_DAYS,
         days=live.target.horizon_days,
-        caution=caution_of(live.predictor.about, visit.language),
         orders=get_args(Order),
         lead_address=lead_address,
         steps=STEPS,

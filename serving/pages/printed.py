@@ -12,7 +12,6 @@ from data.store_worklist import MOST
 from serving.pages.leads import MARKS, asked_of, line_of, wanted_of
 from serving.pages.texts import known
 from serving.pages.visit import Visit, shows
-from training.caution import caution_of
 
 router = APIRouter()
 
@@ -29,7 +28,6 @@ def printed(visit: Visit) -> Response:
     return visit.page(
         "print.html",
         here="leads",
-        caution=caution_of(live.predictor.about, visit.language),
         lines=[line_of(each, live, visit) for each in entries[:MOST]],
         more=len(entries) > MOST,
         filters=_in_words(filters, visit),

@@ -16,7 +16,6 @@ from serving.pages.visit import Visit, shows
 from serving.pages.wishes import address_of, asked_of, bounds_of, by_of, number_of, start_of
 from serving.problems import Refused
 from serving.what_if import LIMITS, RULES, Brings, By, brings, wished
-from training.caution import caution_of
 from training.grounds import Grounds
 from training.promises import sentence
 from training.thresholds import Threshold
@@ -70,7 +69,6 @@ def thresholds(visit: Visit) -> Response:
     return visit.page(
         "thresholds.html",
         here="thresholds",
-        caution=caution_of(live.predictor.about, visit.language),
         cards=cards,
         has_grounds=grounds is not None,
         stage=stage,

@@ -18,7 +18,6 @@ from serving.pages.plot import Scale
 from serving.pages.shares import Share, share
 from serving.pages.thresholds import grounds_of
 from serving.pages.visit import Visit, shows
-from training.caution import caution_of
 from training.past import EDGES, Kept
 
 router = APIRouter()
@@ -95,7 +94,6 @@ def trust(visit: Visit) -> Response:
     return visit.page(
         "trust.html",
         here="trust",
-        caution=caution_of(live.predictor.about, visit.language),
         dots=dots,
         unseen=unseen,
         picture=picture_of(dots) if dots else None,

@@ -21,6 +21,7 @@ from serving.pages.templates import environment
 from serving.pages.texts import LANGUAGES, known, text
 from serving.problems import STATUS, Refused
 from serving.services import Services
+from training.caution import caution_of
 
 COOKIE = "leadscore"
 LANGUAGE = "language"
@@ -218,6 +219,7 @@ def _words(visit: Visit) -> dict[str, Any]:
     """What every template may use."""
     language = visit.language
     token = visit.services.store.accounts.form_token(visit.token) if visit.account else ""
+    live = visit.services.champion.live
     return {
         "visit": visit,
         "pages": PAGES,
@@ -226,6 +228,7 @@ def _words(visit: Visit) -> dict[str, Any]:
         "t": visit.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
+        "caution": caution_of(live.predictor.about, language) if live else "",
         "number": lambda value, digits=0: number(value, digits, language),
         "percent": lambda share, digits=0: percent(share, language, digits),
         "chance": lambda probability: chance(probability, language),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
@@ -27,7 +28,7 @@ OPTIONS = {
     "nan_inf_to_errors": False,
 }
 TIMES: Mapping[Language, str] = {"en": "yyyy-mm-dd hh:mm", "de": "dd.mm.yyyy hh:mm"}
-PREFIX = "leadscore-export-"
+PREFIX, LOCK = "leadscore-export-", "lock"
 FIRST = 61
 """Day 61 of spreadsheets is 1 March 1900; what lies before is counted differently by each of them."""
 DAYS_TO_1970 = 25_569
@@ -39,21 +40,22 @@ def workbook(columns: Sequence[Column], chunks: Iterable[list[Row]], title: str,
 
     Raises OverflowError when there are more rows than a sheet can have, OSError when the disk is full.
     """
-    with TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as folder:
+    with TemporaryDirectory(prefix=PREFIX) as folder, (Path(folder) / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         path = Path(folder) / "list.xlsx"
         _write(path, folder, columns, chunks, title, language)
         return path.open("rb")
 
 
 def sweep() -> None:
-    """Removes what exports of killed processes have left; to be called before the first one of this process.
+    """Removes what exports of killed processes have left: whoever is erased must not outlive it in a temporary folder.
 
-    Leads stand in there: whoever is erased must not outlive it in a temporary folder.
+    The lock of a process ends with it; what another one is still at is left alone.
     """
     for each in Path(gettempdir()).glob(f"{PREFIX}*"):
-        maker = each.name.removeprefix(PREFIX).partition("-")[0]
-        if not maker.isdecimal() or int(maker) == os.getpid() or not Path(f"/proc/{maker}").exists():
-            rmtree(each, ignore_errors=True)
+        with suppress(OSError), (each / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            rmtree(each)
 
 
 def _write(

@@ -11,7 +11,7 @@ from tests.serving.workshop import Workshop
 
 NEED = {"leads": 400, "converted": 34, "needed": 148, "per_week": 1.0, "criterion": "shrinkage"}
 
-PLACES = ("/leads", "/leads/L1", "/print", "/trust", "/thresholds", "/leads.csv")
+PLACES = ("/leads", "/leads/L1", "/print", "/trust", "/thresholds", "/funnel", "/leads.csv")
 
 
 def test_what_shows_a_score_says_that_a_simple_model_stands_in(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +18,13 @@ from data.store_decisions import Decision
 from data.store_scores import Score
 from data.store_worklist import Outlook
 from serving.live import Live
-from serving.pages import exports, workbook
+from serving.pages import columns, exports, workbook
 from serving.services import Services
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.sheets import cells_of, opened
 from tests.serving.pages.town import settle_in
+from tests.serving.server_process import running
 from tests.serving.workshop import Workshop
 
 NOW = 1_700_000_000_000_000
@@ -228,16 +228,42 @@ def test_no_temporary_file_is_left(
     assert list(folder.iterdir()) == []
 
 
-def test_what_killed_exports_left_is_swept_away(folder: Path) -> None:
-    """But not what another process is at."""
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    for maker in (gone.pid, os.getpid(), os.getppid()):
-        (folder / f"leadscore-export-{maker}-abc").mkdir()
-        (folder / f"leadscore-export-{maker}-abc" / "sheet1.xml").write_text("L1")
-    (folder / "other").mkdir()
-    workbook.sweep()
-    assert {each.name for each in folder.iterdir()} == {f"leadscore-export-{os.getppid()}-abc", "other"}
+def left_behind(folder: Path, name: str) -> Path:
+    """What an export leaves when its process is killed."""
+    export = folder / f"leadscore-export-{name}"
+    export.mkdir()
+    (export / "lock").touch()
+    (export / "sheet1.xml").write_text("L1")
+    return export
+
+
+def test_what_killed_exports_left_is_swept_away_but_not_what_another_is_at(folder: Path) -> None:
+    gone, under_way = left_behind(folder, "gone"), left_behind(folder, "under-way")
+    with (under_way / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        workbook.sweep()
+    assert (gone.exists(), under_way.exists()) == (False, True)
+
+
+def test_a_server_sweeps_when_it_starts(workshop: Workshop, folder: Path, tmp_path: Path) -> None:
+    gone = left_behind(folder, "gone")
+    with running(workshop, tmp_path) as start:
+        start(environment={"TMPDIR": str(folder)})
+    assert not gone.exists()
+
+
+def test_an_export_under_way_is_locked(
+    visits: Visits, own_store: Store, live: Live, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another server that starts meanwhile takes nothing from it."""
+    put(own_store, live, "L1")
+
+    def meanwhile(*given: Any) -> Iterator[Any]:
+        workbook.sweep()
+        yield from columns.rows(*given)
+
+    monkeypatch.setattr(exports, "rows", meanwhile)
+    assert len(cells_of(visits("viewer").get("/leads.xlsx").content)) == 2
 
 
 def test_a_full_disk_is_said(visits: Visits, own_store: Store, live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
