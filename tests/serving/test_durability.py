@@ -83,8 +83,8 @@ def syncs(server: ServerProcess, trace: Path, groups: int) -> list[int]:
     command = ["strace", "-f", "-qq", "-s", "24", "-e", f"trace={calls}", "-o", str(trace)]
     tracer = subprocess.Popen([*command, "-p", str(server.process.pid)])
     try:
-        live = f"{server.url}/v2/health/live"
-    server.until(lambda: httpx.get(live).status_code == 200 and trace.exists() and trace.stat().st_size > 0)
+        server.until(lambda: httpx.get(f"{server.url}/v2/health/live").status_code == 200 and trace.exists())
+        server.until(lambda: trace.stat().st_size > 0)
         for number in range(groups):
             assert send(server.url, [event(number)]).json()["accepted"] == 1
     finally:
