@@ -41,14 +41,28 @@ class Moments:
 class Computed(NamedTuple):
     """What the compiled kernel returns for m moments.
 
-    numbers: float32[m, number columns], column by column in memory. first, last: int64[m, touch groups], event
-    rows, -1 for none. version: int64[m], profile row, -1 for none.
+    columns: float32[number columns, m]. rows: int64[2 * touch groups + 1, m], the event of each first touch, of each
+    last touch, and the profile version; -1 for none. numbers, first, last, version: the same, a row per moment.
     """
 
-    numbers: NDArray[np.float32]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    version: NDArray[np.int64]
+    columns: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+    @property
+    def numbers(self) -> NDArray[np.float32]:
+        return self.columns.T
+
+    @property
+    def first(self) -> NDArray[np.int64]:
+        return self.rows[: len(self.rows) // 2].T
+
+    @property
+    def last(self) -> NDArray[np.int64]:
+        return self.rows[len(self.rows) // 2 : -1].T
+
+    @property
+    def version(self) -> NDArray[np.int64]:
+        return self.rows[-1]
 
 
 def compute(plan: Plan, histories: Histories, moments: Moments) -> pa.Table:
@@ -66,13 +80,8 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
 
     Raises ValueError when moments are not sorted or name a lead that the histories do not have.
     """
-    m, touches = len(moments), len(plan.instructions.touches)
-    computed = Computed(
-        np.empty((plan.n_numbers, m), np.float32).T,
-        np.empty((m, touches), np.int64),
-        np.empty((m, touches), np.int64),
-        np.empty(m, np.int64),
-    )
+    m = len(moments.as_of)
+    computed = Computed(np.empty((plan.n_numbers, m), np.float32), np.empty((plan.n_rows, m), np.int64))
     bad = walk(
         tuple(plan.instructions),
         plan.codes(histories.types),
@@ -86,7 +95,7 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
         ),
         (histories.profiles.starts, histories.profiles.valid_from),
         (moments.lead, moments.as_of),
-        (computed.numbers.T, computed.first, computed.last, computed.version),
+        tuple(computed),
     )
     if bad >= 0:
         raise ValueError(
@@ -97,7 +106,7 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
 
 
 def _columns(plan: Plan, histories: Histories, computed: Computed) -> Iterator[pa.Array | pa.ChunkedArray]:
-    numbers = iter(computed.numbers.T)
+    numbers = iter(computed.columns)
     touches = iter(zip(computed.first.T, computed.last.T, strict=True))
     versions = pa.array(computed.version, mask=computed.version < 0)
     for each in plan.definitions:

@@ -67,16 +67,28 @@ class Plan:
     vocabulary: Vocabulary
     instructions: Instructions
 
-    @property
+    @cached_property
     def n_numbers(self) -> int:
         """How many columns are computed, and not looked up."""
         return len(self.instructions.counted) + len(self.instructions.ops)
 
+    @cached_property
+    def n_rows(self) -> int:
+        """How many events and profile versions a moment names: a first and a last of each touch, and one version."""
+        return 2 * len(self.instructions.touches) + 1
+
     def codes(self, types: Sequence[str]) -> NDArray[np.int32]:
         """int32[len(types)]: the code of each of a log's event types in this plan's vocabulary."""
-        known = self._known
-        return np.fromiter(map(known.get, types, repeat(len(known))), np.int32, len(types))
+        names = tuple(types)
+        found = self._codes.get(names)
+        if found is None:
+            known = {name: code for code, name in enumerate(self.vocabulary.types)}
+            found = np.fromiter(map(known.get, names, repeat(len(known))), np.int32, len(names))
+            self._codes.clear()
+            self._codes[names] = found
+        return found
 
     @cached_property
-    def _known(self) -> dict[str, int]:
-        return {name: code for code, name in enumerate(self.vocabulary.types)}
+    def _codes(self) -> dict[tuple[str, ...], NDArray[np.int32]]:
+        """The answer before: leads of one source name the same types."""
+        return {}

@@ -16,7 +16,7 @@ track: uint32[2, K], first and last visible place of a group; n + 1 and 0 for no
 decayed: float64[2, D + k], decayed counts as of the anchor of their rate, events taking turns between two halves:
     otherwise each sum waits for the one before. anchor: int64[R], an instant that follows the events at some distance,
     so that nothing overflows.
-pressed: uint32[P, 2], contacts since the last answer, and the first place that is later than it.
+pressed: uint32[P, 2], contacts up to the last answer, and the first place that is later than it.
 day_event: uint32[days, n], the latest visible event of a calendar day: it makes the day active.
 marks: int32[S + D + V, n + 2], whether a visible event opens a session, makes a day active, has a value.
 top: int64[tops, n + 1], Fenwick trees (Fenwick 1994) of maxima, from the last place back.
@@ -55,6 +55,13 @@ LOW_BITS = 32
 LOW_MASK = 2**LOW_BITS - 1
 FAR = 500.0
 """Half-lives at which an anchor is left behind."""
+STEP_BITS = 6
+STEPS = 2**STEP_BITS
+POWERS = np.exp2(np.arange(STEPS) / STEPS).view(np.int64)
+"""The bits of 2**(i / STEPS)."""
+ROUND = 1.5 * 2.0**52
+"""Added to a smaller number, it leaves no room for a fraction: the low bits of the sum are the rounded number."""
+LN2 = np.log(2.0)
 COMPILED = {"cache": True, "nogil": True, "error_model": "numpy"}
 STEP = {**COMPILED, "_nrt": False, "inline": "always"}
 
@@ -95,7 +102,7 @@ def walk(plan, code_of, events, profiles, moments, out):
     plan: Instructions as a plain tuple, which crosses into compiled code faster. code_of: int32, vocabulary code of
         each of the log's event types.
     events: (starts, known_at, occurred_at, event_type, value, bot). profiles: (starts, valid_from).
-    moments: (lead, as_of). out: (numbers float32[N, m], first int64[m, H], last int64[m, H], version int64[m]).
+    moments: (lead, as_of). out: (columns float32[N, m], rows int64[2 * H + 1, m]), see features.kernel.Computed.
     """
     plan = Instructions(*plan)
     starts, lead, as_of = events[0], moments[0], moments[1]
@@ -146,7 +153,7 @@ def _walk_leads(plan, state, code_of, events, profiles, lead, as_of, out):
             stop += 1
         oldest, newest = profile_starts[of], profile_starts[of + 1]
         for r in range(start, stop):
-            out[3][r] = visible_version(valid_from, oldest, newest, as_of[r])
+            out[1][2 * len(plan.touches), r] = visible_version(valid_from, oldest, newest, as_of[r])
         created = valid_from[oldest] if newest > oldest else EVER
         _walk_lead(plan, state, code_of, events, starts[of], starts[of + 1], as_of, start, stop, created, out)
 
@@ -155,7 +162,7 @@ def _walk_leads(plan, state, code_of, events, profiles, lead, as_of, out):
 def _walk_lead(plan, state, code_of, events, begin, end, as_of, start, stop, created, out):
     """`created` is the time of its first profile version."""
     known_at, kind, value, bot = events[1], events[3], events[4], events[5]
-    numbers, first, last = out[0], out[1], out[2]
+    numbers, rows = out
     place, time, order, track = state.place, state.time, state.order, state.track
     counts, counted, touches = state.counts, plan.counted, plan.touches
     n, bots = end - begin, np.uint32(len(plan.member) - 1)
@@ -183,8 +190,8 @@ def _walk_lead(plan, state, code_of, events, begin, end, as_of, start, stop, cre
         _read(plan, state, now, n, born, numbers, r)
         for k in range(len(touches)):
             none = track[LAST, touches[k]] == 0
-            first[r, k] = -1 if none else begin + order[track[FIRST, touches[k]]]
-            last[r, k] = -1 if none else begin + order[track[LAST, touches[k]]]
+            rows[k, r] = -1 if none else begin + order[track[FIRST, touches[k]]]
+            rows[len(touches) + k, r] = -1 if none else begin + order[track[LAST, touches[k]]]
 
 
 @njit(**STEP)
@@ -317,14 +324,16 @@ def _admit(plan, state, now, n, k, code, value, seen):
             marks[s, k] = 1
             marked[band, s] += 1
     for d in range(len(plan.days)):
-        rival, mark = day_event[d, state.day[k]], len(plan.sessions) + d
+        rival, mark = day_event[d, state.day[k]], np.uint32(len(plan.sessions) + d)
         if member[code, plan.days[d]] and rival < k:
             day_event[d, state.day[k]] = k
             marks[mark, k] = 1
             if rival:
                 marks[mark, rival] = 0
-                before = _band(windows, now - time[rival])
-                if before != band:
+                before = band
+                while windows[before] < now - time[rival]:
+                    before += np.uint32(1)
+                if before > band:
                     marked[before, mark] -= 1
                     marked[band, mark] += 1
             else:
@@ -333,10 +342,13 @@ def _admit(plan, state, now, n, k, code, value, seen):
         _admit_value(plan, state, n, k, code, band, np.int64(np.rint(value * VALUE_SCALE)))
     for j in range(tracks.shape[1]):
         t = tracks[code, j]
-        track[FIRST, t] = min(track[FIRST, t], k)
-        track[LAST, t] = max(track[LAST, t], k)
+        if k < track[FIRST, t]:
+            track[FIRST, t] = k
+        if k > track[LAST, t]:
+            track[LAST, t] = k
     for p in range(len(plan.pressures)):
-        state.pressed[p, 0] += np.uint32(member[code, plan.pressures[p, 0]] & (k >= state.pressed[p, 1]))
+        if k < state.pressed[p, 1]:
+            state.pressed[p, 0] += np.uint32(member[code, plan.pressures[p, 0]])
     _weigh(plan, state, at)
     half = seen & np.uint32(1)
     for j in range(plan.decaying.shape[1]):
@@ -373,7 +385,20 @@ def _weigh(plan, state, at):
                 for half in range(2):
                     state.decayed[half, d] *= np.exp2(-gap) if plan.decays[d] == a else 1.0
             state.anchor[a], gap = at, 0.0
-        state.weight[a] = np.exp2(gap)
+        state.weight[a] = _power(max(gap, -FAR))
+
+
+@njit(**STEP)
+def _power(x):
+    """2**x to ten digits, for abs(x) up to 1,000; the library's would be a call, and an event needs several.
+
+    By a table of steps and a short series between them (Tang 1989, ACM TOMS 15(2)).
+    """
+    shifted = x * STEPS + ROUND
+    steps = np.float64(shifted).view(np.int64)
+    rest = (x - (shifted - ROUND) / STEPS) * LN2
+    below = np.int64(POWERS[steps & (STEPS - 1)] + ((steps >> STEP_BITS) << 52)).view(np.float64)
+    return below * (1.0 + rest * (1.0 + rest * (1.0 / 2.0 + rest * (1.0 / 6.0))))
 
 
 @njit(**STEP)
@@ -382,7 +407,7 @@ def _band(windows, age):
     band = 0
     for w in range(len(windows)):
         band += windows[w] < age
-    return band
+    return np.uint32(band)
 
 
 @njit(**STEP)
@@ -407,19 +432,19 @@ def _raise(top, node, nodes, whole):
 
 @njit(**STEP)
 def _press(plan, state):
-    """Takes contacts back that the last answer was an answer to.
+    """Counts the contacts that the last answer was an answer to.
 
-    The last answer only moves forward, so that each event is taken back once at most.
+    The last answer only moves forward, so that each event is counted once at most.
     """
     pressures, member, pressed = plan.pressures, plan.member, state.pressed
     time, present, track = state.time, state.present, state.track
     for p in range(len(pressures)):
         contacts, answer = pressures[p, 0], track[LAST, pressures[p, 1]]
-        ignored, after = pressed[p, 0], pressed[p, 1]
+        answered, after = pressed[p, 0], pressed[p, 1]
         while time[after] <= time[answer]:
-            ignored -= np.uint32(member[present[after], contacts])
+            answered += np.uint32(member[present[after], contacts])
             after += np.uint32(1)
-        pressed[p, 0], pressed[p, 1] = ignored, after
+        pressed[p, 0], pressed[p, 1] = answered, after
 
 
 @njit(**STEP)
@@ -462,7 +487,7 @@ def _read(plan, state, now, n, born, numbers, r):
             if counts[b, a] > 1:
                 number = (time[track[LAST, c]] - time[track[FIRST, c]]) / (counts[b, a] - 1) / US_PER_DAY
         elif op == IGNORED:
-            number = float(state.pressed[a, 0])
+            number = float(counts[len(counts) - 1, plan.pressures[a, 0]] - state.pressed[a, 0])
         elif op == AGE and born < EVER:
             number = (now - born) / US_PER_DAY
         numbers[ops[k, 0], r] = number

@@ -64,7 +64,7 @@ class MatrixPlan:
         self, computed: Computed, histories: Histories, versions: Sequence[Mapping[str, float | str | None]]
     ) -> Array:
         """float64[m, features]; NaN is missing. `versions` are the profile versions that `computed.version` counts."""
-        matrix: Array = _spread(computed.numbers.T, self.number_from, self.number_to, self.width)
+        matrix: Array = _spread(computed.columns, self.number_from, self.number_to, self.width)
         touched = zip(computed.first.tolist(), computed.last.tolist(), strict=True)
         for row, version, (first, last) in zip(matrix, computed.version.tolist(), touched, strict=True):
             self._touched(row, first, last, histories)

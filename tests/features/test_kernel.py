@@ -18,6 +18,7 @@ from features import definitions as of
 from features import kernel
 from features.compiler import compile_plan
 from features.kernel import Moments, compute, compute_arrays
+from features.walk import _power
 from tests.features.leads import (
     AS_OF,
     CATALOGUE,
@@ -175,7 +176,7 @@ def caught_by_the_loops() -> bool:
 
 
 def test_a_planted_leaking_column_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, ("number = float(state.pressed[a, 0])", "number = float(n)"))
+    plant(monkeypatch, ("(now - born) / US_PER_DAY", "float(n)"))
     assert caught_by_the_future_test()
 
 
@@ -250,6 +251,18 @@ def test_sums_are_exact_whatever_has_come_and_gone() -> None:
     small = Event(START + 5 * DAY, START + 5 * DAY, "order", None, 0.0001)
     found = by_kernel([Lead("L", [*large, small], [])], [START + DAY // 2, START + 6 * DAY, START + 8 * DAY])
     assert [row["sum_order_7d"] for row in found] == [float(np.float32(each)) for each in (3e14, 3e14, 0.0001)]
+
+
+@given(st.floats(-1_000, 1_000))
+def test_powers_of_two_are_right_to_ten_digits(x: float) -> None:
+    assert _power(x) == pytest.approx(2.0**x, rel=1e-10, abs=0)
+
+
+def test_decays_far_apart_in_time_are_none_and_not_wrong() -> None:
+    """An event tens of thousands of half-lives before another, received after it."""
+    events = [Event(START, START, TYPES[0]), Event(START + 1, START - 40_000 * DAY, TYPES[0])]
+    leads = [Lead("L", events, [])]
+    assert differences(by_kernel(leads, [START + DAY]), by_loops(leads, [START + DAY])) == []
 
 
 def test_moments_out_of_order_are_refused() -> None:
