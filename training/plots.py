@@ -23,7 +23,7 @@ INK, BLUE, ORANGE, PALE = "#222222", "#1f5fa8", "#c8500a", "#b9cfe8"
 SIZE = (8.0, 5.0)
 DPI = 110
 LONGEST_NAME = 60
-ROOT_TICKS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+ROOT_TICKS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 FEWEST = 10
 """Shares of fewer rows than that are noise and not drawn."""
 
