@@ -62,7 +62,7 @@ class Computed(NamedTuple):
 
     @property
     def version(self) -> NDArray[np.int64]:
-        return self.rows[-1]
+        return self.rows[-1, :]
 
 
 def compute(plan: Plan, histories: Histories, moments: Moments) -> pa.Table:
