@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ class Database:
 
     engine: Engine
     _turn: threading.Lock = field(default_factory=threading.Lock)
+    _reading: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def is_sqlite(self) -> bool:
@@ -80,6 +81,16 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """One consistent view. Raises StoreAway."""
         with _in_plain_words(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def read_in_turn(self) -> Iterator[Connection]:
+        """As `read`, for short reads of many rows: on SQLite one thread after the other.
+
+        Its driver gives the interpreter away at every row; threads that read at the same time would spend most of
+        theirs on taking it from each other.
+        """
+        with self._reading if self.is_sqlite else nullcontext(), self.read() as connection:
             yield connection
 
     @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import BindParameter, Connection, Row, bindparam, select
 
 from data.bots import label_bots
 from data.eventlog import histories_of
@@ -30,6 +30,24 @@ EVENT = pa.schema(
 )
 TOTAL_ORDER = ("lead_id", "known_at", "occurred_at", "event_type", "channel", "value", "source", "event_id")
 """As in the event log: nulls first, text byte by byte."""
+# Queries that are put together once: to do so costs as much as to ask them for a lead.
+LEADS: BindParameter[Sequence[str]] = bindparam("lead_ids", expanding=True)
+AS_OF: BindParameter[int] = bindparam("as_of")
+EVENTS = (
+    select(*(events.c[name] for name in EVENT.names))
+    .where(events.c.lead_id.in_(LEADS), events.c.known_at < AS_OF)
+    .order_by(*(events.c[name].asc().nulls_first() for name in TOTAL_ORDER))
+)
+VERSIONS = (
+    select(profiles.c.lead_id, profiles.c.valid_from, profiles.c.account_id)
+    .where(profiles.c.lead_id.in_(LEADS), profiles.c.valid_from <= AS_OF)
+    .order_by(profiles.c.lead_id, profiles.c.valid_from)
+)
+ATTRIBUTES = select(attributes).where(
+    attributes.c.lead_id.in_(LEADS),
+    attributes.c.name.in_(bindparam("names", expanding=True)),
+    attributes.c.valid_from <= AS_OF,
+)
 
 
 class HistoryReader:
@@ -48,7 +66,7 @@ class HistoryReader:
         ids = list(lead_ids)
         if len(ids) > AT_ONCE or ids != sorted(set(ids)):
             raise ValueError(f"lead_ids must be sorted, each once, at most {AT_ONCE}")
-        with self._database.read() as connection:
+        with self._database.read_in_turn() as connection:
             told = _events(connection, ids, as_of)
             versions = versions_of(connection, ids, as_of, columns)
         leads = pa.table({"lead_id": ids, "events": _counts(told, ids), "versions": _counts(versions, ids)})
@@ -61,10 +79,15 @@ class HistoryReader:
 
 
 def _events(connection: Connection, lead_ids: Sequence[str], as_of: int) -> pa.Table:
-    order = [events.c[name].asc().nulls_first() for name in TOTAL_ORDER]
-    query = select(*(events.c[name] for name in EVENT.names)).order_by(*order)
-    query = query.where(events.c.lead_id.in_(lead_ids), events.c.known_at < as_of)
-    return pa.Table.from_batches(_batches(connection, query), EVENT)
+    asked = {"lead_ids": lead_ids, "as_of": as_of}
+    streaming = {"stream_results": True, "max_row_buffer": ROWS_AT_ONCE}
+    result = connection.execute(EVENTS, asked, execution_options=streaming)
+    return pa.Table.from_batches(map(_batch, result.partitions(ROWS_AT_ONCE)), EVENT)
+
+
+def _batch(rows: Sequence[Row[Any]]) -> pa.RecordBatch:
+    columns = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), EVENT.types, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=EVENT)
 
 
 def versions_of(connection: Connection, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str]) -> pa.Table:
@@ -73,11 +96,9 @@ def versions_of(connection: Connection, lead_ids: Sequence[str], as_of: int, col
     One that begins just at `as_of` counts if it is the lead's first, which the kernel decides. Names of attributes are
     lower case in the store, and are found in whatever case a column is written.
     """
-    query = select(profiles.c.lead_id, profiles.c.valid_from, profiles.c.account_id)
-    query = query.where(profiles.c.lead_id.in_(lead_ids), profiles.c.valid_from <= as_of)
-    rows = connection.execute(query.order_by(profiles.c.lead_id, profiles.c.valid_from)).all()
-    wanted = attributes.c.lead_id.in_(lead_ids) & attributes.c.name.in_([name.lower() for name in columns])
-    values = connection.execute(select(attributes).where(wanted & (attributes.c.valid_from <= as_of)))
+    asked = {"lead_ids": lead_ids, "as_of": as_of}
+    rows = connection.execute(VERSIONS, asked).all()
+    values = connection.execute(ATTRIBUTES, asked | {"names": [name.lower() for name in columns]})
     known = {(lead_id, at, name): (text, number) for lead_id, at, name, text, number in values}
     versions = [(row.lead_id, row.valid_from) for row in rows]
     return pa.table(
@@ -113,15 +134,8 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _batches(connection: Connection, query: Select[Any]) -> Iterator[pa.RecordBatch]:
-    result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
-    for rows in result.partitions(ROWS_AT_ONCE):
-        columns = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), EVENT.types, strict=True)]
-        yield pa.RecordBatch.from_arrays(columns, schema=EVENT)
-
-
 def _counts(rows: pa.Table, lead_ids: Sequence[str]) -> list[int]:
     """How many rows each lead has."""
-    counted = rows.group_by("lead_id").aggregate([([], "count_all")]).to_pydict()
-    found = dict(zip(counted["lead_id"], counted["count_all"], strict=True))
+    counted = rows.column("lead_id").value_counts().to_pylist()
+    found = {each["values"]: each["counts"] for each in counted}
     return [found.get(each, 0) for each in lead_ids]
