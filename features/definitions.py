@@ -10,6 +10,7 @@ Days are calendar days in UTC. "Missing" is NaN for numbers and null for categor
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import ClassVar, Literal
 
 Kind = Literal["number", "category"]
@@ -23,7 +24,7 @@ class Definition:
     kind: ClassVar[Kind] = "number"
     family: ClassVar[Family] = "engagement"
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Column name, unique per definition, e.g. `count_page_view_7d`."""
         parts = [_snake(type(self).__name__)]

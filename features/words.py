@@ -28,6 +28,7 @@ from features.definitions import (
 )
 
 Language = Literal["en", "de"]
+LANGUAGES: tuple[Language, ...] = ("en", "de")
 Words = Mapping[str, Mapping[str, str]]
 """Plain words of event types and groups: {"page_view": {"en": "page views", "de": "Seitenaufrufe"}}."""
 

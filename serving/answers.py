@@ -15,7 +15,7 @@ from data.histories import Histories, Profiles
 from features.kernel import Moments, compute
 from features.words import Language
 from serving.live import Live, Scored
-from serving.reasons import MOST, Explainer, Explanation, fit_share_of
+from serving.reasons import MOST, Explanation, fit_share_of
 from serving.schemas import BatchAnswer, Extra, Reason, Reasons, Score, ScoreAnswer
 from serving.scorer import Scores
 from serving.times import at
@@ -133,7 +133,7 @@ def _reasons(
     live: Live, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
 ) -> list[Reasons]:
     scores = Scores(scored.probability, np.array(scored.interval), np.array(scored.stage), table, scored.matrix)
-    told = Explainer(live.scorer, language).explain(histories, moments.lead, moments.as_of, scores)
+    told = live.explainers[language].explain(histories, moments.lead, moments.as_of, scores)
     return [_spoken(each) for each in told]
 
 

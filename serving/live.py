@@ -14,11 +14,13 @@ from numba import njit
 from data.contract import DataError, UsageError, is_visible
 from data.mapping import BotRule
 from features.kernel import Moments, compute_arrays
+from features.words import LANGUAGES, Language
 from serving.bands import Bands
 from serving.in_force import InForce, in_force
 from serving.matrix import MatrixPlan
 from serving.predictor import Predictor
 from serving.problems import Refused
+from serving.reasons import Explainer
 from serving.schemas import ModelName, ScoreRequest, ThresholdUsed
 from serving.scorer import UNQUALIFIED, Scorer
 from serving.times import us
@@ -92,6 +94,11 @@ class Live:
         if self.folder is None:
             raise DataError(f"version {self.model.version} lies in no folder; it holds no grounds of thresholds")
         return read_grounds(self.folder, self.predictor.about)
+
+    @cached_property
+    def explainers(self) -> dict[Language, Explainer]:
+        """Who gives reasons, by language."""
+        return {language: Explainer(self.scorer, language) for language in LANGUAGES}
 
     def told(self, requests: Sequence[ScoreRequest], as_of: Sequence[int]) -> Told:
         """The leads of requests as histories; `as_of` are their moments, µs UTC. Raises Refused."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import US_PER_SECOND, is_visible
@@ -65,17 +65,16 @@ class Explainer:
         """One explanation for each row of `scores`; `lead` and `as_of` are its moments."""
         contributions = self.scorer.model.contributions(scores.matrix)[:, :-1]
         parts = self.scorer.model.parts(scores.matrix)[:, 1:].tolist()
-        values = [column.to_pylist() for column in scores.features.columns]
         return [
             Explanation(
-                *self._sides(histories, int(lead[row]), int(as_of[row]), contributions[row], [v[row] for v in values]),
+                *self._sides(histories, int(lead[row]), int(as_of[row]), contributions[row], scores.features, row),
                 *parts[row],
             )
             for row in range(len(lead))
         ]
 
     def _sides(
-        self, histories: Histories, lead: int, as_of: int, contribution: Array, values: Sequence[float | str | None]
+        self, histories: Histories, lead: int, as_of: int, contribution: Array, features: pa.Table, row: int
     ) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
         """What speaks for a lead, and what against it."""
         strongest = self._strongest(contribution)
@@ -83,7 +82,7 @@ class Explainer:
             column: Reason(
                 self.scorer.catalogue[column].name,
                 total,
-                self._tell(histories, lead, as_of, self.scorer.catalogue[column], values[column]),
+                self._tell(histories, lead, as_of, self.scorer.catalogue[column], features[column][row].as_py()),
             )
             for column, total in strongest
         }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from serving.masks import Calibration, calibrated, masks_of, predict_periods
 from serving.pruning import pruned, splits_on
 from serving.shap import Explained
-from serving.trees import grown, trees_of
+from serving.trees import grown, only, trees_of
 from training.logits import Array
 from training.standalone import POINTS, ArtifactError, explained, within
 
@@ -55,17 +55,24 @@ class Timeline:
 
     def contributions(self, matrix: Array) -> Array:
         """float64[n, features + 1]: what each feature adds to the log-odds of the whole; last comes the base."""
-        numbers = range(len(self.ends))
-        rows = [np.column_stack([matrix, np.full(len(matrix), float(k))]) for k in numbers]
-        return explained(np.stack([self._explained.contributions(each) for each in rows], axis=1), self.offsets)
+        shared, others = self._explained
+        rows, periods = len(matrix), len(self.ends)
+        number = np.tile(np.arange(periods, dtype=np.float64), rows)
+        each = others.contributions(np.column_stack([np.repeat(matrix, periods, axis=0), number]))
+        alike = shared.contributions(np.column_stack([matrix, np.zeros(rows)]))
+        return explained(alike[:, np.newaxis] + each.reshape(rows, periods, -1), self.offsets)
 
     def _odds(self, matrix: Array) -> Array:
         """float64[n, periods, 2]: log-odds in each period, and what of them fit has added."""
         return np.asarray(predict_periods(self.masks, self.bounds, self.offsets, matrix))
 
     @cached_property
-    def _explained(self) -> Explained:
-        return Explained(self.texts, self.period + 1)
+    def _explained(self) -> tuple[Explained, Explained]:
+        """The boosters with the trees that all periods share, and with the others."""
+        splits = [[splits_on(tree, self.period) for tree in trees_of([text])] for text in self.texts]
+        pairs = list(zip(self.texts, splits, strict=True))
+        shared = [only(text, [not each for each in chosen]) for text, chosen in pairs]
+        return Explained(shared, self.period + 1), Explained([only(*pair) for pair in pairs], self.period + 1)
 
 
 _PATH = np.polynomial.legendre.leggauss(POINTS)

@@ -49,6 +49,16 @@ def trees_of(texts: Sequence[str]) -> list[Tree]:
     return [tree for text in texts for tree in _trees(text)]
 
 
+def only(text: str, chosen: Sequence[bool]) -> str:
+    """A booster's text with some of its trees: one bool for each tree, in the text's order."""
+    body, end, rest = text.partition("end of trees")
+    head, *trees = body.split("\nTree=")
+    kept = [tree for tree, keep in zip(trees, chosen, strict=True) if keep]
+    # LightGBM finds trees by their sizes in bytes where they are given, and by their heads where not.
+    lines = [line for line in head.splitlines() if not line.startswith("tree_sizes=")]
+    return "\nTree=".join(["\n".join(lines), *kept]) + end + rest
+
+
 def grown(trees: Sequence[Tree], boosters: int) -> Forest:
     """A forest of trees that come from so many boosters. Raises ArtifactError where one is none."""
     nodes, means, roots, starts, members, base = [], [], [], [np.zeros(1, np.int32)], [], 0

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from data.store_accounts import LIFE, Locked
+from features.words import LANGUAGES
 from serving.doors import needs
-from serving.pages.texts import LANGUAGES
 from serving.pages.visit import COOKIE, LANGUAGE, YEAR_S, Visit, inside, shows
 from serving.problems import Refused
 

@@ -17,13 +17,13 @@ from starlette.requests import ClientDisconnect
 from data.contract import US_PER_DAY
 from data.store_database import StoreFull
 from data.store_lookup import Wanted
+from features.words import LANGUAGES
 from serving.live import Live
 from serving.pages.columns import Row, columns_of, rows
 from serving.pages.download import Download
 from serving.pages.leads import asked_of, wanted_of
 from serving.pages.links import LIFE_DAYS, PARTS, by_link_or_session, link
 from serving.pages.separated import FORMS, pieces
-from serving.pages.texts import LANGUAGES
 from serving.pages.visit import HEADERS, Visit, shows
 from serving.pages.workbook import MOST, workbook
 from serving.problems import Refused

@@ -11,7 +11,6 @@ from typing import Any
 from features.words import Language
 
 FOLDER = Path(__file__).with_name("texts")
-LANGUAGES: tuple[Language, ...] = ("en", "de")
 
 
 def text(key: str, language: Language, **values: Any) -> str:

@@ -14,11 +14,11 @@ from starlette.concurrency import run_in_threadpool
 
 from data.store_accounts import ROLES, Account
 from data.store_database import StoreAway, StoreFull
-from features.words import Language
+from features.words import LANGUAGES, Language
 from serving.answers import language_of
 from serving.pages.numbers import ago, chance, day, iso, minute, number, percent, span
 from serving.pages.templates import environment
-from serving.pages.texts import LANGUAGES, known, text
+from serving.pages.texts import known, text
 from serving.problems import STATUS, Refused
 from serving.services import Services
 from training.caution import caution_of

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from string import Formatter
 
+from features.words import LANGUAGES
 from serving.pages.templates import HERE, environment
-from serving.pages.texts import LANGUAGES, catalogue
+from serving.pages.texts import catalogue
 
 FORBIDDEN = re.compile(r"\|\s*safe\b|autoescape|<script(?! src=\"/static/)|\son[a-z]+=|\sstyle=|javascript:")
 USED = re.compile(r"\b(?:t|known)\(f?\"([a-z_]+\.[a-z_0-9]*)")
