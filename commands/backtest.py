@@ -44,6 +44,7 @@ def backtest(
     from training.contenders import ablations, standard
     from training.drift_steps import drift_steps
     from training.rolling import rolling
+    from training.selection import chooser
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     plan = workspace.settings.training_plan
@@ -54,9 +55,11 @@ def backtest(
         raise UsageError("--target, --positive, --drop, --lead, --time, --missing describe a --table; name it too")
     else:
         name, timeline = workspace.settings.target, workspace.timeline(build(screen, workspace, cluster))
-    contenders = standard(plan, timeline.columns)
-    contenders += ablations(plan, timeline.columns) if ablation else []
-    contenders += drift_steps(plan, timeline.outcomes) if steps else []
+    # Rows of a table have no time in which leads could still be open: there is nothing to choose by.
+    choose = chooser(plan if table is None else plan.decided, workspace.settings.chosen_target.window_days)
+    contenders = standard(choose, timeline.columns)
+    contenders += ablations(choose, timeline.columns) if ablation else []
+    contenders += drift_steps(plan, choose, timeline.outcomes) if steps else []
     folder = var / "backtest" / name
     with screen.stages(origins * len(contenders)) as say:
         made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, say=say)

@@ -57,6 +57,11 @@ class Target:
     settle_days: int = 0
 
     @property
+    def window_days(self) -> int:
+        """When the label window ends, in days after the moment."""
+        return self.gap_days + self.horizon_days
+
+    @property
     def outcomes(self) -> tuple[str, ...]:
         """Event types after which a lead leaves the population: never seen at a moment, and so no features."""
         return self.closed_by if self.repeats else (*self.events, *self.closed_by)

@@ -34,6 +34,7 @@ from training.plots import losses_over_time, promised_realised
 from training.rolling import rolling
 from training.rolling_tables import means
 from training.sample import Sample
+from training.selection import chooser
 from workspace import Workspace
 
 config = os.environ.get("LEADSCORE_CONFIG")
@@ -56,7 +57,8 @@ def newest_rate(past: Sample) -> Predict:
     return lambda rows: np.full(len(rows), max(rate, 1e-6))
 
 
-chosen = [each for each in standard(plan, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
+recipe = standard(chooser(plan, workspace.settings.chosen_target.window_days), timeline.columns)
+chosen = [each for each in recipe if each.name in (CHAMPION, BASE_RATE)]
 contenders = [*chosen, Contender("newest rate", "rate of the newest quarter", newest_rate)]
 folder = Path(tempfile.mkdtemp())
 made = backtest(timeline, contenders, plan.digest, folder, count=3)

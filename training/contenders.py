@@ -12,6 +12,7 @@ from training.baselines import BASELINES, FREQUENCY, RECENCY, Fit
 from training.calibration import IDENTITY
 from training.logits import Array
 from training.sample import Sample
+from training.selection import Choose
 from training.thresholds import one_per_lead
 from training.train import Classifier, TrainingPlan, fit_model
 
@@ -34,34 +35,47 @@ class Contender:
     fit: Callable[[Sample], Predict]
 
 
-def standard(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
+def standard(choose: Choose, columns: Sequence[str]) -> list[Contender]:
     """The champion's recipe first, then the baselines; one that reads columns which are not there is left out."""
     reads = {"points rule": {RECENCY, FREQUENCY}}
     fits = {name: fit for name, fit in BASELINES.items() if reads.get(name, set()) <= set(columns)}
-    return [champion(plan), *(_baseline(name, fit) for name, fit in fits.items())]
+    return [champion(choose), *(_baseline(name, fit) for name, fit in fits.items())]
 
 
-def champion(plan: TrainingPlan) -> Contender:
-    """The recipe that `train` follows."""
-    return Contender(CHAMPION, "the recipe in use", lambda past: _predict(_recipe(past, plan)))
+def champion(choose: Choose) -> Contender:
+    """The recipe that `train` follows: what is left open is decided on each past anew."""
+    return Contender(CHAMPION, "the recipe in use", lambda past: _predict(fit_model(past, choose(past))))
 
 
-def ablations(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
+def ablations(choose: Choose, columns: Sequence[str]) -> list[Contender]:
     """The recipe with one design choice undone each, as far as the columns allow."""
     profile = [name for name in columns if name.startswith(PROFILE)]
     behaviour = [name for name in columns if name not in profile]
     found = [
-        Contender("not calibrated", "raw probabilities of the trees", lambda past: _uncalibrated(past, plan)),
-        Contender("one model", "one booster instead of the mean of several", lambda past: _single(past, plan)),
-        Contender("class weights", "both classes weigh the same", lambda past: _balanced(past, plan)),
+        Contender("not calibrated", "raw probabilities of the trees", lambda past: _uncalibrated(past, choose(past))),
+        Contender("one model", "one booster instead of the mean of several", lambda past: _single(past, choose(past))),
+        Contender("class weights", "both classes weigh the same", lambda past: _balanced(past, choose(past))),
     ]
     if profile and behaviour:
-        found += [_without("without profile", behaviour, plan), _without("without behaviour", profile, plan)]
+        found += [_without("without profile", behaviour, choose), _without("without behaviour", profile, choose)]
     if FREQUENCY in columns:  # only histories have several moments of a lead, and open ones
         found += [
-            Contender("one moment per lead", "learns from one moment of each lead", lambda past: _one_each(past, plan)),
-            _other_kind(plan),
-            Contender("open is lost", "not converted yet counts as never", lambda past: _open_is_lost(past, plan)),
+            Contender(
+                "one moment per lead", "learns from one moment of each lead", lambda past: _one_each(past, choose(past))
+            ),
+            Contender(
+                "fixed horizon",
+                "learns from known outcomes only",
+                lambda past: _predict(fit_model(past, replace(choose(past), model="fixed"))),
+            ),
+            Contender(
+                "hazard model",
+                "learns from open leads too",
+                lambda past: _predict(fit_model(past, replace(choose(past), model="hazard"))),
+            ),
+            Contender(
+                "open is lost", "not converted yet counts as never", lambda past: _open_is_lost(past, choose(past))
+            ),
         ]
     return found
 
@@ -75,22 +89,18 @@ def _baseline(name: str, fit: Fit) -> Contender:
     return Contender(name, "baseline", fitted)
 
 
-def _recipe(past: Sample, plan: TrainingPlan) -> Classifier:
-    return fit_model(past, plan)
-
-
 def _predict(model: Classifier) -> Predict:
     return lambda rows: model.predict_proba(rows.features)[:, 1]
 
 
 def _uncalibrated(past: Sample, plan: TrainingPlan) -> Predict:
-    model = copy(_recipe(past, plan))
+    model = copy(fit_model(past, plan))
     model.calibrator_ = IDENTITY
     return _predict(model)
 
 
 def _single(past: Sample, plan: TrainingPlan) -> Predict:
-    model = copy(_recipe(past, plan))
+    model = copy(fit_model(past, plan))
     model.boosters_ = model.boosters_[:1]
     return _predict(model)
 
@@ -114,23 +124,12 @@ def _open_is_lost(past: Sample, plan: TrainingPlan) -> Predict:
     return _predict(fit_model(lost, replace(plan, model="fixed")))
 
 
-def _other_kind(plan: TrainingPlan) -> Contender:
-    """The hazard model beside a fixed horizon, and the other way round."""
-    if plan.model == "hazard":
-        fixed = replace(plan, model="fixed")
-        return Contender(
-            "fixed horizon", "learns from known outcomes only", lambda past: _predict(_recipe(past, fixed))
-        )
-    hazard = replace(plan, model="hazard")
-    return Contender("hazard model", "learns from open leads too", lambda past: _predict(_recipe(past, hazard)))
-
-
-def _without(name: str, kept: Sequence[str], plan: TrainingPlan) -> Contender:
+def _without(name: str, kept: Sequence[str], choose: Choose) -> Contender:
     """The recipe on some of the columns."""
 
     def fitted(past: Sample) -> Predict:
         known = past.of(past.mature)
-        predict = _predict(fit_model(replace(known, features=known.features.select(kept)), plan))
+        predict = _predict(fit_model(replace(known, features=known.features.select(kept)), choose(past)))
         return lambda rows: predict(replace(rows, features=rows.features.select(kept)))
 
     return Contender(name, f"the {len(kept)} other columns", fitted)

@@ -16,33 +16,39 @@ from training.intercept import Matured, edges_of, rolling_steps
 from training.logits import Array, clip, logit
 from training.origins import Outcomes
 from training.sample import Sample
+from training.selection import Choose
 from training.train import Classifier, TrainingPlan, fit_model, stepped
 
 Fit = Callable[[Sample, TrainingPlan], Classifier]
 Switch = Literal["yes", "no"]
 
 
-def drift_steps(plan: TrainingPlan, outcomes: Outcomes) -> list[Contender]:
-    """The champion's recipe with each step switched over, and with all of them.
+def drift_steps(plan: TrainingPlan, choose: Choose, outcomes: Outcomes) -> list[Contender]:
+    """The champion's recipe with each step on (off where `plan` has it on), and with all of them.
 
     A rolling intercept follows the labels that mature while the model serves; its trial is left out, so that the table
     shows what it does rather than whether it would be let in.
     """
-    plan, fit = plan.decided, _once()
+    fit = _once()
     twin: Switch = "no" if plan.twin == "yes" else "yes"
     step: Switch = "no" if plan.newest_step == "yes" else "yes"
-    all_on = replace(plan, twin="yes", newest_step="yes")
     return [
         Contender(
-            _named(twin, "twin"), "extremely randomised trees averaged in", _recipe(replace(plan, twin=twin), fit)
+            _named(twin, "twin"),
+            "extremely randomised trees averaged in",
+            _recipe(lambda past: replace(choose(past), twin=twin), fit),
         ),
         Contender(
             _named(step, "newest step"),
             "half a step of the intercept after the newest tenth",
-            _recipe(replace(plan, newest_step=step), fit),
+            _recipe(lambda past: replace(choose(past), newest_step=step), fit),
         ),
-        Contender("with rolling intercept", "half a step a week from matured labels", _rolling(plan, fit, outcomes)),
-        Contender("with all steps", "twin, newest step and rolling intercept", _rolling(all_on, fit, outcomes)),
+        Contender("with rolling intercept", "half a step a week from matured labels", _rolling(choose, fit, outcomes)),
+        Contender(
+            "with all steps",
+            "twin, newest step and rolling intercept",
+            _rolling(lambda past: replace(choose(past), twin="yes", newest_step="yes"), fit, outcomes),
+        ),
     ]
 
 
@@ -64,17 +70,17 @@ def _once() -> Fit:
     return fit
 
 
-def _recipe(plan: TrainingPlan, fit: Fit) -> Callable[[Sample], Predict]:
+def _recipe(choose: Choose, fit: Fit) -> Callable[[Sample], Predict]:
     def fitted(past: Sample) -> Predict:
-        model = fit(past, plan)
+        model = fit(past, choose(past))
         return lambda rows: model.predict_proba(rows.features)[:, 1]
 
     return fitted
 
 
-def _rolling(plan: TrainingPlan, fit: Fit, outcomes: Outcomes) -> Callable[[Sample], Predict]:
+def _rolling(choose: Choose, fit: Fit, outcomes: Outcomes) -> Callable[[Sample], Predict]:
     def fitted(past: Sample) -> Predict:
-        model = fit(past, plan)
+        model = fit(past, choose(past))
         at, shift = _shifts(model, past, outcomes)
 
         def predict(rows: Sample) -> Array:

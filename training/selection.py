@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from data.contract import DataError
@@ -11,6 +12,8 @@ from training.sample import Sample
 from training.train import Say, Split, TrainingPlan, fit_model, split_by_time, step_of
 
 FORWARD_SHARE, FOLDS = 0.25, 2
+Choose = Callable[[Sample], TrainingPlan]
+"""How a past is to be trained on."""
 
 
 def choose(
@@ -39,6 +42,18 @@ def choose(
         best = replace(best, newest_step="yes") if verdict.accepted else best
         verdicts += (verdict,)
     return best, verdicts
+
+
+def chooser(plan: TrainingPlan, window_days: int) -> Choose:
+    """Chooses as `choose` does; asked again for the same past it has the answer."""
+    kept: list[tuple[Sample, TrainingPlan]] = []
+
+    def chosen(past: Sample) -> TrainingPlan:
+        if not kept or kept[0][0] is not past:
+            kept[:] = [(past, choose(past, plan, window_days)[0])]
+        return kept[0][1]
+
+    return chosen
 
 
 def sentence(verdict: Verdict) -> str:

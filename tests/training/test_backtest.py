@@ -15,7 +15,7 @@ from data.contract import US_PER_DAY, DataError
 from features.training_set import TrainingSet
 from training.backtest import Backtest, Period, backtest
 from training.backtest_report import add_to_report, sections, write_backtest
-from training.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, standard
+from training.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, champion, standard
 from training.metrics import MEASURES, measures
 from training.origins import LogTimeline, Origin, TableTimeline, spread
 from training.page import marked
@@ -23,6 +23,9 @@ from training.report import BACKTEST
 from training.rolling import bootstrap_periods, rolling
 from training.rolling_tables import rolling_tables
 from training.sample import Sample, read_sample
+from training.selection import choose as selected
+from training.selection import chooser
+from training.train import fit_model
 from workspace import Workspace
 
 
@@ -241,13 +244,27 @@ def test_page_section_and_card_are_written_and_found_again(periods: list[Period]
     assert sections(tmp_path / "nowhere") == ("", "")
 
 
+def test_what_the_settings_leave_open_is_chosen_on_the_past(
+    trained: Workspace, timeline: LogTimeline, origin: Origin
+) -> None:
+    plan = replace(trained.settings.training_plan, model="auto", twin="auto")
+    past, rows, choose = timeline.known_at(origin), timeline.after(origin), chooser(plan, 30)
+    chosen = choose(past)
+    assert chosen == selected(past, plan, 30)[0]
+    assert choose(past) is chosen
+    expected = fit_model(past, chosen).predict_proba(rows.features)[:, 1]
+    assert np.array_equal(champion(choose).fit(past)(rows), expected)
+
+
 def test_the_recipe_beats_the_base_rate_on_the_funnel(
     trained: Workspace, timeline: LogTimeline, tmp_path: Path
 ) -> None:
     plan = trained.settings.training_plan
-    chosen = [each for each in standard(plan, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
-    undone = [each for each in ablations(plan, timeline.columns) if each.name in ("open is lost", "without behaviour")]
-    assert len(ablations(plan, timeline.columns)) == 8
+    choose = chooser(plan, trained.settings.chosen_target.window_days)
+    chosen = [each for each in standard(choose, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
+    every = ablations(choose, timeline.columns)
+    undone = [each for each in every if each.name in ("open is lost", "without behaviour")]
+    assert len(every) == 9
     made = backtest(timeline, [*chosen, *undone], plan.digest, tmp_path, 1, 0.6, fewest_positives=10)
     result = rolling(made, resamples=100)
     apart = {each.name: each.difference for each in result.places}

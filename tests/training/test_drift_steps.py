@@ -13,10 +13,12 @@ from training.drift_steps import drift_steps
 from training.logits import Array, logit, row_losses
 from training.origins import Outcomes, TableTimeline
 from training.sample import Sample
+from training.selection import chooser
 from training.train import TrainingPlan
 
 ROWS, CUT, DELAY = 3_000, 1_500, 300
 PLAN = TrainingPlan(parameters={"n_folds": 2, "max_rounds": 10, "n_jobs": 1})
+CHOOSE = chooser(PLAN, 0)
 ROLLING = "with rolling intercept"
 
 
@@ -33,7 +35,7 @@ def fitted(name: str, rows: Sample, delay: int = DELAY) -> Predict:
     past = rows.of(rows.as_of < CUT)
     known = past.as_of + DELAY <= CUT
     past = replace(past, mature=known, y=np.where(known, past.y, np.nan))
-    contenders = [champion(PLAN), *drift_steps(PLAN, Outcomes(rows, delay, ROWS // 100))]
+    contenders = [champion(CHOOSE), *drift_steps(PLAN, CHOOSE, Outcomes(rows, delay, ROWS // 100))]
     (found,) = (each for each in contenders if each.name == name)
     return found.fit(past)
 
@@ -63,7 +65,7 @@ def test_a_label_used_too_early_would_be_caught() -> None:
 def losses() -> dict[str, float]:
     rows = drifting()
     judged = rows.of(rows.as_of >= CUT)
-    names = ["champion", *(each.name for each in drift_steps(PLAN, TableTimeline(rows, "").outcomes))]
+    names = ["champion", *(each.name for each in drift_steps(PLAN, CHOOSE, TableTimeline(rows, "").outcomes))]
     return {name: loss(judged, fitted(name, rows)(judged)) for name in names}
 
 
@@ -78,7 +80,7 @@ def test_each_step_changes_the_predictions(losses: dict[str, float]) -> None:
 
 def test_what_is_in_the_recipe_is_switched_off() -> None:
     plan = replace(PLAN, twin="yes", newest_step="yes")
-    names = [each.name for each in drift_steps(plan, TableTimeline(drifting(), "").outcomes)]
+    names = [each.name for each in drift_steps(plan, chooser(plan, 0), TableTimeline(drifting(), "").outcomes)]
     assert names == ["without twin", "without newest step", ROLLING, "with all steps"]
 
 
