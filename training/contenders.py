@@ -14,7 +14,7 @@ from training.logits import Array
 from training.sample import Sample
 from training.selection import Choose
 from training.thresholds import one_per_lead
-from training.train import Classifier, TrainingPlan, fit_model
+from training.train import Classifier, TrainingPlan, fit_model, learnt_from
 
 Predict = Callable[[Sample], Array]
 CHAMPION, BASE_RATE = "champion", "base rate"
@@ -109,14 +109,14 @@ def _balanced(past: Sample, plan: TrainingPlan) -> Predict:
     known = past.of(past.mature)
     won = known.weight @ known.y
     odds = (known.weight.sum() - won) / max(won, 1e-9)
-    return _predict(fit_model(replace(known, weight=known.weight * np.where(known.y > 0, odds, 1.0)), plan))
+    return _predict(fit_model(replace(past, weight=past.weight * np.where(past.y > 0, odds, 1.0)), plan))
 
 
 def _one_each(past: Sample, plan: TrainingPlan) -> Predict:
-    known = past.of(past.mature)
-    rows = np.zeros(len(known), np.bool_)
-    rows[one_per_lead(known.lead, known.as_of)] = True
-    return _predict(fit_model(known.of(rows), plan))
+    seen = learnt_from(past, plan)
+    rows = np.zeros(len(seen), np.bool_)
+    rows[one_per_lead(seen.lead, seen.as_of)] = True
+    return _predict(fit_model(seen.of(rows), plan))
 
 
 def _open_is_lost(past: Sample, plan: TrainingPlan) -> Predict:
@@ -128,8 +128,7 @@ def _without(name: str, kept: Sequence[str], choose: Choose) -> Contender:
     """The recipe on some of the columns."""
 
     def fitted(past: Sample) -> Predict:
-        known = past.of(past.mature)
-        predict = _predict(fit_model(replace(known, features=known.features.select(kept)), choose(past)))
+        predict = _predict(fit_model(replace(past, features=past.features.select(kept)), choose(past)))
         return lambda rows: predict(replace(rows, features=rows.features.select(kept)))
 
     return Contender(name, f"the {len(kept)} other columns", fitted)
