@@ -56,7 +56,7 @@ def only(text: str, chosen: Sequence[bool]) -> str:
     kept = [tree for tree, keep in zip(trees, chosen, strict=True) if keep]
     # LightGBM finds trees by their sizes in bytes where they are given, and by their heads where not.
     lines = [line for line in head.splitlines() if not line.startswith("tree_sizes=")]
-    return "\nTree=".join(["\n".join(lines), *kept]) + end + rest
+    return "\nTree=".join(["\n".join(lines), *kept]) + "\n" + end + rest
 
 
 def grown(trees: Sequence[Tree], boosters: int) -> Forest:

@@ -12,7 +12,8 @@ import pytest
 from features.training_set import TrainingSet
 from serving.predictor import Predictor
 from serving.pruning import pruned, splits_on
-from serving.trees import trees_of
+from serving.shap import Booster
+from serving.trees import only, trees_of
 from tests.serving.test_predictor import rows
 from training.artifact import write_artifact
 from training.evidence import Evidence
@@ -62,6 +63,24 @@ def test_explanations_are_those_of_the_artifact(predictor: Predictor, reference:
     expected = reference.contributions(matrix)
     np.testing.assert_allclose(predictor.contributions(matrix), expected, rtol=0, atol=1e-12)
     np.testing.assert_allclose(expected.sum(axis=1), reference.raw(matrix), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kept", ["none", "first", "last", "every other", "all"])
+def test_some_trees_and_the_others_explain_what_all_of_them_do(reference: Model, artifact: Path, kept: str) -> None:
+    for text in Predictor.load(artifact).texts:
+        n, width = len(trees_of([text])), len(reference.features) + 1
+        matrix = np.column_stack([rows(reference, 20), np.arange(20) % 3])
+        chosen = {
+            "none": [False] * n,
+            "first": [i == 0 for i in range(n)],
+            "last": [i == n - 1 for i in range(n)],
+            "every other": [i % 2 == 0 for i in range(n)],
+            "all": [True] * n,
+        }[kept]
+        one, others = (Booster(only(text, which), width) for which in (chosen, [not each for each in chosen]))
+        assert len(trees_of([only(text, chosen)])) == sum(chosen)
+        found = one.contributions(matrix) + others.contributions(matrix)
+        np.testing.assert_allclose(found, Booster(text, width).contributions(matrix), rtol=0, atol=1e-12)
 
 
 def test_fit_and_engagement_add_up_to_the_log_odds(predictor: Predictor, reference: Model) -> None:
