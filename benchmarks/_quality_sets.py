@@ -163,7 +163,7 @@ def _from_log(
     workspace = Workspace.open(work, Path(f"examples/{config}.toml") if config else settings)
     sample, target = read_sample(workspace.build()), workspace.settings.chosen_target
     true = None if truth is None else _true(truth, sample, target.horizon_days)
-    return purged(sample, target.horizon_days + target.gap_days, true)
+    return purged(sample, target.window_days, true)
 
 
 def _true(path: Path, sample: Sample, horizon_days: int) -> NDArray[np.float64]:

@@ -42,15 +42,11 @@ class Computed(NamedTuple):
     """What the compiled kernel returns for m moments.
 
     columns: float32[number columns, m]. rows: int64[2 * touch groups + 1, m], the event of each first touch, of each
-    last touch, and the profile version; -1 for none. numbers, first, last, version: the same, a row per moment.
+    last touch, and the profile version; -1 for none. first, last, version: parts of it, a row per moment.
     """
 
     columns: NDArray[np.float32]
     rows: NDArray[np.int64]
-
-    @property
-    def numbers(self) -> NDArray[np.float32]:
-        return self.columns.T
 
     @property
     def first(self) -> NDArray[np.int64]:

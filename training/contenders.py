@@ -17,6 +17,7 @@ from training.thresholds import one_per_lead
 from training.train import Classifier, TrainingPlan, fit_model, learnt_from
 
 Predict = Callable[[Sample], Array]
+Recipe = Callable[[Sample, TrainingPlan], Predict]
 CHAMPION, BASE_RATE = "champion", "base rate"
 PROFILE = "profile_"
 
@@ -44,40 +45,33 @@ def standard(choose: Choose, columns: Sequence[str]) -> list[Contender]:
 
 def champion(choose: Choose) -> Contender:
     """The recipe that `train` follows: what is left open is decided on each past anew."""
-    return Contender(CHAMPION, "the recipe in use", lambda past: _predict(fit_model(past, choose(past))))
+    return _chosen(CHAMPION, "the recipe in use", lambda past, plan: _predict(fit_model(past, plan)), choose)
 
 
 def ablations(choose: Choose, columns: Sequence[str]) -> list[Contender]:
     """The recipe with one design choice undone each, as far as the columns allow."""
     profile = [name for name in columns if name.startswith(PROFILE)]
     behaviour = [name for name in columns if name not in profile]
-    found = [
-        Contender("not calibrated", "raw probabilities of the trees", lambda past: _uncalibrated(past, choose(past))),
-        Contender("one model", "one booster instead of the mean of several", lambda past: _single(past, choose(past))),
-        Contender("class weights", "both classes weigh the same", lambda past: _balanced(past, choose(past))),
+    found: list[tuple[str, str, Recipe]] = [
+        ("not calibrated", "raw probabilities of the trees", _uncalibrated),
+        ("one model", "one booster instead of the mean of several", _single),
+        ("class weights", "both classes weigh the same", _balanced),
     ]
     if profile and behaviour:
-        found += [_without("without profile", behaviour, choose), _without("without behaviour", profile, choose)]
+        found += [_without("without profile", behaviour), _without("without behaviour", profile)]
     if FREQUENCY in columns:  # only histories have several moments of a lead, and open ones
         found += [
-            Contender(
-                "one moment per lead", "learns from one moment of each lead", lambda past: _one_each(past, choose(past))
-            ),
-            Contender(
-                "fixed horizon",
-                "learns from known outcomes only",
-                lambda past: _predict(fit_model(past, replace(choose(past), model="fixed"))),
-            ),
-            Contender(
-                "hazard model",
-                "learns from open leads too",
-                lambda past: _predict(fit_model(past, replace(choose(past), model="hazard"))),
-            ),
-            Contender(
-                "open is lost", "not converted yet counts as never", lambda past: _open_is_lost(past, choose(past))
-            ),
+            ("one moment per lead", "learns from one moment of each lead", _one_each),
+            ("fixed horizon", "learns from known outcomes only", _fixed),
+            ("hazard model", "learns from open leads too", _hazard),
+            ("open is lost", "not converted yet counts as never", _open_is_lost),
         ]
-    return found
+    return [_chosen(*each, choose) for each in found]
+
+
+def _chosen(name: str, tells: str, fit: Recipe, choose: Choose) -> Contender:
+    """A contender that is fitted by the plan that is chosen on each past."""
+    return Contender(name, tells, lambda past: fit(past, choose(past)))
 
 
 def _baseline(name: str, fit: Fit) -> Contender:
@@ -119,16 +113,23 @@ def _one_each(past: Sample, plan: TrainingPlan) -> Predict:
     return _predict(fit_model(seen.of(rows), plan))
 
 
+def _fixed(past: Sample, plan: TrainingPlan) -> Predict:
+    return _predict(fit_model(past, replace(plan, model="fixed")))
+
+
+def _hazard(past: Sample, plan: TrainingPlan) -> Predict:
+    return _predict(fit_model(past, replace(plan, model="hazard")))
+
+
 def _open_is_lost(past: Sample, plan: TrainingPlan) -> Predict:
-    lost = replace(past, y=np.nan_to_num(past.y), mature=np.ones(len(past), np.bool_))
-    return _predict(fit_model(lost, replace(plan, model="fixed")))
+    return _fixed(replace(past, y=np.nan_to_num(past.y), mature=np.ones(len(past), np.bool_)), plan)
 
 
-def _without(name: str, kept: Sequence[str], choose: Choose) -> Contender:
+def _without(name: str, kept: Sequence[str]) -> tuple[str, str, Recipe]:
     """The recipe on some of the columns."""
 
-    def fitted(past: Sample) -> Predict:
-        predict = _predict(fit_model(replace(past, features=past.features.select(kept)), choose(past)))
+    def fitted(past: Sample, plan: TrainingPlan) -> Predict:
+        predict = _predict(fit_model(replace(past, features=past.features.select(kept)), plan))
         return lambda rows: predict(replace(rows, features=rows.features.select(kept)))
 
-    return Contender(name, f"the {len(kept)} other columns", fitted)
+    return name, f"the {len(kept)} other columns", fitted

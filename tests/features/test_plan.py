@@ -90,3 +90,13 @@ def test_types_of_the_log_are_found_in_the_vocabulary() -> None:
     plan = compile_plan([Age()], VOCABULARY)
     assert plan.codes(["order", "pigeon", "page_view"]).tolist() == [3, len(TYPES), 0]
     assert plan.codes([]).dtype == np.int32
+
+
+def test_each_list_of_types_gets_its_own_codes() -> None:
+    """The answer before is kept: it must not be given for other types."""
+    plan = compile_plan([Count("any", 7)], VOCABULARY)
+    types, known = [*TYPES[::-1], "pigeon"], list(VOCABULARY.types)
+    expected = [known.index(name) for name in TYPES[::-1]] + [len(known)]
+    for _ in range(2):
+        assert plan.codes(types).tolist() == expected
+        assert plan.codes(known).tolist() == list(range(len(known)))

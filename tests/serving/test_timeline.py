@@ -66,8 +66,10 @@ def test_explanations_are_those_of_the_artifact(predictor: Predictor, reference:
 
 
 @pytest.mark.parametrize("kept", ["none", "first", "last", "every other", "all"])
-def test_some_trees_and_the_others_explain_what_all_of_them_do(reference: Model, artifact: Path, kept: str) -> None:
-    for text in Predictor.load(artifact).texts:
+def test_some_trees_and_the_others_explain_what_all_of_them_do(
+    predictor: Predictor, reference: Model, kept: str
+) -> None:
+    for text in predictor.texts:
         n, width = len(trees_of([text])), len(reference.features) + 1
         matrix = np.column_stack([rows(reference, 20), np.arange(20) % 3])
         chosen = {
