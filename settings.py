@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.contract import UsageError
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from features.catalogue import default_catalogue, from_json
 from features.definitions import Definition
 from features.moments import MomentPolicy, Target
 
 if TYPE_CHECKING:
-    from training.train import TrainingPlan
+    from training.recipe.train import TrainingPlan
 
 
 class Section(BaseModel):
@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     def training_plan(self) -> TrainingPlan:
         """How to train, as the pipeline wants it."""
         # Imported late: a server reads settings too, and does without LightGBM's 100 MB.
-        from training.train import Promise, TrainingPlan
+        from training.recipe.train import Promise, TrainingPlan
 
         training = self.training
         parameters = {

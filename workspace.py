@@ -6,19 +6,19 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from features.cluster import on_cluster
 from features.compiler import compile_plan
 from features.training_set import Progress, Recipe, TrainingSet, build
 from settings import Settings, read_settings, settings_path
-from training.audit import audit
-from training.evaluation import Truth
-from training.findings import Finding
-from training.origins import LogTimeline
+from training.audit.findings import Finding
+from training.audit.log_audit import audit
+from training.judging.origins import LogTimeline
+from training.measuring.evaluation import Truth
 from training.pipeline import day
-from training.registry import Registered, Registry
-from training.review import beside_truth, predictions
-from training.sample import read_sample
+from training.registry.registry import Registered, Registry
+from training.samples.sample import read_sample
+from training.updating.review import beside_truth, predictions
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.naive_bayes import CategoricalNB
 
 from benchmarks._quality_split import Array, Rows, Split
-from training import baselines
-from training.model import LeadConversionClassifier
+from training.model import baselines
+from training.model.classifier import LeadConversionClassifier
 
 
 def fit(contender: str, folder: str, out: str, seed: int, budget: float) -> dict[str, Any]:

@@ -18,12 +18,12 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from benchmarks._quality_split import Rows, Split
 from data.contract import US_PER_DAY, UsageError
-from data.ingest import ingest
-from data.mapping import read_mapping
-from data.simulate import FunnelOptions, simulate
-from training.folds import hash_of_lead
-from training.metrics import lead_codes
-from training.sample import Sample, read_sample
+from data.log.ingest import ingest
+from data.simulated.simulate import FunnelOptions, simulate
+from data.sources.mapping import read_mapping
+from training.measuring.metrics import lead_codes
+from training.samples.folds import hash_of_lead
+from training.samples.sample import Sample, read_sample
 from workspace import Workspace
 
 ORIGINS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -207,7 +207,9 @@ def prepared(name: str, root: Path) -> list[Path]:
 def _code() -> str:
     """sha256 of the files that decide what the splits hold."""
     root, found = Path(__file__).parents[1], hashlib.sha256()
-    made_by = [path for kind in ("data/*.py", "features/*.py", "examples/*.toml") for path in sorted(root.glob(kind))]
+    made_by = [
+        path for kind in ("data/**/*.py", "features/*.py", "examples/*.toml") for path in sorted(root.glob(kind))
+    ]
     for path in (Path(__file__), *made_by):
         found.update(path.read_bytes())
     return found.hexdigest()

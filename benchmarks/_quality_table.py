@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks._quality_split import Array, Rows
 from benchmarks.harness import Row
-from training.logits import clip, logit, row_losses
-from training.metrics import RESAMPLES, ece, ece_floor, interval, measures
+from training.measuring.metrics import RESAMPLES, ece, ece_floor, interval, measures
+from training.samples.log_odds import clip, logit, row_losses
 
 OURS, TWIN = "leadscore", "leadscore, twin"
 TIE = 0.002

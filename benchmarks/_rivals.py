@@ -17,7 +17,7 @@ import pandas as pd
 import polars as pl
 
 from data.contract import US_PER_DAY
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from data.vocabulary import ANY, Vocabulary
 from features import definitions as of
 

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from benchmarks.serving import OUT, Contender, leads
-from serving.answers import scores
-from serving.live import Live
-from serving.schemas import Extra, ScoreRequest
-from serving.times import us
+from serving.http.answers import scores
+from serving.messages.schemas import Extra, ScoreRequest
+from serving.messages.times import us
+from serving.scoring.served_model import Live
 
 ENVIRONMENT = OUT / "env"
 PACKAGES = ("bentoml", "lightgbm", "numpy<3")
@@ -61,7 +61,7 @@ def _mlflow(artifact: Path) -> list[str]:
     folder = OUT / "mlflow-model"
     if not folder.exists():
         code = (
-            "import mlflow, sys; mlflow.pyfunc.save_model(sys.argv[1], python_model='training/pyfunc.py', "
+            "import mlflow, sys; mlflow.pyfunc.save_model(sys.argv[1], python_model='training/artifact/pyfunc.py', "
             "artifacts={'model': sys.argv[2]}, pip_requirements=[])"
         )
         subprocess.run([sys.executable, "-c", code, str(folder), str(artifact)], check=True)

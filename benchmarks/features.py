@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from benchmarks._funnel import log_of
 from benchmarks._rivals import COLUMNS, RIVALS
 from benchmarks.harness import Row, measure
-from data.eventlog import EventLog, one_lead
+from data.log.eventlog import EventLog, one_lead
 from features.catalogue import default_catalogue
 from features.compiler import compile_plan
 from features.definitions import Definition

@@ -59,8 +59,8 @@ def write_export(path: Path, size: int) -> None:
 
 def ours(export: str, out: str) -> Mapping[str, Any]:
     """The event log, everything checked, each event once, by lead and time."""
-    from data.ingest import ingest
-    from data.mapping import read_mapping
+    from data.log.ingest import ingest
+    from data.sources.mapping import read_mapping
 
     report = ingest(Path(out), read_mapping("simulated"), [export])
     return {"accepted": report.events.accepted}
@@ -68,10 +68,10 @@ def ours(export: str, out: str) -> Mapping[str, Any]:
 
 def _imports(*_: str) -> None:
     """Imports, and what is compiled once, are not what is measured."""
-    import data.bots
-    import data.ingest
-    import data.mapping
-    import data.textfiles  # noqa: F401
+    import data.log.bots
+    import data.log.ingest
+    import data.sources.mapping
+    import data.sources.textfiles  # noqa: F401
 
 
 ours.prepare = _imports  # type: ignore[attr-defined]

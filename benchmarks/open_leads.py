@@ -23,20 +23,20 @@ from scipy import stats
 
 from benchmarks.harness import Row
 from data.contract import US_PER_DAY
-from data.eventlog import EventLog
-from data.funnel import START, FunnelOptions
-from data.ingest import ingest
-from data.mapping import read_mapping
-from data.simulate import simulate
+from data.log.eventlog import EventLog
+from data.log.ingest import ingest
+from data.simulated.funnel import START, FunnelOptions
+from data.simulated.simulate import simulate
+from data.sources.mapping import read_mapping
 from features.catalogue import default_catalogue
 from features.moments import MomentPolicy, Target
 from features.training_set import Recipe, build
-from training.boosted import Boosted
-from training.folds import hash_of_lead
-from training.hazard import HazardClassifier
-from training.logits import Array, clip
-from training.model import LeadConversionClassifier
-from training.sample import Sample, read_sample
+from training.model.boosted import Boosted
+from training.model.classifier import LeadConversionClassifier
+from training.model.hazard import HazardClassifier
+from training.samples.folds import hash_of_lead
+from training.samples.log_odds import Array, clip
+from training.samples.sample import Sample, read_sample
 
 HORIZON, LEARN_DAYS, FROM_DAY, JUDGE_DAYS = 90, 112, 210, 90
 """Of moments over 112 days, 90 days later all outcomes of 90 days are known, and at once less than a quarter."""

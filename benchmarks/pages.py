@@ -28,8 +28,8 @@ import numpy as np
 from fastapi.routing import APIRoute
 
 from benchmarks.harness import Row
-from data.store import open_store
 from serving.pages.routes import page_routes
+from serving.store.store import open_store
 
 FOLDER = Path("var/bench/pages")
 NAME, PASSWORD = "bench", "correct horse battery"

@@ -26,8 +26,11 @@ from benchmarks._quality_table import OURS, TWIN, Cell, aims, each_split, table
 from benchmarks.harness import Row, measure, measure_warm, report
 
 ROOT = Path("var/bench/quality")
-MODEL = ("model", "boosted", "calibration", "encoding", "folds", "logits", "standalone")
-RECIPES = {OURS: MODEL, TWIN: MODEL, "logistic regression": ("baselines", "logits")}
+MODEL = (
+    *("model/classifier", "model/boosted", "model/encoding", "calibration/calibrator"),
+    *("samples/folds", "samples/log_odds", "artifact/standalone"),
+)
+RECIPES = {OURS: MODEL, TWIN: MODEL, "logistic regression": ("model/baselines", "samples/log_odds")}
 """The files of training/ that decide what a contender says."""
 
 

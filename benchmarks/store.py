@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Row, measure
-from data.store import open_store
-from data.store_database import PRAGMAS
-from data.store_door import EventIn
-from data.store_listing import Filters
+from serving.store.database.connection import PRAGMAS
+from serving.store.events.event_validation import EventIn
+from serving.store.leads.listing import Filters
+from serving.store.store import open_store
 
 FOLDER = Path("var/bench/store")
 NOW = 1_700_000_000_000_000

@@ -13,7 +13,7 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
-    from training.findings import Finding
+    from training.audit.findings import Finding
     from workspace import Workspace
 
 Allow = Annotated[
@@ -36,7 +36,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Look for leaks: columns, events and ids that know of the outcome what nobody could have known."""
-    from training.findings import refuse
+    from training.audit.findings import refuse
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     allowed = {*(allow or []), *workspace.settings.audit.allow}
@@ -54,7 +54,7 @@ def audit(
 
 def refuse_leaks(screen: Screen, workspace: Workspace, allow: Sequence[str]) -> None:
     """The audit's quick form, before training: tells what it found. Raises DataError unless all of it is allowed."""
-    from training.findings import refuse
+    from training.audit.findings import refuse
 
     allowed = {*allow, *workspace.settings.audit.allow}
     with screen.progress("leakage audit") as step:
@@ -67,7 +67,7 @@ def refuse_leaks(screen: Screen, workspace: Workspace, allow: Sequence[str]) -> 
 def _of_table(
     path: Path, target: str | None, positive: str | None, ids: Sequence[str], time: str | None
 ) -> list[Finding]:
-    from training.audit_table import audit_table, read_labelled
+    from training.audit.table_audit import audit_table, read_labelled
 
     if target is None:
         raise UsageError("--target is missing: name the column that says who converted")

@@ -13,8 +13,8 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
-    from training.origins import TableTimeline, Timeline
-    from training.rolling import Rolling
+    from training.judging.origins import TableTimeline, Timeline
+    from training.judging.rolling import Rolling
 
 Names = list[str] | None
 
@@ -39,12 +39,12 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Train at several past dates, judge each on the period that followed; with intervals by lead."""
-    from training.backtest import backtest
-    from training.backtest_report import add_to_report, log_backtest, write_backtest
-    from training.contenders import ablations, standard
-    from training.drift_steps import drift_steps
-    from training.rolling import rolling
-    from training.selection import chooser
+    from training.judging.backtest import backtest
+    from training.judging.contenders import ablations, standard
+    from training.judging.drift_steps import drift_steps
+    from training.judging.rolling import rolling
+    from training.recipe.selection import chooser
+    from training.report.backtest_report import add_to_report, log_backtest, write_backtest
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     plan = workspace.settings.training_plan
@@ -81,8 +81,8 @@ def _table(
     time: str | None,
     missing: Names,
 ) -> TableTimeline:
-    from training.labelled import read_labelled
-    from training.origins import TableTimeline, digest_of, file_digest
+    from training.judging.origins import TableTimeline, digest_of, file_digest
+    from training.samples.labelled_table import read_labelled
 
     if target is None:
         raise UsageError(f"say with --target which column of {path} holds the outcome")
@@ -91,7 +91,7 @@ def _table(
 
 
 def _tell(screen: Screen, result: Rolling) -> None:
-    from training.rolling_tables import rolling_tables
+    from training.report.rolling_tables import rolling_tables
 
     for each in rolling_tables(result):
         screen.table(each.title, each.head, each.rows)

@@ -49,7 +49,7 @@ def demo(
 def _show(screen: Screen, workspace: Workspace, path: Path) -> str | None:
     """Fills the serving store once; the password of the account that was made for it, None when it was there."""
     from commands.showcase import account_of, show
-    from data.store import open_store
+    from serving.store.store import open_store
 
     if not path.exists():
         with screen.progress("filling the store with leads of the demo, moved to the present") as step:

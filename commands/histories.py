@@ -14,7 +14,7 @@ from console import Screen, plain
 from data.contract import UsageError
 
 if TYPE_CHECKING:
-    from data.ingest import Counts, IngestReport
+    from data.log.ingest import Counts, IngestReport
     from features.training_set import TrainingSet
     from workspace import Workspace
 
@@ -34,7 +34,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a funnel whose true probabilities are known."""
-    from data.simulate import FunnelOptions, simulate
+    from data.simulated.simulate import FunnelOptions, simulate
 
     screen = Screen(quiet, as_json)
     options = FunnelOptions(leads, seed, days, bots, duplicates, late, broken, drift, wholesale)
@@ -62,8 +62,8 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring exports or databases into the event log; what is there already adds nothing."""
-    from data.ingest import ingest
-    from data.mapping import read_mapping
+    from data.log.ingest import ingest
+    from data.sources.mapping import read_mapping
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
     if store is not None and (events or leads):
@@ -125,7 +125,7 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
     from features.compiler import compile_plan
     from features.kernel import compute
     from features.words import in_words
-    from serving.batch import one_moment, parse_as_of
+    from serving.scoring.batch import one_moment, parse_as_of
 
     log = workspace.event_log()
     catalogue = workspace.settings.catalogue(log)

@@ -15,8 +15,8 @@ from commands.store import take_in
 from console import Screen, plain
 
 if TYPE_CHECKING:
-    from training.evaluation import Evaluation, Truth
-    from training.report import Account
+    from training.measuring.evaluation import Evaluation, Truth
+    from training.report.report import Account
     from workspace import Workspace
 
 
@@ -73,7 +73,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Judge the champion's recipe on the newest slice again; with --truth beside the best possible."""
-    from training.review import STAGES, beside_truth, review
+    from training.updating.review import STAGES, beside_truth, review
 
     screen, settings = Screen(quiet, as_json), workspace_of(var, config).settings
     with screen.stages(STAGES) as say:
@@ -95,7 +95,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a version the champion; servers take it up within seconds."""
-    from serving.promotion import promote
+    from serving.champion.promotion import promote
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     before = promote(workspace.registry, workspace.model_name, version, reason)
@@ -111,7 +111,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make the former champion champion again."""
-    from serving.promotion import rollback
+    from serving.champion.promotion import rollback
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     before, now = rollback(workspace.registry, workspace.model_name, reason)
@@ -133,8 +133,8 @@ def tell_truth(screen: Screen, found: Truth) -> dict[str, Any]:
 
 
 def _tell_account(screen: Screen, account: Account) -> None:
-    from training import selection
-    from training.promises import sentence
+    from training.recipe import selection
+    from training.thresholds.promise_text import sentence
 
     for trial in account.trials:
         screen.tell(selection.sentence(trial))
@@ -144,7 +144,7 @@ def _tell_account(screen: Screen, account: Account) -> None:
 
 
 def _tell_judged(screen: Screen, evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> None:
-    from training.tables import tables
+    from training.measuring.tables import tables
 
     screen.tell(
         f"newest slice: {evaluation.rows:,} moments of {evaluation.leads:,} leads, {evaluation.positives:,} converted"

@@ -10,7 +10,7 @@ from commands.options import VAR, AsJson, Config, Quiet, StoreUrl, Var, now_us, 
 from console import Screen
 
 if TYPE_CHECKING:
-    from training.checks import Promised
+    from training.monitoring.checks import Promised
     from workspace import Workspace
 
 
@@ -23,10 +23,10 @@ def monitor(
     as_json: AsJson = False,
 ) -> None:
     """Compare stored scores with what became of them; exit code 0: nothing to do, 10: recalibrate, 20: retrain."""
-    from data.store import open_store
-    from data.store_cohorts import CohortReader
-    from training.monitor import monitor
-    from training.monitor_tables import monitor_tables
+    from serving.store.scores.cohorts import CohortReader
+    from serving.store.store import open_store
+    from training.monitoring.monitor import monitor
+    from training.monitoring.monitor_tables import monitor_tables
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     target = workspace.settings.chosen_target
@@ -41,7 +41,7 @@ def monitor(
 
 def promises_of(workspace: Workspace) -> list[Promised]:
     """The precisions that the champion's thresholds promise, lowest stage first; none where nothing is registered."""
-    from training.checks import Promised
+    from training.monitoring.checks import Promised
 
     champion = workspace.registry.find(workspace.model_name)
     if champion is None:

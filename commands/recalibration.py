@@ -25,8 +25,8 @@ def recalibrate(
     as_json: AsJson = False,
 ) -> None:
     """Recalibrate the champion by labels that have matured since, without training; servers take it up."""
-    from training.adjustment import STAGES, recalibrate
-    from training.recalibration import ROLL, WAYS
+    from training.updating.recalibrate import STAGES, recalibrate
+    from training.updating.recalibration_trial import ROLL, WAYS
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     workspace.champion()  # nothing is computed for a model that is not there

@@ -29,10 +29,10 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score every open lead, with reasons; with --store into the serving database's score history."""
-    from serving.batch import Scored, check_out, parse_as_of, score_log, told, write_scores
-    from serving.chain import with_chain
-    from serving.predictor import Predictor
-    from serving.scorer import Scorer
+    from serving.scoring.batch import Scored, check_out, parse_as_of, score_log, told, write_scores
+    from serving.scoring.chain import with_chain
+    from serving.scoring.scorer import Scorer
+    from serving.trees.predictor import Predictor
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if store is not None:

@@ -21,10 +21,10 @@ def serve(
     insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
 ) -> None:
     """Answer requests in real time with the champion, until a signal comes."""
+    from serving.champion.artifact_sources import FolderSource, RegistrySource
     from serving.server import Options, serve
-    from serving.sources import FolderSource, RegistrySource
     from settings import read_settings, settings_path
-    from training.registry import CHAMPION, Registry
+    from training.registry.registry import CHAMPION, Registry
 
     name = read_settings(settings_path(config)).model_name
     source = FolderSource(artifact, name) if artifact else RegistrySource(var, Registry(var).uri, name, CHAMPION)

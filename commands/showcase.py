@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from data.contract import US_PER_DAY
 
 if TYPE_CHECKING:
-    from data.eventlog import EventLog
-    from data.store import Store
-    from training.registry import Registered
+    from data.log.eventlog import EventLog
+    from serving.store.store import Store
+    from training.registry.registry import Registered
 
 BUCKETS = 6
 """Parts of the log that are taken: about a thousand leads of the demo."""
@@ -26,7 +26,7 @@ Step = Callable[[float, float], None]
 
 def show(log: EventLog, champion: Registered, path: Path, now: int, step: Step) -> None:
     """Fills a store that is not there yet; half-done work leaves nothing at `path`. now: µs UTC."""
-    from data.store import open_store
+    from serving.store.store import open_store
 
     part = path.with_name(f"{path.name}.part")
     for each in (part, *path.parent.glob(f"{part.name}-*")):
@@ -52,7 +52,7 @@ def account_of(store: Store, now: int) -> str | None:
 
 def take(store: Store, log: EventLog, bucket: int, shift: int, now: int) -> None:
     """Puts the leads of one part of a log into a store, every time moved by `shift` µs."""
-    from data.store_door import EventIn
+    from serving.store.events.event_validation import EventIn
 
     leads, profiles, events = (_rows(log, kind, bucket) for kind in ("leads", "profiles", "events"))
     names = [each["lead_id"] for each in leads]
@@ -78,10 +78,10 @@ def take(store: Store, log: EventLog, bucket: int, shift: int, now: int) -> None
 
 
 def _score(store: Store, champion: Registered, now: int, step: Step) -> None:
-    from serving.predictor import Predictor
-    from serving.rescoring import Rescorer
-    from serving.scorer import Scorer
-    from training.artifact import digest_of
+    from serving.scoring.rescoring import Rescorer
+    from serving.scoring.scorer import Scorer
+    from serving.trees.predictor import Predictor
+    from training.registry.artifact_files import digest_of
 
     rescorer = Rescorer(store, Scorer(Predictor.of(champion)), champion.version, digest_of(champion.folder))
     for week in reversed(range(WEEKS)):
@@ -97,6 +97,6 @@ def _rows(log: EventLog, kind: str, bucket: int) -> list[dict[str, Any]]:
 
 
 def _us(at: Any) -> int:
-    from serving.times import us
+    from serving.messages.times import us
 
     return us(at)

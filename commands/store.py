@@ -12,7 +12,7 @@ from commands.options import VAR, AsJson, Quiet, StoreUrl, Var, now_us, store_ur
 from console import Screen
 
 if TYPE_CHECKING:
-    from data.ingest import IngestReport
+    from data.log.ingest import IngestReport
     from workspace import Workspace
 
 WHO = "command line"
@@ -28,7 +28,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a key and show it, this once."""
-    from data.store import open_store
+    from serving.store.store import open_store
 
     screen = Screen(as_json=as_json)
     with open_store(store_url(var, store)) as opened:
@@ -42,7 +42,7 @@ def create(
 @keys.command(name="list")
 def list_keys(var: Var = VAR, store: StoreUrl = None, as_json: AsJson = False) -> None:
     """List keys, without their secrets."""
-    from data.store import open_store
+    from serving.store.store import open_store
 
     screen = Screen(as_json=as_json)
     with open_store(store_url(var, store)) as opened:
@@ -59,7 +59,7 @@ def revoke(
     store: StoreUrl = None,
 ) -> None:
     """Revoke a key: from now on it opens nothing."""
-    from data.store import open_store
+    from serving.store.store import open_store
 
     with open_store(store_url(var, store)) as opened:
         opened.keys.revoke(key, now_us())
@@ -76,8 +76,8 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Erase a lead from store, event log and exports, refuse it from now on, and show the signed receipt."""
-    from data.erasure import erase_from_files
-    from data.store import open_store
+    from data.log.erasure import erase_from_files
+    from serving.store.store import open_store
 
     screen = Screen(quiet, as_json)
     with open_store(store_url(var, store)) as opened:
@@ -94,9 +94,9 @@ def forget(
 
 def take_in(screen: Screen, url: str, log_path: Path, mapping: str | None = None) -> IngestReport:
     """Brings the store into the event log."""
-    from data.mapping import read_mapping
-    from data.store import open_store
-    from data.store_export import ingest_store
+    from data.sources.mapping import read_mapping
+    from serving.store.events.log_export import ingest_store
+    from serving.store.store import open_store
 
     base = None if mapping is None else read_mapping(mapping)
     with open_store(url) as opened, screen.progress("taking in the store") as step:
@@ -105,11 +105,11 @@ def take_in(screen: Screen, url: str, log_path: Path, mapping: str | None = None
 
 def rescore(screen: Screen, url: str, workspace: Workspace) -> None:
     """Scores all leads of the store with the champion."""
-    from data.store import open_store
-    from serving.predictor import Predictor
-    from serving.rescoring import Rescorer
-    from serving.scorer import Scorer
-    from training.artifact import digest_of
+    from serving.scoring.rescoring import Rescorer
+    from serving.scoring.scorer import Scorer
+    from serving.store.store import open_store
+    from serving.trees.predictor import Predictor
+    from training.registry.artifact_files import digest_of
 
     champion = workspace.champion()
     scorer = Scorer(Predictor.of(champion))

@@ -12,7 +12,7 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
-    from training.thresholds import Threshold
+    from training.thresholds.threshold import Threshold
 
 thresholds = typer.Typer(
     no_args_is_help=True, help="What MQL and SQL promise; what if they began elsewhere; set another."
@@ -24,7 +24,7 @@ HEAD = ["stage", "by", "from", "promised", "labels", "above", "converted", "lead
 @thresholds.command()
 def show(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: AsJson = False) -> None:
     """The champion's thresholds with what they promise, on what evidence, and what became of past promises."""
-    from training.resetting import thresholds_of
+    from training.updating.update_threshold import thresholds_of
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     champion = workspace.champion()
@@ -36,8 +36,8 @@ def show(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: A
 @thresholds.command()
 def explain(stage: Stage, config: Config = None, var: Var = VAR, german: bool = False, as_json: AsJson = False) -> None:
     """What a stage promises, in a sentence, and its record period by period."""
-    from training.promises import sentence
-    from training.resetting import thresholds_of
+    from training.thresholds.promise_text import sentence
+    from training.updating.update_threshold import thresholds_of
 
     screen, workspace = Screen(as_json=as_json), workspace_of(var, config)
     found = {each.stage: each for each in thresholds_of(workspace.champion())}
@@ -61,9 +61,9 @@ def what_if(
     as_json: AsJson = False,
 ) -> None:
     """What other thresholds would bring: volume and wins a week, precision with its interval, recall."""
-    from training import plots
-    from training.resetting import grounds_of, thresholds_of
-    from training.thresholds import what_if
+    from training.report import plots
+    from training.thresholds.threshold import what_if
+    from training.updating.update_threshold import grounds_of, thresholds_of
 
     screen, workspace = Screen(as_json=as_json), workspace_of(var, config)
     if plot is not None and plot.suffix != ".png":
@@ -108,9 +108,9 @@ def set_(
     """Give a stage another promise: a new version with the same model; servers take it up within seconds."""
     from features.training_set import TrainingSet
     from settings import threshold_section
-    from training.promises import sentence
-    from training.resetting import set_threshold
-    from training.train import Promise
+    from training.recipe.train import Promise
+    from training.thresholds.promise_text import sentence
+    from training.updating.update_threshold import set_threshold
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     asked = threshold_section(precision=precision, confidence=confidence, per_week=per_week, value=value, cost=cost)

@@ -24,7 +24,7 @@ def add(
     store: StoreUrl = None,
 ) -> None:
     """Add an account; the password is asked for, or read from standard input."""
-    from data.store import open_store
+    from serving.store.store import open_store
 
     with open_store(store_url(var, store)) as opened:
         opened.accounts.add(name, _password(), role, now_us())
@@ -35,7 +35,7 @@ def add(
 @users.command(name="list")
 def list_users(var: Var = VAR, store: StoreUrl = None, as_json: AsJson = False) -> None:
     """List accounts and their roles."""
-    from data.store import open_store
+    from serving.store.store import open_store
 
     screen = Screen(as_json=as_json)
     with open_store(store_url(var, store)) as opened:
@@ -47,7 +47,7 @@ def list_users(var: Var = VAR, store: StoreUrl = None, as_json: AsJson = False) 
 @users.command()
 def remove(name: Annotated[str, NAME], var: Var = VAR, store: StoreUrl = None) -> None:
     """Remove an account; whoever is signed in with it is out at once."""
-    from data.store import open_store
+    from serving.store.store import open_store
 
     with open_store(store_url(var, store)) as opened:
         opened.accounts.remove(name)
@@ -58,7 +58,7 @@ def remove(name: Annotated[str, NAME], var: Var = VAR, store: StoreUrl = None) -
 @users.command()
 def password(name: Annotated[str, NAME], var: Var = VAR, store: StoreUrl = None) -> None:
     """Change a password; whoever is signed in with the old one is out at once."""
-    from data.store import open_store
+    from serving.store.store import open_store
 
     with open_store(store_url(var, store)) as opened:
         opened.accounts.set_password(name, _password())

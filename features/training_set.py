@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contract import DataError
-from data.eventlog import EventLog
 from data.histories import Histories
+from data.log.eventlog import EventLog
 from data.vocabulary import Vocabulary
 from features.catalogue import from_json, to_json
 from features.compiler import compile_plan

@@ -24,11 +24,11 @@ from pathlib import Path
 
 from features.definitions import Count, Trend
 from features.training_set import build
-from training.evaluation import evaluate
-from training.plots import reliability
-from training.sample import read_sample
-from training.tables import signed
-from training.train import Split, fit_model, split_by_time
+from training.measuring.evaluation import evaluate
+from training.measuring.tables import signed
+from training.recipe.train import Split, fit_model, split_by_time
+from training.report.plots import reliability
+from training.samples.sample import read_sample
 from workspace import Workspace
 
 config = os.environ.get("LEADSCORE_CONFIG")

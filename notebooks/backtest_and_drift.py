@@ -23,18 +23,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.store_cohorts import MONDAY, WEEK, GivenScores
 from features.training_set import TrainingSet
-from training.backtest import backtest
-from training.cohorts import Matured
-from training.contenders import BASE_RATE, CHAMPION, Contender, Predict, standard
-from training.inflation import inflation
-from training.monitor import checks_of, decide
-from training.plots import losses_over_time, promised_realised
-from training.rolling import rolling
-from training.rolling_tables import means
-from training.sample import Sample
-from training.selection import chooser
+from training.judging.backtest import backtest
+from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict, standard
+from training.judging.inflation import inflation
+from training.judging.rolling import rolling
+from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, Matured
+from training.monitoring.monitor import checks_of, decide
+from training.recipe.selection import chooser
+from training.report.plots import losses_over_time, promised_realised
+from training.report.rolling_tables import means
+from training.samples.sample import Sample
 from workspace import Workspace
 
 config = os.environ.get("LEADSCORE_CONFIG")

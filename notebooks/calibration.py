@@ -24,11 +24,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from training.calibration import choose_calibrator
-from training.evaluation import Evaluation, evaluate
-from training.logits import Array, logit
-from training.plots import reliability
-from training.review import predictions
+from training.calibration.calibrator import choose_calibrator
+from training.measuring.evaluation import Evaluation, evaluate
+from training.report.plots import reliability
+from training.samples.log_odds import Array, logit
+from training.updating.review import predictions
 from workspace import Workspace
 
 config = os.environ.get("LEADSCORE_CONFIG")

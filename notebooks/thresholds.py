@@ -24,11 +24,11 @@ import numpy as np
 import pandas as pd
 
 from features.training_set import TrainingSet
-from training.plots import score_distribution, what_if_curve
-from training.promises import sentence
-from training.sample import read_sample
-from training.thresholds import by_capacity, by_precision, by_value, what_if
-from training.train import fit_champion
+from training.recipe.train import fit_champion
+from training.report.plots import score_distribution, what_if_curve
+from training.samples.sample import read_sample
+from training.thresholds.promise_text import sentence
+from training.thresholds.threshold import by_capacity, by_precision, by_value, what_if
 from workspace import Workspace
 
 config = os.environ.get("LEADSCORE_CONFIG")

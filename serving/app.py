@@ -11,23 +11,25 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from data import store_database, store_door, store_leads
 from data.contract import DataError, UsageError
-from serving.answers import json
-from serving.doors import needed_by
-from serving.gate import Gate
+from serving.http.answers import json
+from serving.http.authentication import needed_by
+from serving.http.middleware import Gate
+from serving.http.services import Services
+from serving.messages.problems import STATUS, Refused
+from serving.messages.schemas import Problem
 from serving.pages.routes import page_routes
-from serving.problems import STATUS, Refused
 from serving.routes import events, leads, operations, scores
-from serving.schemas import Problem
-from serving.services import Services
+from serving.store.database import connection
+from serving.store.events import event_validation
+from serving.store.leads import leads as stored_leads
 
 CODES: tuple[tuple[type[Exception], str], ...] = (
-    (store_database.StoreFull, "store_full"),
-    (store_database.StoreAway, "store_away"),
-    (store_leads.Conflict, "conflict"),
-    (store_leads.Erased, "gone"),
-    (store_door.Refused, "invalid"),
+    (connection.StoreFull, "store_full"),
+    (connection.StoreAway, "store_away"),
+    (stored_leads.Conflict, "conflict"),
+    (stored_leads.Erased, "gone"),
+    (event_validation.Refused, "invalid"),
     (UsageError, "invalid"),
     (DataError, "invalid"),
 )

@@ -17,20 +17,20 @@ import pyarrow as pa
 import uvicorn
 
 from data.contract import UsageError
-from data.store import Store, open_store
 from serving.app import create_app
-from serving.champion import Champion
-from serving.doors import Caller, Doors, LockedDoors, OpenDoors
-from serving.gauges import Gauges
-from serving.journal import Journal
-from serving.limits import Limits
-from serving.listener import begin_no_more, listen
-from serving.overlay import Overlay
-from serving.pages.workbook import sweep
-from serving.services import Services
-from serving.shelf import Shelf
-from serving.sources import Source
-from serving.watcher import Watcher
+from serving.champion.artifact_cache import Shelf
+from serving.champion.artifact_sources import Source
+from serving.champion.champion import Champion
+from serving.champion.threshold_overlay import Overlay
+from serving.champion.watcher import Watcher
+from serving.http.authentication import Caller, Doors, LockedDoors, OpenDoors
+from serving.http.listener import begin_no_more, listen
+from serving.http.services import Services
+from serving.messages.limits import Limits
+from serving.pages.exports.workbook import sweep
+from serving.store.store import Store, open_store
+from serving.telemetry.metrics import Gauges
+from serving.telemetry.server_log import Journal
 
 M_ARENA_MAX = -8
 """As in glibc's malloc.h."""

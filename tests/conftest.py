@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from data.store import Store, open_store
+from serving.store.store import Store, open_store
 from tests.postgres import Postgres, running
 
 if TYPE_CHECKING:

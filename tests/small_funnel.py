@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
-from data.ingest import ingest
-from data.mapping import read_mapping
-from data.simulate import FunnelOptions, simulate
+from data.log.ingest import ingest
+from data.simulated.simulate import FunnelOptions, simulate
+from data.sources.mapping import read_mapping
 from training.pipeline import train_and_register
 from workspace import Workspace
 

@@ -14,9 +14,9 @@ import sys
 import threading
 import time
 
-import data.store_database
-from data.store import Store, open_store
-from data.store_door import EventIn
+import serving.store.database.connection
+from serving.store.events.event_validation import EventIn
+from serving.store.store import Store, open_store
 
 THREADS = 4
 PER_GROUP = 10
@@ -45,8 +45,8 @@ def write(store: Store, thread: int, groups: int, mode: str) -> None:
 def main(url: str, mode: str, groups: int) -> None:
     """Runs the threads until they are done or the process is killed."""
     if mode == "lazy":
-        pragmas = data.store_database.PRAGMAS
-        data.store_database.PRAGMAS = tuple(each.replace("= FULL", "= NORMAL") for each in pragmas)
+        pragmas = serving.store.database.connection.PRAGMAS
+        serving.store.database.connection.PRAGMAS = tuple(each.replace("= FULL", "= NORMAL") for each in pragmas)
     store = open_store(url)
     threads = 1 if mode in ("single", "lazy") else THREADS
     started = [threading.Thread(target=write, args=(store, n, groups, mode)) for n in range(threads)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ FOLDERS = ("data", "features", "training", "serving")
 """From left to right; a folder imports from those to its left."""
 TOP = ("console", "settings", "workspace", "leadscore")
 """What stands above the folders; settings and console know no command, folders know none of them."""
+MOST_FILES = 21
+"""Files in a room at most, with the one that explains it."""
 COMMANDS = "commands"
 """One file per noun of the command line; no folder imports it."""
-RUN_BY_OTHERS = ("training.pyfunc", "data.migrations")
+RUN_BY_OTHERS = ("training.artifact.pyfunc", "serving.store.database.migrations")
 """MLflow runs the one from inside an artifact, Alembic the others with its own set-up."""
 PRIVATE_MLFLOW = ("utils", "store", "protos", "entities", "tracking", "environment_variables")
 """Parts of MLflow that its documentation does not promise."""
@@ -56,8 +59,8 @@ def test_data_flows_one_way(folder: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "from serving.scorer import Scorer",
-        "import training.model",
+        "from serving.scoring.scorer import Scorer",
+        "import training.model.classifier",
         "import serving",
         "def late():\n    from workspace import Workspace",
         "from commands.options import Var",
@@ -66,7 +69,57 @@ def test_data_flows_one_way(folder: str) -> None:
 )
 def test_a_planted_import_against_the_stream_is_caught(source: str) -> None:
     assert against_the_stream("features", source)
-    assert not against_the_stream("serving", "from training.model import LeadConversionClassifier")
+    assert not against_the_stream("serving", "from training.model.classifier import LeadConversionClassifier")
+
+
+def documented_rooms() -> list[str]:
+    """The rooms as docs/architecture.md lists them, in the order in which they may import: each from those above it."""
+    return re.findall(r"^\| `([a-z/]+)/` \|", (REPOSITORY / "docs" / "architecture.md").read_text(), re.MULTILINE)
+
+
+def rooms() -> dict[str, list[Path]]:
+    """Room -> its files, for every folder below the four that holds Python files."""
+    found: dict[str, list[Path]] = {}
+    for path in sources(*FOLDERS):
+        if "migrations" not in path.parts:  # Alembic's folder: its files import nothing of ours but the schema
+            found.setdefault(str(path.parent.relative_to(REPOSITORY)), []).append(path)
+    return found
+
+
+def room_of(module: str, names: Collection[str]) -> str | None:
+    """The innermost room that a dotted name lies in; None for what is not ours."""
+    parts = module.split(".")
+    places = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((place for place in places if place in names), None)
+
+
+def uphill(room: str, source: str, order: Sequence[str]) -> set[str]:
+    """Rooms that a source imports although they stand after its own."""
+    targets = {room_of(name, order) for name in imported(source)} - {None, room}
+    return {target for target in targets if target and order.index(target) > order.index(room)}
+
+
+def test_the_rooms_are_those_of_the_map_and_import_only_from_rooms_above_them() -> None:
+    order, standing = documented_rooms(), rooms()
+    assert sorted(order) == sorted(standing)
+    assert len(order) >= 35
+    for room, files in standing.items():
+        for path in files:
+            assert not uphill(room, path.read_text(), order), path.relative_to(REPOSITORY)
+
+
+def test_a_planted_import_between_rooms_is_caught() -> None:
+    order = documented_rooms()
+    assert uphill("training/model", "from training.recipe.train import judge", order) == {"training/recipe"}
+    assert uphill("serving/store/events", "import serving.store.leads.leads", order) == {"serving/store/leads"}
+    assert not uphill("training/recipe", "from training.model.hazard import HazardClassifier", order)
+
+
+def test_a_room_is_small_and_says_what_belongs_in_it() -> None:
+    for room, files in rooms().items():
+        assert len(files) <= MOST_FILES, room
+        doc = ast.get_docstring(ast.parse((REPOSITORY / room / "__init__.py").read_text())) or ""
+        assert "Belongs here: " in doc, room
 
 
 def modules() -> list[str]:

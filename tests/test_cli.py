@@ -22,7 +22,7 @@ import pytest
 
 import leadscore
 from tests.conftest import REPOSITORY
-from training.review import STAGES
+from training.updating.review import STAGES
 from workspace import Workspace
 
 Edit = Callable[[Path], object]

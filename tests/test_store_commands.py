@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from data.eventlog import EventLog
-from data.store import open_store
-from data.store_door import EventIn
+from data.log.eventlog import EventLog
+from serving.store.events.event_validation import EventIn
+from serving.store.store import open_store
 from tests.test_cli import Shell
 from workspace import Workspace
 

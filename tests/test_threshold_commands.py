@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import leadscore
-from training.registry import Registry
+from training.registry.registry import Registry
 from workspace import Workspace
 
 

@@ -13,23 +13,12 @@ import numpy as np
 from data.contract import US_PER_SECOND, DataError
 from features.training_set import TrainingSet
 from features.words import in_words
-from training import plots
-from training.artifact import write_artifact
-from training.backtest_report import sections
-from training.baselines import BASELINES
-from training.evaluation import Evaluation, evaluate
-from training.grounds import Grounds
-from training.logits import Array
-from training.metrics import gains
-from training.minimum import Need, need_of, sentence
-from training.model_card import model_card
-from training.prior import FEWEST_CONVERTED, PARAMETERS
-from training.registry import CHALLENGER, CHAMPION, Registered, Registry, flat
-from training.report import Account, html
-from training.sample import Sample, read_sample
-from training.selection import choose
-from training.thresholds import what_if
-from training.train import (
+from training.measuring.evaluation import Evaluation, evaluate
+from training.measuring.metrics import gains
+from training.model.baselines import BASELINES
+from training.model.prior import FEWEST_CONVERTED, PARAMETERS
+from training.recipe.selection import choose
+from training.recipe.train import (
     Classifier,
     Fitted,
     Judged,
@@ -41,7 +30,18 @@ from training.train import (
     learnt_from,
     split_by_time,
 )
-from training.tuning import tune
+from training.recipe.tuning import tune
+from training.registry.artifact_files import write_artifact
+from training.registry.registry import CHALLENGER, CHAMPION, Registered, Registry, flat
+from training.report import plots
+from training.report.backtest_report import sections
+from training.report.model_card import model_card
+from training.report.report import Account, html
+from training.samples.log_odds import Array
+from training.samples.sample import Sample, read_sample
+from training.thresholds.minimum_labels import Need, need_of, sentence
+from training.thresholds.threshold import what_if
+from training.thresholds.threshold_evidence import Grounds
 
 EXAMPLE_ROWS = 5
 STAGES = 4 + len(BASELINES)
@@ -202,7 +202,7 @@ def against(rival: Registered, split: Split, judged: Judged) -> tuple[str, str]:
 
 def predict(model: Any, rows: Sample) -> Array:
     """Probabilities (n) of an artifact's model for the rows of a sample."""
-    from training.encoding import Encoder
+    from training.model.encoding import Encoder
 
     features = model.about["features"]
     categories = tuple(tuple(each["categories"]) if "categories" in each else None for each in features)

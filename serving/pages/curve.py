@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from serving.pages.plot import Point, Scale, band, path, ticks
-from serving.what_if import Brings
-from training.thresholds import WhatIf
+from serving.pages.rendering.plot import Point, Scale, band, path, ticks
+from serving.scoring.what_if import Brings
+from training.thresholds.threshold import WhatIf
 
 WIDTH, HEIGHT = 440, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Response
 
-from data.store_funnel import WITHIN_DAYS, Funnel, Move, Stay
-from serving.live import Live
-from serving.pages.plot import band
-from serving.pages.shares import Share, share
-from serving.pages.visit import Visit, shows
+from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.plot import band
+from serving.pages.rendering.shares import Share, share
+from serving.scoring.served_model import Live
+from serving.store.scores.funnel import WITHIN_DAYS, Funnel, Move, Stay
 
 router = APIRouter()
 WIDTH, MIDDLE, NARROWEST = 400, 220, 8

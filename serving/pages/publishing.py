@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Response
 
 from data.contract import UsageError
-from data.store_thresholds import REASONS, Wish
-from serving.live import Live
+from serving.messages.problems import Refused
+from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.threshold_form import ADDRESS, by_of, number_of
 from serving.pages.thresholds import grounds_of
-from serving.pages.visit import Visit, shows
-from serving.pages.wishes import ADDRESS, by_of, number_of
-from serving.problems import Refused
-from serving.what_if import keeps_order, wished
-from training.thresholds import Threshold
+from serving.scoring.served_model import Live
+from serving.scoring.what_if import keeps_order, wished
+from serving.store.scores.threshold_changes import REASONS, Wish
+from training.thresholds.threshold import Threshold
 
 router = APIRouter()
 

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from serving.pages import (
-    decisions,
-    entry,
-    erasure,
-    exports,
-    funnel,
-    lead,
-    leads,
-    printed,
-    publishing,
-    thresholds,
-    trust,
-)
+from serving.pages import funnel, publishing, sign_in, thresholds, trust
+from serving.pages.exports import exports
+from serving.pages.leads import decisions, erasure, lead, leads, print_list
 
 NOUNS = (
-    entry,
+    sign_in,
     leads,
-    printed,
+    print_list,
     exports,
     lead,
     decisions,

@@ -9,16 +9,16 @@ from typing import Any, get_args
 from fastapi import APIRouter, Response
 
 from data.contract import DataError, UsageError
-from data.store_thresholds import REASONS, Change
-from serving.live import Live
+from serving.messages.problems import Refused
 from serving.pages.curve import Curve, Row, curve_of, rows_of
-from serving.pages.visit import Visit, shows
-from serving.pages.wishes import address_of, asked_of, bounds_of, by_of, number_of, start_of
-from serving.problems import Refused
-from serving.what_if import LIMITS, RULES, Brings, By, brings, wished
-from training.grounds import Grounds
-from training.promises import sentence
-from training.thresholds import Threshold
+from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
+from serving.scoring.served_model import Live
+from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished
+from serving.store.scores.threshold_changes import REASONS, Change
+from training.thresholds.promise_text import sentence
+from training.thresholds.threshold import Threshold
+from training.thresholds.threshold_evidence import Grounds
 
 router = APIRouter()
 

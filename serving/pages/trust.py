@@ -12,13 +12,13 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 from fastapi import APIRouter, Response
 
-from data.store_kept import KeptMonth
-from serving.live import Live
-from serving.pages.plot import Scale
-from serving.pages.shares import Share, share
+from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.plot import Scale
+from serving.pages.rendering.shares import Share, share
 from serving.pages.thresholds import grounds_of
-from serving.pages.visit import Visit, shows
-from training.past import EDGES, Kept
+from serving.scoring.served_model import Live
+from serving.store.scores.promised_vs_realised import KeptMonth
+from training.thresholds.calibration_by_month import EDGES, Kept
 
 router = APIRouter()
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252

@@ -12,25 +12,25 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from data.contract import DataError
-from data.store_door import EventIn, EventResult
-from data.store_rejected import RejectedEvent as Kept
-from serving import once
-from serving.answers import json
-from serving.body import decode_raw, read
-from serving.doors import needs
-from serving.examples import INGEST
-from serving.openapi import describe, query
-from serving.problems import Refused
-from serving.queries import Query
-from serving.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
-from serving.services import Services
-from serving.times import at
+from serving.http import idempotency
+from serving.http.answers import json
+from serving.http.authentication import needs
+from serving.http.openapi import describe, query
+from serving.http.queries import Query
+from serving.http.services import Services
+from serving.messages.body import decode_raw, read
+from serving.messages.examples import INGEST
+from serving.messages.problems import Refused
+from serving.messages.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
+from serving.messages.times import at
+from serving.store.events.event_validation import EventIn, EventResult
+from serving.store.events.rejected import RejectedEvent as Kept
 
 router = APIRouter()
 SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
 AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
 FIELDS = frozenset(EventIn.__slots__)
-BODY = ("malformed", "too_slow", "too_large", "not_json", *once.REFUSALS)
+BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
 PAGE = (
     query("after", "the number after which to go on", {"type": "integer", "minimum": 0, "maximum": 10**15}),
     query("limit", "how many", {"type": "integer", "minimum": 1, "maximum": 1000}),
@@ -43,14 +43,16 @@ NUMBER = {
 }
 
 
-@router.post("/v1/events", openapi_extra=describe(IngestAnswer, IngestRequest, INGEST, BODY, parameters=[once.ABOUT]))
+@router.post(
+    "/v1/events", openapi_extra=describe(IngestAnswer, IngestRequest, INGEST, BODY, parameters=[idempotency.ABOUT])
+)
 @needs("ingest")
 async def add_events(request: Request) -> Response:
-    """Take events in; accepted ones are on disk when the answer is sent, and repeated ones count once."""
+    """Take events in; accepted ones are on disk when the answer is sent, and repeated ones count idempotency."""
     services: Services = request.app.state.services
     body = await read(request, services.limits)
     sent = decode_raw(SENT, body).events
-    return await once.once(request, body, lambda: _add(services, sent))
+    return await idempotency.once(request, body, lambda: _add(services, sent))
 
 
 @router.get(
@@ -68,7 +70,7 @@ async def rejected_events(request: Request) -> Response:
 
 @router.post(
     "/v1/events/rejected/{number}/replay",
-    openapi_extra=describe(EventAnswer, Replay, {}, (*BODY, "not_found"), parameters=[NUMBER, once.ABOUT]),
+    openapi_extra=describe(EventAnswer, Replay, {}, (*BODY, "not_found"), parameters=[NUMBER, idempotency.ABOUT]),
 )
 @needs("ingest")
 async def replay_event(request: Request, number: str) -> Response:
@@ -77,7 +79,7 @@ async def replay_event(request: Request, number: str) -> Response:
     which = int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0
     body = await read(request, services.limits)
     repaired = decode_raw(AGAIN, body).event
-    return await once.once(request, body, lambda: _replay(services, which, repaired))
+    return await idempotency.once(request, body, lambda: _replay(services, which, repaired))
 
 
 def _add(services: Services, sent: Sequence[Mapping[str, Any]]) -> IngestAnswer:

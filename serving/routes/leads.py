@@ -10,18 +10,17 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from data.contract import UsageError
-from data.store_listing import Filters, Listed
-from serving import once
-from serving.answers import json
-from serving.body import decode, read
-from serving.doors import caller_of, needs
-from serving.examples import PROFILE
-from serving.live import Live
-from serving.openapi import EXTRAS, describe, lead_id, query
-from serving.problems import Refused
-from serving.queries import Query, extra_of
-from serving.rights import forget, note_objection
-from serving.schemas import (
+from serving.http import idempotency
+from serving.http.answers import json
+from serving.http.authentication import caller_of, needs
+from serving.http.lead_rights import forget, note_objection
+from serving.http.openapi import EXTRAS, describe, lead_id, query
+from serving.http.queries import Query, extra_of
+from serving.http.services import Services
+from serving.messages.body import decode, read
+from serving.messages.examples import PROFILE
+from serving.messages.problems import Refused
+from serving.messages.schemas import (
     LeadAnswer,
     LeadPage,
     LeadPut,
@@ -31,16 +30,17 @@ from serving.schemas import (
     ReceiptAnswer,
     ScoreAnswer,
 )
-from serving.services import Services
-from serving.stored import score_of
-from serving.story import story_of
-from serving.times import at, us
+from serving.messages.times import at, us
+from serving.routes.lead_detail import story_of
+from serving.routes.stored_scores import score_of
+from serving.scoring.served_model import Live
+from serving.store.leads.listing import Filters, Listed
 
 router = APIRouter()
 PROFILE_SENT: msgspec.json.Decoder[LeadRequest] = msgspec.json.Decoder(LeadRequest)
 OBJECTION: msgspec.json.Decoder[ObjectionRequest] = msgspec.json.Decoder(ObjectionRequest)
 LEAD = lead_id()
-BODY = ("malformed", "too_slow", "too_large", "not_json", *once.REFUSALS)
+BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
 TIME = {"type": "string", "format": "date-time"}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"}
@@ -93,7 +93,7 @@ async def get_lead(request: Request, lead_id: str) -> Response:
 
 @router.put(
     "/v1/leads/{lead_id}",
-    openapi_extra=describe(LeadPut, LeadRequest, PROFILE, (*BODY, "gone"), parameters=[LEAD, once.ABOUT]),
+    openapi_extra=describe(LeadPut, LeadRequest, PROFILE, (*BODY, "gone"), parameters=[LEAD, idempotency.ABOUT]),
 )
 @needs("ingest")
 async def put_lead(request: Request, lead_id: str) -> Response:
@@ -101,7 +101,7 @@ async def put_lead(request: Request, lead_id: str) -> Response:
     services: Services = request.app.state.services
     lead, body = _checked(lead_id), await read(request, services.limits)
     asked = decode(PROFILE_SENT, body)
-    return await once.once(request, body, lambda: _put(services, lead, asked))
+    return await idempotency.once(request, body, lambda: _put(services, lead, asked))
 
 
 @router.delete(

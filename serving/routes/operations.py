@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 
-from serving.answers import json
-from serving.doors import needs
-from serving.openapi import describe, document
-from serving.problems import Refused
-from serving.schemas import Health, ModelAnswer
-from serving.services import Services
+from serving.http.answers import json
+from serving.http.authentication import needs
+from serving.http.openapi import describe, document
+from serving.http.services import Services
+from serving.messages.problems import Refused
+from serving.messages.schemas import Health, ModelAnswer
 
 router = APIRouter()
 

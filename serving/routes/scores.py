@@ -6,16 +6,16 @@ import msgspec
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
-from serving.answers import json, many, single
-from serving.body import decode, read
-from serving.doors import needs
-from serving.examples import BATCH, LEAD
-from serving.live import Live
-from serving.openapi import EXTRAS, describe
-from serving.queries import Query, extra_of
-from serving.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
-from serving.services import Services
-from serving.times import us
+from serving.http.answers import json, many, single
+from serving.http.authentication import needs
+from serving.http.openapi import EXTRAS, describe
+from serving.http.queries import Query, extra_of
+from serving.http.services import Services
+from serving.messages.body import decode, read
+from serving.messages.examples import BATCH, LEAD
+from serving.messages.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
+from serving.messages.times import us
+from serving.scoring.served_model import Live
 
 router = APIRouter()
 ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)

@@ -16,8 +16,8 @@ from benchmarks._quality_split import Rows, Split
 from benchmarks._quality_table import Cell, aims, difference, summary, verdict
 from benchmarks.quality import Contender, Task
 from data.contract import US_PER_DAY
-from training.evaluation import evaluate
-from training.sample import Sample
+from training.measuring.evaluation import evaluate
+from training.samples.sample import Sample
 
 WINDOW = 30
 

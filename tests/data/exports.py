@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.eventlog import EventLog
-from data.ingest import IngestReport, ingest
-from data.mapping import EventsPart, LeadsPart, Mapping
+from data.log.eventlog import EventLog
+from data.log.ingest import IngestReport, ingest
+from data.sources.mapping import EventsPart, LeadsPart, Mapping
 
 NOW = 1_735_689_600.0
 """2025-01-01 00:00 UTC: the clock of all tests."""

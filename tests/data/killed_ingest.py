@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import data.ingest
+import data.log.ingest
 from data.contract import DataError
-from data.manifest import Words, write_manifest
-from data.merge import Tally, merge_bucket
+from data.log.manifest import Words, write_manifest
+from data.log.merge import Tally, merge_bucket
 from tests.data.exports import into
 
 STEPS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree")
@@ -59,10 +59,10 @@ def run(log: Path, file: str, point: int, trouble: str, outcome: Path) -> None:
     the greatest size in bytes to which a file may grow, which stands for a full disk.
     """
     if trouble == "manifest too early":
-        vars(data.ingest)["publish"] = manifest_too_early
+        vars(data.log.ingest)["publish"] = manifest_too_early
     elif trouble == "ctrl-c":
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        vars(data.ingest)["merge_bucket"] = interrupted
+        vars(data.log.ingest)["merge_bucket"] = interrupted
     elif trouble:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(trouble), resource.RLIM_INFINITY))
     executioner = Executioner(log, point)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import leadscore
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from tests.data.exports import HEADER, event_set
 
 MAPPING = """

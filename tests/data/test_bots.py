@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.bots import label_bots
-from data.mapping import BotRule
+from data.log.bots import label_bots
+from data.sources.mapping import BotRule
 
 TYPES = ["email_sent", "email_click", "page_view"]
 FAST = BotRule(name="fast", types=("email_click",), after="email_sent", seconds=10)

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import DataError, UsageError
-from data.erasure import erase_from_files, erase_from_log, erase_from_tables
-from data.eventlog import EventLog
-from data.ingest import ingest
-from data.mapping import read_mapping
-from data.simulate import FunnelOptions, simulate
+from data.log.erasure import erase_from_files, erase_from_log, erase_from_tables
+from data.log.eventlog import EventLog
+from data.log.ingest import ingest
+from data.simulated.simulate import FunnelOptions, simulate
+from data.sources.mapping import read_mapping
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.contract import DataError
-from data.eventlog import EventLog, bucket_of
+from data.log.eventlog import EventLog, bucket_of
 from tests.data.exports import into, write_csv
 
 LINES = [

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from data.contract import DataError, UsageError
-from data.eventlog import EventLog
-from data.generations import only_writer
+from data.log.eventlog import EventLog
+from data.log.generations import only_writer
 from tests.data.exports import event_set, into, write_csv
 from tests.data.killed_ingest import run
 

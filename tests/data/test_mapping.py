@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from data.contract import UsageError
-from data.mapping import KEYS, SHIPPED, Mapping, read_mapping
+from data.sources.mapping import KEYS, SHIPPED, Mapping, read_mapping
 
 DOCS = Path(__file__).parents[2] / "docs" / "mappings.md"
 PLAIN = """

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import DataError, UsageError
-from data.plain_table import column_of, outcomes, read_plain_table
+from data.sources.plain_table import column_of, outcomes, read_plain_table
 
 ROWS = [("age", "job", "y"), ("41", "nurse", "yes"), ("", "cook; chef", "no"), ("7.5", "", "no")]
 

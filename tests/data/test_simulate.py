@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from data.contract import US_PER_DAY, UsageError
-from data.funnel import EVENT_TYPES, LATE, START, funnel_tables
-from data.funnel_garbage import GARBAGE
-from data.simulate import FunnelOptions, Simulated, simulate
+from data.simulated.funnel import EVENT_TYPES, LATE, START, funnel_tables
+from data.simulated.garbage import GARBAGE
+from data.simulated.simulate import FunnelOptions, Simulated, simulate
 
 OPTIONS = FunnelOptions(leads=600, seed=3)
 EVENT_COLUMNS = "event_id,lead_id,event_type,occurred_at,channel,value,received_at,source"

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from data.contract import DataError, UsageError
-from data.mapping import Mapping
+from data.sources.mapping import Mapping
 from tests.data.exports import HEADER, PLAIN, adds_up, event_set, into, rejected, write_csv
 from tests.postgres import Postgres
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import textfiles
 from data.contract import DataError
-from data.splitting import BROKEN, ROW_LIMIT
-from data.textfiles import WHOLE_LINES, csv_header, csv_layout, text_rows
+from data.sources import textfiles
+from data.sources.splitting import BROKEN, ROW_LIMIT
+from data.sources.textfiles import WHOLE_LINES, csv_header, csv_layout, text_rows
 
 HEADER = ("a", "b", "c")
 FEW, MANY, QUOTE, LONG, ENCODING = BROKEN[1:]

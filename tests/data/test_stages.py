@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.stages import MARGIN, UNQUALIFIED, StageThreshold, next_stage
+from training.thresholds.stages import MARGIN, UNQUALIFIED, StageThreshold, next_stage
 
 STEPS = [StageThreshold("MQL", 0.05), StageThreshold("SQL", 0.2)]
 probabilities = st.floats(0, 1, allow_nan=False)

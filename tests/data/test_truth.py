@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import US_PER_DAY, UsageError
-from data.funnel import (
+from data.simulated.cohort import Cohort, draw_cohort
+from data.simulated.funnel import (
     BEHAVIOURS,
     CODE,
     HORIZONS,
@@ -25,9 +26,8 @@ from data.funnel import (
     Tables,
     funnel_tables,
 )
-from data.funnel_leads import Cohort, draw_cohort
-from data.funnel_lives import Lives, live
-from data.truth import true_probabilities
+from data.simulated.lives import Lives, live
+from data.simulated.truth import true_probabilities
 from tests.oracles.funnel_paths import Happening, Paths
 
 HOUR = US_PER_DAY // 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import tests.data.killed_ingest  # noqa: F401
-from data.splitting import copy_field, split
+from data.sources.splitting import copy_field, split
 
 places = np.zeros((1, 1), np.int64)
 flags, codes = np.zeros((1, 1), np.bool_), np.zeros(1, np.int8)

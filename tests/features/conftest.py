@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from features.training_set import Recipe, TrainingSet, build
 from tests.features.logs import EVENTS, ingested, recipe_for
 

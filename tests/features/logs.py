@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 from benchmarks._funnel import write_export
-from data.eventlog import EventLog
-from data.ingest import ingest
-from data.mapping import read_mapping
+from data.log.eventlog import EventLog
+from data.log.ingest import ingest
+from data.sources.mapping import read_mapping
 from features.catalogue import default_catalogue
 from features.moments import MomentPolicy, Target
 from features.training_set import Recipe

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from data.contract import UsageError
-from data.mapping import read_mapping
+from data.sources.mapping import read_mapping
 from data.vocabulary import Vocabulary
 from features.catalogue import KINDS, default_catalogue, from_json, to_json
 from features.compiler import compile_plan

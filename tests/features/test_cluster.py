@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from data.contract import UsageError
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from features.cluster import on_cluster
 from features.training_set import Recipe, TrainingSet, build
 from tests.features.logs import BUCKETS, digests

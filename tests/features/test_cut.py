@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 
 from data.contract import DataError
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from features.compiler import compile_plan
-from features.cut import changed_by_the_future, cut_off
 from features.kernel import Moments, compute
 from features.training_set import TrainingSet, build
+from features.truncation_check import changed_by_the_future, cut_off
 from tests.features.leads import AS_OF, CATALOGUE, LEADS, VOCABULARY, histories_of, moments_of
 from tests.features.logs import ingested, recipe_for
 from tests.oracles.features_naive import Lead

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import DataError
-from data.eventlog import EventLog, one_lead
+from data.log.eventlog import EventLog, one_lead
 from features import training_set
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
@@ -60,7 +60,7 @@ def test_a_build_that_is_killed_goes_on(log: EventLog, recipe: Recipe, built: Tr
     program = f"""
 import os, pickle, signal, sys
 from pathlib import Path
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from features.training_set import build
 recipe = pickle.loads(sys.stdin.buffer.read())
 stop = lambda done, of: os.kill(os.getpid(), signal.SIGKILL) if done == 2 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data.mapping import read_mapping
+from data.sources.mapping import read_mapping
 from features.catalogue import KINDS
 from features.definitions import Count, Definition, LastTouch, Profile, ProfileNumber, Recency, Sum
 from features.words import SENTENCES, Language, in_words, with_value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from data.contract import US_PER_DAY
-from data.funnel import ANSWER_TO, ANSWERS, BEHAVIOURS, CODE, GATES, LATE, WEARINESS, WEB, Tables
+from data.simulated.funnel import ANSWER_TO, ANSWERS, BEHAVIOURS, CODE, GATES, LATE, WEARINESS, WEB, Tables
 
 OPENING, CLOSING = 6 / 24, 18 / 24
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from data.store import Store, open_store
 from serving.app import create_app
-from serving.champion import Champion
-from serving.doors import OpenDoors
-from serving.gauges import Gauges
-from serving.journal import Journal
-from serving.limits import Limits
-from serving.live import Live
-from serving.services import Services
+from serving.champion.champion import Champion
+from serving.http.authentication import OpenDoors
+from serving.http.services import Services
+from serving.messages.limits import Limits
+from serving.scoring.served_model import Live
+from serving.store.store import Store, open_store
+from serving.telemetry.metrics import Gauges
+from serving.telemetry.server_log import Journal
 from tests.serving.inside import Inside
 from tests.serving.server_process import ServerProcess, running
 from tests.serving.workshop import Workshop, made

@@ -13,7 +13,7 @@ import numpy as np
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from serving.examples import BATCH, INGEST, LEAD, PROFILE
+from serving.messages.examples import BATCH, INGEST, LEAD, PROFILE
 
 HANG_S = 20.0
 NASTY: tuple[bytes, ...] = (

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from data.contract import DataError, UsageError
 from features.moments import open_moments
-from serving import batch
-from serving.batch import Scored, parse_as_of, probability_in_words, score_log, write_scores
-from serving.predictor import Predictor
-from serving.scorer import Scorer
+from serving.scoring import batch
+from serving.scoring.batch import Scored, parse_as_of, probability_in_words, score_log, write_scores
+from serving.scoring.scorer import Scorer
+from serving.trees.predictor import Predictor
 from workspace import Workspace
 
 COLUMNS = [

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from data.contract import UsageError
-from data.eventlog import EventLog
-from serving.batch import score_log
-from serving.chain import in_order, with_chain
-from serving.predictor import Predictor
-from serving.scorer import Scorer
+from data.log.eventlog import EventLog
+from serving.scoring.batch import score_log
+from serving.scoring.chain import in_order, with_chain
+from serving.scoring.scorer import Scorer
+from serving.trees.predictor import Predictor
 from settings import Settings
 from tests.serving.workshop import Workshop
-from training.artifact import write_artifact
-from training.sample import read_sample
-from training.train import fit_champion
+from training.recipe.train import fit_champion
+from training.registry.artifact_files import write_artifact
+from training.samples.sample import read_sample
 from workspace import Workspace
 
 ODDS = st.floats(-14, 14)

@@ -58,7 +58,7 @@ def assert_same_shape(printed: Any, answered: Any, where: str) -> None:
 
 
 def test_the_documented_statuses_are_all_there_are() -> None:
-    from serving.problems import STATUS
+    from serving.messages.problems import STATUS
 
     told = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8").partition("## Refusals")[2]
     missing = [code for code in STATUS if f"`{code}`" not in told and code != "internal"]

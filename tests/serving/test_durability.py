@@ -13,16 +13,16 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 
-from data.store import open_store
-from data.store_schema import events
+from serving.store.database.schema import events
+from serving.store.store import open_store
 from tests.serving.conftest import Starts
 from tests.serving.senders import PER_GROUP, Senders, event, send
 from tests.serving.server_process import ServerProcess
 
 EARLY = """
 import threading
-from data.store_door import EventResult
-from data.store_events import Events
+from serving.store.events.event_validation import EventResult
+from serving.store.events.events import Events
 add = Events.add
 def early(self, sent, now):
     threading.Timer(0.05, add, (self, sent, now)).start()
@@ -30,7 +30,7 @@ def early(self, sent, now):
 Events.add = early
 """
 LAZY = """
-import data.store_database as database
+import serving.store.database.connection as database
 database.PRAGMAS = tuple(each.replace("= FULL", "= NORMAL") for each in database.PRAGMAS)
 """
 

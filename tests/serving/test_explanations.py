@@ -9,14 +9,14 @@ import pytest
 
 from data.contract import US_PER_DAY
 from data.histories import Histories
-from data.store import Store
-from data.store_explanations import Explanation, Ground, Shift
 from features.kernel import Moments
 from features.moments import open_moments
-from serving.explanations import LEAST_SHIFT, MOVED, explanations, value_of
-from serving.predictor import Predictor
-from serving.reasons import MOST, Explainer
-from serving.scorer import Scorer, Scores
+from serving.scoring.explanations import LEAST_SHIFT, MOVED, explanations, value_of
+from serving.scoring.reasons import MOST, Explainer
+from serving.scoring.scorer import Scorer, Scores
+from serving.store.scores.explanations import Explanation, Ground, Shift
+from serving.store.store import Store
+from serving.trees.predictor import Predictor
 from workspace import Workspace
 
 WEEK = 7 * US_PER_DAY

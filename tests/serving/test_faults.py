@@ -17,8 +17,8 @@ import pytest
 
 from data.contract import US_PER_DAY
 from serving.app import create_app
-from serving.examples import LEAD
-from serving.services import Services, now_us
+from serving.http.services import Services, now_us
+from serving.messages.examples import LEAD
 from tests.postgres import Postgres
 from tests.serving.conftest import Starts
 from tests.serving.inside import Inside

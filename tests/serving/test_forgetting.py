@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from data.contract import DataError
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from serving.app import create_app
-from serving.services import Services
+from serving.http.services import Services
 from tests.serving.inside import Inside
 from tests.serving.workshop import Workshop
 

@@ -8,9 +8,9 @@ import pytest
 from fastapi import Request, Response
 
 from serving.app import create_app
-from serving.doors import needs
+from serving.http.authentication import needs
+from serving.http.services import Services
 from serving.routes import operations
-from serving.services import Services
 from tests.serving.fuzzer import Fuzzer
 from tests.serving.inside import Inside
 

@@ -11,21 +11,21 @@ from typing import Any
 import pytest
 
 from data.contract import UsageError
-from data.eventlog import EventLog
+from data.log.eventlog import EventLog
 from features.training_set import TrainingSet
 from serving.app import create_app
-from serving.batch import score_log
-from serving.champion import Champion
-from serving.live import Live
-from serving.predictor import Predictor
-from serving.scorer import Scorer
-from serving.services import Services
+from serving.champion.champion import Champion
+from serving.http.services import Services
+from serving.scoring.batch import score_log
+from serving.scoring.scorer import Scorer
+from serving.scoring.served_model import Live
+from serving.trees.predictor import Predictor
 from settings import Settings
 from tests.serving.inside import Inside
 from tests.serving.workshop import Workshop
-from training.artifact import write_artifact
-from training.sample import read_sample
-from training.train import fit_champion
+from training.recipe.train import fit_champion
+from training.registry.artifact_files import write_artifact
+from training.samples.sample import read_sample
 
 LEAD = {
     "profile": {"country": "DE"},

@@ -15,15 +15,15 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from data.store import Store
 from serving.app import create_app
-from serving.doors import LockedDoors
-from serving.examples import INGEST, LEAD
-from serving.gate import Visit
-from serving.journal import Journal
-from serving.limits import Limits
+from serving.http.authentication import LockedDoors
+from serving.http.middleware import Visit
+from serving.http.services import Services
+from serving.messages.examples import INGEST, LEAD
+from serving.messages.limits import Limits
 from serving.server import verifier
-from serving.services import Services
+from serving.store.store import Store
+from serving.telemetry.server_log import Journal
 from tests.serving.conftest import Starts
 from tests.serving.inside import Inside
 

@@ -16,12 +16,12 @@ import httpx
 import numpy as np
 import pytest
 
-from serving.examples import LEAD
-from serving.live import Live
+from serving.messages.examples import LEAD
+from serving.scoring.served_model import Live
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
 from tests.serving.workshop import Workshop, shifted
-from training.artifact import digest_of, write_manifest
+from training.registry.artifact_files import digest_of, write_manifest
 
 
 @dataclass
@@ -94,8 +94,8 @@ def test_swaps_under_load(start: Starts, workshop: Workshop, tmp_path: Path, ful
 
 
 def _probability(artifact: Path) -> float:
+    from serving.messages.times import us
     from serving.routes.scores import ONE
-    from serving.times import us
 
     live, request = Live.load(artifact, "m", "1"), ONE.decode(json.dumps(LEAD).encode())
     as_of = us(request.as_of) if request.as_of else 0

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from data.stages import CUSTOMER, UNQUALIFIED
-from serving.next_step import BACK_DAYS, QUIET_DAYS, RULES, Situation, next_step
+from serving.scoring.next_step import BACK_DAYS, QUIET_DAYS, RULES, Situation, next_step
 from tests.conftest import REPOSITORY
+from training.thresholds.stages import CUSTOMER, UNQUALIFIED
 
 
 @pytest.mark.parametrize(

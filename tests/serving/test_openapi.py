@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
 from serving.app import create_app
-from serving.doors import LockedDoors
-from serving.services import Services
-from serving.times import us
+from serving.http.authentication import LockedDoors
+from serving.http.services import Services
+from serving.messages.times import us
 from tests.serving.inside import Inside
 
 LATE = us(datetime(9999, 12, 31, tzinfo=UTC))

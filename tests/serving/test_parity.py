@@ -13,18 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import is_visible
-from data.eventlog import EventLog, bucket_of
 from data.histories import Histories
-from data.store import Store
-from data.store_door import EventIn
+from data.log.eventlog import EventLog, bucket_of
 from features.kernel import Moments
 from serving.app import create_app
-from serving.scorer import Scorer, Trees
-from serving.services import Services
-from serving.times import at, us
+from serving.http.services import Services
+from serving.messages.times import at, us
+from serving.scoring.scorer import Scorer, Trees
+from serving.store.events.event_validation import EventIn
+from serving.store.store import Store
 from tests.serving.inside import Inside
 from tests.serving.workshop import Workshop, log_of
-from training.standalone import load
+from training.artifact.standalone import load
 
 pytestmark = pytest.mark.proof("parity")
 

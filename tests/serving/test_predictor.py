@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.live import Live
-from serving.predictor import Predictor
+from serving.scoring.served_model import Live
+from serving.trees.predictor import Predictor
 from tests.serving.workshop import Workshop
-from training.logits import Array
-from training.standalone import ArtifactError, Model, load, read
+from training.artifact.standalone import ArtifactError, Model, load, read
+from training.samples.log_odds import Array
 
 ROWS = 3_000
 

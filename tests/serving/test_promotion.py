@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 
 from data.contract import DataError
-from serving.examples import LEAD
-from serving.promotion import promote
+from serving.champion.promotion import promote
+from serving.messages.examples import LEAD
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
 from tests.serving.workshop import Workshop
 from tests.test_cli import Shell
-from training.artifact import digest_of
-from training.registry import CHAMPION, Registry
+from training.registry.artifact_files import digest_of
+from training.registry.registry import CHAMPION, Registry
 
 NAME = "leadscore-conversion"
 

@@ -11,9 +11,9 @@ import pytest
 from data.histories import Histories
 from features.definitions import FirstTouch
 from features.moments import open_moments
-from serving.predictor import Predictor
-from serving.reasons import MOST, Explainer, Explanation
-from serving.scorer import Scorer, Scores
+from serving.scoring.reasons import MOST, Explainer, Explanation
+from serving.scoring.scorer import Scorer, Scores
+from serving.trees.predictor import Predictor
 from workspace import Workspace
 
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from data.store import Store, open_store
-from data.store_door import EventIn, EventResult
-from data.store_events import Events
-from data.store_schema import events
+from serving.store.database.schema import events
+from serving.store.events.event_validation import EventIn, EventResult
+from serving.store.events.events import Events
+from serving.store.store import Store, open_store
 from tests.serving.conftest import Starts
 from tests.serving.inside import Inside
 from tests.serving.senders import event, send

@@ -9,17 +9,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import US_PER_DAY
-from data.eventlog import EventLog
-from data.store import Store
-from data.store_door import EventIn
-from data.store_listing import Filters
-from data.store_lookup import Wanted
+from data.log.eventlog import EventLog
 from features.kernel import Moments
 from features.moments import open_moments
-from serving.predictor import Predictor
-from serving.rescoring import Rescorer
-from serving.scorer import Scorer
-from training.artifact import digest_of
+from serving.scoring.rescoring import Rescorer
+from serving.scoring.scorer import Scorer
+from serving.store.events.event_validation import EventIn
+from serving.store.leads.listing import Filters
+from serving.store.leads.worklist_query import Wanted
+from serving.store.store import Store
+from serving.trees.predictor import Predictor
+from training.registry.artifact_files import digest_of
 from workspace import Workspace
 
 LEADS = 80
@@ -97,7 +97,7 @@ def test_one_that_was_cut_off_goes_on(
     filled: Store, scorer: Scorer, log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_of = log.observed_until_us + 1
-    monkeypatch.setattr("data.store_rescorings.AT_ONCE", 20)
+    monkeypatch.setattr("serving.store.scores.rescorings.AT_ONCE", 20)
 
     def cut_off(done: int, of: int) -> None:
         if done >= 40:

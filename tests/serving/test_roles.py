@@ -14,13 +14,13 @@ import pytest
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from data.store import Store
 from serving.app import create_app
-from serving.doors import KEPT_S, ROLES, LockedDoors
-from serving.journal import Journal
+from serving.http.authentication import KEPT_S, ROLES, LockedDoors
+from serving.http.services import Services
 from serving.routes import operations
 from serving.server import verifier
-from serving.services import Services
+from serving.store.store import Store
+from serving.telemetry.server_log import Journal
 from tests.serving.inside import Inside
 
 MATRIX: dict[str, dict[str, bool]] = json.loads(Path(__file__).with_name("roles.json").read_text(encoding="utf-8"))

@@ -11,11 +11,11 @@ import pytest
 from data.histories import Histories
 from features.kernel import Moments
 from features.training_set import TrainingSet
-from serving.predictor import Predictor
-from serving.scorer import UNQUALIFIED, Scorer
+from serving.scoring.scorer import UNQUALIFIED, Scorer
+from serving.trees.predictor import Predictor
+from training.artifact.standalone import EDGE
 from training.pipeline import predict
-from training.sample import Sample, read_sample
-from training.standalone import EDGE
+from training.samples.sample import Sample, read_sample
 from workspace import Workspace
 
 

@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 
-from serving.examples import LEAD
+from serving.messages.examples import LEAD
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from features.training_set import TrainingSet
-from serving.predictor import Predictor
-from serving.pruning import pruned, splits_on
-from serving.shap import Booster
-from serving.trees import only, trees_of
+from serving.trees.predictor import Predictor
+from serving.trees.pruning import pruned, splits_on
+from serving.trees.tree_shap import Booster
+from serving.trees.trees import only, trees_of
 from tests.serving.test_predictor import rows
-from training.artifact import write_artifact
-from training.evidence import Evidence
-from training.sample import read_sample
-from training.standalone import ArtifactError, Model, load, read
-from training.train import fit_model
+from training.artifact.standalone import ArtifactError, Model, load, read
+from training.measuring.evidence import Evidence
+from training.recipe.train import fit_model
+from training.registry.artifact_files import write_artifact
+from training.samples.sample import read_sample
 from workspace import Workspace
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from serving.problems import Refused
-from serving.times import _us, all_us, us
+from serving.messages.problems import Refused
+from serving.messages.times import _us, all_us, us
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TEXTS = st.datetimes(timezones=ZONES).map(lambda at: at.isoformat())

@@ -8,14 +8,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.eventlog import EventLog
-from data.ingest import ingest
-from data.mapping import read_mapping
-from data.simulate import FunnelOptions, simulate
+from data.log.eventlog import EventLog
+from data.log.ingest import ingest
+from data.simulated.simulate import FunnelOptions, simulate
+from data.sources.mapping import read_mapping
 from settings import Settings
-from training.artifact import write_artifact, write_manifest
-from training.sample import read_sample
-from training.train import fit_champion
+from training.recipe.train import fit_champion
+from training.registry.artifact_files import write_artifact, write_manifest
+from training.samples.sample import read_sample
 from workspace import Workspace
 
 

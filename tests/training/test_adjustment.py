@@ -14,17 +14,17 @@ import pytest
 
 from data.contract import US_PER_DAY, DataError
 from features.training_set import TrainingSet
-from serving.predictor import Predictor
-from serving.scorer import Scorer
+from serving.scoring.scorer import Scorer
+from serving.trees.predictor import Predictor
 from tests.test_cli import copy_of
-from training.adjustment import Adjusted, as_trained, matured_since, recalibrate, recheck
-from training.artifact import digest_of
-from training.calibration import IDENTITY
-from training.grounds import read_grounds
-from training.recalibration import ROLL, Way
-from training.sample import read_sample
-from training.standalone import load
-from training.thresholds import Flow, Labels, Threshold
+from training.artifact.standalone import load
+from training.calibration.calibrator import IDENTITY
+from training.registry.artifact_files import digest_of
+from training.samples.sample import read_sample
+from training.thresholds.threshold import Flow, Labels, Threshold
+from training.thresholds.threshold_evidence import read_grounds
+from training.updating.recalibrate import Adjusted, as_trained, matured_since, recalibrate, recheck
+from training.updating.recalibration_trial import ROLL, Way
 from workspace import Workspace
 
 SHIFT = 150 * US_PER_DAY

@@ -16,11 +16,11 @@ import lightgbm
 import numpy as np
 import pytest
 
-from training.artifact import digest_of, write_artifact, write_manifest
-from training.calibration import IDENTITY
-from training.encoding import Encoder
-from training.evidence import Evidence
-from training.standalone import SEAL, ArtifactError, load, read
+from training.artifact.standalone import SEAL, ArtifactError, load, read
+from training.calibration.calibrator import IDENTITY
+from training.measuring.evidence import Evidence
+from training.model.encoding import Encoder
+from training.registry.artifact_files import digest_of, write_artifact, write_manifest
 from workspace import Workspace
 
 Damage = Callable[[Path], object]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from data.ingest import ingest
-from data.mapping import read_mapping
+from data.log.ingest import ingest
+from data.sources.mapping import read_mapping
 from tests.conftest import REPOSITORY
-from training.audit import audit
-from training.findings import Finding
+from training.audit.findings import Finding
+from training.audit.log_audit import audit
 from workspace import Workspace
 
 Rows = list[dict[str, str]]

@@ -10,8 +10,8 @@ import pytest
 from scipy.special import expit
 
 from data.contract import DataError
-from training.audit_table import Labelled, audit_table, read_labelled
-from training.findings import Finding, refuse
+from training.audit.findings import Finding, refuse
+from training.audit.table_audit import Labelled, audit_table, read_labelled
 
 ROWS = 3_000
 

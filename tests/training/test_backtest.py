@@ -13,19 +13,19 @@ import pytest
 
 from data.contract import US_PER_DAY, DataError
 from features.training_set import TrainingSet
-from training.backtest import Backtest, Period, backtest
-from training.backtest_report import add_to_report, sections, write_backtest
-from training.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, champion, standard
-from training.metrics import MEASURES, measures
-from training.origins import LogTimeline, Origin, TableTimeline, spread
-from training.page import marked
-from training.report import BACKTEST
-from training.rolling import bootstrap_periods, rolling
-from training.rolling_tables import rolling_tables
-from training.sample import Sample, read_sample
-from training.selection import choose as selected
-from training.selection import chooser
-from training.train import fit_model
+from training.judging.backtest import Backtest, Period, backtest
+from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, champion, standard
+from training.judging.origins import LogTimeline, Origin, TableTimeline, spread
+from training.judging.rolling import bootstrap_periods, rolling
+from training.measuring.metrics import MEASURES, measures
+from training.recipe.selection import choose as selected
+from training.recipe.selection import chooser
+from training.recipe.train import fit_model
+from training.report.backtest_report import add_to_report, sections, write_backtest
+from training.report.page import marked
+from training.report.report import BACKTEST
+from training.report.rolling_tables import rolling_tables
+from training.samples.sample import Sample, read_sample
 from workspace import Workspace
 
 

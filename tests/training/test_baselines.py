@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from training.baselines import BASELINES, base_rate, lightgbm_defaults, logistic_regression, points_rule
-from training.logits import Array
-from training.metrics import measures
+from training.measuring.metrics import measures
+from training.model.baselines import BASELINES, base_rate, lightgbm_defaults, logistic_regression, points_rule
+from training.samples.log_odds import Array
 
 
 def table(seed: int, n: int = 4_000) -> tuple[pd.DataFrame, Array]:

@@ -15,7 +15,8 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from data.contract import DataError
-from training.calibration import (
+from training.artifact.standalone import calibrated
+from training.calibration.calibrator import (
     CANDIDATES,
     IDENTITY,
     MIN_SLOPE,
@@ -29,9 +30,8 @@ from training.calibration import (
     forward_steps,
     judge,
 )
-from training.logits import LIMIT, Array, fit_logistic, logit, row_losses
-from training.metrics import measures
-from training.standalone import calibrated
+from training.measuring.metrics import measures
+from training.samples.log_odds import LIMIT, Array, fit_logistic, logit, row_losses
 
 SLOPES = st.floats(MIN_SLOPE, 5.0)
 ANY_P = st.lists(st.floats(0.0, 1.0), min_size=2, max_size=30)

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from training.contenders import Predict, champion
-from training.drift_steps import drift_steps
-from training.logits import Array, logit, row_losses
-from training.origins import Outcomes, TableTimeline
-from training.sample import Sample
-from training.selection import chooser
-from training.train import TrainingPlan
+from training.judging.contenders import Predict, champion
+from training.judging.drift_steps import drift_steps
+from training.judging.origins import Outcomes, TableTimeline
+from training.recipe.selection import chooser
+from training.recipe.train import TrainingPlan
+from training.samples.log_odds import Array, logit, row_losses
+from training.samples.sample import Sample
 
 ROWS, CUT, DELAY = 3_000, 1_500, 300
 PLAN = TrainingPlan(parameters={"n_folds": 2, "max_rounds": 10, "n_jobs": 1})

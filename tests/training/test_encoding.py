@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.encoding import FEWEST_ROWS, MOST_CATEGORIES, Encoder, table_of
+from training.model.encoding import FEWEST_ROWS, MOST_CATEGORIES, Encoder, table_of
 
 VALUES = st.lists(st.sampled_from(["DE", "AT", "CH", None, "", "Ä"]), min_size=1, max_size=60)
 

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training.evaluation import BANDS, Estimate, against_truth, evaluate, evaluate_groups, realised
-from training.logits import Array, logit
-from training.metrics import MEASURES, measures
+from training.measuring.evaluation import BANDS, Estimate, against_truth, evaluate, evaluate_groups, realised
+from training.measuring.metrics import MEASURES, measures
+from training.samples.log_odds import Array, logit
 
 
 def slice_with_truth(seed: int = 0, leads: int = 800) -> tuple[Array, Array, NDArray[np.int64], Array]:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import beta
 
-from training.evidence import CONVERTED, MOST_BANDS, Evidence, evidence_from, evidence_of
-from training.logits import Array
+from training.measuring.evidence import CONVERTED, MOST_BANDS, Evidence, evidence_from, evidence_of
+from training.samples.log_odds import Array
 
 
 def moments(n: int, seed: int = 0) -> tuple[Array, Array]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
-from training.folds import JUDGED_OF, before_cut, fold_of_leads, fold_of_rows, newest_slice
-from training.logits import Array
+from training.samples.folds import JUDGED_OF, before_cut, fold_of_leads, fold_of_rows, newest_slice
+from training.samples.log_odds import Array
 
 Times = NDArray[np.int64]
 Split = Callable[[Times, NDArray[np.str_], int, int], tuple[NDArray[np.bool_] | Array, Array]]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from data.contract import DataError
-from training.grounds import read_grounds
-from training.thresholds import threshold_from
-from training.train import Promise
+from training.recipe.train import Promise
+from training.thresholds.threshold import threshold_from
+from training.thresholds.threshold_evidence import read_grounds
 from workspace import Workspace
 
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training.calibration import Calibrator
-from training.hazard import HazardClassifier
-from training.logits import Array
-from training.model import LeadConversionClassifier
-from training.periods import Rows, ends_of, rows_of
-from training.standalone import calibrated, within
+from training.artifact.standalone import calibrated, within
+from training.calibration.calibrator import Calibrator
+from training.model.classifier import LeadConversionClassifier
+from training.model.hazard import HazardClassifier
+from training.model.periods import Rows, ends_of, rows_of
+from training.samples.log_odds import Array
 
 HORIZON = 30
 ENDS = ends_of(HORIZON)
@@ -108,7 +108,7 @@ def test_open_leads_teach_what_they_can_and_do_not_mislead(monkeypatch: pytest.M
     def eager(event_days: Array, observed_days: Array, ends: tuple[int, ...], weight: Array) -> Rows:
         return rows_of(event_days, np.where(np.isfinite(event_days), HORIZON, observed_days), ends, weight)
 
-    monkeypatch.setattr("training.hazard.rows_of", eager)
+    monkeypatch.setattr("training.model.hazard.rows_of", eager)
     assert fitted(made).predict_proba(fresh)[:, 1].mean() / fresh_truth.mean() > 1.1
 
 

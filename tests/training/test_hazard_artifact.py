@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.test_hazard import HORIZON, Made, fitted, leads
-from training.artifact import write_artifact, write_manifest
-from training.calibration import Calibrator
-from training.encoding import table_of
-from training.evidence import Evidence
-from training.hazard import HazardClassifier
-from training.logits import Array
-from training.standalone import ArtifactError, Model, explained, load
+from training.artifact.standalone import ArtifactError, Model, explained, load
+from training.calibration.calibrator import Calibrator
+from training.measuring.evidence import Evidence
+from training.model.encoding import table_of
+from training.model.hazard import HazardClassifier
+from training.registry.artifact_files import write_artifact, write_manifest
+from training.samples.log_odds import Array
 
 RECIPE: dict[str, Any] = {
     "target": {"name": "conversion", "horizon_days": HORIZON},

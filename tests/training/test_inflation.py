@@ -8,9 +8,9 @@ import pytest
 from scipy.special import expit
 from scipy.stats import binom
 
-from training.inflation import ERROR, inflation
-from training.logits import Array
-from training.sample import Sample
+from training.judging.inflation import ERROR, inflation
+from training.samples.log_odds import Array
+from training.samples.sample import Sample
 
 LEADS, PERIODS = 400, 5
 

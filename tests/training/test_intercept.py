@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from data.contract import US_PER_DAY
-from training.intercept import FEWEST_CONVERTED, PERIOD, Matured, Step, edges_of, independent, offset, rolling_steps
-from training.logits import Array, logit
+from training.calibration.intercept import (
+    FEWEST_CONVERTED,
+    PERIOD,
+    Matured,
+    Step,
+    edges_of,
+    independent,
+    offset,
+    rolling_steps,
+)
+from training.samples.log_odds import Array, logit
 
 WINDOW = 14 * US_PER_DAY
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import DataError, UsageError
-from training.labelled import read_labelled
+from training.samples.labelled_table import read_labelled
 
 ROWS: list[tuple[str, ...]] = [
     ("day", "colour", "n", "won"),

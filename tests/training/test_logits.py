@@ -10,7 +10,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from training.logits import LIMIT, clip, fit_logistic, logit, row_losses
+from training.samples.log_odds import LIMIT, clip, fit_logistic, logit, row_losses
 
 ANY = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 

@@ -14,8 +14,7 @@ from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from training.logits import Array, logit
-from training.metrics import (
+from training.measuring.metrics import (
     MEASURES,
     binomial_interval,
     bootstrap,
@@ -28,6 +27,7 @@ from training.metrics import (
     measures,
     slice_of,
 )
+from training.samples.log_odds import Array, logit
 
 Rows = tuple[Array, Array, Array, NDArray[Any]]
 

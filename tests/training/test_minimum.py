@@ -11,10 +11,10 @@ from scipy.optimize import brentq
 
 from data.contract import DataError
 from tests.training.test_train import funnel
-from training.minimum import criteria, need_of, sentence
 from training.pipeline import sized
-from training.sample import Sample
-from training.train import TrainingPlan
+from training.recipe.train import TrainingPlan
+from training.samples.sample import Sample
+from training.thresholds.minimum_labels import criteria, need_of, sentence
 
 
 def thin(leads: int, rate: float) -> Sample:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from training.encoding import table_of
-from training.logits import Array
-from training.metrics import measures
-from training.model import LeadConversionClassifier
-from training.standalone import EDGE
+from training.artifact.standalone import EDGE
+from training.measuring.metrics import measures
+from training.model.classifier import LeadConversionClassifier
+from training.model.encoding import table_of
+from training.samples.log_odds import Array
 
 Check = Callable[[LeadConversionClassifier], None]
 SIZE = 3_000
@@ -136,7 +136,9 @@ def test_all_rows_of_a_lead_are_held_out_together(monkeypatch: pytest.MonkeyPatc
 
     assert abs(oof_auc() - 0.5) < 0.05
     # Planted fault: rows are dealt out without regard to their lead.
-    monkeypatch.setattr("training.model.fold_of_leads", lambda lead, time, folds: np.arange(len(lead)) % folds)
+    monkeypatch.setattr(
+        "training.model.classifier.fold_of_leads", lambda lead, time, folds: np.arange(len(lead)) % folds
+    )
     assert oof_auc() > 0.8
 
 

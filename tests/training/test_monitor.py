@@ -10,18 +10,18 @@ from scipy.special import expit
 from scipy.stats import binom, chi2_contingency
 
 from data.contract import US_PER_DAY
-from data.stages import StageThreshold
-from data.store import Store
-from data.store_cohorts import MONDAY, WEEK, CohortReader, GivenScores
-from data.store_door import EventIn
-from data.store_scores import Score
 from features.moments import Target
-from training.checks import Promised
-from training.cohorts import Matured, matured
-from training.logits import Array
-from training.monitor import ERROR, checks_of, decide, monitor
-from training.monitor_tables import monitor_tables
-from training.shift import shift
+from serving.store.events.event_validation import EventIn
+from serving.store.scores.cohorts import CohortReader
+from serving.store.scores.scores import Score
+from serving.store.store import Store
+from training.monitoring.checks import Promised
+from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, Matured, matured
+from training.monitoring.monitor import ERROR, checks_of, decide, monitor
+from training.monitoring.monitor_tables import monitor_tables
+from training.samples.covariate_shift import shift
+from training.samples.log_odds import Array
+from training.thresholds.stages import StageThreshold
 
 PROMISES = [Promised("MQL", ("MQL", "SQL"), 0.12), Promised("SQL", ("SQL",), 0.3)]
 TARGET = Target("conversion", ("deal_won",), horizon_days=30)

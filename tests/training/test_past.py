@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from training.past import EDGES, months_of
-from training.track_record import Story
+from training.thresholds.calibration_by_month import EDGES, months_of
+from training.thresholds.track_record import Story
 
 
 def test_each_lead_counts_once_a_month_at_its_first_moment() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training.logits import Array
-from training.periods import base_log_odds, ends_of, rows_of, thinned
+from training.model.periods import base_log_odds, ends_of, rows_of, thinned
+from training.samples.log_odds import Array
 
 ENDS = (3, 7, 14, 30)
 DAYS = st.one_of(st.sampled_from([0.0, 3.0, 7.0, 14.0, 30.0]), st.floats(0, 30))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from features.training_set import TrainingSet
-from training.metrics import MEASURES
+from training.measuring.metrics import MEASURES
 from training.pipeline import day
 from workspace import Workspace
 

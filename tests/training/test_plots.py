@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from scipy.special import expit
 
-from training.evaluation import Evaluation, evaluate
-from training.metrics import gains
-from training.plots import (
+from training.measuring.evaluation import Evaluation, evaluate
+from training.measuring.metrics import gains
+from training.report.plots import (
     LONGEST_NAME,
     gains_curve,
     importances,
@@ -24,7 +24,7 @@ from training.plots import (
     score_distribution,
     what_if_curve,
 )
-from training.thresholds import Flow, Labels, by_capacity, by_precision, what_if
+from training.thresholds.threshold import Flow, Labels, by_capacity, by_precision, what_if
 
 RNG = np.random.default_rng(0)
 P = expit(RNG.normal(-2, 1.3, 1_500))
@@ -129,5 +129,5 @@ def test_a_constant_score_can_be_drawn() -> None:
 
 
 def test_drawing_touches_no_global_state() -> None:
-    check = "import sys, training.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    check = "import sys, training.report.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -11,12 +11,12 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from serving.masks import masks_of, predict
-from serving.shap import Explained
-from serving.trees import forest_of
-from training.intercept import independent
-from training.logits import Array, logit, row_losses
-from training.prior import FEATURES, QUANTILES, SPREAD, PriorClassifier, coefficients
+from serving.trees.bit_masks import masks_of, predict
+from serving.trees.tree_shap import Explained
+from serving.trees.trees import forest_of
+from training.calibration.intercept import independent
+from training.model.prior import FEATURES, QUANTILES, SPREAD, PriorClassifier, coefficients
+from training.samples.log_odds import Array, logit, row_losses
 
 LEADS, MOMENTS = 400, 3
 
@@ -105,7 +105,7 @@ def gain(converted: int, seed: int, fit: Callable[[Array, Array, Array], Array] 
     table, y, lead = leads(round(converted / 0.08), seed, signal=0.5)
     other, judged, _ = leads(2_000, 10_000 + seed, signal=0.5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.prior.coefficients", fit)
+        patch.setattr("training.model.prior.coefficients", fit)
         p = PriorClassifier(n_folds=2).fit(table, y.astype(int), groups=lead).predict_proba(other)[:, 1]
     base = np.full(len(judged), logit(np.array([y.mean()]))[0])
     return float((row_losses(judged, base) - row_losses(judged, logit(p))).mean())
@@ -119,7 +119,7 @@ def test_it_does_no_worse_than_the_base_rate_on_average(converted: int) -> None:
 def test_a_model_without_a_prior_would_do_worse() -> None:
     def free(steps: Array, y: Array, weight: Array) -> Array:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("training.prior.SPREAD", 100.0)
+            patch.setattr("training.model.prior.SPREAD", 100.0)
             return coefficients(steps, y, weight)
 
     assert np.mean([gain(20, seed, free) for seed in range(8)]) < np.mean([gain(20, seed) for seed in range(8)])

@@ -8,8 +8,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from training.promises import Language, sentence
-from training.thresholds import Flow, Labels, Threshold, by_capacity, by_precision, by_value
+from training.thresholds.promise_text import Language, sentence
+from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, by_precision, by_value
 
 RNG = np.random.default_rng(0)
 P = RNG.beta(1, 6, 4_000)

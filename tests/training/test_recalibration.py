@@ -10,10 +10,20 @@ from scipy.special import expit
 
 from data.contract import US_PER_DAY
 from tests.training.test_intercept import WINDOW, moments
-from training.calibration import IDENTITY, Calibrator
-from training.intercept import Matured
-from training.logits import logit, row_losses
-from training.recalibration import ROLL, ROLLING, WAYS, Way, changed, composed, decide, roll, trial, trial_edges
+from training.calibration.calibrator import IDENTITY, Calibrator, composed
+from training.calibration.intercept import Matured
+from training.samples.log_odds import logit, row_losses
+from training.updating.recalibration_trial import (
+    ROLL,
+    ROLLING,
+    WAYS,
+    Way,
+    changed,
+    decide,
+    roll,
+    trial,
+    trial_edges,
+)
 
 UNTIL = 400 * US_PER_DAY
 

@@ -10,11 +10,11 @@ import pytest
 
 from data.contract import DataError, UsageError
 from features.training_set import TrainingSet
-from training.artifact import write_manifest
 from training.pipeline import against, train_and_register
-from training.registry import CHALLENGER, CHAMPION, Registry, flat
-from training.sample import read_sample
-from training.train import judged_as, split_by_time
+from training.recipe.train import judged_as, split_by_time
+from training.registry.artifact_files import write_manifest
+from training.registry.registry import CHALLENGER, CHAMPION, Registry, flat
+from training.samples.sample import read_sample
 from workspace import Workspace
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from training.evaluation import evaluate, evaluate_groups
-from training.model_card import model_card
-from training.page import markdown_table, paragraph, replaced
-from training.report import BACKTEST, Account, html, plain_words
-from training.tables import Table
-from training.thresholds import Flow, Labels, by_capacity, by_precision
+from training.measuring.evaluation import evaluate, evaluate_groups
+from training.measuring.tables import Table
+from training.report.model_card import model_card
+from training.report.page import markdown_table, paragraph, replaced
+from training.report.report import BACKTEST, Account, html, plain_words
+from training.thresholds.threshold import Flow, Labels, by_capacity, by_precision
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 PNG = b"\x89PNG not really"

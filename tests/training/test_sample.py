@@ -11,7 +11,7 @@ import pytest
 
 from data.contract import DataError
 from features.training_set import KEYS, TrainingSet
-from training.sample import read_sample
+from training.samples.sample import read_sample
 from workspace import Workspace
 
 

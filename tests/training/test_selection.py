@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.training.test_train import PLAN, WINDOW, funnel
-from training.hazard import HazardClassifier
-from training.logits import logit, row_losses
-from training.model import LeadConversionClassifier
-from training.sample import Sample
-from training.selection import choose, sentence
-from training.train import TrainingPlan, fit_champion, fit_model, split_by_time
+from training.model.classifier import LeadConversionClassifier
+from training.model.hazard import HazardClassifier
+from training.recipe.selection import choose, sentence
+from training.recipe.train import TrainingPlan, fit_champion, fit_model, split_by_time
+from training.samples.log_odds import logit, row_losses
+from training.samples.sample import Sample
 
 AUTO = replace(PLAN, model="auto", twin="auto", newest_step="auto")
 
@@ -32,8 +32,8 @@ def test_both_candidates_are_tried_on_the_past_and_told_of_either_way() -> None:
 def test_a_candidate_must_be_better_by_more_than_one_standard_error(
     monkeypatch: pytest.MonkeyPatch, gain: float, taken: bool
 ) -> None:
-    monkeypatch.setattr("training.selection.gain_and_error", lambda *_: (gain, 1.0, 100))
-    monkeypatch.setattr("training.selection._losses", lambda split, plan: np.zeros(len(split.judged)))
+    monkeypatch.setattr("training.recipe.selection.gain_and_error", lambda *_: (gain, 1.0, 100))
+    monkeypatch.setattr("training.recipe.selection._losses", lambda split, plan: np.zeros(len(split.judged)))
     split = split_by_time(funnel(), PLAN, WINDOW)
     plan, trials = choose(split.past, AUTO, WINDOW)
     expected = ("hazard", "yes", "yes") if taken else ("fixed", "no", "no")

@@ -9,9 +9,9 @@ import pytest
 
 from data.contract import DataError
 from features.training_set import TrainingSet
-from serving.batch import score_log
-from serving.predictor import Predictor
-from serving.scorer import Scorer
+from serving.scoring.batch import score_log
+from serving.scoring.scorer import Scorer
+from serving.trees.predictor import Predictor
 from training.pipeline import Outcome, train_and_register
 from workspace import Workspace
 

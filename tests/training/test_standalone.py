@@ -20,10 +20,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from features.training_set import KEYS
-from training.logits import Array
+from training.artifact.standalone import load
 from training.pipeline import predict
-from training.sample import read_sample
-from training.standalone import load
+from training.samples.log_odds import Array
+from training.samples.sample import read_sample
 from workspace import Workspace
 
 ROWS = 200

@@ -15,9 +15,9 @@ from scipy.special import expit
 
 from data.contract import DataError, UsageError
 from tests.oracles.threshold_naive import careless_threshold, certified
-from training.logits import Array
-from training.promises import Language, sentence
-from training.thresholds import (
+from training.samples.log_odds import Array
+from training.thresholds.promise_text import Language, sentence
+from training.thresholds.threshold import (
     Flow,
     Labels,
     Threshold,

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.special import expit, logit
 
 from data.contract import US_PER_DAY
-from training.thresholds import Flow, Labels, Threshold, threshold_from
-from training.track_record import Story, periods_of, with_record
-from training.train import Promise
+from training.recipe.train import Promise
+from training.thresholds.threshold import Flow, Labels, Threshold, threshold_from
+from training.thresholds.track_record import Story, periods_of, with_record
 
 PROMISE = Promise("SQL", precision=0.5)
 DRAWS, DRIFT = 60, -1.6

@@ -10,10 +10,10 @@ import pytest
 from scipy.special import expit
 
 from data.contract import US_PER_DAY, DataError
-from training.baselines import BASELINES
-from training.sample import Sample
-from training.train import Promise, TrainingPlan, age_groups, fit_champion, judge, split_by_time
-from training.tuning import tune
+from training.model.baselines import BASELINES
+from training.recipe.train import Promise, TrainingPlan, age_groups, fit_champion, judge, split_by_time
+from training.recipe.tuning import tune
+from training.samples.sample import Sample
 
 PLAN = TrainingPlan(
     parameters={"n_folds": 2, "max_rounds": 40, "learning_rate": 0.1, "n_jobs": 1},

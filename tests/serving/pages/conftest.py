@@ -12,12 +12,12 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 
-from data.store import Store
-from data.store_accounts import ROLES, Accounts
-from data.store_seal import seal_of
 from serving.app import create_app
-from serving.live import Live
-from serving.services import Services
+from serving.http.services import Services
+from serving.scoring.served_model import Live
+from serving.store.access.accounts import ROLES, Accounts
+from serving.store.database.hmac_signer import seal_of
+from serving.store.store import Store
 from tests.serving.pages.browser import PASSWORD, Visitor
 from tests.serving.pages.hostile import PAYLOADS, plant
 

@@ -6,11 +6,11 @@ import json
 from contextlib import suppress
 
 from data.contract import DataError
-from data.store import Store
-from data.store_door import EventIn
-from data.store_explanations import Explanation, Ground, Shift
-from data.store_scores import Score
-from data.store_worklist import Outlook
+from serving.store.events.event_validation import EventIn
+from serving.store.leads.worklist import Outlook
+from serving.store.scores.explanations import Explanation, Ground, Shift
+from serving.store.scores.scores import Score
+from serving.store.store import Store
 
 ALARM = "alert(1)"
 PAYLOADS: tuple[str, ...] = (

@@ -10,8 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from data.store import open_store
-from serving.live import Live
+from serving.scoring.served_model import Live
+from serving.store.store import open_store
 from tests.serving.pages.browser import PASSWORD
 from tests.serving.pages.town import settle_in
 from tests.serving.server_process import running

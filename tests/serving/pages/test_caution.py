@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from serving.live import Live
-from serving.predictor import Predictor
-from serving.services import Services
+from serving.http.services import Services
+from serving.scoring.served_model import Live
+from serving.trees.predictor import Predictor
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.test_exports import put
 from tests.serving.workshop import Workshop

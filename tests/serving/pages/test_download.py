@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from data.store_database import StoreAway
-from serving.pages import download
-from serving.pages.download import Download
+from serving.pages.exports import download
+from serving.pages.exports.download import Download
+from serving.store.database.connection import StoreAway
 
 SCOPE: dict[str, Any] = {"type": "http", "asgi": {"spec_version": "2.3"}}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from data.store import Store
-from data.store_accounts import MOST_OF_ACCOUNT
+from serving.store.access.accounts import MOST_OF_ACCOUNT
+from serving.store.store import Store
 from tests.serving.pages.browser import PASSWORD, forms
 from tests.serving.pages.conftest import Visits
 

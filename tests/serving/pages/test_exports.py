@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from data.store import Store
-from data.store_database import StoreAway
-from data.store_decisions import Decision
-from data.store_scores import Score
-from data.store_worklist import Outlook
-from serving.live import Live
-from serving.pages import columns, exports, workbook
-from serving.services import Services
+from serving.http.services import Services
+from serving.pages.exports import columns, exports, workbook
+from serving.scoring.served_model import Live
+from serving.store.database.connection import StoreAway
+from serving.store.leads.decisions import Decision
+from serving.store.leads.worklist import Outlook
+from serving.store.scores.scores import Score
+from serving.store.store import Store
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.sheets import cells_of, opened
@@ -108,7 +108,7 @@ def test_a_lead_in_excel(visits: Visits, own_store: Store, live: Live) -> None:
 def test_a_stage_names_its_threshold_only_where_it_was_given_by_it(
     visits: Visits, own_store: Store, live: Live, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from serving.schemas import ThresholdUsed
+    from serving.messages.schemas import ThresholdUsed
 
     put(own_store, live, "L1")
     own_store.decisions.make("L1", "conversion", Decision("SQL", "talked", "account editor", NOW, None))

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from data.store import Store
-from data.store_funnel import Origin
-from serving.live import Live
+from serving.http.services import Services
 from serving.pages.funnel import bars_of
-from serving.services import Services
+from serving.scoring.served_model import Live
+from serving.store.scores.funnel import Origin
+from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.test_leads import HOSTILE, put
 from tests.serving.pages.town import settle_in

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from data.contract import DataError
-from data.store import Store
-from data.store_door import EventIn
-from serving.pages import separated
-from serving.pages.templates import visible
+from serving.pages.exports import separated
+from serving.pages.rendering.templates import visible
+from serving.store.events.event_validation import EventIn
+from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.hostile import PAYLOADS, REFUSED
 from tests.serving.pages.sheets import cells_of, opened

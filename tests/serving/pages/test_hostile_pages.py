@@ -20,8 +20,8 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader
 from playwright.sync_api import Browser, Error, Page
 
-from serving.pages import visit
-from serving.pages.templates import HERE
+from serving.pages.rendering import page_context as visit
+from serving.pages.rendering.templates import FOLDER
 from tests.serving.pages.browser import PASSWORD
 
 NOW = time.time_ns() // 1000
@@ -138,7 +138,7 @@ def test_a_template_that_does_not_escape_is_caught(
     """The planted fault."""
     watch = Watch(chromium, address, locale="en")
     watch.sign_in()
-    naked = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=False, trim_blocks=True)
+    naked = Environment(loader=FileSystemLoader(FOLDER), autoescape=False, trim_blocks=True)
     monkeypatch.setattr(visit, "environment", lambda: naked)
     for payload in ("<script>", "<img src=x", "<svg/onload"):
         watch.open("/print?" + urlencode({"search": payload}))

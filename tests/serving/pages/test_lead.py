@@ -10,14 +10,14 @@ from urllib.parse import quote
 import pytest
 
 from data.contract import US_PER_DAY, UsageError
-from data.store import Store
-from data.store_door import EventIn
-from data.store_explanations import Explanation, Ground, Shift
-from data.store_listing import Filters
-from data.store_scores import Score
-from data.store_worklist import Outlook
-from serving import rights
-from serving.live import Live
+from serving.http import lead_rights as rights
+from serving.scoring.served_model import Live
+from serving.store.events.event_validation import EventIn
+from serving.store.leads.listing import Filters
+from serving.store.leads.worklist import Outlook
+from serving.store.scores.explanations import Explanation, Ground, Shift
+from serving.store.scores.scores import Score
+from serving.store.store import Store
 from tests.serving.pages.browser import Visitor, forms
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.test_leads import HOSTILE

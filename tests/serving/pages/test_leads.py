@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from data.store import Store
-from data.store_scores import Score
-from data.store_worklist import Outlook
-from serving.live import Live
-from serving.services import Services
+from serving.http.services import Services
+from serving.scoring.served_model import Live
+from serving.store.leads.worklist import Outlook
+from serving.store.scores.scores import Score
+from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.town import settle_in
 from tests.serving.workshop import Workshop
@@ -72,8 +72,8 @@ def test_a_lead_that_objects_or_was_erased_is_nowhere(visits: Visits, own_store:
 def test_a_page_that_has_looked_far_enough_says_so_and_goes_on(
     visits: Visits, own_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data.store_lookup.LOOKED", 10)
-    monkeypatch.setattr("data.store_worklist.LOOKED", 10)
+    monkeypatch.setattr("serving.store.leads.worklist_query.LOOKED", 10)
+    monkeypatch.setattr("serving.store.leads.worklist.LOOKED", 10)
     for n in range(30):
         put(
             own_store, f"L{n:02}", (30 - n) / 40, country="DE" if n < 15 else "AT", owner="north" if n > 13 else "south"

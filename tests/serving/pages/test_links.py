@@ -14,14 +14,14 @@ import pytest
 from fastapi.routing import APIRoute
 
 from data.contract import US_PER_DAY
-from data.store import Store
 from serving.app import create_app
-from serving.journal import Journal
-from serving.live import Live
-from serving.pages import links
-from serving.pages.links import LIFE_DAYS, by_link_or_session
-from serving.pages.visit import by_session
-from serving.services import Services
+from serving.http.services import Services
+from serving.pages.rendering import links
+from serving.pages.rendering.links import LIFE_DAYS, by_link_or_session
+from serving.pages.rendering.page_context import by_session
+from serving.scoring.served_model import Live
+from serving.store.store import Store
+from serving.telemetry.server_log import Journal
 from tests.serving.pages.browser import PASSWORD, Visitor
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.test_exports import put

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from serving.doors import needed_by
+from serving.http.authentication import needed_by
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from data.store import Store
-from serving.live import Live
-from serving.pages import printed
+from serving.pages.leads import print_list
+from serving.scoring.served_model import Live
+from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.test_exports import NOW, put
 
@@ -32,7 +32,7 @@ def test_it_says_what_is_on_it(visits: Visits, own_store: Store, live: Live) -> 
 def test_it_says_that_there_are_more(
     visits: Visits, own_store: Store, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(printed, "MOST", 3)
+    monkeypatch.setattr(print_list, "MOST", 3)
     for n in range(4):
         put(own_store, live, f"L{n}")
     page = visits("viewer").get("/print").text

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from data.contract import US_PER_DAY
-from data.store_scores import ScoreRecord, StageChange
-from serving.pages.score_line import HEIGHT, LEFT, LINE, RIGHT, WIDTH, daily, score_line
-from serving.schemas import ThresholdUsed
+from serving.messages.schemas import ThresholdUsed
+from serving.pages.leads.score_line import HEIGHT, LEFT, LINE, RIGHT, WIDTH, daily, score_line
+from serving.store.scores.scores import ScoreRecord, StageChange
 
 
 def record(day: float, p: float, stage: str = "MQL") -> ScoreRecord:

@@ -6,8 +6,8 @@ import re
 from string import Formatter
 
 from features.words import LANGUAGES
-from serving.pages.templates import HERE, environment
-from serving.pages.texts import catalogue
+from serving.pages.rendering.templates import FOLDER, environment
+from serving.pages.rendering.texts import catalogue
 
 FORBIDDEN = re.compile(r"\|\s*safe\b|autoescape|<script(?! src=\"/static/)|\son[a-z]+=|\sstyle=|javascript:")
 USED = re.compile(r"\b(?:t|known)\(f?\"([a-z_]+\.[a-z_0-9]*)")
@@ -27,7 +27,7 @@ def test_every_sentence_is_there_in_both_languages_with_the_same_values() -> Non
 
 
 def test_no_sentence_is_missing_and_none_is_left_over() -> None:
-    sources = [*HERE.glob("templates/*.html"), *HERE.glob("*.py")]
+    sources = [*FOLDER.glob("*.html"), *FOLDER.parent.rglob("*.py")]
     told = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     used = set(USED.findall(told))
     whole = {each for each in used if not each.endswith((".", "_"))}
@@ -43,5 +43,5 @@ def test_every_template_compiles_and_has_an_ending_that_is_escaped() -> None:
     for name in names:
         assert name.endswith(".html")
         environment().get_template(name)
-        source = (HERE / "templates" / name).read_text(encoding="utf-8")
+        source = (FOLDER / name).read_text(encoding="utf-8")
         assert not FORBIDDEN.search(source), name

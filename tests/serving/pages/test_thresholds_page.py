@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from data.store import Store
-from data.store_listing import Filters
-from serving.examples import LEAD
-from serving.live import Live
-from serving.overlay import Overlay
-from serving.services import Services
+from serving.champion.threshold_overlay import Overlay
+from serving.http.services import Services
+from serving.messages.examples import LEAD
+from serving.scoring.served_model import Live
+from serving.store.leads.listing import Filters
+from serving.store.store import Store
 from tests.serving.pages.browser import forms
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.town import rescore, settle_in

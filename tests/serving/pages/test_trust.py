@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from data.store_kept import KeptMonth
 from serving.app import create_app
-from serving.live import Live
+from serving.http.services import Services
 from serving.pages.trust import dots_of, link_of, months_of, picture_of
-from serving.services import Services
+from serving.scoring.served_model import Live
+from serving.store.scores.promised_vs_realised import KeptMonth
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
-from training.past import Kept
+from training.thresholds.calibration_by_month import Kept
 
 
 def test_what_was_said_and_what_came_in_both_languages(visits: Visits) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from commands.showcase import take
 from data.contract import US_PER_DAY
-from data.eventlog import EventLog
-from data.store import Store
-from serving.live import Live
-from serving.rescoring import Rescorer
-from serving.scorer import Scorer
+from data.log.eventlog import EventLog
+from serving.scoring.rescoring import Rescorer
+from serving.scoring.scorer import Scorer
+from serving.scoring.served_model import Live
+from serving.store.store import Store
 
 
 def settle_in(store: Store, log: Path, live: Live, now: int) -> None:

@@ -1,0 +1,34 @@
+"""Broken rows of the simulated events.csv: lines that no ingest should accept, each broken in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from data.contract import NAME_LIMIT
+from data.simulated.profiles import lead_ids
+
+GARBAGE_SHARE = 0.0005
+
+LineOf = Callable[[str, str], str]
+"""Makes a line from an event_id and a lead_id."""
+GARBAGE: dict[str, LineOf] = {
+    "bad_time": lambda event, lead: f"{event},{lead},page_view,2024-13-45T99:00:00Z,organic,,,web",
+    "no_time": lambda event, lead: f"{event},{lead},page_view,,organic,,,web",
+    "missing_lead": lambda event, lead: f"{event},,page_view,2024-02-01T10:00:00.000000Z,organic,,,web",
+    "nan_value": lambda event, lead: f"{event},{lead},purchase,2024-02-01T10:00:00.000000Z,,NaN,,shop",
+    "infinite_value": lambda event, lead: f"{event},{lead},purchase,2024-02-01T10:00:00.000000Z,,inf,,shop",
+    "unknown_zone": lambda event, lead: f"{event},{lead},page_view,2024-02-01T10:00:00 Mars/Olympus,organic,,,web",
+    "overlong_type": lambda event, lead: f"{event},{lead},{'x' * (5 * NAME_LIMIT)},2024-02-01T10:00:00Z,,,,web",
+    "too_few_fields": lambda event, lead: f"{event},{lead},page_view",
+    "too_many_fields": lambda event, lead: f"{event},{lead},page_view,2024-02-01T10:00:00Z,organic,,,web,more,fields",
+}
+
+
+def garbage_lines(leads: int, good_rows: int, rng: np.random.Generator) -> list[str]:
+    """Some broken lines, each kind at least once, in random order; their event ids begin with x."""
+    count = max(len(GARBAGE), round(GARBAGE_SHARE * good_rows))
+    kinds, ids = list(GARBAGE.values()), lead_ids(leads)
+    chosen = rng.integers(leads, size=count)
+    return [kinds[index % len(kinds)](f"x{index}", str(ids[chosen[index]])) for index in rng.permutation(count)]

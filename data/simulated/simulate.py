@@ -1,0 +1,188 @@
+"""Writes a simulated funnel: events.csv, leads.csv, the true probabilities and the model behind them.
+
+events.csv, in order of receipt: event_id (shared by duplicates, which stand after their first), lead_id, event_type,
+occurred_at (ISO 8601, UTC), channel, value, received_at (empty where not later than occurred_at), source.
+leads.csv, one row per version: lead_id, valid_from, account_id, the invented personal data full_name, email and
+phone, then has_phone, industry, company_size, employees, seniority, country and lead_source.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from data.contract import US_PER_DAY, UsageError
+from data.simulated import funnel
+from data.simulated.cohort import Cohort, draw_cohort
+from data.simulated.funnel import CODE, EVENT_TYPES, HORIZONS, START, FunnelOptions, funnel_tables
+from data.simulated.garbage import garbage_lines
+from data.simulated.lives import Lives, live
+from data.simulated.profiles import lead_ids, profile_table
+from data.simulated.rows import (
+    EVENT_FILE_COLUMNS,
+    ROWS_AT_ONCE,
+    Rows,
+    bot_rows,
+    duplicate_rows,
+    event_tables,
+    human_rows,
+    in_order,
+)
+from data.simulated.truth import Truth, true_probabilities
+
+__all__ = ["FunnelOptions", "Simulated", "simulate"]
+
+STREAMS = ("cohort", "behaviour", "lateness", "rows", "people", "bots", "duplicates", "garbage")
+"""Chance comes in separate streams, so that a trouble switched off changes nothing else."""
+MODEL = (
+    "PERSONAS", "INTENTS", "BEHAVIOURS", "ANSWERS", "PERSONA_FACTORS", "STEPS", "WON", "LOST", "CUSTOMER", "WEEK",
+    "GROWTH", "SEASON", "TREND", "GATES", "TIERS", "TIER_SCALE", "TIER_PATIENCE", "WEARINESS", "LATE", "LATENESS",
+)  # fmt: skip
+TRUTH_ROWS_AT_ONCE = 200_000
+PLAIN = pa_csv.WriteOptions(include_header=False, quoting_style="none")
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What was written: the files, and what is in them.
+
+    rows: data lines of events.csv, made of human + bots + duplicates + broken. won, lost: leads whose deal ended so.
+    by_type: human events by type.
+    """
+
+    events: Path
+    leads: Path
+    truth: Path
+    funnel: Path
+    rows: int
+    human: int
+    bots: int
+    duplicates: int
+    broken: int
+    won: int
+    lost: int
+    by_type: dict[str, int]
+
+
+def simulate(out: Path, options: FunnelOptions, progress: Callable[[float], None] = lambda done: None) -> Simulated:
+    """Write events.csv, leads.csv, truth.parquet and funnel.json into the folder `out`, replacing older ones.
+
+    The same options give the same bytes. truth.parquet has lead_id, as_of (timestamp µs UTC: every Monday 00:00 at
+    which the lead exists and its deal is open), horizon_days (int32) and probability (float64): the chance of
+    deal_won in [as_of, as_of + horizon) given all rows with max(occurred_at, received_at) < as_of, broken rows,
+    duplicates and bots aside. `progress` is told the share done, 0 to 1. Raises UsageError if `out` is no folder.
+    """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; name a folder to write the funnel into")
+    chance = _streams(options.seed)
+    tables, cohort = funnel_tables(options), draw_cohort(options, chance["cohort"])
+    lives = live(options, tables, cohort, chance["behaviour"], chance["lateness"], lambda done: progress(0.3 * done))
+    mondays = np.arange(7, options.days + 1, 7)
+    truth = true_probabilities(tables, cohort, lives, mondays, HORIZONS, lambda done: progress(0.3 + 0.4 * done))
+    good = _good_rows(options, cohort, lives, chance)
+    rows = in_order(list(good.values()))
+    garbage = garbage_lines(options.leads, len(lives), chance["garbage"]) if options.broken else []
+    report = _report(out, lives, good, garbage)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as folder:
+        part = Path(folder)
+        _write_events(part / report.events.name, cohort, rows, garbage, chance["garbage"])
+        _write_csv(part / report.leads.name, profile_table(options, cohort, chance["people"]))
+        _write_truth(part / report.truth.name, cohort, truth)
+        _write_model(part / report.funnel.name, options, report)
+        for path in (report.events, report.leads, report.truth, report.funnel):
+            os.replace(part / path.name, path)
+    progress(1.0)
+    return report
+
+
+def _streams(seed: int) -> dict[str, np.random.Generator]:
+    sequences = np.random.SeedSequence(seed).spawn(len(STREAMS))
+    return {name: np.random.default_rng(each) for name, each in zip(STREAMS, sequences, strict=True)}
+
+
+def _good_rows(
+    options: FunnelOptions, cohort: Cohort, lives: Lives, chance: dict[str, np.random.Generator]
+) -> dict[str, Rows]:
+    """The rows by what they are; the duplicates are of all the others."""
+    good = {"human": human_rows(cohort, lives, chance["rows"])}
+    if options.bots:
+        good["bots"] = bot_rows(cohort, good["human"], chance["bots"])
+    if options.duplicates:
+        good["duplicates"] = duplicate_rows(options, in_order(list(good.values())), chance["duplicates"])
+    return good
+
+
+def _report(out: Path, lives: Lives, good: dict[str, Rows], garbage: list[str]) -> Simulated:
+    counts = np.bincount(lives.code, minlength=len(EVENT_TYPES)).tolist()
+    return Simulated(
+        events=out / "events.csv",
+        leads=out / "leads.csv",
+        truth=out / "truth.parquet",
+        funnel=out / "funnel.json",
+        rows=sum(map(len, good.values())) + len(garbage),
+        human=len(good["human"]),
+        bots=len(good.get("bots", ())),
+        duplicates=len(good.get("duplicates", ())),
+        broken=len(garbage),
+        won=counts[CODE["deal_won"]],
+        lost=counts[CODE["deal_lost"]],
+        by_type=dict(zip(EVENT_TYPES, counts, strict=True)),
+    )
+
+
+def _write_events(path: Path, cohort: Cohort, rows: Rows, garbage: list[str], rng: np.random.Generator) -> None:
+    """Good rows in order of receipt; broken lines stand between blocks of them and at the end."""
+    blocks = -(-len(rows) // ROWS_AT_ONCE)
+    after = rng.integers(blocks, size=len(garbage))
+    with path.open("wb") as file:
+        file.write((",".join(EVENT_FILE_COLUMNS) + "\n").encode())
+        for block, table in enumerate(event_tables(cohort, rows)):
+            pa_csv.write_csv(table, file, PLAIN)
+            file.writelines(f"{line}\n".encode() for line, place in zip(garbage, after, strict=True) if place == block)
+
+
+def _write_csv(path: Path, table: pa.Table) -> None:
+    with path.open("wb") as file:
+        file.write((",".join(table.column_names) + "\n").encode())
+        pa_csv.write_csv(table, file, PLAIN)
+
+
+def _write_truth(path: Path, cohort: Cohort, truth: Truth) -> None:
+    schema = pa.schema(
+        {
+            "lead_id": pa.string(),
+            "as_of": pa.timestamp("us", "UTC"),
+            "horizon_days": pa.int32(),
+            "probability": pa.float64(),
+        }
+    )
+    ids, width = pa.array(lead_ids(len(cohort))), len(HORIZONS)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for first in range(0, len(truth.lead), TRUTH_ROWS_AT_ONCE):
+            part = slice(first, first + TRUTH_ROWS_AT_ONCE)
+            lead, as_of = truth.lead[part], START + truth.day[part] * US_PER_DAY
+            columns = [
+                ids.take(pa.array(np.repeat(lead, width))),
+                pa.array(np.repeat(as_of, width)).cast(schema.field("as_of").type),
+                pa.array(np.tile(np.array(HORIZONS, dtype=np.int32), len(lead))),
+                pa.array(truth.probability[part].ravel()),
+            ]
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def _write_model(path: Path, options: FunnelOptions, report: Simulated) -> None:
+    """Options, counts and every number of the model; the same options make the same truth again."""
+    counts = {name: value for name, value in asdict(report).items() if not isinstance(value, Path)}
+    model = {name.lower(): getattr(funnel, name) for name in MODEL}
+    content = {"options": asdict(options), "start_us": START, "horizons": HORIZONS, "counts": counts, "model": model}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

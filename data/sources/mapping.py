@@ -1,0 +1,226 @@
+"""How a foreign export becomes the contract: a TOML file of columns, constants, value tables and time zones."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from data.contract import UsageError
+from data.times import Times, known_format, known_zone
+from data.vocabulary import Vocabulary
+
+SHIPPED = Path(__file__).parents[1] / "mappings"
+RESERVED = (
+    *("lead", "lead_id", "account_id", "valid_from"),
+    *("part", "n", "fresh", "body", "bucket", "reason", "broken", "conflict", "repeat"),
+)
+"""Names that the log, or an ingest on the way to it, gives to columns of a profile; DuckDB ignores their case."""
+
+
+class Part(BaseModel):
+    """A table of the file; a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Product(Part):
+    """A value that is the product of columns, e.g. quantity and price."""
+
+    multiply: tuple[str, ...] = Field(min_length=1)
+
+
+class TypeRule(Part):
+    """An event type made from columns, joined by a blank: by a table of values, else by prefix, else as it stands.
+
+    `values` maps what the columns hold to an event type. `prefixes` maps how it begins. `otherwise` names all the rest.
+    """
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    values: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
+    otherwise: str | None = None
+
+
+class Shared(Part):
+    """What events and leads have in common: where a row's lead and time stand, and how they are written.
+
+    time_zone: IANA name for times without a zone. time_format: as in strptime, or epoch_s, epoch_ms, epoch_us;
+    ISO 8601 if missing. query: what to ask a SQL database. decimal_comma: numbers are written 1.234,56.
+    """
+
+    lead_id: str
+    time_zone: str | None = None
+    time_format: str | None = None
+    query: str | None = None
+    decimal_comma: bool = False
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name is not None and not known_zone(name):
+            raise ValueError("no IANA time zone; write one like Europe/Berlin")
+        return name
+
+    @field_validator("time_format")
+    @classmethod
+    def _known_format(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and not known_format(text):
+            raise ValueError("no time format; write one like %d.%m.%Y %H:%M, or epoch_s, epoch_ms, epoch_us")
+        if text is not None and info.data.get("time_zone") is None and not Times(None, text).aware:
+            raise ValueError("holds no time zone; set time_zone, or add %z")
+        return text
+
+
+class EventsPart(Shared):
+    """`[events]`: contract column = source column; constants for columns that the source does not have.
+
+    event_id may name several columns, which identify an event together.
+    """
+
+    event_type: str | TypeRule
+    occurred_at: str
+    received_at: str | None = None
+    channel: str | None = None
+    value: str | Product | None = None
+    source: str | None = None
+    event_id: str | tuple[str, ...] | None = None
+    constants: dict[Literal["channel", "source"], str] = {}
+
+    @property
+    def columns(self) -> list[str]:
+        """The source columns that are read."""
+        types = [self.event_type] if isinstance(self.event_type, str) else list(self.event_type.columns)
+        value = list(self.value.multiply) if isinstance(self.value, Product) else [self.value]
+        rest = [self.lead_id, self.occurred_at, self.received_at, self.channel, self.source, *self.id_columns]
+        return [name for name in dict.fromkeys([*rest, *types, *value]) if name is not None]
+
+    @property
+    def id_columns(self) -> list[str]:
+        """The source columns that identify an event together; none where the id is derived from the row."""
+        return [self.event_id] if isinstance(self.event_id, str) else list(self.event_id or ())
+
+
+class LeadsPart(Shared):
+    """`[leads]`: one row per version of a profile.
+
+    categories, numbers: profile columns to keep, by name. personal: columns dropped at the door; flags keep whether
+    one was filled in, e.g. has_email = "email".
+    """
+
+    valid_from: str
+    account_id: str | None = None
+    categories: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
+    flags: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        kept = [*self.categories, *self.numbers, *self.flags]
+        for name in kept:
+            if name.lower() in RESERVED or kept.count(name) > 1:
+                raise ValueError(f"profile column {name!r} has a name that is taken; rename it in the export")
+            if name in self.personal:
+                raise ValueError(f"column {name!r} is personal and kept as well; take it out of one of the two")
+        if self.lead_id in self.personal:
+            raise ValueError(f"lead_id {self.lead_id!r} is personal; identify leads by a number that says nothing")
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        """The source columns that are read; personal ones only where a flag asks for them."""
+        rest = [self.lead_id, self.valid_from, self.account_id, *self.categories, *self.numbers, *self.flags.values()]
+        return [name for name in dict.fromkeys(rest) if name is not None]
+
+    @property
+    def profile(self) -> dict[str, str]:
+        """Profile columns and their kind, `category` or `number`."""
+        kinds = dict.fromkeys((*self.categories, *self.flags), "category")
+        return kinds | dict.fromkeys(self.numbers, "number")
+
+
+class BotRule(Part):
+    """An event of `types` at most `seconds` after one of type `after` is a machine's; looks back only."""
+
+    name: str
+    types: tuple[str, ...]
+    after: str
+    seconds: float = Field(gt=0)
+
+
+class Mapping(Part):
+    """The whole file. `event_types` and `groups` are the vocabulary that features speak of."""
+
+    name: str
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    event_types: tuple[str, ...] = Field(min_length=1)
+    groups: dict[str, tuple[str, ...]] = {}
+    words: dict[str, dict[str, str]] = {}
+    events: EventsPart
+    leads: LeadsPart | None = None
+    bots: tuple[BotRule, ...] = ()
+
+    @field_validator("delimiter")
+    @classmethod
+    def _plain_delimiter(cls, sign: str) -> str:
+        if not sign.isascii() or sign in '"\r\n':
+            raise ValueError('one ASCII character that is no quote and no line end, like ";"')
+        return sign
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.event_types, dict(self.groups))
+
+
+def read_mapping(path: Path | str) -> Mapping:
+    """Reads a mapping file, or a shipped one by its name (`simulated`). Raises UsageError: key, value, remedy."""
+    shipped = SHIPPED / f"{path}.toml"
+    file = shipped if shipped.exists() else Path(path)
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        names = ", ".join(sorted(each.stem for each in SHIPPED.glob("*.toml")))
+        raise UsageError(f"mapping {path} cannot be read ({error.strerror}); shipped ones: {names}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"mapping {file} is no TOML: {error}") from None
+    try:
+        mapping = Mapping(**values)
+    except ValidationError as error:
+        raise UsageError(f"mapping {file}: {_explained(error)}") from None
+    _check_types(mapping, file)
+    return mapping
+
+
+def _check_types(mapping: Mapping, file: Path) -> None:
+    """Whatever speaks of event types speaks of known ones."""
+    named = {f"groups.{group}": members for group, members in mapping.groups.items()}
+    named |= {f"bots.{rule.name}": (*rule.types, rule.after) for rule in mapping.bots}
+    for key, members in named.items():
+        for name in members:
+            if name not in mapping.event_types:
+                close = difflib.get_close_matches(name, mapping.event_types, n=1, cutoff=0.5)
+                hint = f"did you mean {close[0]}?" if close else "add it there"
+                raise UsageError(f"mapping {file}: {key} names {name!r}, which is not in event_types; {hint}")
+
+
+def _explained(error: ValidationError) -> str:
+    """The mistake that says most, in one line: an unknown key before what is missing, the innermost of a union."""
+    first: Any = max(error.errors(), key=lambda each: (each["type"] == "extra_forbidden", len(each["loc"])))
+    key = ".".join(str(part) for part in first["loc"] if part not in ("TypeRule", "Product", "str", "[key]"))
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(first["loc"][-1]), KEYS, n=1, cutoff=0.5)
+        return f"{key} is no key of a mapping" + (f"; did you mean {close[0]}?" if close else "")
+    if first["type"] == "missing":
+        return f"{key} is missing; add it, see docs/mappings.md"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {reason}" if isinstance(first["input"], dict) else f"{key} = {first['input']!r}: {reason}"
+
+
+KEYS = sorted(
+    {name for part in (Mapping, EventsPart, LeadsPart, TypeRule, Product, BotRule) for name in part.model_fields}
+)
+"""Every key that a mapping may have."""

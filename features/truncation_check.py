@@ -1,0 +1,88 @@
+"""Whether features change when the future is cut off: moments computed again from histories that end before them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.contract import DataError
+from data.histories import Histories, Profiles
+from data.log.eventlog import EventLog
+from features.compiler import compile_plan
+from features.kernel import Moments, compute
+from features.training_set import TrainingSet
+
+EVERYWHERE = 300
+"""Moments that are looked at in a bucket, evenly over its leads and their lives."""
+
+
+def changed_by_the_future(log: EventLog, training_set: TrainingSet, bucket: int) -> tuple[dict[str, int], int]:
+    """Columns of which values in a bucket of a training set are others without the future: how many, of how many.
+
+    Raises DataError when the training set is not of this log.
+    """
+    if training_set.recipe["log_digest"] != log.digest:
+        raise DataError(f"{log.path} has changed since the training set was made; run `leadscore features` first")
+    stored = training_set.shard(bucket)
+    stored = stored.take(pa.array(np.arange(0, len(stored), -(-len(stored) // EVERYWHERE) or 1)))
+    histories = log.bucket(bucket)
+    lead = pc.index_in(stored.column("lead_id").cast(pa.string()), pa.array(histories.lead_ids)).to_numpy()
+    as_of = stored.column("as_of").cast(pa.int64()).to_numpy()
+    past = cut_off(histories, lead.astype(np.int64), as_of)
+    plan = compile_plan(training_set.catalogue, log.vocabulary)
+    again = compute(plan, past, Moments(np.arange(len(as_of), dtype=np.int32), as_of))
+    changed = {name: _differing(stored.column(name), again.column(name)) for name in again.column_names}
+    return {name: count for name, count in changed.items() if count}, len(as_of)
+
+
+def cut_off(histories: Histories, lead: NDArray[np.int64], as_of: NDArray[np.int64]) -> Histories:
+    """One history per moment (lead[m], as_of[m] in µs UTC): what was known strictly before it, and nothing else."""
+    events = [_known(histories.starts, histories.known_at, each, at) for each, at in zip(lead, as_of, strict=True)]
+    profiles = histories.profiles
+    versions = [_versions(profiles, each, at) for each, at in zip(lead, as_of, strict=True)]
+    rows, seen = _joined(events), _joined(versions)
+    columns = ("known_at", "occurred_at", "event_type", "channel", "value", "bot")
+    return replace(
+        histories,
+        lead_ids=histories.lead_ids.take(pa.array(lead)),
+        starts=_starts(events),
+        **{name: getattr(histories, name)[rows] for name in columns},
+        profiles=Profiles(_starts(versions), profiles.valid_from[seen], profiles.columns.take(pa.array(seen))),
+    )
+
+
+def _known(starts: NDArray[np.int64], times: NDArray[np.int64], lead: int, as_of: int) -> range:
+    begin, end = int(starts[lead]), int(starts[lead + 1])
+    return range(begin, begin + int(np.searchsorted(times[begin:end], as_of, side="left")))
+
+
+def _versions(profiles: Profiles, lead: int, as_of: int) -> range:
+    """Versions that hold before the moment, and the first one also at its own creation."""
+    before = _known(profiles.starts, profiles.valid_from, lead, as_of)
+    first, end = int(profiles.starts[lead]), int(profiles.starts[lead + 1])
+    created_now = not len(before) and first < end and profiles.valid_from[first] == as_of
+    return range(first, first + 1) if created_now else before
+
+
+def _joined(ranges: list[range]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(0, np.int64), *(np.arange(each.start, each.stop) for each in ranges)])
+
+
+def _starts(ranges: list[range]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum([len(each) for each in ranges])]).astype(np.int64)
+
+
+def _differing(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int:
+    """Values that are not the same; missing is the same as missing."""
+    if pa.types.is_floating(one.type):
+        return int((~np.equal(*_numbers(one, other)) & ~np.isnan(_numbers(one, other)).all(axis=0)).sum())
+    left, right = (each.cast(pa.string()).to_pylist() for each in (one, other))
+    return sum(a != b for a, b in zip(left, right, strict=True))
+
+
+def _numbers(one: pa.ChunkedArray, other: pa.ChunkedArray) -> NDArray[np.float32]:
+    return np.stack([each.cast(pa.float32()).to_numpy() for each in (one, other)])

@@ -1,0 +1,81 @@
+"""Artifacts on the server's own disk: copied once, named by their digest, so that a start needs no registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from data.contract import DataError
+from training.artifact.standalone import ArtifactError, read
+from training.registry.artifact_files import digest_of
+
+
+class Damaged(DataError):
+    """An artifact that is not whole; it will not get better by itself."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """An artifact on the shelf. `mark` is what the source named it by when it was taken in; `run`: see `Live`."""
+
+    name: str
+    version: str
+    digest: str
+    mark: str
+    folder: str
+    run: str = ""
+
+
+class Shelf:
+    """A folder of artifacts, and a note which of them serves."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.note = path / "current.json"
+
+    def take(self, source: Path, name: str, version: str, mark: str) -> Copy:
+        """Copies an artifact and compares every file of the copy with its hash.
+
+        Raises Damaged when one differs, DataError when it cannot be copied.
+        """
+        draft = self.path / f"{os.getpid()}.draft"
+        try:
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(source, draft)
+            read(draft)
+            digest = digest_of(draft)
+            folder = self.path / digest[:32]
+            if not folder.exists():
+                os.replace(draft, folder)
+        except ArtifactError as error:
+            raise Damaged(f"{error}; train again") from None
+        except OSError as error:
+            raise DataError(f"{source} cannot be copied ({error}); the model in place stays") from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return Copy(name, version, digest, mark, str(folder))
+
+    def discard(self, copy: Copy) -> None:
+        """Removes a copy that turned out to be bad."""
+        shutil.rmtree(copy.folder, ignore_errors=True)
+
+    def current(self) -> Copy | None:
+        """The copy that served last, None when there is none."""
+        try:
+            return Copy(**json.loads(self.note.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def keep(self, copy: Copy) -> None:
+        """Notes that a copy serves; older ones go, but for the one that served before."""
+        before = self.current()
+        draft = self.note.with_name(f"{self.note.name}.draft")
+        draft.write_text(json.dumps(asdict(copy), indent=1), encoding="utf-8")
+        os.replace(draft, self.note)
+        kept = {Path(each.folder).name for each in (copy, before) if each is not None}
+        for folder in self.path.iterdir():
+            if folder.is_dir() and folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)

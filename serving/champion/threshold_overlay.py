@@ -1,0 +1,24 @@
+"""Lays thresholds that people have published over the model in place, as soon as a scoring follows them."""
+
+from __future__ import annotations
+
+from serving.scoring.effective_thresholds import in_force
+from serving.scoring.served_model import Live
+from serving.store.database.connection import StoreError
+from serving.store.store import Store
+
+
+class Overlay:
+    """Asks a store what is in force for a model."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __call__(self, live: Live) -> Live:
+        """The same model under what is in force; itself when nothing has changed, or the store cannot be asked."""
+        try:
+            changes = self.store.thresholds.in_force(live.target.name, live.model.digest)
+        except StoreError:
+            return live
+        found = in_force(live.scorer.thresholds, live.model.version, changes)
+        return live if found.told == live.in_force.told else live.under(found)

@@ -1,0 +1,123 @@
+"""Watches for a new champion: copied, tried out in a process of its own, loaded, warmed, and only then put in place."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from data.contract import DataError
+from serving.champion.artifact_cache import Copy, Damaged, Shelf
+from serving.champion.artifact_sources import Source
+from serving.champion.champion import Champion
+from serving.champion.smoke_test import try_out, warm
+from serving.scoring.served_model import Live
+from serving.telemetry.metrics import Gauges
+from serving.telemetry.server_log import Journal
+
+
+class Watcher:
+    """Looks every `seconds` on a thread of its own. Whatever goes wrong, the model in place goes on serving."""
+
+    def __init__(
+        self, source: Source, shelf: Shelf, champion: Champion, gauges: Gauges, journal: Journal, seconds: float
+    ) -> None:
+        self.source, self.shelf, self.champion = source, shelf, champion
+        self.gauges, self.journal, self.seconds = gauges, journal, seconds
+        self.in_place: str | None = None
+        self.refused: str | None = None
+        self.noted: str | None = None
+        self.away = False
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+
+    def start(self) -> None:
+        """Puts the model that served last in place, if there is one on the shelf, and begins to watch."""
+        self.shelf.path.mkdir(parents=True, exist_ok=True)
+        copy = self.shelf.current()
+        if copy is not None:
+            try:
+                self._place(copy)
+            except DataError as error:
+                self.journal.write("shelf_unusable", reason=str(error))
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Ends the watch; a trial that is running is not waited for."""
+        self.stopped.set()
+
+    def look(self) -> None:
+        """One look: a new champion is put in place, or refused with a reason."""
+        try:
+            mark = self.source.mark()
+        except DataError as error:
+            self._note_away(str(error))
+            return
+        self.away = False
+        if mark is None or mark in (self.in_place, self.refused):
+            self._forget_refusal(mark)
+            return
+        self._change(mark)
+
+    def _run(self) -> None:
+        while not self.stopped.is_set():
+            try:
+                self.look()
+                self.champion.refresh()
+            except Exception as error:  # a thread that dies would leave an old model in place for ever, unsaid
+                self.journal.failure("watcher_failed", error)
+            self.stopped.wait(self.seconds)
+
+    def _change(self, mark: str) -> None:
+        try:
+            copy = self.source.bring(self.shelf)
+        except DataError as error:
+            # Whatever is not the artifact's own fault may pass: tried again at the next look.
+            self._refuse(mark, str(error), retry=not isinstance(error, Damaged))
+            return
+        if self.champion.live is not None and copy.digest == self.champion.live.model.digest:
+            self.in_place = mark
+            return
+        try:
+            try_out(Path(copy.folder))
+            self._place(copy)
+        except DataError as error:
+            self.shelf.discard(copy)
+            self._refuse(mark, str(error), retry=False)
+            return
+        self.shelf.keep(copy)
+
+    def _place(self, copy: Copy) -> None:
+        live = Live.load(Path(copy.folder), copy.name, copy.version)
+        if live.model.digest != copy.digest:
+            raise DataError(f"{copy.folder} is not the artifact that it was; it is fetched again")
+        live.run = copy.run
+        warm(live)
+        self.champion.swap(live)
+        self.in_place, self.refused = copy.mark, None
+        self.journal.write("model_in_place", name=copy.name, version=copy.version, digest=copy.digest)
+        with suppress(DataError):  # a model without grounds scores all the same
+            self.champion.current().grounds  # noqa: B018 -- read now, so that nobody waits for it on a page
+
+    def _refuse(self, mark: str, why: str, retry: bool) -> None:
+        said = f"version {mark[:12]} was refused: {why}"
+        # What is tried again at every look is noted once; another artifact with the same fault is noted anew.
+        if (mark, said) != (self.noted, self.champion.refusal):
+            self.gauges.refused.inc()
+            self.journal.write("model_refused", mark=mark, reason=why)
+        self.champion.refuse(said)
+        self.noted = mark
+        self.refused = None if retry else mark
+
+    def _forget_refusal(self, mark: str | None) -> None:
+        """A refusal is over when the source names the model in place again."""
+        if mark is not None and mark == self.in_place:
+            self.refused = None
+            self.champion.refuse(None)
+
+    def _note_away(self, why: str) -> None:
+        if not self.away:
+            self.journal.write("registry_away", reason=why)
+        self.away = True
+        if self.champion.live is None:
+            self.champion.refuse(why)

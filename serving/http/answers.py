@@ -1,0 +1,144 @@
+"""From what a model says of leads to what a client reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from fastapi import Response
+
+from data.histories import Histories, Profiles
+from features.kernel import Moments, compute
+from features.words import Language
+from serving.messages.schemas import BatchAnswer, Extra, Reason, Reasons, Score, ScoreAnswer
+from serving.messages.times import at
+from serving.scoring.reasons import MOST, Explanation, fit_share_of
+from serving.scoring.request_histories import Told
+from serving.scoring.scorer import Scores
+from serving.scoring.served_model import Live, Scored
+
+Values = dict[str, float | str | None]
+
+
+def single(live: Live, told: Told, scored: Scored, as_of: int, unused: Sequence[str], extra: Extra) -> ScoreAnswer:
+    """The answer for one lead."""
+    score = scores(live, told, scored, [as_of], [unused], extra)[0]
+    return ScoreAnswer(
+        score, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
+    )
+
+
+def many(
+    live: Live, told: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
+) -> BatchAnswer:
+    """The answer for many leads, in their order."""
+    found = scores(live, told, scored, as_of, unused, extra)
+    return BatchAnswer(
+        found, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
+    )
+
+
+def scores(
+    live: Live, told: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
+) -> list[Score]:
+    """One score per lead; features and reasons only where asked for, because they cost fifty times a score."""
+    none: Sequence[Any] = [msgspec.UNSET] * len(as_of)
+    features = reasons = within = none
+    if extra.horizons:
+        within = live.within(scored.matrix, extra.horizons)
+    if extra.features or extra.reasons is not None:
+        table, histories, moments = _table(live, told, as_of)
+        if extra.features:
+            features = [_plain(row) for row in table.to_pylist()]
+        if extra.reasons is not None:
+            reasons = _reasons(live, scored, table, histories, moments, extra.reasons)
+    rows = zip(
+        scored.probability.tolist(),
+        scored.interval,
+        scored.stage,
+        scored.fit,
+        scored.engagement,
+        strict=True,
+    )
+    return [
+        Score(
+            probability=probability,
+            interval=(low, high),
+            stage=stage,
+            as_of=at(as_of[i]),
+            events_counted=scored.counted[i],
+            newest_event_age_s=_age(scored.newest[i], as_of[i]),
+            fit=fit,
+            engagement=engagement,
+            fit_share=fit_share_of(fit, engagement),
+            unused=list(unused[i]),
+            features=features[i],
+            reasons=reasons[i],
+            within=within[i],
+            caution=live.caution or msgspec.UNSET,
+        )
+        for i, (probability, (low, high), stage, fit, engagement) in enumerate(rows)
+    ]
+
+
+def language_of(header: str | None) -> Language:
+    """English or German, whichever the header Accept-Language names first.
+
+    >>> language_of("fr, de-AT;q=0.8, en;q=0.5"), language_of(None)
+    ('de', 'en')
+    """
+    weighted = []
+    for place, part in enumerate((header or "").split(",")[:20]):
+        tag, _, rest = part.strip().partition(";")
+        quality = rest.strip().removeprefix("q=")
+        weight = float(quality) if quality.replace(".", "", 1).isdecimal() and quality.isascii() else 1.0
+        if tag[:2].lower() in ("en", "de") and weight > 0:
+            weighted.append((-weight, place, tag[:2].lower()))
+    return "de" if weighted and min(weighted)[2] == "de" else "en"
+
+
+def json(answer: Any, status: int = 200) -> Response:
+    """Any of our structs as an answer."""
+    return Response(msgspec.json.encode(answer), status, media_type="application/json")
+
+
+def _age(newest: int | None, as_of: int) -> float | None:
+    return None if newest is None else (as_of - newest) / 1e6
+
+
+def _plain(row: Values) -> Values:
+    """NaN, which JSON does not know, is null."""
+    return {name: None if value != value else value for name, value in row.items()}
+
+
+def _table(live: Live, told: Told, as_of: Sequence[int]) -> tuple[pa.Table, Histories, Moments]:
+    """The feature table of the leads, with their profile versions as columns."""
+    kinds = {"category": pa.string(), "number": pa.float64()}
+    columns = {
+        name: pa.array([version.get(name) for version in told.versions], kinds[kind])
+        for name, kind in live.profile_columns.items()
+    }
+    profiles = told.histories.profiles
+    whole = Profiles(profiles.starts, profiles.valid_from, pa.table(columns))
+    histories = replace(told.histories, profiles=whole)
+    moments = live.moments(as_of)
+    return compute(live.scorer.plan, histories, moments), histories, moments
+
+
+def _reasons(
+    live: Live, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
+) -> list[Reasons]:
+    scores = Scores(scored.probability, np.array(scored.interval), np.array(scored.stage), table, scored.matrix)
+    told = live.explainers[language].explain(histories, moments.lead, moments.as_of, scores)
+    return [_spoken(each) for each in told]
+
+
+def _spoken(explanation: Explanation) -> Reasons:
+    def plain(reasons: Sequence[Any]) -> list[Reason]:
+        return [Reason(each.feature, each.contribution, each.words) for each in reasons[:MOST]]
+
+    return Reasons(plain(explanation.speaks_for), plain(explanation.speaks_against))

@@ -1,0 +1,109 @@
+"""Who may do what: a request's key, the role that it has, and the role that a route asks for."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Literal, Protocol
+
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from serving.messages.problems import Refused
+
+Role = Literal["score", "ingest", "read", "admin"]
+Needs = Literal["anyone", "score", "ingest", "read", "admin"]
+ROLES: tuple[Role, ...] = ("score", "ingest", "read", "admin")
+KEPT_S = 5.0
+"""Seconds that a verified key is remembered; a revoked one works no longer than that."""
+MOST_KEPT = 10_000
+Handler = Callable[..., Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the public prefix of its key, and the role of that key."""
+
+    who: str
+    role: str
+
+
+class Doors(Protocol):
+    """Tells who shows a key."""
+
+    async def caller(self, authorization: str | None) -> Caller | None:
+        """The caller for a header Authorization, None for nobody that is known."""
+
+
+class LockedDoors:
+    """Asks the store about a key, and remembers the answer for KEPT_S seconds."""
+
+    def __init__(self, verify: Callable[[str], Caller | None], clock: Callable[[], float] = time.monotonic) -> None:
+        self.verify, self.clock = verify, clock
+        self.known: dict[bytes, tuple[Caller, float]] = {}
+
+    async def caller(self, authorization: str | None) -> Caller | None:
+        """The caller that sends `Bearer KEY`."""
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not key:
+            return None
+        mark = hashlib.sha256(key.encode("utf-8", "replace")).digest()
+        kept = self.known.get(mark)
+        if kept is not None and self.clock() < kept[1]:
+            return kept[0]
+        found = await run_in_threadpool(self.verify, key.strip())
+        if found is None:
+            self.known.pop(mark, None)
+            return None
+        if len(self.known) >= MOST_KEPT:
+            self.known.clear()
+        self.known[mark] = (found, self.clock() + KEPT_S)
+        return found
+
+
+class OpenDoors:
+    """Everybody is admin: only for a server that nobody else can reach."""
+
+    async def caller(self, authorization: str | None) -> Caller | None:
+        """Always an admin."""
+        return Caller("local", "admin")
+
+
+def needs(role: Needs) -> Callable[[Handler], Handler]:
+    """Declares the role that a route asks for; `admin` may do everything. Without a key 401, with another role 403."""
+
+    def declare(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def guarded(request: Request, **arguments: Any) -> Response:
+            if role != "anyone":
+                await _check(request, role)
+            return await handler(request=request, **arguments)
+
+        guarded.needs = role  # type: ignore[attr-defined]
+        return guarded
+
+    return declare
+
+
+def needed_by(endpoint: Any) -> str | None:
+    """The role that a route's endpoint declares, None when it declares none."""
+    return getattr(endpoint, "needs", None)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent a request that has passed `needs`."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def _check(request: Request, role: str) -> None:
+    doors: Doors = request.app.state.services.doors
+    caller = await doors.caller(request.headers.get("authorization"))
+    if caller is None:
+        raise Refused("unauthorized", "send a valid key: Authorization: Bearer KEY")
+    request.state.caller = caller
+    if caller.role not in (role, "admin"):
+        raise Refused("forbidden", f"this key has the role {caller.role}; this needs {role}")

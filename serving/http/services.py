@@ -1,0 +1,47 @@
+"""All that a server is made of: what the routes may use, passed in once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anyio import CapacityLimiter
+
+from serving.champion.champion import Champion
+from serving.http.authentication import Doors
+from serving.messages.limits import Limits
+from serving.store.store import Store
+from serving.telemetry.metrics import Gauges
+from serving.telemetry.server_log import Journal
+
+
+def now_us() -> int:
+    """The clock: µs UTC."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True)
+class Services:
+    """champion: the model that answers. store: leads and events. draining: set when the server is about to stop.
+
+    workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
+    tracking: the address of MLflow, without a password; "" when the model comes from a folder.
+    computing: one long computation at a time; side by side their threads would only wait for the interpreter.
+    exporting: turns at making exports, for the same reason.
+    """
+
+    champion: Champion
+    store: Store
+    doors: Doors
+    gauges: Gauges
+    journal: Journal = field(default_factory=Journal)
+    limits: Limits = field(default_factory=Limits)
+    clock: Callable[[], int] = now_us
+    draining: threading.Event = field(default_factory=threading.Event)
+    workspace: Path | None = None
+    tracking: str = ""
+    computing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))

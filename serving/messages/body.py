@@ -1,0 +1,86 @@
+"""The body of a request: read with a limit, decoded into what it must be; refusals never repeat the input."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from serving.messages.limits import Limits
+from serving.messages.problems import Refused
+
+T = TypeVar("T")
+PLACE = re.compile(r" - at `(\$[\w.\[\]]{0,100})`$")
+CONTROL = re.compile(rb"\\(?:[bfnrt]|u00(?:[01].|7[fF]))")
+"""A control character as JSON writes it; only the last one, DEL, may also stand there as it is."""
+
+
+async def read(request: Request, limits: Limits) -> bytes:
+    """The whole body. Raises Refused when it is no JSON, too large or too slow."""
+    kind = request.headers.get("content-type", "application/json")
+    if kind.partition(";")[0].strip().lower() != "application/json":
+        raise Refused("not_json", "send the header Content-Type: application/json")
+    declared = request.headers.get("content-length", "")
+    # A declared length only saves reading: what counts is what arrives.
+    if declared.isdecimal() and (len(declared) > 15 or int(declared) > limits.body):
+        raise _too_large(limits)
+    try:
+        async with asyncio.timeout(limits.body_s):
+            return await _read(request, limits)
+    except TimeoutError:
+        raise Refused("too_slow", f"the body did not arrive within {limits.body_s:g} seconds") from None
+
+
+async def _read(request: Request, limits: Limits) -> bytes:
+    chunks, size = [], 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limits.body:
+            raise _too_large(limits)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """As `decode_raw`, for bodies in which no text may have a control character."""
+    decoded = decode_raw(decoder, body)
+    if b"\x7f" in body or (b"\\" in body and CONTROL.search(body.replace(b"\\\\", b""))):
+        raise Refused("invalid", "a text of the body has a control character; remove it")
+    return decoded
+
+
+def decode_raw(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """What the decoder makes of a body. Raises Refused: which field, what was expected."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Refused("invalid", explained(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refused("malformed", "the body is no JSON in UTF-8; NaN and Infinity are no JSON either") from None
+    except RecursionError:
+        raise Refused("malformed", "the body is nested too deeply") from None
+
+
+def explained(message: str) -> str:
+    """What was expected where, without the names of fields that the sender made up.
+
+    >>> explained("Object contains unknown field `x` - at `$.events[0]`")
+    '$.events[0] has a field that is not known; see /openapi.json'
+    """
+    found = PLACE.search(message)
+    place = found[1] if found else "$"
+    if message.startswith("Object contains unknown field"):
+        return f"{place} has a field that is not known; see /openapi.json"
+    said = message.partition(" - at ")[0]
+    return f"{place}: {said[:1].lower()}{said[1:]}"
+
+
+def _too_large(limits: Limits) -> Refused:
+    return Refused("too_large", f"the body has more than {limits.body:,} bytes; send less at once")

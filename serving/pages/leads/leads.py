@@ -1,0 +1,134 @@
+"""The list of leads: who is worth attention now, why, and what has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Response
+
+from data.contract import NAME_LIMIT, UsageError
+from features.words import with_value
+from serving.messages.problems import Refused
+from serving.pages.rendering.addresses import lead_address
+from serving.pages.rendering.links import LIFE_DAYS
+from serving.pages.rendering.page_context import Visit, shows
+from serving.scoring.served_model import Live
+from serving.store.leads.worklist import Entry
+from serving.store.leads.worklist_query import Order, Wanted
+
+router = APIRouter()
+TEXTS = ("stage", "channel", "country", "owner", "search")
+MARKS = ("rising", "untouched", "pressed")
+VIEWS: Mapping[str, Mapping[str, str]] = {
+    "all": {},
+    "call": {"stage": "SQL"},
+    "rising": {"rising": "1"},
+    "untouched": {"untouched": "1"},
+    "pressed": {"pressed": "1"},
+}
+"""Lists that people often want, as addresses: any other may be kept as a bookmark too."""
+LOG_ODDS_PER_STEP = 0.4
+STEPS = 5
+"""Bars of fit and engagement have five steps to either side, each of so much log-odds."""
+PER_PAGE = 50
+
+
+@dataclass(frozen=True)
+class Line:
+    """A lead as the list shows it. reason: in words, "" for none. fit, engagement: -5 to 5 steps. trend: -1, 0, 1."""
+
+    lead: Entry
+    reason: str
+    fit: int
+    engagement: int
+    trend: int
+
+
+@router.get("/leads")
+@shows("viewer")
+def leads(visit: Visit) -> Response:
+    """Leads by filters that stand in the address, page by page."""
+    live, asked = visit.services.champion.current(), asked_of(visit.request.query_params.multi_items())
+    wanted = wanted_of(asked, live)
+    store = visit.services.store.worklist
+    try:
+        sheet = store.page(wanted, asked.get("after"), PER_PAGE)
+    except UsageError:
+        raise Refused("invalid", "the address has a cursor that is none") from None
+    filters = {name: value for name, value in asked.items() if name != "after"}
+    return visit.page(
+        "leads.html",
+        here="leads",
+        lines=[line_of(each, live, visit) for each in sheet.entries],
+        wanted=wanted,
+        asked=asked,
+        choices=store.choices(live.target.name),
+        views={name: _address(view) for name, view in VIEWS.items()},
+        view=next((name for name, view in VIEWS.items() if view == filters), ""),
+        looked=sheet.looked,
+        more=_address(filters | {"after": sheet.next}) if sheet.next else "",
+        first=_address(filters) if "after" in asked else "",
+        query=urlencode(filters),
+        link_days=LIFE_DAYS,
+        days=live.target.horizon_days,
+        orders=get_args(Order),
+        lead_address=lead_address,
+        steps=STEPS,
+    )
+
+
+def asked_of(parts: Iterable[tuple[str, str]], also: Collection[str] = ()) -> dict[str, str]:
+    """What the parts of an address say, without what is empty. Raises Refused for what no list has, nor `also`."""
+    known = {*TEXTS, *MARKS, "order", "after", *also}
+    found: dict[str, str] = {}
+    for name, value in parts:
+        if name not in known or name in found or len(value) > 4 * NAME_LIMIT or "\0" in value:
+            raise Refused("invalid", "the address has a part that is unknown, repeated or too long")
+        if value:
+            found[name] = value
+    return found
+
+
+def wanted_of(asked: Mapping[str, str], live: Live) -> Wanted:
+    """The leads that an address means. Raises Refused for a value that cannot be."""
+    order: Any = asked.get("order", "chance")
+    if order not in get_args(Order) or any(asked.get(each, "1") != "1" for each in MARKS):
+        raise Refused("invalid", "the address has a value that cannot be")
+    given: dict[str, Any] = {each: asked.get(each) for each in TEXTS} | {each: each in asked for each in MARKS}
+    return Wanted(live.target.name, **given, order=order)
+
+
+def line_of(lead: Entry, live: Live, visit: Visit) -> Line:
+    """A lead in words."""
+    return Line(lead, reason_of(lead, live, visit), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
+
+
+def reason_of(lead: Entry, live: Live, visit: Visit) -> str:
+    """What speaks most for a lead; "" when it was noted by a model that knew other features."""
+    definition = live.definitions.get(lead.reason or "")
+    if definition is None:
+        return ""
+    return with_value(definition, json.loads(lead.reason_value or "null"), visit.language, live.scorer.words)
+
+
+def _steps(log_odds: float | None) -> int:
+    """
+    >>> _steps(-0.5), _steps(99.0), _steps(None)
+    (-1, 5, 0)
+    """
+    return 0 if log_odds is None else max(-STEPS, min(STEPS, round(log_odds / LOG_ODDS_PER_STEP)))
+
+
+def _trend(lead: Entry) -> int:
+    """Whether a probability has moved by more than a tenth of itself within a week."""
+    if lead.before is None or lead.probability is None:
+        return 0
+    return int(lead.probability > 1.1 * lead.before) - int(lead.probability < 0.9 * lead.before)
+
+
+def _address(values: Mapping[str, str]) -> str:
+    return f"/leads?{urlencode(values)}" if values else "/leads"

@@ -1,0 +1,49 @@
+"""The list of leads on paper: the first of them, as filtered and sorted, with room for notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain, islice
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Response
+
+from serving.pages.leads.leads import MARKS, asked_of, line_of, wanted_of
+from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.texts import known
+from serving.store.leads.worklist import MOST
+
+router = APIRouter()
+
+
+@router.get("/print")
+@shows("viewer")
+def printed(visit: Visit) -> Response:
+    """At most 200 leads: nobody works through more on paper."""
+    live, asked = visit.services.champion.current(), asked_of(visit.request.query_params.multi_items())
+    filters = {name: value for name, value in asked.items() if name != "after"}
+    wanted = wanted_of(filters, live)
+    found = chain.from_iterable(visit.services.store.worklist.walk(wanted, MOST))
+    entries = list(islice(found, MOST + 1))
+    return visit.page(
+        "print.html",
+        here="leads",
+        lines=[line_of(each, live, visit) for each in entries[:MOST]],
+        more=len(entries) > MOST,
+        filters=_in_words(filters, visit),
+        order="lead_id" if wanted.search else wanted.order,
+        days=live.target.horizon_days,
+        back=f"/leads?{urlencode(filters)}" if filters else "/leads",
+    )
+
+
+def _in_words(filters: Mapping[str, str], visit: Visit) -> list[str]:
+    """What the list was filtered by."""
+    found = []
+    for name, value in filters.items():
+        if name in MARKS:
+            found.append(visit.t(f"leads.only_{name}"))
+        elif name != "order":
+            shown = known(f"stages.{value}", visit.language, value) if name == "stage" else value
+            found.append(f"{visit.t(f'leads.{name}')}: {shown}")
+    return found

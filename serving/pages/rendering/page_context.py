@@ -1,0 +1,240 @@
+"""A visit of a page: who visits, in which language, what the form says; and the rules that hold for every page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from features.words import LANGUAGES, Language
+from serving.http.answers import language_of
+from serving.http.services import Services
+from serving.messages.problems import STATUS, Refused
+from serving.pages.rendering.numbers import ago, chance, day, iso, minute, number, percent, span
+from serving.pages.rendering.templates import environment
+from serving.pages.rendering.texts import known, text
+from serving.store.access.accounts import ROLES, Account
+from serving.store.database.connection import StoreAway, StoreFull
+from training.thresholds.model_warning import caution_of
+
+COOKIE = "leadscore"
+LANGUAGE = "language"
+YEAR_S = 365 * 86_400
+LARGEST_FORM = 65_536
+PAGES = ("leads", "funnel", "thresholds", "trust")
+"""What the head of each page offers, by its path."""
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
+PageRole = Literal["anyone", "viewer", "editor", "admin"]
+Handler = Callable[["Visit"], Response]
+Introduction = Callable[["Visit", Mapping[str, str]], "Visit"]
+"""How a visitor is known: the visit with account and form, from a visit of nobody and what the form says."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request for a page. account: who is signed in, None for nobody. token: that of the session, "" for none."""
+
+    request: Request
+    language: Language
+    token: str = ""
+    account: Account | None = None
+    form: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def services(self) -> Services:
+        """What the server is made of."""
+        services: Services = self.request.app.state.services
+        return services
+
+    @property
+    def now(self) -> int:
+        """The clock, µs UTC."""
+        return self.services.clock()
+
+    @property
+    def who(self) -> str:
+        """What the audit says of whoever acts."""
+        return "" if self.account is None else f"account {self.account.name}"
+
+    def may(self, role: PageRole) -> bool:
+        """Whether the visitor has a role, or one that includes it."""
+        if role == "anyone":
+            return True
+        return self.account is not None and ROLES.index(self.account.role) >= ROLES.index(role)
+
+    def t(self, key: str, **values: Any) -> str:
+        """A sentence in the visitor's language."""
+        return text(key, self.language, **values)
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Response:
+        """A rendered page."""
+        body = environment().get_template(template).render(_words(self) | values)
+        return HTMLResponse(body, status, headers=HEADERS)
+
+    def to(self, path: str) -> Response:
+        """Sends the browser to another page of ours, so that to load it again repeats nothing."""
+        return RedirectResponse(path, 303, headers=HEADERS)
+
+
+def by_session(visit: Visit, form: Mapping[str, str]) -> Visit:
+    """The visit of whoever is signed in, with what the form says."""
+    token = visit.request.cookies.get(COOKIE, "")
+    account = visit.services.store.accounts.visitor(token, visit.now) if token else None
+    return Visit(visit.request, visit.language, token if account else "", account, form)
+
+
+def shows(role: PageRole, introduced: Introduction = by_session) -> Callable[[Handler], Callable[..., Any]]:
+    """Declares who may see a page or do what it does: the role, and those that include it; and how they are known.
+
+    Who is not signed in is asked to, who has another role is told so. A form must have been made for the very
+    session that sends it. Refusals become pages in plain words. The handler runs in a thread.
+    """
+
+    def declare(handler: Handler) -> Callable[..., Any]:
+        async def guarded(request: Request, **_: Any) -> Response:
+            form = await _form(request) if request.method == "POST" else {}
+            return await run_in_threadpool(_answer, handler, role, introduced, request, form)
+
+        # FastAPI reads the signature, which is not that of the handler: only name and words are taken over.
+        guarded.__name__, guarded.__doc__ = handler.__name__, handler.__doc__
+        guarded.needs, guarded.introduced = f"page:{role}", introduced  # type: ignore[attr-defined]
+        return guarded
+
+    return declare
+
+
+def inside(path: str) -> str:
+    """A path of our own, else that of the first page: nobody is sent elsewhere.
+
+    >>> inside("/leads?stage=SQL"), inside("//evil.example"), inside("https://evil.example"), inside("/\\\\evil")
+    ('/leads?stage=SQL', '/leads', '/leads', '/leads')
+    """
+    fine = path.startswith("/") and path[1:2] not in ("/", "\\") and path.isprintable() and path.isascii()
+    return path if fine else "/leads"
+
+
+def _answer(
+    handler: Handler, role: PageRole, introduced: Introduction, request: Request, form: Mapping[str, str] | Refused
+) -> Response:
+    visit = Visit(request, _language(request))
+    try:
+        visit = introduced(visit, {} if isinstance(form, Refused) else form)
+        if isinstance(form, Refused):
+            raise form
+        return _checked(handler, role, visit)
+    except Refused as error:
+        return _refusal(visit, error.code, error.retry_after)
+    except StoreFull:
+        return _refusal(visit, "store_full")
+    except StoreAway:
+        return _refusal(visit, "store_away")
+
+
+def _checked(handler: Handler, role: PageRole, visit: Visit) -> Response:
+    if not visit.may(role):
+        if visit.account is None:
+            return visit.to(f"/sign-in?next={quote(_address(visit.request), safe='')}")
+        raise Refused("forbidden", "this account's role does not allow that")
+    if visit.request.method == "POST" and not _is_ours(visit):
+        raise Refused("forbidden", "the form was not made for this session")
+    return handler(visit)
+
+
+def _is_ours(visit: Visit) -> bool:
+    """Whether a form comes from a page of ours; with a session it must prove that it was made for that."""
+    headers = visit.request.headers
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        return False
+    return visit.account is None or visit.services.store.accounts.is_form_token(visit.token, visit.form.get("form", ""))
+
+
+def _address(request: Request) -> str:
+    """Where the visitor is or wanted to go; what a form would have done is not done by going there."""
+    if request.method != "GET":
+        return "/leads"
+    # As it was sent: what an id has of its own, such as a slash or a question mark, is written in numbers there.
+    path = request.scope["raw_path"].decode("latin1")
+    return f"{path}?{request.url.query}" if request.url.query else path
+
+
+def _refusal(visit: Visit, code: str, retry_after: int | None = None) -> Response:
+    sentence = known(f"errors.{code}", visit.language, visit.t("errors.malformed"))
+    answer = visit.page("error.html", STATUS[code], sentence=sentence)
+    if retry_after is not None:
+        answer.headers["retry-after"] = str(retry_after)
+    return answer
+
+
+def _language(request: Request) -> Language:
+    chosen: Any = request.cookies.get(LANGUAGE)
+    return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
+
+
+async def _form(request: Request) -> dict[str, str] | Refused:
+    """The fields of a form, the last of a name."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        return Refused("malformed", "a form is expected")
+    body = b""
+    try:
+        async with asyncio.timeout(request.app.state.services.limits.body_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_FORM:
+                    return Refused("too_large", "the form is too large")
+        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=100))
+    except TimeoutError:
+        return Refused("too_slow", "the form did not arrive in time")
+    except ValueError:
+        return Refused("malformed", "the form cannot be read")
+
+
+def _words(visit: Visit) -> dict[str, Any]:
+    """What every template may use."""
+    language = visit.language
+    token = visit.services.store.accounts.form_token(visit.token) if visit.account else ""
+    live = visit.services.champion.live
+    return {
+        "visit": visit,
+        "pages": PAGES,
+        "address": _address(visit.request),
+        "language": language,
+        "t": visit.t,
+        "known": lambda key, otherwise: known(key, language, otherwise),
+        "form_token": token,
+        "caution": caution_of(live.predictor.about, language) if live else "",
+        "number": lambda value, digits=0: number(value, digits, language),
+        "percent": lambda share, digits=0: percent(share, language, digits),
+        "chance": lambda probability: chance(probability, language),
+        "span": lambda low, high: span(low, high, language),
+        "day": lambda moment: day(moment, language),
+        "minute": lambda moment: minute(moment, language),
+        "ago": lambda moment: ago(moment, visit.now, language),
+        "iso": iso,
+    }

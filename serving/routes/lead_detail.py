@@ -1,0 +1,74 @@
+"""All that is known of one stored lead, for people and services that ask."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from data.histories import Histories
+from serving.http.services import Services
+from serving.messages.problems import Refused
+from serving.messages.schemas import LeadAnswer, PastEvent, PastScore, ProfileVersion, StageDecision, StageStep
+from serving.messages.times import at
+from serving.routes.stored_scores import histories_of
+from serving.store.leads.decisions import Decision
+
+NEWEST = 100
+"""Events that are shown."""
+
+
+def story_of(services: Services, lead_id: str) -> LeadAnswer:
+    """Profile, newest events, scores and stage changes. Raises Refused for a lead that the store does not know."""
+    store = services.store
+    lead = store.leads.get(lead_id)
+    if lead is None:
+        raise Refused("not_found", "there is no such lead in the store")
+    live = services.champion.current()
+    histories = histories_of(store, live, lead_id, services.clock() + 1)
+    return LeadAnswer(
+        lead.lead_id,
+        lead.account_id,
+        lead.objection,
+        at(lead.created_at),
+        at(lead.changed_at),
+        lead.events,
+        [ProfileVersion(at(each.valid_from), each.account_id, each.attributes) for each in lead.versions],
+        list(islice((_event(histories, row) for row in reversed(range(histories.n_events))), NEWEST)),
+        [
+            PastScore(
+                each.target,
+                at(each.as_of),
+                at(each.scored_at),
+                each.probability,
+                (each.low, each.high),
+                each.stage,
+                each.model_version,
+                each.model_digest,
+            )
+            for each in store.scores.history(lead_id)
+        ],
+        [
+            StageStep(
+                each.target, at(each.at), each.before, each.after, each.cause, each.probability, each.model_version
+            )
+            for each in store.scores.changes(lead_id)
+        ],
+        _decision(store.decisions.of(lead_id, live.target.name)),
+    )
+
+
+def _decision(made: Decision | None) -> StageDecision | None:
+    if made is None:
+        return None
+    return StageDecision(made.stage, made.reason, made.by, at(made.at), None if made.until is None else at(made.until))
+
+
+def _event(histories: Histories, row: int) -> PastEvent:
+    channel, value = int(histories.channel[row]), float(histories.value[row])
+    return PastEvent(
+        histories.types[histories.event_type[row]],
+        at(int(histories.occurred_at[row])),
+        at(int(histories.known_at[row])),
+        None if channel < 0 else histories.channels[channel],
+        None if value != value else value,
+        bool(histories.bot[row]),
+    )

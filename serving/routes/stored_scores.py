@@ -1,0 +1,34 @@
+"""Scores a lead by what the store holds of it."""
+
+from __future__ import annotations
+
+from data.histories import Histories
+from serving.http.answers import single
+from serving.http.services import Services
+from serving.messages.problems import Refused
+from serving.messages.schemas import Extra, ScoreAnswer
+from serving.scoring.request_histories import Told
+from serving.scoring.served_model import Live
+from serving.store.store import Store
+
+
+def histories_of(store: Store, live: Live, lead_id: str, as_of: int) -> Histories:
+    """What was known of a lead before `as_of`, µs UTC, as the model reads it."""
+    return store.histories.of([lead_id], as_of, live.profile_columns, live.reader.bots)
+
+
+def score_of(services: Services, live: Live, lead_id: str, as_of: int, extra: Extra) -> ScoreAnswer:
+    """The answer for a stored lead. Raises Refused for one that is unknown, objects or has too long a history."""
+    lead = services.store.leads.get(lead_id)
+    if lead is None:
+        raise Refused("not_found", "there is no such lead in the store; put it or send its events first")
+    if lead.objection:
+        raise Refused("objection", "this lead objects to being scored; PUT /v1/leads/ID/objection changes that")
+    if lead.events > services.limits.stored_events:
+        raise Refused("too_large", f"this lead has {lead.events:,} events, more than a server may read")
+    histories = histories_of(services.store, live, lead_id, as_of)
+    told = Told(histories, histories.profiles.columns.to_pylist())
+    scored = live.score(told, [as_of])
+    services.gauges.scored(live, scored)
+    unused = sorted(set(histories.types) - live.known_types)
+    return single(live, told, scored, as_of, unused, extra)

@@ -1,0 +1,135 @@
+"""Scores all leads of a store anew, chunk by chunk; one that was cut off goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY
+from data.histories import Histories
+from data.sources.mapping import BotRule
+from features.kernel import Moments
+from features.moments import open_moments
+from serving.scoring.effective_thresholds import in_force
+from serving.scoring.explanations import explanations
+from serving.scoring.lead_origins import origins
+from serving.scoring.scorer import Scorer, Scores
+from serving.scoring.worklist_row import outlooks
+from serving.store.scores.promised_vs_realised import Window
+from serving.store.scores.scores import Score
+from serving.store.store import Store
+from training.thresholds.calibration_by_month import EDGES
+from training.thresholds.stages import CUSTOMER, UNQUALIFIED
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What a rescoring has done. as_of: the moment of its scores, µs UTC. resumed: leads done before it was cut off.
+
+    thresholds: by what name those go that it followed.
+    """
+
+    as_of: int
+    leads: int
+    scored: int
+    resumed: int
+    thresholds: str
+
+
+class Rescorer:
+    """Scores stored leads with one model; digest: sha256 of its model.json."""
+
+    def __init__(self, store: Store, scorer: Scorer, version: str, digest: str) -> None:
+        about = scorer.model.about
+        self._store = store
+        self._scorer = scorer
+        self._version = version
+        self._digest = digest
+        self._columns: dict[str, str] = dict(about["profile_columns"])
+        self._bots = [BotRule(**each) for each in about["bots"]]
+        self._in_force = in_force(scorer.thresholds, version)
+
+    def run(self, clock: Callable[[], int], progress: Progress = lambda done, of: None) -> Rescored:
+        """Scores every open lead that does not object, and writes score history and changes of stage.
+
+        clock: µs UTC; the first reading is the moment of all scores. A lead that is no longer open becomes a customer
+        when its target came about, else unqualified.
+        """
+        rescorings, target = self._store.rescorings, self._scorer.target.name
+        now = clock()
+        changes = self._store.thresholds.take_up(target, self._digest, now)
+        self._in_force = in_force(self._scorer.thresholds, self._version, changes)
+        # One that was cut off under other thresholds is not gone on with: all leads shall stand under the same.
+        rescoring = rescorings.begin(target, f"{self._digest} {self._in_force.told.digest}", now)
+        resumed, total = rescorings.waiting(rescoring)
+        done = resumed
+        while lead_ids := rescorings.next_leads(rescoring):
+            scored = self._score(lead_ids, rescoring.as_of, clock)
+            rescoring = rescorings.advance(rescoring, lead_ids[-1], scored)
+            done += len(lead_ids)
+            progress(done, max(total, done))
+        self._sum_up(rescoring.as_of, clock())
+        rescorings.finish(rescoring, clock())
+        return Rescored(rescoring.as_of, done, rescoring.scored, resumed, self._in_force.told.name)
+
+    def _score(self, lead_ids: Sequence[str], as_of: int, clock: Callable[[], int]) -> int:
+        histories = self._store.histories.of(lead_ids, as_of, self._columns, self._bots)
+        moments = open_moments(histories, self._scorer.target, as_of)
+        self._settle(histories, moments, as_of, clock)
+        scored = self._record(histories, moments, as_of, clock) if len(moments) else 0
+        self._store.funnels.note(self._scorer.target.name, origins(self._scorer, histories))
+        return scored
+
+    def _record(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> int:
+        scores = self._scorer.score(histories, moments)
+        told, target = self._told(histories, moments, scores, as_of), self._scorer.target.name
+        earlier = self._store.scores.earlier(target, [each.lead_id for each in told], as_of)
+        explained = explanations(self._scorer, self._digest, histories, moments, scores, earlier)
+        scored = self._store.scores.record(told, self._in_force.stages, clock())
+        self._store.explanations.note(target, [each for each in explained if each.lead_id in scored])
+        noted = outlooks(self._scorer, histories, moments, scores, explained)
+        self._store.worklist.note(target, as_of, noted)
+        return len(scored)
+
+    def _told(self, histories: Histories, moments: Moments, scores: Scores, as_of: int) -> list[Score]:
+        lead_ids = histories.lead_ids.to_pylist()
+        return [
+            Score(lead_ids[lead], self._scorer.target.name, as_of, p, low, high, self._version, self._digest)
+            for lead, p, (low, high) in zip(
+                moments.lead.tolist(), scores.probability.tolist(), scores.interval.tolist(), strict=True
+            )
+        ]
+
+    def _sum_up(self, as_of: int, now: int) -> None:
+        """Makes the summaries that pages read."""
+        target = self._scorer.target
+        window = Window(target.events, target.gap_days, target.horizon_days, target.settle_days)
+        stages = [UNQUALIFIED, *(each.stage for each in self._in_force.thresholds), CUSTOMER]
+        self._store.funnels.make(target.name, stages, as_of - window.days * US_PER_DAY, now)
+        self._store.kept.count(target.name, window, EDGES, now)
+
+    def _settle(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> None:
+        """Leads that have left the population get the stage that this means."""
+        target = self._scorer.target
+        won = np.zeros(histories.n_leads, np.bool_) if target.repeats else _has(histories, target.events)
+        lost = _has(histories, target.closed_by)
+        won[moments.lead] = lost[moments.lead] = False
+        for chosen, stage, cause in ((won, CUSTOMER, "converted"), (lost & ~won, UNQUALIFIED, "closed")):
+            lead_ids = histories.lead_ids.filter(pa.array(chosen)).to_pylist()
+            if lead_ids:
+                self._store.scores.settle(lead_ids, target.name, stage, cause, clock())
+
+
+def _has(histories: Histories, types: Sequence[str]) -> NDArray[np.bool_]:
+    """bool[n_leads]: whether a lead has an event of these types."""
+    wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
+    events = np.flatnonzero(wanted[histories.event_type]) if histories.n_events else np.empty(0, np.int64)
+    found = np.zeros(histories.n_leads, np.bool_)
+    found[np.searchsorted(histories.starts, events, side="right") - 1] = True
+    return found

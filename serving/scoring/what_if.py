@@ -1,0 +1,72 @@
+"""What if a stage began elsewhere: what a threshold brings, and which one a wish leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from data.contract import UsageError
+from training.measuring.metrics import binomial_interval
+from training.thresholds.threshold import Threshold, by_capacity, by_precision
+from training.thresholds.threshold_evidence import Grounds
+
+By = Literal["chance", "share", "week"]
+"""A wish: begin at a chance; where at least a share is proven to buy; so that so many leads a week come up at most."""
+LIMITS: dict[By, tuple[float, float]] = {"chance": (0.1, 99.0), "share": (0.1, 99.0), "week": (0.1, 1e6)}
+"""Lowest and highest value of each: percent, percent, leads a week."""
+RULES = {"precision": "share", "capacity": "week"}
+
+
+@dataclass(frozen=True)
+class Brings:
+    """What a threshold brings.
+
+    probability: where the stage begins. leads, wins: expected a week. expected: share of the leads that is expected
+    to convert, None without leads. Of the labels above, `selected` in number, `converted` did; low, high: 95 % interval
+    of that share, None without labels. of_all: share of all conversions that lies above.
+    """
+
+    probability: float
+    leads: float
+    wins: float
+    expected: float | None
+    selected: int
+    converted: int
+    low: float | None
+    high: float | None
+    of_all: float
+
+
+def brings(grounds: Grounds, probability: float) -> Brings:
+    """What a threshold at a probability brings, by the labels and the flow on which a model's promises rest."""
+    labels, (leads, wins) = grounds.labels, grounds.flow.above(probability)
+    above = labels.p >= probability
+    selected, converted = int(above.sum()), int(labels.y[above].sum())
+    low = high = None
+    if selected:
+        low, high = (float(each) for each in binomial_interval(converted / selected, selected))
+    expected = wins / leads if leads else None
+    return Brings(
+        probability, leads, wins, expected, selected, converted, low, high, converted / max(labels.y.sum(), 1)
+    )
+
+
+def wished(grounds: Grounds, stage: str, by: By, value: float) -> Threshold | None:
+    """The threshold of a wish with its record; None for a chance, which promises nothing. Raises UsageError."""
+    low, high = LIMITS[by]
+    if not low <= value <= high:
+        raise UsageError(f"{value:g} must lie between {low:g} and {high:g}")
+    if by == "share":
+        return grounds.threshold(lambda labels, flow: by_precision(stage, labels, flow, value / 100))
+    if by == "week":
+        return grounds.threshold(lambda labels, flow: by_capacity(stage, labels, flow, value))
+    return None
+
+
+def keeps_order(thresholds: Sequence[Threshold], made: Threshold) -> bool:
+    """Whether stages would still follow each other; `thresholds` ascend, and one of them is of the same stage."""
+    after = [made if each.stage == made.stage else each for each in thresholds]
+    begins = [each.probability for each in after if each.probability is not None]
+    return all(low < high for low, high in pairwise(begins))

@@ -1,0 +1,81 @@
+"""What people want to see of a lead beside its score: what drives it, what it did last, how often it was contacted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY
+from data.histories import Histories
+from features.kernel import Moments
+from serving.scoring.scorer import Scorer, Scores
+from serving.store.leads.worklist import Outlook
+from serving.store.scores.explanations import Explanation
+
+PRESSURE_US = 30 * US_PER_DAY
+"""Contacts within such a time are pressure."""
+NEVER = np.iinfo(np.int64).min
+
+
+def outlooks(
+    scorer: Scorer, histories: Histories, moments: Moments, scores: Scores, explained: Sequence[Explanation]
+) -> list[Outlook]:
+    """One outlook for each row of `scores`, whose explanations are `explained`.
+
+    `moments` holds one moment per lead, which sees the whole history.
+    """
+    fit, engagement = scorer.model.parts(scores.matrix)[:, 1:].T.tolist()
+    lead_ids, as_of = histories.lead_ids.to_pylist(), int(moments.as_of[0])
+    active, contacts, ignored, channel = _behaviour(scorer, histories, as_of)
+    return [
+        Outlook(
+            lead_ids[lead],
+            fit[row],
+            engagement[row],
+            *_top_reason(explained[row]),
+            None if active[lead] == NEVER else int(active[lead]),
+            int(contacts[lead]),
+            int(ignored[lead]),
+            None if channel[lead] < 0 else histories.channels[channel[lead]],
+        )
+        for row, lead in enumerate(moments.lead.tolist())
+    ]
+
+
+def _top_reason(explained: Explanation) -> tuple[str | None, str | None]:
+    """The feature that stands for what speaks most for a lead, and its value as JSON."""
+    first = explained.grounds[0] if explained.grounds else None
+    return (None, None) if first is None or first.adds <= 0 else (first.feature, json.dumps(first.value))
+
+
+def _behaviour(
+    scorer: Scorer, histories: Histories, as_of: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """int64[n_leads] each: latest own activity, contacts, those since the last answer, channel of the first touch."""
+    lead = np.repeat(np.arange(histories.n_leads), np.diff(histories.starts))
+    at, person = histories.occurred_at, ~histories.bot
+    groups = scorer.plan.vocabulary.groups
+    contact = _is_one_of(histories, groups.get("contact", ())) & person
+    own, answer = person & ~contact, _is_one_of(histories, groups.get("answer", ())) & person
+    active, answered = (_latest(histories.n_leads, lead[each], at[each]) for each in (own, answer))
+    recent = contact & (at >= as_of - PRESSURE_US)
+    ignored = recent & (at > answered[lead])
+    counts = [np.bincount(lead[each], minlength=histories.n_leads).astype(np.int64) for each in (recent, ignored)]
+    told = np.flatnonzero(own & (histories.channel >= 0))[::-1]
+    channel = np.full(histories.n_leads, -1, dtype=np.int64)
+    channel[lead[told]] = histories.channel[told]
+    return active, counts[0], counts[1], channel
+
+
+def _is_one_of(histories: Histories, types: Sequence[str]) -> NDArray[np.bool_]:
+    wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
+    return wanted[histories.event_type] if histories.n_events else np.zeros(0, np.bool_)
+
+
+def _latest(n_leads: int, lead: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    found = np.full(n_leads, NEVER, dtype=np.int64)
+    np.maximum.at(found, lead, at)
+    return found

@@ -1,0 +1,193 @@
+"""Accounts of the people who use the page: argon2 hashes, sessions kept as keyed hashes, a lock after failures."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Connection, delete, select, update
+
+from data.contract import US_PER_SECOND, UsageError
+from serving.store.database.connection import Database, insert
+from serving.store.database.hmac_signer import Seal
+from serving.store.database.schema import accounts, attempts, sessions
+
+ROLES = ("viewer", "editor", "admin")
+"""What each may do, the one before and more: read; also change stages and thresholds; also erase and object."""
+NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+SHORTEST, LONGEST = 12, 1000
+"""Characters of a password."""
+LIFE = 12 * 3600 * US_PER_SECOND
+"""A session ends so long after its beginning, whatever was done in it."""
+WINDOW = 15 * 60 * US_PER_SECOND
+"""Failures are counted within such a time; a lock lasts as long."""
+MOST_OF_ACCOUNT, MOST_OF_ADDRESS = 5, 30
+"""Failures that are allowed: for one account from anywhere, and from one address for any account."""
+
+
+class Locked(UsageError):
+    """Too many failures: nobody is let in until WINDOW has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Someone who may sign in. created_at: µs UTC."""
+
+    name: str
+    role: str
+    created_at: int
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Creates and removes accounts, lets people in and knows them again."""
+
+    _database: Database
+    _seal: Seal
+    _hasher: PasswordHasher = field(default_factory=PasswordHasher)
+
+    def add(self, name: str, password: str, role: str, now: int) -> None:
+        """A new account. Raises UsageError for a name that is taken or none, a short password, an unknown role."""
+        if not NAME.fullmatch(name):
+            raise UsageError(f"the account's name {name!r} must be 1 to 64 letters, digits or ._@-")
+        if role not in ROLES:
+            raise UsageError(f"role {role!r} is none of {', '.join(ROLES)}")
+        row = {"name": name, "password": self._hash(password), "role": role, "created_at": now}
+        with self._database.write() as connection:
+            fresh = insert(connection, accounts).values(row).on_conflict_do_nothing()
+            if connection.execute(fresh.returning(accounts.c.name)).first() is None:
+                raise UsageError(f"there is an account {name!r} already; `leadscore users password` changes it")
+
+    def list(self) -> list[Account]:
+        """All accounts by name."""
+        query = select(*_columns()).order_by(accounts.c.name)
+        with self._database.read() as connection:
+            return [Account(*row) for row in connection.execute(query)]
+
+    def remove(self, name: str) -> None:
+        """Removes an account and ends its sessions. Raises UsageError when there is none."""
+        with self._database.write() as connection:
+            _known(connection.execute(delete(accounts).where(accounts.c.name == name)).rowcount, name)
+            connection.execute(delete(sessions).where(sessions.c.account == name))
+
+    def set_password(self, name: str, password: str) -> None:
+        """Changes a password and ends the account's sessions. Raises UsageError as `add` does."""
+        changed = update(accounts).where(accounts.c.name == name).values(password=self._hash(password))
+        with self._database.write() as connection:
+            _known(connection.execute(changed).rowcount, name)
+            connection.execute(delete(sessions).where(sessions.c.account == name))
+
+    def sign_in(self, name: str, password: str, address: str, now: int) -> str | None:
+        """The token of a new session, to be kept by the browser alone; None for a wrong name or password.
+
+        Takes the same time for both. address: where the request came from. Raises Locked after too many failures.
+        """
+        of_account, of_address = (self._seal.of("attempt", each) for each in (f"account {name}", f"address {address}"))
+        # Counted before the password is looked at, so that guesses made at once count like guesses in a row.
+        with self._database.write() as connection:
+            connection.execute(delete(attempts).where(attempts.c.since <= now - WINDOW))
+            counts = [_count(connection, each, now) for each in (of_account, of_address)]
+        if counts[0] > MOST_OF_ACCOUNT or counts[1] > MOST_OF_ADDRESS:
+            raise Locked("too many failed attempts; try again in a quarter of an hour")
+        known = self._password(name)
+        if not self._fits(known or self._nobody, password) or known is None:
+            return None
+        with self._database.write() as connection:
+            connection.execute(delete(attempts).where(attempts.c.subject == of_account))
+            less = update(attempts).where(attempts.c.subject == of_address).values(count=attempts.c.count - 1)
+            connection.execute(less)
+            return self._begin(connection, name, now)
+
+    def visitor(self, token: str, now: int) -> Account | None:
+        """Whose session a token is, None for none that is valid now."""
+        if not token or len(token) > 200 or not token.isascii():
+            return None
+        query = select(*_columns()).join(sessions, sessions.c.account == accounts.c.name)
+        query = query.where(sessions.c.digest == self._seal.of("session", token), sessions.c.ends_at > now)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Account(*row)
+
+    def sign_out(self, token: str) -> None:
+        """Ends a session."""
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.digest == self._seal.of("session", token)))
+
+    def form_token(self, token: str) -> str:
+        """What every form of a session must bring along, so that no other site can send one in its name."""
+        return self._seal.of("form", token)
+
+    def is_form_token(self, token: str, sent: str) -> bool:
+        """Whether a form was made for this session."""
+        return sent.isascii() and self._seal.fits("form", token, sent)
+
+    def seal_link(self, name: str, address: str) -> str:
+        """What proves that an account has made an address, until it is removed or its password changes.
+
+        Raises UsageError when there is no such account.
+        """
+        password = self._password(name)
+        _known(0 if password is None else 1, name)
+        return self._seal.of("link", f"{password}\x1f{address}")
+
+    def linked(self, name: str, address: str, sent: str) -> Account | None:
+        """The account that has made an address, None when it has not, or no more."""
+        password = self._password(name)
+        if password is None or not sent.isascii() or not self._seal.fits("link", f"{password}\x1f{address}", sent):
+            return None
+        with self._database.read() as connection:
+            row = connection.execute(select(*_columns()).where(accounts.c.name == name)).one_or_none()
+        return None if row is None else Account(*row)
+
+    def _begin(self, connection: Connection, name: str, now: int) -> str:
+        token = secrets.token_urlsafe(32)
+        row = {"digest": self._seal.of("session", token), "account": name, "ends_at": now + LIFE}
+        connection.execute(delete(sessions).where(sessions.c.ends_at <= now))
+        connection.execute(sessions.insert().values(row))
+        return token
+
+    def _password(self, name: str) -> str | None:
+        """The hash of an account's password."""
+        if not NAME.fullmatch(name):
+            return None
+        with self._database.read() as connection:
+            return connection.scalar(select(accounts.c.password).where(accounts.c.name == name))
+
+    def _hash(self, password: str) -> str:
+        if not SHORTEST <= len(password) <= LONGEST:
+            raise UsageError(f"the password has {len(password)} characters; choose {SHORTEST} to {LONGEST}")
+        return self._hasher.hash(password)
+
+    def _fits(self, known: str, password: str) -> bool:
+        try:
+            return len(password) <= LONGEST and self._hasher.verify(known, password)
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
+            return False
+
+    @cached_property
+    def _nobody(self) -> str:
+        """A hash that is compared where there is no account, so that the time does not tell."""
+        return self._hasher.hash(secrets.token_urlsafe())
+
+
+def _columns() -> Iterator[Any]:
+    return (accounts.c[each] for each in Account.__slots__)
+
+
+def _count(connection: Connection, subject: str, now: int) -> int:
+    """One more attempt; how many there were since the first one within the window."""
+    statement = insert(connection, attempts).values(subject=subject, count=1, since=now)
+    more = {"count": attempts.c.count + 1}
+    statement = statement.on_conflict_do_update(index_elements=[attempts.c.subject], set_=more)
+    return int(connection.execute(statement.returning(attempts.c.count)).scalar_one())
+
+
+def _known(rows: int, name: str) -> None:
+    if not rows:
+        raise UsageError(f"there is no account {name!r}; `leadscore users list` shows which there are")

@@ -1,0 +1,49 @@
+"""Brings a database to the tables of today; migrations stand in migrations/versions beside this file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from data.contract import DataError
+from serving.store.database.connection import Database, restrict
+from serving.store.database.schema import REVISION
+
+FOLDER = Path(__file__).with_name("migrations")
+LOCK = 7_305_108_261
+"""Any number of our own: whoever holds PostgreSQL's lock by that number migrates, others wait."""
+
+
+def migrate(database: Database) -> None:
+    """Makes or migrates the tables, all or nothing. Raises DataError when a newer leadscore has made them."""
+    with database.read() as connection:
+        if _revision(connection) == REVISION:
+            return
+    _upgrade(database)
+    if database.is_sqlite:
+        restrict(Path(str(database.engine.url.database)))
+
+
+def _upgrade(database: Database) -> None:
+    # Imported late: half a second that a start on tables of today need not wait.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    with database.write() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        config = Config()
+        config.set_main_option("script_location", str(FOLDER))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError:
+            raise DataError("the store was made by a newer leadscore; update this one, or name another store") from None
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

@@ -1,0 +1,196 @@
+"""Validation of an event that a service sends: it is either brought to the contract or refused with a reason.
+
+The rules are those of an ingest from files (data/log/staging.py): what is in the store can go into the event log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from data.contract import AHEAD, NAME_LIMIT, US_PER_SECOND, VALUE_LIMIT, VALUE_SCALE, DataError
+from data.masking import E_MAIL, SHOWN
+
+FIRST = -62_135_596_800 * US_PER_SECOND
+"""The year 1 in µs since 1970."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+KEPT = 1000
+"""Characters that are kept of a text in a rejected event."""
+INT64 = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class EventIn:
+    """An event as it was sent. Types are what is expected; anything else is refused with a reason, never raised.
+
+    occurred_at, received_at: int µs UTC, or ISO 8601 text with a time zone. Without `received_at` the event counts as
+    known from the moment at which the store received it. Without `event_id` one is derived from the content.
+    """
+
+    lead_id: str
+    event_type: str
+    occurred_at: int | str
+    channel: str | None = None
+    value: float | None = None
+    received_at: int | str | None = None
+    source: str | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that keeps the contract, as the store keeps it. body: what must be the same for the same id."""
+
+    source: str
+    event_id: str
+    lead_id: str
+    event_type: str
+    channel: str | None
+    value: float | None
+    occurred_at: int
+    received_at: int
+    known_at: int
+    body: str
+
+
+class Refused(DataError):
+    """Why something sent is refused; the text holds no personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventResult:
+    """What became of an event. event_id: as sent, or derived. reason, rejected_id: of a rejected one."""
+
+    status: Literal["accepted", "duplicate", "rejected"]
+    event_id: str | None = None
+    reason: str | None = None
+    rejected_id: int | None = None
+
+
+def admit(event: EventIn, now: int) -> Event:
+    """The event under the contract; `now` is the server's clock in µs UTC. Raises Refused.
+
+    >>> admit(EventIn("L1", "page_view", "1970-01-01T01:00:00+01:00"), now=5).known_at
+    5
+    """
+    lead_id, kind = required("lead_id", event.lead_id), required("event_type", event.event_type)
+    channel, source, event_id = (name(each, getattr(event, each)) for each in ("channel", "source", "event_id"))
+    occurred_at = moment("occurred_at", event.occurred_at, now)
+    received_at = now if event.received_at is None else moment("received_at", event.received_at, now)
+    value = _value(event.value)
+    body = body_of(lead_id, kind, occurred_at, channel, value)
+    known_at = max(occurred_at, received_at)
+    return Event(
+        source or "", event_id or body, lead_id, kind, channel, value, occurred_at, received_at, known_at, body
+    )
+
+
+def body_of(lead_id: str, event_type: str, occurred_at: int, channel: str | None, value: float | None) -> str:
+    """The md5 that stands for an event's content, the same as an ingest from files derives."""
+    parts = [lead_id, event_type, str(occurred_at), channel or "\x1e", "\x1e" if value is None else repr(value)]
+    return hashlib.md5("\x1f".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+
+def name(what: str, given: Any) -> str | None:
+    """A name of at most 200 characters without blanks around it, None for none. Raises Refused."""
+    if given is None:
+        return None
+    if not isinstance(given, str):
+        raise Refused(f"{what} is no text")
+    text = given.strip()
+    if len(text) > NAME_LIMIT:
+        raise Refused(f"{what} has {len(text)} characters, {NAME_LIMIT} are allowed")
+    if CONTROL.search(text):
+        raise Refused(f"{what} holds control characters")
+    if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
+        raise Refused(f"{what} holds half a character (a lone surrogate)")
+    return text or None
+
+
+def required(what: str, given: Any) -> str:
+    """The same for a name that must be there."""
+    found = name(what, given)
+    if found is None:
+        raise Refused(f"{what} is missing")
+    return found
+
+
+def moment(what: str, given: Any, now: int) -> int:
+    """µs UTC of a time that is not beyond the clock by more than five minutes. Raises Refused."""
+    at = utc_us(given) if isinstance(given, str) else given
+    if given is None:
+        raise Refused(f"{what} is missing")
+    if type(at) is not int or not FIRST <= at < INT64:
+        raise Refused(f"{what} {_shown(given)}is no timestamp, or has no time zone")
+    if at > now + AHEAD:
+        raise Refused(f"{what} {_shown(given)}lies in the future")
+    return at
+
+
+def utc_us(text: str) -> int | None:
+    """µs UTC of an ISO 8601 time with a zone, None for anything else.
+
+    >>> utc_us("1970-01-01T00:00:01Z"), utc_us("1970-01-01 00:00:01")
+    (1000000, None)
+    """
+    try:
+        at = datetime.fromisoformat(text.strip())
+        offset = at.utcoffset()
+    except ValueError:
+        return None
+    if offset is None:
+        return None
+    # In whole numbers: the years 1 and 9999 overflow where a zone is applied to a datetime.
+    delta = at.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC) - offset
+    return (delta.days * 86_400 + delta.seconds) * US_PER_SECOND + delta.microseconds
+
+
+def number(what: str, given: Any) -> float:
+    """A finite number within the contract's limit. Raises Refused."""
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise Refused(f"{what} is no number")
+    if isinstance(given, float) and not math.isfinite(given):
+        raise Refused(f"{what} is not finite")
+    if abs(given) > VALUE_LIMIT:
+        raise Refused(f"{what} is beyond ±{VALUE_LIMIT:.0e}")
+    return float(given)
+
+
+def as_text(event: EventIn) -> str:
+    """An event of any content as ASCII JSON of bounded length, to be kept although it was refused."""
+    return json.dumps({key: _kept(value) for key, value in asdict(event).items()})
+
+
+def from_text(text: str) -> EventIn:
+    """Inverse of `as_text`, but for what was cut."""
+    return EventIn(**{"lead_id": None, "event_type": None, "occurred_at": None, **json.loads(text)})
+
+
+def _value(given: Any) -> float | None:
+    if given is None:
+        return None
+    scaled = number("value", given) * VALUE_SCALE
+    return math.copysign(round(scaled), scaled) / VALUE_SCALE
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:KEPT]
+    if isinstance(value, int) and abs(value) >= INT64:
+        return f"a whole number of {value.bit_length()} bits"
+    if value is None or isinstance(value, int | float):
+        return value
+    return f"a {type(value).__name__}"
+
+
+def _shown(given: Any) -> str:
+    """The offending time, cut short and without anything that looks like an address."""
+    if isinstance(given, str):
+        shown = re.sub(E_MAIL, "<e-mail>", given[:SHOWN]).encode("ascii", "replace").decode()
+        return f"'{CONTROL.sub('?', shown)}' "
+    return f"{given} " if type(given) is int and abs(given) < 10 * INT64 else ""

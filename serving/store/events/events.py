@@ -1,0 +1,158 @@
+"""Events of the store: taken in at least once, kept once, acknowledged when they are on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from serving.store.database.changes import touch
+from serving.store.database.connection import Database, chunks, insert
+from serving.store.database.group_commit import GroupCommit
+from serving.store.database.schema import events
+from serving.store.events.event_validation import Event, EventIn, EventResult, Refused, admit, name
+from serving.store.events.rejected import Rejection, keep
+from serving.store.privacy.blocked import Blocked
+
+Id = tuple[str, str]
+"""event_id and source."""
+ERASED = "the lead was erased; nothing more is taken in about it"
+TAKEN = "event_id is taken by an event with another content"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An event as it was sent, what the door said of it, and when that was."""
+
+    event: EventIn
+    judged: Event | Refused
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the store holds under an id. fresh: the event that has just put it there, if one has."""
+
+    body: str
+    received_at: int
+    fresh: Event | None = None
+
+
+class Events:
+    """Takes events in."""
+
+    def __init__(self, database: Database, blocked: Blocked) -> None:
+        self._database = database
+        self._blocked = blocked
+        self._commit: GroupCommit[list[_Sent], list[EventResult]] = GroupCommit(self._write)
+
+    def add(self, sent: Sequence[EventIn], now: int) -> list[EventResult]:
+        """One result per event, in order; all is on disk when this returns. `now`: the server's clock, µs UTC.
+
+        An event that is there already is a duplicate and has no effect, but for an earlier `received_at`; the same
+        id with another content is rejected. A rejected event is kept (`store.rejected`), unless its lead was erased.
+        Raises StoreFull or StoreAway, and then nothing of the batch was stored.
+        """
+        if not sent:
+            return []
+        return self._commit.submit([_Sent(event, _judge(event, now), now) for event in sent])
+
+    def _write(self, batches: Sequence[list[_Sent]]) -> list[list[EventResult]]:
+        together = [each for batch in batches for each in batch]
+        with self._database.write() as connection:
+            results = iter(self._ingest(connection, together))
+        return [list(islice(results, len(batch))) for batch in batches]
+
+    def _ingest(self, connection: Connection, sent: Sequence[_Sent]) -> list[EventResult]:
+        good = [each.judged for each in sent if isinstance(each.judged, Event)]
+        erased = self._blocked.among(connection, {lead for each in sent if (lead := _lead_of(each)) is not None})
+        kept = _insert(connection, [each for each in good if each.lead_id not in erased])
+        results = [_result(each, kept, erased) for each in sent]
+        changed = _receive_earlier(connection, good, kept)
+        changed |= {each.fresh.lead_id for each in kept.values() if each.fresh}
+        touch(connection, changed, max(each.now for each in sent))
+        return _quarantine(connection, sent, results)
+
+
+def _judge(event: EventIn, now: int) -> Event | Refused:
+    try:
+        return admit(event, now)
+    except Refused as refused:
+        return refused
+
+
+def _insert(connection: Connection, rows: Sequence[Event]) -> dict[Id, _Kept]:
+    """Inserts what is new; says what the store holds now under each of the ids."""
+    first: dict[Id, Event] = {}
+    for each in rows:
+        first.setdefault((each.event_id, each.source), each)
+    if not first:
+        return {}
+    # In the order of ids, so that two writers never wait for each other.
+    new = [asdict(first[key]) for key in sorted(first)]
+    statement = insert(connection, events).on_conflict_do_nothing().returning(events.c.event_id, events.c.source)
+    fresh = {(event_id, source) for event_id, source in connection.execute(statement, new)}
+    kept = {key: _Kept(first[key].body, first[key].received_at, first[key]) for key in fresh}
+    return kept | _taken(connection, set(first) - fresh)
+
+
+def _taken(connection: Connection, ids: set[Id]) -> dict[Id, _Kept]:
+    found: dict[Id, _Kept] = {}
+    for some in chunks(sorted({event_id for event_id, _ in ids})):
+        query = select(events.c.event_id, events.c.source, events.c.body, events.c.received_at)
+        for event_id, source, body, received_at in connection.execute(query.where(events.c.event_id.in_(some))):
+            if (event_id, source) in ids:
+                found[event_id, source] = _Kept(body, received_at)
+    return found
+
+
+def _result(sent: _Sent, kept: Mapping[Id, _Kept], erased: set[str]) -> EventResult:
+    judged = sent.judged
+    event_id = judged.event_id if isinstance(judged, Event) else None
+    if _lead_of(sent) in erased:
+        return EventResult("rejected", event_id, ERASED)
+    if isinstance(judged, Refused):
+        return EventResult("rejected", event_id, str(judged))
+    there = kept[judged.event_id, judged.source]
+    if there.body != judged.body:
+        return EventResult("rejected", event_id, TAKEN)
+    return EventResult("accepted" if there.fresh is judged else "duplicate", event_id)
+
+
+def _lead_of(sent: _Sent) -> str | None:
+    """Whom an event is about, also when it is refused: nothing about the erased is kept for another try."""
+    try:
+        return name("lead_id", sent.event.lead_id)
+    except Refused:
+        return None
+
+
+def _receive_earlier(connection: Connection, rows: Sequence[Event], kept: Mapping[Id, _Kept]) -> set[str]:
+    """A copy that was received earlier makes the event known from then, in whatever order they come; says of whom."""
+    earlier: dict[Id, Event] = {}
+    for each in rows:
+        key = (each.event_id, each.source)
+        there = kept.get(key)
+        if there and each.body == there.body and each.received_at < earlier.get(key, there).received_at:
+            earlier[key] = each
+    if earlier:
+        its_id = (events.c.event_id == bindparam("id")) & (events.c.source == bindparam("of"))
+        values: dict[str, Any] = {"received_at": bindparam("received"), "known_at": bindparam("known")}
+        found = [
+            {"id": each.event_id, "of": each.source, "received": each.received_at, "known": each.known_at}
+            for _, each in sorted(earlier.items())
+        ]
+        connection.execute(update(events).where(its_id).values(values), found)
+    return {each.lead_id for each in earlier.values()}
+
+
+def _quarantine(connection: Connection, sent: Sequence[_Sent], results: list[EventResult]) -> list[EventResult]:
+    """Keeps what was rejected, and puts its number into the results."""
+    places = [at for at, each in enumerate(results) if each.status == "rejected" and each.reason != ERASED]
+    numbers = keep(connection, [Rejection(sent[at].event, str(results[at].reason), sent[at].now) for at in places])
+    for at, number in zip(places, numbers, strict=True):
+        results[at] = EventResult("rejected", results[at].event_id, results[at].reason, number)
+    return results

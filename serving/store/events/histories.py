@@ -1,0 +1,141 @@
+"""Histories of stored leads, in the very shape and order in which the event log gives them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import BindParameter, Connection, Row, bindparam, select
+
+from data.histories import Histories
+from data.log.bots import label_bots
+from data.log.eventlog import histories_of
+from data.sources.mapping import BotRule
+from serving.store.database.connection import AT_ONCE, Database
+from serving.store.database.schema import attributes, events, profiles
+
+ROWS_AT_ONCE = 20_000
+EVENT = pa.schema(
+    [
+        ("lead_id", pa.string()),
+        ("known_at", pa.int64()),
+        ("occurred_at", pa.int64()),
+        ("event_type", pa.string()),
+        ("channel", pa.string()),
+        ("value", pa.float64()),
+    ]
+)
+TOTAL_ORDER = ("lead_id", "known_at", "occurred_at", "event_type", "channel", "value", "source", "event_id")
+"""As in the event log: nulls first, text byte by byte."""
+# Queries that are put together once: to do so costs as much as to ask them for a lead.
+LEADS: BindParameter[Sequence[str]] = bindparam("lead_ids", expanding=True)
+AS_OF: BindParameter[int] = bindparam("as_of")
+EVENTS = (
+    select(*(events.c[name] for name in EVENT.names))
+    .where(events.c.lead_id.in_(LEADS), events.c.known_at < AS_OF)
+    .order_by(*(events.c[name].asc().nulls_first() for name in TOTAL_ORDER))
+)
+VERSIONS = (
+    select(profiles.c.lead_id, profiles.c.valid_from, profiles.c.account_id)
+    .where(profiles.c.lead_id.in_(LEADS), profiles.c.valid_from <= AS_OF)
+    .order_by(profiles.c.lead_id, profiles.c.valid_from)
+)
+ATTRIBUTES = select(attributes).where(
+    attributes.c.lead_id.in_(LEADS),
+    attributes.c.name.in_(bindparam("names", expanding=True)),
+    attributes.c.valid_from <= AS_OF,
+)
+
+
+class HistoryReader:
+    """Reads histories out of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str], bots: Sequence[BotRule]) -> Histories:
+        """What was known of leads before `as_of` (µs UTC): one row per lead, in the order of `lead_ids`.
+
+        At most five hundred leads, sorted, each once. columns: profile columns and their kind, `category` or `number`;
+        bots: rules that label a machine's events; both as in the model's manifest. A lead that the store does not
+        know has an empty history. Raises ValueError when the ids are not sorted or too many.
+        """
+        ids = list(lead_ids)
+        if len(ids) > AT_ONCE or ids != sorted(set(ids)):
+            raise ValueError(f"lead_ids must be sorted, each once, at most {AT_ONCE}")
+        with self._database.read_in_turn() as connection:
+            told = _events(connection, ids, as_of)
+            versions = versions_of(connection, ids, as_of, columns)
+        leads = pa.table({"lead_id": ids, "events": _counts(told, ids), "versions": _counts(versions, ids)})
+        for name in ("event_type", "channel"):
+            told = told.set_column(told.schema.get_field_index(name), name, told.column(name).dictionary_encode())
+        told = told.append_column("bot_rule", pa.nulls(len(told), pa.string()))
+        histories = histories_of(leads, told, versions, list(columns))
+        label = label_bots(bots, histories.starts, histories.occurred_at, histories.event_type, histories.types)
+        return replace(histories, bot=label >= 0)
+
+
+def _events(connection: Connection, lead_ids: Sequence[str], as_of: int) -> pa.Table:
+    asked = {"lead_ids": lead_ids, "as_of": as_of}
+    streaming = {"stream_results": True, "max_row_buffer": ROWS_AT_ONCE}
+    result = connection.execute(EVENTS, asked, execution_options=streaming)
+    return pa.Table.from_batches(map(_batch, result.partitions(ROWS_AT_ONCE)), EVENT)
+
+
+def _batch(rows: Sequence[Row[Any]]) -> pa.RecordBatch:
+    columns = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), EVENT.types, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=EVENT)
+
+
+def versions_of(connection: Connection, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str]) -> pa.Table:
+    """Profile versions that begin up to `as_of`, by (lead_id, valid_from): those, account_id, and the columns.
+
+    One that begins just at `as_of` counts if it is the lead's first, which the kernel decides. Names of attributes are
+    lower case in the store, and are found in whatever case a column is written.
+    """
+    asked = {"lead_ids": lead_ids, "as_of": as_of}
+    rows = connection.execute(VERSIONS, asked).all()
+    values = connection.execute(ATTRIBUTES, asked | {"names": [name.lower() for name in columns]})
+    known = {(lead_id, at, name): (text, number) for lead_id, at, name, text, number in values}
+    versions = [(row.lead_id, row.valid_from) for row in rows]
+    return pa.table(
+        {
+            "lead_id": pa.array([row.lead_id for row in rows], pa.string()),
+            "valid_from": pa.array([row.valid_from for row in rows], pa.int64()),
+            "account_id": pa.array([row.account_id for row in rows], pa.string()),
+            **{name: column(name.lower(), kind, versions, known) for name, kind in columns.items()},
+        }
+    )
+
+
+def column(
+    name: str,
+    kind: str,
+    versions: Sequence[tuple[str, int]],
+    known: Mapping[tuple[str, int, str], tuple[str | None, float | None]],
+) -> pa.Array:
+    """A profile column of versions (lead_id, valid_from); known: their attributes by name, as (text, number)."""
+    found = [known.get((*version, name), (None, None)) for version in versions]
+    if kind == "category":
+        texts = [repr(value) if text is None and value is not None else text for text, value in found]
+        return pa.array(texts, pa.string())
+    return pa.array([value if text is None else _number(text) for text, value in found], pa.float64())
+
+
+def _number(text: str) -> float | None:
+    """The number that a text is, as an ingest would read it; None for none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _counts(rows: pa.Table, lead_ids: Sequence[str]) -> list[int]:
+    """How many rows each lead has."""
+    counted = rows.column("lead_id").value_counts().to_pylist()
+    found = {each["values"]: each["counts"] for each in counted}
+    return [found.get(each, 0) for each in lead_ids]

@@ -1,0 +1,128 @@
+"""Brings what services have sent into the event log: what is in the store today is in tomorrow's training set."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Connection, exists, func, select
+
+from data.contract import DataError
+from data.log.eventlog import EventLog
+from data.log.ingest import IngestReport, Progress, ingest
+from data.sources.mapping import BotRule, EventsPart, LeadsPart, Mapping
+from serving.store.database.connection import AT_ONCE, Database
+from serving.store.database.schema import attributes, events, profiles
+from serving.store.events.histories import versions_of
+
+EVENTS = EventsPart(
+    time_format="epoch_us",
+    query="SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id FROM events",
+    **{name: name for name in ("lead_id", "event_type", "occurred_at", "received_at", "channel", "value")},
+    **{name: name for name in ("source", "event_id")},
+)
+EVER = 2**63 - 1
+
+
+def ingest_store(
+    log_path: Path,
+    database: Database,
+    base: Mapping | None = None,
+    progress: Progress = lambda done: None,
+    clock: Callable[[], float] = time.time,
+) -> IngestReport:
+    """Adds the store's events and profiles to the event log in a folder; what is in the log already adds nothing.
+
+    base: whose event types, groups, words and bot rules to use; by default the log's own, and for a new log all event
+    types that the store has seen. Raises DataError when the store is empty, and what `ingest` raises.
+    """
+    log = EventLog.open(log_path) if (log_path / "log.json").exists() else None
+    mapping = mapping_of(database, log, base)
+    url = database.engine.url.render_as_string(hide_password=False)
+    with database.read() as connection:
+        some_events, some_profiles = (connection.scalar(select(exists(table))) for table in (events, profiles))
+    if not some_events and not some_profiles:
+        raise DataError("the store holds no events and no profiles yet; send some first")
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=log_path.parent, prefix="store-export-") as folder:
+        leads = Path(folder) / "profiles.parquet"
+        if some_profiles:
+            _write_profiles(database, mapping, leads)
+        return ingest(
+            log_path,
+            mapping,
+            [url] if some_events else [],
+            [str(leads)] if some_profiles else [],
+            progress=progress,
+            clock=clock,
+        )
+
+
+def mapping_of(database: Database, log: EventLog | None, base: Mapping | None) -> Mapping:
+    """How the store becomes the contract; profile columns are all attributes that it has seen."""
+    known: dict[str, str] = {
+        **(log.profile_columns if log else {}),
+        **(base.leads.profile if base and base.leads else {}),
+    }
+    with database.read() as connection:
+        kinds = _kinds(connection, known)
+        seen = (
+            ()
+            if base or log
+            else tuple(connection.scalars(select(events.c.event_type).distinct().order_by("event_type")))
+        )
+    leads = LeadsPart(
+        lead_id="lead_id",
+        valid_from="valid_from",
+        account_id="account_id",
+        time_format="epoch_us",
+        categories=tuple(name for name, kind in kinds.items() if kind == "category"),
+        numbers=tuple(name for name, kind in kinds.items() if kind == "number"),
+    )
+    if base is not None:
+        return base.model_copy(update={"name": "store", "events": EVENTS, "leads": leads})
+    about: dict[str, Any] = {"event_types": seen or ("none",)}
+    if log is not None:
+        about = {"event_types": log.vocabulary.types, "groups": log.vocabulary.groups, "words": log.words}
+        about["bots"] = tuple(BotRule(**each) for each in log.bots)
+    return Mapping(name="store", events=EVENTS, leads=leads, **about)
+
+
+def _kinds(connection: Connection, known: dict[str, str]) -> dict[str, str]:
+    """Columns and their kind: as known, else a category as soon as one value is text. Names as they are known."""
+    spelled = {name.lower(): name for name in known}
+    query = select(attributes.c.name, func.count(attributes.c.text)).group_by(attributes.c.name)
+    return {
+        spelled.get(name, name): known.get(spelled.get(name, name), "category" if texts else "number")
+        for name, texts in connection.execute(query.order_by(attributes.c.name))
+    }
+
+
+def _write_profiles(database: Database, mapping: Mapping, path: Path) -> None:
+    writer: pq.ParquetWriter | None = None
+    try:
+        for table in _profiles(database, mapping.leads.profile if mapping.leads else {}):
+            writer = writer or pq.ParquetWriter(path, table.schema, compression="lz4")
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _profiles(database: Database, columns: dict[str, str]) -> Iterator[pa.Table]:
+    """All profile versions, some hundred leads at a time."""
+    after: str | None = None
+    while True:
+        query = select(profiles.c.lead_id).distinct().order_by(profiles.c.lead_id).limit(AT_ONCE)
+        with database.read() as connection:
+            wanted = query if after is None else query.where(profiles.c.lead_id > after)
+            lead_ids = list(connection.scalars(wanted))
+            if not lead_ids:
+                return
+            yield versions_of(connection, lead_ids, EVER, columns)
+        after = lead_ids[-1]

@@ -1,0 +1,166 @@
+"""Lists leads of the store: filters, and pages by key, so that the millionth page costs what the first does."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, select, tuple_
+
+from data.contract import UsageError
+from serving.store.database.connection import Database
+from serving.store.database.schema import attributes, leads, standings
+
+Order = Literal["lead_id", "probability", "changed_at"]
+MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which leads to list; what is None does not matter. All must hold.
+
+    target: whose stage and score are meant. score_from, score_to: probability, both ends included. changed_since:
+    µs UTC. attributes: profile column -> the value that the current profile must have, text or number.
+    order: by id, by probability (the highest first) or by change (the newest first).
+    """
+
+    target: str = "conversion"
+    stage: str | None = None
+    score_from: float | None = None
+    score_to: float | None = None
+    changed_since: int | None = None
+    attributes: Mapping[str, str | float] = field(default_factory=dict)
+    order: Order = "lead_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A lead in a list. Times are µs UTC; stages and score are None while it has none.
+
+    stage: the one that holds; model_stage: the model's; override: what someone has decided, None for nothing.
+    """
+
+    lead_id: str
+    account_id: str | None
+    created_at: int
+    changed_at: int
+    objection: bool
+    stage: str | None
+    model_stage: str | None
+    override: str | None
+    probability: float | None
+    low: float | None
+    high: float | None
+    as_of: int | None
+    model_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Leads, and the cursor of the next page; None when this is the last."""
+
+    leads: list[Listed]
+    next: str | None
+
+
+class Listing:
+    """Lists leads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, filters: Filters, cursor: str | None = None, limit: int = 100) -> Page:
+        """The leads after a cursor (None: from the beginning), at most `limit` (up to 1000).
+
+        Raises UsageError for a cursor that was not made by a list in the same order.
+        """
+        limit = max(1, min(limit, MOST))
+        query = _query(filters, cursor).limit(limit + 1)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        more = len(rows) > limit
+        listed = [Listed(*row) for row in rows[:limit]]
+        return Page(listed, _cursor(filters.order, rows[limit - 1]) if more else None)
+
+
+def _query(filters: Filters, cursor: str | None) -> Select[Any]:
+    """The leads after a cursor, in order."""
+    joined, lead_id = _joined(filters)
+    keys = _keys(filters.order, lead_id)
+    query = select(*(_column(each) for each in Listed.__slots__)).select_from(joined).where(*_conditions(filters))
+    if cursor is not None:
+        place, after = tuple_(*keys), tuple_(*_read(cursor, filters.order))
+        query = query.where(place > after if filters.order == "lead_id" else place < after)
+    return query.order_by(*(each.asc() if filters.order == "lead_id" else each.desc() for each in keys))
+
+
+def _joined(filters: Filters) -> tuple[FromClause, ColumnElement[str]]:
+    """The tables that a list reads, and the lead_id to order by: of the table whose index the filter walks.
+
+    They are all equal, but only that one comes out of the index in order, without sorting all that fit.
+    """
+    by_score = filters.stage is not None or filters.score_from is not None or filters.score_to is not None
+    stands = and_(standings.c.lead_id == leads.c.lead_id, standings.c.target == filters.target)
+    joined: FromClause = leads.join(standings, stands, isouter=not (by_score or filters.order == "probability"))
+    lead_id: ColumnElement[str] = standings.c.lead_id if by_score else leads.c.lead_id
+    for place, (name, value) in enumerate(sorted(filters.attributes.items())):
+        each = attributes.alias(f"a{place}")
+        joined = joined.join(each, _has(each, name, value))
+        lead_id = each.c.lead_id if place == 0 else lead_id
+    return joined, lead_id
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if filters.stage is not None:
+        wanted.append(standings.c.stage == filters.stage)
+    if filters.score_from is not None:
+        wanted.append(standings.c.probability >= filters.score_from)
+    if filters.score_to is not None:
+        wanted.append(standings.c.probability <= filters.score_to)
+    if filters.order == "probability":
+        wanted.append(standings.c.probability.is_not(None))
+    if filters.changed_since is not None:
+        wanted.append(leads.c.changed_at >= filters.changed_since)
+    return wanted
+
+
+def _has(each: Any, name: str, value: str | float) -> ColumnElement[bool]:
+    """Whether the profile that holds now has this value in a column."""
+    held = each.c.text == value if isinstance(value, str) else each.c.number == float(value)
+    current = and_(each.c.lead_id == leads.c.lead_id, each.c.valid_from == leads.c.profile_from)
+    return and_(each.c.name == name.lower(), held, current)
+
+
+def _keys(order: Order, lead_id: ColumnElement[str]) -> list[ColumnElement[Any]]:
+    """By what a list is ordered; the id last, so that no two rows are equal."""
+    if order == "lead_id":
+        return [lead_id]
+    if order == "probability":
+        return [standings.c.probability, standings.c.lead_id]
+    return [leads.c.changed_at, leads.c.lead_id]
+
+
+def _column(name: str) -> Any:
+    return leads.c[name] if name in leads.c else standings.c[name]
+
+
+def _cursor(order: Order, row: Row[Any]) -> str:
+    keys = [row.lead_id] if order == "lead_id" else [getattr(row, order), row.lead_id]
+    return base64.urlsafe_b64encode(json.dumps([order, *keys]).encode()).decode()
+
+
+def _read(cursor: str, order: Order) -> list[Any]:
+    keys: list[Any] = []
+    try:
+        made_in, *keys = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii", "replace")))
+        kinds = [str] if order == "lead_id" else [int | float, str]
+        fits = made_in == order and len(keys) == len(kinds) and all(map(isinstance, keys, kinds))
+    except (ValueError, TypeError):
+        fits = False
+    if not fits:
+        raise UsageError(f"the cursor is none that a list by {order} has given; begin without one")
+    return keys

@@ -1,0 +1,214 @@
+"""The list that people work through: where leads stand and what was known when they were scored, page by page.
+
+What is listed is noted at each scoring, so that a list of a million leads is filtered and ordered by indices alone.
+A lead that objects is never listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, func, select, text, update
+
+from serving.store.database.connection import Database, chunks
+from serving.store.database.schema import attributes, leads, scores, standings
+from serving.store.leads.worklist_query import LABELS, LOOKED, Wanted, Way, cursor_after, find_way, keys_of, page_query
+from serving.store.scores.scores import WEEK_AGO
+
+RISEN = 1.25
+"""A lead rises when its probability is at least so many times that of a week ago."""
+PRESSED = 5
+"""A lead is pressed too hard when it has left so many contacts of the last 30 days unanswered, one after the other."""
+MOST = 200
+STRIDE = 1_000
+"""Leads that are read at once when all of a list are wanted."""
+CHOICES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What was known of a lead when it was scored.
+
+    fit, engagement: log-odds that profile and behaviour add. reason: the feature that speaks most for it, None for
+    none; reason_value: its value, as JSON. active_at: µs UTC of the latest thing that it did itself. contacts: by us,
+    within 30 days; ignored: those among them that came after its last answer. channel: through which it came.
+    """
+
+    lead_id: str
+    fit: float
+    engagement: float
+    reason: str | None
+    reason_value: str | None
+    active_at: int | None
+    contacts: int
+    ignored: int
+    channel: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A lead of the list, as in `Outlook` and `store_scores.Standing`. before: its probability a week earlier."""
+
+    lead_id: str
+    stage: str
+    override: str | None
+    probability: float | None
+    low: float | None
+    high: float | None
+    as_of: int | None
+    model_version: str | None
+    before: float | None
+    fit: float | None
+    engagement: float | None
+    reason: str | None
+    reason_value: str | None
+    active_at: int | None
+    contacts: int | None
+    ignored: int | None
+    channel: str | None
+    country: str | None
+    owner: str | None
+    rising: bool | None
+    pressed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Leads, and the cursor of the next page; None when this is the last.
+
+    looked: how many leads a page has looked at that did not become full, and goes on with the next; else None.
+    """
+
+    entries: list[Entry]
+    next: str | None
+    looked: int | None = None
+
+
+class Worklist:
+    """Notes and lists."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def note(self, target: str, as_of: int, outlooks: Sequence[Outlook]) -> None:
+        """Notes what was known of leads that have just been scored as of a moment (µs UTC), in one transaction."""
+        if not outlooks:
+            return
+        names = [each.lead_id for each in outlooks]
+        with self._database.write() as connection:
+            before, labels = _before(connection, target, as_of, names), _labels(connection, names)
+            now = _probabilities(connection, target, names)
+            rows = [_row(each, before.get(each.lead_id), now.get(each.lead_id), labels) for each in outlooks]
+            key = and_(standings.c.target == target, standings.c.lead_id == bindparam("lead"))
+            values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "lead"}
+            new = [{k if k == "lead" else f"new_{k}": v for k, v in row.items()} for row in rows]
+            connection.execute(update(standings).where(key).values(values), new)
+
+    def page(self, wanted: Wanted, cursor: str | None = None, limit: int = 50) -> Sheet:
+        """The leads after a cursor (None: from the beginning), at most `limit` (up to 200).
+
+        Raises UsageError for a cursor that was not made by a list in the same order.
+        """
+        return self._page(wanted, cursor, max(1, min(limit, MOST)))
+
+    def walk(self, wanted: Wanted, stride: int = STRIDE) -> Iterator[list[Entry]]:
+        """All leads of a list in its order, some at a time, so that memory does not grow with the list.
+
+        Each step is a read of its own, so that a slow reader holds nothing up; a lead that is scored meanwhile may
+        change its place. By id every lead has one place.
+        """
+        cursor: str | None = None
+        while True:
+            sheet = self._page(wanted, cursor, stride)
+            yield sheet.entries
+            cursor = sheet.next
+            if cursor is None:
+                return
+
+    def has_more_than(self, wanted: Wanted, most: int) -> bool:
+        """Whether a list has more leads than so many."""
+        all_of_it = page_query(wanted, None, Way(next(iter(wanted.filters), None), None), ("lead_id",))
+        found = all_of_it.order_by(None).limit(most + 1).subquery()
+        with self._database.read() as connection:
+            return int(connection.scalar(select(func.count()).select_from(found)) or 0) > most
+
+    def entry(self, target: str, lead_id: str) -> Entry | None:
+        """One lead of the list; None for a lead that was never scored for the target, is unknown or objects."""
+        query = select(*(standings.c[each] for each in Entry.__slots__)).join(
+            leads, leads.c.lead_id == standings.c.lead_id
+        )
+        query = query.where(standings.c.target == target, standings.c.lead_id == lead_id, ~leads.c.objection)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Entry(*row)
+
+    def choices(self, target: str) -> dict[str, list[str]]:
+        """The values by which a list may be filtered, sorted, at most fifty of each kind."""
+        with self._database.read() as connection:
+            return {name: _distinct(connection, target, name) for name in ("stage", "channel", *LABELS)}
+
+    def _page(self, wanted: Wanted, cursor: str | None, limit: int) -> Sheet:
+        with self._database.read() as connection:
+            way = find_way(connection, wanted, cursor)
+            rows = connection.execute(page_query(wanted, cursor, way, Entry.__slots__).limit(limit + 1)).all()
+        entries = [Entry(*row) for row in rows[:limit]]
+        if len(rows) > limit:
+            return Sheet(entries, cursor_after(wanted, keys_of(wanted, rows[limit - 1])))
+        return Sheet(entries, None) if way.end is None else Sheet(entries, cursor_after(wanted, way.end), LOOKED)
+
+
+def _before(connection: Connection, target: str, as_of: int, names: Sequence[str]) -> dict[str, float]:
+    """Probabilities of a week ago."""
+    newest, oldest = (as_of - each for each in WEEK_AGO)
+    found: dict[str, float] = {}
+    for some in chunks(names):
+        query = select(scores.c.lead_id, scores.c.probability).order_by(scores.c.as_of, scores.c.id)
+        query = query.where(scores.c.lead_id.in_(some), scores.c.target == target)
+        found |= dict(connection.execute(query.where(scores.c.as_of.between(oldest, newest))).all())
+    return found
+
+
+def _labels(connection: Connection, names: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Attributes of the profile that holds now, by lead and name."""
+    found: dict[tuple[str, str], str] = {}
+    for some in chunks(names):
+        query = select(attributes.c.lead_id, attributes.c.name, attributes.c.text).join(
+            leads, and_(leads.c.lead_id == attributes.c.lead_id, leads.c.profile_from == attributes.c.valid_from)
+        )
+        query = query.where(attributes.c.lead_id.in_(some), attributes.c.name.in_(LABELS))
+        found |= {(lead, name): value for lead, name, value in connection.execute(query) if value is not None}
+    return found
+
+
+def _probabilities(connection: Connection, target: str, names: Sequence[str]) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for some in chunks(names):
+        query = select(standings.c.lead_id, standings.c.probability)
+        query = query.where(standings.c.target == target, standings.c.lead_id.in_(some))
+        found |= dict(connection.execute(query).all())
+    return found
+
+
+def _row(
+    each: Outlook, before: float | None, now: float | None, labels: Mapping[tuple[str, str], str]
+) -> dict[str, Any]:
+    """What a standing shows; a mark that does not hold is NULL, and so not in its index."""
+    values = {**asdict(each), **{name: labels.get((each.lead_id, name)) for name in LABELS}, "before": before}
+    values["lead"] = values.pop("lead_id")
+    values["rising"] = (before is not None and now is not None and now >= RISEN * before) or None
+    values["untouched"] = each.contacts == 0 or None
+    values["pressed"] = each.ignored >= PRESSED or None
+    return values
+
+
+def _distinct(connection: Connection, target: str, column: str) -> list[str]:
+    """The values of a column, each found by one step in its index."""
+    least = f"SELECT min({column}) FROM standings WHERE target = :target AND {column}"
+    query = text(
+        f"WITH RECURSIVE found(value) AS ({least} IS NOT NULL UNION ALL "
+        f"SELECT ({least} > found.value) FROM found WHERE found.value IS NOT NULL) "
+        f"SELECT value FROM found WHERE value IS NOT NULL LIMIT {CHOICES}"
+    )
+    return list(connection.scalars(query, {"target": target}))

@@ -1,0 +1,151 @@
+"""How a page of the worklist is found: which index leads to it, and how far one page looks.
+
+Filters are combined at will, and no index has them all. So a page looks at no more than LOOKED leads, whatever is
+asked for: by the rarest filter when it holds for few, else in the order of the list, page after page.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, Select, false, func, literal, select, true, tuple_
+
+from data.contract import UsageError
+from serving.store.database.schema import leads, standings
+
+Order = Literal["chance", "activity", "lead_id"]
+LOOKED = 2_000
+LABELS = ("country", "owner")
+"""Attributes of the profile by which lists are filtered."""
+NAMED, MARKED = ("stage", "channel", *LABELS), ("rising", "untouched", "pressed")
+ORDERED_BY: Mapping[Order, str | None] = {"chance": "probability", "activity": "active_at", "lead_id": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which leads to list; what is None or False does not matter. All must hold.
+
+    search: how the id begins; then the list is by id. order: the likeliest first, the latest activity first, or by id.
+    """
+
+    target: str
+    stage: str | None = None
+    channel: str | None = None
+    country: str | None = None
+    owner: str | None = None
+    rising: bool = False
+    untouched: bool = False
+    pressed: bool = False
+    search: str | None = None
+    order: Order = "chance"
+
+    @property
+    def ordered_by(self) -> str | None:
+        """The column before the id, None for the id alone."""
+        return None if self.search else ORDERED_BY[self.order]
+
+    @property
+    def filters(self) -> list[str]:
+        """The columns that must have a certain value."""
+        return [name for name in (*NAMED, *MARKED) if getattr(self, name) not in (None, False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """leader: the filter whose index is walked, None for the index of the order. end: the keys of the last lead that
+    the page looks at, None when it looks at all that are left."""
+
+    leader: str | None
+    end: list[Any] | None
+
+
+def find_way(connection: Connection, wanted: Wanted, cursor: str | None) -> Way:
+    """The way to the page after a cursor. Raises UsageError for a cursor of a list in another order."""
+    counts = {name: _count(connection, wanted, name) for name in wanted.filters}
+    rarest = min(counts, key=lambda name: counts[name], default=None)
+    if rarest is not None and counts[rarest] < LOOKED:
+        return Way(rarest, None)
+    leader = rarest if wanted.ordered_by == "probability" else None
+    walked = _walked(wanted, cursor, leader).with_only_columns(*_keys(wanted)).offset(LOOKED - 1).limit(1)
+    end = connection.execute(walked).first()
+    return Way(leader, None if end is None else list(end))
+
+
+def page_query(wanted: Wanted, cursor: str | None, way: Way, columns: tuple[str, ...]) -> Select[Any]:
+    """The leads of a page that do not object, in order."""
+    query = _walked(wanted, cursor, way.leader).join(leads, leads.c.lead_id == standings.c.lead_id)
+    rest = (_held(wanted, name) for name in wanted.filters if name != way.leader)
+    query = query.with_only_columns(*(standings.c[each] for each in columns)).where(~leads.c.objection, *rest)
+    if way.end is not None:
+        place, end = tuple_(*_keys(wanted)), tuple_(*way.end)
+        query = query.where(place <= end if wanted.ordered_by is None else place >= end)
+    return query
+
+
+def cursor_after(wanted: Wanted, keys: list[Any]) -> str:
+    """Where the list goes on after a lead with these keys."""
+    return base64.urlsafe_b64encode(json.dumps([wanted.ordered_by, *keys]).encode()).decode()
+
+
+def keys_of(wanted: Wanted, row: Any) -> list[Any]:
+    """What a row of the list is ordered by."""
+    return [getattr(row, each.name) for each in _keys(wanted)]
+
+
+def _keys(wanted: Wanted) -> list[ColumnElement[Any]]:
+    column = wanted.ordered_by
+    return [standings.c.lead_id] if column is None else [standings.c[column], standings.c.lead_id]
+
+
+def _walked(wanted: Wanted, cursor: str | None, leader: str | None) -> Select[Any]:
+    """What one index gives after a cursor, in order."""
+    keys, column, lead_id = _keys(wanted), wanted.ordered_by, standings.c.lead_id
+    query = select(standings).where(standings.c.target == wanted.target)
+    if leader is not None:
+        query = query.where(_indexed(wanted, leader))
+    if column is not None:
+        query = query.where(standings.c[column].is_not(None))
+    if wanted.search:
+        query = query.where(lead_id >= wanted.search, lead_id < wanted.search + "\U0010ffff")
+    if cursor is not None:
+        place, after = tuple_(*keys), tuple_(*_read(cursor, column))
+        query = query.where(place > after if column is None else place < after)
+    return query.order_by(*(each.asc() if column is None else each.desc() for each in keys))
+
+
+def _indexed(wanted: Wanted, name: str) -> ColumnElement[bool]:
+    """A filter as its index knows it."""
+    value: Any = true() if name in MARKED else getattr(wanted, name)
+    held: ColumnElement[bool] = standings.c[name] == value
+    return held
+
+
+def _held(wanted: Wanted, name: str) -> ColumnElement[bool]:
+    """The same filter in a form that no index knows, so that the database keeps to the way that was chosen."""
+    if name in MARKED:
+        return func.coalesce(standings.c[name], false()) == true()
+    held: ColumnElement[bool] = func.coalesce(standings.c[name], "") == getattr(wanted, name)
+    return held
+
+
+def _count(connection: Connection, wanted: Wanted, name: str) -> int:
+    """For how many leads a filter holds, counted up to LOOKED."""
+    some = select(literal(1)).where(standings.c.target == wanted.target, _indexed(wanted, name)).limit(LOOKED)
+    return int(connection.scalar(select(func.count()).select_from(some.subquery())) or 0)
+
+
+def _read(cursor: str, column: str | None) -> list[Any]:
+    keys: list[Any] = []
+    try:
+        made_in, *keys = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii", "replace")))
+        kinds = [str] if column is None else [int | float, str]
+        fits = made_in == column and len(keys) == len(kinds) and all(map(isinstance, keys, kinds))
+    except (ValueError, TypeError, RecursionError):
+        fits = False
+    if not fits:
+        raise UsageError("the cursor is none that a list in this order has given; begin without one")
+    return keys

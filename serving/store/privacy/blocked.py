@@ -1,0 +1,36 @@
+"""Erased leads, known by keyed hashes alone, so that nothing more about them is taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, select
+
+from serving.store.database.connection import chunks, insert
+from serving.store.database.hmac_signer import Seal
+from serving.store.database.schema import blocked
+
+
+class Blocked:
+    """The list of those who must not come back."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+
+    def subject(self, lead_id: str) -> str:
+        """What stands for a lead once it is erased: 64 hexadecimal digits."""
+        return self._seal.of("lead", lead_id)
+
+    def add(self, connection: Connection, lead_id: str, now: int) -> None:
+        """From now on the lead is refused."""
+        row = insert(connection, blocked).values(subject=self.subject(lead_id), at=now)
+        connection.execute(row.on_conflict_do_nothing())
+
+    def among(self, connection: Connection, lead_ids: Collection[str]) -> set[str]:
+        """Which of these leads were erased."""
+        subjects = {self.subject(each): each for each in lead_ids}
+        found: set[str] = set()
+        for some in chunks(sorted(subjects)):
+            query = select(blocked.c.subject).where(blocked.c.subject.in_(some))
+            found |= {subjects[subject] for subject in connection.scalars(query)}
+        return found

@@ -1,0 +1,102 @@
+"""Erases a lead from the store so that no byte of it is left, and blocks its return."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, delete, or_, text
+
+from serving.store.database.connection import BUSY_S, Database, StoreAway
+from serving.store.database.hmac_signer import Seal
+from serving.store.database.schema import (
+    answers,
+    attributes,
+    events,
+    explanations,
+    leads,
+    profiles,
+    rejected,
+    scores,
+    stage_changes,
+    standings,
+)
+from serving.store.privacy.audit_trail import Audit
+from serving.store.privacy.blocked import Blocked
+from serving.store.privacy.receipts import Receipt, is_genuine, sign
+
+OF_LEAD = (events, attributes, profiles, scores, standings, explanations, stage_changes, rejected, leads)
+POSTGRESQL_LIMIT = (
+    "PostgreSQL keeps removed rows in its write-ahead log, backups and the free space of its files until it reuses them"
+)
+
+
+def _nothing(_: str) -> Mapping[str, int]:
+    return {}
+
+
+class Erasure:
+    """Erases leads."""
+
+    def __init__(self, database: Database, blocked: Blocked, audit: Audit, seal: Seal) -> None:
+        self._database = database
+        self._blocked = blocked
+        self._audit = audit
+        self._seal = seal
+
+    def forget(
+        self, lead_id: str, who: str, now: int, elsewhere: Callable[[str], Mapping[str, int]] = _nothing
+    ) -> Receipt:
+        """Removes all that the store holds of a lead, blocks it, and returns a signed receipt.
+
+        elsewhere: takes the lead out of other places then, e.g. the event log, and says how many rows from where. Also
+        for a lead that the store does not know: it is blocked all the same. Raises StoreAway when a reader keeps the
+        write-ahead log from being emptied, and what `elsewhere` raises: the rows of the store are gone then, there is
+        no receipt, and it is to be repeated.
+        """
+        with self._database.write() as connection:
+            self._blocked.add(connection, lead_id, now)
+            removed = _delete(connection, lead_id)
+            self._audit.note(connection, who, "forget", now, lead_id)
+        _scrub(self._database)
+        limits = () if self._database.is_sqlite else (POSTGRESQL_LIMIT,)
+        return sign(self._seal, self._blocked.subject(lead_id), now, {**removed, **elsewhere(lead_id)}, limits)
+
+    def verify(self, receipt: Receipt, lead_id: str | None = None) -> bool:
+        """Whether this store has signed the receipt, and, when an id is given, that it is about that lead."""
+        about = lead_id is None or self._blocked.subject(lead_id) == receipt.subject
+        return about and is_genuine(self._seal, receipt)
+
+
+def _delete(connection: Connection, lead_id: str) -> dict[str, int]:
+    removed = {}
+    for table in OF_LEAD:
+        removed[table.name] = connection.execute(delete(table).where(table.c.lead_id == lead_id)).rowcount
+    # An id in a text is looked for in each way in which JSON may write it. To remove too much does no harm here.
+    written = {lead_id, *(json.dumps(lead_id, ensure_ascii=ascii)[1:-1] for ascii in (True, False))}
+    for table, column in ((rejected, rejected.c.event), (rejected, rejected.c.reason), (answers, answers.c.answer)):
+        found = or_(*(column.contains(each, autoescape=True) for each in written))
+        removed[table.name] = removed.get(table.name, 0) + connection.execute(delete(table).where(found)).rowcount
+    return removed
+
+
+def _scrub(database: Database) -> None:
+    """Overwrites what deleting has left behind: SQLite has zeroed the pages, but its write-ahead log has old ones."""
+    if database.is_sqlite:
+        _empty_log(database)
+        return
+    with database.maintain() as connection:
+        for table in (*OF_LEAD, answers):
+            connection.execute(text(f"VACUUM {table.name}"))
+
+
+def _empty_log(database: Database) -> None:
+    until = time.monotonic() + BUSY_S
+    while True:
+        with database.maintain() as connection:
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+        if not busy:
+            return
+        if time.monotonic() > until:
+            raise StoreAway("a reader keeps the write-ahead log of the store from being emptied; forget the lead again")

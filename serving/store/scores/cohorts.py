@@ -1,0 +1,82 @@
+"""What the store knows about scores that were given: one per lead and week, outcomes, and whom they were given to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+
+from serving.store.database.connection import Database, chunks
+from serving.store.database.schema import attributes, events, leads, scores
+from training.monitoring.cohorts import MONDAY, WEEK, GivenScores
+
+
+class CohortReader:
+    """Reads a store for monitoring."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def scores(self, target: str, since: int) -> GivenScores:
+        """Scores of a target with `as_of` from `since` (µs UTC) on."""
+        week = (scores.c.as_of - MONDAY) // WEEK
+        firsts = (
+            select(func.min(scores.c.id))
+            .where(scores.c.target == target, scores.c.as_of >= since)
+            .group_by(scores.c.lead_id, week)
+        )
+        names = ("lead_id", "as_of", "probability", "stage", "model_version")
+        query = select(*(scores.c[name] for name in names)).where(scores.c.id.in_(firsts))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(scores.c.as_of, scores.c.lead_id)).all()
+        lead, as_of, p, stage, version = zip(*rows, strict=True) if rows else ((),) * 5
+        moments = np.array(as_of, dtype=np.int64)
+        return GivenScores(
+            np.array(lead, dtype=np.str_),
+            moments,
+            (moments - MONDAY) // WEEK,
+            np.array(p, dtype=np.float64),
+            np.array(stage, dtype=np.str_),
+            np.array(version, dtype=np.str_),
+        )
+
+    def occurrences(
+        self, event_types: Sequence[str], since: int, before: int
+    ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+        """Lead (str[n]) and time (int64[n], µs UTC) of events of some types, from `since` on and known `before`."""
+        query = select(events.c.lead_id, events.c.occurred_at).where(
+            events.c.event_type.in_(list(event_types)), events.c.occurred_at >= since, events.c.known_at < before
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(events.c.lead_id, events.c.occurred_at)).all()
+        lead, at = zip(*rows, strict=True) if rows else ((), ())
+        return np.array(lead, dtype=np.str_), np.array(at, dtype=np.int64)
+
+    def active(self, since: int, before: int) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+        """Event type and lead (str[n] each), each pair once, of events known from `since` on, before `before` (µs)."""
+        query = select(events.c.event_type, events.c.lead_id).distinct()
+        query = query.where(events.c.known_at >= since, events.c.known_at < before)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        names, lead = zip(*rows, strict=True) if rows else ((), ())
+        return np.array(names, dtype=np.str_), np.array(lead, dtype=np.str_)
+
+    def categories(self, lead_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Profile column -> text -> how many of the leads have it in the profile that holds now."""
+        found: dict[str, dict[str, int]] = {}
+        current = leads.join(
+            attributes, (attributes.c.lead_id == leads.c.lead_id) & (attributes.c.valid_from == leads.c.profile_from)
+        )
+        for some in chunks([str(each) for each in lead_ids]):
+            query = (
+                select(attributes.c.name, attributes.c.text, func.count())
+                .select_from(current)
+                .where(leads.c.lead_id.in_(some), attributes.c.text.is_not(None))
+                .group_by(attributes.c.name, attributes.c.text)
+            )
+            with self._database.read() as connection:
+                for name, text, count in connection.execute(query):
+                    found.setdefault(name, {})[text] = found.get(name, {}).get(text, 0) + int(count)
+        return found

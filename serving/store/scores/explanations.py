@@ -1,0 +1,105 @@
+"""Why leads stand where they stand, as it was when they were scored: what a page shows without reading a history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from serving.store.database.connection import Database, insert
+from serving.store.database.schema import explanations
+
+Value = float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a feature adds to a score.
+
+    adds: log-odds, above 0 speaks for the lead. value: None for unknown. occurred_at, known_at: µs UTC, of the latest
+    event that it speaks of; None for none.
+    """
+
+    feature: str
+    adds: float
+    value: Value
+    occurred_at: int | None
+    known_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How a feature has moved between two scores. adds: log-odds that would be missing if it had not."""
+
+    feature: str
+    before: Value
+    now: Value
+    adds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a lead scored as it did. as_of: of that score, µs UTC; model_digest: of the model that gave it.
+
+    grounds: what speaks most for the lead, then what most against it, each side the strongest first. since: `as_of` of
+    the earlier score that shifts are told against, None for none; shifts: the strongest first, none when the
+    probability has hardly moved.
+    """
+
+    lead_id: str
+    as_of: int
+    model_digest: str
+    grounds: tuple[Ground, ...]
+    since: int | None
+    shifts: tuple[Shift, ...]
+
+
+class Explanations:
+    """Notes and tells explanations; the newest of each lead and target is kept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def note(self, target: str, told: Sequence[Explanation]) -> None:
+        """Keeps explanations of leads that have just been scored, in one transaction."""
+        if not told:
+            return
+        with self._database.write() as connection:
+            statement = insert(connection, explanations)
+            key = [explanations.c.target, explanations.c.lead_id]
+            set_ = {name: statement.excluded[name] for name in ("as_of", "model_digest", "told")}
+            there = statement.on_conflict_do_update(index_elements=key, set_=set_)
+            connection.execute(there, [{"target": target, **_row(each)} for each in told])
+
+    def of(self, target: str, lead_id: str) -> Explanation | None:
+        """The explanation of a lead's newest score, None for none."""
+        query = select(explanations.c.lead_id, explanations.c.as_of, explanations.c.model_digest, explanations.c.told)
+        query = query.where(explanations.c.target == target, explanations.c.lead_id == lead_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _read(*row)
+
+
+def _row(each: Explanation) -> dict[str, Any]:
+    told = [[astuple(ground) for ground in each.grounds], each.since, [astuple(shift) for shift in each.shifts]]
+    return {
+        "lead_id": each.lead_id,
+        "as_of": each.as_of,
+        "model_digest": each.model_digest,
+        "told": json.dumps(told, separators=(",", ":"), allow_nan=False),
+    }
+
+
+def _read(lead_id: str, as_of: int, model_digest: str, told: str) -> Explanation:
+    grounds, since, shifts = json.loads(told)
+    return Explanation(
+        lead_id,
+        as_of,
+        model_digest,
+        tuple(Ground(*each) for each in grounds),
+        since,
+        tuple(Shift(*each) for each in shifts),
+    )

@@ -1,0 +1,262 @@
+"""Scores of the store: the history of each lead's scores, where it stands now, and why its stage changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, case, func, select
+
+from data.contract import US_PER_DAY
+from serving.store.database.changes import touch
+from serving.store.database.connection import Database, chunks, insert
+from serving.store.database.schema import leads, scores, stage_changes, standings
+from training.thresholds.stages import UNQUALIFIED, StageThreshold, next_stage
+
+DECISION = ("override", "override_reason", "override_by", "override_at", "override_until")
+SCORED = ("probability", "low", "high", "as_of", "scored_at", "model_version", "thresholds")
+STANDS = ("stage", "model_stage", *DECISION, *SCORED)
+WEEK_AGO = (6 * US_PER_DAY, 21 * US_PER_DAY)
+"""The newest score that is at least and at most so old counts as that of a week ago."""
+UNDECIDED: Mapping[str, Any] = dict.fromkeys(DECISION)
+NOTHING_AHEAD: Mapping[str, Any] = {**UNDECIDED, "probability": None, "low": None, "high": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One score of a lead for a target. as_of: µs UTC. low, high: the interval of the probability."""
+
+    lead_id: str
+    target: str
+    as_of: int
+    probability: float
+    low: float
+    high: float
+    model_version: str
+    model_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRecord(Score):
+    """A score as it was stored: when, and the stage that it gave, whatever a person has decided."""
+
+    scored_at: int
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageChange:
+    """A lead's step from one stage (None at first) to another. at: µs UTC.
+
+    cause: `first score`, `score`, `threshold change`, `model change`, `override`, `override ended`, `converted`,
+    `closed`.
+    """
+
+    target: str
+    at: int
+    before: str | None
+    after: str
+    cause: str
+    probability: float | None
+    model_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a lead stands now for a target.
+
+    stage: the one that holds: what someone has decided (`override`), else what the model says (`model_stage`).
+    override_until: µs UTC, the first scoring from then on ends it; None: until it is lifted.
+    """
+
+    target: str
+    stage: str
+    model_stage: str
+    override: str | None
+    override_reason: str | None
+    override_by: str | None
+    override_at: int | None
+    override_until: int | None
+    probability: float | None
+    low: float | None
+    high: float | None
+    as_of: int | None
+    scored_at: int | None
+    model_version: str | None
+
+
+class Scores:
+    """Records and tells scores."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, batch: Sequence[Score], thresholds: Sequence[StageThreshold], now: int) -> dict[str, str]:
+        """Adds scores of one target to the history; says each lead's stage. One score a lead, in one transaction.
+
+        A lead that the store does not know, or that objects, is left out: nothing comes back after an erasure.
+        """
+        with self._database.write() as connection:
+            known = _scorable(connection, [each.lead_id for each in batch])
+            kept = sorted((each for each in batch if each.lead_id in known), key=lambda each: each.lead_id)
+            if not kept:
+                return {}
+            before = standings_of(connection, kept[0].target, [each.lead_id for each in kept])
+            told = _told(thresholds)
+            rows = [_row(each, before.get(each.lead_id), thresholds, told, now) for each in kept]
+            _append(connection, kept, rows)
+            stand(connection, rows, before, now)
+        return {row["lead_id"]: row["stage"] for row in rows}
+
+    def settle(self, lead_ids: Sequence[str], target: str, stage: str, cause: str, now: int) -> None:
+        """Sets the stage of leads that have left the population of a target: customers, or closed without a deal.
+
+        They have no probability any more; that of the past stays in the history of scores. What has happened ends what
+        someone had decided.
+        """
+        with self._database.write() as connection:
+            known = _scorable(connection, lead_ids)
+            before = standings_of(connection, target, sorted(known))
+            rows = [
+                {**before.get(each, nowhere(target, each)), **NOTHING_AHEAD, **_both(stage), "cause": cause}
+                for each in sorted(known)
+                if each not in before or before[each]["stage"] != stage or before[each]["probability"] is not None
+            ]
+            if rows:
+                stand(connection, rows, before, now)
+
+    def earlier(self, target: str, lead_ids: Sequence[str], as_of: int) -> dict[str, int]:
+        """With which earlier score (its `as_of`) one of `as_of` (µs UTC) is compared, for leads that have one.
+
+        That of a week ago as lists understand it; for a lead that has none, the newest of the three weeks before.
+        """
+        newest, oldest = (as_of - each for each in WEEK_AGO)
+        week = func.max(case((scores.c.as_of <= newest, scores.c.as_of)))
+        query = select(scores.c.lead_id, func.coalesce(week, func.max(scores.c.as_of))).group_by(scores.c.lead_id)
+        query = query.where(scores.c.target == target, scores.c.as_of >= oldest, scores.c.as_of < as_of)
+        found: dict[str, int] = {}
+        with self._database.read() as connection:
+            for some in chunks(lead_ids):
+                found |= dict(connection.execute(query.where(scores.c.lead_id.in_(some))).all())
+        return found
+
+    def history(self, lead_id: str, limit: int = 1000) -> list[ScoreRecord]:
+        """Scores of a lead, the newest first."""
+        query = select(scores).where(scores.c.lead_id == lead_id).order_by(scores.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [ScoreRecord(**_without_id(row)) for row in connection.execute(query)]
+
+    def changes(self, lead_id: str, limit: int = 1000) -> list[StageChange]:
+        """Changes of a lead's stage, the newest first."""
+        query = select(*(stage_changes.c[each] for each in StageChange.__slots__))
+        query = query.where(stage_changes.c.lead_id == lead_id).order_by(stage_changes.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [StageChange(*row) for row in connection.execute(query)]
+
+    def standing(self, lead_id: str) -> list[Standing]:
+        """Where a lead stands, for each target."""
+        query = select(*(standings.c[each] for each in Standing.__slots__)).where(standings.c.lead_id == lead_id)
+        with self._database.read() as connection:
+            return [Standing(*row) for row in connection.execute(query.order_by(standings.c.target))]
+
+
+def _scorable(connection: Connection, lead_ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for some in chunks(sorted(lead_ids)):
+        found |= set(connection.scalars(select(leads.c.lead_id).where(leads.c.lead_id.in_(some), ~leads.c.objection)))
+    return found
+
+
+def standings_of(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Rows of leads, by id."""
+    found: dict[str, dict[str, Any]] = {}
+    for some in chunks(lead_ids):
+        query = select(standings).where(standings.c.target == target, standings.c.lead_id.in_(some))
+        found |= {row.lead_id: dict(row._mapping) for row in connection.execute(query)}
+    return found
+
+
+def _row(
+    score: Score, before: Mapping[str, Any] | None, thresholds: Sequence[StageThreshold], told: str, now: int
+) -> dict[str, Any]:
+    """The new standing, with the cause of a change."""
+    decided = {name: before[name] for name in DECISION} if before and _holds(before, now) else UNDECIDED
+    model_stage = next_stage(before["model_stage"] if before else None, score.probability, thresholds)
+    plain = asdict(score)
+    del plain["model_digest"]
+    return {
+        **plain,
+        **decided,
+        "stage": decided["override"] or model_stage,
+        "model_stage": model_stage,
+        "scored_at": now,
+        "thresholds": told,
+        "cause": _cause(before, score, told, now),
+    }
+
+
+def _holds(row: Mapping[str, Any], now: int) -> bool:
+    """Whether what someone has decided holds still."""
+    return row["override"] is not None and (row["override_until"] is None or row["override_until"] > now)
+
+
+def _cause(before: Mapping[str, Any] | None, score: Score, told: str, now: int) -> str:
+    if before is not None and before["override"] is not None and not _holds(before, now):
+        return "override ended"
+    if before is None or before["model_version"] is None:
+        return "first score"
+    if before["model_version"] != score.model_version:
+        return "model change"
+    return "threshold change" if before["thresholds"] != told else "score"
+
+
+def _append(connection: Connection, kept: Sequence[Score], rows: Sequence[Mapping[str, Any]]) -> None:
+    """What a lead scored at a moment by a model is said once: a rescoring that is repeated changes no history."""
+    told = [{"stage": row["model_stage"], "scored_at": row["scored_at"]} for row in rows]
+    once = insert(connection, scores).on_conflict_do_nothing()
+    connection.execute(once, [asdict(score) | more for score, more in zip(kept, told, strict=True)])
+
+
+def stand(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], now: int
+) -> None:
+    """Writes standings, and notes where a stage has changed."""
+    statement = insert(connection, standings)
+    set_ = {each: statement.excluded[each] for each in STANDS}
+    there = statement.on_conflict_do_update(index_elements=[standings.c.target, standings.c.lead_id], set_=set_)
+    connection.execute(there, [{key: row[key] for key in ("target", "lead_id", *STANDS)} for row in rows])
+    changes = []
+    for row in rows:
+        was = before[row["lead_id"]]["stage"] if row["lead_id"] in before else None
+        if was != row["stage"]:
+            kept = {key: row[key] for key in ("lead_id", "target", "cause", "probability", "model_version")}
+            changes.append({**kept, "at": now, "before": was, "after": row["stage"]})
+    if changes:
+        connection.execute(stage_changes.insert(), changes)
+    moved = {row["lead_id"] for row in rows if _moved(row, before.get(row["lead_id"]))}
+    touch(connection, moved, now)
+
+
+def _moved(row: Mapping[str, Any], was: Mapping[str, Any] | None) -> bool:
+    return was is None or (was["stage"], was["probability"]) != (row["stage"], row["probability"])
+
+
+def nowhere(target: str, lead_id: str) -> dict[str, Any]:
+    """The row of a lead that was never scored."""
+    return {"target": target, "lead_id": lead_id, **dict.fromkeys(STANDS), **_both(UNQUALIFIED)}
+
+
+def _both(stage: str) -> dict[str, str]:
+    """A stage that is not for anyone to decide."""
+    return {"stage": stage, "model_stage": stage}
+
+
+def _told(thresholds: Sequence[StageThreshold]) -> str:
+    return " ".join(f"{each.stage}={each.probability!r}" for each in sorted(thresholds, key=lambda each: each.stage))
+
+
+def _without_id(row: Any) -> dict[str, Any]:
+    values = dict(row._mapping)
+    del values["id"]
+    return values

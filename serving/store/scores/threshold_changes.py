@@ -1,0 +1,116 @@
+"""Thresholds that people publish: laid over those of one model from the next scoring on, in the audit trail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, select, update
+
+from data.contract import UsageError
+from serving.store.database.connection import Database
+from serving.store.database.schema import threshold_changes
+from serving.store.privacy.audit_trail import Audit
+
+REASONS = ("capacity", "quality", "goal", "trial", "correction")
+"""Why: sales can take more or fewer; too few of those handed over bought, or more could be tried; another goal; to try
+it out; to undo a mistake. A closed list, because what stands in the audit trail can never be erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A threshold that someone has published for a stage of one model.
+
+    threshold: a `training.thresholds` Threshold as plain values; None gives the stage back to the model.
+    at: µs UTC. who: the account. taken_up_at: when a scoring began to follow it, µs UTC; None while it waits.
+    """
+
+    id: int
+    target: str
+    stage: str
+    model_version: str
+    model_digest: str
+    at: int
+    who: str
+    reason: str
+    threshold: Mapping[str, Any] | None
+    taken_up_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A change that is to be published, see `Change`."""
+
+    target: str
+    stage: str
+    model_version: str
+    model_digest: str
+    who: str
+    reason: str
+    threshold: Mapping[str, Any] | None
+
+
+class ThresholdChanges:
+    """Publishes changes and says which are in force: for each stage the newest that a scoring has taken up.
+
+    A change belongs to the model that it was made for. Another model brings its own thresholds; should the former one
+    come back, what was published for it holds again, as with everything else that belongs to a model.
+    """
+
+    def __init__(self, database: Database, audit: Audit) -> None:
+        self._database = database
+        self._audit = audit
+
+    def publish(self, wish: Wish, now: int) -> None:
+        """Publishes a change; the next scoring takes it up. Raises UsageError for a reason that is none of REASONS."""
+        if wish.reason not in REASONS:
+            raise UsageError(f"reason {wish.reason!r} is unknown; choose one of {', '.join(REASONS)}")
+        row = {name: getattr(wish, name) for name in Wish.__slots__} | {"threshold": json.dumps(wish.threshold)}
+        with self._database.write() as connection:
+            connection.execute(threshold_changes.insert().values(row | {"at": now}))
+            self._audit.note(connection, f"account {wish.who}", _action(wish), now)
+
+    def take_up(self, target: str, model_digest: str, now: int) -> list[Change]:
+        """What a scoring by this model has to follow, one change a stage; what waited is in force from now on."""
+        mine = _of(target, model_digest)
+        with self._database.read() as connection:
+            waits = connection.execute(mine.where(threshold_changes.c.taken_up_at.is_(None))).first() is not None
+        if waits:
+            with self._database.write() as connection:
+                key = (threshold_changes.c.target == target, threshold_changes.c.model_digest == model_digest)
+                waiting = update(threshold_changes).where(*key, threshold_changes.c.taken_up_at.is_(None))
+                connection.execute(waiting.values(taken_up_at=now))
+        return self.in_force(target, model_digest)
+
+    def in_force(self, target: str, model_digest: str) -> list[Change]:
+        """What is followed by this model now, one change a stage."""
+        query = _of(target, model_digest).where(threshold_changes.c.taken_up_at.is_not(None))
+        with self._database.read() as connection:
+            newest = {each.stage: each for each in _read(connection, query)}
+        return [each for each in newest.values() if each.threshold is not None]
+
+    def history(self, target: str, limit: int = 50) -> list[Change]:
+        """Changes for whatever model, the newest first."""
+        query = select(threshold_changes).where(threshold_changes.c.target == target)
+        with self._database.read() as connection:
+            return _read(connection, query.order_by(threshold_changes.c.id.desc()).limit(limit))
+
+
+def _of(target: str, model_digest: str) -> Select[Any]:
+    query = select(threshold_changes).where(
+        threshold_changes.c.target == target, threshold_changes.c.model_digest == model_digest
+    )
+    return query.order_by(threshold_changes.c.id)
+
+
+def _read(connection: Connection, query: Select[Any]) -> list[Change]:
+    rows = (dict(row._mapping) for row in connection.execute(query))
+    return [Change(**row | {"threshold": json.loads(row["threshold"])}) for row in rows]
+
+
+def _action(wish: Wish) -> str:
+    if wish.threshold is None:
+        return f"threshold {wish.stage} as the model has it: {wish.reason}"
+    return f"threshold {wish.stage} {wish.threshold['rule']} {wish.threshold['target']:g}: {wish.reason}"

@@ -1,0 +1,148 @@
+"""The serving database: what services send about leads, what was answered, who may ask. SQLite or PostgreSQL.
+
+    store = open_store("sqlite:///var/store.db")         made and migrated where need be; safe to share among threads
+    store.events.add([EventIn(...)], now)                a result for every event, on disk when it returns
+    store.rejected.list / get / replay                   events that were refused
+    store.leads.put / get / object                       profiles, objections
+    store.listing.page(Filters(...), cursor, limit)      lists with filters
+    store.histories.of([lead_id], as_of, columns, bots)  what the feature kernel reads
+    store.timeline.page / counts                         a lead's events, the newest first
+    store.scores.record / settle / history / changes / standing
+    store.decisions.make / lift / of                     stages that people set
+    store.worklist.note / page / walk / choices          what a list shows people of where leads stand
+    store.explanations.note / of                         why they stand there
+    store.rescorings                                     how far `leadscore score --store` has come
+    store.keys.create / list / revoke / verify           API keys
+    store.accounts.add / list / sign_in / visitor        people who use the page
+    store.answers.recall / remember / release            idempotent requests
+    store.thresholds.publish / take_up / in_force       thresholds that people publish
+    store.funnels.note / make / read                     the funnel in numbers, made at each scoring
+    store.kept.count / read                              what scores have promised and what came
+    store.audit.add / entries / of                       who did what when
+    store.erasure.forget / verify                        no byte left, and a receipt
+
+Times are int µs UTC; `now` is the caller's clock. All calls block: a server runs them in threads. Bad input raises
+Refused, Conflict, Erased (or UsageError, DataError), a store that cannot be used StoreFull or StoreAway; all of them
+are DataErrors with a line to show. Nothing of a call that raised has happened, and the next call works as soon as the
+cause is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import select
+
+from serving.store.access.accounts import Accounts
+from serving.store.access.keys import Keys
+from serving.store.access.replies import Answers
+from serving.store.database.connection import Database, connect
+from serving.store.database.hmac_signer import Seal, seal_of
+from serving.store.database.migrate import migrate
+from serving.store.database.schema import secrets
+from serving.store.database.summaries import Summaries
+from serving.store.events.events import Events
+from serving.store.events.histories import HistoryReader
+from serving.store.events.rejected import Rejected
+from serving.store.events.timeline import Timeline
+from serving.store.leads.decisions import Decisions
+from serving.store.leads.leads import Leads
+from serving.store.leads.listing import Listing
+from serving.store.leads.worklist import Worklist
+from serving.store.privacy.audit_trail import Audit
+from serving.store.privacy.blocked import Blocked
+from serving.store.privacy.erasure import Erasure
+from serving.store.scores.explanations import Explanations
+from serving.store.scores.funnel import Funnels
+from serving.store.scores.promised_vs_realised import KeptPromises
+from serving.store.scores.rescorings import Rescorings
+from serving.store.scores.scores import Scores
+from serving.store.scores.threshold_changes import ThresholdChanges
+
+DEFAULT = "sqlite:///var/store.db"
+
+
+@dataclass(frozen=True)
+class Store:
+    """All parts of one store."""
+
+    database: Database
+    events: Events
+    rejected: Rejected
+    leads: Leads
+    listing: Listing
+    histories: HistoryReader
+    timeline: Timeline
+    scores: Scores
+    decisions: Decisions
+    worklist: Worklist
+    explanations: Explanations
+    rescorings: Rescorings
+    keys: Keys
+    accounts: Accounts
+    answers: Answers
+    audit: Audit
+    erasure: Erasure
+    thresholds: ThresholdChanges
+    funnels: Funnels
+    kept: KeptPromises
+
+    def ping(self) -> None:
+        """Returns when the database answers. Raises StoreAway."""
+        with self.database.read() as connection:
+            connection.execute(select(secrets.c.name)).all()
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(url: str = DEFAULT) -> Store:
+    """Opens a store, made and migrated where need be.
+
+    Raises UsageError for a URL of another kind, DataError for a database that a newer leadscore has made, StoreAway.
+    """
+    database = connect(url)
+    try:
+        migrate(database)
+        return _parts(database, seal_of(database))
+    except BaseException:
+        database.close()
+        raise
+
+
+def _parts(database: Database, seal: Seal) -> Store:
+    blocked = Blocked(seal)
+    audit, events = Audit(database, blocked), Events(database, blocked)
+    return Store(
+        database,
+        events,
+        Rejected(database, events.add),
+        Leads(database, blocked),
+        Listing(database),
+        HistoryReader(database),
+        Timeline(database),
+        Scores(database),
+        Decisions(database, audit),
+        Worklist(database),
+        Explanations(database),
+        Rescorings(database),
+        Keys(database, seal),
+        Accounts(database, seal),
+        Answers(database),
+        audit,
+        Erasure(database, blocked, audit, seal),
+        ThresholdChanges(database, audit),
+        Funnels(database, Summaries(database)),
+        KeptPromises(database, Summaries(database)),
+    )

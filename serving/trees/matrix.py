@@ -1,0 +1,104 @@
+"""Kernel output to model input without a table in between, for few rows at a time: what the encoder does to columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from data.histories import Histories
+from features.definitions import Definition, FirstTouch, LastTouch, Profile, ProfileNumber
+from features.kernel import LARGEST, Computed
+from training.samples.log_odds import Array
+
+Codes = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A column of the matrix that names the first or last event of a group."""
+
+    place: int
+    touch: int
+    is_first: bool
+    of_type: bool
+    codes: Codes
+
+
+class MatrixPlan:
+    """Where each feature of a model comes from. Raises KeyError when the catalogue does not make one of them."""
+
+    def __init__(self, catalogue: Sequence[Definition], features: Sequence[Mapping[str, Any]]) -> None:
+        place = {each["name"]: i for i, each in enumerate(features)}
+        codes = [{name: float(i) for i, name in enumerate(each.get("categories", ()))} for each in features]
+        kinds = (FirstTouch, LastTouch, Profile, ProfileNumber)
+        numbers = [each.name for each in catalogue if not isinstance(each, kinds)]
+        touches = [each for each in catalogue if isinstance(each, FirstTouch | LastTouch)]
+        profiles = [each for each in catalogue if isinstance(each, Profile | ProfileNumber)]
+        made = {each.name for each in catalogue}
+        if missing := [name for name in place if name not in made]:
+            raise KeyError(f"feature {missing[0]!r} is not in the catalogue")
+        self.width = len(features)
+        self.number_from = np.array([i for i, name in enumerate(numbers) if name in place], dtype=np.int64)
+        self.number_to = np.array([place[name] for name in numbers if name in place], dtype=np.int64)
+        self.touches = [
+            Touch(place[each.name], i, isinstance(each, FirstTouch), each.of == "event_type", codes[place[each.name]])
+            for i, each in enumerate(touches)
+            if each.name in place
+        ]
+        self.categories = [
+            (place[each.name], each.column, codes[place[each.name]])
+            for each in profiles
+            if each.name in place and isinstance(each, Profile)
+        ]
+        self.profile_numbers = [
+            (place[each.name], each.column)
+            for each in profiles
+            if each.name in place and isinstance(each, ProfileNumber)
+        ]
+
+    def matrix(
+        self, computed: Computed, histories: Histories, versions: Sequence[Mapping[str, float | str | None]]
+    ) -> Array:
+        """float64[m, features]; NaN is missing. `versions` are the profile versions that `computed.version` counts."""
+        matrix: Array = _spread(computed.columns, self.number_from, self.number_to, self.width)
+        touched = zip(computed.first.tolist(), computed.last.tolist(), strict=True)
+        for row, version, (first, last) in zip(matrix, computed.version.tolist(), touched, strict=True):
+            self._touched(row, first, last, histories)
+            if version >= 0:
+                self._profile(row, versions[version])
+        return matrix
+
+    def _touched(self, out: Array, first: list[int], last: list[int], histories: Histories) -> None:
+        for each in self.touches:
+            event = first[each.touch] if each.is_first else last[each.touch]
+            if event < 0:
+                continue
+            code = int((histories.event_type if each.of_type else histories.channel)[event])
+            if code >= 0:
+                name = (histories.types if each.of_type else histories.channels)[code]
+                out[each.place] = each.codes.get(name, np.nan)
+
+    def _profile(self, out: Array, version: Mapping[str, float | str | None]) -> None:
+        for place, column, codes in self.categories:
+            value = version.get(column)
+            if value is not None:
+                out[place] = codes.get(value, np.nan)
+        for place, column in self.profile_numbers:
+            number = version.get(column)
+            if number is not None:
+                wide = float(number)
+                out[place] = np.float32(wide) if abs(wide) <= LARGEST else np.nan
+
+
+@njit(cache=True, nogil=True)
+def _spread(numbers, number_from, number_to, width):  # type: ignore[no-untyped-def]
+    """float64[m, width]: rows of `numbers`, float32[columns, m], in their places; elsewhere NaN."""
+    matrix = np.full((numbers.shape[1], width), np.nan)
+    for i in range(len(number_to)):
+        for row in range(len(matrix)):
+            matrix[row, number_to[i]] = numbers[number_from[i], row]
+    return matrix

@@ -1,0 +1,165 @@
+"""Erasure: not a byte of the lead is left in the store's files, it cannot come back, and the receipt says so."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+import serving.store.database.connection
+import serving.store.privacy.erasure
+from serving.store.access.replies import Answer, Claim
+from serving.store.database.schema import events
+from serving.store.events.event_validation import EventIn
+from serving.store.scores.scores import Score
+from serving.store.store import Store, open_store
+from training.thresholds.stages import StageThreshold
+
+NOW = 1_700_000_000_000_000
+LEAD, OTHER = "lead-Zaphod-42", "lead-Trillian-7"
+TRACES = (LEAD, "Betelgeuse", "acct-HeartOfGold", "evt-of-the-erased")
+"""The id, and values that nobody else has."""
+
+
+def live(store: Store, lead: str, account: str, country: str, event_id: str) -> None:
+    """A lead leaves traces everywhere in the store: often, and in between all others."""
+    for step in range(20):
+        store.events.add(
+            [EventIn(lead, "page_view", NOW - step, country, event_id=f"{event_id}-{step}-{n}") for n in range(9)], NOW
+        )
+        store.events.add([EventIn(f"L{n}", "visit", NOW - step - n, event_id=f"{step}-{n}") for n in range(40)], NOW)
+    store.events.add([EventIn(lead, "page_view", NOW, value=float("nan"), event_id=event_id)], NOW)
+    for step in range(5):
+        store.leads.put(lead, NOW - step, account, {"country": country, "n_x": step}, NOW)
+        score = Score(lead, "conversion", NOW + step, 0.1 * step, 0.0, 1.0, "1", "digest")
+        store.scores.record([score], [StageThreshold("MQL", 0.15)], NOW)
+    claim = store.answers.recall(f"key of {lead}", f"body of {lead}".encode(), NOW)
+    assert isinstance(claim, Claim)
+    store.answers.remember(claim, Answer(200, f'{{"lead_id": "{lead}"}}'))
+    store.audit.add("key", "score", NOW, lead)
+
+
+def traces(folder: Path) -> dict[str, list[str]]:
+    """In which files, write-ahead log included, which traces are left."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files
+    found = {path.name: [each for each in TRACES if each.encode() in path.read_bytes()] for path in files}
+    return {name: left for name, left in found.items() if left}
+
+
+@pytest.fixture
+def lived(tmp_path: Path) -> Store:
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    live(store, OTHER, "acct-Earth", "Islington", "evt-of-the-other")
+    live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
+    return store
+
+
+def test_no_byte_is_left(lived: Store, tmp_path: Path) -> None:
+    assert traces(tmp_path)
+    receipt = lived.erasure.forget(LEAD, "test", NOW)
+    assert traces(tmp_path) == {}
+    assert receipt.removed["events"] == 180
+    assert receipt.removed["rejected"] == receipt.removed["answers"] == 1
+    assert all(receipt.removed[name] == 5 for name in ("profiles", "scores"))
+    lived.close()
+    assert traces(tmp_path) == {}
+
+
+def test_nobody_else_is_touched(store: Store) -> None:
+    live(store, OTHER, "acct-Earth", "Islington", "evt-of-the-other")
+    before = (store.leads.get(OTHER), store.scores.history(OTHER), store.scores.changes(OTHER))
+    live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
+    store.erasure.forget(LEAD, "test", NOW)
+    assert (store.leads.get(OTHER), store.scores.history(OTHER), store.scores.changes(OTHER)) == before
+    assert store.leads.get(LEAD) is None
+    assert not any((store.scores.history(LEAD), store.scores.changes(LEAD), store.scores.standing(LEAD)))
+    assert [each.event.lead_id for each in store.rejected.list()] == [OTHER]
+
+
+def test_a_long_life_among_many_leaves_no_byte_either(tmp_path: Path) -> None:
+    """Pages that were split and merged over and over, in random order, for a handful of leads erased in turn."""
+    store, random_ = open_store(f"sqlite:///{tmp_path / 'store.db'}"), random.Random(5)
+    erased = [f"erased-{n}-{random_.getrandbits(64):x}" for n in range(5)]
+    for _ in range(60):
+        leads = [random_.choice([*erased, *(f"L{n}" for n in range(50))]) for _ in range(40)]
+        at = NOW - random_.getrandbits(40)
+        ids = [f"{random_.getrandbits(64)}-{lead}" for lead in leads]
+        batch = [EventIn(lead, "visit", at, lead[-9:], event_id=each) for lead, each in zip(leads, ids, strict=True)]
+        store.events.add(batch, NOW)
+        store.leads.put(leads[0], NOW - random_.getrandbits(40), None, {"x": leads[0]}, NOW)
+    for lead in erased:
+        store.erasure.forget(lead, "test", NOW)
+        files = [path.read_bytes() for path in tmp_path.iterdir()]
+        assert len(files) >= 2
+        assert not any(lead.encode() in content for content in files)
+
+
+@pytest.mark.parametrize("fault", ["no secure_delete", "no checkpoint"])
+def test_what_deleting_alone_leaves_behind_is_found(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted faults: without either measure the traces are found."""
+    if fault == "no secure_delete":
+        pragmas = [
+            each.replace("secure_delete = ON", "secure_delete = OFF")
+            for each in serving.store.database.connection.PRAGMAS
+        ]
+        monkeypatch.setattr(serving.store.database.connection, "PRAGMAS", tuple(pragmas))
+    else:
+        monkeypatch.setattr(serving.store.privacy.erasure, "_empty_log", lambda database: None)
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
+    store.erasure.forget(LEAD, "test", NOW)
+    assert traces(tmp_path)
+
+
+def test_late_events_are_refused_and_not_kept(store: Store) -> None:
+    live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
+    store.erasure.forget(LEAD, "test", NOW)
+    late = [EventIn(LEAD, "page_view", NOW - n, event_id=f"late-{n}") for n in range(50)]
+    broken = [EventIn(f" {LEAD} ", "page_view", NOW, value=float("nan"), event_id=f"bad-{n}") for n in range(50)]
+    results = store.events.add([*late, *broken], NOW)
+    assert [each.status for each in results] == ["rejected"] * 100
+    assert {each.reason for each in results} == {"the lead was erased; nothing more is taken in about it"}
+    assert store.leads.get(LEAD) is None
+    assert store.rejected.list() == []
+
+
+def test_the_receipt_verifies_and_names_nobody(store: Store, tmp_path: Path) -> None:
+    live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
+    receipt = store.erasure.forget(LEAD, "test", NOW, lambda lead: {"event log": len(lead)})
+    assert receipt.removed["event log"] == len(LEAD)
+    assert not any(each in str(receipt) for each in TRACES)
+    assert store.erasure.verify(receipt)
+    assert store.erasure.verify(receipt, LEAD)
+    assert not store.erasure.verify(receipt, OTHER)
+    assert not store.erasure.verify(replace(receipt, erased_at=NOW + 1))
+    assert not store.erasure.verify(replace(receipt, removed={**receipt.removed, "events": 0}))
+    with open_store(f"sqlite:///{tmp_path / 'elsewhere.db'}") as elsewhere:
+        assert not elsewhere.erasure.verify(receipt)
+    assert [each.action for each in store.audit.of(LEAD)] == ["forget", "score"]
+
+
+def test_an_unknown_lead_is_blocked_all_the_same_and_may_be_forgotten_again(store: Store) -> None:
+    for _ in range(2):
+        receipt = store.erasure.forget(LEAD, "test", NOW)
+        assert set(receipt.removed.values()) == {0}
+        assert store.erasure.verify(receipt)
+    assert store.events.add([EventIn(LEAD, "page_view", NOW)], NOW)[0].status == "rejected"
+
+
+def test_a_reader_in_the_way_is_told_and_forgetting_again_works(
+    lived: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving.store.privacy.erasure, "BUSY_S", 0)
+    with lived.database.read() as reader:
+        assert reader.execute(select(events)).first() is not None
+        with pytest.raises(serving.store.database.connection.StoreAway, match="forget the lead again"):
+            lived.erasure.forget(LEAD, "test", NOW)
+    assert lived.leads.get(LEAD) is None
+    lived.erasure.forget(LEAD, "test", NOW)
+    assert traces(tmp_path) == {}

@@ -1,0 +1,65 @@
+"""What scores have promised and what came, against a slow count in plain Python; a month is counted once."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+from data.contract import US_PER_DAY
+from serving.store.events.event_validation import EventIn
+from serving.store.scores.promised_vs_realised import KeptMonth, Window
+from serving.store.scores.scores import Score
+from serving.store.store import Store
+
+EDGES = (0.0, 0.01, 0.05, 0.2, 1.0)
+WINDOW = Window(("deal_won",), 1, 20, 2)
+BEGIN = int(datetime(2024, 1, 10, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def slowly(given: list[Score], won: dict[str, int], until: int) -> list[KeptMonth]:
+    found: dict[tuple[str, int], KeptMonth] = {}
+    seen = set()
+    for each in given:
+        at = datetime.fromtimestamp(each.as_of / 1e6, UTC)
+        month, following = at.replace(day=1, hour=0), (at.year + at.month // 12, at.month % 12 + 1)
+        end = datetime(*following, 1, tzinfo=UTC)
+        if int(end.timestamp()) * 1_000_000 + WINDOW.days * US_PER_DAY > until or (month, each.lead_id) in seen:
+            continue
+        seen.add((month, each.lead_id))
+        opens = each.as_of + US_PER_DAY
+        came = opens <= won.get(each.lead_id, -1) < opens + 20 * US_PER_DAY
+        band = sum(each.probability >= edge for edge in EDGES[1:-1])
+        key = (f"{month:%Y-%m}-01", band)
+        old = found.get(key, KeptMonth(key[0], band, 0, 0.0, 0))
+        found[key] = KeptMonth(key[0], band, old.leads + 1, old.promised + each.probability, old.came + came)
+    return [found[key] for key in sorted(found)]
+
+
+def test_months_are_counted_as_by_hand_and_once(store: Store) -> None:
+    rng = random.Random(5)
+    names = [f"L{n}" for n in range(40)]
+    won = {each: BEGIN + rng.randrange(120) * US_PER_DAY for each in names if rng.random() < 0.6}
+    given: list[Score] = []
+    for each in names:
+        store.leads.put(each, BEGIN, None, {}, BEGIN)
+    sent = [EventIn(each, "deal_won", at, None, None, at, "crm", each) for each, at in won.items()]
+    store.events.add(sent, BEGIN + 200 * US_PER_DAY)
+    for day in range(0, 110, 9):
+        at = BEGIN + day * US_PER_DAY
+        batch = [Score(each, "conversion", at, rng.choice((0.004, 0.03, 0.1, 0.6)), 0, 1, "1", "d") for each in names]
+        store.scores.record(batch, [], at)
+        given += batch
+    for days in (60, 95, 130):
+        now = BEGIN + days * US_PER_DAY
+        store.kept.count("conversion", WINDOW, EDGES, now)
+        told = store.kept.read("conversion")
+        expected = slowly(given, won, now)
+        assert [(each.month, each.band, each.leads, each.came) for each in told] == [
+            (each.month, each.band, each.leads, each.came) for each in expected
+        ]
+        assert all(abs(a.promised - b.promised) < 1e-9 for a, b in zip(told, expected, strict=True))
+    assert len({each.month for each in told}) == 3
+    assert sum(each.came for each in told) > 5
+    store.kept.count("conversion", WINDOW, EDGES, now)
+    assert store.kept.read("conversion") == told
+    assert store.kept.read("other") == []

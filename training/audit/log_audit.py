@@ -1,0 +1,151 @@
+"""The leakage audit of an event log and the training set made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from data.contract import DataError
+from data.log.eventlog import EventLog
+from features.definitions import Definition, Profile, ProfileNumber
+from features.duplicate_leads import Acts, fingerprints
+from features.training_set import TrainingSet
+from features.truncation_check import changed_by_the_future
+from training.audit.column_checks import filled_late, known_by_columns, later_states, probed
+from training.audit.findings import Finding
+from training.audit.table_audit import MOST_ROWS, ordering_ids
+from training.samples.folds import newest_slice
+from training.samples.log_odds import Array
+from training.samples.sample import Sample, read_sample
+from training.thresholds.threshold import one_per_lead
+
+QUICK_BUCKETS = 2
+"""Buckets in which the future is cut off when there is little time; leads are hashed into them, so any will do."""
+FEWEST_EVENTS, ONE_ACT = 20, 0.5
+"""An event type of which half the events, and that many, happen within seconds of the outcome is part of it."""
+REPEATED = 0.01
+CONFLICT = "another profile version of this lead starts at the same time"
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class _Seen:
+    """What one walk over the log gathers."""
+
+    acts: Acts = field(default_factory=Acts)
+    leads: list[NDArray[np.str_]] = field(default_factory=list)
+    prints: list[NDArray[np.uint64]] = field(default_factory=list)
+    versions: int = 0
+
+
+def audit(
+    log: EventLog, training_set: TrainingSet, quick: bool = False, progress: Progress = lambda done, of: None
+) -> list[Finding]:
+    """All findings; `quick` cuts the future off in few buckets only. Raises DataError when the two do not fit."""
+    sample, seen = read_sample(training_set), _Seen()
+    found = list(_cut(log, training_set, range(min(QUICK_BUCKETS, log.n_buckets) if quick else log.n_buckets)))
+    for bucket in range(log.n_buckets):
+        histories = log.bucket(bucket)
+        seen.acts.add(histories, training_set.recipe["target"]["events"])
+        seen.leads.append(histories.lead_ids.to_numpy(zero_copy_only=False).astype(np.str_))
+        seen.prints.append(fingerprints(histories))
+        seen.versions += len(histories.profiles.valid_from)
+        progress(bucket + 1, log.n_buckets)
+    mature = sample.of(sample.mature)
+    found += [*_follows(seen.acts, training_set), *_overwritten(log)]
+    if 0 < mature.y.sum() < len(mature):
+        found += [*_doubles(seen, mature), *_columns(mature, training_set.catalogue, seen.versions > log.n_leads)]
+    elif not quick:  # training, which comes next, says more exactly what is missing
+        raise DataError(f"{len(mature):,} mature moments with one outcome only: check target and horizon")
+    return found
+
+
+def _columns(mature: Sample, catalogue: list[Definition], has_versions: bool) -> Iterator[Finding]:
+    """What features give away at one moment per lead, and what profiles and ids give away of a lead's whole story."""
+    rows = _thinned(np.sort(one_per_lead(mature.lead, mature.as_of)))
+    chosen = mature.of(np.isin(np.arange(len(mature)), rows))
+    found = dict[str, Finding]()
+    if 0 < chosen.y.sum() < len(chosen):
+        known = known_by_columns(chosen.features, chosen.y)
+        found = {each.name: each for each in probed(chosen.features, chosen.y, known)}
+    leads, ever, since = _stories(mature)
+    plain = {each.name: each.column for each in catalogue if isinstance(each, Profile | ProfileNumber)}
+    profile = leads.features.select([name for name in leads.features.column_names if name in plain])
+    known = known_by_columns(profile, ever)
+    found |= {each.name: each for each in probed(profile, ever, known) if each.name not in found}
+    yield from found.values()
+    yield from filled_late(profile, ever)
+    yield from [] if has_versions else later_states(known, "warn", plain)
+    evidence = ordering_ids(leads.lead.tolist(), ever, since)
+    if evidence is not None:
+        yield Finding("ids", "lead_id", "fail", evidence)
+
+
+def _stories(mature: Sample) -> tuple[Sample, Array, NDArray[np.int64]]:
+    """The last moment of each lead, whether it ever converted (0/1), and its first moment (µs UTC)."""
+    _, first, code = np.unique(mature.lead, return_index=True, return_inverse=True)  # rows are in order of time
+    last = np.zeros(len(first), np.int64)
+    np.maximum.at(last, code, np.arange(len(code)))
+    ever = np.zeros(len(first))
+    np.maximum.at(ever, code, mature.y)
+    rows = _thinned(np.sort(last))
+    ends = mature.of(np.isin(np.arange(len(mature)), rows))
+    return ends, ever[code[rows]], mature.as_of[first[code[rows]]]
+
+
+def _thinned(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows[:: -(-len(rows) // MOST_ROWS) or 1]
+
+
+def _cut(log: EventLog, training_set: TrainingSet, buckets: range) -> Iterator[Finding]:
+    changed, looked_at = dict[str, int](), 0
+    for bucket in buckets:
+        counts, moments = changed_by_the_future(log, training_set, bucket)
+        changed = {name: changed.get(name, 0) + counts.get(name, 0) for name in {**changed, **counts}}
+        looked_at += moments
+    for name, count in sorted(changed.items()):
+        evidence = f"{name!r} is another at {count:,} of {looked_at:,} moments when what came after them is cut off"
+        yield Finding("cut", name, "fail", evidence)
+
+
+def _follows(acts: Acts, training_set: TrainingSet) -> Iterator[Finding]:
+    outcomes = {*training_set.recipe["target"]["events"], *training_set.recipe["target"]["closed_by"]}
+    for name in sorted(set(acts.events) - outcomes):
+        events, near = acts.events[name], acts.near[name]
+        if near >= max(FEWEST_EVENTS, ONE_ACT * events):
+            evidence = f"{near:,} of {events:,} events {name!r} happened within 10 seconds of the outcome: one act"
+            yield Finding("follows", name, "fail", evidence)
+
+
+def _doubles(seen: _Seen, mature: Sample) -> Iterator[Finding]:
+    """Leads with the same life as another one, and on which side of a cut in time they stand."""
+    leads, prints = np.concatenate(seen.leads), np.concatenate(seen.prints)
+    _, code, count = np.unique(prints, return_inverse=True, return_counts=True)
+    double = (count[code] > 1) & (prints > 0)
+    newer = np.isin(leads, mature.lead[mature.as_of >= newest_slice(mature.as_of, mature.weight, 0.2)])
+    across = np.intersect1d(code[double & newer], code[double & ~newer])
+    if double.sum() >= REPEATED * len(leads):
+        evidence = (
+            f"{int(double.sum()):,} of {len(leads):,} leads have the same events at the same times as another; "
+            f"{len(across):,} such lives stand on both sides of a split by time"
+        )
+        yield Finding("duplicates", "rows", "warn", evidence)
+
+
+def _overwritten(log: EventLog) -> Iterator[Finding]:
+    """Profiles that arrived again with the same time and another content: their source keeps no history."""
+    if not log.rejected_path.exists():
+        return
+    reasons = pq.read_table(log.rejected_path, columns=["reason"]).column("reason")
+    conflicts = int(pc.sum(pc.equal(reasons, CONFLICT)).as_py() or 0)
+    if conflicts >= REPEATED * log.n_leads:
+        evidence = (
+            f"{conflicts:,} profile versions came again with another content but the same time: their source "
+            "overwrites values in place, so that first exports may hold what was not known then"
+        )
+        yield Finding("overwritten", "profiles", "warn", evidence)

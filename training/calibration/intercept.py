@@ -1,0 +1,142 @@
+"""The rolling intercept: how far a model's log-odds have drifted, learnt step by step from labels as they mature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from data.contract import US_PER_DAY
+from training.samples.log_odds import Array, logit
+
+PERIOD = 7 * US_PER_DAY
+"""Steps fall on the same instants whenever they are counted: multiples of a week, Thursdays 00:00 UTC."""
+SHARE = 0.5
+"""How much of what a period's labels ask for is done: the rest may be chance, or over before it is used."""
+FEWEST_CONVERTED = 16
+"""Converted leads of a step. A logit's standard error is about 1 / sqrt(16) = 1/4, and half of it is taken over."""
+PRIOR = 1.0
+"""Strength of the pull towards "change nothing", in leads."""
+NEWEST = 0.1
+"""Share of moments whose out-of-fold residuals speak for what comes next."""
+ITERATIONS, STRIDE = 100, 1.0
+
+
+@dataclass(frozen=True)
+class Matured:
+    """Moments whose outcome is known, in any order, and what a model said of them.
+
+    p: float64[n], probabilities. y: float64[n], 0/1. weight: float64[n]. lead: [n]. as_of: int64[n], µs UTC.
+    known_at: int64[n], µs UTC, when the label had matured: nothing may use it before.
+    """
+
+    p: Array
+    y: Array
+    weight: Array
+    lead: NDArray[Any]
+    as_of: NDArray[np.int64]
+    known_at: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def of(self, rows: NDArray[np.bool_]) -> Matured:
+        """The rows where the mask is true."""
+        return Matured(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    @property
+    def converted(self) -> int:
+        """Leads that converted: moments of one lead share its outcome."""
+        return len(np.unique(self.lead[self.y > 0]))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: at `at` (µs UTC) labels of so many leads had matured since the last one.
+
+    expected, observed: share that was to convert, by the model and the steps before, and that did. step: what was added
+    to the log-odds. shift: the sum so far.
+    """
+
+    at: int
+    leads: int
+    converted: int
+    expected: float
+    observed: float
+    step: float
+    shift: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def edges_of(rows: Matured, until: int, period: int = PERIOD) -> NDArray[np.int64]:
+    """Times (µs UTC) at which labels are looked at: multiples of `period` from the first matured label to `until`."""
+    if not len(rows):
+        return np.empty(0, np.int64)
+    first = -(-int(rows.known_at.min()) // period) * period
+    return np.arange(first, until + 1, period, dtype=np.int64)
+
+
+def rolling_steps(rows: Matured, edges: NDArray[np.int64], share: float = SHARE) -> Iterator[Step]:
+    """Steps of the intercept at `edges` (ascending), each from the labels that have matured since the one before.
+
+    A step waits until FEWEST_CONVERTED leads have converted. It is measured under the shift that is in force now, not
+    the one in force when the labels' moments were scored, so that a delay of labels makes it late but never too large.
+    """
+    shift, since = 0.0, np.iinfo(np.int64).min
+    for edge in edges.tolist():
+        fresh = rows.of((rows.known_at > since) & (rows.known_at <= edge))
+        if fresh.converted < FEWEST_CONVERTED:
+            continue
+        z = logit(fresh.p) + shift
+        step = share * offset(z, fresh.y, independent(fresh.weight, fresh.lead))
+        expected, observed = (float(np.average(each, weights=fresh.weight)) for each in (expit(z), fresh.y))
+        shift, since = shift + step, edge
+        yield Step(edge, len(np.unique(fresh.lead)), fresh.converted, expected, observed, step, shift)
+
+
+def newest_step(p: Array, y: Array, weight: Array, lead: NDArray[Any], as_of: NDArray[np.int64]) -> float:
+    """Half of the step in log-odds that the newest tenth of moments (n) asks for, from out-of-fold probabilities p.
+
+    0 where fewer than FEWEST_CONVERTED leads have converted there.
+    """
+    newest = as_of >= np.quantile(as_of, 1 - NEWEST, method="lower")
+    if len(np.unique(lead[newest & (y > 0)])) < FEWEST_CONVERTED:
+        return 0.0
+    return SHARE * offset(logit(p[newest]), y[newest], independent(weight[newest], lead[newest]))
+
+
+def offset(z: Array, y: Array, weight: Array) -> float:
+    """What has to be added to log-odds z (n) so that as many convert as are expected; `PRIOR` leads ask for nothing.
+
+    Newton's method on a concave function, with a limit on the stride.
+
+    >>> round(offset(np.zeros(1000), np.arange(1000) % 4 == 0, np.ones(1000)), 2)
+    -1.09
+    """
+    found = 0.0
+    for _ in range(ITERATIONS):
+        p = expit(z + found)
+        slope, curve = weight @ (y - p) - PRIOR * found, weight @ (p * (1 - p)) + PRIOR
+        stride = float(np.clip(slope / curve, -STRIDE, STRIDE))
+        found += stride
+        if abs(stride) < 1e-12:
+            break
+    return found
+
+
+def independent(weight: Array, lead: NDArray[Any]) -> Array:
+    """Weights (n) that add up to the number of leads that the rows are worth (Kish 1965), not to the number of rows.
+
+    >>> float(independent(np.ones(4), np.array(["a", "a", "b", "b"])).sum())
+    2.0
+    """
+    _, codes = np.unique(lead, return_inverse=True)
+    mass = np.bincount(codes, weight)
+    return np.asarray(weight * (weight.sum() / (mass @ mass)))

@@ -1,0 +1,112 @@
+"""What each answer to drift is worth in a backtest: the recipe with one of the steps more (or less), and with all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from training.calibration.intercept import Matured, edges_of, rolling_steps
+from training.judging.contenders import Contender, Predict
+from training.judging.origins import Outcomes
+from training.recipe.selection import Choose
+from training.recipe.train import Classifier, TrainingPlan, fit_model, stepped
+from training.samples.log_odds import Array, clip, logit
+from training.samples.sample import Sample
+
+Fit = Callable[[Sample, TrainingPlan], Classifier]
+Switch = Literal["yes", "no"]
+
+
+def drift_steps(plan: TrainingPlan, choose: Choose, outcomes: Outcomes) -> list[Contender]:
+    """The champion's recipe with each step on (off where `plan` has it on), and with all of them.
+
+    A rolling intercept follows the labels that mature while the model serves; its trial is left out, so that the table
+    shows what it does rather than whether it would be let in.
+    """
+    fit = _once()
+    twin: Switch = "no" if plan.twin == "yes" else "yes"
+    step: Switch = "no" if plan.newest_step == "yes" else "yes"
+    return [
+        Contender(
+            _named(twin, "twin"),
+            "extremely randomised trees averaged in",
+            _recipe(lambda past: replace(choose(past), twin=twin), fit),
+        ),
+        Contender(
+            _named(step, "newest step"),
+            "half a step of the intercept after the newest tenth",
+            _recipe(lambda past: replace(choose(past), newest_step=step), fit),
+        ),
+        Contender("with rolling intercept", "half a step a week from matured labels", _rolling(choose, fit, outcomes)),
+        Contender(
+            "with all steps",
+            "twin, newest step and rolling intercept",
+            _rolling(lambda past: replace(choose(past), twin="yes", newest_step="yes"), fit, outcomes),
+        ),
+    ]
+
+
+def _named(now: str, step: str) -> str:
+    return f"{'with' if now == 'yes' else 'without'} {step}"
+
+
+def _once() -> Fit:
+    """Fits as `fit_model` does; a model that differs by the step of its intercept alone is fitted once per past."""
+    kept: dict[str, tuple[Sample, Classifier]] = {}
+
+    def fit(past: Sample, plan: TrainingPlan) -> Classifier:
+        bare = replace(plan, newest_step="no")
+        if kept.get(bare.digest, (None,))[0] is not past:
+            kept[bare.digest] = past, fit_model(past, bare)
+        model = copy(kept[bare.digest][1])
+        return stepped(model, past, plan) if plan.newest_step == "yes" else model
+
+    return fit
+
+
+def _recipe(choose: Choose, fit: Fit) -> Callable[[Sample], Predict]:
+    def fitted(past: Sample) -> Predict:
+        model = fit(past, choose(past))
+        return lambda rows: model.predict_proba(rows.features)[:, 1]
+
+    return fitted
+
+
+def _rolling(choose: Choose, fit: Fit, outcomes: Outcomes) -> Callable[[Sample], Predict]:
+    def fitted(past: Sample) -> Predict:
+        model = fit(past, choose(past))
+        at, shift = _shifts(model, past, outcomes)
+
+        def predict(rows: Sample) -> Array:
+            raw = logit(model.predict_proba(rows.features)[:, 1])
+            return clip(expit(raw + shift[np.searchsorted(at, rows.as_of, side="right")]))
+
+        return predict
+
+    return fitted
+
+
+def _shifts(model: Classifier, past: Sample, outcomes: Outcomes) -> tuple[NDArray[np.int64], Array]:
+    """When the intercept moved, int64[steps], and where it stood before and after each, float64[steps + 1].
+
+    From labels that were not mature in the past: whoever stood there learnt them one after the other.
+    """
+    rows, known = outcomes.rows, past.as_of[past.mature].max()
+    fresh = rows.of(rows.as_of > known)
+    matured = Matured(
+        model.predict_proba(fresh.features)[:, 1],
+        fresh.y,
+        fresh.weight,
+        fresh.lead,
+        fresh.as_of,
+        fresh.as_of + outcomes.delay,
+    )
+    until = int(fresh.as_of.max(initial=known))
+    steps = list(rolling_steps(matured, edges_of(matured, until, outcomes.pace)))
+    return np.array([each.at for each in steps], np.int64), np.array([0.0, *(each.shift for each in steps)])

@@ -1,0 +1,180 @@
+"""What a backtest came to: contenders at each origin and on average, segments, bands over time, and an alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.judging.backtest import Backtest, Period
+from training.judging.contenders import BASE_RATE, CHAMPION
+from training.judging.inflation import Inflation, inflation
+from training.measuring.evaluation import BANDS, Bin, Estimate, evaluate, realised
+from training.measuring.metrics import BLOCK, MEASURES, RESAMPLES, Slice, interval, slice_of
+from training.recipe.segments import segments_of
+from training.samples.log_odds import Array
+
+SEGMENT_RESAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Round:
+    """One origin: who was learnt from and judged; `bands` are the champion's promises and what came of them."""
+
+    name: str
+    learnt: int
+    learnt_positives: int
+    judged: int
+    leads: int
+    positives: int
+    predicted: float
+    bands: tuple[Bin, ...]
+    observed: Estimate
+
+
+@dataclass(frozen=True)
+class Place:
+    """How a contender did: log-loss at each origin, `MEASURES` on average over the origins, each counting the same.
+
+    differences, difference: its log-loss minus the champion's on the same moments, above 0 the champion is better.
+    Intervals are by lead, drawn for all origins at once; they tell nothing of how origins differ from each other.
+    """
+
+    name: str
+    tells: str
+    losses: tuple[Estimate, ...]
+    differences: tuple[Estimate, ...]
+    metrics: Mapping[str, Estimate]
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class Part:
+    """The champion on a part of the moments: `whole` holds what was promised and realised; others as in `Place`."""
+
+    whole: Bin
+    positives: int
+    log_loss: Estimate
+    auc: Estimate
+    ahead_of_base_rate: Estimate
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """The result. segments: segment -> value -> the champion there, all periods together."""
+
+    digest: str
+    rounds: tuple[Round, ...]
+    places: tuple[Place, ...]
+    segments: Mapping[str, Mapping[str, Part]]
+    inflation: Inflation
+    skipped: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def rolling(
+    backtest: Backtest, segments: Sequence[str] | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> Rolling:
+    """Measures a backtest. `segments`: columns to split by; by default age of the lead, channel and country."""
+    names = [each.name for each in backtest.contenders]
+    draws, points = bootstrap_periods(backtest.periods, names, resamples, seed), _points(backtest.periods, names)
+    places = tuple(
+        _place(name, each.tells, points[i], points[0], draws[i], draws[0])
+        for i, (name, each) in enumerate(zip(names, backtest.contenders, strict=True))
+    )
+    return Rolling(
+        backtest.digest,
+        tuple(_round(each) for each in backtest.periods),
+        places,
+        _segments(backtest.periods, segments, seed),
+        inflation([(each.rows, each.predictions[CHAMPION]) for each in backtest.periods]),
+        backtest.skipped,
+    )
+
+
+def bootstrap_periods(periods: Sequence[Period], names: Sequence[str], resamples: int, seed: int) -> Array:
+    """`MEASURES` under resampled leads, (contenders, origins, resamples, 7); a lead counts alike at all origins."""
+    leads = np.unique(np.concatenate([each.rows.lead for each in periods]))
+    places = [np.searchsorted(leads, np.unique(each.rows.lead)) for each in periods]
+    slices = [[_slice(period, name) for period in periods] for name in names]
+    rng, step = np.random.default_rng(seed), max(1, BLOCK // len(leads))
+    blocks = []
+    for at in range(0, resamples, step):
+        times = rng.poisson(1.0, (min(step, resamples - at), len(leads))).astype(np.float64)
+        drawn = [np.ascontiguousarray(times[:, each]) for each in places]
+        blocks.append([[one.under(each) for one, each in zip(row, drawn, strict=True)] for row in slices])
+    return np.concatenate([np.asarray(block) for block in blocks], axis=2)
+
+
+def _slice(period: Period, name: str) -> Slice:
+    rows = period.rows
+    return slice_of(rows.y, period.predictions[name], rows.weight, rows.lead)
+
+
+def _points(periods: Sequence[Period], names: Sequence[str]) -> Array:
+    """`MEASURES` as they are, (contenders, origins, 7)."""
+    found = [[_slice(period, name) for period in periods] for name in names]
+    return np.array([[one.under(np.ones((1, len(one.sums))))[0] for one in row] for row in found])
+
+
+def _place(name: str, tells: str, points: Array, base: Array, draws: Array, base_draws: Array) -> Place:
+    """points, base: (origins, 7) of the contender and of the champion; draws, base_draws: (origins, resamples, 7)."""
+    loss = MEASURES.index("log_loss")
+    apart, apart_draws = points[:, loss] - base[:, loss], draws[..., loss] - base_draws[..., loss]
+    return Place(
+        name,
+        tells,
+        tuple(_estimate(point, each) for point, each in zip(points[:, loss], draws[..., loss], strict=True)),
+        tuple(_estimate(point, each) for point, each in zip(apart, apart_draws, strict=True)),
+        {each: _estimate(points[:, j].mean(), draws[..., j].mean(axis=0)) for j, each in enumerate(MEASURES)},
+        _estimate(apart.mean(), apart_draws.mean(axis=0)),
+    )
+
+
+def _round(period: Period) -> Round:
+    rows, p = period.rows, period.predictions[CHAMPION]
+    bands = realised(rows.y, p, rows.weight, rows.lead, np.searchsorted(BANDS[1:-1], p, side="right"), BANDS)
+    (whole,) = realised(rows.y, p, rows.weight, rows.lead, np.zeros(len(p), np.int64), (0.0, 1.0))
+    return Round(
+        period.origin.name,
+        period.learnt,
+        period.learnt_positives,
+        len(rows),
+        len(np.unique(rows.lead)),
+        int(rows.y.sum()),
+        whole.predicted,
+        bands,
+        whole.observed,
+    )
+
+
+def _segments(periods: Sequence[Period], wanted: Sequence[str] | None, seed: int) -> dict[str, dict[str, Part]]:
+    """Every moment counts with what the model of its time said."""
+    named = segments_of([each.rows for each in periods], wanted)
+    return {name: _by_value(values, periods, seed) for name, values in named.items()}
+
+
+def _by_value(values: NDArray[np.str_], periods: Sequence[Period], seed: int) -> dict[str, Part]:
+    y, weight, lead = (
+        np.concatenate([getattr(each.rows, name) for each in periods]) for name in ("y", "weight", "lead")
+    )
+    p, base = (np.concatenate([each.predictions[name] for each in periods]) for name in (CHAMPION, BASE_RATE))
+    found = {}
+    for value in np.unique(values):
+        at = values == value
+        of = evaluate(y[at], weight[at], lead[at], {CHAMPION: p[at], BASE_RATE: base[at]}, SEGMENT_RESAMPLES, seed)
+        (whole,) = realised(y[at], p[at], weight[at], lead[at], np.zeros(at.sum(), np.int64), (0.0, 1.0))
+        metrics, ahead = of.judgements[0].metrics, of.judgements[1].difference
+        found[str(value)] = Part(whole, of.positives, metrics["log_loss"], metrics["auc"], ahead)
+    return found
+
+
+def _estimate(value: float, draws: Array) -> Estimate:
+    low, high = (float(each) if np.isfinite(each) else None for each in interval(draws))
+    return Estimate(float(value) if np.isfinite(value) else None, low, high)

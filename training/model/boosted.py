@@ -1,0 +1,221 @@
+"""What both classifiers share: LightGBM models that each left one fold of leads out, and their mean in log-odds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+
+from training.artifact.standalone import calibrated
+from training.calibration.calibrator import IDENTITY, Calibrator, Choice, choose_calibrator
+from training.model.encoding import Encoder, table_of
+from training.samples.log_odds import Array
+
+TWIN = {"extra_trees": True, "extra_seed": 6}
+"""What sets a twin apart: its splits are drawn at random and only the best of the drawn is taken (Geurts 2006)."""
+
+
+class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """LightGBM on log-loss, one model for each fold of leads, which stopped early on the fold that it did not see.
+
+    With `twin` each fold has a second model of extremely randomised trees; the mean in log-odds is over all of them.
+
+    Attributes after fit: classes_, encoder_, calibrator_, oof_raw_ (float64[n], log-odds out of fold), boosters_ (all
+    folds, then all folds of the twin).
+    """
+
+    classes_: NDArray[Any]
+    encoder_: Encoder
+    calibrator_: Calibrator
+    calibration_choice_: Choice
+    boosters_: list[lightgbm.Booster]
+    oof_raw_: Array
+
+    def __init__(
+        self,
+        n_folds: int = 5,
+        learning_rate: float = 0.03,
+        num_leaves: int = 7,
+        min_leaf: int = 40,
+        l2: float = 5.0,
+        column_share: float = 0.3,
+        row_share: float = 0.8,
+        max_rounds: int = 3000,
+        patience: int = 60,
+        twin: bool = False,
+        random_state: int = 0,
+        n_jobs: int = 2,
+    ) -> None:
+        self.n_folds = n_folds
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_leaf = min_leaf
+        self.l2 = l2
+        self.column_share = column_share
+        self.row_share = row_share
+        self.max_rounds = max_rounds
+        self.patience = patience
+        self.twin = twin
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @property
+    def periods(self) -> dict[str, Any] | None:
+        """What the artifact holds of a model that looks at periods of the horizon, None for one that does not."""
+        return None
+
+    def predict_proba(self, X: ArrayLike | pd.DataFrame | pa.Table) -> NDArray[np.float64]:
+        """float64[n, 2]: calibrated probabilities of the two classes."""
+        check_is_fitted(self)
+        matrix = self.encoder_.matrix(self._table(X)).astype(np.float64)
+        converted = calibrated(self._log_odds(self.boosters_, matrix), self.calibrator_.to_dict())
+        return np.column_stack([1 - converted, converted])
+
+    def predict(self, X: ArrayLike | pd.DataFrame | pa.Table) -> NDArray[Any]:
+        """The more probable class of each row. Decisions should rather rest on thresholds that promise something."""
+        likely = self.predict_proba(X)[:, 1] > 0.5
+        return self.classes_[likely.astype(int)]  # type: ignore[no-any-return]
+
+    def _log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[Any]) -> Array:
+        """float64[n]: mean log-odds of some boosters for an encoded matrix, before calibration."""
+        return np.asarray(np.mean([each.predict(matrix, raw_score=True) for each in boosters], axis=0))
+
+    def _fit_boosters(self, data: lightgbm.Dataset, fold: NDArray[np.int64]) -> None:
+        """One booster, or with its twin two, for each fold (int64[rows]) of the data."""
+        sorts: tuple[dict[str, Any], ...] = ({}, TWIN) if self.twin else ({},)
+        self.boosters_ = [
+            self._booster(
+                data, np.flatnonzero(fold != out), np.flatnonzero(fold == out), {**self._parameters(), **more}
+            )
+            for more in sorts
+            for out in range(fold.max() + 1)
+        ]
+
+    def _out_of_fold(self, matrix: NDArray[np.float32], fold: NDArray[np.int64]) -> Array:
+        """float64[n]: log-odds of each row by the boosters that did not see its fold (int64[n])."""
+        raw, folds = np.empty(len(matrix)), fold.max() + 1
+        for out in range(folds):
+            held = np.flatnonzero(fold == out)
+            raw[held] = self._log_odds(self.boosters_[out::folds], matrix[held])
+        return raw
+
+    def _dataset(
+        self,
+        matrix: NDArray[np.float32],
+        label: NDArray[np.int64],
+        weight: Array,
+        offset: Array | None = None,
+    ) -> lightgbm.Dataset:
+        return lightgbm.Dataset(
+            matrix,
+            label,
+            weight=weight,
+            init_score=offset,
+            categorical_feature=self.encoder_.category_columns,
+            params=self._parameters(),
+            free_raw_data=False,
+        ).construct()
+
+    def _booster(
+        self, data: lightgbm.Dataset, rows: NDArray[np.int64], held: NDArray[np.int64], parameters: dict[str, Any]
+    ) -> lightgbm.Booster:
+        if len(rows) == 0:
+            return _portable(lightgbm.train({**parameters, "min_gain_to_split": 1e30}, data, 1).model_to_string())
+        booster = lightgbm.train(
+            parameters,
+            data.subset(rows.tolist()),
+            num_boost_round=self.max_rounds,
+            valid_sets=[data.subset(held.tolist())],
+            callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
+        )
+        # Trees behind the best round are dropped, so that the text holds exactly what predicts.
+        return _portable(booster.model_to_string(num_iteration=booster.best_iteration))
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "objective": "binary",
+            "metric": "binary_logloss",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_leaf,
+            "lambda_l2": self.l2,
+            "feature_fraction": self.column_share,
+            "bagging_fraction": self.row_share,
+            "bagging_freq": 1,
+            "seed": self.random_state,
+            "deterministic": True,
+            "force_col_wise": True,  # half the time of rows when only a share of the columns is looked at
+            "num_threads": self.n_jobs,
+            "verbosity": -1,
+        }
+
+    def _calibrate(
+        self,
+        raw: Array,
+        label: NDArray[np.int64],
+        weight: Array,
+        time: NDArray[np.int64],
+        lead: NDArray[np.generic],
+    ) -> Calibrator:
+        p = calibrated(raw, IDENTITY.to_dict())
+        self.calibration_choice_ = choose_calibrator(p, label.astype(np.float64), weight, time, lead)
+        return self.calibration_choice_.calibrator
+
+    def _checked(self, X: Any, y: Any) -> tuple[pa.Table, NDArray[Any]]:
+        """Features as a table and y as a vector, for fit; checks what scikit-learn checks."""
+        if isinstance(X, pa.Table):
+            return X, np.asarray(y)
+        if _is_mixed(X):
+            validate_data(self, X, skip_check_array=True)
+            return table_of(X), column_or_1d(y)
+        X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite="allow-nan")
+        return _plain_table(X), y
+
+    def _two_classes(self, target: NDArray[Any], sample_weight: ArrayLike | None) -> tuple[NDArray[np.int64], Array]:
+        """Codes 0 and 1 of the target, whose classes are kept, and the rows' weights. Raises ValueError."""
+        check_classification_targets(target)
+        if (kind := type_of_target(target, input_name="y")) != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+        self.classes_, label = np.unique(target, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y holds 1 class, {self.classes_[0]!r}; two are needed")
+        return label, _check_sample_weight(sample_weight, label, dtype=np.float64, ensure_non_negative=True)
+
+    def _table(self, X: Any) -> pa.Table:
+        if isinstance(X, pa.Table):
+            return X
+        if _is_mixed(X):
+            validate_data(self, X, skip_check_array=True, reset=False)
+            return table_of(X)
+        return _plain_table(validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan", reset=False))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def _portable(text: str) -> lightgbm.Booster:
+    """The booster of a text, without the line that tells on how many threads it was trained."""
+    return lightgbm.Booster(model_str=re.sub(r"\[num_threads: \d+\]\n", "", text))
+
+
+def _is_mixed(X: Any) -> bool:
+    return isinstance(X, pd.DataFrame) and not all(pd.api.types.is_numeric_dtype(kind) for kind in X.dtypes)
+
+
+def _plain_table(matrix: NDArray[Any]) -> pa.Table:
+    names = [f"column_{i}" for i in range(matrix.shape[1])]
+    columns = [pa.array(np.ascontiguousarray(column, dtype=np.float32), from_pandas=False) for column in matrix.T]
+    return pa.table(columns, names=names)

@@ -1,0 +1,97 @@
+"""Cohorts: scores that were given in the same week, and what became of those whose window has closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY
+from features.moments import Target
+from training.judging.origins import day_of
+from training.samples.log_odds import Array
+
+WEEK = 7 * US_PER_DAY
+MONDAY = 4 * US_PER_DAY
+"""1970-01-05, a Monday: weeks begin on Mondays, 00:00 UTC."""
+
+
+@dataclass(frozen=True)
+class GivenScores:
+    """The first score of each lead in each week, in order of time. All arrays have shape (n).
+
+    lead: str. as_of: int64, µs UTC. week: int64, weeks since the first Monday of 1970. p: float64. stage, version: str.
+    """
+
+    lead: NDArray[np.str_]
+    as_of: NDArray[np.int64]
+    week: NDArray[np.int64]
+    p: NDArray[np.float64]
+    stage: NDArray[np.str_]
+    version: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.p)
+
+
+class ScoreHistory(Protocol):
+    """Whoever keeps scores that were given, and what came of them: the server's store."""
+
+    def scores(self, target: str, since: int) -> GivenScores:
+        """Scores of a target with `as_of` from `since` (µs UTC) on."""
+
+    def occurrences(
+        self, event_types: Sequence[str], since: int, before: int
+    ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+        """Lead and time (µs UTC) of events of some types, from `since` on and known `before`, sorted by both."""
+
+    def active(self, since: int, before: int) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+        """Event type and lead, each pair once, of events known from `since` on, before `before` (µs UTC)."""
+
+    def categories(self, lead_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """Profile column -> text -> how many of the leads have it now."""
+
+
+@dataclass(frozen=True)
+class Matured:
+    """Given scores of known outcome; `y` float64[n], 0/1. Mature as in training: window and settling are over."""
+
+    given: GivenScores
+    y: Array
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def of(self, rows: NDArray[np.bool_]) -> Matured:
+        """The rows where the mask is true."""
+        return Matured(some(self.given, rows), self.y[rows])
+
+    def weeks(self) -> Iterator[tuple[str, Matured]]:
+        """Monday's date -> the cohort of that week."""
+        for week in np.unique(self.given.week):
+            yield day_of(int(week) * WEEK + MONDAY), self.of(self.given.week == week)
+
+
+def some(given: GivenScores, rows: NDArray[np.bool_]) -> GivenScores:
+    """The rows where the mask is true."""
+    return replace(given, **{name: getattr(given, name)[rows] for name in GivenScores.__dataclass_fields__})
+
+
+def matured(given: GivenScores, lead: NDArray[np.str_], at: NDArray[np.int64], target: Target, now: int) -> Matured:
+    """Scores whose label window, and the days in which outcomes are still recorded, had ended by `now` (µs UTC).
+
+    lead, at: the target's events, sorted by lead and time. y is 1 if one is in [as_of + gap, as_of + gap + horizon).
+    """
+    opens = given.as_of + target.gap_days * US_PER_DAY
+    closes = opens + target.horizon_days * US_PER_DAY
+    y = np.array([_any(lead, at, *each) for each in zip(given.lead, opens, closes, strict=True)], dtype=np.float64)
+    return Matured(given, y).of(closes + target.settle_days * US_PER_DAY <= now)
+
+
+def _any(lead: NDArray[np.str_], at: NDArray[np.int64], who: str, opens: int, closes: int) -> bool:
+    begin, end = np.searchsorted(lead, who, side="left"), np.searchsorted(lead, who, side="right")
+    first = begin + np.searchsorted(at[begin:end], opens)
+    return bool(first < end and at[first] < closes)

@@ -1,0 +1,40 @@
+"""What monitoring found, as tables of text."""
+
+from __future__ import annotations
+
+from training.measuring.tables import Table, percent
+from training.monitoring.monitor import Monitoring
+
+
+def monitor_tables(found: Monitoring) -> list[Table]:
+    """Cohorts, tests and shifts; a table without rows is left out."""
+    cohorts = [
+        [each.week, f"{each.leads:,}", f"{100 * each.promised:.1f} %", percent(each.realised)] for each in found.cohorts
+    ]
+    checks = [[each.name, "FAILED" if each.failed else "kept", each.evidence] for each in found.checks]
+    shifts = [
+        [each.name, f"{each.earlier:,}", f"{each.recent:,}", f"{each.psi:.3f}", f"{each.p:.2g}", _moved(each.shifted)]
+        for each in found.shifts
+    ]
+    tables = [
+        Table(
+            "Matured cohorts: promised and realised (95 % intervals)",
+            ["week", "leads", "promised", "realised"],
+            cohorts,
+        ),
+        Table(
+            f"Do scores keep their word? (when they do, anything fails in at most {100 * found.error:g} % of runs)",
+            ["test", "result", "evidence"],
+            checks,
+        ),
+        Table(
+            "Has the world moved? (index PSI, chi-squared test; alone no reason to act)",
+            ["what", "leads before", "leads now", "PSI", "p", "moved"],
+            shifts,
+        ),
+    ]
+    return [each for each in tables if each.rows]
+
+
+def _moved(shifted: bool) -> str:
+    return "MOVED" if shifted else "no"

@@ -1,0 +1,261 @@
+"""From a training set to a model that was judged on the newest slice, and the same recipe fitted to all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY, DataError
+from training.artifact.standalone import calibrated
+from training.calibration.calibrator import Calibrator, composed
+from training.calibration.intercept import newest_step
+from training.measuring.evaluation import Evaluation, evaluate, evaluate_groups
+from training.measuring.evidence import Evidence, evidence_of
+from training.model.baselines import BASELINES
+from training.model.classifier import LeadConversionClassifier
+from training.model.hazard import HazardClassifier
+from training.model.prior import PriorClassifier
+from training.samples.folds import before_cut, newest_slice
+from training.samples.log_odds import Array
+from training.samples.sample import Sample
+from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, by_precision, by_value, one_per_lead
+from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.track_record import Story
+
+RECENT_DAYS = 84
+FEWEST_ON_A_SIDE = 5
+"""Converted leads on either side of a split: with fewer, resampled leads would often hold none."""
+AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
+Say = Callable[[str], None]
+Classifier = LeadConversionClassifier | HazardClassifier | PriorClassifier
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a stage's threshold is asked to keep: a precision with a confidence, a weekly volume, both, or a value.
+
+    value, cost: what a win is worth and what a touch costs, in one currency.
+    """
+
+    stage: str
+    precision: float | None = None
+    confidence: float = 0.95
+    per_week: float | None = None
+    value: float | None = None
+    cost: float | None = None
+
+    def threshold(self, labels: Labels, flow: Flow) -> Threshold:
+        """The threshold that keeps it, or that says why there is none."""
+        if self.precision is not None:
+            return by_precision(self.stage, labels, flow, self.precision, self.confidence, self.per_week)
+        if self.value is not None and self.cost is not None:
+            return by_value(self.stage, labels, flow, self.value, self.cost)
+        return by_capacity(self.stage, labels, flow, self.per_week or 0.0)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train: share of the newest moments that judge, the classifier's parameters, the promises.
+
+    fewest_converted: leads that must have converted, 0 leaves it to `minimum_labels`; small: what is done where fewer
+    have. model: `fixed` learns from mature moments, `hazard` from open ones too, `prior` is for few conversions.
+    twin: whether half of the trees are extremely randomised. newest_step: whether the intercept takes a step after
+    the newest moments. `auto` leaves it to training/recipe/selection.py.
+    """
+
+    newest_share: float = 0.2
+    fewest_converted: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    promises: Sequence[Promise] = ()
+    model: Literal["auto", "hazard", "fixed", "prior"] = "fixed"
+    twin: Literal["auto", "yes", "no"] = "no"
+    newest_step: Literal["auto", "yes", "no"] = "no"
+    small: Literal["refuse", "prior"] = "refuse"
+
+    @property
+    def decided(self) -> TrainingPlan:
+        """The plan with the simpler kind wherever it is `auto`."""
+        return replace(
+            self,
+            model="fixed" if self.model == "auto" else self.model,
+            twin="no" if self.twin == "auto" else self.twin,
+            newest_step="no" if self.newest_step == "auto" else self.newest_step,
+        )
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that decides the model; on how many threads it is fitted does not."""
+        plain = asdict(replace(self, parameters={k: v for k, v in self.parameters.items() if k != "n_jobs"}))
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Split:
+    """What there is to learn from before the cut, as known at it, and rows to judge on from it on; `cut` in µs UTC."""
+
+    cut: int
+    past: Sample
+    judged: Sample
+
+    @cached_property
+    def learn(self) -> Sample:
+        """The part of the past whose outcome was known at the cut."""
+        return self.past.of(self.past.mature)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How the judge did, the same recipe as the champion but blind to the newest slice; `p` are its predictions."""
+
+    split: Split
+    p: Array
+    evaluation: Evaluation
+    by_age: dict[str, Evaluation]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model on all mature moments, with thresholds and evidence from its out-of-fold predictions."""
+
+    model: Classifier
+    labels: Labels
+    flow: Flow
+    thresholds: tuple[Threshold, ...]
+    evidence: Evidence
+    grounds: Grounds
+
+
+def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split:
+    """Splits at the newest slice of the mature rows, purged by the window (gap + horizon) and grouped by lead.
+
+    Raises DataError, with the number that is missing, when a side has too few converted moments, or when the
+    window is longer than the data.
+    """
+    mature = sample.of(sample.mature)
+    if not len(mature):
+        days = (sample.as_of.max() - sample.as_of.min()) / US_PER_DAY
+        raise DataError(
+            f"no moment is mature: the label window is {window_days} days, the moments span {days:.0f} days; "
+            "shorten horizon_days or wait for more data"
+        )
+    cut = newest_slice(mature.as_of, mature.weight, plan.newest_share)
+    rows = sample.of(sample.mature | (sample.as_of < cut))
+    counts = before_cut(rows.as_of, rows.lead, cut, 0)
+    past, judged = (replace(rows, weight=rows.weight * each).of(each > 0) for each in counts)
+    split = Split(cut, past.known_at(cut, window_days - sample.horizon_days), judged)
+    for name, side in (("to learn from", split.learn), ("to judge on", split.judged)):
+        leads, fewest = len(np.unique(side.lead[side.y > 0])), 1 if plan.model == "prior" else FEWEST_ON_A_SIDE
+        if leads < fewest or side.y.all():
+            raise DataError(
+                f"{leads} leads converted among {len(side)} moments {name}; at least {fewest} that did and some that "
+                "did not are needed: use more data or a longer horizon"
+            )
+    return split
+
+
+def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tuple[Classifier, Judged]:
+    """Fits the recipe and the baselines on the past and judges all of them on the newest slice."""
+    say("fitting the judge on the past")
+    model = fit_model(split.past, plan)
+    p = model.predict_proba(split.judged.features)[:, 1]
+    return model, judged_as(split, p, fit_baselines(split, say))
+
+
+def judged_as(split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
+    """Judges predictions `p` of the newest slice beside those of the baselines."""
+    rows, predictions = split.judged, {"champion": p, **others}
+    evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
+    by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, predictions)
+    return Judged(split, p, evaluation, by_age)
+
+
+def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array]:
+    """Predictions of every baseline for the newest slice, fitted on the past."""
+    learn, predictions = split.learn, {}
+    for name, fit in BASELINES.items():
+        say(f"fitting baseline: {name}")
+        baseline = fit(learn.features, learn.y, learn.weight, learn.as_of)
+        predictions[name] = baseline.predict(split.judged.features)
+    return predictions
+
+
+def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
+    """Fits the recipe on all rows, and thresholds on one out-of-fold prediction per lead of the mature ones."""
+    model, mature = fit_model(sample, plan), sample.of(sample.mature)
+    oof = out_of_fold(model, sample, plan)
+    rows = one_per_lead(mature.lead, mature.as_of)
+    labels = Labels(oof[rows], mature.y[rows])
+    flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
+    # Leads by number, as the artifact keeps them: which moment of a lead counts is drawn by its name.
+    number = np.unique(mature.lead, return_inverse=True)[1].astype(np.int32)
+    story = Story(oof, mature.y, number, mature.as_of, sample.horizon_days)
+    grounds = Grounds(story, np.isin(np.arange(len(oof)), rows), flow)
+    thresholds = tuple(grounds.threshold(each.threshold) for each in plan.promises)
+    evidence = evidence_of(oof, mature.y, mature.weight, mature.lead)
+    return Fitted(model, labels, flow, thresholds, evidence, grounds)
+
+
+def out_of_fold(model: Classifier, sample: Sample, plan: TrainingPlan) -> Array:
+    """Calibrated probabilities of the mature rows of a sample, by boosters that did not see their leads."""
+    return calibrated(model.oof_raw_[learnt_from(sample, plan).mature], model.calibrator_.to_dict())
+
+
+def fit_model(sample: Sample, plan: TrainingPlan) -> Classifier:
+    """The classifier of a plan, fitted on those rows of a sample that it can learn from."""
+    model = _fitted(sample, plan)
+    return stepped(model, sample, plan) if plan.newest_step == "yes" else model
+
+
+def stepped(model: Classifier, sample: Sample, plan: TrainingPlan) -> Classifier:
+    """A model, fitted to a sample by a plan, after the step that the newest rows ask for; the one given is changed."""
+    step = Calibrator("newest step", 1.0, 1.0, step_of(model, sample, plan))
+    model.calibrator_ = composed(model.calibrator_, step)
+    model.calibration_choice_ = replace(model.calibration_choice_, calibrator=model.calibrator_)
+    return model
+
+
+def step_of(model: Classifier, sample: Sample, plan: TrainingPlan) -> float:
+    """The step in log-odds that the newest mature rows of a sample ask for, of a model fitted to it."""
+    rows = sample.of(sample.mature)
+    return newest_step(out_of_fold(model, sample, plan), rows.y, rows.weight, rows.lead, rows.as_of)
+
+
+def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
+    parameters, rows = {**plan.parameters, "twin": plan.twin == "yes"}, learnt_from(sample, plan)
+    if plan.model == "hazard":
+        return HazardClassifier(**parameters).fit(
+            rows.features, rows.event_days, rows.observed_days, rows.horizon_days, rows.weight, rows.lead, rows.as_of
+        )
+    kind = PriorClassifier if plan.model == "prior" else LeadConversionClassifier
+    return kind(**parameters).fit(rows.features, rows.y.astype(np.int64), rows.weight, rows.lead, rows.as_of)
+
+
+def learnt_from(sample: Sample, plan: TrainingPlan) -> Sample:
+    """The rows that the model of a plan learns from: all of them, or those with a known outcome."""
+    return sample if plan.model == "hazard" else sample.of(sample.mature)
+
+
+def age_groups(features: pa.Table) -> NDArray[np.str_]:
+    """str[n]: how long each row's lead was known, in words that sort by age."""
+    age = features.column("age").to_numpy() if "age" in features.column_names else np.zeros(len(features))
+    limits = [limit for limit, _ in AGE_GROUPS]
+    names = np.array([name for _, name in AGE_GROUPS])
+    return names[np.searchsorted(limits, np.nan_to_num(age), side="left")]
+
+
+def flow_of(sample: Sample, predict: Callable[[Sample], Array]) -> Flow:
+    """Leads that came up in the last weeks, each at one moment, and how many of them were new per week."""
+    since = sample.as_of.max() - RECENT_DAYS * US_PER_DAY
+    recent = sample.of(sample.as_of > since)
+    recent = recent.of(np.isin(np.arange(len(recent)), one_per_lead(recent.lead, recent.as_of)))
+    before = np.unique(sample.lead[sample.as_of <= since])
+    new = len(np.setdiff1d(np.unique(sample.lead[sample.as_of > since]), before))
+    return Flow(predict(recent), max(new, 1) / (RECENT_DAYS / 7))

@@ -1,0 +1,183 @@
+"""What people read about a model: a self-contained HTML report, plain words first, then the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from training.calibration.calibrator import Verdict
+from training.measuring.evaluation import Bin, Estimate, Evaluation
+from training.measuring.metrics import TOP
+from training.measuring.tables import tables
+from training.recipe.selection import sentence as trial_sentence
+from training.report.page import bullets, figure, heading, html_table, marked, page, paragraph
+from training.thresholds.model_warning import caution_of
+from training.thresholds.promise_text import sentence
+from training.thresholds.threshold import Threshold
+
+BACKTEST = "backtest"
+"""The mark of a page and of a model card where a backtest's section stands."""
+NO_BACKTEST = "No backtest was made yet: `leadscore backtest` trains at several past dates and adds its section here."
+FEWEST = 20
+"""A band of fewer leads is no example."""
+CAPTIONS = {
+    "reliability": (
+        "Does a probability come true?",
+        "Each dot is a tenth of the judged moments: what was predicted for them, and how many converted. On the "
+        "diagonal predictions keep their word; the bars show how sure that is.",
+    ),
+    "gains": (
+        "How many conversions are among the best leads?",
+        "Work the leads from the highest score down: so large a share of all conversions is reached.",
+    ),
+    "precision-recall": (
+        "How pure and how complete is a selection?",
+        "The higher a threshold, the more of the selected leads convert, and the more conversions are missed.",
+    ),
+    "scores": ("Where do today's leads stand?", "How the leads that came up lately spread over the probabilities."),
+    "what-if": (
+        "What would another threshold bring?",
+        "Leads and wins a week, and the share of leads that converts, for every threshold.",
+    ),
+    "importances": (
+        "What does the model look at?",
+        "Share of each feature in what the trees gained; it says how much a feature is used, not what causes a sale.",
+    ),
+}
+LIMITS = (
+    "A probability says how many of 100 such leads convert, not whether this one will.",
+    "It has learnt from the past. When leads, campaigns, prices or tracking change, probabilities and promises weaken: "
+    "`leadscore monitor` compares them with what matured, and says when to recalibrate or to retrain.",
+    "Intervals cover the luck of leads, not a change of the world; a small group of leads has a wide interval.",
+    "What nobody recorded it does not know: a call that was not logged never happened.",
+    "It learnt from leads as they were treated then. A lead that was never contacted may score low for that reason.",
+    "Reasons say what a score rests on, not what causes a sale.",
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """All that a report tells: who the model is, how it was judged, what it promises, on what it was trained."""
+
+    name: str
+    digest: str
+    target: Mapping[str, Any]
+    trained_on: Mapping[str, Any]
+    judged_from: str
+    judged_to: str
+    evaluation: Evaluation
+    by_age: Mapping[str, Evaluation]
+    thresholds: Sequence[Threshold]
+    calibration: Mapping[str, Any]
+    trials: Sequence[Verdict] = ()
+
+
+def html(account: Account, pictures: Mapping[str, bytes], backtest: str = "") -> str:
+    """The report as one HTML file; it loads nothing from anywhere.
+
+    pictures: name (see CAPTIONS) -> PNG. backtest: the HTML of a backtest's section where one was made.
+    """
+    days = int(account.target["horizon_days"])
+    return page(
+        account.name,
+        [
+            paragraph(summary(account)),
+            heading("In plain words"),
+            *(paragraph(each, "lead") for each in plain_words(account)),
+            heading("Thresholds and what they promise"),
+            *(paragraph(sentence(each, days)) for each in account.thresholds),
+            heading("What it cannot do"),
+            bullets(LIMITS),
+            heading("The evidence, in pictures"),
+            *(figure(*CAPTIONS[name], picture) for name, picture in pictures.items()),
+            heading("The evidence, in numbers"),
+            *(html_table(each) for each in tables(account.evaluation, account.by_age)),
+            heading("At past dates"),
+            marked(BACKTEST, backtest or paragraph(NO_BACKTEST, "soft")),
+            heading("Calibration"),
+            paragraph(calibration_told(account)),
+            heading("Trained on"),
+            bullets(trained_on_told(account)),
+        ],
+    )
+
+
+def summary(account: Account) -> str:
+    """What the model is and on what it was judged, in two sentences."""
+    return (
+        f"The model says how likely it is that a lead reaches {' or '.join(account.target['events'])} within "
+        f"{account.target['horizon_days']} days. It was judged on {account.evaluation.rows:,} moments of "
+        f"{account.evaluation.leads:,} leads from {account.judged_from} to {account.judged_to}, none of which it "
+        "had seen."
+    )
+
+
+def plain_words(account: Account) -> list[str]:
+    """What the model is good for, for somebody who knows nothing of models."""
+    evaluation, days = account.evaluation, account.target["horizon_days"]
+    lift, base = evaluation.judgements[0].metrics["top_decile_lift"], evaluation.base_rate
+    caution = caution_of({"trained_on": account.trained_on})
+    told = [
+        f"Of 100 leads in the tenth with the highest scores, {_of_100(lift, base)} convert within {days} days; of 100 "
+        f"leads taken as they come, {_count(100 * base)} do.",
+        f"Whoever works that tenth first meets {_percent(TOP * (lift.value or 0.0))} of all conversions.",
+    ]
+    examples = [each for each in evaluation.bands if each.leads >= FEWEST]
+    if examples:
+        told.append(_example(max(examples, key=lambda each: each.predicted)))
+    return [*([caution] if caution else []), " ".join(told[:2]), *told[2:]]
+
+
+def calibration_told(account: Account) -> str:
+    """Which calibrator is in use."""
+    return f"In use: {account.calibration['calibrator']['name']}. {'; '.join(verdicts_told(account))}."
+
+
+def verdicts_told(account: Account) -> list[str]:
+    """What each candidate gained on leads that came later."""
+    return [
+        f"{each['name']}: gain {each['gain']:+.5f} (standard error {each['se']:.5f}), "
+        + ("accepted" if each["accepted"] else "not accepted")
+        for each in account.calibration["verdicts"]
+    ]
+
+
+def trained_on_told(account: Account) -> list[str]:
+    """The training data in words."""
+    told = {
+        key.replace("_", " "): value
+        for key, value in account.trained_on.items()
+        if not key.endswith("_us") and key != "small"
+    }
+    lines = [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
+    return lines + [trial_sentence(each) for each in account.trials]
+
+
+def _of_100(lift: Estimate, base: float) -> str:
+    if lift.value is None or lift.low is None or lift.high is None:
+        return "an unknown number"
+    value, low, high = (_count(100 * base * each) for each in (lift.value, lift.low, lift.high))
+    return f"{value} ({low} to {high})"
+
+
+def _example(band: Bin) -> str:
+    value, low, high = (
+        _count(100 * (each or 0.0)) for each in (band.observed.value, band.observed.low, band.observed.high)
+    )
+    return (
+        f"Where it says {_percent(band.predicted)}, as it did of {band.leads:,} leads between {100 * band.start:.0f} "
+        f"and {100 * band.end:.0f} %, {value} of 100 converted ({low} to {high})."
+    )
+
+
+def _count(of_100: float) -> str:
+    """
+    >>> _count(0.42), _count(3.26), _count(31.4)
+    ('0.4', '3.3', '31')
+    """
+    return f"{of_100:.1f}" if of_100 < 10 else f"{of_100:.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{_count(100 * share)} %"

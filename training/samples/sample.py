@@ -1,0 +1,86 @@
+"""A training set in memory, in order of time: what models are fitted to and judged on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY, DataError
+from features.training_set import KEYS, TrainingSet
+from training.samples.log_odds import Array
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows in order of (as_of, lead).
+
+    features: table of n rows. y: float64[n], 0/1, NaN where unknown. weight: float64[n]. lead: str[n].
+    as_of: int64[n], µs UTC. mature: bool[n]. event_days, observed_days: float64[n], see features/moments.py.
+    horizon_days: how far labels look ahead.
+    """
+
+    features: pa.Table
+    y: Array
+    weight: Array
+    lead: NDArray[np.str_]
+    as_of: NDArray[np.int64]
+    mature: NDArray[np.bool_]
+    event_days: Array
+    observed_days: Array
+    horizon_days: int
+
+    @staticmethod
+    def of_labels(
+        features: pa.Table, y: Array, weight: Array, lead: NDArray[np.str_], as_of: NDArray[np.int64]
+    ) -> Sample:
+        """Rows whose outcome is known, but not when it came: all of the horizon is one day, and it was observed."""
+        known = np.ones(len(y))
+        return Sample(features, y, weight, lead, as_of, known > 0, np.where(y > 0, 0.0, np.nan), known, 1)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def of(self, rows: NDArray[np.bool_]) -> Sample:
+        """The rows where the mask is true."""
+        return Sample(
+            self.features.filter(pa.array(rows)),
+            self.y[rows],
+            self.weight[rows],
+            self.lead[rows],
+            self.as_of[rows],
+            self.mature[rows],
+            self.event_days[rows],
+            self.observed_days[rows],
+            self.horizon_days,
+        )
+
+    def known_at(self, at: int, gap_days: int) -> Sample:
+        """The moments before `at` (µs UTC), with what was known of them then; `gap_days` are the target's."""
+        past = self.of(self.as_of < at)
+        open_days = np.maximum(at - past.as_of - gap_days * US_PER_DAY, 0) / US_PER_DAY
+        event = np.where(past.event_days < open_days, past.event_days, np.nan)
+        observed = np.minimum(past.observed_days, open_days)
+        mature = observed >= self.horizon_days
+        y = np.where(event < self.horizon_days, 1.0, np.where(mature, 0.0, np.nan))
+        return replace(past, y=y, mature=mature, event_days=event, observed_days=observed)
+
+
+def read_sample(training_set: TrainingSet) -> Sample:
+    """Reads a training set. Raises DataError when it holds no moment."""
+    table = training_set.read()
+    if not len(table):
+        raise DataError(f"{training_set.path} holds no moments; check target and moments in the settings")
+    return Sample(
+        table.drop_columns(list(KEYS)),
+        table.column("label").cast(pa.float64()).fill_null(float("nan")).to_numpy(),
+        table.column("weight").to_numpy().astype(np.float64),
+        np.asarray(table.column("lead_id").cast(pa.string()).to_pylist(), dtype=np.str_),
+        table.column("as_of").cast(pa.int64()).to_numpy(),
+        table.column("mature").to_numpy(),
+        table.column("event_days").to_numpy(),
+        table.column("observed_days").to_numpy(),
+        training_set.recipe["target"]["horizon_days"],
+    )

@@ -1,0 +1,304 @@
+"""Thresholds that keep their promise: by precision with a stated confidence, by sales capacity, by value.
+
+A promise of precision is a statement about leads like the labelled ones (exchangeable with them). Where the world
+drifts it weakens, so promises have to be watched on matured cohorts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc
+
+from data.contract import DataError, UsageError
+from training.measuring.metrics import binomial_interval
+from training.samples.folds import hash_of_lead
+from training.samples.log_odds import Array
+
+CONFIDENCE = 0.95
+GRID = 50
+STARTS = 5
+FEWEST = 10
+"""A precision of fewer leads is noise and not shown."""
+MOST = 1e4
+"""Beyond that many times the labels at hand, more labels are no advice."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Evidence: calibrated probabilities `p` (n) and outcomes `y` (n, 0/1) of independent leads, see `one_per_lead`."""
+
+    p: Array
+    y: Array
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What sales will see: probabilities `p` (n) of the leads open now, and how many leads come up in a week."""
+
+    p: Array
+    per_week: float
+
+    def above(self, probability: float) -> tuple[float, float]:
+        """Leads per week at or above a probability, and how many of them are expected to convert.
+
+        >>> Flow(np.array([0.1, 0.5]), per_week=10).above(0.5)
+        (5.0, 2.5)
+        """
+        share = self.per_week / len(self.p)
+        chosen = self.p >= probability
+        return float(chosen.sum() * share), float(self.p[chosen].sum() * share)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The probability from which a stage begins, what it promises and on what evidence.
+
+    `target` is the promised precision, or the leads per week that sales can take, or the cost of a touch as a share of
+    the value of a win. A mix promises a precision and no more than `per_week` leads. `win` and `touch` are amounts of
+    money of a value. `record` says what became of past promises (see training/thresholds/track_record.py). `confidence`
+    belongs to a precision. `probability` is None when the promise cannot be made; then
+    `missing_labels` says about how many more labelled leads it takes at the precision seen, None if none would help.
+    Of `labels` leads, `selected` lay at or above, of whom `converted` did.
+    """
+
+    stage: str
+    rule: Literal["precision", "capacity", "value"]
+    target: float
+    confidence: float | None
+    probability: float | None
+    labels: int
+    selected: int
+    converted: int
+    leads_per_week: float
+    wins_per_week: float
+    missing_labels: int | None = None
+    per_week: float | None = None
+    win: float | None = None
+    touch: float | None = None
+    record: Mapping[str, Any] | None = None
+
+    @property
+    def profit_per_week(self) -> tuple[float, float, float] | None:
+        """What touching the leads above earns in a week, with its 95 % interval; None without amounts or evidence.
+
+        The interval is that of the precision among the labels, exact for a threshold chosen without looking at them.
+
+        >>> Threshold("SQL", "value", 0.1, None, 0.1, 900, 100, 40, 20.0, 8.0, win=1000, touch=100).profit_per_week
+        (6000.0, 4066.0, 8056.0)
+        """
+        if self.win is None or self.touch is None or not self.selected:
+            return None
+        seen = self.converted / self.selected
+        shares = (seen, *binomial_interval(seen, self.selected).tolist())
+        low_to_high = [round(self.leads_per_week * (share * self.win - self.touch), 0) for share in shares]
+        return low_to_high[0], low_to_high[1], low_to_high[2]
+
+    @property
+    def expected_precision(self) -> float | None:
+        """Share of the leads above that is expected to convert."""
+        return self.wins_per_week / self.leads_per_week if self.leads_per_week else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def threshold_from(values: Mapping[str, Any]) -> Threshold:
+    """Inverse of `Threshold.to_dict`. Raises DataError for values that do not make one."""
+    try:
+        return Threshold(**values)
+    except TypeError as error:
+        raise DataError(f"threshold {dict(values)!r} does not fit ({error}); train the model again") from None
+
+
+def by_precision(
+    stage: str,
+    labels: Labels,
+    flow: Flow,
+    precision: float,
+    confidence: float = CONFIDENCE,
+    per_week: float | None = None,
+) -> Threshold:
+    """The lowest threshold above which at least `precision` of leads convert, with `confidence`; none if unproven.
+
+    With `per_week` (a mix) the lowest one of those proven that also lets through no more leads than that a week: the
+    proof holds for every cut that was certified, so the choice among them is free.
+
+    Learn then test (Angelopoulos et al., 2021): cuts are ranks fixed beforehand, tested from the strictest to the
+    laxest by the exact binomial tail. A fifth of the permitted error begins at each of five starts and is carried on as
+    long as tests succeed (the fallback procedure, Wiens 2003), so that bad luck at the very top is not the end.
+    Raises UsageError for a precision or confidence outside (0, 1), and without labels or flow.
+    """
+    _check_flow(flow)
+    _check_labels(labels)
+    _check_share("precision", precision)
+    _check_share("confidence", confidence)
+    error = (1 - confidence) / STARTS
+    cuts, selected, converted = _cuts(labels, int(np.ceil(np.log(error) / np.log(precision))))
+    certified = _fallback(_tail(converted, selected, precision), error)
+    if per_week is not None and certified.any():
+        _check_amount("capacity", per_week)
+        certified &= np.array([flow.above(float(each))[0] <= per_week for each in cuts])
+        if not certified.any():
+            return _refused(stage, precision, confidence, len(labels.p), None, per_week)
+    if not certified.any():
+        missing = _missing_labels(selected, converted, len(labels.p), precision, error)
+        return _refused(stage, precision, confidence, len(labels.p), missing, per_week)
+    lowest = float(cuts[certified][-1])
+    evidence = _evidence(lowest, labels, flow)
+    return Threshold(stage, "precision", precision, confidence, lowest, *evidence, per_week=per_week)
+
+
+def by_capacity(stage: str, labels: Labels, flow: Flow, per_week: float) -> Threshold:
+    """The lowest threshold above which no more than `per_week` leads are expected per week.
+
+    0 when sales can take them all; none when more leads than that share the highest probability.
+    """
+    _check_flow(flow)
+    _check_amount("capacity", per_week)
+    scores, counts = np.unique(flow.p, return_counts=True)
+    volume = np.cumsum(counts[::-1])[::-1] * (flow.per_week / len(flow.p))
+    fits = scores[volume <= per_week]
+    if not len(fits):
+        return Threshold(stage, "capacity", per_week, None, None, len(labels.p), 0, 0, 0.0, 0.0)
+    lowest = 0.0 if len(fits) == len(scores) else float(fits[0])
+    return Threshold(stage, "capacity", per_week, None, lowest, *_evidence(lowest, labels, flow))
+
+
+def by_value(stage: str, labels: Labels, flow: Flow, win: float, touch: float) -> Threshold:
+    """Where a touch that costs `touch` begins to pay off on average, when a win is worth `win`: at touch / win."""
+    _check_flow(flow)
+    _check_amount("value of a win", win)
+    _check_amount("cost of a touch", touch)
+    if touch >= win:
+        raise UsageError(
+            f"cost of a touch {touch:g} is not below the value of a win {win:g}: no lead is worth it; correct one"
+        )
+    share = touch / win
+    return Threshold(stage, "value", share, None, share, *_evidence(share, labels, flow), win=win, touch=touch)
+
+
+def one_per_lead(lead: NDArray[Any], time: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:
+    """Rows, at most one per lead, that make independent evidence; `lead` and `time` have shape (n).
+
+    Moments of one lead share its outcome, so a test may count only one of them. Which one must not depend on the
+    outcome: the newest moment of a lead that converted is the one just before, and even a random one of its moments
+    counts converted leads, whose moments end early, too heavily. So a hash of the lead's id names a position, 1st,
+    2nd, 3rd … in time, and the lead takes part if it got so far. Positions go up to what one lead in ten reaches.
+
+    >>> one_per_lead(np.array(["a", "b", "a"]), np.array([3, 1, 2])).tolist()
+    [1, 2]
+    """
+    if not len(lead):
+        return np.zeros(0, dtype=np.int64)
+    ids, codes = np.unique(lead, return_inverse=True)
+    order = np.lexsort((time, codes))
+    counts = np.bincount(codes)
+    position = np.empty(len(codes), dtype=np.int64)
+    position[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    positions = int(np.quantile(counts, 0.9, method="lower"))
+    drawn = np.array([hash_of_lead(f"{seed}:{each}") % positions for each in ids.tolist()])
+    return np.flatnonzero(position == drawn[codes])
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What each threshold would bring (m, from the highest down): volume, wins, precision with its interval, recall."""
+
+    probability: Array
+    leads_per_week: Array
+    wins_per_week: Array
+    precision: Array
+    low: Array
+    high: Array
+    recall: Array
+
+
+def what_if(labels: Labels, flow: Flow) -> WhatIf:
+    """The consequences of about fifty thresholds; an interval holds for a threshold chosen without looking at it."""
+    _check_flow(flow)
+    _check_labels(labels)
+    cuts, selected, converted = _cuts(labels, FEWEST)
+    leads, wins = np.array([flow.above(each) for each in cuts]).reshape(-1, 2).T
+    precision = converted / selected
+    low, high = binomial_interval(precision, selected)
+    return WhatIf(cuts, leads, wins, precision, low, high, converted / max(labels.y.sum(), 1))
+
+
+def _cuts(labels: Labels, fewest: int) -> tuple[Array, Array, Array]:
+    """Probabilities of the rank grid, strictest first; how many labels lie at or above, and how many of them converted.
+
+    A cut lies just above the best lead left out: given that score, the leads above it are independent draws from all
+    such leads, which makes the binomial test exact. Equal scores stay together.
+    """
+    order = np.argsort(-labels.p, kind="stable")
+    scores, total = labels.p[order], len(order)
+    ranks = np.geomspace(min(fewest, total), total, GRID).round().astype(np.int64)
+    selected = np.unique(np.searchsorted(-scores, -scores[ranks - 1], side="right"))
+    cuts = np.append(np.nextafter(scores, 1.0), 0.0)[selected]
+    return cuts, selected.astype(np.float64), np.cumsum(labels.y[order])[selected - 1]
+
+
+def _refused(
+    stage: str, precision: float, confidence: float, labels: int, missing: int | None, per_week: float | None
+) -> Threshold:
+    nothing = (0, 0, 0.0, 0.0)
+    return Threshold(stage, "precision", precision, confidence, None, labels, *nothing, missing, per_week)
+
+
+def _starts(cuts: int) -> list[int]:
+    return sorted({int(each) for each in np.linspace(0, cuts, STARTS, endpoint=False)})
+
+
+def _fallback(tails: Array, error: float) -> NDArray[np.bool_]:
+    starts = _starts(len(tails))
+    certified, level = np.zeros(len(tails), dtype=np.bool_), 0.0
+    for at, tail in enumerate(tails):
+        level += error if at in starts else 0.0
+        certified[at] = level > 0 and tail <= level
+        level = level if certified[at] else 0.0
+    return certified
+
+
+def _tail(converted: Array, selected: Array, precision: float) -> Array:
+    """Chance of at least so many conversions among the selected if the precision were only as promised."""
+    return np.where(converted > 0, betainc(np.maximum(converted, 1e-9), selected - converted + 1, precision), 1.0)
+
+
+def _missing_labels(selected: Array, converted: Array, labels: int, precision: float, error: float) -> int | None:
+    """How many more labels it takes until one of the starts succeeds, were its precision to stay as it is."""
+    starts = [at for at in _starts(len(selected)) if converted[at] > precision * selected[at]]
+    factors = np.geomspace(1.0, MOST, 1000)[:, np.newaxis]
+    enough = (_tail(factors * converted[starts], factors * selected[starts], precision) <= error).any(axis=1)
+    return int(np.ceil((factors[enough.argmax(), 0] - 1) * labels)) if enough.any() else None
+
+
+def _evidence(probability: float, labels: Labels, flow: Flow) -> tuple[int, int, int, float, float]:
+    above = labels.p >= probability
+    return len(labels.p), int(above.sum()), int(labels.y[above].sum()), *flow.above(probability)
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise UsageError(f"{name} {value:g} must lie between 0 and 1, both excluded")
+
+
+def _check_amount(name: str, value: float) -> None:
+    if not 0 < value < np.inf:
+        raise UsageError(f"{name} {value:g} must be a positive number")
+
+
+def _check_flow(flow: Flow) -> None:
+    _check_amount("leads per week", flow.per_week)
+    if not len(flow.p):
+        raise UsageError("there is no open lead to expect a volume from; give the scores of at least one")
+
+
+def _check_labels(labels: Labels) -> None:
+    if not len(labels.p):
+        raise UsageError("there is no labelled lead to learn a threshold from; wait until outcomes of some are known")

@@ -1,0 +1,92 @@
+"""The grounds of a model's thresholds, kept in its artifact: labels, predictions, volume; so others can be set."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from data.contract import DataError
+from training.thresholds.calibration_by_month import Kept, months_of
+from training.thresholds.threshold import Flow, Labels, Threshold, WhatIf, what_if
+from training.thresholds.track_record import Story, with_record
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """Known outcomes as a story, which of its rows are the evidence (bool[n], one per lead), and the flow of leads."""
+
+    story: Story
+    chosen: NDArray[np.bool_]
+    flow: Flow
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The evidence: one moment per lead."""
+        return Labels(self.story.p[self.chosen], self.story.y[self.chosen])
+
+    @cached_property
+    def curve(self) -> WhatIf:
+        """What about fifty thresholds would bring."""
+        return what_if(self.labels, self.flow)
+
+    @cached_property
+    def months(self) -> list[Kept]:
+        """What was predicted and what came of it, month by month."""
+        return months_of(self.story)
+
+    def threshold(self, derive: Callable[[Labels, Flow], Threshold]) -> Threshold:
+        """The threshold that a rule gives on these grounds, with its record."""
+        return with_record(self.story, self.flow, self.labels, derive)
+
+    def content(self) -> bytes:
+        """A Parquet file of them; numbers only: leads are counted, not named."""
+        story = self.story
+        columns = {
+            "p": story.p,
+            "y": story.y,
+            "lead": np.unique(story.lead, return_inverse=True)[1].astype(np.int32),
+            "as_of": story.as_of,
+            "chosen": self.chosen,
+        }
+        about = {"delay_days": str(story.delay_days), "per_week": repr(float(self.flow.per_week))}
+        flow = pa.array(self.flow.p).to_pylist()
+        table = pa.table(columns).replace_schema_metadata({**about, "flow": ",".join(map(repr, flow))})
+        written = io.BytesIO()
+        pq.write_table(table, written)
+        return written.getvalue()
+
+
+def read_grounds(folder: Path, about: Mapping[str, Any]) -> Grounds:
+    """The grounds in an artifact; `about` is its model.json. Raises DataError when there are none, or damaged ones."""
+    try:
+        entry = about["grounds"]
+        content = (folder / Path(entry["file"]).name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise ValueError("its sha256 is not the one in model.json")
+        return _read(content)
+    except (OSError, LookupError, TypeError, ValueError, pa.ArrowInvalid) as error:
+        raise DataError(f"{folder} holds no grounds of thresholds ({type(error).__name__}): train again") from None
+
+
+def _read(content: bytes) -> Grounds:
+    table = pq.ParquetFile(pa.BufferReader(content)).read()
+    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    p, y, lead, as_of = (_numbers(table.column(name)) for name in ("p", "y", "lead", "as_of"))
+    chosen = _numbers(table.column("chosen").cast(pa.uint8())).astype(np.bool_)
+    flow = Flow(np.array([float(each) for each in about["flow"].split(",")]), float(about["per_week"]))
+    return Grounds(Story(p, y, lead, as_of, int(about["delay_days"])), chosen, flow)
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
+    """As an array. Not by `to_numpy`, which loads pandas: 50 MB that a server has no other use for."""
+    return np.from_dlpack(column.combine_chunks())

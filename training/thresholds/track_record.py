@@ -1,0 +1,134 @@
+"""What became of past promises in the period that followed them; drift that broke them widens or withdraws.
+
+A promise is a statement about leads like those it was learnt from. So it is made again at past dates, from the labels
+that had matured by then, and compared with what came in the period after. Predictions are out of fold, but their model
+knows the whole past: the record judges thresholds and promises, a backtest judges models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.contract import US_PER_DAY
+from training.measuring.metrics import binomial_interval
+from training.samples.log_odds import Array
+from training.thresholds.threshold import Flow, Labels, Threshold, one_per_lead
+
+PERIODS = 5
+RECENT = 2
+"""Periods whose labels alone decide where drift has broken what all labels said."""
+Verdict = Literal["kept", "short", "broken", "none"]
+Derive = Callable[[Labels, Flow], Threshold]
+
+
+@dataclass(frozen=True)
+class Story:
+    """Moments with known outcome. p: float64[n], out of fold. y: float64[n], 0/1. lead: [n]. as_of: int64[n], µs UTC.
+    delay_days: how long an outcome takes to be known."""
+
+    p: Array
+    y: Array
+    lead: NDArray[Any]
+    as_of: NDArray[np.int64]
+    delay_days: int
+    _drawn: dict[tuple[int, int], Labels] = field(default_factory=dict, repr=False, compare=False)
+
+    def labels(self, since: int, until: int) -> Labels:
+        """One moment per lead out of those in [since, until), µs UTC; kept, because many promises ask for the same."""
+        key = (since, until)
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(since, until)
+        return self._drawn[key]
+
+    def _draw(self, since: int, until: int) -> Labels:
+        rows = np.flatnonzero((self.as_of >= since) & (self.as_of < until))
+        chosen = rows[one_per_lead(self.lead[rows], self.as_of[rows])]
+        return Labels(self.p[chosen], self.y[chosen])
+
+    def edges(self) -> list[int]:
+        """PERIODS periods of about as many moments each, over the newer half; their ends in µs UTC."""
+        ends = np.quantile(self.as_of, np.linspace(0.5, 1.0, PERIODS + 1), method="nearest")
+        return sorted({*ends[:-1].astype(np.int64).tolist(), int(self.as_of.max()) + 1})
+
+
+@dataclass(frozen=True)
+class Period:
+    """What became of a promise made at `since` in [since, until), µs UTC; low, high: 95 % interval of the precision."""
+
+    since: int
+    until: int
+    probability: float | None
+    selected: int
+    converted: int
+    low: float
+    high: float
+    verdict: Verdict
+
+
+def periods_of(story: Story, flow: Flow, derive: Derive) -> list[Period]:
+    """The promise that `derive` makes of labels and flow, made at each past edge and held against what followed.
+
+    Kept: at least as many converted as promised. Short: fewer did, but chance explains it. Broken: the whole interval
+    of the precision lies below what was promised. None: there was no threshold, or no lead.
+    """
+    edges = story.edges() if len(story.y) else []
+    return [_period(story, flow, derive, *each) for each in pairwise(edges)]
+
+
+def with_record(story: Story, flow: Flow, labels: Labels, derive: Derive) -> Threshold:
+    """The threshold of all labels with its record; where the last period broke the promise, what recent labels allow.
+
+    Widened: the recent labels alone still prove the promise, further up. Withdrawn: they do not.
+    """
+    now = derive(labels, flow)
+    if now.rule == "capacity":
+        return now
+    periods = periods_of(story, flow, derive)
+    told = [each for each in periods if each.verdict != "none"]
+    if not told or now.probability is None:
+        return replace(now, record=_record(periods, "kept", None))
+    recent = story.labels(periods[-RECENT:][0].since, periods[-1].until)
+    if told[-1].verdict != "broken" and not _refutes(recent, now.probability, now.target):
+        return replace(now, record=_record(periods, "kept", None))
+    again = derive(recent, flow)
+    if again.probability is None or _refutes(recent, again.probability, now.target):
+        return replace(now, probability=None, leads_per_week=0.0, wins_per_week=0.0, selected=0, converted=0,
+                       record=_record(periods, "withdrawn", recent))  # fmt: skip
+    widened = again if again.probability > now.probability else replace(again, probability=now.probability)
+    return replace(widened, record=_record(periods, "widened", recent))
+
+
+def _period(story: Story, flow: Flow, derive: Derive, since: int, until: int) -> Period:
+    known = story.labels(0, since - story.delay_days * US_PER_DAY + 1)
+    made = derive(known, flow) if len(known.y) else None
+    probability, target = (None, 0.0) if made is None else (made.probability, made.target)
+    after = story.labels(since, until)
+    above = after.p >= (2.0 if probability is None else probability)
+    selected, converted = int(above.sum()), int(after.y[above].sum())
+    low, high = binomial_interval(converted / max(selected, 1), max(selected, 1)).tolist()
+    short: Verdict = "broken" if high < target else "short"
+    verdict = "none" if not selected else "kept" if converted >= target * selected else short
+    return Period(since, until, probability, selected, converted, low, high, verdict)
+
+
+def _refutes(labels: Labels, probability: float, target: float) -> bool:
+    above = labels.p >= probability
+    return bool(above.any() and binomial_interval(labels.y[above].mean(), int(above.sum()))[1] < target)
+
+
+def _record(periods: Sequence[Period], action: str, recent: Labels | None) -> dict[str, Any]:
+    told = [each for each in periods if each.verdict != "none"]
+    return {
+        "kept": sum(each.verdict == "kept" for each in told),
+        "broken": sum(each.verdict == "broken" for each in told),
+        "of": len(told),
+        "action": action,
+        "recent_labels": None if recent is None else len(recent.y),
+        "periods": [asdict(each) for each in periods],
+    }

@@ -1,0 +1,211 @@
+"""A champion's calibrator laid anew over the same boosters, from labels that have matured since it was trained.
+
+What comes of it is a model version of its own, with digest and reason: a server takes it up like any other champion,
+and every answer still belongs to one version. It starts from the model as it was trained, whatever lay over that, so
+that the same labels give the same version, however often and whenever this is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.contract import US_PER_DAY, DataError
+from features.training_set import TrainingSet
+from training.artifact.standalone import Model
+from training.calibration.calibrator import Calibrator, calibrator_from, composed
+from training.calibration.intercept import Matured, edges_of, rolling_steps
+from training.measuring.evidence import evidence_of
+from training.measuring.metrics import binomial_interval
+from training.pipeline import day, predict
+from training.recipe.train import Say, flow_of
+from training.registry.artifact_files import rewrite_artifact
+from training.registry.registry import CHAMPION, Registered, Registry
+from training.samples.sample import Sample, read_sample
+from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, one_per_lead, threshold_from
+from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.track_record import Story
+from training.updating.recalibration_trial import ROLLING, WAYS, Decision, Way, changed, decide
+
+EXAMPLE_ROWS = 5
+OVERLAID = ("calibrator", "thresholds", "evidence", "grounds")
+"""Parts of model.json that a recalibration lays anew; those of training stay beside them."""
+STAGES = 4
+"""How many stages a recalibration tells of."""
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """What a recalibration came to: the champion that is in place now, the one that was, why, and the details."""
+
+    name: str
+    version: str
+    before: str
+    reason: str
+    about: Mapping[str, Any]
+    decision: Decision
+    grounds: Grounds | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        told = {key: getattr(self, key) for key in ("name", "version", "before", "reason")}
+        adjustment = {key: value for key, value in self.adjustment.items() if key != "trained"}
+        verdicts = [each.to_dict() for each in self.decision.verdicts]
+        return {**told, "calibrator": self.about["calibrator"], "verdicts": verdicts, "adjustment": adjustment}
+
+    @property
+    def adjustment(self) -> Mapping[str, Any]:
+        """What lies over the model as it was trained; empty where nothing does."""
+        found: Mapping[str, Any] = self.about.get("adjustment", {})
+        return found
+
+
+def recalibrate(
+    training_set: TrainingSet, workspace: Path, ways: Sequence[Way] = WAYS, say: Say = lambda text: None
+) -> Adjusted:
+    """Tries `ways` on the champion; what passes becomes the new champion, and without any the model is as trained.
+
+    The trial runs on what the champion's judge said of the moments after those that it learnt from: it is blind to the
+    newest slice too, so that there are labels to try on from the start. Raises DataError when there is no champion, or
+    when the training set is not one of its target and features.
+    """
+    name, registry = f"leadscore-{training_set.recipe['target']['name']}", Registry(workspace)
+    say("reading champion and training set")
+    champion = registry.champion(name)
+    now, model, blind = champion.load(), as_trained(champion.load()), champion.load_judge()
+    _check(champion, model, training_set)
+    sample = read_sample(training_set)
+    say("scoring the moments that came after training")
+    fresh, trial_rows = matured_since(model, sample), matured_since(blind, sample)
+    say("trying what can be done")
+    decision = decide(ways, trial_rows, fresh, int(training_set.recipe["observed_until"]))
+    about, grounds = model.about, None
+    if decision.line is not None:
+        moved = changed(fresh, decision.line)
+        grounds = _grounds(model, decision.line, moved, sample)
+        about = _adjusted(model, decision, decision.line, fresh, moved, grounds)
+    if about["calibrator"] == now.about["calibrator"]:
+        return Adjusted(name, champion.version, champion.version, f"kept: {decision.reason}", now.about, decision)
+    say("registering in MLflow")
+    made = Adjusted(name, "", champion.version, decision.reason, about, decision, grounds)
+    return _register(registry, champion, made, sample)
+
+
+def as_trained(model: Model) -> Model:
+    """The model without what was laid over it since training."""
+    about = {key: value for key, value in model.about.items() if key != "adjustment"}
+    return Model({**about, **model.about.get("adjustment", {}).get("trained", {})}, model.boosters)
+
+
+def matured_since(model: Model, sample: Sample) -> Matured:
+    """What a model says of the mature moments of a sample that are newer than all that it has learnt from.
+
+    Leads that it knows from earlier moments take part: leaving them out would leave young leads only. What the model
+    remembers of them makes it look a little better than it is, so corrections come out small rather than large.
+    """
+    target = model.about["target"]
+    rows = sample.of(sample.mature & (sample.as_of >= model.about["trained_on"]["to_us"]))
+    delay = (target["gap_days"] + target["horizon_days"] + target["settle_days"]) * US_PER_DAY
+    return Matured(predict(model, rows), rows.y, rows.weight, rows.lead, rows.as_of, rows.as_of + delay)
+
+
+def recheck(threshold: Threshold, labels: Labels, flow: Flow) -> Threshold:
+    """A threshold after recalibration: the same promise, its evidence and its volume from the labels since training.
+
+    A probability means the same as before, so a cut by precision or by value stays where it was, and one by capacity is
+    drawn again; a mix rises where it would now let through more than its leads per week. A precision that the labels
+    refute (95 % interval) is withdrawn.
+    """
+    if threshold.rule == "capacity":
+        return by_capacity(threshold.stage, labels, flow, threshold.target)
+    if threshold.probability is None:
+        return threshold
+    probability = threshold.probability
+    if threshold.per_week is not None:
+        room = by_capacity(threshold.stage, labels, flow, threshold.per_week).probability
+        probability = 1.0 if room is None else max(probability, room)
+    above = labels.p >= probability
+    selected, converted = int(above.sum()), int(labels.y[above].sum())
+    leads, wins = flow.above(probability)
+    refuted = selected > 0 and binomial_interval(converted / selected, selected)[1] < threshold.target
+    return replace(
+        threshold,
+        probability=None if refuted and threshold.rule == "precision" else probability,
+        labels=len(labels.p),
+        selected=selected,
+        converted=converted,
+        leads_per_week=leads,
+        wins_per_week=wins,
+    )
+
+
+def _grounds(model: Model, line: Calibrator, moved: Matured, sample: Sample) -> Grounds:
+    """What thresholds of the adjusted model rest on: the labels since training, and the leads that come up now."""
+    chosen = np.isin(np.arange(len(moved)), one_per_lead(moved.lead, moved.as_of))
+    story = Story(moved.p, moved.y, moved.lead, moved.as_of, int(model.about["target"]["horizon_days"]))
+    return Grounds(story, chosen, flow_of(sample, lambda rows: line(predict(model, rows))))
+
+
+def _adjusted(
+    model: Model, decision: Decision, line: Calibrator, fresh: Matured, moved: Matured, grounds: Grounds
+) -> dict[str, Any]:
+    """The manifest of the adjusted model: calibrator, thresholds, evidence, and the history of what was done."""
+    about = model.about
+    before = [threshold_from(each) for each in about["thresholds"]]
+    after = [recheck(each, grounds.labels, grounds.flow) for each in before]
+    lost = [a.stage for b, a in zip(before, after, strict=True) if a.probability is None and b.probability is not None]
+    return {
+        **about,
+        "calibrator": composed(calibrator_from(about["calibrator"]), line).to_dict(),
+        "thresholds": [each.to_dict() for each in after],
+        "evidence": evidence_of(moved.p, moved.y, moved.weight, moved.lead).to_dict(),
+        "adjustment": {
+            "way": line.name,
+            "line": line.to_dict(),
+            "from": day(int(fresh.as_of.min())),
+            "to": day(int(fresh.as_of.max())),
+            "leads": len(np.unique(fresh.lead)),
+            "converted": fresh.converted,
+            "verdicts": [each.to_dict() for each in decision.verdicts],
+            "steps": _steps(line, fresh, decision.until),
+            "withdrawn": lost,
+            "trained": {key: about[key] for key in OVERLAID if key in about},
+        },
+    }
+
+
+def _steps(line: Calibrator, fresh: Matured, until: int) -> list[dict[str, Any]]:
+    steps = rolling_steps(fresh, edges_of(fresh, until)) if line.name == ROLLING else ()
+    return [{"on": day(each.at), **asdict(each)} for each in steps]
+
+
+def _register(registry: Registry, champion: Registered, made: Adjusted, sample: Sample) -> Adjusted:
+    # MLflow keeps an artifact under the name of its folder: "model", where the registry looks for it.
+    folder = registry.workspace / "models" / made.about["target"]["name"] / "recalibrated" / "model"
+    rewrite_artifact(champion.folder, folder, made.about, made.grounds)
+    names = [each["name"] for each in made.about["features"]]
+    with registry.run(made.name) as mlflow:
+        mlflow.set_tags({"recalibrates": champion.version, "recalibrated_by": made.adjustment.get("way", "none")})
+        for each in made.decision.verdicts:
+            key = f"recalibration.{each.name.replace(' ', '_')}"
+            mlflow.log_metrics({f"{key}.gain": each.gain, f"{key}.accepted": float(each.accepted)})
+        mlflow.log_dict(made.to_dict(), "recalibration.json")
+        example = sample.features.select(names).slice(0, EXAMPLE_ROWS)
+        version = registry.log_model(mlflow, made.name, folder, champion.judge, example)
+    registry.alias(made.name, version, CHAMPION, made.reason)
+    return replace(made, version=version)
+
+
+def _check(champion: Registered, model: Model, training_set: TrainingSet) -> None:
+    """Whether the training set has the champion's target and features. Raises DataError."""
+    recipe, about = training_set.recipe, model.about
+    missing = [each for each in about["catalogue"] if each not in recipe["catalogue"]]
+    if about["target"] != recipe["target"] or missing:
+        raise DataError(
+            f"version {champion.version} was trained for another target or with {len(missing)} features that the "
+            "settings do not name: give the settings that it was trained with, or train again"
+        )

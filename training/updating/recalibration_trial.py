@@ -1,0 +1,137 @@
+"""Ways to bring a trained model up to date without training it, and the forward trial that each has to pass.
+
+A way is fitted on labels that had matured at a time, and judged on the moments that came then. What it finds is a line
+in log-odds, laid over the model's calibrator, so that boosters, artifact and server stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.calibration.calibrator import Calibrator, Verdict, fit_sigmoid, gain_and_error
+from training.calibration.intercept import (
+    FEWEST_CONVERTED,
+    PERIOD,
+    Matured,
+    edges_of,
+    independent,
+    offset,
+    rolling_steps,
+)
+from training.samples.log_odds import Array, logit, row_losses
+
+ROLLING = "rolling intercept"
+MOST_BLOCKS = 12
+"""Blocks of time in a trial at most."""
+FEWEST_FOR_LINE = 100
+"""Converted leads from which a whole correction is fitted: the share of observed to expected conversions is then known
+to 1.96 / sqrt(100) = 20 %; so many are also the usual advice for a validation (Collins et al., Stat. Med. 35, 2016)."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to recalibrate: a line in log-odds from rows of at least `fewest` converted leads, at a time (µs UTC)."""
+
+    name: str
+    fewest: int
+    fit: Callable[[Matured, int], Calibrator]
+
+
+def roll(rows: Matured, until: int, period: int = PERIOD) -> Calibrator:
+    """The rolling intercept as it stands at `until` (µs UTC)."""
+    shifts = [each.shift for each in rolling_steps(rows, edges_of(rows, until, period))]
+    return Calibrator(ROLLING, 1.0, 1.0, shifts[-1] if shifts else 0.0)
+
+
+def shift_whole(rows: Matured, until: int) -> Calibrator:
+    """The intercept under which as many convert as are expected, over all labels since training."""
+    found = offset(logit(rows.p), rows.y, independent(rows.weight, rows.lead))
+    return Calibrator("intercept", 1.0, 1.0, found)
+
+
+def line(rows: Matured, until: int) -> Calibrator:
+    """Intercept and slope over all labels since training."""
+    return fit_sigmoid(rows.p, rows.y, rows.weight)
+
+
+ROLL = Way(ROLLING, FEWEST_CONVERTED, roll)
+WAYS = (ROLL, Way("intercept", FEWEST_FOR_LINE, shift_whole), Way("sigmoid", FEWEST_FOR_LINE, line))
+
+
+def trial(way: Way, rows: Matured, edges: NDArray[np.int64]) -> Verdict:
+    """What a way would have gained, log-loss per row, had it been in use from the first of `edges` (ascending, µs UTC).
+
+    At each edge it is fitted on the labels known then, and judged on the moments up to the next edge. Where it has too
+    few labels it changes nothing. The standard error is clustered by lead; nothing to judge on: infinite.
+    """
+    saved, counted = np.zeros(len(rows)), np.zeros(len(rows), np.bool_)
+    for edge, until in pairwise([*edges.tolist(), np.iinfo(np.int64).max]):
+        past, now = rows.of(rows.known_at <= edge), (rows.as_of >= edge) & (rows.as_of < until)
+        counted |= now
+        if past.converted >= way.fewest:
+            saved[now] = _loss(rows.of(now)) - _loss(changed(rows.of(now), way.fit(past, edge)))
+    return Verdict(way.name, *gain_and_error(saved[counted], rows.weight[counted], rows.lead[counted]))
+
+
+def trial_edges(rows: Matured, until: int, period: int = PERIOD) -> NDArray[np.int64]:
+    """When a trial fits anew: from the first edge at which there are labels enough for a step, at most MOST_BLOCKS.
+
+    None where no such edge comes.
+    """
+    edges = edges_of(rows, until, period)
+    ready = [i for i, each in enumerate(edges) if rows.of(rows.known_at <= each).converted >= FEWEST_CONVERTED]
+    ready = ready[: int(np.sum(edges <= rows.as_of.max(initial=0)))]
+    return edges[ready][:: max(1, -(-len(ready) // MOST_BLOCKS))]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What trials came to by `until` (µs UTC): the line to lay over the calibrator, None where it stays; and why."""
+
+    line: Calibrator | None
+    verdicts: tuple[Verdict, ...]
+    reason: str
+    until: int
+
+
+def decide(ways: Sequence[Way], trial_rows: Matured, fresh: Matured, until: int) -> Decision:
+    """The accepted way that gained most in its trial on `trial_rows`, fitted on `fresh` (the labels since training)."""
+    able = [each for each in ways if fresh.converted >= each.fewest]
+    if not able:
+        return Decision(None, (), _too_few(ways, fresh), until)
+    edges = trial_edges(trial_rows, until)
+    verdicts = {each: trial(each, trial_rows, edges) for each in able}
+    accepted = [each for each in able if verdicts[each].accepted]
+    told = "; ".join(_told(each) for each in verdicts.values())
+    if not accepted:
+        reason = f"nothing was better by more than one standard error: {told}"
+        return Decision(None, tuple(verdicts.values()), reason, until)
+    best = max(accepted, key=lambda each: verdicts[each].gain)
+    return Decision(best.fit(fresh, until), tuple(verdicts.values()), f"{best.name} is in use: {told}", until)
+
+
+def changed(rows: Matured, over: Calibrator) -> Matured:
+    """The rows with their probabilities moved along a line."""
+    return replace(rows, p=over(rows.p))
+
+
+def _loss(rows: Matured) -> Array:
+    return row_losses(rows.y, logit(rows.p))
+
+
+def _too_few(ways: Sequence[Way], fresh: Matured) -> str:
+    fewest, name = min((each.fewest, each.name) for each in ways)
+    return (
+        f"{fresh.converted} leads with a label that matured since training have converted; "
+        f"{fewest - fresh.converted} more are needed for {name}"
+    )
+
+
+def _told(each: Verdict) -> str:
+    verdict = "accepted" if each.accepted else "not accepted"
+    return f"{each.name} {each.gain:+.5f} (standard error {each.se:.5f}, {each.leads:,} leads), {verdict}"

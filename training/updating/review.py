@@ -1,0 +1,78 @@
+"""Judges a registered champion again: its judge on the newest slice, and beside the true probabilities if known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from data.contract import DataError
+from features.training_set import TrainingSet
+from training.measuring.evaluation import Truth, against_truth
+from training.model.baselines import BASELINES
+from training.pipeline import predict, sized
+from training.recipe.train import Judged, Say, Split, TrainingPlan, fit_baselines, judged_as, split_by_time
+from training.registry.registry import Registry
+from training.samples.log_odds import Array
+from training.samples.sample import read_sample
+
+STAGES = 1 + len(BASELINES)
+"""How many stages a review tells of: reading, baselines."""
+
+
+def review(workspace: Path, target: str, plan: TrainingPlan, say: Say = lambda text: None) -> Judged:
+    """The champion's judge, which never saw the newest slice, beside baselines fitted again on the same past.
+
+    Raises DataError as `predictions` does.
+    """
+    say("reading the training set")
+    split, p = predictions(workspace, target, plan)
+    return judged_as(split, p, fit_baselines(split, say))
+
+
+def predictions(workspace: Path, target: str, plan: TrainingPlan) -> tuple[Split, Array]:
+    """The newest slice, and what the champion's judge says of it.
+
+    Raises DataError when there is no champion, or when the training set is not the one that it was trained on.
+    """
+    training_set = TrainingSet.open(workspace / "training_set" / target)
+    champion = Registry(workspace).champion(f"leadscore-{target}")
+    model = champion.load_judge()
+    trained_on = model.about["trained_on"]["training_set"]
+    if trained_on != training_set.digest:
+        raise DataError(
+            f"version {champion.version} was trained on the training set {trained_on[:12]}, "
+            f"{training_set.path} now holds {training_set.digest[:12]}: train again, then evaluate"
+        )
+    window = model.about["target"]["horizon_days"] + model.about["target"]["gap_days"]
+    sample = read_sample(training_set)
+    split = split_by_time(sample, sized(sample, plan)[0], window)
+    return split, predict(model, split.judged)
+
+
+def beside_truth(split: Split, p: Array, truth: Path, horizon_days: int) -> Truth:
+    """Predictions `p` beside the true probabilities of a simulated funnel, on the judged moments that it tells of.
+
+    Raises DataError when the file cannot be read or knows none of the moments.
+    """
+    rows = split.judged
+    try:
+        table = pq.read_table(truth, filters=[("horizon_days", "=", horizon_days)])
+    except (OSError, ValueError) as error:
+        raise DataError(f"{truth} cannot be read as true probabilities: {error}") from None
+    as_of = table.column("as_of").cast("int64").to_pylist()
+    known = dict(
+        zip(
+            zip(table.column("lead_id").to_pylist(), as_of, strict=True),
+            table.column("probability").to_pylist(),
+            strict=True,
+        )
+    )
+    found = np.array([known.get(key, np.nan) for key in zip(rows.lead.tolist(), rows.as_of.tolist(), strict=True)])
+    told = ~np.isnan(found)
+    if not told.any():
+        raise DataError(
+            f"{truth} knows no judged moment at a horizon of {horizon_days} days: it holds Mondays, 00:00 UTC"
+        )
+    return against_truth(p[told], found[told], rows.weight[told], rows.y[told])
