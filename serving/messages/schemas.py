@@ -140,6 +140,8 @@ class Score(Struct, frozen=True):
     unused: profile columns and event types of the request that this model does not read.
     within: probabilities of converting within fewer days, by days, where asked for. caution: what to bear in mind, only
     there where the model had learnt from too few conversions.
+    stage: of a lead in the store the one that lists show, by its history and by what people have decided; else, and in
+    stage_without_history, the one that begins at the highest threshold which the probability reaches.
     """
 
     probability: float
@@ -156,6 +158,7 @@ class Score(Struct, frozen=True):
     reasons: Reasons | UnsetType = UNSET
     within: dict[str, float] | UnsetType = UNSET
     caution: str | UnsetType = UNSET
+    stage_without_history: str | UnsetType = UNSET
 
 
 class ScoreAnswer(Struct, frozen=True):
