@@ -26,8 +26,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from data.contract import US_PER_DAY, is_visible
+from data.contract import US_PER_DAY
 from data.histories import Histories
+from data.visibility import is_visible
 from features.kernel import Moments
 
 FAR = 2**62

@@ -30,7 +30,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from data.contract import US_PER_DAY, US_PER_SECOND, VALUE_SCALE, is_visible, visible_version
+from data.contract import US_PER_DAY, US_PER_SECOND, VALUE_SCALE
+from data.visibility import is_visible, visible_version
 from features.plan import (
     AGE,
     CADENCE,

@@ -17,11 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from data.contract import US_PER_DAY, UsageError, is_visible
+from data.contract import US_PER_DAY, UsageError
 from data.simulated.cohort import Cohort
 from data.simulated.days import LOST, N_BEHAVIOURS, N_FACTORS, N_TYPES, WON, day_factors, end_day, share_of_day
 from data.simulated.funnel import Floats, Ints, Tables
 from data.simulated.lives import LEADS_AT_ONCE, Lives
+from data.visibility import is_visible
 
 FOREVER = 2**62
 """A moment at which everything has been received."""

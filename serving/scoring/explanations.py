@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.contract import is_visible
 from data.histories import Histories
+from data.visibility import is_visible
 from features.definitions import FirstTouch
 from features.kernel import Moments
 from serving.scoring.reasons import MOST, Explainer

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from data.contract import DataError, UsageError, is_visible
+from data.contract import DataError, UsageError
 from data.sources.mapping import BotRule
+from data.visibility import is_visible
 from features.kernel import Moments, compute_arrays
 from features.words import LANGUAGES, Language
 from serving.messages.problems import Refused
