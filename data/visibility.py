@@ -6,11 +6,12 @@ Times are int64 µs UTC.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from data.compiled import njit
 
-@njit(cache=True, nogil=True)
+
+@njit()
 def is_visible(known_at: int, as_of: int) -> bool:
     """Whether an event is visible at a moment: it occurred and was received strictly before it.
 
@@ -22,7 +23,7 @@ def is_visible(known_at: int, as_of: int) -> bool:
     return known_at < as_of
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def visible_version(valid_from: NDArray[np.int64], start: int, stop: int, as_of: int) -> int:
     """Row of the profile version visible at a moment, or -1.
 

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from data.compiled import njit
 from data.contract import US_PER_DAY
 from data.histories import Histories
 from data.visibility import is_visible
@@ -221,7 +221,7 @@ def _times_of(
     return begins, found
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _gather(
     starts: NDArray[np.int64],
     event_type: NDArray[np.int32],
@@ -242,7 +242,7 @@ def _gather(
     return begins, found[:n]
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _first_from(
     starts: NDArray[np.int64], times: NDArray[np.int64], lead: NDArray[np.int32], at: NDArray[np.int64]
 ) -> NDArray[np.int64]:

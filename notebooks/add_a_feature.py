@@ -22,7 +22,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from features.definitions import Count, Trend
+from features.kinds import Count, Trend
 from features.training_set import build
 from training.measuring.evaluation import evaluate
 from training.measuring.tables import signed

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from data.histories import Histories
 from data.visibility import is_visible
-from features.definitions import FirstTouch
 from features.kernel import Moments
+from features.kinds import FirstTouch
 from serving.scoring.reasons import MOST, Explainer
 from serving.scoring.scorer import Scorer, Scores
 from serving.store.scores.explanations import Explanation, Ground, Shift, Value

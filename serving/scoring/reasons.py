@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data.contract import US_PER_SECOND
 from data.histories import Histories
 from data.visibility import is_visible
-from features.definitions import Definition, FirstTouch, LastTouch
+from features.kinds import Definition, FirstTouch, LastTouch
 from features.words import Language, with_value
 from serving.scoring.scorer import Scorer, Scores
 from training.samples.log_odds import Array

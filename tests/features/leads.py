@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from data.contract import US_PER_DAY
 from data.histories import Histories, Profiles
 from data.vocabulary import Vocabulary
-from features import definitions as of
+from features import kinds as of
 from features.kernel import Moments
-from tests.oracles.features_naive import Event, Lead, Value, Version
+from features.kinds.definition import Value
+from tests.oracles.features_naive import Event, Lead, Version
 
 DAY = US_PER_DAY
 START = 19_000 * DAY

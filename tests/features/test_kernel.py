@@ -14,11 +14,12 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from data.histories import Histories, Profiles
-from features import definitions as of
 from features import kernel
+from features import kinds as of
 from features.compiler import compile_plan
 from features.kernel import Moments, compute, compute_arrays
-from features.walk import _power
+from features.kinds.definition import Value
+from features.walk.decays import power
 from tests.features.leads import (
     AS_OF,
     CATALOGUE,
@@ -35,7 +36,7 @@ from tests.features.leads import (
     times,
 )
 from tests.features.mutants import Walk, lines_of, mutant
-from tests.oracles.features_naive import Event, Lead, Value, Version, View, value_of
+from tests.oracles.features_naive import Event, Lead, Version, View
 from tests.oracles.features_sql import event_table, features_by_sql, version_table
 
 PLAN = compile_plan(CATALOGUE, VOCABULARY)
@@ -56,7 +57,7 @@ def by_kernel(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]:
 
 def by_loops(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]:
     return [
-        {each.name: value_of(each, View(lead, at, VOCABULARY)) for each in CATALOGUE}
+        {each.name: each.by_definition(View(lead, at, VOCABULARY)) for each in CATALOGUE}
         for lead in leads
         for at in sorted(as_of)
     ]
@@ -255,7 +256,7 @@ def test_sums_are_exact_whatever_has_come_and_gone() -> None:
 
 @given(st.floats(-1_000, 1_000))
 def test_powers_of_two_are_right_to_ten_digits(x: float) -> None:
-    assert _power(x) == pytest.approx(2.0**x, rel=1e-10, abs=0)
+    assert power(x) == pytest.approx(2.0**x, rel=1e-10, abs=0)
 
 
 def test_decays_far_apart_in_time_are_none_and_not_wrong() -> None:

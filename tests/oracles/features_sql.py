@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 
 from data.vocabulary import ANY, Vocabulary
-from features import definitions as of
-from tests.oracles.features_naive import Lead, Value
+from features import kinds as of
+from features.kinds.definition import Value
+from tests.oracles.features_naive import Lead
 
 DAY = 86_400_000_000
 NUMBER = {"known_at": pa.int64(), "occurred_at": pa.int64(), "event_type": pa.string(), "channel": pa.string()}
