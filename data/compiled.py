@@ -32,8 +32,8 @@ PACKAGE = __name__.removesuffix("data.compiled")
 IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 CONFIGURING = RLock()
 """Numba's configuration is one for the whole process."""
-STARTED = time.time()
-"""A file that changes later may not be the one that this process runs."""
+STARTED = time.time() - 0.01
+"""A file that changes later may not be the one that this process runs. Clocks of file systems lag a little."""
 
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
