@@ -15,7 +15,8 @@ from data.contract import UsageError
 from data.log.eventlog import EventLog
 from features.catalogue import default_catalogue, from_json
 from features.kinds import Definition
-from features.moments import MomentPolicy, Target
+from features.labels import Target
+from features.moments import MomentPolicy
 
 if TYPE_CHECKING:
     from training.recipe.train import TrainingPlan

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from benchmarks._quality_split import Rows, Split
-from data.contract import US_PER_DAY, UsageError
+from data.contract import UsageError
 from data.log.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
@@ -75,7 +75,7 @@ def at_random(rows: Rows) -> Iterator[Split]:
         yield Split(rows.of(np.sort(learn)), rows.of(np.sort(judged)), in_order=False)
 
 
-def purged(sample: Sample, window_days: int, truth: NDArray[np.float64] | None = None) -> Iterator[Split]:
+def purged(sample: Sample, truth: NDArray[np.float64] | None = None) -> Iterator[Split]:
     """Rolling origins over mature moments in order of time: purged by the label window, no lead on both sides."""
     mature = np.flatnonzero(sample.mature)
     rows = Rows(sample.features, sample.y, sample.weight, lead_codes(sample.lead), sample.as_of, truth).of(mature)
@@ -83,7 +83,7 @@ def purged(sample: Sample, window_days: int, truth: NDArray[np.float64] | None =
     reached = np.cumsum(rows.weight) / rows.weight.sum()
     for origin in ORIGINS:
         cut, end = (int(rows.time[np.searchsorted(reached, share)]) for share in (origin, min(origin + 0.1, 1 - 1e-9)))
-        known, late = rows.time + window_days * US_PER_DAY <= cut, rows.time >= cut
+        known, late = sample.window.is_mature(rows.time, cut), rows.time >= cut
         both = np.isin(rows.lead, np.intersect1d(rows.lead[known], rows.lead[late]))
         judged = late & (drawn | ~both) & (rows.time <= end if origin == ORIGINS[-1] else rows.time < end)
         if rows.truth is not None:
@@ -163,7 +163,7 @@ def _from_log(
     workspace = Workspace.open(work, Path(f"examples/{config}.toml") if config else settings)
     sample, target = read_sample(workspace.build()), workspace.settings.chosen_target
     true = None if truth is None else _true(truth, sample, target.horizon_days)
-    return purged(sample, target.window_days, true)
+    return purged(sample, true)
 
 
 def _true(path: Path, sample: Sample, horizon_days: int) -> NDArray[np.float64]:

@@ -24,7 +24,8 @@ from features.catalogue import default_catalogue
 from features.compiler import compile_plan
 from features.kernel import Moments, compute_arrays
 from features.kinds import Definition
-from features.moments import MomentPolicy, Target, label_moments
+from features.labels import Target
+from features.moments import MomentPolicy, label_moments
 from features.training_set import Recipe, build, build_shard
 
 FOLDER = Path("var/bench/features")

@@ -29,7 +29,8 @@ from data.simulated.funnel import START, FunnelOptions
 from data.simulated.simulate import simulate
 from data.sources.mapping import read_mapping
 from features.catalogue import default_catalogue
-from features.moments import MomentPolicy, Target
+from features.labels import Target
+from features.moments import MomentPolicy
 from features.training_set import Recipe, build
 from training.model.boosted import Boosted
 from training.model.classifier import LeadConversionClassifier
@@ -82,7 +83,7 @@ def _judged_on(leads: int, seed: int) -> dict[float, dict[str, Judged]]:
     rows, probability = sample.of(judged), truth[judged]
     found = {}
     for share in OPEN_SHARES:
-        known = past.known_at(max(end_of_observation(past.as_of, share), end), 0)
+        known = past.known_at(max(end_of_observation(past.as_of, share), end))
         found[share] = {name: _judged(learn, known, rows, probability) for name, learn in WAYS.items()}
         print(f"seed {seed}, {share:.0%} open", file=sys.stderr, flush=True)  # noqa: T201
     return found

@@ -56,7 +56,7 @@ def backtest(
     else:
         name, timeline = workspace.settings.target, workspace.timeline(build(screen, workspace, cluster))
     # Rows of a table have no time in which leads could still be open: there is nothing to choose by.
-    choose = chooser(plan if table is None else plan.decided, workspace.settings.chosen_target.window_days)
+    choose = chooser(plan if table is None else plan.decided)
     contenders = standard(choose, timeline.columns)
     contenders += ablations(choose, timeline.columns) if ablation else []
     contenders += drift_steps(plan, choose, timeline.outcomes) if steps else []

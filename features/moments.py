@@ -1,19 +1,13 @@
-"""Which moments to learn from, and their labels: targets, populations, policies, maturity, censoring.
+"""Which moments to learn from and to score: populations and policies.
 
 Population: a lead belongs to it at a moment by what is visible then, so that a lead to be scored and a moment to
 learn from are chosen by the same rule. It joins when it is first known (and has done what the target requires), and
 leaves when it is known that the target has happened or that its chance has ended.
 
-Label: 1 if a target event occurs in [as_of + gap, as_of + gap + horizon), else 0. A moment is mature when that whole
-window, and the days in which its outcomes are still being recorded, lie before the end of observation. A moment that
-is neither mature nor converted is censored: its label is unknown, never 0.
-
-Beside the label stands when in its window the target happened, and how much of the window was observed: what a censored
-moment can teach. A chance that has ended is observed as long as one that is still open: taken for observed to the end,
-leads that were lost would be counted where open ones of the same age are not yet, and conversions would look too rare.
-
-Where a target that does not repeat has happened unseen (before the moment, but received later) there is nothing left
-to predict: nobody can know when scoring, but nothing is learned from it.
+What came of a moment is said by features/labels.py. Beside the label stands when in its window the target happened,
+and how much of the window was observed: what a censored moment can teach. A chance that has ended is observed as long
+as one that is still open: taken for observed to the end, leads that were lost would be counted where open ones of the
+same age are not yet, and conversions would look too rare.
 """
 
 from __future__ import annotations
@@ -30,42 +24,10 @@ from data.contract import US_PER_DAY
 from data.histories import Histories
 from data.visibility import is_visible
 from features.kernel import Moments
+from features.labels import FAR, Labels, Occurrences, Target, first_of_lead, labels_of
 
-FAR = 2**62
 MONDAY = 4 * US_PER_DAY
 """1970-01-05, a Monday: grids of whole weeks fall on Mondays, 00:00 UTC."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is predicted.
-
-    events: event types that count. closed_by: event types that end the chance (deal lost).
-    requires: a lead is in the population only after one of these (a customer: after a first purchase).
-    repeats: whether the target can happen again; if not, a lead leaves the population when it has happened.
-    horizon_days, gap_days: the label window is [as_of + gap, as_of + gap + horizon).
-    settle_days: how late outcomes are recorded; a moment matures that much later, so that one whose outcome is
-    merely not received yet does not pass for a negative.
-    """
-
-    name: str
-    events: tuple[str, ...]
-    closed_by: tuple[str, ...] = ()
-    requires: tuple[str, ...] = ()
-    repeats: bool = False
-    horizon_days: int = 30
-    gap_days: int = 0
-    settle_days: int = 0
-
-    @property
-    def window_days(self) -> int:
-        """When the label window ends, in days after the moment."""
-        return self.gap_days + self.horizon_days
-
-    @property
-    def outcomes(self) -> tuple[str, ...]:
-        """Event types after which a lead leaves the population: never seen at a moment, and so no features."""
-        return self.closed_by if self.repeats else (*self.events, *self.closed_by)
 
 
 @dataclass(frozen=True)
@@ -87,21 +49,11 @@ class MomentPolicy:
 
 @dataclass(frozen=True)
 class LabelledMoments:
-    """Moments in order of (lead, as_of) with what became of them.
-
-    label: int8, 1 converted, 0 not, -1 unknown (exactly where censored). mature, censored: bool. weight: float32.
-    event_days: float64, days from the start of the window to the target, NaN where it is not seen in the window.
-    observed_days: float64, how much of the window was observed and has settled, from 0 to the horizon (exactly where
-    mature).
-    """
+    """Moments in order of (lead, as_of) with what became of them; weight: float32[n]."""
 
     moments: Moments
-    label: NDArray[np.int8]
-    mature: NDArray[np.bool_]
-    censored: NDArray[np.bool_]
+    labels: Labels
     weight: NDArray[np.float32]
-    event_days: NDArray[np.float64]
-    observed_days: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.moments)
@@ -110,25 +62,13 @@ class LabelledMoments:
 def label_moments(histories: Histories, target: Target, policy: MomentPolicy, observed_until: int) -> LabelledMoments:
     """All moments of the leads in the target's population up to `observed_until` (µs UTC), with labels.
 
-    Only what is visible at `observed_until` decides.
+    Only what is visible at `observed_until` decides. Moments at which nothing was left to predict are left out.
     """
-    starts, times = _times_of(histories, target.events, histories.occurred_at, observed_until)
+    happened = Occurrences(*_times_of(histories, target.events, histories.occurred_at, observed_until), observed_until)
     lead, as_of, weight = _candidates(histories, target, policy, observed_until)
-    happened = np.full(len(lead), FAR) if target.repeats else _first_of_lead(starts, times)[lead]
-    keep = as_of <= happened
-    lead, as_of, weight = lead[keep], as_of[keep], weight[keep]
-    opens = as_of + target.gap_days * US_PER_DAY
-    closes = opens + target.horizon_days * US_PER_DAY
-    first = _first_from(starts, times, lead, opens)
-    converted = first < closes
-    mature = closes + target.settle_days * US_PER_DAY <= observed_until
-    censored = ~mature & ~converted
-    label = np.where(censored, -1, converted).astype(np.int8)
-    event_days = np.where(converted, (first - opens) / US_PER_DAY, np.nan)
-    observed = np.clip(observed_until - target.settle_days * US_PER_DAY - opens, 0, target.horizon_days * US_PER_DAY)
-    return LabelledMoments(
-        Moments(lead, as_of), label, mature, censored, weight.astype(np.float32), event_days, observed / US_PER_DAY
-    )
+    labels = labels_of(target, happened, lead, as_of)
+    rows = labels.predictable
+    return LabelledMoments(Moments(lead[rows], as_of[rows]), labels.of(rows), weight[rows].astype(np.float32))
 
 
 def open_moments(histories: Histories, target: Target, as_of: int) -> Moments:
@@ -141,12 +81,12 @@ def open_moments(histories: Histories, target: Target, as_of: int) -> Moments:
 def _population(histories: Histories, target: Target) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """int64[n_leads] each: a lead is in the population at moments in (joined, left]; FAR for never."""
     joined = np.minimum(
-        _first_of_lead(histories.starts, histories.known_at),
-        _first_of_lead(histories.profiles.starts, histories.profiles.valid_from),
+        first_of_lead(histories.starts, histories.known_at),
+        first_of_lead(histories.profiles.starts, histories.profiles.valid_from),
     )
     if target.requires:
-        joined = np.maximum(joined, _first_of_lead(*_times_of(histories, target.requires, histories.known_at)))
-    return joined, _first_of_lead(*_times_of(histories, target.outcomes, histories.known_at))
+        joined = np.maximum(joined, first_of_lead(*_times_of(histories, target.requires, histories.known_at)))
+    return joined, first_of_lead(*_times_of(histories, target.outcomes, histories.known_at))
 
 
 def _candidates(
@@ -202,13 +142,6 @@ def _thin(count: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArr
     return lead, -(-k * count[lead] // kept[lead]), (count / np.maximum(kept, 1))[lead]
 
 
-def _first_of_lead(starts: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
-    first = np.full(len(starts) - 1, FAR, np.int64)
-    some = starts[1:] > starts[:-1]
-    first[some] = times[starts[:-1][some]]
-    return first
-
-
 def _times_of(
     histories: Histories, types: Sequence[str], times: NDArray[np.int64], until: int = FAR
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -240,17 +173,3 @@ def _gather(
         begins[lead + 1] = n
         found[begins[lead] : n].sort()
     return begins, found[:n]
-
-
-@njit()
-def _first_from(
-    starts: NDArray[np.int64], times: NDArray[np.int64], lead: NDArray[np.int32], at: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """For each (lead, at) the lead's first time that is not before `at`, FAR for none."""
-    found = np.full(len(lead), FAR, np.int64)
-    for i in range(len(lead)):
-        begin, end = starts[lead[i]], starts[lead[i] + 1]
-        k = begin + np.searchsorted(times[begin:end], at[i])
-        if k < end:
-            found[i] = times[k]
-    return found

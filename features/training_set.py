@@ -23,7 +23,8 @@ from features.catalogue import from_json, to_json
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
 from features.kinds import Definition
-from features.moments import LabelledMoments, MomentPolicy, Target, label_moments
+from features.labels import Target
+from features.moments import LabelledMoments, MomentPolicy, label_moments
 from features.plan import Plan
 
 KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight", "event_days", "observed_days")
@@ -158,16 +159,17 @@ def build_shard(log_path: Path, number: int, recipe: Recipe, out: Path) -> None:
 
 def _rows(plan: Plan, histories: Histories, labelled: LabelledMoments, rows: slice) -> pa.Table:
     moments = Moments(labelled.moments.lead[rows], labelled.moments.as_of[rows])
-    label = labelled.label[rows]
+    labels = labelled.labels
+    label = labels.label[rows]
     keys = [
         histories.lead_ids.take(pa.array(moments.lead)),
         pa.array(moments.as_of).cast(pa.timestamp("us", "UTC")),
         pa.array(label, mask=label < 0),
-        pa.array(labelled.mature[rows]),
-        pa.array(labelled.censored[rows]),
+        pa.array(labels.mature[rows]),
+        pa.array(labels.censored[rows]),
         pa.array(labelled.weight[rows]),
-        pa.array(labelled.event_days[rows]),
-        pa.array(labelled.observed_days[rows]),
+        pa.array(labels.event_days[rows]),
+        pa.array(labels.observed_days[rows]),
     ]
     features = compute(plan, histories, moments)
     return pa.Table.from_arrays([*keys, *features.columns], names=[*KEYS, *features.column_names])

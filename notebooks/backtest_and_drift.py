@@ -28,7 +28,7 @@ from training.judging.backtest import backtest
 from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict, standard
 from training.judging.inflation import inflation
 from training.judging.rolling import rolling
-from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, Matured
+from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores
 from training.monitoring.monitor import checks_of, decide
 from training.recipe.selection import chooser
 from training.report.plots import losses_over_time, promised_realised
@@ -100,5 +100,5 @@ worlds = {
     "half as many convert": (luck < p / 2).astype(np.float64),
     "scores tell nothing": (luck < p.mean()).astype(np.float64),
 }
-advice = {name: decide(checks_of(Matured(scores, y), []), len(y)) for name, y in worlds.items()}
+advice = {name: decide(checks_of(MaturedScores(scores, y), []), len(y)) for name, y in worlds.items()}
 pd.DataFrame([(name, *told) for name, told in advice.items()], columns=["world", "advice", "because"])

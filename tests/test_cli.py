@@ -260,7 +260,10 @@ def test_damaged_files_are_named(name: str, shell: Shell, trained: Workspace, tm
     ("text", "message"),
     [
         ("[training]\nfewest_converted = 5000", "leads have converted, 5000 are needed (fewest_converted)"),
-        ("[targets.conversion]\nevents = ['deal_won']\nhorizon_days = 3000", "the label window is 3000 days"),
+        (
+            "[targets.conversion]\nevents = ['deal_won']\nhorizon_days = 3000",
+            "a label is certain 3000 days after",
+        ),
         ("[targets.conversion]\nevents = ['never_seen']", "0 of "),
     ],
 )

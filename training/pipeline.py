@@ -74,14 +74,14 @@ def train_and_register(
     The same training set and plan give the same model, byte for byte; then the version that is there stays.
     """
     target, asked = training_set.recipe["target"], plan.digest
-    window, name = target["horizon_days"] + target["gap_days"], f"leadscore-{target['name']}"
+    name = f"leadscore-{target['name']}"
     say("reading the training set")
     sample = read_sample(training_set)
     plan, need = sized(sample, plan)
-    split = split_by_time(sample, plan, window)
+    split = split_by_time(sample, plan)
     if tuning_minutes and plan.model != "prior":
-        plan = tune(split.past, plan, window, tuning_minutes, say)
-    plan, trials = choose(split.past, plan, window, say)
+        plan = tune(split.past, plan, tuning_minutes, say)
+    plan, trials = choose(split.past, plan, say)
     blind, judged = judge(split, plan, say)
     say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)

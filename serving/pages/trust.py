@@ -17,8 +17,7 @@ from serving.pages.rendering.plot import Scale
 from serving.pages.rendering.shares import Share, share
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import Live
-from serving.store.scores.promised_vs_realised import KeptMonth
-from training.thresholds.calibration_by_month import EDGES, Kept
+from training.thresholds.calibration_by_month import EDGES, MonthBand
 
 router = APIRouter()
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252
@@ -89,7 +88,7 @@ def trust(visit: Visit) -> Response:
     """Everything that speaks for and against believing the numbers."""
     live = visit.services.champion.current()
     about = live.predictor.about
-    own = visit.services.store.kept.read(live.target.name)
+    own = visit.services.store.promised_vs_realised.read(live.target.name)
     dots, unseen = dots_of(live)
     return visit.page(
         "trust.html",
@@ -148,7 +147,7 @@ def picture_of(dots: Sequence[Dot]) -> Picture:
     return Picture(spots, [(x(each), each) for each in marks], [(y(each), each) for each in marks], (RIGHT, TOP))
 
 
-def months_of(kept: Sequence[Kept | KeptMonth]) -> list[Month]:
+def months_of(kept: Sequence[MonthBand]) -> list[Month]:
     """The newest months, the newest first."""
     ordered = sorted(kept, key=lambda each: (each.month, each.band))
     found = [_month(month, list(rows)) for month, rows in groupby(ordered, key=lambda each: each.month)]
@@ -163,12 +162,12 @@ def link_of(tracking: str, live: Live) -> str | None:
     return f"{tracking.rstrip('/')}/#/models/{name}/versions/{version}"
 
 
-def _learnt(live: Live) -> list[Kept]:
+def _learnt(live: Live) -> list[MonthBand]:
     grounds = grounds_of(live)
     return [] if grounds is None else grounds.months
 
 
-def _month(month: str, rows: list[Kept | KeptMonth]) -> Month | None:
+def _month(month: str, rows: list[MonthBand]) -> Month | None:
     by_band = {each.band: Cell(each.leads, each.promised, each.came) for each in rows}
     cells = [by_band.get(place) for place in range(len(EDGES) - 1)]
     whole = Cell(*(sum(getattr(each, name) for each in rows) for name in ("leads", "promised", "came")))

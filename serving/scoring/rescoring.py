@@ -19,10 +19,8 @@ from serving.scoring.explanations import explanations
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import Scorer, Scores
 from serving.scoring.worklist_row import outlooks
-from serving.store.scores.promised_vs_realised import Window
 from serving.store.scores.scores import Score
 from serving.store.store import Store
-from training.thresholds.calibration_by_month import EDGES
 from training.thresholds.stages import CUSTOMER, UNQUALIFIED
 
 Progress = Callable[[int, int], None]
@@ -109,10 +107,9 @@ class Rescorer:
     def _sum_up(self, as_of: int, now: int) -> None:
         """Makes the summaries that pages read."""
         target = self._scorer.target
-        window = Window(target.events, target.gap_days, target.horizon_days, target.settle_days)
         stages = [UNQUALIFIED, *(each.stage for each in self._in_force.thresholds), CUSTOMER]
-        self._store.funnels.make(target.name, stages, as_of - window.days * US_PER_DAY, now)
-        self._store.kept.count(target.name, window, EDGES, now)
+        self._store.funnels.make(target.name, stages, as_of - target.window.certain_after_days * US_PER_DAY, now)
+        self._store.promised_vs_realised.count(target, now)
 
     def _settle(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> None:
         """Leads that have left the population get the stage that this means."""

@@ -15,7 +15,7 @@ from data.vocabulary import Vocabulary
 from features.catalogue import from_json
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
-from features.moments import Target
+from features.labels import Target
 from features.words import Words
 from training.measuring.evidence import evidence_from
 from training.model.encoding import Encoder
@@ -66,7 +66,7 @@ class Scorer:
         self.model = model
         self.catalogue = from_json(about["catalogue"])
         self.plan = compile_plan(self.catalogue, vocabulary_from(about["vocabulary"]))
-        self.target = target_from(about["target"])
+        self.target = Target.from_json(about["target"])
         self.words: Words = about["words"]
         self.encoder = Encoder(
             tuple(each["name"] for each in about["features"]),
@@ -95,9 +95,3 @@ class Scorer:
 def vocabulary_from(values: Mapping[str, Any]) -> Vocabulary:
     """A vocabulary as it stands in a recipe or a model."""
     return Vocabulary(tuple(values["types"]), {name: tuple(types) for name, types in values["groups"].items()})
-
-
-def target_from(values: Mapping[str, Any]) -> Target:
-    """A target as it stands in a recipe or a model."""
-    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return Target(**plain)

@@ -17,7 +17,7 @@
     store.answers.recall / remember / release            idempotent requests
     store.thresholds.publish / take_up / in_force       thresholds that people publish
     store.funnels.note / make / read                     the funnel in numbers, made at each scoring
-    store.kept.count / read                              what scores have promised and what came
+    store.promised_vs_realised.count / read              by month and band of probability
     store.audit.add / entries / of                       who did what when
     store.erasure.forget / verify                        no byte left, and a receipt
 
@@ -56,7 +56,7 @@ from serving.store.privacy.blocked import Blocked
 from serving.store.privacy.erasure import Erasure
 from serving.store.scores.explanations import Explanations
 from serving.store.scores.funnel import Funnels
-from serving.store.scores.promised_vs_realised import KeptPromises
+from serving.store.scores.promised_vs_realised import PromisedVsRealised
 from serving.store.scores.rescorings import Rescorings
 from serving.store.scores.scores import Scores
 from serving.store.scores.threshold_changes import ThresholdChanges
@@ -87,7 +87,7 @@ class Store:
     erasure: Erasure
     thresholds: ThresholdChanges
     funnels: Funnels
-    kept: KeptPromises
+    promised_vs_realised: PromisedVsRealised
 
     def ping(self) -> None:
         """Returns when the database answers. Raises StoreAway."""
@@ -144,5 +144,5 @@ def _parts(database: Database, seal: Seal) -> Store:
         Erasure(database, blocked, audit, seal),
         ThresholdChanges(database, audit),
         Funnels(database, Summaries(database)),
-        KeptPromises(database, Summaries(database)),
+        PromisedVsRealised(database, Summaries(database)),
     )

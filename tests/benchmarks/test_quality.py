@@ -16,6 +16,7 @@ from benchmarks._quality_split import Rows, Split
 from benchmarks._quality_table import Cell, aims, difference, summary, verdict
 from benchmarks.quality import Contender, Task
 from data.contract import US_PER_DAY
+from features.labels import LabelWindow
 from training.measuring.evaluation import evaluate
 from training.samples.sample import Sample
 
@@ -37,7 +38,7 @@ def sample_of(rows: Rows) -> Sample:
     mature = rows.time < rows.time[-1] - WINDOW * US_PER_DAY
     lead = np.array([f"L{each}" for each in rows.lead.tolist()])
     known = Sample.of_labels(rows.features, rows.y, rows.weight, lead, rows.time)
-    return replace(known, mature=mature, observed_days=mature.astype(np.float64))
+    return replace(known, mature=mature, window=LabelWindow(0, WINDOW, 0))
 
 
 def check_forward(splits: Iterator[Split]) -> None:
@@ -53,7 +54,7 @@ def check_forward(splits: Iterator[Split]) -> None:
 
 def test_splits_of_a_log_look_forward_and_a_random_split_would_not_pass() -> None:
     rows = rows_of(600, 60)
-    check_forward(purged(sample_of(rows), WINDOW))
+    check_forward(purged(sample_of(rows)))
     with pytest.raises(AssertionError, match="a label reaches the judged"):
         check_forward(at_random(rows))
 

@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 from data.contract import US_PER_DAY as DAY
 from data.histories import Histories, Profiles
-from features.moments import MomentPolicy, Target, label_moments
+from features.labels import Target
+from features.moments import MomentPolicy, label_moments
 
 day = lambda *days: np.array(days, np.int64) * DAY
 codes = np.array([0, 1], np.int32)
@@ -43,9 +44,11 @@ answer += compute(plan, histories, Moments(np.zeros(1, np.int32), day(9)))["coun
 """
 """How many events are visible at the moment at which the second one becomes known?"""
 TELL = "\nprint(json.dumps(answer))"
-NUMBAS_OWN = (
-    "from numba import njit as own\n\n\ndef njit(**options):\n    return own(cache=True, nogil=True, **options)\n"
-)
+NUMBAS_OWN = """
+from functools import partial
+import numba
+njit = partial(numba.njit, cache=True, nogil=True)
+"""
 CALLER = """
 from leadscore.data.compiled import njit
 from leadscore.data.visibility import is_visible

@@ -10,7 +10,8 @@ from data.log.eventlog import EventLog
 from data.log.ingest import ingest
 from data.sources.mapping import read_mapping
 from features.catalogue import default_catalogue
-from features.moments import MomentPolicy, Target
+from features.labels import Target
+from features.moments import MomentPolicy
 from features.training_set import Recipe
 
 EVENTS, BUCKETS = 20_000, 4

@@ -14,7 +14,7 @@ from data.vocabulary import Vocabulary
 from features.catalogue import default_catalogue, from_json, to_json
 from features.compiler import compile_plan
 from features.kinds import KINDS, Count, Definition, Kind
-from features.moments import Target
+from features.labels import Target
 from features.words import in_words
 from tests.features.leads import CATALOGUE
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from features.moments import LabelledMoments, MomentPolicy, Target, label_moments, open_moments
+from features.labels import Target
+from features.moments import LabelledMoments, MomentPolicy, label_moments, open_moments
 from tests.features.leads import DAY, LEADS, START, histories_of, in_order, times
 from tests.oracles.features_naive import Event, Lead, Version
 from tests.oracles.moments_naive import Looked, is_open, joined_at, looked_at, nothing_left
@@ -51,8 +52,8 @@ def labelled(leads: Sequence[Lead], target: Target, policy: MomentPolicy, until:
 
 
 def _rows(made: LabelledMoments) -> list[tuple[int, int, int, bool, bool, float, float]]:
-    key, time = (made.moments.lead, made.moments.as_of), (made.event_days, made.observed_days)
-    columns = (*key, made.label, made.mature, made.censored, *time)
+    key, time = (made.moments.lead, made.moments.as_of), (made.labels.event_days, made.labels.observed_days)
+    columns = (*key, made.labels.label, made.labels.mature, made.labels.censored, *time)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
@@ -68,8 +69,8 @@ def lead(*events: Event) -> Lead:
 
 def labels(of: Lead, target: Target = WON, until: float = 1_000, policy: MomentPolicy = DAILY) -> dict[int, int | None]:
     """Label by day of the moment."""
-    found = labelled([of], target, policy, START + round(until * DAY))[0]
-    return {(each.as_of - START) // DAY: each.label for each in found}
+    moments = labelled([of], target, policy, START + round(until * DAY))[0]
+    return {(moment.as_of - START) // DAY: moment.label for moment in moments}
 
 
 def test_moments_and_labels_are_those_of_the_documentation() -> None:
@@ -97,9 +98,9 @@ def test_a_censored_moment_is_never_a_negative(
 ) -> None:
     made = label_moments(histories_of(leads), target, policy, until)
     closes = made.moments.as_of + (target.gap_days + target.horizon_days) * DAY
-    assert ((made.label == -1) == made.censored).all()
-    assert (closes[made.label == 0] <= until).all()
-    assert not (made.censored & made.mature).any()
+    assert ((made.labels.label == -1) == made.labels.censored).all()
+    assert (closes[made.labels.label == 0] <= until).all()
+    assert not (made.labels.censored & made.labels.mature).any()
 
 
 @given(LEADS, TARGETS, POLICIES, times(80))
@@ -108,8 +109,8 @@ def test_times_within_the_window_say_the_same_as_labels(
     leads: list[Lead], target: Target, policy: MomentPolicy, until: int
 ) -> None:
     made = label_moments(histories_of(leads), target, policy, until)
-    assert ((made.event_days < target.horizon_days) == (made.label == 1)).all()
-    assert ((made.observed_days == target.horizon_days) == made.mature).all()
+    assert ((made.labels.event_days < target.horizon_days) == (made.labels.label == 1)).all()
+    assert ((made.labels.observed_days == target.horizon_days) == made.labels.mature).all()
 
 
 @given(LEADS, TARGETS, times(60))
@@ -276,7 +277,7 @@ def test_a_planted_negative_out_of_a_censored_moment_is_caught(monkeypatch: pyte
 
     def careless(*arguments: object) -> LabelledMoments:
         made = honest(*arguments)  # type: ignore[arg-type]
-        return replace(made, label=np.maximum(made.label, 0))
+        return replace(made, labels=replace(made.labels, label=np.maximum(made.labels.label, 0)))
 
     monkeypatch.setitem(globals(), "label_moments", careless)
     with pytest.raises(AssertionError):

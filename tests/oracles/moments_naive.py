@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from features.moments import MomentPolicy, Target
+from features.labels import Target
+from features.moments import MomentPolicy
 from tests.oracles.features_naive import DAY, Event, Lead
 
 MONDAY = datetime(1970, 1, 5, tzinfo=UTC)

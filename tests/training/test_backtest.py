@@ -248,9 +248,9 @@ def test_what_the_settings_leave_open_is_chosen_on_the_past(
     trained: Workspace, timeline: LogTimeline, origin: Origin
 ) -> None:
     plan = replace(trained.settings.training_plan, model="auto", twin="auto")
-    past, rows, choose = timeline.known_at(origin), timeline.after(origin), chooser(plan, 30)
+    past, rows, choose = timeline.known_at(origin), timeline.after(origin), chooser(plan)
     chosen = choose(past)
-    assert chosen == selected(past, plan, 30)[0]
+    assert chosen == selected(past, plan)[0]
     assert choose(past) is chosen
     expected = fit_model(past, chosen).predict_proba(rows.features)[:, 1]
     assert np.array_equal(champion(choose).fit(past)(rows), expected)
@@ -260,7 +260,7 @@ def test_the_recipe_beats_the_base_rate_on_the_funnel(
     trained: Workspace, timeline: LogTimeline, tmp_path: Path
 ) -> None:
     plan = trained.settings.training_plan
-    choose = chooser(plan, trained.settings.chosen_target.window_days)
+    choose = chooser(plan)
     chosen = [each for each in standard(choose, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
     every = ablations(choose, timeline.columns)
     undone = [each for each in every if each.name in ("open is lost", "without behaviour")]

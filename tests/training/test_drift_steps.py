@@ -18,7 +18,7 @@ from training.samples.sample import Sample
 
 ROWS, CUT, DELAY = 3_000, 1_500, 300
 PLAN = TrainingPlan(parameters={"n_folds": 2, "max_rounds": 10, "n_jobs": 1})
-CHOOSE = chooser(PLAN, 0)
+CHOOSE = chooser(PLAN)
 ROLLING = "with rolling intercept"
 
 
@@ -80,7 +80,7 @@ def test_each_step_changes_the_predictions(losses: dict[str, float]) -> None:
 
 def test_what_is_in_the_recipe_is_switched_off() -> None:
     plan = replace(PLAN, twin="yes", newest_step="yes")
-    names = [each.name for each in drift_steps(plan, chooser(plan, 0), TableTimeline(drifting(), "").outcomes)]
+    names = [each.name for each in drift_steps(plan, chooser(plan), TableTimeline(drifting(), "").outcomes)]
     assert names == ["without twin", "without newest step", ROLLING, "with all steps"]
 
 

@@ -15,7 +15,7 @@ from training.samples.folds import JUDGED_OF, before_cut, fold_of_leads, fold_of
 from training.samples.log_odds import Array
 
 Times = NDArray[np.int64]
-Split = Callable[[Times, NDArray[np.str_], int, int], tuple[NDArray[np.bool_] | Array, Array]]
+Split = Callable[[Times, NDArray[np.str_], int], tuple[NDArray[np.bool_] | Array, Array]]
 HISTORIES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 300)), min_size=1, max_size=120)
 
 
@@ -26,52 +26,43 @@ def rows_of(history: list[tuple[int, int]]) -> tuple[Times, NDArray[np.str_]]:
     return as_of, np.array([f"L{lead}" for lead, _ in ordered])
 
 
-def check_split(split: Split, as_of: Times, lead: NDArray[np.str_], cut: int, window: int) -> None:
-    """Purged, forward and grouped by lead."""
-    learn, judged = split(as_of, lead, cut, window)
-    assert (as_of[learn > 0] + window * US_PER_DAY <= cut).all(), (
-        "a label window that reaches past the cut is learnt from"
-    )
+def check_split(split: Split, as_of: Times, lead: NDArray[np.str_], cut: int) -> None:
+    """Forward and grouped by lead; what is known of labels at the cut is for `Sample.known_at` to say."""
+    learn, judged = split(as_of, lead, cut)
+    assert (as_of[learn > 0] < cut).all(), "a moment past the cut is learnt from"
     assert (as_of[judged > 0] >= cut).all(), "a moment before the cut is judged"
     assert not set(lead[learn > 0]) & set(lead[judged > 0]), "a lead is on both sides"
 
 
-@given(history=HISTORIES, day=st.integers(0, 300), window=st.integers(1, 90))
-def test_no_label_reaches_the_judged_and_no_lead_is_on_both_sides(
-    history: list[tuple[int, int]], day: int, window: int
+@given(history=HISTORIES, day=st.integers(0, 300))
+def test_what_is_learnt_lies_before_what_is_judged_and_no_lead_is_on_both_sides(
+    history: list[tuple[int, int]], day: int
 ) -> None:
-    check_split(before_cut, *rows_of(history), day * US_PER_DAY, window)
+    check_split(before_cut, *rows_of(history), day * US_PER_DAY)
 
 
-def random_rows(as_of: Times, lead: NDArray[np.str_], cut: int, window: int) -> tuple[NDArray[np.bool_], Array]:
+def random_rows(as_of: Times, lead: NDArray[np.str_], cut: int) -> tuple[NDArray[np.bool_], Array]:
     """The planted fault: four fifths of the rows by chance."""
     learn = np.random.default_rng(0).random(len(as_of)) < 0.8
     return learn, (~learn).astype(np.float64)
 
 
-def not_purged(as_of: Times, lead: NDArray[np.str_], cut: int, window: int) -> tuple[NDArray[np.bool_], Array]:
-    """The planted fault: all of the past is learnt from, though its labels are not known at the cut."""
-    return as_of < cut, np.zeros(len(as_of))
-
-
-def not_grouped(as_of: Times, lead: NDArray[np.str_], cut: int, window: int) -> tuple[NDArray[np.bool_], Array]:
+def not_grouped(as_of: Times, lead: NDArray[np.str_], cut: int) -> tuple[NDArray[np.bool_], Array]:
     """The planted fault: a lead is learnt from before the cut and judged after it."""
-    return as_of + window * US_PER_DAY <= cut, (as_of >= cut).astype(np.float64)
+    return as_of < cut, (as_of >= cut).astype(np.float64)
 
 
-@pytest.mark.parametrize(
-    ("split", "fault"), [(random_rows, "past the cut"), (not_purged, "past the cut"), (not_grouped, "on both sides")]
-)
+@pytest.mark.parametrize(("split", "fault"), [(random_rows, "past the cut"), (not_grouped, "on both sides")])
 def test_a_split_that_leaks_is_caught(split: Split, fault: str) -> None:
     as_of, lead = rows_of([(each, day) for each in range(30) for day in range(each, 250, 14)])
-    check_split(before_cut, as_of, lead, 180 * US_PER_DAY, 30)
+    check_split(before_cut, as_of, lead, 180 * US_PER_DAY)
     with pytest.raises(AssertionError, match=fault):
-        check_split(split, as_of, lead, 180 * US_PER_DAY, 30)
+        check_split(split, as_of, lead, 180 * US_PER_DAY)
 
 
 def test_the_judged_leads_stand_for_all_that_came_up_after_the_cut() -> None:
     as_of, lead = rows_of([(each, day) for each in range(4_000) for day in (0, 100)])
-    learn, judged = before_cut(as_of, lead, 90 * US_PER_DAY, 30)
+    learn, judged = before_cut(as_of, lead, 90 * US_PER_DAY)
     assert judged.sum() == pytest.approx((as_of >= 90 * US_PER_DAY).sum(), rel=0.06)
     assert (learn > 0).sum() == pytest.approx(4_000 * (1 - 1 / JUDGED_OF), rel=0.06)
     assert learn.sum() == pytest.approx(4_000, rel=0.06)
@@ -81,16 +72,16 @@ def test_leads_that_stay_open_are_not_missing_from_what_is_learnt() -> None:
     """A third of the leads ends before the cut; were the others merely dealt out, it would seem to be more."""
     ends = [(each, day) for each in range(6_000) for day in ((0, 80) if each % 3 else (0,))]
     as_of, lead = rows_of([*ends, *((each, 100) for each in range(6_000) if each % 3)])
-    learn, _ = before_cut(as_of, lead, 90 * US_PER_DAY, 0)
+    learn, _ = before_cut(as_of, lead, 90 * US_PER_DAY)
     ended = np.array([int(each[1:]) % 3 == 0 for each in lead])
     assert learn[ended & (as_of == 0)].sum() / learn[as_of == 0].sum() == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_which_leads_judge_depends_on_nothing_but_their_id() -> None:
     as_of, lead = rows_of([(each, day) for each in range(200) for day in (0, 100)])
-    _, judged = before_cut(as_of, lead, 90 * US_PER_DAY, 30)
+    _, judged = before_cut(as_of, lead, 90 * US_PER_DAY)
     some = np.isin(lead, [f"L{each}" for each in range(50)])
-    _, fewer = before_cut(as_of[some], lead[some], 90 * US_PER_DAY, 30)
+    _, fewer = before_cut(as_of[some], lead[some], 90 * US_PER_DAY)
     np.testing.assert_array_equal(fewer, judged[some])
     assert 0 < (fewer > 0).sum() < some.sum() / 2
 

@@ -10,13 +10,13 @@ from scipy.special import expit
 from scipy.stats import binom, chi2_contingency
 
 from data.contract import US_PER_DAY
-from features.moments import Target
+from features.labels import Target
 from serving.store.events.event_validation import EventIn
 from serving.store.scores.cohorts import CohortReader
 from serving.store.scores.scores import Score
 from serving.store.store import Store
 from training.monitoring.checks import Promised
-from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, Matured, matured
+from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores, matured
 from training.monitoring.monitor import ERROR, checks_of, decide, monitor
 from training.monitoring.monitor_tables import monitor_tables
 from training.samples.covariate_shift import shift
@@ -28,13 +28,13 @@ TARGET = Target("conversion", ("deal_won",), horizon_days=30)
 NOW = MONDAY + 3_000 * WEEK
 
 
-def world(seed: int, shift_by: float = 0.0, keep: float = 1.0, leads: int = 600) -> Matured:
+def world(seed: int, shift_by: float = 0.0, keep: float = 1.0, leads: int = 600) -> MaturedScores:
     """Eight weekly scores of each lead, whose moments share their luck; true log-odds are keep * z + shift_by."""
     rng = np.random.default_rng(seed)
     z = np.repeat(rng.normal(-2, 1.2, leads), 8) + rng.normal(0, 0.3, 8 * leads)
     lead, week = np.repeat(np.arange(leads), 8), np.tile(np.arange(8), leads)
     y = (rng.random(leads)[lead] < expit(keep * (z + 2) - 2 + shift_by)).astype(np.float64)
-    return Matured(given(lead, week, expit(z)), y)
+    return MaturedScores(given(lead, week, expit(z)), y)
 
 
 def given(lead: np.ndarray, week: np.ndarray, p: Array) -> GivenScores:
@@ -42,7 +42,7 @@ def given(lead: np.ndarray, week: np.ndarray, p: Array) -> GivenScores:
     return GivenScores(lead.astype(str), week * WEEK, week, p, stage, np.full(len(p), "1"))
 
 
-def advice(rows: Matured) -> str:
+def advice(rows: MaturedScores) -> str:
     return decide(checks_of(rows, PROMISES), len(rows))[0]
 
 
@@ -136,9 +136,9 @@ def fill(store: Store, base: float, leads: int = 160) -> None:
         again = [replace(each, as_of=each.as_of + US_PER_DAY, probability=0.01) for each in batch]
         store.scores.record(again, steps, as_of + 1)
     won = [lead for lead in range(leads) if luck[lead] < base * p[lead]]
-    for week in (3, 7, 11):
+    for week, half in ((4, 0), (8, 1)):
         at = first + week * WEEK
-        sent = [EventIn(f"L{lead}", "deal_won", at, event_id=f"w{lead}-{week}") for lead in won]
+        sent = [EventIn(f"L{lead}", "deal_won", at, event_id=f"w{lead}") for lead in won if lead % 2 == half]
         store.events.add(sent, at)
     visits = [EventIn(f"L{lead}", "visit", first + 7 * WEEK, event_id=f"v{lead}") for lead in range(1, leads, 2)]
     store.events.add(visits, first + 7 * WEEK)

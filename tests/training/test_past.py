@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from training.thresholds.calibration_by_month import EDGES, months_of
-from training.thresholds.track_record import Story
+from training.thresholds.calibration_by_month import EDGES, count_by_month
 
 
 def test_each_lead_counts_once_a_month_at_its_first_moment() -> None:
@@ -26,7 +25,7 @@ def test_each_lead_counts_once_a_month_at_its_first_moment() -> None:
             cell = expected.setdefault((month, sum(p[row] >= edge for edge in EDGES[1:-1])), [0, 0, 0])
             for place, value in enumerate((1, p[row], y[row])):
                 cell[place] += value
-    found = months_of(Story(p, y, lead, as_of, 30))
+    found = count_by_month(lead, as_of, p, y)
     assert [(each.month, each.band) for each in found] == sorted(expected)
     for each in found:
         assert [each.leads, each.promised, each.came] == pytest.approx(expected[each.month, each.band])

@@ -86,7 +86,7 @@ def test_a_manifest_changed_after_registration_is_refused(part: str, trained: Wo
 
 def test_a_rival_that_is_worse_stays_challenger_and_one_as_good_takes_over(trained: Workspace) -> None:
     champion, plan = trained.champion(), trained.settings.training_plan
-    split = split_by_time(read_sample(TrainingSet.open(trained.training_set_path)), plan, 30)
+    split = split_by_time(read_sample(TrainingSet.open(trained.training_set_path)), plan)
     # The champion's judge has not learnt from the slice: it is a fair rival.
     y, weight = split.judged.y, split.judged.weight
     careless = judged_as(split, 0.5 + 0 * y, {"base rate": 0.1 + 0 * y})

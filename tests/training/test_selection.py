@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.training.test_train import PLAN, WINDOW, funnel
+from tests.training.test_train import PLAN, funnel
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
 from training.recipe.selection import choose, sentence
@@ -20,8 +20,8 @@ AUTO = replace(PLAN, model="auto", twin="auto", newest_step="auto")
 
 def test_both_candidates_are_tried_on_the_past_and_told_of_either_way() -> None:
     said: list[str] = []
-    split = split_by_time(funnel(), PLAN, WINDOW)
-    plan, trials = choose(split.past, AUTO, WINDOW, said.append)
+    split = split_by_time(funnel(), PLAN)
+    plan, trials = choose(split.past, AUTO, said.append)
     assert [each.name for each in trials] == ["model = hazard", "twin = yes", "newest_step = yes"]
     assert [plan.model == "hazard", plan.twin == "yes", plan.newest_step == "yes"] == [each.accepted for each in trials]
     assert said == ["comparing kinds of model on the past"]
@@ -34,8 +34,8 @@ def test_a_candidate_must_be_better_by_more_than_one_standard_error(
 ) -> None:
     monkeypatch.setattr("training.recipe.selection.gain_and_error", lambda *_: (gain, 1.0, 100))
     monkeypatch.setattr("training.recipe.selection._losses", lambda split, plan: np.zeros(len(split.judged)))
-    split = split_by_time(funnel(), PLAN, WINDOW)
-    plan, trials = choose(split.past, AUTO, WINDOW)
+    split = split_by_time(funnel(), PLAN)
+    plan, trials = choose(split.past, AUTO)
     expected = ("hazard", "yes", "yes") if taken else ("fixed", "no", "no")
     assert (plan.model, plan.twin, plan.newest_step) == expected
     assert [each.accepted for each in trials] == [taken] * 3
@@ -54,8 +54,8 @@ def falling() -> Sample:
 
 
 def test_the_intercept_steps_after_a_trend_and_is_judged_the_better_for_it() -> None:
-    split = split_by_time(falling(), PLAN, WINDOW)
-    plan, (trial,) = choose(split.past, replace(PLAN, newest_step="auto"), WINDOW)
+    split = split_by_time(falling(), PLAN)
+    plan, (trial,) = choose(split.past, replace(PLAN, newest_step="auto"))
     assert trial.name == "newest_step = yes"
     assert trial.accepted
     assert plan.newest_step == "yes"
@@ -69,14 +69,14 @@ def test_the_intercept_steps_after_a_trend_and_is_judged_the_better_for_it() -> 
 
 
 def test_what_is_named_is_not_tried() -> None:
-    split = split_by_time(funnel(), PLAN, WINDOW)
+    split = split_by_time(funnel(), PLAN)
     plan = replace(PLAN, model="hazard", twin="yes")
-    assert choose(split.past, plan, WINDOW) == (plan, ())
+    assert choose(split.past, plan) == (plan, ())
 
 
 def test_too_little_data_keeps_the_simpler_kind_and_says_why() -> None:
     said: list[str] = []
-    assert choose(funnel(leads=60), AUTO, WINDOW, said.append) == (PLAN, ())
+    assert choose(funnel(leads=60), AUTO, said.append) == (PLAN, ())
     assert said[-1].startswith("no comparison, the simpler kind is taken: ")
 
 
@@ -99,7 +99,7 @@ def test_thresholds_and_evidence_rest_on_known_outcomes_alone(kind: str) -> None
 
 def test_what_was_not_known_at_the_cut_is_not_learnt() -> None:
     sample = funnel()
-    split = split_by_time(sample, PLAN, WINDOW)
+    split = split_by_time(sample, PLAN)
     assert (split.past.as_of < split.cut).all()
     assert len(split.learn) < len(split.past)
     assert not set(split.past.lead) & set(split.judged.lead)
@@ -108,5 +108,5 @@ def test_what_was_not_known_at_the_cut_is_not_learnt() -> None:
     assert not (split.past.event_days >= day).any()
     later = replace(sample, event_days=np.where(sample.as_of / 86_400e6 + sample.event_days >= split.cut / 86_400e6,
                                                 np.nan, sample.event_days))  # fmt: skip
-    again = split_by_time(replace(later, y=sample.y), PLAN, WINDOW)
+    again = split_by_time(replace(later, y=sample.y), PLAN)
     np.testing.assert_array_equal(again.past.event_days, split.past.event_days)

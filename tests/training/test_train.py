@@ -10,6 +10,7 @@ import pytest
 from scipy.special import expit
 
 from data.contract import US_PER_DAY, DataError
+from features.labels import LabelWindow
 from training.model.baselines import BASELINES
 from training.recipe.train import Promise, TrainingPlan, age_groups, fit_champion, judge, split_by_time
 from training.recipe.tuning import tune
@@ -44,11 +45,13 @@ def funnel(leads: int = 1_500, seed: int = 0) -> Sample:
     event = np.where(y == 1, rng.uniform(0, WINDOW, len(lead)), np.nan)
     event = np.where(event < observed, event, np.nan)
     known = np.where(event < WINDOW, 1.0, np.where(mature, 0.0, np.nan))
-    return Sample(features, known, np.ones(len(lead)), names, day * US_PER_DAY, mature, event, observed, WINDOW)
+    return Sample(
+        features, known, np.ones(len(lead)), names, day * US_PER_DAY, mature, event, observed, LabelWindow(0, WINDOW, 0)
+    )
 
 
 def test_the_split_is_forward_purged_and_by_lead() -> None:
-    split = split_by_time(funnel(), PLAN, WINDOW)
+    split = split_by_time(funnel(), PLAN)
     assert (split.learn.as_of + WINDOW * US_PER_DAY <= split.cut).all()
     assert (split.judged.as_of >= split.cut).all()
     assert not set(split.learn.lead) & set(split.judged.lead)
@@ -60,7 +63,7 @@ def test_the_split_is_forward_purged_and_by_lead() -> None:
 def test_moments_whose_outcome_is_unknown_are_never_negatives() -> None:
     sample = funnel()
     open_ones = replace(sample, y=np.where(sample.mature, sample.y, 0.0))  # as if they had not converted
-    one, other = (split_by_time(each, PLAN, WINDOW) for each in (sample, open_ones))
+    one, other = (split_by_time(each, PLAN) for each in (sample, open_ones))
     assert one.learn.y.sum() == other.learn.y.sum()
     assert len(one.judged) == len(other.judged)
     assert not np.isnan(one.learn.y).any()
@@ -80,11 +83,11 @@ def test_moments_whose_outcome_is_unknown_are_never_negatives() -> None:
 def test_what_cannot_be_judged_says_what_is_missing(change: object, message: str) -> None:
     assert callable(change)
     with pytest.raises(DataError, match=message):
-        split_by_time(change(funnel()), PLAN, WINDOW)
+        split_by_time(change(funnel()), PLAN)
 
 
 def test_the_judge_stands_beside_every_baseline_and_is_better_than_the_base_rate() -> None:
-    split = split_by_time(funnel(), PLAN, WINDOW)
+    split = split_by_time(funnel(), PLAN)
     said: list[str] = []
     _, judged = judge(split, PLAN, said.append)
     names = [each.name for each in judged.evaluation.judgements]
@@ -121,9 +124,9 @@ def test_a_plan_is_another_when_anything_but_the_threads_is() -> None:
 
 
 def test_tuning_keeps_or_improves_the_plan_and_never_sees_the_newest_slice() -> None:
-    split = split_by_time(funnel(), PLAN, WINDOW)
+    split = split_by_time(funnel(), PLAN)
     said: list[str] = []
-    tuned = tune(split.learn, PLAN, WINDOW, minutes=0.02, say=said.append)
+    tuned = tune(split.learn, PLAN, minutes=0.02, say=said.append)
     assert tuned.promises == PLAN.promises
     assert tuned.parameters["max_rounds"] == 40
     assert {"num_leaves", "min_leaf", "l2", "column_share"} <= set(tuned.parameters)
@@ -133,5 +136,5 @@ def test_tuning_keeps_or_improves_the_plan_and_never_sees_the_newest_slice() -> 
 def test_tuning_too_little_data_keeps_the_plan_and_says_why() -> None:
     said: list[str] = []
     few = funnel(leads=60)
-    assert tune(few.of(few.mature), PLAN, WINDOW, minutes=1, say=said.append) == PLAN
+    assert tune(few.of(few.mature), PLAN, minutes=1, say=said.append) == PLAN
     assert said[0].startswith("no tuning: ")

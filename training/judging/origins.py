@@ -99,8 +99,7 @@ class LogTimeline:
     @property
     def outcomes(self) -> Outcomes:
         """Labels mature when their window has ended and settled; the intercept may step every week."""
-        target = self.recipe.target
-        days = target.window_days + target.settle_days
+        days = self.recipe.target.window.certain_after_days
         return Outcomes(self.now.of(self.now.mature), days * US_PER_DAY, PERIOD)
 
     def known_at(self, origin: Origin) -> Sample:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import bdtr, expit, ndtr
 
 from training.measuring.metrics import calibration_line, lead_codes
-from training.monitoring.cohorts import Matured
+from training.monitoring.cohorts import MaturedScores
 from training.samples.log_odds import logit
 
 Kind = Literal["level", "slope", "promise"]
@@ -45,14 +45,14 @@ class Promised:
     precision: float
 
 
-def enough(rows: Matured) -> bool:
+def enough(rows: MaturedScores) -> bool:
     """Whether enough leads are expected on either side; the moments of a lead count as one."""
     codes = lead_codes(rows.given.lead)
     mean = np.bincount(codes, rows.given.p) / np.bincount(codes) if len(rows) else np.zeros(0)
     return bool(min(mean.sum(), (1 - mean).sum()) >= FEWEST)
 
 
-def level(rows: Matured, error: float) -> Check:
+def level(rows: MaturedScores, error: float) -> Check:
     """Calibration in the large: as many convert as was promised in all."""
     off, codes = rows.y - rows.given.p, lead_codes(rows.given.lead)
     by_lead = np.bincount(codes, off)
@@ -63,7 +63,7 @@ def level(rows: Matured, error: float) -> Check:
     return Check("level", "as many as promised", seen / promised, 1.0, p, p < error, f"{text}; p = {p:.2g}")
 
 
-def slope(rows: Matured, error: float) -> Check:
+def slope(rows: MaturedScores, error: float) -> Check:
     """Slope of outcomes on log-odds: below 1 scores tell leads apart less well than they say (Cox 1958).
 
     A change of the base rate alone leaves it at 1. The error is a sandwich, clustered by lead.
@@ -81,7 +81,7 @@ def slope(rows: Matured, error: float) -> Check:
     return Check("slope", "tells apart as promised", float(line[0]), 1.0, p, p < error, f"{text}; p = {p:.2g}")
 
 
-def promise(rows: Matured, promised: Promised, error: float) -> Check | None:
+def promise(rows: MaturedScores, promised: Promised, error: float) -> Check | None:
     """Exact binomial test of a promised precision, on the first score of each lead in the stage; None without leads."""
     inside = np.flatnonzero(np.isin(rows.given.stage, promised.above))
     if not len(inside):

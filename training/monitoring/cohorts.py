@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
-from features.moments import Target
+from features.labels import Occurrences, Target, labels_of
 from training.judging.origins import day_of
 from training.samples.log_odds import Array
 
@@ -56,8 +56,8 @@ class ScoreHistory(Protocol):
 
 
 @dataclass(frozen=True)
-class Matured:
-    """Given scores of known outcome; `y` float64[n], 0/1. Mature as in training: window and settling are over."""
+class MaturedScores:
+    """Given scores of known outcome; `y` float64[n], 0/1."""
 
     given: GivenScores
     y: Array
@@ -65,11 +65,11 @@ class Matured:
     def __len__(self) -> int:
         return len(self.y)
 
-    def of(self, rows: NDArray[np.bool_]) -> Matured:
+    def of(self, rows: NDArray[np.bool_]) -> MaturedScores:
         """The rows where the mask is true."""
-        return Matured(some(self.given, rows), self.y[rows])
+        return MaturedScores(some(self.given, rows), self.y[rows])
 
-    def weeks(self) -> Iterator[tuple[str, Matured]]:
+    def weeks(self) -> Iterator[tuple[str, MaturedScores]]:
         """Monday's date -> the cohort of that week."""
         for week in np.unique(self.given.week):
             yield day_of(int(week) * WEEK + MONDAY), self.of(self.given.week == week)
@@ -80,18 +80,14 @@ def some(given: GivenScores, rows: NDArray[np.bool_]) -> GivenScores:
     return replace(given, **{name: getattr(given, name)[rows] for name in GivenScores.__dataclass_fields__})
 
 
-def matured(given: GivenScores, lead: NDArray[np.str_], at: NDArray[np.int64], target: Target, now: int) -> Matured:
-    """Scores whose label window, and the days in which outcomes are still recorded, had ended by `now` (µs UTC).
+def matured(
+    given: GivenScores, lead: NDArray[np.str_], at: NDArray[np.int64], target: Target, now: int
+) -> MaturedScores:
+    """Scores whose label is certain at `now` (µs UTC), under the rule that training goes by (features/labels.py).
 
-    lead, at: the target's events, sorted by lead and time. y is 1 if one is in [as_of + gap, as_of + gap + horizon).
+    lead, at: the target's events that were known before `now`, sorted by lead and time.
     """
-    opens = given.as_of + target.gap_days * US_PER_DAY
-    closes = opens + target.horizon_days * US_PER_DAY
-    y = np.array([_any(lead, at, *each) for each in zip(given.lead, opens, closes, strict=True)], dtype=np.float64)
-    return Matured(given, y).of(closes + target.settle_days * US_PER_DAY <= now)
-
-
-def _any(lead: NDArray[np.str_], at: NDArray[np.int64], who: str, opens: int, closes: int) -> bool:
-    begin, end = np.searchsorted(lead, who, side="left"), np.searchsorted(lead, who, side="right")
-    first = begin + np.searchsorted(at[begin:end], opens)
-    return bool(first < end and at[first] < closes)
+    names = np.unique(np.append(lead, given.lead))
+    starts, code = np.searchsorted(lead, names), np.searchsorted(names, given.lead)
+    labels = labels_of(target, Occurrences(np.append(starts, len(at)), at, now), code, given.as_of)
+    return MaturedScores(given, (labels.label == 1).astype(np.float64)).of(labels.mature & labels.predictable)

@@ -20,11 +20,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from features.moments import Target
+from features.labels import Target
 from training.measuring.evaluation import BANDS, Estimate
 from training.measuring.metrics import binomial_interval
 from training.monitoring.checks import Check, Promised, enough, level, promise, slope
-from training.monitoring.cohorts import GivenScores, Matured, ScoreHistory, matured, some
+from training.monitoring.cohorts import GivenScores, MaturedScores, ScoreHistory, matured, some
 from training.samples.covariate_shift import Shift, shift
 
 ERROR = 0.01
@@ -90,7 +90,7 @@ def monitor(
     )
 
 
-def checks_of(rows: Matured, promises: Sequence[Promised], error: float = ERROR) -> list[Check]:
+def checks_of(rows: MaturedScores, promises: Sequence[Promised], error: float = ERROR) -> list[Check]:
     """All tests of matured scores; none where too few leads are expected to convert."""
     if not enough(rows):
         return []
@@ -175,7 +175,7 @@ def _with(counts: Counts, name: str, leads: int) -> Counts:
     return {"with": counts.get(name, 0), "without": leads - counts.get(name, 0)}
 
 
-def _cohort(week: str, rows: Matured) -> Cohort:
+def _cohort(week: str, rows: MaturedScores) -> Cohort:
     realised = float(rows.y.mean())
     low, high = binomial_interval(realised, len(rows)).tolist()
     return Cohort(week, len(rows), float(rows.given.p.mean()), Estimate(realised, low, high))

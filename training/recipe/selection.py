@@ -16,9 +16,7 @@ Choose = Callable[[Sample], TrainingPlan]
 """How a past is to be trained on."""
 
 
-def choose(
-    past: Sample, plan: TrainingPlan, window_days: int, say: Say = lambda text: None
-) -> tuple[TrainingPlan, tuple[Verdict, ...]]:
+def choose(past: Sample, plan: TrainingPlan, say: Say = lambda text: None) -> tuple[TrainingPlan, tuple[Verdict, ...]]:
     """The plan with `auto` decided, and what each candidate gained over the simpler one.
 
     A candidate is taken when its log-loss on the newest quarter of the past is lower by more than one standard error,
@@ -29,7 +27,7 @@ def choose(
     say("comparing kinds of model on the past")
     best = plan.decided
     try:
-        split = split_by_time(past, replace(best, newest_share=FORWARD_SHARE), window_days)
+        split = split_by_time(past, replace(best, newest_share=FORWARD_SHARE))
     except DataError as error:
         say(f"no comparison, the simpler kind is taken: {error}")
         return best, ()
@@ -44,13 +42,13 @@ def choose(
     return best, verdicts
 
 
-def chooser(plan: TrainingPlan, window_days: int) -> Choose:
+def chooser(plan: TrainingPlan) -> Choose:
     """Chooses as `choose` does; asked again for the same past it has the answer."""
     kept: list[tuple[Sample, TrainingPlan]] = []
 
     def chosen(past: Sample) -> TrainingPlan:
         if not kept or kept[0][0] is not past:
-            kept[:] = [(past, choose(past, plan, window_days)[0])]
+            kept[:] = [(past, choose(past, plan)[0])]
         return kept[0][1]
 
     return chosen

@@ -133,24 +133,25 @@ class Fitted:
     grounds: Grounds
 
 
-def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split:
-    """Splits at the newest slice of the mature rows, purged by the window (gap + horizon) and grouped by lead.
+def split_by_time(sample: Sample, plan: TrainingPlan) -> Split:
+    """Splits at the newest slice of the mature rows, purged by the label window and grouped by lead.
 
     Raises DataError, with the number that is missing, when a side has too few converted moments, or when the
-    window is longer than the data.
+    label window is longer than the data.
     """
     mature = sample.of(sample.mature)
     if not len(mature):
         days = (sample.as_of.max() - sample.as_of.min()) / US_PER_DAY
+        certain = sample.window.certain_after_days
         raise DataError(
-            f"no moment is mature: the label window is {window_days} days, the moments span {days:.0f} days; "
-            "shorten horizon_days or wait for more data"
+            f"no moment is mature: a label is certain {certain} days after its moment, the moments span "
+            f"{days:.0f} days; shorten horizon_days or wait for more data"
         )
     cut = newest_slice(mature.as_of, mature.weight, plan.newest_share)
     rows = sample.of(sample.mature | (sample.as_of < cut))
-    counts = before_cut(rows.as_of, rows.lead, cut, 0)
+    counts = before_cut(rows.as_of, rows.lead, cut)
     past, judged = (replace(rows, weight=rows.weight * each).of(each > 0) for each in counts)
-    split = Split(cut, past.known_at(cut, window_days - sample.horizon_days), judged)
+    split = Split(cut, past.known_at(cut), judged)
     for name, side in (("to learn from", split.learn), ("to judge on", split.judged)):
         leads, fewest = len(np.unique(side.lead[side.y > 0])), 1 if plan.model == "prior" else FEWEST_ON_A_SIDE
         if leads < fewest or side.y.all():
@@ -196,7 +197,7 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
     # Leads by number, as the artifact keeps them: which moment of a lead counts is drawn by its name.
     number = np.unique(mature.lead, return_inverse=True)[1].astype(np.int32)
-    story = Story(oof, mature.y, number, mature.as_of, sample.horizon_days)
+    story = Story(oof, mature.y, number, mature.as_of, sample.window.certain_after_days)
     grounds = Grounds(story, np.isin(np.arange(len(oof)), rows), flow)
     thresholds = tuple(grounds.threshold(each.threshold) for each in plan.promises)
     evidence = evidence_of(oof, mature.y, mature.weight, mature.lead)

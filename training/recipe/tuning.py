@@ -15,9 +15,7 @@ from training.samples.sample import Sample
 FORWARD_SHARE = 0.25
 
 
-def tune(
-    past: Sample, plan: TrainingPlan, window_days: int, minutes: float, say: Say = lambda text: None
-) -> TrainingPlan:
+def tune(past: Sample, plan: TrainingPlan, minutes: float, say: Say = lambda text: None) -> TrainingPlan:
     """The plan with the parameters that did best on the newest quarter of the past, never on the judging slice.
 
     The plan's own parameters are tried first, so that the search can only keep or improve them there. A budget of time
@@ -27,7 +25,7 @@ def tune(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        split = split_by_time(past, replace(plan, newest_share=FORWARD_SHARE), window_days)
+        split = split_by_time(past, replace(plan, newest_share=FORWARD_SHARE))
     except DataError as error:
         say(f"no tuning: {error}")
         return plan

@@ -7,8 +7,6 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from data.contract import US_PER_DAY
-
 JUDGED_OF = 3
 LEARNT_OF = JUDGED_OF / (JUDGED_OF - 1)
 
@@ -45,21 +43,20 @@ def newest_slice(as_of: NDArray[np.int64], weight: NDArray[np.float64], share: f
 
 
 def before_cut(
-    as_of: NDArray[np.int64], lead: NDArray[np.str_], cut: int, window_days: int
+    as_of: NDArray[np.int64], lead: NDArray[np.str_], cut: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Splits rows at a cut in time: float64[n] each, how much a row counts in learning and in judging.
 
-    Judged are moments from the cut on, learnt from are moments whose whole label window (gap + horizon,
-    `window_days`) had ended by then. Leads with moments before and after the cut are dealt out by a hash of their id:
+    Judged are moments from the cut on, learnt from are those before it, by what was known of their labels then
+    (`Sample.known_at`). Leads with moments before and after the cut are dealt out by a hash of their id:
     one in JUDGED_OF is judged and counts so many times, the others are learnt from and count that much more. So no lead
     is on both sides, and either side stands for all: leads that are still open after the cut are not missing before.
     """
     early, late = as_of < cut, as_of >= cut
-    known = early & (as_of + window_days * US_PER_DAY <= cut)
     both = np.isin(lead, np.intersect1d(lead[early], lead[late]))
     drawn = np.zeros(len(lead), np.bool_)
     drawn[both] = [hash_of_lead(each) % JUDGED_OF == 0 for each in lead[both].tolist()]
-    learn = np.where(known & ~drawn, np.where(both, LEARNT_OF, 1.0), 0.0)
+    learn = np.where(early & ~drawn, np.where(both, LEARNT_OF, 1.0), 0.0)
     judged = np.where(late & ~both, 1.0, np.where(late & drawn, float(JUDGED_OF), 0.0))
     return learn, judged
 

@@ -8,9 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.contract import US_PER_DAY, DataError
+from data.contract import DataError
+from features.labels import LabelWindow, Target
 from features.training_set import KEYS, TrainingSet
 from training.samples.log_odds import Array
+
+ONE_DAY = LabelWindow(gap_days=0, horizon_days=1, settle_days=0)
+"""The window of rows whose labels do not tell when the outcome came."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Sample:
 
     features: table of n rows. y: float64[n], 0/1, NaN where unknown. weight: float64[n]. lead: str[n].
     as_of: int64[n], µs UTC. mature: bool[n]. event_days, observed_days: float64[n], see features/moments.py.
-    horizon_days: how far labels look ahead.
+    window: when outcomes count, and when labels are certain.
     """
 
     features: pa.Table
@@ -30,7 +34,7 @@ class Sample:
     mature: NDArray[np.bool_]
     event_days: Array
     observed_days: Array
-    horizon_days: int
+    window: LabelWindow
 
     @staticmethod
     def of_labels(
@@ -38,7 +42,7 @@ class Sample:
     ) -> Sample:
         """Rows whose outcome is known, but not when it came: all of the horizon is one day, and it was observed."""
         known = np.ones(len(y))
-        return Sample(features, y, weight, lead, as_of, known > 0, np.where(y > 0, 0.0, np.nan), known, 1)
+        return Sample(features, y, weight, lead, as_of, known > 0, np.where(y > 0, 0.0, np.nan), known, ONE_DAY)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -54,15 +58,19 @@ class Sample:
             self.mature[rows],
             self.event_days[rows],
             self.observed_days[rows],
-            self.horizon_days,
+            self.window,
         )
 
-    def known_at(self, at: int, gap_days: int) -> Sample:
-        """The moments before `at` (µs UTC), with what was known of them then; `gap_days` are the target's."""
+    @property
+    def horizon_days(self) -> int:
+        """How far labels look ahead."""
+        return self.window.horizon_days
+
+    def known_at(self, at: int) -> Sample:
+        """The moments before `at` (µs UTC), with what was certain of them then."""
         past = self.of(self.as_of < at)
-        open_days = np.maximum(at - past.as_of - gap_days * US_PER_DAY, 0) / US_PER_DAY
-        event = np.where(past.event_days < open_days, past.event_days, np.nan)
-        observed = np.minimum(past.observed_days, open_days)
+        observed = np.minimum(past.observed_days, self.window.observed_days(past.as_of, at))
+        event = np.where(past.event_days < observed, past.event_days, np.nan)
         mature = observed >= self.horizon_days
         y = np.where(event < self.horizon_days, 1.0, np.where(mature, 0.0, np.nan))
         return replace(past, y=y, mature=mature, event_days=event, observed_days=observed)
@@ -82,5 +90,5 @@ def read_sample(training_set: TrainingSet) -> Sample:
         table.column("mature").to_numpy(),
         table.column("event_days").to_numpy(),
         table.column("observed_days").to_numpy(),
-        training_set.recipe["target"]["horizon_days"],
+        Target.from_json(training_set.recipe["target"]).window,
     )

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.contract import DataError
-from training.thresholds.calibration_by_month import Kept, months_of
+from training.thresholds.calibration_by_month import MonthBand, count_by_month
 from training.thresholds.threshold import Flow, Labels, Threshold, WhatIf, what_if
 from training.thresholds.track_record import Story, with_record
 
@@ -40,9 +40,9 @@ class Grounds:
         return what_if(self.labels, self.flow)
 
     @cached_property
-    def months(self) -> list[Kept]:
+    def months(self) -> list[MonthBand]:
         """What was predicted and what came of it, month by month."""
-        return months_of(self.story)
+        return count_by_month(self.story.lead, self.story.as_of, self.story.p, self.story.y)
 
     def threshold(self, derive: Callable[[Labels, Flow], Threshold]) -> Threshold:
         """The threshold that a rule gives on these grounds, with its record."""

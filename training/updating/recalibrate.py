@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from data.contract import US_PER_DAY, DataError
+from features.labels import Target
 from features.training_set import TrainingSet
 from training.artifact.standalone import Model
 from training.calibration.calibrator import Calibrator, calibrator_from, composed
@@ -107,9 +108,8 @@ def matured_since(model: Model, sample: Sample) -> Matured:
     Leads that it knows from earlier moments take part: leaving them out would leave young leads only. What the model
     remembers of them makes it look a little better than it is, so corrections come out small rather than large.
     """
-    target = model.about["target"]
     rows = sample.of(sample.mature & (sample.as_of >= model.about["trained_on"]["to_us"]))
-    delay = (target["gap_days"] + target["horizon_days"] + target["settle_days"]) * US_PER_DAY
+    delay = Target.from_json(model.about["target"]).window.certain_after_days * US_PER_DAY
     return Matured(predict(model, rows), rows.y, rows.weight, rows.lead, rows.as_of, rows.as_of + delay)
 
 
@@ -146,7 +146,13 @@ def recheck(threshold: Threshold, labels: Labels, flow: Flow) -> Threshold:
 def _grounds(model: Model, line: Calibrator, moved: Matured, sample: Sample) -> Grounds:
     """What thresholds of the adjusted model rest on: the labels since training, and the leads that come up now."""
     chosen = np.isin(np.arange(len(moved)), one_per_lead(moved.lead, moved.as_of))
-    story = Story(moved.p, moved.y, moved.lead, moved.as_of, int(model.about["target"]["horizon_days"]))
+    story = Story(
+        moved.p,
+        moved.y,
+        moved.lead,
+        moved.as_of,
+        Target.from_json(model.about["target"]).window.certain_after_days,
+    )
     return Grounds(story, chosen, flow_of(sample, lambda rows: line(predict(model, rows))))
 
 

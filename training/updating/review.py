@@ -45,9 +45,8 @@ def predictions(workspace: Path, target: str, plan: TrainingPlan) -> tuple[Split
             f"version {champion.version} was trained on the training set {trained_on[:12]}, "
             f"{training_set.path} now holds {training_set.digest[:12]}: train again, then evaluate"
         )
-    window = model.about["target"]["horizon_days"] + model.about["target"]["gap_days"]
     sample = read_sample(training_set)
-    split = split_by_time(sample, sized(sample, plan)[0], window)
+    split = split_by_time(sample, sized(sample, plan)[0])
     return split, predict(model, split.judged)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from serving.store.database.connection import Database, chunks
 from serving.store.database.schema import attributes, events, leads, scores
@@ -27,20 +27,12 @@ class CohortReader:
             .where(scores.c.target == target, scores.c.as_of >= since)
             .group_by(scores.c.lead_id, week)
         )
-        names = ("lead_id", "as_of", "probability", "stage", "model_version")
-        query = select(*(scores.c[name] for name in names)).where(scores.c.id.in_(firsts))
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(scores.c.as_of, scores.c.lead_id)).all()
-        lead, as_of, p, stage, version = zip(*rows, strict=True) if rows else ((),) * 5
-        moments = np.array(as_of, dtype=np.int64)
-        return GivenScores(
-            np.array(lead, dtype=np.str_),
-            moments,
-            (moments - MONDAY) // WEEK,
-            np.array(p, dtype=np.float64),
-            np.array(stage, dtype=np.str_),
-            np.array(version, dtype=np.str_),
-        )
+        return self._given(firsts)
+
+    def first_of_month(self, target: str, begin: int, end: int) -> GivenScores:
+        """The first score of each lead with `as_of` in [begin, end), µs UTC."""
+        firsts = select(func.min(scores.c.id)).group_by(scores.c.lead_id)
+        return self._given(firsts.where(scores.c.target == target, scores.c.as_of >= begin, scores.c.as_of < end))
 
     def occurrences(
         self, event_types: Sequence[str], since: int, before: int
@@ -80,3 +72,20 @@ class CohortReader:
                 for name, text, count in connection.execute(query):
                     found.setdefault(name, {})[text] = found.get(name, {}).get(text, 0) + int(count)
         return found
+
+    def _given(self, ids: Select[tuple[int]]) -> GivenScores:
+        """The scores of these ids."""
+        names = ("lead_id", "as_of", "probability", "stage", "model_version")
+        query = select(*(scores.c[name] for name in names)).where(scores.c.id.in_(ids))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(scores.c.as_of, scores.c.lead_id)).all()
+        lead, as_of, p, stage, version = zip(*rows, strict=True) if rows else ((),) * 5
+        moments = np.array(as_of, dtype=np.int64)
+        return GivenScores(
+            np.array(lead, dtype=np.str_),
+            moments,
+            (moments - MONDAY) // WEEK,
+            np.array(p, dtype=np.float64),
+            np.array(stage, dtype=np.str_),
+            np.array(version, dtype=np.str_),
+        )

@@ -11,10 +11,9 @@ from serving.app import create_app
 from serving.http.services import Services
 from serving.pages.trust import dots_of, link_of, months_of, picture_of
 from serving.scoring.served_model import Live
-from serving.store.scores.promised_vs_realised import KeptMonth
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
-from training.thresholds.calibration_by_month import Kept
+from training.thresholds.calibration_by_month import MonthBand
 
 
 def test_what_was_said_and_what_came_in_both_languages(visits: Visits) -> None:
@@ -27,7 +26,7 @@ def test_what_was_said_and_what_came_in_both_languages(visits: Visits) -> None:
 
 def test_scores_of_this_server_come_first(visits: Visits, services: Services) -> None:
     body = [{"month": "2025-03-01", "band": 1, "leads": 812, "promised": 20.4, "came": 3}]
-    services.store.kept._summaries.keep("conversion", "kept", body, 1)
+    services.store.promised_vs_realised._summaries.keep("conversion", "kept", body, 1)
     page = visits("viewer").get("/trust").text
     assert "From the scores that this server gave" in page
     assert "20.4 → 3" in page
@@ -50,8 +49,8 @@ def test_the_judges_slice_comes_before_what_was_learnt_from(live: Live) -> None:
 
 
 def test_months_the_newest_first_each_with_all_its_bands() -> None:
-    rows: list[Kept | KeptMonth] = [Kept("2024-01-01", 0, 90, 0.5, 1), Kept("2024-02-01", 2, 10, 1.0, 9)]
-    rows.append(Kept("2024-01-01", 3, 10, 5.0, 4))
+    rows: list[MonthBand] = [MonthBand("2024-01-01", 0, 90, 0.5, 1), MonthBand("2024-02-01", 2, 10, 1.0, 9)]
+    rows.append(MonthBand("2024-01-01", 3, 10, 5.0, 4))
     newest, oldest = months_of(rows)
     assert (newest.month, newest.verdict, newest.cells[0]) == ("2024-02-01", "more", None)
     assert (oldest.all.leads, oldest.all.promised, oldest.all.came, oldest.verdict) == (100, 5.5, 5, "as_said")

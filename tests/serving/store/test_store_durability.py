@@ -19,7 +19,7 @@ from serving.store.database.schema import events
 from serving.store.store import open_store
 from tests.postgres import Postgres
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 READY_S = 5
 
 

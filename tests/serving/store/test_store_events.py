@@ -207,7 +207,7 @@ def test_two_processes_write_at_the_same_time(store: Store, store_url: str) -> N
         f" EventIn('L1', 'page_view', {NOW} - i, event_id=f'shared-{{i}}')], {NOW})\n"
     )
     command = [sys.executable, "-c", code, store_url]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     processes = [subprocess.Popen([*command, name], cwd=root) for name in ("a", "b")]
     assert [each.wait() for each in processes] == [0, 0]
     assert len(stored(store)) == 120

@@ -6,32 +6,35 @@ import random
 from datetime import UTC, datetime
 
 from data.contract import US_PER_DAY
+from features.labels import Target
 from serving.store.events.event_validation import EventIn
-from serving.store.scores.promised_vs_realised import KeptMonth, Window
 from serving.store.scores.scores import Score
 from serving.store.store import Store
+from training.thresholds.calibration_by_month import EDGES, MonthBand
 
-EDGES = (0.0, 0.01, 0.05, 0.2, 1.0)
-WINDOW = Window(("deal_won",), 1, 20, 2)
+TARGET = Target("conversion", ("deal_won",), horizon_days=20, gap_days=1, settle_days=2)
 BEGIN = int(datetime(2024, 1, 10, tzinfo=UTC).timestamp()) * 1_000_000
 
 
-def slowly(given: list[Score], won: dict[str, int], until: int) -> list[KeptMonth]:
-    found: dict[tuple[str, int], KeptMonth] = {}
+def slowly(given: list[Score], won: dict[str, int], until: int) -> list[MonthBand]:
+    found: dict[tuple[str, int], MonthBand] = {}
     seen = set()
     for each in given:
         at = datetime.fromtimestamp(each.as_of / 1e6, UTC)
         month, following = at.replace(day=1, hour=0), (at.year + at.month // 12, at.month % 12 + 1)
         end = datetime(*following, 1, tzinfo=UTC)
-        if int(end.timestamp()) * 1_000_000 + WINDOW.days * US_PER_DAY > until or (month, each.lead_id) in seen:
+        certain = int(end.timestamp()) * 1_000_000 + TARGET.window.certain_after_days * US_PER_DAY
+        if certain > until or (month, each.lead_id) in seen:
             continue
         seen.add((month, each.lead_id))
+        if won.get(each.lead_id, until) < each.as_of:
+            continue  # a customer already: nothing was left to predict
         opens = each.as_of + US_PER_DAY
         came = opens <= won.get(each.lead_id, -1) < opens + 20 * US_PER_DAY
         band = sum(each.probability >= edge for edge in EDGES[1:-1])
         key = (f"{month:%Y-%m}-01", band)
-        old = found.get(key, KeptMonth(key[0], band, 0, 0.0, 0))
-        found[key] = KeptMonth(key[0], band, old.leads + 1, old.promised + each.probability, old.came + came)
+        old = found.get(key, MonthBand(key[0], band, 0, 0.0, 0))
+        found[key] = MonthBand(key[0], band, old.leads + 1, old.promised + each.probability, old.came + came)
     return [found[key] for key in sorted(found)]
 
 
@@ -51,8 +54,8 @@ def test_months_are_counted_as_by_hand_and_once(store: Store) -> None:
         given += batch
     for days in (60, 95, 130):
         now = BEGIN + days * US_PER_DAY
-        store.kept.count("conversion", WINDOW, EDGES, now)
-        told = store.kept.read("conversion")
+        store.promised_vs_realised.count(TARGET, now)
+        told = store.promised_vs_realised.read("conversion")
         expected = slowly(given, won, now)
         assert [(each.month, each.band, each.leads, each.came) for each in told] == [
             (each.month, each.band, each.leads, each.came) for each in expected
@@ -60,6 +63,6 @@ def test_months_are_counted_as_by_hand_and_once(store: Store) -> None:
         assert all(abs(a.promised - b.promised) < 1e-9 for a, b in zip(told, expected, strict=True))
     assert len({each.month for each in told}) == 3
     assert sum(each.came for each in told) > 5
-    store.kept.count("conversion", WINDOW, EDGES, now)
-    assert store.kept.read("conversion") == told
-    assert store.kept.read("other") == []
+    store.promised_vs_realised.count(TARGET, now)
+    assert store.promised_vs_realised.read("conversion") == told
+    assert store.promised_vs_realised.read("other") == []

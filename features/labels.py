@@ -1,0 +1,173 @@
+"""Labels: what came of a moment, and from when on that is certain. Training, backtest, monitoring and pages ask here.
+
+The label is 1 if a target event occurs in [as_of + gap, as_of + gap + horizon), else 0. Only events that were known by
+the end of observation decide. A moment is mature when its whole window, and the days in which outcomes are still being
+recorded, lie before that end. One that is neither mature nor converted is censored: its label is unknown, never 0.
+
+Where a target that does not repeat had happened before the moment, and was recorded later, nothing was left to predict.
+Nobody could know when scoring; nothing is learnt from such a moment, and no prediction is held against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.compiled import njit
+from data.contract import US_PER_DAY
+
+FAR = 2**62
+"""A time that never comes."""
+
+
+@dataclass(frozen=True)
+class LabelWindow:
+    """When an outcome counts for a moment, and when it is certain. Arrays of times are int64 µs UTC."""
+
+    gap_days: int
+    horizon_days: int
+    settle_days: int
+
+    def opens_at(self, as_of: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The first time at which an event counts."""
+        return as_of + self.gap_days * US_PER_DAY
+
+    def closes_at(self, as_of: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The first time from which on an event counts no more."""
+        return self.opens_at(as_of) + self.horizon_days * US_PER_DAY
+
+    @property
+    def certain_after_days(self) -> int:
+        """How many days after its moment a label is certain."""
+        return self.gap_days + self.horizon_days + self.settle_days
+
+    def is_mature(self, as_of: NDArray[np.int64], until: int) -> NDArray[np.bool_]:
+        """Whether labels are certain at `until` (µs UTC)."""
+        return as_of + self.certain_after_days * US_PER_DAY <= until
+
+    def observed_days(self, as_of: NDArray[np.int64], until: int) -> NDArray[np.float64]:
+        """float64: how much of the window was observed and has settled by `until`, from 0 to the horizon."""
+        observed = until - self.settle_days * US_PER_DAY - self.opens_at(as_of)
+        return np.clip(observed, 0, self.horizon_days * US_PER_DAY) / US_PER_DAY
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted.
+
+    events: event types that count. closed_by: event types that end the chance (deal lost).
+    requires: a lead is in the population only after one of these (a customer: after a first purchase).
+    repeats: whether the target can happen again; if not, a lead leaves the population when it has happened.
+    horizon_days, gap_days: the label window is [as_of + gap, as_of + gap + horizon).
+    settle_days: how late outcomes are recorded; a moment matures that much later, so that one whose outcome is
+    merely not received yet does not pass for a negative.
+    """
+
+    name: str
+    events: tuple[str, ...]
+    closed_by: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    repeats: bool = False
+    horizon_days: int = 30
+    gap_days: int = 0
+    settle_days: int = 0
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Target:
+        """A target as it stands in a recipe or a model, lists for tuples."""
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return Target(**{**values, **lists})
+
+    @property
+    def window(self) -> LabelWindow:
+        """When an outcome counts."""
+        return LabelWindow(self.gap_days, self.horizon_days, self.settle_days)
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Event types after which a lead leaves the population: never seen at a moment, and so no features."""
+        return self.closed_by if self.repeats else (*self.events, *self.closed_by)
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """When the target happened to leads, as far as it was known by `until` (µs UTC).
+
+    Lead i has `times[starts[i]:starts[i + 1]]`, int64 µs UTC of occurrence, ascending.
+    """
+
+    starts: NDArray[np.int64]
+    times: NDArray[np.int64]
+    until: int
+
+    def first(self) -> NDArray[np.int64]:
+        """int64[n_leads]: each lead's first time, FAR for none."""
+        return first_of_lead(self.starts, self.times)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What came of n moments.
+
+    label: int8, 1 converted, 0 not, -1 unknown (exactly where censored). mature, censored: bool.
+    predictable: bool, false where the target had happened before, unseen: to be left out.
+    event_days: float64, days from the start of the window to the target, NaN where it is not seen in the window.
+    observed_days: float64, how much of the window was observed and has settled, from 0 to the horizon (exactly where
+    mature).
+    """
+
+    label: NDArray[np.int8]
+    mature: NDArray[np.bool_]
+    censored: NDArray[np.bool_]
+    predictable: NDArray[np.bool_]
+    event_days: NDArray[np.float64]
+    observed_days: NDArray[np.float64]
+
+    def of(self, rows: NDArray[np.bool_]) -> Labels:
+        """The rows where the mask is true."""
+        return Labels(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def labels_of(target: Target, happened: Occurrences, lead: NDArray[np.integer], as_of: NDArray[np.int64]) -> Labels:
+    """Labels of the moments of leads (their places among `happened`) at `as_of` (int64[n], µs UTC)."""
+    window, until = target.window, happened.until
+    opens = window.opens_at(as_of)
+    event = _first_from(happened.starts, happened.times, lead, opens)
+    converted = event < window.closes_at(as_of)
+    mature = window.is_mature(as_of, until)
+    censored = ~mature & ~converted
+    before = np.full(len(as_of), FAR) if target.repeats else happened.first()[lead]
+    return Labels(
+        np.where(censored, -1, converted).astype(np.int8),
+        mature,
+        censored,
+        as_of <= before,
+        np.where(converted, (event - opens) / US_PER_DAY, np.nan),
+        window.observed_days(as_of, until),
+    )
+
+
+def first_of_lead(starts: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64[n_leads]: the first of each lead's times, FAR for a lead that has none."""
+    first = np.full(len(starts) - 1, FAR, np.int64)
+    some = starts[1:] > starts[:-1]
+    first[some] = times[starts[:-1][some]]
+    return first
+
+
+@njit()
+def _first_from(
+    starts: NDArray[np.int64], times: NDArray[np.int64], lead: NDArray[np.integer], at: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """For each (lead, at) the lead's first time that is not before `at`, FAR for none."""
+    first = np.full(len(lead), FAR, np.int64)
+    for i in range(len(lead)):
+        begin, end = starts[lead[i]], starts[lead[i] + 1]
+        k = begin + np.searchsorted(times[begin:end], at[i])
+        if k < end:
+            first[i] = times[k]
+    return first
