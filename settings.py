@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from data.contract import UsageError
 from data.log.eventlog import EventLog
 from features.catalogue import default_catalogue, from_json
-from features.definitions import Definition
+from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy
 

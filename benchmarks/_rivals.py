@@ -19,7 +19,7 @@ import polars as pl
 from data.contract import US_PER_DAY
 from data.log.eventlog import EventLog
 from data.vocabulary import ANY, Vocabulary
-from features import definitions as of
+from features import kinds as of
 
 COLUMNS = "lead, known_at, occurred_at, event_type, channel, value, bot_rule"
 

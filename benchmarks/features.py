@@ -22,8 +22,8 @@ from benchmarks.harness import Row, measure
 from data.log.eventlog import EventLog, one_lead
 from features.catalogue import default_catalogue
 from features.compiler import compile_plan
-from features.definitions import Definition
 from features.kernel import Moments, compute_arrays
+from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy, label_moments
 from features.training_set import Recipe, build, build_shard

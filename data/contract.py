@@ -1,4 +1,4 @@
-"""The tables every source is brought to, and the one rule of what is visible when.
+"""The tables every source is brought to, their units and limits, and the two errors that people can mend.
 
 `events`: lead_id · event_type · occurred_at (UTC, µs) · channel? · value? · received_at? · source? · event_id?
 `leads`:  lead_id · valid_from (UTC, µs) · account_id? · any further columns, one row per version
@@ -7,10 +7,6 @@ Inside, a time is an int64 number of microseconds since 1970-01-01 UTC.
 """
 
 from __future__ import annotations
-
-import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
 US_PER_SECOND = 1_000_000
 US_PER_DAY = 86_400 * US_PER_SECOND
@@ -36,38 +32,3 @@ class DataError(Exception):
 
 class UsageError(Exception):
     """A command or setting that cannot be followed; the message names key, value and remedy (exit code 2)."""
-
-
-@njit(cache=True, nogil=True)
-def is_visible(known_at: int, as_of: int) -> bool:
-    """Whether an event is visible at a moment: it occurred and was received strictly before it.
-
-    `known_at` is max(occurred_at, received_at). Both are int64 µs UTC.
-
-    >>> bool(is_visible(999, 1000)), bool(is_visible(1000, 1000))
-    (True, False)
-    """
-    return known_at < as_of
-
-
-@njit(cache=True, nogil=True)
-def visible_version(valid_from: NDArray[np.int64], start: int, stop: int, as_of: int) -> int:
-    """Row of the profile version visible at a moment, or -1.
-
-    `valid_from[start:stop]` are one lead's versions in order of time (int64 µs UTC). A version is
-    visible when `valid_from < as_of`; a lead's first version also at its own moment of creation.
-
-    >>> versions = np.array([10, 20], dtype=np.int64)
-    >>> [int(visible_version(versions, 0, 2, as_of)) for as_of in (9, 10, 20, 21)]
-    [-1, 0, 0, 1]
-    """
-    if stop == start or valid_from[start] > as_of:
-        return -1
-    low, high = start, stop - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if is_visible(valid_from[middle], as_of):
-            low = middle
-        else:
-            high = middle - 1
-    return low

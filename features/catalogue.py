@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, ClassVar, get_args, get_origin, get_type_hints
+from dataclasses import asdict, fields
+from typing import Any, get_args, get_type_hints
 
 from data.contract import UsageError
 from data.vocabulary import ANY, Vocabulary
-from features import definitions
-from features.definitions import (
+from features.kinds import (
+    KINDS,
     ActiveDays,
     Age,
     Cadence,
@@ -98,10 +98,12 @@ def from_json(items: Sequence[Mapping[str, Any]]) -> list[Definition]:
 
 def _definition(item: dict[str, Any]) -> Definition:
     name = item.pop("feature", None)
-    kind = KINDS.get(str(name))
+    kinds = {kind.__name__: kind for kind in KINDS}
+    kind = kinds.get(str(name))
     if kind is None:
-        raise UsageError(f"feature {name!r} is of no known kind; known are {', '.join(sorted(KINDS))}")
-    hints = {key: hint for key, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
+        raise UsageError(f"feature {name!r} is of no known kind; known are {', '.join(sorted(kinds))}")
+    types = get_type_hints(kind)
+    hints = {field.name: types[field.name] for field in fields(kind)}
     for key, value in item.items():
         if key not in hints:
             raise UsageError(f"feature {name} has no field {key!r}; it has {', '.join(hints) or 'none'}")
@@ -122,10 +124,3 @@ def _fits(value: object, hint: Any) -> bool:
 def _said(hint: Any) -> str:
     names = {str: "a text", int: "a whole number", type(None): "nothing"}
     return " or ".join(names.get(option, repr(option)) for option in get_args(hint) or (hint,))
-
-
-KINDS: dict[str, type[Definition]] = {
-    kind.__name__: kind
-    for kind in vars(definitions).values()
-    if isinstance(kind, type) and issubclass(kind, Definition) and kind is not Definition
-}

@@ -17,9 +17,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.histories import Histories
-from features.definitions import FirstTouch, LastTouch, Profile, ProfileNumber
+from features.kinds import FirstTouch, LastTouch, Profile, ProfileNumber
 from features.plan import Plan
-from features.walk import walk
+from features.walk.walk import walk
 
 LARGEST = float(np.finfo(np.float32).max)
 

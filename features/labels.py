@@ -15,9 +15,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from data.compiled import njit
 from data.contract import US_PER_DAY
 
 FAR = 2**62
@@ -159,7 +159,7 @@ def first_of_lead(starts: NDArray[np.int64], times: NDArray[np.int64]) -> NDArra
     return first
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _first_from(
     starts: NDArray[np.int64], times: NDArray[np.int64], lead: NDArray[np.integer], at: NDArray[np.int64]
 ) -> NDArray[np.int64]:

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from data.contract import US_PER_DAY, is_visible
+from data.compiled import njit
+from data.contract import US_PER_DAY
 from data.histories import Histories
+from data.visibility import is_visible
 from features.kernel import Moments
 from features.labels import FAR, Labels, Occurrences, Target, first_of_lead, labels_of
 
@@ -153,7 +154,7 @@ def _times_of(
     return begins, found
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _gather(
     starts: NDArray[np.int64],
     event_type: NDArray[np.int32],

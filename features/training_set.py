@@ -21,8 +21,8 @@ from data.log.eventlog import EventLog
 from data.vocabulary import Vocabulary
 from features.catalogue import from_json, to_json
 from features.compiler import compile_plan
-from features.definitions import Age, Cadence, Decayed, Definition, Recency
 from features.kernel import Moments, compute
+from features.kinds import Definition
 from features.labels import Target
 from features.moments import LabelledMoments, MomentPolicy, label_moments
 from features.plan import Plan
@@ -31,8 +31,6 @@ KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight", "event_days
 """The columns of a shard that are no features."""
 CHUNK = 66_000
 """Moments computed at once. No power of two: the columns of a row would fall into the same few lines of the cache."""
-FRACTIONS = (Age, Cadence, Decayed, Recency)
-"""Definitions whose columns hold fractions of many digits: they do not shrink, so nothing is spent on trying."""
 FORMAT = 3
 Progress = Callable[[int, int], None]
 
@@ -202,9 +200,12 @@ def _schema(plan: Plan) -> pa.Schema:
 
 
 def _layout(plan: Plan) -> dict[str, Any]:
-    """How shards are written: lz4 makes them three times smaller at little cost; nobody filters by statistics."""
-    codecs = {each.name: "none" if isinstance(each, FRACTIONS) else "lz4" for each in plan.definitions}
-    categories = [each.name for each in plan.definitions if each.kind == "category"]
+    """How shards are written: lz4 makes them three times smaller at little cost; nobody filters by statistics.
+
+    Fractions of many digits do not shrink, so nothing is spent on trying.
+    """
+    codecs = {feature.name: "none" if feature.fractional else "lz4" for feature in plan.definitions}
+    categories = [feature.name for feature in plan.definitions if feature.kind == "category"]
     return {
         "compression": {**dict.fromkeys(KEYS, "lz4"), **codecs},
         "use_dictionary": ["lead_id", *categories],

@@ -6,26 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal
 
-from features.definitions import (
-    ActiveDays,
-    Age,
-    Cadence,
-    Count,
-    Decayed,
-    Definition,
-    DistinctTypes,
-    FirstTouch,
-    IgnoredInRow,
-    LastTouch,
-    Max,
-    Mean,
-    Profile,
-    ProfileNumber,
-    Recency,
-    Sessions,
-    Sum,
-    Trend,
-)
+from features.kinds import Definition
+from features.kinds.definition import EVENT_FIELDS
 
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = ("en", "de")
@@ -41,42 +23,18 @@ COMMON: Words = {
     "answer": {"en": "answers", "de": "Antworten"},
     "intent": {"en": "signs of buying intent", "de": "Zeichen von Kaufabsicht"},
 }
-SENTENCES: Mapping[type[Definition], Mapping[Language, str]] = {
-    Count: {"en": "{events} {days}", "de": "{events} {days}"},
-    Sum: {"en": "total value of {events} {days}", "de": "Gesamtwert: {events} {days}"},
-    Mean: {"en": "mean value of {events} {days}", "de": "Mittlerer Wert: {events} {days}"},
-    Max: {"en": "highest value of {events} {days}", "de": "Höchster Wert: {events} {days}"},
-    Recency: {"en": "days since the latest {events}", "de": "Tage seit zuletzt: {events}"},
-    Age: {"en": "days since we know the lead", "de": "Tage, seit wir den Lead kennen"},
-    ActiveDays: {"en": "days with {events} {days}", "de": "Tage mit: {events} {days}"},
-    Sessions: {"en": "visits with {events} {days}", "de": "Besuche mit: {events} {days}"},
-    Decayed: {
-        "en": "recent {events} (half-life of {half_life})",
-        "de": "{events} in jüngster Zeit (Halbwertszeit {half_life})",
-    },
-    Trend: {
-        "en": "share of {events} of {long} days that fell in the last {short}",
-        "de": "{events}: Anteil der letzten {short} an {long} Tagen",
-    },
-    Cadence: {"en": "mean days between {events}", "de": "Mittlere Tage zwischen: {events}"},
-    FirstTouch: {"en": "first {of}", "de": "{of} zuerst"},
-    LastTouch: {"en": "latest {of}", "de": "{of} zuletzt"},
-    DistinctTypes: {"en": "kinds of activity {days}", "de": "Arten von Aktivität {days}"},
-    IgnoredInRow: {"en": "{contacts} since the last {answers}", "de": "{contacts} seit zuletzt: {answers}"},
-    Profile: {"en": "profile: {column}", "de": "Profil: {column}"},
-    ProfileNumber: {"en": "profile: {column}", "de": "Profil: {column}"},
-}
-"""What each kind of feature measures; the names in braces are its fields."""
 TOUCH = {"event_type": {"en": "activity", "de": "Aktivität"}, "channel": {"en": "channel", "de": "Kanal"}}
 
 
 def in_words(each: Definition, language: Language = "en", words: Words | None = None) -> str:
     """What a feature measures, e.g. "page views in the last 7 days".
 
+    >>> from features.kinds import Count
     >>> in_words(Count("page_view", 7)), in_words(Count("any"), "de")
     ('page view in the last 7 days', 'Aktivitäten insgesamt')
     """
-    return SENTENCES[type(each)][language].format_map(_parts(each, language, {**COMMON, **(words or {})}))
+    sentence: str = getattr(each.sentence, language)
+    return sentence.format_map(_parts(each, language, {**COMMON, **(words or {})}))
 
 
 def with_value(
@@ -84,6 +42,7 @@ def with_value(
 ) -> str:
     """What a feature measures and what it is for one lead, e.g. "page views in the last 7 days: 4".
 
+    >>> from features.kinds import Profile, Recency
     >>> with_value(Recency("any"), 2.25), with_value(Profile("country"), None, "de")
     ('days since the latest activities: 2.2', 'Profil: country: unbekannt')
     """
@@ -108,7 +67,7 @@ def _parts(each: Definition, language: Language, words: Words) -> dict[str, str]
     """The fields of a definition in words."""
 
     def part(field: str, value: Any) -> str:
-        if field in ("events", "contacts", "answers"):
+        if field in EVENT_FIELDS:
             return words.get(value, {}).get(language) or value.replace("_", " ")
         if field == "days":
             return _window(value, language)

@@ -19,11 +19,19 @@
 # %%
 import os
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
-from features.definitions import Count, Trend
+import numpy as np
+
+from features.compiler import compile_plan
+from features.kernel import Moments, compute
+from features.kinds import Count, Definition, Trend
+from features.kinds.accumulators import Accumulators, Counted
+from features.kinds.definition import Sentence, View
 from features.training_set import build
+from features.words import in_words
 from training.measuring.evaluation import evaluate
 from training.measuring.tables import signed
 from training.recipe.train import Split, fit_model, split_by_time
@@ -42,7 +50,7 @@ target, plan = settings.chosen_target, settings.training_plan
 
 # %%
 candidates = [Count("pricing_view", days=14), Trend("web", short=7, long=90)]
-[each.name for each in candidates]
+[feature.name for feature in candidates]
 
 # %% [markdown]
 # ## Two training sets
@@ -83,3 +91,41 @@ print("log-loss without minus with:", signed(difference))  # noqa: T201 -- a not
 
 # %%
 reliability(evaluation.bins)
+
+# %% [markdown]
+# ## A kind that is new
+# Is what you want to know of no kind yet? A kind is one class: its fields, what it means, its words in both languages,
+# the definition in plain Python, and how the kernel reads it. What the kernel accumulates already (counts of events, of
+# days, of visits, of values; first and last events; sums, maxima, decays) needs no more than that.
+
+
+# %%
+@dataclass(frozen=True)
+class Priced(Definition):
+    """Number of events in the window that have a value."""
+
+    sentence: ClassVar = Sentence("{events} with a value {days}", "{events} mit Wert {days}")
+
+    events: str
+    days: int | None = None
+
+    def read(self, accumulators: Accumulators) -> Counted:
+        """The kernel counts events with a value, because means need it."""
+        return Counted(accumulators.value_row(self.events), accumulators.window(self.days))
+
+    def by_definition(self, view: View) -> float:
+        """What it means, where speed does not matter."""
+        return float(sum(event.value is not None for event in view.matching(self.events, self.days)))
+
+
+priced = [Priced("any", days=90), Priced("any")]
+histories = log.bucket(0)
+ends = Moments(np.arange(histories.n_leads, dtype=np.int32), np.full(histories.n_leads, log.observed_until_us + 1))
+values = compute(compile_plan(priced, log.vocabulary), histories, ends)
+{in_words(feature, "en", log.words): values[feature.name].to_numpy().mean() for feature in priced}
+
+# %% [markdown]
+# To train with it, move the class into `features/kinds/` and add it to KINDS there. That is all: settings, JSON, words
+# and tests follow, and `tests/features/test_kernel.py` holds the kernel against `by_definition` on odd histories.
+# A kind that reads the accumulators in a new way returns `Operands` and has a branch in `features/walk/reading.py`;
+# `tests/features/test_new_kind.py` adds one and counts the files: three.

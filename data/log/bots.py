@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from data.compiled import njit
 from data.contract import US_PER_SECOND
 from data.sources.mapping import BotRule
 
@@ -31,7 +31,7 @@ def label_bots(
     return label
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _follow(starts, occurred_at, event_type, follows, leads_in, within, label, place):
     """Labels an event at most `within` µs after a trigger that is known no later than it."""
     for lead in range(len(starts) - 1):

@@ -6,8 +6,7 @@ them as given.
 
 from __future__ import annotations
 
-from numba import njit
-
+from data.compiled import njit
 from data.simulated.days import OFFER_SENT, SALES_CALL, seen_within
 from data.simulated.funnel import CODE, Ints
 
@@ -15,7 +14,7 @@ PRICING_VIEW, DEMO_REQUEST, FORM_SUBMIT = CODE["pricing_view"], CODE["demo_reque
 SATURDAY = 5
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def mail_chance(memory: Ints, day: int, age: int, cadence: float) -> float:
     """Nurturing on working days: by days since creation, the lead's pace, and interest."""
     if day % 7 >= SATURDAY:
@@ -24,7 +23,7 @@ def mail_chance(memory: Ints, day: int, age: int, cadence: float) -> float:
     return pace * cadence * (1.5 if _interested(memory) else 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def call_chance(memory: Ints, day: int, entry: int) -> float:
     """Sales calls whoever showed interest, works its own outbound list, and now and then tries someone else."""
     if day % 7 >= SATURDAY:
@@ -34,7 +33,7 @@ def call_chance(memory: Ints, day: int, entry: int) -> float:
     return 0.02 if entry == SALES_CALL else 0.005
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def offer_chance(memory: Ints, day: int) -> float:
     """An offer follows a demo request, once a month at most."""
     if day % 7 >= SATURDAY or seen_within(memory, OFFER_SENT, 30) or not seen_within(memory, DEMO_REQUEST, 14):
@@ -42,7 +41,7 @@ def offer_chance(memory: Ints, day: int) -> float:
     return 0.25
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _interested(memory: Ints) -> bool:
     """Whether the lead asked about a price, a demo or anything by form in the last five days."""
     asked = seen_within(memory, PRICING_VIEW, 5) or seen_within(memory, FORM_SUBMIT, 5)

@@ -6,9 +6,9 @@ The generator and the filter both walk by these functions, so that they speak of
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from data.compiled import njit
 from data.contract import US_PER_DAY
 from data.simulated.funnel import ANSWERS, BEHAVIOURS, CODE, EVENT_TYPES, FATIGUE_DAYS, Floats, Ints, Tables
 
@@ -23,13 +23,13 @@ DAY_OPENS, DAY_CLOSES = US_PER_DAY // 4, US_PER_DAY * 3 // 4
 MEMORY = (1 << 62) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def seen_within(memory: Ints, code: int, days: int) -> bool:
     """Whether a type occurred on one of the `days` days before today; memory[code] has a bit per day, 0 = yesterday."""
     return bool(memory[code] & ((1 << days) - 1))
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def days_mailed(memory: Ints) -> int:
     """Mails of the last 14 days: one a day at most."""
     bits, count = memory[EMAIL_SENT] & ((1 << FATIGUE_DAYS) - 1), 0
@@ -39,7 +39,7 @@ def days_mailed(memory: Ints) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def end_day(memory: Ints, today: NDArray[np.bool_]) -> None:
     """Today becomes yesterday: int64[types] and bool[types], which is emptied."""
     for code in range(N_TYPES):
@@ -47,7 +47,7 @@ def end_day(memory: Ints, today: NDArray[np.bool_]) -> None:
         today[code] = False
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def share_of_day(created_at: int, day: int) -> float:
     """Part of a day that is left to a lead: 1 but for the day of its creation (µs after START)."""
     if created_at // US_PER_DAY != day:
@@ -55,7 +55,7 @@ def share_of_day(created_at: int, day: int) -> float:
     return (DAY_CLOSES - created_at % US_PER_DAY) / (DAY_CLOSES - DAY_OPENS)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def day_factors(out: Floats, tables: Tables, day: int, share: float, tier: int, memory: Ints) -> None:
     """Fill out[behaviours + answers] with the factors on today's rates and probabilities."""
     mails = days_mailed(memory)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from data.compiled import njit
 from data.simulated.funnel import Ints
 
 DAY_MOST = 16
@@ -21,7 +21,7 @@ class Log(NamedTuple):
     size: Ints
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def with_room(log: Log, more: int) -> Log:
     """A log with room for `more` events and those of one day besides."""
     if log.size[0] + more + DAY_MOST <= len(log.row):
@@ -33,7 +33,7 @@ def with_room(log: Log, more: int) -> Log:
     return Log(row, log.size)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def write(log: Log, today: NDArray[np.bool_], lead: int, at: int, code: int) -> None:
     """Add one event and mark its type as seen today."""
     size = log.size[0]

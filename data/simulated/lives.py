@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from data.compiled import njit
 from data.contract import US_PER_DAY, US_PER_SECOND
 from data.simulated.cohort import US_PER_HOUR, Cohort
 from data.simulated.contact_policy import call_chance, mail_chance, offer_chance
@@ -129,7 +129,7 @@ def _known_at(lead: Ints, occurred_at: Ints, code: Ints, rng: np.random.Generato
     return np.where(delay > 0, batch, occurred_at)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _live_one(tables: Tables, who: Stranger, rng: np.random.Generator, log: Log) -> Log:
     today = np.zeros(N_TYPES, dtype=np.bool_)
     walk = Walk(tables, who, np.zeros(N_TYPES, dtype=np.int64), today, np.empty(N_FACTORS), rng)
@@ -157,7 +157,7 @@ def _live_one(tables: Tables, who: Stranger, rng: np.random.Generator, log: Log)
     return log
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _behave(walk: Walk, day: int, state: int, share: float, log: Log) -> Log:
     """Poisson events of the day, spread evenly over what the lead has of it."""
     rates, total = np.empty(N_BEHAVIOURS), 0.0
@@ -173,7 +173,7 @@ def _behave(walk: Walk, day: int, state: int, share: float, log: Log) -> Log:
     return log
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _mail(walk: Walk, day: int, state: int, log: Log) -> None:
     """A mail, if the nurturing sends one, and what the lead does about it."""
     age, rng, lead = day - walk.who.created_at // US_PER_DAY, walk.rng, walk.who.lead
@@ -190,7 +190,7 @@ def _mail(walk: Walk, day: int, state: int, log: Log) -> None:
             write(log, walk.today, lead, opened_at + _between(2 * US_PER_SECOND, US_PER_HOUR, rng), code)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _approach(walk: Walk, day: int, state: int, log: Log) -> None:
     """A call and whether it is answered, then an offer, if sales decides so."""
     midnight, rng, lead = day * US_PER_DAY, walk.rng, walk.who.lead
@@ -204,7 +204,7 @@ def _approach(walk: Walk, day: int, state: int, log: Log) -> None:
         write(log, walk.today, lead, midnight + _between(DAY_OPENS, DAY_CLOSES, rng), OFFER_SENT)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _end(walk: Walk, day: int, state: int) -> int:
     """Code of the deal's end tonight, or -1."""
     tables, chance = walk.tables, walk.rng.random()
@@ -214,7 +214,7 @@ def _end(walk: Walk, day: int, state: int) -> int:
     return LOST if chance < won + tables.lost[state] * tables.patience[walk.who.tier] else -1
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _buy(walk: Walk, first_day: int, log: Log) -> Log:
     """The life of a customer: light browsing and repeat purchases."""
     for day in range(first_day, walk.tables.calendar.shape[1]):
@@ -229,12 +229,12 @@ def _buy(walk: Walk, first_day: int, log: Log) -> Log:
     return log
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _between(low: int, high: int, rng: np.random.Generator) -> int:
     return low + int(rng.random() * (high - low))
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _pick(weights: Floats, rng: np.random.Generator) -> int:
     """An index, by weight; never one of weight 0."""
     left, chosen = rng.random() * weights.sum(), 0

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from data.contract import US_PER_DAY, UsageError, is_visible
+from data.compiled import njit
+from data.contract import US_PER_DAY, UsageError
 from data.simulated.cohort import Cohort
 from data.simulated.days import LOST, N_BEHAVIOURS, N_FACTORS, N_TYPES, WON, day_factors, end_day, share_of_day
 from data.simulated.funnel import Floats, Ints, Tables
 from data.simulated.lives import LEADS_AT_ONCE, Lives
+from data.visibility import is_visible
 
 FOREVER = 2**62
 """A moment at which everything has been received."""
@@ -113,7 +114,7 @@ def outlook(tables: Tables, days: Ints, horizons: tuple[int, ...]) -> Floats:
     return views.reshape(*views.shape[:3], -1)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _moments(tables: Tables, life: Life, days: Ints, views: Floats, out_day: Ints, out_probability: Floats) -> int:
     """Fill a row for each moment between creation and the end of the deal; returns their number."""
     first = life.created_at // US_PER_DAY
@@ -133,7 +134,7 @@ def _moments(tables: Tables, life: Life, days: Ints, views: Floats, out_day: Int
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _life(
     tables: Tables, created_at: int, tier: int, prior: Floats, code: Ints, occurred_at: Ints, known_at: Ints
 ) -> Life:
@@ -157,7 +158,7 @@ def _life(
     return Life(created_at, tier, prior, code, known_at, starts, factors)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _beliefs(tables: Tables, life: Life) -> Floats:
     """Belief at the end of each day once everything of it has been received: float64[days + 1, states]."""
     beliefs: Floats = np.empty((len(life.factors) + 1, len(life.prior)))
@@ -169,7 +170,7 @@ def _beliefs(tables: Tables, life: Life) -> Floats:
     return beliefs
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _belief_at(tables: Tables, life: Life, beliefs: Floats, day: int) -> Floats:
     """Belief at midnight before `day`, from what is visible then."""
     first, most_late = life.created_at // US_PER_DAY, len(tables.received) - 1
@@ -180,7 +181,7 @@ def _belief_at(tables: Tables, life: Life, beliefs: Floats, day: int) -> Floats:
     return belief
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _pass_day(
     before: Floats, after: Floats, tables: Tables, life: Life, index: int, as_of: int, received: float
 ) -> None:
@@ -197,7 +198,7 @@ def _pass_day(
         after[state] = moved[state] / total
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _move(belief: Floats, tables: Tables) -> Floats:
     """One step of the intent."""
     intents, moved = tables.transition.shape[1], np.zeros(len(belief))
@@ -208,7 +209,7 @@ def _move(belief: Floats, tables: Tables) -> Floats:
     return moved
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _weigh_events(belief: Floats, tables: Tables, life: Life, index: int, as_of: int, received: float) -> None:
     """Weigh in the day's visible events, up to a constant. received: chance that a late one is visible by now."""
     factors, logs = life.factors[index], np.zeros(len(belief))

@@ -63,7 +63,7 @@ def short_name(location: str) -> str:
 
 def readable(error: duckdb.Error, name: str) -> DataError:
     """A DuckDB error about a source as one line; one of our own that passed through DuckDB as it was."""
-    _, ours, message = str(error).rpartition("data.contract.DataError: ")
+    _, ours, message = str(error).rpartition(f"{DataError.__module__}.DataError: ")
     reason = (message if ours else str(error)).split("\n")[0]
     if ours:
         return DataError(reason)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from data.compiled import njit
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
@@ -29,7 +30,7 @@ MORE = -1
 LINE_FEED, RETURN = 10, 13
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def split(
     buffer: Bytes,
     at: int,
@@ -78,7 +79,7 @@ def split(
     return found, at, row
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _row(
     buffer: Bytes,
     at: int,
@@ -118,7 +119,7 @@ def _row(
     return after, FINE if field == len(wanted) else TOO_FEW if field < len(wanted) else TOO_MANY
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _closing_quote(buffer: Bytes, at: int, quote: int) -> tuple[int, bool]:
     """Where a quoted field ends, the end of the buffer if it is not in sight, and whether it holds doubled quotes."""
     twice, stop = False, len(buffer)
@@ -132,7 +133,7 @@ def _closing_quote(buffer: Bytes, at: int, quote: int) -> tuple[int, bool]:
         at, twice = at + 2, True
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def next_line(buffer: Bytes, at: int, last: bool) -> int:
     """The first byte of the line after this one, or -1 if that is not in sight."""
     stop = len(buffer)
@@ -143,7 +144,7 @@ def next_line(buffer: Bytes, at: int, last: bool) -> int:
     return at + 2 if buffer[at] == RETURN and at + 1 < stop and buffer[at + 1] == LINE_FEED else at + 1
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _is_utf8(buffer: Bytes, at: int, stop: int) -> bool:
     """As RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF."""
     while at < stop:
@@ -162,7 +163,7 @@ def _is_utf8(buffer: Bytes, at: int, stop: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def copy_field(
     buffer: Bytes, begin: Places, end: Places, doubled: Flags, quote: int, offsets: NDArray[np.int32], text: Bytes
 ) -> int:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-from numba import njit
 
+from data.compiled import njit
 from serving.messages.problems import Refused
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,7 +63,7 @@ def _us(text: str, place: Callable[[int], str], i: int) -> int:
     return us(moment)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _read(content, out):  # type: ignore[no-untyped-def]
     """Whether each line is YYYY-MM-DDThh:mm:ss, up to six digits of a fraction, and Z or ±hh:mm; then fills `out`."""
     at = 0
@@ -91,7 +91,7 @@ def _read(content, out):  # type: ignore[no-untyped-def]
     return at == len(content)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _seconds(content, at):  # type: ignore[no-untyped-def]
     """Seconds of YYYY-MM-DDThh:mm:ss since 1970, NONE or less for no such time."""
     marks = content[at + 4] == ord("-") and content[at + 7] == ord("-") and content[at + 10] == ord("T")
@@ -108,7 +108,7 @@ def _seconds(content, at):  # type: ignore[no-untyped-def]
     return ((_days_since_epoch(year, month, day) * 24 + hour) * 60 + minute) * 60 + second
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _east(content, at):  # type: ignore[no-untyped-def]
     """Seconds east of Greenwich of ±hh:mm, NONE for no such zone."""
     if at + 6 > len(content) or content[at + 3] != ord(":") or (content[at] != ord("+") and content[at] != ord("-")):
@@ -120,21 +120,21 @@ def _east(content, at):  # type: ignore[no-untyped-def]
     return seconds if content[at] == ord("+") else -seconds
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _pair(content, at):  # type: ignore[no-untyped-def]
     """The number that two digits write, far below zero for what is none."""
     tens, ones = np.int64(content[at]) - 48, np.int64(content[at + 1]) - 48
     return 10 * tens + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else -1_000_000
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _days_in(year, month):  # type: ignore[no-untyped-def]
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _days_since_epoch(year, month, day):  # type: ignore[no-untyped-def]
     """Days since 1970-01-01 in the Gregorian calendar; years begin in March, so that the leap day comes last."""
     year -= month <= 2

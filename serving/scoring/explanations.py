@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.contract import is_visible
 from data.histories import Histories
-from features.definitions import FirstTouch
+from data.visibility import is_visible
 from features.kernel import Moments
+from features.kinds import FirstTouch
 from serving.scoring.reasons import MOST, Explainer
 from serving.scoring.scorer import Scorer, Scores
 from serving.store.scores.explanations import Explanation, Ground, Shift, Value

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.contract import US_PER_SECOND, is_visible
+from data.contract import US_PER_SECOND
 from data.histories import Histories
-from features.definitions import Definition, FirstTouch, LastTouch
+from data.visibility import is_visible
+from features.kinds import Definition, FirstTouch, LastTouch
 from features.words import Language, with_value
 from serving.scoring.scorer import Scorer, Scores
 from training.samples.log_odds import Array

@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
-from data.contract import DataError, UsageError, is_visible
+from data.compiled import njit
+from data.contract import DataError, UsageError
 from data.sources.mapping import BotRule
+from data.visibility import is_visible
 from features.kernel import Moments, compute_arrays
 from features.words import LANGUAGES, Language
 from serving.messages.problems import Refused
@@ -176,7 +177,7 @@ def _seen(told: Told, moments: Moments) -> tuple[list[int], list[int | None]]:
     return counted.tolist(), [at if count else None for count, at in zip(counted, newest.tolist(), strict=True)]
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _look(starts, known_at, occurred_at, bot, as_of):  # type: ignore[no-untyped-def]
     counted, newest = np.zeros((2, len(as_of)), np.int64)
     for lead in range(len(as_of)):

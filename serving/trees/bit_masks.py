@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy.typing import NDArray
 
+from data.compiled import njit
 from serving.trees.trees import CATEGORICAL, DEFAULT_LEFT, MISSING_ZERO, NAN_LEFT, Forest
 from training.artifact.standalone import EDGE
 from training.samples.log_odds import Array
@@ -125,7 +125,7 @@ def _splits(
                 yield feature, group, threshold, mask, words[node] + at, kind
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def predict(masks, base, calibrator, matrix):  # type: ignore[no-untyped-def]
     """float64[n, 4]: log-odds, what fit and engagement add to `base`, the trees' mean, to make them, and probability.
 
@@ -147,7 +147,7 @@ def predict(masks, base, calibrator, matrix):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def predict_periods(masks, bounds, offsets, matrix):  # type: ignore[no-untyped-def]
     """float64[n, periods, 2]: log-odds in each period, `offsets` included, and what of them splits by fit have added.
 
@@ -173,7 +173,7 @@ def predict_periods(masks, bounds, offsets, matrix):  # type: ignore[no-untyped-
     return out
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _rule_out(words, masks, matrix, row):  # type: ignore[no-untyped-def]
     """Takes from the words of all trees the leaves that a row does not reach."""
     starts, thresholds, split_words, split_masks = masks.starts, masks.thresholds, masks.words, masks.masks
@@ -193,7 +193,7 @@ def _rule_out(words, masks, matrix, row):  # type: ignore[no-untyped-def]
                 words[split_words[i]] &= split_masks[i]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _leaf(words, trees, tree):  # type: ignore[no-untyped-def]
     """The first leaf of a tree that is left."""
     word, leaf = trees[tree, 0], trees[tree, 1]
@@ -203,7 +203,7 @@ def _leaf(words, trees, tree):  # type: ignore[no-untyped-def]
     return leaf + np.int64(trailing_zeros(words[word]))
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def calibrated(raw, a, b, c):  # type: ignore[no-untyped-def]
     """As training.artifact.standalone.calibrated, for one."""
     tail = np.log1p(np.exp(-abs(raw)))
@@ -213,7 +213,7 @@ def calibrated(raw, a, b, c):  # type: ignore[no-untyped-def]
 
 
 # Inlined: Numba counts references of every array that crosses a call, and that would cost more than the split.
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _goes_left(kind, threshold, value, starts, members):  # type: ignore[no-untyped-def]
     """LightGBM's decision at a split by category, or at one where 0 is missing."""
     if kind & CATEGORICAL:

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from data.compiled import njit
 from serving.trees.bit_masks import Calibration, calibrated, masks_of, predict_periods
 from serving.trees.pruning import pruned, splits_on
 from serving.trees.tree_shap import Explained
@@ -78,7 +78,7 @@ class Timeline:
 _PATH = np.polynomial.legendre.leggauss(POINTS)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _whole(odds, start, base, calibrator, points, weights):  # type: ignore[no-untyped-def]
     """float64[n, 4], see Timeline.all. odds: float64[n, periods, 2]. start: float64[periods], those of no lead."""
     n, periods, _ = odds.shape
@@ -99,6 +99,6 @@ def _whole(odds, start, base, calibrator, points, weights):  # type: ignore[no-u
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _softplus(z):  # type: ignore[no-untyped-def]
     return max(z, 0.0) + np.log1p(np.exp(-abs(z)))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from data.compiled import njit
 from data.histories import Histories
-from features.definitions import Definition, FirstTouch, LastTouch, Profile, ProfileNumber
 from features.kernel import LARGEST, Computed
+from features.kinds import Definition, FirstTouch, LastTouch, Profile, ProfileNumber
 from training.samples.log_odds import Array
 
 Codes = dict[str, float]
@@ -94,7 +94,7 @@ class MatrixPlan:
                 out[place] = np.float32(wide) if abs(wide) <= LARGEST else np.nan
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _spread(numbers, number_from, number_to, width):  # type: ignore[no-untyped-def]
     """float64[m, width]: rows of `numbers`, float32[columns, m], in their places; elsewhere NaN."""
     matrix = np.full((numbers.shape[1], width), np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from data.contract import US_PER_DAY
 from data.histories import Histories, Profiles
 from data.vocabulary import Vocabulary
-from features import definitions as of
+from features import kinds as of
 from features.kernel import Moments
-from tests.oracles.features_naive import Event, Lead, Value, Version
+from features.kinds.definition import Value
+from tests.oracles.features_naive import Event, Lead, Version
 
 DAY = US_PER_DAY
 START = 19_000 * DAY
@@ -24,7 +26,7 @@ CHANNELS = ("search", "social", "e-mail")
 PROFILE_COLUMNS: dict[str, of.Kind] = {"industry": "category", "employees": "number"}
 
 WINDOWS = (1, 7, 30)
-CATALOGUE: tuple[of.Definition, ...] = (
+CHOSEN: tuple[of.Definition, ...] = (
     *(kind("any", days) for kind in (of.Count, of.Sum, of.Mean, of.Max, of.ActiveDays) for days in (*WINDOWS, None)),
     *(kind("web", days) for kind in (of.Count, of.Sum, of.Mean, of.Max, of.Sessions) for days in (7, None)),
     *(kind("order", 7) for kind in (of.Count, of.Sum, of.Mean, of.Max, of.ActiveDays, of.Sessions)),
@@ -42,7 +44,21 @@ CATALOGUE: tuple[of.Definition, ...] = (
     of.Profile("industry"),
     of.ProfileNumber("employees"),
 )  # fmt: skip
-"""Every kind of definition, over a group, one type and everything."""
+"""Definitions over a group, one type and everything."""
+FIELDS = {
+    **{"events": "web", "contacts": "contact", "answers": "answer", "of": "channel", "column": "industry"},
+    **{"days": 7, "half_life": 7, "short": 1, "long": 7},
+}
+"""What the fields of a kind are filled with that is not among the chosen ones."""
+
+
+def sample(kind: type[of.Definition]) -> of.Definition:
+    """A definition of a kind."""
+    return kind(**{field.name: FIELDS[field.name] for field in fields(kind)})
+
+
+CATALOGUE = (*CHOSEN, *(sample(kind) for kind in of.KINDS if kind not in {type(feature) for feature in CHOSEN}))
+"""Every kind of definition: one that is new is held against its plain definition without a line here."""
 
 
 def times(days: int = 40) -> st.SearchStrategy[int]:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import features.walk
+from tests.conftest import REPOSITORY
 
-COMPILED = re.compile(r"^@njit\(.*\)\n", re.MULTILINE)
+FILES = ("state", "places", "counts", "values", "tracks", "decays", "reading", "walk")
+"""Of the walk, in the order in which they import one another."""
+FOLDER = REPOSITORY / "features" / "walk"
+COMPILED = re.compile(r"^@(?:njit\(.*\)|compiled|step)\n", re.MULTILINE)
+IMPORTED = re.compile(r"^from (?:__future__|features\.walk\.(?!instructions)).*\n", re.MULTILINE)
+"""What one file need not import, when all stand in one."""
 Walk = Callable[..., bool]
 
 
 def mutant(*changes: tuple[str, str]) -> Walk:
-    """`features.walk.walk`, uncompiled, with these replacements in its source; each must occur there."""
-    source = COMPILED.sub("", Path(features.walk.__file__).read_text(encoding="utf-8"))
+    """`features.walk.walk.walk`, uncompiled, with these replacements in its source; each must occur there."""
+    source = "".join((FOLDER / f"{name}.py").read_text(encoding="utf-8") for name in FILES)
+    source = IMPORTED.sub("", COMPILED.sub("", source))
     for old, new in changes:
         if old not in source:
             raise ValueError(f"there is no {old!r} to plant a fault in")

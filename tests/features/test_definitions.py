@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from features.catalogue import KINDS
-from features.definitions import (
+from features.kinds import (
+    KINDS,
     Age,
     Count,
     Decayed,
@@ -48,7 +48,7 @@ def test_names_differ() -> None:
 
 def test_every_kind_has_a_docstring_a_kind_and_a_family() -> None:
     assert len(KINDS) >= 17
-    for kind in KINDS.values():
+    for kind in KINDS:
         assert kind.__doc__
         assert not kind.__doc__.startswith(f"{kind.__name__}("), f"{kind.__name__} has only a generated docstring"
         assert kind.kind in get_args(Kind)
@@ -56,4 +56,4 @@ def test_every_kind_has_a_docstring_a_kind_and_a_family() -> None:
 
 
 def test_only_the_profile_is_fit() -> None:
-    assert {kind for kind in KINDS.values() if kind.family == "fit"} == {Profile, ProfileNumber}
+    assert {kind for kind in KINDS if kind.family == "fit"} == {Profile, ProfileNumber}

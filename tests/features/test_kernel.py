@@ -14,11 +14,12 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from data.histories import Histories, Profiles
-from features import definitions as of
 from features import kernel
+from features import kinds as of
 from features.compiler import compile_plan
 from features.kernel import Moments, compute, compute_arrays
-from features.walk import _power
+from features.kinds.definition import Value
+from features.walk.decays import power
 from tests.features.leads import (
     AS_OF,
     CATALOGUE,
@@ -35,10 +36,12 @@ from tests.features.leads import (
     times,
 )
 from tests.features.mutants import Walk, lines_of, mutant
-from tests.oracles.features_naive import Event, Lead, Value, Version, View, value_of
+from tests.oracles.features_naive import Event, Lead, Version, View
+from tests.oracles.features_sql import KINDS as KINDS_IN_SQL
 from tests.oracles.features_sql import event_table, features_by_sql, version_table
 
 PLAN = compile_plan(CATALOGUE, VOCABULARY)
+IN_SQL = [feature for feature in CATALOGUE if isinstance(feature, KINDS_IN_SQL)]
 EXACT = (of.Count, of.Sum, of.Max, of.ActiveDays, of.Sessions, of.DistinctTypes, of.IgnoredInRow)
 ROUNDING = 3e-7
 """Two float32 neighbours differ by 1.2e-7; the engines divide and add in different orders."""
@@ -56,7 +59,7 @@ def by_kernel(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]:
 
 def by_loops(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]:
     return [
-        {each.name: value_of(each, View(lead, at, VOCABULARY)) for each in CATALOGUE}
+        {each.name: each.by_definition(View(lead, at, VOCABULARY)) for each in CATALOGUE}
         for lead in leads
         for at in sorted(as_of)
     ]
@@ -64,13 +67,14 @@ def by_loops(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]:
 
 def by_sql(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]:
     moments = [(i, at) for i in range(len(leads)) for at in sorted(as_of)]
-    return features_by_sql(CATALOGUE, VOCABULARY, event_table(leads), version_table(CATALOGUE, leads), moments)
+    return features_by_sql(IN_SQL, VOCABULARY, event_table(leads), version_table(IN_SQL, leads), moments)
 
 
 def differences(found: Sequence[Row], expected: Sequence[Row]) -> list[str]:
-    """The columns in which two tables differ."""
+    """The columns in which a table differs from another one that has all or some of them."""
     pairs = list(zip(found, expected, strict=True))
-    return [each.name for each in CATALOGUE if not all(_same(each, a[each.name], b[each.name]) for a, b in pairs)]
+    compared = [feature for feature in CATALOGUE if not expected or feature.name in expected[0]]
+    return [one.name for one in compared if not all(_same(one, row[one.name], other[one.name]) for row, other in pairs)]
 
 
 def _same(each: of.Definition, found: Value, expected: Value) -> bool:
@@ -91,6 +95,11 @@ def identical(found: Sequence[Row], expected: Sequence[Row]) -> bool:
 @settings(max_examples=150, deadline=None, phases=PHASES)
 def test_the_kernel_gives_what_the_loops_give(leads: list[Lead], as_of: list[int]) -> None:
     assert differences(by_kernel(leads, as_of), by_loops(leads, as_of)) == []
+
+
+def test_the_other_engine_knows_the_kinds() -> None:
+    assert {type(feature) for feature in IN_SQL} == set(KINDS_IN_SQL)
+    assert len(KINDS_IN_SQL) >= 17
 
 
 @given(LEADS, AS_OF)
@@ -255,7 +264,7 @@ def test_sums_are_exact_whatever_has_come_and_gone() -> None:
 
 @given(st.floats(-1_000, 1_000))
 def test_powers_of_two_are_right_to_ten_digits(x: float) -> None:
-    assert _power(x) == pytest.approx(2.0**x, rel=1e-10, abs=0)
+    assert power(x) == pytest.approx(2.0**x, rel=1e-10, abs=0)
 
 
 def test_decays_far_apart_in_time_are_none_and_not_wrong() -> None:
@@ -345,7 +354,7 @@ def test_a_lead_with_a_million_events_and_a_thousand_moments() -> None:
     )
     sampled = [700]
     expected = features_by_sql(
-        CATALOGUE, VOCABULARY, events, version_table(CATALOGUE, []), [(0, int(moments.as_of[i])) for i in sampled]
+        IN_SQL, VOCABULARY, events, version_table(IN_SQL, []), [(0, int(moments.as_of[i])) for i in sampled]
     )
     assert differences(found.take(sampled).to_pylist(), expected) == []
 

@@ -10,7 +10,8 @@ import pytest
 
 from data.contract import UsageError
 from features.compiler import compile_plan
-from features.definitions import (
+from features.kernel import compute
+from features.kinds import (
     Age,
     Count,
     Decayed,
@@ -22,7 +23,6 @@ from features.definitions import (
     Sum,
     Trend,
 )
-from features.kernel import compute
 from tests.features.leads import CATALOGUE, DAY, START, TYPES, VOCABULARY, histories_of, moments_of
 from tests.oracles.features_naive import Event, Lead, Version
 

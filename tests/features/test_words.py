@@ -5,16 +5,14 @@ from __future__ import annotations
 import pytest
 
 from data.sources.mapping import read_mapping
-from features.catalogue import KINDS
-from features.definitions import Count, Definition, LastTouch, Profile, ProfileNumber, Recency, Sum
-from features.words import SENTENCES, Language, in_words, with_value
+from features.kinds import KINDS, Count, Definition, LastTouch, Profile, ProfileNumber, Recency, Sum
+from features.words import Language, in_words, with_value
 from tests.features.leads import CATALOGUE
 
 
 def test_every_kind_has_words_in_both_languages() -> None:
     assert len(KINDS) >= 17
-    assert set(SENTENCES) == set(KINDS.values())
-    assert all(set(sentence) == {"en", "de"} for sentence in SENTENCES.values())
+    assert all(kind.sentence.en and kind.sentence.de for kind in KINDS)
 
 
 @pytest.mark.parametrize("each", CATALOGUE, ids=lambda each: each.name)

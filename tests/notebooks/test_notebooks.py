@@ -34,6 +34,8 @@ def test_add_a_feature(trained: Workspace, monkeypatch: pytest.MonkeyPatch, caps
     assert made["difference"].low <= made["difference"].value <= made["difference"].high
     added = set(made["with_them"].learn.features.column_names) - set(made["without"].learn.features.column_names)
     assert added == {"count_pricing_view_14d", "trend_web_7d_90d"}
+    values = made["histories"].value
+    assert made["values"]["priced_any_ever"].to_numpy().sum() == np.isfinite(values[~made["histories"].bot]).sum() > 0
 
 
 def test_calibration(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

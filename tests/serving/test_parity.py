@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from data.contract import is_visible
 from data.histories import Histories
 from data.log.eventlog import EventLog, bucket_of
+from data.visibility import is_visible
 from features.kernel import Moments
 from serving.app import create_app
 from serving.http.services import Services

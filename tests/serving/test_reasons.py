@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data.histories import Histories
-from features.definitions import FirstTouch
+from features.kinds import FirstTouch
 from features.moments import open_moments
 from serving.scoring.reasons import MOST, Explainer, Explanation
 from serving.scoring.scorer import Scorer, Scores

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from data.log.eventlog import EventLog
-from features.definitions import Definition, Profile, ProfileNumber
 from features.duplicate_leads import Acts, fingerprints
+from features.kinds import Definition, Profile, ProfileNumber
 from features.training_set import TrainingSet
 from features.truncation_check import changed_by_the_future
 from training.audit.column_checks import filled_late, known_by_columns, later_states, probed

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import betaincinv, expit
 
+from data.compiled import njit
 from training.samples.log_odds import Array, fit_logistic, logit, row_losses
 
 MEASURES = ("log_loss", "brier", "auc", "average_precision", "top_decile_lift", "slope", "intercept")
@@ -213,7 +213,7 @@ def _ratio(above: Array, below: Array) -> Array:
     return np.asarray(np.divide(above, full, out=np.full(above.shape, np.nan), where=full != 0))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit()
 def _ranking(times: Array, lead: NDArray[np.int64], weight: Array, label: Array, last: NDArray[np.bool_]) -> Array:
     """AUC, average precision and top-decile lift (r, 3) of rows sorted from the highest score down."""
     found = np.full((len(times), 3), np.nan)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.contract import is_visible, visible_version
+from data.visibility import is_visible, visible_version
 
 Rule = Callable[[int, int], bool]
 times = st.integers(-(2**61), 2**61)

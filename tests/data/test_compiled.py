@@ -1,0 +1,186 @@
+"""Compiled code cannot outlive the sources it was made of, and a cache that cannot be written to is no error."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+LABELS = """
+import json
+import numpy as np
+import pyarrow as pa
+from data.contract import US_PER_DAY as DAY
+from data.histories import Histories, Profiles
+from features.labels import Target
+from features.moments import MomentPolicy, label_moments
+
+day = lambda *days: np.array(days, np.int64) * DAY
+codes = np.array([0, 1], np.int32)
+histories = Histories(
+    pa.array(["L"]), day(0, 2) // DAY, day(1, 9), day(1, 9), codes, codes, np.full(2, np.nan), codes > 1,
+    Profiles(np.zeros(2, np.int64), day(), pa.table({})), ["visit", "deal"], ["", ""],
+)
+labels = label_moments(histories, Target("won", ("deal",)), MomentPolicy("ages", ages_days=(1,)), 9 * DAY)
+answer = labels.label.tolist()
+"""
+"""Of an event on day 1 and the outcome on day 9, when observation ends: is the outcome visible then?"""
+FEATURES = """
+from data.vocabulary import Vocabulary
+from features.compiler import compile_plan
+from features.kernel import Moments, compute
+from features.kinds import Count
+
+plan = compile_plan([Count("any")], Vocabulary(("visit", "deal"), {}))
+answer += compute(plan, histories, Moments(np.zeros(1, np.int32), day(9)))["count_any_ever"].to_pylist()
+"""
+"""How many events are visible at the moment at which the second one becomes known?"""
+TELL = "\nprint(json.dumps(answer))"
+NUMBAS_OWN = """
+from functools import partial
+import numba
+njit = partial(numba.njit, cache=True, nogil=True)
+"""
+CALLER = """
+from leadscore.data.compiled import njit
+from leadscore.data.visibility import is_visible
+
+@njit()
+def visible(known_at, as_of):
+    return is_visible(known_at, as_of)
+"""
+ONE_RULE = "from data.visibility import is_visible\nprint(is_visible(1, 2), is_visible.stats.cache_path)"
+
+
+def copied(folder: Path, *names: str) -> Path:
+    """A folder with copies of our packages, without what was compiled of them."""
+    for name in names:
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def start(code: str, tree: Path, environment: Mapping[str, str] = os.environ) -> subprocess.Popen[str]:
+    """A process of its own that imports the packages of a tree."""
+    words = [sys.executable, "-W", "error", "-c", code]
+    environment = {**environment, "PYTHONPATH": str(tree)}
+    return subprocess.Popen(words, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(code: str, tree: Path, environment: Mapping[str, str] = os.environ) -> str:
+    process = start(code, tree, environment)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    return out.strip()
+
+
+def elsewhere(**changes: str) -> dict[str, str]:
+    """The environment without the places where a user caches, and with these changes."""
+    return {
+        key: value for key, value in os.environ.items() if key not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")
+    } | changes
+
+
+def change_the_rule(tree: Path) -> None:
+    """From now on an event is visible at the very moment at which it becomes known."""
+    rule = tree / "data" / "visibility.py"
+    text = rule.read_text()
+    assert "return known_at < as_of" in text
+    rule.write_text(text.replace("return known_at < as_of", "return known_at <= as_of"))
+
+
+@pytest.mark.proof("stale")
+def test_a_changed_rule_changes_labels_and_features_under_a_warm_cache(tmp_path: Path, full: bool) -> None:
+    """The cheap form leaves the kernel out: it takes half a minute to compile."""
+    tree = copied(tmp_path, "data", "features")
+    code = LABELS + (FEATURES if full else "") + TELL
+    assert json.loads(run(code, tree)) == ([-1, 1.0] if full else [-1])
+    assert list(tree.glob("features/__pycache__/moments-*/*/*.nbc")), "the cache was not warm"
+    change_the_rule(tree)
+    assert json.loads(run(code, tree)) == ([1, 2.0] if full else [1])
+
+
+def test_a_planted_cache_of_numbas_own_keeps_the_old_rule(tmp_path: Path) -> None:
+    tree = copied(tmp_path, "data", "features")
+    (tree / "data" / "compiled.py").write_text(NUMBAS_OWN)
+    assert json.loads(run(LABELS + TELL, tree)) == [-1]
+    change_the_rule(tree)
+    assert json.loads(run(LABELS + TELL, tree)) == [-1], "the fault is none, and the test above proves nothing"
+
+
+@pytest.mark.parametrize(
+    ("source", "part"),
+    [
+        ("features/walk/walk.py", "data/visibility.py"),
+        ("features/walk/walk.py", "data/contract.py"),
+        ("features/walk/walk.py", "features/walk/reading.py"),
+        ("features/walk/walk.py", "features/kinds/counts.py"),
+        ("features/moments.py", "data/visibility.py"),
+        ("data/simulated/truth.py", "data/simulated/days.py"),
+        ("serving/scoring/served_model.py", "serving/trees/bit_masks.py"),
+    ],
+)
+def test_the_digest_is_of_all_files_that_a_function_is_made_of(tmp_path: Path, source: str, part: str) -> None:
+    tree = copied(tmp_path, "data", "features", "training", "serving")
+    code = f"from pathlib import Path\nfrom data.compiled import digest\nprint(digest(Path({str(tree / source)!r})))"
+    before = run(code, tree)
+    (tree / "serving" / "app.py").write_text('"""Nothing compiled is made of it."""\n')
+    assert run(code, tree) == before
+    with (tree / part).open("a") as file:
+        file.write("CHANGED = True\n")
+    assert run(code, tree) != before
+
+
+def test_it_works_where_our_packages_stand_in_one(tmp_path: Path) -> None:
+    tree = tmp_path / "leadscore"
+    (tree / "data").mkdir(parents=True)
+    for name in ("__init__", "compiled", "visibility"):
+        source = (REPOSITORY / "data" / f"{name}.py").read_text()
+        (tree / "data" / f"{name}.py").write_text(source.replace("from data.", "from leadscore.data."))
+    user = "from leadscore.data.compiled import njit\nfrom leadscore.data.visibility import is_visible\n\n\n"
+    (tree / "user.py").write_text(
+        user + "@njit()\ndef visible(known_at, as_of):\n    return is_visible(known_at, as_of)\n"
+    )
+    code = "from leadscore.user import visible\nprint(visible(2, 2), *visible.stats.cache_hits.values())"
+    assert [run(code, tmp_path), run(code, tmp_path)] == ["False", "False 1"]
+    change_the_rule(tree)
+    assert run(code, tmp_path) == "True"
+
+
+def test_where_nothing_can_be_written_it_compiles_in_memory(tmp_path: Path) -> None:
+    tree = copied(tmp_path, "data")
+    for name in ("data/__pycache__", "home"):  # files, so that not even root can make folders of them
+        (tree / name).write_text("")
+    assert run(ONE_RULE, tree, elsewhere(HOME=str(tree / "home"))) == "True None"
+    assert not list(tree.rglob("*.nb?"))
+
+
+@pytest.mark.parametrize("variable", ["NUMBA_CACHE_DIR", "XDG_CACHE_HOME"])
+def test_it_caches_where_it_is_told_to(tmp_path: Path, variable: str) -> None:
+    tree = copied(tmp_path, "data")
+    (tree / "data" / "__pycache__").write_text("")
+    place = tmp_path / "cache"
+    assert str(place) in run(ONE_RULE, tree, elsewhere(**{variable: str(place)}))
+    assert list(place.rglob("is_visible-*.nbc"))
+
+
+def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    tree = copied(tmp_path, "data", "features")
+    processes = [start(LABELS + TELL, tree) for _ in range(2)]
+    assert [process.communicate(timeout=300) for process in processes] == [("[-1]\n", "")] * 2
+    assert run(LABELS + TELL, tree) == "[-1]"
+
+
+def test_what_changes_under_a_running_process_is_not_cached(tmp_path: Path) -> None:
+    """It has read some of the old files already, and could not tell which."""
+    tree = copied(tmp_path, "data")
+    change = f"import data.compiled\nfrom pathlib import Path\nPath({str(tree / 'data' / 'visibility.py')!r}).touch()\n"
+    assert run(change + ONE_RULE, tree) == "True None"
+    assert run(ONE_RULE, tree) != "True None"
