@@ -25,7 +25,7 @@ def demo(
     var: Var = VAR,
     quiet: Quiet = False,
 ) -> None:
-    """The main job end to end, on a simulated funnel: histories, training set, model, thresholds, scored leads."""
+    """Show the main job end to end on a simulated funnel. Histories, training set, model, thresholds, scored leads."""
     screen, workspace = Screen(quiet), workspace_of(var, DEMO)
     folder, config = var / "demo", DEMO
     if not (folder / "funnel.json").exists():
