@@ -62,10 +62,14 @@ def renamed(source: bytes, names: Collection[str]) -> bytes:
     b'from leadscore.data.contract import US_PER_DAY'
     """
     lines = source.splitlines(keepends=True)
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import) and any(_is_below(alias.name, names) for alias in node.names):
-            raise SyntaxError(f"line {node.lineno}: write `from … import …`, which can be moved into a package")
-        if isinstance(node, ast.ImportFrom) and not node.level and _is_below(node.module, names):
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    for node in sorted(
+        nodes, key=lambda node: node.col_offset, reverse=True
+    ):  # from the right: columns to the left stay
+        if isinstance(node, ast.Import):
+            if any(_is_below(alias.name, names) for alias in node.names):
+                raise SyntaxError(f"line {node.lineno}: write `from … import …`, which can be moved into a package")
+        elif not node.level and _is_below(node.module, names):
             line, start = lines[node.lineno - 1], node.col_offset
             if not line.startswith(FROM + str(node.module).encode() + b" import ", start):
                 raise SyntaxError(f"line {node.lineno}: write `from {node.module} import …` with single spaces")

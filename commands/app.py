@@ -26,8 +26,6 @@ from commands.users import users
 from data.contract import DataError, UsageError
 
 ABOUT = "Which leads convert: from engagement histories to calibrated probabilities, thresholds and reasons."
-NO_CACHE = "no locator available"
-"""What Numba says, in a longer sentence, when there is no folder for what it compiles."""
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=ABOUT
 )
@@ -52,10 +50,6 @@ def main() -> None:
         _stop(2, str(error))
     except DataError as error:
         _stop(3, str(error))
-    except RuntimeError as error:
-        if NO_CACHE not in str(error):
-            raise
-        _stop(2, "there is no folder to keep compiled code in; set NUMBA_CACHE_DIR to one that can be written")
     except OSError as error:
         _stop(3, f"{error.filename or 'input or output'}: {error.strerror or error}")
     except (typer.Abort, KeyboardInterrupt):

@@ -20,15 +20,6 @@ try:
 finally:
     print(json.dumps(sorted(sys.modules)))
 """
-PLANTED_COMMAND = """
-from commands.app import app, main
-@app.command()
-def compiled():
-    from numba import njit
-    njit(cache=True)(lambda: 1)
-main()
-"""
-"""A command whose code stands in no file, so that Numba has no folder to keep it in."""
 Done = subprocess.CompletedProcess[str]
 
 
@@ -72,10 +63,3 @@ def test_a_planted_heavy_import_is_caught() -> None:
 def test_a_user_without_a_home_gets_help(home: dict[str, str]) -> None:
     done = run(PROGRAM, "--help", NUMBA_CACHE_DIR="/dev/null/numba", **home)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_command_that_has_no_folder_for_compiled_code_says_what_to_do() -> None:
-    done = run(PLANTED_COMMAND, "compiled")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: there is no folder to keep compiled code in; set NUMBA_CACHE_DIR")
-    assert len(done.stderr.splitlines()) == 1
