@@ -58,6 +58,21 @@ def test_commands_in_the_documents_can_be_followed() -> None:
     assert found >= 20
 
 
+def missing(text: str) -> list[str]:
+    """Files and folders of the repository that a document names and that are not there."""
+    names = re.findall(r"[`(]([\w./-]+(?:/|\.(?:py|md|toml|sh|lock)))[`)]", text)
+    return [name for name in names if not (REPOSITORY / name).exists()]
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md"])
+def test_what_a_guide_points_at_is_there(name: str) -> None:
+    assert missing((REPOSITORY / name).read_text(encoding="utf-8")) == []
+
+
+def test_a_file_that_is_not_there_is_caught() -> None:
+    assert missing("see `docs/gone.md`, [this](setup.py) and `serving/attic/`") == ["docs/gone.md", "serving/attic/"]
+
+
 def unknown_words(command: Any, words: list[str]) -> list[str]:
     """Sub-commands and options in a line that the command line does not know."""
     while words and hasattr(command, "commands"):
