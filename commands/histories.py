@@ -61,7 +61,7 @@ def ingest(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring exports or databases into the event log; what is there already adds nothing."""
+    """Bring exports or databases into the event log. What is there already adds nothing."""
     from data.log.ingest import ingest
     from data.sources.mapping import read_mapping
 
@@ -96,7 +96,7 @@ def features(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the training set, or show what was known of one lead at a moment."""
+    """Write the training set, or show what was known of a lead."""
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if lead is not None:
         _show_lead(screen, workspace, lead, as_of)

@@ -20,7 +20,7 @@ def serve(
     look: Annotated[float, typer.Option(min=0.1, help="seconds between looks for a new champion")] = 10.0,
     insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
 ) -> None:
-    """Answer requests in real time with the champion, until a signal comes."""
+    """Answer requests with the champion in real time. Runs until a signal comes."""
     from serving.champion.artifact_sources import FolderSource, RegistrySource
     from serving.server import Options, serve
     from settings import read_settings, settings_path

@@ -1,19 +1,18 @@
 """Fetches a registered model in a process of its own, because importing MLflow costs seconds and 150 MB.
 
-python -m serving.champion.fetch WORKSPACE NAME ALIAS      prints version, folder, digest and run as JSON
+As a program it takes WORKSPACE NAME ALIAS and prints version, folder, digest and run as JSON
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 from data.contract import DataError, UsageError
+from serving.champion.child_process import output_of
 
 SECONDS = 300
-ROOT = Path(__file__).parents[2]
 
 
 def fetch(workspace: Path, name: str, alias: str) -> tuple[str, Path, str, str]:
@@ -21,15 +20,8 @@ def fetch(workspace: Path, name: str, alias: str) -> tuple[str, Path, str, str]:
 
     Raises DataError when there is none, or the registry does not answer.
     """
-    command = [sys.executable, "-m", "serving.champion.fetch", str(workspace.resolve()), name, alias]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise DataError(f"the model registry did not answer within {SECONDS} seconds") from None
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise DataError(f"{(last or ['the model registry gave no reason'])[0][:300]}")
-    found = json.loads(done.stdout)
+    arguments = (str(workspace.resolve()), name, alias)
+    found = json.loads(output_of(__name__, *arguments, job="asking the model registry", seconds=SECONDS))
     return found["version"], Path(found["folder"]), found["digest"], found["run"]
 
 

@@ -55,7 +55,7 @@ def written(at: datetime, form: str, zone: str) -> str:
     return at.strftime(form).replace(str(at.year), f"{at.year:04d}", 1) + zone
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.builds(written, wall, forms, suffix), min_size=1, max_size=20), st.sampled_from([None, *ZONES]))
 def test_times_are_what_the_standard_library_says(
     con: duckdb.DuckDBPyConnection, texts: list[str], zone: str | None

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,14 +93,14 @@ def _start(
     keys = [] if "--keys" in options else ["--insecure-local"]
     rest = [each for each in options if each != "--keys"]
     command = [program, "serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment
+    return launched([sys.executable, *command, *source, *keys, *rest], log, REPOSITORY, environment)
+
+
+def launched(command: Sequence[str | Path], log: Path, cwd: Path, environment: dict[str, str]) -> ServerProcess:
+    """A server that listens, started by a command; what it says goes to `log`."""
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, *command, *source, *keys, *rest],
-            cwd=REPOSITORY,
-            stdout=out,
-            stderr=out,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
-        )
+        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=out, env=environment)
     server = ServerProcess(process, log, "")
     server.until(lambda: any(each["event"] == "listening" for each in server.journal()))
     port = next(each["port"] for each in server.journal() if each["event"] == "listening")

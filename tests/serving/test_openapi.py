@@ -54,9 +54,7 @@ def _try_all(asked: Inside, document: dict[str, Any], cases: int) -> int:
 
 
 def _try(asked: Inside, operation: Any, mode: GenerationMode, cases: int, tried: list[str]) -> None:
-    @settings(
-        max_examples=cases, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=cases, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Any) -> None:
         tried.append(case.method)
