@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-from fastapi import Response
+from starlette.responses import Response
 
 from data.histories import Histories, Profiles
 from features.kernel import Moments, compute

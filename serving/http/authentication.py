@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, Protocol
 
-from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
 
 from serving.messages.problems import Refused
 
@@ -20,7 +21,7 @@ ROLES: tuple[Role, ...] = ("score", "ingest", "read", "admin")
 KEPT_S = 5.0
 """Seconds that a verified key is remembered; a revoked one works no longer than that."""
 MOST_KEPT = 10_000
-Handler = Callable[..., Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,10 @@ def needs(role: Needs) -> Callable[[Handler], Handler]:
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
-        async def guarded(request: Request, **arguments: Any) -> Response:
+        async def guarded(request: Request) -> Response:
             if role != "anyone":
                 await _check(request, role)
-            return await handler(request=request, **arguments)
+            return await handler(request)
 
         guarded.needs = role  # type: ignore[attr-defined]
         return guarded

@@ -1,4 +1,7 @@
-"""What stands behind the question mark of a URL: strict, because a mistyped name must not be ignored silently."""
+"""What stands behind the question mark of a URL: strict, because a mistyped name must not be ignored silently.
+
+Hand-written, because Starlette parses without checking, and FastAPI's refusal repeats what was sent.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 import re
 from datetime import datetime
 
-from fastapi import Request
+from starlette.requests import Request
 
 from data.contract import NAME_LIMIT
 from serving.http.answers import language_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from serving.pages.rendering.page_context import Visit, shows
 from serving.pages.rendering.plot import band
@@ -13,7 +14,6 @@ from serving.pages.rendering.shares import Share, share
 from serving.scoring.served_model import Live
 from serving.store.scores.funnel import WITHIN_DAYS, Funnel, Move, Stay
 
-router = APIRouter()
 WIDTH, MIDDLE, NARROWEST = 400, 220, 8
 ROW, BAR, STEP = 100, 30, 24
 """Heights in the picture: from bar to bar, of a bar, and of the line of text above it."""
@@ -58,7 +58,6 @@ class Origin:
     bought: Share | None
 
 
-@router.get("/funnel")
 @shows("viewer")
 def funnel(visit: Visit) -> Response:
     """The numbers that the last scoring left."""
@@ -123,3 +122,8 @@ def _name(name: str | None, live: Live, visit: Visit) -> str:
     """An event type in the words that the model brings along; a channel as it is."""
     words = live.scorer.words.get(name or "", {})
     return str(words.get(visit.language, name or ""))
+
+
+routes = [
+    Route("/funnel", funnel),
+]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import UsageError
 from serving.messages.problems import Refused
@@ -16,10 +17,7 @@ from serving.scoring.what_if import keeps_order, wished
 from serving.store.scores.threshold_changes import REASONS, Wish
 from training.thresholds.threshold import Threshold
 
-router = APIRouter()
 
-
-@router.post("/thresholds")
 @shows("editor")
 def publish(visit: Visit) -> Response:
     """Publishes what was tried: it holds from the next scoring on."""
@@ -51,3 +49,8 @@ def _made(live: Live, form: Mapping[str, str], stage: str) -> Threshold | None:
     if made is None or made.probability is None or not keeps_order(live.in_force.thresholds, made):
         return None
     return made
+
+
+routes = [
+    Route("/thresholds", publish, methods=["POST"]),
+]

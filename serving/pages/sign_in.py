@@ -6,8 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
 
 from features.words import LANGUAGES
 from serving.http.authentication import needs
@@ -15,19 +16,16 @@ from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import COOKIE, LANGUAGE, YEAR_S, Visit, inside, shows
 from serving.store.access.accounts import LIFE, Locked
 
-router = APIRouter()
 STATIC = Path(__file__).with_name("static")
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
-@router.get("/")
 @shows("anyone")
 def first(visit: Visit) -> Response:
     """Leads are what most people come for."""
     return visit.to("/leads")
 
 
-@router.get("/sign-in")
 @shows("anyone")
 def ask(visit: Visit) -> Response:
     """Asks for name and password."""
@@ -35,7 +33,6 @@ def ask(visit: Visit) -> Response:
     return visit.to(goal) if visit.account else _asked(visit, goal)
 
 
-@router.post("/sign-in")
 @shows("anyone")
 def sign_in(visit: Visit) -> Response:
     """Lets in who knows the password; the session that begins has a new token, whatever the browser had before."""
@@ -55,7 +52,6 @@ def sign_in(visit: Visit) -> Response:
     return answer
 
 
-@router.post("/sign-out")
 @shows("viewer")
 def sign_out(visit: Visit) -> Response:
     """Ends the session."""
@@ -65,7 +61,6 @@ def sign_out(visit: Visit) -> Response:
     return answer
 
 
-@router.get("/language")
 @shows("anyone")
 def language(visit: Visit) -> Response:
     """Remembers a language and goes back to where the visitor was."""
@@ -76,11 +71,10 @@ def language(visit: Visit) -> Response:
     return answer
 
 
-@router.get("/static/{name}")
 @needs("anyone")
-async def static(request: Request, name: str) -> Response:
+async def static(request: Request) -> Response:
     """A file of style; the browser asks again and gets it only when it has changed."""
-    path = STATIC / name
+    path = STATIC / request.path_params["name"]
     if path.suffix not in KINDS or path.parent != STATIC or not path.is_file():
         raise Refused("not_found", "there is no such file")
     tag = f'"{sha256(path.read_bytes()).hexdigest()[:16]}"'
@@ -97,3 +91,13 @@ def _asked(visit: Visit, goal: str, status: int = 200, name: str = "", problem: 
 def _remember(visit: Visit, answer: Response, name: str, value: str, seconds: int, http_only: bool) -> None:
     secure: Any = visit.request.url.scheme == "https"
     answer.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=http_only, samesite="lax")
+
+
+routes = [
+    Route("/", first),
+    Route("/sign-in", ask),
+    Route("/sign-in", sign_in, methods=["POST"]),
+    Route("/sign-out", sign_out, methods=["POST"]),
+    Route("/language", language),
+    Route("/static/{name}", static),
+]

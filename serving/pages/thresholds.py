@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import DataError, UsageError
 from serving.messages.problems import Refused
@@ -19,8 +20,6 @@ from serving.store.scores.threshold_changes import REASONS, Change
 from training.thresholds.promise_text import sentence
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
-
-router = APIRouter()
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,6 @@ class Trial:
     said: str
 
 
-@router.get("/thresholds")
 @shows("viewer")
 def thresholds(visit: Visit) -> Response:
     """What holds, what if, what was changed."""
@@ -167,3 +165,8 @@ def _capacity(live: Live, stage: str) -> float | None:
     """What sales can take, where the stage's promise says so."""
     held = next(each for each in live.in_force.thresholds if each.stage == stage)
     return held.target if held.rule == "capacity" else held.per_week
+
+
+routes = [
+    Route("/thresholds", thresholds),
+]

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from serving.pages.rendering.page_context import Visit, shows
 from serving.pages.rendering.plot import Scale
@@ -20,7 +21,6 @@ from serving.scoring.served_model import Live
 from serving.store.scores.promised_vs_realised import KeptMonth
 from training.thresholds.calibration_by_month import EDGES, Kept
 
-router = APIRouter()
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252
 LIMITS = 6
 """Sentences about what it cannot know."""
@@ -83,7 +83,6 @@ class Month:
     verdict: str
 
 
-@router.get("/trust")
 @shows("viewer")
 def trust(visit: Visit) -> Response:
     """Everything that speaks for and against believing the numbers."""
@@ -195,3 +194,8 @@ def _verdict(said: float, low: float, high: float) -> str:
     ('as_said', 'more', 'fewer')
     """
     return "more" if low > said else "fewer" if high < said else "as_said"
+
+
+routes = [
+    Route("/trust", trust),
+]

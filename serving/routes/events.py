@@ -8,14 +8,16 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import DataError
 from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import needs
-from serving.http.openapi import describe, query
+from serving.http.openapi import documented, query
 from serving.http.queries import Query
 from serving.http.services import Services
 from serving.messages.body import decode_raw, read
@@ -26,7 +28,6 @@ from serving.messages.times import at
 from serving.store.events.event_validation import EventIn, EventResult
 from serving.store.events.rejected import RejectedEvent as Kept
 
-router = APIRouter()
 SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
 AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
 FIELDS = frozenset(EventIn.__slots__)
@@ -43,10 +44,8 @@ NUMBER = {
 }
 
 
-@router.post(
-    "/v1/events", openapi_extra=describe(IngestAnswer, IngestRequest, INGEST, BODY, parameters=[idempotency.ABOUT])
-)
 @needs("ingest")
+@documented(IngestAnswer, IngestRequest, INGEST, BODY, parameters=[idempotency.ABOUT])
 async def add_events(request: Request) -> Response:
     """Take events in; accepted ones are on disk when the answer is sent, and repeated ones count idempotency."""
     services: Services = request.app.state.services
@@ -55,10 +54,8 @@ async def add_events(request: Request) -> Response:
     return await idempotency.once(request, body, lambda: _add(services, sent))
 
 
-@router.get(
-    "/v1/events/rejected", openapi_extra=describe(RejectedPage, refusals=("invalid", "store_away"), parameters=PAGE)
-)
 @needs("ingest")
+@documented(RejectedPage, refusals=("invalid", "store_away"), parameters=PAGE)
 async def rejected_events(request: Request) -> Response:
     """Events that were kept out, with the reason, in the order in which they came."""
     services: Services = request.app.state.services
@@ -68,14 +65,12 @@ async def rejected_events(request: Request) -> Response:
     return json(RejectedPage([_shown(each) for each in kept], kept[-1].id if len(kept) == limit else None))
 
 
-@router.post(
-    "/v1/events/rejected/{number}/replay",
-    openapi_extra=describe(EventAnswer, Replay, {}, (*BODY, "not_found"), parameters=[NUMBER, idempotency.ABOUT]),
-)
 @needs("ingest")
-async def replay_event(request: Request, number: str) -> Response:
+@documented(EventAnswer, Replay, {}, (*BODY, "not_found"), parameters=[NUMBER, idempotency.ABOUT])
+async def replay_event(request: Request) -> Response:
     """Send a rejected event again, repaired, or as it was when time has mended it."""
     services: Services = request.app.state.services
+    number: str = request.path_params["number"]
     which = int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0
     body = await read(request, services.limits)
     repaired = decode_raw(AGAIN, body).event
@@ -120,3 +115,10 @@ def _answer(result: EventResult) -> EventAnswer:
 def _shown(kept: Kept) -> RejectedEvent:
     replayed = None if kept.replayed_at is None else at(kept.replayed_at)
     return RejectedEvent(kept.id, kept.reason, at(kept.at), replayed, asdict(kept.event))
+
+
+routes = [
+    Route("/v1/events", add_events, methods=["POST"]),
+    Route("/v1/events/rejected", rejected_events),
+    Route("/v1/events/rejected/{number}/replay", replay_event, methods=["POST"]),
+]

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from serving.app import create_app
 from serving.http.authentication import LockedDoors
-from serving.http.middleware import Visit
+from serving.http.middleware import Exchange
 from serving.http.services import Services
 from serving.messages.examples import INGEST, LEAD
 from serving.messages.limits import Limits
@@ -207,7 +207,7 @@ def test_log_refusals_and_keys_on_disk_tell_nothing(start: Starts, own_store: St
 
 def test_a_log_that_names_paths_would_be_caught(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted fault: the path of a request instead of its route's template."""
-    monkeypatch.setattr(Visit, "route", property(lambda visit: visit.scope["path"]))
+    monkeypatch.setattr(Exchange, "route", property(lambda exchange: exchange.scope["path"]))
     log = io.StringIO()
     with closing(Inside(create_app(replace(services, journal=Journal(log))))) as asked:
         traffic(asked, ["ls_00000000_nothing"])

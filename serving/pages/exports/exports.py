@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from anyio import from_thread
-from fastapi import APIRouter, Response
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import US_PER_DAY
 from features.words import LANGUAGES
@@ -29,7 +30,6 @@ from serving.scoring.served_model import Live
 from serving.store.database.connection import StoreFull
 from serving.store.leads.worklist_query import Wanted
 
-router = APIRouter()
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PIECE = 65_536
@@ -41,7 +41,6 @@ KINDS: Mapping[str, tuple[str, str]] = {
 """What a list can be taken along as: path, and form of the values."""
 
 
-@router.get("/leads.csv")
 @shows("viewer", by_link_or_session)
 def separated(visit: Visit) -> Response:
     """The list as separated values; `form=de`: as German spreadsheets open them."""
@@ -56,7 +55,6 @@ def separated(visit: Visit) -> Response:
         )
 
 
-@router.get("/leads.xlsx")
 @shows("viewer", by_link_or_session)
 def excel(visit: Visit) -> Response:
     """The list as an Excel workbook: made as a whole first, then sent."""
@@ -77,7 +75,6 @@ def excel(visit: Visit) -> Response:
     return Download(iter(partial(file.read, PIECE), b""), undo, _name(visit, "xlsx"), XLSX, HEADERS)
 
 
-@router.post("/link")
 @shows("editor")
 def make_link(visit: Visit) -> Response:
     """A link to an export of the list from which the form comes."""
@@ -124,3 +121,10 @@ def _while_wanted(visit: Visit, chunks: Iterator[list[Row]]) -> Iterator[list[Ro
 
 def _name(visit: Visit, ending: str) -> str:
     return f"leads-{EPOCH + timedelta(microseconds=visit.now):%Y-%m-%d}.{ending}"
+
+
+routes = [
+    Route("/leads.csv", separated),
+    Route("/leads.xlsx", excel),
+    Route("/link", make_link, methods=["POST"]),
+]

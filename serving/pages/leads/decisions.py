@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import US_PER_DAY
 from serving.http.lead_rights import note_objection
@@ -13,10 +14,7 @@ from serving.pages.rendering.page_context import Visit, shows
 from serving.scoring.scorer import UNQUALIFIED
 from serving.store.leads.decisions import REASONS, Decision
 
-router = APIRouter()
 
-
-@router.post("/decisions")
 @shows("editor")
 def decide(visit: Visit) -> Response:
     """Sets a lead's stage, with a reason and for a time."""
@@ -32,7 +30,6 @@ def decide(visit: Visit) -> Response:
     return visit.to(f"{lead_address(lead_id)}#decision")
 
 
-@router.post("/decisions/lift")
 @shows("editor")
 def lift(visit: Visit) -> Response:
     """Gives the stage back to the model."""
@@ -41,14 +38,12 @@ def lift(visit: Visit) -> Response:
     return visit.to(f"{lead_address(lead_id)}#decision")
 
 
-@router.get("/objections")
 @shows("editor")
 def objections(visit: Visit) -> Response:
     """Where an objection is noted or taken back by id, because a lead that objects is shown nowhere."""
     return visit.page("objections.html", noted=visit.request.query_params.get("noted") == "1")
 
 
-@router.post("/objections")
 @shows("editor")
 def note(visit: Visit) -> Response:
     """Notes that a lead objects, or no longer does."""
@@ -65,3 +60,11 @@ def _known(visit: Visit) -> str:
     if visit.services.store.leads.shown(lead_id) is None:
         raise Refused("not_found", "there is no such lead")
     return lead_id
+
+
+routes = [
+    Route("/decisions", decide, methods=["POST"]),
+    Route("/decisions/lift", lift, methods=["POST"]),
+    Route("/objections", objections),
+    Route("/objections", note, methods=["POST"]),
+]

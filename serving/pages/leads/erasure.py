@@ -7,7 +7,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import UsageError
 from serving.http.lead_rights import forget
@@ -17,17 +18,13 @@ from serving.pages.rendering.page_context import Visit, shows
 from serving.store.database.connection import StoreAway
 from serving.store.privacy.receipts import Receipt
 
-router = APIRouter()
 
-
-@router.get("/erasure")
 @shows("admin")
 def ask(visit: Visit) -> Response:
     """Says what erasing means, and asks whether it is meant."""
     return _asked(visit, visit.request.query_params.get("lead", "")[:LONGEST])
 
 
-@router.post("/erasure")
 @shows("admin")
 def erase(visit: Visit) -> Response:
     """Erases a lead, also one that is not shown or not known: nothing about it comes in any more."""
@@ -42,7 +39,6 @@ def erase(visit: Visit) -> Response:
     return visit.to(f"/receipt?of={_packed(receipt)}")
 
 
-@router.get("/receipt")
 @shows("admin")
 def show(visit: Visit) -> Response:
     """A receipt, which stands in the address alone; one that the store has not signed is none."""
@@ -74,3 +70,10 @@ def _unpacked(text: str) -> Receipt | None:
         return Receipt(**{**values, "limits": tuple(values["limits"])})
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+routes = [
+    Route("/erasure", ask),
+    Route("/erasure", erase, methods=["POST"]),
+    Route("/receipt", show),
+]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import US_PER_DAY, US_PER_SECOND, UsageError
 from serving.messages.problems import Refused
@@ -24,7 +25,6 @@ from serving.store.leads.decisions import REASONS
 from serving.store.leads.worklist import Entry
 from serving.store.scores.scores import Standing
 
-router = APIRouter()
 PER_PAGE = 50
 SCORES = 500
 CHANGES = 20
@@ -49,7 +49,6 @@ class Row:
     is_late: bool
 
 
-@router.get("/leads/{lead_id:path}")
 @shows("viewer")
 def lead(visit: Visit) -> Response:
     """All about one lead. One that objects, was erased or never was answers the same: there is nothing."""
@@ -144,3 +143,8 @@ def _likeness(each: Happening, scored: int | None) -> tuple[object, ...]:
     is_new, is_late = each.known_at >= (scored or 0), each.known_at - each.occurred_at >= US_PER_DAY
     minute = each.occurred_at // MINUTE
     return each.event_type, each.channel, each.value, each.source, each.bot, minute, is_new, is_late
+
+
+routes = [
+    Route("/leads/{lead_id:path}", lead),
+]

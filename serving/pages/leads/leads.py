@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import NAME_LIMIT, UsageError
 from features.words import with_value
@@ -20,7 +21,6 @@ from serving.scoring.served_model import Live
 from serving.store.leads.worklist import Entry
 from serving.store.leads.worklist_query import Order, Wanted
 
-router = APIRouter()
 TEXTS = ("stage", "channel", "country", "owner", "search")
 MARKS = ("rising", "untouched", "pressed")
 VIEWS: Mapping[str, Mapping[str, str]] = {
@@ -48,7 +48,6 @@ class Line:
     trend: int
 
 
-@router.get("/leads")
 @shows("viewer")
 def leads(visit: Visit) -> Response:
     """Leads by filters that stand in the address, page by page."""
@@ -132,3 +131,8 @@ def _trend(lead: Entry) -> int:
 
 def _address(values: Mapping[str, str]) -> str:
     return f"/leads?{urlencode(values)}" if values else "/leads"
+
+
+routes = [
+    Route("/leads", leads),
+]

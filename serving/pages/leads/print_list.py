@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from itertools import chain, islice
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from serving.pages.leads.leads import MARKS, asked_of, line_of, wanted_of
 from serving.pages.rendering.page_context import Visit, shows
 from serving.pages.rendering.texts import known
 from serving.store.leads.worklist import MOST
 
-router = APIRouter()
 
-
-@router.get("/print")
 @shows("viewer")
 def printed(visit: Visit) -> Response:
     """At most 200 leads: nobody works through more on paper."""
@@ -47,3 +45,8 @@ def _in_words(filters: Mapping[str, str], visit: Visit) -> list[str]:
             shown = known(f"stages.{value}", visit.language, value) if name == "stage" else value
             found.append(f"{visit.t(f'leads.{name}')}: {shown}")
     return found
+
+
+routes = [
+    Route("/print", printed),
+]

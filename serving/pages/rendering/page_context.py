@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from features.words import LANGUAGES, Language
 from serving.http.answers import language_of
@@ -114,11 +114,11 @@ def shows(role: PageRole, introduced: Introduction = by_session) -> Callable[[Ha
     """
 
     def declare(handler: Handler) -> Callable[..., Any]:
-        async def guarded(request: Request, **_: Any) -> Response:
+        async def guarded(request: Request) -> Response:
             form = await _form(request) if request.method == "POST" else {}
             return await run_in_threadpool(_answer, handler, role, introduced, request, form)
 
-        # FastAPI reads the signature, which is not that of the handler: only name and words are taken over.
+        # Not `wraps`: what is called takes a request, and the handler does not.
         guarded.__name__, guarded.__doc__ = handler.__name__, handler.__doc__
         guarded.needs, guarded.introduced = f"page:{role}", introduced  # type: ignore[attr-defined]
         return guarded

@@ -11,10 +11,11 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 from data.contract import US_PER_DAY
 from serving.app import create_app
+from serving.http.openapi import methods_of
 from serving.http.services import Services
 from serving.pages.rendering import links
 from serving.pages.rendering.links import LIFE_DAYS, by_link_or_session
@@ -159,8 +160,8 @@ def test_it_opens_nothing_but_exports(visits: Visits, stranger: Visitor, service
     by_link = {
         f"{method} {each.path}"
         for each in app.routes
-        if isinstance(each, APIRoute) and getattr(each.endpoint, "introduced", by_session) is by_link_or_session
-        for method in each.methods or ()
+        if isinstance(each, Route) and getattr(each.endpoint, "introduced", by_session) is by_link_or_session
+        for method in methods_of(each)
     }
     assert by_link == {"GET /leads.csv", "GET /leads.xlsx"}
     query = urlsplit(made(visits)).query
