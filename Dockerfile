@@ -15,7 +15,7 @@ COPY data /app/data
 COPY features /app/features
 COPY training /app/training
 COPY serving /app/serving
-ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=PASSIVE NUMBA_CACHE_DIR=/data/numba
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=PASSIVE NUMBA_CACHE_DIR=/data/numba MALLOC_ARENA_MAX=2
 WORKDIR /app
 USER leadscore
 VOLUME /data

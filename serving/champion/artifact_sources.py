@@ -8,7 +8,7 @@ from typing import Protocol
 
 from data.contract import DataError
 from serving.champion.alias import version_of
-from serving.champion.artifact_cache import Copy, Damaged, Shelf
+from serving.champion.artifact_cache import ArtifactCache, CachedArtifact, Damaged
 from serving.champion.fetch import fetch
 from training.registry.artifact_files import digest_of
 
@@ -19,8 +19,8 @@ class Source(Protocol):
     def mark(self) -> str | None:
         """What names the model that should serve; it changes with the model. None: there is none. Raises DataError."""
 
-    def bring(self, shelf: Shelf) -> Copy:
-        """Puts that model on the shelf. Raises DataError."""
+    def bring(self, cache: ArtifactCache) -> CachedArtifact:
+        """Puts that model into the cache. Raises DataError."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class RegistrySource:
         """The version."""
         return version_of(self.uri, self.name, self.alias)
 
-    def bring(self, shelf: Shelf) -> Copy:
+    def bring(self, cache: ArtifactCache) -> CachedArtifact:
         """Raises DataError also when model.json is not the one that was registered."""
         version, folder, digest, run = fetch(self.workspace, self.name, self.alias)
-        copy = shelf.take(folder, self.name, version, version)
+        copy = cache.take(folder, self.name, version, version)
         if copy.digest != digest:
-            shelf.discard(copy)
+            cache.discard(copy)
             raise Damaged(f"model.json of version {version} is not the one that was registered; train again")
         return replace(copy, run=run)
 
@@ -61,7 +61,7 @@ class FolderSource:
         except (OSError, ValueError) as error:
             raise DataError(f"{self.folder} holds no artifact ({error}); the model in place stays") from None
 
-    def bring(self, shelf: Shelf) -> Copy:
+    def bring(self, cache: ArtifactCache) -> CachedArtifact:
         """The version is the beginning of the digest."""
         mark = self.mark() or ""
-        return shelf.take(self.folder, self.name, mark[:12], mark)
+        return cache.take(self.folder, self.name, mark[:12], mark)

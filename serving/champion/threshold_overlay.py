@@ -8,7 +8,7 @@ from serving.store.database.connection import StoreError
 from serving.store.store import Store
 
 
-class Overlay:
+class ThresholdOverlay:
     """Asks a store what is in force for a model."""
 
     def __init__(self, store: Store) -> None:

@@ -32,14 +32,14 @@ class Caller:
     role: str
 
 
-class Doors(Protocol):
+class Authenticator(Protocol):
     """Tells who shows a key."""
 
     async def caller(self, authorization: str | None) -> Caller | None:
         """The caller for a header Authorization, None for nobody that is known."""
 
 
-class LockedDoors:
+class KeyAuthenticator:
     """Asks the store about a key, and remembers the answer for KEPT_S seconds."""
 
     def __init__(self, verify: Callable[[str], Caller | None], clock: Callable[[], float] = time.monotonic) -> None:
@@ -65,7 +65,7 @@ class LockedDoors:
         return found
 
 
-class OpenDoors:
+class NoAuthentication:
     """Everybody is admin: only for a server that nobody else can reach."""
 
     async def caller(self, authorization: str | None) -> Caller | None:
@@ -101,8 +101,8 @@ def caller_of(request: Request) -> Caller:
 
 
 async def _check(request: Request, role: str) -> None:
-    doors: Doors = request.app.state.services.doors
-    caller = await doors.caller(request.headers.get("authorization"))
+    authenticator: Authenticator = request.app.state.services.authenticator
+    caller = await authenticator.caller(request.headers.get("authorization"))
     if caller is None:
         raise Refused("unauthorized", "send a valid key: Authorization: Bearer KEY")
     request.state.caller = caller

@@ -23,7 +23,7 @@ REFUSALS = ("running", "conflict", "invalid", "store_away", "store_full")
 FIT = re.compile(r"[!-~]{1,200}")
 
 
-async def once(request: Request, body: bytes, work: Callable[[], Any]) -> Response:
+async def answer_once(request: Request, body: bytes, work: Callable[[], Any]) -> Response:
     """Answers with what `work` returns, a struct; with a key only the first time, after that with what was kept.
 
     `work` blocks and runs in a thread. Raises Refused: `running` while the same request is being worked on, `invalid`

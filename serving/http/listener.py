@@ -1,4 +1,8 @@
-"""The socket that clients connect to, and how it is closed without turning away a client that was let in."""
+"""The socket that clients connect to, and how it is closed without turning away a client that was let in.
+
+The packet filter is hand-written, because nothing that can be set does the same: whoever accepts all that wait and then
+closes resets a client that connects in between. A supervisor that keeps the socket (systemd) would; not all have one.
+"""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class RequestLogMiddleware:
         except ClientDisconnect:
             exchange.status = 499
         except Exception as error:
-            self.services.journal.failure("failed", error, request_id=exchange.id, route=exchange.route)
+            self.services.log.failure("failed", error, request_id=exchange.id, route=exchange.route)
             if exchange.status is None:
                 detail = "an error of the server; the log has it by this request_id"
                 await refusal(exchange.id, "internal", detail)(scope, receive, exchange.send)
@@ -51,9 +51,9 @@ class RequestLogMiddleware:
         took = time.perf_counter() - exchange.began
         method, status = exchange.scope["method"], exchange.status or 499
         label = method if method in METHODS else "other"
-        self.services.gauges.answered(exchange.route, label, status, took)
+        self.services.metrics.answered(exchange.route, label, status, took)
         if status >= 400 or exchange.route not in ALWAYS:
-            self.services.journal.write(
+            self.services.log.write(
                 "request", request_id=exchange.id, route=exchange.route, method=label, status=status,
                 ms=round(took * 1000, 2), key=exchange.caller,
             )  # fmt: skip
@@ -65,7 +65,7 @@ class ConcurrencyLimitMiddleware:
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self.app, self.at_once = app, services.limits.at_once
         self.in_work = 0
-        services.gauges.in_work.set_function(lambda: self.in_work)
+        services.metrics.in_work.set_function(lambda: self.in_work)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.plot import band
 from serving.pages.rendering.shares import Share, share
 from serving.scoring.served_model import Live
@@ -59,13 +59,13 @@ class Origin:
 
 
 @shows("viewer")
-def funnel(visit: Visit) -> Response:
+def funnel(context: PageContext) -> Response:
     """The numbers that the last scoring left."""
-    live = visit.services.champion.current()
-    found = visit.services.store.funnels.read(live.target.name)
+    live = context.services.champion.current()
+    found = context.services.store.funnels.read(live.target.name)
     if found is None:
-        return visit.page("funnel.html", here="funnel", made_at=None)
-    return visit.page(
+        return context.render("funnel.html", here="funnel", made_at=None)
+    return context.render(
         "funnel.html",
         here="funnel",
         made_at=found.made_at,
@@ -74,7 +74,7 @@ def funnel(visit: Visit) -> Response:
         height=ROW * len(found.counts) - ROW + STEP + BAR + 6,
         steps=steps_of(found),
         told=[_told(each) for each in found.stays],
-        sources={kind: _sources(found, kind, live, visit) for kind in ("magnet", "channel")},
+        sources={kind: _sources(found, kind, live, context) for kind in ("magnet", "channel")},
         within=WITHIN_DAYS,
         days=live.target.horizon_days,
     )
@@ -113,15 +113,15 @@ def _flow(top: float, wide: float, bottom: float, narrow: float) -> str:
     return band(sides[0], sides[1])
 
 
-def _sources(found: Funnel, kind: str, live: Live, visit: Visit) -> list[Origin]:
+def _sources(found: Funnel, kind: str, live: Live, context: PageContext) -> list[Origin]:
     mine = [each for each in found.sources if each.kind == kind]
-    return [Origin(_name(each.name, live, visit), each.leads, share(each.bought, each.leads)) for each in mine]
+    return [Origin(_name(each.name, live, context), each.leads, share(each.bought, each.leads)) for each in mine]
 
 
-def _name(name: str | None, live: Live, visit: Visit) -> str:
+def _name(name: str | None, live: Live, context: PageContext) -> str:
     """An event type in the words that the model brings along; a channel as it is."""
     words = live.scorer.words.get(name or "", {})
-    return str(words.get(visit.language, name or ""))
+    return str(words.get(context.language, name or ""))
 
 
 routes = [

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from data.contract import UsageError
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import ADDRESS, by_of, number_of
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import Live
@@ -19,22 +19,22 @@ from training.thresholds.threshold import Threshold
 
 
 @shows("editor")
-def publish(visit: Visit) -> Response:
+def publish(context: PageContext) -> Response:
     """Publishes what was tried: it holds from the next scoring on."""
-    live, form = visit.services.champion.current(), visit.form
+    live, form = context.services.champion.current(), context.form
     if form.get("digest") != live.model.digest:
         raise Refused("conflict", "another model has come into place since the page was loaded")
     stage, reason = form.get("stage", ""), form.get("reason", "")
     if stage not in {each.stage for each in live.scorer.thresholds} or reason not in REASONS:
         raise Refused("invalid", "there is no such stage or reason")
     made = None if form.get("by") == "model" else _made(live, form, stage)
-    who = visit.account.name if visit.account else ""
+    who = context.account.name if context.account else ""
     if made is None and form.get("by") != "model":
-        return visit.page("error.html", 422, sentence=visit.t("errors.unpromised"))
+        return context.render("error.html", 422, sentence=context.t("errors.unpromised"))
     wanted = None if made is None else made.to_dict()
     wish = Wish(live.target.name, stage, live.model.version, live.model.digest, who, reason, wanted)
-    visit.services.store.thresholds.publish(wish, visit.now)
-    return visit.to(f"{ADDRESS}?published=1")
+    context.services.store.thresholds.publish(wish, context.now)
+    return context.redirect(f"{ADDRESS}?published=1")
 
 
 def _made(live: Live, form: Mapping[str, str], stage: str) -> Threshold | None:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from data.contract import DataError, UsageError
 from serving.messages.problems import Refused
 from serving.pages.curve import Curve, Row, curve_of, rows_of
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
 from serving.scoring.served_model import Live
 from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished
@@ -50,12 +50,12 @@ class Trial:
 
 
 @shows("viewer")
-def thresholds(visit: Visit) -> Response:
+def thresholds(context: PageContext) -> Response:
     """What holds, what if, what was changed."""
-    live, asked = visit.services.champion.current(), asked_of(visit)
-    history = visit.services.store.thresholds.history(live.target.name)
+    live, asked = context.services.champion.current(), asked_of(context)
+    history = context.services.store.thresholds.history(live.target.name)
     grounds = grounds_of(live)
-    cards = [_card(each, live, grounds, history, visit) for each in live.in_force.thresholds]
+    cards = [_card(each, live, grounds, history, context) for each in live.in_force.thresholds]
     stage, by = asked.get("stage") or cards[-1].threshold.stage, by_of(asked)
     if stage not in {each.threshold.stage for each in cards}:
         raise Refused("invalid", "there is no such stage")
@@ -63,8 +63,8 @@ def thresholds(visit: Visit) -> Response:
     capacity = number_of(asked, "capacity") or _capacity(live, stage)
     trial = None
     if grounds is not None and "value" in asked:
-        trial = trial_of(grounds, stage, by, number_of(asked, "value") or 0.0, live, visit)
-    return visit.page(
+        trial = trial_of(grounds, stage, by, number_of(asked, "value") or 0.0, live, context)
+    return context.render(
         "thresholds.html",
         here="thresholds",
         cards=cards,
@@ -81,7 +81,7 @@ def thresholds(visit: Visit) -> Response:
         rows=_rows(grounds),
         links=_links(trial),
         reasons=REASONS,
-        changes=[_told(each, live, visit) for each in history],
+        changes=[_told(each, live, context) for each in history],
         published=asked.get("published") == "1",
         digest=live.model.digest,
         days=live.target.horizon_days,
@@ -96,7 +96,7 @@ def grounds_of(live: Live) -> Grounds | None:
         return None
 
 
-def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, visit: Visit) -> Trial:
+def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, context: PageContext) -> Trial:
     """What a wish comes to. Raises Refused for a value that cannot be."""
     try:
         made = wished(grounds, stage, by, value)
@@ -104,27 +104,27 @@ def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, vis
         raise Refused("invalid", "a value that cannot be wished for") from None
     begins = value / 100 if made is None else made.probability
     found = None if begins is None else brings(grounds, begins)
-    said = "" if made is None else sentence(made, live.target.horizon_days, visit.language)
+    said = "" if made is None else sentence(made, live.target.horizon_days, context.language)
     return Trial(stage, by, value, found, made, said)
 
 
-def _card(each: Threshold, live: Live, grounds: Grounds | None, history: list[Change], visit: Visit) -> Card:
+def _card(each: Threshold, live: Live, grounds: Grounds | None, history: list[Change], context: PageContext) -> Card:
     found = brings(grounds, each.probability) if grounds and each.probability is not None else None
     mine = [one for one in history if one.stage == each.stage and one.model_digest == live.model.digest]
     change = next((one for one in live.in_force.changes if one.stage == each.stage), None)
     waiting = mine[0] if mine and mine[0].taken_up_at is None else None
     periods = [one for one in (each.record or {}).get("periods", []) if one["selected"]]
-    return Card(each, sentence(each, live.target.horizon_days, visit.language), found, change, waiting, periods)
+    return Card(each, sentence(each, live.target.horizon_days, context.language), found, change, waiting, periods)
 
 
-def _told(change: Change, live: Live, visit: Visit) -> tuple[Change, str, str]:
+def _told(change: Change, live: Live, context: PageContext) -> tuple[Change, str, str]:
     """A change, what it says, and whether it waits, holds, was replaced, or ended with its model."""
     if change.threshold is None:
-        said = visit.t("thresholds.as_model")
+        said = context.t("thresholds.as_model")
     else:
         target = change.threshold["target"]
         rule = RULES.get(change.threshold["rule"], "share")
-        said = visit.t(f"thresholds.by_{rule}_told", value=_plain(target, change))
+        said = context.t(f"thresholds.by_{rule}_told", value=_plain(target, change))
     if change.model_digest != live.model.digest:
         return change, said, "ended"
     if change.taken_up_at is None:

@@ -13,7 +13,7 @@ import numpy as np
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.plot import Scale
 from serving.pages.rendering.shares import Share, share
 from serving.pages.thresholds import grounds_of
@@ -84,13 +84,13 @@ class Month:
 
 
 @shows("viewer")
-def trust(visit: Visit) -> Response:
+def trust(context: PageContext) -> Response:
     """Everything that speaks for and against believing the numbers."""
-    live = visit.services.champion.current()
+    live = context.services.champion.current()
     about = live.predictor.about
-    own = visit.services.store.kept.read(live.target.name)
+    own = context.services.store.kept.read(live.target.name)
     dots, unseen = dots_of(live)
-    return visit.page(
+    return context.render(
         "trust.html",
         here="trust",
         dots=dots,
@@ -104,9 +104,9 @@ def trust(visit: Visit) -> Response:
         adjustment=about.get("adjustment"),
         model=live.model,
         run=live.run,
-        link=link_of(visit.services.tracking, live),
-        tracking=visit.services.tracking,
-        events=[str(live.scorer.words.get(each, {}).get(visit.language, each)) for each in live.target.events],
+        link=link_of(context.services.tracking, live),
+        tracking=context.services.tracking,
+        events=[str(live.scorer.words.get(each, {}).get(context.language, each)) for each in live.target.events],
         target=live.target,
         limits=range(LIMITS),
     )

@@ -51,7 +51,7 @@ async def add_events(request: Request) -> Response:
     services: Services = request.app.state.services
     body = await read(request, services.limits)
     sent = decode_raw(SENT, body).events
-    return await idempotency.once(request, body, lambda: _add(services, sent))
+    return await idempotency.answer_once(request, body, lambda: _add(services, sent))
 
 
 @needs("ingest")
@@ -74,7 +74,7 @@ async def replay_event(request: Request) -> Response:
     which = int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0
     body = await read(request, services.limits)
     repaired = decode_raw(AGAIN, body).event
-    return await idempotency.once(request, body, lambda: _replay(services, which, repaired))
+    return await idempotency.answer_once(request, body, lambda: _replay(services, which, repaired))
 
 
 def _add(services: Services, sent: Sequence[Mapping[str, Any]]) -> IngestAnswer:
@@ -82,7 +82,7 @@ def _add(services: Services, sent: Sequence[Mapping[str, Any]]) -> IngestAnswer:
     results = services.store.events.add(events, services.clock())
     counts = Counter(each.status for each in results)
     for status, count in counts.items():
-        services.gauges.ingested.labels(status).inc(count)
+        services.metrics.ingested.labels(status).inc(count)
     answers = [_answer(each) for each in results]
     return IngestAnswer(len(sent), counts["accepted"], counts["duplicate"], counts["rejected"], answers, _ignored(sent))
 

@@ -94,7 +94,7 @@ async def put_lead(request: Request) -> Response:
     services: Services = request.app.state.services
     lead, body = _lead_of(request), await read(request, services.limits)
     asked = decode(PROFILE_SENT, body)
-    return await idempotency.once(request, body, lambda: _put(services, lead, asked))
+    return await idempotency.answer_once(request, body, lambda: _put(services, lead, asked))
 
 
 @needs("admin")

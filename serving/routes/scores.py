@@ -55,7 +55,7 @@ def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) ->
     as_of = services.clock() if asked.as_of is None else us(asked.as_of)
     told = live.told([asked], [as_of])
     scored = live.score(told, [as_of])
-    services.gauges.scored(live, scored)
+    services.metrics.scored(live, scored)
     return single(live, told, scored, as_of, live.unused(asked), extra)
 
 
@@ -65,7 +65,7 @@ def _score_batch(services: Services, body: bytes, extra: Extra) -> Response:
     as_of = [default if each.as_of is None else us(each.as_of) for each in asked.leads]
     told = live.told(asked.leads, as_of)
     scored = live.score(told, as_of)
-    services.gauges.scored(live, scored)
+    services.metrics.scored(live, scored)
     return json(many(live, told, scored, as_of, [live.unused(each) for each in asked.leads], extra))
 
 

@@ -29,6 +29,6 @@ def score_of(services: Services, live: Live, lead_id: str, as_of: int, extra: Ex
     histories = histories_of(services.store, live, lead_id, as_of)
     told = Told(histories, histories.profiles.columns.to_pylist())
     scored = live.score(told, [as_of])
-    services.gauges.scored(live, scored)
+    services.metrics.scored(live, scored)
     unused = sorted(set(histories.types) - live.known_types)
     return single(live, told, scored, as_of, unused, extra)

@@ -19,7 +19,7 @@ AT_ONCE = 64
 """Requests whose scores are counted together."""
 
 
-class Gauges:
+class Metrics:
     """All measures of one server, in a registry of its own."""
 
     def __init__(self) -> None:

@@ -75,7 +75,7 @@ def test_a_running_server_follows_promotion_and_rollback(
     assert (code, out) == (0, f"version 1 of {NAME} is champion again, instead of 2\n")
     server.until(partial(answers_with, server, "1"))
     assert told(server) == first
-    assert not [each for each in server.journal() if each["event"] in ("model_refused", "no JSON")]
+    assert not [each for each in server.log_lines() if each["event"] in ("model_refused", "no JSON")]
 
 
 def test_a_damaged_version_is_not_promoted(registry: Registry) -> None:

@@ -16,7 +16,7 @@ from features.words import with_value
 from serving.messages.problems import Refused
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.scoring.served_model import Live
 from serving.store.leads.worklist import Entry
 from serving.store.leads.worklist_query import Order, Wanted
@@ -49,20 +49,20 @@ class Line:
 
 
 @shows("viewer")
-def leads(visit: Visit) -> Response:
+def leads(context: PageContext) -> Response:
     """Leads by filters that stand in the address, page by page."""
-    live, asked = visit.services.champion.current(), asked_of(visit.request.query_params.multi_items())
+    live, asked = context.services.champion.current(), asked_of(context.request.query_params.multi_items())
     wanted = wanted_of(asked, live)
-    store = visit.services.store.worklist
+    store = context.services.store.worklist
     try:
         sheet = store.page(wanted, asked.get("after"), PER_PAGE)
     except UsageError:
         raise Refused("invalid", "the address has a cursor that is none") from None
     filters = {name: value for name, value in asked.items() if name != "after"}
-    return visit.page(
+    return context.render(
         "leads.html",
         here="leads",
-        lines=[line_of(each, live, visit) for each in sheet.entries],
+        lines=[line_of(each, live, context) for each in sheet.entries],
         wanted=wanted,
         asked=asked,
         choices=store.choices(live.target.name),
@@ -101,17 +101,17 @@ def wanted_of(asked: Mapping[str, str], live: Live) -> Wanted:
     return Wanted(live.target.name, **given, order=order)
 
 
-def line_of(lead: Entry, live: Live, visit: Visit) -> Line:
+def line_of(lead: Entry, live: Live, context: PageContext) -> Line:
     """A lead in words."""
-    return Line(lead, reason_of(lead, live, visit), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
+    return Line(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
 
 
-def reason_of(lead: Entry, live: Live, visit: Visit) -> str:
+def reason_of(lead: Entry, live: Live, context: PageContext) -> str:
     """What speaks most for a lead; "" when it was noted by a model that knew other features."""
     definition = live.definitions.get(lead.reason or "")
     if definition is None:
         return ""
-    return with_value(definition, json.loads(lead.reason_value or "null"), visit.language, live.scorer.words)
+    return with_value(definition, json.loads(lead.reason_value or "null"), context.language, live.scorer.words)
 
 
 def _steps(log_odds: float | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, unquote
 
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import Visit
+from serving.pages.rendering.page_context import PageContext
 
 LONGEST = 200
 
@@ -24,9 +24,9 @@ def lead_address(lead_id: str) -> str:
     return f"/leads/{key_of(lead_id)}"
 
 
-def asked_lead(visit: Visit) -> str:
+def asked_lead(context: PageContext) -> str:
     """The lead that a form is about: `lead` holds its key, `lead_id` what someone has typed. Raises Refused."""
-    return checked(unquote(visit.form.get("lead", "")) or visit.form.get("lead_id", "").strip())
+    return checked(unquote(context.form.get("lead", "")) or context.form.get("lead_id", "").strip())
 
 
 def checked(lead_id: str) -> str:

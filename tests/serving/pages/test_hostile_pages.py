@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from serving.http.openapi import operation_of
-from serving.pages.rendering import page_context as visit
+from serving.pages.rendering import page_context
 from serving.pages.rendering.templates import FOLDER
 from tests.serving.pages.browser import PASSWORD
 
@@ -140,7 +140,7 @@ def test_a_template_that_does_not_escape_is_caught(
     watch = Watch(chromium, address, locale="en")
     watch.sign_in()
     naked = Environment(loader=FileSystemLoader(FOLDER), autoescape=False, trim_blocks=True)
-    monkeypatch.setattr(visit, "environment", lambda: naked)
+    monkeypatch.setattr(page_context, "environment", lambda: naked)
     for payload in ("<script>", "<img src=x", "<svg/onload"):
         watch.open("/print?" + urlencode({"search": payload}))
     watch.open("/print")
