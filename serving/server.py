@@ -79,14 +79,14 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shuts the door first, and lets those who are in already say what they came for."""
-        for each in sockets or []:
-            begin_no_more(each)
+        for listening in sockets or []:
+            begin_no_more(listening)
         await asyncio.sleep(SETTLE_S)
         for server in self.servers:
             server.close()
         try:
             async with asyncio.timeout(SPEAK_S):
-                while any(getattr(each, "cycle", None) is None for each in self.server_state.connections):
+                while any(getattr(connection, "cycle", None) is None for connection in self.server_state.connections):
                     await asyncio.sleep(0.02)
         except TimeoutError:
             self.services.log.write("silent_connections_closed")

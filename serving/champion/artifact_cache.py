@@ -75,7 +75,7 @@ class ArtifactCache:
         draft = self.note.with_name(f"{self.note.name}.draft")
         draft.write_text(json.dumps(asdict(copy), indent=1), encoding="utf-8")
         os.replace(draft, self.note)
-        kept = {Path(each.folder).name for each in (copy, before) if each is not None}
+        current_names = {Path(artifact.folder).name for artifact in (copy, before) if artifact is not None}
         for folder in self.path.iterdir():
-            if folder.is_dir() and folder.name not in kept:
+            if folder.is_dir() and folder.name not in current_names:
                 shutil.rmtree(folder, ignore_errors=True)

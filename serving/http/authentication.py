@@ -52,17 +52,17 @@ class KeyAuthenticator:
         if scheme.lower() != "bearer" or not key:
             return None
         mark = hashlib.sha256(key.encode("utf-8", "replace")).digest()
-        kept = self.known.get(mark)
-        if kept is not None and self.clock() < kept[1]:
-            return kept[0]
-        found = await run_in_threadpool(self.verify, key.strip())
-        if found is None:
+        remembered = self.known.get(mark)
+        if remembered is not None and self.clock() < remembered[1]:
+            return remembered[0]
+        verified = await run_in_threadpool(self.verify, key.strip())
+        if verified is None:
             self.known.pop(mark, None)
             return None
         if len(self.known) >= MOST_KEPT:
             self.known.clear()
-        self.known[mark] = (found, self.clock() + KEPT_S)
-        return found
+        self.known[mark] = (verified, self.clock() + KEPT_S)
+        return verified
 
 
 class NoAuthentication:

@@ -42,18 +42,18 @@ async def answer_once(request: Request, body: bytes, work: Callable[[], Any]) ->
 
 
 def _remembered(services: Services, key: str, body: bytes, work: Callable[[], Any]) -> bytes:
-    found = services.store.answers.recall(key, body, services.clock())
-    match found:
+    earlier = services.store.answers.recall(key, body, services.clock())
+    match earlier:
         case Running():
             raise Refused("running", "the same request is being worked on; ask again in a moment", 1)
         case Mismatch():
             raise Refused("invalid", "this Idempotency-Key was used with another body; take a new one")
         case Answer():
-            return found.body.encode()
+            return earlier.body.encode()
     try:
         content = msgspec.json.encode(work())
     except BaseException:
-        services.store.answers.release(found)
+        services.store.answers.release(earlier)
         raise
-    services.store.answers.remember(found, Answer(200, content.decode()))
+    services.store.answers.remember(earlier, Answer(200, content.decode()))
     return content

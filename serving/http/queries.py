@@ -75,9 +75,9 @@ class Query:
     def days(self, name: str) -> tuple[int, ...]:
         """Numbers of days, parted by commas: up to MOST_HORIZONS, ascending, each once; none by default."""
         parts = [] if name not in self.values else self.values[name].split(",")
-        if len(parts) > MOST_HORIZONS or not all(re.fullmatch("[1-9][0-9]{0,3}", each) for each in parts):
+        if len(parts) > MOST_HORIZONS or not all(re.fullmatch("[1-9][0-9]{0,3}", part) for part in parts):
             raise Refused("invalid", f"{name}: up to {MOST_HORIZONS} whole numbers of days, such as 7,30")
-        return tuple(sorted({int(each) for each in parts}))
+        return tuple(sorted({int(part) for part in parts}))
 
     def time(self, name: str) -> int | None:
         """µs UTC of RFC 3339 text with a zone."""

@@ -62,19 +62,19 @@ class Origin:
 def funnel(context: PageContext) -> Response:
     """The numbers that the last scoring left."""
     live = context.services.champion.current()
-    found = context.services.store.funnels.read(live.target.name)
-    if found is None:
+    counted = context.services.store.funnels.read(live.target.name)
+    if counted is None:
         return context.render("funnel.html", here="funnel", made_at=None)
     return context.render(
         "funnel.html",
         here="funnel",
-        made_at=found.made_at,
-        since=found.since,
-        bars=bars_of(found.counts),
-        height=ROW * len(found.counts) - ROW + STEP + BAR + 6,
-        steps=steps_of(found),
-        told=[_told(each) for each in found.stays],
-        sources={kind: _sources(found, kind, live, context) for kind in ("magnet", "channel")},
+        made_at=counted.made_at,
+        since=counted.since,
+        bars=bars_of(counted.counts),
+        height=ROW * len(counted.counts) - ROW + STEP + BAR + 6,
+        steps=steps_of(counted),
+        told=[_told(stay) for stay in counted.stays],
+        sources={kind: _sources(counted, kind, live, context) for kind in ("magnet", "channel")},
         within=WITHIN_DAYS,
         days=live.target.horizon_days,
     )
@@ -83,18 +83,18 @@ def funnel(context: PageContext) -> Response:
 def bars_of(counts: dict[str, int]) -> list[Bar]:
     """The stages from the top down, each as wide as it has leads."""
     most = max([*counts.values(), 1])
-    widths = [max(WIDTH * each / most, NARROWEST) for each in counts.values()]
+    widths = [max(WIDTH * count / most, NARROWEST) for count in counts.values()]
     tops = [STEP + ROW * place for place in range(len(counts))]
     flows = [_flow(tops[i] + BAR, widths[i], tops[i + 1], widths[i + 1]) for i in range(len(counts) - 1)]
     rows = zip(counts, counts.values(), widths, tops, [*flows, ""], strict=True)
     return [Bar(stage, n, round(MIDDLE - w / 2, 1), y, round(w, 1), flow) for stage, n, w, y, flow in rows]
 
 
-def steps_of(found: Funnel) -> list[Step]:
+def steps_of(counted: Funnel) -> list[Step]:
     """Moves out of each stage that can be left, upwards and back."""
-    stages = list(found.counts)
+    stages = list(counted.counts)
     return [
-        Step(stage, _sum(found.moves, [stage], stages[place + 1 :]), _sum(found.moves, [stage], stages[:place]))
+        Step(stage, _sum(counted.moves, [stage], stages[place + 1 :]), _sum(counted.moves, [stage], stages[:place]))
         for place, stage in enumerate(stages[:-1])
     ]
 
@@ -104,8 +104,8 @@ def _told(stay: Stay) -> Told:
 
 
 def _sum(moves: Sequence[Move], froms: Sequence[str], tos: Sequence[str]) -> Move:
-    mine = [each for each in moves if each.before in froms and each.after in tos]
-    return Move("", "", sum(each.this_week for each in mine), sum(each.week_before for each in mine))
+    mine = [move for move in moves if move.before in froms and move.after in tos]
+    return Move("", "", sum(move.this_week for move in mine), sum(move.week_before for move in mine))
 
 
 def _flow(top: float, wide: float, bottom: float, narrow: float) -> str:
@@ -113,9 +113,11 @@ def _flow(top: float, wide: float, bottom: float, narrow: float) -> str:
     return band(sides[0], sides[1])
 
 
-def _sources(found: Funnel, kind: str, live: Live, context: PageContext) -> list[Origin]:
-    mine = [each for each in found.sources if each.kind == kind]
-    return [Origin(_name(each.name, live, context), each.leads, share(each.bought, each.leads)) for each in mine]
+def _sources(counted: Funnel, kind: str, live: Live, context: PageContext) -> list[Origin]:
+    mine = [source for source in counted.sources if source.kind == kind]
+    return [
+        Origin(_name(source.name, live, context), source.leads, share(source.bought, source.leads)) for source in mine
+    ]
 
 
 def _name(name: str | None, live: Live, context: PageContext) -> str:

@@ -25,7 +25,7 @@ def publish(context: PageContext) -> Response:
     if form.get("digest") != live.model.digest:
         raise Refused("conflict", "another model has come into place since the page was loaded")
     stage, reason = form.get("stage", ""), form.get("reason", "")
-    if stage not in {each.stage for each in live.scorer.thresholds} or reason not in REASONS:
+    if stage not in {threshold.stage for threshold in live.scorer.thresholds} or reason not in REASONS:
         raise Refused("invalid", "there is no such stage or reason")
     made = None if form.get("by") == "model" else _made(live, form, stage)
     who = context.account.name if context.account else ""

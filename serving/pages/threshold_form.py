@@ -40,13 +40,13 @@ def bounds_of(by: By, grounds: Grounds | None) -> tuple[float, float]:
 
 def asked_of(context: PageContext) -> dict[str, str]:
     """What the address says, without what is empty. Raises Refused for what the page does not have."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name, value in context.request.query_params.multi_items():
-        if name not in NAMES or name in found or len(value) > 100:
+        if name not in NAMES or name in values or len(value) > 100:
             raise Refused("invalid", "the address has a part that is unknown, repeated or too long")
         if value:
-            found[name] = value
-    return found
+            values[name] = value
+    return values
 
 
 def by_of(values: Mapping[str, str]) -> By:

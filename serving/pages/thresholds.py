@@ -55,11 +55,11 @@ def thresholds(context: PageContext) -> Response:
     live, asked = context.services.champion.current(), asked_of(context)
     history = context.services.store.thresholds.history(live.target.name)
     grounds = grounds_of(live)
-    cards = [_card(each, live, grounds, history, context) for each in live.in_force.thresholds]
+    cards = [_card(threshold, live, grounds, history, context) for threshold in live.in_force.thresholds]
     stage, by = asked.get("stage") or cards[-1].threshold.stage, by_of(asked)
-    if stage not in {each.threshold.stage for each in cards}:
+    if stage not in {card.threshold.stage for card in cards}:
         raise Refused("invalid", "there is no such stage")
-    held = next(each for each in cards if each.threshold.stage == stage)
+    held = next(card for card in cards if card.threshold.stage == stage)
     capacity = number_of(asked, "capacity") or _capacity(live, stage)
     trial = None
     if grounds is not None and "value" in asked:
@@ -73,7 +73,7 @@ def thresholds(context: PageContext) -> Response:
         by=by,
         value=asked.get("value") or (grounds and start_of(held.brings, by, grounds)),
         bounds=bounds_of(by, grounds),
-        ways={each: address_of(stage=stage, by=each) for each in get_args(By)},
+        ways={way: address_of(stage=stage, by=way) for way in get_args(By)},
         capacity=capacity,
         trial=trial,
         fits=None if trial is None or trial.brings is None or not capacity else trial.brings.leads / capacity,
@@ -81,7 +81,7 @@ def thresholds(context: PageContext) -> Response:
         rows=_rows(grounds),
         links=_links(trial),
         reasons=REASONS,
-        changes=[_told(each, live, context) for each in history],
+        changes=[_told(change, live, context) for change in history],
         published=asked.get("published") == "1",
         digest=live.model.digest,
         days=live.target.horizon_days,
@@ -103,18 +103,22 @@ def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, con
     except UsageError:
         raise Refused("invalid", "a value that cannot be wished for") from None
     begins = value / 100 if made is None else made.probability
-    found = None if begins is None else brings(grounds, begins)
+    effect = None if begins is None else brings(grounds, begins)
     said = "" if made is None else sentence(made, live.target.horizon_days, context.language)
-    return Trial(stage, by, value, found, made, said)
+    return Trial(stage, by, value, effect, made, said)
 
 
-def _card(each: Threshold, live: Live, grounds: Grounds | None, history: list[Change], context: PageContext) -> Card:
-    found = brings(grounds, each.probability) if grounds and each.probability is not None else None
-    mine = [one for one in history if one.stage == each.stage and one.model_digest == live.model.digest]
-    change = next((one for one in live.in_force.changes if one.stage == each.stage), None)
+def _card(
+    threshold: Threshold, live: Live, grounds: Grounds | None, history: list[Change], context: PageContext
+) -> Card:
+    effect = brings(grounds, threshold.probability) if grounds and threshold.probability is not None else None
+    mine = [one for one in history if one.stage == threshold.stage and one.model_digest == live.model.digest]
+    change = next((one for one in live.in_force.changes if one.stage == threshold.stage), None)
     waiting = mine[0] if mine and mine[0].taken_up_at is None else None
-    periods = [one for one in (each.record or {}).get("periods", []) if one["selected"]]
-    return Card(each, sentence(each, live.target.horizon_days, context.language), found, change, waiting, periods)
+    periods = [one for one in (threshold.record or {}).get("periods", []) if one["selected"]]
+    return Card(
+        threshold, sentence(threshold, live.target.horizon_days, context.language), effect, change, waiting, periods
+    )
 
 
 def _told(change: Change, live: Live, context: PageContext) -> tuple[Change, str, str]:
@@ -129,7 +133,7 @@ def _told(change: Change, live: Live, context: PageContext) -> tuple[Change, str
         return change, said, "ended"
     if change.taken_up_at is None:
         return change, said, "waits"
-    return change, said, "holds" if change.id in {each.id for each in live.in_force.changes} else "replaced"
+    return change, said, "holds" if change.id in {active.id for active in live.in_force.changes} else "replaced"
 
 
 def _plain(target: float, change: Change) -> str:
@@ -140,7 +144,7 @@ def _plain(target: float, change: Change) -> str:
 def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capacity: float | None) -> Curve | None:
     if grounds is None:
         return None
-    marks = {each.threshold.stage: each.brings for each in cards if each.brings}
+    marks = {card.threshold.stage: card.brings for card in cards if card.brings}
     tried = {"trial": trial.brings} if trial and trial.brings else {}
     return curve_of(grounds.curve, {**marks, **tried}, capacity)
 
@@ -153,17 +157,17 @@ def _links(trial: Trial | None) -> dict[By, str]:
     """A chance promises nothing: what it could promise, as addresses."""
     if trial is None or trial.brings is None or trial.by != "chance":
         return {}
-    found: dict[By, str] = {}
+    links: dict[By, str] = {}
     if trial.brings.low:
-        found["share"] = address_of(stage=trial.stage, by="share", value=f"{int(1000 * trial.brings.low) / 10:g}")
+        links["share"] = address_of(stage=trial.stage, by="share", value=f"{int(1000 * trial.brings.low) / 10:g}")
     if trial.brings.leads >= LIMITS["week"][0]:
-        found["week"] = address_of(stage=trial.stage, by="week", value=f"{trial.brings.leads:.1f}")
-    return found
+        links["week"] = address_of(stage=trial.stage, by="week", value=f"{trial.brings.leads:.1f}")
+    return links
 
 
 def _capacity(live: Live, stage: str) -> float | None:
     """What sales can take, where the stage's promise says so."""
-    held = next(each for each in live.in_force.thresholds if each.stage == stage)
+    held = next(threshold for threshold in live.in_force.thresholds if threshold.stage == stage)
     return held.target if held.rule == "capacity" else held.per_week
 
 

@@ -61,8 +61,10 @@ async def rejected_events(request: Request) -> Response:
     services: Services = request.app.state.services
     asked = Query(request, "after", "limit")
     after, limit = asked.whole("after", 0, 10**15, 0), asked.whole("limit", 1, 1000, 100)
-    kept = await run_in_threadpool(services.store.rejected.list, after, limit)
-    return json(RejectedPage([_shown(each) for each in kept], kept[-1].id if len(kept) == limit else None))
+    rejected = await run_in_threadpool(services.store.rejected.list, after, limit)
+    return json(
+        RejectedPage([_shown(event) for event in rejected], rejected[-1].id if len(rejected) == limit else None)
+    )
 
 
 @needs("ingest")
@@ -78,21 +80,21 @@ async def replay_event(request: Request) -> Response:
 
 
 def _add(services: Services, sent: Sequence[Mapping[str, Any]]) -> IngestAnswer:
-    events = [_event(each) for each in sent]
+    events = [_event(fields) for fields in sent]
     results = services.store.events.add(events, services.clock())
-    counts = Counter(each.status for each in results)
+    counts = Counter(result.status for result in results)
     for status, count in counts.items():
         services.metrics.ingested.labels(status).inc(count)
-    answers = [_answer(each) for each in results]
+    answers = [_answer(result) for result in results]
     return IngestAnswer(len(sent), counts["accepted"], counts["duplicate"], counts["rejected"], answers, _ignored(sent))
 
 
 def _replay(services: Services, number: int, repaired: Mapping[str, Any] | None) -> EventAnswer:
     try:
-        kept = services.store.rejected.get(number)
+        rejected = services.store.rejected.get(number)
     except DataError:
         raise Refused("not_found", "there is no rejected event of this number") from None
-    event = kept.event if repaired is None else _event(repaired)
+    event = rejected.event if repaired is None else _event(repaired)
     return _answer(services.store.rejected.replay(number, services.clock(), event))
 
 
@@ -104,7 +106,7 @@ def _event(sent: Mapping[str, Any]) -> EventIn:
 
 def _ignored(sent: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names of fields that an event does not have: not stored, because they may hold anything, but told."""
-    names = {name for each in sent for name in each.keys() - FIELDS}
+    names = {name for fields in sent for name in fields.keys() - FIELDS}
     return sorted(name[:60] for name in names)[:20]
 
 
@@ -112,9 +114,9 @@ def _answer(result: EventResult) -> EventAnswer:
     return EventAnswer(**asdict(result))
 
 
-def _shown(kept: Kept) -> RejectedEvent:
-    replayed = None if kept.replayed_at is None else at(kept.replayed_at)
-    return RejectedEvent(kept.id, kept.reason, at(kept.at), replayed, asdict(kept.event))
+def _shown(rejected: Kept) -> RejectedEvent:
+    replayed = None if rejected.replayed_at is None else at(rejected.replayed_at)
+    return RejectedEvent(rejected.id, rejected.reason, at(rejected.at), replayed, asdict(rejected.event))
 
 
 routes = [

@@ -133,7 +133,7 @@ async def score_lead(request: Request) -> Response:
 def _lead_of(request: Request) -> str:
     """The lead that the path names. Raises Refused for what is no id."""
     lead_id: str = request.path_params["lead_id"]
-    if not 0 < len(lead_id) <= 200 or any(each < " " or each == "\x7f" for each in lead_id):
+    if not 0 < len(lead_id) <= 200 or any(character < " " or character == "\x7f" for character in lead_id):
         raise Refused("invalid", "lead_id: 1 to 200 characters, no control characters")
     return lead_id
 
@@ -149,7 +149,7 @@ def _filters(asked: Query, live: Live | None) -> Filters:
         score_from=asked.number("score_from", 0, 1),
         score_to=asked.number("score_to", 0, 1),
         changed_since=asked.time("changed_since"),
-        attributes=dict(_attribute(each, kinds) for each in asked.many),
+        attributes=dict(_attribute(pair, kinds) for pair in asked.many),
         order=order,
     )
 
@@ -171,7 +171,7 @@ def _page(services: Services, filters: Filters, cursor: str | None, limit: int) 
         page = services.store.listing.page(filters, cursor, limit)
     except UsageError:
         raise Refused("not_found", "there is no page of this cursor in this order; begin without a cursor") from None
-    return LeadPage([_listed(each) for each in page.leads], page.next)
+    return LeadPage([_listed(row) for row in page.leads], page.next)
 
 
 def _listed(row: Listed) -> ListedLead:

@@ -53,20 +53,20 @@ async def score_batch(request: Request) -> Response:
 
 def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
     as_of = services.clock() if asked.as_of is None else us(asked.as_of)
-    told = live.told([asked], [as_of])
-    scored = live.score(told, [as_of])
+    requests = live.told([asked], [as_of])
+    scored = live.score(requests, [as_of])
     services.metrics.scored(live, scored)
-    return single(live, told, scored, as_of, live.unused(asked), extra)
+    return single(live, requests, scored, as_of, live.unused(asked), extra)
 
 
 def _score_batch(services: Services, body: bytes, extra: Extra) -> Response:
     asked, live = decode(MANY, body), services.champion.current()
     default = services.clock() if asked.as_of is None else us(asked.as_of)
-    as_of = [default if each.as_of is None else us(each.as_of) for each in asked.leads]
-    told = live.told(asked.leads, as_of)
-    scored = live.score(told, as_of)
+    as_of = [default if lead.as_of is None else us(lead.as_of) for lead in asked.leads]
+    requests = live.told(asked.leads, as_of)
+    scored = live.score(requests, as_of)
     services.metrics.scored(live, scored)
-    return json(many(live, told, scored, as_of, [live.unused(each) for each in asked.leads], extra))
+    return json(many(live, requests, scored, as_of, [live.unused(lead) for lead in asked.leads], extra))
 
 
 routes = [

@@ -34,9 +34,9 @@ class Column:
 
 def rows(columns: Sequence[Column], wanted: Wanted, live: Live, context: PageContext) -> Iterator[list[Row]]:
     """The leads of a list, some at a time, each as its values by column."""
-    values = [each.value for each in columns]
+    values = [column.value for column in columns]
     for entries in context.services.store.worklist.walk(wanted):
-        lines = [line_of(each, live, context) for each in entries]
+        lines = [line_of(entry, live, context) for entry in entries]
         yield [[value(line) for value in values] for line in lines]
 
 
@@ -76,7 +76,7 @@ def _outlook(context: PageContext) -> list[Column]:
 
 def _origin(live: Live, context: PageContext) -> list[Column]:
     """Whence it came, whose it is, and what the score rests on."""
-    t, begins = context.t, {each.stage: _threshold(each, context) for each in live.thresholds}
+    t, begins = context.t, {threshold.stage: _threshold(threshold, context) for threshold in live.thresholds}
 
     def threshold(line: Line) -> str:
         by_this_model = line.lead.model_version == live.model.version and line.lead.override is None
@@ -116,18 +116,20 @@ def _marked(context: PageContext, holds: Callable[[Entry], bool]) -> Callable[[L
     return lambda line: yes if holds(line.lead) else ""
 
 
-def _threshold(each: ThresholdUsed, context: PageContext) -> str:
+def _threshold(threshold: ThresholdUsed, context: PageContext) -> str:
     """Where a stage begins and what that promises, in a few words."""
-    if each.probability is None:
+    if threshold.probability is None:
         return ""
-    share, amount = percent(each.target, context.language), number(each.target, 0, context.language)
+    share, amount = percent(threshold.target, context.language), number(threshold.target, 0, context.language)
     promises: Mapping[str, str] = {
         "precision": context.t("exports.precision", share=share),
         "capacity": context.t("exports.capacity", amount=amount),
         "value": context.t("exports.value"),
     }
     stage, least = (
-        known(f"stages.{each.stage}", context.language, each.stage),
-        percent(each.probability, context.language, 1),
+        known(f"stages.{threshold.stage}", context.language, threshold.stage),
+        percent(threshold.probability, context.language, 1),
     )
-    return visible(context.t("exports.begins", stage=stage, least=least, promise=promises.get(each.rule, each.rule)))
+    return visible(
+        context.t("exports.begins", stage=stage, least=least, promise=promises.get(threshold.rule, threshold.rule))
+    )

@@ -89,9 +89,9 @@ def make_link(context: PageContext) -> Response:
     if not path:
         raise Refused("invalid", "the form has a kind that is none")
     wanted_of(asked, context.services.champion.current())
-    told = asked | {"language": context.language} | ({"form": form} if form else {})
+    parameters = asked | {"language": context.language} | ({"form": form} if form else {})
     until = context.now + LIFE_DAYS * US_PER_DAY
-    address = f"{context.request.url.scheme}://{context.request.url.netloc}{link(context, path, told, until)}"
+    address = f"{context.request.url.scheme}://{context.request.url.netloc}{link(context, path, parameters, until)}"
     context.services.store.audit.add(context.who, f"make a link to {path}", context.now)
     back = f"/leads?{urlencode(asked)}" if asked else "/leads"
     return context.render("link.html", address=address, ending=path.rpartition(".")[2], until=until, back=back)
@@ -119,10 +119,10 @@ def _turn(context: PageContext) -> ExitStack:
 
 def _while_wanted(context: PageContext, chunks: Iterator[list[Row]]) -> Iterator[list[Row]]:
     """The chunks, for as long as the client waits for them."""
-    for each in chunks:
+    for chunk in chunks:
         if from_thread.run(context.request.is_disconnected):
             raise ClientDisconnect
-        yield each
+        yield chunk
 
 
 def _name(context: PageContext, ending: str) -> str:

@@ -21,7 +21,7 @@ def decide(context: PageContext) -> Response:
     lead_id, form = _known(context), context.form
     live = context.services.champion.current()
     stage, reason, days = form.get("stage", ""), form.get("reason", ""), form.get("days", "")
-    stages = {UNQUALIFIED, *(each.stage for each in live.thresholds)}
+    stages = {UNQUALIFIED, *(threshold.stage for threshold in live.thresholds)}
     if stage not in stages or reason not in REASONS or days not in ("", *map(str, DAYS)):
         raise Refused("invalid", "the form has a value that cannot be")
     until = context.now + int(days) * US_PER_DAY if days else None

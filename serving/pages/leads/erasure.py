@@ -42,10 +42,10 @@ def erase(context: PageContext) -> Response:
 @shows("admin")
 def show(context: PageContext) -> Response:
     """A receipt, which stands in the address alone; one that the store has not signed is none."""
-    told = context.request.query_params.get("of")
-    if told is None:
+    receipt_text = context.request.query_params.get("of")
+    if receipt_text is None:
         return context.redirect("/erasure")
-    receipt = _unpacked(told)
+    receipt = _unpacked(receipt_text)
     try:
         genuine = receipt is not None and context.services.store.erasure.verify(receipt)
     except (TypeError, ValueError, AttributeError):

@@ -58,10 +58,10 @@ def lead(context: PageContext) -> Response:
     if profiles is None:
         return context.render("no_lead.html", 404, here="leads")
     entry = store.worklist.entry(target, lead_id)
-    standing = next((each for each in store.scores.standing(lead_id) if each.target == target), None)
+    standing = next((score for score in store.scores.standing(lead_id) if score.target == target), None)
     stretch = _stretch(context, live, lead_id)
-    changes = [each for each in store.scores.changes(lead_id, CHANGES) if each.target == target]
-    history = [each for each in store.scores.history(lead_id, SCORES) if each.target == target]
+    changes = [change for change in store.scores.changes(lead_id, CHANGES) if change.target == target]
+    history = [score for score in store.scores.history(lead_id, SCORES) if score.target == target]
     return context.render(
         "lead.html",
         here="leads",
@@ -81,8 +81,8 @@ def lead(context: PageContext) -> Response:
         older=f"{lead_address(lead_id)}?after={stretch.next}#timeline" if stretch.next else "",
         is_top=not context.request.query_params,
         profiles=profiles,
-        deeds=[(each.at, each.who, deed(context, each.action)) for each in store.audit.of(lead_id, DEEDS)],
-        stages=[UNQUALIFIED, *(each.stage for each in live.thresholds)],
+        deeds=[(row.at, row.who, deed(context, row.action)) for row in store.audit.of(lead_id, DEEDS)],
+        stages=[UNQUALIFIED, *(threshold.stage for threshold in live.thresholds)],
         reasons=REASONS,
         spans=DAYS,
     )
@@ -91,7 +91,7 @@ def lead(context: PageContext) -> Response:
 def situation(context: PageContext, live: Live, entry: Entry | None, newest: Sequence[Happening]) -> Situation:
     """What the rules for the next step look at. newest: events; what a score does not know yet counts here."""
     contacts = live.scorer.plan.vocabulary.groups.get("contact", ())
-    own = [each.occurred_at for each in newest if not each.bot and each.event_type not in contacts]
+    own = [event.occurred_at for event in newest if not event.bot and event.event_type not in contacts]
     active = [*own, *([entry.active_at] if entry and entry.active_at is not None else [])]
     return Situation(
         stage=entry.stage if entry else UNQUALIFIED,
@@ -129,20 +129,20 @@ def _stretch(context: PageContext, live: Live, lead_id: str) -> Stretch:
 
 def _rows(context: PageContext, live: Live, events: Sequence[Happening], standing: Standing | None) -> list[Row]:
     scored = standing.as_of if standing else None
-    found = []
-    for _, alike in groupby(events, key=lambda each: _likeness(each, scored)):
+    rows = []
+    for _, alike in groupby(events, key=lambda event: _likeness(event, scored)):
         first, *others = alike
         is_late = first.known_at - first.occurred_at >= US_PER_DAY
         words = one_in_words(context, live, first.event_type)
-        found.append(Row(first, 1 + len(others), words, scored is not None and first.known_at >= scored, is_late))
-    return found
+        rows.append(Row(first, 1 + len(others), words, scored is not None and first.known_at >= scored, is_late))
+    return rows
 
 
-def _likeness(each: Happening, scored: int | None) -> tuple[object, ...]:
+def _likeness(event: Happening, scored: int | None) -> tuple[object, ...]:
     """What must be the same for two events in a row to be told as one line."""
-    is_new, is_late = each.known_at >= (scored or 0), each.known_at - each.occurred_at >= US_PER_DAY
-    minute = each.occurred_at // MINUTE
-    return each.event_type, each.channel, each.value, each.source, each.bot, minute, is_new, is_late
+    is_new, is_late = event.known_at >= (scored or 0), event.known_at - event.occurred_at >= US_PER_DAY
+    minute = event.occurred_at // MINUTE
+    return event.event_type, event.channel, event.value, event.source, event.bot, minute, is_new, is_late
 
 
 routes = [

@@ -62,7 +62,7 @@ def leads(context: PageContext) -> Response:
     return context.render(
         "leads.html",
         here="leads",
-        lines=[line_of(each, live, context) for each in sheet.entries],
+        lines=[line_of(entry, live, context) for entry in sheet.entries],
         wanted=wanted,
         asked=asked,
         choices=store.choices(live.target.name),
@@ -83,21 +83,21 @@ def leads(context: PageContext) -> Response:
 def asked_of(parts: Iterable[tuple[str, str]], also: Collection[str] = ()) -> dict[str, str]:
     """What the parts of an address say, without what is empty. Raises Refused for what no list has, nor `also`."""
     known = {*TEXTS, *MARKS, "order", "after", *also}
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name, value in parts:
-        if name not in known or name in found or len(value) > 4 * NAME_LIMIT or "\0" in value:
+        if name not in known or name in values or len(value) > 4 * NAME_LIMIT or "\0" in value:
             raise Refused("invalid", "the address has a part that is unknown, repeated or too long")
         if value:
-            found[name] = value
-    return found
+            values[name] = value
+    return values
 
 
 def wanted_of(asked: Mapping[str, str], live: Live) -> Wanted:
     """The leads that an address means. Raises Refused for a value that cannot be."""
     order: Any = asked.get("order", "chance")
-    if order not in get_args(Order) or any(asked.get(each, "1") != "1" for each in MARKS):
+    if order not in get_args(Order) or any(asked.get(mark, "1") != "1" for mark in MARKS):
         raise Refused("invalid", "the address has a value that cannot be")
-    given: dict[str, Any] = {each: asked.get(each) for each in TEXTS} | {each: each in asked for each in MARKS}
+    given: dict[str, Any] = {name: asked.get(name) for name in TEXTS} | {mark: mark in asked for mark in MARKS}
     return Wanted(live.target.name, **given, order=order)
 
 

@@ -21,12 +21,12 @@ def printed(context: PageContext) -> Response:
     live, asked = context.services.champion.current(), asked_of(context.request.query_params.multi_items())
     filters = {name: value for name, value in asked.items() if name != "after"}
     wanted = wanted_of(filters, live)
-    found = chain.from_iterable(context.services.store.worklist.walk(wanted, MOST))
-    entries = list(islice(found, MOST + 1))
+    walked = chain.from_iterable(context.services.store.worklist.walk(wanted, MOST))
+    entries = list(islice(walked, MOST + 1))
     return context.render(
         "print.html",
         here="leads",
-        lines=[line_of(each, live, context) for each in entries[:MOST]],
+        lines=[line_of(entry, live, context) for entry in entries[:MOST]],
         more=len(entries) > MOST,
         filters=_in_words(filters, context),
         order="lead_id" if wanted.search else wanted.order,
@@ -37,14 +37,14 @@ def printed(context: PageContext) -> Response:
 
 def _in_words(filters: Mapping[str, str], context: PageContext) -> list[str]:
     """What the list was filtered by."""
-    found = []
+    sentences = []
     for name, value in filters.items():
         if name in MARKS:
-            found.append(context.t(f"leads.only_{name}"))
+            sentences.append(context.t(f"leads.only_{name}"))
         elif name != "order":
             shown = known(f"stages.{value}", context.language, value) if name == "stage" else value
-            found.append(f"{context.t(f'leads.{name}')}: {shown}")
-    return found
+            sentences.append(f"{context.t(f'leads.{name}')}: {shown}")
+    return sentences
 
 
 routes = [

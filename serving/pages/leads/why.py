@@ -47,11 +47,11 @@ def why_of(context: PageContext, live: Live, entry: Entry) -> Why | None:
         return None
     teller = _Teller(context, live, entry.lead_id)
     # A model of another catalogue may have scored: what this one has no words for is left out.
-    grounds = [teller.ground(each) for each in explanation.grounds if each.feature in live.definitions]
-    shifts = [teller.shift(each) for each in explanation.shifts if each.feature in live.definitions]
+    grounds = [teller.ground(ground) for ground in explanation.grounds if ground.feature in live.definitions]
+    shifts = [teller.shift(shift) for shift in explanation.shifts if shift.feature in live.definitions]
     return Why(
-        [each for each in grounds if each.is_up],
-        [each for each in grounds if not each.is_up],
+        [ground for ground in grounds if ground.is_up],
+        [ground for ground in grounds if not ground.is_up],
         explanation.since,
         shifts,
         *teller.between(explanation),
@@ -74,21 +74,23 @@ class _Teller:
     def __init__(self, context: PageContext, live: Live, lead_id: str) -> None:
         self.context, self.live, self.lead_id = context, live, lead_id
 
-    def ground(self, each: Ground) -> Said:
-        link = "" if each.known_at is None else f"{lead_address(self.lead_id)}?until={each.known_at}#timeline"
-        return Said(f"{self.words(each.feature)}: {self.value(each.value)}", each.adds > 0, each.occurred_at, link)
+    def ground(self, ground: Ground) -> Said:
+        link = "" if ground.known_at is None else f"{lead_address(self.lead_id)}?until={ground.known_at}#timeline"
+        return Said(
+            f"{self.words(ground.feature)}: {self.value(ground.value)}", ground.adds > 0, ground.occurred_at, link
+        )
 
-    def shift(self, each: Shift) -> Said:
-        values = {"now": self.value(each.now), "before": self.value(each.before)}
-        return Said(self.context.t("lead.shift", what=self.words(each.feature), **values), each.adds > 0)
+    def shift(self, shift: Shift) -> Said:
+        values = {"now": self.value(shift.now), "before": self.value(shift.before)}
+        return Said(self.context.t("lead.shift", what=self.words(shift.feature), **values), shift.adds > 0)
 
     def between(self, explanation: Explanation) -> tuple[list[str], bool]:
         if explanation.since is None:
             return [], True
         timeline = self.context.services.store.timeline
         counts, is_all = timeline.counts(self.lead_id, explanation.since, explanation.as_of)
-        told = ((many_in_words(self.context, self.live, name), count) for name, count in counts.items())
-        return [f"{words}: {number(count, 0, self.context.language)}" for words, count in told], is_all
+        names = ((many_in_words(self.context, self.live, name), count) for name, count in counts.items())
+        return [f"{words}: {number(count, 0, self.context.language)}" for words, count in names], is_all
 
     def words(self, feature: str) -> str:
         return in_words(self.live.definitions[feature], self.context.language, self.live.scorer.words)

@@ -31,7 +31,9 @@ def asked_lead(context: PageContext) -> str:
 
 def checked(lead_id: str) -> str:
     """An id that there could be. Raises Refused for any other."""
-    storable = all(each >= " " and each != "\x7f" and not "\ud800" <= each <= "\udfff" for each in lead_id)
+    storable = all(
+        character >= " " and character != "\x7f" and not "\ud800" <= character <= "\udfff" for character in lead_id
+    )
     if not 0 < len(lead_id) <= LONGEST or not storable:
         raise Refused("not_found", "there is no such lead")
     return lead_id
