@@ -17,8 +17,8 @@ from serving.champion.fetch import Fetched, fetch, into_cache
 
 ASK_S = 300.0
 """Between two questions to a database that is no file."""
-REST = 3.0
-"""After a question it rests so many times as long as the question took, however often the file changes."""
+REST_S = 15.0
+"""Between two questions however often the file changes, as it does while a model is trained."""
 Stamp = tuple[tuple[int, int, int], ...]
 
 
@@ -48,13 +48,11 @@ class TrackingDatabaseSource:
         return into_cache(self.fetched, self.name, cache)
 
     def _ask(self, stamp: Stamp) -> None:
-        began = time.monotonic()
         try:
             self.fetched, self.failure, self.stamp = fetch(self.workspace, self.name, self.alias), None, stamp
         except DataError as error:
             self.failure = error
-        ended = time.monotonic()
-        self.rests_until = ended + (ASK_S if self.file is None else REST * (ended - began))
+        self.rests_until = time.monotonic() + (ASK_S if self.file is None else REST_S)
 
     def _stamp(self) -> Stamp:
         """What changes with every commit, taken before a question, so that no change falls between the two.
