@@ -2,8 +2,8 @@
 
 `make bench NAME=serving`: all contenders in one run. For each: requests per second and milliseconds at 8 connections,
 CPU of the server per request, and the ratio to the echo. Peers (`mlflow models serve`, BentoML) live in an environment
-of their own below var/bench/env; `--peers no` leaves them out. `--artifact FOLDER` names the model. The echo is FastAPI's,
-which comes along with MLflow, so that its figures can be compared with earlier ones.
+of their own below var/bench/env; `--peers no` leaves them out. `--artifact FOLDER` names the model. The echo is
+FastAPI's, which comes along with MLflow, so that its figures can be compared with earlier ones.
 """
 
 from __future__ import annotations

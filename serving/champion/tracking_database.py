@@ -45,7 +45,11 @@ class TrackingDatabaseSource:
 
     def bring(self, cache: ArtifactCache) -> CachedArtifact:
         """Raises DataError also when model.json is not the one that was registered."""
-        return into_cache(self.fetched, self.name, cache)
+        try:
+            return into_cache(self.fetched, self.name, cache)
+        except DataError:
+            self.stamp = ()  # what was fetched may be gone: asked anew
+            raise
 
     def _ask(self, stamp: Stamp) -> None:
         try:
