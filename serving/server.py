@@ -32,7 +32,7 @@ from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
 
 DRAIN_S = 0.5
-"""From the signal on, answers end their connection for so long before the door is shut."""
+"""From the signal on, answers end their connection for so long before the socket is closed."""
 SETTLE_S = 0.3
 """So long handshakes may take that are under way by then."""
 SPEAK_S = 1.0
@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
         timer.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Shuts the door first, and lets those who are in already say what they came for."""
+        """Closes the socket to new clients first, and lets those who are connected send their request."""
         for listening in sockets or []:
             begin_no_more(listening)
         await asyncio.sleep(SETTLE_S)
@@ -98,7 +98,7 @@ class Server(uvicorn.Server):
 
 
 def serve(options: Options) -> None:
-    """Serves until a signal comes. Raises UsageError for options that would leave the door open, and StoreAway."""
+    """Serves until a signal comes. Raises UsageError for options that would let everybody in, and StoreAway."""
     if options.insecure_local and not is_loopback(options.host):
         raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
     sweep()

@@ -41,7 +41,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Told:
+class StageStay:
     """How long leads stay in a stage, and how many go on or fall back."""
 
     stay: Stay
@@ -73,7 +73,7 @@ def funnel(context: PageContext) -> Response:
         bars=bars_of(counted.counts),
         height=ROW * len(counted.counts) - ROW + STEP + BAR + 6,
         steps=steps_of(counted),
-        told=[_told(stay) for stay in counted.stays],
+        stays=[_stage_stay(stay) for stay in counted.stays],
         sources={kind: _sources(counted, kind, live, context) for kind in ("magnet", "channel")},
         within=WITHIN_DAYS,
         days=live.target.horizon_days,
@@ -99,8 +99,8 @@ def steps_of(counted: Funnel) -> list[Step]:
     ]
 
 
-def _told(stay: Stay) -> Told:
-    return Told(stay, share(stay.went_on, stay.entered), share(stay.fell_back, stay.entered))
+def _stage_stay(stay: Stay) -> StageStay:
+    return StageStay(stay, share(stay.went_on, stay.entered), share(stay.fell_back, stay.entered))
 
 
 def _sum(moves: Sequence[Move], froms: Sequence[str], tos: Sequence[str]) -> Move:

@@ -81,7 +81,7 @@ def thresholds(context: PageContext) -> Response:
         rows=_rows(grounds),
         links=_links(trial),
         reasons=REASONS,
-        changes=[_told(change, live, context) for change in history],
+        changes=[_described(change, live, context) for change in history],
         published=asked.get("published") == "1",
         digest=live.model.digest,
         days=live.target.horizon_days,
@@ -121,7 +121,7 @@ def _card(
     )
 
 
-def _told(change: Change, live: Live, context: PageContext) -> tuple[Change, str, str]:
+def _described(change: Change, live: Live, context: PageContext) -> tuple[Change, str, str]:
     """A change, what it says, and whether it waits, holds, was replaced, or ended with its model."""
     if change.threshold is None:
         said = context.t("thresholds.as_model")

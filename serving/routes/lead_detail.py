@@ -16,7 +16,7 @@ NEWEST = 100
 """Events that are shown."""
 
 
-def story_of(services: Services, lead_id: str) -> LeadAnswer:
+def lead_detail(services: Services, lead_id: str) -> LeadAnswer:
     """Profile, newest events, scores and stage changes. Raises Refused for a lead that the store does not know."""
     store = services.store
     lead = store.leads.get(lead_id)

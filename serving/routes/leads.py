@@ -33,7 +33,7 @@ from serving.messages.schemas import (
     ScoreAnswer,
 )
 from serving.messages.times import at, us
-from serving.routes.lead_detail import story_of
+from serving.routes.lead_detail import lead_detail
 from serving.routes.stored_scores import score_of
 from serving.scoring.served_model import Live
 from serving.store.leads.listing import Filters, Listed
@@ -84,7 +84,7 @@ async def list_leads(request: Request) -> Response:
 async def get_lead(request: Request) -> Response:
     """Profile, newest events, scores that were recorded and stage changes of a lead."""
     services: Services = request.app.state.services
-    return json(await run_in_threadpool(story_of, services, _lead_of(request)))
+    return json(await run_in_threadpool(lead_detail, services, _lead_of(request)))
 
 
 @needs("ingest")
