@@ -12,7 +12,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm 
 RUN useradd --system --create-home leadscore && mkdir /data && chown leadscore /data
 COPY --from=packages /venv /venv
 COPY leadscore.toml /app/
-ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=PASSIVE NUMBA_CACHE_DIR=/data/numba
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=PASSIVE NUMBA_CACHE_DIR=/data/numba MALLOC_ARENA_MAX=2
 WORKDIR /app
 USER leadscore
 VOLUME /data

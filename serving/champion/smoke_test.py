@@ -19,11 +19,11 @@ from serving.messages.times import all_us
 from serving.scoring.served_model import Live, Scored
 
 SECONDS = 120
-"""A trial that takes longer has failed."""
+"""A test that takes longer has failed."""
 
 
-def try_out(folder: Path) -> None:
-    """Runs the trial in a throw-away process. Raises DataError with the reason when the artifact fails it."""
+def smoke_test(folder: Path) -> None:
+    """Runs the test in a throw-away process. Raises DataError with the reason when the artifact fails."""
     output_of(__name__, str(folder), job=f"the trial of {folder.name}", seconds=SECONDS)
 
 
@@ -45,12 +45,12 @@ def explain(live: Live, scored: Scored) -> None:
 
 
 def main(folder: str) -> int:
-    """The trial itself; the reason of a failure is the last line on standard error."""
+    """The test itself; the reason of a failure is the last line on standard error."""
     try:
         live = Live.load(Path(folder), "trial", "0")
         explain(live, warm(live))
     except Exception as error:
-        print(error, file=sys.stderr)  # noqa: T201 -- read by `try_out`
+        print(error, file=sys.stderr)  # noqa: T201 -- read by `smoke_test`
         return 1
     return 0
 

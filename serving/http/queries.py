@@ -1,4 +1,7 @@
-"""What stands behind the question mark of a URL: strict, because a mistyped name must not be ignored silently."""
+"""What stands behind the question mark of a URL: strict, because a mistyped name must not be ignored silently.
+
+Hand-written, because Starlette parses without checking, and FastAPI's refusal repeats what was sent.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 import re
 from datetime import datetime
 
-from fastapi import Request
+from starlette.requests import Request
 
 from data.contract import NAME_LIMIT
 from serving.http.answers import language_of
@@ -72,9 +75,9 @@ class Query:
     def days(self, name: str) -> tuple[int, ...]:
         """Numbers of days, parted by commas: up to MOST_HORIZONS, ascending, each once; none by default."""
         parts = [] if name not in self.values else self.values[name].split(",")
-        if len(parts) > MOST_HORIZONS or not all(re.fullmatch("[1-9][0-9]{0,3}", each) for each in parts):
+        if len(parts) > MOST_HORIZONS or not all(re.fullmatch("[1-9][0-9]{0,3}", part) for part in parts):
             raise Refused("invalid", f"{name}: up to {MOST_HORIZONS} whole numbers of days, such as 7,30")
-        return tuple(sorted({int(each) for each in parts}))
+        return tuple(sorted({int(part) for part in parts}))
 
     def time(self, name: str) -> int | None:
         """µs UTC of RFC 3339 text with a zone."""

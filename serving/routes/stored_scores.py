@@ -29,11 +29,11 @@ def score_of(services: Services, live: Live, lead_id: str, as_of: int, extra: Ex
     if lead.events > services.limits.stored_events:
         raise Refused("too_large", f"this lead has {lead.events:,} events, more than a server may read")
     histories = histories_of(services.store, live, lead_id, as_of)
-    told = Told(histories, histories.profiles.columns.to_pylist())
-    scored = live.score(told, [as_of])
-    services.gauges.scored(live, scored)
+    requests = Told(histories, histories.profiles.columns.to_pylist())
+    scored = live.score(requests, [as_of])
+    services.metrics.scored(live, scored)
     unused = sorted(set(histories.types) - live.known_types)
-    return _standing(services.store, single(live, told, scored, as_of, unused, extra), lead_id)
+    return _standing(services.store, single(live, requests, scored, as_of, unused, extra), lead_id)
 
 
 def _standing(store: Store, answer: ScoreAnswer, lead_id: str) -> ScoreAnswer:

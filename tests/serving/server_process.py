@@ -24,13 +24,13 @@ PATIENCE_S = 120
 
 @dataclass
 class ServerProcess:
-    """A server that has been started. `log` is the file that its journal goes to."""
+    """A server that has been started. `log` is the file that they go to."""
 
     process: subprocess.Popen[bytes]
     log: Path
     url: str
 
-    def journal(self) -> list[dict[str, Any]]:
+    def log_lines(self) -> list[dict[str, Any]]:
         """The lines that it has written; a line that is no JSON becomes {"event": "no JSON"}."""
         return [_parsed(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
@@ -102,8 +102,8 @@ def launched(command: Sequence[str | Path], log: Path, cwd: Path, environment: d
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=out, env=environment)
     server = ServerProcess(process, log, "")
-    server.until(lambda: any(each["event"] == "listening" for each in server.journal()))
-    port = next(each["port"] for each in server.journal() if each["event"] == "listening")
+    server.until(lambda: any(each["event"] == "listening" for each in server.log_lines()))
+    port = next(each["port"] for each in server.log_lines() if each["event"] == "listening")
     server.url = f"http://127.0.0.1:{port}"
     return server
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, unquote
 
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import Visit
+from serving.pages.rendering.page_context import PageContext
 
 LONGEST = 200
 
@@ -24,14 +24,16 @@ def lead_address(lead_id: str) -> str:
     return f"/leads/{key_of(lead_id)}"
 
 
-def asked_lead(visit: Visit) -> str:
+def asked_lead(context: PageContext) -> str:
     """The lead that a form is about: `lead` holds its key, `lead_id` what someone has typed. Raises Refused."""
-    return checked(unquote(visit.form.get("lead", "")) or visit.form.get("lead_id", "").strip())
+    return checked(unquote(context.form.get("lead", "")) or context.form.get("lead_id", "").strip())
 
 
 def checked(lead_id: str) -> str:
     """An id that there could be. Raises Refused for any other."""
-    storable = all(each >= " " and each != "\x7f" and not "\ud800" <= each <= "\udfff" for each in lead_id)
+    storable = all(
+        character >= " " and character != "\x7f" and not "\ud800" <= character <= "\udfff" for character in lead_id
+    )
     if not 0 < len(lead_id) <= LONGEST or not storable:
         raise Refused("not_found", "there is no such lead")
     return lead_id
