@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.serving import OUT, Contender, leads
 from serving.http.answers import scores
 from serving.messages.schemas import Extra, ScoreRequest
-from serving.messages.times import us
+from serving.messages.times import written_us
 from serving.scoring.served_model import Live
 
 ENVIRONMENT = OUT / "env"
@@ -51,7 +51,7 @@ def contenders(artifact: Path) -> Iterator[Contender]:
 def _features(artifact: Path, n: int) -> list[dict[str, Any]]:
     live = Live.load(artifact, "model", "1")
     requests = [msgspec.convert(each, ScoreRequest) for each in leads(n)]
-    as_of = [us(each.as_of) for each in requests if each.as_of is not None]
+    as_of = [written_us(lead.as_of, "as_of") for lead in requests if lead.as_of is not None]
     told = live.told(requests, as_of)
     found = scores(live, told, live.score(told, as_of), as_of, [[]] * n, Extra(features=True))
     return [msgspec.to_builtins(each)["features"] for each in found]

@@ -12,6 +12,11 @@ PLAIN = r"^[+-]?(\d+([.]\d*)?|[.]\d+)(e[+-]?\d+)?$"
 NO_NUMBER = r"^[+-]?(nan|inf|infinity)$"
 
 
+def stripped(text: str) -> str:
+    """A text without BLANKS around it, null where nothing is left."""
+    return f"nullif(trim({text}), '')"
+
+
 def number(text: str, decimal_comma: bool) -> str:
     """The double in a text expression; NaN and ±inf as they are; null where it is no number."""
     if not decimal_comma:

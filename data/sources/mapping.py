@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from data.contract import UsageError
-from data.times import Times, known_format, known_zone
+from data.sources.time_sql import Times, known_format, known_zone
 from data.vocabulary import Vocabulary
 
 SHIPPED = Path(__file__).parents[1] / "mappings"

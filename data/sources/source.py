@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from data.contract import DataError, UsageError
 from data.quoting import named, quoted
+from data.sources.checks import stripped
 from data.sources.database import answered_rows, asked
 from data.sources.textfiles import WHOLE_LINES, csv_header, csv_layout, text_rows
 
@@ -106,7 +107,7 @@ def _view(
     con: duckdb.DuckDBPyConnection, name: str, rows: str, number: str, why: str, columns: Sequence[tuple[str, str]]
 ) -> Source:
     """A view of trimmed texts, null where nothing is left."""
-    texts = "".join(f", nullif(trim({sql}), '') AS {named(column)}" for column, sql in columns)
+    texts = "".join(f", {stripped(sql)} AS {named(column)}" for column, sql in columns)
     con.execute(f"CREATE OR REPLACE VIEW rows_in AS SELECT {number} AS {ROW}, {why} AS {WHY}{texts} FROM {rows}")
     return Source(name, "rows_in")
 

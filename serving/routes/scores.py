@@ -14,7 +14,7 @@ from serving.http.services import Services
 from serving.messages.body import decode, read
 from serving.messages.examples import BATCH, LEAD
 from serving.messages.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
-from serving.messages.times import us
+from serving.messages.times import written_us
 from serving.scoring.served_model import Live
 
 router = APIRouter()
@@ -51,7 +51,7 @@ async def score_batch(request: Request) -> Response:
 
 
 def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
-    as_of = services.clock() if asked.as_of is None else us(asked.as_of)
+    as_of = services.clock() if asked.as_of is None else written_us(asked.as_of, "$.as_of")
     told = live.told([asked], [as_of])
     scored = live.score(told, [as_of])
     services.gauges.scored(live, scored)
@@ -60,8 +60,11 @@ def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) ->
 
 def _score_batch(services: Services, body: bytes, extra: Extra) -> Response:
     asked, live = decode(MANY, body), services.champion.current()
-    default = services.clock() if asked.as_of is None else us(asked.as_of)
-    as_of = [default if each.as_of is None else us(each.as_of) for each in asked.leads]
+    default = services.clock() if asked.as_of is None else written_us(asked.as_of, "$.as_of")
+    as_of = [
+        default if lead.as_of is None else written_us(lead.as_of, f"$.leads[{i}].as_of")
+        for i, lead in enumerate(asked.leads)
+    ]
     told = live.told(asked.leads, as_of)
     scored = live.score(told, as_of)
     services.gauges.scored(live, scored)

@@ -83,7 +83,16 @@ def _place(leads: Sequence[Sequence[Event]], i: int) -> str:
     while i >= len(leads[lead]):
         i -= len(leads[lead])
         lead += 1
-    return f"$.events[{i}]" if len(leads) == 1 else f"$.leads[{lead}].events[{i}]"
+    return f"{lead_place(lead, len(leads))}.events[{i}]"
+
+
+def lead_place(lead: int, n_leads: int) -> str:
+    """Where a lead of a request stands in its body.
+
+    >>> lead_place(0, 1), lead_place(1, 2)
+    ('$', '$.leads[1]')
+    """
+    return "$" if n_leads == 1 else f"$.leads[{lead}]"
 
 
 class Reader:
