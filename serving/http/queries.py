@@ -8,6 +8,7 @@ import re
 from fastapi import Request
 
 from data.contract import NAME_LIMIT
+from data.numbers import NoNumber, number_from_text
 from data.times import NoTime, time_from_text
 from serving.http.answers import language_of
 from serving.messages.problems import Refused
@@ -54,8 +55,8 @@ class Query:
         if value is None:
             return None
         try:
-            number = float(value) if value.isascii() and "_" not in value else math.nan
-        except ValueError:
+            number = number_from_text(value)
+        except NoNumber:
             number = math.nan
         if not low <= number <= high:
             raise Refused("invalid", f"{name}: a number from {low:g} to {high:g}")

@@ -10,9 +10,11 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from data.contract import UsageError
+from data.numbers import NoNumber, number_from_text
 from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import caller_of, needs
+from serving.http.lead_paths import LeadRoute, sent_id
 from serving.http.lead_rights import forget, note_objection
 from serving.http.openapi import EXTRAS, describe, lead_id, query
 from serving.http.queries import Query, extra_of
@@ -36,7 +38,7 @@ from serving.routes.stored_scores import score_of
 from serving.scoring.served_model import Live
 from serving.store.leads.listing import Filters, Listed
 
-router = APIRouter()
+router = APIRouter(route_class=LeadRoute)
 PROFILE_SENT: msgspec.json.Decoder[LeadRequest] = msgspec.json.Decoder(LeadRequest)
 OBJECTION: msgspec.json.Decoder[ObjectionRequest] = msgspec.json.Decoder(ObjectionRequest)
 LEAD = lead_id()
@@ -88,7 +90,7 @@ async def list_leads(request: Request) -> Response:
 async def get_lead(request: Request, lead_id: str) -> Response:
     """Profile, newest events, scores that were recorded and stage changes of a lead."""
     services: Services = request.app.state.services
-    return json(await run_in_threadpool(story_of, services, _checked(lead_id)))
+    return json(await run_in_threadpool(story_of, services, sent_id(lead_id)))
 
 
 @router.put(
@@ -99,7 +101,7 @@ async def get_lead(request: Request, lead_id: str) -> Response:
 async def put_lead(request: Request, lead_id: str) -> Response:
     """Add a version of a lead's profile; on disk when the answer is sent."""
     services: Services = request.app.state.services
-    lead, body = _checked(lead_id), await read(request, services.limits)
+    lead, body = sent_id(lead_id), await read(request, services.limits)
     asked = decode(PROFILE_SENT, body)
     return await idempotency.once(request, body, lambda: _put(services, lead, asked))
 
@@ -111,7 +113,7 @@ async def put_lead(request: Request, lead_id: str) -> Response:
 async def forget_lead(request: Request, lead_id: str) -> Response:
     """Erase a lead and all that is kept of it, and refuse late events about it; repeatable."""
     services: Services = request.app.state.services
-    return json(await run_in_threadpool(_forget, services, _checked(lead_id), caller_of(request).who))
+    return json(await run_in_threadpool(_forget, services, sent_id(lead_id), caller_of(request).who))
 
 
 @router.put(
@@ -124,7 +126,7 @@ async def forget_lead(request: Request, lead_id: str) -> Response:
 async def object_to_scores(request: Request, lead_id: str) -> Response:
     """Note that a lead objects to being scored, or no longer does; its data stays."""
     services: Services = request.app.state.services
-    lead = _checked(lead_id)
+    lead = sent_id(lead_id)
     asked = decode(OBJECTION, await read(request, services.limits))
     return json(await run_in_threadpool(_object, services, lead, asked, caller_of(request).who))
 
@@ -144,13 +146,7 @@ async def score_lead(request: Request, lead_id: str) -> Response:
     asked = Query(request, "as_of", "features", "reasons", "horizons")
     extra, as_of, live = extra_of(request, asked), asked.time("as_of"), services.champion.current()
     moment = services.clock() if as_of is None else as_of
-    return json(await run_in_threadpool(score_of, services, live, _checked(lead_id), moment, extra))
-
-
-def _checked(lead_id: str) -> str:
-    if not 0 < len(lead_id) <= 200 or any(each < " " or each == "\x7f" for each in lead_id):
-        raise Refused("invalid", "lead_id: 1 to 200 characters, no control characters")
-    return lead_id
+    return json(await run_in_threadpool(score_of, services, live, sent_id(lead_id), moment, extra))
 
 
 def _filters(asked: Query, live: Live | None) -> Filters:
@@ -176,8 +172,8 @@ def _attribute(given: str, kinds: dict[str, str]) -> tuple[str, str | float]:
     if kinds.get(column) != "number":
         return column, value
     try:
-        return column, float(value)
-    except ValueError:
+        return column, number_from_text(value)
+    except NoNumber:
         raise Refused("invalid", "profile: this column holds numbers") from None
 
 

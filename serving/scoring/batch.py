@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contract import DataError, UsageError
+from data.csv_safety import inert
 from data.log.eventlog import EventLog
 from data.times import NoTime, time_from_text
 from features.kernel import Moments
 from features.moments import open_moments
 from features.words import Language
-from serving.scoring.csv_safety import inert
 from serving.scoring.reasons import MOST, Explainer, Explanation
 from serving.scoring.scorer import Scorer, Scores
 from training.thresholds.model_warning import caution_of

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Response
 from data.contract import UsageError
 from serving.http.lead_rights import forget
 from serving.messages.problems import Refused
-from serving.pages.rendering.addresses import LONGEST, asked_lead, key_of
+from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address
 from serving.pages.rendering.page_context import Visit, shows
 from serving.store.database.connection import StoreAway
 from serving.store.privacy.receipts import Receipt
@@ -24,7 +24,8 @@ router = APIRouter()
 @shows("admin")
 def ask(visit: Visit) -> Response:
     """Says what erasing means, and asks whether it is meant."""
-    return _asked(visit, visit.request.query_params.get("lead", "")[:LONGEST])
+    lead = visit.request.query_params.get("lead", "")
+    return _asked(visit, checked(lead) if lead else "")
 
 
 @router.post("/erasure")
@@ -60,7 +61,9 @@ def show(visit: Visit) -> Response:
 
 
 def _asked(visit: Visit, lead_id: str, status: int = 200, problem: str = "") -> Response:
-    return visit.page("erasure.html", status, lead_id=lead_id, key=key_of(lead_id), problem=problem)
+    return visit.page(
+        "erasure.html", status, lead_id=lead_id, key=key_of(lead_id), back=lead_address(lead_id), problem=problem
+    )
 
 
 def _packed(receipt: Receipt) -> str:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from data.contract import AHEAD, NAME_LIMIT, VALUE_LIMIT, VALUE_SCALE, DataError
+from data.contract import AHEAD, DataError
+from data.ids import CONTROL, NoId, id_from_text
 from data.masking import E_MAIL, SHOWN
+from data.numbers import NoNumber, rounded_value, within_limit
 from data.times import EXAMPLE, FIRST, LAST, NoTime, time_from_text
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 KEPT = 1000
 """Characters that are kept of a text in a rejected event."""
 INT64 = 2**63
@@ -95,27 +95,23 @@ def body_of(lead_id: str, event_type: str, occurred_at: int, channel: str | None
 
 
 def name(what: str, given: Any) -> str | None:
-    """A name of at most 200 characters without blanks around it, None for none. Raises Refused."""
+    """A name by the rule of `id_from_text`, None for none. Raises Refused."""
     if given is None:
         return None
     if not isinstance(given, str):
         raise Refused(f"{what} is no text")
-    text = given.strip()
-    if len(text) > NAME_LIMIT:
-        raise Refused(f"{what} has {len(text)} characters, {NAME_LIMIT} are allowed")
-    if CONTROL.search(text):
-        raise Refused(f"{what} holds control characters")
-    if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
-        raise Refused(f"{what} holds half a character (a lone surrogate)")
-    return text or None
+    try:
+        return id_from_text(given)
+    except NoId as error:
+        raise Refused(f"{what} {error}") from None
 
 
 def required(what: str, given: Any) -> str:
     """The same for a name that must be there."""
-    found = name(what, given)
-    if found is None:
+    text = name(what, given)
+    if text is None:
         raise Refused(f"{what} is missing")
-    return found
+    return text
 
 
 def moment(what: str, given: Any, now: int) -> int:
@@ -144,11 +140,10 @@ def number(what: str, given: Any) -> float:
     """A finite number within the contract's limit. Raises Refused."""
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise Refused(f"{what} is no number")
-    if isinstance(given, float) and not math.isfinite(given):
-        raise Refused(f"{what} is not finite")
-    if abs(given) > VALUE_LIMIT:
-        raise Refused(f"{what} is beyond ±{VALUE_LIMIT:.0e}")
-    return float(given)
+    try:
+        return within_limit(given)
+    except NoNumber as error:
+        raise Refused(f"{what} {error}") from None
 
 
 def as_text(event: EventIn) -> str:
@@ -162,10 +157,7 @@ def from_text(text: str) -> EventIn:
 
 
 def _value(given: Any) -> float | None:
-    if given is None:
-        return None
-    scaled = number("value", given) * VALUE_SCALE
-    return math.copysign(round(scaled), scaled) / VALUE_SCALE
+    return None if given is None else rounded_value(number("value", given))
 
 
 def _kept(value: Any) -> Any:
