@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -103,8 +104,8 @@ def _rewrite_rejected(log: EventLog, lead_id: str, draft: Path) -> int:
 
 
 def _shows(reason: str, lead_id: str) -> bool:
-    value = reason[reason.find("'") + 1 : reason.rfind("'")]
-    return lead_id in value and mentions(value, lead_id)
+    shown = re.search("'(.*)'", reason, re.DOTALL)
+    return shown is not None and mentions(shown[1], lead_id)
 
 
 def _words(log: EventLog) -> Words:
