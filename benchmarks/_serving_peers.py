@@ -14,7 +14,7 @@ import msgspec
 from benchmarks._serving_contender import OUT, Contender, leads
 from serving.http.answers import scores
 from serving.messages.schemas import Extra, ScoreRequest
-from serving.messages.times import us
+from serving.messages.times import written_us
 from serving.scoring.served_model import Live
 
 ENVIRONMENT = OUT / "env"
@@ -51,7 +51,7 @@ def contenders(artifact: Path) -> Iterator[Contender]:
 def _features(artifact: Path, n: int) -> list[dict[str, Any]]:
     live = Live.load(artifact, "model", "1")
     requests = [msgspec.convert(lead, ScoreRequest) for lead in leads(n)]
-    as_of = [us(request.as_of) for request in requests if request.as_of is not None]
+    as_of = [written_us(request.as_of, "as_of") for request in requests if request.as_of is not None]
     histories = live.told(requests, as_of)
     answers = scores(live, histories, live.score(histories, as_of), as_of, [[]] * n, Extra(features=True))
     return [msgspec.to_builtins(answer)["features"] for answer in answers]

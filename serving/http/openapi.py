@@ -87,7 +87,7 @@ def lead_id() -> dict[str, Any]:
         "name": "lead_id",
         "in": "path",
         "required": True,
-        "description": "opaque, without a slash",
+        "description": "opaque; percent-encoded as one part of the path: a slash is %2F, and . and .. have %20 behind",
         "schema": schema,
     }
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
 
 from starlette.requests import Request
 
 from data.contract import NAME_LIMIT
+from data.numbers import NoNumber, number_from_text
+from data.times import NoTime, time_from_text
 from serving.http.answers import language_of
 from serving.messages.problems import Refused
 from serving.messages.schemas import Extra
-from serving.messages.times import us
 
 MOST_HORIZONS = 8
 
@@ -58,8 +58,8 @@ class Query:
         if value is None:
             return None
         try:
-            number = float(value) if value.isascii() and "_" not in value else math.nan
-        except ValueError:
+            number = number_from_text(value)
+        except NoNumber:
             number = math.nan
         if not low <= number <= high:
             raise Refused("invalid", f"{name}: a number from {low:g} to {high:g}")
@@ -80,17 +80,14 @@ class Query:
         return tuple(sorted({int(part) for part in parts}))
 
     def time(self, name: str) -> int | None:
-        """µs UTC of RFC 3339 text with a zone."""
+        """µs UTC of a written time with a zone."""
         value = self.values.get(name)
         if value is None:
             return None
         try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = datetime.min
-        if moment.tzinfo is None:
-            raise Refused("invalid", f"{name}: RFC 3339 with a zone, e.g. 2024-05-01T12:00:00Z (a + is written %2B)")
-        return us(moment)
+            return time_from_text(value)
+        except NoTime as error:
+            raise Refused("invalid", f"{name} {error} (a + is written %2B)") from None
 
 
 def extra_of(request: Request, query: Query) -> Extra:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from data.contract import DataError
+from data.contract import US_PER_SECOND, DataError
 from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import needs
@@ -31,6 +31,9 @@ from serving.store.events.rejected import RejectedEvent as Kept
 SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
 AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
 FIELDS = frozenset(EventIn.__slots__)
+TIMES = frozenset(("occurred_at", "received_at"))
+MICROSECONDS_FROM = 631_152_000 * US_PER_SECOND
+"""1990 in µs since 1970: seconds and milliseconds of any year up to 9999 are smaller numbers."""
 BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
 PAGE = (
     query("after", "the number after which to go on", {"type": "integer", "minimum": 0, "maximum": 10**15}),
@@ -94,14 +97,21 @@ def _replay(services: Services, number: int, repaired: Mapping[str, Any] | None)
         rejected = services.store.rejected.get(number)
     except DataError:
         raise Refused("not_found", "there is no rejected event of this number") from None
-    event = rejected.event if repaired is None else _event(repaired)
+    event = _event(asdict(rejected.event) if repaired is None else repaired)
     return _answer(services.store.rejected.replay(number, services.clock(), event))
 
 
 def _event(sent: Mapping[str, Any]) -> EventIn:
     """An event with the fields that there are; the store judges it, whatever they hold."""
     known = {name: sent[name] for name in FIELDS & sent.keys()}
+    known |= {name: _with_unit(known[name]) for name in TIMES & known.keys()}
     return EventIn(**{"lead_id": None, "event_type": None, "occurred_at": None, **known})
+
+
+def _with_unit(time: Any) -> Any:
+    """A time as it was sent; a number that as µs lies before 1990 may be seconds or milliseconds, and becomes a text,
+    which the store refuses for want of a unit."""
+    return str(time) if type(time) is int and -(2**63) <= time < MICROSECONDS_FROM else time
 
 
 def _ignored(sent: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -12,9 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import UsageError
+from data.numbers import NoNumber, number_from_text
 from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import caller_of, needs
+from serving.http.lead_paths import LeadRoute, sent_id
 from serving.http.lead_rights import forget, note_objection
 from serving.http.openapi import EXTRAS, documented, lead_id, query
 from serving.http.queries import Query, extra_of
@@ -32,7 +34,7 @@ from serving.messages.schemas import (
     ReceiptAnswer,
     ScoreAnswer,
 )
-from serving.messages.times import at, us
+from serving.messages.times import at
 from serving.routes.lead_detail import lead_detail
 from serving.routes.stored_scores import score_of
 from serving.scoring.served_model import Live
@@ -132,10 +134,7 @@ async def score_lead(request: Request) -> Response:
 
 def _lead_of(request: Request) -> str:
     """The lead that the path names. Raises Refused for what is no id."""
-    lead_id: str = request.path_params["lead_id"]
-    if not 0 < len(lead_id) <= 200 or any(character < " " or character == "\x7f" for character in lead_id):
-        raise Refused("invalid", "lead_id: 1 to 200 characters, no control characters")
-    return lead_id
+    return sent_id(request.path_params["lead_id"])
 
 
 def _filters(asked: Query, live: Live | None) -> Filters:
@@ -161,8 +160,8 @@ def _attribute(given: str, kinds: dict[str, str]) -> tuple[str, str | float]:
     if kinds.get(column) != "number":
         return column, value
     try:
-        return column, float(value)
-    except ValueError:
+        return column, number_from_text(value)
+    except NoNumber:
         raise Refused("invalid", "profile: this column holds numbers") from None
 
 
@@ -194,7 +193,7 @@ def _listed(row: Listed) -> ListedLead:
 
 def _put(services: Services, lead_id: str, asked: LeadRequest) -> LeadPut:
     now = services.clock()
-    since = now if asked.valid_from is None else us(asked.valid_from)
+    since = now if asked.valid_from is None else asked.valid_from
     added = services.store.leads.put(lead_id, since, asked.account_id, asked.profile, now)
     return LeadPut("accepted" if added else "duplicate")
 
@@ -212,9 +211,9 @@ def _forget(services: Services, lead_id: str, who: str) -> ReceiptAnswer:
 
 routes = [
     Route("/v1/leads", list_leads),
-    Route("/v1/leads/{lead_id}", get_lead),
-    Route("/v1/leads/{lead_id}", put_lead, methods=["PUT"]),
-    Route("/v1/leads/{lead_id}", forget_lead, methods=["DELETE"]),
-    Route("/v1/leads/{lead_id}/objection", object_to_scores, methods=["PUT"]),
-    Route("/v1/leads/{lead_id}/score", score_lead),
+    LeadRoute("/v1/leads/{lead_id}", get_lead),
+    LeadRoute("/v1/leads/{lead_id}", put_lead, methods=["PUT"]),
+    LeadRoute("/v1/leads/{lead_id}", forget_lead, methods=["DELETE"]),
+    LeadRoute("/v1/leads/{lead_id}/objection", object_to_scores, methods=["PUT"]),
+    LeadRoute("/v1/leads/{lead_id}/score", score_lead),
 ]

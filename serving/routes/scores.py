@@ -16,7 +16,7 @@ from serving.http.services import Services
 from serving.messages.body import decode, read
 from serving.messages.examples import BATCH, LEAD
 from serving.messages.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
-from serving.messages.times import us
+from serving.messages.times import written_us
 from serving.scoring.served_model import Live
 
 ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)
@@ -52,7 +52,7 @@ async def score_batch(request: Request) -> Response:
 
 
 def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
-    as_of = services.clock() if asked.as_of is None else us(asked.as_of)
+    as_of = services.clock() if asked.as_of is None else written_us(asked.as_of, "$.as_of")
     requests = live.told([asked], [as_of])
     scored = live.score(requests, [as_of])
     services.metrics.scored(live, scored)
@@ -61,8 +61,11 @@ def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) ->
 
 def _score_batch(services: Services, body: bytes, extra: Extra) -> Response:
     asked, live = decode(MANY, body), services.champion.current()
-    default = services.clock() if asked.as_of is None else us(asked.as_of)
-    as_of = [default if lead.as_of is None else us(lead.as_of) for lead in asked.leads]
+    default = services.clock() if asked.as_of is None else written_us(asked.as_of, "$.as_of")
+    as_of = [
+        default if lead.as_of is None else written_us(lead.as_of, f"$.leads[{i}].as_of")
+        for i, lead in enumerate(asked.leads)
+    ]
     requests = live.told(asked.leads, as_of)
     scored = live.score(requests, as_of)
     services.metrics.scored(live, scored)

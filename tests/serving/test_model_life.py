@@ -94,11 +94,11 @@ def test_swaps_under_load(start: Starts, workshop: Workshop, tmp_path: Path, ful
 
 
 def _probability(artifact: Path) -> float:
-    from serving.messages.times import us
+    from serving.messages.times import written_us
     from serving.routes.scores import ONE
 
     live, request = Live.load(artifact, "m", "1"), ONE.decode(json.dumps(LEAD).encode())
-    as_of = us(request.as_of) if request.as_of else 0
+    as_of = written_us(request.as_of, "as_of") if request.as_of else 0
     return float(live.score(live.told([request], [as_of]), [as_of]).probability[0])
 
 

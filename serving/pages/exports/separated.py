@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from data.csv_safety import inert
 from serving.messages.times import EPOCH
 from serving.pages.exports.columns import Column, Kind, Row, Value
-from serving.scoring.csv_safety import inert
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from data.contract import UsageError
 from serving.http.lead_rights import forget
 from serving.messages.problems import Refused
-from serving.pages.rendering.addresses import LONGEST, asked_lead, key_of
+from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.store.database.connection import StoreAway
 from serving.store.privacy.receipts import Receipt
@@ -22,7 +22,8 @@ from serving.store.privacy.receipts import Receipt
 @shows("admin")
 def ask(context: PageContext) -> Response:
     """Says what erasing means, and asks whether it is meant."""
-    return _asked(context, context.request.query_params.get("lead", "")[:LONGEST])
+    lead = context.request.query_params.get("lead", "")
+    return _asked(context, checked(lead) if lead else "")
 
 
 @shows("admin")
@@ -56,7 +57,9 @@ def show(context: PageContext) -> Response:
 
 
 def _asked(context: PageContext, lead_id: str, status: int = 200, problem: str = "") -> Response:
-    return context.render("erasure.html", status, lead_id=lead_id, key=key_of(lead_id), problem=problem)
+    return context.render(
+        "erasure.html", status, lead_id=lead_id, key=key_of(lead_id), back=lead_address(lead_id), problem=problem
+    )
 
 
 def _packed(receipt: Receipt) -> str:
