@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
-from features.words import LANGUAGES
+from features.wording import LANGUAGES
 from serving.http.authentication import needs
 from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import COOKIE, LANGUAGE, YEAR_S, Visit, inside, shows

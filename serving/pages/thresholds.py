@@ -9,6 +9,7 @@ from typing import Any, get_args
 from fastapi import APIRouter, Response
 
 from data.contract import DataError, UsageError
+from features.wording import Language, amount, short_percent
 from serving.messages.problems import Refused
 from serving.pages.curve import Curve, Row, curve_of, rows_of
 from serving.pages.rendering.page_context import Visit, shows
@@ -124,9 +125,9 @@ def _told(change: Change, live: Live, visit: Visit) -> tuple[Change, str, str]:
     if change.threshold is None:
         said = visit.t("thresholds.as_model")
     else:
-        target = change.threshold["target"]
+        target = float(change.threshold["target"])
         rule = RULES.get(change.threshold["rule"], "share")
-        said = visit.t(f"thresholds.by_{rule}_told", value=_plain(target, change))
+        said = visit.t(f"thresholds.by_{rule}_told", value=_shown(target, change, visit.language))
     if change.model_digest != live.model.digest:
         return change, said, "ended"
     if change.taken_up_at is None:
@@ -134,9 +135,9 @@ def _told(change: Change, live: Live, visit: Visit) -> tuple[Change, str, str]:
     return change, said, "holds" if change.id in {each.id for each in live.in_force.changes} else "replaced"
 
 
-def _plain(target: float, change: Change) -> str:
-    is_share = (change.threshold or {}).get("rule") != "capacity"
-    return f"{100 * target:g} %" if is_share else f"{target:g}"
+def _shown(target: float, change: Change, language: Language) -> str:
+    is_capacity = (change.threshold or {}).get("rule") == "capacity"
+    return amount(target, language) if is_capacity else short_percent(target, language)
 
 
 def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capacity: float | None) -> Curve | None:

@@ -14,7 +14,7 @@ from numba import njit
 from data.contract import DataError, UsageError, is_visible
 from data.sources.mapping import BotRule
 from features.kernel import Moments, compute_arrays
-from features.words import LANGUAGES, Language
+from features.wording import LANGUAGES, Language
 from serving.messages.problems import Refused
 from serving.messages.schemas import ModelName, ScoreRequest, ThresholdUsed
 from serving.messages.times import us

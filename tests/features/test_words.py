@@ -7,7 +7,8 @@ import pytest
 from data.sources.mapping import read_mapping
 from features.catalogue import KINDS
 from features.definitions import Count, Definition, LastTouch, Profile, ProfileNumber, Recency, Sum
-from features.words import SENTENCES, Language, in_words, with_value
+from features.wording import Language
+from features.words import SENTENCES, in_words, with_value
 from tests.features.leads import CATALOGUE
 
 

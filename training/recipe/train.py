@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, DataError
+from features.wording import number
 from training.artifact.standalone import calibrated
 from training.calibration.calibrator import Calibrator, composed
 from training.calibration.intercept import newest_step
@@ -143,7 +144,7 @@ def split_by_time(sample: Sample, plan: TrainingPlan, window_days: int) -> Split
     if not len(mature):
         days = (sample.as_of.max() - sample.as_of.min()) / US_PER_DAY
         raise DataError(
-            f"no moment is mature: the label window is {window_days} days, the moments span {days:.0f} days; "
+            f"no moment is mature: the label window is {window_days} days, the moments span {number(days, 0)} days; "
             "shorten horizon_days or wait for more data"
         )
     cut = newest_slice(mature.as_of, mature.weight, plan.newest_share)

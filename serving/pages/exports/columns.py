@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from features.wording import amount, percent, short_percent
 from serving.messages.schemas import ThresholdUsed
 from serving.pages.leads.leads import Line, line_of
-from serving.pages.rendering.numbers import number, percent
 from serving.pages.rendering.page_context import Visit
 from serving.pages.rendering.templates import visible
 from serving.pages.rendering.texts import known
@@ -120,14 +120,14 @@ def _threshold(each: ThresholdUsed, visit: Visit) -> str:
     """Where a stage begins and what that promises, in a few words."""
     if each.probability is None:
         return ""
-    share, amount = percent(each.target, visit.language), number(each.target, 0, visit.language)
+    share, leads = short_percent(each.target, visit.language), amount(each.target, visit.language)
     promises: Mapping[str, str] = {
         "precision": visit.t("exports.precision", share=share),
-        "capacity": visit.t("exports.capacity", amount=amount),
+        "capacity": visit.t("exports.capacity", amount=leads),
         "value": visit.t("exports.value"),
     }
     stage, least = (
         known(f"stages.{each.stage}", visit.language, each.stage),
-        percent(each.probability, visit.language, 1),
+        percent(each.probability, 1, visit.language),
     )
     return visible(visit.t("exports.begins", stage=stage, least=least, promise=promises.get(each.rule, each.rule)))

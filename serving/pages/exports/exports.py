@@ -15,7 +15,7 @@ from fastapi import APIRouter, Response
 from starlette.requests import ClientDisconnect
 
 from data.contract import US_PER_DAY
-from features.words import LANGUAGES
+from features.wording import LANGUAGES, number
 from serving.messages.problems import Refused
 from serving.messages.times import EPOCH
 from serving.pages.exports.columns import Row, columns_of, rows
@@ -62,14 +62,14 @@ def excel(visit: Visit) -> Response:
     """The list as an Excel workbook: made as a whole first, then sent."""
     visit, wanted, live = _asked(visit)
     if visit.services.store.worklist.has_more_than(wanted, MOST):
-        raise Refused("too_many_rows", f"a sheet has {MOST:,} rows at most")
+        raise Refused("too_many_rows", f"a sheet has {number(MOST)} rows at most")
     columns = columns_of(live, visit)
     with _turn(visit):
         try:
             chunks = _while_wanted(visit, rows(columns, wanted, live, visit))
             file = workbook(columns, chunks, visit.t("leads.title"), visit.language)
         except OverflowError:
-            raise Refused("too_many_rows", f"a sheet has {MOST:,} rows at most") from None
+            raise Refused("too_many_rows", f"a sheet has {number(MOST)} rows at most") from None
         except OSError as error:
             raise StoreFull("the temporary file of an export cannot be written") from error
     undo = ExitStack()

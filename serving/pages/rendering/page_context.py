@@ -12,11 +12,11 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from features.words import LANGUAGES, Language
+from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, span
 from serving.http.answers import language_of
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
-from serving.pages.rendering.numbers import ago, chance, day, iso, minute, number, percent, span
+from serving.messages.times import iso
 from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
 from serving.store.access.accounts import ROLES, Account
@@ -230,7 +230,7 @@ def _words(visit: Visit) -> dict[str, Any]:
         "form_token": token,
         "caution": caution_of(live.predictor.about, language) if live else "",
         "number": lambda value, digits=0: number(value, digits, language),
-        "percent": lambda share, digits=0: percent(share, language, digits),
+        "percent": lambda share, digits=0: percent(share, digits, language),
         "chance": lambda probability: chance(probability, language),
         "span": lambda low, high: span(low, high, language),
         "day": lambda moment: day(moment, language),
