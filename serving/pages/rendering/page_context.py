@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -229,12 +230,13 @@ def _words(visit: Visit) -> dict[str, Any]:
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
         "caution": caution_of(live.predictor.about, language) if live else "",
-        "number": lambda value, digits=0: number(value, digits, language),
-        "percent": lambda share, digits=0: percent(share, digits, language),
-        "chance": lambda probability: chance(probability, language),
-        "span": lambda low, high: span(low, high, language),
-        "day": lambda moment: day(moment, language),
-        "minute": lambda moment: minute(moment, language),
         "ago": lambda moment: ago(moment, visit.now, language),
         "iso": iso,
+        **wording_of(language),
     }
+
+
+def wording_of(language: Language) -> dict[str, Callable[..., str]]:
+    """How templates put numbers and times into a language."""
+    functions = (number, percent, chance, span, day, minute)
+    return {function.__name__: partial(function, language=language) for function in functions}
