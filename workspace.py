@@ -10,6 +10,7 @@ from data.log.eventlog import EventLog
 from features.cluster import on_cluster
 from features.compiler import compile_plan
 from features.training_set import Progress, Recipe, TrainingSet, build
+from features.wording import number
 from settings import Settings, read_settings, settings_path
 from training.audit.findings import Finding
 from training.audit.log_audit import audit
@@ -126,10 +127,14 @@ class Workspace:
         if (self.log_path / "log.json").exists():
             log = self.event_log()
             period = f"{day(log.observed_from_us)} to {day(log.observed_until_us)}"
-            found["event log"] = f"{log.n_events:,} events of {log.n_leads:,} leads, {period}, digest {log.digest[:12]}"
+            found["event log"] = (
+                f"{number(log.n_events)} events of {number(log.n_leads)} leads, {period}, digest {log.digest[:12]}"
+            )
         if (self.training_set_path / "training_set.json").exists():
             made = TrainingSet.open(self.training_set_path)
-            found["training set"] = f"{made.moments:,} moments, {made.positives:,} converted, digest {made.digest[:12]}"
+            found["training set"] = (
+                f"{number(made.moments)} moments, {number(made.positives)} converted, digest {made.digest[:12]}"
+            )
         if (self.root / "mlflow.db").exists() or os.environ.get("MLFLOW_TRACKING_URI"):
             champion = self.registry.find(self.model_name)
             found["champion"] = f"version {champion.version}, run {champion.run_id}" if champion else "none"

@@ -36,14 +36,16 @@ def simulate(
 ) -> None:
     """Simulate a funnel whose true probabilities are known."""
     from data.simulated.simulate import FunnelOptions, simulate
+    from features.wording import number
 
     screen = Screen(quiet, as_json)
     options = FunnelOptions(leads, seed, days, bots, duplicates, late, broken, drift, wholesale)
-    with screen.progress(f"simulating {leads:,} leads") as step:
+    with screen.progress(f"simulating {number(leads)} leads") as step:
         made = simulate(out, options, step)
     screen.tell(
-        f"{made.rows:,} rows ({made.human:,} by people, {made.bots:,} by bots, {made.duplicates:,} duplicates, "
-        f"{made.broken:,} broken), {made.won:,} deals won, {made.lost:,} lost, in {out}"
+        f"{number(made.rows)} rows ({number(made.human)} by people, {number(made.bots)} by bots, "
+        f"{number(made.duplicates)} duplicates, {number(made.broken)} broken), "
+        f"{number(made.won)} deals won, {number(made.lost)} lost, in {out}"
     )
     screen.result(asdict(made))
 
@@ -65,6 +67,7 @@ def ingest(
     """Bring exports or databases into the event log. What is there already adds nothing."""
     from data.log.ingest import ingest
     from data.sources.mapping import read_mapping
+    from features.wording import number
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
     if store is not None and (events or leads):
@@ -77,11 +80,13 @@ def ingest(
         with screen.progress("ingesting") as step:
             report = ingest(log_path, read_mapping(mapping), events, leads or [], progress=step)
     head = ["", "received", "accepted", "duplicate", "rejected"]
-    rows = [[name, *(f"{n:,}" for n in asdict(counts).values())] for name, counts in _kinds(report)]
+    rows = [[name, *(number(n) for n in asdict(counts).values())] for name, counts in _kinds(report)]
     screen.table("rows", head, rows)
     if report.reasons:
         screen.table(
-            f"rejected, see {report.rejected_path}", ["why", "rows"], [[k, f"{n:,}"] for k, n in report.reasons.items()]
+            f"rejected, see {report.rejected_path}",
+            ["why", "rows"],
+            [[k, number(n)] for k, n in report.reasons.items()],
         )
     screen.result(asdict(report))
 
@@ -98,6 +103,8 @@ def features(
     as_json: AsJson = False,
 ) -> None:
     """Write the training set, or show what was known of a lead."""
+    from features.wording import number
+
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if lead is not None:
         _show_lead(screen, workspace, lead, as_of)
@@ -108,8 +115,8 @@ def features(
         take_in(screen, store, workspace.log_path)
     made = build(screen, workspace, cluster)
     screen.tell(
-        f"{made.moments:,} moments, {made.mature:,} mature, {made.positives:,} converted, {made.censored:,} censored; "
-        f"{len(made.catalogue)} features, in {made.path}"
+        f"{number(made.moments)} moments, {number(made.mature)} mature, {number(made.positives)} converted, "
+        f"{number(made.censored)} censored; {len(made.catalogue)} features, in {made.path}"
     )
     about = {name: getattr(made, name) for name in ("moments", "mature", "positives", "censored", "digest")}
     screen.result({**about, "features": len(made.catalogue), "path": made.path})

@@ -121,10 +121,12 @@ def rollback(
 
 def tell_truth(screen: Screen, found: Truth) -> dict[str, Any]:
     """Shows a model beside the true probabilities of a simulated funnel; returns the same as plain values."""
+    from features.wording import number
+
     rows = [
-        ["log-loss of the champion", f"{found.log_loss:.4f}"],
-        ["log-loss of the true probability", f"{found.best_log_loss:.4f}"],
-        ["mean Kullback-Leibler divergence", f"{found.divergence:.4f}"],
+        ["log-loss of the champion", number(found.log_loss, 4)],
+        ["log-loss of the true probability", number(found.best_log_loss, 4)],
+        ["mean Kullback-Leibler divergence", number(found.divergence, 4)],
         ["calibration slope, on labels", plain(found.slope)],
         ["calibration slope, on true probabilities", plain(found.true_slope)],
     ]
@@ -144,10 +146,12 @@ def _tell_account(screen: Screen, account: Account) -> None:
 
 
 def _tell_judged(screen: Screen, evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> None:
+    from features.wording import number
     from training.measuring.tables import tables
 
     screen.tell(
-        f"newest slice: {evaluation.rows:,} moments of {evaluation.leads:,} leads, {evaluation.positives:,} converted"
+        f"newest slice: {number(evaluation.rows)} moments of {number(evaluation.leads)} leads, "
+        f"{number(evaluation.positives)} converted"
     )
     for each in tables(evaluation, by_age):
         screen.table(each.title, each.head, each.rows)

@@ -48,6 +48,8 @@ def recalibrate(
 
 
 def _row(step: dict[str, Any]) -> list[str]:
-    shares = (f"{100 * step[name]:.1f} %" for name in ("expected", "observed"))
-    moves = (f"{step[name]:+.3f}" for name in ("step", "shift"))
-    return [step["on"], f"{step['leads']:,}", f"{step['converted']:,}", *shares, *moves]
+    from features.wording import number, percent, signed
+
+    shares = (percent(step[name], 1) for name in ("expected", "observed"))
+    moves = (signed(step[name], 3) for name in ("step", "shift"))
+    return [step["on"], number(step["leads"]), number(step["converted"]), *shares, *moves]

@@ -29,6 +29,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score every open lead, with reasons. With --store, into the serving database's score history."""
+    from features.wording import number
     from serving.scoring.batch import Scored, check_out, parse_as_of, score_log, told, write_scores
     from serving.scoring.chain import with_chain
     from serving.scoring.scorer import Scorer
@@ -52,9 +53,9 @@ def score(
         scored = Scored(with_chain(scored.rows, events, chain, scored.as_of), scored.as_of)
     write_scores(scored, out)
     best = scored.rows[:top]
-    screen.tell(f"the {len(best)} best of {len(scored.rows):,} open leads as of {scored.rows[0]['as_of']}")
+    screen.tell(f"the {len(best)} best of {number(len(scored.rows))} open leads as of {scored.rows[0]['as_of']}")
     for row in best:
-        screen.tell(told(row))
+        screen.tell(told(row, language))
     if scored.rows[0]["caution"]:
         screen.tell(str(scored.rows[0]["caution"]))
     screen.tell(f"all in {out}")

@@ -77,6 +77,7 @@ def forget(
 ) -> None:
     """Erase a lead and refuse it from now on. In store, event log and exports; shows the signed receipt."""
     from data.log.erasure import erase_from_files
+    from features.wording import number
     from serving.store.store import open_store
 
     screen = Screen(quiet, as_json)
@@ -84,7 +85,7 @@ def forget(
         receipt = opened.erasure.forget(
             lead, WHO, now_us(), lambda lead_id: erase_from_files(var, log or var / "log", lead_id)
         )
-    removed = [[name, f"{count:,}"] for name, count in receipt.removed.items() if count]
+    removed = [[name, number(count)] for name, count in receipt.removed.items() if count]
     screen.table("erased", ["where", "rows"], removed or [["nothing was known of this lead", "0"]])
     for limit in receipt.limits:
         screen.tell(f"note: {limit}")
@@ -105,6 +106,7 @@ def take_in(screen: Screen, url: str, log_path: Path, mapping: str | None = None
 
 def rescore(screen: Screen, url: str, workspace: Workspace) -> None:
     """Scores all leads of the store with the champion."""
+    from features.wording import number
     from serving.scoring.rescoring import Rescorer
     from serving.scoring.scorer import Scorer
     from serving.store.store import open_store
@@ -115,7 +117,9 @@ def rescore(screen: Screen, url: str, workspace: Workspace) -> None:
     scorer = Scorer(Predictor.of(champion))
     with open_store(url) as opened, screen.progress("scoring the store") as step:
         done = Rescorer(opened, scorer, champion.version, digest_of(champion.folder)).run(now_us, step)
-    resumed = f", {done.resumed:,} of them by an earlier run that was cut off" if done.resumed else ""
-    screen.tell(f"{done.scored:,} open leads of {done.leads:,} scored by version {champion.version}{resumed}")
+    resumed = f", {number(done.resumed)} of them by an earlier run that was cut off" if done.resumed else ""
+    screen.tell(
+        f"{number(done.scored)} open leads of {number(done.leads)} scored by version {champion.version}{resumed}"
+    )
     screen.tell(f"stages by the thresholds of {done.thresholds}")
     screen.result({**asdict(done), "model": champion.name, "version": champion.version})

@@ -59,6 +59,7 @@ def what_if(
     as_json: AsJson = False,
 ) -> None:
     """What other thresholds would bring. Volume and wins a week, precision with its interval, recall."""
+    from features.wording import number
     from training.report import plots
     from training.thresholds.threshold import what_if
     from training.updating.update_threshold import grounds_of, thresholds_of
@@ -73,8 +74,8 @@ def what_if(
     rows = [
         [
             _share(p),
-            f"{leads:.1f}",
-            f"{wins:.1f}",
+            number(leads, 1),
+            number(wins, 1),
             _share(precision),
             f"{_share(low)} to {_share(high)}",
             _share(recall),
@@ -122,24 +123,29 @@ def set_(
 
 
 def _row(each: Threshold) -> list[str]:
+    from features.wording import amount, number
+
     record = each.record or {}
     rule = "mix" if each.rule == "precision" and each.per_week is not None else each.rule
-    promised = f"{each.target:g} a week" if rule == "capacity" else f"at least {_share(each.target)}"
+    promised = f"{amount(each.target)} a week" if rule == "capacity" else f"at least {_share(each.target)}"
     kept = f"kept {record['kept']}, broken {record['broken']} of {record['of']}" if record.get("of") else ""
-    volume = [f"{each.leads_per_week:.1f}", f"{each.wins_per_week:.1f}"]
-    counts = [f"{number:,}" for number in (each.labels, each.selected, each.converted)]
+    volume = [number(each.leads_per_week, 1), number(each.wins_per_week, 1)]
+    counts = [number(count) for count in (each.labels, each.selected, each.converted)]
     return [each.stage, rule, _share(each.probability), promised, *counts, *volume, kept, record.get("action", "")]
 
 
 def _past(period: dict[str, Any]) -> list[str]:
     """What became of a promise made at a past date."""
+    from features.wording import number
     from training.pipeline import day
 
     interval = f"{_share(period['low'])} to {_share(period['high'])}" if period["selected"] else "-"
-    counts = [f"{period[name]:,}" for name in ("selected", "converted")]
+    counts = [number(period[name]) for name in ("selected", "converted")]
     made = [day(period["since"]), day(period["until"]), _share(period["probability"])]
     return [*made, *counts, interval, period["verdict"]]
 
 
 def _share(value: float | None) -> str:
-    return "none" if value is None else f"{100 * value:.1f} %"
+    from features.wording import percent
+
+    return "none" if value is None else percent(value, 1)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any
 
 from features.kinds import Definition
 from features.kinds.definition import EVENT_FIELDS
+from features.wording import Forms, Language, amount, counted, in_days
 
-Language = Literal["en", "de"]
-LANGUAGES: tuple[Language, ...] = ("en", "de")
 Words = Mapping[str, Mapping[str, str]]
 """Plain words of event types and groups: {"page_view": {"en": "page views", "de": "Seitenaufrufe"}}."""
 
@@ -24,6 +23,13 @@ COMMON: Words = {
     "intent": {"en": "signs of buying intent", "de": "Zeichen von Kaufabsicht"},
 }
 TOUCH = {"event_type": {"en": "activity", "de": "Aktivität"}, "channel": {"en": "channel", "de": "Kanal"}}
+
+EVER: Mapping[Language, str] = {"en": "ever", "de": "insgesamt"}
+WINDOW: Mapping[Language, Forms] = {
+    "en": {"one": "in the last day", "other": "in the last {count} days"},
+    "de": {"one": "am letzten Tag", "other": "in den letzten {count} Tagen"},
+}
+UNKNOWN: Mapping[Language, str] = {"en": "unknown", "de": "unbekannt"}
 
 
 def in_words(each: Definition, language: Language = "en", words: Words | None = None) -> str:
@@ -56,11 +62,10 @@ def value_in_words(value: float | str | None, language: Language = "en") -> str:
     ('1.234', '2.2', 'unknown')
     """
     if value is None or value != value:
-        return "unknown" if language == "en" else "unbekannt"
+        return UNKNOWN[language]
     if isinstance(value, str):
         return value
-    text = f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.1f}"
-    return text if language == "en" else text.translate(str.maketrans(",.", ".,"))
+    return amount(value, language)
 
 
 def _parts(each: Definition, language: Language, words: Words) -> dict[str, str]:
@@ -72,18 +77,11 @@ def _parts(each: Definition, language: Language, words: Words) -> dict[str, str]
         if field == "days":
             return _window(value, language)
         if field == "half_life":
-            return _count_of_days(value, language)
+            return in_days(value, language)
         return TOUCH[value][language] if field == "of" else str(value).replace("_", " ")
 
     return {each_field.name: part(each_field.name, getattr(each, each_field.name)) for each_field in fields(each)}
 
 
-def _count_of_days(days: int, language: Language) -> str:
-    day, more = {"en": ("day", "days"), "de": ("Tag", "Tage")}[language]
-    return f"{days} {day if days == 1 else more}"
-
-
 def _window(days: int | None, language: Language) -> str:
-    if language == "en":
-        return "ever" if days is None else "in the last day" if days == 1 else f"in the last {days} days"
-    return "insgesamt" if days is None else "am letzten Tag" if days == 1 else f"in den letzten {days} Tagen"
+    return EVER[language] if days is None else counted(days, WINDOW[language], language)

@@ -33,7 +33,7 @@ from features.kinds.definition import Sentence, View
 from features.training_set import build
 from features.words import in_words
 from training.measuring.evaluation import evaluate
-from training.measuring.tables import signed
+from training.measuring.tables import apart
 from training.recipe.train import Split, fit_model, split_by_time
 from training.report.plots import reliability
 from training.samples.sample import read_sample
@@ -82,7 +82,7 @@ predictions = {
 rows = without.judged
 evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
 difference = evaluation.judgements[1].difference
-print("log-loss without minus with:", signed(difference))  # noqa: T201 -- a notebook shows its results
+print("log-loss without minus with:", apart(difference))  # noqa: T201 -- a notebook shows its results
 
 # %% [markdown]
 # An interval that holds 0 says: no evidence that it helps. Keep what is surely better; leave out what is not.

@@ -12,6 +12,7 @@ import numpy as np
 
 from data.contract import US_PER_SECOND, DataError
 from features.training_set import TrainingSet
+from features.wording import number, signed
 from features.words import in_words
 from training.measuring.evaluation import Evaluation, evaluate
 from training.measuring.metrics import gains
@@ -141,12 +142,12 @@ def _register(
 def decide(registry: Registry, name: str, split: Split, judged: Judged) -> tuple[str, str]:
     """Which alias a new model gets: the first good one is champion, a later one unless it is worse on the slice."""
     champion, base = judged.evaluation.judgements[0], judged.evaluation.judgements[1]
-    loss = champion.metrics["log_loss"].value
+    loss = champion.metrics["log_loss"].value or 0.0
     if base.difference.low is None or base.difference.low <= 0:
-        return CHALLENGER, f"log-loss {loss:.4f} is not surely better than the base rate's on the newest slice"
+        return CHALLENGER, f"log-loss {number(loss, 4)} is not surely better than the base rate's on the newest slice"
     rival = registry.find(name)
     if rival is None:
-        return CHAMPION, f"the first model, better than the base rate (log-loss {loss:.4f})"
+        return CHAMPION, f"the first model, better than the base rate (log-loss {number(loss, 4)})"
     return against(rival, split, judged)
 
 
@@ -190,11 +191,11 @@ def against(rival: Registered, split: Split, judged: Judged) -> tuple[str, str]:
     rows = split.judged.of(fresh)
     p = predict(model, rows)
     difference = evaluate(rows.y, rows.weight, rows.lead, {"new": judged.p[fresh], "old": p}).judgements[1].difference
-    if difference.low is None or difference.high is None:
+    if difference.value is None or difference.low is None or difference.high is None:
         return CHALLENGER, f"{len(rows)} moments are too few to compare it with version {rival.version}"
     text = (
         f"log-loss of version {rival.version} minus the new one's on the same moments: "
-        f"{difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+        f"{signed(difference.value, 4)} ({signed(difference.low, 4)} to {signed(difference.high, 4)})"
     )
     # Worse only where the whole interval says so; on a tie the fresher model serves.
     return (CHALLENGER if difference.high < 0 else CHAMPION), text

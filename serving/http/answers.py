@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from data.histories import Histories, Profiles
 from features.kernel import Moments, compute
-from features.words import Language
+from features.wording import Language
 from serving.messages.schemas import BatchAnswer, Extra, Reason, Reasons, Score, ScoreAnswer
 from serving.messages.times import at
 from serving.scoring.reasons import MOST, Explanation, fit_share_of

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 from starlette.requests import Request
 
+from features.wording import number
 from serving.messages.limits import Limits
 from serving.messages.problems import Refused
 
@@ -82,4 +83,4 @@ def explained(message: str) -> str:
 
 
 def _too_large(limits: Limits) -> Refused:
-    return Refused("too_large", f"the body has more than {limits.body:,} bytes; send less at once")
+    return Refused("too_large", f"the body has more than {number(limits.body)} bytes; send less at once")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from data.contract import NAME_LIMIT, VALUE_LIMIT
-from features.words import Language
+from features.wording import Language
 
 CLEAN = r"^[^\x00-\x1f\x7f]+$"
 MOST_EVENTS = 20_000

@@ -38,6 +38,16 @@ def at(moment: int) -> datetime:
     return EPOCH + timedelta(microseconds=moment)
 
 
+def iso(moment: int) -> str:
+    """The UTC second of µs for machines, e.g. the attribute datetime; one beyond the years 1 to 9999 is their edge.
+
+    >>> iso(1_709_596_800_000_000)
+    '2024-03-05T00:00:00Z'
+    """
+    inside = at(min(max(moment, FIRST), LAST))
+    return f"{inside.replace(tzinfo=None, microsecond=0).isoformat()}Z"
+
+
 def all_us(texts: Sequence[str], place: Callable[[int], str]) -> list[int]:
     """µs UTC of texts, as `time_from_text` reads each; `place` names the i-th one. Raises Refused.
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from features.words import LANGUAGES
+from features.wording import LANGUAGES
 from serving.http.authentication import needs
 from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import COOKIE, LANGUAGE, YEAR_S, PageContext, inside, shows

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import DataError, UsageError
+from features.wording import Language, amount, short_percent
 from serving.messages.problems import Refused
 from serving.pages.curve import Curve, Row, curve_of, rows_of
 from serving.pages.rendering.page_context import PageContext, shows
@@ -126,9 +127,9 @@ def _described(change: Change, live: Live, context: PageContext) -> tuple[Change
     if change.threshold is None:
         said = context.t("thresholds.as_model")
     else:
-        target = change.threshold["target"]
+        target = float(change.threshold["target"])
         rule = RULES.get(change.threshold["rule"], "share")
-        said = context.t(f"thresholds.by_{rule}_told", value=_plain(target, change))
+        said = context.t(f"thresholds.by_{rule}_told", value=_shown(target, change, context.language))
     if change.model_digest != live.model.digest:
         return change, said, "ended"
     if change.taken_up_at is None:
@@ -136,9 +137,9 @@ def _described(change: Change, live: Live, context: PageContext) -> tuple[Change
     return change, said, "holds" if change.id in {active.id for active in live.in_force.changes} else "replaced"
 
 
-def _plain(target: float, change: Change) -> str:
-    is_share = (change.threshold or {}).get("rule") != "capacity"
-    return f"{100 * target:g} %" if is_share else f"{target:g}"
+def _shown(target: float, change: Change, language: Language) -> str:
+    is_capacity = (change.threshold or {}).get("rule") == "capacity"
+    return amount(target, language) if is_capacity else short_percent(target, language)
 
 
 def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capacity: float | None) -> Curve | None:

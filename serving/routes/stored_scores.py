@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from data.histories import Histories
+from features.wording import number
 from serving.http.answers import single
 from serving.http.services import Services
 from serving.messages.problems import Refused
@@ -27,7 +28,7 @@ def score_of(services: Services, live: Live, lead_id: str, as_of: int, extra: Ex
     if lead.objection:
         raise Refused("objection", "this lead objects to being scored; PUT /v1/leads/ID/objection changes that")
     if lead.events > services.limits.stored_events:
-        raise Refused("too_large", f"this lead has {lead.events:,} events, more than a server may read")
+        raise Refused("too_large", f"this lead has {number(lead.events)} events, more than a server may read")
     histories = histories_of(services.store, live, lead_id, as_of)
     requests = Told(histories, histories.profiles.columns.to_pylist())
     scored = live.score(requests, [as_of])

@@ -20,12 +20,13 @@ from data.log.eventlog import EventLog
 from data.times import NoTime, time_from_text
 from features.kernel import Moments
 from features.moments import open_moments
-from features.words import Language
+from features.wording import Language, conversion, percent
 from serving.scoring.reasons import MOST, Explainer, Explanation
 from serving.scoring.scorer import Scorer, Scores
 from training.thresholds.model_warning import caution_of
 
 SIDES = (("for", "+"), ("against", "-"))
+FIT: Mapping[Language, str] = {"en": "fit", "de": "Passung"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _row(
         "low": low,
         "high": high,
         "stage": str(scores.stage[row]),
-        "in_words": probability_in_words(probability, low, high, scorer.target.horizon_days, language),
+        "in_words": conversion(probability, low, high, scorer.target.horizon_days, language),
         **told,
         "fit": explanation.fit,
         "engagement": explanation.engagement,
@@ -120,19 +121,6 @@ def check_days(scorer: Scorer, days: Sequence[int]) -> None:
         raise UsageError(f"--within: {error}") from None
 
 
-def probability_in_words(p: float, low: float, high: float, days: int, language: Language = "en") -> str:
-    """A probability as people count: of a hundred, or of a thousand where it is small.
-
-    >>> probability_in_words(0.23, 0.19, 0.27, 90)
-    'of 100 leads like this, 23 convert within 90 days (19-27)'
-    """
-    of = 100 if p >= 0.02 else 1000
-    n, least, most = (round(of * each) for each in (p, low, high))
-    if language == "de":
-        return f"von {of} Leads wie diesem konvertieren {n} innerhalb von {days} Tagen ({least}-{most})"
-    return f"of {of} leads like this, {n} convert within {days} days ({least}-{most})"
-
-
 def check_out(out: Path) -> None:
     """Whether scores can be written there, to be known before the work. Raises UsageError."""
     if out.suffix not in WRITERS:
@@ -145,10 +133,12 @@ def check_out(out: Path) -> None:
         raise UsageError(f"--out {out} cannot be written; name a file in a folder of yours")
 
 
-def told(row: dict[str, Any]) -> str:
+def told(row: dict[str, Any], language: Language = "en") -> str:
     """A scored lead as lines of text: who, which stage, how likely, what speaks for (+) and against (-) it."""
     reasons = [f"    {sign} {row[f'{side}_{i + 1}']}" for side, sign in SIDES for i in range(MOST)]
-    head = f"{row['lead_id']}  {row['stage']}  {row['in_words']}; fit {100 * row['fit_share']:.0f} %"
+    head = (
+        f"{row['lead_id']}  {row['stage']}  {row['in_words']}; {FIT[language]} {percent(row['fit_share'], 0, language)}"
+    )
     return "\n".join([head, *(line for line in reasons if line.strip() not in ("+", "-"))])
 
 

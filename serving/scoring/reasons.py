@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.contract import US_PER_SECOND
 from data.histories import Histories
 from data.visibility import is_visible
 from features.kinds import Definition, FirstTouch, LastTouch
-from features.words import Language, with_value
+from features.wording import Language, day
+from features.words import with_value
 from serving.scoring.scorer import Scorer, Scores
 from training.samples.log_odds import Array
 
 MOST = 3
+LATEST: Mapping[Language, str] = {"en": "latest", "de": "zuletzt"}
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,7 @@ class Explainer:
         latest = self._latest(histories, lead, as_of, getattr(each, "events", None) or getattr(each, "contacts", None))
         if latest is None:
             return told
-        day = np.datetime64(latest // US_PER_SECOND, "s").astype("datetime64[D]")
-        return f"{told} ({'latest' if self.language == 'en' else 'zuletzt'} {day})"
+        return f"{told} ({LATEST[self.language]} {day(latest, self.language)})"
 
     def _latest(self, histories: Histories, lead: int, as_of: int, events: str | None) -> int | None:
         """When the lead's latest visible event of these types occurred, µs UTC."""

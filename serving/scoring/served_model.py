@@ -15,7 +15,7 @@ from data.contract import DataError, UsageError
 from data.sources.mapping import BotRule
 from data.visibility import is_visible
 from features.kernel import Moments, compute_arrays
-from features.words import LANGUAGES, Language
+from features.wording import LANGUAGES, Language
 from serving.messages.problems import Refused
 from serving.messages.schemas import ModelName, ScoreRequest, ThresholdUsed
 from serving.messages.times import written_us

@@ -6,7 +6,8 @@ import pytest
 
 from data.sources.mapping import read_mapping
 from features.kinds import KINDS, Count, Definition, LastTouch, Profile, ProfileNumber, Recency, Sum
-from features.words import Language, in_words, with_value
+from features.wording import Language
+from features.words import in_words, with_value
 from tests.features.leads import CATALOGUE
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from data.contract import DataError, UsageError
 from features.moments import open_moments
+from features.wording import conversion, percent
 from serving.scoring import batch
-from serving.scoring.batch import Scored, parse_as_of, probability_in_words, score_log, write_scores
+from serving.scoring.batch import Scored, parse_as_of, score_log, told, write_scores
 from serving.scoring.scorer import Scorer
 from serving.trees.predictor import Predictor
 from workspace import Workspace
@@ -58,11 +59,10 @@ def test_the_columns_are_those_of_the_contract(scored: Scored, tmp_path: Path) -
 def test_a_row_says_how_sure_it_is_in_words(scored: Scored) -> None:
     for row in scored.rows:
         assert row["low"] <= row["probability"] <= row["high"]
-        assert row["in_words"] == probability_in_words(row["probability"], row["low"], row["high"], 30)
+        assert row["in_words"] == conversion(row["probability"], row["low"], row["high"], 30)
         assert row["as_of"].endswith("Z")
-    assert probability_in_words(0.004, 0.001, 0.01, 30, "de") == (
-        "von 1000 Leads wie diesem konvertieren 4 innerhalb von 30 Tagen (1-10)"
-    )
+        assert f"  {row['in_words']}; fit " in told(row)
+        assert f"; Passung {percent(row['fit_share'], 0, 'de')}" in told(row, "de")
 
 
 def cells(text: str, delimiter: str) -> list[str]:

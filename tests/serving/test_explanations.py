@@ -11,6 +11,7 @@ from data.contract import US_PER_DAY
 from data.histories import Histories
 from features.kernel import Moments
 from features.moments import open_moments
+from features.wording import day
 from serving.scoring.explanations import LEAST_SHIFT, MOVED, explanations, value_of
 from serving.scoring.reasons import MOST, Explainer
 from serving.scoring.scorer import Scorer, Scores
@@ -60,10 +61,10 @@ def test_grounds_are_the_reasons_that_are_told_one_by_one(scoring: Scoring) -> N
         adds = [ground.adds for ground in each.grounds]
         np.testing.assert_allclose(adds, [reason.contribution for reason in reasons], atol=1e-4)
         for ground, reason in zip(each.grounds, reasons, strict=True):
-            _, _, day = reason.words.partition("(latest ")
-            assert bool(day) == (ground.occurred_at is not None)
+            _, _, latest = reason.words.partition("(latest ")
+            assert bool(latest) == (ground.occurred_at is not None)
             if ground.occurred_at is not None:
-                assert str(np.datetime64(ground.occurred_at, "us").astype("datetime64[D]")) == day.rstrip(")")
+                assert day(ground.occurred_at) == latest.rstrip(")")
                 dated += 1
     assert dated > 50
 

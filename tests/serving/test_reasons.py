@@ -11,6 +11,7 @@ import pytest
 from data.histories import Histories
 from features.kinds import FirstTouch
 from features.moments import open_moments
+from features.wording import day
 from serving.scoring.reasons import MOST, Explainer, Explanation
 from serving.scoring.scorer import Scorer, Scores
 from serving.trees.predictor import Predictor
@@ -72,13 +73,13 @@ def test_the_value_told_is_the_leads_own_and_the_day_is_one_of_its_events(told: 
     days = 0
     for row, each in enumerate(told.explanations):
         events = slice(*told.histories.starts[told.lead[row] : told.lead[row] + 2])
-        happened = set(told.histories.occurred_at[events].astype("datetime64[us]").astype("datetime64[D]").astype(str))
+        happened = {day(moment) for moment in told.histories.occurred_at[events].tolist()}
         for reason in (*each.speaks_for, *each.speaks_against):
             value = told.scores.features.column(reason.feature)[row].as_py()
             if isinstance(value, str):
                 assert f": {value}" in reason.words
-            for day in re.findall(r"\(latest (\S+)\)", reason.words):
-                assert day in happened
+            for latest in re.findall(r"\(latest ([^)]+)\)", reason.words):
+                assert latest in happened
                 days += 1
     assert days > 50
 

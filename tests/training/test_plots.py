@@ -87,7 +87,7 @@ def test_thresholds_are_drawn_where_they_are_and_named() -> None:
         text = words(DRAWINGS[name]())
         for each in THRESHOLDS:
             assert each.probability is not None
-            assert f"{each.stage} from {100 * each.probability:.1f} %" in text
+            assert f"{each.stage} from {100 * each.probability:.1f}%" in text
 
 
 def test_the_histogram_holds_every_lead() -> None:
@@ -97,7 +97,7 @@ def test_the_histogram_holds_every_lead() -> None:
 
 def test_gains_tell_what_the_best_tenth_holds() -> None:
     best = Y[np.argsort(-P)[:150]].sum() / Y.sum()
-    assert f"the best 10 % hold {100 * best:.0f} %" in words(gains_curve(CURVE))
+    assert f"the best 10% hold {100 * best:.0f}%" in words(gains_curve(CURVE))
 
 
 def test_importances_are_sorted_and_long_names_cut() -> None:

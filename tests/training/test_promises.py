@@ -8,7 +8,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from training.thresholds.promise_text import Language, sentence
+from features.wording import Language, chance
+from training.thresholds.promise_text import sentence
 from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, by_precision, by_value
 
 RNG = np.random.default_rng(0)
@@ -66,7 +67,7 @@ def test_the_numbers_are_those_of_the_threshold() -> None:
     threshold = THRESHOLDS["precision"]
     text = sentence(threshold, 45)
     assert threshold.probability is not None
-    for number in ("25 %", "95 %", "45 days", f"{100 * threshold.probability:.3g} %", f"{threshold.labels:,}"):
+    for number in ("25%", "95%", "45 days", chance(threshold.probability), f"{threshold.labels:,}"):
         assert number in text
 
 
@@ -81,7 +82,7 @@ def test_a_refusal_says_how_many_labels_are_missing_or_that_labels_will_not_help
 
 def test_mix_value_and_record_are_told() -> None:
     assert "No more than 20 leads a week" in sentence(THRESHOLDS["mix"], 30)
-    assert "95 % interval" in sentence(THRESHOLDS["value"], 30)
+    assert "95% interval" in sentence(THRESHOLDS["value"], 30)
     assert "kept in 3 of 4 periods that followed; in 1 of them" in sentence(THRESHOLDS["widened"], 30)
     assert "is withdrawn" in sentence(THRESHOLDS["withdrawn"], 30)
 

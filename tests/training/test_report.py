@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from features.wording import chance
 from training.measuring.evaluation import evaluate, evaluate_groups
 from training.measuring.tables import Table
 from training.report.model_card import model_card
@@ -82,9 +83,8 @@ def test_plain_words_come_first(account: Account) -> None:
     page = html(account, {})
     assert page.index("In plain words") < page.index("The evidence")
     words = plain_words(account)
-    rate = 100 * account.evaluation.base_rate
-    assert words[0].startswith("Of 100 leads in the tenth with the highest scores, ")
-    assert f"of 100 leads taken as they come, {rate:.0f} do" in words[0]
+    assert re.match(r"\d+ of 100 \(\d+ to \d+ of 100\) leads in the tenth with the highest scores convert", words[0])
+    assert f"of leads taken as they come, {chance(account.evaluation.base_rate)} do" in words[0]
     assert words[0] in model_card(account)
 
 

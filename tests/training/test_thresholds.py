@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from data.contract import DataError, UsageError
+from features.wording import Language, chance, percent
 from tests.oracles.threshold_naive import careless_threshold, certified
 from training.samples.log_odds import Array
-from training.thresholds.promise_text import Language, sentence
+from training.thresholds.promise_text import sentence
 from training.thresholds.threshold import (
     Flow,
     Labels,
@@ -226,12 +227,16 @@ def every_rule() -> dict[str, Threshold]:
 def test_the_sentence_holds_the_numbers_of_the_promise(rule: str, language: Language) -> None:
     threshold = every_rule()[rule]
     text = sentence(threshold, 90, language)
-    point = "," if language == "de" else "."
     expected = {
-        "precision": ["50 %", "95 %", "90 ", f"{100 * (threshold.probability or 0):.3g} %".replace(".", point)],
+        "precision": [
+            percent(0.5, 0, language),
+            percent(0.95, 0, language),
+            "90 ",
+            chance(threshold.probability or 0.0, language),
+        ],
         "capacity": ["12 ", str(threshold.selected)],
-        "value": ["5 %", "MQL"],
-        "refusal": ["40 ", "90 %", "95 %"],
+        "value": [percent(0.05, 0, language), "MQL"],
+        "refusal": ["40 ", percent(0.9, 0, language), percent(0.95, 0, language)],
     }[rule]
     assert all(each in text for each in expected), text
     assert "None" not in text
@@ -240,7 +245,7 @@ def test_the_sentence_holds_the_numbers_of_the_promise(rule: str, language: Lang
 
 def test_german_numbers_are_german() -> None:
     threshold = replace(every_rule()["capacity"], labels=12_345, probability=0.1234, wins_per_week=2.5)
-    assert "12,3 %" in sentence(threshold, 90, "de")
+    assert "12 von 100" in sentence(threshold, 90, "de")
     assert "12.345 Leads" in sentence(threshold, 90, "de")
     assert "2,5 Abschlüsse" in sentence(threshold, 90, "de")
 

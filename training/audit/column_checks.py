@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from features.wording import number, percent
 from training.audit.findings import Finding, Severity, words_of
 from training.audit.probe import Knowledge, is_words, knowledge, levels_of, share_together, twins
 from training.measuring.metrics import binomial_interval
@@ -112,7 +113,7 @@ def later_states(
         what = next((what for what, later in LATER.items() if words & set(later)), None)
         if what is not None and knows.share >= FEWEST_KNOWN and knows.p_value < CHANCE:
             evidence = (
-                f"by its name {name!r} is {what}; it takes away {knows.share:.1%} of the uncertainty about the "
+                f"by its name {name!r} is {what}; it takes away {percent(knows.share, 1)} of the uncertainty about the "
                 "outcome, and nothing says when it was written"
             )
             yield Finding("state", name, severity, evidence)
@@ -133,16 +134,17 @@ def _odds(share: float) -> float:
 
 def _too_much(name: str, share: float, rest: float, added: float) -> str:
     if share >= HALF:
-        return f"{name!r} alone takes away {share:.0%} of the uncertainty about the outcome, all others {rest:.0%}"
+        alone = f"{name!r} alone takes away {percent(share)} of the uncertainty about the outcome"
+        return f"{alone}, all others {percent(rest)}"
     return (
-        f"{name!r} adds {added:.0%} of the uncertainty about the outcome to the {rest:.0%} that all other columns "
-        f"together take away ({share:.0%} alone)"
+        f"{name!r} adds {percent(added)} of the uncertainty about the outcome to the {percent(rest)} that all "
+        f"other columns together take away ({percent(share)} alone)"
     )
 
 
 def _settled(name: str, word: str, here: Array, there: Array) -> str:
     other = "empty" if word == "filled" else "filled"
     return (
-        f"where {name!r} is {word}, {here.mean():.1%} of {len(here):,} converted, "
-        f"where it is {other}, {there.mean():.1%} of {len(there):,}"
+        f"where {name!r} is {word}, {percent(here.mean(), 1)} of {number(len(here))} converted, "
+        f"where it is {other}, {percent(there.mean(), 1)} of {number(len(there))}"
     )

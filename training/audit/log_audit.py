@@ -16,6 +16,7 @@ from features.duplicate_leads import Acts, fingerprints
 from features.kinds import Definition, Profile, ProfileNumber
 from features.training_set import TrainingSet
 from features.truncation_check import changed_by_the_future
+from features.wording import number
 from training.audit.column_checks import filled_late, known_by_columns, later_states, probed
 from training.audit.findings import Finding
 from training.audit.table_audit import MOST_ROWS, ordering_ids
@@ -61,7 +62,7 @@ def audit(
     if 0 < mature.y.sum() < len(mature):
         found += [*_doubles(seen, mature), *_columns(mature, training_set.catalogue, seen.versions > log.n_leads)]
     elif not quick:  # training, which comes next, says more exactly what is missing
-        raise DataError(f"{len(mature):,} mature moments with one outcome only: check target and horizon")
+        raise DataError(f"{number(len(mature))} mature moments with one outcome only: check target and horizon")
     return found
 
 
@@ -109,7 +110,8 @@ def _cut(log: EventLog, training_set: TrainingSet, buckets: range) -> Iterator[F
         changed = {name: changed.get(name, 0) + counts.get(name, 0) for name in {**changed, **counts}}
         looked_at += moments
     for name, count in sorted(changed.items()):
-        evidence = f"{name!r} is another at {count:,} of {looked_at:,} moments when what came after them is cut off"
+        share = f"{number(count)} of {number(looked_at)} moments"
+        evidence = f"{name!r} is another at {share} when what came after them is cut off"
         yield Finding("cut", name, "fail", evidence)
 
 
@@ -118,7 +120,9 @@ def _follows(acts: Acts, training_set: TrainingSet) -> Iterator[Finding]:
     for name in sorted(set(acts.events) - outcomes):
         events, near = acts.events[name], acts.near[name]
         if near >= max(FEWEST_EVENTS, ONE_ACT * events):
-            evidence = f"{near:,} of {events:,} events {name!r} happened within 10 seconds of the outcome: one act"
+            evidence = (
+                f"{number(near)} of {number(events)} events {name!r} happened within 10 seconds of the outcome: one act"
+            )
             yield Finding("follows", name, "fail", evidence)
 
 
@@ -131,8 +135,8 @@ def _doubles(seen: _Seen, mature: Sample) -> Iterator[Finding]:
     across = np.intersect1d(code[double & newer], code[double & ~newer])
     if double.sum() >= REPEATED * len(leads):
         evidence = (
-            f"{int(double.sum()):,} of {len(leads):,} leads have the same events at the same times as another; "
-            f"{len(across):,} such lives stand on both sides of a split by time"
+            f"{number(int(double.sum()))} of {number(len(leads))} leads have the same events at the same times as "
+            f"another; {number(len(across))} such lives stand on both sides of a split by time"
         )
         yield Finding("duplicates", "rows", "warn", evidence)
 
@@ -145,7 +149,7 @@ def _overwritten(log: EventLog) -> Iterator[Finding]:
     conflicts = int(pc.sum(pc.equal(reasons, CONFLICT)).as_py() or 0)
     if conflicts >= REPEATED * log.n_leads:
         evidence = (
-            f"{conflicts:,} profile versions came again with another content but the same time: their source "
+            f"{number(conflicts)} profile versions came again with another content but the same time: their source "
             "overwrites values in place, so that first exports may hold what was not known then"
         )
         yield Finding("overwritten", "profiles", "warn", evidence)

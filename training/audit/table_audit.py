@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from data.sources.plain_table import column_of, outcomes, read_plain_table
+from features.wording import number, percent
 from training.audit.column_checks import filled_late, known_by_columns, later_states, probed
 from training.audit.findings import Finding
 from training.audit.probe import knowledge
@@ -76,7 +77,9 @@ def audit_table(labelled: Labelled) -> list[Finding]:
     [('probe', 'contract_value'), ('filled', 'contract_value')]
     """
     if not 0 < labelled.y.sum() < len(labelled.y):
-        raise DataError(f"{len(labelled.y):,} rows with one outcome only: there is nothing that could leak; check it")
+        raise DataError(
+            f"{number(len(labelled.y))} rows with one outcome only: there is nothing that could leak; check it"
+        )
     some = labelled.thinned()
     known = known_by_columns(some.features, some.y)
     states = list(later_states(known, "fail"))
@@ -93,7 +96,7 @@ def ordering_ids(ids: Sequence[str], y: Array, time: NDArray[np.int64] | None) -
         known = knowledge(stratum * ID_BINS + code, y).share - max(before, 0.0)
         if known >= limit:
             moment = "" if time is None else " among leads of the same time"
-            return f"the {what} of ids takes away {known:.0%} of the uncertainty about the outcome{moment}"
+            return f"the {what} of ids takes away {percent(known)} of the uncertainty about the outcome{moment}"
     return None
 
 
@@ -115,8 +118,8 @@ def _repeated_rows(labelled: Labelled) -> Iterator[Finding]:
     across = np.isin(key[newest], key[~newest]).sum()
     if repeats.sum() >= REPEATED * len(rows):
         evidence = (
-            f"{repeats.sum():,} of {len(rows):,} rows repeat an earlier one but for ids; "
-            f"{across:,} of the newest {newest.sum():,} stand among the older ones too"
+            f"{number(repeats.sum())} of {number(len(rows))} rows repeat an earlier one but for ids; "
+            f"{number(across)} of the newest {number(newest.sum())} stand among the older ones too"
         )
         yield Finding("duplicates", "rows", "warn", evidence)
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from features.wording import amount, short_percent
 from training.measuring.evaluation import BANDS
 from training.measuring.metrics import lead_codes
 from training.samples.log_odds import Array
@@ -65,7 +66,7 @@ def inflation(periods: Sequence[tuple[Sample, Array]], error: float = ERROR) -> 
     codes = lead_codes(lead)
     band = np.searchsorted(BANDS[1:-1], p, side="right")
     members = {ALL: np.ones(len(p), np.bool_)}
-    members |= {f"{100 * a:g}-{100 * b:g} %": band == at for at, (a, b) in enumerate(pairwise(BANDS))}
+    members |= {f"{amount(100 * a)}-{short_percent(b)}": band == at for at, (a, b) in enumerate(pairwise(BANDS))}
     tested = {name: rows for name, rows in members.items() if _enough(p, codes, time, rows)}
     limit = float(ndtri(error / max(len(tested), 1)))
     centred = time - np.average(time, weights=weight)

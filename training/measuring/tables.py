@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from features.wording import number, percent, signed
 from training.measuring.evaluation import Bin, Estimate, Evaluation
 
 
@@ -28,7 +29,7 @@ def losses(evaluation: Evaluation) -> Table:
         [
             each.name,
             shown(each.metrics["log_loss"], 4),
-            "" if i == 0 else signed(each.difference),
+            "" if i == 0 else apart(each.difference),
             shown(each.metrics["brier"], 3),
         ]
         for i, each in enumerate(evaluation.judgements)
@@ -53,8 +54,8 @@ def calibration(evaluation: Evaluation) -> Table:
             each.name,
             shown(each.metrics["slope"], 2),
             shown(each.metrics["intercept"], 2),
-            f"{each.ece:.4f}",
-            f"{each.ece_floor.value or 0:.4f}",
+            number(each.ece, 4),
+            number(each.ece_floor.value or 0, 4),
         ]
         for each in evaluation.judgements
     ]
@@ -67,11 +68,11 @@ def ages(by_age: Mapping[str, Evaluation]) -> Table:
     rows = [
         [
             group,
-            f"{each.rows:,}",
-            f"{each.positives:,}",
+            number(each.rows),
+            number(each.positives),
             shown(each.judgements[0].metrics["log_loss"], 4),
             shown(each.judgements[0].metrics["auc"], 3),
-            signed(each.judgements[1].difference),
+            apart(each.judgements[1].difference),
         ]
         for group, each in by_age.items()
     ]
@@ -81,7 +82,7 @@ def ages(by_age: Mapping[str, Evaluation]) -> Table:
 
 def bands(evaluation: Evaluation) -> Table:
     """What was predicted and what happened, per band of probability."""
-    rows = [[*_band(each), percent(each.observed)] for each in evaluation.bands]
+    rows = [[*_band(each), share(each.observed)] for each in evaluation.bands]
     head = ["predicted", "moments", "leads", "mean prediction", "converted"]
     return Table("Do predictions come true? (95 % intervals)", head, rows)
 
@@ -95,24 +96,24 @@ def shown(each: Estimate, digits: int) -> str:
     if each.value is None:
         return "-"
     if each.low is None or each.high is None:
-        return f"{each.value:.{digits}f}"
-    return f"{each.value:.{digits}f} ({each.low:.{digits}f} to {each.high:.{digits}f})"
+        return number(each.value, digits)
+    return f"{number(each.value, digits)} ({number(each.low, digits)} to {number(each.high, digits)})"
 
 
-def signed(each: Estimate) -> str:
+def apart(each: Estimate) -> str:
     """A difference with its interval and its sign."""
     if each.value is None or each.low is None or each.high is None:
         return "-"
-    return f"{each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f})"
+    return f"{signed(each.value, 4)} ({signed(each.low, 4)} to {signed(each.high, 4)})"
 
 
-def percent(each: Estimate) -> str:
+def share(each: Estimate) -> str:
     """A share with its interval, in percent."""
     if each.value is None or each.low is None or each.high is None:
         return "-"
-    return f"{100 * each.value:.1f} % ({100 * each.low:.1f} to {100 * each.high:.1f})"
+    return f"{percent(each.value, 1)} ({number(100 * each.low, 1)} to {number(100 * each.high, 1)})"
 
 
 def _band(each: Bin) -> list[str]:
-    span = f"{100 * each.start:.0f}-{100 * each.end:.0f} %"
-    return [span, f"{each.rows:,}", f"{each.leads:,}", f"{100 * each.predicted:.1f} %"]
+    span = f"{number(100 * each.start)}-{percent(each.end)}"
+    return [span, number(each.rows), number(each.leads), percent(each.predicted, 1)]

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import bdtr, expit, ndtr
 
+from features.wording import number, short_percent
 from training.measuring.metrics import calibration_line, lead_codes
 from training.monitoring.cohorts import MaturedScores
 from training.samples.log_odds import logit
@@ -59,7 +60,8 @@ def level(rows: MaturedScores, error: float) -> Check:
     spread = float(np.sqrt(by_lead @ by_lead))
     p = _two_sided(float(off.sum()) / spread if spread > 0 else 0.0)
     seen, promised = float(rows.y.sum()), float(rows.given.p.sum())
-    text = f"{seen:,.0f} of {len(rows):,} scores came true, {promised:,.0f} were promised (ratio {seen / promised:.2f})"
+    text = f"{number(seen)} of {number(len(rows))} scores came true, {number(promised)} were promised"
+    text += f" (ratio {number(seen / promised, 2)})"
     return Check("level", "as many as promised", seen / promised, 1.0, p, p < error, f"{text}; p = {p:.2g}")
 
 
@@ -77,7 +79,7 @@ def slope(rows: MaturedScores, error: float) -> Check:
     bread = np.linalg.pinv((x * (mu * (1 - mu))[:, np.newaxis]).T @ x)
     spread = float(np.sqrt((bread @ (scores.T @ scores) @ bread)[0, 0]))
     p = _two_sided((float(line[0]) - 1) / spread if spread > 0 else 0.0)
-    text = f"slope {line[0]:.2f} (standard error {spread:.2f}), 1 is perfect"
+    text = f"slope {number(line[0], 2)} (standard error {number(spread, 2)}), 1 is perfect"
     return Check("slope", "tells apart as promised", float(line[0]), 1.0, p, p < error, f"{text}; p = {p:.2g}")
 
 
@@ -89,9 +91,8 @@ def promise(rows: MaturedScores, promised: Promised, error: float) -> Check | No
     _, first = np.unique(rows.given.lead[inside], return_index=True)
     won, leads = int(rows.y[inside[first]].sum()), len(first)
     p = float(bdtr(won, leads, promised.precision))
-    text = (
-        f"{won:,} of {leads:,} leads from {promised.stage} on converted, {100 * promised.precision:g} % were promised"
-    )
+    share = short_percent(promised.precision)
+    text = f"{number(won)} of {number(leads)} leads from {promised.stage} on converted, {share} were promised"
     name = f"{promised.stage} keeps its promise"
     return Check("promise", name, won / leads, promised.precision, p, p < error, f"{text}; p = {p:.2g}")
 

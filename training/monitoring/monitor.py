@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from features.labels import Target
+from features.wording import number, short_percent
 from training.measuring.evaluation import BANDS, Estimate
 from training.measuring.metrics import binomial_interval
 from training.monitoring.checks import Check, Promised, enough, level, promise, slope
@@ -102,14 +103,14 @@ def checks_of(rows: MaturedScores, promises: Sequence[Promised], error: float = 
 def decide(checks: Sequence[Check], rows: int) -> tuple[Advice, str]:
     """What to do, and why."""
     if not checks:
-        return "nothing", f"{rows:,} matured scores are too few to tell; look again later, or at more weeks"
+        return "nothing", f"{number(rows)} matured scores are too few to tell; look again later, or at more weeks"
     failed = [each for each in checks if each.failed]
     weaker = [each for each in failed if each.kind == "slope" and each.value < each.expected]
     if weaker:
         return "retrain", f"scores tell leads apart less well than they say: {weaker[0].evidence}"
     if failed:
         return "recalibrate", "the ranking holds, probabilities are off: " + "; ".join(one.evidence for one in failed)
-    return "nothing", f"{rows:,} matured scores kept their word in all {len(checks)} tests"
+    return "nothing", f"{number(rows)} matured scores kept their word in all {len(checks)} tests"
 
 
 def shifts_of(reader: ScoreHistory, given: GivenScores, weeks: int, error: float = ERROR) -> list[Shift]:
@@ -142,7 +143,7 @@ def _newest(given: GivenScores) -> GivenScores:
 
 def _bands(given: GivenScores) -> Counts:
     place = np.searchsorted(BANDS[1:-1], given.p, side="right")
-    return _counted(np.array([f"from {100 * BANDS[at]:g} %" for at in place]))
+    return _counted(np.array([f"from {short_percent(BANDS[at])}" for at in place]))
 
 
 def _counted(values: np.ndarray[Any, Any]) -> Counts:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from training.measuring.tables import Table, percent
+from features.wording import number, percent, short_percent
+from training.measuring.tables import Table, share
 from training.monitoring.monitor import Monitoring
 
 
 def monitor_tables(found: Monitoring) -> list[Table]:
     """Cohorts, tests and shifts; a table without rows is left out."""
     cohorts = [
-        [each.week, f"{each.leads:,}", f"{100 * each.promised:.1f} %", percent(each.realised)] for each in found.cohorts
+        [each.week, number(each.leads), percent(each.promised, 1), share(each.realised)] for each in found.cohorts
     ]
     checks = [[each.name, "FAILED" if each.failed else "kept", each.evidence] for each in found.checks]
     shifts = [
-        [each.name, f"{each.earlier:,}", f"{each.recent:,}", f"{each.psi:.3f}", f"{each.p:.2g}", _moved(each.shifted)]
+        [
+            each.name,
+            number(each.earlier),
+            number(each.recent),
+            number(each.psi, 3),
+            f"{each.p:.2g}",
+            _moved(each.shifted),
+        ]
         for each in found.shifts
     ]
     tables = [
@@ -23,7 +31,8 @@ def monitor_tables(found: Monitoring) -> list[Table]:
             cohorts,
         ),
         Table(
-            f"Do scores keep their word? (when they do, anything fails in at most {100 * found.error:g} % of runs)",
+            f"Do scores keep their word? (when they do, anything fails in at most "
+            f"{short_percent(found.error)} of runs)",
             ["test", "result", "evidence"],
             checks,
         ),

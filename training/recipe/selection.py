@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from data.contract import DataError
+from features.wording import number, signed
 from training.calibration.calibrator import Verdict, gain_and_error
 from training.recipe.train import Say, Split, TrainingPlan, fit_model, split_by_time, step_of
 from training.samples.log_odds import Array, logit, row_losses
@@ -62,8 +63,8 @@ def sentence(verdict: Verdict) -> str:
     """
     taken = "taken" if verdict.accepted else "not taken, one standard error is asked for"
     return (
-        f"{verdict.name} saves {verdict.gain:+.5f} log-loss (standard error {verdict.se:.5f}) on {verdict.leads:,} "
-        f"leads that came later: {taken}"
+        f"{verdict.name} saves {signed(verdict.gain, 5)} log-loss (standard error {number(verdict.se, 5)}) on "
+        f"{number(verdict.leads)} leads that came later: {taken}"
     )
 
 

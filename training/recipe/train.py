@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, DataError
+from features.wording import number
 from training.artifact.standalone import calibrated
 from training.calibration.calibrator import Calibrator, composed
 from training.calibration.intercept import newest_step
@@ -145,7 +146,7 @@ def split_by_time(sample: Sample, plan: TrainingPlan) -> Split:
         certain = sample.window.certain_after_days
         raise DataError(
             f"no moment is mature: a label is certain {certain} days after its moment, the moments span "
-            f"{days:.0f} days; shorten horizon_days or wait for more data"
+            f"{number(days, 0)} days; shorten horizon_days or wait for more data"
         )
     cut = newest_slice(mature.as_of, mature.weight, plan.newest_share)
     rows = sample.of(sample.mature | (sample.as_of < cut))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from data.contract import DataError
+from features.wording import number
 from training.measuring.metrics import measures
 from training.recipe.train import Say, Split, TrainingPlan, fit_model, split_by_time
 from training.samples.sample import Sample
@@ -34,7 +35,7 @@ def tune(past: Sample, plan: TrainingPlan, minutes: float, say: Say = lambda tex
         {name: plan.parameters[name] for name in ("num_leaves", "min_leaf", "l2") if name in plan.parameters}
     )
     study.optimize(lambda trial: _loss(trial, split, plan), timeout=60 * minutes, catch=())
-    say(f"tuning: {len(study.trials)} trials, best forward log-loss {study.best_value:.4f}")
+    say(f"tuning: {len(study.trials)} trials, best forward log-loss {number(study.best_value, 4)}")
     return replace(plan, parameters={**plan.parameters, **study.best_params})
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from features.wording import number
 from training.judging.contenders import BASE_RATE
 from training.judging.rolling import Place, Rolling
 from training.registry.registry import Registry
@@ -40,14 +41,14 @@ def words(result: Rolling) -> list[str]:
     """What came out, for somebody who knows nothing of models."""
     told = [
         f"The recipe was trained at {len(result.rounds)} past dates with what was known then, and judged on the period "
-        f"that followed: {sum(each.judged for each in result.rounds):,} moments, of which "
-        f"{sum(each.positives for each in result.rounds):,} converted."
+        f"that followed: {number(sum(each.judged for each in result.rounds))} moments, of which "
+        f"{number(sum(each.positives for each in result.rounds))} converted."
     ]
     lift = result.places[0].metrics["top_decile_lift"]
     if lift.value is not None and lift.low is not None and lift.high is not None:
         told.append(
-            f"The tenth with the highest scores converted {lift.value:.1f} times as often as the average "
-            f"({lift.low:.1f} to {lift.high:.1f}), the mean over the dates."
+            f"The tenth with the highest scores converted {number(lift.value, 1)} times as often as the average "
+            f"({number(lift.low, 1)} to {number(lift.high, 1)}), the mean over the dates."
         )
     told += [_against(each) for each in result.places if each.name == BASE_RATE]
     return [*told, _inflated(result), *(f"Not used, {each}." for each in result.skipped)]
@@ -122,7 +123,7 @@ def _against(base: Place) -> str:
     ahead = sum((each.value or 0.0) > 0 for each in base.differences)
     return (
         f"It was closer to what happened than saying the same of every lead at {ahead} of {len(base.differences)} "
-        f"dates (log-loss {base.difference.value or 0.0:.4f} lower on average)."
+        f"dates (log-loss {number(base.difference.value or 0.0, 4)} lower on average)."
     )
 
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from features.wording import number, percent, short_percent
 from training.measuring.evaluation import Bin
 from training.measuring.metrics import Gains
 from training.samples.log_odds import Array
@@ -92,7 +93,7 @@ def gains_curve(curve: Gains) -> Figure:
     for share in (0.1, 0.3):
         found = float(np.interp(share, reached, won))
         axes.plot([share], [found], "o", color=ORANGE)
-        text = f"the best {100 * share:.0f} % hold {100 * found:.0f} %\n({found / share:.1f} times chance)"
+        text = f"the best {percent(share)} hold {percent(found)}\n({number(found / share, 1)} times chance)"
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
         axes.annotate(text, (share, found), xytext=(12, -28), textcoords="offset points", color=ORANGE, bbox=box)
     axes.set(
@@ -214,11 +215,11 @@ def _plain(axes: Axes) -> None:
 def _percent(axes: Axes, which: str) -> None:
     for letter, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         if letter in which:
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 3):g} %"))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: short_percent(value)))
 
 
 def _counts(axes: Axes) -> None:
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     if axes.get_yscale() == "linear":
         axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
 
@@ -228,6 +229,6 @@ def _mark(axes: Axes, thresholds: Sequence[Threshold]) -> None:
     for at, (probability, stage) in enumerate(known):
         side = "right" if probability > 0.75 * axes.get_xlim()[1] else "left"
         place = (probability, 1.0 - 0.06 * at)
-        text = f" {stage} from {100 * probability:.1f} % "
+        text = f" {stage} from {percent(probability, 1)} "
         axes.axvline(probability, color=INK, linewidth=1.2)
         axes.annotate(text, place, xycoords=("data", "axes fraction"), va="top", ha=side, fontsize=9, color=INK)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from features.wording import chance, number, percent, signed, span, within
 from training.calibration.calibrator import Verdict
 from training.measuring.evaluation import Bin, Estimate, Evaluation
 from training.measuring.metrics import TOP
@@ -106,9 +107,9 @@ def html(account: Account, pictures: Mapping[str, bytes], backtest: str = "") ->
 def summary(account: Account) -> str:
     """What the model is and on what it was judged, in two sentences."""
     return (
-        f"The model says how likely it is that a lead reaches {' or '.join(account.target['events'])} within "
-        f"{account.target['horizon_days']} days. It was judged on {account.evaluation.rows:,} moments of "
-        f"{account.evaluation.leads:,} leads from {account.judged_from} to {account.judged_to}, none of which it "
+        f"The model says how likely it is that a lead reaches {' or '.join(account.target['events'])} "
+        f"{within(account.target['horizon_days'])}. It was judged on {number(account.evaluation.rows)} moments of "
+        f"{number(account.evaluation.leads)} leads from {account.judged_from} to {account.judged_to}, none of which it "
         "had seen."
     )
 
@@ -119,9 +120,9 @@ def plain_words(account: Account) -> list[str]:
     lift, base = evaluation.judgements[0].metrics["top_decile_lift"], evaluation.base_rate
     caution = caution_of({"trained_on": account.trained_on})
     told = [
-        f"Of 100 leads in the tenth with the highest scores, {_of_100(lift, base)} convert within {days} days; of 100 "
-        f"leads taken as they come, {_count(100 * base)} do.",
-        f"Whoever works that tenth first meets {_percent(TOP * (lift.value or 0.0))} of all conversions.",
+        f"{_chance(lift, base)} leads in the tenth with the highest scores convert {within(days)}; of leads taken as "
+        f"they come, {chance(base)} do.",
+        f"Whoever works that tenth first meets {percent(TOP * (lift.value or 0.0))} of all conversions.",
     ]
     examples = [each for each in evaluation.bands if each.leads >= FEWEST]
     if examples:
@@ -137,7 +138,7 @@ def calibration_told(account: Account) -> str:
 def verdicts_told(account: Account) -> list[str]:
     """What each candidate gained on leads that came later."""
     return [
-        f"{each['name']}: gain {each['gain']:+.5f} (standard error {each['se']:.5f}), "
+        f"{each['name']}: gain {signed(each['gain'], 5)} (standard error {number(each['se'], 5)}), "
         + ("accepted" if each["accepted"] else "not accepted")
         for each in account.calibration["verdicts"]
     ]
@@ -154,30 +155,15 @@ def trained_on_told(account: Account) -> list[str]:
     return lines + [trial_sentence(each) for each in account.trials]
 
 
-def _of_100(lift: Estimate, base: float) -> str:
+def _chance(lift: Estimate, base: float) -> str:
     if lift.value is None or lift.low is None or lift.high is None:
-        return "an unknown number"
-    value, low, high = (_count(100 * base * each) for each in (lift.value, lift.low, lift.high))
-    return f"{value} ({low} to {high})"
+        return "An unknown number of"
+    return f"{chance(lift.value * base)} ({span(lift.low * base, lift.high * base)})"
 
 
 def _example(band: Bin) -> str:
-    value, low, high = (
-        _count(100 * (each or 0.0)) for each in (band.observed.value, band.observed.low, band.observed.high)
-    )
+    value, low, high = (share or 0.0 for share in (band.observed.value, band.observed.low, band.observed.high))
     return (
-        f"Where it says {_percent(band.predicted)}, as it did of {band.leads:,} leads between {100 * band.start:.0f} "
-        f"and {100 * band.end:.0f} %, {value} of 100 converted ({low} to {high})."
+        f"Where it says {chance(band.predicted)}, as it did of {number(band.leads)} leads between "
+        f"{number(100 * band.start)} and {percent(band.end)}, {chance(value)} converted ({span(low, high)})."
     )
-
-
-def _count(of_100: float) -> str:
-    """
-    >>> _count(0.42), _count(3.26), _count(31.4)
-    ('0.4', '3.3', '31')
-    """
-    return f"{of_100:.1f}" if of_100 < 10 else f"{of_100:.0f}"
-
-
-def _percent(share: float) -> str:
-    return f"{_count(100 * share)} %"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from features.wording import number, percent, short_percent, signed
 from training.judging.inflation import Inflation
 from training.judging.rolling import Part, Rolling, Round
 from training.measuring.evaluation import Bin, Estimate
-from training.measuring.tables import Table, percent, shown, signed
+from training.measuring.tables import Table, apart, share, shown
 
 OTHERS = {"auc": 3, "top_decile_lift": 2, "slope": 2}
 """Measures without their intervals, which are in the JSON, so that a row fits a line; with how many digits."""
@@ -31,7 +32,7 @@ def means(result: Rolling) -> Table:
         [
             each.name,
             shown(each.metrics["log_loss"], 4),
-            "" if i == 0 else signed(each.difference),
+            "" if i == 0 else apart(each.difference),
             *(_plain(each.metrics[name], digits) for name, digits in OTHERS.items()),
         ]
         for i, each in enumerate(result.places)
@@ -56,9 +57,9 @@ def each_origin(result: Rolling) -> Table:
     rows = [
         [
             each.name,
-            *(f"{loss.value:.4f}" for loss in each.losses),
-            f"{max(apart.value or 0.0 for apart in each.differences):+.4f}",
-            f"{min(apart.value or 0.0 for apart in each.differences):+.4f}",
+            *(_plain(loss, 4) for loss in each.losses),
+            signed(max(difference.value or 0.0 for difference in each.differences), 4),
+            signed(min(difference.value or 0.0 for difference in each.differences), 4),
         ]
         for each in result.places
     ]
@@ -71,13 +72,13 @@ def periods(rounds: Sequence[Round]) -> Table:
     rows = [
         [
             each.name,
-            f"{each.learnt:,}",
-            f"{each.learnt_positives:,}",
-            f"{each.judged:,}",
-            f"{each.leads:,}",
-            f"{each.positives:,}",
-            f"{100 * each.predicted:.1f} %",
-            percent(each.observed),
+            number(each.learnt),
+            number(each.learnt_positives),
+            number(each.judged),
+            number(each.leads),
+            number(each.positives),
+            percent(each.predicted, 1),
+            share(each.observed),
         ]
         for each in rounds
     ]
@@ -89,7 +90,7 @@ def bands_over_time(rounds: Sequence[Round]) -> Table:
     """Realised conversion of each band of the champion's probabilities, period by period."""
     starts = sorted({(each.start, each.end) for one in rounds for each in one.bands})
     rows = [
-        [f"{100 * start:.0f}-{100 * end:.0f} %", *(_cell(one.bands, start) for one in rounds)] for start, end in starts
+        [f"{number(100 * start)}-{percent(end)}", *(_cell(one.bands, start) for one in rounds)] for start, end in starts
     ]
     title = "Do predictions come true, period after period? Promised: realised (95 % interval), leads"
     return Table(title, ["predicted", *(each.name for each in rounds)], rows)
@@ -98,12 +99,19 @@ def bands_over_time(rounds: Sequence[Round]) -> Table:
 def trends(result: Inflation) -> Table:
     """The statistic of the alarm on score inflation."""
     rows = [
-        [each.band, f"{each.promised:+.2f}", f"{each.realised:+.2f}", f"{each.z:+.1f}", "ALARM" if each.alarm else "no"]
+        [
+            each.band,
+            signed(each.promised, 2),
+            signed(each.realised, 2),
+            signed(each.z, 1),
+            "ALARM" if each.alarm else "no",
+        ]
         for each in result.trends
     ]
     title = (
         "Are scores inflated? Change of conversions per 100 moments, first to last period (alarm: promised rises and "
-        f"z below {result.limit:.1f}; a false alarm comes up in at most {100 * result.error:g} % of backtests)"
+        f"z below {number(result.limit, 1)}; a false alarm comes up in at most "
+        f"{short_percent(result.error)} of backtests)"
     )
     return Table(title, ["predicted", "promised", "realised", "z", "inflation"], rows)
 
@@ -113,13 +121,13 @@ def segment(name: str, parts: Mapping[str, Part]) -> Table:
     rows = [
         [
             value,
-            f"{each.whole.rows:,}",
-            f"{each.whole.leads:,}",
-            f"{each.positives:,}",
-            f"{100 * each.whole.predicted:.1f} %",
-            percent(each.whole.observed),
+            number(each.whole.rows),
+            number(each.whole.leads),
+            number(each.positives),
+            percent(each.whole.predicted, 1),
+            share(each.whole.observed),
             _plain(each.log_loss, 4),
-            signed(each.ahead_of_base_rate),
+            apart(each.ahead_of_base_rate),
         ]
         for value, each in parts.items()
     ]
@@ -130,9 +138,9 @@ def segment(name: str, parts: Mapping[str, Part]) -> Table:
 def _cell(bands: Sequence[Bin], start: float) -> str:
     for each in bands:
         if each.start == start:
-            return f"{100 * each.predicted:.0f} %: {percent(each.observed)}, {each.leads:,}"
+            return f"{percent(each.predicted)}: {share(each.observed)}, {number(each.leads)}"
     return "-"
 
 
 def _plain(each: Estimate, digits: int) -> str:
-    return "-" if each.value is None else f"{each.value:.{digits}f}"
+    return "-" if each.value is None else number(each.value, digits)

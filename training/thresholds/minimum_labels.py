@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from data.contract import US_PER_DAY
+from features.wording import amount, counted, number
 from training.samples.sample import Sample
 
 SHRINKAGE, OPTIMISM, EXPLAINED = 0.9, 0.05, 0.15
@@ -25,6 +26,7 @@ MARGIN, RELATIVE_MARGIN = 0.05, 0.25
 CURRENT_DAYS = 84
 """The days (of moments whose outcome is known) that tell the current rate."""
 WEEK = 7 * US_PER_DAY
+WEEKS = {"one": "{count} week", "other": "{count} weeks"}
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,12 @@ def sentence(need: Need) -> str:
     >>> sentence(Need(900, 40, 110, 2.5, "shrinkage"))
     '40 of 900 leads have converted, 110 are needed (shrinkage): 70 more, about 28 weeks at the current 2.5 a week'
     """
-    missing = f"{need.needed - need.converted} more"
+    missing = f"{number(need.needed - need.converted)} more"
     if need.weeks is None:
         pace = "none has converted lately"
     else:
-        pace = f"about {math.ceil(need.weeks)} weeks at the current {need.per_week:.1f} a week"
+        pace = f"about {counted(math.ceil(need.weeks), WEEKS)} at the current {amount(need.per_week)} a week"
     return (
-        f"{need.converted} of {need.leads:,} leads have converted, {need.needed} are needed "
+        f"{number(need.converted)} of {number(need.leads)} leads have converted, {number(need.needed)} are needed "
         f"({need.criterion}): {missing}, {pace}"
     )

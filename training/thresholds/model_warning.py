@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from features.words import Language
+from features.wording import Language, number
 
 WORDS: Mapping[Language, str] = {
     "en": (
@@ -27,4 +27,6 @@ def caution_of(about: Mapping[str, Any], language: Language = "en") -> str:
     ''
     """
     need = about["trained_on"].get("small")
-    return WORDS[language].format_map(need) if need else ""
+    if not need:
+        return ""
+    return WORDS[language].format(**{name: number(need[name], 0, language) for name in ("converted", "needed")})

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from features.wording import Language, amount, chance, short_percent, within
 from training.thresholds.threshold import Threshold
-
-Language = Literal["en", "de"]
 
 FROM = {
     "en": "{stage} begins at a probability of {probability}. ",
     "de": "{stage} beginnt bei einer Wahrscheinlichkeit von {probability}. ",
 }
 PROMISE = {
-    ("precision", "en"): "Of the leads from there on, at least {target} convert within {days} days; "
+    ("precision", "en"): "Of the leads from there on, at least {target} convert {within}; "
     "this holds with {confidence} confidence as long as leads stay like those it was learnt from. ",
-    ("precision", "de"): "Von den Leads ab dort konvertieren mindestens {target} innerhalb von {days} Tagen; "
+    ("precision", "de"): "Von den Leads ab dort konvertieren mindestens {target} {within}; "
     "das gilt mit {confidence} Sicherheit, solange die Leads denen gleichen, aus denen gelernt wurde. ",
     ("capacity", "en"): "The best leads go to sales, on average no more than {target} a week. ",
     ("capacity", "de"): "Die besten Leads gehen an den Vertrieb, im Mittel höchstens {target} pro Woche. ",
@@ -33,9 +30,9 @@ EXPECT = {
 }
 REFUSAL = {
     ("precision", "en"): "There is no {stage} threshold: {labels} leads with known outcome are not enough evidence "
-    "that {target} convert within {days} days, at {confidence} confidence. ",
+    "that {target} convert {within}, at {confidence} confidence. ",
     ("precision", "de"): "Es gibt keine Schwelle für {stage}: {labels} Leads mit bekanntem Ausgang belegen nicht, "
-    "dass {target} innerhalb von {days} Tagen konvertieren, bei {confidence} Sicherheit. ",
+    "dass {target} {within} konvertieren, bei {confidence} Sicherheit. ",
     ("capacity", "en"): "There is no {stage} threshold: more than {target} leads a week share the highest probability.",
     ("capacity", "de"): "Es gibt keine Schwelle für {stage}: "
     "Mehr als {target} Leads pro Woche teilen sich die höchste Wahrscheinlichkeit.",
@@ -45,13 +42,13 @@ MIX = {
     "de": "Dort kommen höchstens {most} Leads pro Woche zusammen. ",
 }
 MIX_REFUSAL = {
-    "en": "There is no {stage} threshold above which {target} are proven to convert within {days} days "
+    "en": "There is no {stage} threshold above which {target} are proven to convert {within} "
     "and no more than {most} leads a week come up.",
-    "de": "Es gibt keine Schwelle für {stage}, ab der {target} belegt innerhalb von {days} Tagen konvertieren "
+    "de": "Es gibt keine Schwelle für {stage}, ab der {target} belegt {within} konvertieren "
     "und höchstens {most} Leads pro Woche zusammenkommen.",
 }
 PROFIT = {
-    "en": " At {win} a win and {touch} a touch they earn {profit} a week (95 % interval {low} to {high}).",
+    "en": " At {win} a win and {touch} a touch they earn {profit} a week (95% interval {low} to {high}).",
     "de": " Bei {win} je Abschluss und {touch} je Kontakt bringen sie {profit} pro Woche "
     "(95-%-Intervall {low} bis {high}).",
 }
@@ -66,9 +63,9 @@ WIDENED = {
     "de": " Es beruht nur auf den neuesten Ergebnissen, weil eine Verschiebung die Aussage aller gebrochen hat.",
 }
 WITHDRAWN = {
-    "en": "The promise for {stage}, that {target} convert within {days} days, is withdrawn: the newest leads broke it, "
+    "en": "The promise for {stage}, that {target} convert {within}, is withdrawn: the newest leads broke it, "
     "and the {recent} newest labels do not prove it anew. Promise less, or train again when more are known.",
-    "de": "Das Versprechen für {stage}, dass {target} innerhalb von {days} Tagen konvertieren, ist zurückgezogen: Die "
+    "de": "Das Versprechen für {stage}, dass {target} {within} konvertieren, ist zurückgezogen: Die "
     "jüngsten Leads haben es gebrochen, und die {recent} neuesten Ergebnisse belegen es nicht neu. Weniger versprechen "
     "oder später neu trainieren.",
 }
@@ -85,25 +82,23 @@ def sentence(threshold: Threshold, days: int, language: Language = "en") -> str:
     """The promise of a threshold, or why there is none; `days` is the horizon of the target.
 
     >>> capacity = Threshold("SQL", "capacity", 40, None, 0.312, 900, 90, 35, 38.0, 14.2)
-    >>> print(sentence(capacity, days=90)[:95])
-    SQL begins at a probability of 31.2 %. The best leads go to sales, on average no more than 40 a
+    >>> print(sentence(capacity, days=90)[:98])
+    SQL begins at a probability of 31 of 100. The best leads go to sales, on average no more than 40 a
     """
-    target = (
-        _number(threshold.target, language) if threshold.rule == "capacity" else _percent(threshold.target, language)
-    )
+    written = amount if threshold.rule == "capacity" else short_percent
     words = {
         "stage": threshold.stage,
-        "days": str(days),
-        "target": target,
-        "confidence": _percent(threshold.confidence or 0.0, language),
-        "probability": _percent(threshold.probability or 0.0, language),
-        "leads": _number(threshold.leads_per_week, language),
-        "wins": _number(threshold.wins_per_week, language),
-        "labels": _number(threshold.labels, language),
-        "selected": _number(threshold.selected, language),
-        "converted": _number(threshold.converted, language),
-        "missing": _number(threshold.missing_labels or 0, language),
-        "most": _number(threshold.per_week or 0.0, language),
+        "within": within(days, language),
+        "target": written(threshold.target, language),
+        "confidence": short_percent(threshold.confidence or 0.0, language),
+        "probability": chance(threshold.probability or 0.0, language),
+        "leads": amount(threshold.leads_per_week, language),
+        "wins": amount(threshold.wins_per_week, language),
+        "labels": amount(threshold.labels, language),
+        "selected": amount(threshold.selected, language),
+        "converted": amount(threshold.converted, language),
+        "missing": amount(threshold.missing_labels or 0, language),
+        "most": amount(threshold.per_week or 0.0, language),
         **_money(threshold, language),
         **_history(threshold, language),
     }
@@ -111,15 +106,15 @@ def sentence(threshold: Threshold, days: int, language: Language = "en") -> str:
 
 
 def _money(threshold: Threshold, language: Language) -> dict[str, str]:
-    amounts = (threshold.win or 0.0, threshold.touch or 0.0, *(threshold.profit_per_week or (0.0, 0.0, 0.0)))
+    sums = (threshold.win or 0.0, threshold.touch or 0.0, *(threshold.profit_per_week or (0.0, 0.0, 0.0)))
     names = ("win", "touch", "profit", "low", "high")
-    return {name: _number(amount, language) for name, amount in zip(names, amounts, strict=True)}
+    return {name: amount(money, language) for name, money in zip(names, sums, strict=True)}
 
 
 def _history(threshold: Threshold, language: Language) -> dict[str, str]:
     record = threshold.record or {}
     names = {"kept": "kept", "broken": "broken", "of": "of", "recent": "recent_labels"}
-    return {name: _number(record.get(key) or 0, language) for name, key in names.items()}
+    return {name: amount(record.get(key) or 0, language) for name, key in names.items()}
 
 
 def _text(threshold: Threshold, language: Language) -> str:
@@ -137,15 +132,3 @@ def _text(threshold: Threshold, language: Language) -> str:
     if threshold.rule != "precision":
         return REFUSAL[threshold.rule, language]
     return REFUSAL["precision", language] + REMEDY[language][threshold.missing_labels is None]
-
-
-def _percent(share: float, language: Language) -> str:
-    return f"{_localised(f'{100 * share:.3g}' if share < 0.999 else f'{100 * share:.4g}', language)} %"
-
-
-def _number(value: float, language: Language) -> str:
-    return _localised(f"{value:,.1f}" if value < 10 and value != int(value) else f"{value:,.0f}", language)
-
-
-def _localised(text: str, language: Language) -> str:
-    return text.translate(str.maketrans(",.", ".,")) if language == "de" else text

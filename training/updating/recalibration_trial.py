@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from features.wording import number, signed
 from training.calibration.calibrator import Calibrator, Verdict, fit_sigmoid, gain_and_error
 from training.calibration.intercept import (
     FEWEST_CONVERTED,
@@ -134,4 +135,5 @@ def _too_few(ways: Sequence[Way], fresh: Matured) -> str:
 
 def _told(each: Verdict) -> str:
     verdict = "accepted" if each.accepted else "not accepted"
-    return f"{each.name} {each.gain:+.5f} (standard error {each.se:.5f}, {each.leads:,} leads), {verdict}"
+    error = f"standard error {number(each.se, 5)}, {number(each.leads)} leads"
+    return f"{each.name} {signed(each.gain, 5)} ({error}), {verdict}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data.contract import UsageError
 from features.training_set import TrainingSet
+from features.wording import number
 from training.recipe.train import Promise
 from training.registry.artifact_files import rewrite_artifact
 from training.registry.registry import CHAMPION, Registered, Registry
@@ -47,7 +48,9 @@ def set_threshold(training_set: TrainingSet, workspace: Path, promise: Promise, 
     if promise.stage not in [each.stage for each in before]:
         raise UsageError(f"there is no stage {promise.stage!r}; there are {', '.join(each.stage for each in before)}")
     if made.probability is None:
-        raise UsageError(f"{promise.stage} cannot promise that on {made.labels:,} labels; `what-if` shows what it can")
+        raise UsageError(
+            f"{promise.stage} cannot promise that on {number(made.labels)} labels; `what-if` shows what it can"
+        )
     after = [made if each.stage == made.stage else each for each in before]
     folder = workspace / "models" / training_set.recipe["target"]["name"] / "reset" / "model"
     rewrite_artifact(champion.folder, folder, {**about, "thresholds": [each.to_dict() for each in after]})

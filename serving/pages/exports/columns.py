@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from features.wording import amount, percent, short_percent
 from serving.messages.schemas import ThresholdUsed
 from serving.pages.leads.leads import Line, line_of
-from serving.pages.rendering.numbers import number, percent
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.templates import visible
 from serving.pages.rendering.texts import known
@@ -120,15 +120,15 @@ def _threshold(threshold: ThresholdUsed, context: PageContext) -> str:
     """Where a stage begins and what that promises, in a few words."""
     if threshold.probability is None:
         return ""
-    share, amount = percent(threshold.target, context.language), number(threshold.target, 0, context.language)
+    share, leads = short_percent(threshold.target, context.language), amount(threshold.target, context.language)
     promises: Mapping[str, str] = {
         "precision": context.t("exports.precision", share=share),
-        "capacity": context.t("exports.capacity", amount=amount),
+        "capacity": context.t("exports.capacity", amount=leads),
         "value": context.t("exports.value"),
     }
     stage, least = (
         known(f"stages.{threshold.stage}", context.language, threshold.stage),
-        percent(threshold.probability, context.language, 1),
+        percent(threshold.probability, 1, context.language),
     )
     return visible(
         context.t("exports.begins", stage=stage, least=least, promise=promises.get(threshold.rule, threshold.rule))

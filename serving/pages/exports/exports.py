@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import US_PER_DAY
-from features.words import LANGUAGES
+from features.wording import LANGUAGES, number
 from serving.messages.problems import Refused
 from serving.messages.times import EPOCH
 from serving.pages.exports.columns import Row, columns_of, rows
@@ -64,14 +64,14 @@ def excel(context: PageContext) -> Response:
     """The list as an Excel workbook: made as a whole first, then sent."""
     context, wanted, live = _asked(context)
     if context.services.store.worklist.has_more_than(wanted, MOST):
-        raise Refused("too_many_rows", f"a sheet has {MOST:,} rows at most")
+        raise Refused("too_many_rows", f"a sheet has {number(MOST)} rows at most")
     columns = columns_of(live, context)
     with _turn(context):
         try:
             chunks = _while_wanted(context, rows(columns, wanted, live, context))
             file = workbook(columns, chunks, context.t("leads.title"), context.language)
         except OverflowError:
-            raise Refused("too_many_rows", f"a sheet has {MOST:,} rows at most") from None
+            raise Refused("too_many_rows", f"a sheet has {number(MOST)} rows at most") from None
         except OSError as error:
             raise StoreFull("the temporary file of an export cannot be written") from error
     undo = ExitStack()

@@ -10,9 +10,9 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from features.words import Language
+from features.wording import Language, number
+from serving.messages.times import iso
 from serving.pages.exports.columns import Column, Kind, Row, Value
-from serving.pages.rendering.numbers import iso
 
 if TYPE_CHECKING:
     from xlsxwriter.format import Format
@@ -99,7 +99,7 @@ def _fill(sheet: Worksheet, writes: Sequence[Write], chunks: Iterable[list[Row]]
     count = 0
     for rows in chunks:
         if count + len(rows) > MOST:
-            raise OverflowError(f"a sheet has {MOST:,} rows at most")
+            raise OverflowError(f"a sheet has {number(MOST)} rows at most")
         for row in rows:
             count += 1
             for place, value in enumerate(row):

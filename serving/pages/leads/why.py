@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from features.wording import number
 from features.words import in_words, value_in_words
 from serving.pages.rendering.addresses import lead_address
-from serving.pages.rendering.numbers import number
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import Live

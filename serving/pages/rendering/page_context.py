@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -12,11 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from features.words import LANGUAGES, Language
+from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, span
 from serving.http.answers import language_of
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
-from serving.pages.rendering.numbers import ago, chance, day, iso, minute, number, percent, span
+from serving.messages.times import iso
 from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
 from serving.store.access.accounts import ROLES, Account
@@ -231,12 +232,13 @@ def _words(context: PageContext) -> dict[str, Any]:
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
         "caution": caution_of(live.predictor.about, language) if live else "",
-        "number": lambda value, digits=0: number(value, digits, language),
-        "percent": lambda share, digits=0: percent(share, language, digits),
-        "chance": lambda probability: chance(probability, language),
-        "span": lambda low, high: span(low, high, language),
-        "day": lambda moment: day(moment, language),
-        "minute": lambda moment: minute(moment, language),
         "ago": lambda moment: ago(moment, context.now, language),
         "iso": iso,
+        **wording_of(language),
     }
+
+
+def wording_of(language: Language) -> dict[str, Callable[..., str]]:
+    """How templates put numbers and times into a language."""
+    functions = (number, percent, chance, span, day, minute)
+    return {function.__name__: partial(function, language=language) for function in functions}

@@ -7,10 +7,12 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from itsdangerous import Signer
 from sqlalchemy import Connection, delete, select, update
 
 from data.contract import US_PER_SECOND, UsageError
@@ -134,16 +136,25 @@ class Accounts:
         """
         password = self._password(name)
         _known(0 if password is None else 1, name)
-        return self._seal.of("link", f"{password}\x1f{address}")
+        return self._signer(str(password)).get_signature(address).decode()
 
     def linked(self, name: str, address: str, sent: str) -> Account | None:
         """The account that has made an address, None when it has not, or no more."""
         password = self._password(name)
-        if password is None or not sent.isascii() or not self._seal.fits("link", f"{password}\x1f{address}", sent):
+        if password is None or not sent.isascii() or not self._has_signed(password, address, sent):
             return None
         with self._database.read() as connection:
             row = connection.execute(select(*_columns()).where(accounts.c.name == name)).one_or_none()
         return None if row is None else Account(*row)
+
+    def _signer(self, password: str) -> Signer:
+        """Under a key that holds the hash of the password, so that a new one ends what was signed before."""
+        return Signer(self._seal.key, f"link\x1f{password}", key_derivation="hmac", digest_method=sha256)
+
+    def _has_signed(self, password: str, address: str, sent: str) -> bool:
+        """Links of version 0.1, which live for 30 days, have a signature of another form."""
+        is_old = self._seal.fits("link", f"{password}\x1f{address}", sent)
+        return self._signer(password).verify_signature(address, sent) or is_old
 
     def _begin(self, connection: Connection, name: str, now: int) -> str:
         token = secrets.token_urlsafe(32)

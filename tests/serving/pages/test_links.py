@@ -11,6 +11,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from sqlalchemy import select
 from starlette.routing import Route
 
 from data.contract import US_PER_DAY
@@ -21,6 +22,8 @@ from serving.pages.rendering import links
 from serving.pages.rendering.links import LIFE_DAYS, by_link_or_session
 from serving.pages.rendering.page_context import by_session
 from serving.scoring.served_model import Live
+from serving.store.database.hmac_signer import seal_of
+from serving.store.database.schema import accounts
 from serving.store.store import Store
 from serving.telemetry.server_log import ServerLog
 from tests.serving.pages.browser import PASSWORD, Visitor
@@ -101,7 +104,7 @@ def faults(address: str) -> dict[str, str]:
         "another account": changed(address, account="admin"),
         "no account": changed(address, account="nobody"),
         "a strange account": changed(address, account="a\0ü"),
-        "a bit of the signature": changed(address, signature=signature[:-1] + ("0" if signature[-1] != "0" else "1")),
+        "a bit of the signature": changed(address, signature=("0" if signature[0] != "0" else "1") + signature[1:]),
         "half of the signature": changed(address, signature=signature[:32]),
         "no signature": changed(address, signature=""),
         "a strange signature": changed(address, signature="ü"),
@@ -135,6 +138,22 @@ def test_the_order_of_its_parts_and_how_they_are_written_do_not_matter(visits: V
     assert ("country", "Ö /") in parts
     turned = "&".join(f"{name}={''.join(f'%{byte:02x}' for byte in value.encode())}" for name, value in parts[::-1])
     assert stranger.get(f"/leads.csv?{turned}").status_code == 200
+
+
+def test_one_of_version_0_1_holds_until_its_end(
+    visits: Visits, stranger: Visitor, own_store: Store, clock: list[int]
+) -> None:
+    address, end = made(visits), clock[0] + US_PER_DAY
+    parts = {name: value for name, value in parse_qsl(urlsplit(address).query) if name != "signature"}
+    parts["until"] = str(end // 1_000_000)
+    with own_store.database.read() as connection:
+        password = connection.scalar(select(accounts.c.password).where(accounts.c.name == "editor"))
+    text = f"{password}\x1f/leads.csv?{urlencode(sorted(parts.items()))}"
+    old = changed(address, until=parts["until"], signature=seal_of(own_store.database).of("link", text))
+    assert stranger.get(old).status_code == 200
+    assert stranger.get(changed(old, search="L")).status_code == 403
+    clock[0] = end
+    assert stranger.get(old).status_code == 403
 
 
 def test_it_ends(visits: Visits, stranger: Visitor, clock: list[int]) -> None:

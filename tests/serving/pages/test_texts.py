@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from string import Formatter
 
-from features.words import LANGUAGES
+from features.wording import LANGUAGES, Forms
 from serving.pages.rendering.templates import FOLDER, environment
 from serving.pages.rendering.texts import catalogue
 
@@ -14,8 +14,13 @@ USED = re.compile(r"\b(?:t|known)\(f?\"([a-z_]+\.[a-z_0-9]*)")
 """A key, or how one begins that is made of data."""
 
 
-def fields(sentence: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+def fields(sentence: str | Forms) -> set[str]:
+    return {name for form in forms(sentence) for _, name, _, _ in Formatter().parse(form) if name is not None}
+
+
+def forms(sentence: str | Forms) -> list[str]:
+    """A sentence, or its forms for one and for more."""
+    return [sentence] if isinstance(sentence, str) else list(sentence.values())
 
 
 def test_every_sentence_is_there_in_both_languages_with_the_same_values() -> None:
@@ -23,7 +28,9 @@ def test_every_sentence_is_there_in_both_languages_with_the_same_values() -> Non
     for key, sentences in catalogue().items():
         assert set(sentences) == set(LANGUAGES), key
         assert fields(sentences["en"]) == fields(sentences["de"]), key
-        assert all(each == each.strip() and each for each in sentences.values()), key
+        for sentence in sentences.values():
+            assert all(form == form.strip() and form for form in forms(sentence)), key
+            assert isinstance(sentence, str) or ("other" in sentence and fields(sentence) == {"count"}), key
 
 
 def test_no_sentence_is_missing_and_none_is_left_over() -> None:

@@ -1,0 +1,73 @@
+"""One probability reads the same in a file, on a terminal, on every page and on paper, in each language."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import Environment
+
+from data.log.eventlog import EventLog
+from features.wording import LANGUAGES, Language, chance, conversion, span
+from serving.pages.rendering.page_context import wording_of
+from serving.scoring.batch import score_log, told, write_scores
+from serving.scoring.served_model import Live
+from serving.store.scores.scores import Score
+from serving.store.store import Store
+from tests.serving.pages.conftest import Visits
+from tests.serving.pages.test_exports import NOW, put
+from tests.serving.workshop import Workshop
+
+EDGES = (0.00001, 0.0046, 0.00949, 0.0095, 0.0199, 0.2, 0.995, 0.99999)
+"""Where the words change, and where the ways to say it once disagreed."""
+
+
+def a_few(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Leads from the likeliest to the least likely."""
+    yield from rows[:: max(1, len(rows) // 5)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_from_the_file_to_the_paper(
+    visits: Visits, own_store: Store, live: Live, workshop: Workshop, tmp_path: Path, language: Language
+) -> None:
+    scored = score_log(EventLog.open(workshop.log), live.scorer, "1", language=language)
+    write_scores(scored, tmp_path / "scores.csv")
+    with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as file:
+        in_words = {row["lead_id"]: row["in_words"] for row in csv.DictReader(file)}
+    visitor, rows = visits("viewer", language), list(a_few(scored.rows))
+    for row in rows:
+        lead, likely = row["lead_id"], (row["probability"], row["low"], row["high"])
+        put(own_store, live, lead)
+        score = Score(lead, "conversion", NOW + 1, *likely, live.model.version, live.model.digest)
+        own_store.scores.record([score], [], NOW + 1)
+        words, interval = chance(likely[0], language), span(*likely[1:], language)
+        assert in_words[lead].startswith(f"{words} ")
+        assert in_words[lead].endswith(f" ({interval})")
+        assert f"  {in_words[lead]}; " in told(row, language)
+        page = visitor.get(f"/leads/{lead}").text
+        assert words in page
+        assert interval in page
+        for path in ("/leads", "/print"):
+            assert words in visitor.get(f"{path}?search={lead}").text
+    exported = csv.reader(io.StringIO(visitor.get("/leads.csv").text, newline=""))
+    column = 3
+    assert {row[0]: chance(float(row[column]), language) for row in list(exported)[1:]} == {
+        row["lead_id"]: chance(row["probability"], language) for row in rows
+    }
+
+
+@given(st.one_of(st.floats(0, 1), st.sampled_from(EDGES)), st.sampled_from(LANGUAGES))
+def test_file_and_page_agree_on_any_probability(p: float, language: Language) -> None:
+    page = Environment(autoescape=True).from_string("{{ chance(p) }} ({{ span(p / 2, p) }})")
+    shown = page.render(p=p, **wording_of(language))
+    words, interval = shown[: shown.index(" (")], shown[shown.index("(") :]
+    sentence = conversion(p, p / 2, p, 90, language)
+    assert sentence.startswith(f"{words} ")
+    assert sentence.endswith(f" {interval}")
