@@ -15,7 +15,7 @@ from benchmarks.serving import OUT, Contender, leads
 from serving.http.answers import scores
 from serving.messages.schemas import Extra, ScoreRequest
 from serving.messages.times import us
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 
 ENVIRONMENT = OUT / "env"
 PACKAGES = ("bentoml", "lightgbm", "numpy<3")
@@ -49,11 +49,11 @@ def contenders(artifact: Path) -> Iterator[Contender]:
 
 
 def _features(artifact: Path, n: int) -> list[dict[str, Any]]:
-    live = Live.load(artifact, "model", "1")
+    live = ServedModel.load(artifact, "model", "1")
     requests = [msgspec.convert(each, ScoreRequest) for each in leads(n)]
     as_of = [us(each.as_of) for each in requests if each.as_of is not None]
-    told = live.told(requests, as_of)
-    found = scores(live, told, live.score(told, as_of), as_of, [[]] * n, Extra(features=True))
+    histories = live.request_histories(requests, as_of)
+    found = scores(live, histories, live.score(histories, as_of), as_of, [[]] * n, Extra(features=True))
     return [msgspec.to_builtins(each)["features"] for each in found]
 
 

@@ -19,7 +19,7 @@ class Damaged(DataError):
 
 @dataclass(frozen=True)
 class Copy:
-    """An artifact on the shelf. `mark` is what the source named it by when it was taken in; `run`: see `Live`."""
+    """An artifact on the shelf. mark: what the source named it by when it was taken in; `run`: of `ServedModel`."""
 
     name: str
     version: str

@@ -11,7 +11,7 @@ from serving.champion.artifact_cache import Copy, Damaged, Shelf
 from serving.champion.artifact_sources import Source
 from serving.champion.champion import Champion
 from serving.champion.smoke_test import try_out, warm
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.telemetry.metrics import Gauges
 from serving.telemetry.server_log import Journal
 
@@ -88,7 +88,7 @@ class Watcher:
         self.shelf.keep(copy)
 
     def _place(self, copy: Copy) -> None:
-        live = Live.load(Path(copy.folder), copy.name, copy.version)
+        live = ServedModel.load(Path(copy.folder), copy.name, copy.version)
         if live.model.digest != copy.digest:
             raise DataError(f"{copy.folder} is not the artifact that it was; it is fetched again")
         live.run = copy.run

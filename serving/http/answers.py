@@ -17,33 +17,55 @@ from features.words import Language
 from serving.messages.schemas import BatchAnswer, Extra, Reason, Reasons, Score, ScoreAnswer
 from serving.messages.times import at
 from serving.scoring.reasons import MOST, Explanation, fit_share_of
-from serving.scoring.request_histories import Told
+from serving.scoring.request_histories import RequestHistories
 from serving.scoring.scorer import Scores
-from serving.scoring.served_model import Live, Scored
+from serving.scoring.served_model import Scored, ServedModel
 
 Values = dict[str, float | str | None]
 
 
-def single(live: Live, told: Told, scored: Scored, as_of: int, unused: Sequence[str], extra: Extra) -> ScoreAnswer:
+def single(
+    live: ServedModel, leads: RequestHistories, scored: Scored, as_of: int, unused: Sequence[str], extra: Extra
+) -> ScoreAnswer:
     """The answer for one lead."""
-    score = scores(live, told, scored, [as_of], [unused], extra)[0]
+    score = scores(live, leads, scored, [as_of], [unused], extra)[0]
     return ScoreAnswer(
-        score, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
+        score,
+        live.target.name,
+        live.target.horizon_days,
+        live.thresholds,
+        live.effective_thresholds.identity,
+        live.model,
     )
 
 
 def many(
-    live: Live, told: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
+    live: ServedModel,
+    leads: RequestHistories,
+    scored: Scored,
+    as_of: Sequence[int],
+    unused: Sequence[Sequence[str]],
+    extra: Extra,
 ) -> BatchAnswer:
     """The answer for many leads, in their order."""
-    found = scores(live, told, scored, as_of, unused, extra)
+    found = scores(live, leads, scored, as_of, unused, extra)
     return BatchAnswer(
-        found, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
+        found,
+        live.target.name,
+        live.target.horizon_days,
+        live.thresholds,
+        live.effective_thresholds.identity,
+        live.model,
     )
 
 
 def scores(
-    live: Live, told: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
+    live: ServedModel,
+    leads: RequestHistories,
+    scored: Scored,
+    as_of: Sequence[int],
+    unused: Sequence[Sequence[str]],
+    extra: Extra,
 ) -> list[Score]:
     """One score per lead; features and reasons only where asked for, because they cost fifty times a score."""
     none: Sequence[Any] = [msgspec.UNSET] * len(as_of)
@@ -51,7 +73,7 @@ def scores(
     if extra.horizons:
         within = live.within(scored.matrix, extra.horizons)
     if extra.features or extra.reasons is not None:
-        table, histories, moments = _table(live, told, as_of)
+        table, histories, moments = _table(live, leads, as_of)
         if extra.features:
             features = [_plain(row) for row in table.to_pylist()]
         if extra.reasons is not None:
@@ -79,7 +101,7 @@ def scores(
             features=features[i],
             reasons=reasons[i],
             within=within[i],
-            caution=live.caution or msgspec.UNSET,
+            caution=live.warning or msgspec.UNSET,
         )
         for i, (probability, (low, high), stage, fit, engagement) in enumerate(rows)
     ]
@@ -115,26 +137,26 @@ def _plain(row: Values) -> Values:
     return {name: None if value != value else value for name, value in row.items()}
 
 
-def _table(live: Live, told: Told, as_of: Sequence[int]) -> tuple[pa.Table, Histories, Moments]:
+def _table(live: ServedModel, leads: RequestHistories, as_of: Sequence[int]) -> tuple[pa.Table, Histories, Moments]:
     """The feature table of the leads, with their profile versions as columns."""
     kinds = {"category": pa.string(), "number": pa.float64()}
     columns = {
-        name: pa.array([version.get(name) for version in told.versions], kinds[kind])
+        name: pa.array([version.get(name) for version in leads.versions], kinds[kind])
         for name, kind in live.profile_columns.items()
     }
-    profiles = told.histories.profiles
+    profiles = leads.histories.profiles
     whole = Profiles(profiles.starts, profiles.valid_from, pa.table(columns))
-    histories = replace(told.histories, profiles=whole)
+    histories = replace(leads.histories, profiles=whole)
     moments = live.moments(as_of)
     return compute(live.scorer.plan, histories, moments), histories, moments
 
 
 def _reasons(
-    live: Live, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
+    live: ServedModel, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
 ) -> list[Reasons]:
     scores = Scores(scored.probability, np.array(scored.interval), np.array(scored.stage), table, scored.matrix)
-    told = live.explainers[language].explain(histories, moments.lead, moments.as_of, scores)
-    return [_spoken(each) for each in told]
+    spoken = live.explainers[language].explain(histories, moments.lead, moments.as_of, scores)
+    return [_spoken(each) for each in spoken]
 
 
 def _spoken(explanation: Explanation) -> Reasons:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from serving.pages.rendering.page_context import Visit, shows
 from serving.pages.rendering.plot import band
 from serving.pages.rendering.shares import Share, share
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.scores.funnel import WITHIN_DAYS, Funnel, Move, Stay
 
 router = APIRouter()
@@ -114,12 +114,12 @@ def _flow(top: float, wide: float, bottom: float, narrow: float) -> str:
     return band(sides[0], sides[1])
 
 
-def _sources(found: Funnel, kind: str, live: Live, visit: Visit) -> list[Origin]:
+def _sources(found: Funnel, kind: str, live: ServedModel, visit: Visit) -> list[Origin]:
     mine = [each for each in found.sources if each.kind == kind]
     return [Origin(_name(each.name, live, visit), each.leads, share(each.bought, each.leads)) for each in mine]
 
 
-def _name(name: str | None, live: Live, visit: Visit) -> str:
+def _name(name: str | None, live: ServedModel, visit: Visit) -> str:
     """An event type in the words that the model brings along; a channel as it is."""
     words = live.scorer.words.get(name or "", {})
     return str(words.get(visit.language, name or ""))

@@ -13,7 +13,7 @@ from serving.messages.problems import Refused
 from serving.pages.curve import Curve, Row, curve_of, rows_of
 from serving.pages.rendering.page_context import Visit, shows
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished
 from serving.store.scores.threshold_changes import REASONS, Change
 from training.thresholds.promise_text import sentence
@@ -57,7 +57,7 @@ def thresholds(visit: Visit) -> Response:
     live, asked = visit.services.champion.current(), asked_of(visit)
     history = visit.services.store.thresholds.history(live.target.name)
     grounds = grounds_of(live)
-    cards = [_card(each, live, grounds, history, visit) for each in live.in_force.thresholds]
+    cards = [_card(each, live, grounds, history, visit) for each in live.effective_thresholds.thresholds]
     stage, by = asked.get("stage") or cards[-1].threshold.stage, by_of(asked)
     if stage not in {each.threshold.stage for each in cards}:
         raise Refused("invalid", "there is no such stage")
@@ -90,7 +90,7 @@ def thresholds(visit: Visit) -> Response:
     )
 
 
-def grounds_of(live: Live) -> Grounds | None:
+def grounds_of(live: ServedModel) -> Grounds | None:
     """What the thresholds of a model rest on; None when it was kept with none."""
     try:
         return live.grounds
@@ -98,7 +98,7 @@ def grounds_of(live: Live) -> Grounds | None:
         return None
 
 
-def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, visit: Visit) -> Trial:
+def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: ServedModel, visit: Visit) -> Trial:
     """What a wish comes to. Raises Refused for a value that cannot be."""
     try:
         made = wished(grounds, stage, by, value)
@@ -110,16 +110,16 @@ def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, vis
     return Trial(stage, by, value, found, made, said)
 
 
-def _card(each: Threshold, live: Live, grounds: Grounds | None, history: list[Change], visit: Visit) -> Card:
+def _card(each: Threshold, live: ServedModel, grounds: Grounds | None, history: list[Change], visit: Visit) -> Card:
     found = brings(grounds, each.probability) if grounds and each.probability is not None else None
     mine = [one for one in history if one.stage == each.stage and one.model_digest == live.model.digest]
-    change = next((one for one in live.in_force.changes if one.stage == each.stage), None)
+    change = next((one for one in live.effective_thresholds.changes if one.stage == each.stage), None)
     waiting = mine[0] if mine and mine[0].taken_up_at is None else None
     periods = [one for one in (each.record or {}).get("periods", []) if one["selected"]]
     return Card(each, sentence(each, live.target.horizon_days, visit.language), found, change, waiting, periods)
 
 
-def _told(change: Change, live: Live, visit: Visit) -> tuple[Change, str, str]:
+def _told(change: Change, live: ServedModel, visit: Visit) -> tuple[Change, str, str]:
     """A change, what it says, and whether it waits, holds, was replaced, or ended with its model."""
     if change.threshold is None:
         said = visit.t("thresholds.as_model")
@@ -131,7 +131,7 @@ def _told(change: Change, live: Live, visit: Visit) -> tuple[Change, str, str]:
         return change, said, "ended"
     if change.taken_up_at is None:
         return change, said, "waits"
-    return change, said, "holds" if change.id in {each.id for each in live.in_force.changes} else "replaced"
+    return change, said, "holds" if change.id in {each.id for each in live.effective_thresholds.changes} else "replaced"
 
 
 def _plain(target: float, change: Change) -> str:
@@ -163,7 +163,7 @@ def _links(trial: Trial | None) -> dict[By, str]:
     return found
 
 
-def _capacity(live: Live, stage: str) -> float | None:
+def _capacity(live: ServedModel, stage: str) -> float | None:
     """What sales can take, where the stage's promise says so."""
-    held = next(each for each in live.in_force.thresholds if each.stage == stage)
+    held = next(each for each in live.effective_thresholds.thresholds if each.stage == stage)
     return held.target if held.rule == "capacity" else held.per_week

@@ -16,7 +16,7 @@ from serving.pages.rendering.page_context import Visit, shows
 from serving.pages.rendering.plot import Scale
 from serving.pages.rendering.shares import Share, share
 from serving.pages.thresholds import grounds_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.scores.promised_vs_realised import KeptMonth
 from training.thresholds.calibration_by_month import EDGES, Kept
 
@@ -113,7 +113,7 @@ def trust(visit: Visit) -> Response:
     )
 
 
-def dots_of(live: Live) -> tuple[list[Dot], bool]:
+def dots_of(live: ServedModel) -> tuple[list[Dot], bool]:
     """Tenths of leads by probability, and whether the model had not seen them.
 
     What the judge said of the newest slice, which it had never seen, where the artifact has it and nothing was laid
@@ -155,7 +155,7 @@ def months_of(kept: Sequence[Kept | KeptMonth]) -> list[Month]:
     return [each for each in found if each is not None][::-1][:MONTHS]
 
 
-def link_of(tracking: str, live: Live) -> str | None:
+def link_of(tracking: str, live: ServedModel) -> str | None:
     """The page of this version on a tracking server; None when the address is not one of the web."""
     if urlsplit(tracking).scheme not in ("http", "https"):
         return None
@@ -163,7 +163,7 @@ def link_of(tracking: str, live: Live) -> str | None:
     return f"{tracking.rstrip('/')}/#/models/{name}/versions/{version}"
 
 
-def _learnt(live: Live) -> list[Kept]:
+def _learnt(live: ServedModel) -> list[Kept]:
     grounds = grounds_of(live)
     return [] if grounds is None else grounds.months
 

@@ -33,7 +33,7 @@ from serving.messages.schemas import (
 from serving.messages.times import at, us
 from serving.routes.lead_detail import story_of
 from serving.routes.stored_scores import score_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.leads.listing import Filters, Listed
 
 router = APIRouter()
@@ -153,7 +153,7 @@ def _checked(lead_id: str) -> str:
     return lead_id
 
 
-def _filters(asked: Query, live: Live | None) -> Filters:
+def _filters(asked: Query, live: ServedModel | None) -> Filters:
     order: Any = asked.values.get("order", "lead_id")
     if order not in ("lead_id", "probability", "changed_at"):
         raise Refused("invalid", "order: lead_id, probability or changed_at")

@@ -65,7 +65,7 @@ async def model(request: Request) -> Response:
             trained["from"],
             trained["to"],
             live.thresholds,
-            live.in_force.told,
+            live.effective_thresholds.identity,
             live.profile_columns,
             live.reader.types,
             services.champion.refusal,

@@ -15,7 +15,7 @@ from serving.messages.body import decode, read
 from serving.messages.examples import BATCH, LEAD
 from serving.messages.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
 from serving.messages.times import us
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 
 router = APIRouter()
 ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)
@@ -50,19 +50,19 @@ async def score_batch(request: Request) -> Response:
     return await to_thread.run_sync(_score_batch, services, body, extra, limiter=services.computing)
 
 
-def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
+def _score(services: Services, live: ServedModel, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
     as_of = services.clock() if asked.as_of is None else us(asked.as_of)
-    told = live.told([asked], [as_of])
-    scored = live.score(told, [as_of])
+    leads = live.request_histories([asked], [as_of])
+    scored = live.score(leads, [as_of])
     services.gauges.scored(live, scored)
-    return single(live, told, scored, as_of, live.unused(asked), extra)
+    return single(live, leads, scored, as_of, live.unused(asked), extra)
 
 
 def _score_batch(services: Services, body: bytes, extra: Extra) -> Response:
     asked, live = decode(MANY, body), services.champion.current()
     default = services.clock() if asked.as_of is None else us(asked.as_of)
     as_of = [default if each.as_of is None else us(each.as_of) for each in asked.leads]
-    told = live.told(asked.leads, as_of)
-    scored = live.score(told, as_of)
+    leads = live.request_histories(asked.leads, as_of)
+    scored = live.score(leads, as_of)
     services.gauges.scored(live, scored)
-    return json(many(live, told, scored, as_of, [live.unused(each) for each in asked.leads], extra))
+    return json(many(live, leads, scored, as_of, [live.unused(each) for each in asked.leads], extra))

@@ -21,7 +21,7 @@ from features.words import Language
 from serving.scoring.csv_safety import inert
 from serving.scoring.reasons import MOST, Explainer, Explanation
 from serving.scoring.scorer import Scorer, Scores
-from training.thresholds.model_warning import caution_of
+from training.thresholds.model_warning import model_warning
 
 SIDES = (("for", "+"), ("against", "-"))
 
@@ -72,7 +72,7 @@ def _bucket(
     explanations = Explainer(scorer, language).explain(histories, moments.lead, moments.as_of, scores)
     lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
     within = {f"within_{each}d": scorer.model.within(scores.matrix, each).tolist() for each in days}
-    caution = caution_of(scorer.model.about, language)
+    caution = model_warning(scorer.model.about, language)
     for row, (lead_id, explanation) in enumerate(zip(lead_ids, explanations, strict=True)):
         found = _row(lead_id, scores, row, explanation, scorer, version, as_of, language)
         yield found | {name: values[row] for name, values in within.items()} | {"caution": caution}

@@ -15,14 +15,14 @@ from training.thresholds.threshold import Threshold, threshold_from
 
 
 @dataclass(frozen=True)
-class InForce:
+class EffectiveThresholds:
     """Thresholds, ascending as in the model, and by what name and digest every answer tells of them.
 
     changes: what people have published among them, one a stage.
     """
 
     thresholds: tuple[Threshold, ...]
-    told: ThresholdSet
+    identity: ThresholdSet
     changes: tuple[Change, ...] = ()
 
     @property
@@ -32,12 +32,12 @@ class InForce:
         return [StageThreshold(stage, probability) for stage, probability in issued if probability is not None]
 
 
-def in_force(own: Sequence[Threshold], version: str, changes: Sequence[Change] = ()) -> InForce:
+def effective_thresholds(own: Sequence[Threshold], version: str, changes: Sequence[Change] = ()) -> EffectiveThresholds:
     """The thresholds of a model's version under changes, one a stage; one for a stage that it lacks has no effect."""
     laid = {each.stage: threshold_from(each.threshold) for each in changes if each.threshold is not None}
     thresholds = tuple(laid.get(each.stage, each) for each in own)
     kept = tuple(each for each in changes if each.stage in {own_one.stage for own_one in own})
-    return InForce(thresholds, ThresholdSet(_name(version, kept), _digest(thresholds)), kept)
+    return EffectiveThresholds(thresholds, ThresholdSet(_name(version, kept), _digest(thresholds)), kept)
 
 
 def _name(version: str, changes: Sequence[Change]) -> str:

@@ -14,11 +14,11 @@ from data.histories import Histories
 from data.sources.mapping import BotRule
 from features.kernel import Moments
 from features.moments import open_moments
-from serving.scoring.effective_thresholds import in_force
+from serving.scoring.effective_thresholds import effective_thresholds
 from serving.scoring.explanations import explanations
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import Scorer, Scores
-from serving.scoring.worklist_row import outlooks
+from serving.scoring.worklist_row import worklist_rows
 from serving.store.scores.promised_vs_realised import Window
 from serving.store.scores.scores import Score
 from serving.store.store import Store
@@ -53,7 +53,7 @@ class Rescorer:
         self._digest = digest
         self._columns: dict[str, str] = dict(about["profile_columns"])
         self._bots = [BotRule(**each) for each in about["bots"]]
-        self._in_force = in_force(scorer.thresholds, version)
+        self._effective = effective_thresholds(scorer.thresholds, version)
 
     def run(self, clock: Callable[[], int], progress: Progress = lambda done, of: None) -> Rescored:
         """Scores every open lead that does not object, and writes score history and changes of stage.
@@ -64,9 +64,9 @@ class Rescorer:
         rescorings, target = self._store.rescorings, self._scorer.target.name
         now = clock()
         changes = self._store.thresholds.take_up(target, self._digest, now)
-        self._in_force = in_force(self._scorer.thresholds, self._version, changes)
+        self._effective = effective_thresholds(self._scorer.thresholds, self._version, changes)
         # One that was cut off under other thresholds is not gone on with: all leads shall stand under the same.
-        rescoring = rescorings.begin(target, f"{self._digest} {self._in_force.told.digest}", now)
+        rescoring = rescorings.begin(target, f"{self._digest} {self._effective.identity.digest}", now)
         resumed, total = rescorings.waiting(rescoring)
         done = resumed
         while lead_ids := rescorings.next_leads(rescoring):
@@ -76,7 +76,7 @@ class Rescorer:
             progress(done, max(total, done))
         self._sum_up(rescoring.as_of, clock())
         rescorings.finish(rescoring, clock())
-        return Rescored(rescoring.as_of, done, rescoring.scored, resumed, self._in_force.told.name)
+        return Rescored(rescoring.as_of, done, rescoring.scored, resumed, self._effective.identity.name)
 
     def _score(self, lead_ids: Sequence[str], as_of: int, clock: Callable[[], int]) -> int:
         histories = self._store.histories.of(lead_ids, as_of, self._columns, self._bots)
@@ -91,9 +91,9 @@ class Rescorer:
         told, target = self._told(histories, moments, scores, as_of), self._scorer.target.name
         earlier = self._store.scores.earlier(target, [each.lead_id for each in told], as_of)
         explained = explanations(self._scorer, self._digest, histories, moments, scores, earlier)
-        scored = self._store.scores.record(told, self._in_force.stages, clock())
+        scored = self._store.scores.record(told, self._effective.stages, clock())
         self._store.explanations.note(target, [each for each in explained if each.lead_id in scored])
-        noted = outlooks(self._scorer, histories, moments, scores, explained)
+        noted = worklist_rows(self._scorer, histories, moments, scores, explained)
         self._store.worklist.note(target, as_of, noted)
         return len(scored)
 
@@ -110,7 +110,7 @@ class Rescorer:
         """Makes the summaries that pages read."""
         target = self._scorer.target
         window = Window(target.events, target.gap_days, target.horizon_days, target.settle_days)
-        stages = [UNQUALIFIED, *(each.stage for each in self._in_force.thresholds), CUSTOMER]
+        stages = [UNQUALIFIED, *(each.stage for each in self._effective.thresholds), CUSTOMER]
         self._store.funnels.make(target.name, stages, as_of - window.days * US_PER_DAY, now)
         self._store.kept.count(target.name, window, EDGES, now)
 

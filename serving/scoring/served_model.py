@@ -19,16 +19,16 @@ from serving.messages.problems import Refused
 from serving.messages.schemas import ModelName, ScoreRequest, ThresholdUsed
 from serving.messages.times import us
 from serving.scoring.bands import Bands
-from serving.scoring.effective_thresholds import InForce, in_force
+from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
 from serving.scoring.reasons import Explainer
-from serving.scoring.request_histories import Reader, Told
+from serving.scoring.request_histories import Reader, RequestHistories
 from serving.scoring.scorer import UNQUALIFIED, Scorer
 from serving.trees.matrix import MatrixPlan
 from serving.trees.predictor import Predictor
 from training.artifact.standalone import ArtifactError
 from training.registry.artifact_files import digest_of
 from training.samples.log_odds import Array
-from training.thresholds.model_warning import caution_of
+from training.thresholds.model_warning import model_warning
 from training.thresholds.threshold_evidence import Grounds, read_grounds
 
 
@@ -51,7 +51,7 @@ class Scored:
     newest: list[int | None]
 
 
-class Live:
+class ServedModel:
     """A loaded artifact with the name and version that it goes by; safe to use from any thread.
 
     folder: where it lies, None for nowhere. run: id of the MLflow run that made it, "" where that is not known.
@@ -71,18 +71,18 @@ class Live:
         self.reader = Reader(self.scorer.plan.vocabulary.types, [BotRule(**each) for each in about["bots"]])
         self.profile_columns: dict[str, str] = about["profile_columns"]
         self.known_types = frozenset(self.reader.types)
-        self.caution = caution_of(about)
-        self._follow(in_force(self.scorer.thresholds, version))
+        self.warning = model_warning(about)
+        self._follow(effective_thresholds(self.scorer.thresholds, version))
 
     @staticmethod
-    def load(folder: Path, name: str, version: str) -> Live:
+    def load(folder: Path, name: str, version: str) -> ServedModel:
         """Loads an artifact, files compared with their hashes first. Raises DataError when it cannot be served."""
         try:
-            return Live(Predictor.load(folder), name, version, digest_of(folder), folder)
+            return ServedModel(Predictor.load(folder), name, version, digest_of(folder), folder)
         except (ArtifactError, DataError, UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{folder} cannot be served ({type(error).__name__}: {error}); train again") from None
 
-    def under(self, thresholds: InForce) -> Live:
+    def under(self, thresholds: EffectiveThresholds) -> ServedModel:
         """The same model under other thresholds."""
         other = copy.copy(self)
         other._follow(thresholds)
@@ -100,7 +100,7 @@ class Live:
         """Who gives reasons, by language."""
         return {language: Explainer(self.scorer, language) for language in LANGUAGES}
 
-    def told(self, requests: Sequence[ScoreRequest], as_of: Sequence[int]) -> Told:
+    def request_histories(self, requests: Sequence[ScoreRequest], as_of: Sequence[int]) -> RequestHistories:
         """The leads of requests as histories; `as_of` are their moments, µs UTC. Raises Refused."""
         for each in requests:
             self._check_profile(each)
@@ -112,18 +112,18 @@ class Live:
             dtype=np.int64,
         )
         histories = self.reader.histories([each.events for each in requests], valid_from)
-        return Told(histories, [each.profile for each in requests])
+        return RequestHistories(histories, [each.profile for each in requests])
 
-    def score(self, told: Told, as_of: Sequence[int]) -> Scored:
+    def score(self, leads: RequestHistories, as_of: Sequence[int]) -> Scored:
         """Scores every lead at its own moment (µs UTC)."""
         moments = self.moments(as_of)
-        computed = compute_arrays(self.scorer.plan, told.histories, moments)
-        matrix = self.places.matrix(computed, told.histories, told.versions)
+        computed = compute_arrays(self.scorer.plan, leads.histories, moments)
+        matrix = self.places.matrix(computed, leads.histories, leads.versions)
         _, fit, engagement, probability = self.predictor.all(matrix).T
         p = probability.tolist()
         stage = [self.stage(each) for each in p]
         interval = self.bands.intervals(p)
-        return Scored(probability, interval, stage, matrix, fit.tolist(), engagement.tolist(), *_seen(told, moments))
+        return Scored(probability, interval, stage, matrix, fit.tolist(), engagement.tolist(), *_seen(leads, moments))
 
     def within(self, matrix: Array, days: Sequence[int]) -> list[dict[str, float]]:
         """For each row the probabilities of converting within so many days, by days; they never fall.
@@ -152,8 +152,8 @@ class Live:
         types = {each.event_type for each in request.events} - self.known_types
         return sorted(columns | types)
 
-    def _follow(self, thresholds: InForce) -> None:
-        self.in_force = thresholds
+    def _follow(self, thresholds: EffectiveThresholds) -> None:
+        self.effective_thresholds = thresholds
         self.thresholds = [
             ThresholdUsed(each.stage, each.probability, each.rule, each.target, each.confidence)
             for each in thresholds.thresholds
@@ -169,9 +169,9 @@ class Live:
                 raise Refused("invalid", f"profile.{column}: this model expects {wanted}; convert it")
 
 
-def _seen(told: Told, moments: Moments) -> tuple[list[int], list[int | None]]:
+def _seen(leads: RequestHistories, moments: Moments) -> tuple[list[int], list[int | None]]:
     """How many events of people each lead shows at its moment, and when the latest of them occurred."""
-    each = told.histories
+    each = leads.histories
     counted, newest = _look(each.starts, each.known_at, each.occurred_at, each.bot, moments.as_of)
     return counted.tolist(), [at if count else None for count, at in zip(counted, newest.tolist(), strict=True)]
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from serving.scoring.served_model import Live, Scored
+from serving.scoring.served_model import Scored, ServedModel
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -48,13 +48,13 @@ class Gauges:
         kept[0].inc()
         kept[1].observe(seconds)
 
-    def scored(self, live: Live, scored: Scored) -> None:
+    def scored(self, live: ServedModel, scored: Scored) -> None:
         """Notes scores that were given."""
         for stage in set(scored.stage):
             self.stages.labels(stage).inc(scored.stage.count(stage))
         self.drift.add(live, scored)
 
-    def serves(self, live: Live) -> None:
+    def serves(self, live: ServedModel) -> None:
         """Notes that another model answers from now on."""
         self.model.clear()
         self.model.labels(live.model.name, live.model.version, live.model.digest).set(1)
@@ -75,19 +75,19 @@ class Drift(Collector):
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.live: Live | None = None
+        self.live: ServedModel | None = None
         self.rows = 0
         self.waiting: list[Scored] = []
         self.bands = self.missing = self.sums = np.zeros(0)
 
-    def start(self, live: Live) -> None:
+    def start(self, live: ServedModel) -> None:
         """Counts for another model, from zero."""
         with self.lock:
             self.live, self.rows, self.waiting = live, 0, []
             self.bands = np.zeros(len(live.scorer.evidence.starts))
             self.missing, self.sums = np.zeros((2, live.places.width))
 
-    def add(self, live: Live, scored: Scored) -> None:
+    def add(self, live: ServedModel, scored: Scored) -> None:
         """Adds scores, unless they were given by a model that is no longer in place."""
         with self.lock:
             if self.live is not None and live.predictor is self.live.predictor:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from serving.messages.examples import LEAD
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
 from tests.serving.workshop import Workshop, shifted
@@ -97,9 +97,9 @@ def _probability(artifact: Path) -> float:
     from serving.messages.times import us
     from serving.routes.scores import ONE
 
-    live, request = Live.load(artifact, "m", "1"), ONE.decode(json.dumps(LEAD).encode())
+    live, request = ServedModel.load(artifact, "m", "1"), ONE.decode(json.dumps(LEAD).encode())
     as_of = us(request.as_of) if request.as_of else 0
-    return float(live.score(live.told([request], [as_of]), [as_of]).probability[0])
+    return float(live.score(live.request_histories([request], [as_of]), [as_of]).probability[0])
 
 
 Damage = Callable[[Path, np.random.Generator], None]

@@ -12,7 +12,7 @@ from training.measuring.metrics import TOP
 from training.measuring.tables import tables
 from training.recipe.selection import sentence as trial_sentence
 from training.report.page import bullets, figure, heading, html_table, marked, page, paragraph
-from training.thresholds.model_warning import caution_of
+from training.thresholds.model_warning import model_warning
 from training.thresholds.promise_text import sentence
 from training.thresholds.threshold import Threshold
 
@@ -117,7 +117,7 @@ def plain_words(account: Account) -> list[str]:
     """What the model is good for, for somebody who knows nothing of models."""
     evaluation, days = account.evaluation, account.target["horizon_days"]
     lift, base = evaluation.judgements[0].metrics["top_decile_lift"], evaluation.base_rate
-    caution = caution_of({"trained_on": account.trained_on})
+    caution = model_warning({"trained_on": account.trained_on})
     told = [
         f"Of 100 leads in the tenth with the highest scores, {_of_100(lift, base)} convert within {days} days; of 100 "
         f"leads taken as they come, {_count(100 * base)} do.",

@@ -20,10 +20,10 @@ WORDS: Mapping[Language, str] = {
 }
 
 
-def caution_of(about: Mapping[str, Any], language: Language = "en") -> str:
+def model_warning(about: Mapping[str, Any], language: Language = "en") -> str:
     """The sentence for a model; "" for one that had enough. about: the content of its model.json.
 
-    >>> caution_of({"trained_on": {}})
+    >>> model_warning({"trained_on": {}})
     ''
     """
     need = about["trained_on"].get("small")

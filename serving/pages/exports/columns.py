@@ -12,10 +12,10 @@ from serving.pages.rendering.numbers import number, percent
 from serving.pages.rendering.page_context import Visit
 from serving.pages.rendering.templates import visible
 from serving.pages.rendering.texts import known
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import Entry
 from serving.store.leads.worklist_query import Wanted
-from training.thresholds.model_warning import caution_of
+from training.thresholds.model_warning import model_warning
 
 Kind = Literal["text", "count", "share", "time"]
 Value = str | int | float | None
@@ -32,7 +32,7 @@ class Column:
     value: Callable[[Line], Value]
 
 
-def rows(columns: Sequence[Column], wanted: Wanted, live: Live, visit: Visit) -> Iterator[list[Row]]:
+def rows(columns: Sequence[Column], wanted: Wanted, live: ServedModel, visit: Visit) -> Iterator[list[Row]]:
     """The leads of a list, some at a time, each as its values by column."""
     values = [each.value for each in columns]
     for entries in visit.services.store.worklist.walk(wanted):
@@ -40,12 +40,12 @@ def rows(columns: Sequence[Column], wanted: Wanted, live: Live, visit: Visit) ->
         yield [[value(line) for value in values] for line in lines]
 
 
-def columns_of(live: Live, visit: Visit) -> list[Column]:
+def columns_of(live: ServedModel, visit: Visit) -> list[Column]:
     """The columns in the visitor's language. No text holds a character that cannot be seen."""
     return [*_standing(live, visit), *_outlook(visit), *_origin(live, visit)]
 
 
-def _standing(live: Live, visit: Visit) -> list[Column]:
+def _standing(live: ServedModel, visit: Visit) -> list[Column]:
     """Who it is and how likely it buys."""
     t, stage = visit.t, _stage(visit)
     return [
@@ -74,7 +74,7 @@ def _outlook(visit: Visit) -> list[Column]:
     ]
 
 
-def _origin(live: Live, visit: Visit) -> list[Column]:
+def _origin(live: ServedModel, visit: Visit) -> list[Column]:
     """Whence it came, whose it is, and what the score rests on."""
     t, begins = visit.t, {each.stage: _threshold(each, visit) for each in live.thresholds}
 
@@ -93,9 +93,9 @@ def _origin(live: Live, visit: Visit) -> list[Column]:
     ]
 
 
-def _caution(live: Live, visit: Visit) -> list[Column]:
+def _caution(live: ServedModel, visit: Visit) -> list[Column]:
     """What is to be borne in mind beside each score, where there is something."""
-    said = caution_of(live.predictor.about, visit.language)
+    said = model_warning(live.predictor.about, visit.language)
     name = visit.t("exports.caution")
     return [Column(name, "text", 48, lambda line: "" if line.lead.probability is None else said)] if said else []
 

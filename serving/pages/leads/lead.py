@@ -18,7 +18,7 @@ from serving.pages.rendering.page_context import Visit, shows
 from serving.pages.rendering.texts import known
 from serving.scoring.next_step import Situation, next_step
 from serving.scoring.scorer import UNQUALIFIED
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.events.timeline import Happening, Stretch
 from serving.store.leads.decisions import REASONS
 from serving.store.leads.worklist import Entry
@@ -89,7 +89,7 @@ def lead(visit: Visit) -> Response:
     )
 
 
-def situation(visit: Visit, live: Live, entry: Entry | None, newest: Sequence[Happening]) -> Situation:
+def situation(visit: Visit, live: ServedModel, entry: Entry | None, newest: Sequence[Happening]) -> Situation:
     """What the rules for the next step look at. newest: events; what a score does not know yet counts here."""
     contacts = live.scorer.plan.vocabulary.groups.get("contact", ())
     own = [each.occurred_at for each in newest if not each.bot and each.event_type not in contacts]
@@ -112,7 +112,7 @@ def deed(visit: Visit, action: str) -> str:
     return known(f"lead.deed_{action.replace(' ', '_')}", visit.language, action)
 
 
-def _stretch(visit: Visit, live: Live, lead_id: str) -> Stretch:
+def _stretch(visit: Visit, live: ServedModel, lead_id: str) -> Stretch:
     """The events that the address asks for. Raises Refused for what no timeline has."""
     asked = dict(visit.request.query_params)
     until = asked.get("until")
@@ -128,7 +128,7 @@ def _stretch(visit: Visit, live: Live, lead_id: str) -> Stretch:
         raise Refused("invalid", "the address has a cursor that is none") from None
 
 
-def _rows(visit: Visit, live: Live, events: Sequence[Happening], standing: Standing | None) -> list[Row]:
+def _rows(visit: Visit, live: ServedModel, events: Sequence[Happening], standing: Standing | None) -> list[Row]:
     scored = standing.as_of if standing else None
     found = []
     for _, alike in groupby(events, key=lambda each: _likeness(each, scored)):

@@ -16,7 +16,7 @@ from serving.messages.problems import Refused
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
 from serving.pages.rendering.page_context import Visit, shows
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import Entry
 from serving.store.leads.worklist_query import Order, Wanted
 
@@ -93,7 +93,7 @@ def asked_of(parts: Iterable[tuple[str, str]], also: Collection[str] = ()) -> di
     return found
 
 
-def wanted_of(asked: Mapping[str, str], live: Live) -> Wanted:
+def wanted_of(asked: Mapping[str, str], live: ServedModel) -> Wanted:
     """The leads that an address means. Raises Refused for a value that cannot be."""
     order: Any = asked.get("order", "chance")
     if order not in get_args(Order) or any(asked.get(each, "1") != "1" for each in MARKS):
@@ -102,12 +102,12 @@ def wanted_of(asked: Mapping[str, str], live: Live) -> Wanted:
     return Wanted(live.target.name, **given, order=order)
 
 
-def line_of(lead: Entry, live: Live, visit: Visit) -> Line:
+def line_of(lead: Entry, live: ServedModel, visit: Visit) -> Line:
     """A lead in words."""
     return Line(lead, reason_of(lead, live, visit), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
 
 
-def reason_of(lead: Entry, live: Live, visit: Visit) -> str:
+def reason_of(lead: Entry, live: ServedModel, visit: Visit) -> str:
     """What speaks most for a lead; "" when it was noted by a model that knew other features."""
     definition = live.definitions.get(lead.reason or "")
     if definition is None:

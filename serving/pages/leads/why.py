@@ -10,7 +10,7 @@ from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.numbers import number
 from serving.pages.rendering.page_context import Visit
 from serving.pages.rendering.texts import known
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import Entry
 from serving.store.scores.explanations import Explanation, Ground, Shift, Value
 
@@ -40,7 +40,7 @@ class Why:
     is_all: bool
 
 
-def why_of(visit: Visit, live: Live, entry: Entry) -> Why | None:
+def why_of(visit: Visit, live: ServedModel, entry: Entry) -> Why | None:
     """Why a lead has the score that is shown; None when that score was not explained."""
     explanation = visit.services.store.explanations.of(live.target.name, entry.lead_id)
     if explanation is None or entry.probability is None or explanation.as_of != entry.as_of:
@@ -58,12 +58,12 @@ def why_of(visit: Visit, live: Live, entry: Entry) -> Why | None:
     )
 
 
-def many_in_words(visit: Visit, live: Live, event_type: str) -> str:
+def many_in_words(visit: Visit, live: ServedModel, event_type: str) -> str:
     """A type of event in the model's words, which speak of many."""
     return live.scorer.words.get(event_type, {}).get(visit.language) or event_type.replace("_", " ")
 
 
-def one_in_words(visit: Visit, live: Live, event_type: str) -> str:
+def one_in_words(visit: Visit, live: ServedModel, event_type: str) -> str:
     """One event of a type; a type that the page does not know has the model's words."""
     return known(f"events.{event_type}", visit.language, many_in_words(visit, live, event_type))
 
@@ -71,7 +71,7 @@ def one_in_words(visit: Visit, live: Live, event_type: str) -> str:
 class _Teller:
     """Finds words for one lead."""
 
-    def __init__(self, visit: Visit, live: Live, lead_id: str) -> None:
+    def __init__(self, visit: Visit, live: ServedModel, lead_id: str) -> None:
         self.visit, self.live, self.lead_id = visit, live, lead_id
 
     def ground(self, each: Ground) -> Said:

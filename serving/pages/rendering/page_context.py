@@ -21,7 +21,7 @@ from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
 from serving.store.access.accounts import ROLES, Account
 from serving.store.database.connection import StoreAway, StoreFull
-from training.thresholds.model_warning import caution_of
+from training.thresholds.model_warning import model_warning
 
 COOKIE = "leadscore"
 LANGUAGE = "language"
@@ -228,7 +228,7 @@ def _words(visit: Visit) -> dict[str, Any]:
         "t": visit.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
-        "caution": caution_of(live.predictor.about, language) if live else "",
+        "caution": model_warning(live.predictor.about, language) if live else "",
         "number": lambda value, digits=0: number(value, digits, language),
         "percent": lambda share, digits=0: percent(share, language, digits),
         "chance": lambda probability: chance(probability, language),

@@ -82,9 +82,9 @@ class ThresholdChanges:
                 key = (threshold_changes.c.target == target, threshold_changes.c.model_digest == model_digest)
                 waiting = update(threshold_changes).where(*key, threshold_changes.c.taken_up_at.is_(None))
                 connection.execute(waiting.values(taken_up_at=now))
-        return self.in_force(target, model_digest)
+        return self.effective(target, model_digest)
 
-    def in_force(self, target: str, model_digest: str) -> list[Change]:
+    def effective(self, target: str, model_digest: str) -> list[Change]:
         """What is followed by this model now, one change a stage."""
         query = _of(target, model_digest).where(threshold_changes.c.taken_up_at.is_not(None))
         with self._database.read() as connection:

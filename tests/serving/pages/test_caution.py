@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serving.http.services import Services
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.trees.predictor import Predictor
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.test_exports import put
@@ -22,7 +22,7 @@ def test_what_shows_a_score_says_that_a_simple_model_stands_in(
         assert "148 are needed" not in visits("viewer").get(address).text
     predictor = Predictor.load(workshop.artifact)
     about = {**predictor.about, "trained_on": {**predictor.about["trained_on"], "small": NEED}}
-    services.champion.swap(Live(Predictor(about, predictor.texts), "leadscore-conversion", "3", "d"))
+    services.champion.swap(ServedModel(Predictor(about, predictor.texts), "leadscore-conversion", "3", "d"))
     for address in PLACES:
         said = "only 34 leads had converted when the model was made, 148 are needed"
         assert visits("viewer").get(address).text.count(said) == 1, address

@@ -10,7 +10,7 @@ import pytest
 from serving.app import create_app
 from serving.http.services import Services
 from serving.pages.trust import dots_of, link_of, months_of, picture_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.scores.promised_vs_realised import KeptMonth
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
@@ -35,7 +35,7 @@ def test_scores_of_this_server_come_first(visits: Visits, services: Services) ->
     assert "2025-03" in page
 
 
-def test_the_judges_slice_comes_before_what_was_learnt_from(live: Live) -> None:
+def test_the_judges_slice_comes_before_what_was_learnt_from(live: ServedModel) -> None:
     dots, unseen = dots_of(live)
     assert not unseen
     assert len(dots) == 10
@@ -67,7 +67,7 @@ def test_months_the_newest_first_each_with_all_its_bands() -> None:
     ],
 )
 def test_the_registry_is_a_link_only_where_it_is_on_the_web(
-    services: Services, live: Live, visits: Visits, tracking: str, link: str | None
+    services: Services, live: ServedModel, visits: Visits, tracking: str, link: str | None
 ) -> None:
     assert link_of(tracking, live) == link
     visitor = Visitor(create_app(replace(services, tracking=tracking)))
@@ -78,12 +78,12 @@ def test_the_registry_is_a_link_only_where_it_is_on_the_web(
     visitor.close()
 
 
-def test_a_model_without_outcomes_says_so(visits: Visits, services: Services, live: Live) -> None:
-    services.champion.swap(Live(live.predictor, "leadscore-conversion", "1", live.model.digest))
+def test_a_model_without_outcomes_says_so(visits: Visits, services: Services, live: ServedModel) -> None:
+    services.champion.swap(ServedModel(live.predictor, "leadscore-conversion", "1", live.model.digest))
     assert "No outcomes are known for this model yet" in visits("viewer").get("/trust").text
 
 
-def _with(live: Live, **more: object) -> Live:
+def _with(live: ServedModel, **more: object) -> ServedModel:
     """The same model, whose model.json says more."""
     other, predictor = copy.copy(live), copy.copy(live.predictor)
     predictor.about = {**live.predictor.about, **more}

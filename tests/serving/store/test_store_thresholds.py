@@ -18,7 +18,7 @@ def wish(stage: str = "SQL", digest: str = "d1", target: float | None = 0.3, rea
 
 def test_a_change_waits_until_a_scoring_takes_it_up(store: Store) -> None:
     store.thresholds.publish(wish(), NOW)
-    assert store.thresholds.in_force("conversion", "d1") == []
+    assert store.thresholds.effective("conversion", "d1") == []
     [taken] = store.thresholds.take_up("conversion", "d1", NOW + 5)
     assert (taken.stage, taken.who, taken.taken_up_at) == ("SQL", "anna", NOW + 5)
     assert taken.threshold == {"stage": "SQL", "rule": "precision", "target": 0.3}
@@ -31,7 +31,7 @@ def test_the_newest_of_a_stage_holds_and_a_stage_can_be_given_back(store: Store)
     found = {each.stage: each.threshold for each in store.thresholds.take_up("conversion", "d1", NOW)}
     assert {stage: (told or {})["target"] for stage, told in found.items()} == {"MQL": 0.3, "SQL": 0.4}
     store.thresholds.publish(wish(target=None), NOW + 1)
-    assert len(store.thresholds.in_force("conversion", "d1")) == 2, "the next scoring gives it back"
+    assert len(store.thresholds.effective("conversion", "d1")) == 2, "the next scoring gives it back"
     assert [each.stage for each in store.thresholds.take_up("conversion", "d1", NOW + 2)] == ["MQL"]
 
 
