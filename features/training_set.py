@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import joblib
 import numpy as np
@@ -18,8 +18,11 @@ import pyarrow.parquet as pq
 from data.contract import DataError
 from data.histories import Histories
 from data.log.eventlog import EventLog
+from data.sources.mapping import BotRule
+from data.typed_json import Json, from_json, to_json
 from data.vocabulary import Vocabulary
-from features.catalogue import from_json, to_json
+from features.catalogue import from_json as catalogue_from
+from features.catalogue import to_json as catalogue_to_json
 from features.compiler import compile_plan
 from features.definitions import Age, Cadence, Decayed, Definition, Recency
 from features.kernel import Moments, compute
@@ -36,6 +39,20 @@ FORMAT = 3
 Progress = Callable[[int, int], None]
 
 
+def _bots(values: Sequence[Mapping[str, Any]]) -> tuple[BotRule, ...]:
+    return tuple(BotRule(**value) for value in values)
+
+
+def _plain_bots(bots: Sequence[BotRule]) -> list[dict[str, Any]]:
+    return [to_json(rule.model_dump()) for rule in bots]
+
+
+Catalogue = Annotated[Sequence[Definition], Json(catalogue_from, catalogue_to_json)]
+"""Definitions of features, as JSON see features/catalogue.py."""
+Bots = Annotated[Sequence[BotRule], Json(_bots, _plain_bots)]
+"""Rules that label a machine's events."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides what a training set holds, and the log's own words, which travel with the model.
@@ -46,31 +63,39 @@ class Recipe:
     log_digest: str
     observed_until: int
     vocabulary: Vocabulary
-    catalogue: list[Definition]
+    catalogue: Catalogue
     target: Target
     policy: MomentPolicy
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    bots: Sequence[Mapping[str, Any]] = ()
+    bots: Bots = ()
     profile_columns: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the same for the same recipe."""
-        return {
-            "format": FORMAT,
-            "log_digest": self.log_digest,
-            "observed_until": self.observed_until,
-            "vocabulary": asdict(self.vocabulary),
-            "catalogue": to_json(self.catalogue),
-            "target": asdict(self.target),
-            "policy": asdict(self.policy),
-            "words": dict(self.words),
-            "bots": list(self.bots),
-            "profile_columns": dict(self.profile_columns),
-        }
+        return {"format": FORMAT, **to_json(self)}
 
     @property
     def digest(self) -> str:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+
+def recipe_from(values: Mapping[str, Any]) -> Recipe:
+    """Inverse of `Recipe.to_json`. Raises DataError with the key and value that do not fit, or for another format."""
+    if values.get("format") != FORMAT:
+        raise DataError(f"recipe.format is {values.get('format')!r}, this reads {FORMAT}")
+    return from_json(Recipe, {key: value for key, value in values.items() if key != "format"}, "recipe")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The file that makes a training set complete: what it was made by, its rows by kind, and a digest of them."""
+
+    recipe: Annotated[Recipe, Json(recipe_from, Recipe.to_json)]
+    moments: int
+    positives: int
+    mature: int
+    censored: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -78,7 +103,7 @@ class TrainingSet:
     """A training set on disk. Rows: moments; `label` is null where censored."""
 
     path: Path
-    recipe: dict[str, Any]
+    recipe: Recipe
     moments: int
     positives: int
     mature: int
@@ -89,14 +114,18 @@ class TrainingSet:
     def open(path: Path) -> TrainingSet:
         """Opens a training set that was built completely; raises DataError when there is none."""
         try:
-            about = json.loads((path / "training_set.json").read_text())
+            content = json.loads((path / "training_set.json").read_text())
         except (OSError, ValueError):
             raise DataError(f"{path} holds no complete training set; run `leadscore features` first") from None
-        return TrainingSet(path, **about)
+        try:
+            summary = from_json(Summary, content, "training_set.json")
+        except DataError as error:
+            raise DataError(f"{path}: {error}; run `leadscore features` again") from None
+        return TrainingSet(path, **vars(summary))
 
     @property
-    def catalogue(self) -> list[Definition]:
-        return from_json(self.recipe["catalogue"])
+    def catalogue(self) -> Sequence[Definition]:
+        return self.recipe.catalogue
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows in order of (as_of, lead_id), these columns or all; category columns share one dictionary.
@@ -240,8 +269,8 @@ def _finish(out: Path, recipe: Recipe, shards: int) -> TrainingSet:
         ]
         digest.update(hashlib.sha256(_shard(out, number).read_bytes()).digest())
     names = ("moments", "positives", "mature", "censored")
-    about = {"recipe": recipe.to_json(), **dict(zip(names, totals.tolist(), strict=True)), "digest": digest.hexdigest()}
+    summary = Summary(recipe, **dict(zip(names, totals.tolist(), strict=True)), digest=digest.hexdigest())
     draft = out / "training_set.json.draft"
-    draft.write_text(json.dumps(about, indent=1))
+    draft.write_text(json.dumps(to_json(summary), indent=1))
     os.replace(draft, out / "training_set.json")
     return TrainingSet.open(out)

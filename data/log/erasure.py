@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from data.log.eventlog import LAYOUT, EventLog, bucket_of
 from data.log.generations import only_writer, publish, staging_folder
 from data.log.manifest import Words
-from data.sources.mapping import BotRule
 
 LEAD = "lead_id"
 
@@ -98,8 +97,7 @@ def _rewrite_rejected(log: EventLog, lead_id: str, draft: Path) -> int:
 
 
 def _words(log: EventLog) -> Words:
-    rules = tuple(BotRule(**each) for each in log.bots)
-    return Words(log.vocabulary.types, dict(log.vocabulary.groups), log.words, log.profile_columns, rules)
+    return Words(log.vocabulary.types, dict(log.vocabulary.groups), log.words, log.profile_columns, log.bots)
 
 
 def _rewrite_parquet(path: Path, lead_id: str) -> int:

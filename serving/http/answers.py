@@ -7,18 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 from fastapi import Response
 
 from data.histories import Histories, Profiles
 from features.kernel import Moments, compute
 from features.words import Language
-from serving.messages.schemas import BatchAnswer, Extra, Reason, Reasons, Score, ScoreAnswer
+from serving.messages.schemas import BatchAnswer, Extra, Reasons, Score, ScoreAnswer
 from serving.messages.times import at
-from serving.scoring.reasons import MOST, Explanation, fit_share_of
+from serving.scoring.reasons import fit_share_of, reasons_of
 from serving.scoring.request_histories import RequestHistories
-from serving.scoring.scorer import Scores
+from serving.scoring.scorer import FeatureScores
 from serving.scoring.served_model import Scored, ServedModel
 
 Values = dict[str, float | str | None]
@@ -154,13 +153,7 @@ def _table(live: ServedModel, leads: RequestHistories, as_of: Sequence[int]) -> 
 def _reasons(
     live: ServedModel, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
 ) -> list[Reasons]:
-    scores = Scores(scored.probability, np.array(scored.interval), np.array(scored.stage), table, scored.matrix)
-    spoken = live.explainers[language].explain(histories, moments.lead, moments.as_of, scores)
-    return [_spoken(each) for each in spoken]
-
-
-def _spoken(explanation: Explanation) -> Reasons:
-    def plain(reasons: Sequence[Any]) -> list[Reason]:
-        return [Reason(each.feature, each.contribution, each.words) for each in reasons[:MOST]]
-
-    return Reasons(plain(explanation.speaks_for), plain(explanation.speaks_against))
+    scores = FeatureScores(scored.probability, scored.interval, scored.stage, scored.matrix, table)
+    return [
+        reasons_of(grounds, live.scorer, language) for grounds in live.explainer.grounds(histories, moments, scores)
+    ]

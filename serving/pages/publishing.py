@@ -33,8 +33,7 @@ def publish(visit: Visit) -> Response:
     who = visit.account.name if visit.account else ""
     if made is None and form.get("by") != "model":
         return visit.page("error.html", 422, sentence=visit.t("errors.unpromised"))
-    wanted = None if made is None else made.to_dict()
-    wish = Wish(live.target.name, stage, live.model.version, live.model.digest, who, reason, wanted)
+    wish = Wish(live.target.name, stage, live.model.version, live.model.digest, who, reason, made)
     visit.services.store.thresholds.publish(wish, visit.now)
     return visit.to(f"{ADDRESS}?published=1")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 from fastapi import APIRouter, Response
 
@@ -17,6 +16,7 @@ from serving.scoring.served_model import ServedModel
 from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished
 from serving.store.scores.threshold_changes import REASONS, Change
 from training.thresholds.promise_text import sentence
+from training.thresholds.rules import CapacityRule, Period, Rule
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 
@@ -35,7 +35,7 @@ class Card:
     brings: Brings | None
     change: Change | None
     waiting: Change | None
-    periods: list[Mapping[str, Any]]
+    periods: list[Period]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _card(each: Threshold, live: ServedModel, grounds: Grounds | None, history: 
     mine = [one for one in history if one.stage == each.stage and one.model_digest == live.model.digest]
     change = next((one for one in live.effective_thresholds.changes if one.stage == each.stage), None)
     waiting = mine[0] if mine and mine[0].taken_up_at is None else None
-    periods = [one for one in (each.record or {}).get("periods", []) if one["selected"]]
+    periods = [] if each.record is None else [period for period in each.record.periods if period.selected]
     return Card(each, sentence(each, live.target.horizon_days, visit.language), found, change, waiting, periods)
 
 
@@ -124,9 +124,8 @@ def _told(change: Change, live: ServedModel, visit: Visit) -> tuple[Change, str,
     if change.threshold is None:
         said = visit.t("thresholds.as_model")
     else:
-        target = change.threshold["target"]
-        rule = RULES.get(change.threshold["rule"], "share")
-        said = visit.t(f"thresholds.by_{rule}_told", value=_plain(target, change))
+        rule = change.threshold.rule
+        said = visit.t(f"thresholds.by_{RULES.get(rule.kind, 'share')}_told", value=_plain(rule))
     if change.model_digest != live.model.digest:
         return change, said, "ended"
     if change.taken_up_at is None:
@@ -134,9 +133,8 @@ def _told(change: Change, live: ServedModel, visit: Visit) -> tuple[Change, str,
     return change, said, "holds" if change.id in {each.id for each in live.effective_thresholds.changes} else "replaced"
 
 
-def _plain(target: float, change: Change) -> str:
-    is_share = (change.threshold or {}).get("rule") != "capacity"
-    return f"{100 * target:g} %" if is_share else f"{target:g}"
+def _plain(rule: Rule) -> str:
+    return f"{rule.target:g}" if isinstance(rule, CapacityRule) else f"{100 * rule.target:g} %"
 
 
 def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capacity: float | None) -> Curve | None:
@@ -165,5 +163,4 @@ def _links(trial: Trial | None) -> dict[By, str]:
 
 def _capacity(live: ServedModel, stage: str) -> float | None:
     """What sales can take, where the stage's promise says so."""
-    held = next(each for each in live.effective_thresholds.thresholds if each.stage == stage)
-    return held.target if held.rule == "capacity" else held.per_week
+    return next(each.per_week for each in live.effective_thresholds.thresholds if each.stage == stage)

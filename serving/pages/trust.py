@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import sqrt
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
@@ -18,6 +17,7 @@ from serving.pages.rendering.shares import Share, share
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import ServedModel
 from serving.store.scores.promised_vs_realised import KeptMonth
+from training.measuring.evaluation import Bin
 from training.thresholds.calibration_by_month import EDGES, Kept
 
 router = APIRouter()
@@ -88,7 +88,7 @@ class Month:
 def trust(visit: Visit) -> Response:
     """Everything that speaks for and against believing the numbers."""
     live = visit.services.champion.current()
-    about = live.predictor.about
+    manifest = live.predictor.manifest
     own = visit.services.store.kept.read(live.target.name)
     dots, unseen = dots_of(live)
     return visit.page(
@@ -100,9 +100,9 @@ def trust(visit: Visit) -> Response:
         months=months_of(own or _learnt(live)),
         own=bool(own),
         edges=EDGES,
-        trained=about["trained_on"],
-        judged=about.get("judged"),
-        adjustment=about.get("adjustment"),
+        trained=manifest.trained_on,
+        judged=manifest.judged,
+        adjustment=manifest.adjustment,
         model=live.model,
         run=live.run,
         link=link_of(visit.services.tracking, live),
@@ -119,9 +119,9 @@ def dots_of(live: ServedModel) -> tuple[list[Dot], bool]:
     What the judge said of the newest slice, which it had never seen, where the artifact has it and nothing was laid
     over since; else what was said out of fold of the leads behind the thresholds.
     """
-    about = live.predictor.about
-    if "judged" in about and "adjustment" not in about:
-        return [_dot_of_bin(each) for each in about["judged"]["bins"]], True
+    manifest = live.predictor.manifest
+    if manifest.judged is not None and manifest.adjustment is None:
+        return [_dot_of_bin(judged) for judged in manifest.judged.bins], True
     grounds = grounds_of(live)
     if grounds is None or not len(grounds.labels.p):
         return [], False
@@ -183,10 +183,10 @@ def _dot(said: float, leads: int, came: int) -> Dot:
     return Dot(said, leads, seen.value, seen.low, seen.high, _verdict(said, seen.low, seen.high))
 
 
-def _dot_of_bin(each: Mapping[str, Any]) -> Dot:
-    observed = each["observed"]
-    low, high = observed["low"] or 0.0, observed["high"] if observed["high"] is not None else 1.0
-    return Dot(each["predicted"], each["leads"], observed["value"], low, high, _verdict(each["predicted"], low, high))
+def _dot_of_bin(judged: Bin) -> Dot:
+    observed, predicted = judged.observed, judged.predicted
+    low, high = observed.low or 0.0, 1.0 if observed.high is None else observed.high
+    return Dot(predicted, judged.leads, observed.value or 0.0, low, high, _verdict(predicted, low, high))
 
 
 def _verdict(said: float, low: float, high: float) -> str:

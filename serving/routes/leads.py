@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -169,7 +170,7 @@ def _filters(asked: Query, live: ServedModel | None) -> Filters:
     )
 
 
-def _attribute(given: str, kinds: dict[str, str]) -> tuple[str, str | float]:
+def _attribute(given: str, kinds: Mapping[str, str]) -> tuple[str, str | float]:
     column, colon, value = given.partition(":")
     if not column or not colon or not value or not given.isprintable():
         raise Refused("invalid", "profile: COLUMN:VALUE, printable characters")

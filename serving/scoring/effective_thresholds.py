@@ -11,7 +11,7 @@ from serving.messages.schemas import ThresholdSet
 from serving.messages.times import at
 from serving.store.scores.threshold_changes import Change
 from training.thresholds.stages import StageThreshold
-from training.thresholds.threshold import Threshold, threshold_from
+from training.thresholds.threshold import Threshold, stage_thresholds
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class EffectiveThresholds:
     @property
     def stages(self) -> list[StageThreshold]:
         """Where stages begin; a promise that cannot be made begins none."""
-        issued = ((each.stage, each.probability) for each in self.thresholds)
-        return [StageThreshold(stage, probability) for stage, probability in issued if probability is not None]
+        return stage_thresholds(self.thresholds)
 
 
 def effective_thresholds(own: Sequence[Threshold], version: str, changes: Sequence[Change] = ()) -> EffectiveThresholds:
     """The thresholds of a model's version under changes, one a stage; one for a stage that it lacks has no effect."""
-    laid = {each.stage: threshold_from(each.threshold) for each in changes if each.threshold is not None}
-    thresholds = tuple(laid.get(each.stage, each) for each in own)
-    kept = tuple(each for each in changes if each.stage in {own_one.stage for own_one in own})
-    return EffectiveThresholds(thresholds, ThresholdSet(_name(version, kept), _digest(thresholds)), kept)
+    published = {change.stage: change.threshold for change in changes if change.threshold is not None}
+    thresholds = tuple(published.get(threshold.stage, threshold) for threshold in own)
+    stages = {threshold.stage for threshold in own}
+    followed = tuple(change for change in changes if change.stage in stages)
+    return EffectiveThresholds(thresholds, ThresholdSet(_name(version, followed), _digest(thresholds)), followed)
 
 
 def _name(version: str, changes: Sequence[Change]) -> str:
@@ -48,5 +48,5 @@ def _name(version: str, changes: Sequence[Change]) -> str:
 
 
 def _digest(thresholds: Sequence[Threshold]) -> str:
-    plain = [[each.stage, each.probability, each.rule, each.target, each.confidence] for each in thresholds]
+    plain = [[each.stage, each.probability, each.rule.kind, each.rule.target, each.confidence] for each in thresholds]
     return sha256(json.dumps(plain).encode()).hexdigest()

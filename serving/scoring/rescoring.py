@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
 from data.histories import Histories
-from data.sources.mapping import BotRule
 from features.kernel import Moments
 from features.moments import open_moments
 from serving.scoring.effective_thresholds import effective_thresholds
-from serving.scoring.explanations import explanations
+from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import Scorer, Scores
 from serving.scoring.worklist_row import worklist_rows
@@ -46,13 +45,13 @@ class Rescorer:
     """Scores stored leads with one model; digest: sha256 of its model.json."""
 
     def __init__(self, store: Store, scorer: Scorer, version: str, digest: str) -> None:
-        about = scorer.model.about
         self._store = store
         self._scorer = scorer
         self._version = version
         self._digest = digest
-        self._columns: dict[str, str] = dict(about["profile_columns"])
-        self._bots = [BotRule(**each) for each in about["bots"]]
+        self._columns = scorer.model.manifest.profile_columns
+        self._bots = scorer.model.manifest.bots
+        self._explainer = Explainer(scorer)
         self._effective = effective_thresholds(scorer.thresholds, version)
 
     def run(self, clock: Callable[[], int], progress: Progress = lambda done, of: None) -> Rescored:
@@ -90,7 +89,7 @@ class Rescorer:
         scores = self._scorer.score(histories, moments)
         told, target = self._told(histories, moments, scores, as_of), self._scorer.target.name
         earlier = self._store.scores.earlier(target, [each.lead_id for each in told], as_of)
-        explained = explanations(self._scorer, self._digest, histories, moments, scores, earlier)
+        explained = self._explainer.explanations(self._digest, histories, moments, scores, earlier)
         scored = self._store.scores.record(told, self._effective.stages, clock())
         self._store.explanations.note(target, [each for each in explained if each.lead_id in scored])
         noted = worklist_rows(self._scorer, histories, moments, scores, explained)
@@ -102,7 +101,7 @@ class Rescorer:
         return [
             Score(lead_ids[lead], self._scorer.target.name, as_of, p, low, high, self._version, self._digest)
             for lead, p, (low, high) in zip(
-                moments.lead.tolist(), scores.probability.tolist(), scores.interval.tolist(), strict=True
+                moments.lead.tolist(), scores.probability.tolist(), scores.interval, strict=True
             )
         ]
 

@@ -119,7 +119,7 @@ class Drift(Collector):
             return
         starts = [f"{each:.6g}" for each in live.scorer.evidence.starts]
         trained = np.array(live.scorer.evidence.leads) / max(sum(live.scorer.evidence.leads), 1)
-        features = [each["name"] for each in live.scorer.model.about["features"]]
+        features = live.scorer.encoder.names
         yield _counters("score_band", "Scores by band, named by its lowest probability", "from", starts, bands)
         yield _gauges("score_band_trained_share", "Share of each band at training", "from", starts, trained)
         yield _counters("feature_rows", "Rows of features seen", "of", ["all"], [rows])

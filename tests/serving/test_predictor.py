@@ -11,7 +11,8 @@ import pytest
 from serving.scoring.served_model import ServedModel
 from serving.trees.predictor import Predictor
 from tests.serving.workshop import Workshop
-from training.artifact.standalone import ArtifactError, Model, load, read
+from training.artifact.loaded_model import read_artifact
+from training.artifact.standalone import ArtifactError, Model, load
 from training.samples.log_odds import Array
 
 ROWS = 3_000
@@ -124,7 +125,7 @@ def test_many_threads_get_the_same_answers(live: ServedModel, reference: Model) 
     ],
 )
 def test_a_text_that_is_no_model_is_refused(workshop: Workshop, old: str, new: str) -> None:
-    about, texts = read(workshop.artifact)
+    manifest, texts = read_artifact(workshop.artifact)
     assert old in texts[0]
     with pytest.raises(ArtifactError):
-        Predictor(about, [text.replace(old, new, 1) if old != "Tree=" else text.replace(old, new) for text in texts])
+        Predictor(manifest, [text.replace(old, new, 1) if old != "Tree=" else text.replace(old, new) for text in texts])

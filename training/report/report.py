@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from training.calibration.calibrator import Verdict
+from data.typed_json import to_json
+from features.moments import Target
+from training.artifact.manifest import TrainedOn
+from training.calibration.calibrator import Choice, Verdict
 from training.measuring.evaluation import Bin, Estimate, Evaluation
 from training.measuring.metrics import TOP
 from training.measuring.tables import tables
@@ -62,14 +64,14 @@ class Account:
 
     name: str
     digest: str
-    target: Mapping[str, Any]
-    trained_on: Mapping[str, Any]
+    target: Target
+    trained_on: TrainedOn
     judged_from: str
     judged_to: str
     evaluation: Evaluation
     by_age: Mapping[str, Evaluation]
     thresholds: Sequence[Threshold]
-    calibration: Mapping[str, Any]
+    calibration: Choice
     trials: Sequence[Verdict] = ()
 
 
@@ -78,7 +80,7 @@ def html(account: Account, pictures: Mapping[str, bytes], backtest: str = "") ->
 
     pictures: name (see CAPTIONS) -> PNG. backtest: the HTML of a backtest's section where one was made.
     """
-    days = int(account.target["horizon_days"])
+    days = account.target.horizon_days
     return page(
         account.name,
         [
@@ -106,8 +108,8 @@ def html(account: Account, pictures: Mapping[str, bytes], backtest: str = "") ->
 def summary(account: Account) -> str:
     """What the model is and on what it was judged, in two sentences."""
     return (
-        f"The model says how likely it is that a lead reaches {' or '.join(account.target['events'])} within "
-        f"{account.target['horizon_days']} days. It was judged on {account.evaluation.rows:,} moments of "
+        f"The model says how likely it is that a lead reaches {' or '.join(account.target.events)} within "
+        f"{account.target.horizon_days} days. It was judged on {account.evaluation.rows:,} moments of "
         f"{account.evaluation.leads:,} leads from {account.judged_from} to {account.judged_to}, none of which it "
         "had seen."
     )
@@ -115,43 +117,40 @@ def summary(account: Account) -> str:
 
 def plain_words(account: Account) -> list[str]:
     """What the model is good for, for somebody who knows nothing of models."""
-    evaluation, days = account.evaluation, account.target["horizon_days"]
+    evaluation, days = account.evaluation, account.target.horizon_days
     lift, base = evaluation.judgements[0].metrics["top_decile_lift"], evaluation.base_rate
-    caution = model_warning({"trained_on": account.trained_on})
-    told = [
+    warning = model_warning(account.trained_on.small)
+    sentences = [
         f"Of 100 leads in the tenth with the highest scores, {_of_100(lift, base)} convert within {days} days; of 100 "
         f"leads taken as they come, {_count(100 * base)} do.",
         f"Whoever works that tenth first meets {_percent(TOP * (lift.value or 0.0))} of all conversions.",
     ]
     examples = [each for each in evaluation.bands if each.leads >= FEWEST]
     if examples:
-        told.append(_example(max(examples, key=lambda each: each.predicted)))
-    return [*([caution] if caution else []), " ".join(told[:2]), *told[2:]]
+        sentences.append(_example(max(examples, key=lambda band: band.predicted)))
+    return [*([warning] if warning else []), " ".join(sentences[:2]), *sentences[2:]]
 
 
 def calibration_told(account: Account) -> str:
     """Which calibrator is in use."""
-    return f"In use: {account.calibration['calibrator']['name']}. {'; '.join(verdicts_told(account))}."
+    return f"In use: {account.calibration.calibrator.name}. {'; '.join(verdicts_told(account))}."
 
 
 def verdicts_told(account: Account) -> list[str]:
     """What each candidate gained on leads that came later."""
     return [
-        f"{each['name']}: gain {each['gain']:+.5f} (standard error {each['se']:.5f}), "
-        + ("accepted" if each["accepted"] else "not accepted")
-        for each in account.calibration["verdicts"]
+        f"{verdict.name}: gain {verdict.gain:+.5f} (standard error {verdict.se:.5f}), "
+        + ("accepted" if verdict.accepted else "not accepted")
+        for verdict in account.calibration.verdicts
     ]
 
 
 def trained_on_told(account: Account) -> list[str]:
     """The training data in words."""
-    told = {
-        key.replace("_", " "): value
-        for key, value in account.trained_on.items()
-        if not key.endswith("_us") and key != "small"
-    }
-    lines = [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
-    return lines + [trial_sentence(each) for each in account.trials]
+    facts = {**to_json(account.trained_on), "artifact": account.digest}
+    named = {key: value for key, value in facts.items() if not key.endswith("_us") and key != "small"}
+    lines = [f"{key.replace('_', ' ')}: {value}" for key, value in named.items()]
+    return lines + [trial_sentence(trial) for trial in account.trials]
 
 
 def _of_100(lift: Estimate, base: float) -> str:

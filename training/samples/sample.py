@@ -82,5 +82,5 @@ def read_sample(training_set: TrainingSet) -> Sample:
         table.column("mature").to_numpy(),
         table.column("event_days").to_numpy(),
         table.column("observed_days").to_numpy(),
-        training_set.recipe["target"]["horizon_days"],
+        training_set.recipe.target.horizon_days,
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from features.words import Language
+from training.thresholds.minimum_labels import Need
 
 WORDS: Mapping[Language, str] = {
     "en": (
@@ -20,11 +20,10 @@ WORDS: Mapping[Language, str] = {
 }
 
 
-def model_warning(about: Mapping[str, Any], language: Language = "en") -> str:
-    """The sentence for a model; "" for one that had enough. about: the content of its model.json.
+def model_warning(need: Need | None, language: Language = "en") -> str:
+    """The sentence for a model that learnt from too few; "" without such a need.
 
-    >>> model_warning({"trained_on": {}})
+    >>> model_warning(None)
     ''
     """
-    need = about["trained_on"].get("small")
-    return WORDS[language].format_map(need) if need else ""
+    return "" if need is None else WORDS[language].format(converted=need.converted, needed=need.needed)

@@ -39,15 +39,14 @@ def predictions(workspace: Path, target: str, plan: TrainingPlan) -> tuple[Split
     training_set = TrainingSet.open(workspace / "training_set" / target)
     champion = Registry(workspace).champion(f"leadscore-{target}")
     model = champion.load_judge()
-    trained_on = model.about["trained_on"]["training_set"]
+    trained_on = model.manifest.trained_on.training_set or "that it does not name"
     if trained_on != training_set.digest:
         raise DataError(
             f"version {champion.version} was trained on the training set {trained_on[:12]}, "
             f"{training_set.path} now holds {training_set.digest[:12]}: train again, then evaluate"
         )
-    window = model.about["target"]["horizon_days"] + model.about["target"]["gap_days"]
     sample = read_sample(training_set)
-    split = split_by_time(sample, sized(sample, plan)[0], window)
+    split = split_by_time(sample, sized(sample, plan)[0], model.manifest.target.window_days)
     return split, predict(model, split.judged)
 
 

@@ -95,7 +95,7 @@ def _origin(live: ServedModel, visit: Visit) -> list[Column]:
 
 def _caution(live: ServedModel, visit: Visit) -> list[Column]:
     """What is to be borne in mind beside each score, where there is something."""
-    said = model_warning(live.predictor.about, visit.language)
+    said = model_warning(live.predictor.manifest.trained_on.small, visit.language)
     name = visit.t("exports.caution")
     return [Column(name, "text", 48, lambda line: "" if line.lead.probability is None else said)] if said else []
 

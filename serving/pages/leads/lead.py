@@ -17,12 +17,12 @@ from serving.pages.rendering.addresses import checked, key_of, lead_address
 from serving.pages.rendering.page_context import Visit, shows
 from serving.pages.rendering.texts import known
 from serving.scoring.next_step import Situation, next_step
-from serving.scoring.scorer import UNQUALIFIED
 from serving.scoring.served_model import ServedModel
 from serving.store.events.timeline import Happening, Stretch
 from serving.store.leads.decisions import REASONS
 from serving.store.leads.worklist import Entry
 from serving.store.scores.scores import Standing
+from training.thresholds.stages import UNQUALIFIED
 
 router = APIRouter()
 PER_PAGE = 50

@@ -228,7 +228,7 @@ def _words(visit: Visit) -> dict[str, Any]:
         "t": visit.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
-        "caution": model_warning(live.predictor.about, language) if live else "",
+        "caution": model_warning(live.predictor.manifest.trained_on.small, language) if live else "",
         "number": lambda value, digits=0: number(value, digits, language),
         "percent": lambda share, digits=0: percent(share, language, digits),
         "chance": lambda probability: chance(probability, language),

@@ -14,6 +14,9 @@ from serving.scoring.served_model import ServedModel
 from serving.store.scores.promised_vs_realised import KeptMonth
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
+from training.artifact.manifest import Adjustment, AsTrained, Manifest, NewestSlice
+from training.calibration.calibrator import IDENTITY
+from training.measuring.evaluation import Bin, Estimate
 from training.thresholds.calibration_by_month import Kept
 
 
@@ -40,11 +43,12 @@ def test_the_judges_slice_comes_before_what_was_learnt_from(live: ServedModel) -
     assert not unseen
     assert len(dots) == 10
     assert [each.said for each in dots] == sorted(each.said for each in dots)
-    told = {"predicted": 0.1, "leads": 50, "observed": {"value": 0.3, "low": 0.2, "high": 0.4}}
-    judged = _with(live, judged={"bins": [told]})
-    assert [(each.said, each.verdict) for each in dots_of(judged)[0]] == [(0.1, "more")]
+    bins = (Bin(0.0, 1.0, 60, 50, 0.1, Estimate(0.3, 0.2, 0.4)),)
+    manifest = replace(live.predictor.manifest, judged=NewestSlice("2024-12-01", "2024-12-31", 60, 50, 15, 0.25, bins))
+    judged = _with(live, manifest)
+    assert [(dot.said, dot.verdict) for dot in dots_of(judged)[0]] == [(0.1, "more")]
     assert dots_of(judged)[1]
-    moved = _with(live, judged={"bins": [told]}, adjustment={})
+    moved = _with(live, replace(manifest, adjustment=adjustment_of(manifest)))
     assert not dots_of(moved)[1], "what was moved since is not what was judged"
     assert all(52 <= spot.x <= 424 and spot.high <= spot.y <= spot.low for spot in picture_of(dots).spots)
 
@@ -83,9 +87,14 @@ def test_a_model_without_outcomes_says_so(visits: Visits, services: Services, li
     assert "No outcomes are known for this model yet" in visits("viewer").get("/trust").text
 
 
-def _with(live: ServedModel, **more: object) -> ServedModel:
-    """The same model, whose model.json says more."""
+def adjustment_of(manifest: Manifest) -> Adjustment:
+    """One that changes nothing."""
+    trained = AsTrained(manifest.calibrator, manifest.thresholds, manifest.evidence, manifest.grounds)
+    return Adjustment("intercept", IDENTITY, "2025-01-01", "2025-01-31", 90, 30, (), (), (), trained)
+
+
+def _with(live: ServedModel, manifest: Manifest) -> ServedModel:
+    """The same model with another manifest."""
     other, predictor = copy.copy(live), copy.copy(live.predictor)
-    predictor.about = {**live.predictor.about, **more}
-    other.predictor = predictor
+    predictor.manifest, other.predictor = manifest, predictor
     return other
