@@ -40,8 +40,8 @@ def from_json(kind: type[T], values: object, where: str) -> T:
     if not isinstance(values, Mapping):
         raise _unfit(where, values, "an object")
     known = {_key(item): item for item in fields(cast(Any, kind))}
-    if stranger := next((key for key in values if key not in known), None):
-        raise DataError(f"{where} holds {stranger!r} = {_quoted(values[stranger])}, which this version does not know")
+    for key in values.keys() - known.keys():
+        raise DataError(f"{where} holds {_quoted(key)} = {_quoted(values[key])}, which this version does not know")
     present = {item.name: values[key] for key, item in known.items() if key in values}
     missing = [key for key, item in known.items() if item.name not in present and _is_required(item)]
     if missing:

@@ -43,10 +43,10 @@ def effective_thresholds(own: Sequence[Threshold], version: str, changes: Sequen
 def _name(version: str, changes: Sequence[Change]) -> str:
     if not changes:
         return f"model {version}"
-    newest = max(changes, key=lambda each: each.id)
+    newest = max(changes, key=lambda change: change.id)
     return f"{at(newest.at):%Y-%m-%d %H:%M} UTC by {newest.who}, over model {version}"
 
 
 def _digest(thresholds: Sequence[Threshold]) -> str:
-    plain = [[each.stage, each.probability, each.rule.kind, each.rule.target, each.confidence] for each in thresholds]
+    plain = [[one.stage, one.probability, one.rule.kind, one.rule.target, one.confidence] for one in thresholds]
     return sha256(json.dumps(plain).encode()).hexdigest()

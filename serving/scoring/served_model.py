@@ -93,17 +93,17 @@ class ServedModel:
 
     def request_histories(self, requests: Sequence[ScoreRequest], as_of: Sequence[int]) -> RequestHistories:
         """The leads of requests as histories; `as_of` are their moments, µs UTC. Raises Refused."""
-        for each in requests:
-            self._check_profile(each)
+        for request in requests:
+            self._check_profile(request)
         valid_from = np.array(
             [
-                moment if each.known_since is None else us(each.known_since)
-                for each, moment in zip(requests, as_of, strict=True)
+                moment if request.known_since is None else us(request.known_since)
+                for request, moment in zip(requests, as_of, strict=True)
             ],
             dtype=np.int64,
         )
-        histories = self.reader.histories([each.events for each in requests], valid_from)
-        return RequestHistories(histories, [each.profile for each in requests])
+        histories = self.reader.histories([request.events for request in requests], valid_from)
+        return RequestHistories(histories, [request.profile for request in requests])
 
     def score(self, leads: RequestHistories, as_of: Sequence[int]) -> Scored:
         """Scores every lead at its own moment (µs UTC)."""
@@ -122,11 +122,11 @@ class ServedModel:
         Raises Refused for days that the model does not know.
         """
         try:
-            found = [self.predictor.within(matrix, each).tolist() for each in days]
+            columns = [self.predictor.within(matrix, horizon).tolist() for horizon in days]
         except ValueError as error:
             raise Refused("conflict", f"horizons: {error}") from None
-        names = [str(each) for each in days]
-        return [dict(zip(names, row, strict=True)) for row in zip(*found, strict=True)]
+        names = [str(horizon) for horizon in days]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def moments(self, as_of: Sequence[int]) -> Moments:
         """One moment per lead."""
@@ -135,14 +135,14 @@ class ServedModel:
     def unused(self, request: ScoreRequest) -> list[str]:
         """Profile columns and event types that this model does not read, sorted."""
         columns = request.profile.keys() - self.profile_columns.keys()
-        types = {each.event_type for each in request.events} - self.known_types
+        types = {event.event_type for event in request.events} - self.known_types
         return sorted(columns | types)
 
     def _follow(self, thresholds: EffectiveThresholds) -> None:
         self.effective_thresholds = thresholds
         self.thresholds = [
-            ThresholdUsed(each.stage, each.probability, each.rule.kind, each.rule.target, each.confidence)
-            for each in thresholds.thresholds
+            ThresholdUsed(one.stage, one.probability, one.rule.kind, one.rule.target, one.confidence)
+            for one in thresholds.thresholds
         ]
         self.stages = thresholds.stages
 

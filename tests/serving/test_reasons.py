@@ -90,9 +90,9 @@ def test_the_first_touch_is_not_dated_by_the_latest_event(explained: Explained) 
     ground = Ground("first_channel", 0.5, "web", None, None)
     (reason,) = reasons_of([ground], explained.scorer, "en").speaks_for
     assert reason.words == "first channel: web"
-    told = [ground for row in explained.grounds for ground in row if ground.feature.startswith("first_")]
-    assert told
-    assert all(ground.occurred_at is None for ground in told)
+    first_touches = [ground for row in explained.grounds for ground in row if ground.feature.startswith("first_")]
+    assert first_touches
+    assert all(ground.occurred_at is None for ground in first_touches)
 
 
 def test_german_reasons_are_the_same_in_german(explained: Explained) -> None:

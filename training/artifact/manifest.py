@@ -14,7 +14,7 @@ from data.vocabulary import Vocabulary
 from features.moments import Target
 from features.training_set import Bots, Catalogue
 from features.words import Words
-from training.calibration.calibrator import Calibrator
+from training.calibration.calibrator import Calibrator, calibrator_from
 from training.calibration.intercept import Step
 from training.measuring.evaluation import Bin
 from training.measuring.evidence import Evidence
@@ -32,6 +32,7 @@ def _plain_thresholds(thresholds: Sequence[Threshold]) -> list[dict[str, Any]]:
     return [threshold.to_dict() for threshold in thresholds]
 
 
+StoredCalibrator = Annotated[Calibrator, Json(calibrator_from, to_json)]
 Thresholds = Annotated[tuple[Threshold, ...], Json(_thresholds, _plain_thresholds)]
 
 
@@ -123,7 +124,7 @@ class DatedStep(Step):
 class AsTrained:
     """What a recalibration has replaced."""
 
-    calibrator: Calibrator
+    calibrator: StoredCalibrator
     thresholds: Thresholds
     evidence: Evidence
     grounds: FileEntry | None = None
@@ -166,7 +167,7 @@ class Manifest:
     features: tuple[Feature, ...]
     boosters: tuple[FileEntry, ...]
     code: FileEntry
-    calibrator: Calibrator
+    calibrator: StoredCalibrator
     thresholds: Thresholds
     evidence: Evidence
     trained_on: TrainedOn

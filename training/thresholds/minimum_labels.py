@@ -12,8 +12,7 @@ apart here (training/model/prior.py): trees that stop early spend no fewer.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -49,10 +48,6 @@ class Need:
     def weeks(self) -> float | None:
         """How long the missing ones take at the current rate; None where none convert."""
         return max(self.needed - self.converted, 0) / self.per_week if self.per_week else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 def need_of(sample: Sample, parameters: int, asked: int = 0) -> Need:
