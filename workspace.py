@@ -9,7 +9,8 @@ from pathlib import Path
 from data.log.eventlog import EventLog
 from features.cluster import on_cluster
 from features.compiler import compile_plan
-from features.training_set import Progress, Recipe, TrainingSet, build
+from features.recipe import Recipe
+from features.training_set import Progress, TrainingSet, build
 from settings import Settings, read_settings, settings_path
 from training.audit.findings import Finding
 from training.audit.log_audit import audit

@@ -25,7 +25,8 @@ from features.compiler import compile_plan
 from features.definitions import Definition
 from features.kernel import Moments, compute_arrays
 from features.moments import MomentPolicy, Target, label_moments
-from features.training_set import Recipe, build, build_shard
+from features.recipe import Recipe
+from features.training_set import build, build_shard
 
 FOLDER = Path("var/bench/features")
 SIZES = (1_000_000, 10_000_000)

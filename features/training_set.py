@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,16 +18,13 @@ import pyarrow.parquet as pq
 from data.contract import DataError
 from data.histories import Histories
 from data.log.eventlog import EventLog
-from data.sources.mapping import BotRule
 from data.typed_json import Json, from_json, to_json
-from data.vocabulary import Vocabulary
-from features.catalogue import from_json as catalogue_from
-from features.catalogue import to_json as catalogue_to_json
 from features.compiler import compile_plan
 from features.definitions import Age, Cadence, Decayed, Definition, Recency
 from features.kernel import Moments, compute
-from features.moments import LabelledMoments, MomentPolicy, Target, label_moments
+from features.moments import LabelledMoments, label_moments
 from features.plan import Plan
+from features.recipe import Recipe, recipe_from
 
 KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight", "event_days", "observed_days")
 """The columns of a shard that are no features."""
@@ -35,55 +32,7 @@ CHUNK = 66_000
 """Moments computed at once. No power of two: the columns of a row would fall into the same few lines of the cache."""
 FRACTIONS = (Age, Cadence, Decayed, Recency)
 """Definitions whose columns hold fractions of many digits: they do not shrink, so nothing is spent on trying."""
-FORMAT = 3
 Progress = Callable[[int, int], None]
-
-
-def _bots(values: Sequence[Mapping[str, Any]]) -> tuple[BotRule, ...]:
-    return tuple(BotRule(**value) for value in values)
-
-
-def _plain_bots(bots: Sequence[BotRule]) -> list[dict[str, Any]]:
-    return [to_json(rule.model_dump()) for rule in bots]
-
-
-Catalogue = Annotated[Sequence[Definition], Json(catalogue_from, catalogue_to_json)]
-"""Definitions of features, as JSON see features/catalogue.py."""
-Bots = Annotated[Sequence[BotRule], Json(_bots, _plain_bots)]
-"""Rules that label a machine's events."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what a training set holds, and the log's own words, which travel with the model.
-
-    words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> kind.
-    """
-
-    log_digest: str
-    observed_until: int
-    vocabulary: Vocabulary
-    catalogue: Catalogue
-    target: Target
-    policy: MomentPolicy
-    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    bots: Bots = ()
-    profile_columns: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, the same for the same recipe."""
-        return {"format": FORMAT, **to_json(self)}
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
-
-
-def recipe_from(values: Mapping[str, Any]) -> Recipe:
-    """Inverse of `Recipe.to_json`. Raises DataError with the key and value that do not fit, or for another format."""
-    if values.get("format") != FORMAT:
-        raise DataError(f"recipe.format is {values.get('format')!r}, this reads {FORMAT}")
-    return from_json(Recipe, {key: value for key, value in values.items() if key != "format"}, "recipe")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from data.log.ingest import ingest
 from data.sources.mapping import read_mapping
 from features.catalogue import default_catalogue
 from features.moments import MomentPolicy, Target
-from features.training_set import Recipe
+from features.recipe import Recipe
 
 EVENTS, BUCKETS = 20_000, 4
 DEMO = Target("demo", ("demo_request",), closed_by=("unsubscribe",))

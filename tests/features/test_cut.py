@@ -14,7 +14,8 @@ from data.contract import DataError
 from data.log.eventlog import EventLog
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
-from features.training_set import Recipe, TrainingSet, build
+from features.recipe import Recipe
+from features.training_set import TrainingSet, build
 from features.truncation_check import changed_by_the_future, cut_off
 from tests.features.leads import AS_OF, CATALOGUE, LEADS, VOCABULARY, histories_of, moments_of
 from tests.features.logs import ingested, recipe_for

@@ -23,7 +23,8 @@ from data.log.eventlog import EventLog, one_lead
 from features import training_set
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
-from features.training_set import KEYS, Recipe, TrainingSet, build, build_shard, recipe_from
+from features.recipe import Recipe, recipe_from
+from features.training_set import KEYS, TrainingSet, build, build_shard
 from tests.features.logs import BUCKETS, DEMO, digests, ingested, recipe_for
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from data.vocabulary import Vocabulary
 from features.moments import MomentPolicy, Target
-from features.training_set import Recipe
+from features.recipe import Recipe
 from tests.artifacts import TRAINED_ON, edit_manifest
 from tests.training.test_hazard import HORIZON, Made, fitted, leads
 from training.artifact.standalone import ArtifactError, Model, explained, load

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from data.typed_json import Json, Null, from_json, to_json
 from data.vocabulary import Vocabulary
 from features.moments import Target
-from features.training_set import Bots, Catalogue
+from features.recipe import Bots, Catalogue
 from features.words import Words
 from training.calibration.calibrator import Calibrator, calibrator_from
 from training.calibration.intercept import Step

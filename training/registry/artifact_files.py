@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.contract import DataError
-from features.training_set import Recipe
+from features.recipe import Recipe
 from training.artifact import standalone
 from training.artifact.manifest import Feature, FileEntry, Manifest, NewestSlice, TrainedOn
 from training.artifact.standalone import FORMAT, SEAL, read

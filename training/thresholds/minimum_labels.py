@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.contract import US_PER_DAY
-from training.samples.sample import Sample
+
+if TYPE_CHECKING:
+    from training.samples.sample import Sample
 
 SHRINKAGE, OPTIMISM, EXPLAINED = 0.9, 0.05, 0.15
 MARGIN, RELATIVE_MARGIN = 0.05, 0.25
