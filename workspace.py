@@ -9,7 +9,8 @@ from pathlib import Path
 from data.log.eventlog import EventLog
 from features.cluster import on_cluster
 from features.compiler import compile_plan
-from features.training_set import Progress, Recipe, TrainingSet, build
+from features.recipe import Recipe
+from features.training_set import Progress, TrainingSet, build
 from features.wording import number
 from settings import Settings, read_settings, settings_path
 from training.audit.findings import Finding
@@ -111,10 +112,9 @@ class Workspace:
         champion = self.registry.find(self.model_name)
         if champion is None:
             return False
-        trained_on = champion.load().about["trained_on"]
+        trained_on = champion.load().manifest.trained_on
         made = TrainingSet.open(self.training_set_path)
-        wanted = {"training_set": made.digest, "plan": self.settings.training_plan.digest}
-        return all(trained_on.get(name) == digest for name, digest in wanted.items())
+        return (trained_on.training_set, trained_on.plan) == (made.digest, self.settings.training_plan.digest)
 
     def beside_truth(self, truth: Path) -> Truth:
         """The champion's judge beside the true probabilities of a simulated funnel. Raises DataError."""

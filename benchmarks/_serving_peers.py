@@ -15,7 +15,7 @@ from benchmarks._serving_contender import OUT, Contender, leads
 from serving.http.answers import scores
 from serving.messages.schemas import Extra, ScoreRequest
 from serving.messages.times import written_us
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 
 ENVIRONMENT = OUT / "env"
 PACKAGES = ("bentoml", "lightgbm", "numpy<3")
@@ -49,10 +49,10 @@ def contenders(artifact: Path) -> Iterator[Contender]:
 
 
 def _features(artifact: Path, n: int) -> list[dict[str, Any]]:
-    live = Live.load(artifact, "model", "1")
+    live = ServedModel.load(artifact, "model", "1")
     requests = [msgspec.convert(lead, ScoreRequest) for lead in leads(n)]
     as_of = [written_us(request.as_of, "as_of") for request in requests if request.as_of is not None]
-    histories = live.told(requests, as_of)
+    histories = live.request_histories(requests, as_of)
     answers = scores(live, histories, live.score(histories, as_of), as_of, [[]] * n, Extra(features=True))
     return [msgspec.to_builtins(answer)["features"] for answer in answers]
 

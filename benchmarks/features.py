@@ -26,7 +26,8 @@ from features.kernel import Moments, compute_arrays
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy, label_moments
-from features.training_set import Recipe, build, build_shard
+from features.recipe import Recipe
+from features.training_set import build, build_shard
 
 FOLDER = Path("var/bench/features")
 SIZES = (1_000_000, 10_000_000)

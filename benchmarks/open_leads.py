@@ -31,7 +31,8 @@ from data.sources.mapping import read_mapping
 from features.catalogue import default_catalogue
 from features.labels import Target
 from features.moments import MomentPolicy
-from features.training_set import Recipe, build
+from features.recipe import Recipe
+from features.training_set import build
 from training.model.boosted import Boosted
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier

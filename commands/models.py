@@ -142,7 +142,7 @@ def _tell_account(screen: Screen, account: Account) -> None:
         screen.tell(selection.sentence(trial))
     _tell_judged(screen, account.evaluation, account.by_age)
     for each in account.thresholds:
-        screen.tell(sentence(each, account.target["horizon_days"]))
+        screen.tell(sentence(each, account.target.horizon_days))
 
 
 def _tell_judged(screen: Screen, evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> None:

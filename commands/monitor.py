@@ -42,15 +42,17 @@ def monitor(
 def promises_of(workspace: Workspace) -> list[Promised]:
     """The precisions that the champion's thresholds promise, lowest stage first; none where nothing is registered."""
     from training.monitoring.checks import Promised
+    from training.thresholds.rules import PrecisionRule
+    from training.thresholds.threshold import stage_thresholds
 
     champion = workspace.registry.find(workspace.model_name)
     if champion is None:
         return []
-    told = [each for each in champion.load().about["thresholds"] if each["probability"] is not None]
-    ordered = sorted(told, key=lambda each: float(each["probability"]))
-    names = [str(each["stage"]) for each in ordered]
+    thresholds = champion.load().manifest.thresholds
+    stages = [start.stage for start in sorted(stage_thresholds(thresholds), key=lambda start: start.probability)]
+    promised = {each.stage: each.rule.target for each in thresholds if isinstance(each.rule, PrecisionRule)}
     return [
-        Promised(names[at], tuple(names[at:]), float(each["target"]))
-        for at, each in enumerate(ordered)
-        if each["rule"] == "precision"
+        Promised(stage, tuple(stages[place:]), promised[stage])
+        for place, stage in enumerate(stages)
+        if stage in promised
     ]

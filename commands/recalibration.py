@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from commands.histories import build
 from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, workspace_of
 from commands.store import take_in
 from console import Screen
+
+if TYPE_CHECKING:
+    from training.artifact.manifest import DatedStep
 
 
 def recalibrate(
@@ -35,21 +38,22 @@ def recalibrate(
     made = build(screen, workspace, cluster)
     with screen.stages(STAGES) as say:
         found = recalibrate(made, var, (ROLL,) if intercept_only else WAYS, say)
-    steps = [_row(each) for each in found.adjustment.get("steps", [])]
+    adjustment = found.manifest.adjustment
+    steps = [] if adjustment is None else [_row(step) for step in adjustment.steps]
     if steps:
         head = ["labels known by", "leads", "converted", "expected", "observed", "step", "intercept"]
         screen.table("The rolling intercept since training, in log-odds", head, steps)
     screen.tell(found.reason)
-    for stage in found.adjustment.get("withdrawn", []):
+    for stage in () if adjustment is None else adjustment.withdrawn:
         screen.tell(f"the promise of {stage} is withdrawn: the labels since training refute it; train again")
     is_new = found.version != found.before
     screen.tell(f"version {found.version} of {found.name} is champion" + (f", after {found.before}" if is_new else ""))
     screen.result(found.to_dict())
 
 
-def _row(step: dict[str, Any]) -> list[str]:
+def _row(step: DatedStep) -> list[str]:
     from features.wording import number, percent, signed
 
-    shares = (percent(step[name], 1) for name in ("expected", "observed"))
-    moves = (signed(step[name], 3) for name in ("step", "shift"))
-    return [step["on"], number(step["leads"]), number(step["converted"]), *shares, *moves]
+    shares = (percent(share, 1) for share in (step.expected, step.observed))
+    moves = (signed(odds, 3) for odds in (step.step, step.shift))
+    return [step.on, number(step.leads), number(step.converted), *shares, *moves]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
+    from training.thresholds.rules import Period
     from training.thresholds.threshold import Threshold
 
 thresholds = typer.Typer(no_args_is_help=True, help="What MQL and SQL promise, or would elsewhere; set another.")
@@ -44,7 +45,7 @@ def explain(stage: Stage, config: Config = None, var: Var = VAR, german: bool = 
     threshold = found[stage.upper()]
     text = sentence(threshold, workspace.settings.chosen_target.horizon_days, "de" if german else "en")
     screen.tell(text)
-    rows = [_past(each) for each in (threshold.record or {}).get("periods", [])]
+    rows = [] if threshold.record is None else [_past(period) for period in threshold.record.periods]
     if rows:
         head = ["made on", "held against up to", "threshold", "above", "converted", "precision (95 %)", "promise"]
         screen.table("The same promise at past dates", head, rows)
@@ -122,27 +123,27 @@ def set_(
     screen.result({**made.threshold.to_dict(), "version": made.version, "before": made.before})
 
 
-def _row(each: Threshold) -> list[str]:
+def _row(threshold: Threshold) -> list[str]:
     from features.wording import amount, number
 
-    record = each.record or {}
-    rule = "mix" if each.rule == "precision" and each.per_week is not None else each.rule
-    promised = f"{amount(each.target)} a week" if rule == "capacity" else f"at least {_share(each.target)}"
-    kept = f"kept {record['kept']}, broken {record['broken']} of {record['of']}" if record.get("of") else ""
-    volume = [number(each.leads_per_week, 1), number(each.wins_per_week, 1)]
-    counts = [number(count) for count in (each.labels, each.selected, each.converted)]
-    return [each.stage, rule, _share(each.probability), promised, *counts, *volume, kept, record.get("action", "")]
+    record, kind, target = threshold.record, threshold.rule.kind, threshold.rule.target
+    is_mix = kind == "precision" and threshold.per_week is not None
+    promised = f"{amount(target)} a week" if kind == "capacity" else f"at least {_share(target)}"
+    past = f"kept {record.kept}, broken {record.broken} of {record.of}" if record is not None and record.of else ""
+    volume = [number(weekly, 1) for weekly in (threshold.leads_per_week, threshold.wins_per_week)]
+    counts = [number(count) for count in (threshold.labels, threshold.selected, threshold.converted)]
+    start, action = _share(threshold.probability), "" if record is None else record.action
+    return [threshold.stage, "mix" if is_mix else kind, start, promised, *counts, *volume, past, action]
 
 
-def _past(period: dict[str, Any]) -> list[str]:
+def _past(period: Period) -> list[str]:
     """What became of a promise made at a past date."""
     from features.wording import number
     from training.pipeline import day
 
-    interval = f"{_share(period['low'])} to {_share(period['high'])}" if period["selected"] else "-"
-    counts = [number(period[name]) for name in ("selected", "converted")]
-    made = [day(period["since"]), day(period["until"]), _share(period["probability"])]
-    return [*made, *counts, interval, period["verdict"]]
+    interval = f"{_share(period.low)} to {_share(period.high)}" if period.selected else "-"
+    made = [day(period.since), day(period.until), _share(period.probability)]
+    return [*made, number(period.selected), number(period.converted), interval, period.verdict]
 
 
 def _share(value: float | None) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import joblib
 import numpy as np
@@ -18,58 +18,31 @@ import pyarrow.parquet as pq
 from data.contract import DataError
 from data.histories import Histories
 from data.log.eventlog import EventLog
-from data.vocabulary import Vocabulary
-from features.catalogue import from_json, to_json
+from data.typed_json import Json, from_json, to_json
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
 from features.kinds import Definition
-from features.labels import Target
-from features.moments import LabelledMoments, MomentPolicy, label_moments
+from features.moments import LabelledMoments, label_moments
 from features.plan import Plan
+from features.recipe import Recipe, recipe_from
 
 KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight", "event_days", "observed_days")
 """The columns of a shard that are no features."""
 CHUNK = 66_000
 """Moments computed at once. No power of two: the columns of a row would fall into the same few lines of the cache."""
-FORMAT = 3
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what a training set holds, and the log's own words, which travel with the model.
+class Summary:
+    """The file that makes a training set complete: what it was made by, its rows by kind, and a digest of them."""
 
-    words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> kind.
-    """
-
-    log_digest: str
-    observed_until: int
-    vocabulary: Vocabulary
-    catalogue: list[Definition]
-    target: Target
-    policy: MomentPolicy
-    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    bots: Sequence[Mapping[str, Any]] = ()
-    profile_columns: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, the same for the same recipe."""
-        return {
-            "format": FORMAT,
-            "log_digest": self.log_digest,
-            "observed_until": self.observed_until,
-            "vocabulary": asdict(self.vocabulary),
-            "catalogue": to_json(self.catalogue),
-            "target": asdict(self.target),
-            "policy": asdict(self.policy),
-            "words": dict(self.words),
-            "bots": list(self.bots),
-            "profile_columns": dict(self.profile_columns),
-        }
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+    recipe: Annotated[Recipe, Json(recipe_from, Recipe.to_json)]
+    moments: int
+    positives: int
+    mature: int
+    censored: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +50,7 @@ class TrainingSet:
     """A training set on disk. Rows: moments; `label` is null where censored."""
 
     path: Path
-    recipe: dict[str, Any]
+    recipe: Recipe
     moments: int
     positives: int
     mature: int
@@ -88,14 +61,18 @@ class TrainingSet:
     def open(path: Path) -> TrainingSet:
         """Opens a training set that was built completely; raises DataError when there is none."""
         try:
-            about = json.loads((path / "training_set.json").read_text())
+            content = json.loads((path / "training_set.json").read_text())
         except (OSError, ValueError):
             raise DataError(f"{path} holds no complete training set; run `leadscore features` first") from None
-        return TrainingSet(path, **about)
+        try:
+            summary = from_json(Summary, content, "training_set.json")
+        except DataError as error:
+            raise DataError(f"{path}: {error}; run `leadscore features` again") from None
+        return TrainingSet(path, **vars(summary))
 
     @property
-    def catalogue(self) -> list[Definition]:
-        return from_json(self.recipe["catalogue"])
+    def catalogue(self) -> Sequence[Definition]:
+        return self.recipe.catalogue
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows in order of (as_of, lead_id), these columns or all; category columns share one dictionary.
@@ -243,8 +220,8 @@ def _finish(out: Path, recipe: Recipe, shards: int) -> TrainingSet:
         ]
         digest.update(hashlib.sha256(_shard(out, number).read_bytes()).digest())
     names = ("moments", "positives", "mature", "censored")
-    about = {"recipe": recipe.to_json(), **dict(zip(names, totals.tolist(), strict=True)), "digest": digest.hexdigest()}
+    summary = Summary(recipe, **dict(zip(names, totals.tolist(), strict=True)), digest=digest.hexdigest())
     draft = out / "training_set.json.draft"
-    draft.write_text(json.dumps(about, indent=1))
+    draft.write_text(json.dumps(to_json(summary), indent=1))
     os.replace(draft, out / "training_set.json")
     return TrainingSet.open(out)

@@ -25,7 +25,7 @@ def changed_by_the_future(log: EventLog, training_set: TrainingSet, bucket: int)
 
     Raises DataError when the training set is not of this log.
     """
-    if training_set.recipe["log_digest"] != log.digest:
+    if training_set.recipe.log_digest != log.digest:
         raise DataError(f"{log.path} has changed since the training set was made; run `leadscore features` first")
     stored = training_set.shard(bucket)
     stored = stored.take(pa.array(np.arange(0, len(stored), -(-len(stored) // EVERYWHERE) or 1)))

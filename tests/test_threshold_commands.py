@@ -12,6 +12,7 @@ import pytest
 
 import leadscore
 from training.registry.registry import Registry
+from training.thresholds.rules import CapacityRule
 from workspace import Workspace
 
 
@@ -52,9 +53,9 @@ def test_from_what_there_is_to_another_promise(
     after = registry.champion("leadscore-conversion")
     assert after.version == made["version"] != before.version
     old, new = before.load(), after.load()
-    assert [each["sha256"] for each in old.about["boosters"]] == [each["sha256"] for each in new.about["boosters"]]
-    assert new.about["thresholds"][0] == old.about["thresholds"][0]
-    assert new.about["thresholds"][1]["target"] == 3
+    assert old.manifest.boosters == new.manifest.boosters
+    assert new.manifest.thresholds[0] == old.manifest.thresholds[0]
+    assert new.manifest.thresholds[1].rule == CapacityRule(3)
     assert "no more than 3 a week" in run(capsys, root, "explain", "SQL")[1]
     again = json.loads(run(capsys, root, "set", "MQL", "--value", "4000", "--cost", "100", "--json")[1])
     assert again["probability"] == 0.025

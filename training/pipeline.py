@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from data.contract import US_PER_SECOND, DataError
+from features.labels import Target
 from features.training_set import TrainingSet
 from features.wording import number, signed
 from features.words import in_words
+from training.artifact.loaded_model import LoadedModel
+from training.artifact.manifest import NewestSlice, TrainedOn
 from training.measuring.evaluation import Evaluation, evaluate
 from training.measuring.metrics import gains
 from training.model.baselines import BASELINES
+from training.model.encoding import Encoder
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
 from training.recipe.selection import choose
 from training.recipe.train import (
@@ -74,8 +78,8 @@ def train_and_register(
 
     The same training set and plan give the same model, byte for byte; then the version that is there stays.
     """
-    target, asked = training_set.recipe["target"], plan.digest
-    name = f"leadscore-{target['name']}"
+    target, asked = training_set.recipe.target, plan.digest
+    name = f"leadscore-{target.name}"
     say("reading the training set")
     sample = read_sample(training_set)
     plan, need = sized(sample, plan)
@@ -86,18 +90,18 @@ def train_and_register(
     blind, judged = judge(split, plan, say)
     say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)
-    folder, judge_folder = (workspace / "models" / target["name"] / each for each in ("model", "judge"))
+    folder, judge_folder = (workspace / "models" / target.name / kind for kind in ("model", "judge"))
     trained_on = _trained_on(training_set, learnt_from(sample, plan), asked, plan)
     if plan.model == "prior":
-        trained_on |= {"small": need.to_dict()}
+        trained_on = replace(trained_on, small=need)
     digest = _write(folder, fitted.model, fitted, training_set, trained_on, fitted.grounds, seen_by(judged))
     _write(
         judge_folder, blind, fitted, training_set, _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
     )
     account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=trials)
     pictures = draw(judged, fitted, training_set)
-    backtest = sections(workspace / "backtest" / target["name"])
-    report = _write_report(workspace / "reports" / target["name"], account, pictures, *backtest)
+    backtest = sections(workspace / "backtest" / target.name)
+    report = _write_report(workspace / "reports" / target.name, account, pictures, *backtest)
     say("registering in MLflow")
     registry = Registry(workspace)
     version, alias, decision = _kept(registry, name, digest) or _register(
@@ -185,7 +189,7 @@ def against(rival: Registered, split: Split, judged: Judged) -> tuple[str, str]:
             f"version {rival.version} reads features that this training set lacks, so the two cannot be compared; "
             "point the alias champion at the new version by hand if it shall serve"
         )
-    fresh = split.judged.as_of >= model.about["trained_on"]["to_us"]
+    fresh = split.judged.as_of >= model.manifest.trained_on.to_us
     if not fresh.any():
         return CHALLENGER, f"version {rival.version} has learnt from all of the newest slice, it cannot be judged there"
     rows = split.judged.of(fresh)
@@ -201,19 +205,14 @@ def against(rival: Registered, split: Split, judged: Judged) -> tuple[str, str]:
     return (CHALLENGER if difference.high < 0 else CHAMPION), text
 
 
-def predict(model: Any, rows: Sample) -> Array:
+def predict(model: LoadedModel, rows: Sample) -> Array:
     """Probabilities (n) of an artifact's model for the rows of a sample."""
-    from training.model.encoding import Encoder
-
-    features = model.about["features"]
-    categories = tuple(tuple(each["categories"]) if "categories" in each else None for each in features)
-    matrix = Encoder(tuple(model.features), categories).matrix(rows.features)
-    probability: Array = model.predict(matrix.astype(np.float64))
-    return probability
+    matrix = Encoder.of(model.manifest.features).matrix(rows.features)
+    return model.predict(matrix.astype(np.float64))
 
 
 def account_of(
-    name: str, digest: str, target: Mapping[str, Any], trained_on: Mapping[str, Any], judged: Judged, fitted: Fitted
+    name: str, digest: str, target: Target, trained_on: TrainedOn, judged: Judged, fitted: Fitted
 ) -> Account:
     """The facts of a run for report and model card."""
     return Account(
@@ -226,7 +225,7 @@ def account_of(
         judged.evaluation,
         judged.by_age,
         fitted.thresholds,
-        fitted.model.calibration_choice_.to_dict(),
+        fitted.model.calibration_choice_,
     )
 
 
@@ -234,7 +233,7 @@ def draw(judged: Judged, fitted: Fitted, training_set: TrainingSet) -> dict[str,
     """The pictures of a run as PNG, by file name."""
     rows = judged.split.judged
     curve = gains(rows.y, judged.p, rows.weight)
-    words = training_set.recipe["words"]
+    words = training_set.recipe.words
     names = [in_words(each, words=words) for each in training_set.catalogue]
     names += ["days ahead"] * (fitted.model.periods is not None)
     gain = np.sum([each.feature_importance("gain") for each in fitted.model.boosters_], axis=0)
@@ -263,38 +262,38 @@ def _write(
     model: Classifier,
     fitted: Fitted,
     training_set: TrainingSet,
-    trained_on: dict[str, Any],
+    trained_on: TrainedOn,
     grounds: Grounds | None = None,
-    judged: dict[str, Any] | None = None,
+    judged: NewestSlice | None = None,
 ) -> str:
     return write_artifact(
         folder, model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on, grounds, judged
     )
 
 
-def seen_by(judged: Judged) -> dict[str, Any]:
+def seen_by(judged: Judged) -> NewestSlice:
     """How the recipe did on the newest slice, as an artifact tells of it: what was predicted, and what happened."""
-    rows, found = judged.split.judged, judged.evaluation
-    counts = {name: getattr(found, name) for name in ("rows", "leads", "positives", "base_rate")}
-    span = {"from": day(int(rows.as_of.min())), "to": day(int(rows.as_of.max()))}
-    return {**span, **counts, "bins": [asdict(each) for each in found.bins]}
+    rows, evaluation = judged.split.judged, judged.evaluation
+    span = day(int(rows.as_of.min())), day(int(rows.as_of.max()))
+    counts = evaluation.rows, evaluation.leads, evaluation.positives
+    return NewestSlice(*span, *counts, evaluation.base_rate, evaluation.bins)
 
 
-def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: TrainingPlan) -> dict[str, Any]:
-    return {
-        "from": day(int(rows.as_of.min())),
-        "to": day(int(rows.as_of.max())),
-        "to_us": int(rows.as_of.max()) + 1,
-        "moments": len(rows),
-        "leads": len(np.unique(rows.lead)),
-        "converted": int(np.nansum(rows.y)),
-        "converted_leads": len(np.unique(rows.lead[rows.y == 1])),
-        "model": plan.model,
-        "twin": plan.twin,
-        "training_set": training_set.digest,
-        "event_log": training_set.recipe["log_digest"],
-        "plan": asked,
-    }
+def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: TrainingPlan) -> TrainedOn:
+    return TrainedOn(
+        from_=day(int(rows.as_of.min())),
+        to=day(int(rows.as_of.max())),
+        to_us=int(rows.as_of.max()) + 1,
+        moments=len(rows),
+        leads=len(np.unique(rows.lead)),
+        converted=int(np.nansum(rows.y)),
+        converted_leads=len(np.unique(rows.lead[rows.y == 1])),
+        model=plan.model,
+        twin=plan.twin,
+        training_set=training_set.digest,
+        event_log=training_set.recipe.log_digest,
+        plan=asked,
+    )
 
 
 def _write_report(
@@ -323,12 +322,12 @@ def _log(
         {
             "artifact_digest": account.digest,
             "training_set": training_set.digest,
-            "event_log": training_set.recipe["log_digest"],
-            "target": account.target["name"],
+            "event_log": training_set.recipe.log_digest,
+            "target": account.target.name,
         }
     )
     mlflow.log_artifacts(str(report), "report")
-    mlflow.log_dict(training_set.recipe, "recipe.json")
+    mlflow.log_dict(training_set.recipe.to_json(), "recipe.json")
     mlflow.log_dict(json.loads(json.dumps(account.evaluation.to_dict())), "evaluation.json")
     for each in account.trials:
         mlflow.log_metrics({f"trial.{each.name.partition(' ')[0]}.{key}": getattr(each, key) for key in ("gain", "se")})

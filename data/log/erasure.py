@@ -18,7 +18,6 @@ from data.ids import mentions
 from data.log.eventlog import LAYOUT, EventLog, bucket_of
 from data.log.generations import only_writer, publish, staging_folder
 from data.log.manifest import Words
-from data.sources.mapping import BotRule
 
 LEAD = "lead_id"
 
@@ -109,8 +108,7 @@ def _shows(reason: str, lead_id: str) -> bool:
 
 
 def _words(log: EventLog) -> Words:
-    rules = tuple(BotRule(**each) for each in log.bots)
-    return Words(log.vocabulary.types, dict(log.vocabulary.groups), log.words, log.profile_columns, rules)
+    return Words(log.vocabulary.types, dict(log.vocabulary.groups), log.words, log.profile_columns, log.bots)
 
 
 def _rewrite_parquet(path: Path, lead_id: str) -> int:

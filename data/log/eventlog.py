@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from data.histories import Histories, Profiles
+from data.sources.mapping import BotRule
 from data.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -50,7 +51,7 @@ class EventLog:
     vocabulary: Vocabulary
     words: dict[str, dict[str, str]]
     profile_columns: dict[str, Any]
-    bots: list[dict[str, Any]]
+    bots: tuple[BotRule, ...]
     observed_from_us: int
     observed_until_us: int
     digest: str
@@ -63,7 +64,8 @@ class EventLog:
             raise DataError(f"{path} is an event log of another format; ingest again into an empty folder")
         words = about.pop("vocabulary")
         groups = {name: tuple(types) for name, types in words["groups"].items()}
-        return EventLog(path, vocabulary=Vocabulary(tuple(words["types"]), groups), **about)
+        bots = tuple(BotRule(**rule) for rule in about.pop("bots"))
+        return EventLog(path, vocabulary=Vocabulary(tuple(words["types"]), groups), bots=bots, **about)
 
     @property
     def number(self) -> int:

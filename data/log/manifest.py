@@ -44,7 +44,7 @@ def merged_words(old: EventLog | None, mapping: Mapping) -> Words:
         name: tuple(dict.fromkeys((*old.vocabulary.groups.get(name, ()), *mapping.groups.get(name, ()))))
         for name in dict.fromkeys((*old.vocabulary.groups, *mapping.groups))
     }
-    rules = {rule.name: rule for rule in (*(BotRule(**each) for each in old.bots), *mapping.bots)}
+    rules = {rule.name: rule for rule in (*old.bots, *mapping.bots)}
     return Words(
         tuple(dict.fromkeys((*old.vocabulary.types, *mapping.event_types))),
         groups,

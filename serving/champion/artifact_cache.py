@@ -19,7 +19,7 @@ class Damaged(DataError):
 
 @dataclass(frozen=True)
 class CachedArtifact:
-    """An artifact in the cache. `mark` is what the source named it by when it was taken in; `run`: see `Live`."""
+    """An artifact in the cache. mark: what the source named it by when it was taken in. run: see `ServedModel`."""
 
     name: str
     version: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serving.messages.problems import Refused
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 
 
 class Champion:
@@ -15,22 +15,24 @@ class Champion:
     overlay: gives the same model under the thresholds that are in force.
     """
 
-    def __init__(self, live: Live | None = None, on_swap: Callable[[Live], None] = lambda live: None) -> None:
+    def __init__(
+        self, live: ServedModel | None = None, on_swap: Callable[[ServedModel], None] = lambda live: None
+    ) -> None:
         self.live = live
         self.refusal: str | None = None
         self.on_swap = on_swap
-        self.overlay: Callable[[Live], Live] = lambda live: live
+        self.overlay: Callable[[ServedModel], ServedModel] = lambda live: live
         if live is not None:
             on_swap(live)
 
-    def current(self) -> Live:
+    def current(self) -> ServedModel:
         """The model in place. Raises Refused while there is none."""
         live = self.live
         if live is None:
             raise Refused("not_ready", self.refusal or "no model is loaded yet; try again in some seconds", 5)
         return live
 
-    def swap(self, live: Live) -> None:
+    def swap(self, live: ServedModel) -> None:
         """Puts another model in place; requests that have begun finish with the one they have read."""
         self.live, self.refusal = self.overlay(live), None
         self.on_swap(live)

@@ -16,7 +16,7 @@ from serving.champion.child_process import output_of
 from serving.messages.examples import LEAD
 from serving.messages.schemas import ScoreRequest
 from serving.messages.times import all_us
-from serving.scoring.served_model import Live, Scored
+from serving.scoring.served_model import Scored, ServedModel
 
 SECONDS = 120
 """A test that takes longer has failed."""
@@ -27,17 +27,17 @@ def smoke_test(folder: Path) -> None:
     output_of(__name__, str(folder), job=f"the trial of {folder.name}", seconds=SECONDS)
 
 
-def warm(live: Live) -> Scored:
+def warm(live: ServedModel) -> Scored:
     """Scores the documents' example, so that everything is compiled and loaded. Raises DataError for no probability."""
     lead = msgspec.convert(LEAD, ScoreRequest)
     as_of = all_us([LEAD["as_of"]], str)
-    scored = live.score(live.told([lead], as_of), as_of)
+    scored = live.score(live.request_histories([lead], as_of), as_of)
     if not (np.isfinite(scored.probability).all() and 0 < scored.probability[0] < 1):
         raise DataError("the model gives no probability; train again")
     return scored
 
 
-def explain(live: Live, scored: Scored) -> None:
+def explain(live: ServedModel, scored: Scored) -> None:
     """Explains scores. Raises DataError when the explanation is not one of them."""
     total = float(live.predictor.contributions(scored.matrix)[0].sum())
     if abs(total - float(live.predictor.parts(scored.matrix)[0, 0])) > 1e-6:
@@ -47,7 +47,7 @@ def explain(live: Live, scored: Scored) -> None:
 def main(folder: str) -> int:
     """The test itself; the reason of a failure is the last line on standard error."""
     try:
-        live = Live.load(Path(folder), "trial", "0")
+        live = ServedModel.load(Path(folder), "trial", "0")
         explain(live, warm(live))
     except Exception as error:
         print(error, file=sys.stderr)  # noqa: T201 -- read by `smoke_test`

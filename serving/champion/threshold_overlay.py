@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from serving.scoring.effective_thresholds import in_force
-from serving.scoring.served_model import Live
+from serving.scoring.effective_thresholds import effective_thresholds
+from serving.scoring.served_model import ServedModel
 from serving.store.database.connection import StoreError
 from serving.store.store import Store
 
@@ -14,11 +14,11 @@ class ThresholdOverlay:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def __call__(self, live: Live) -> Live:
+    def __call__(self, live: ServedModel) -> ServedModel:
         """The same model under what is in force; itself when nothing has changed, or the store cannot be asked."""
         try:
-            changes = self.store.thresholds.in_force(live.target.name, live.model.digest)
+            changes = self.store.thresholds.effective(live.target.name, live.model.digest)
         except StoreError:
             return live
-        effective = in_force(live.scorer.thresholds, live.model.version, changes)
-        return live if effective.told == live.in_force.told else live.under(effective)
+        effective = effective_thresholds(live.scorer.thresholds, live.model.version, changes)
+        return live if effective.identity == live.effective_thresholds.identity else live.under(effective)

@@ -11,7 +11,7 @@ from serving.champion.artifact_cache import ArtifactCache, CachedArtifact, Damag
 from serving.champion.artifact_sources import Source
 from serving.champion.champion import Champion
 from serving.champion.smoke_test import smoke_test, warm
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
 
@@ -88,7 +88,7 @@ class Watcher:
         self.cache.keep(copy)
 
     def _place(self, copy: CachedArtifact) -> None:
-        live = Live.load(Path(copy.folder), copy.name, copy.version)
+        live = ServedModel.load(Path(copy.folder), copy.name, copy.version)
         if live.model.digest != copy.digest:
             raise DataError(f"{copy.folder} is not the artifact that it was; it is fetched again")
         live.run = copy.run

@@ -7,43 +7,64 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 from starlette.responses import Response
 
 from data.histories import Histories, Profiles
 from features.kernel import Moments, compute
 from features.wording import Language
-from serving.messages.schemas import BatchAnswer, Extra, Reason, Reasons, Score, ScoreAnswer
+from serving.messages.schemas import BatchAnswer, Extra, Reasons, Score, ScoreAnswer
 from serving.messages.times import at
-from serving.scoring.reasons import MOST, Explanation, fit_share_of
-from serving.scoring.request_histories import Told
-from serving.scoring.scorer import Scores
-from serving.scoring.served_model import Live, Scored
+from serving.scoring.reasons import fit_share_of, reasons_of
+from serving.scoring.request_histories import RequestHistories
+from serving.scoring.scorer import FeatureScores
+from serving.scoring.served_model import Scored, ServedModel
 
 Values = dict[str, float | str | None]
 
 
-def single(live: Live, requests: Told, scored: Scored, as_of: int, unused: Sequence[str], extra: Extra) -> ScoreAnswer:
+def single(
+    live: ServedModel, requests: RequestHistories, scored: Scored, as_of: int, unused: Sequence[str], extra: Extra
+) -> ScoreAnswer:
     """The answer for one lead."""
     score = scores(live, requests, scored, [as_of], [unused], extra)[0]
     return ScoreAnswer(
-        score, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
+        score,
+        live.target.name,
+        live.target.horizon_days,
+        live.thresholds,
+        live.effective_thresholds.identity,
+        live.model,
     )
 
 
 def many(
-    live: Live, requests: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
+    live: ServedModel,
+    requests: RequestHistories,
+    scored: Scored,
+    as_of: Sequence[int],
+    unused: Sequence[Sequence[str]],
+    extra: Extra,
 ) -> BatchAnswer:
     """The answer for many leads, in their order."""
     answers = scores(live, requests, scored, as_of, unused, extra)
     return BatchAnswer(
-        answers, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
+        answers,
+        live.target.name,
+        live.target.horizon_days,
+        live.thresholds,
+        live.effective_thresholds.identity,
+        live.model,
     )
 
 
 def scores(
-    live: Live, requests: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
+    live: ServedModel,
+    requests: RequestHistories,
+    scored: Scored,
+    as_of: Sequence[int],
+    unused: Sequence[Sequence[str]],
+    extra: Extra,
 ) -> list[Score]:
     """One score per lead; features and reasons only where asked for, because they cost fifty times a score."""
     none: Sequence[Any] = [msgspec.UNSET] * len(as_of)
@@ -79,7 +100,7 @@ def scores(
             features=features[i],
             reasons=reasons[i],
             within=within[i],
-            caution=live.caution or msgspec.UNSET,
+            caution=live.warning or msgspec.UNSET,
         )
         for i, (probability, (low, high), stage, fit, engagement) in enumerate(rows)
     ]
@@ -115,7 +136,7 @@ def _plain(row: Values) -> Values:
     return {name: None if value != value else value for name, value in row.items()}
 
 
-def _table(live: Live, requests: Told, as_of: Sequence[int]) -> tuple[pa.Table, Histories, Moments]:
+def _table(live: ServedModel, requests: RequestHistories, as_of: Sequence[int]) -> tuple[pa.Table, Histories, Moments]:
     """The feature table of the leads, with their profile versions as columns."""
     kinds = {"category": pa.string(), "number": pa.float64()}
     columns = {
@@ -130,15 +151,9 @@ def _table(live: Live, requests: Told, as_of: Sequence[int]) -> tuple[pa.Table, 
 
 
 def _reasons(
-    live: Live, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
+    live: ServedModel, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
 ) -> list[Reasons]:
-    scores = Scores(scored.probability, np.array(scored.interval), np.array(scored.stage), table, scored.matrix)
-    explanations = live.explainers[language].explain(histories, moments.lead, moments.as_of, scores)
-    return [_spoken(explanation) for explanation in explanations]
-
-
-def _spoken(explanation: Explanation) -> Reasons:
-    def plain(reasons: Sequence[Any]) -> list[Reason]:
-        return [Reason(reason.feature, reason.contribution, reason.words) for reason in reasons[:MOST]]
-
-    return Reasons(plain(explanation.speaks_for), plain(explanation.speaks_against))
+    scores = FeatureScores(scored.probability, scored.interval, scored.stage, scored.matrix, table)
+    return [
+        reasons_of(grounds, live.scorer, language) for grounds in live.explainer.grounds(histories, moments, scores)
+    ]

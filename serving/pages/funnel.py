@@ -11,7 +11,7 @@ from starlette.routing import Route
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.plot import band
 from serving.pages.rendering.shares import Share, share
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.scores.funnel import WITHIN_DAYS, Funnel, Move, Stay
 
 WIDTH, MIDDLE, NARROWEST = 400, 220, 8
@@ -113,14 +113,14 @@ def _flow(top: float, wide: float, bottom: float, narrow: float) -> str:
     return band(sides[0], sides[1])
 
 
-def _sources(counted: Funnel, kind: str, live: Live, context: PageContext) -> list[Origin]:
+def _sources(counted: Funnel, kind: str, live: ServedModel, context: PageContext) -> list[Origin]:
     mine = [source for source in counted.sources if source.kind == kind]
     return [
         Origin(_name(source.name, live, context), source.leads, share(source.bought, source.leads)) for source in mine
     ]
 
 
-def _name(name: str | None, live: Live, context: PageContext) -> str:
+def _name(name: str | None, live: ServedModel, context: PageContext) -> str:
     """An event type in the words that the model brings along; a channel as it is."""
     words = live.scorer.words.get(name or "", {})
     return str(words.get(context.language, name or ""))

@@ -12,7 +12,7 @@ from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import ADDRESS, by_of, number_of
 from serving.pages.thresholds import grounds_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.scoring.what_if import keeps_order, wished
 from serving.store.scores.threshold_changes import REASONS, Wish
 from training.thresholds.threshold import Threshold
@@ -31,13 +31,12 @@ def publish(context: PageContext) -> Response:
     who = context.account.name if context.account else ""
     if made is None and form.get("by") != "model":
         return context.render("error.html", 422, sentence=context.t("errors.unpromised"))
-    wanted = None if made is None else made.to_dict()
-    wish = Wish(live.target.name, stage, live.model.version, live.model.digest, who, reason, wanted)
+    wish = Wish(live.target.name, stage, live.model.version, live.model.digest, who, reason, made)
     context.services.store.thresholds.publish(wish, context.now)
     return context.redirect(f"{ADDRESS}?published=1")
 
 
-def _made(live: Live, form: Mapping[str, str], stage: str) -> Threshold | None:
+def _made(live: ServedModel, form: Mapping[str, str], stage: str) -> Threshold | None:
     """The threshold that a form asks for, None for one that cannot be promised. Raises Refused for no number."""
     grounds, by = grounds_of(live), by_of(form)
     if grounds is None or by == "chance":
@@ -46,7 +45,7 @@ def _made(live: Live, form: Mapping[str, str], stage: str) -> Threshold | None:
         made = wished(grounds, stage, by, number_of(form, "value") or 0.0)
     except UsageError:
         made = None
-    if made is None or made.probability is None or not keeps_order(live.in_force.thresholds, made):
+    if made is None or made.probability is None or not keeps_order(live.effective_thresholds.thresholds, made):
         return None
     return made
 

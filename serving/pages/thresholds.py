@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,10 +14,11 @@ from serving.messages.problems import Refused
 from serving.pages.curve import Curve, Row, curve_of, rows_of
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished
 from serving.store.scores.threshold_changes import REASONS, Change
 from training.thresholds.promise_text import sentence
+from training.thresholds.rules import CapacityRule, Period, Rule
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 
@@ -35,7 +35,7 @@ class Card:
     brings: Brings | None
     change: Change | None
     waiting: Change | None
-    periods: list[Mapping[str, Any]]
+    periods: list[Period]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def thresholds(context: PageContext) -> Response:
     live, asked = context.services.champion.current(), asked_of(context)
     history = context.services.store.thresholds.history(live.target.name)
     grounds = grounds_of(live)
-    cards = [_card(threshold, live, grounds, history, context) for threshold in live.in_force.thresholds]
+    cards = [_card(threshold, live, grounds, history, context) for threshold in live.effective_thresholds.thresholds]
     stage, by = asked.get("stage") or cards[-1].threshold.stage, by_of(asked)
     if stage not in {card.threshold.stage for card in cards}:
         raise Refused("invalid", "there is no such stage")
@@ -89,7 +89,7 @@ def thresholds(context: PageContext) -> Response:
     )
 
 
-def grounds_of(live: Live) -> Grounds | None:
+def grounds_of(live: ServedModel) -> Grounds | None:
     """What the thresholds of a model rest on; None when it was kept with none."""
     try:
         return live.grounds
@@ -97,7 +97,7 @@ def grounds_of(live: Live) -> Grounds | None:
         return None
 
 
-def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, context: PageContext) -> Trial:
+def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: ServedModel, context: PageContext) -> Trial:
     """What a wish comes to. Raises Refused for a value that cannot be."""
     try:
         made = wished(grounds, stage, by, value)
@@ -110,36 +110,39 @@ def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, con
 
 
 def _card(
-    threshold: Threshold, live: Live, grounds: Grounds | None, history: list[Change], context: PageContext
+    threshold: Threshold, live: ServedModel, grounds: Grounds | None, history: list[Change], context: PageContext
 ) -> Card:
     effect = brings(grounds, threshold.probability) if grounds and threshold.probability is not None else None
     mine = [one for one in history if one.stage == threshold.stage and one.model_digest == live.model.digest]
-    change = next((one for one in live.in_force.changes if one.stage == threshold.stage), None)
+    change = next((one for one in live.effective_thresholds.changes if one.stage == threshold.stage), None)
     waiting = mine[0] if mine and mine[0].taken_up_at is None else None
-    periods = [one for one in (threshold.record or {}).get("periods", []) if one["selected"]]
-    return Card(
-        threshold, sentence(threshold, live.target.horizon_days, context.language), effect, change, waiting, periods
-    )
+    record = threshold.record
+    periods = [] if record is None else [period for period in record.periods if period.selected]
+    said = sentence(threshold, live.target.horizon_days, context.language)
+    return Card(threshold, said, effect, change, waiting, periods)
 
 
-def _described(change: Change, live: Live, context: PageContext) -> tuple[Change, str, str]:
+def _described(change: Change, live: ServedModel, context: PageContext) -> tuple[Change, str, str]:
     """A change, what it says, and whether it waits, holds, was replaced, or ended with its model."""
     if change.threshold is None:
         said = context.t("thresholds.as_model")
     else:
-        target = float(change.threshold["target"])
-        rule = RULES.get(change.threshold["rule"], "share")
-        said = context.t(f"thresholds.by_{rule}_told", value=_shown(target, change, context.language))
+        rule = change.threshold.rule
+        kind = RULES.get(rule.kind, "share")
+        said = context.t(f"thresholds.by_{kind}_told", value=_shown(rule, context.language))
     if change.model_digest != live.model.digest:
         return change, said, "ended"
     if change.taken_up_at is None:
         return change, said, "waits"
-    return change, said, "holds" if change.id in {active.id for active in live.in_force.changes} else "replaced"
+    return (
+        change,
+        said,
+        "holds" if change.id in {active.id for active in live.effective_thresholds.changes} else "replaced",
+    )
 
 
-def _shown(target: float, change: Change, language: Language) -> str:
-    is_capacity = (change.threshold or {}).get("rule") == "capacity"
-    return amount(target, language) if is_capacity else short_percent(target, language)
+def _shown(rule: Rule, language: Language) -> str:
+    return amount(rule.target, language) if isinstance(rule, CapacityRule) else short_percent(rule.target, language)
 
 
 def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capacity: float | None) -> Curve | None:
@@ -166,10 +169,10 @@ def _links(trial: Trial | None) -> dict[By, str]:
     return links
 
 
-def _capacity(live: Live, stage: str) -> float | None:
+def _capacity(live: ServedModel, stage: str) -> float | None:
     """What sales can take, where the stage's promise says so."""
-    held = next(threshold for threshold in live.in_force.thresholds if threshold.stage == stage)
-    return held.target if held.rule == "capacity" else held.per_week
+    held = live.effective_thresholds.thresholds
+    return next(threshold.per_week for threshold in held if threshold.stage == stage)
 
 
 routes = [

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import sqrt
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
@@ -17,7 +16,8 @@ from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.plot import Scale
 from serving.pages.rendering.shares import Share, share
 from serving.pages.thresholds import grounds_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
+from training.measuring.evaluation import Bin
 from training.thresholds.calibration_by_month import EDGES, MonthBand
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252
@@ -86,7 +86,7 @@ class Month:
 def trust(context: PageContext) -> Response:
     """Everything that speaks for and against believing the numbers."""
     live = context.services.champion.current()
-    about = live.predictor.about
+    manifest = live.predictor.manifest
     own = context.services.store.promised_vs_realised.read(live.target.name)
     dots, unseen = dots_of(live)
     return context.render(
@@ -98,9 +98,9 @@ def trust(context: PageContext) -> Response:
         months=months_of(own or _learnt(live)),
         own=bool(own),
         edges=EDGES,
-        trained=about["trained_on"],
-        judged=about.get("judged"),
-        adjustment=about.get("adjustment"),
+        trained=manifest.trained_on,
+        judged=manifest.judged,
+        adjustment=manifest.adjustment,
         model=live.model,
         run=live.run,
         link=link_of(context.services.tracking, live),
@@ -111,15 +111,15 @@ def trust(context: PageContext) -> Response:
     )
 
 
-def dots_of(live: Live) -> tuple[list[Dot], bool]:
+def dots_of(live: ServedModel) -> tuple[list[Dot], bool]:
     """Tenths of leads by probability, and whether the model had not seen them.
 
     What the judge said of the newest slice, which it had never seen, where the artifact has it and nothing was laid
     over since; else what was said out of fold of the leads behind the thresholds.
     """
-    about = live.predictor.about
-    if "judged" in about and "adjustment" not in about:
-        return [_dot_of_bin(judged) for judged in about["judged"]["bins"]], True
+    manifest = live.predictor.manifest
+    if manifest.judged is not None and manifest.adjustment is None:
+        return [_dot_of_bin(judged) for judged in manifest.judged.bins], True
     grounds = grounds_of(live)
     if grounds is None or not len(grounds.labels.p):
         return [], False
@@ -153,7 +153,7 @@ def months_of(bands: Sequence[MonthBand]) -> list[Month]:
     return [month for month in months if month is not None][::-1][:MONTHS]
 
 
-def link_of(tracking: str, live: Live) -> str | None:
+def link_of(tracking: str, live: ServedModel) -> str | None:
     """The page of this version on a tracking server; None when the address is not one of the web."""
     if urlsplit(tracking).scheme not in ("http", "https"):
         return None
@@ -161,7 +161,7 @@ def link_of(tracking: str, live: Live) -> str | None:
     return f"{tracking.rstrip('/')}/#/models/{name}/versions/{version}"
 
 
-def _learnt(live: Live) -> list[MonthBand]:
+def _learnt(live: ServedModel) -> list[MonthBand]:
     grounds = grounds_of(live)
     return [] if grounds is None else grounds.months
 
@@ -181,12 +181,10 @@ def _dot(said: float, leads: int, came: int) -> Dot:
     return Dot(said, leads, seen.value, seen.low, seen.high, _verdict(said, seen.low, seen.high))
 
 
-def _dot_of_bin(judged: Mapping[str, Any]) -> Dot:
-    observed = judged["observed"]
-    low, high = observed["low"] or 0.0, observed["high"] if observed["high"] is not None else 1.0
-    return Dot(
-        judged["predicted"], judged["leads"], observed["value"], low, high, _verdict(judged["predicted"], low, high)
-    )
+def _dot_of_bin(judged: Bin) -> Dot:
+    observed, predicted = judged.observed, judged.predicted
+    low, high = observed.low or 0.0, 1.0 if observed.high is None else observed.high
+    return Dot(predicted, judged.leads, observed.value or 0.0, low, high, _verdict(predicted, low, high))
 
 
 def _verdict(said: float, low: float, high: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -37,7 +38,7 @@ from serving.messages.schemas import (
 from serving.messages.times import at, written_us
 from serving.routes.lead_detail import lead_detail
 from serving.routes.stored_scores import score_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.leads.listing import Filters, Listed
 
 PROFILE_SENT: msgspec.json.Decoder[LeadRequest] = msgspec.json.Decoder(LeadRequest)
@@ -137,7 +138,7 @@ def _lead_of(request: Request) -> str:
     return sent_id(request.path_params["lead_id"])
 
 
-def _filters(asked: Query, live: Live | None) -> Filters:
+def _filters(asked: Query, live: ServedModel | None) -> Filters:
     order: Any = asked.values.get("order", "lead_id")
     if order not in ("lead_id", "probability", "changed_at"):
         raise Refused("invalid", "order: lead_id, probability or changed_at")
@@ -153,7 +154,7 @@ def _filters(asked: Query, live: Live | None) -> Filters:
     )
 
 
-def _attribute(given: str, kinds: dict[str, str]) -> tuple[str, str | float]:
+def _attribute(given: str, kinds: Mapping[str, str]) -> tuple[str, str | float]:
     column, colon, value = given.partition(":")
     if not column or not colon or not value or not given.isprintable():
         raise Refused("invalid", "profile: COLUMN:VALUE, printable characters")

@@ -56,17 +56,17 @@ async def model(request: Request) -> Response:
     """The model that answers: version, thresholds, what it reads."""
     services: Services = request.app.state.services
     live = services.champion.current()
-    trained = live.predictor.about["trained_on"]
+    trained = live.predictor.manifest.trained_on
     return json(
         ModelAnswer(
             live.model,
             live.target.name,
             live.target.horizon_days,
-            trained["from"],
-            trained["to"],
+            trained.from_,
+            trained.to,
             live.thresholds,
-            live.in_force.told,
-            live.profile_columns,
+            live.effective_thresholds.identity,
+            dict(live.profile_columns),
             live.reader.types,
             services.champion.refusal,
         )

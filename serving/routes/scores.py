@@ -17,7 +17,7 @@ from serving.messages.body import decode, read
 from serving.messages.examples import BATCH, LEAD
 from serving.messages.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
 from serving.messages.times import written_us
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 
 ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)
 MANY: msgspec.json.Decoder[BatchRequest] = msgspec.json.Decoder(BatchRequest)
@@ -51,9 +51,9 @@ async def score_batch(request: Request) -> Response:
     return await to_thread.run_sync(_score_batch, services, body, extra, limiter=services.computing)
 
 
-def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
+def _score(services: Services, live: ServedModel, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
     as_of = services.clock() if asked.as_of is None else written_us(asked.as_of, "$.as_of")
-    requests = live.told([asked], [as_of])
+    requests = live.request_histories([asked], [as_of])
     scored = live.score(requests, [as_of])
     services.metrics.scored(live, scored)
     return single(live, requests, scored, as_of, live.unused(asked), extra)
@@ -66,7 +66,7 @@ def _score_batch(services: Services, body: bytes, extra: Extra) -> Response:
         default if lead.as_of is None else written_us(lead.as_of, f"$.leads[{i}].as_of")
         for i, lead in enumerate(asked.leads)
     ]
-    requests = live.told(asked.leads, as_of)
+    requests = live.request_histories(asked.leads, as_of)
     scored = live.score(requests, as_of)
     services.metrics.scored(live, scored)
     return json(many(live, requests, scored, as_of, [live.unused(lead) for lead in asked.leads], extra))

@@ -10,17 +10,17 @@ from serving.http.answers import single
 from serving.http.services import Services
 from serving.messages.problems import Refused
 from serving.messages.schemas import Extra, ScoreAnswer
-from serving.scoring.request_histories import Told
-from serving.scoring.served_model import Live
+from serving.scoring.request_histories import RequestHistories
+from serving.scoring.served_model import ServedModel
 from serving.store.store import Store
 
 
-def histories_of(store: Store, live: Live, lead_id: str, as_of: int) -> Histories:
+def histories_of(store: Store, live: ServedModel, lead_id: str, as_of: int) -> Histories:
     """What was known of a lead before `as_of`, µs UTC, as the model reads it."""
     return store.histories.of([lead_id], as_of, live.profile_columns, live.reader.bots)
 
 
-def score_of(services: Services, live: Live, lead_id: str, as_of: int, extra: Extra) -> ScoreAnswer:
+def score_of(services: Services, live: ServedModel, lead_id: str, as_of: int, extra: Extra) -> ScoreAnswer:
     """The answer for a stored lead. Raises Refused for one that is unknown, objects or has too long a history."""
     lead = services.store.leads.get(lead_id)
     if lead is None:
@@ -30,7 +30,7 @@ def score_of(services: Services, live: Live, lead_id: str, as_of: int, extra: Ex
     if lead.events > services.limits.stored_events:
         raise Refused("too_large", f"this lead has {number(lead.events)} events, more than a server may read")
     histories = histories_of(services.store, live, lead_id, as_of)
-    requests = Told(histories, histories.profiles.columns.to_pylist())
+    requests = RequestHistories(histories, histories.profiles.columns.to_pylist())
     scored = live.score(requests, [as_of])
     services.metrics.scored(live, scored)
     unused = sorted(set(histories.types) - live.known_types)

@@ -21,9 +21,11 @@ from data.times import NoTime, time_from_text
 from features.kernel import Moments
 from features.moments import open_moments
 from features.wording import Language, conversion, percent
-from serving.scoring.reasons import MOST, Explainer, Explanation
+from serving.messages.schemas import Reason, Reasons
+from serving.scoring.explanations import MOST, Explainer
+from serving.scoring.reasons import fit_share_of, reasons_of
 from serving.scoring.scorer import Scorer, Scores
-from training.thresholds.model_warning import caution_of
+from training.thresholds.model_warning import model_warning
 
 SIDES = (("for", "+"), ("against", "-"))
 FIT: Mapping[Language, str] = {"en": "fit", "de": "Passung"}
@@ -72,40 +74,44 @@ def _bucket(
     if not len(moments):
         return
     scores = scorer.score(histories, moments)
-    explanations = Explainer(scorer, language).explain(histories, moments.lead, moments.as_of, scores)
+    parts = scorer.model.parts(scores.matrix)[:, 1:].tolist()
+    grounds = Explainer(scorer).grounds(histories, moments, scores)
     lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
     within = {f"within_{each}d": scorer.model.within(scores.matrix, each).tolist() for each in days}
-    caution = caution_of(scorer.model.about, language)
-    for row, (lead_id, explanation) in enumerate(zip(lead_ids, explanations, strict=True)):
-        found = _row(lead_id, scores, row, explanation, scorer, version, as_of, language)
-        yield found | {name: values[row] for name, values in within.items()} | {"caution": caution}
+    warning = model_warning(scorer.model.manifest.trained_on.small, language)
+    for row, lead_id in enumerate(lead_ids):
+        reasons = reasons_of(grounds[row], scorer, language)
+        scored = _row(lead_id, scores, row, reasons, parts[row], scorer, version, as_of, language)
+        yield scored | {name: values[row] for name, values in within.items()} | {"caution": warning}
 
 
 def _row(
     lead_id: str,
     scores: Scores,
     row: int,
-    explanation: Explanation,
+    reasons: Reasons,
+    parts: tuple[float, float],
     scorer: Scorer,
     version: str,
     as_of: int,
     language: Language,
 ) -> dict[str, Any]:
-    low, high = scores.interval[row].tolist()
+    low, high = scores.interval[row]
+    fit, engagement = parts
     probability = float(scores.probability[row])
-    told = {f"for_{i + 1}": _nth(explanation.speaks_for, i) for i in range(MOST)}
-    told |= {f"against_{i + 1}": _nth(explanation.speaks_against, i) for i in range(MOST)}
+    words = {f"for_{i + 1}": _nth(reasons.speaks_for, i) for i in range(MOST)}
+    words |= {f"against_{i + 1}": _nth(reasons.speaks_against, i) for i in range(MOST)}
     return {
         "lead_id": lead_id,
         "probability": probability,
         "low": low,
         "high": high,
-        "stage": str(scores.stage[row]),
+        "stage": scores.stage[row],
         "in_words": conversion(probability, low, high, scorer.target.horizon_days, language),
-        **told,
-        "fit": explanation.fit,
-        "engagement": explanation.engagement,
-        "fit_share": explanation.fit_share,
+        **words,
+        "fit": fit,
+        "engagement": engagement,
+        "fit_share": fit_share_of(fit, engagement),
         "target": scorer.target.name,
         "model_version": version,
         "as_of": _iso(as_of),
@@ -167,7 +173,7 @@ def _write_csv(scored: Scored, path: Path) -> None:
 WRITERS: Mapping[str, Callable[[Scored, Path], None]] = {".csv": _write_csv, ".parquet": _write_parquet}
 
 
-def _nth(reasons: tuple[Any, ...], i: int) -> str:
+def _nth(reasons: Sequence[Reason], i: int) -> str:
     return reasons[i].words if i < len(reasons) else ""
 
 

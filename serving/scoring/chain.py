@@ -68,7 +68,7 @@ def with_chain(
 
 def _converted(scorer: Scorer) -> float:
     """Leads that converted for a model, at least 1."""
-    return float(max(scorer.model.about["trained_on"].get("converted_leads", 1), 1))
+    return float(scorer.model.manifest.trained_on.conversions)
 
 
 def _open_probabilities(log: EventLog, scorer: Scorer, as_of: int) -> dict[str, float]:

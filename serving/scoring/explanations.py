@@ -13,116 +13,63 @@ from numpy.typing import NDArray
 from data.histories import Histories
 from data.visibility import is_visible
 from features.kernel import Moments
-from features.kinds import FirstTouch
-from serving.scoring.reasons import MOST, Explainer
-from serving.scoring.scorer import Scorer, Scores
+from features.kinds import Definition, FirstTouch, LastTouch
+from serving.scoring.scorer import FeatureScores, Scorer
 from serving.store.scores.explanations import Explanation, Ground, Shift, Value
 from training.samples.log_odds import Array
 
+MOST = 3
+"""Grounds on either side, and shifts, that are worth telling."""
 MOVED = 1.1
 """A probability that is so many times another, or less than one through it, has moved."""
 LEAST_SHIFT = 0.05
 """A shift that adds less log-odds is not worth a line."""
 DIGITS = 4
 NOWHERE = -1
+NEVER = np.iinfo(np.int64).min
+Columns = NDArray[np.int64]
 
 
-def explanations(
-    scorer: Scorer, digest: str, histories: Histories, moments: Moments, scores: Scores, earlier: Mapping[str, int]
-) -> list[Explanation]:
-    """One explanation for each row of `scores`; `moments` holds one moment per lead, all at the same time.
+class Explainer:
+    """Explains scores of one scorer; features that measure the same events are one subject, and count together."""
 
-    digest: of the model. earlier: by lead, the moment (µs UTC) of the score that shifts are told against; that score
-    is computed anew by this model from what was known then, so that another model makes no shifts.
-    """
-    as_of, lead_ids = int(moments.as_of[0]), histories.lead_ids.to_pylist()
-    names = [lead_ids[lead] for lead in moments.lead.tolist()]
-    why = _Why(scorer, histories, as_of, scores)
-    shifts = _shifts(scorer, histories, moments, scores, why, np.array([earlier.get(each, as_of) for each in names]))
-    return [
-        Explanation(each, as_of, digest, why.grounds(row, lead), earlier.get(each), shifts[row])
-        for row, (each, lead) in enumerate(zip(names, moments.lead.tolist(), strict=True))
-    ]
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        names = np.array([subject_of(definition) for definition in scorer.catalogue])
+        self.subjects: list[Columns] = [np.flatnonzero(names == name) for name in np.unique(names)]
+        self.order: Columns = np.concatenate(self.subjects)
+        self.starts: Columns = np.cumsum([0, *map(len, self.subjects[:-1])])
+
+    def grounds(self, histories: Histories, moments: Moments, scores: FeatureScores) -> list[tuple[Ground, ...]]:
+        """For each row of `scores` up to three grounds for the lead, then up to three against it, the strongest first.
+
+        `moments` holds one moment per lead, each at its own time.
+        """
+        return [tuple(row) for row in Contributions(self, histories, moments, scores).grounds()]
+
+    def explanations(
+        self, digest: str, histories: Histories, moments: Moments, scores: FeatureScores, earlier: Mapping[str, int]
+    ) -> list[Explanation]:
+        """One explanation for each row of `scores`; `moments` holds one moment per lead, all at the same time.
+
+        digest: of the model. earlier: by lead, the moment (µs UTC) of the score that shifts are told against; that
+        score is computed anew by this model from what was known then, so that another model makes no shifts.
+        """
+        as_of, lead_ids = int(moments.as_of[0]), histories.lead_ids.to_pylist()
+        names = [lead_ids[lead] for lead in moments.lead.tolist()]
+        contributions = Contributions(self, histories, moments, scores)
+        shifts = contributions.shifts(np.array([earlier.get(name, as_of) for name in names]))
+        return [
+            Explanation(name, as_of, digest, tuple(grounds), earlier.get(name), moved)
+            for name, grounds, moved in zip(names, contributions.grounds(), shifts, strict=True)
+        ]
 
 
-@dataclass(frozen=True)
-class _Why:
-    """Contributions of features to scores, and which events stand behind them."""
-
-    scorer: Scorer
-    histories: Histories
-    as_of: int
-    scores: Scores
-
-    @cached_property
-    def subjects(self) -> list[NDArray[np.int64]]:
-        """Columns of features that measure the same events; together they are one ground."""
-        names = Explainer(self.scorer).subjects
-        return [np.flatnonzero(np.array(names) == name) for name in sorted(set(names))]
-
-    @cached_property
-    def contributions(self) -> Array:
-        """float64[n, features]."""
-        return self.scorer.model.contributions(self.scores.matrix)[:, :-1]
-
-    @cached_property
-    def totals(self) -> Array:
-        """float64[n, subjects]: what the features of a subject add together."""
-        return np.column_stack([self.contributions[:, each].sum(axis=1) for each in self.subjects])
-
-    @cached_property
-    def spokesmen(self) -> NDArray[np.int64]:
-        """int64[n, subjects]: the feature that adds most to either side stands for its subject."""
-        strength = np.abs(self.contributions)
-        return np.column_stack([each[strength[:, each].argmax(axis=1)] for each in self.subjects])
-
-    @cached_property
-    def order(self) -> NDArray[np.int64]:
-        """int64[n, subjects]: subjects, what speaks most for the lead first."""
-        return np.argsort(-self.totals, axis=1, kind="stable")
-
-    @cached_property
-    def latest(self) -> dict[str, NDArray[np.int64]]:
-        """The lead's latest visible event of each group, int64[n_leads]; filled as it is asked for."""
-        return {}
-
-    def grounds(self, row: int, lead: int) -> tuple[Ground, ...]:
-        """Up to three for a lead, then up to three against it."""
-        speaks_for = [s for s in self.order[row, :MOST] if self.totals[row, s] > 0]
-        against = [s for s in self.order[row, ::-1][:MOST] if self.totals[row, s] < 0]
-        return tuple(self._ground(row, lead, s) for s in (*speaks_for, *against))
-
-    def _ground(self, row: int, lead: int, subject: int) -> Ground:
-        column = int(self.spokesmen[row, subject])
-        event = self._event(column, lead)
-        when = (None, None) if event == NOWHERE else (self._at(event, "occurred_at"), self._at(event, "known_at"))
-        adds, value = round(float(self.totals[row, subject]), DIGITS), value_of(self.scores.features, column, row)
-        return Ground(self.scorer.catalogue[column].name, adds, value, *when)
-
-    def _at(self, event: int, column: str) -> int:
-        return int(getattr(self.histories, column)[event])
-
-    def _event(self, column: int, lead: int) -> int:
-        """The event that a feature speaks of: the latest that it may count, for a first touch none."""
-        each = self.scorer.catalogue[column]
-        group = getattr(each, "events", None) or getattr(each, "contacts", None)
-        if group is None or isinstance(each, FirstTouch):
-            return NOWHERE
-        if group not in self.latest:
-            self.latest[group] = self._latest(group)
-        return int(self.latest[group][lead])
-
-    def _latest(self, group: str) -> NDArray[np.int64]:
-        histories, members = self.histories, set(self.scorer.plan.vocabulary.members(group))
-        found = np.full(histories.n_leads, NOWHERE, dtype=np.int64)
-        if histories.n_events:
-            wanted = np.array([group == "any" or name in members for name in histories.types], dtype=np.bool_)
-            chosen = wanted[histories.event_type] & is_visible(histories.known_at, self.as_of) & ~histories.bot
-            rows = np.flatnonzero(chosen)
-            rows = rows[np.argsort(histories.occurred_at[rows], kind="stable")]
-            # Of several rows of a lead the last one is kept.
-            found[np.searchsorted(histories.starts, rows, side="right") - 1] = rows
-        return found
+def subject_of(definition: Definition) -> str:
+    """What a feature is about: all features of the same events share one subject."""
+    if isinstance(definition, FirstTouch | LastTouch):
+        return definition.name
+    return str(getattr(definition, "events", None) or definition.name)
 
 
 def value_of(features: pa.Table, column: int, row: int) -> Value:
@@ -133,52 +80,120 @@ def value_of(features: pa.Table, column: int, row: int) -> Value:
     return value if isinstance(value, str) else round(float(value), DIGITS)
 
 
-def _shifts(
-    scorer: Scorer,
-    histories: Histories,
-    moments: Moments,
-    scores: Scores,
-    why: _Why,
-    earlier: NDArray[np.int64],
-) -> list[tuple[Shift, ...]]:
-    """For each row what has moved the probability since an earlier moment; nothing where it has hardly moved."""
-    compared = np.flatnonzero(earlier < moments.as_of)
-    found: list[tuple[Shift, ...]] = [()] * len(earlier)
-    if not len(compared):
-        return found
-    past = scorer.score(histories, Moments(moments.lead[compared], earlier[compared]))
-    ratio = scores.probability[compared] / past.probability
-    for then in np.flatnonzero((ratio > MOVED) | (ratio < 1 / MOVED)).tolist():
-        found[compared[then]] = _moved(scorer, scores, why, int(compared[then]), past, then)
-    return found
+@dataclass(frozen=True)
+class Contributions:
+    """What features add to scores, and which events stand behind them; `moments` holds one moment per lead."""
+
+    explainer: Explainer
+    histories: Histories
+    moments: Moments
+    scores: FeatureScores
+
+    @cached_property
+    def added(self) -> Array:
+        """float64[n, features]: log-odds."""
+        return self.explainer.scorer.model.contributions(self.scores.matrix)[:, :-1]
+
+    @cached_property
+    def totals(self) -> Array:
+        """float64[n, subjects]: what the features of a subject add together."""
+        ordered = self.added[:, self.explainer.order]
+        return np.asarray(np.add.reduceat(ordered, self.explainer.starts, axis=1))
+
+    @cached_property
+    def latest(self) -> dict[str, NDArray[np.int64]]:
+        """Each lead's latest visible event of a group, int64[n_leads]; filled as it is asked for."""
+        return {}
+
+    @cached_property
+    def lead_of_event(self) -> NDArray[np.int64]:
+        """int64[n_events]."""
+        return np.repeat(np.arange(self.histories.n_leads), np.diff(self.histories.starts))
+
+    @cached_property
+    def as_of(self) -> NDArray[np.int64]:
+        """int64[n_leads]: the moment of each lead, NEVER for one without."""
+        as_of = np.full(self.histories.n_leads, NEVER)
+        as_of[self.moments.lead] = self.moments.as_of
+        return as_of
+
+    def grounds(self) -> list[list[Ground]]:
+        """For each row what speaks for the lead and then what against it, the strongest first."""
+        order = np.argsort(-self.totals, axis=1, kind="stable").tolist()
+        rows = zip(order, self.totals.tolist(), self.moments.lead.tolist(), strict=True)
+        return [
+            [self._ground(row, lead, subject) for subject in strongest(ranked, totals)]
+            for row, (ranked, totals, lead) in enumerate(rows)
+        ]
+
+    def shifts(self, earlier: NDArray[np.int64]) -> list[tuple[Shift, ...]]:
+        """For each row what has moved the probability since an earlier moment; nothing where it has hardly moved."""
+        compared = np.flatnonzero(earlier < self.moments.as_of)
+        shifts: list[tuple[Shift, ...]] = [()] * len(earlier)
+        if not len(compared):
+            return shifts
+        past = self.explainer.scorer.score(self.histories, Moments(self.moments.lead[compared], earlier[compared]))
+        ratio = self.scores.probability[compared] / past.probability
+        for then in np.flatnonzero((ratio > MOVED) | (ratio < 1 / MOVED)).tolist():
+            shifts[compared[then]] = self._moved(int(compared[then]), past, then)
+        return shifts
+
+    def _ground(self, row: int, lead: int, subject: int) -> Ground:
+        column = self._spokesman(row, self.explainer.subjects[subject])
+        definition = self.explainer.scorer.catalogue[column]
+        event, histories = self._event(definition, lead), self.histories
+        times = (histories.occurred_at, histories.known_at)
+        when = (None, None) if event == NOWHERE else (int(times[0][event]), int(times[1][event]))
+        adds = round(float(self.totals[row, subject]), DIGITS)
+        return Ground(definition.name, adds, value_of(self.scores.features, column, row), *when)
+
+    def _spokesman(self, row: int, columns: Columns) -> int:
+        """The feature that adds most to either side stands for its subject."""
+        return int(columns[np.abs(self.added[row, columns]).argmax()])
+
+    def _event(self, definition: Definition, lead: int) -> int:
+        """The event that a feature speaks of: the latest that it may count, for a first touch none."""
+        group = getattr(definition, "events", None) or getattr(definition, "contacts", None)
+        if group is None or isinstance(definition, FirstTouch):
+            return NOWHERE
+        if group not in self.latest:
+            self.latest[group] = self._latest(group)
+        return int(self.latest[group][lead])
+
+    def _latest(self, group: str) -> NDArray[np.int64]:
+        histories, members = self.histories, set(self.explainer.scorer.plan.vocabulary.members(group))
+        latest = np.full(histories.n_leads, NOWHERE, dtype=np.int64)
+        if histories.n_events:
+            wanted = np.array([group == "any" or name in members for name in histories.types], dtype=np.bool_)
+            visible = is_visible(histories.known_at, self.as_of[self.lead_of_event])
+            rows = np.flatnonzero(wanted[histories.event_type] & visible & ~histories.bot)
+            rows = rows[np.argsort(histories.occurred_at[rows], kind="stable")]
+            # Of several rows of a lead the last one stays.
+            latest[self.lead_of_event[rows]] = rows
+        return latest
+
+    def _moved(self, row: int, past: FeatureScores, then: int) -> tuple[Shift, ...]:
+        """The features of one lead that moved it most: the score is asked anew with each subject as it was."""
+        now, was = self.scores.matrix[row], past.matrix[then]
+        changed = ~((now == was) | (np.isnan(now) & np.isnan(was)))
+        subjects = [columns[changed[columns]] for columns in self.explainer.subjects if changed[columns].any()]
+        if not subjects:
+            return ()
+        as_if = np.repeat(now[np.newaxis], len(subjects) + 1, axis=0)
+        for i, columns in enumerate(subjects):
+            as_if[i, columns] = was[columns]
+        odds = self.explainer.scorer.model.parts(as_if)[:, 0]
+        adds = odds[-1] - odds[:-1]
+        order = [i for i in np.argsort(-np.abs(adds), kind="stable")[:MOST] if abs(adds[i]) >= LEAST_SHIFT]
+        return tuple(self._shift(row, past, then, subjects[i], float(adds[i])) for i in order)
+
+    def _shift(self, row: int, past: FeatureScores, then: int, columns: Columns, adds: float) -> Shift:
+        column = self._spokesman(row, columns)
+        before, now = value_of(past.features, column, then), value_of(self.scores.features, column, row)
+        return Shift(self.explainer.scorer.catalogue[column].name, before, now, round(adds, DIGITS))
 
 
-def _moved(scorer: Scorer, scores: Scores, why: _Why, row: int, past: Scores, then: int) -> tuple[Shift, ...]:
-    """The features of one lead that moved it most: the score is asked anew with each subject as it was."""
-    now, was = scores.matrix[row], past.matrix[then]
-    changed = ~((now == was) | (np.isnan(now) & np.isnan(was)))
-    subjects = [each[changed[each]] for each in why.subjects if changed[each].any()]
-    if not subjects:
-        return ()
-    as_if = np.repeat(now[np.newaxis], len(subjects) + 1, axis=0)
-    for i, columns in enumerate(subjects):
-        as_if[i, columns] = was[columns]
-    odds = scorer.model.parts(as_if)[:, 0]
-    adds = odds[-1] - odds[:-1]
-    strongest = [i for i in np.argsort(-np.abs(adds), kind="stable")[:MOST] if abs(adds[i]) >= LEAST_SHIFT]
-    return tuple(_shift(scorer, scores, why, row, past, then, subjects[i], float(adds[i])) for i in strongest)
-
-
-def _shift(
-    scorer: Scorer,
-    scores: Scores,
-    why: _Why,
-    row: int,
-    past: Scores,
-    then: int,
-    columns: NDArray[np.int64],
-    adds: float,
-) -> Shift:
-    column = int(columns[np.abs(why.contributions[row, columns]).argmax()])
-    before, now = value_of(past.features, column, then), value_of(scores.features, column, row)
-    return Shift(scorer.catalogue[column].name, before, now, round(adds, DIGITS))
+def strongest(ranked: list[int], totals: list[float]) -> list[int]:
+    """The subjects that speak most for a lead, then those that speak most against it; `ranked`: by falling total."""
+    speak_for = [subject for subject in ranked[:MOST] if round(totals[subject], DIGITS) > 0]
+    return speak_for + [subject for subject in ranked[::-1][:MOST] if round(totals[subject], DIGITS) < 0]

@@ -25,7 +25,7 @@ Row = tuple[int, int, int, str, str, float]
 
 
 @dataclass(frozen=True)
-class Told:
+class RequestHistories:
     """Leads of one request: histories whose profile columns stand beside them, one mapping per profile version."""
 
     histories: Histories

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
 from data.histories import Histories
-from data.sources.mapping import BotRule
 from features.kernel import Moments
 from features.moments import open_moments
-from serving.scoring.effective_thresholds import in_force
-from serving.scoring.explanations import explanations
+from serving.scoring.effective_thresholds import effective_thresholds
+from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import Scorer, Scores
-from serving.scoring.worklist_row import outlooks
+from serving.scoring.worklist_row import worklist_rows
 from serving.store.scores.scores import Score
 from serving.store.store import Store
 from training.thresholds.stages import CUSTOMER, UNQUALIFIED
@@ -44,14 +43,14 @@ class Rescorer:
     """Scores stored leads with one model; digest: sha256 of its model.json."""
 
     def __init__(self, store: Store, scorer: Scorer, version: str, digest: str) -> None:
-        about = scorer.model.about
         self._store = store
         self._scorer = scorer
         self._version = version
         self._digest = digest
-        self._columns: dict[str, str] = dict(about["profile_columns"])
-        self._bots = [BotRule(**each) for each in about["bots"]]
-        self._in_force = in_force(scorer.thresholds, version)
+        self._columns = scorer.model.manifest.profile_columns
+        self._bots = scorer.model.manifest.bots
+        self._explainer = Explainer(scorer)
+        self._effective = effective_thresholds(scorer.thresholds, version)
 
     def run(self, clock: Callable[[], int], progress: Progress = lambda done, of: None) -> Rescored:
         """Scores every open lead that does not object, and writes score history and changes of stage.
@@ -62,9 +61,9 @@ class Rescorer:
         rescorings, target = self._store.rescorings, self._scorer.target.name
         now = clock()
         changes = self._store.thresholds.take_up(target, self._digest, now)
-        self._in_force = in_force(self._scorer.thresholds, self._version, changes)
+        self._effective = effective_thresholds(self._scorer.thresholds, self._version, changes)
         # One that was cut off under other thresholds is not gone on with: all leads shall stand under the same.
-        rescoring = rescorings.begin(target, f"{self._digest} {self._in_force.told.digest}", now)
+        rescoring = rescorings.begin(target, f"{self._digest} {self._effective.identity.digest}", now)
         resumed, total = rescorings.waiting(rescoring)
         done = resumed
         while lead_ids := rescorings.next_leads(rescoring):
@@ -74,7 +73,7 @@ class Rescorer:
             progress(done, max(total, done))
         self._sum_up(rescoring.as_of, clock())
         rescorings.finish(rescoring, clock())
-        return Rescored(rescoring.as_of, done, rescoring.scored, resumed, self._in_force.told.name)
+        return Rescored(rescoring.as_of, done, rescoring.scored, resumed, self._effective.identity.name)
 
     def _score(self, lead_ids: Sequence[str], as_of: int, clock: Callable[[], int]) -> int:
         histories = self._store.histories.of(lead_ids, as_of, self._columns, self._bots)
@@ -88,10 +87,10 @@ class Rescorer:
         scores = self._scorer.score(histories, moments)
         told, target = self._told(histories, moments, scores, as_of), self._scorer.target.name
         earlier = self._store.scores.earlier(target, [each.lead_id for each in told], as_of)
-        explained = explanations(self._scorer, self._digest, histories, moments, scores, earlier)
-        scored = self._store.scores.record(told, self._in_force.stages, clock())
+        explained = self._explainer.explanations(self._digest, histories, moments, scores, earlier)
+        scored = self._store.scores.record(told, self._effective.stages, clock())
         self._store.explanations.note(target, [each for each in explained if each.lead_id in scored])
-        noted = outlooks(self._scorer, histories, moments, scores, explained)
+        noted = worklist_rows(self._scorer, histories, moments, scores, explained)
         self._store.worklist.note(target, as_of, noted)
         return len(scored)
 
@@ -100,14 +99,14 @@ class Rescorer:
         return [
             Score(lead_ids[lead], self._scorer.target.name, as_of, p, low, high, self._version, self._digest)
             for lead, p, (low, high) in zip(
-                moments.lead.tolist(), scores.probability.tolist(), scores.interval.tolist(), strict=True
+                moments.lead.tolist(), scores.probability.tolist(), scores.interval, strict=True
             )
         ]
 
     def _sum_up(self, as_of: int, now: int) -> None:
         """Makes the summaries that pages read."""
         target = self._scorer.target
-        stages = [UNQUALIFIED, *(each.stage for each in self._in_force.thresholds), CUSTOMER]
+        stages = [UNQUALIFIED, *(each.stage for each in self._effective.thresholds), CUSTOMER]
         self._store.funnels.make(target.name, stages, as_of - target.window.certain_after_days * US_PER_DAY, now)
         self._store.promised_vs_realised.count(target, now)
 

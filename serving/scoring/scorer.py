@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from data.histories import Histories
-from data.vocabulary import Vocabulary
-from features.catalogue import from_json
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
-from features.labels import Target
-from features.words import Words
-from training.measuring.evidence import evidence_from
+from serving.scoring.bands import Bands
+from training.artifact.manifest import Manifest
 from training.model.encoding import Encoder
 from training.samples.log_odds import Array
-from training.thresholds.threshold import threshold_from
-
-UNQUALIFIED = "unqualified"
+from training.thresholds.stages import StageThreshold, first_stages
+from training.thresholds.threshold import stage_thresholds
 
 
 class Trees(Protocol):
-    """What a scorer needs of a model; `about` is the content of its model.json."""
+    """What a scorer needs of a model."""
 
-    about: dict[str, Any]
+    manifest: Manifest
 
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities."""
@@ -45,53 +40,50 @@ class Trees(Protocol):
 
 @dataclass(frozen=True)
 class Scores:
-    """One row per moment.
+    """What a model says of n moments.
 
-    probability: float64[n], calibrated. interval: float64[n, 2], 95 %, of the share among leads that score alike.
-    stage: str[n]. features: the feature table. matrix: float64[n, features], as the model sees it.
+    probability: float64[n], calibrated. interval: n pairs, 95 %, of the share among leads that score alike. stage: n
+    names, of leads without a history of stages. matrix: float64[n, features], as the model sees it.
     """
 
     probability: Array
-    interval: Array
-    stage: NDArray[np.str_]
-    features: pa.Table
+    interval: list[tuple[float, float]]
+    stage: list[str]
     matrix: Array
+
+
+@dataclass(frozen=True)
+class FeatureScores(Scores):
+    """Scores with the feature table that they rest on."""
+
+    features: pa.Table
 
 
 class Scorer:
     """Scores moments with the catalogue that the model was trained on; holds no state but the model."""
 
     def __init__(self, model: Trees) -> None:
-        about = model.about
+        manifest = model.manifest
         self.model = model
-        self.catalogue = from_json(about["catalogue"])
-        self.plan = compile_plan(self.catalogue, vocabulary_from(about["vocabulary"]))
-        self.target = Target.from_json(about["target"])
-        self.words: Words = about["words"]
-        self.encoder = Encoder(
-            tuple(each["name"] for each in about["features"]),
-            tuple(tuple(each["categories"]) if "categories" in each else None for each in about["features"]),
-        )
-        self.evidence = evidence_from(about["evidence"])
-        self.thresholds = [threshold_from(each) for each in about["thresholds"]]
+        self.catalogue = list(manifest.catalogue)
+        self.definitions = {definition.name: definition for definition in self.catalogue}
+        self.plan = compile_plan(self.catalogue, manifest.vocabulary)
+        self.target = manifest.target
+        self.words = manifest.words
+        self.encoder = Encoder.of(manifest.features)
+        self.evidence = manifest.evidence
+        self.bands = Bands(self.evidence)
+        self.thresholds = list(manifest.thresholds)
 
-    def score(self, histories: Histories, moments: Moments) -> Scores:
-        """Scores of moments, sorted by (lead, as_of)."""
+    def score(self, histories: Histories, moments: Moments) -> FeatureScores:
+        """Scores of moments, sorted by (lead, as_of), under the model's own thresholds."""
         features = compute(self.plan, histories, moments)
         matrix = self.encoder.matrix(features).astype(np.float64)
         probability = self.model.predict(matrix) if len(matrix) else np.empty(0)
-        interval = self.evidence.interval(probability)
-        return Scores(probability, interval, self.stages(probability), features, matrix)
+        scores = self.judged(probability, matrix, stage_thresholds(self.thresholds))
+        return FeatureScores(**vars(scores), features=features)
 
-    def stages(self, probability: Array) -> NDArray[np.str_]:
-        """str[n]: the highest stage whose threshold a probability reaches."""
-        stage = np.full(len(probability), UNQUALIFIED, dtype="U16")
-        for each in sorted(self.thresholds, key=lambda each: each.probability or 0.0):
-            if each.probability is not None:
-                stage[probability >= each.probability] = each.stage
-        return stage
-
-
-def vocabulary_from(values: Mapping[str, Any]) -> Vocabulary:
-    """A vocabulary as it stands in a recipe or a model."""
-    return Vocabulary(tuple(values["types"]), {name: tuple(types) for name, types in values["groups"].items()})
+    def judged(self, probability: Array, matrix: Array, stages: Sequence[StageThreshold]) -> Scores:
+        """The scores that probabilities make, float64[n], under thresholds of stages."""
+        interval = self.bands.intervals(probability)
+        return Scores(probability, interval, first_stages(probability.tolist(), stages), matrix)

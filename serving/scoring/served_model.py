@@ -12,78 +12,69 @@ import numpy as np
 
 from data.compiled import njit
 from data.contract import DataError, UsageError
-from data.sources.mapping import BotRule
 from data.visibility import is_visible
 from features.kernel import Moments, compute_arrays
-from features.wording import LANGUAGES, Language
 from serving.messages.problems import Refused
 from serving.messages.schemas import ModelName, ScoreRequest, ThresholdUsed
 from serving.messages.times import written_us
-from serving.scoring.bands import Bands
-from serving.scoring.effective_thresholds import InForce, in_force
-from serving.scoring.reasons import Explainer
-from serving.scoring.request_histories import Reader, Told, lead_place
-from serving.scoring.scorer import UNQUALIFIED, Scorer
+from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
+from serving.scoring.explanations import Explainer
+from serving.scoring.request_histories import Reader, RequestHistories, lead_place
+from serving.scoring.scorer import Scorer, Scores
 from serving.trees.matrix import MatrixPlan
 from serving.trees.predictor import Predictor
 from training.artifact.standalone import ArtifactError
-from training.registry.artifact_files import digest_of
+from training.registry.artifact_files import digest_of, read_grounds
 from training.samples.log_odds import Array
-from training.thresholds.model_warning import caution_of
-from training.thresholds.threshold_evidence import Grounds, read_grounds
+from training.thresholds.model_warning import model_warning
+from training.thresholds.threshold_evidence import Grounds
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What a model says of m moments.
+class Scored(Scores):
+    """Scores of the n leads of a request.
 
-    probability: float64[m]. interval: m pairs. stage: m names. matrix: float64[m, features].
-    fit, engagement: m log-odds that profile and behaviour add to the trees' mean.
-    counted: visible events of people, m numbers. newest: when the latest of them occurred, µs UTC.
+    fit, engagement: n log-odds that profile and behaviour add to the trees' mean. counted: visible events of people, n
+    numbers. newest: when the latest of them occurred, µs UTC.
     """
 
-    probability: Array
-    interval: list[tuple[float, float]]
-    stage: list[str]
-    matrix: Array
     fit: list[float]
     engagement: list[float]
     counted: list[int]
     newest: list[int | None]
 
 
-class Live:
+class ServedModel:
     """A loaded artifact with the name and version that it goes by; safe to use from any thread.
 
     folder: where it lies, None for nowhere. run: id of the MLflow run that made it, "" where that is not known.
     """
 
     def __init__(self, predictor: Predictor, name: str, version: str, digest: str, folder: Path | None = None) -> None:
-        about = predictor.about
+        manifest = predictor.manifest
         self.model = ModelName(name, version, digest)
         self.predictor = predictor
         self.folder = folder
         self.run = ""
         self.scorer = Scorer(predictor)
-        self.definitions = {each.name: each for each in self.scorer.catalogue}
+        self.definitions = self.scorer.definitions
         self.target = self.scorer.target
-        self.bands = Bands(self.scorer.evidence)
-        self.places = MatrixPlan(self.scorer.catalogue, about["features"])
-        self.reader = Reader(self.scorer.plan.vocabulary.types, [BotRule(**each) for each in about["bots"]])
-        self.profile_columns: dict[str, str] = about["profile_columns"]
+        self.places = MatrixPlan(self.scorer.catalogue, manifest.features)
+        self.reader = Reader(self.scorer.plan.vocabulary.types, manifest.bots)
+        self.profile_columns = manifest.profile_columns
         self.known_types = frozenset(self.reader.types)
-        self.caution = caution_of(about)
-        self._follow(in_force(self.scorer.thresholds, version))
+        self.warning = model_warning(manifest.trained_on.small)
+        self._follow(effective_thresholds(self.scorer.thresholds, version))
 
     @staticmethod
-    def load(folder: Path, name: str, version: str) -> Live:
+    def load(folder: Path, name: str, version: str) -> ServedModel:
         """Loads an artifact, files compared with their hashes first. Raises DataError when it cannot be served."""
         try:
-            return Live(Predictor.load(folder), name, version, digest_of(folder), folder)
+            return ServedModel(Predictor.load(folder), name, version, digest_of(folder), folder)
         except (ArtifactError, DataError, UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{folder} cannot be served ({type(error).__name__}: {error}); train again") from None
 
-    def under(self, thresholds: InForce) -> Live:
+    def under(self, thresholds: EffectiveThresholds) -> ServedModel:
         """The same model under other thresholds."""
         other = copy.copy(self)
         other._follow(thresholds)
@@ -94,17 +85,17 @@ class Live:
         """What its thresholds rest on, read when it is first asked for. Raises DataError when it has none."""
         if self.folder is None:
             raise DataError(f"version {self.model.version} lies in no folder; it holds no grounds of thresholds")
-        return read_grounds(self.folder, self.predictor.about)
+        return read_grounds(self.folder, self.predictor.manifest)
 
     @cached_property
-    def explainers(self) -> dict[Language, Explainer]:
-        """Who gives reasons, by language."""
-        return {language: Explainer(self.scorer, language) for language in LANGUAGES}
+    def explainer(self) -> Explainer:
+        """Who finds the grounds of scores."""
+        return Explainer(self.scorer)
 
-    def told(self, requests: Sequence[ScoreRequest], as_of: Sequence[int]) -> Told:
+    def request_histories(self, requests: Sequence[ScoreRequest], as_of: Sequence[int]) -> RequestHistories:
         """The leads of requests as histories; `as_of` are their moments, µs UTC. Raises Refused."""
-        for each in requests:
-            self._check_profile(each)
+        for request in requests:
+            self._check_profile(request)
         valid_from = np.array(
             [
                 moment
@@ -114,19 +105,19 @@ class Live:
             ],
             dtype=np.int64,
         )
-        histories = self.reader.histories([each.events for each in requests], valid_from)
-        return Told(histories, [each.profile for each in requests])
+        histories = self.reader.histories([request.events for request in requests], valid_from)
+        return RequestHistories(histories, [request.profile for request in requests])
 
-    def score(self, told: Told, as_of: Sequence[int]) -> Scored:
+    def score(self, leads: RequestHistories, as_of: Sequence[int]) -> Scored:
         """Scores every lead at its own moment (µs UTC)."""
         moments = self.moments(as_of)
-        computed = compute_arrays(self.scorer.plan, told.histories, moments)
-        matrix = self.places.matrix(computed, told.histories, told.versions)
+        computed = compute_arrays(self.scorer.plan, leads.histories, moments)
+        matrix = self.places.matrix(computed, leads.histories, leads.versions)
         _, fit, engagement, probability = self.predictor.all(matrix).T
-        p = probability.tolist()
-        stage = [self.stage(each) for each in p]
-        interval = self.bands.intervals(p)
-        return Scored(probability, interval, stage, matrix, fit.tolist(), engagement.tolist(), *_seen(told, moments))
+        scores = self.scorer.judged(probability, matrix, self.stages)
+        counted, newest = _seen(leads, moments)
+        parts = {"fit": fit.tolist(), "engagement": engagement.tolist(), "counted": counted, "newest": newest}
+        return Scored(**vars(scores), **parts)
 
     def within(self, matrix: Array, days: Sequence[int]) -> list[dict[str, float]]:
         """For each row the probabilities of converting within so many days, by days; they never fall.
@@ -134,35 +125,29 @@ class Live:
         Raises Refused for days that the model does not know.
         """
         try:
-            found = [self.predictor.within(matrix, each).tolist() for each in days]
+            columns = [self.predictor.within(matrix, horizon).tolist() for horizon in days]
         except ValueError as error:
             raise Refused("conflict", f"horizons: {error}") from None
-        names = [str(each) for each in days]
-        return [dict(zip(names, row, strict=True)) for row in zip(*found, strict=True)]
+        names = [str(horizon) for horizon in days]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def moments(self, as_of: Sequence[int]) -> Moments:
         """One moment per lead."""
         return Moments(np.arange(len(as_of), dtype=np.int32), np.array(as_of, dtype=np.int64))
 
-    def stage(self, probability: float) -> str:
-        """The highest stage whose threshold a probability reaches."""
-        reached = [stage for threshold, stage in self.steps if probability >= threshold]
-        return reached[-1] if reached else UNQUALIFIED
-
     def unused(self, request: ScoreRequest) -> list[str]:
         """Profile columns and event types that this model does not read, sorted."""
         columns = request.profile.keys() - self.profile_columns.keys()
-        types = {each.event_type for each in request.events} - self.known_types
+        types = {event.event_type for event in request.events} - self.known_types
         return sorted(columns | types)
 
-    def _follow(self, thresholds: InForce) -> None:
-        self.in_force = thresholds
+    def _follow(self, thresholds: EffectiveThresholds) -> None:
+        self.effective_thresholds = thresholds
         self.thresholds = [
-            ThresholdUsed(each.stage, each.probability, each.rule, each.target, each.confidence)
-            for each in thresholds.thresholds
+            ThresholdUsed(one.stage, one.probability, one.rule.kind, one.rule.target, one.confidence)
+            for one in thresholds.thresholds
         ]
-        # Ascending, so that the last one reached is the highest.
-        self.steps = sorted((each.probability, each.stage) for each in thresholds.stages)
+        self.stages = thresholds.stages
 
     def _check_profile(self, request: ScoreRequest) -> None:
         for column, kind in self.profile_columns.items():
@@ -172,10 +157,10 @@ class Live:
                 raise Refused("invalid", f"profile.{column}: this model expects {wanted}; convert it")
 
 
-def _seen(told: Told, moments: Moments) -> tuple[list[int], list[int | None]]:
+def _seen(leads: RequestHistories, moments: Moments) -> tuple[list[int], list[int | None]]:
     """How many events of people each lead shows at its moment, and when the latest of them occurred."""
-    each = told.histories
-    counted, newest = _look(each.starts, each.known_at, each.occurred_at, each.bot, moments.as_of)
+    events = leads.histories
+    counted, newest = _look(events.starts, events.known_at, events.occurred_at, events.bot, moments.as_of)
     return counted.tolist(), [at if count else None for count, at in zip(counted, newest.tolist(), strict=True)]
 
 

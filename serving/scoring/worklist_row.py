@@ -12,7 +12,7 @@ from data.contract import US_PER_DAY
 from data.histories import Histories
 from features.kernel import Moments
 from serving.scoring.scorer import Scorer, Scores
-from serving.store.leads.worklist import Outlook
+from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.explanations import Explanation
 
 PRESSURE_US = 30 * US_PER_DAY
@@ -20,10 +20,10 @@ PRESSURE_US = 30 * US_PER_DAY
 NEVER = np.iinfo(np.int64).min
 
 
-def outlooks(
+def worklist_rows(
     scorer: Scorer, histories: Histories, moments: Moments, scores: Scores, explained: Sequence[Explanation]
-) -> list[Outlook]:
-    """One outlook for each row of `scores`, whose explanations are `explained`.
+) -> list[WorklistRow]:
+    """One row of the list for each of `scores`, whose explanations are `explained`.
 
     `moments` holds one moment per lead, which sees the whole history.
     """
@@ -31,7 +31,7 @@ def outlooks(
     lead_ids, as_of = histories.lead_ids.to_pylist(), int(moments.as_of[0])
     active, contacts, ignored, channel = _behaviour(scorer, histories, as_of)
     return [
-        Outlook(
+        WorklistRow(
             lead_ids[lead],
             fit[row],
             engagement[row],

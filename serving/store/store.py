@@ -15,7 +15,7 @@
     store.keys.create / list / revoke / verify           API keys
     store.accounts.add / list / sign_in / visitor        people who use the page
     store.answers.recall / remember / release            idempotent requests
-    store.thresholds.publish / take_up / in_force       thresholds that people publish
+    store.thresholds.publish / take_up / effective      thresholds that people publish
     store.funnels.note / make / read                     the funnel in numbers, made at each scoring
     store.promised_vs_realised.count / read              by month and band of probability
     store.audit.add / entries / of                       who did what when

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from serving.scoring.served_model import Live, Scored
+from serving.scoring.served_model import Scored, ServedModel
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -51,13 +51,13 @@ class Metrics:
         measures[0].inc()
         measures[1].observe(seconds)
 
-    def scored(self, live: Live, scored: Scored) -> None:
+    def scored(self, live: ServedModel, scored: Scored) -> None:
         """Notes scores that were given."""
         for stage in set(scored.stage):
             self.stages.labels(stage).inc(scored.stage.count(stage))
         self.drift.add(live, scored)
 
-    def serves(self, live: Live) -> None:
+    def serves(self, live: ServedModel) -> None:
         """Notes that another model answers from now on."""
         self.model.clear()
         self.model.labels(live.model.name, live.model.version, live.model.digest).set(1)
@@ -78,19 +78,19 @@ class Drift(Collector):
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.live: Live | None = None
+        self.live: ServedModel | None = None
         self.rows = 0
         self.waiting: list[Scored] = []
         self.bands = self.missing = self.sums = np.zeros(0)
 
-    def start(self, live: Live) -> None:
+    def start(self, live: ServedModel) -> None:
         """Counts for another model, from zero."""
         with self.lock:
             self.live, self.rows, self.waiting = live, 0, []
             self.bands = np.zeros(len(live.scorer.evidence.starts))
             self.missing, self.sums = np.zeros((2, live.places.width))
 
-    def add(self, live: Live, scored: Scored) -> None:
+    def add(self, live: ServedModel, scored: Scored) -> None:
         """Adds scores, unless they were given by a model that is no longer in place."""
         with self.lock:
             if self.live is not None and live.predictor is self.live.predictor:
@@ -122,7 +122,7 @@ class Drift(Collector):
             return
         starts = [f"{start:.6g}" for start in live.scorer.evidence.starts]
         trained = np.array(live.scorer.evidence.leads) / max(sum(live.scorer.evidence.leads), 1)
-        features = [feature["name"] for feature in live.scorer.model.about["features"]]
+        features = live.scorer.encoder.names
         yield _counters("score_band", "Scores by band, named by its lowest probability", "from", starts, bands)
         yield _gauges("score_band_trained_share", "Share of each band at training", "from", starts, trained)
         yield _counters("feature_rows", "Rows of features seen", "of", ["all"], [rows])

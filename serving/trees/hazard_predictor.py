@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from serving.trees.bit_masks import Calibration, calibrated, masks_of, predict_p
 from serving.trees.pruning import pruned, splits_on
 from serving.trees.tree_shap import Explained
 from serving.trees.trees import grown, only, trees_of
+from training.artifact.manifest import Periods
 from training.artifact.standalone import POINTS, ArtifactError, explained, within
 from training.samples.log_odds import Array
 
@@ -22,12 +22,12 @@ class Timeline:
     """Log-odds of converting within the horizon and within less, as `training.artifact.standalone.Model` gives them.
 
     A tree that does not look at the period is evaluated once for all periods, any other once for each, without its
-    splits on the period. periods: what model.json holds of them. is_fit: bool[features], which come from the profile.
+    splits on the period. is_fit: bool[features], which come from the profile.
     """
 
-    def __init__(self, texts: Sequence[str], periods: Mapping[str, Any], is_fit: NDArray[np.bool_]) -> None:
-        self.texts, self.ends, self.period = texts, periods["ends"], len(is_fit)
-        self.offsets: Array = np.array(periods["offsets"], dtype=np.float64)
+    def __init__(self, texts: Sequence[str], periods: Periods, is_fit: NDArray[np.bool_]) -> None:
+        self.texts, self.ends, self.period = texts, periods.ends, len(is_fit)
+        self.offsets: Array = np.array(periods.offsets, dtype=np.float64)
         trees = trees_of(texts)
         shared = [each for each in trees if not splits_on(each, self.period)]
         others = [each for each in trees if splits_on(each, self.period)]

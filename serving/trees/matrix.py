@@ -1,10 +1,12 @@
-"""Kernel output to model input without a table in between, for few rows at a time: what the encoder does to columns."""
+"""Kernel output to model input without a table in between, for few rows at a time: what `Encoder.matrix` does.
+
+A table of one row costs more than its score, so requests have this path; a test holds both equal on random histories.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,9 +14,10 @@ from data.compiled import njit
 from data.histories import Histories
 from features.kernel import LARGEST, Computed
 from features.kinds import Definition, FirstTouch, LastTouch, Profile, ProfileNumber
+from training.artifact.manifest import Feature
 from training.samples.log_odds import Array
 
-Codes = dict[str, float]
+Codes = dict[float | str, float]
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,11 @@ class Touch:
 class MatrixPlan:
     """Where each feature of a model comes from. Raises KeyError when the catalogue does not make one of them."""
 
-    def __init__(self, catalogue: Sequence[Definition], features: Sequence[Mapping[str, Any]]) -> None:
-        place = {each["name"]: i for i, each in enumerate(features)}
-        codes = [{name: float(i) for i, name in enumerate(each.get("categories", ()))} for each in features]
+    def __init__(self, catalogue: Sequence[Definition], features: Sequence[Feature]) -> None:
+        place = {feature.name: i for i, feature in enumerate(features)}
+        codes: list[Codes] = [
+            {name: float(i) for i, name in enumerate(feature.categories or ())} for feature in features
+        ]
         kinds = (FirstTouch, LastTouch, Profile, ProfileNumber)
         numbers = [each.name for each in catalogue if not isinstance(each, kinds)]
         touches = [each for each in catalogue if isinstance(each, FirstTouch | LastTouch)]

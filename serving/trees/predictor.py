@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.catalogue import from_json
 from serving.trees.bit_masks import masks_of, predict
 from serving.trees.hazard_predictor import Timeline
 from serving.trees.tree_shap import Explained
 from serving.trees.trees import forest_of
-from training.artifact.standalone import ArtifactError, calibrated, read
+from training.artifact.loaded_model import read_artifact
+from training.artifact.manifest import Manifest
+from training.artifact.standalone import ArtifactError, calibrated
 from training.samples.log_odds import Array
 
 if TYPE_CHECKING:
@@ -24,17 +25,18 @@ if TYPE_CHECKING:
 class Predictor:
     """Predicts as `training.artifact.standalone.Model` does, equal to 1e-12, without importing LightGBM's package.
 
-    Its state never changes, so any number of threads may ask. `about` is the content of model.json.
+    Its state never changes, so any number of threads may ask.
     """
 
-    def __init__(self, about: dict[str, Any], texts: Sequence[str]) -> None:
-        self.about = about
+    def __init__(self, manifest: Manifest, texts: Sequence[str]) -> None:
+        self.manifest = manifest
         self.texts = texts
-        self.width = len(about["features"])
-        family = {each.name: each.family for each in from_json(about["catalogue"])}
-        self.is_fit = np.array([family[each["name"]] == "fit" for each in about["features"]], dtype=np.bool_)
-        self.calibrator = tuple(float(about["calibrator"][name]) for name in "abc")
-        self.timeline = Timeline(texts, about["periods"], self.is_fit) if about.get("periods") else None
+        self.width = len(manifest.features)
+        family = {definition.name: definition.family for definition in manifest.catalogue}
+        self.is_fit = np.array([family[feature.name] == "fit" for feature in manifest.features], dtype=np.bool_)
+        calibrator, periods = manifest.calibrator, manifest.periods
+        self.calibrator = float(calibrator.a), float(calibrator.b), float(calibrator.c)
+        self.timeline = None if periods is None else Timeline(texts, periods, self.is_fit)
         if self.timeline is not None:
             self.base = self.timeline.base
             return
@@ -47,7 +49,7 @@ class Predictor:
     @staticmethod
     def load(folder: Path) -> Predictor:
         """Reads an artifact, every file compared with its sha256 first. Raises ArtifactError."""
-        return Predictor(*read(folder))
+        return Predictor(*read_artifact(folder))
 
     @staticmethod
     def of(registered: Registered) -> Predictor:
@@ -75,9 +77,9 @@ class Predictor:
         Raises ValueError for days that the model does not know: one without periods knows its horizon alone.
         """
         if self.timeline is not None:
-            return calibrated(self.timeline.within(matrix, days), self.about["calibrator"])
-        if days != self.about["target"]["horizon_days"]:
-            horizon = self.about["target"]["horizon_days"]
+            return calibrated(self.timeline.within(matrix, days), self.manifest.calibrator.to_dict())
+        horizon = self.manifest.target.horizon_days
+        if days != horizon:
             raise ValueError(
                 f"within {days!r} days: this model knows its horizon of {horizon} days alone; one trained with "
                 'training.model = "hazard" knows any up to it'

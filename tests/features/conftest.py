@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from data.log.eventlog import EventLog
-from features.training_set import Recipe, TrainingSet, build
+from features.recipe import Recipe
+from features.training_set import TrainingSet, build
 from tests.features.logs import EVENTS, ingested, recipe_for
 
 

@@ -12,7 +12,7 @@ from data.sources.mapping import read_mapping
 from features.catalogue import default_catalogue
 from features.labels import Target
 from features.moments import MomentPolicy
-from features.training_set import Recipe
+from features.recipe import Recipe
 
 EVENTS, BUCKETS = 20_000, 4
 DEMO = Target("demo", ("demo_request",), closed_by=("unsubscribe",))

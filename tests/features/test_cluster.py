@@ -16,7 +16,8 @@ import pytest
 from data.contract import UsageError
 from data.log.eventlog import EventLog
 from features.cluster import on_cluster
-from features.training_set import Recipe, TrainingSet, build
+from features.recipe import Recipe
+from features.training_set import TrainingSet, build
 from tests.features.logs import BUCKETS, digests
 
 REPOSITORY = Path(__file__).parents[2]

@@ -14,6 +14,7 @@ from data.contract import DataError
 from data.log.eventlog import EventLog
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
+from features.recipe import Recipe
 from features.training_set import TrainingSet, build
 from features.truncation_check import changed_by_the_future, cut_off
 from tests.features.leads import AS_OF, CATALOGUE, LEADS, VOCABULARY, histories_of, moments_of
@@ -73,5 +74,5 @@ def test_a_feature_that_counts_the_whole_life_is_found(made: tuple[EventLog, Tra
         shard.write_bytes(good)
 
 
-def _rest(training_set: TrainingSet) -> tuple[dict[str, object], int, int, int, int, str]:
+def _rest(training_set: TrainingSet) -> tuple[Recipe, int, int, int, int, str]:
     return (training_set.recipe, *(0,) * 4, training_set.digest)

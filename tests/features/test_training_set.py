@@ -23,7 +23,8 @@ from data.log.eventlog import EventLog, one_lead
 from features import training_set
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
-from features.training_set import KEYS, Recipe, TrainingSet, build, build_shard
+from features.recipe import Recipe, recipe_from
+from features.training_set import KEYS, TrainingSet, build, build_shard
 from tests.features.logs import BUCKETS, DEMO, digests, ingested, recipe_for
 
 
@@ -181,6 +182,6 @@ def test_nothing_that_is_no_training_set_is_opened(tmp_path: Path) -> None:
 
 
 def test_the_recipe_travels_as_plain_values(built: TrainingSet, recipe: Recipe) -> None:
-    assert json.loads(json.dumps(recipe.to_json())) == built.recipe
+    assert recipe_from(json.loads(json.dumps(recipe.to_json()))) == built.recipe == recipe
     assert built.catalogue == recipe.catalogue
     assert os.sep not in recipe.digest

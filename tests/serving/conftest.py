@@ -15,7 +15,7 @@ from serving.champion.champion import Champion
 from serving.http.authentication import NoAuthentication
 from serving.http.services import Services
 from serving.messages.limits import Limits
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.store import Store, open_store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
@@ -35,9 +35,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 
 @pytest.fixture(scope="session")
-def live(workshop: Workshop) -> Live:
+def live(workshop: Workshop) -> ServedModel:
     """The small model, loaded."""
-    return Live.load(workshop.artifact, "leadscore-conversion", "1")
+    return ServedModel.load(workshop.artifact, "leadscore-conversion", "1")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def services(live: Live, own_store: Store) -> Services:
+def services(live: ServedModel, own_store: Store) -> Services:
     """What a server within the test's process is made of; everybody may do everything."""
     metrics, champion = Metrics(), Champion()
     champion.on_swap = metrics.serves

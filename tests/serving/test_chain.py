@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from serving.scoring.chain import in_order, with_chain
 from serving.scoring.scorer import Scorer
 from serving.trees.predictor import Predictor
 from settings import Settings
+from tests.artifacts import TRAINED_ON
 from tests.serving.workshop import Workshop
 from training.recipe.train import fit_champion
 from training.registry.artifact_files import write_artifact
@@ -69,8 +71,8 @@ def accepted(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Sc
     workspace = Workspace(folder, workshop.log, Settings.model_validate(CHAIN)).aimed_at("sql_accepted")
     training_set = workspace.build()
     fitted = fit_champion(read_sample(training_set), workspace.settings.training_plan)
-    about = {"from": "2024-01-01", "to": "2024-12-31", "to_us": 0, "converted_leads": 200}
-    write_artifact(folder / "model", fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, about)
+    trained_on = replace(TRAINED_ON, converted_leads=200)
+    write_artifact(folder / "model", fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on)
     return Scorer(Predictor.load(folder / "model"))
 
 

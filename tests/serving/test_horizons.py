@@ -18,9 +18,10 @@ from serving.champion.champion import Champion
 from serving.http.services import Services
 from serving.scoring.batch import score_log
 from serving.scoring.scorer import Scorer
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.trees.predictor import Predictor
 from settings import Settings
+from tests.artifacts import NEED, TRAINED_ON
 from tests.serving.inside import Inside
 from tests.serving.workshop import Workshop
 from training.recipe.train import fit_champion
@@ -46,15 +47,14 @@ def hazard(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
     plan = Settings.model_validate({"training": parameters}).training_plan
     fitted = fit_champion(read_sample(training_set), replace(plan, newest_step="no"))
     folder = tmp_path_factory.mktemp("hazard") / "model"
-    trained_on = {"from": "2024-01-01", "to": "2024-12-31", "to_us": 0}
-    write_artifact(folder, fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on)
+    write_artifact(folder, fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, TRAINED_ON)
     return folder
 
 
 @pytest.fixture
 def knows(services: Services, hazard: Path) -> Iterator[Inside]:
     """A server with the hazard model."""
-    champion = Champion(Live.load(hazard, "leadscore-conversion", "2"), services.metrics.serves)
+    champion = Champion(ServedModel.load(hazard, "leadscore-conversion", "2"), services.metrics.serves)
     with closing(Inside(create_app(replace(services, champion=champion)))) as inside:
         yield inside
 
@@ -113,14 +113,10 @@ def test_a_list_by_a_model_of_one_horizon_is_refused(workshop: Workshop) -> None
         score_log(EventLog.open(workshop.log), scorer, "1", days=[7])
 
 
-NEED = {"leads": 400, "converted": 34, "needed": 148, "per_week": 1.0, "criterion": "shrinkage"}
-
-
 def test_a_model_of_few_conversions_says_so_on_every_score(services: Services, workshop: Workshop) -> None:
     predictor = Predictor.load(workshop.artifact)
-    about = {**predictor.about, "trained_on": {**predictor.about["trained_on"], "small": NEED}}
-    small = Predictor(about, predictor.texts)
-    champion = Champion(Live(small, "leadscore-conversion", "3", "d"), services.metrics.serves)
+    small = Predictor(replace(predictor.manifest, trained_on=replace(TRAINED_ON, small=NEED)), predictor.texts)
+    champion = Champion(ServedModel(small, "leadscore-conversion", "3", "d"), services.metrics.serves)
     with closing(Inside(create_app(replace(services, champion=champion)))) as inside:
         assert "only 34 leads had converted when the model was made, 148 are needed" in score_of(inside)["caution"]
         many = inside.post("/v1/score/batch", json={"leads": [LEAD, LEAD]}).json()["scores"]

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 from serving.messages.examples import LEAD
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
+from tests.artifacts import edit_manifest
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
 from tests.serving.workshop import Workshop, shifted
-from training.registry.artifact_files import digest_of, write_manifest
+from training.registry.artifact_files import digest_of, seal
 
 
 @dataclass
@@ -97,9 +98,9 @@ def _probability(artifact: Path) -> float:
     from serving.messages.times import written_us
     from serving.routes.scores import ONE
 
-    live, request = Live.load(artifact, "m", "1"), ONE.decode(json.dumps(LEAD).encode())
+    live, request = ServedModel.load(artifact, "m", "1"), ONE.decode(json.dumps(LEAD).encode())
     as_of = written_us(request.as_of, "as_of") if request.as_of else 0
-    return float(live.score(live.told([request], [as_of]), [as_of]).probability[0])
+    return float(live.score(live.request_histories([request], [as_of]), [as_of]).probability[0])
 
 
 Damage = Callable[[Path, np.random.Generator], None]
@@ -127,34 +128,33 @@ def digits_changed(artifact: Path, rng: np.random.Generator) -> None:
 
 
 def other_features(artifact: Path, rng: np.random.Generator) -> None:
-    about = _about(artifact)
-    about["features"][int(rng.integers(0, len(about["features"])))]["name"] = "count_nothing_7d"
-    _write(artifact, about)
+    def rename(plain: dict[str, Any]) -> None:
+        plain["features"][int(rng.integers(0, len(plain["features"])))]["name"] = "count_nothing_7d"
+
+    edit_manifest(artifact, rename)
 
 
 def other_flavour(artifact: Path, rng: np.random.Generator) -> None:
-    for each in artifact.glob("booster-*"):
-        each.unlink()
+    for path in artifact.glob("booster-*"):
+        path.unlink()
     (artifact / "model.xgb").write_text("{}")
-    _write(artifact, {"format": "xgboost", "boosters": []})
+    seal(artifact, b'{"format": "xgboost", "boosters": []}')
 
 
 def pickled(artifact: Path, rng: np.random.Generator) -> None:
-    about = _about(artifact)
     (artifact / "booster-0.pkl").write_bytes(b"cos\nsystem\n(S'kill -9 $PPID'\ntR.")
-    about["boosters"][0]["file"] = "booster-0.pkl"
-    _write(artifact, about)
+    edit_manifest(artifact, lambda plain: plain["boosters"][0].update(file="booster-0.pkl"))
 
 
 def honestly_broken(artifact: Path, rng: np.random.Generator) -> None:
     """A damaged booster whose hash and size are right: only the trial in a process of its own can tell."""
     import hashlib
 
-    path, about = artifact / "booster-0.txt", _about(artifact)
+    path = artifact / "booster-0.txt"
     content = path.read_bytes().replace(b"left_child=", b"left_child=7777 ")
     path.write_bytes(content)
-    about["boosters"][0] |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    _write(artifact, about)
+    entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    edit_manifest(artifact, lambda plain: plain["boosters"][0].update(entry))
 
 
 DAMAGES: tuple[Damage, ...] = (
@@ -197,15 +197,6 @@ def _refusals(server: ServerProcess) -> int:
 
 def _file(artifact: Path, rng: np.random.Generator) -> Path:
     return artifact / ("booster-0.txt", "booster-1.txt", "model.json")[int(rng.integers(0, 3))]
-
-
-def _about(artifact: Path) -> dict[str, Any]:
-    about: dict[str, Any] = json.loads((artifact / "model.json").read_text(encoding="utf-8"))
-    return about
-
-
-def _write(artifact: Path, about: dict[str, Any]) -> None:
-    write_manifest(artifact, about)
 
 
 @pytest.mark.proof("mlflow-away")

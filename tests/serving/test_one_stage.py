@@ -70,7 +70,7 @@ def test_the_stage_without_history_stands_beside_it(services: Services, inside: 
     score = inside.get("/v1/leads/L/score").json()["score"]
     served = services.champion.current()
     assert score["stage"] == "SQL"
-    assert score["stage_without_history"] == next_stage(None, score["probability"], served.in_force.stages)
+    assert score["stage_without_history"] == next_stage(None, score["probability"], served.effective_thresholds.stages)
     assert score["stage_without_history"] != "SQL", "the planted case: without history the two would disagree"
 
 

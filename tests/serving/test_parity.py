@@ -15,16 +15,18 @@ import pytest
 from data.histories import Histories
 from data.log.eventlog import EventLog, bucket_of
 from data.visibility import is_visible
-from features.kernel import Moments
+from features.kernel import Moments, compute, compute_arrays
 from serving.app import create_app
 from serving.http.services import Services
 from serving.messages.times import at, us
 from serving.scoring.scorer import Scorer, Trees
 from serving.store.events.event_validation import EventIn
 from serving.store.store import Store
+from serving.trees.matrix import MatrixPlan
+from serving.trees.predictor import Predictor
 from tests.serving.inside import Inside
 from tests.serving.workshop import Workshop, log_of
-from training.artifact.standalone import load
+from training.artifact.loaded_model import load_model
 
 pytestmark = pytest.mark.proof("parity")
 
@@ -106,7 +108,7 @@ def told(histories: Histories, events: list[dict[str, Any]], lead: int, as_of: i
 
 @pytest.fixture(scope="module")
 def reference(workshop: Workshop) -> Scorer:
-    return Scorer(cast(Trees, load(workshop.artifact)))  # LightGBM itself predicts
+    return Scorer(cast(Trees, load_model(workshop.artifact)))  # LightGBM itself predicts
 
 
 def test_a_told_lead_scores_as_in_the_batch(inside: Inside, reference: Scorer, workshop: Workshop, full: bool) -> None:
@@ -141,6 +143,26 @@ def test_a_stored_lead_scores_as_in_the_batch(
         tried += 1
     server.close()
     assert tried >= (10_000 if full else 60)
+
+
+def test_the_matrix_of_a_request_is_the_encoders(workshop: Workshop) -> None:
+    """On random leads at random moments, bit for bit; one that swaps two columns would be seen."""
+    scorer = Scorer(Predictor.load(workshop.artifact))
+    log, rng = log_of(workshop), np.random.default_rng(8)
+    plan, compared = MatrixPlan(scorer.catalogue, scorer.model.manifest.features), 0
+    for number in range(log.n_buckets):
+        histories = log.bucket(number)
+        if not histories.n_leads:
+            continue
+        as_of = np.concatenate([moments_of(histories, lead, 1, rng) for lead in range(histories.n_leads)])
+        moments = Moments(np.arange(histories.n_leads, dtype=np.int32), as_of)
+        expected = scorer.encoder.matrix(compute(scorer.plan, histories, moments)).astype(np.float64)
+        versions = histories.profiles.columns.to_pylist()
+        matrix = plan.matrix(compute_arrays(scorer.plan, histories, moments), histories, versions)
+        np.testing.assert_array_equal(matrix, expected)
+        assert not np.array_equal(matrix[:, ::-1], expected, equal_nan=True)
+        compared += len(matrix)
+    assert compared > 300
 
 
 def put(store: Store, log: EventLog, lead_id: str) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.trees.predictor import Predictor
 from tests.serving.workshop import Workshop
-from training.artifact.standalone import ArtifactError, Model, load, read
+from training.artifact.loaded_model import read_artifact
+from training.artifact.standalone import ArtifactError, Model, load
 from training.samples.log_odds import Array
 
 ROWS = 3_000
@@ -34,25 +35,27 @@ def rows(model: Model, n: int = ROWS) -> Array:
     return matrix
 
 
-def test_log_odds_equal_those_of_lightgbm(live: Live, reference: Model) -> None:
+def test_log_odds_equal_those_of_lightgbm(live: ServedModel, reference: Model) -> None:
     matrix = rows(reference)
     assert np.ptp(reference.raw(matrix)) > 0.5
     np.testing.assert_allclose(live.predictor.parts(matrix)[:, 0], reference.raw(matrix), rtol=0, atol=1e-12)
     np.testing.assert_allclose(live.predictor.predict(matrix), reference.predict(matrix), rtol=0, atol=1e-12)
 
 
-def test_explanations_are_those_of_lightgbm(live: Live, reference: Model) -> None:
+def test_explanations_are_those_of_lightgbm(live: ServedModel, reference: Model) -> None:
     matrix = rows(reference, 50)
     expected = reference.contributions(matrix)
     np.testing.assert_allclose(live.predictor.contributions(matrix), expected, rtol=0, atol=1e-12)
 
 
-def test_fit_and_engagement_add_up_to_the_log_odds(live: Live, reference: Model) -> None:
+def test_fit_and_engagement_add_up_to_the_log_odds(live: ServedModel, reference: Model) -> None:
     raw, fit, engagement = live.predictor.parts(rows(reference)).T
     np.testing.assert_allclose(live.predictor.base + fit + engagement, raw, rtol=0, atol=1e-12)
 
 
-def test_each_split_counts_for_the_family_of_its_feature(live: Live, reference: Model, workshop: Workshop) -> None:
+def test_each_split_counts_for_the_family_of_its_feature(
+    live: ServedModel, reference: Model, workshop: Workshop
+) -> None:
     """Against a plain walk over LightGBM's own dump of the trees, one split after the other."""
     boosters, is_fit = reference.boosters, live.predictor.is_fit
 
@@ -91,13 +94,13 @@ def test_each_split_counts_for_the_family_of_its_feature(live: Live, reference: 
         assert told == pytest.approx(sum(fit(each, row) for each in trees) / len(boosters), abs=1e-12)
 
 
-def test_a_row_scores_alike_alone_and_in_company(live: Live, reference: Model) -> None:
+def test_a_row_scores_alike_alone_and_in_company(live: ServedModel, reference: Model) -> None:
     matrix = rows(reference, 100)
     alone = np.concatenate([live.predictor.parts(matrix[i : i + 1]) for i in range(len(matrix))])
     assert np.array_equal(alone, live.predictor.parts(matrix))
 
 
-def test_many_threads_get_the_same_answers(live: Live, reference: Model) -> None:
+def test_many_threads_get_the_same_answers(live: ServedModel, reference: Model) -> None:
     matrix = rows(reference, 1_200)
     expected = live.predictor.predict(matrix)
 
@@ -122,7 +125,7 @@ def test_many_threads_get_the_same_answers(live: Live, reference: Model) -> None
     ],
 )
 def test_a_text_that_is_no_model_is_refused(workshop: Workshop, old: str, new: str) -> None:
-    about, texts = read(workshop.artifact)
+    manifest, texts = read_artifact(workshop.artifact)
     assert old in texts[0]
     with pytest.raises(ArtifactError):
-        Predictor(about, [text.replace(old, new, 1) if old != "Tree=" else text.replace(old, new) for text in texts])
+        Predictor(manifest, [text.replace(old, new, 1) if old != "Tree=" else text.replace(old, new) for text in texts])

@@ -7,15 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data.histories import Histories
 from features.kernel import Moments
 from features.training_set import TrainingSet
-from serving.scoring.scorer import UNQUALIFIED, Scorer
+from serving.scoring.bands import FEW
+from serving.scoring.scorer import Scorer
 from serving.trees.predictor import Predictor
 from training.artifact.standalone import EDGE
 from training.pipeline import predict
+from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
+from training.thresholds.stages import UNQUALIFIED, StageThreshold, first_stages, next_stage
+from training.thresholds.threshold import stage_thresholds
 from workspace import Workspace
 
 
@@ -64,8 +70,13 @@ def test_probabilities_are_never_certain_and_lie_in_their_interval(trained: Work
     lead = np.arange(histories.n_leads, dtype=np.int32)
     scores = scorer.score(histories, Moments(lead, np.full(len(lead), trained.event_log().observed_until_us + 1)))
     assert ((scores.probability >= EDGE) & (scores.probability <= 1 - EDGE)).all()
-    assert (scores.interval[:, 0] <= scores.probability).all()
-    assert (scores.probability <= scores.interval[:, 1]).all()
+    low, high = np.array(scores.interval).T
+    assert (low <= scores.probability).all()
+    assert (scores.probability <= high).all()
+
+
+def stages(scorer: Scorer, p: Array) -> list[str]:
+    return scorer.judged(p, np.zeros((len(p), 0)), stage_thresholds(scorer.thresholds)).stage
 
 
 def test_a_stage_begins_exactly_at_its_threshold(scorer: Scorer) -> None:
@@ -73,13 +84,32 @@ def test_a_stage_begins_exactly_at_its_threshold(scorer: Scorer) -> None:
     other = copy(scorer)
     other.thresholds = [sql, mql]
     p = np.array([0.0, np.nextafter(0.2, 0), 0.2, np.nextafter(0.5, 0), 0.5, 1.0])
-    assert other.stages(p).tolist() == [UNQUALIFIED, UNQUALIFIED, "MQL", "MQL", "SQL", "SQL"]
+    assert stages(other, p) == [UNQUALIFIED, UNQUALIFIED, "MQL", "MQL", "SQL", "SQL"]
 
 
 def test_a_threshold_that_was_refused_qualifies_nobody(scorer: Scorer) -> None:
     other = copy(scorer)
-    other.thresholds = [replace(each, probability=None) for each in scorer.thresholds]
-    assert set(other.stages(np.linspace(0, 1, 50)).tolist()) == {UNQUALIFIED}
+    other.thresholds = [replace(threshold, probability=None) for threshold in scorer.thresholds]
+    assert set(stages(other, np.linspace(0, 1, 50))) == {UNQUALIFIED}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["MQL", "SQL", "other"]), st.sampled_from([0.1, 0.2, 0.5])), max_size=4),
+    st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.1, 0.2, 0.5])), max_size=20),
+)
+@settings(deadline=None)
+def test_stages_of_many_are_those_of_the_rule(starts: list[tuple[str, float]], p: list[float]) -> None:
+    thresholds = [StageThreshold(*start) for start in starts]
+    assert first_stages(p, thresholds) == [next_stage(None, one, thresholds) for one in p]
+
+
+@given(st.lists(st.floats(EDGE, 1 - EDGE), min_size=1, max_size=FEW - 1))
+@settings(deadline=None)
+def test_intervals_of_few_are_those_of_many(scorer: Scorer, p: list[float]) -> None:
+    few, many = np.array(p), np.resize(p, FEW)
+    expected = scorer.evidence.interval(few)
+    np.testing.assert_allclose(scorer.bands.intervals(few), expected, rtol=1e-12, atol=0)
+    np.testing.assert_array_equal(scorer.bands.intervals(many)[: len(p)], expected)
 
 
 def test_no_moments_are_no_scores(trained: Workspace, scorer: Scorer) -> None:

@@ -14,7 +14,9 @@ from serving.trees.predictor import Predictor
 from serving.trees.pruning import pruned, splits_on
 from serving.trees.tree_shap import Booster
 from serving.trees.trees import only, trees_of
+from tests.artifacts import TRAINED_ON
 from tests.serving.test_predictor import rows
+from training.artifact.loaded_model import read_artifact
 from training.artifact.standalone import ArtifactError, Model, load, read
 from training.measuring.evidence import Evidence
 from training.recipe.train import fit_model
@@ -34,7 +36,7 @@ def artifact(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pa
     parameters = {**plan.parameters, "learning_rate": 0.1, "min_leaf": 10, "column_share": 1.0}
     model = fit_model(sample, replace(plan, model="hazard", twin="yes", parameters=parameters))
     folder = tmp_path_factory.mktemp("hazard") / "model"
-    write_artifact(folder, model, training_set.recipe, (), Evidence((0.0,), (9.0,), (1.0,)), {})
+    write_artifact(folder, model, training_set.recipe, (), Evidence((0.0,), (9.0,), (1.0,)), TRAINED_ON)
     return folder
 
 
@@ -119,11 +121,11 @@ def test_a_pruned_tree_says_what_the_whole_one_says_of_that_period(reference: Mo
 
 @pytest.mark.parametrize(("old", "new"), [("left_child=1", "left_child=-9999"), ("threshold=", "threshold=x ")])
 def test_a_text_that_is_no_model_is_refused(artifact: Path, old: str, new: str) -> None:
-    about, texts = read(artifact)
+    manifest, texts = read_artifact(artifact)
     broken = [text.replace(old, new) for text in texts]
     assert broken != texts
     with pytest.raises(ArtifactError):
-        Predictor(about, broken)
+        Predictor(manifest, broken)
 
 
 def test_the_booster_is_read_by_lightgbm_as_it_is_written(artifact: Path) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.log.eventlog import EventLog
@@ -13,6 +12,8 @@ from data.log.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from settings import Settings
+from tests.artifacts import TRAINED_ON
+from training.artifact.loaded_model import read_artifact
 from training.recipe.train import fit_champion
 from training.registry.artifact_files import write_artifact, write_manifest
 from training.samples.sample import read_sample
@@ -49,9 +50,15 @@ def _make(folder: Path, shop: Workshop) -> None:
     training_set = workspace.build()
     sample = read_sample(training_set)
     fitted = fit_champion(sample, settings.training_plan)
-    trained_on = {"from": "2024-01-01", "to": "2024-12-31", "to_us": 0, "moments": 9, "leads": 7, "converted": 1}
-    found = (fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on, fitted.grounds)
-    write_artifact(shop.artifact, *found)
+    write_artifact(
+        shop.artifact,
+        fitted.model,
+        training_set.recipe,
+        fitted.thresholds,
+        fitted.evidence,
+        TRAINED_ON,
+        fitted.grounds,
+    )
     shifted(shop.artifact, shop.other, 0.7)
 
 
@@ -59,9 +66,9 @@ def shifted(artifact: Path, out: Path, by: float) -> Path:
     """A copy whose log-odds are all shifted: another model, and as good an artifact."""
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(artifact, out)
-    about = json.loads((out / "model.json").read_text(encoding="utf-8"))
-    about["calibrator"]["c"] += by
-    write_manifest(out, about)
+    manifest, _ = read_artifact(out)
+    calibrator = replace(manifest.calibrator, c=manifest.calibrator.c + by)
+    write_manifest(out, replace(manifest, calibrator=calibrator))
     return out
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,12 @@ from features.training_set import TrainingSet
 from serving.scoring.scorer import Scorer
 from serving.trees.predictor import Predictor
 from tests.test_cli import copy_of
-from training.artifact.standalone import load
+from training.artifact.loaded_model import load_model
 from training.calibration.calibrator import IDENTITY
-from training.registry.artifact_files import digest_of
+from training.registry.artifact_files import digest_of, read_grounds
 from training.samples.sample import read_sample
+from training.thresholds.rules import CapacityRule, PrecisionRule
 from training.thresholds.threshold import Flow, Labels, Threshold
-from training.thresholds.threshold_evidence import read_grounds
 from training.updating.recalibrate import Adjusted, as_trained, matured_since, recalibrate, recheck
 from training.updating.recalibration_trial import ROLL, Way
 from workspace import Workspace
@@ -36,13 +36,13 @@ def later(root: Path, kept: float) -> TrainingSet:
     Of the conversions a share `kept` comes about: the world has changed, what leads do has not.
     """
     path = root / "training_set" / "conversion"
-    about = json.loads((path / "training_set.json").read_text())
+    content = json.loads((path / "training_set.json").read_text())
     for shard in sorted(path.glob("shard-*.parquet")):
         table = pq.read_table(shard)
         more = [moved(table.filter(pc.field("mature")), seed, kept) for seed in range(3)]
         pq.write_table(pa.concat_tables([table, *more]).unify_dictionaries(), shard)
-    about["recipe"]["observed_until"] += SHIFT
-    (path / "training_set.json").write_text(json.dumps(about))
+    content["recipe"]["observed_until"] += SHIFT
+    (path / "training_set.json").write_text(json.dumps(content))
     return TrainingSet.open(path)
 
 
@@ -83,23 +83,25 @@ def test_a_champion_follows_a_drift_as_a_version_of_its_own(found: Adjusted, roo
     assert (found.before, found.version, now.version) == (before.version, now.version, found.version)
     assert found.version != found.before
     assert "rolling intercept" in found.reason
-    about, was = now.load().about, before.load().about
-    assert about["calibrator"]["c"] < was["calibrator"]["c"] - 0.4
-    assert about["boosters"] == was["boosters"]
-    assert about["adjustment"]["trained"]["calibrator"] == was["calibrator"]
-    grounds = read_grounds(now.folder, about)
-    assert about["adjustment"]["trained"]["grounds"] == was["grounds"] != about["grounds"]
-    assert 0 < len(grounds.labels.p) <= about["adjustment"]["leads"], "what-if answers on the labels since training"
+    manifest, was = now.load().manifest, before.load().manifest
+    assert manifest.calibrator.c < was.calibrator.c - 0.4
+    assert manifest.boosters == was.boosters
+    assert manifest.adjustment is not None
+    assert manifest.adjustment.trained.calibrator == was.calibrator
+    grounds = read_grounds(now.folder, manifest)
+    assert manifest.adjustment.trained.grounds == was.grounds != manifest.grounds
+    assert 0 < len(grounds.labels.p) <= manifest.adjustment.leads, "what-if answers on the labels since training"
     assert now.judge_digest == before.judge_digest
 
 
 def test_its_history_is_told(found: Adjusted) -> None:
-    steps = found.adjustment["steps"]
+    assert found.manifest.adjustment is not None
+    steps = found.manifest.adjustment.steps
     assert len(steps) >= 2
-    assert all(each["converted"] >= 16 for each in steps)
-    assert steps[-1]["shift"] == pytest.approx(sum(each["step"] for each in steps))
-    assert steps[0]["observed"] < steps[0]["expected"]
-    assert json.loads(json.dumps(found.to_dict()))["adjustment"]["steps"] == steps
+    assert all(step.converted >= 16 for step in steps)
+    assert steps[-1].shift == pytest.approx(sum(step.step for step in steps))
+    assert steps[0].observed < steps[0].expected
+    assert json.loads(json.dumps(found.to_dict()))["adjustment"]["steps"] == [asdict(step) for step in steps]
 
 
 def test_doing_it_again_changes_nothing(found: Adjusted, root: Path, drifted: TrainingSet) -> None:
@@ -110,7 +112,7 @@ def test_doing_it_again_changes_nothing(found: Adjusted, root: Path, drifted: Tr
 
 def test_server_and_file_score_it_alike(found: Adjusted, root: Path, trained: Workspace, drifted: TrainingSet) -> None:
     champion = Workspace.open(root, trained.root / "small.toml").champion()
-    model, predictor = load(champion.folder), Predictor.of(champion)
+    model, predictor = load_model(champion.folder), Predictor.of(champion)
     assert Scorer(predictor).thresholds
     matrix = np.random.default_rng(0).integers(0, 5, (20, len(model.features))).astype(np.float64)
     assert np.allclose(model.predict(matrix), predictor.predict(matrix), atol=1e-12)
@@ -135,9 +137,9 @@ def test_with_no_labels_since_training_it_says_how_many_are_needed(trained: Work
 def test_another_target_is_refused(trained: Workspace, tmp_path: Path) -> None:
     root = copy_of(trained, tmp_path)
     path = root / "training_set" / "conversion"
-    about = json.loads((path / "training_set.json").read_text())
-    about["recipe"]["target"]["horizon_days"] = 60
-    (path / "training_set.json").write_text(json.dumps(about))
+    content = json.loads((path / "training_set.json").read_text())
+    content["recipe"]["target"]["horizon_days"] = 60
+    (path / "training_set.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match="trained for another target"):
         recalibrate(TrainingSet.open(path), root)
 
@@ -146,12 +148,12 @@ def test_only_what_is_newer_than_training_and_mature_counts(trained: Workspace, 
     model, sample = trained.champion().load(), read_sample(drifted)
     rows = matured_since(model, sample)
     assert len(rows) > 100
-    assert (rows.as_of >= model.about["trained_on"]["to_us"]).all()
+    assert (rows.as_of >= model.manifest.trained_on.to_us).all()
     assert (rows.known_at == rows.as_of + 30 * US_PER_DAY).all()
     assert not np.isnan(rows.y).any()
 
 
-SQL = Threshold("SQL", "precision", 0.5, 0.95, 0.4, 900, 100, 60, 20.0, 11.0)
+SQL = Threshold("SQL", PrecisionRule(0.5, 0.95), 0.4, 900, 100, 60, 20.0, 11.0)
 FLOW = Flow(np.linspace(0.01, 0.8, 100), per_week=50)
 
 
@@ -169,18 +171,18 @@ def test_a_promise_that_the_labels_refute_is_withdrawn_and_one_that_they_bear_ou
 
 
 def test_capacity_is_drawn_again_and_what_was_refused_stays_refused() -> None:
-    capacity = Threshold("SQL", "capacity", 10.0, None, 0.9, 900, 0, 0, 0.0, 0.0)
+    capacity = Threshold("SQL", CapacityRule(10.0), 0.9, 900, 0, 0, 0.0, 0.0)
     drawn = recheck(capacity, labels(0.5), FLOW)
     assert drawn.probability is not None
     assert drawn.leads_per_week <= 10
-    none = Threshold("SQL", "precision", 0.5, 0.95, None, 900, 0, 0, 0.0, 0.0)
+    none = Threshold("SQL", PrecisionRule(0.5, 0.95), None, 900, 0, 0, 0.0, 0.0)
     assert recheck(none, labels(0.9), FLOW) == none
 
 
 def test_a_mix_rises_where_more_leads_than_promised_would_come_through() -> None:
-    mix = replace(SQL, per_week=5.0)
+    mix = replace(SQL, rule=PrecisionRule(0.5, 0.95, per_week=5.0))
     rechecked = recheck(mix, labels(0.55), FLOW)
     assert rechecked.probability is not None
     assert rechecked.probability > 0.4
     assert rechecked.leads_per_week <= 5
-    assert recheck(replace(SQL, per_week=40.0), labels(0.55), FLOW).probability == 0.4
+    assert recheck(replace(SQL, rule=PrecisionRule(0.5, 0.95, per_week=40.0)), labels(0.55), FLOW).probability == 0.4

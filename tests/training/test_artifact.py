@@ -10,17 +10,18 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import lightgbm
 import numpy as np
 import pytest
 
+from features.training_set import TrainingSet
+from tests.artifacts import TRAINED_ON, edit_manifest, plain_manifest
 from training.artifact.standalone import SEAL, ArtifactError, load, read
 from training.calibration.calibrator import IDENTITY
 from training.measuring.evidence import Evidence
 from training.model.encoding import Encoder
-from training.registry.artifact_files import digest_of, write_artifact, write_manifest
+from training.registry.artifact_files import digest_of, write_artifact
 from workspace import Workspace
 
 Damage = Callable[[Path], object]
@@ -37,15 +38,15 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_manifest_names_every_file_with_its_hash(artifact: Path) -> None:
-    about = json.loads((artifact / "model.json").read_text())
-    files = {each["file"]: each for each in [*about["boosters"], about["code"], about["grounds"]]}
+    plain = plain_manifest(artifact)
+    files = {entry["file"]: entry for entry in [*plain["boosters"], plain["code"], plain["grounds"]]}
     assert set(content(artifact)) == {*files, "model.json", SEAL}
     for name, entry in files.items():
         found = (artifact / name).read_bytes()
         assert (entry["bytes"], entry["sha256"]) == (len(found), hashlib.sha256(found).hexdigest())
 
 
-def test_an_artifact_replaces_an_older_one_as_a_whole(artifact: Path, tmp_path: Path) -> None:
+def test_an_artifact_replaces_an_older_one_as_a_whole(artifact: Path, tmp_path: Path, trained: Workspace) -> None:
     model = load(artifact)
     fitted = SimpleNamespace(
         periods=None,
@@ -53,19 +54,12 @@ def test_an_artifact_replaces_an_older_one_as_a_whole(artifact: Path, tmp_path: 
         encoder_=Encoder(tuple(model.features), (None,) * len(model.features)),
         calibrator_=IDENTITY,
     )
-    about = json.loads((artifact / "model.json").read_text())
+    recipe = TrainingSet.open(trained.training_set_path).recipe
     evidence = Evidence((0.0,), (10,), (1,))
-    digest = write_artifact(artifact, fitted, about, [], evidence, {})  # type: ignore[arg-type] # all that it reads
+    digest = write_artifact(artifact, fitted, recipe, [], evidence, TRAINED_ON)  # type: ignore[arg-type] # all it reads
     assert sorted(content(artifact)) == ["booster-0.txt", "model.json", SEAL, "standalone.py"]
     assert digest == digest_of(artifact)
     assert list(tmp_path.iterdir()) == [artifact]
-
-
-def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Changes the manifest by hand."""
-    about = json.loads((folder / "model.json").read_text())
-    change(about)
-    write_manifest(folder, about)
 
 
 def name_file(name: str) -> Damage:
@@ -75,7 +69,7 @@ def name_file(name: str) -> Damage:
         shutil.copy(folder / "booster-0.txt", folder.parent / "booster-0.txt")
         (folder / "deep").mkdir()
         shutil.copy(folder / "booster-0.txt", folder / "deep" / "booster-0.txt")
-        edit(folder, lambda about: about["boosters"][0].update(file=name.format(folder=folder)))
+        edit_manifest(folder, lambda plain: plain["boosters"][0].update(file=name.format(folder=folder)))
 
     return damage
 
@@ -98,7 +92,7 @@ def pickled(folder: Path) -> None:
     payload = pickle.dumps({"a": 1})
     (folder / "model.pkl").write_bytes(payload)
     entry = {"file": "model.pkl", "bytes": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}
-    edit(folder, lambda about: about["boosters"].__setitem__(0, entry))
+    edit_manifest(folder, lambda plain: plain["boosters"].__setitem__(0, entry))
 
 
 def manifest(text: str) -> Damage:
@@ -143,12 +137,12 @@ DAMAGES: dict[str, Damage] = {
     "manifest a list": manifest("[]"),
     "digit of the manifest": digit_changed,
     "no seal": lambda folder: (folder / SEAL).unlink(),
-    "other format": lambda folder: edit(folder, lambda about: about.update(format=99)),
-    "no boosters": lambda folder: edit(folder, lambda about: about.update(boosters=[])),
-    "fewer features": lambda folder: edit(folder, lambda about: about["features"].pop()),
-    "slope below zero": lambda folder: edit(folder, lambda about: about["calibrator"].update(a=-1.0)),
-    "not a number": lambda folder: edit(folder, lambda about: about["calibrator"].update(c=float("nan"))),
-    "no calibrator": lambda folder: edit(folder, lambda about: about.pop("calibrator")),
+    "other format": lambda folder: edit_manifest(folder, lambda plain: plain.update(format=99)),
+    "no boosters": lambda folder: edit_manifest(folder, lambda plain: plain.update(boosters=[])),
+    "fewer features": lambda folder: edit_manifest(folder, lambda plain: plain["features"].pop()),
+    "slope below zero": lambda folder: edit_manifest(folder, lambda plain: plain["calibrator"].update(a=-1.0)),
+    "not a number": lambda folder: edit_manifest(folder, lambda plain: plain["calibrator"].update(c=float("nan"))),
+    "no calibrator": lambda folder: edit_manifest(folder, lambda plain: plain.pop("calibrator")),
 }
 
 

@@ -250,10 +250,10 @@ def test_nothing_to_judge_on_leaves_predictions_alone() -> None:
 
 def test_the_choice_says_why() -> None:
     truth, y, time = funnel(12, 3_000)
-    choice = choose_calibrator(expit(2 * logit(truth) + 1), y, np.ones(len(y)), time, time).to_dict()
-    assert [each["name"] for each in choice["verdicts"]] == list(CANDIDATES)
-    assert all(each["accepted"] == (each["gain"] > each["se"]) for each in choice["verdicts"])
-    assert calibrator_from(choice["calibrator"]).a > 0
+    choice = choose_calibrator(expit(2 * logit(truth) + 1), y, np.ones(len(y)), time, time)
+    assert [verdict.name for verdict in choice.verdicts] == list(CANDIDATES)
+    assert all(verdict.accepted == (verdict.gain > verdict.se) for verdict in choice.verdicts)
+    assert calibrator_from(choice.calibrator.to_dict()).a > 0
 
 
 @pytest.mark.parametrize(

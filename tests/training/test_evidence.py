@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import beta
 
-from training.measuring.evidence import CONVERTED, MOST_BANDS, Evidence, evidence_from, evidence_of
+from data.typed_json import from_json, to_json
+from training.measuring.evidence import CONVERTED, MOST_BANDS, Evidence, evidence_of
 from training.samples.log_odds import Array
 
 
@@ -66,7 +67,7 @@ def test_the_interval_holds_the_probability(p: float) -> None:
 
 def test_it_survives_json() -> None:
     found = evidence(500)
-    assert evidence_from(json.loads(json.dumps(found.to_dict()))) == found
+    assert from_json(Evidence, json.loads(json.dumps(to_json(found))), "evidence") == found
 
 
 def test_the_interval_covers_what_happens_to_leads_like_these() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.vocabulary import Vocabulary
+from features.labels import Target
+from features.moments import MomentPolicy
+from features.recipe import Recipe
+from tests.artifacts import TRAINED_ON, edit_manifest
 from tests.training.test_hazard import HORIZON, Made, fitted, leads
 from training.artifact.standalone import ArtifactError, Model, explained, load
 from training.calibration.calibrator import Calibrator
 from training.measuring.evidence import Evidence
 from training.model.encoding import table_of
 from training.model.hazard import HazardClassifier
-from training.registry.artifact_files import write_artifact, write_manifest
+from training.registry.artifact_files import write_artifact
 from training.samples.log_odds import Array
 
-RECIPE: dict[str, Any] = {
-    "target": {"name": "conversion", "horizon_days": HORIZON},
-    **{name: {} for name in ("vocabulary", "words", "profile_columns")},
-    **{name: [] for name in ("catalogue", "bots")},
-}
+RECIPE = Recipe("", 0, Vocabulary(()), (), Target("conversion", ("deal_won",), horizon_days=HORIZON), MomentPolicy())
 Kept = tuple[Path, HazardClassifier, Made]
 
 
@@ -36,7 +36,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     model = fitted(made)
     model.calibrator_ = Calibrator("beta", 1.2, 0.9, -0.1)
     folder = tmp_path_factory.mktemp("kept") / "model"
-    write_artifact(folder, model, RECIPE, (), Evidence((0.0,), (10.0,), (1.0,)), {})
+    write_artifact(folder, model, RECIPE, (), Evidence((0.0,), (10.0,), (1.0,)), TRAINED_ON)
     return folder, model, made
 
 
@@ -102,8 +102,7 @@ def test_periods_that_are_none_are_refused(kept: Kept, tmp_path: Path, periods: 
     folder = kept[0]
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    about = json.loads((folder / "model.json").read_text())
-    write_manifest(tmp_path, {**about, "periods": periods})
+    edit_manifest(tmp_path, lambda plain: plain.update(periods=periods))
     with pytest.raises(ArtifactError):
         load(tmp_path)
 
@@ -118,5 +117,5 @@ def test_a_model_of_one_horizon_knows_no_other(kept: Kept) -> None:
 
 def test_the_same_model_gives_the_same_bytes(kept: Kept, tmp_path: Path) -> None:
     folder, model, _ = kept
-    digest = write_artifact(tmp_path / "again", model, RECIPE, (), Evidence((0.0,), (10.0,), (1.0,)), {})
+    digest = write_artifact(tmp_path / "again", model, RECIPE, (), Evidence((0.0,), (10.0,), (1.0,)), TRAINED_ON)
     assert digest == hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()

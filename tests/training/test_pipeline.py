@@ -53,10 +53,10 @@ def test_lineage_leads_back_to_training_set_and_event_log(trained: Workspace, ru
     assert run.data.tags["training_set"] == made.digest
     assert run.data.tags["event_log"] == log.digest
     assert run.data.tags["artifact_digest"] == trained.champion().digest
-    about = trained.champion().load().about
-    assert about["trained_on"]["training_set"] == made.digest
-    assert about["trained_on"]["moments"] == made.mature
-    assert about["catalogue"] == made.recipe["catalogue"]
+    manifest = trained.champion().load().manifest
+    assert manifest.trained_on.training_set == made.digest
+    assert manifest.trained_on.moments == made.mature
+    assert manifest.catalogue == made.recipe.catalogue
 
 
 def test_plots_report_recipe_and_evaluation_are_in_the_run(artifacts: Path) -> None:
@@ -73,7 +73,7 @@ def test_signature_and_input_example_are_those_of_the_features(trained: Workspac
     with trained.registry.run("inspection") as mlflow:
         found = mlflow.models.get_model_info(f"models:/{trained.model_name}@champion")
         example = mlflow.pyfunc.load_model(f"models:/{trained.model_name}@champion").input_example
-    names = [each["name"] for each in trained.champion().load().about["features"]]
+    names = [feature.name for feature in trained.champion().load().manifest.features]
     assert found.signature.inputs.input_names() == names
     assert found.signature.outputs.input_names() == ["probability"]
     assert list(example.columns) == names

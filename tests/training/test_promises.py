@@ -10,6 +10,7 @@ import pytest
 
 from features.wording import Language, chance
 from training.thresholds.promise_text import sentence
+from training.thresholds.rules import PrecisionRule, Record
 from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, by_precision, by_value
 
 RNG = np.random.default_rng(0)
@@ -25,30 +26,10 @@ THRESHOLDS: dict[str, Threshold] = {
     "mix": by_precision("SQL", LABELS, FLOW, 0.25, per_week=20),
     "value": by_value("SQL", LABELS, FLOW, 4_000, 800),
     "withdrawn": Threshold(
-        "SQL",
-        "precision",
-        0.3,
-        0.95,
-        None,
-        900,
-        0,
-        0,
-        0.0,
-        0.0,
-        record={"kept": 3, "broken": 1, "of": 4, "action": "withdrawn", "recent_labels": 400},
+        "SQL", PrecisionRule(0.3, 0.95), None, 900, 0, 0, 0.0, 0.0, record=Record(3, 1, 4, "withdrawn", 400, ())
     ),
     "widened": Threshold(
-        "SQL",
-        "precision",
-        0.3,
-        0.95,
-        0.4,
-        900,
-        90,
-        45,
-        9.0,
-        4.5,
-        record={"kept": 3, "broken": 1, "of": 4, "action": "widened", "recent_labels": 400},
+        "SQL", PrecisionRule(0.3, 0.95), 0.4, 900, 90, 45, 9.0, 4.5, record=Record(3, 1, 4, "widened", 400, ())
     ),
     "no capacity": by_capacity("SQL", LABELS, Flow(np.full(100, 0.2), 300.0), 1.0),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import pytest
 
 from data.contract import DataError, UsageError
 from features.training_set import TrainingSet
+from tests.artifacts import edit_manifest
 from training.pipeline import against, train_and_register
 from training.recipe.train import judged_as, split_by_time
-from training.registry.artifact_files import write_manifest
 from training.registry.registry import CHALLENGER, CHAMPION, Registry, flat
 from training.samples.sample import read_sample
 from workspace import Workspace
@@ -76,7 +75,7 @@ def test_a_manifest_changed_after_registration_is_refused(part: str, trained: Wo
     changed = type(champion)(**{**vars(champion), "folder": folder, "judge": folder})
     load = changed.load if part == "model" else changed.load_judge
     assert load().features
-    write_manifest(folder, {**json.loads((folder / "model.json").read_text()), "note": "not from training"})
+    edit_manifest(folder, lambda plain: plain["trained_on"].update(moments=1))
     with pytest.raises(DataError, match="is not the one that was registered"):
         load()
     (folder / "booster-0.txt").write_bytes(b"")

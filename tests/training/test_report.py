@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from features.labels import Target
 from features.wording import chance
+from tests.artifacts import TRAINED_ON
+from training.calibration.calibrator import Calibrator, Choice, Verdict
 from training.measuring.evaluation import evaluate, evaluate_groups
 from training.measuring.tables import Table
 from training.report.model_card import model_card
@@ -48,18 +51,17 @@ def account() -> Account:
     predictions = {"champion": p, "base rate": np.full(2_000, y.mean())}
     groups = np.where(lead % 2, "0-7 days", "08-30 days")
     labels, flow = Labels(p, y), Flow(p, 50.0)
-    verdicts = [{"name": "beta", "gain": 0.001, "se": 0.0005, "leads": 900, "accepted": True}]
     return Account(
         name="leadscore-conversion",
         digest="d" * 64,
-        target={"name": "conversion", "events": ["deal_won"], "horizon_days": 30},
-        trained_on={"from": "2024-01-01", "moments": 5_000},
+        target=Target("conversion", ("deal_won",)),
+        trained_on=replace(TRAINED_ON, moments=5_000),
         judged_from="2024-05-01",
         judged_to="2024-06-01",
         evaluation=evaluate(y, weight, lead, predictions, resamples=20),
         by_age=evaluate_groups(groups, y, weight, lead, predictions),
         thresholds=(by_precision("MQL", labels, flow, 0.2), by_capacity("SQL", labels, flow, 5)),
-        calibration={"calibrator": {"name": "beta"}, "verdicts": verdicts},
+        calibration=Choice(Calibrator("beta", 1.0, 1.0, 0.0), (Verdict("beta", 0.001, 0.0005, 900),)),
     )
 
 
@@ -112,7 +114,7 @@ def test_hostile_words_stay_words(account: Account) -> None:
     hostile = replace(
         account,
         name=HOSTILE,
-        target={**account.target, "events": [HOSTILE]},
+        target=replace(account.target, events=(HOSTILE,)),
         by_age={HOSTILE: account.evaluation},
         thresholds=thresholds,
     )

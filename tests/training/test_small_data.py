@@ -50,7 +50,7 @@ def test_a_model_with_a_prior_stands_in_and_everything_says_so(trained: Workspac
     assert all("leads had converted when the model was made, 5000 are needed" in each for each in (report, card))
     workspace = Workspace.open(root, root / "settings.toml")
     predictor = Predictor.of(workspace.champion())
-    assert predictor.about["trained_on"]["model"] == "prior"
+    assert predictor.manifest.trained_on.model == "prior"
     rows = score_log(workspace.event_log(), Scorer(predictor), "1").rows
     assert all("5000 are needed" in row["caution"] for row in rows)
     assert len({row["probability"] for row in rows}) > 20

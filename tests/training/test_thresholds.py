@@ -18,6 +18,7 @@ from features.wording import Language, chance, percent
 from tests.oracles.threshold_naive import careless_threshold, certified
 from training.samples.log_odds import Array
 from training.thresholds.promise_text import sentence
+from training.thresholds.rules import PrecisionRule
 from training.thresholds.threshold import (
     Flow,
     Labels,
@@ -117,7 +118,7 @@ def test_a_threshold_says_what_it_rests_on() -> None:
     assert found.probability is not None
     above = sample.p >= found.probability
     assert (found.labels, found.selected, found.converted) == (2000, above.sum(), sample.y[above].sum())
-    assert (found.stage, found.rule, found.target, found.confidence) == ("SQL", "precision", 0.5, 0.9)
+    assert (found.stage, found.rule) == ("SQL", PrecisionRule(0.5, 0.9))
     assert found.leads_per_week == pytest.approx(120 * (FLOW.p >= found.probability).mean())
     assert found.expected_precision == pytest.approx(FLOW.p[FLOW.p >= found.probability].mean())
 

@@ -38,13 +38,13 @@ def flow_of(told: Story) -> Flow:
 
 def test_where_leads_stay_alike_promises_are_kept() -> None:
     found = [threshold_of(story(seed)) for seed in range(DRAWS)]
-    records = [each.record or {} for each in found]
-    assert sum(each["of"] for each in records) >= 4 * DRAWS
-    of = sum(each["of"] for each in records)
-    assert sum(each["broken"] for each in records) <= 0.01 * of
+    records = [threshold.record for threshold in found if threshold.record is not None]
+    of = sum(record.of for record in records)
+    assert of >= 4 * DRAWS
+    assert sum(record.broken for record in records) <= 0.01 * of
     # A true precision just at the promise is reached by half of all samples; certified thresholds lie above it.
-    assert sum(each["kept"] for each in records) >= 0.75 * of
-    assert [each["action"] for each in records].count("kept") >= 0.98 * DRAWS
+    assert sum(record.kept for record in records) >= 0.75 * of
+    assert [record.action for record in records].count("kept") >= 0.98 * DRAWS
     assert all(each.probability is not None for each in found)
 
 
@@ -56,7 +56,7 @@ def falsely_promised(probability: float | None) -> bool:
 def test_planted_drift_that_breaks_promises_widens_or_withdraws_them() -> None:
     """Planted fault: the odds of the newest third are a fifth of what is predicted."""
     found = [threshold_of(story(seed, shift=DRIFT)) for seed in range(DRAWS)]
-    actions = [(each.record or {})["action"] for each in found]
+    actions = [threshold.record.action if threshold.record else "" for threshold in found]
     assert actions.count("withdrawn") >= 0.5 * DRAWS
     assert (
         np.mean([each.probability is None or action == "widened" for each, action in zip(found, actions, strict=True)])

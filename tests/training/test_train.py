@@ -103,7 +103,7 @@ def test_the_champion_learns_from_every_mature_moment_and_promises_what_was_aske
     sample = funnel()
     fitted = fit_champion(sample, PLAN)
     assert len(fitted.model.oof_raw_) == sample.mature.sum()
-    assert [(each.stage, each.rule) for each in fitted.thresholds] == [("MQL", "precision"), ("SQL", "capacity")]
+    assert [(each.stage, each.rule.kind) for each in fitted.thresholds] == [("MQL", "precision"), ("SQL", "capacity")]
     known = len(set(sample.lead[sample.mature]))
     assert 0.9 * known < len(fitted.labels.p) <= known  # at most one moment a lead: they are independent
 

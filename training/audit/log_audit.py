@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,7 +52,7 @@ def audit(
     found = list(_cut(log, training_set, range(min(QUICK_BUCKETS, log.n_buckets) if quick else log.n_buckets)))
     for bucket in range(log.n_buckets):
         histories = log.bucket(bucket)
-        seen.acts.add(histories, training_set.recipe["target"]["events"])
+        seen.acts.add(histories, training_set.recipe.target.events)
         seen.leads.append(histories.lead_ids.to_numpy(zero_copy_only=False).astype(np.str_))
         seen.prints.append(fingerprints(histories))
         seen.versions += len(histories.profiles.valid_from)
@@ -66,7 +66,7 @@ def audit(
     return found
 
 
-def _columns(mature: Sample, catalogue: list[Definition], has_versions: bool) -> Iterator[Finding]:
+def _columns(mature: Sample, catalogue: Sequence[Definition], has_versions: bool) -> Iterator[Finding]:
     """What features give away at one moment per lead, and what profiles and ids give away of a lead's whole story."""
     rows = _thinned(np.sort(one_per_lead(mature.lead, mature.as_of)))
     chosen = mature.of(np.isin(np.arange(len(mature)), rows))
@@ -116,7 +116,7 @@ def _cut(log: EventLog, training_set: TrainingSet, buckets: range) -> Iterator[F
 
 
 def _follows(acts: Acts, training_set: TrainingSet) -> Iterator[Finding]:
-    outcomes = {*training_set.recipe["target"]["events"], *training_set.recipe["target"]["closed_by"]}
+    outcomes = {*training_set.recipe.target.events, *training_set.recipe.target.closed_by}
     for name in sorted(set(acts.events) - outcomes):
         events, near = acts.events[name], acts.near[name]
         if near >= max(FEWEST_EVENTS, ONE_ACT * events):

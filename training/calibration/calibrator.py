@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from data.contract import DataError
+from data.typed_json import from_json
 from training.samples.log_odds import Array, clip, fit_logistic, logit, row_losses
 
 MIN_SLOPE = 0.01
@@ -54,19 +55,19 @@ class Calibrator:
 IDENTITY = Calibrator("identity", 1.0, 1.0, 0.0)
 
 
-def calibrator_from(values: Mapping[str, Any]) -> Calibrator:
+def calibrator_from(values: object) -> Calibrator:
     """Inverse of `Calibrator.to_dict`. Raises DataError for missing or infinite numbers and slopes of 0 or less.
 
     >>> calibrator_from(IDENTITY.to_dict()) == IDENTITY
     True
     """
     try:
-        made = Calibrator(str(values["name"]), float(values["a"]), float(values["b"]), float(values["c"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"calibrator {dict(values)!r} is incomplete ({error!r}); train the model again") from None
-    if not (np.isfinite([made.a, made.b, made.c]).all() and made.a > 0 and made.b > 0):
-        raise DataError(f"calibrator {dict(values)!r} needs finite numbers and a, b > 0; train the model again")
-    return made
+        calibrator = from_json(Calibrator, values, "calibrator")
+    except DataError as error:
+        raise DataError(f"{error}; train the model again") from None
+    if not (calibrator.a > 0 and calibrator.b > 0):
+        raise DataError(f"{calibrator} needs a, b > 0; train the model again")
+    return calibrator
 
 
 def fit_temperature(p: Array, y: Array, weight: Array) -> Calibrator:
@@ -129,11 +130,6 @@ class Choice:
 
     calibrator: Calibrator
     verdicts: tuple[Verdict, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        verdicts = [{**asdict(each), "accepted": each.accepted} for each in self.verdicts]
-        return {"calibrator": self.calibrator.to_dict(), "verdicts": verdicts}
 
 
 def choose_calibrator(p: Array, y: Array, weight: Array, time: NDArray[Any], groups: NDArray[Any]) -> Choice:

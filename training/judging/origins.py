@@ -13,7 +13,8 @@ import numpy as np
 
 from data.contract import US_PER_DAY, US_PER_SECOND, DataError
 from data.log.eventlog import EventLog
-from features.training_set import Recipe, build
+from features.recipe import Recipe
+from features.training_set import build
 from training.calibration.intercept import PERIOD
 from training.samples.folds import newest_slice
 from training.samples.sample import Sample, read_sample

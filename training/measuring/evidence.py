@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -45,10 +44,6 @@ class Evidence:
     def _arrays(self) -> tuple[Array, Array]:
         return np.asarray(self.starts, dtype=np.float64), np.asarray(self.leads, dtype=np.float64)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
 
 def evidence_of(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Evidence:
     """Evidence from out-of-fold probabilities, outcomes (0/1), weights and leads of moments, all of shape (n).
@@ -76,8 +71,3 @@ def _starts(p: Array, y: Array, weight: Array, converted: int) -> Array:
     bands = max(1, min(MOST_BANDS, converted // CONVERTED))
     edges = np.searchsorted(mass, np.linspace(0, mass[-1], bands, endpoint=False))
     return np.unique(p[order][edges])
-
-
-def evidence_from(values: Mapping[str, Any]) -> Evidence:
-    """Inverse of `Evidence.to_dict`."""
-    return Evidence(tuple(values["starts"]), tuple(values["leads"]), tuple(values["converted"]))

@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
+from training.artifact.manifest import Periods
 from training.artifact.standalone import calibrated
 from training.calibration.calibrator import IDENTITY, Calibrator, Choice, choose_calibrator
 from training.model.encoding import Encoder, table_of
@@ -70,7 +71,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_jobs = n_jobs
 
     @property
-    def periods(self) -> dict[str, Any] | None:
+    def periods(self) -> Periods | None:
         """What the artifact holds of a model that looks at periods of the horizon, None for one that does not."""
         return None
 

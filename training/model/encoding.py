@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from training.artifact.manifest import Feature
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -30,6 +32,11 @@ class Encoder:
     def fit(table: pa.Table, names: Sequence[str]) -> Encoder:
         """Learns the category maps: values in at least FEWEST_ROWS rows, the most frequent first, ties by name."""
         return Encoder(tuple(names), tuple(_categories(table.column(name)) for name in names))
+
+    @staticmethod
+    def of(features: Sequence[Feature]) -> Encoder:
+        """That of a model's features."""
+        return Encoder(tuple(feature.name for feature in features), tuple(feature.categories for feature in features))
 
     @property
     def category_columns(self) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import lightgbm
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
+from training.artifact.manifest import Periods
 from training.artifact.standalone import calibrated, hazards, within
 from training.calibration.calibrator import IDENTITY
 from training.model.boosted import Boosted
@@ -81,8 +82,8 @@ class HazardClassifier(Boosted):
         return self
 
     @property
-    def periods(self) -> dict[str, Any]:
-        return {"ends": list(self.ends_), "offsets": self.offsets_.tolist()}
+    def periods(self) -> Periods:
+        return Periods(self.ends_, tuple(self.offsets_.tolist()))
 
     def predict_within(self, X: ArrayLike | pd.DataFrame | pa.Table, days: Sequence[float]) -> Array:
         """float64[n, len(days)]: probability of converting within so many days, each above 0 and up to the horizon."""

@@ -6,15 +6,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from data.contract import DataError
+from features.recipe import Recipe
 from training.artifact import standalone
+from training.artifact.manifest import Feature, FileEntry, Manifest, NewestSlice, TrainedOn
 from training.artifact.standalone import FORMAT, SEAL, read
 from training.measuring.evidence import Evidence
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import Grounds, grounds_from
 
 if TYPE_CHECKING:
     from training.model.boosted import Boosted
@@ -25,12 +29,12 @@ CODE = Path(standalone.__file__)
 def write_artifact(
     folder: Path,
     model: Boosted,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     thresholds: Sequence[Threshold],
     evidence: Evidence,
-    trained_on: dict[str, Any],
+    trained_on: TrainedOn,
     grounds: Grounds | None = None,
-    judged: Mapping[str, Any] | None = None,
+    judged: NewestSlice | None = None,
 ) -> str:
     """Writes an artifact and returns its digest, the sha256 of model.json, which names the sha256 of all other files.
 
@@ -40,44 +44,34 @@ def write_artifact(
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    boosters = [
-        _written(draft / f"booster-{i}.txt", each.model_to_string().encode()) for i, each in enumerate(model.boosters_)
-    ]
-    about = {
-        "format": FORMAT,
-        "target": recipe["target"],
-        "vocabulary": recipe["vocabulary"],
-        "catalogue": recipe["catalogue"],
-        "words": recipe["words"],
-        "bots": recipe["bots"],
-        "profile_columns": recipe["profile_columns"],
-        "features": _features(model),
-        "boosters": boosters,
-        "periods": model.periods,
-        "code": _written(draft / CODE.name, CODE.read_bytes()),
-        "calibrator": model.calibrator_.to_dict(),
-        "thresholds": [each.to_dict() for each in thresholds],
-        "evidence": evidence.to_dict(),
-        "trained_on": trained_on,
-    }
-    if grounds is not None:
-        about["grounds"] = write_grounds(draft, grounds)
-    if judged is not None:
-        about["judged"] = judged
-    digest = write_manifest(draft, about)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(draft, folder)
-    return digest
+    boosters = tuple(
+        _written(draft / f"booster-{i}.txt", booster.model_to_string().encode())
+        for i, booster in enumerate(model.boosters_)
+    )
+    manifest = Manifest(
+        format=FORMAT,
+        target=recipe.target,
+        vocabulary=recipe.vocabulary,
+        catalogue=recipe.catalogue,
+        words=recipe.words,
+        bots=recipe.bots,
+        profile_columns=recipe.profile_columns,
+        features=_features(model),
+        boosters=boosters,
+        periods=model.periods,
+        code=_written(draft / CODE.name, CODE.read_bytes()),
+        calibrator=model.calibrator_,
+        thresholds=tuple(thresholds),
+        evidence=evidence,
+        trained_on=trained_on,
+        grounds=None if grounds is None else _write_grounds(draft, grounds),
+        judged=judged,
+    )
+    return _finished(draft, folder, manifest)
 
 
-def write_grounds(folder: Path, grounds: Grounds) -> dict[str, Any]:
-    """Adds grounds of thresholds to an artifact in the making; returns what model.json says of them as `grounds`."""
-    content = grounds.content()
-    return _written(folder / f"grounds-{hashlib.sha256(content).hexdigest()[:16]}.parquet", content)
-
-
-def rewrite_artifact(source: Path, folder: Path, about: Mapping[str, Any], grounds: Grounds | None = None) -> str:
-    """Writes an artifact with the boosters of `source` under another model.json, `about`; returns its digest.
+def rewrite_artifact(source: Path, folder: Path, manifest: Manifest, grounds: Grounds | None = None) -> str:
+    """Writes an artifact with the boosters of `source` under another manifest; returns its digest.
 
     With `grounds` those take the place of the source's; grounds that model.json no longer names are left behind. The
     files of `source` are compared with their hashes first. Raises ArtifactError when one is damaged.
@@ -88,26 +82,35 @@ def rewrite_artifact(source: Path, folder: Path, about: Mapping[str, Any], groun
     draft.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source, draft)
     if grounds is not None:
-        about = {**about, "grounds": write_grounds(draft, grounds)}
-    for each in draft.glob("grounds-*.parquet"):
-        if each.name != about.get("grounds", {}).get("file"):
-            each.unlink()
-    digest = write_manifest(draft, about)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(draft, folder)
-    return digest
+        manifest = replace(manifest, grounds=_write_grounds(draft, grounds))
+    for path in draft.glob("grounds-*.parquet"):
+        if manifest.grounds is None or path.name != manifest.grounds.file:
+            path.unlink()
+    return _finished(draft, folder, manifest)
 
 
-def write_manifest(folder: Path, about: Mapping[str, Any]) -> str:
+def write_manifest(folder: Path, manifest: Manifest) -> str:
+    """Writes model.json as `seal` does; returns its sha256."""
+    content = json.dumps(manifest.to_json(), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return seal(folder, content.encode())
+
+
+def seal(folder: Path, content: bytes) -> str:
     """Writes model.json and beside it, as `sha256sum --check` reads it, its sha256, which is returned.
 
     Without that, a digit lost from a threshold would be as good as any other.
     """
-    content = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False).encode()
     digest = hashlib.sha256(content).hexdigest()
     (folder / "model.json").write_bytes(content)
     (folder / SEAL).write_text(f"{digest}  model.json\n", encoding="ascii")
     return digest
+
+
+def read_grounds(folder: Path, manifest: Manifest) -> Grounds:
+    """The grounds of the thresholds in an artifact. Raises DataError when there are none, or damaged ones."""
+    if manifest.grounds is None:
+        raise DataError(f"{folder} holds no grounds of thresholds: train again")
+    return grounds_from(folder / Path(manifest.grounds.file).name, manifest.grounds.sha256)
 
 
 def digest_of(folder: Path) -> str:
@@ -115,14 +118,24 @@ def digest_of(folder: Path) -> str:
     return hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
 
 
-def _written(path: Path, content: bytes) -> dict[str, Any]:
+def _finished(draft: Path, folder: Path, manifest: Manifest) -> str:
+    """Puts an artifact in place of the one that is there; returns its digest."""
+    digest = write_manifest(draft, manifest)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(draft, folder)
+    return digest
+
+
+def _write_grounds(folder: Path, grounds: Grounds) -> FileEntry:
+    content = grounds.content()
+    return _written(folder / f"grounds-{hashlib.sha256(content).hexdigest()[:16]}.parquet", content)
+
+
+def _written(path: Path, content: bytes) -> FileEntry:
     path.write_bytes(content)
-    return {"file": path.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return FileEntry(path.name, len(content), hashlib.sha256(content).hexdigest())
 
 
-def _features(model: Boosted) -> list[dict[str, Any]]:
+def _features(model: Boosted) -> tuple[Feature, ...]:
     encoder = model.encoder_
-    return [
-        {"name": name} if values is None else {"name": name, "categories": list(values)}
-        for name, values in zip(encoder.names, encoder.categories, strict=True)
-    ]
+    return tuple(Feature(*column) for column in zip(encoder.names, encoder.categories, strict=True))

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from data.contract import DataError, UsageError
-from training.artifact.standalone import ArtifactError, Model, load
+from training.artifact.loaded_model import LoadedModel, load_model
+from training.artifact.standalone import ArtifactError
 from training.registry.artifact_files import CODE, digest_of
 
 CHAMPION, CHALLENGER, FORMER = "champion", "challenger", "former"
@@ -45,11 +46,11 @@ class Registered:
     digest: str
     judge_digest: str
 
-    def load(self) -> Model:
+    def load(self) -> LoadedModel:
         """The model, its files compared with their hashes first. Raises DataError when it is damaged."""
         return _load(self.folder, self.digest)
 
-    def load_judge(self) -> Model:
+    def load_judge(self) -> LoadedModel:
         """The judge, likewise."""
         return _load(self.judge, self.judge_digest)
 
@@ -204,10 +205,10 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _load(folder: Path, digest: str) -> Model:
+def _load(folder: Path, digest: str) -> LoadedModel:
     remedy = "train again or point the alias at another version"
     try:
-        model = load(folder)
+        model = load_model(folder)
     except ArtifactError as error:
         raise DataError(f"{error}; {remedy}") from None
     if digest_of(folder) != digest:

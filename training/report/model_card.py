@@ -25,7 +25,7 @@ TEMPLATE = Path(__file__).with_suffix(".md")
 
 def model_card(account: Account, backtest: str = "") -> str:
     """The card in Markdown. backtest: the Markdown of a backtest's section where one was made."""
-    days = int(account.target["horizon_days"])
+    days = account.target.horizon_days
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=account.name,
         summary=summary(account),
@@ -35,7 +35,7 @@ def model_card(account: Account, backtest: str = "") -> str:
         thresholds=_bullets(sentence(each, days) for each in account.thresholds),
         tables="\n".join(markdown_table(each) for each in tables(account.evaluation, account.by_age)),
         backtest=marked(BACKTEST, backtest or NO_BACKTEST),
-        calibrator=account.calibration["calibrator"]["name"],
+        calibrator=account.calibration.calibrator.name,
         verdicts=_bullets(verdicts_told(account)),
     )
 

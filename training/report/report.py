@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from data.typed_json import to_json
+from features.labels import Target
 from features.wording import chance, number, percent, signed, span, within
-from training.calibration.calibrator import Verdict
+from training.artifact.manifest import TrainedOn
+from training.calibration.calibrator import Choice, Verdict
 from training.measuring.evaluation import Bin, Estimate, Evaluation
 from training.measuring.metrics import TOP
 from training.measuring.tables import tables
 from training.recipe.selection import sentence as trial_sentence
 from training.report.page import bullets, figure, heading, html_table, marked, page, paragraph
-from training.thresholds.model_warning import caution_of
+from training.thresholds.model_warning import model_warning
 from training.thresholds.promise_text import sentence
 from training.thresholds.threshold import Threshold
 
@@ -63,14 +65,14 @@ class Account:
 
     name: str
     digest: str
-    target: Mapping[str, Any]
-    trained_on: Mapping[str, Any]
+    target: Target
+    trained_on: TrainedOn
     judged_from: str
     judged_to: str
     evaluation: Evaluation
     by_age: Mapping[str, Evaluation]
     thresholds: Sequence[Threshold]
-    calibration: Mapping[str, Any]
+    calibration: Choice
     trials: Sequence[Verdict] = ()
 
 
@@ -79,7 +81,7 @@ def html(account: Account, pictures: Mapping[str, bytes], backtest: str = "") ->
 
     pictures: name (see CAPTIONS) -> PNG. backtest: the HTML of a backtest's section where one was made.
     """
-    days = int(account.target["horizon_days"])
+    days = account.target.horizon_days
     return page(
         account.name,
         [
@@ -107,8 +109,8 @@ def html(account: Account, pictures: Mapping[str, bytes], backtest: str = "") ->
 def summary(account: Account) -> str:
     """What the model is and on what it was judged, in two sentences."""
     return (
-        f"The model says how likely it is that a lead reaches {' or '.join(account.target['events'])} "
-        f"{within(account.target['horizon_days'])}. It was judged on {number(account.evaluation.rows)} moments of "
+        f"The model says how likely it is that a lead reaches {' or '.join(account.target.events)} "
+        f"{within(account.target.horizon_days)}. It was judged on {number(account.evaluation.rows)} moments of "
         f"{number(account.evaluation.leads)} leads from {account.judged_from} to {account.judged_to}, none of which it "
         "had seen."
     )
@@ -116,43 +118,40 @@ def summary(account: Account) -> str:
 
 def plain_words(account: Account) -> list[str]:
     """What the model is good for, for somebody who knows nothing of models."""
-    evaluation, days = account.evaluation, account.target["horizon_days"]
+    evaluation, days = account.evaluation, account.target.horizon_days
     lift, base = evaluation.judgements[0].metrics["top_decile_lift"], evaluation.base_rate
-    caution = caution_of({"trained_on": account.trained_on})
-    told = [
+    warning = model_warning(account.trained_on.small)
+    sentences = [
         f"{_chance(lift, base)} leads in the tenth with the highest scores convert {within(days)}; of leads taken as "
         f"they come, {chance(base)} do.",
         f"Whoever works that tenth first meets {percent(TOP * (lift.value or 0.0))} of all conversions.",
     ]
     examples = [each for each in evaluation.bands if each.leads >= FEWEST]
     if examples:
-        told.append(_example(max(examples, key=lambda each: each.predicted)))
-    return [*([caution] if caution else []), " ".join(told[:2]), *told[2:]]
+        sentences.append(_example(max(examples, key=lambda band: band.predicted)))
+    return [*([warning] if warning else []), " ".join(sentences[:2]), *sentences[2:]]
 
 
 def calibration_told(account: Account) -> str:
     """Which calibrator is in use."""
-    return f"In use: {account.calibration['calibrator']['name']}. {'; '.join(verdicts_told(account))}."
+    return f"In use: {account.calibration.calibrator.name}. {'; '.join(verdicts_told(account))}."
 
 
 def verdicts_told(account: Account) -> list[str]:
     """What each candidate gained on leads that came later."""
     return [
-        f"{each['name']}: gain {signed(each['gain'], 5)} (standard error {number(each['se'], 5)}), "
-        + ("accepted" if each["accepted"] else "not accepted")
-        for each in account.calibration["verdicts"]
+        f"{verdict.name}: gain {signed(verdict.gain, 5)} (standard error {number(verdict.se, 5)}), "
+        + ("accepted" if verdict.accepted else "not accepted")
+        for verdict in account.calibration.verdicts
     ]
 
 
 def trained_on_told(account: Account) -> list[str]:
     """The training data in words."""
-    told = {
-        key.replace("_", " "): value
-        for key, value in account.trained_on.items()
-        if not key.endswith("_us") and key != "small"
-    }
-    lines = [f"{key}: {value}" for key, value in {**told, "artifact": account.digest}.items()]
-    return lines + [trial_sentence(each) for each in account.trials]
+    facts = {**to_json(account.trained_on), "artifact": account.digest}
+    named = {key: value for key, value in facts.items() if not key.endswith("_us") and key != "small"}
+    lines = [f"{key.replace('_', ' ')}: {value}" for key, value in named.items()]
+    return lines + [trial_sentence(trial) for trial in account.trials]
 
 
 def _chance(lift: Estimate, base: float) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import DataError
-from features.labels import LabelWindow, Target
+from features.labels import LabelWindow
 from features.training_set import KEYS, TrainingSet
 from training.samples.log_odds import Array
 
@@ -90,5 +90,5 @@ def read_sample(training_set: TrainingSet) -> Sample:
         table.column("mature").to_numpy(),
         table.column("event_days").to_numpy(),
         table.column("observed_days").to_numpy(),
-        Target.from_json(training_set.recipe["target"]).window,
+        training_set.recipe.target.window,
     )

@@ -12,14 +12,16 @@ apart here (training/model/prior.py): trees that stop early spend no fewer.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.contract import US_PER_DAY
 from features.wording import amount, counted, number
-from training.samples.sample import Sample
+
+if TYPE_CHECKING:
+    from training.samples.sample import Sample
 
 SHRINKAGE, OPTIMISM, EXPLAINED = 0.9, 0.05, 0.15
 MARGIN, RELATIVE_MARGIN = 0.05, 0.25
@@ -51,10 +53,6 @@ class Need:
     def weeks(self) -> float | None:
         """How long the missing ones take at the current rate; None where none convert."""
         return max(self.needed - self.converted, 0) / self.per_week if self.per_week else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 def need_of(sample: Sample, parameters: int, asked: int = 0) -> Need:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from features.wording import Language, number
+from training.thresholds.minimum_labels import Need
 
 WORDS: Mapping[Language, str] = {
     "en": (
@@ -20,13 +20,13 @@ WORDS: Mapping[Language, str] = {
 }
 
 
-def caution_of(about: Mapping[str, Any], language: Language = "en") -> str:
-    """The sentence for a model; "" for one that had enough. about: the content of its model.json.
+def model_warning(need: Need | None, language: Language = "en") -> str:
+    """The sentence for a model that learnt from too few; "" without such a need.
 
-    >>> caution_of({"trained_on": {}})
+    >>> model_warning(None)
     ''
     """
-    need = about["trained_on"].get("small")
-    if not need:
+    if need is None:
         return ""
-    return WORDS[language].format(**{name: number(need[name], 0, language) for name in ("converted", "needed")})
+    converted, needed = (number(count, 0, language) for count in (need.converted, need.needed))
+    return WORDS[language].format(converted=converted, needed=needed)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from features.wording import Language, amount, chance, short_percent, within
+from training.thresholds.rules import CapacityRule, PrecisionRule, Record, ValueRule
 from training.thresholds.threshold import Threshold
+
+NO_RECORD = Record(0, 0, 0, "kept", None, ())
 
 FROM = {
     "en": "{stage} begins at a probability of {probability}. ",
@@ -81,15 +84,16 @@ REMEDY = {
 def sentence(threshold: Threshold, days: int, language: Language = "en") -> str:
     """The promise of a threshold, or why there is none; `days` is the horizon of the target.
 
-    >>> capacity = Threshold("SQL", "capacity", 40, None, 0.312, 900, 90, 35, 38.0, 14.2)
+    >>> capacity = Threshold("SQL", CapacityRule(40), 0.312, 900, 90, 35, 38.0, 14.2)
     >>> print(sentence(capacity, days=90)[:98])
     SQL begins at a probability of 31 of 100. The best leads go to sales, on average no more than 40 a
     """
-    written = amount if threshold.rule == "capacity" else short_percent
+    rule = threshold.rule
+    written = amount if isinstance(rule, CapacityRule) else short_percent
     words = {
         "stage": threshold.stage,
         "within": within(days, language),
-        "target": written(threshold.target, language),
+        "target": written(rule.target, language),
         "confidence": short_percent(threshold.confidence or 0.0, language),
         "probability": chance(threshold.probability or 0.0, language),
         "leads": amount(threshold.leads_per_week, language),
@@ -106,29 +110,31 @@ def sentence(threshold: Threshold, days: int, language: Language = "en") -> str:
 
 
 def _money(threshold: Threshold, language: Language) -> dict[str, str]:
-    sums = (threshold.win or 0.0, threshold.touch or 0.0, *(threshold.profit_per_week or (0.0, 0.0, 0.0)))
+    rule = threshold.rule if isinstance(threshold.rule, ValueRule) else ValueRule(0.0)
+    sums = (rule.win or 0.0, rule.touch or 0.0, *(threshold.profit_per_week or (0.0, 0.0, 0.0)))
     names = ("win", "touch", "profit", "low", "high")
     return {name: amount(money, language) for name, money in zip(names, sums, strict=True)}
 
 
 def _history(threshold: Threshold, language: Language) -> dict[str, str]:
-    record = threshold.record or {}
-    names = {"kept": "kept", "broken": "broken", "of": "of", "recent": "recent_labels"}
-    return {name: amount(record.get(key) or 0, language) for name, key in names.items()}
+    record = threshold.record or NO_RECORD
+    counts = {"kept": record.kept, "broken": record.broken, "of": record.of, "recent": record.recent_labels or 0}
+    return {name: amount(count, language) for name, count in counts.items()}
 
 
 def _text(threshold: Threshold, language: Language) -> str:
-    record = threshold.record or {}
+    record, kind = threshold.record or NO_RECORD, threshold.rule.kind
+    is_mix = isinstance(threshold.rule, PrecisionRule) and threshold.rule.per_week is not None
     if threshold.probability is not None:
-        mix = MIX[language] if threshold.per_week is not None else ""
+        mix = MIX[language] if is_mix else ""
         profit = PROFIT[language] if threshold.profit_per_week is not None else ""
-        told = RECORD[language] if record.get("of") else ""
-        widened = WIDENED[language] if record.get("action") == "widened" else ""
-        return FROM[language] + PROMISE[threshold.rule, language] + mix + EXPECT[language] + profit + told + widened
-    if record.get("action") == "withdrawn":
+        past = RECORD[language] if record.of else ""
+        widened = WIDENED[language] if record.action == "widened" else ""
+        return FROM[language] + PROMISE[kind, language] + mix + EXPECT[language] + profit + past + widened
+    if record.action == "withdrawn":
         return WITHDRAWN[language]
-    if threshold.rule == "precision" and threshold.per_week is not None and threshold.missing_labels is None:
+    if is_mix and threshold.missing_labels is None:
         return MIX_REFUSAL[language]
-    if threshold.rule != "precision":
-        return REFUSAL[threshold.rule, language]
+    if kind != "precision":
+        return REFUSAL[kind, language]
     return REFUSAL["precision", language] + REMEDY[language][threshold.missing_labels is None]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 UNQUALIFIED = "unqualified"
@@ -33,9 +34,20 @@ def next_stage(previous: str | None, probability: float, thresholds: Sequence[St
     >>> next_stage("SQL", 0.17, steps), next_stage("SQL", 0.049, steps), next_stage("MQL", 0.044, steps)
     ('MQL', 'unqualified', 'unqualified')
     """
-    ordered = sorted(thresholds, key=lambda each: each.probability)
-    reached = max((at for at, each in enumerate(ordered) if probability >= each.probability), default=-1)
-    held = next((at for at, each in enumerate(ordered) if each.stage == previous), -1)
+    ordered = sorted(thresholds, key=lambda threshold: threshold.probability)
+    reached = bisect_right([threshold.probability for threshold in ordered], probability) - 1
+    held = next((at for at, threshold in enumerate(ordered) if threshold.stage == previous), -1)
     if held > reached and probability >= (1 - MARGIN) * ordered[held].probability:
         return ordered[held].stage
     return ordered[reached].stage if reached >= 0 else UNQUALIFIED
+
+
+def first_stages(probabilities: Iterable[float], thresholds: Sequence[StageThreshold]) -> list[str]:
+    """`next_stage(None, probability, thresholds)` of each probability, for many at once: the thresholds sorted once.
+
+    >>> first_stages([0.04, 0.05, 0.21], [StageThreshold("SQL", 0.2), StageThreshold("MQL", 0.05)])
+    ['unqualified', 'MQL', 'SQL']
+    """
+    ordered = sorted(thresholds, key=lambda threshold: threshold.probability)
+    starts, stages = [start.probability for start in ordered], [UNQUALIFIED, *(start.stage for start in ordered)]
+    return [stages[bisect_right(starts, probability)] for probability in probabilities]

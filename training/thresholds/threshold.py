@@ -6,18 +6,21 @@ drifts it weakens, so promises have to be watched on matured cohorts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
 from data.contract import DataError, UsageError
+from data.typed_json import from_json, to_json
 from training.measuring.metrics import binomial_interval
 from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
+from training.thresholds.rules import CapacityRule, PrecisionRule, Record, Rule, StoredThreshold, ValueRule
+from training.thresholds.stages import StageThreshold
 
 CONFIDENCE = 0.95
 GRID = 50
@@ -58,18 +61,13 @@ class Flow:
 class Threshold:
     """The probability from which a stage begins, what it promises and on what evidence.
 
-    `target` is the promised precision, or the leads per week that sales can take, or the cost of a touch as a share of
-    the value of a win. A mix promises a precision and no more than `per_week` leads. `win` and `touch` are amounts of
-    money of a value. `record` says what became of past promises (see training/thresholds/track_record.py). `confidence`
-    belongs to a precision. `probability` is None when the promise cannot be made; then
-    `missing_labels` says about how many more labelled leads it takes at the precision seen, None if none would help.
-    Of `labels` leads, `selected` lay at or above, of whom `converted` did.
+    `probability` is None when the promise cannot be made; then `missing_labels` says about how many more labelled leads
+    it takes at the precision seen, None if none would help. Of `labels` leads, `selected` lay at or above, of whom
+    `converted` did. `record` says what became of past promises (see training/thresholds/track_record.py).
     """
 
     stage: str
-    rule: Literal["precision", "capacity", "value"]
-    target: float
-    confidence: float | None
+    rule: Rule
     probability: float | None
     labels: int
     selected: int
@@ -77,10 +75,19 @@ class Threshold:
     leads_per_week: float
     wins_per_week: float
     missing_labels: int | None = None
-    per_week: float | None = None
-    win: float | None = None
-    touch: float | None = None
-    record: Mapping[str, Any] | None = None
+    record: Record | None = None
+
+    @property
+    def per_week(self) -> float | None:
+        """How many leads a week a mix or a capacity lets through at most; None for no limit."""
+        if isinstance(self.rule, CapacityRule):
+            return self.rule.target
+        return self.rule.per_week if isinstance(self.rule, PrecisionRule) else None
+
+    @property
+    def confidence(self) -> float | None:
+        """That of a promised precision, None for other rules."""
+        return self.rule.confidence if isinstance(self.rule, PrecisionRule) else None
 
     @property
     def profit_per_week(self) -> tuple[float, float, float] | None:
@@ -88,14 +95,15 @@ class Threshold:
 
         The interval is that of the precision among the labels, exact for a threshold chosen without looking at them.
 
-        >>> Threshold("SQL", "value", 0.1, None, 0.1, 900, 100, 40, 20.0, 8.0, win=1000, touch=100).profit_per_week
+        >>> Threshold("SQL", ValueRule(0.1, win=1000, touch=100), 0.1, 900, 100, 40, 20.0, 8.0).profit_per_week
         (6000.0, 4066.0, 8056.0)
         """
-        if self.win is None or self.touch is None or not self.selected:
+        rule = self.rule
+        if not isinstance(rule, ValueRule) or rule.win is None or rule.touch is None or not self.selected:
             return None
         seen = self.converted / self.selected
         shares = (seen, *binomial_interval(seen, self.selected).tolist())
-        low_to_high = [round(self.leads_per_week * (share * self.win - self.touch), 0) for share in shares]
+        low_to_high = [round(self.leads_per_week * (share * rule.win - rule.touch), 0) for share in shares]
         return low_to_high[0], low_to_high[1], low_to_high[2]
 
     @property
@@ -104,16 +112,27 @@ class Threshold:
         return self.wins_per_week / self.leads_per_week if self.leads_per_week else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON, see `StoredThreshold`."""
+        rule = {"rule": self.rule.kind, "confidence": None, "per_week": None, **asdict(self.rule)}
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "rule"}
+        plain: dict[str, Any] = to_json(StoredThreshold(**own, **rule))
+        return plain
 
 
-def threshold_from(values: Mapping[str, Any]) -> Threshold:
+def threshold_from(values: object) -> Threshold:
     """Inverse of `Threshold.to_dict`. Raises DataError for values that do not make one."""
     try:
-        return Threshold(**values)
-    except TypeError as error:
-        raise DataError(f"threshold {dict(values)!r} does not fit ({error}); train the model again") from None
+        stored = from_json(StoredThreshold, values, "threshold")
+    except DataError as error:
+        raise DataError(f"{error}; train the model again") from None
+    own = {each.name: getattr(stored, each.name) for each in fields(Threshold) if each.name != "rule"}
+    return Threshold(rule=stored.rule_of(), **own)
+
+
+def stage_thresholds(thresholds: Iterable[Threshold]) -> list[StageThreshold]:
+    """Where stages begin, in the order given; a promise that cannot be made begins none."""
+    starts = ((threshold.stage, threshold.probability) for threshold in thresholds)
+    return [StageThreshold(stage, probability) for stage, probability in starts if probability is not None]
 
 
 def by_precision(
@@ -138,20 +157,19 @@ def by_precision(
     _check_labels(labels)
     _check_share("precision", precision)
     _check_share("confidence", confidence)
-    error = (1 - confidence) / STARTS
+    rule, error = PrecisionRule(precision, confidence, per_week), (1 - confidence) / STARTS
     cuts, selected, converted = _cuts(labels, int(np.ceil(np.log(error) / np.log(precision))))
     certified = _fallback(_tail(converted, selected, precision), error)
     if per_week is not None and certified.any():
         _check_amount("capacity", per_week)
         certified &= np.array([flow.above(float(each))[0] <= per_week for each in cuts])
         if not certified.any():
-            return _refused(stage, precision, confidence, len(labels.p), None, per_week)
+            return _refused(stage, rule, len(labels.p), None)
     if not certified.any():
         missing = _missing_labels(selected, converted, len(labels.p), precision, error)
-        return _refused(stage, precision, confidence, len(labels.p), missing, per_week)
+        return _refused(stage, rule, len(labels.p), missing)
     lowest = float(cuts[certified][-1])
-    evidence = _evidence(lowest, labels, flow)
-    return Threshold(stage, "precision", precision, confidence, lowest, *evidence, per_week=per_week)
+    return Threshold(stage, rule, lowest, *_evidence(lowest, labels, flow))
 
 
 def by_capacity(stage: str, labels: Labels, flow: Flow, per_week: float) -> Threshold:
@@ -165,9 +183,9 @@ def by_capacity(stage: str, labels: Labels, flow: Flow, per_week: float) -> Thre
     volume = np.cumsum(counts[::-1])[::-1] * (flow.per_week / len(flow.p))
     fits = scores[volume <= per_week]
     if not len(fits):
-        return Threshold(stage, "capacity", per_week, None, None, len(labels.p), 0, 0, 0.0, 0.0)
+        return _refused(stage, CapacityRule(per_week), len(labels.p), None)
     lowest = 0.0 if len(fits) == len(scores) else float(fits[0])
-    return Threshold(stage, "capacity", per_week, None, lowest, *_evidence(lowest, labels, flow))
+    return Threshold(stage, CapacityRule(per_week), lowest, *_evidence(lowest, labels, flow))
 
 
 def by_value(stage: str, labels: Labels, flow: Flow, win: float, touch: float) -> Threshold:
@@ -180,7 +198,7 @@ def by_value(stage: str, labels: Labels, flow: Flow, win: float, touch: float) -
             f"cost of a touch {touch:g} is not below the value of a win {win:g}: no lead is worth it; correct one"
         )
     share = touch / win
-    return Threshold(stage, "value", share, None, share, *_evidence(share, labels, flow), win=win, touch=touch)
+    return Threshold(stage, ValueRule(share, win, touch), share, *_evidence(share, labels, flow))
 
 
 def one_per_lead(lead: NDArray[Any], time: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:
@@ -244,11 +262,8 @@ def _cuts(labels: Labels, fewest: int) -> tuple[Array, Array, Array]:
     return cuts, selected.astype(np.float64), np.cumsum(labels.y[order])[selected - 1]
 
 
-def _refused(
-    stage: str, precision: float, confidence: float, labels: int, missing: int | None, per_week: float | None
-) -> Threshold:
-    nothing = (0, 0, 0.0, 0.0)
-    return Threshold(stage, "precision", precision, confidence, None, labels, *nothing, missing, per_week)
+def _refused(stage: str, rule: Rule, labels: int, missing: int | None) -> Threshold:
+    return Threshold(stage, rule, None, labels, 0, 0, 0.0, 0.0, missing)
 
 
 def _starts(cuts: int) -> list[int]:

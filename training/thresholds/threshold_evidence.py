@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,33 +58,32 @@ class Grounds:
             "as_of": story.as_of,
             "chosen": self.chosen,
         }
-        about = {"delay_days": str(story.delay_days), "per_week": repr(float(self.flow.per_week))}
+        notes = {"delay_days": str(story.delay_days), "per_week": repr(float(self.flow.per_week))}
         flow = pa.array(self.flow.p).to_pylist()
-        table = pa.table(columns).replace_schema_metadata({**about, "flow": ",".join(map(repr, flow))})
+        table = pa.table(columns).replace_schema_metadata({**notes, "flow": ",".join(map(repr, flow))})
         written = io.BytesIO()
         pq.write_table(table, written)
         return written.getvalue()
 
 
-def read_grounds(folder: Path, about: Mapping[str, Any]) -> Grounds:
-    """The grounds in an artifact; `about` is its model.json. Raises DataError when there are none, or damaged ones."""
+def grounds_from(path: Path, sha256: str) -> Grounds:
+    """The grounds in a file of an artifact. Raises DataError when it is away or damaged."""
     try:
-        entry = about["grounds"]
-        content = (folder / Path(entry["file"]).name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
             raise ValueError("its sha256 is not the one in model.json")
         return _read(content)
     except (OSError, LookupError, TypeError, ValueError, pa.ArrowInvalid) as error:
-        raise DataError(f"{folder} holds no grounds of thresholds ({type(error).__name__}): train again") from None
+        raise DataError(f"{path} holds no grounds of thresholds ({type(error).__name__}): train again") from None
 
 
 def _read(content: bytes) -> Grounds:
     table = pq.ParquetFile(pa.BufferReader(content)).read()
-    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     p, y, lead, as_of = (_numbers(table.column(name)) for name in ("p", "y", "lead", "as_of"))
     chosen = _numbers(table.column("chosen").cast(pa.uint8())).astype(np.bool_)
-    flow = Flow(np.array([float(each) for each in about["flow"].split(",")]), float(about["per_week"]))
-    return Grounds(Story(p, y, lead, as_of, int(about["delay_days"])), chosen, flow)
+    flow = Flow(np.array([float(number) for number in notes["flow"].split(",")]), float(notes["per_week"]))
+    return Grounds(Story(p, y, lead, as_of, int(notes["delay_days"])), chosen, flow)
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:

@@ -8,9 +8,9 @@ knows the whole past: the record judges thresholds and promises, a backtest judg
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from data.contract import US_PER_DAY
 from training.measuring.metrics import binomial_interval
 from training.samples.log_odds import Array
+from training.thresholds.rules import Action, CapacityRule, Period, Record, Verdict
 from training.thresholds.threshold import Flow, Labels, Threshold, one_per_lead
 
 PERIODS = 5
 RECENT = 2
 """Periods whose labels alone decide where drift has broken what all labels said."""
-Verdict = Literal["kept", "short", "broken", "none"]
 Derive = Callable[[Labels, Flow], Threshold]
 
 
@@ -57,20 +57,6 @@ class Story:
         return sorted({*ends[:-1].astype(np.int64).tolist(), int(self.as_of.max()) + 1})
 
 
-@dataclass(frozen=True)
-class Period:
-    """What became of a promise made at `since` in [since, until), µs UTC; low, high: 95 % interval of the precision."""
-
-    since: int
-    until: int
-    probability: float | None
-    selected: int
-    converted: int
-    low: float
-    high: float
-    verdict: Verdict
-
-
 def periods_of(story: Story, flow: Flow, derive: Derive) -> list[Period]:
     """The promise that `derive` makes of labels and flow, made at each past edge and held against what followed.
 
@@ -87,17 +73,17 @@ def with_record(story: Story, flow: Flow, labels: Labels, derive: Derive) -> Thr
     Widened: the recent labels alone still prove the promise, further up. Withdrawn: they do not.
     """
     now = derive(labels, flow)
-    if now.rule == "capacity":
+    if isinstance(now.rule, CapacityRule):
         return now
     periods = periods_of(story, flow, derive)
-    told = [each for each in periods if each.verdict != "none"]
-    if not told or now.probability is None:
+    judged = [period for period in periods if period.verdict != "none"]
+    if not judged or now.probability is None:
         return replace(now, record=_record(periods, "kept", None))
     recent = story.labels(periods[-RECENT:][0].since, periods[-1].until)
-    if told[-1].verdict != "broken" and not _refutes(recent, now.probability, now.target):
+    if judged[-1].verdict != "broken" and not _refutes(recent, now.probability, now.rule.target):
         return replace(now, record=_record(periods, "kept", None))
     again = derive(recent, flow)
-    if again.probability is None or _refutes(recent, again.probability, now.target):
+    if again.probability is None or _refutes(recent, again.probability, now.rule.target):
         return replace(now, probability=None, leads_per_week=0.0, wins_per_week=0.0, selected=0, converted=0,
                        record=_record(periods, "withdrawn", recent))  # fmt: skip
     widened = again if again.probability > now.probability else replace(again, probability=now.probability)
@@ -107,7 +93,7 @@ def with_record(story: Story, flow: Flow, labels: Labels, derive: Derive) -> Thr
 def _period(story: Story, flow: Flow, derive: Derive, since: int, until: int) -> Period:
     known = story.labels(0, since - story.delay_days * US_PER_DAY + 1)
     made = derive(known, flow) if len(known.y) else None
-    probability, target = (None, 0.0) if made is None else (made.probability, made.target)
+    probability, target = (None, 0.0) if made is None else (made.probability, made.rule.target)
     after = story.labels(since, until)
     above = after.p >= (2.0 if probability is None else probability)
     selected, converted = int(above.sum()), int(after.y[above].sum())
@@ -122,13 +108,8 @@ def _refutes(labels: Labels, probability: float, target: float) -> bool:
     return bool(above.any() and binomial_interval(labels.y[above].mean(), int(above.sum()))[1] < target)
 
 
-def _record(periods: Sequence[Period], action: str, recent: Labels | None) -> dict[str, Any]:
-    told = [each for each in periods if each.verdict != "none"]
-    return {
-        "kept": sum(each.verdict == "kept" for each in told),
-        "broken": sum(each.verdict == "broken" for each in told),
-        "of": len(told),
-        "action": action,
-        "recent_labels": None if recent is None else len(recent.y),
-        "periods": [asdict(each) for each in periods],
-    }
+def _record(periods: Sequence[Period], action: Action, recent: Labels | None) -> Record:
+    verdicts = [period.verdict for period in periods if period.verdict != "none"]
+    kept, broken = (sum(verdict == wanted for verdict in verdicts) for wanted in ("kept", "broken"))
+    newest = None if recent is None else len(recent.y)
+    return Record(kept, broken, len(verdicts), action, newest, tuple(periods))

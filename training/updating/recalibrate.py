@@ -7,7 +7,7 @@ that the same labels give the same version, however often and whenever this is d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from data.contract import US_PER_DAY, DataError
-from features.labels import Target
+from data.typed_json import to_json
 from features.training_set import TrainingSet
-from training.artifact.standalone import Model
-from training.calibration.calibrator import Calibrator, calibrator_from, composed
+from training.artifact.loaded_model import LoadedModel
+from training.artifact.manifest import Adjustment, AsTrained, DatedStep, Manifest, StoredVerdict
+from training.calibration.calibrator import Calibrator, composed
 from training.calibration.intercept import Matured, edges_of, rolling_steps
 from training.measuring.evidence import evidence_of
 from training.measuring.metrics import binomial_interval
@@ -27,14 +28,13 @@ from training.recipe.train import Say, flow_of
 from training.registry.artifact_files import rewrite_artifact
 from training.registry.registry import CHAMPION, Registered, Registry
 from training.samples.sample import Sample, read_sample
-from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, one_per_lead, threshold_from
+from training.thresholds.rules import CapacityRule, PrecisionRule
+from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, one_per_lead
 from training.thresholds.threshold_evidence import Grounds
 from training.thresholds.track_record import Story
 from training.updating.recalibration_trial import ROLLING, WAYS, Decision, Way, changed, decide
 
 EXAMPLE_ROWS = 5
-OVERLAID = ("calibrator", "thresholds", "evidence", "grounds")
-"""Parts of model.json that a recalibration lays anew; those of training stay beside them."""
 STAGES = 4
 """How many stages a recalibration tells of."""
 
@@ -47,22 +47,20 @@ class Adjusted:
     version: str
     before: str
     reason: str
-    about: Mapping[str, Any]
+    manifest: Manifest
     decision: Decision
     grounds: Grounds | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        told = {key: getattr(self, key) for key in ("name", "version", "before", "reason")}
-        adjustment = {key: value for key, value in self.adjustment.items() if key != "trained"}
-        verdicts = [each.to_dict() for each in self.decision.verdicts]
-        return {**told, "calibrator": self.about["calibrator"], "verdicts": verdicts, "adjustment": adjustment}
-
-    @property
-    def adjustment(self) -> Mapping[str, Any]:
-        """What lies over the model as it was trained; empty where nothing does."""
-        found: Mapping[str, Any] = self.about.get("adjustment", {})
-        return found
+        adjustment = to_json(self.manifest.adjustment) or {}
+        adjustment.pop("trained", None)
+        return {
+            **{name: getattr(self, name) for name in ("name", "version", "before", "reason")},
+            "calibrator": self.manifest.calibrator.to_dict(),
+            "verdicts": [verdict.to_dict() for verdict in self.decision.verdicts],
+            "adjustment": adjustment,
+        }
 
 
 def recalibrate(
@@ -74,7 +72,7 @@ def recalibrate(
     newest slice too, so that there are labels to try on from the start. Raises DataError when there is no champion, or
     when the training set is not one of its target and features.
     """
-    name, registry = f"leadscore-{training_set.recipe['target']['name']}", Registry(workspace)
+    name, registry = f"leadscore-{training_set.recipe.target.name}", Registry(workspace)
     say("reading champion and training set")
     champion = registry.champion(name)
     now, model, blind = champion.load(), as_trained(champion.load()), champion.load_judge()
@@ -83,33 +81,32 @@ def recalibrate(
     say("scoring the moments that came after training")
     fresh, trial_rows = matured_since(model, sample), matured_since(blind, sample)
     say("trying what can be done")
-    decision = decide(ways, trial_rows, fresh, int(training_set.recipe["observed_until"]))
-    about, grounds = model.about, None
+    decision = decide(ways, trial_rows, fresh, training_set.recipe.observed_until)
+    manifest, grounds = model.manifest, None
     if decision.line is not None:
         moved = changed(fresh, decision.line)
         grounds = _grounds(model, decision.line, moved, sample)
-        about = _adjusted(model, decision, decision.line, fresh, moved, grounds)
-    if about["calibrator"] == now.about["calibrator"]:
-        return Adjusted(name, champion.version, champion.version, f"kept: {decision.reason}", now.about, decision)
+        manifest = _adjusted(model.manifest, decision, decision.line, fresh, moved, grounds)
+    if manifest.calibrator == now.manifest.calibrator:
+        return Adjusted(name, champion.version, champion.version, f"kept: {decision.reason}", now.manifest, decision)
     say("registering in MLflow")
-    made = Adjusted(name, "", champion.version, decision.reason, about, decision, grounds)
+    made = Adjusted(name, "", champion.version, decision.reason, manifest, decision, grounds)
     return _register(registry, champion, made, sample)
 
 
-def as_trained(model: Model) -> Model:
+def as_trained(model: LoadedModel) -> LoadedModel:
     """The model without what was laid over it since training."""
-    about = {key: value for key, value in model.about.items() if key != "adjustment"}
-    return Model({**about, **model.about.get("adjustment", {}).get("trained", {})}, model.boosters)
+    return LoadedModel(model.manifest.as_trained, model.boosters)
 
 
-def matured_since(model: Model, sample: Sample) -> Matured:
+def matured_since(model: LoadedModel, sample: Sample) -> Matured:
     """What a model says of the mature moments of a sample that are newer than all that it has learnt from.
 
     Leads that it knows from earlier moments take part: leaving them out would leave young leads only. What the model
     remembers of them makes it look a little better than it is, so corrections come out small rather than large.
     """
-    rows = sample.of(sample.mature & (sample.as_of >= model.about["trained_on"]["to_us"]))
-    delay = Target.from_json(model.about["target"]).window.certain_after_days * US_PER_DAY
+    rows = sample.of(sample.mature & (sample.as_of >= model.manifest.trained_on.to_us))
+    delay = model.manifest.target.window.certain_after_days * US_PER_DAY
     return Matured(predict(model, rows), rows.y, rows.weight, rows.lead, rows.as_of, rows.as_of + delay)
 
 
@@ -120,8 +117,9 @@ def recheck(threshold: Threshold, labels: Labels, flow: Flow) -> Threshold:
     drawn again; a mix rises where it would now let through more than its leads per week. A precision that the labels
     refute (95 % interval) is withdrawn.
     """
-    if threshold.rule == "capacity":
-        return by_capacity(threshold.stage, labels, flow, threshold.target)
+    rule = threshold.rule
+    if isinstance(rule, CapacityRule):
+        return by_capacity(threshold.stage, labels, flow, rule.target)
     if threshold.probability is None:
         return threshold
     probability = threshold.probability
@@ -131,10 +129,10 @@ def recheck(threshold: Threshold, labels: Labels, flow: Flow) -> Threshold:
     above = labels.p >= probability
     selected, converted = int(above.sum()), int(labels.y[above].sum())
     leads, wins = flow.above(probability)
-    refuted = selected > 0 and binomial_interval(converted / selected, selected)[1] < threshold.target
+    refuted = selected > 0 and binomial_interval(converted / selected, selected)[1] < rule.target
     return replace(
         threshold,
-        probability=None if refuted and threshold.rule == "precision" else probability,
+        probability=None if refuted and isinstance(rule, PrecisionRule) else probability,
         labels=len(labels.p),
         selected=selected,
         converted=converted,
@@ -143,59 +141,55 @@ def recheck(threshold: Threshold, labels: Labels, flow: Flow) -> Threshold:
     )
 
 
-def _grounds(model: Model, line: Calibrator, moved: Matured, sample: Sample) -> Grounds:
+def _grounds(model: LoadedModel, line: Calibrator, moved: Matured, sample: Sample) -> Grounds:
     """What thresholds of the adjusted model rest on: the labels since training, and the leads that come up now."""
     chosen = np.isin(np.arange(len(moved)), one_per_lead(moved.lead, moved.as_of))
-    story = Story(
-        moved.p,
-        moved.y,
-        moved.lead,
-        moved.as_of,
-        Target.from_json(model.about["target"]).window.certain_after_days,
-    )
+    days = model.manifest.target.window.certain_after_days
+    story = Story(moved.p, moved.y, moved.lead, moved.as_of, days)
     return Grounds(story, chosen, flow_of(sample, lambda rows: line(predict(model, rows))))
 
 
 def _adjusted(
-    model: Model, decision: Decision, line: Calibrator, fresh: Matured, moved: Matured, grounds: Grounds
-) -> dict[str, Any]:
+    trained: Manifest, decision: Decision, line: Calibrator, fresh: Matured, moved: Matured, grounds: Grounds
+) -> Manifest:
     """The manifest of the adjusted model: calibrator, thresholds, evidence, and the history of what was done."""
-    about = model.about
-    before = [threshold_from(each) for each in about["thresholds"]]
-    after = [recheck(each, grounds.labels, grounds.flow) for each in before]
-    lost = [a.stage for b, a in zip(before, after, strict=True) if a.probability is None and b.probability is not None]
-    return {
-        **about,
-        "calibrator": composed(calibrator_from(about["calibrator"]), line).to_dict(),
-        "thresholds": [each.to_dict() for each in after],
-        "evidence": evidence_of(moved.p, moved.y, moved.weight, moved.lead).to_dict(),
-        "adjustment": {
-            "way": line.name,
-            "line": line.to_dict(),
-            "from": day(int(fresh.as_of.min())),
-            "to": day(int(fresh.as_of.max())),
-            "leads": len(np.unique(fresh.lead)),
-            "converted": fresh.converted,
-            "verdicts": [each.to_dict() for each in decision.verdicts],
-            "steps": _steps(line, fresh, decision.until),
-            "withdrawn": lost,
-            "trained": {key: about[key] for key in OVERLAID if key in about},
-        },
-    }
+    after = tuple(recheck(threshold, grounds.labels, grounds.flow) for threshold in trained.thresholds)
+    pairs = zip(trained.thresholds, after, strict=True)
+    adjustment = Adjustment(
+        way=line.name,
+        line=line,
+        from_=day(int(fresh.as_of.min())),
+        to=day(int(fresh.as_of.max())),
+        leads=len(np.unique(fresh.lead)),
+        converted=fresh.converted,
+        verdicts=tuple(StoredVerdict(**verdict.to_dict()) for verdict in decision.verdicts),
+        steps=_steps(line, fresh, decision.until),
+        withdrawn=tuple(b.stage for a, b in pairs if b.probability is None and a.probability is not None),
+        trained=AsTrained(trained.calibrator, trained.thresholds, trained.evidence, trained.grounds),
+    )
+    return replace(
+        trained,
+        calibrator=composed(trained.calibrator, line),
+        thresholds=after,
+        evidence=evidence_of(moved.p, moved.y, moved.weight, moved.lead),
+        adjustment=adjustment,
+    )
 
 
-def _steps(line: Calibrator, fresh: Matured, until: int) -> list[dict[str, Any]]:
+def _steps(line: Calibrator, fresh: Matured, until: int) -> tuple[DatedStep, ...]:
     steps = rolling_steps(fresh, edges_of(fresh, until)) if line.name == ROLLING else ()
-    return [{"on": day(each.at), **asdict(each)} for each in steps]
+    return tuple(DatedStep(**asdict(step), on=day(step.at)) for step in steps)
 
 
 def _register(registry: Registry, champion: Registered, made: Adjusted, sample: Sample) -> Adjusted:
     # MLflow keeps an artifact under the name of its folder: "model", where the registry looks for it.
-    folder = registry.workspace / "models" / made.about["target"]["name"] / "recalibrated" / "model"
-    rewrite_artifact(champion.folder, folder, made.about, made.grounds)
-    names = [each["name"] for each in made.about["features"]]
+    manifest = made.manifest
+    folder = registry.workspace / "models" / manifest.target.name / "recalibrated" / "model"
+    rewrite_artifact(champion.folder, folder, manifest, made.grounds)
+    names = [feature.name for feature in manifest.features]
+    way = "none" if manifest.adjustment is None else manifest.adjustment.way
     with registry.run(made.name) as mlflow:
-        mlflow.set_tags({"recalibrates": champion.version, "recalibrated_by": made.adjustment.get("way", "none")})
+        mlflow.set_tags({"recalibrates": champion.version, "recalibrated_by": way})
         for each in made.decision.verdicts:
             key = f"recalibration.{each.name.replace(' ', '_')}"
             mlflow.log_metrics({f"{key}.gain": each.gain, f"{key}.accepted": float(each.accepted)})
@@ -206,11 +200,11 @@ def _register(registry: Registry, champion: Registered, made: Adjusted, sample: 
     return replace(made, version=version)
 
 
-def _check(champion: Registered, model: Model, training_set: TrainingSet) -> None:
+def _check(champion: Registered, model: LoadedModel, training_set: TrainingSet) -> None:
     """Whether the training set has the champion's target and features. Raises DataError."""
-    recipe, about = training_set.recipe, model.about
-    missing = [each for each in about["catalogue"] if each not in recipe["catalogue"]]
-    if about["target"] != recipe["target"] or missing:
+    recipe, manifest = training_set.recipe, model.manifest
+    missing = [definition for definition in manifest.catalogue if definition not in recipe.catalogue]
+    if manifest.target != recipe.target or missing:
         raise DataError(
             f"version {champion.version} was trained for another target or with {len(missing)} features that the "
             "settings do not name: give the settings that it was trained with, or train again"

@@ -39,7 +39,7 @@ def predictions(workspace: Path, target: str, plan: TrainingPlan) -> tuple[Split
     training_set = TrainingSet.open(workspace / "training_set" / target)
     champion = Registry(workspace).champion(f"leadscore-{target}")
     model = champion.load_judge()
-    trained_on = model.about["trained_on"]["training_set"]
+    trained_on = model.manifest.trained_on.training_set or "that it does not name"
     if trained_on != training_set.digest:
         raise DataError(
             f"version {champion.version} was trained on the training set {trained_on[:12]}, "

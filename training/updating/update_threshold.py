@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.contract import UsageError
 from features.training_set import TrainingSet
 from features.wording import number
 from training.recipe.train import Promise
-from training.registry.artifact_files import rewrite_artifact
+from training.registry.artifact_files import read_grounds, rewrite_artifact
 from training.registry.registry import CHAMPION, Registered, Registry
-from training.thresholds.threshold import Threshold, threshold_from
-from training.thresholds.threshold_evidence import Grounds, read_grounds
+from training.thresholds.threshold import Threshold
+from training.thresholds.threshold_evidence import Grounds
 
 EXAMPLE_ROWS = 5
 
@@ -28,12 +28,12 @@ class Set:
 
 def thresholds_of(champion: Registered) -> list[Threshold]:
     """The thresholds in force. Raises DataError for a damaged model."""
-    return [threshold_from(each) for each in champion.load().about["thresholds"]]
+    return list(champion.load().manifest.thresholds)
 
 
 def grounds_of(champion: Registered) -> Grounds:
     """The grounds of the champion's thresholds. Raises DataError when they were not kept."""
-    return read_grounds(champion.folder, champion.load().about)
+    return read_grounds(champion.folder, champion.load().manifest)
 
 
 def set_threshold(training_set: TrainingSet, workspace: Path, promise: Promise, reason: str) -> Set:
@@ -41,20 +41,21 @@ def set_threshold(training_set: TrainingSet, workspace: Path, promise: Promise, 
 
     A promise that cannot be made is refused and changes nothing.
     """
-    name, registry = f"leadscore-{training_set.recipe['target']['name']}", Registry(workspace)
+    target = training_set.recipe.target.name
+    name, registry = f"leadscore-{target}", Registry(workspace)
     champion = registry.champion(name)
-    about, grounds = champion.load().about, grounds_of(champion)
-    made, before = grounds.threshold(promise.threshold), thresholds_of(champion)
-    if promise.stage not in [each.stage for each in before]:
-        raise UsageError(f"there is no stage {promise.stage!r}; there are {', '.join(each.stage for each in before)}")
+    manifest, grounds = champion.load().manifest, grounds_of(champion)
+    made, stages = grounds.threshold(promise.threshold), [threshold.stage for threshold in manifest.thresholds]
+    if promise.stage not in stages:
+        raise UsageError(f"there is no stage {promise.stage!r}; there are {', '.join(stages)}")
     if made.probability is None:
         raise UsageError(
             f"{promise.stage} cannot promise that on {number(made.labels)} labels; `what-if` shows what it can"
         )
-    after = [made if each.stage == made.stage else each for each in before]
-    folder = workspace / "models" / training_set.recipe["target"]["name"] / "reset" / "model"
-    rewrite_artifact(champion.folder, folder, {**about, "thresholds": [each.to_dict() for each in after]})
-    example = training_set.read([each["name"] for each in about["features"]]).slice(0, EXAMPLE_ROWS)
+    after = tuple(made if threshold.stage == made.stage else threshold for threshold in manifest.thresholds)
+    folder = workspace / "models" / target / "reset" / "model"
+    rewrite_artifact(champion.folder, folder, replace(manifest, thresholds=after))
+    example = training_set.read([feature.name for feature in manifest.features]).slice(0, EXAMPLE_ROWS)
     with registry.run(name) as mlflow:
         mlflow.set_tags({"sets_threshold": promise.stage, "of_version": champion.version})
         version = registry.log_model(mlflow, name, folder, champion.judge, example)

@@ -12,10 +12,10 @@ from serving.pages.leads.leads import Line, line_of
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.templates import visible
 from serving.pages.rendering.texts import known
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import Entry
 from serving.store.leads.worklist_query import Wanted
-from training.thresholds.model_warning import caution_of
+from training.thresholds.model_warning import model_warning
 
 Kind = Literal["text", "count", "share", "time"]
 Value = str | int | float | None
@@ -32,7 +32,7 @@ class Column:
     value: Callable[[Line], Value]
 
 
-def rows(columns: Sequence[Column], wanted: Wanted, live: Live, context: PageContext) -> Iterator[list[Row]]:
+def rows(columns: Sequence[Column], wanted: Wanted, live: ServedModel, context: PageContext) -> Iterator[list[Row]]:
     """The leads of a list, some at a time, each as its values by column."""
     values = [column.value for column in columns]
     for entries in context.services.store.worklist.walk(wanted):
@@ -40,12 +40,12 @@ def rows(columns: Sequence[Column], wanted: Wanted, live: Live, context: PageCon
         yield [[value(line) for value in values] for line in lines]
 
 
-def columns_of(live: Live, context: PageContext) -> list[Column]:
+def columns_of(live: ServedModel, context: PageContext) -> list[Column]:
     """The columns in the visitor's language. No text holds a character that cannot be seen."""
     return [*_standing(live, context), *_outlook(context), *_origin(live, context)]
 
 
-def _standing(live: Live, context: PageContext) -> list[Column]:
+def _standing(live: ServedModel, context: PageContext) -> list[Column]:
     """Who it is and how likely it buys."""
     t, stage = context.t, _stage(context)
     return [
@@ -74,7 +74,7 @@ def _outlook(context: PageContext) -> list[Column]:
     ]
 
 
-def _origin(live: Live, context: PageContext) -> list[Column]:
+def _origin(live: ServedModel, context: PageContext) -> list[Column]:
     """Whence it came, whose it is, and what the score rests on."""
     t, begins = context.t, {threshold.stage: _threshold(threshold, context) for threshold in live.thresholds}
 
@@ -93,9 +93,9 @@ def _origin(live: Live, context: PageContext) -> list[Column]:
     ]
 
 
-def _caution(live: Live, context: PageContext) -> list[Column]:
+def _caution(live: ServedModel, context: PageContext) -> list[Column]:
     """What is to be borne in mind beside each score, where there is something."""
-    said = caution_of(live.predictor.about, context.language)
+    said = model_warning(live.predictor.manifest.trained_on.small, context.language)
     name = context.t("exports.caution")
     return [Column(name, "text", 48, lambda line: "" if line.lead.probability is None else said)] if said else []
 

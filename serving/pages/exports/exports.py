@@ -26,7 +26,7 @@ from serving.pages.exports.workbook import MOST, workbook
 from serving.pages.leads.leads import asked_of, wanted_of
 from serving.pages.rendering.links import LIFE_DAYS, PARTS, by_link_or_session, link
 from serving.pages.rendering.page_context import HEADERS, PageContext, shows
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.database.connection import StoreFull
 from serving.store.leads.worklist_query import Wanted
 
@@ -97,7 +97,7 @@ def make_link(context: PageContext) -> Response:
     return context.render("link.html", address=address, ending=path.rpartition(".")[2], until=until, back=back)
 
 
-def _asked(context: PageContext, *also: str) -> tuple[PageContext, Wanted, Live]:
+def _asked(context: PageContext, *also: str) -> tuple[PageContext, Wanted, ServedModel]:
     """What is wanted, in the language that the address names, and the model that its words come from."""
     asked = asked_of(context.request.query_params.multi_items(), ("language", *PARTS, *also))
     language: Any = asked.get("language", context.language)

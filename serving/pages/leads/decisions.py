@@ -11,8 +11,8 @@ from serving.messages.problems import Refused
 from serving.pages.leads.lead import DAYS
 from serving.pages.rendering.addresses import asked_lead, lead_address
 from serving.pages.rendering.page_context import PageContext, shows
-from serving.scoring.scorer import UNQUALIFIED
 from serving.store.leads.decisions import REASONS, Decision
+from training.thresholds.stages import UNQUALIFIED
 
 
 @shows("editor")

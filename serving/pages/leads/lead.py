@@ -18,12 +18,12 @@ from serving.pages.rendering.addresses import checked, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.texts import known
 from serving.scoring.next_step import Situation, next_step
-from serving.scoring.scorer import UNQUALIFIED
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.events.timeline import Happening, Stretch
 from serving.store.leads.decisions import REASONS
 from serving.store.leads.worklist import Entry
 from serving.store.scores.scores import Standing
+from training.thresholds.stages import UNQUALIFIED
 
 PER_PAGE = 50
 SCORES = 500
@@ -88,7 +88,7 @@ def lead(context: PageContext) -> Response:
     )
 
 
-def situation(context: PageContext, live: Live, entry: Entry | None, newest: Sequence[Happening]) -> Situation:
+def situation(context: PageContext, live: ServedModel, entry: Entry | None, newest: Sequence[Happening]) -> Situation:
     """What the rules for the next step look at. newest: events; what a score does not know yet counts here."""
     contacts = live.scorer.plan.vocabulary.groups.get("contact", ())
     own = [event.occurred_at for event in newest if not event.bot and event.event_type not in contacts]
@@ -111,7 +111,7 @@ def deed(context: PageContext, action: str) -> str:
     return known(f"lead.deed_{action.replace(' ', '_')}", context.language, action)
 
 
-def _stretch(context: PageContext, live: Live, lead_id: str) -> Stretch:
+def _stretch(context: PageContext, live: ServedModel, lead_id: str) -> Stretch:
     """The events that the address asks for. Raises Refused for what no timeline has."""
     asked = dict(context.request.query_params)
     until = asked.get("until")
@@ -127,7 +127,7 @@ def _stretch(context: PageContext, live: Live, lead_id: str) -> Stretch:
         raise Refused("invalid", "the address has a cursor that is none") from None
 
 
-def _rows(context: PageContext, live: Live, events: Sequence[Happening], standing: Standing | None) -> list[Row]:
+def _rows(context: PageContext, live: ServedModel, events: Sequence[Happening], standing: Standing | None) -> list[Row]:
     scored = standing.as_of if standing else None
     rows = []
     for _, alike in groupby(events, key=lambda event: _likeness(event, scored)):

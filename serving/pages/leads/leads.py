@@ -17,7 +17,7 @@ from serving.messages.problems import Refused
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
 from serving.pages.rendering.page_context import PageContext, shows
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import Entry
 from serving.store.leads.worklist_query import Order, Wanted
 
@@ -92,7 +92,7 @@ def asked_of(parts: Iterable[tuple[str, str]], also: Collection[str] = ()) -> di
     return values
 
 
-def wanted_of(asked: Mapping[str, str], live: Live) -> Wanted:
+def wanted_of(asked: Mapping[str, str], live: ServedModel) -> Wanted:
     """The leads that an address means. Raises Refused for a value that cannot be."""
     order: Any = asked.get("order", "chance")
     if order not in get_args(Order) or any(asked.get(mark, "1") != "1" for mark in MARKS):
@@ -101,12 +101,12 @@ def wanted_of(asked: Mapping[str, str], live: Live) -> Wanted:
     return Wanted(live.target.name, **given, order=order)
 
 
-def line_of(lead: Entry, live: Live, context: PageContext) -> Line:
+def line_of(lead: Entry, live: ServedModel, context: PageContext) -> Line:
     """A lead in words."""
     return Line(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
 
 
-def reason_of(lead: Entry, live: Live, context: PageContext) -> str:
+def reason_of(lead: Entry, live: ServedModel, context: PageContext) -> str:
     """What speaks most for a lead; "" when it was noted by a model that knew other features."""
     definition = live.definitions.get(lead.reason or "")
     if definition is None:

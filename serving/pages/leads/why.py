@@ -10,7 +10,7 @@ from features.words import in_words, value_in_words
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import Entry
 from serving.store.scores.explanations import Explanation, Ground, Shift, Value
 
@@ -40,7 +40,7 @@ class Why:
     is_all: bool
 
 
-def why_of(context: PageContext, live: Live, entry: Entry) -> Why | None:
+def why_of(context: PageContext, live: ServedModel, entry: Entry) -> Why | None:
     """Why a lead has the score that is shown; None when that score was not explained."""
     explanation = context.services.store.explanations.of(live.target.name, entry.lead_id)
     if explanation is None or entry.probability is None or explanation.as_of != entry.as_of:
@@ -58,12 +58,12 @@ def why_of(context: PageContext, live: Live, entry: Entry) -> Why | None:
     )
 
 
-def many_in_words(context: PageContext, live: Live, event_type: str) -> str:
+def many_in_words(context: PageContext, live: ServedModel, event_type: str) -> str:
     """A type of event in the model's words, which speak of many."""
     return live.scorer.words.get(event_type, {}).get(context.language) or event_type.replace("_", " ")
 
 
-def one_in_words(context: PageContext, live: Live, event_type: str) -> str:
+def one_in_words(context: PageContext, live: ServedModel, event_type: str) -> str:
     """One event of a type; a type that the page does not know has the model's words."""
     return known(f"events.{event_type}", context.language, many_in_words(context, live, event_type))
 
@@ -71,7 +71,7 @@ def one_in_words(context: PageContext, live: Live, event_type: str) -> str:
 class _Teller:
     """Finds words for one lead."""
 
-    def __init__(self, context: PageContext, live: Live, lead_id: str) -> None:
+    def __init__(self, context: PageContext, live: ServedModel, lead_id: str) -> None:
         self.context, self.live, self.lead_id = context, live, lead_id
 
     def ground(self, ground: Ground) -> Said:

@@ -22,7 +22,7 @@ from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
 from serving.store.access.accounts import ROLES, Account
 from serving.store.database.connection import StoreAway, StoreFull
-from training.thresholds.model_warning import caution_of
+from training.thresholds.model_warning import model_warning
 
 COOKIE = "leadscore"
 LANGUAGE = "language"
@@ -231,7 +231,7 @@ def _words(context: PageContext) -> dict[str, Any]:
         "t": context.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
-        "caution": caution_of(live.predictor.about, language) if live else "",
+        "caution": model_warning(live.predictor.manifest.trained_on.small, language) if live else "",
         "ago": lambda moment: ago(moment, context.now, language),
         "iso": iso,
         **wording_of(language),

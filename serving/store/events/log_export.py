@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +14,7 @@ from sqlalchemy import Connection, exists, func, select
 from data.contract import DataError
 from data.log.eventlog import EventLog
 from data.log.ingest import IngestReport, Progress, ingest
-from data.sources.mapping import BotRule, EventsPart, LeadsPart, Mapping
+from data.sources.mapping import EventsPart, LeadsPart, Mapping
 from serving.store.database.connection import AT_ONCE, Database
 from serving.store.database.schema import attributes, events, profiles
 from serving.store.events.histories import versions_of
@@ -86,11 +85,17 @@ def mapping_of(database: Database, log: EventLog | None, base: Mapping | None) -
     )
     if base is not None:
         return base.model_copy(update={"name": "store", "events": EVENTS, "leads": leads})
-    about: dict[str, Any] = {"event_types": seen or ("none",)}
-    if log is not None:
-        about = {"event_types": log.vocabulary.types, "groups": log.vocabulary.groups, "words": log.words}
-        about["bots"] = tuple(BotRule(**each) for each in log.bots)
-    return Mapping(name="store", events=EVENTS, leads=leads, **about)
+    if log is None:
+        return Mapping(name="store", event_types=seen or ("none",), events=EVENTS, leads=leads)
+    return Mapping(
+        name="store",
+        event_types=log.vocabulary.types,
+        groups=log.vocabulary.groups,
+        words=log.words,
+        bots=log.bots,
+        events=EVENTS,
+        leads=leads,
+    )
 
 
 def _kinds(connection: Connection, known: dict[str, str]) -> dict[str, str]:

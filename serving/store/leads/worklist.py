@@ -28,7 +28,7 @@ CHOICES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class WorklistRow:
     """What was known of a lead when it was scored.
 
     fit, engagement: log-odds that profile and behaviour add. reason: the feature that speaks most for it, None for
@@ -49,7 +49,7 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A lead of the list, as in `Outlook` and `store_scores.Standing`. before: its probability a week earlier."""
+    """A lead of the list, as in `WorklistRow` and `store_scores.Standing`. before: its probability a week earlier."""
 
     lead_id: str
     stage: str
@@ -92,15 +92,15 @@ class Worklist:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def note(self, target: str, as_of: int, outlooks: Sequence[Outlook]) -> None:
+    def note(self, target: str, as_of: int, worklist_rows: Sequence[WorklistRow]) -> None:
         """Notes what was known of leads that have just been scored as of a moment (µs UTC), in one transaction."""
-        if not outlooks:
+        if not worklist_rows:
             return
-        names = [each.lead_id for each in outlooks]
+        names = [each.lead_id for each in worklist_rows]
         with self._database.write() as connection:
             before, labels = _before(connection, target, as_of, names), _labels(connection, names)
             now = _probabilities(connection, target, names)
-            rows = [_row(each, before.get(each.lead_id), now.get(each.lead_id), labels) for each in outlooks]
+            rows = [_row(each, before.get(each.lead_id), now.get(each.lead_id), labels) for each in worklist_rows]
             key = and_(standings.c.target == target, standings.c.lead_id == bindparam("lead"))
             values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "lead"}
             new = [{k if k == "lead" else f"new_{k}": v for k, v in row.items()} for row in rows]
@@ -192,7 +192,7 @@ def _probabilities(connection: Connection, target: str, names: Sequence[str]) ->
 
 
 def _row(
-    each: Outlook, before: float | None, now: float | None, labels: Mapping[tuple[str, str], str]
+    each: WorklistRow, before: float | None, now: float | None, labels: Mapping[tuple[str, str], str]
 ) -> dict[str, Any]:
     """What a standing shows; a mark that does not hold is NULL, and so not in its index."""
     values = {**asdict(each), **{name: labels.get((each.lead_id, name)) for name in LABELS}, "before": before}

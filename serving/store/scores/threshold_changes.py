@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from data.contract import UsageError
 from serving.store.database.connection import Database
 from serving.store.database.schema import threshold_changes
 from serving.store.privacy.audit_trail import Audit
+from training.thresholds.threshold import Threshold, threshold_from
 
 REASONS = ("capacity", "quality", "goal", "trial", "correction")
 """Why: sales can take more or fewer; too few of those handed over bought, or more could be tried; another goal; to try
@@ -23,7 +23,7 @@ it out; to undo a mistake. A closed list, because what stands in the audit trail
 class Change:
     """A threshold that someone has published for a stage of one model.
 
-    threshold: a `training.thresholds` Threshold as plain values; None gives the stage back to the model.
+    threshold: None gives the stage back to the model.
     at: µs UTC. who: the account. taken_up_at: when a scoring began to follow it, µs UTC; None while it waits.
     """
 
@@ -35,7 +35,7 @@ class Change:
     at: int
     who: str
     reason: str
-    threshold: Mapping[str, Any] | None
+    threshold: Threshold | None
     taken_up_at: int | None
 
 
@@ -49,7 +49,7 @@ class Wish:
     model_digest: str
     who: str
     reason: str
-    threshold: Mapping[str, Any] | None
+    threshold: Threshold | None
 
 
 class ThresholdChanges:
@@ -67,7 +67,7 @@ class ThresholdChanges:
         """Publishes a change; the next scoring takes it up. Raises UsageError for a reason that is none of REASONS."""
         if wish.reason not in REASONS:
             raise UsageError(f"reason {wish.reason!r} is unknown; choose one of {', '.join(REASONS)}")
-        row = {name: getattr(wish, name) for name in Wish.__slots__} | {"threshold": json.dumps(wish.threshold)}
+        row = {name: getattr(wish, name) for name in Wish.__slots__} | {"threshold": _to_text(wish.threshold)}
         with self._database.write() as connection:
             connection.execute(threshold_changes.insert().values(row | {"at": now}))
             self._audit.note(connection, f"account {wish.who}", _action(wish), now)
@@ -82,9 +82,9 @@ class ThresholdChanges:
                 key = (threshold_changes.c.target == target, threshold_changes.c.model_digest == model_digest)
                 waiting = update(threshold_changes).where(*key, threshold_changes.c.taken_up_at.is_(None))
                 connection.execute(waiting.values(taken_up_at=now))
-        return self.in_force(target, model_digest)
+        return self.effective(target, model_digest)
 
-    def in_force(self, target: str, model_digest: str) -> list[Change]:
+    def effective(self, target: str, model_digest: str) -> list[Change]:
         """What is followed by this model now, one change a stage."""
         query = _of(target, model_digest).where(threshold_changes.c.taken_up_at.is_not(None))
         with self._database.read() as connection:
@@ -107,10 +107,20 @@ def _of(target: str, model_digest: str) -> Select[Any]:
 
 def _read(connection: Connection, query: Select[Any]) -> list[Change]:
     rows = (dict(row._mapping) for row in connection.execute(query))
-    return [Change(**row | {"threshold": json.loads(row["threshold"])}) for row in rows]
+    return [Change(**row | {"threshold": _from_text(row["threshold"])}) for row in rows]
+
+
+def _to_text(threshold: Threshold | None) -> str:
+    return json.dumps(None if threshold is None else threshold.to_dict())
+
+
+def _from_text(text: str) -> Threshold | None:
+    values = json.loads(text)
+    return None if values is None else threshold_from(values)
 
 
 def _action(wish: Wish) -> str:
     if wish.threshold is None:
         return f"threshold {wish.stage} as the model has it: {wish.reason}"
-    return f"threshold {wish.stage} {wish.threshold['rule']} {wish.threshold['target']:g}: {wish.reason}"
+    rule = wish.threshold.rule
+    return f"threshold {wish.stage} {rule.kind} {rule.target:g}: {wish.reason}"

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from serving.app import create_app
 from serving.http.services import Services
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.access.accounts import ROLES, Accounts
 from serving.store.database.hmac_signer import seal_of
 from serving.store.store import Store
@@ -69,7 +69,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def hostile(own_store: Store, live: Live) -> Sequence[str]:
+def hostile(own_store: Store, live: ServedModel) -> Sequence[str]:
     """Hostile texts, each in all fields of a lead of the store."""
     reason = next(each.name for each in live.scorer.catalogue if each.name.startswith("first_"))
     plant(own_store, live.model.version, reason, time.time_ns() // 1000)

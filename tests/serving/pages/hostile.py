@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from data.contract import DataError
 from serving.store.events.event_validation import EventIn
-from serving.store.leads.worklist import Outlook
+from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.explanations import Explanation, Ground, Shift
 from serving.store.scores.scores import Score
 from serving.store.store import Store
@@ -79,8 +79,8 @@ def plant(store: Store, version: str, reason: str, now: int) -> None:
     if refused:
         raise AssertionError(f"what is not in the store attacks nobody: {refused}")
     store.scores.record([Score(each, "conversion", now, 0.5, 0.25, 0.75, version, "d") for each in PAYLOADS], [], now)
-    outlooks = [Outlook(each, 1.0, -1.0, reason, json.dumps(each), now - 7, 7, 6, each) for each in PAYLOADS]
-    store.worklist.note("conversion", now, outlooks)
+    worklist_rows = [WorklistRow(each, 1.0, -1.0, reason, json.dumps(each), now - 7, 7, 6, each) for each in PAYLOADS]
+    store.worklist.note("conversion", now, worklist_rows)
     store.explanations.note("conversion", [_explained(each, reason, now) for each in PAYLOADS])
 
 

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.store import open_store
 from tests.serving.pages.browser import PASSWORD
 from tests.serving.pages.town import settle_in
@@ -30,7 +30,7 @@ PLACES: tuple[dict[str, Any], ...] = (
 
 
 @pytest.fixture(scope="module")
-def address(workshop: Workshop, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(workshop: Workshop, live: ServedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with leads and an account."""
     folder = tmp_path_factory.mktemp("page")
     now = time.time_ns() // 1000

@@ -14,10 +14,10 @@ import pytest
 
 from serving.http.services import Services
 from serving.pages.exports import columns, exports, workbook
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.database.connection import StoreAway
 from serving.store.leads.decisions import Decision
-from serving.store.leads.worklist import Outlook
+from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.scores import Score
 from serving.store.store import Store
 from tests.serving.pages.browser import Visitor
@@ -40,12 +40,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "temporary"
 
 
-def put(store: Store, live: Live, lead: str, probability: float = 0.25, **attributes: str) -> None:
+def put(store: Store, live: ServedModel, lead: str, probability: float = 0.25, **attributes: str) -> None:
     """A lead that has been scored by the model that serves."""
     store.leads.put(lead, NOW - 9, None, attributes, NOW)
     told = Score(lead, "conversion", NOW, probability, 0.125, 0.5, live.model.version, live.model.digest)
     store.scores.record([told], [], NOW)
-    outlook = Outlook(lead, 0.9, -0.5, "recency_any", "2.25", NOW - 5, 7, 6, "email")
+    outlook = WorklistRow(lead, 0.9, -0.5, "recency_any", "2.25", NOW - 5, 7, 6, "email")
     store.worklist.note("conversion", NOW, [outlook])
 
 
@@ -53,7 +53,7 @@ def table(text: str, delimiter: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
 
 
-def test_a_lead_in_the_plain_form(visits: Visits, own_store: Store, live: Live) -> None:
+def test_a_lead_in_the_plain_form(visits: Visits, own_store: Store, live: ServedModel) -> None:
     put(own_store, live, "L1", country="DE", owner="Müller; north")
     answer = visits("viewer").get("/leads.csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -71,7 +71,7 @@ def test_a_lead_in_the_plain_form(visits: Visits, own_store: Store, live: Live) 
     }  # fmt: skip
 
 
-def test_a_lead_in_the_german_form_with_german_words(visits: Visits, own_store: Store, live: Live) -> None:
+def test_a_lead_in_the_german_form_with_german_words(visits: Visits, own_store: Store, live: ServedModel) -> None:
     put(own_store, live, "L1", owner="Müller; north")
     content = visits("viewer", "de").get("/leads.csv?form=de").content
     assert content.startswith(b"\xef\xbb\xbfLead;Stufe;")
@@ -82,7 +82,7 @@ def test_a_lead_in_the_german_form_with_german_words(visits: Visits, own_store: 
     assert b"Stage" in visits("viewer", "de").get("/leads.csv?form=de&language=en").content
 
 
-def test_a_lead_in_excel(visits: Visits, own_store: Store, live: Live) -> None:
+def test_a_lead_in_excel(visits: Visits, own_store: Store, live: ServedModel) -> None:
     put(own_store, live, "0012", country="DE")
     answer = visits("viewer", "de").get("/leads.xlsx")
     assert answer.headers["content-type"].endswith("spreadsheetml.sheet")
@@ -106,7 +106,7 @@ def test_a_lead_in_excel(visits: Visits, own_store: Store, live: Live) -> None:
 
 
 def test_a_stage_names_its_threshold_only_where_it_was_given_by_it(
-    visits: Visits, own_store: Store, live: Live, services: Services, monkeypatch: pytest.MonkeyPatch
+    visits: Visits, own_store: Store, live: ServedModel, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from serving.messages.schemas import ThresholdUsed
 
@@ -123,7 +123,7 @@ def test_a_stage_names_its_threshold_only_where_it_was_given_by_it(
 
 
 def test_exports_hold_the_leads_of_the_page_in_its_order(
-    visits: Visits, services: Services, workshop: Workshop, live: Live
+    visits: Visits, services: Services, workshop: Workshop, live: ServedModel
 ) -> None:
     settle_in(services.store, workshop.log, live, services.clock())
     visitor, least = visits("viewer"), 0
@@ -150,7 +150,7 @@ def _of_pages(visitor: Visitor, address: str) -> list[str]:
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_a_lead_that_objects_or_was_erased_is_in_no_export(
-    visits: Visits, own_store: Store, live: Live, address: str
+    visits: Visits, own_store: Store, live: ServedModel, address: str
 ) -> None:
     for lead in ("L-objects", "L-erased", "L-stays"):
         put(own_store, live, lead)
@@ -197,7 +197,7 @@ def test_turns_are_given_back_and_who_finds_none_is_told_when_to_come(visits: Vi
 
 
 def test_more_than_a_sheet_can_have_is_said(
-    visits: Visits, own_store: Store, live: Live, monkeypatch: pytest.MonkeyPatch, folder: Path
+    visits: Visits, own_store: Store, live: ServedModel, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     for n in range(4):
         put(own_store, live, f"L{n}")
@@ -214,7 +214,7 @@ def test_more_than_a_sheet_can_have_is_said(
 
 
 def test_no_temporary_file_is_left(
-    visits: Visits, own_store: Store, live: Live, monkeypatch: pytest.MonkeyPatch, folder: Path
+    visits: Visits, own_store: Store, live: ServedModel, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     put(own_store, live, "L1")
     assert visits("viewer").get("/leads.xlsx").status_code == 200
@@ -253,7 +253,7 @@ def test_a_server_sweeps_when_it_starts(workshop: Workshop, folder: Path, tmp_pa
 
 
 def test_an_export_under_way_is_locked(
-    visits: Visits, own_store: Store, live: Live, folder: Path, monkeypatch: pytest.MonkeyPatch
+    visits: Visits, own_store: Store, live: ServedModel, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another server that starts meanwhile takes nothing from it."""
     put(own_store, live, "L1")
@@ -266,7 +266,9 @@ def test_an_export_under_way_is_locked(
     assert len(cells_of(visits("viewer").get("/leads.xlsx").content)) == 2
 
 
-def test_a_full_disk_is_said(visits: Visits, own_store: Store, live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said(
+    visits: Visits, own_store: Store, live: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(own_store, live, "L1")
     monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
     assert visits("viewer").get("/leads.xlsx").status_code == 507
@@ -282,7 +284,7 @@ OPENED = {
 
 @pytest.mark.parametrize("kind", OPENED)
 def test_libreoffice_opens_it_with_the_right_types(
-    visits: Visits, own_store: Store, live: Live, tmp_path: Path, kind: str
+    visits: Visits, own_store: Store, live: ServedModel, tmp_path: Path, kind: str
 ) -> None:
     address, language, options = OPENED[kind]
     put(own_store, live, "L-plain", 0.25, country="DE", owner='Müller & Söhne; "Nord"')

@@ -8,7 +8,7 @@ import pytest
 
 from serving.http.services import Services
 from serving.pages.funnel import bars_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.scores.funnel import Origin
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
@@ -23,7 +23,7 @@ def test_before_the_first_scoring_it_says_what_to_wait_for(visits: Visits) -> No
     assert "That has not happened yet" in visits("viewer").get("/funnel").text
 
 
-def test_numbers_of_the_last_scoring(visits: Visits, services: Services, workshop: Workshop, live: Live) -> None:
+def test_numbers_of_the_last_scoring(visits: Visits, services: Services, workshop: Workshop, live: ServedModel) -> None:
     settle_in(services.store, workshop.log, live, NOW)
     found = services.store.funnels.read("conversion")
     assert found is not None

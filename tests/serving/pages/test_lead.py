@@ -11,10 +11,10 @@ import pytest
 
 from data.contract import US_PER_DAY, UsageError
 from serving.http import lead_rights as rights
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
-from serving.store.leads.worklist import Outlook
+from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.explanations import Explanation, Ground, Shift
 from serving.store.scores.scores import Score
 from serving.store.store import Store
@@ -44,7 +44,7 @@ def put(store: Store, lead: str, probability: float = 0.231, text: str = "web", 
     )
     shifts = (Shift("count_pricing_view_30d", 0.0, 1.0, 0.9), Shift("nobody_knows_this", 0.0, 1.0, 0.9))
     store.explanations.note("conversion", [Explanation(lead, NOW - 9, "d", grounds, NOW - WEEK, shifts)])
-    store.worklist.note("conversion", NOW, [Outlook(lead, 0.9, -0.5, None, None, NOW - 5, 2, 1, "email")])
+    store.worklist.note("conversion", NOW, [WorklistRow(lead, 0.9, -0.5, None, None, NOW - 5, 2, 1, "email")])
 
 
 def words(visitor: Visitor, address: str) -> str:
@@ -125,7 +125,7 @@ def test_an_explanation_of_another_score_is_not_shown(visits: Visits, own_store:
 
 
 def test_every_lead_of_a_town_has_a_page_in_words(
-    visits: Visits, own_store: Store, workshop: Workshop, live: Live
+    visits: Visits, own_store: Store, workshop: Workshop, live: ServedModel
 ) -> None:
     settle_in(own_store, workshop.log, live, NOW)
     visitor, dated = visits("viewer"), 0

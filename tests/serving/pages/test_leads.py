@@ -8,8 +8,8 @@ import time
 import pytest
 
 from serving.http.services import Services
-from serving.scoring.served_model import Live
-from serving.store.leads.worklist import Outlook
+from serving.scoring.served_model import ServedModel
+from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.scores import Score
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
@@ -20,7 +20,7 @@ NOW = time.time_ns() // 1000
 
 
 @pytest.fixture
-def town(services: Services, workshop: Workshop, live: Live) -> Store:
+def town(services: Services, workshop: Workshop, live: ServedModel) -> Store:
     settle_in(services.store, workshop.log, live, NOW)
     return services.store
 
@@ -29,7 +29,9 @@ def put(store: Store, lead: str, probability: float = 0.231, **attributes: str) 
     """A lead that has been scored."""
     store.leads.put(lead, NOW - 9, None, attributes, NOW)
     store.scores.record([Score(lead, "conversion", NOW, probability, 0.1, 0.3, "1", "d")], [], NOW)
-    store.worklist.note("conversion", NOW, [Outlook(lead, 0.9, -0.5, "recency_any", "2.25", NOW - 5, 7, 6, "email")])
+    store.worklist.note(
+        "conversion", NOW, [WorklistRow(lead, 0.9, -0.5, "recency_any", "2.25", NOW - 5, 7, 6, "email")]
+    )
 
 
 def test_a_lead_is_told_in_words_in_both_languages(visits: Visits, own_store: Store) -> None:
@@ -140,7 +142,7 @@ HOSTILE = [
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_texts_are_shown_and_do_nothing(visits: Visits, own_store: Store, hostile: str) -> None:
     put(own_store, hostile, country=hostile, owner=hostile)
-    own_store.worklist.note("conversion", NOW, [Outlook(hostile, 1.0, 1.0, hostile, hostile, NOW, 1, 1, hostile)])
+    own_store.worklist.note("conversion", NOW, [WorklistRow(hostile, 1.0, 1.0, hostile, hostile, NOW, 1, 1, hostile)])
     for address in ("/leads", "/leads?order=lead_id"):
         answer = visits("viewer").get(address)
         assert answer.status_code == 200

@@ -21,7 +21,7 @@ from serving.http.services import Services
 from serving.pages.rendering import links
 from serving.pages.rendering.links import LIFE_DAYS, by_link_or_session
 from serving.pages.rendering.page_context import by_session
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.database.hmac_signer import seal_of
 from serving.store.database.schema import accounts
 from serving.store.store import Store
@@ -63,7 +63,7 @@ def made(visits: Visits, kind: str = "csv", page: str = "/leads?search=L-1", lan
 
 
 def test_it_opens_the_list_as_it_is_then_in_the_words_of_whoever_made_it(
-    visits: Visits, stranger: Visitor, own_store: Store, live: Live, clock: list[int]
+    visits: Visits, stranger: Visitor, own_store: Store, live: ServedModel, clock: list[int]
 ) -> None:
     put(own_store, live, "L-1")
     put(own_store, live, "L-2")

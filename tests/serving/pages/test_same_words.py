@@ -17,7 +17,7 @@ from data.log.eventlog import EventLog
 from features.wording import LANGUAGES, Language, chance, conversion, span
 from serving.pages.rendering.page_context import wording_of
 from serving.scoring.batch import score_log, told, write_scores
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.scores.scores import Score
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
@@ -35,7 +35,7 @@ def a_few(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_from_the_file_to_the_paper(
-    visits: Visits, own_store: Store, live: Live, workshop: Workshop, tmp_path: Path, language: Language
+    visits: Visits, own_store: Store, live: ServedModel, workshop: Workshop, tmp_path: Path, language: Language
 ) -> None:
     scored = score_log(EventLog.open(workshop.log), live.scorer, "1", language=language)
     write_scores(scored, tmp_path / "scores.csv")

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.store import Store, open_store
 from tests.serving.pages.browser import PASSWORD
 from tests.serving.pages.test_browser import LEVELS, PLACES, TOO_WIDE, watched
@@ -33,7 +33,7 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(workshop: Workshop, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def town(workshop: Workshop, live: ServedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     folder = tmp_path_factory.mktemp("stories")
     now = time.time_ns() // 1000
     with open_store(f"sqlite:///{folder / 'var' / 'store.db'}") as store, running(workshop, folder) as start:
@@ -73,7 +73,7 @@ def test_pages_fit_and_axe_finds_nothing(chromium: Browser, town: Town, place: d
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
 def test_a_threshold_is_tried_published_and_shows_in_the_list(
-    chromium: Browser, town: Town, live: Live, scripts: bool
+    chromium: Browser, town: Town, live: ServedModel, scripts: bool
 ) -> None:
     context = chromium.new_context(java_script_enabled=scripts, locale="en")
     complaints: list[str] = []

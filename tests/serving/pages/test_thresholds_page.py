@@ -9,7 +9,7 @@ import pytest
 from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.http.services import Services
 from serving.messages.examples import LEAD
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.leads.listing import Filters
 from serving.store.store import Store
 from tests.serving.pages.browser import forms
@@ -22,7 +22,7 @@ WISH = "/thresholds?stage=SQL&by=week&value=2"
 
 
 @pytest.fixture
-def town(services: Services, workshop: Workshop, live: Live) -> Store:
+def town(services: Services, workshop: Workshop, live: ServedModel) -> Store:
     settle_in(services.store, workshop.log, live, NOW)
     services.champion.overlay = ThresholdOverlay(services.store)
     return services.store
@@ -63,15 +63,15 @@ def test_a_wish_that_cannot_be_is_said_so(visits: Visits, query: str) -> None:
 
 
 def test_a_published_change_reaches_list_and_answers_at_the_next_scoring(
-    visits: Visits, services: Services, town: Store, live: Live
+    visits: Visits, services: Services, town: Store, live: ServedModel
 ) -> None:
     before, visitor = stages(town), visits("editor")
-    own = services.champion.current().in_force.told
+    own = services.champion.current().effective_thresholds.identity
     assert visitor.form(WISH, "/thresholds", reason="capacity").status_code == 303
     services.champion.refresh()
     waiting = visitor.get("/thresholds").text
     assert "waits for the next scoring" in waiting
-    assert services.champion.current().in_force.told == own, "nothing has changed yet, neither here"
+    assert services.champion.current().effective_thresholds.identity == own, "nothing has changed yet, neither here"
     assert stages(town) == before
     assert visitor("POST", "/v1/score", json=LEAD).json()["threshold_set"]["name"] == "model 1"
     rescore(town, live, NOW + 1)
@@ -92,20 +92,22 @@ def test_a_published_change_reaches_list_and_answers_at_the_next_scoring(
 
 
 def test_another_model_ends_it_visibly(
-    visits: Visits, services: Services, town: Store, live: Live, workshop: Workshop
+    visits: Visits, services: Services, town: Store, live: ServedModel, workshop: Workshop
 ) -> None:
     visitor = visits("editor")
     visitor.form(WISH, "/thresholds", reason="trial")
     rescore(town, live, NOW + 1)
-    other = Live.load(workshop.other, "leadscore-conversion", "2")
+    other = ServedModel.load(workshop.other, "leadscore-conversion", "2")
     services.champion.swap(other)
-    assert services.champion.current().in_force.told.name == "model 2"
+    assert services.champion.current().effective_thresholds.identity.name == "model 2"
     assert "ended: it was for model version 1" in visitor.get("/thresholds").text
     services.champion.swap(live)
-    assert "by editor, over model 1" in services.champion.current().in_force.told.name, "back with its model"
+    assert "by editor, over model 1" in services.champion.current().effective_thresholds.identity.name, (
+        "back with its model"
+    )
 
 
-def test_a_stage_is_given_back_to_the_model(visits: Visits, services: Services, town: Store, live: Live) -> None:
+def test_a_stage_is_given_back_to_the_model(visits: Visits, services: Services, town: Store, live: ServedModel) -> None:
     visitor = visits("editor")
     visitor.form(WISH, "/thresholds", reason="trial")
     rescore(town, live, NOW + 1)
@@ -115,7 +117,7 @@ def test_a_stage_is_given_back_to_the_model(visits: Visits, services: Services, 
     assert visitor.post("/thresholds", data=fields).status_code == 303
     rescore(town, live, NOW + 2)
     services.champion.refresh()
-    assert services.champion.current().in_force.told.name == "model 1"
+    assert services.champion.current().effective_thresholds.identity.name == "model 1"
 
 
 def test_what_cannot_be_promised_or_is_stale_changes_nothing(visits: Visits, town: Store) -> None:
@@ -137,8 +139,8 @@ def test_what_cannot_be_promised_or_is_stale_changes_nothing(visits: Visits, tow
     assert town.thresholds.history("conversion") == []
 
 
-def test_a_model_without_grounds_says_so(visits: Visits, services: Services, live: Live) -> None:
-    services.champion.swap(Live(live.predictor, "leadscore-conversion", "1", live.model.digest))
+def test_a_model_without_grounds_says_so(visits: Visits, services: Services, live: ServedModel) -> None:
+    services.champion.swap(ServedModel(live.predictor, "leadscore-conversion", "1", live.model.digest))
     assert "nothing can be tried here" in visits("viewer").get("/thresholds").text
 
 

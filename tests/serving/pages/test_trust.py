@@ -10,9 +10,12 @@ import pytest
 from serving.app import create_app
 from serving.http.services import Services
 from serving.pages.trust import dots_of, link_of, months_of, picture_of
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
+from training.artifact.manifest import Adjustment, AsTrained, Manifest, NewestSlice
+from training.calibration.calibrator import IDENTITY
+from training.measuring.evaluation import Bin, Estimate
 from training.thresholds.calibration_by_month import MonthBand
 
 
@@ -34,16 +37,17 @@ def test_scores_of_this_server_come_first(visits: Visits, services: Services) ->
     assert "2025-03" in page
 
 
-def test_the_judges_slice_comes_before_what_was_learnt_from(live: Live) -> None:
+def test_the_judges_slice_comes_before_what_was_learnt_from(live: ServedModel) -> None:
     dots, unseen = dots_of(live)
     assert not unseen
     assert len(dots) == 10
     assert [each.said for each in dots] == sorted(each.said for each in dots)
-    told = {"predicted": 0.1, "leads": 50, "observed": {"value": 0.3, "low": 0.2, "high": 0.4}}
-    judged = _with(live, judged={"bins": [told]})
-    assert [(each.said, each.verdict) for each in dots_of(judged)[0]] == [(0.1, "more")]
+    bins = (Bin(0.0, 1.0, 60, 50, 0.1, Estimate(0.3, 0.2, 0.4)),)
+    manifest = replace(live.predictor.manifest, judged=NewestSlice("2024-12-01", "2024-12-31", 60, 50, 15, 0.25, bins))
+    judged = _with(live, manifest)
+    assert [(dot.said, dot.verdict) for dot in dots_of(judged)[0]] == [(0.1, "more")]
     assert dots_of(judged)[1]
-    moved = _with(live, judged={"bins": [told]}, adjustment={})
+    moved = _with(live, replace(manifest, adjustment=adjustment_of(manifest)))
     assert not dots_of(moved)[1], "what was moved since is not what was judged"
     assert all(52 <= spot.x <= 424 and spot.high <= spot.y <= spot.low for spot in picture_of(dots).spots)
 
@@ -66,7 +70,7 @@ def test_months_the_newest_first_each_with_all_its_bands() -> None:
     ],
 )
 def test_the_registry_is_a_link_only_where_it_is_on_the_web(
-    services: Services, live: Live, visits: Visits, tracking: str, link: str | None
+    services: Services, live: ServedModel, visits: Visits, tracking: str, link: str | None
 ) -> None:
     assert link_of(tracking, live) == link
     visitor = Visitor(create_app(replace(services, tracking=tracking)))
@@ -77,14 +81,19 @@ def test_the_registry_is_a_link_only_where_it_is_on_the_web(
     visitor.close()
 
 
-def test_a_model_without_outcomes_says_so(visits: Visits, services: Services, live: Live) -> None:
-    services.champion.swap(Live(live.predictor, "leadscore-conversion", "1", live.model.digest))
+def test_a_model_without_outcomes_says_so(visits: Visits, services: Services, live: ServedModel) -> None:
+    services.champion.swap(ServedModel(live.predictor, "leadscore-conversion", "1", live.model.digest))
     assert "No outcomes are known for this model yet" in visits("viewer").get("/trust").text
 
 
-def _with(live: Live, **more: object) -> Live:
-    """The same model, whose model.json says more."""
+def adjustment_of(manifest: Manifest) -> Adjustment:
+    """One that changes nothing."""
+    trained = AsTrained(manifest.calibrator, manifest.thresholds, manifest.evidence, manifest.grounds)
+    return Adjustment("intercept", IDENTITY, "2025-01-01", "2025-01-31", 90, 30, (), (), (), trained)
+
+
+def _with(live: ServedModel, manifest: Manifest) -> ServedModel:
+    """The same model with another manifest."""
     other, predictor = copy.copy(live), copy.copy(live.predictor)
-    predictor.about = {**live.predictor.about, **more}
-    other.predictor = predictor
+    predictor.manifest, other.predictor = manifest, predictor
     return other

@@ -9,11 +9,11 @@ from data.contract import US_PER_DAY
 from data.log.eventlog import EventLog
 from serving.scoring.rescoring import Rescorer
 from serving.scoring.scorer import Scorer
-from serving.scoring.served_model import Live
+from serving.scoring.served_model import ServedModel
 from serving.store.store import Store
 
 
-def settle_in(store: Store, log: Path, live: Live, now: int) -> None:
+def settle_in(store: Store, log: Path, live: ServedModel, now: int) -> None:
     """Leads of two parts of the log, moved so that its end is `now` (µs UTC), scored a week ago and now."""
     opened = EventLog.open(log)
     shift = (now - opened.observed_until_us) // US_PER_DAY * US_PER_DAY
@@ -23,6 +23,6 @@ def settle_in(store: Store, log: Path, live: Live, now: int) -> None:
         rescore(store, live, moment)
 
 
-def rescore(store: Store, live: Live, moment: int) -> None:
+def rescore(store: Store, live: ServedModel, moment: int) -> None:
     """Scores all leads of a store as of a moment."""
     Rescorer(store, Scorer(live.predictor), live.model.version, live.model.digest).run(lambda: moment)

@@ -14,7 +14,7 @@ from data.histories import Histories
 from data.log.eventlog import EventLog, one_lead
 from data.log.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
-from data.sources.mapping import BotRule, Mapping, read_mapping
+from data.sources.mapping import Mapping, read_mapping
 from features.catalogue import default_catalogue
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
@@ -99,7 +99,7 @@ def test_features_of_a_stored_lead_are_those_of_the_log(
     filled: Store, log: EventLog, lives: list[Life], plan: Plan
 ) -> None:
     """All leads at four or five moments each, moments of events among them."""
-    bots = [BotRule(**each) for each in log.bots]
+    bots = log.bots
     pairs = bots_seen = 0
     for life in lives:
         logged, last = life.logged, life.logged.n_events - 1
@@ -118,7 +118,7 @@ def test_features_of_a_stored_lead_are_those_of_the_log(
 def test_many_leads_at_once_are_the_same_leads_one_by_one(
     filled: Store, log: EventLog, lives: list[Life], plan: Plan
 ) -> None:
-    bots = [BotRule(**each) for each in log.bots]
+    bots = log.bots
     lead_ids = sorted([*(life.lead_id for life in lives[:50]), "nobody"])
     as_of = log.observed_until_us + 1
     together = filled.histories.of(lead_ids, as_of, log.profile_columns, bots)

@@ -7,31 +7,37 @@ import pytest
 from data.contract import UsageError
 from serving.store.scores.threshold_changes import Wish
 from serving.store.store import Store
+from training.thresholds.rules import PrecisionRule
+from training.thresholds.threshold import Threshold
 
 NOW = 1_700_000_000_000_000
 
 
 def wish(stage: str = "SQL", digest: str = "d1", target: float | None = 0.3, reason: str = "goal") -> Wish:
-    threshold = None if target is None else {"stage": stage, "rule": "precision", "target": target}
+    threshold = None if target is None else of_precision(stage, target)
     return Wish("conversion", stage, "7", digest, "anna", reason, threshold)
+
+
+def of_precision(stage: str, target: float) -> Threshold:
+    return Threshold(stage, PrecisionRule(target, 0.95), 0.4, 900, 100, 60, 20.0, 11.0)
 
 
 def test_a_change_waits_until_a_scoring_takes_it_up(store: Store) -> None:
     store.thresholds.publish(wish(), NOW)
-    assert store.thresholds.in_force("conversion", "d1") == []
+    assert store.thresholds.effective("conversion", "d1") == []
     [taken] = store.thresholds.take_up("conversion", "d1", NOW + 5)
     assert (taken.stage, taken.who, taken.taken_up_at) == ("SQL", "anna", NOW + 5)
-    assert taken.threshold == {"stage": "SQL", "rule": "precision", "target": 0.3}
+    assert taken.threshold == of_precision("SQL", 0.3)
     assert store.thresholds.take_up("conversion", "d1", NOW + 9) == [taken], "once"
 
 
 def test_the_newest_of_a_stage_holds_and_a_stage_can_be_given_back(store: Store) -> None:
     for each in (wish("MQL"), wish(target=0.2), wish(target=0.4)):
         store.thresholds.publish(each, NOW)
-    found = {each.stage: each.threshold for each in store.thresholds.take_up("conversion", "d1", NOW)}
-    assert {stage: (told or {})["target"] for stage, told in found.items()} == {"MQL": 0.3, "SQL": 0.4}
+    taken = [change.threshold for change in store.thresholds.take_up("conversion", "d1", NOW)]
+    assert {each.stage: each.rule.target for each in taken if each is not None} == {"MQL": 0.3, "SQL": 0.4}
     store.thresholds.publish(wish(target=None), NOW + 1)
-    assert len(store.thresholds.in_force("conversion", "d1")) == 2, "the next scoring gives it back"
+    assert len(store.thresholds.effective("conversion", "d1")) == 2, "the next scoring gives it back"
     assert [each.stage for each in store.thresholds.take_up("conversion", "d1", NOW + 2)] == ["MQL"]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import sqlite
 
 from data.contract import US_PER_DAY, UsageError
 from serving.store.leads.decisions import Decision
-from serving.store.leads.worklist import PRESSED, RISEN, Entry, Outlook
+from serving.store.leads.worklist import PRESSED, RISEN, Entry, WorklistRow
 from serving.store.leads.worklist_query import Wanted, find_way, page_query
 from serving.store.scores.scores import Score
 from serving.store.store import Store
@@ -41,7 +41,7 @@ def filled(store: Store) -> Store:
         "conversion",
         NOW,
         [
-            Outlook(lead, 0.5, -0.5, "count", "3", NOW - n % 4, n % 6, n % 8, CHANNELS[n % 2])
+            WorklistRow(lead, 0.5, -0.5, "count", "3", NOW - n % 4, n % 6, n % 8, CHANNELS[n % 2])
             for n, lead in enumerate(LEADS)
         ],
     )

@@ -1,0 +1,68 @@
+"""What a training set holds and how it is made: a typed recipe, the same in JSON and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from data.contract import DataError
+from data.sources.mapping import BotRule
+from data.typed_json import Json, from_json, to_json
+from data.vocabulary import Vocabulary
+from features.catalogue import from_json as catalogue_from
+from features.catalogue import to_json as catalogue_to_json
+from features.kinds import Definition
+from features.labels import Target
+from features.moments import MomentPolicy
+
+FORMAT = 3
+
+
+def _bots(values: Sequence[Mapping[str, Any]]) -> tuple[BotRule, ...]:
+    return tuple(BotRule(**value) for value in values)
+
+
+def _plain_bots(bots: Sequence[BotRule]) -> list[dict[str, Any]]:
+    return [to_json(rule.model_dump()) for rule in bots]
+
+
+Catalogue = Annotated[Sequence[Definition], Json(catalogue_from, catalogue_to_json)]
+"""Definitions of features, as JSON see features/catalogue.py."""
+Bots = Annotated[Sequence[BotRule], Json(_bots, _plain_bots)]
+"""Rules that label a machine's events."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training set holds, and the log's own words, which travel with the model.
+
+    words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> kind.
+    """
+
+    log_digest: str
+    observed_until: int
+    vocabulary: Vocabulary
+    catalogue: Catalogue
+    target: Target
+    policy: MomentPolicy
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    bots: Bots = ()
+    profile_columns: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, the same for the same recipe."""
+        return {"format": FORMAT, **to_json(self)}
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+
+def recipe_from(values: Mapping[str, Any]) -> Recipe:
+    """Inverse of `Recipe.to_json`. Raises DataError with the key and value that do not fit, or for another format."""
+    if values.get("format") != FORMAT:
+        raise DataError(f"recipe.format is {values.get('format')!r}, this reads {FORMAT}")
+    return from_json(Recipe, {key: value for key, value in values.items() if key != "format"}, "recipe")
