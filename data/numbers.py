@@ -47,8 +47,8 @@ def within_limit(number: float) -> float:
 def rounded_value(value: float) -> float:
     """An event's value to a ten-thousandth, halves to the even one; the sign of zero stays.
 
-    >>> rounded_value(1.00005), rounded_value(-1e-9)
-    (1.0, -0.0)
+    >>> rounded_value(1.23456), rounded_value(0.00005), rounded_value(-1e-9)
+    (1.2346, 0.0, -0.0)
     """
     scaled = value * VALUE_SCALE
     return math.copysign(round(scaled), scaled) / VALUE_SCALE

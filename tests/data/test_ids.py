@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -101,18 +102,24 @@ AT = "2024-01-01T00:00:00Z"
 def test_whole_numbers_that_arrive_as_floats_are_the_same_ids(tmp_path: Path) -> None:
     """pandas makes floats of whole numbers as soon as one is missing. A text stays what it is."""
     events = tmp_path / "events.parquet"
-    columns = {"lead": [123, 456, 789], "type": ["visit"] * 3, "at": [AT] * 3, "id": [1, 2, 3], "channel": ["a"] * 3}
+    columns: dict[str, Any] = {
+        "lead": [123, 456, 789],
+        "type": ["visit"] * 3,
+        "at": [AT] * 3,
+        "id": [1, 2, 3],
+        "channel": ["a"] * 3,
+    }
     pq.write_table(pa.table(columns), events)
     again = tmp_path / "again.parquet"
     pq.write_table(pa.table(columns | {"id": [1.0, 2.0, 3.5]}), again)
     lines = tmp_path / "lines.jsonl"
-    rows: list[dict[str, object]] = [
+    rows: list[dict[str, Any]] = [
         {"lead": 123.0, "id": 4.0},
         {"lead": "123.0", "id": 5},
         {"lead": 1.23e2, "id": "6.0"},
         {"lead": 0.5},
     ]
-    lines.write_text("".join(json.dumps({**row, "type": "visit", "at": AT}) + "\n" for row in rows))
+    lines.write_text("".join(json.dumps(row | {"type": "visit", "at": AT}) + "\n" for row in rows))
     leads = tmp_path / "leads.parquet"
     floats = pa.array([123.0, 456.0, None, float("nan"), 789.0, 2.0**60], pa.float64())
     pq.write_table(pa.table({"lead": floats, "at": [AT] * 6, "account": floats, "code": floats}), leads)
