@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from data.histories import Histories
+from features.definitions import FirstTouch
 from features.kernel import Moments
 from features.moments import open_moments
 from features.wording import day
@@ -88,10 +89,10 @@ def test_the_value_told_is_the_leads_own_and_the_day_is_one_of_its_events(explai
 
 
 def test_the_first_touch_is_not_dated_by_the_latest_event(explained: Explained) -> None:
-    ground = Ground("first_channel", 0.5, "web", None, None)
+    ground = Ground(FirstTouch("channel").name, 0.5, "web", None, None)
     (reason,) = reasons_of([ground], explained.scorer, "en").speaks_for
     assert reason.words == "first channel: web"
-    first_touches = [ground for row in explained.grounds for ground in row if ground.feature.startswith("first_")]
+    first_touches = [ground for row in explained.grounds for ground in row if ground.feature.startswith("first_touch")]
     assert first_touches
     assert all(ground.occurred_at is None for ground in first_touches)
 

@@ -37,7 +37,7 @@ def test_the_layout_is_that_of_version_0_1(artifact: Path) -> None:
     text = json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False)
     assert (artifact / "model.json").read_bytes() == text.encode()
     assert list(plain) == [
-        *("bots", "boosters", "calibrator", "catalogue", "code", "evidence", "features", "format", "grounds", "judged"),
+        *("boosters", "bots", "calibrator", "catalogue", "code", "evidence", "features", "format", "grounds", "judged"),
         *("periods", "profile_columns", "target", "thresholds", "trained_on", "vocabulary", "words"),
     ]
     assert list(plain["thresholds"][0]) == [
