@@ -158,6 +158,15 @@ def test_the_sdist_makes_the_same_wheel_and_holds_no_tests(dist: Path, tmp_path:
     assert contents(wheel_in(unpacked / "again")) == contents(wheel_in(dist))
 
 
+def test_an_editable_install_leaves_the_folders_where_they_are(dist: Path, tmp_path: Path) -> None:
+    made = f"from setuptools import build_meta; build_meta.build_editable({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", made], cwd=dist.parent, capture_output=True, check=True, timeout=300)
+    files = contents(next(tmp_path.glob("*.whl")))
+    finder = next(text.decode() for name, text in files.items() if name.endswith("_finder.py"))
+    for name in (*OURS, "leadscore"):
+        assert f"'{name}': '{dist.parent / name}'" in finder
+
+
 @pytest.fixture(scope="module")
 def installed(dist: Path) -> Path:
     """A virtual environment with the wheel: it sees the packages that the wheel needs, and not the checkout.
@@ -184,7 +193,7 @@ def run(installed: Path, folder: Path, *words: str) -> str:
     """What a program of the environment says, run in a folder, and nothing known of the checkout."""
     command = [str(installed / "bin" / words[0]), *words[1:]]
     done = subprocess.run(
-        command, cwd=folder, env=bare(installed), capture_output=True, text=True, check=False, timeout=600
+        command, cwd=folder, env=bare(installed), capture_output=True, text=True, check=False, timeout=1800
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -196,10 +205,11 @@ def bare(installed: Path) -> dict[str, str]:
 
 
 def test_what_is_installed_is_one_package(installed: Path, tmp_path: Path) -> None:
-    where = "import leadscore.serving.store.store as store; print(store.__file__)"
-    assert Path(run(installed, tmp_path, "python", "-c", where).strip()).is_relative_to(installed)
-    look = f"from importlib.util import find_spec; print([name for name in {sorted(OURS)} if find_spec(name)])"
-    assert run(installed, tmp_path, "python", "-c", look).strip() == "[]"
+    look = (
+        "from importlib.util import find_spec; import leadscore.data.contract as contract;"
+        f"print(contract.__file__, *(name for name in {sorted(OURS)} if find_spec(name)))"
+    )
+    assert Path(run(installed, tmp_path, "python", "-c", look).strip()).is_relative_to(installed)
     assert "Usage: leadscore " in run(installed, tmp_path, "leadscore", "--help")
     assert "Usage: python -m leadscore " in run(installed, tmp_path, "python", "-m", "leadscore", "--help")
     assert list(tmp_path.iterdir()) == []
