@@ -7,20 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 WIDTH = 120
 """Columns of tables that go into a file or a pipe."""
@@ -37,6 +27,9 @@ class Screen:
     """Results go to standard output, everything else to standard error; `as_json` replaces tables by one JSON value."""
 
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
+        # Rich is imported late, here and below: help and refusals show nothing that needs it.
+        from rich.console import Console
+
         width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH
         self.out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=width)
         self.err = Console(stderr=True, highlight=False)
@@ -57,6 +50,8 @@ class Screen:
         """A table of the result."""
         if self.as_json:
             return
+        from rich.table import Table
+
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for i, name in enumerate(head):
             table.add_column(name, justify=_side([row[i] for row in rows]), overflow="fold")
@@ -76,6 +71,8 @@ class Screen:
             self.say(text)
             yield lambda done, of=1.0: None
             return
+        from rich.progress import TaskProgressColumn
+
         with self._bar(TaskProgressColumn()) as bar:
             task = bar.add_task(text, total=100)
             yield lambda done, of=1.0: bar.update(task, completed=100 * done / max(of, 1e-9))
@@ -86,6 +83,8 @@ class Screen:
         if not self.shows_bars:
             yield self.say
             return
+        from rich.progress import MofNCompleteColumn
+
         with self._bar(MofNCompleteColumn()) as bar:
             task = bar.add_task("", total=of, completed=-1)
             yield lambda text: bar.update(task, description=text, advance=1)
@@ -96,6 +95,8 @@ class Screen:
         return self.err.is_terminal and not self.quiet
 
     def _bar(self, how_far: ProgressColumn) -> Progress:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), how_far, TimeElapsedColumn())
         return Progress(*columns, console=self.err, transient=True)
 

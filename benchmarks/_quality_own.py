@@ -70,7 +70,7 @@ def naive_bayes(split: Split, seed: int) -> Array:
     """Frequencies of each value by class, as a CRM's built-in scoring counts them: numbers in tenths, 0.1 added."""
     learn, judged = frame_of(split.learn), frame_of(split.judged)
     codes = [_counted(learn[name], judged[name]) for name in learn]
-    seen, asked = (np.column_stack(each) for each in zip(*codes, strict=True))
+    seen, asked = (np.column_stack(codes_of_row) for codes_of_row in zip(*codes, strict=True))
     model = CategoricalNB(alpha=0.1, min_categories=np.maximum(seen.max(axis=0), asked.max(axis=0)) + 1)
     model.fit(seen, split.learn.y, sample_weight=split.learn.weight)
     return np.asarray(model.predict_proba(asked)[:, 1])
@@ -80,10 +80,10 @@ def _counted(learn: pd.Series, judged: pd.Series) -> tuple[NDArray[np.int64], ND
     """Codes of a column from 0 on, 0 for what is missing or was never seen."""
     if isinstance(learn.dtype, pd.CategoricalDtype):
         return tuple(
-            np.asarray(each.cat.set_categories(learn.cat.categories).cat.codes) + 1 for each in (learn, judged)
+            np.asarray(part.cat.set_categories(learn.cat.categories).cat.codes) + 1 for part in (learn, judged)
         )  # type: ignore[return-value]
     edges = np.unique(learn.quantile(np.arange(1, 10) / 10).dropna())
-    return tuple(np.where(each.isna(), 0, np.searchsorted(edges, each) + 1) for each in (learn, judged))  # type: ignore[return-value]
+    return tuple(np.where(part.isna(), 0, np.searchsorted(edges, part) + 1) for part in (learn, judged))  # type: ignore[return-value]
 
 
 def frame_of(rows: Rows) -> pd.DataFrame:

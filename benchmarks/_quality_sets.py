@@ -79,7 +79,7 @@ def purged(sample: Sample, truth: NDArray[np.float64] | None = None) -> Iterator
     """Rolling origins over mature moments in order of time: purged by the label window, no lead on both sides."""
     mature = np.flatnonzero(sample.mature)
     rows = Rows(sample.features, sample.y, sample.weight, lead_codes(sample.lead), sample.as_of, truth).of(mature)
-    drawn = np.array([hash_of_lead(each) % JUDGED_OF == 0 for each in sample.lead[mature].tolist()])
+    drawn = np.array([hash_of_lead(lead) % JUDGED_OF == 0 for lead in sample.lead[mature].tolist()])
     reached = np.cumsum(rows.weight) / rows.weight.sum()
     for origin in ORIGINS:
         cut, end = (int(rows.time[np.searchsorted(reached, share)]) for share in (origin, min(origin + 0.1, 1 - 1e-9)))
@@ -121,7 +121,7 @@ def table_rows(frame: pd.DataFrame, y: pd.Series) -> Rows:
     columns = {
         str(name): pa.array(column.to_numpy(np.float64), pa.float64(), from_pandas=False)
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        else pa.array([None if pd.isna(each) else str(each) for each in column], pa.string()).dictionary_encode()
+        else pa.array([None if pd.isna(value) else str(value) for value in column], pa.string()).dictionary_encode()
         for name, column in frame.items()
     }
     places = np.arange(len(frame))
@@ -156,7 +156,7 @@ def _from_log(
 ) -> Iterator[Split]:
     """Our own training set: features are computed once, and given to all."""
     shutil.rmtree(work / "log", ignore_errors=True)
-    ingest(work / "log", read_mapping(mapping), [str(each) for each in events], [str(each) for each in leads])
+    ingest(work / "log", read_mapping(mapping), [str(event) for event in events], [str(lead) for lead in leads])
     settings = work / "settings.toml"
     if config is None:
         settings.write_text('[moments]\npolicy = "grid"\nevery_days = 14\n', encoding="utf-8")
@@ -171,7 +171,7 @@ def _true(path: Path, sample: Sample, horizon_days: int) -> NDArray[np.float64]:
     table = pq.read_table(path, filters=[("horizon_days", "=", horizon_days)])
     keys = {"lead_id": table.column("lead_id").cast("string"), "as_of": table.column("as_of").cast("int64")}
     known = pd.Series(
-        table.column("probability").to_numpy(), pd.MultiIndex.from_arrays([each.to_pandas() for each in keys.values()])
+        table.column("probability").to_numpy(), pd.MultiIndex.from_arrays([key.to_pandas() for key in keys.values()])
     )
     wanted = pd.MultiIndex.from_arrays([pd.Series(sample.lead), sample.as_of])
     return known.reindex(wanted).to_numpy(np.float64)
@@ -201,15 +201,15 @@ def prepared(name: str, root: Path) -> list[Path]:
             split.write(folder / str(number))
         shutil.rmtree(folder / "work")
         complete.write_text(wanted, encoding="utf-8")
-    return sorted(each for each in folder.iterdir() if each.is_dir())
+    return sorted(path for path in folder.iterdir() if path.is_dir())
 
 
 def _code() -> str:
     """sha256 of the files that decide what the splits hold."""
-    root, found = Path(__file__).parents[1], hashlib.sha256()
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
     made_by = [
         path for kind in ("data/**/*.py", "features/*.py", "examples/*.toml") for path in sorted(root.glob(kind))
     ]
     for path in (Path(__file__), *made_by):
-        found.update(path.read_bytes())
-    return found.hexdigest()
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -40,8 +40,8 @@ class Rows:
 
     def keys(self) -> dict[str, Any]:
         """All but the features."""
-        found = {"y": self.y, "weight": self.weight, "lead": self.lead, "time": self.time, "truth": self.truth}
-        return {name: value for name, value in found.items() if value is not None}
+        columns = {"y": self.y, "weight": self.weight, "lead": self.lead, "time": self.time, "truth": self.truth}
+        return {name: value for name, value in columns.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -71,4 +71,4 @@ class Split:
 def _read(folder: Path, name: str) -> Rows:
     keys = pq.read_table(folder / f"{name}-keys.parquet")
     features = pq.read_table(folder / f"{name}.parquet")
-    return Rows(features, **{each: keys.column(each).to_numpy() for each in keys.column_names})
+    return Rows(features, **{name: keys.column(name).to_numpy() for name in keys.column_names})

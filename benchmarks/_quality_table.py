@@ -34,11 +34,11 @@ Cells = Mapping[int, Cell]
 """By number of the split."""
 
 
-def table(found: Mapping[str, Mapping[str, Cells]], splits: int) -> list[Row]:
+def table(cells_by_set: Mapping[str, Mapping[str, Cells]], splits: int) -> list[Row]:
     """One row per set and contender; `found` holds cells by set, contender and split."""
     return [
         summary(name, contender, cells, by_contender.get(OURS, {}), splits)
-        for name, by_contender in found.items()
+        for name, by_contender in cells_by_set.items()
         for contender, cells in by_contender.items()
     ]
 
@@ -46,7 +46,7 @@ def table(found: Mapping[str, Mapping[str, Cells]], splits: int) -> list[Row]:
 def summary(name: str, contender: str, cells: Cells, ours: Cells, splits: int) -> Row:
     """Means over the splits that were run; the difference is over those that we were run on too."""
     judged = [_measured(cell) for cell in cells.values()]
-    mean = {key: float(np.mean([each[key] for each in judged])) for key in judged[0]}
+    mean = {key: float(np.mean([judgement[key] for judgement in judged])) for key in judged[0]}
     value, low, high = difference(cells, ours)
     return {
         "set": name,
@@ -59,12 +59,12 @@ def summary(name: str, contender: str, cells: Cells, ours: Cells, splits: int) -
     }
 
 
-def each_split(found: Mapping[str, Mapping[str, Cells]]) -> list[Row]:
+def each_split(cells_by_set: Mapping[str, Mapping[str, Cells]]) -> list[Row]:
     """The log-loss of every cell: one row per set and contender."""
     return [
         {"set": name, "contender": contender}
         | {f"split {number}": _measured(cell, floor=False)["log_loss"] for number, cell in sorted(cells.items())}
-        for name, by_contender in found.items()
+        for name, by_contender in cells_by_set.items()
         for contender, cells in by_contender.items()
     ]
 
@@ -78,25 +78,25 @@ def difference(one: Cells, other: Cells) -> tuple[float, float, float]:
     common = sorted(set(one) & set(other))
     if not common:
         return (float("nan"),) * 3
-    sums, masses = zip(*(_by_lead(one[each], other[each]) for each in common), strict=True)
+    sums, masses = zip(*(_by_lead(one[number], other[number]) for number in common), strict=True)
     total, mass = _aligned(sums), _aligned(masses)
     some = mass.sum(axis=0) > 0
     total, mass = total[:, some], mass[:, some]
     rng = np.random.default_rng(0)
     step = max(1, BLOCK // total.shape[1])
     blocks = (rng.poisson(1.0, (min(step, RESAMPLES - at), total.shape[1])) for at in range(0, RESAMPLES, step))
-    draws = np.concatenate([((each @ total.T) / (each @ mass.T)).mean(axis=1) for each in blocks])
+    draws = np.concatenate([((block @ total.T) / (block @ mass.T)).mean(axis=1) for block in blocks])
     low, high = interval(draws).tolist()
     return float((total.sum(axis=1) / mass.sum(axis=1)).mean()), low, high
 
 
-def aims(found: Mapping[str, Mapping[str, Cells]]) -> Iterator[str]:
+def aims(cells_by_set: Mapping[str, Mapping[str, Cells]]) -> Iterator[str]:
     """A line per set for us and our twin: the best peer among those run on all of our splits, and how we compare."""
-    for name, by_contender in found.items():
+    for name, by_contender in cells_by_set.items():
         for who in (OURS, TWIN):
             ours = by_contender.get(who, {})
-            peers = {each: cells for each, cells in by_contender.items() if each not in (OURS, TWIN)}
-            means = {each: _mean_loss(cells) for each, cells in peers.items() if set(cells) >= set(ours)}
+            peers = {name: cells for name, cells in by_contender.items() if name not in (OURS, TWIN)}
+            means = {name: _mean_loss(cells) for name, cells in peers.items() if set(cells) >= set(ours)}
             if ours and means:
                 best = min(means, key=means.__getitem__)
                 yield f"{name}: {who} is {_against(ours, best, peers[best])}"
@@ -123,14 +123,14 @@ def verdict(low: float, high: float) -> str:
 def _measured(cell: Cell, floor: bool = True) -> dict[str, float]:
     rows, p = cell.rows, clip(cell.p)
     all_of = measures(rows.y, p, rows.weight)
-    found = {key: all_of[key] for key in ("log_loss", "brier", "auc", "average_precision", "top_decile_lift")}
+    cells = {key: all_of[key] for key in ("log_loss", "brier", "auc", "average_precision", "top_decile_lift")}
     if floor:
-        found["ece"] = ece(rows.y, p, rows.weight)
-        found["ece_floor"] = float(ece_floor(p, rows.weight, rows.lead, draws=FLOOR_DRAWS).mean())
+        cells["ece"] = ece(rows.y, p, rows.weight)
+        cells["ece_floor"] = float(ece_floor(p, rows.weight, rows.lead, draws=FLOOR_DRAWS).mean())
         if rows.truth is not None:
             luck_free = row_losses(rows.truth, logit(p)) - row_losses(rows.truth, logit(clip(rows.truth)))
-            found["above_truth"] = float(np.average(luck_free, weights=rows.weight))
-    return found
+            cells["above_truth"] = float(np.average(luck_free, weights=rows.weight))
+    return cells
 
 
 def _mean_loss(cells: Cells) -> float:
@@ -152,4 +152,4 @@ def _by_lead(one: Cell, other: Cell) -> tuple[Array, Array]:
 def _aligned(columns: Sequence[Array]) -> Array:
     """Vectors of unequal length as rows of one matrix, filled up with 0."""
     width = max(map(len, columns))
-    return np.stack([np.pad(each, (0, width - len(each))) for each in columns])
+    return np.stack([np.pad(column, (0, width - len(column))) for column in columns])

@@ -26,20 +26,24 @@ COLUMNS = "lead, known_at, occurred_at, event_type, channel, value, bot_rule"
 
 def duckdb_plain(log: EventLog, catalogue: Sequence[of.Definition], moments: Path, out: Path) -> int:
     """A range join and one filtered aggregate per feature."""
-    features = [(each.name, _aggregate(each, log.vocabulary)) for each in catalogue]
+    features = [(feature.name, _aggregate(feature, log.vocabulary)) for feature in catalogue]
     return _by_duckdb(log, [pair for pair in features if pair[1]], moments, out, "true AS nothing", "")
 
 
 def duckdb_packed(log: EventLog, catalogue: Sequence[of.Definition], moments: Path, out: Path) -> int:
     """The same with counts packed by hand: one sum per event type holds the counts of three windows, 20 bits each."""
-    counts = [each for each in catalogue if isinstance(each, of.Count)]
-    others = [(each.name, _aggregate(each, log.vocabulary)) for each in catalogue if not isinstance(each, of.Count)]
+    counts = [feature for feature in catalogue if isinstance(feature, of.Count)]
+    others = [
+        (feature.name, _aggregate(feature, log.vocabulary))
+        for feature in catalogue
+        if not isinstance(feature, of.Count)
+    ]
     packs = [
         (f"pack_{i}", f"sum(pack) FILTER (WHERE event_type = '{name}')") for i, name in enumerate(log.vocabulary.types)
     ]
     packs += [(f"any_{days}", f"count(*) FILTER (WHERE age <= {days * US_PER_DAY})") for days in (1, 90)]
     age = f"CASE WHEN age <= {7 * US_PER_DAY} THEN 0 WHEN age <= {30 * US_PER_DAY} THEN 20 ELSE 40 END"
-    unpacked = ", ".join(f"{_unpacked(each, log.vocabulary)} AS {each.name}" for each in counts)
+    unpacked = ", ".join(f"{_unpacked(count, log.vocabulary)} AS {count.name}" for count in counts)
     features = [*packs, *(pair for pair in others if pair[1])]
     _by_duckdb(log, features, moments, out, f"1::BIGINT << ({age}) AS pack", unpacked)
     return len(features) - len(packs) + len(counts)
@@ -66,10 +70,10 @@ def _by_duckdb(
     return len(features)
 
 
-def _aggregate(each: of.Definition, vocabulary: Vocabulary) -> str:
+def _aggregate(feature: of.Definition, vocabulary: Vocabulary) -> str:
     """SQL of a feature; empty for those that need more than one plain aggregate."""
-    where = _where(each, vocabulary)
-    match each:
+    where = _where(feature, vocabulary)
+    match feature:
         case of.Count():
             return f"count(lead) {where}"
         case of.Sum():
@@ -83,9 +87,9 @@ def _aggregate(each: of.Definition, vocabulary: Vocabulary) -> str:
         case of.Age():
             return f"max(age) / {US_PER_DAY}"
         case of.Decayed():
-            return f"coalesce(sum(exp(-age * {math.log(2) / (each.half_life * US_PER_DAY)!r})) {where}, 0)"
+            return f"coalesce(sum(exp(-age * {math.log(2) / (feature.half_life * US_PER_DAY)!r})) {where}, 0)"
         case of.Trend():
-            short, long = (_where(of.Count(each.events, days), vocabulary) for days in (each.short, each.long))
+            short, long = (_where(of.Count(feature.events, days), vocabulary) for days in (feature.short, feature.long))
             return f"count(lead) {short} / nullif(count(lead) {long}, 0)"
         case of.ActiveDays():
             return f"count(DISTINCT occurred_at // {US_PER_DAY}) {where}"
@@ -94,25 +98,25 @@ def _aggregate(each: of.Definition, vocabulary: Vocabulary) -> str:
         case of.Cadence():
             return f"(max(age) {where} - min(age) {where}) / nullif(count(lead) {where} - 1, 0) / {US_PER_DAY}"
         case of.FirstTouch():
-            return f"arg_max({each.of}, age)"
+            return f"arg_max({feature.of}, age)"
         case of.LastTouch():
-            return f"arg_min({each.of}, age)"
+            return f"arg_min({feature.of}, age)"
     return ""
 
 
-def _where(each: of.Definition, vocabulary: Vocabulary) -> str:
-    events, days = getattr(each, "events", ANY), getattr(each, "days", None)
+def _where(feature: of.Definition, vocabulary: Vocabulary) -> str:
+    events, days = getattr(feature, "events", ANY), getattr(feature, "days", None)
     names = ", ".join(f"'{name}'" for name in vocabulary.members(events))
     parts = [f"event_type IN ({names})"] if events != ANY else []
     parts += [f"age <= {days * US_PER_DAY}"] if days else []
     return f"FILTER (WHERE {' AND '.join(parts)})" if parts else ""
 
 
-def _unpacked(each: of.Count, vocabulary: Vocabulary) -> str:
-    if each.events == ANY and each.days in (1, 90):
-        return f"any_{each.days}"
-    registers = [vocabulary.types.index(name) for name in vocabulary.members(each.events)]
-    shifts = {7: (0,), 30: (0, 20), None: (0, 20, 40)}[each.days]
+def _unpacked(count: of.Count, vocabulary: Vocabulary) -> str:
+    if count.events == ANY and count.days in (1, 90):
+        return f"any_{count.days}"
+    registers = [vocabulary.types.index(name) for name in vocabulary.members(count.events)]
+    shifts = {7: (0,), 30: (0, 20), None: (0, 20, 40)}[count.days]
     parts = [f"((coalesce(pack_{i}, 0)::BIGINT >> {shift}) & 1048575)" for i in registers for shift in shifts]
     return " + ".join(parts)
 
@@ -123,27 +127,27 @@ def polars(log: EventLog, catalogue: Sequence[of.Definition], moments: Path, out
     for bucket in range(log.n_buckets):
         events = pl.scan_parquet(log.file("events", bucket)).filter(pl.col("bot_rule").is_null())
         moment = pl.scan_parquet(moments / f"{bucket}.parquet")
-        kept = ("lead", "occurred_at", "known_at", "event_type", "channel", "value")
+        needed = ("lead", "occurred_at", "known_at", "event_type", "channel", "value")
         times = [pl.col(name).cast(pl.Int64) for name in ("occurred_at", "known_at")]
         seen = (
-            moment.join(events.select(kept).with_columns(times), on="lead")
+            moment.join(events.select(needed).with_columns(times), on="lead")
             .filter(pl.col("known_at") < pl.col("as_of"))
             .with_columns(age=pl.col("as_of") - pl.col("occurred_at"))
         )
-        pairs = [_polars_pair(each, log.vocabulary) for each in catalogue]
-        found = [pair for pair in pairs if pair is not None]
-        wide = seen.select("m", *(before for before, _ in found)).group_by("m").agg(*(after for _, after in found))
+        pairs = [_polars_pair(feature, log.vocabulary) for feature in catalogue]
+        present = [pair for pair in pairs if pair is not None]
+        wide = seen.select("m", *(before for before, _ in present)).group_by("m").agg(*(after for _, after in present))
         result = moment.select("m").join(wide, on="m", how="left").collect()
         result.write_parquet(out / f"{bucket}.parquet", compression="lz4")
-        columns = len(found)
+        columns = len(present)
     return columns
 
 
-def _polars_pair(each: of.Definition, vocabulary: Vocabulary) -> tuple[pl.Expr, pl.Expr] | None:
+def _polars_pair(feature: of.Definition, vocabulary: Vocabulary) -> tuple[pl.Expr, pl.Expr] | None:
     """A column per event, and how a moment's events are brought together."""
-    here, name, age = pl.col(each.name), each.name, pl.col("age")
-    chosen = _polars_chosen(each, vocabulary)
-    match each:
+    here, name, age = pl.col(feature.name), feature.name, pl.col("age")
+    chosen = _polars_chosen(feature, vocabulary)
+    match feature:
         case of.Count():
             return chosen.cast(pl.UInt8).alias(name), here.cast(pl.UInt32).sum()
         case of.Sum():
@@ -157,19 +161,19 @@ def _polars_pair(each: of.Definition, vocabulary: Vocabulary) -> tuple[pl.Expr, 
         case of.Age():
             return age.alias(name), here.max() / US_PER_DAY
         case of.Decayed():
-            power = (age * (-np.log(2) / (each.half_life * US_PER_DAY))).exp()
+            power = (age * (-np.log(2) / (feature.half_life * US_PER_DAY))).exp()
             return pl.when(chosen).then(power).otherwise(0.0).alias(name), here.sum()
         case of.ActiveDays():
             return pl.when(chosen).then(pl.col("occurred_at") // US_PER_DAY).alias(name), here.drop_nulls().n_unique()
         case of.DistinctTypes():
             return pl.when(chosen).then("event_type").alias(name), here.drop_nulls().n_unique()
         case of.FirstTouch() | of.LastTouch():
-            return pl.col(each.of).alias(name), here.first() if isinstance(each, of.FirstTouch) else here.last()
+            return pl.col(feature.of).alias(name), here.first() if isinstance(feature, of.FirstTouch) else here.last()
     return None
 
 
-def _polars_chosen(each: of.Definition, vocabulary: Vocabulary) -> pl.Expr:
-    events, days = getattr(each, "events", ANY), getattr(each, "days", None)
+def _polars_chosen(feature: of.Definition, vocabulary: Vocabulary) -> pl.Expr:
+    events, days = getattr(feature, "events", ANY), getattr(feature, "days", None)
     chosen = pl.lit(True) if events == ANY else pl.col("event_type").is_in(list(vocabulary.members(events)))
     return chosen & (pl.col("age") <= days * US_PER_DAY) if days else chosen
 
@@ -202,32 +206,49 @@ def _pandas_columns(
     masks = _Masks(seen, vocabulary)
     yield (
         "sum",
-        {each.name: masks.of(each).astype(np.uint32) for each in catalogue if isinstance(each, of.Count)}
+        {feature.name: masks.of(feature).astype(np.uint32) for feature in catalogue if isinstance(feature, of.Count)}
         | {
-            each.name: np.where(masks.of(each), np.exp2(-age / (each.half_life * US_PER_DAY)), 0)
-            for each in catalogue
-            if isinstance(each, of.Decayed)
+            feature.name: np.where(masks.of(feature), np.exp2(-age / (feature.half_life * US_PER_DAY)), 0)
+            for feature in catalogue
+            if isinstance(feature, of.Decayed)
         }
-        | {each.name: np.where(masks.of(each), value, 0) for each in catalogue if isinstance(each, of.Sum)},
+        | {feature.name: np.where(masks.of(feature), value, 0) for feature in catalogue if isinstance(feature, of.Sum)},
     )
     yield (
         "min",
-        {each.name: np.where(masks.of(each), age, np.nan) for each in catalogue if isinstance(each, of.Recency)},
+        {
+            feature.name: np.where(masks.of(feature), age, np.nan)
+            for feature in catalogue
+            if isinstance(feature, of.Recency)
+        },
     )
-    yield "max", {each.name: np.where(masks.of(each), value, np.nan) for each in catalogue if isinstance(each, of.Max)}
+    yield (
+        "max",
+        {
+            feature.name: np.where(masks.of(feature), value, np.nan)
+            for feature in catalogue
+            if isinstance(feature, of.Max)
+        },
+    )
     yield (
         "mean",
-        {each.name: np.where(masks.of(each), value, np.nan) for each in catalogue if isinstance(each, of.Mean)},
+        {
+            feature.name: np.where(masks.of(feature), value, np.nan)
+            for feature in catalogue
+            if isinstance(feature, of.Mean)
+        },
     )
-    yield "first", {each.name: seen[each.of] for each in catalogue if isinstance(each, of.FirstTouch)}
-    yield "last", {each.name: seen[each.of] for each in catalogue if isinstance(each, of.LastTouch)}
+    yield "first", {feature.name: seen[feature.of] for feature in catalogue if isinstance(feature, of.FirstTouch)}
+    yield "last", {feature.name: seen[feature.of] for feature in catalogue if isinstance(feature, of.LastTouch)}
     day = seen["occurred_at"].to_numpy() // US_PER_DAY
     yield (
         "nunique",
         {
-            each.name: np.where(masks.of(each), day if isinstance(each, of.ActiveDays) else masks.codes, np.nan)
-            for each in catalogue
-            if isinstance(each, of.ActiveDays | of.DistinctTypes)
+            feature.name: np.where(
+                masks.of(feature), day if isinstance(feature, of.ActiveDays) else masks.codes, np.nan
+            )
+            for feature in catalogue
+            if isinstance(feature, of.ActiveDays | of.DistinctTypes)
         },
     )
 
@@ -240,8 +261,8 @@ class _Masks:
         self.codes = pd.Index(vocabulary.types).get_indexer(pd.Index(seen["event_type"]))
         self.vocabulary = vocabulary
 
-    def of(self, each: of.Definition) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        events, days = getattr(each, "events", ANY), getattr(each, "days", None)
+    def of(self, feature: of.Definition) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        events, days = getattr(feature, "events", ANY), getattr(feature, "days", None)
         members = [self.vocabulary.types.index(name) for name in self.vocabulary.members(events)]
         chosen = np.ones(len(self.age), np.bool_) if events == ANY else np.isin(self.codes, members)
         return chosen & (self.age <= days * US_PER_DAY) if days else chosen

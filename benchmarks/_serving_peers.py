@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.serving import OUT, Contender, leads
+from benchmarks._serving_contender import OUT, Contender, leads
 from serving.http.answers import scores
 from serving.messages.schemas import Extra, ScoreRequest
-from serving.messages.times import us
+from serving.messages.times import written_us
 from serving.scoring.served_model import Live
 
 ENVIRONMENT = OUT / "env"
@@ -39,10 +39,10 @@ class Leads:
 def contenders(artifact: Path) -> Iterator[Contender]:
     """`mlflow models serve` from our own environment, BentoML from one below var/bench/env."""
     one, many = _features(artifact, 200), _features(artifact, 500)
-    rows = [json.dumps({"dataframe_records": [each]}).encode() for each in one]
+    rows = [json.dumps({"dataframe_records": [features]}).encode() for features in one]
     yield Contender("mlflow models serve", _mlflow(artifact), 18111, "POST", "/invocations", rows, "/ping")
     bento, path = _bentoml(artifact), "/predict"
-    rows = [json.dumps({"rows": [each]}).encode() for each in one]
+    rows = [json.dumps({"rows": [features]}).encode() for features in one]
     yield Contender("BentoML", bento, 18112, "POST", path, rows, "/readyz")
     batch = [json.dumps({"rows": many}).encode()]
     yield Contender("BentoML, batch of 500", bento, 18113, "POST", path, batch, "/readyz", 500)
@@ -50,11 +50,11 @@ def contenders(artifact: Path) -> Iterator[Contender]:
 
 def _features(artifact: Path, n: int) -> list[dict[str, Any]]:
     live = Live.load(artifact, "model", "1")
-    requests = [msgspec.convert(each, ScoreRequest) for each in leads(n)]
-    as_of = [us(each.as_of) for each in requests if each.as_of is not None]
-    told = live.told(requests, as_of)
-    found = scores(live, told, live.score(told, as_of), as_of, [[]] * n, Extra(features=True))
-    return [msgspec.to_builtins(each)["features"] for each in found]
+    requests = [msgspec.convert(lead, ScoreRequest) for lead in leads(n)]
+    as_of = [written_us(request.as_of, "as_of") for request in requests if request.as_of is not None]
+    histories = live.told(requests, as_of)
+    answers = scores(live, histories, live.score(histories, as_of), as_of, [[]] * n, Extra(features=True))
+    return [msgspec.to_builtins(answer)["features"] for answer in answers]
 
 
 def _mlflow(artifact: Path) -> list[str]:

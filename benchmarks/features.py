@@ -38,17 +38,18 @@ ONLINE_EVENTS = 1_000
 def run(arguments: Sequence[str]) -> list[Row]:
     """One row per contender and size; ratios to ours are of CPU seconds."""
     rows: list[Row] = []
-    sizes = [int(each.replace("_", "")) for each in arguments if each not in RIVALS] or SIZES
-    rivals = [each for each in arguments if each in RIVALS] or RIVALS
+    sizes = [int(argument.replace("_", "")) for argument in arguments if argument not in RIVALS] or SIZES
+    rivals = [argument for argument in arguments if argument in RIVALS] or RIVALS
     for size in sizes:
         log_of(size, FOLDER)
         _write_moments(size)
-        found = [measure("scan of the needed columns", size, scan, size), measure("leadscore", size, ours, size)]
-        found += [measure(name, size, rival, name, size) for name in rivals]
-        _check(found)
-        ours_s = found[1]["cpu_s"]
+        measured = [measure("scan of the needed columns", size, scan, size), measure("leadscore", size, ours, size)]
+        measured += [measure(name, size, rival, name, size) for name in rivals]
+        _check(measured)
+        ours_s = measured[1]["cpu_s"]
         rows += [
-            {**row, "us_per_event": row["cpu_s"] / size * 1e6, "ratio_to_ours": row["cpu_s"] / ours_s} for row in found
+            {**row, "us_per_event": row["cpu_s"] / size * 1e6, "ratio_to_ours": row["cpu_s"] / ours_s}
+            for row in measured
         ]
     return [*rows, measure("leadscore, one lead online", ONLINE_EVENTS, online)]
 
@@ -133,8 +134,8 @@ def _write_moments(size: int) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     for bucket in range(log.n_buckets):
-        found = label_moments(log.bucket(bucket), TARGET, POLICY, recipe.observed_until).moments
-        table = pa.table({"m": np.arange(len(found)), "lead": found.lead, "as_of": found.as_of})
+        moments = label_moments(log.bucket(bucket), TARGET, POLICY, recipe.observed_until).moments
+        table = pa.table({"m": np.arange(len(moments)), "lead": moments.lead, "as_of": moments.as_of})
         pq.write_table(table, draft / f"{bucket}.parquet")
     draft.rename(folder)
 

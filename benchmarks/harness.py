@@ -67,19 +67,19 @@ def measure_warm(contender: str, size: int, job: Callable[..., Mapping[str, Any]
     process.start()
     sender.close()
     try:
-        found: Row = receiver.recv()
+        row: Row = receiver.recv()
     except EOFError:
-        found = {}
+        row = {}
     process.join()
-    if process.exitcode or not found:
+    if process.exitcode or not row:
         raise RuntimeError(f"benchmark {contender} of size {size:,} ended with status {process.exitcode}")
-    return {"contender": contender, "size": size, **found}
+    return {"contender": contender, "size": size, **row}
 
 
 def _warm_child(sender: Connection, job: Callable[..., Mapping[str, Any] | None], arguments: Sequence[Any]) -> None:
-    found = _timed(job, arguments)
+    row = _timed(job, arguments)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    sender.send({**found, "peak_mb": round(peak / 1024, 1)})
+    sender.send({**row, "peak_mb": round(peak / 1024, 1)})
 
 
 def report(name: str, rows: Sequence[Row]) -> None:
@@ -107,9 +107,9 @@ def _child(writer: int, request: str) -> None:
     prepare = getattr(job, "prepare", None)
     if prepare is not None:
         prepare(*arguments)
-    found = _timed(job, arguments)
+    row = _timed(job, arguments)
     with os.fdopen(writer, "w", encoding="utf-8") as pipe:
-        json.dump(found, pipe)
+        json.dump(row, pipe)
 
 
 def _timed(job: Callable[..., Mapping[str, Any] | None], arguments: Sequence[Any]) -> Row:

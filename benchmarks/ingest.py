@@ -21,7 +21,7 @@ TYPES = (
 
 def run(arguments: Sequence[str]) -> list[Row]:
     """`[SIZE …]`, by default 1M and 10M events; pandas only up to 1M."""
-    sizes = [int(each) for each in arguments] or [SMALL, LARGE]
+    sizes = [int(argument) for argument in arguments] or [SMALL, LARGE]
     OUT.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(dir=OUT) as folder:

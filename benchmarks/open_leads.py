@@ -68,8 +68,8 @@ def run(arguments: Sequence[str]) -> list[Row]:
     parser.add_argument("--leads", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args(arguments)
-    found = [_judged_on(options.leads, 1 + seed) for seed in range(options.seeds)]
-    return [_row(share, way, [each[share] for each in found]) for share in OPEN_SHARES for way in WAYS]
+    seeds = [_judged_on(options.leads, 1 + seed) for seed in range(options.seeds)]
+    return [_row(share, way, [seed_result[share] for seed_result in seeds]) for share in OPEN_SHARES for way in WAYS]
 
 
 def _judged_on(leads: int, seed: int) -> dict[float, dict[str, Judged]]:
@@ -81,17 +81,17 @@ def _judged_on(leads: int, seed: int) -> dict[float, dict[str, Judged]]:
     judged = _is_judge(sample) & (sample.as_of >= end) & (sample.as_of < end + JUDGE_DAYS * US_PER_DAY)
     judged &= ~np.isnan(truth)
     rows, probability = sample.of(judged), truth[judged]
-    found = {}
+    ways = {}
     for share in OPEN_SHARES:
         known = past.known_at(max(end_of_observation(past.as_of, share), end))
-        found[share] = {name: _judged(learn, known, rows, probability) for name, learn in WAYS.items()}
+        ways[share] = {name: _judged(learn, known, rows, probability) for name, learn in WAYS.items()}
         print(f"seed {seed}, {share:.0%} open", file=sys.stderr, flush=True)  # noqa: T201
-    return found
+    return ways
 
 
 def _is_judge(sample: Sample) -> NDArray[np.bool_]:
     """bool[n]: the third of the leads that judges."""
-    return np.array([hash_of_lead(each) % 3 == 0 for each in sample.lead.tolist()])
+    return np.array([hash_of_lead(lead) % 3 == 0 for lead in sample.lead.tolist()])
 
 
 def end_of_observation(as_of: NDArray[np.int64], share: float) -> int:
@@ -110,23 +110,26 @@ def _judged(learn: Callable[[Sample], Boosted], past: Sample, rows: Sample, trut
 
 def _row(share: float, way: str, seeds: Sequence[Mapping[str, Judged]]) -> Row:
     """Funnels pooled. from, to: 95 % by lead, models as they are; seeds from, to: by funnel, models made anew (t)."""
-    found = [each[way] for each in seeds]
-    saved = [each[way].excess - each["hazard"].excess for each in seeds]
-    lead = np.concatenate([np.char.add(f"{i}:", each.lead) for i, each in enumerate(found)])
+    results = [seed[way] for seed in seeds]
+    saved = [seed[way].excess - seed["hazard"].excess for seed in seeds]
+    lead = np.concatenate([np.char.add(f"{i}:", result.lead) for i, result in enumerate(results)])
     mean, error = mean_by_lead(np.concatenate(saved), lead)
-    row: Row = {"contender": way, "open %": round(100 * float(np.mean([each.open for each in found])), 1)}
-    row |= {"moments": sum(each.learnt for each in found), "converted": sum(each.converted for each in found)}
-    row |= {"cpu_s": round(sum(each.cpu for each in found), 1)}
-    row |= {"excess": round(float(np.concatenate([each.excess for each in found]).mean()), 5)}
+    row: Row = {"contender": way, "open %": round(100 * float(np.mean([result.open for result in results])), 1)}
+    row |= {
+        "moments": sum(result.learnt for result in results),
+        "converted": sum(result.converted for result in results),
+    }
+    row |= {"cpu_s": round(sum(result.cpu for result in results), 1)}
+    row |= {"excess": round(float(np.concatenate([result.excess for result in results]).mean()), 5)}
     row |= {
         "minus hazard's": round(mean, 5),
         "from": round(mean - 1.96 * error, 5),
         "to": round(mean + 1.96 * error, 5),
     }
-    each = np.array([float(one.mean()) for one in saved])
-    reach = stats.t.ppf(0.975, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
-    row |= {"seeds from": round(float(each.mean() - reach), 5), "seeds to": round(float(each.mean() + reach), 5)}
-    return row | {"seeds ahead": f"{int((each > 0).sum())} of {len(each)}"}
+    means = np.array([float(one.mean()) for one in saved])
+    reach = stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
+    row |= {"seeds from": round(float(means.mean() - reach), 5), "seeds to": round(float(means.mean() + reach), 5)}
+    return row | {"seeds ahead": f"{int((means > 0).sum())} of {len(means)}"}
 
 
 def _hazard(past: Sample) -> HazardClassifier:

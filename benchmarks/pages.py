@@ -25,7 +25,6 @@ from typing import Any
 
 import httpx
 import numpy as np
-from fastapi.routing import APIRoute
 
 from benchmarks.harness import Row
 from serving.pages.routes import page_routes
@@ -65,7 +64,7 @@ def run(arguments: Sequence[str]) -> list[Row]:
         rows += _paged(server)
         if options.exports == "yes":
             rows += [
-                _export(server, each, options.leads) for each in ("/leads.csv", "/leads.csv?form=de", "/leads.xlsx")
+                _export(server, path, options.leads) for path in ("/leads.csv", "/leads.csv?form=de", "/leads.xlsx")
             ]
     return rows
 
@@ -150,8 +149,8 @@ class Server:
         """What the server says that it took for requests, in ms."""
         time.sleep(0.1)
         lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
-        told = {each["request_id"]: each["ms"] for each in lines if each["event"] == "request"}
-        return np.array([told[name] for name in names])
+        took = {line["request_id"]: line["ms"] for line in lines if line["event"] == "request"}
+        return np.array([took[name] for name in names])
 
     @property
     def peak_mb(self) -> float:
@@ -198,12 +197,12 @@ def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
 
 def _addresses() -> Iterator[tuple[str, list[str]]]:
     """Names of pages and the addresses that they are asked for by: of leads many different ones, none that objects."""
-    for each in page_routes():
-        if not isinstance(each, APIRoute) or "GET" not in (each.methods or ()) or each.path in SKIPPED:
+    for route in page_routes():
+        if "GET" not in (route.methods or ()) or route.path in SKIPPED:
             continue
-        if each.path in ("/", "/sign-in") or re.search(r"\.\w+$", each.path):
+        if route.path in ("/", "/sign-in") or re.search(r"\.\w+$", route.path):
             continue
-        yield each.path, [re.sub(r"{[^}]*}", f"L{n * 50:07d}", each.path) for n in range(TIMES)]
+        yield route.path, [re.sub(r"{[^}]*}", f"L{n * 50:07d}", route.path) for n in range(TIMES)]
     yield "/thresholds: a wish", [f"/thresholds?stage=SQL&by=share&value={20 + n}" for n in range(TIMES)]
     for name, query in LISTS.items():
         yield f"/leads: {name}", [f"/leads?{query}"] * TIMES
@@ -211,12 +210,12 @@ def _addresses() -> Iterator[tuple[str, list[str]]]:
 
 def _page(server: Server, name: str, addresses: Sequence[str]) -> Row:
     server.get(addresses[0])
-    found = [server.get(each) for each in addresses]
-    return _row(server, name, found)
+    answers = [server.get(address) for address in addresses]
+    return _row(server, name, answers)
 
 
-def _row(server: Server, name: str, found: Sequence[tuple[str, httpx.Response]]) -> Row:
-    times, sizes = server.times([each for each, _ in found]), [len(answer.content) for _, answer in found]
+def _row(server: Server, name: str, answers: Sequence[tuple[str, httpx.Response]]) -> Row:
+    times, sizes = server.times([name for name, _ in answers]), [len(answer.content) for _, answer in answers]
     return {
         "contender": name,
         "ms": round(float(np.median(times)), 1),
@@ -227,16 +226,16 @@ def _row(server: Server, name: str, found: Sequence[tuple[str, httpx.Response]])
 
 def _paged(server: Server) -> list[Row]:
     """The first fifty pages of the list, and those about the thousandth."""
-    address, found = "/leads", list[tuple[str, httpx.Response]]()
+    address, answers = "/leads", list[tuple[str, httpx.Response]]()
     for _ in range(DEEP):
-        found.append(server.get(address))
-        more = re.search(r'href="([^"]+)" rel="next"', found[-1][1].text)
+        answers.append(server.get(address))
+        more = re.search(r'href="([^"]+)" rel="next"', answers[-1][1].text)
         if more is None:
             break
         address = more[1].replace("&amp;", "&")
     return [
-        _row(server, "/leads: pages 1 to 50", found[:50]),
-        _row(server, f"/leads: pages {len(found) - 49} to {len(found)}", found[-50:]),
+        _row(server, "/leads: pages 1 to 50", answers[:50]),
+        _row(server, f"/leads: pages {len(answers) - 49} to {len(answers)}", answers[-50:]),
     ]
 
 

@@ -50,32 +50,32 @@ class Contender:
 
 @dataclass(frozen=True)
 class Task:
-    """A cell to run: `kept` is the file, without its ending, where the result lies."""
+    """A cell to run: `path` is the file, without its ending, where the result lies."""
 
     set: str
     number: int
     folder: Path
     contender: Contender
-    kept: Path
+    path: Path
 
     @property
     def done(self) -> bool:
-        return self.kept.with_suffix(".json").exists()
+        return self.path.with_suffix(".json").exists()
 
     def run(self) -> None:
         """Runs the cell; probabilities are written first, so that a kill leaves nothing half done behind."""
         who = self.contender
-        self.kept.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.kept.with_suffix(".npy")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_suffix(".npy")
         row = who.measured(who, who.name, str(self.folder), str(draft), self.number, who.budget)
-        about = self.kept.with_suffix(".draft")
+        about = self.path.with_suffix(".draft")
         about.write_text(json.dumps({key: row[key] for key in ("cpu_s", "peak_mb")}), encoding="utf-8")
-        os.replace(about, self.kept.with_suffix(".json"))
+        os.replace(about, self.path.with_suffix(".json"))
 
     def cell(self) -> Cell:
         """What the cell gave."""
-        about = json.loads(self.kept.with_suffix(".json").read_text(encoding="utf-8"))
-        return Cell(Split.read(self.folder).judged, np.load(self.kept.with_suffix(".npy")).astype(np.float64), **about)
+        about = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
+        return Cell(Split.read(self.folder).judged, np.load(self.path.with_suffix(".npy")).astype(np.float64), **about)
 
 
 def run(arguments: Sequence[str]) -> list[Row]:
@@ -87,16 +87,16 @@ def run(arguments: Sequence[str]) -> list[Row]:
         folders = {name: prepared(name, ROOT / "data") for name in options.sets}
     tasks = list(_tasks(folders, _contenders(options.budget_flaml, options.budget_autogluon)))
     wanted = [
-        each for each in tasks if each.contender.name in options.contenders and each.number in _splits(each, options)
+        task for task in tasks if task.contender.name in options.contenders and task.number in _splits(task, options)
     ]
-    _run_all([each for each in wanted if not each.done], screen)
-    found: dict[str, dict[str, dict[int, Cell]]] = {name: {} for name in folders}
-    for task in sorted(filter(lambda each: each.done, tasks), key=lambda each: each.number):
-        found[task.set].setdefault(task.contender.label, {})[task.number] = task.cell()
-    report("quality_splits", each_split(found))
-    for line in aims(found):
+    _run_all([task for task in wanted if not task.done], screen)
+    cells: dict[str, dict[str, dict[int, Cell]]] = {name: {} for name in folders}
+    for task in sorted(filter(lambda task: task.done, tasks), key=lambda task: task.number):
+        cells[task.set].setdefault(task.contender.label, {})[task.number] = task.cell()
+    report("quality_splits", each_split(cells))
+    for line in aims(cells):
         screen.print(line, highlight=False)
-    return table(found, len(ORIGINS))
+    return table(cells, len(ORIGINS))
 
 
 def _splits(task: Task, options: argparse.Namespace) -> list[int]:
@@ -121,9 +121,9 @@ def _tasks(folders: dict[str, list[Path]], contenders: Sequence[Contender]) -> I
         for number in numbers:
             for name, splits in folders.items():
                 key = hashlib.sha256(f"{contender.digest} {contender.label} {_digest(splits[number])}".encode())
-                kept = ROOT / "cells" / f"{splits[number].parent.name}-{number}-{contender.name.replace(' ', '_')}"
+                path = ROOT / "cells" / f"{splits[number].parent.name}-{number}-{contender.name.replace(' ', '_')}"
                 yield Task(
-                    name, number, splits[number], contender, kept.with_name(f"{kept.name}-{key.hexdigest()[:16]}")
+                    name, number, splits[number], contender, path.with_name(f"{path.name}-{key.hexdigest()[:16]}")
                 )
 
 
@@ -147,7 +147,7 @@ def _peer(contender: Contender, *arguments: Any) -> Row:
 
 def _files(name: str) -> list[Path]:
     """The files that decide what one of our own contenders says."""
-    return [Path(_quality_own.__file__), *(Path("training") / f"{each}.py" for each in RECIPES.get(name, ()))]
+    return [Path(_quality_own.__file__), *(Path("training") / f"{recipe}.py" for recipe in RECIPES.get(name, ()))]
 
 
 def _digest(folder: Path) -> str:
@@ -155,10 +155,10 @@ def _digest(folder: Path) -> str:
 
 
 def _digest_of(files: Sequence[Path]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in files:
-        found.update(hashlib.sha256(file.read_bytes()).digest())
-    return found.hexdigest()
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -2,7 +2,8 @@
 
 `make bench NAME=serving`: all contenders in one run. For each: requests per second and milliseconds at 8 connections,
 CPU of the server per request, and the ratio to the echo. Peers (`mlflow models serve`, BentoML) live in an environment
-of their own below var/bench/env; `--peers no` leaves them out. `--artifact FOLDER` names the model.
+of their own below var/bench/env; `--peers no` leaves them out. `--artifact FOLDER` names the model. The echo is
+FastAPI's, which comes along with MLflow, so that its figures can be compared with earlier ones.
 """
 
 from __future__ import annotations
@@ -15,19 +16,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 
+from benchmarks._serving_contender import OUT, Contender, leads
+from benchmarks._serving_peers import contenders
 from benchmarks.harness import Row
 
 CONNECTIONS = 8
-OUT = Path("var/bench")
 ECHO = """
 import sys, uvicorn
 from fastapi import FastAPI, Request, Response
@@ -42,31 +42,17 @@ uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", access_
 """
 
 
-@dataclass(frozen=True)
-class Contender:
-    """A server to ask. `bodies` are sent in turn; a request counts for `size` leads."""
-
-    name: str
-    command: Sequence[str]
-    port: int
-    method: str
-    path: str
-    bodies: Sequence[bytes]
-    ready: str
-    size: int = 1
-
-
 def run(arguments: list[str]) -> list[Row]:
     """Measures all contenders, one after the other."""
     options = _options(arguments)
     artifact = Path(options.artifact)
     if not artifact.is_dir():
         raise SystemExit(f"{artifact} holds no model: run `make demo` first, or name one with --artifact")
-    rows = [_measured(each, options.seconds) for each in _contenders(artifact, options.peers == "yes")]
-    echo = next(each for each in rows if each["contender"] == "echo")
-    for each in rows:
-        each["rps / echo"] = round(each["rps"] / echo["rps"], 3)
-        each["cpu / echo"] = round(each["cpu_ms"] / echo["cpu_ms"], 2)
+    rows = [_measured(contender, options.seconds) for contender in _contenders(artifact, options.peers == "yes")]
+    echo = next(row for row in rows if row["contender"] == "echo")
+    for row in rows:
+        row["rps / echo"] = round(row["rps"] / echo["rps"], 3)
+        row["cpu / echo"] = round(row["cpu_ms"] / echo["cpu_ms"], 2)
     return rows
 
 
@@ -79,44 +65,18 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 
 
 def _contenders(artifact: Path, peers: bool) -> Iterator[Contender]:
-    told = [json.dumps(each).encode() for each in leads(200)]
+    bodies = [json.dumps(lead).encode() for lead in leads(200)]
     batch = [json.dumps({"leads": leads(500)}).encode()]
     ours = [sys.executable, "leadscore.py", "serve", "--var", str(OUT / "serving"), "--artifact", str(artifact)]
     ours += ["--insecure-local", "--port"]
     ready = "/v2/health/ready"
-    yield Contender("echo", [sys.executable, "-c", ECHO], 18101, "POST", "/echo", told, ready)
-    yield Contender("score", ours, 18102, "POST", "/v1/score", told, ready)
-    yield Contender("score with reasons", ours, 18103, "POST", "/v1/score?reasons=true", told, ready)
+    yield Contender("echo", [sys.executable, "-c", ECHO], 18101, "POST", "/echo", bodies, ready)
+    yield Contender("score", ours, 18102, "POST", "/v1/score", bodies, ready)
+    yield Contender("score with reasons", ours, 18103, "POST", "/v1/score?reasons=true", bodies, ready)
     yield Contender("score by id, 1,000 events", ours, 18104, "GET", "/v1/leads/L-1000/score", [b""], ready)
     yield Contender("batch of 500", ours, 18105, "POST", "/v1/score/batch", batch, ready, 500)
     if peers:
-        from benchmarks._serving_peers import contenders
-
         yield from contenders(artifact)
-
-
-def leads(n: int) -> list[dict[str, Any]]:
-    """Leads of 20 fields and 30 events each, all different."""
-    rng = np.random.default_rng(1)
-    types = ("page_view", "pricing_view", "email_open", "email_click", "email_sent", "blog_visit", "webinar_signup")
-    profile = {"industry": "software", "seniority": "director", "country": "DE", "company_size": "51-200"}
-    extra = {f"field_{i}": f"value {i}" for i in range(15)}
-    return [
-        {
-            "profile": {**profile, **extra, "employees": int(rng.integers(1, 5000))},
-            "known_since": "2024-01-01T00:00:00Z",
-            "as_of": "2024-05-08T00:00:00Z",
-            "events": [
-                {
-                    "event_type": types[int(rng.integers(0, len(types)))],
-                    "occurred_at": f"2024-0{int(rng.integers(1, 5))}-{int(rng.integers(10, 29))}T10:{i:02d}:00Z",
-                    "channel": "organic",
-                }
-                for i in range(30)
-            ],
-        }
-        for _ in range(n)
-    ]
 
 
 def _measured(contender: Contender, seconds: float) -> Row:
@@ -224,30 +184,30 @@ def _store_a_lead(base: str) -> None:
         }
         for i in range(1000)
     ]
-    told = httpx.post(f"{base}/v1/events", json={"events": events}, timeout=60).json()
-    if told["accepted"] + told["duplicate"] != 1000:
-        raise RuntimeError(f"only {told['accepted']} of 1,000 events were taken in")
+    answer = httpx.post(f"{base}/v1/events", json={"events": events}, timeout=60).json()
+    if answer["accepted"] + answer["duplicate"] != 1000:
+        raise RuntimeError(f"only {answer['accepted']} of 1,000 events were taken in")
 
 
 def _family(pid: int) -> list[int]:
     """A process and all below it: peers have workers."""
-    found, waiting = [], [pid]
+    family, waiting = [], [pid]
     while waiting:
-        each = waiting.pop()
-        found.append(each)
-        for children in Path(f"/proc/{each}/task").glob("*/children"):
+        process = waiting.pop()
+        family.append(process)
+        for children in Path(f"/proc/{process}/task").glob("*/children"):
             waiting += [int(child) for child in children.read_text().split()]
-    return found
+    return family
 
 
 def _cpu_s(pid: int) -> float:
     ticks = 0
-    for each in _family(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+    for process in _family(pid):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_mb(pid: int) -> int:
-    pages = sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in _family(pid))
+    pages = sum(int(Path(f"/proc/{process}/statm").read_text().split()[1]) for process in _family(pid))
     return pages * os.sysconf("SC_PAGE_SIZE") // 2**20

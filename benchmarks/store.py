@@ -43,8 +43,8 @@ def run(arguments: Sequence[str]) -> list[Row]:
     """One row a contender; sizes of the lists may be given."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    rows = [measure(f"take in: {each.__name__}", EVENTS, each) for each in (plain, single, threads, batches)]
-    sizes = [int(each) for each in arguments] or [10_000, 1_000_000]
+    rows = [measure(f"take in: {way.__name__}", EVENTS, way) for way in (plain, single, threads, batches)]
+    sizes = [int(argument) for argument in arguments] or [10_000, 1_000_000]
     for size in sizes:
         build(size)
     for name in LISTS:
@@ -96,7 +96,7 @@ def _take_in(name: str, calls: Sequence[Sequence[EventIn]], clients: int) -> Row
         began = time.perf_counter()
         results = list(pool.map(lambda sent: store.events.add(sent, NOW), calls))
         took = time.perf_counter() - began
-    return {"per_s": sum(len(each) for each in results) / took}
+    return {"per_s": sum(len(result) for result in results) / took}
 
 
 def build(size: int) -> None:

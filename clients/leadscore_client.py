@@ -91,13 +91,13 @@ class Client:
     def put(self, lead_id: str, profile: Attributes, valid_from: datetime, account_id: str | None = None) -> None:
         """Adds a version of a lead's profile."""
         body = {"profile": dict(profile), "valid_from": valid_from, "account_id": account_id}
-        self._ask("PUT", f"/v1/leads/{quote(lead_id, safe='')}", _plain(body))
+        self._ask("PUT", _path(lead_id), _plain(body))
 
     def score(self, lead_id: str, as_of: datetime | None = None, reasons: bool = False, language: str = "en") -> Score:
         """The score of a stored lead."""
         asked = {"as_of": None if as_of is None else as_of.isoformat(), "reasons": "true" if reasons else None}
         query = str(httpx.QueryParams({name: value for name, value in asked.items() if value is not None}))
-        path = f"/v1/leads/{quote(lead_id, safe='')}/score"
+        path = f"{_path(lead_id)}/score"
         return _score(self._ask("GET", f"{path}?{query}" if query else path, language=language))
 
     def score_told(self, profile: Attributes, events: Sequence[Event], as_of: datetime | None = None) -> Score:
@@ -110,7 +110,7 @@ class Client:
 
     def forget(self, lead_id: str) -> Mapping[str, Any]:
         """Erases a lead; the signed receipt."""
-        receipt: Mapping[str, Any] = self._ask("DELETE", f"/v1/leads/{quote(lead_id, safe='')}")
+        receipt: Mapping[str, Any] = self._ask("DELETE", _path(lead_id))
         return receipt
 
     def close(self) -> None:
@@ -143,6 +143,11 @@ class Client:
                 raise _error(answer)
             time.sleep(max(_pause(attempt), float(answer.headers.get("retry-after", 0))))
         raise ValueError("tries must be at least 1")
+
+
+def _path(lead_id: str) -> str:
+    """Where a lead is. A blank behind belongs to no id, and keeps `..` from meaning the folder above."""
+    return f"/v1/leads/{quote(lead_id, safe='')}{'%20' if lead_id in ('.', '..') else ''}"
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def audit(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for leaks: columns, events and ids that know of the outcome what nobody could have known."""
+    """Look for leaks: columns, events and ids that know the future."""
     from training.audit.findings import refuse
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)

@@ -38,7 +38,7 @@ def backtest(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train at several past dates, judge each on the period that followed; with intervals by lead."""
+    """Train at past dates, judge on the periods that followed. With intervals by lead."""
     from training.judging.backtest import backtest
     from training.judging.contenders import ablations, standard
     from training.judging.drift_steps import drift_steps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +27,7 @@ def demo(
     var: Var = VAR,
     quiet: Quiet = False,
 ) -> None:
-    """The main job end to end, on a simulated funnel: histories, training set, model, thresholds, scored leads."""
+    """Show the main job end to end on a simulated funnel. Histories, training set, model, thresholds, scored leads."""
     screen, workspace = Screen(quiet), workspace_of(var, DEMO)
     folder, config = var / "demo", DEMO
     if not (folder / "funnel.json").exists():
@@ -42,8 +44,9 @@ def demo(
     screen.tell("\nwhere to look next")
     screen.tell(f"  report   {var / 'reports' / 'conversion' / 'report.html'}\n  scores   {var / 'scores.csv'}")
     signing_in = f"password {password}" if password else "password as told before; `leadscore users password demo`"
-    screen.tell(f"  page     http://127.0.0.1:8000 after `make serve`; account demo, {signing_in}")
-    screen.tell(f"  MLflow   .venv/bin/mlflow ui --backend-store-uri {workspace.registry.address}")
+    screen.tell(f"  page     http://127.0.0.1:8000 after `make serve` or `leadscore serve`; account demo, {signing_in}")
+    mlflow = relpath(Path(sys.executable).with_name("mlflow"))
+    screen.tell(f"  MLflow   {mlflow} ui --backend-store-uri {workspace.registry.address}")
 
 
 def _show(screen: Screen, workspace: Workspace, path: Path) -> str | None:

@@ -12,6 +12,7 @@ from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet
 from commands.store import take_in
 from console import Screen, plain
 from data.contract import UsageError
+from data.ids import NoId, required_id
 
 if TYPE_CHECKING:
     from data.log.ingest import Counts, IngestReport
@@ -61,7 +62,7 @@ def ingest(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring exports or databases into the event log; what is there already adds nothing."""
+    """Bring exports or databases into the event log. What is there already adds nothing."""
     from data.log.ingest import ingest
     from data.sources.mapping import read_mapping
 
@@ -96,7 +97,7 @@ def features(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the training set, or show what was known of one lead at a moment."""
+    """Write the training set, or show what was known of a lead."""
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if lead is not None:
         _show_lead(screen, workspace, lead, as_of)
@@ -127,6 +128,10 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
     from features.words import in_words
     from serving.scoring.batch import one_moment, parse_as_of
 
+    try:
+        lead = required_id(lead)
+    except NoId as error:
+        raise UsageError(f"--lead {error}") from None
     log = workspace.event_log()
     catalogue = workspace.settings.catalogue(log)
     moment = log.observed_until_us + 1 if as_of is None else parse_as_of(as_of)

@@ -30,7 +30,7 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train, judge on the newest slice, register in MLflow; all targets of a chain, where one is set."""
+    """Train, judge on the newest slice, register in MLflow. All targets of a chain, where one is set."""
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if store is not None:
         take_in(screen, store, workspace.log_path)
@@ -72,7 +72,7 @@ def evaluate(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the champion's recipe on the newest slice again; with --truth beside the best possible."""
+    """Judge the champion's recipe on the newest slice again. With --truth, beside the best possible."""
     from training.updating.review import STAGES, beside_truth, review
 
     screen, settings = Screen(quiet, as_json), workspace_of(var, config).settings
@@ -94,7 +94,7 @@ def promote(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version the champion; servers take it up within seconds."""
+    """Make a version the champion. Servers take it up within seconds."""
     from serving.champion.promotion import promote
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)

@@ -22,7 +22,7 @@ def monitor(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare stored scores with what became of them; exit code 0: nothing to do, 10: recalibrate, 20: retrain."""
+    """Compare stored scores with what became of them. Exit code 0: nothing to do, 10: recalibrate, 20: retrain."""
     from serving.store.scores.cohorts import CohortReader
     from serving.store.store import open_store
     from training.monitoring.monitor import monitor

@@ -24,7 +24,7 @@ def recalibrate(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Recalibrate the champion by labels that have matured since, without training; servers take it up."""
+    """Recalibrate the champion by labels that have matured since. Trains nothing; servers take it up."""
     from training.updating.recalibrate import STAGES, recalibrate
     from training.updating.recalibration_trial import ROLL, WAYS
 

@@ -28,7 +28,7 @@ def score(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score every open lead, with reasons; with --store into the serving database's score history."""
+    """Score every open lead, with reasons. With --store, into the serving database's score history."""
     from serving.scoring.batch import Scored, check_out, parse_as_of, score_log, told, write_scores
     from serving.scoring.chain import with_chain
     from serving.scoring.scorer import Scorer

@@ -20,14 +20,14 @@ def serve(
     look: Annotated[float, typer.Option(min=0.1, help="seconds between looks for a new champion")] = 10.0,
     insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
 ) -> None:
-    """Answer requests in real time with the champion, until a signal comes."""
-    from serving.champion.artifact_sources import FolderSource, RegistrySource
+    """Answer requests with the champion in real time. Runs until a signal comes."""
+    from serving.champion.artifact_sources import FolderSource, registry_source
     from serving.server import Options, serve
     from settings import read_settings, settings_path
     from training.registry.registry import CHAMPION, Registry
 
     name = read_settings(settings_path(config)).model_name
-    source = FolderSource(artifact, name) if artifact else RegistrySource(var, Registry(var).uri, name, CHAMPION)
+    source = FolderSource(artifact, name) if artifact else registry_source(var, Registry(var).uri, name, CHAMPION)
     serve(
         Options(
             source,

@@ -75,7 +75,7 @@ def forget(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase a lead from store, event log and exports, refuse it from now on, and show the signed receipt."""
+    """Erase a lead and refuse it from now on. In store, event log and exports; shows the signed receipt."""
     from data.log.erasure import erase_from_files
     from serving.store.store import open_store
 

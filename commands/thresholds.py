@@ -14,16 +14,14 @@ from data.contract import UsageError
 if TYPE_CHECKING:
     from training.thresholds.threshold import Threshold
 
-thresholds = typer.Typer(
-    no_args_is_help=True, help="What MQL and SQL promise; what if they began elsewhere; set another."
-)
+thresholds = typer.Typer(no_args_is_help=True, help="What MQL and SQL promise, or would elsewhere; set another.")
 Stage = Annotated[str, typer.Argument(help="MQL or SQL")]
 HEAD = ["stage", "by", "from", "promised", "labels", "above", "converted", "leads a week", "wins a week", "past", "now"]
 
 
 @thresholds.command()
 def show(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: AsJson = False) -> None:
-    """The champion's thresholds with what they promise, on what evidence, and what became of past promises."""
+    """The champion's thresholds and what they promise. On what evidence, and what became of past promises."""
     from training.updating.update_threshold import thresholds_of
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
@@ -35,7 +33,7 @@ def show(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: A
 
 @thresholds.command()
 def explain(stage: Stage, config: Config = None, var: Var = VAR, german: bool = False, as_json: AsJson = False) -> None:
-    """What a stage promises, in a sentence, and its record period by period."""
+    """What a stage promises, in a sentence. With its record, period by period."""
     from training.thresholds.promise_text import sentence
     from training.updating.update_threshold import thresholds_of
 
@@ -60,7 +58,7 @@ def what_if(
     plot: Annotated[Path | None, typer.Option(help="write the picture here, .png")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What other thresholds would bring: volume and wins a week, precision with its interval, recall."""
+    """What other thresholds would bring. Volume and wins a week, precision with its interval, recall."""
     from training.report import plots
     from training.thresholds.threshold import what_if
     from training.updating.update_threshold import grounds_of, thresholds_of
@@ -105,7 +103,7 @@ def set_(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a stage another promise: a new version with the same model; servers take it up within seconds."""
+    """Give a stage another promise. A new version with the same model; servers take it up within seconds."""
     from features.training_set import TrainingSet
     from settings import threshold_section
     from training.recipe.train import Promise

@@ -23,7 +23,7 @@ def add(
     var: Var = VAR,
     store: StoreUrl = None,
 ) -> None:
-    """Add an account; the password is asked for, or read from standard input."""
+    """Add an account. The password is asked for, or read from standard input."""
     from serving.store.store import open_store
 
     with open_store(store_url(var, store)) as opened:
@@ -57,7 +57,7 @@ def remove(name: Annotated[str, NAME], var: Var = VAR, store: StoreUrl = None) -
 
 @users.command()
 def password(name: Annotated[str, NAME], var: Var = VAR, store: StoreUrl = None) -> None:
-    """Change a password; whoever is signed in with the old one is out at once."""
+    """Change a password. Whoever is signed in with the old one is out at once."""
     from serving.store.store import open_store
 
     with open_store(store_url(var, store)) as opened:

@@ -20,6 +20,8 @@ REQUIRED_LEAD_COLUMNS = ("lead_id", "valid_from")
 
 NAME_LIMIT = 200
 """Characters in an id, an event type, a channel, a source or a category."""
+BLANKS = " \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""What is stripped from around a text: Unicode's space separators, which are what trim() of DuckDB strips."""
 VALUE_LIMIT = 5e11
 """Values beyond ± this are rejected: below it a value is exact to a ten-thousandth."""
 VALUE_SCALE = 10_000

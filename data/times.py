@@ -1,89 +1,76 @@
-"""How written times become µs UTC, in SQL: ISO 8601, a format, or seconds since 1970, with or without a time zone."""
+"""What a person's text means as a time, or why it is refused: the one rule of files, requests, addresses and commands.
+
+YYYY-MM-DD, `T` or a blank, hh:mm, optionally :ss and a fraction (what is finer than a microsecond is cut), and a zone:
+`Z`, `UTC`, `GMT`, ±hh, ±hhmm or ±hh:mm, a blank before it or none. Upper or lower case, blanks around it.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
 
-from data.contract import AHEAD, US_PER_SECOND
-from data.masking import masked_time_sql
-from data.quoting import quoted
+from data.contract import BLANKS, US_PER_SECOND
 
-EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000, "epoch_us": 1}
-"""Time formats that are numbers: µs in one."""
-YEAR_ONE = -62_135_596_800 * US_PER_SECOND
-DAY, CLOCK = r"^\d{4}-\d{2}-\d{2}", r"[T ]\d{2}:\d{2}(:\d{2}([.]\d+)?)?"
-NAIVE = f"{DAY}({CLOCK})?$"
-AWARE = DAY + CLOCK + r" ?(Z|UTC|GMT|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
+DAY = r"(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
+CLOCK = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]+)?)?"
+ZONE = r" ?(?:Z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
+"""In upper case; they mean the same to Python and to DuckDB."""
+WRITTEN = re.compile(f"({DAY})({CLOCK})?({ZONE})?", re.IGNORECASE | re.ASCII)
+FIRST, LAST = -62_135_596_800 * US_PER_SECOND, 253_402_300_800 * US_PER_SECOND - 1
+"""µs UTC of the first and the last moment of the years 1 to 9999."""
+EPOCH = datetime(1970, 1, 1)
+MICROSECOND = timedelta(microseconds=1)
+EXAMPLE = "2024-05-01T12:00:00Z"
 
 
-@dataclass(frozen=True)
-class Times:
-    """How a source writes times. zone: IANA name for those without a zone. form: as in strptime, or epoch_s, epoch_ms,
-    epoch_us; None is ISO 8601.
+class NoTime(ValueError):
+    """Why a text is no time, as the end of a sentence: `has no time zone; add one, …`."""
 
-    A time within a repeated hour means its second pass, so that nothing is known before it happened; one within a
-    skipped hour is as far behind the last hour before it as it says.
+
+def time_from_text(text: str, zone: tzinfo | None = None, day_zone: tzinfo | None = None) -> int:
+    """µs UTC of a written time. Raises NoTime.
+
+    zone: where a time without a zone of its own is at home; without it such a time is refused. A time within a repeated
+    hour means its second pass, so that nothing is known before it happened; one within a skipped hour is as far behind
+    the last hour before it as it says. day_zone: where a date alone means the beginning of its day; without it a date
+    alone is refused.
+
+    >>> from datetime import UTC
+    >>> time_from_text("1970-01-01 01:00:01.5 +01:00"), time_from_text("1970-01-02", day_zone=UTC)
+    (1500000, 86400000000)
     """
-
-    zone: str | None
-    form: str | None
-
-    @property
-    def aware(self) -> bool:
-        """Whether the format itself holds the time zone."""
-        return self.form in EPOCHS or bool(re.search("%[zZ]", (self.form or "").replace("%%", "")))
-
-    def sql(self, text: str) -> str:
-        """µs UTC of a text expression, null where it is no such time."""
-        if self.form in EPOCHS:
-            return f"try_cast(round(try_cast({text} AS DECIMAL(30, 6)) * {EPOCHS[self.form]}) AS BIGINT)"
-        if self.form is not None:
-            parsed = f"try_strptime({text}, {quoted(self.form)})"
-            return f"epoch_us({parsed})" if self.aware else self._placed(parsed)
-        upper = f"upper({text})"
-        signed = f"regexp_replace(regexp_replace({upper}, ' ?(UTC|GMT)$', '+00'), ' ([+-][0-9:]+)$', '\\1')"
-        zoned = f"CASE WHEN {upper} LIKE '%Z' THEN replace({upper}, ' Z', 'Z') ELSE {signed} END"
-        aware = f"epoch_us(try_cast({zoned} AS TIMESTAMPTZ))"
-        return f"""CASE WHEN regexp_matches({upper}, {quoted(AWARE)}) THEN {aware}
-            WHEN regexp_matches({upper}, {quoted(NAIVE)}) THEN {self._placed(f"try_cast({upper} AS TIMESTAMP)")} END"""
-
-    def _placed(self, naive: str) -> str:
-        return "NULL::BIGINT" if self.zone is None else f"epoch_us(timezone({quoted(self.zone)}, {naive}))"
-
-    def check(self, name: str, text: str, parsed: str, clock: int, required: bool = False) -> str:
-        """SQL for the reason why a time is refused, else null. clock: µs UTC."""
-        value = f"left({text}, 20)" if self.form in EPOCHS else masked_time_sql(text)
-        shown = f"{quoted(name + ' ')} || '''' || {value} || ''''"
-        missing = f"WHEN {text} IS NULL THEN {quoted(f'{name} is missing')}" if required else ""
-        form = f"written as {self.form}" if self.form else "in ISO 8601"
-        unzoned = f"""WHEN {parsed} IS NULL AND regexp_matches(upper({text}), {quoted(NAIVE)})
-            THEN {shown} || ' has no time zone; set time_zone in the mapping'"""
-        return f"""CASE {missing} {unzoned if self.form is None and self.zone is None else ""}
-            WHEN {text} IS NOT NULL AND {parsed} IS NULL THEN {shown} || {quoted(f" is no time {form}")}
-            WHEN {parsed} < {YEAR_ONE} THEN {shown} || ' lies before the year 1'
-            WHEN {parsed} > {clock + AHEAD} THEN {shown} || ' lies in the future' END"""
-
-
-def known_zone(name: str) -> bool:
-    """Whether it is an IANA time zone, as the engine that converts times knows them."""
-    # Imported late, here and below: a server reads mappings' rules too, and never needs the engine.
-    import duckdb
-
-    query = "SELECT count(*) FROM pg_timezone_names() WHERE name = ?"
-    with duckdb.connect() as con:
-        return bool(con.execute(query, [name]).fetchall()[0][0])
-
-
-def known_format(text: str) -> bool:
-    """Whether it is a time format that the engine can read."""
-    if text in EPOCHS:
-        return True
-    import duckdb
-
+    written = WRITTEN.fullmatch(text.strip(BLANKS))
+    if written is None or (written[3] and not written[2]):
+        raise NoTime(_why_not(text.strip(BLANKS)))
+    day, clock, offset = written.groups()
+    home = None if offset else zone if clock else day_zone
+    if not offset and home is None:
+        raise NoTime(f"has no {'time zone; add one, e.g. Z or +02:00' if clock else f'time of day; write {EXAMPLE}'}")
     try:
-        with duckdb.connect() as con:
-            con.execute(f"SELECT try_strptime('', {quoted(text)})")
-    except duckdb.Error:
-        return False
-    return "%" in text
+        naive = datetime.fromisoformat(f"{day}T{clock[1:] if clock else '00:00'}")
+    except ValueError:
+        raise NoTime(f"is no time: there is no such day; write one like {EXAMPLE}") from None
+    east = _offset(offset) if offset else _east(naive, home)
+    at = (naive - EPOCH) // MICROSECOND - east // MICROSECOND
+    if not FIRST <= at <= LAST:
+        raise NoTime("lies outside the years 1 to 9999 in UTC")
+    return at
+
+
+def _why_not(text: str) -> str:
+    if re.fullmatch("[+-]?[0-9]+([.][0-9]+)?", text):
+        return f"is a number without a unit; write {EXAMPLE}"
+    return f"is no time; write one like {EXAMPLE} or 2024-05-01T12:00:00+02:00"
+
+
+def _offset(zone: str) -> timedelta:
+    """How far east of Greenwich a written zone is."""
+    digits = re.sub("[^0-9]", "", zone)
+    size = timedelta(hours=int(digits[:2] or 0), minutes=int(digits[2:] or 0))
+    return -size if "-" in zone else size
+
+
+def _east(naive: datetime, home: tzinfo | None) -> timedelta:
+    """How far east of Greenwich the clocks of a zone stand at a time that they show."""
+    first, second = (naive.replace(tzinfo=home, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+    return min(first, second)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import ipaddress
 import socket
@@ -18,24 +17,22 @@ import uvicorn
 
 from data.contract import UsageError
 from serving.app import create_app
-from serving.champion.artifact_cache import Shelf
+from serving.champion.artifact_cache import ArtifactCache
 from serving.champion.artifact_sources import Source
 from serving.champion.champion import Champion
-from serving.champion.threshold_overlay import Overlay
+from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
-from serving.http.authentication import Caller, Doors, LockedDoors, OpenDoors
+from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
 from serving.http.listener import begin_no_more, listen
 from serving.http.services import Services
 from serving.messages.limits import Limits
 from serving.pages.exports.workbook import sweep
 from serving.store.store import Store, open_store
-from serving.telemetry.metrics import Gauges
-from serving.telemetry.server_log import Journal
+from serving.telemetry.metrics import Metrics
+from serving.telemetry.server_log import ServerLog
 
-M_ARENA_MAX = -8
-"""As in glibc's malloc.h."""
 DRAIN_S = 0.5
-"""From the signal on, answers end their connection for so long before the door is shut."""
+"""From the signal on, answers end their connection for so long before the socket is closed."""
 SETTLE_S = 0.3
 """So long handshakes may take that are under way by then."""
 SPEAK_S = 1.0
@@ -46,13 +43,13 @@ GRACE_S = 7
 
 @dataclass(frozen=True)
 class Options:
-    """How to serve. source: where the champion comes from. shelf: folder for its copies. store: a database URL.
+    """How to serve. source: where the champion comes from. cache: folder for its copies. store: a database URL.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
     """
 
     source: Source
-    shelf: Path
+    cache: Path
     store: str
     host: str = "127.0.0.1"
     port: int = 8000
@@ -81,69 +78,60 @@ class Server(uvicorn.Server):
         timer.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Shuts the door first, and lets those who are in already say what they came for."""
-        for each in sockets or []:
-            begin_no_more(each)
+        """Closes the socket to new clients first, and lets those who are connected send their request."""
+        for listening in sockets or []:
+            begin_no_more(listening)
         await asyncio.sleep(SETTLE_S)
         for server in self.servers:
             server.close()
         try:
             async with asyncio.timeout(SPEAK_S):
-                while any(getattr(each, "cycle", None) is None for each in self.server_state.connections):
+                while any(getattr(connection, "cycle", None) is None for connection in self.server_state.connections):
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            self.services.journal.write("silent_connections_closed")
+            self.services.log.write("silent_connections_closed")
         await super().shutdown(sockets)
 
     def _shut(self) -> None:
-        self.services.journal.write("stopping")
+        self.services.log.write("stopping")
         self.should_exit = True
 
 
 def serve(options: Options) -> None:
-    """Serves until a signal comes. Raises UsageError for options that would leave the door open, and StoreAway."""
+    """Serves until a signal comes. Raises UsageError for options that would let everybody in, and StoreAway."""
     if options.insecure_local and not is_loopback(options.host):
         raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
     sweep()
-    _spare_memory()
+    # Arrow's own allocator keeps what was freed; a server asks it for little and seldom.
+    pa.set_memory_pool(pa.system_memory_pool())
     listening = listen(options.host, options.port)
-    journal, gauges, champion = Journal(), Gauges(), Champion()
-    champion.on_swap = gauges.serves
+    log, metrics, champion = ServerLog(), Metrics(), Champion()
+    champion.on_swap = metrics.serves
     with open_store(options.store) as store:
-        champion.overlay = Overlay(store)
-        watcher = Watcher(options.source, Shelf(options.shelf), champion, gauges, journal, options.look_s)
+        champion.overlay = ThresholdOverlay(store)
+        watcher = Watcher(options.source, ArtifactCache(options.cache), champion, metrics, log, options.look_s)
         watcher.start()
-        doors: Doors = OpenDoors() if options.insecure_local else LockedDoors(verifier(store))
+        authenticator: Authenticator = (
+            NoAuthentication() if options.insecure_local else KeyAuthenticator(verifier(store))
+        )
         services = Services(
             champion,
             store,
-            doors,
-            gauges,
-            journal,
+            authenticator,
+            metrics,
+            log,
             options.limits,
             workspace=options.workspace,
             tracking=options.tracking,
         )
-        journal.write("listening", host=options.host, port=listening.getsockname()[1])
+        log.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
         gc.collect()
         gc.freeze()
         Server(_config(services), services).run(sockets=[listening])
         watcher.stop()
         gc.unfreeze()
-        journal.write("stopped")
-
-
-def _spare_memory() -> None:
-    """Allocators keep what was freed, for the next time.
-
-    A server asks Arrow for little and seldom, so that goes without Arrow's own; and its many threads share two of
-    glibc's arenas instead of filling one each.
-    """
-    pa.set_memory_pool(pa.system_memory_pool())
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(M_ARENA_MAX, 2)
+        log.write("stopped")
 
 
 def is_loopback(host: str) -> bool:

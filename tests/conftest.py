@@ -9,15 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
-from serving.store.store import Store, open_store
-from tests.postgres import Postgres, running
-
+# What only some tests need is imported by the fixtures that give it: a test of one module starts in a moment.
 if TYPE_CHECKING:
+    from serving.store.store import Store
+    from tests.postgres import Postgres
     from workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[1]
+# No example has a deadline: the first one may wait for the compiler, and machines are busy.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,6 +56,8 @@ def public_data() -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server that lasts for all tests of a process; `postgres.database(NAME)` makes an empty database."""
+    from tests.postgres import running
+
     with running() as server:
         yield server
 
@@ -68,6 +74,8 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
     """An empty store, on each of the two databases."""
+    from serving.store.store import open_store
+
     with open_store(store_url) as opened:
         yield opened
 

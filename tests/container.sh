@@ -1,14 +1,16 @@
 #!/bin/sh
-# The Dockerfile's steps in a bare virtual environment: what is copied and what is locked is all that the server needs.
+# The Dockerfile's steps in a bare virtual environment: what is locked and the wheel are all that the server needs.
 # usage: tests/container.sh FOLDER ARTIFACT     (FOLDER is made; the server must become ready and score)
 set -eu
 folder=$1 artifact=$2 here=$(cd "$(dirname "$0")/.." && pwd)
-mkdir -p "$folder/app" "$folder/data"
+mkdir -p "$folder/data"
+make --directory "$here" dist
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$here/requirements.lock"
-sed -n 's|^COPY \([^-].*\) /app/.*|\1|p' "$here/Dockerfile" | tr ' ' '\n' | while read -r each; do cp -r "$here/$each" "$folder/app/"; done
-cd "$folder/app"
-env -i PATH=/usr/bin:/bin NUMBA_CACHE_DIR="$folder/data/numba" "$folder/venv/bin/python" leadscore.py serve \
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --no-index --no-deps "$here"/dist/leadscore-*.whl
+cp "$here/leadscore.toml" "$folder"
+cd "$folder"
+env -i PATH=/usr/bin:/bin NUMBA_CACHE_DIR="$folder/data/numba" "$folder/venv/bin/leadscore" serve \
     --var "$folder/data" --artifact "$artifact" --port 18080 --insecure-local 2> "$folder/server.log" &
 server=$!
 trap 'kill $server' EXIT

@@ -151,7 +151,15 @@ print([deed for deed in deeds if "__pycache__" not in deed[1] and ".nbi" not in 
 """
 THIRD_PARTY = [
     *("duckdb", "joblib", "lightgbm", "numba", "numpy", "pandas", "pyarrow.parquet", "scipy.optimize", "sklearn"),
-    *("matplotlib.figure", "fastapi", "sqlalchemy", "prometheus_client", "pydantic_settings", "typer", "rich"),
+    *(
+        "matplotlib.figure",
+        "starlette.routing",
+        "sqlalchemy",
+        "prometheus_client",
+        "pydantic_settings",
+        "typer",
+        "rich",
+    ),
 ]
 """Imported before the watch begins: what they do at import is theirs."""
 

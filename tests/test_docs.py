@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-import leadscore
+from commands.app import app
 from settings import keys
 from tests.conftest import REPOSITORY
 
@@ -25,7 +25,7 @@ def text() -> str:
 
 
 def test_every_command_is_in_the_readme(text: str) -> None:
-    names = {str(each.callback.__name__) for each in leadscore.app.registered_commands if each.callback}
+    names = {str(each.callback.__name__) for each in app.registered_commands if each.callback}
     assert len(names) >= 8
     missing = {name for name in names if not re.search(rf"leadscore(\.py)? {name}\b|make {name}\b", text)}
     assert not missing
@@ -47,7 +47,7 @@ def test_what_is_to_be_typed_is_shell(text: str) -> None:
 
 def test_commands_in_the_documents_can_be_followed() -> None:
     """Every `leadscore …` line of a document has a command and options that exist; values are not checked."""
-    commands = get_command(leadscore.app)
+    commands = get_command(app)
     found = 0
     for path in [README, *sorted((REPOSITORY / "docs").glob("*.md"))]:
         for line in re.findall(
@@ -56,6 +56,21 @@ def test_commands_in_the_documents_can_be_followed() -> None:
             found += 1
             assert not unknown_words(commands, shlex.split(line.partition("`")[0].rstrip(")"))), f"{path.name}: {line}"
     assert found >= 20
+
+
+def missing(text: str) -> list[str]:
+    """Files and folders of the repository that a document names and that are not there."""
+    names = re.findall(r"[`(]([\w./-]+(?:/|\.(?:py|md|toml|sh|lock)))[`)]", text)
+    return [name for name in names if not (REPOSITORY / name).exists()]
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md"])
+def test_what_a_guide_points_at_is_there(name: str) -> None:
+    assert missing((REPOSITORY / name).read_text(encoding="utf-8")) == []
+
+
+def test_a_file_that_is_not_there_is_caught() -> None:
+    assert missing("see `docs/gone.md`, [this](setup.py) and `serving/attic/`") == ["docs/gone.md", "serving/attic/"]
 
 
 def unknown_words(command: Any, words: list[str]) -> list[str]:
@@ -69,5 +84,5 @@ def unknown_words(command: Any, words: list[str]) -> list[str]:
 
 
 def test_an_option_that_is_not_there_is_caught() -> None:
-    assert unknown_words(get_command(leadscore.app), ["keys", "create", "--role", "score"]) == ["--role"]
-    assert unknown_words(get_command(leadscore.app), ["fly"]) == ["fly"]
+    assert unknown_words(get_command(app), ["keys", "create", "--role", "score"]) == ["--role"]
+    assert unknown_words(get_command(app), ["fly"]) == ["fly"]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data.contract import BLANKS
+from data.csv_safety import inert
+from data.ids import mentions
 from data.log.eventlog import LAYOUT, EventLog, bucket_of
 from data.log.generations import only_writer, publish, staging_folder
 from data.log.manifest import Words
@@ -48,8 +53,8 @@ def erase_from_log(log_path: Path, lead_id: str) -> int:
 def erase_from_tables(folder: Path, lead_id: str, spare: Path) -> int:
     """Rewrites every CSV and Parquet file below a folder that has a column lead_id and this lead in it, in place.
 
-    Says how many rows were taken out. `spare`: a folder that is left alone, the event log. A line of a CSV file goes
-    when any of its fields is the id: also one that is too long or too short for its header.
+    Says how many rows were taken out. `spare`: a folder that is left alone, the event log. A line of a CSV file that is
+    too long or too short for its header goes when any of its fields is the id.
     """
     erased = 0
     for path in sorted(folder.rglob("*")):
@@ -89,12 +94,18 @@ def _without(table: pa.Table, place: int) -> pa.Table:
 
 
 def _rewrite_rejected(log: EventLog, lead_id: str, draft: Path) -> int:
-    """Rejected rows whose reason names the lead."""
+    """Rejected rows whose reason shows a value, in quotes, that has the lead's id in it."""
     table = pq.read_table(log.rejected_path)
-    kept = table.filter(pc.invert(pc.match_substring(table.column("reason"), lead_id)))
-    if len(kept) < len(table):
-        pq.write_table(kept, draft / log.rejected_path.name)
-    return len(table) - len(kept)
+    theirs = [_shows(reason, lead_id) for reason in table.column("reason").to_pylist()]
+    rest = table.filter(pc.invert(pa.array(theirs, pa.bool_())))
+    if len(rest) < len(table):
+        pq.write_table(rest, draft / log.rejected_path.name)
+    return len(table) - len(rest)
+
+
+def _shows(reason: str, lead_id: str) -> bool:
+    shown = re.search("'(.*)'", reason, re.DOTALL)
+    return shown is not None and mentions(shown[1], lead_id)
 
 
 def _words(log: EventLog) -> Words:
@@ -105,7 +116,8 @@ def _words(log: EventLog) -> Words:
 def _rewrite_parquet(path: Path, lead_id: str) -> int:
     if LEAD not in pq.read_schema(path).names:
         return 0
-    theirs = pc.equal(pq.read_table(path, columns=[LEAD]).column(0).cast(pa.string()), lead_id)
+    ids = pq.read_table(path, columns=[LEAD]).column(0).cast(pa.string())
+    theirs = pc.equal(pc.utf8_trim(ids, characters=BLANKS), lead_id)
     erased = pc.sum(theirs).as_py() or 0
     if erased:
         table = pq.read_table(path)
@@ -121,12 +133,14 @@ def _rewrite_csv(path: Path, lead_id: str) -> int:
     erased = 0
     draft = _draft(path)
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        if LEAD not in _fields(file.readline()):
+        header = _fields(file.readline())
+        if LEAD not in header:
             return 0
         file.seek(0)
+        line_of = _LineOf(lead_id, header)
         with draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out:
             for line in file:
-                if lead_id in line and lead_id in _fields(line):
+                if line_of(line):
                     erased += 1
                 else:
                     out.write(line)
@@ -134,6 +148,22 @@ def _rewrite_csv(path: Path, lead_id: str) -> int:
         os.replace(draft, path)
     draft.unlink(missing_ok=True)
     return erased
+
+
+class _LineOf:
+    """Whether a line of a CSV file is about a lead: by its column, and by any field where the line does not fit."""
+
+    def __init__(self, lead_id: str, header: Sequence[str]) -> None:
+        self.cells = {lead_id, inert(lead_id)}
+        self.written = [cell.replace('"', '""') for cell in self.cells]
+        self.width, self.place = len(header), header.index(LEAD)
+
+    def __call__(self, line: str) -> bool:
+        if not any(cell in line for cell in self.written):
+            return False
+        fields = _fields(line)
+        looked_at = [fields[self.place]] if len(fields) == self.width else fields
+        return any(field.strip(BLANKS) in self.cells for field in looked_at)
 
 
 def _fields(line: str) -> list[str]:

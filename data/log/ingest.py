@@ -98,7 +98,7 @@ def _stage(con: duckdb.DuckDBPyConnection, request: Request, n_buckets: int, sta
         parts.append(("leads", mapping.leads, request.leads))
     for kind, spec, locations in parts:
         for part, location in enumerate(locations):
-            source = open_source(con, location, spec.columns, mapping.delimiter, spec.query)
+            source = open_source(con, location, spec.columns, spec.ids, mapping.delimiter, spec.query)
             stage(con, source, part, spec, n_buckets, request.clock, staging / kind)
             progress((done := done + 1) / total)
     names = {"events": [short_name(each) for each in request.events], "leads": [short_name(e) for e in request.leads]}

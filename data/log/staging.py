@@ -12,7 +12,7 @@ from data.quoting import named, quoted
 from data.sources.checks import name_check, number, number_check
 from data.sources.mapping import EventsPart, LeadsPart, Product, TypeRule
 from data.sources.source import ROW, WHY, Source, readable
-from data.times import Times
+from data.sources.time_sql import Times
 
 NOT_GIVEN = "NULL::VARCHAR"
 

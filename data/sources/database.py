@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,19 @@ def asked(location: str, query: str) -> Iterator[CursorResult[Any]]:
         raise DataError(f"{kind} query failed: {reason}; nothing was ingested, check URL and query") from None
 
 
-def answered_rows(name: str, answer: CursorResult[Any], columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Tables of `#row` (int64, 1 is the first) and the wanted columns as text; DataError for bytes that are no text."""
+def answered_rows(
+    name: str, answer: CursorResult[Any], columns: Sequence[str], ids: Collection[str]
+) -> Iterator[pa.Table]:
+    """Tables of `#row` (int64, 1 is the first) and the wanted columns as text; DataError for bytes that are no text.
+
+    ids: columns in which a float that is a whole number is the text without `.0`, and NaN is none.
+    """
     places, first = [list(answer.keys()).index(column) for column in columns], 1
     for chunk in answer.partitions(ROWS_AT_ONCE):
         numbers = pa.array(range(first, first + len(chunk)), pa.int64())
         texts = [
-            _texts(name, first, column, [row[i] for row in chunk]) for i, column in zip(places, columns, strict=True)
+            _texts(name, first, column, [_whole(row[i]) if column in ids else row[i] for row in chunk])
+            for i, column in zip(places, columns, strict=True)
         ]
         yield pa.table([numbers, *texts], names=["#row", *columns])
         first += len(chunk)
@@ -55,6 +62,15 @@ def _texts(name: str, first: int, column: str, values: Sequence[object]) -> pa.A
         except UnicodeError:
             raise DataError(f"{name} row {row}: column {column!r} is no UTF-8 text; convert it in the query") from None
     return pa.array(found, pa.string())
+
+
+def _whole(value: object) -> object:
+    """An id of a column of floats: a whole number where it is one, none for NaN."""
+    if not isinstance(value, float):
+        return value
+    if math.isnan(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def _text(value: object) -> str | None:

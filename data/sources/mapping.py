@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from data.contract import UsageError
-from data.times import Times, known_format, known_zone
+from data.sources.time_sql import Times, known_format, known_zone
 from data.vocabulary import Vocabulary
 
 SHIPPED = Path(__file__).parents[1] / "mappings"
@@ -99,6 +99,11 @@ class EventsPart(Shared):
         return [name for name in dict.fromkeys([*rest, *types, *value]) if name is not None]
 
     @property
+    def ids(self) -> frozenset[str]:
+        """The source columns that hold ids."""
+        return frozenset((self.lead_id, *self.id_columns))
+
+    @property
     def id_columns(self) -> list[str]:
         """The source columns that identify an event together; none where the id is derived from the row."""
         return [self.event_id] if isinstance(self.event_id, str) else list(self.event_id or ())
@@ -135,6 +140,11 @@ class LeadsPart(Shared):
         """The source columns that are read; personal ones only where a flag asks for them."""
         rest = [self.lead_id, self.valid_from, self.account_id, *self.categories, *self.numbers, *self.flags.values()]
         return [name for name in dict.fromkeys(rest) if name is not None]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The source columns that hold ids."""
+        return frozenset(name for name in (self.lead_id, self.account_id) if name is not None)
 
     @property
     def profile(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,14 @@ import pyarrow.parquet as pq
 
 from data.contract import DataError, UsageError
 from data.quoting import named, quoted
+from data.sources.checks import stripped
 from data.sources.database import answered_rows, asked
 from data.sources.textfiles import WHOLE_LINES, csv_header, csv_layout, text_rows
 
 ROW, WHY = '"#row"', '"#why"'
 """Names that no export uses."""
+EXACT = 2**53
+"""Below this a float holds every whole number."""
 
 
 @dataclass(frozen=True)
@@ -30,23 +33,30 @@ class Source:
 
 
 def open_source(
-    con: duckdb.DuckDBPyConnection, location: str, columns: Sequence[str], delimiter: str, query: str | None
+    con: duckdb.DuckDBPyConnection,
+    location: str,
+    columns: Sequence[str],
+    ids: Collection[str],
+    delimiter: str,
+    query: str | None,
 ) -> Source:
     """Makes a source readable. `location` is a path or a database URL (then `query` says what to ask it).
+
+    ids: columns that hold ids; where their type is a float, a whole number is the text without `.0`, and NaN is none.
 
     Raises DataError for a file that is missing, unreadable or lacks a column, UsageError for an unknown kind.
     """
     if "://" in location:
-        return _sql(con, location, columns, query)
+        return _sql(con, location, columns, ids, query)
     path = Path(location)
     kind = "".join(path.suffixes[-2:]).lower().removesuffix(".gz").rpartition(".")[2]
     _require_bytes(path)
     if kind in ("csv", "tsv", "txt"):
         return _csv(con, path, columns, "\t" if kind == "tsv" else delimiter)
     if kind in ("jsonl", "ndjson"):
-        return _json_lines(con, path, columns)
+        return _json_lines(con, path, columns, ids)
     if kind == "parquet":
-        return _parquet(con, path, columns)
+        return _parquet(con, path, columns, ids)
     raise UsageError(
         f"{path}: the ending {kind!r} is none of csv, tsv, txt, jsonl, ndjson (these also as .gz), parquet; rename it"
     )
@@ -91,13 +101,12 @@ def _csv(con: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str], del
     return _view(con, path.name, "rows_read", ROW, WHY, [(name, named(name)) for name in columns])
 
 
-def _json_lines(con: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str]) -> Source:
+def _json_lines(con: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str], ids: Collection[str]) -> Source:
     con.register("rows_read", text_rows(path, WHOLE_LINES))
     valid = f"""SELECT {ROW}, line, coalesce({WHY}, CASE WHEN NOT json_valid(line) THEN 'the line is no JSON'
         WHEN json_type(line) <> 'OBJECT' THEN 'the line is no JSON object' END) AS {WHY}"""
     picked = [
-        (name, f"CASE WHEN {WHY} IS NULL THEN json_extract_string(line, {quoted(_pointer(name))}) END")
-        for name in columns
+        (name, f"CASE WHEN {WHY} IS NULL THEN {_in_json(quoted(_pointer(name)), name in ids)} END") for name in columns
     ]
     return _view(con, path.name, f"({valid} FROM rows_read)", ROW, WHY, picked)
 
@@ -106,27 +115,43 @@ def _view(
     con: duckdb.DuckDBPyConnection, name: str, rows: str, number: str, why: str, columns: Sequence[tuple[str, str]]
 ) -> Source:
     """A view of trimmed texts, null where nothing is left."""
-    texts = "".join(f", nullif(trim({sql}), '') AS {named(column)}" for column, sql in columns)
+    texts = "".join(f", {stripped(sql)} AS {named(column)}" for column, sql in columns)
     con.execute(f"CREATE OR REPLACE VIEW rows_in AS SELECT {number} AS {ROW}, {why} AS {WHY}{texts} FROM {rows}")
     return Source(name, "rows_in")
+
+
+def _in_json(pointer: str, is_id: bool) -> str:
+    text = f"json_extract_string(line, {pointer})"
+    if not is_id:
+        return text
+    return f"CASE json_type(line, {pointer}) WHEN 'DOUBLE' THEN {_whole(f'{text}::DOUBLE')} ELSE {text} END"
+
+
+def _whole(number: str) -> str:
+    """SQL for the text of a float that is an id."""
+    return f"""CASE WHEN {number} = trunc({number}) AND abs({number}) < {EXACT} THEN {number}::BIGINT::VARCHAR
+        WHEN NOT isnan({number}) THEN {number}::VARCHAR END"""
 
 
 def _pointer(name: str) -> str:
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
-def _parquet(con: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str]) -> Source:
+def _parquet(con: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str], ids: Collection[str]) -> Source:
     try:
-        present = pq.read_schema(path).names
+        schema = pq.read_schema(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path} is no Parquet file: {str(error).splitlines()[0][:200]}; export it again") from None
-    _require(path.name, present, columns)
+    _require(path.name, schema.names, columns)
+    floats = {name for name in ids if pa.types.is_floating(schema.field(name).type)}
     file = f"read_parquet({quoted(str(path))}, file_row_number = true)"
-    texts = [(name, f"{named(name)}::VARCHAR") for name in columns]
+    texts = [(name, _whole(named(name)) if name in floats else f"{named(name)}::VARCHAR") for name in columns]
     return _view(con, path.name, file, "file_row_number + 1", "NULL::VARCHAR", texts)
 
 
-def _sql(con: duckdb.DuckDBPyConnection, url: str, columns: Sequence[str], query: str | None) -> Source:
+def _sql(
+    con: duckdb.DuckDBPyConnection, url: str, columns: Sequence[str], ids: Collection[str], query: str | None
+) -> Source:
     if query is None:
         raise UsageError('a database needs a query; add query = "SELECT …" to the mapping\'s [events] or [leads]')
     name, texts = short_name(url), [(column, named(column)) for column in columns]
@@ -134,7 +159,7 @@ def _sql(con: duckdb.DuckDBPyConnection, url: str, columns: Sequence[str], query
     con.execute(f"CREATE OR REPLACE TEMP TABLE answers ({ROW} BIGINT{typed})")
     with asked(url, query) as answer:
         _require(name, list(answer.keys()), columns)
-        for batch in answered_rows(name, answer, columns):
+        for batch in answered_rows(name, answer, columns, ids):
             con.register("batch", batch)
             con.execute("INSERT INTO answers SELECT * FROM batch")
             con.unregister("batch")

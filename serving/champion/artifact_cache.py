@@ -18,8 +18,8 @@ class Damaged(DataError):
 
 
 @dataclass(frozen=True)
-class Copy:
-    """An artifact on the shelf. `mark` is what the source named it by when it was taken in; `run`: see `Live`."""
+class CachedArtifact:
+    """An artifact in the cache. `mark` is what the source named it by when it was taken in; `run`: see `Live`."""
 
     name: str
     version: str
@@ -29,14 +29,14 @@ class Copy:
     run: str = ""
 
 
-class Shelf:
+class ArtifactCache:
     """A folder of artifacts, and a note which of them serves."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.note = path / "current.json"
 
-    def take(self, source: Path, name: str, version: str, mark: str) -> Copy:
+    def take(self, source: Path, name: str, version: str, mark: str) -> CachedArtifact:
         """Copies an artifact and compares every file of the copy with its hash.
 
         Raises Damaged when one differs, DataError when it cannot be copied.
@@ -56,26 +56,26 @@ class Shelf:
             raise DataError(f"{source} cannot be copied ({error}); the model in place stays") from None
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        return Copy(name, version, digest, mark, str(folder))
+        return CachedArtifact(name, version, digest, mark, str(folder))
 
-    def discard(self, copy: Copy) -> None:
+    def discard(self, copy: CachedArtifact) -> None:
         """Removes a copy that turned out to be bad."""
         shutil.rmtree(copy.folder, ignore_errors=True)
 
-    def current(self) -> Copy | None:
+    def current(self) -> CachedArtifact | None:
         """The copy that served last, None when there is none."""
         try:
-            return Copy(**json.loads(self.note.read_text(encoding="utf-8")))
+            return CachedArtifact(**json.loads(self.note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
-    def keep(self, copy: Copy) -> None:
+    def keep(self, copy: CachedArtifact) -> None:
         """Notes that a copy serves; older ones go, but for the one that served before."""
         before = self.current()
         draft = self.note.with_name(f"{self.note.name}.draft")
         draft.write_text(json.dumps(asdict(copy), indent=1), encoding="utf-8")
         os.replace(draft, self.note)
-        kept = {Path(each.folder).name for each in (copy, before) if each is not None}
+        current_names = {Path(artifact.folder).name for artifact in (copy, before) if artifact is not None}
         for folder in self.path.iterdir():
-            if folder.is_dir() and folder.name not in kept:
+            if folder.is_dir() and folder.name not in current_names:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from data.contract import DataError
-from serving.champion.alias import version_of
-from serving.champion.artifact_cache import Copy, Damaged, Shelf
-from serving.champion.fetch import fetch
+from serving.champion.artifact_cache import ArtifactCache, CachedArtifact
+from serving.champion.tracking_database import TrackingDatabaseSource
+from serving.champion.tracking_server import TrackingServerSource
 from training.registry.artifact_files import digest_of
 
 
@@ -19,31 +20,15 @@ class Source(Protocol):
     def mark(self) -> str | None:
         """What names the model that should serve; it changes with the model. None: there is none. Raises DataError."""
 
-    def bring(self, shelf: Shelf) -> Copy:
-        """Puts that model on the shelf. Raises DataError."""
+    def bring(self, cache: ArtifactCache) -> CachedArtifact:
+        """Puts that model into the cache. Raises DataError."""
 
 
-@dataclass(frozen=True)
-class RegistrySource:
-    """The version that an alias of the registry at `uri` points at; `workspace` is where it is copied to first."""
-
-    workspace: Path
-    uri: str
-    name: str
-    alias: str
-
-    def mark(self) -> str | None:
-        """The version."""
-        return version_of(self.uri, self.name, self.alias)
-
-    def bring(self, shelf: Shelf) -> Copy:
-        """Raises DataError also when model.json is not the one that was registered."""
-        version, folder, digest, run = fetch(self.workspace, self.name, self.alias)
-        copy = shelf.take(folder, self.name, version, version)
-        if copy.digest != digest:
-            shelf.discard(copy)
-            raise Damaged(f"model.json of version {version} is not the one that was registered; train again")
-        return replace(copy, run=run)
+def registry_source(workspace: Path, uri: str, name: str, alias: str) -> Source:
+    """The version that an alias of the model registry at `uri`, a tracking server's or its database's, points at."""
+    if urlsplit(uri).scheme in ("http", "https"):
+        return TrackingServerSource(workspace, uri, name, alias)
+    return TrackingDatabaseSource(workspace, uri, name, alias)
 
 
 @dataclass(frozen=True)
@@ -56,12 +41,12 @@ class FolderSource:
     def mark(self) -> str | None:
         """The digest of its model.json, and when a file of it was last written: a repaired one is tried again."""
         try:
-            written = max(each.stat().st_mtime_ns for each in self.folder.iterdir())
+            written = max(path.stat().st_mtime_ns for path in self.folder.iterdir())
             return f"{digest_of(self.folder)}@{written}"
         except (OSError, ValueError) as error:
             raise DataError(f"{self.folder} holds no artifact ({error}); the model in place stays") from None
 
-    def bring(self, shelf: Shelf) -> Copy:
+    def bring(self, cache: ArtifactCache) -> CachedArtifact:
         """The version is the beginning of the digest."""
         mark = self.mark() or ""
-        return shelf.take(self.folder, self.name, mark[:12], mark)
+        return cache.take(self.folder, self.name, mark[:12], mark)

@@ -1,36 +1,48 @@
 """Fetches a registered model in a process of its own, because importing MLflow costs seconds and 150 MB.
 
-python -m serving.champion.fetch WORKSPACE NAME ALIAS      prints version, folder, digest and run as JSON
+As a program it takes WORKSPACE NAME ALIAS and prints a `Fetched` as JSON, null when there is none.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from data.contract import DataError, UsageError
+from serving.champion.artifact_cache import ArtifactCache, CachedArtifact, Damaged
+from serving.champion.child_process import output_of
 
 SECONDS = 300
-ROOT = Path(__file__).parents[2]
 
 
-def fetch(workspace: Path, name: str, alias: str) -> tuple[str, Path, str, str]:
-    """Version, folder, registered digest and run of the model that an alias points at.
+@dataclass(frozen=True)
+class Fetched:
+    """A registered model. folder: its artifact on this machine. digest: as registered. run: the one that made it."""
 
-    Raises DataError when there is none, or the registry does not answer.
-    """
-    command = [sys.executable, "-m", "serving.champion.fetch", str(workspace.resolve()), name, alias]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise DataError(f"the model registry did not answer within {SECONDS} seconds") from None
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise DataError(f"{(last or ['the model registry gave no reason'])[0][:300]}")
-    found = json.loads(done.stdout)
-    return found["version"], Path(found["folder"]), found["digest"], found["run"]
+    version: str
+    folder: str
+    digest: str
+    run: str
+
+
+def fetch(workspace: Path, name: str, alias: str) -> Fetched | None:
+    """The model that an alias points at, None when it points nowhere. Raises DataError when the registry is away."""
+    arguments = (str(workspace.resolve()), name, alias)
+    answer = json.loads(output_of(__name__, *arguments, job="asking the model registry", seconds=SECONDS))
+    return None if answer is None else Fetched(**answer)
+
+
+def into_cache(fetched: Fetched | None, name: str, cache: ArtifactCache) -> CachedArtifact:
+    """Copies what was fetched. Raises Damaged when it is not what was registered, DataError when there is nothing."""
+    if fetched is None:
+        raise DataError(f"there is no champion for {name!r} any more; run `leadscore train` first")
+    copy = cache.take(Path(fetched.folder), name, fetched.version, fetched.version)
+    if copy.digest != fetched.digest:
+        cache.discard(copy)
+        raise Damaged(f"model.json of version {fetched.version} is not the one that was registered; train again")
+    return replace(copy, run=fetched.run)
 
 
 def main(workspace: str, name: str, alias: str) -> int:
@@ -38,14 +50,15 @@ def main(workspace: str, name: str, alias: str) -> int:
     from training.registry.registry import Registry
 
     try:
-        found = Registry(Path(workspace)).find(name, alias)
-        if found is None:
-            raise DataError(f"there is no {alias} for {name!r}; run `leadscore train` first")
+        version = Registry(Path(workspace)).find(name, alias)
     except (DataError, UsageError) as error:
         print(error, file=sys.stderr)  # noqa: T201 -- read by `fetch`
         return 1
-    answer = {"version": found.version, "folder": str(found.folder), "digest": found.digest, "run": found.run_id}
-    print(json.dumps(answer))  # noqa: T201 -- read by `fetch`
+    if version is None:
+        print("null")  # noqa: T201 -- read by `fetch`
+        return 0
+    fetched = Fetched(version.version, str(version.folder), version.digest, version.run_id)
+    print(json.dumps(asdict(fetched)))  # noqa: T201 -- read by `fetch`
     return 0
 
 

@@ -11,13 +11,13 @@ def promote(registry: Registry, name: str, version: str, reason: str) -> str | N
 
     Raises UsageError when there is no such version or it is champion already, DataError when it is damaged.
     """
-    found = registry.get(name, version)
-    if found is None:
+    candidate = registry.get(name, version)
+    if candidate is None:
         raise UsageError(f"{name} has no version {version}; give the number of one that was trained")
     before = registry.find(name)
-    if before is not None and before.version == found.version:
+    if before is not None and before.version == candidate.version:
         raise UsageError(f"version {version} of {name} is champion already")
-    found.load()
+    candidate.load()
     registry.alias(name, version, CHAMPION, reason)
     return None if before is None else before.version
 

@@ -1,11 +1,10 @@
 """Tries an artifact in a process of its own, because a damaged one may take the process down.
 
-python -m serving.champion.smoke_test FOLDER      exits with 0 when the artifact scores, explains and gives numbers
+As a program it takes FOLDER and exits with 0 when the artifact scores, explains and gives numbers
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,28 +12,19 @@ import msgspec
 import numpy as np
 
 from data.contract import DataError
+from serving.champion.child_process import output_of
 from serving.messages.examples import LEAD
 from serving.messages.schemas import ScoreRequest
 from serving.messages.times import all_us
 from serving.scoring.served_model import Live, Scored
 
 SECONDS = 120
-"""A trial that takes longer has failed."""
-ROOT = Path(__file__).parents[2]
+"""A test that takes longer has failed."""
 
 
-def try_out(folder: Path) -> None:
-    """Runs the trial in a throw-away process. Raises DataError with the reason when the artifact fails it."""
-    command = [sys.executable, "-m", "serving.champion.smoke_test", str(folder)]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise DataError(f"the trial of {folder.name} did not end within {SECONDS} seconds") from None
-    if done.returncode < 0:
-        raise DataError(f"the trial of {folder.name} died of signal {-done.returncode}; train again")
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise DataError(f"{(last or ['the trial gave no reason'])[0][:300]}")
+def smoke_test(folder: Path) -> None:
+    """Runs the test in a throw-away process. Raises DataError with the reason when the artifact fails."""
+    output_of(__name__, str(folder), job=f"the trial of {folder.name}", seconds=SECONDS)
 
 
 def warm(live: Live) -> Scored:
@@ -55,12 +45,12 @@ def explain(live: Live, scored: Scored) -> None:
 
 
 def main(folder: str) -> int:
-    """The trial itself; the reason of a failure is the last line on standard error."""
+    """The test itself; the reason of a failure is the last line on standard error."""
     try:
         live = Live.load(Path(folder), "trial", "0")
         explain(live, warm(live))
     except Exception as error:
-        print(error, file=sys.stderr)  # noqa: T201 -- read by `try_out`
+        print(error, file=sys.stderr)  # noqa: T201 -- read by `smoke_test`
         return 1
     return 0
 

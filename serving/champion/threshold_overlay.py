@@ -8,7 +8,7 @@ from serving.store.database.connection import StoreError
 from serving.store.store import Store
 
 
-class Overlay:
+class ThresholdOverlay:
     """Asks a store what is in force for a model."""
 
     def __init__(self, store: Store) -> None:
@@ -20,5 +20,5 @@ class Overlay:
             changes = self.store.thresholds.in_force(live.target.name, live.model.digest)
         except StoreError:
             return live
-        found = in_force(live.scorer.thresholds, live.model.version, changes)
-        return live if found.told == live.in_force.told else live.under(found)
+        effective = in_force(live.scorer.thresholds, live.model.version, changes)
+        return live if effective.told == live.in_force.told else live.under(effective)

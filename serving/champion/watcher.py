@@ -7,23 +7,23 @@ from contextlib import suppress
 from pathlib import Path
 
 from data.contract import DataError
-from serving.champion.artifact_cache import Copy, Damaged, Shelf
+from serving.champion.artifact_cache import ArtifactCache, CachedArtifact, Damaged
 from serving.champion.artifact_sources import Source
 from serving.champion.champion import Champion
-from serving.champion.smoke_test import try_out, warm
+from serving.champion.smoke_test import smoke_test, warm
 from serving.scoring.served_model import Live
-from serving.telemetry.metrics import Gauges
-from serving.telemetry.server_log import Journal
+from serving.telemetry.metrics import Metrics
+from serving.telemetry.server_log import ServerLog
 
 
 class Watcher:
     """Looks every `seconds` on a thread of its own. Whatever goes wrong, the model in place goes on serving."""
 
     def __init__(
-        self, source: Source, shelf: Shelf, champion: Champion, gauges: Gauges, journal: Journal, seconds: float
+        self, source: Source, cache: ArtifactCache, champion: Champion, metrics: Metrics, log: ServerLog, seconds: float
     ) -> None:
-        self.source, self.shelf, self.champion = source, shelf, champion
-        self.gauges, self.journal, self.seconds = gauges, journal, seconds
+        self.source, self.cache, self.champion = source, cache, champion
+        self.metrics, self.log, self.seconds = metrics, log, seconds
         self.in_place: str | None = None
         self.refused: str | None = None
         self.noted: str | None = None
@@ -32,14 +32,14 @@ class Watcher:
         self.thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
     def start(self) -> None:
-        """Puts the model that served last in place, if there is one on the shelf, and begins to watch."""
-        self.shelf.path.mkdir(parents=True, exist_ok=True)
-        copy = self.shelf.current()
+        """Puts the model that served last in place, if there is one in the cache, and begins to watch."""
+        self.cache.path.mkdir(parents=True, exist_ok=True)
+        copy = self.cache.current()
         if copy is not None:
             try:
                 self._place(copy)
             except DataError as error:
-                self.journal.write("shelf_unusable", reason=str(error))
+                self.log.write("shelf_unusable", reason=str(error))
         self.thread.start()
 
     def stop(self) -> None:
@@ -65,12 +65,12 @@ class Watcher:
                 self.look()
                 self.champion.refresh()
             except Exception as error:  # a thread that dies would leave an old model in place for ever, unsaid
-                self.journal.failure("watcher_failed", error)
+                self.log.failure("watcher_failed", error)
             self.stopped.wait(self.seconds)
 
     def _change(self, mark: str) -> None:
         try:
-            copy = self.source.bring(self.shelf)
+            copy = self.source.bring(self.cache)
         except DataError as error:
             # Whatever is not the artifact's own fault may pass: tried again at the next look.
             self._refuse(mark, str(error), retry=not isinstance(error, Damaged))
@@ -79,15 +79,15 @@ class Watcher:
             self.in_place = mark
             return
         try:
-            try_out(Path(copy.folder))
+            smoke_test(Path(copy.folder))
             self._place(copy)
         except DataError as error:
-            self.shelf.discard(copy)
+            self.cache.discard(copy)
             self._refuse(mark, str(error), retry=False)
             return
-        self.shelf.keep(copy)
+        self.cache.keep(copy)
 
-    def _place(self, copy: Copy) -> None:
+    def _place(self, copy: CachedArtifact) -> None:
         live = Live.load(Path(copy.folder), copy.name, copy.version)
         if live.model.digest != copy.digest:
             raise DataError(f"{copy.folder} is not the artifact that it was; it is fetched again")
@@ -95,7 +95,7 @@ class Watcher:
         warm(live)
         self.champion.swap(live)
         self.in_place, self.refused = copy.mark, None
-        self.journal.write("model_in_place", name=copy.name, version=copy.version, digest=copy.digest)
+        self.log.write("model_in_place", name=copy.name, version=copy.version, digest=copy.digest)
         with suppress(DataError):  # a model without grounds scores all the same
             self.champion.current().grounds  # noqa: B018 -- read now, so that nobody waits for it on a page
 
@@ -103,8 +103,8 @@ class Watcher:
         said = f"version {mark[:12]} was refused: {why}"
         # What is tried again at every look is noted once; another artifact with the same fault is noted anew.
         if (mark, said) != (self.noted, self.champion.refusal):
-            self.gauges.refused.inc()
-            self.journal.write("model_refused", mark=mark, reason=why)
+            self.metrics.refused.inc()
+            self.log.write("model_refused", mark=mark, reason=why)
         self.champion.refuse(said)
         self.noted = mark
         self.refused = None if retry else mark
@@ -117,7 +117,7 @@ class Watcher:
 
     def _note_away(self, why: str) -> None:
         if not self.away:
-            self.journal.write("registry_away", reason=why)
+            self.log.write("registry_away", reason=why)
         self.away = True
         if self.champion.live is None:
             self.champion.refuse(why)

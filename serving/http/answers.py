@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-from fastapi import Response
+from starlette.responses import Response
 
 from data.histories import Histories, Profiles
 from features.kernel import Moments, compute
@@ -24,26 +24,26 @@ from serving.scoring.served_model import Live, Scored
 Values = dict[str, float | str | None]
 
 
-def single(live: Live, told: Told, scored: Scored, as_of: int, unused: Sequence[str], extra: Extra) -> ScoreAnswer:
+def single(live: Live, requests: Told, scored: Scored, as_of: int, unused: Sequence[str], extra: Extra) -> ScoreAnswer:
     """The answer for one lead."""
-    score = scores(live, told, scored, [as_of], [unused], extra)[0]
+    score = scores(live, requests, scored, [as_of], [unused], extra)[0]
     return ScoreAnswer(
         score, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
     )
 
 
 def many(
-    live: Live, told: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
+    live: Live, requests: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
 ) -> BatchAnswer:
     """The answer for many leads, in their order."""
-    found = scores(live, told, scored, as_of, unused, extra)
+    answers = scores(live, requests, scored, as_of, unused, extra)
     return BatchAnswer(
-        found, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
+        answers, live.target.name, live.target.horizon_days, live.thresholds, live.in_force.told, live.model
     )
 
 
 def scores(
-    live: Live, told: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
+    live: Live, requests: Told, scored: Scored, as_of: Sequence[int], unused: Sequence[Sequence[str]], extra: Extra
 ) -> list[Score]:
     """One score per lead; features and reasons only where asked for, because they cost fifty times a score."""
     none: Sequence[Any] = [msgspec.UNSET] * len(as_of)
@@ -51,7 +51,7 @@ def scores(
     if extra.horizons:
         within = live.within(scored.matrix, extra.horizons)
     if extra.features or extra.reasons is not None:
-        table, histories, moments = _table(live, told, as_of)
+        table, histories, moments = _table(live, requests, as_of)
         if extra.features:
             features = [_plain(row) for row in table.to_pylist()]
         if extra.reasons is not None:
@@ -115,16 +115,16 @@ def _plain(row: Values) -> Values:
     return {name: None if value != value else value for name, value in row.items()}
 
 
-def _table(live: Live, told: Told, as_of: Sequence[int]) -> tuple[pa.Table, Histories, Moments]:
+def _table(live: Live, requests: Told, as_of: Sequence[int]) -> tuple[pa.Table, Histories, Moments]:
     """The feature table of the leads, with their profile versions as columns."""
     kinds = {"category": pa.string(), "number": pa.float64()}
     columns = {
-        name: pa.array([version.get(name) for version in told.versions], kinds[kind])
+        name: pa.array([version.get(name) for version in requests.versions], kinds[kind])
         for name, kind in live.profile_columns.items()
     }
-    profiles = told.histories.profiles
+    profiles = requests.histories.profiles
     whole = Profiles(profiles.starts, profiles.valid_from, pa.table(columns))
-    histories = replace(told.histories, profiles=whole)
+    histories = replace(requests.histories, profiles=whole)
     moments = live.moments(as_of)
     return compute(live.scorer.plan, histories, moments), histories, moments
 
@@ -133,12 +133,12 @@ def _reasons(
     live: Live, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
 ) -> list[Reasons]:
     scores = Scores(scored.probability, np.array(scored.interval), np.array(scored.stage), table, scored.matrix)
-    told = live.explainers[language].explain(histories, moments.lead, moments.as_of, scores)
-    return [_spoken(each) for each in told]
+    explanations = live.explainers[language].explain(histories, moments.lead, moments.as_of, scores)
+    return [_spoken(explanation) for explanation in explanations]
 
 
 def _spoken(explanation: Explanation) -> Reasons:
     def plain(reasons: Sequence[Any]) -> list[Reason]:
-        return [Reason(each.feature, each.contribution, each.words) for each in reasons[:MOST]]
+        return [Reason(reason.feature, reason.contribution, reason.words) for reason in reasons[:MOST]]
 
     return Reasons(plain(explanation.speaks_for), plain(explanation.speaks_against))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, Protocol
 
-from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
 
 from serving.messages.problems import Refused
 
@@ -20,7 +21,7 @@ ROLES: tuple[Role, ...] = ("score", "ingest", "read", "admin")
 KEPT_S = 5.0
 """Seconds that a verified key is remembered; a revoked one works no longer than that."""
 MOST_KEPT = 10_000
-Handler = Callable[..., Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Caller:
     role: str
 
 
-class Doors(Protocol):
+class Authenticator(Protocol):
     """Tells who shows a key."""
 
     async def caller(self, authorization: str | None) -> Caller | None:
         """The caller for a header Authorization, None for nobody that is known."""
 
 
-class LockedDoors:
+class KeyAuthenticator:
     """Asks the store about a key, and remembers the answer for KEPT_S seconds."""
 
     def __init__(self, verify: Callable[[str], Caller | None], clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,20 +52,20 @@ class LockedDoors:
         if scheme.lower() != "bearer" or not key:
             return None
         mark = hashlib.sha256(key.encode("utf-8", "replace")).digest()
-        kept = self.known.get(mark)
-        if kept is not None and self.clock() < kept[1]:
-            return kept[0]
-        found = await run_in_threadpool(self.verify, key.strip())
-        if found is None:
+        remembered = self.known.get(mark)
+        if remembered is not None and self.clock() < remembered[1]:
+            return remembered[0]
+        verified = await run_in_threadpool(self.verify, key.strip())
+        if verified is None:
             self.known.pop(mark, None)
             return None
         if len(self.known) >= MOST_KEPT:
             self.known.clear()
-        self.known[mark] = (found, self.clock() + KEPT_S)
-        return found
+        self.known[mark] = (verified, self.clock() + KEPT_S)
+        return verified
 
 
-class OpenDoors:
+class NoAuthentication:
     """Everybody is admin: only for a server that nobody else can reach."""
 
     async def caller(self, authorization: str | None) -> Caller | None:
@@ -77,10 +78,10 @@ def needs(role: Needs) -> Callable[[Handler], Handler]:
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
-        async def guarded(request: Request, **arguments: Any) -> Response:
+        async def guarded(request: Request) -> Response:
             if role != "anyone":
                 await _check(request, role)
-            return await handler(request=request, **arguments)
+            return await handler(request)
 
         guarded.needs = role  # type: ignore[attr-defined]
         return guarded
@@ -100,8 +101,8 @@ def caller_of(request: Request) -> Caller:
 
 
 async def _check(request: Request, role: str) -> None:
-    doors: Doors = request.app.state.services.doors
-    caller = await doors.caller(request.headers.get("authorization"))
+    authenticator: Authenticator = request.app.state.services.authenticator
+    caller = await authenticator.caller(request.headers.get("authorization"))
     if caller is None:
         raise Refused("unauthorized", "send a valid key: Authorization: Bearer KEY")
     request.state.caller = caller

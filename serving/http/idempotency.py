@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
 
 from serving.http.authentication import caller_of
 from serving.http.openapi import header
@@ -22,7 +23,7 @@ REFUSALS = ("running", "conflict", "invalid", "store_away", "store_full")
 FIT = re.compile(r"[!-~]{1,200}")
 
 
-async def once(request: Request, body: bytes, work: Callable[[], Any]) -> Response:
+async def answer_once(request: Request, body: bytes, work: Callable[[], Any]) -> Response:
     """Answers with what `work` returns, a struct; with a key only the first time, after that with what was kept.
 
     `work` blocks and runs in a thread. Raises Refused: `running` while the same request is being worked on, `invalid`
@@ -41,18 +42,18 @@ async def once(request: Request, body: bytes, work: Callable[[], Any]) -> Respon
 
 
 def _remembered(services: Services, key: str, body: bytes, work: Callable[[], Any]) -> bytes:
-    found = services.store.answers.recall(key, body, services.clock())
-    match found:
+    earlier = services.store.answers.recall(key, body, services.clock())
+    match earlier:
         case Running():
             raise Refused("running", "the same request is being worked on; ask again in a moment", 1)
         case Mismatch():
             raise Refused("invalid", "this Idempotency-Key was used with another body; take a new one")
         case Answer():
-            return found.body.encode()
+            return earlier.body.encode()
     try:
         content = msgspec.json.encode(work())
     except BaseException:
-        services.store.answers.release(found)
+        services.store.answers.release(earlier)
         raise
-    services.store.answers.remember(found, Answer(200, content.decode()))
+    services.store.answers.remember(earlier, Answer(200, content.decode()))
     return content

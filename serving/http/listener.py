@@ -1,4 +1,8 @@
-"""The socket that clients connect to, and how it is closed without turning away a client that was let in."""
+"""The socket that clients connect to, and how it is closed without turning away a client that was let in.
+
+The packet filter is hand-written, because nothing that can be set does the same: whoever accepts all that wait and then
+closes resets a client that connects in between. A supervisor that keeps the socket (systemd) would; not all have one.
+"""
 
 from __future__ import annotations
 
@@ -40,5 +44,5 @@ def begin_no_more(listening: socket.socket) -> None:
     """
     if sys.platform != "linux":
         return
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in NO_SYN))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in NO_SYN))
     listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(NO_SYN), ctypes.addressof(code)))

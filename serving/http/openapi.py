@@ -1,17 +1,21 @@
-"""The OpenAPI document: FastAPI knows the routes, msgspec the bodies, and each route says what belongs together."""
+"""The OpenAPI document: Starlette knows the routes, msgspec the bodies, and each handler says what belongs together.
+
+Hand-written, because Starlette reads operations from YAML in docstrings and FastAPI from Pydantic models; both would
+add a second description of what msgspec's structs and STATUS already say.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from data.contract import NAME_LIMIT
-from serving.http.authentication import needed_by
+from serving.http.authentication import Handler, needed_by
 from serving.messages import schemas
 from serving.messages.problems import STATUS
 
@@ -22,7 +26,7 @@ COMMON = ("unauthorized", "forbidden", "busy", "internal")
 QUERY = {"type": "boolean", "default": False}
 
 
-def describe(
+def documented(
     answer: Any,
     body: Any = None,
     example: Any = None,
@@ -30,21 +34,33 @@ def describe(
     status: int = 200,
     parameters: Sequence[dict[str, Any]] = (),
     media: str = JSON,
-) -> dict[str, Any]:
-    """`openapi_extra` of a route: its body and answer are structs, its refusals keys of STATUS."""
-    content = {media: {"schema": _ref(answer)}}
-    responses: dict[str, Any] = {str(status): {"description": "the answer", "content": content}}
-    for code in dict.fromkeys((*refusals, *COMMON)):
-        known = responses.setdefault(str(STATUS[code]), {"description": "", "content": {}})
-        known["description"] = ", ".join(filter(None, (known["description"], code)))
-        known["content"] = {JSON: {"schema": _ref(schemas.Problem)}}
-    found: dict[str, Any] = {"responses": responses, "parameters": list(parameters)}
+) -> Callable[[Handler], Handler]:
+    """Declares what the document says of a handler: its body and answer are structs, its refusals keys of STATUS."""
+    operation: dict[str, Any] = {
+        "responses": _responses(answer, refusals, status, media),
+        "parameters": list(parameters),
+    }
     if body is not None:
-        sent: dict[str, Any] = {"schema": _ref(body)}
+        content: dict[str, Any] = {"schema": _ref(body)}
         if example is not None:
-            sent["examples"] = {"usual": {"value": example}}
-        found["requestBody"] = {"required": True, "content": {JSON: sent}}
-    return found
+            content["examples"] = {"usual": {"value": example}}
+        operation["requestBody"] = {"required": True, "content": {JSON: content}}
+
+    def declare(handler: Handler) -> Handler:
+        handler.operation = operation  # type: ignore[attr-defined]
+        return handler
+
+    return declare
+
+
+def operation_of(route: Route) -> dict[str, Any] | None:
+    """What a route's handler declares, None for a page, which is not in the document."""
+    return getattr(route.endpoint, "operation", None)
+
+
+def methods_of(route: Route) -> list[str]:
+    """The methods that a route was given; HEAD comes along with GET and is not told of."""
+    return sorted((route.methods or set()) - {"HEAD"})
 
 
 def query(name: str, about: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -71,7 +87,7 @@ def lead_id() -> dict[str, Any]:
         "name": "lead_id",
         "in": "path",
         "required": True,
-        "description": "opaque, without a slash",
+        "description": "opaque; percent-encoded as one part of the path: a slash is %2F, and . and .. have %20 behind",
         "schema": schema,
     }
 
@@ -82,24 +98,15 @@ def header(name: str, about: str) -> dict[str, Any]:
     return {"name": name, "in": "header", "required": False, "description": about, "schema": schema}
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The whole document. Made from our own descriptions: FastAPI's would add answers that this server never gives."""
-    structs = [each for each in vars(schemas).values() if isinstance(each, type) and issubclass(each, msgspec.Struct)]
+def document(app: Starlette) -> dict[str, Any]:
+    """The whole document."""
+    structs = [item for item in vars(schemas).values() if isinstance(item, type) and issubclass(item, msgspec.Struct)]
     _, components = msgspec.json.schema_components(structs, ref_template=REF)
     paths: dict[str, Any] = {}
     for route in app.routes:
-        if isinstance(route, APIRoute) and route.openapi_extra:
-            told = inspect.getdoc(route.endpoint) or ""
-            operation: dict[str, Any] = {
-                "operationId": route.name,
-                "summary": told.partition("\n")[0],
-                "description": told,
-            }
-            operation |= route.openapi_extra
-            if needed_by(route.endpoint) == "anyone":
-                operation["security"] = []
-            for method in sorted(route.methods or ()):
-                paths.setdefault(route.path, {})[method.lower()] = operation
+        if isinstance(route, Route) and (operation := operation_of(route)):
+            for method in methods_of(route):
+                paths.setdefault(route.path, {})[method.lower()] = _described(route) | operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "leadscore", "version": "1", "description": "How likely is this lead to buy, now?"},
@@ -107,6 +114,24 @@ def document(app: FastAPI) -> dict[str, Any]:
         "components": {"schemas": components, "securitySchemes": SECURITY},
         "security": [{"key": []}],
     }
+
+
+def _described(route: Route) -> dict[str, Any]:
+    """What the handler itself says: its name, its words, and whether it asks for a key."""
+    words = inspect.getdoc(route.endpoint) or ""
+    description = {"operationId": route.name, "summary": words.partition("\n")[0], "description": words}
+    return description | ({"security": []} if needed_by(route.endpoint) == "anyone" else {})
+
+
+def _responses(answer: Any, refusals: Sequence[str], status: int, media: str) -> dict[str, Any]:
+    responses: dict[str, Any] = {
+        str(status): {"description": "the answer", "content": {media: {"schema": _ref(answer)}}}
+    }
+    for code in dict.fromkeys((*refusals, *COMMON)):
+        response = responses.setdefault(str(STATUS[code]), {"description": "", "content": {}})
+        response["description"] = ", ".join(filter(None, (response["description"], code)))
+        response["content"] = {JSON: {"schema": _ref(schemas.Problem)}}
+    return responses
 
 
 def _ref(struct: Any) -> dict[str, Any]:

@@ -1,18 +1,21 @@
-"""What stands behind the question mark of a URL: strict, because a mistyped name must not be ignored silently."""
+"""What stands behind the question mark of a URL: strict, because a mistyped name must not be ignored silently.
+
+Hand-written, because Starlette parses without checking, and FastAPI's refusal repeats what was sent.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
 
-from fastapi import Request
+from starlette.requests import Request
 
 from data.contract import NAME_LIMIT
+from data.numbers import NoNumber, number_from_text
+from data.times import NoTime, time_from_text
 from serving.http.answers import language_of
 from serving.messages.problems import Refused
 from serving.messages.schemas import Extra
-from serving.messages.times import us
 
 MOST_HORIZONS = 8
 
@@ -55,8 +58,8 @@ class Query:
         if value is None:
             return None
         try:
-            number = float(value) if value.isascii() and "_" not in value else math.nan
-        except ValueError:
+            number = number_from_text(value)
+        except NoNumber:
             number = math.nan
         if not low <= number <= high:
             raise Refused("invalid", f"{name}: a number from {low:g} to {high:g}")
@@ -72,22 +75,19 @@ class Query:
     def days(self, name: str) -> tuple[int, ...]:
         """Numbers of days, parted by commas: up to MOST_HORIZONS, ascending, each once; none by default."""
         parts = [] if name not in self.values else self.values[name].split(",")
-        if len(parts) > MOST_HORIZONS or not all(re.fullmatch("[1-9][0-9]{0,3}", each) for each in parts):
+        if len(parts) > MOST_HORIZONS or not all(re.fullmatch("[1-9][0-9]{0,3}", part) for part in parts):
             raise Refused("invalid", f"{name}: up to {MOST_HORIZONS} whole numbers of days, such as 7,30")
-        return tuple(sorted({int(each) for each in parts}))
+        return tuple(sorted({int(part) for part in parts}))
 
     def time(self, name: str) -> int | None:
-        """µs UTC of RFC 3339 text with a zone."""
+        """µs UTC of a written time with a zone."""
         value = self.values.get(name)
         if value is None:
             return None
         try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = datetime.min
-        if moment.tzinfo is None:
-            raise Refused("invalid", f"{name}: RFC 3339 with a zone, e.g. 2024-05-01T12:00:00Z (a + is written %2B)")
-        return us(moment)
+            return time_from_text(value)
+        except NoTime as error:
+            raise Refused("invalid", f"{name} {error} (a + is written %2B)") from None
 
 
 def extra_of(request: Request, query: Query) -> Extra:

@@ -11,11 +11,11 @@ from pathlib import Path
 from anyio import CapacityLimiter
 
 from serving.champion.champion import Champion
-from serving.http.authentication import Doors
+from serving.http.authentication import Authenticator
 from serving.messages.limits import Limits
 from serving.store.store import Store
-from serving.telemetry.metrics import Gauges
-from serving.telemetry.server_log import Journal
+from serving.telemetry.metrics import Metrics
+from serving.telemetry.server_log import ServerLog
 
 
 def now_us() -> int:
@@ -35,9 +35,9 @@ class Services:
 
     champion: Champion
     store: Store
-    doors: Doors
-    gauges: Gauges
-    journal: Journal = field(default_factory=Journal)
+    authenticator: Authenticator
+    metrics: Metrics
+    log: ServerLog = field(default_factory=ServerLog)
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], int] = now_us
     draining: threading.Event = field(default_factory=threading.Event)

@@ -1,4 +1,7 @@
-"""The body of a request: read with a limit, decoded into what it must be; refusals never repeat the input."""
+"""The body of a request: read with a limit, decoded into what it must be; refusals never repeat the input.
+
+Starlette's own limit (`max_body_size`) is not used: it answers in plain text around our middleware, and knows no time.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from serving.messages.limits import Limits
 from serving.messages.problems import Refused
@@ -36,16 +39,12 @@ async def read(request: Request, limits: Limits) -> bytes:
 
 async def _read(request: Request, limits: Limits) -> bytes:
     chunks, size = [], 0
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
+    async for chunk in request.stream():
+        chunks.append(chunk)
+        size += len(chunk)
         if size > limits.body:
             raise _too_large(limits)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

@@ -28,11 +28,13 @@ Name = Annotated[
         extra_json_schema={"pattern": CLEAN},
     ),
 ]
-Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone or Z, exact to a microsecond")]
 Moment = Annotated[
     str,
-    # Read by serving/messages/times.py, all of a body at once: the decoder would make an object of each.
-    Meta(description="RFC 3339 with a zone or Z, exact to a microsecond", extra_json_schema={"format": "date-time"}),
+    # Read by serving/messages/times.py, by the rule of all times, and many at once.
+    Meta(
+        description="RFC 3339 with a zone or Z; what is finer than a microsecond is cut",
+        extra_json_schema={"format": "date-time"},
+    ),
 ]
 Value = Annotated[float, Meta(ge=-VALUE_LIMIT, le=VALUE_LIMIT, description="rounded to a ten-thousandth")]
 Number = Annotated[float, Meta(ge=-VALUE_LIMIT, le=VALUE_LIMIT)]
@@ -68,15 +70,15 @@ class ScoreRequest(Asked, frozen=True):
 
     events: Annotated[list[Event], Meta(max_length=MOST_EVENTS)] = []
     profile: Attributes = {}
-    known_since: Time | None = None
-    as_of: Time | None = None
+    known_since: Moment | None = None
+    as_of: Moment | None = None
 
 
 class BatchRequest(Asked, frozen=True):
     """Many leads; the answers come in the same order. as_of holds for those that name none."""
 
     leads: Annotated[list[ScoreRequest], Meta(max_length=MOST_LEADS)]
-    as_of: Time | None = None
+    as_of: Moment | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ class Score(Struct, frozen=True):
     unused: profile columns and event types of the request that this model does not read.
     within: probabilities of converting within fewer days, by days, where asked for. caution: what to bear in mind, only
     there where the model had learnt from too few conversions.
+    stage: of a lead in the store the one that lists show, by its history and by what people have decided; else, and in
+    stage_without_history, the one that begins at the highest threshold which the probability reaches.
     """
 
     probability: float
@@ -156,6 +160,7 @@ class Score(Struct, frozen=True):
     reasons: Reasons | UnsetType = UNSET
     within: dict[str, float] | UnsetType = UNSET
     caution: str | UnsetType = UNSET
+    stage_without_history: str | UnsetType = UNSET
 
 
 class ScoreAnswer(Struct, frozen=True):
@@ -200,7 +205,7 @@ class LeadRequest(Asked, frozen=True):
 
     profile: Attributes = {}
     account_id: Name | None = None
-    valid_from: Time | None = None
+    valid_from: Moment | None = None
 
 
 class LeadPut(Struct, frozen=True):

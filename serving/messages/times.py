@@ -1,23 +1,20 @@
-"""Times as a body tells them, RFC 3339 text, to µs UTC: the usual forms many at once in compiled code."""
+"""Times as a body writes them, to µs UTC: the usual form many at once in compiled code, all others by the one rule."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
 
-import msgspec
 import numpy as np
 
 from data.compiled import njit
+from data.times import FIRST, LAST, NoTime, time_from_text
 from serving.messages.problems import Refused
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-EARLIEST, LATEST = (each.replace(tzinfo=UTC) - EPOCH for each in (datetime.min, datetime.max))
 NONE = -(2**60)
 """Of what is no time."""
-Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def us(at: datetime) -> int:
@@ -26,10 +23,10 @@ def us(at: datetime) -> int:
     >>> us(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
     1000005
     """
-    since = at - EPOCH
-    if not EARLIEST <= since <= LATEST:
+    since = (at - EPOCH) // MICROSECOND
+    if not FIRST <= since <= LAST:
         raise Refused("invalid", "a time lies outside the years 1 to 9999 in UTC")
-    return since // MICROSECOND
+    return since
 
 
 def at(moment: int) -> datetime:
@@ -42,7 +39,7 @@ def at(moment: int) -> datetime:
 
 
 def all_us(texts: Sequence[str], place: Callable[[int], str]) -> list[int]:
-    """µs UTC of texts; `place` names the i-th one. Raises Refused for one that is no time, has no zone or is no `us`.
+    """µs UTC of texts, as `time_from_text` reads each; `place` names the i-th one. Raises Refused.
 
     >>> all_us(["1970-01-01T00:00:01Z", "1970-01-01T01:00:00.5+01:00"], str)
     [1000000, 500000]
@@ -51,21 +48,23 @@ def all_us(texts: Sequence[str], place: Callable[[int], str]) -> list[int]:
     out = np.empty(len(texts), np.int64)
     if not texts or _read(content, out):
         return out.tolist()
-    return [_us(text, place, i) for i, text in enumerate(texts)]
+    return [written_us(text, place(i)) for i, text in enumerate(texts)]
 
 
-def _us(text: str, place: Callable[[int], str], i: int) -> int:
+def written_us(text: str, place: str) -> int:
+    """µs UTC of one text at a place of the body. Raises Refused."""
     try:
-        moment: datetime = msgspec.convert(text, Aware)
-    except msgspec.ValidationError as error:
-        said = str(error)
-        raise Refused("invalid", f"{place(i)}: {said[:1].lower()}{said[1:]}") from None
-    return us(moment)
+        return time_from_text(text)
+    except NoTime as error:
+        raise Refused("invalid", f"{place} {error}") from None
 
 
 @njit()
 def _read(content, out):  # type: ignore[no-untyped-def]
-    """Whether each line is YYYY-MM-DDThh:mm:ss, up to six digits of a fraction, and Z or ±hh:mm; then fills `out`."""
+    """Whether each line is YYYY-MM-DDThh:mm:ss, up to six digits of a fraction, and Z or ±hh:mm; then fills `out`.
+
+    What it reads it reads as `time_from_text` does; what it does not read is left to that.
+    """
     at = 0
     for i in range(len(out)):
         if at + 20 > len(content):

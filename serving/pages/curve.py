@@ -48,40 +48,52 @@ class Row:
     of_all: float
 
 
-def curve_of(found: WhatIf, marks: Mapping[str, Brings], capacity: float | None) -> Curve:
+def curve_of(what_if: WhatIf, marks: Mapping[str, Brings], capacity: float | None) -> Curve:
     """The picture of a what-if; marks: thresholds by name. Leads a week to the right, the share that buys upwards."""
-    shown = found.leads_per_week <= _reach(found, marks, capacity)
-    rights = ticks(float(found.leads_per_week[shown].max(initial=0.0)))
-    ups = ticks(float(found.high[shown].max(initial=0.0)))
+    shown = what_if.leads_per_week <= _reach(what_if, marks, capacity)
+    rights = ticks(float(what_if.leads_per_week[shown].max(initial=0.0)))
+    ups = ticks(float(what_if.high[shown].max(initial=0.0)))
     x, y = Scale(0, rights[-1], LEFT, RIGHT), Scale(0, ups[-1], BOTTOM, TOP)
-    leads = [x(each) for each in found.leads_per_week[shown].tolist()]
+    leads = [x(rate) for rate in what_if.leads_per_week[shown].tolist()]
     line, upper, lower = (
-        list(zip(leads, [y(each) for each in values[shown].tolist()], strict=True))
-        for values in (found.precision, found.high, found.low)
+        list(zip(leads, [y(share) for share in values[shown].tolist()], strict=True))
+        for values in (what_if.precision, what_if.high, what_if.low)
     )
     stand = [
-        Mark(name, (x(each.leads), y(each.converted / each.selected))) for name, each in marks.items() if each.selected
+        Mark(name, (x(threshold.leads), y(threshold.converted / threshold.selected)))
+        for name, threshold in marks.items()
+        if threshold.selected
     ]
     return Curve(
         path(line),
         band(upper, lower),
-        [(x(each), each) for each in rights],
-        [(y(each), each) for each in ups],
+        [(x(tick), tick) for tick in rights],
+        [(y(tick), tick) for tick in ups],
         stand,
         x(capacity) if capacity is not None and capacity <= rights[-1] else None,
     )
 
 
-def _reach(found: WhatIf, marks: Mapping[str, Brings], capacity: float | None) -> float:
+def _reach(what_if: WhatIf, marks: Mapping[str, Brings], capacity: float | None) -> float:
     """Leads a week that the picture reaches to: well beyond what is marked, so that marks do not crowd at its edge."""
-    marked = [each.leads for each in marks.values()]
-    return max(2 * max([*marked, capacity or 0.0]), float(found.leads_per_week[0]))
+    marked = [threshold.leads for threshold in marks.values()]
+    return max(2 * max([*marked, capacity or 0.0]), float(what_if.leads_per_week[0]))
 
 
-def rows_of(found: WhatIf) -> list[Row]:
+def rows_of(what_if: WhatIf) -> list[Row]:
     """Some of the thresholds, from the strictest on."""
-    columns = (found.probability, found.leads_per_week, found.wins_per_week, found.precision, found.low, found.high)
-    rows = [Row(*each) for each in zip(*(values.tolist() for values in (*columns, found.recall)), strict=True)]
+    columns = (
+        what_if.probability,
+        what_if.leads_per_week,
+        what_if.wins_per_week,
+        what_if.precision,
+        what_if.low,
+        what_if.high,
+    )
+    rows = [
+        Row(*values_of_row)
+        for values_of_row in zip(*(values.tolist() for values in (*columns, what_if.recall)), strict=True)
+    ]
     return _spread(rows)
 
 
@@ -89,4 +101,4 @@ def _spread(rows: Sequence[Row]) -> list[Row]:
     """At most ROWS of them, evenly spread, the first and the last among them."""
     if len(rows) <= ROWS:
         return list(rows)
-    return [rows[round(each * (len(rows) - 1) / (ROWS - 1))] for each in range(ROWS)]
+    return [rows[round(step * (len(rows) - 1) / (ROWS - 1))] for step in range(ROWS)]

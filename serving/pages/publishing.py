@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import UsageError
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import ADDRESS, by_of, number_of
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import Live
@@ -16,27 +17,24 @@ from serving.scoring.what_if import keeps_order, wished
 from serving.store.scores.threshold_changes import REASONS, Wish
 from training.thresholds.threshold import Threshold
 
-router = APIRouter()
 
-
-@router.post("/thresholds")
 @shows("editor")
-def publish(visit: Visit) -> Response:
+def publish(context: PageContext) -> Response:
     """Publishes what was tried: it holds from the next scoring on."""
-    live, form = visit.services.champion.current(), visit.form
+    live, form = context.services.champion.current(), context.form
     if form.get("digest") != live.model.digest:
         raise Refused("conflict", "another model has come into place since the page was loaded")
     stage, reason = form.get("stage", ""), form.get("reason", "")
-    if stage not in {each.stage for each in live.scorer.thresholds} or reason not in REASONS:
+    if stage not in {threshold.stage for threshold in live.scorer.thresholds} or reason not in REASONS:
         raise Refused("invalid", "there is no such stage or reason")
     made = None if form.get("by") == "model" else _made(live, form, stage)
-    who = visit.account.name if visit.account else ""
+    who = context.account.name if context.account else ""
     if made is None and form.get("by") != "model":
-        return visit.page("error.html", 422, sentence=visit.t("errors.unpromised"))
+        return context.render("error.html", 422, sentence=context.t("errors.unpromised"))
     wanted = None if made is None else made.to_dict()
     wish = Wish(live.target.name, stage, live.model.version, live.model.digest, who, reason, wanted)
-    visit.services.store.thresholds.publish(wish, visit.now)
-    return visit.to(f"{ADDRESS}?published=1")
+    context.services.store.thresholds.publish(wish, context.now)
+    return context.redirect(f"{ADDRESS}?published=1")
 
 
 def _made(live: Live, form: Mapping[str, str], stage: str) -> Threshold | None:
@@ -51,3 +49,8 @@ def _made(live: Live, form: Mapping[str, str], stage: str) -> Threshold | None:
     if made is None or made.probability is None or not keeps_order(live.in_force.thresholds, made):
         return None
     return made
+
+
+routes = [
+    Route("/thresholds", publish, methods=["POST"]),
+]

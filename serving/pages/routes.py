@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute
+from starlette.routing import Route
 
 from serving.pages import funnel, publishing, sign_in, thresholds, trust
 from serving.pages.exports import exports
@@ -23,6 +23,6 @@ NOUNS = (
 )
 
 
-def page_routes() -> list[BaseRoute]:
+def page_routes() -> list[Route]:
     """The routes of all pages."""
-    return [route for noun in NOUNS for route in noun.router.routes]
+    return [route for noun in NOUNS for route in noun.routes]

@@ -6,81 +6,75 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
 
 from features.words import LANGUAGES
 from serving.http.authentication import needs
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import COOKIE, LANGUAGE, YEAR_S, Visit, inside, shows
+from serving.pages.rendering.page_context import COOKIE, LANGUAGE, YEAR_S, PageContext, inside, shows
 from serving.store.access.accounts import LIFE, Locked
 
-router = APIRouter()
 STATIC = Path(__file__).with_name("static")
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
-@router.get("/")
 @shows("anyone")
-def first(visit: Visit) -> Response:
+def first(context: PageContext) -> Response:
     """Leads are what most people come for."""
-    return visit.to("/leads")
+    return context.redirect("/leads")
 
 
-@router.get("/sign-in")
 @shows("anyone")
-def ask(visit: Visit) -> Response:
+def ask(context: PageContext) -> Response:
     """Asks for name and password."""
-    goal = inside(visit.request.query_params.get("next", ""))
-    return visit.to(goal) if visit.account else _asked(visit, goal)
+    goal = inside(context.request.query_params.get("next", ""))
+    return context.redirect(goal) if context.account else _asked(context, goal)
 
 
-@router.post("/sign-in")
 @shows("anyone")
-def sign_in(visit: Visit) -> Response:
+def sign_in(context: PageContext) -> Response:
     """Lets in who knows the password; the session that begins has a new token, whatever the browser had before."""
-    goal, name = inside(visit.form.get("next", "")), visit.form.get("name", "")
-    accounts, address = visit.services.store.accounts, visit.request.client
+    goal, name = inside(context.form.get("next", "")), context.form.get("name", "")
+    accounts, address = context.services.store.accounts, context.request.client
     try:
-        token = accounts.sign_in(name, visit.form.get("password", ""), address.host if address else "", visit.now)
+        token = accounts.sign_in(name, context.form.get("password", ""), address.host if address else "", context.now)
     except Locked:
-        return _asked(visit, goal, 429, name, visit.t("sign_in.locked"))
+        return _asked(context, goal, 429, name, context.t("sign_in.locked"))
     if token is None:
-        return _asked(visit, goal, 401, name, visit.t("sign_in.wrong"))
-    if visit.account is not None:
-        accounts.sign_out(visit.token)
-    visit.services.store.audit.add(f"account {name}", "sign in", visit.now)
-    answer = visit.to(goal)
-    _remember(visit, answer, COOKIE, token, LIFE // 1_000_000, http_only=True)
+        return _asked(context, goal, 401, name, context.t("sign_in.wrong"))
+    if context.account is not None:
+        accounts.sign_out(context.token)
+    context.services.store.audit.add(f"account {name}", "sign in", context.now)
+    answer = context.redirect(goal)
+    _remember(context, answer, COOKIE, token, LIFE // 1_000_000, http_only=True)
     return answer
 
 
-@router.post("/sign-out")
 @shows("viewer")
-def sign_out(visit: Visit) -> Response:
+def sign_out(context: PageContext) -> Response:
     """Ends the session."""
-    visit.services.store.accounts.sign_out(visit.token)
-    answer = visit.to("/sign-in")
+    context.services.store.accounts.sign_out(context.token)
+    answer = context.redirect("/sign-in")
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
     return answer
 
 
-@router.get("/language")
 @shows("anyone")
-def language(visit: Visit) -> Response:
+def language(context: PageContext) -> Response:
     """Remembers a language and goes back to where the visitor was."""
-    chosen = visit.request.query_params.get("to", "")
-    answer = visit.to(inside(visit.request.query_params.get("next", "")))
+    chosen = context.request.query_params.get("to", "")
+    answer = context.redirect(inside(context.request.query_params.get("next", "")))
     if chosen in LANGUAGES:
-        _remember(visit, answer, LANGUAGE, chosen, YEAR_S, http_only=True)
+        _remember(context, answer, LANGUAGE, chosen, YEAR_S, http_only=True)
     return answer
 
 
-@router.get("/static/{name}")
 @needs("anyone")
-async def static(request: Request, name: str) -> Response:
+async def static(request: Request) -> Response:
     """A file of style; the browser asks again and gets it only when it has changed."""
-    path = STATIC / name
+    path = STATIC / request.path_params["name"]
     if path.suffix not in KINDS or path.parent != STATIC or not path.is_file():
         raise Refused("not_found", "there is no such file")
     tag = f'"{sha256(path.read_bytes()).hexdigest()[:16]}"'
@@ -90,10 +84,20 @@ async def static(request: Request, name: str) -> Response:
     return FileResponse(path, media_type=f"{KINDS[path.suffix]}; charset=utf-8", headers=headers)
 
 
-def _asked(visit: Visit, goal: str, status: int = 200, name: str = "", problem: str = "") -> Response:
-    return visit.page("sign_in.html", status, goal=goal, name=name, problem=problem)
+def _asked(context: PageContext, goal: str, status: int = 200, name: str = "", problem: str = "") -> Response:
+    return context.render("sign_in.html", status, goal=goal, name=name, problem=problem)
 
 
-def _remember(visit: Visit, answer: Response, name: str, value: str, seconds: int, http_only: bool) -> None:
-    secure: Any = visit.request.url.scheme == "https"
+def _remember(context: PageContext, answer: Response, name: str, value: str, seconds: int, http_only: bool) -> None:
+    secure: Any = context.request.url.scheme == "https"
     answer.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=http_only, samesite="lax")
+
+
+routes = [
+    Route("/", first),
+    Route("/sign-in", ask),
+    Route("/sign-in", sign_in, methods=["POST"]),
+    Route("/sign-out", sign_out, methods=["POST"]),
+    Route("/language", language),
+    Route("/static/{name}", static),
+]

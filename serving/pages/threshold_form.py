@@ -8,7 +8,7 @@ from typing import Any, get_args
 from urllib.parse import urlencode
 
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import Visit
+from serving.pages.rendering.page_context import PageContext
 from serving.scoring.what_if import LIMITS, Brings, By
 from training.thresholds.threshold_evidence import Grounds
 
@@ -38,15 +38,15 @@ def bounds_of(by: By, grounds: Grounds | None) -> tuple[float, float]:
     return low, min(high, max(float(round(most[by])), 1.0))
 
 
-def asked_of(visit: Visit) -> dict[str, str]:
+def asked_of(context: PageContext) -> dict[str, str]:
     """What the address says, without what is empty. Raises Refused for what the page does not have."""
-    found: dict[str, str] = {}
-    for name, value in visit.request.query_params.multi_items():
-        if name not in NAMES or name in found or len(value) > 100:
+    values: dict[str, str] = {}
+    for name, value in context.request.query_params.multi_items():
+        if name not in NAMES or name in values or len(value) > 100:
             raise Refused("invalid", "the address has a part that is unknown, repeated or too long")
         if value:
-            found[name] = value
-    return found
+            values[name] = value
+    return values
 
 
 def by_of(values: Mapping[str, str]) -> By:

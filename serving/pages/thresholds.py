@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import DataError, UsageError
 from serving.messages.problems import Refused
 from serving.pages.curve import Curve, Row, curve_of, rows_of
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
 from serving.scoring.served_model import Live
 from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished
@@ -19,8 +20,6 @@ from serving.store.scores.threshold_changes import REASONS, Change
 from training.thresholds.promise_text import sentence
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
-
-router = APIRouter()
 
 
 @dataclass(frozen=True)
@@ -50,23 +49,22 @@ class Trial:
     said: str
 
 
-@router.get("/thresholds")
 @shows("viewer")
-def thresholds(visit: Visit) -> Response:
+def thresholds(context: PageContext) -> Response:
     """What holds, what if, what was changed."""
-    live, asked = visit.services.champion.current(), asked_of(visit)
-    history = visit.services.store.thresholds.history(live.target.name)
+    live, asked = context.services.champion.current(), asked_of(context)
+    history = context.services.store.thresholds.history(live.target.name)
     grounds = grounds_of(live)
-    cards = [_card(each, live, grounds, history, visit) for each in live.in_force.thresholds]
+    cards = [_card(threshold, live, grounds, history, context) for threshold in live.in_force.thresholds]
     stage, by = asked.get("stage") or cards[-1].threshold.stage, by_of(asked)
-    if stage not in {each.threshold.stage for each in cards}:
+    if stage not in {card.threshold.stage for card in cards}:
         raise Refused("invalid", "there is no such stage")
-    held = next(each for each in cards if each.threshold.stage == stage)
+    held = next(card for card in cards if card.threshold.stage == stage)
     capacity = number_of(asked, "capacity") or _capacity(live, stage)
     trial = None
     if grounds is not None and "value" in asked:
-        trial = trial_of(grounds, stage, by, number_of(asked, "value") or 0.0, live, visit)
-    return visit.page(
+        trial = trial_of(grounds, stage, by, number_of(asked, "value") or 0.0, live, context)
+    return context.render(
         "thresholds.html",
         here="thresholds",
         cards=cards,
@@ -75,7 +73,7 @@ def thresholds(visit: Visit) -> Response:
         by=by,
         value=asked.get("value") or (grounds and start_of(held.brings, by, grounds)),
         bounds=bounds_of(by, grounds),
-        ways={each: address_of(stage=stage, by=each) for each in get_args(By)},
+        ways={way: address_of(stage=stage, by=way) for way in get_args(By)},
         capacity=capacity,
         trial=trial,
         fits=None if trial is None or trial.brings is None or not capacity else trial.brings.leads / capacity,
@@ -83,7 +81,7 @@ def thresholds(visit: Visit) -> Response:
         rows=_rows(grounds),
         links=_links(trial),
         reasons=REASONS,
-        changes=[_told(each, live, visit) for each in history],
+        changes=[_described(change, live, context) for change in history],
         published=asked.get("published") == "1",
         digest=live.model.digest,
         days=live.target.horizon_days,
@@ -98,40 +96,44 @@ def grounds_of(live: Live) -> Grounds | None:
         return None
 
 
-def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, visit: Visit) -> Trial:
+def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: Live, context: PageContext) -> Trial:
     """What a wish comes to. Raises Refused for a value that cannot be."""
     try:
         made = wished(grounds, stage, by, value)
     except UsageError:
         raise Refused("invalid", "a value that cannot be wished for") from None
     begins = value / 100 if made is None else made.probability
-    found = None if begins is None else brings(grounds, begins)
-    said = "" if made is None else sentence(made, live.target.horizon_days, visit.language)
-    return Trial(stage, by, value, found, made, said)
+    effect = None if begins is None else brings(grounds, begins)
+    said = "" if made is None else sentence(made, live.target.horizon_days, context.language)
+    return Trial(stage, by, value, effect, made, said)
 
 
-def _card(each: Threshold, live: Live, grounds: Grounds | None, history: list[Change], visit: Visit) -> Card:
-    found = brings(grounds, each.probability) if grounds and each.probability is not None else None
-    mine = [one for one in history if one.stage == each.stage and one.model_digest == live.model.digest]
-    change = next((one for one in live.in_force.changes if one.stage == each.stage), None)
+def _card(
+    threshold: Threshold, live: Live, grounds: Grounds | None, history: list[Change], context: PageContext
+) -> Card:
+    effect = brings(grounds, threshold.probability) if grounds and threshold.probability is not None else None
+    mine = [one for one in history if one.stage == threshold.stage and one.model_digest == live.model.digest]
+    change = next((one for one in live.in_force.changes if one.stage == threshold.stage), None)
     waiting = mine[0] if mine and mine[0].taken_up_at is None else None
-    periods = [one for one in (each.record or {}).get("periods", []) if one["selected"]]
-    return Card(each, sentence(each, live.target.horizon_days, visit.language), found, change, waiting, periods)
+    periods = [one for one in (threshold.record or {}).get("periods", []) if one["selected"]]
+    return Card(
+        threshold, sentence(threshold, live.target.horizon_days, context.language), effect, change, waiting, periods
+    )
 
 
-def _told(change: Change, live: Live, visit: Visit) -> tuple[Change, str, str]:
+def _described(change: Change, live: Live, context: PageContext) -> tuple[Change, str, str]:
     """A change, what it says, and whether it waits, holds, was replaced, or ended with its model."""
     if change.threshold is None:
-        said = visit.t("thresholds.as_model")
+        said = context.t("thresholds.as_model")
     else:
         target = change.threshold["target"]
         rule = RULES.get(change.threshold["rule"], "share")
-        said = visit.t(f"thresholds.by_{rule}_told", value=_plain(target, change))
+        said = context.t(f"thresholds.by_{rule}_told", value=_plain(target, change))
     if change.model_digest != live.model.digest:
         return change, said, "ended"
     if change.taken_up_at is None:
         return change, said, "waits"
-    return change, said, "holds" if change.id in {each.id for each in live.in_force.changes} else "replaced"
+    return change, said, "holds" if change.id in {active.id for active in live.in_force.changes} else "replaced"
 
 
 def _plain(target: float, change: Change) -> str:
@@ -142,7 +144,7 @@ def _plain(target: float, change: Change) -> str:
 def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capacity: float | None) -> Curve | None:
     if grounds is None:
         return None
-    marks = {each.threshold.stage: each.brings for each in cards if each.brings}
+    marks = {card.threshold.stage: card.brings for card in cards if card.brings}
     tried = {"trial": trial.brings} if trial and trial.brings else {}
     return curve_of(grounds.curve, {**marks, **tried}, capacity)
 
@@ -155,15 +157,20 @@ def _links(trial: Trial | None) -> dict[By, str]:
     """A chance promises nothing: what it could promise, as addresses."""
     if trial is None or trial.brings is None or trial.by != "chance":
         return {}
-    found: dict[By, str] = {}
+    links: dict[By, str] = {}
     if trial.brings.low:
-        found["share"] = address_of(stage=trial.stage, by="share", value=f"{int(1000 * trial.brings.low) / 10:g}")
+        links["share"] = address_of(stage=trial.stage, by="share", value=f"{int(1000 * trial.brings.low) / 10:g}")
     if trial.brings.leads >= LIMITS["week"][0]:
-        found["week"] = address_of(stage=trial.stage, by="week", value=f"{trial.brings.leads:.1f}")
-    return found
+        links["week"] = address_of(stage=trial.stage, by="week", value=f"{trial.brings.leads:.1f}")
+    return links
 
 
 def _capacity(live: Live, stage: str) -> float | None:
     """What sales can take, where the stage's promise says so."""
-    held = next(each for each in live.in_force.thresholds if each.stage == stage)
+    held = next(threshold for threshold in live.in_force.thresholds if threshold.stage == stage)
     return held.target if held.rule == "capacity" else held.per_week
+
+
+routes = [
+    Route("/thresholds", thresholds),
+]

@@ -10,16 +10,16 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.plot import Scale
 from serving.pages.rendering.shares import Share, share
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import Live
 from training.thresholds.calibration_by_month import EDGES, MonthBand
 
-router = APIRouter()
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252
 LIMITS = 6
 """Sentences about what it cannot know."""
@@ -82,15 +82,14 @@ class Month:
     verdict: str
 
 
-@router.get("/trust")
 @shows("viewer")
-def trust(visit: Visit) -> Response:
+def trust(context: PageContext) -> Response:
     """Everything that speaks for and against believing the numbers."""
-    live = visit.services.champion.current()
+    live = context.services.champion.current()
     about = live.predictor.about
-    own = visit.services.store.promised_vs_realised.read(live.target.name)
+    own = context.services.store.promised_vs_realised.read(live.target.name)
     dots, unseen = dots_of(live)
-    return visit.page(
+    return context.render(
         "trust.html",
         here="trust",
         dots=dots,
@@ -104,9 +103,9 @@ def trust(visit: Visit) -> Response:
         adjustment=about.get("adjustment"),
         model=live.model,
         run=live.run,
-        link=link_of(visit.services.tracking, live),
-        tracking=visit.services.tracking,
-        events=[str(live.scorer.words.get(each, {}).get(visit.language, each)) for each in live.target.events],
+        link=link_of(context.services.tracking, live),
+        tracking=context.services.tracking,
+        events=[str(live.scorer.words.get(event, {}).get(context.language, event)) for event in live.target.events],
         target=live.target,
         limits=range(LIMITS),
     )
@@ -120,21 +119,21 @@ def dots_of(live: Live) -> tuple[list[Dot], bool]:
     """
     about = live.predictor.about
     if "judged" in about and "adjustment" not in about:
-        return [_dot_of_bin(each) for each in about["judged"]["bins"]], True
+        return [_dot_of_bin(judged) for judged in about["judged"]["bins"]], True
     grounds = grounds_of(live)
     if grounds is None or not len(grounds.labels.p):
         return [], False
     order = np.argsort(grounds.labels.p, kind="stable")
-    parts = [each for each in np.array_split(order, BINS) if len(each)]
+    parts = [part for part in np.array_split(order, BINS) if len(part)]
     p, y = grounds.labels.p, grounds.labels.y
-    return [_dot(float(p[each].mean()), len(each), int(y[each].sum())) for each in parts], False
+    return [_dot(float(p[part].mean()), len(part), int(y[part].sum())) for part in parts], False
 
 
 def picture_of(dots: Sequence[Dot]) -> Picture:
     """Said to the right, come upwards; both from 0 to the same end, by square roots, since most leads lie near 0."""
-    most = max(max(each.said, each.high) for each in dots)
-    end = next((each for each in MARKS if each >= most), 1.0)
-    marks = [each for each in MARKS if each <= end]
+    most = max(max(dot.said, dot.high) for dot in dots)
+    end = next((mark for mark in MARKS if mark >= most), 1.0)
+    marks = [mark for mark in MARKS if mark <= end]
     across, upwards = Scale(0, sqrt(end), LEFT, RIGHT), Scale(0, sqrt(end), BOTTOM, TOP)
 
     def x(value: float) -> float:
@@ -143,22 +142,22 @@ def picture_of(dots: Sequence[Dot]) -> Picture:
     def y(value: float) -> float:
         return upwards(sqrt(value))
 
-    spots = [Spot(x(each.said), y(each.value), y(each.low), y(each.high)) for each in dots]
-    return Picture(spots, [(x(each), each) for each in marks], [(y(each), each) for each in marks], (RIGHT, TOP))
+    spots = [Spot(x(dot.said), y(dot.value), y(dot.low), y(dot.high)) for dot in dots]
+    return Picture(spots, [(x(mark), mark) for mark in marks], [(y(mark), mark) for mark in marks], (RIGHT, TOP))
 
 
-def months_of(kept: Sequence[MonthBand]) -> list[Month]:
+def months_of(bands: Sequence[MonthBand]) -> list[Month]:
     """The newest months, the newest first."""
-    ordered = sorted(kept, key=lambda each: (each.month, each.band))
-    found = [_month(month, list(rows)) for month, rows in groupby(ordered, key=lambda each: each.month)]
-    return [each for each in found if each is not None][::-1][:MONTHS]
+    ordered = sorted(bands, key=lambda row: (row.month, row.band))
+    months = [_month(month, list(rows)) for month, rows in groupby(ordered, key=lambda row: row.month)]
+    return [month for month in months if month is not None][::-1][:MONTHS]
 
 
 def link_of(tracking: str, live: Live) -> str | None:
     """The page of this version on a tracking server; None when the address is not one of the web."""
     if urlsplit(tracking).scheme not in ("http", "https"):
         return None
-    name, version = (quote(each, safe="") for each in (live.model.name, live.model.version))
+    name, version = (quote(part, safe="") for part in (live.model.name, live.model.version))
     return f"{tracking.rstrip('/')}/#/models/{name}/versions/{version}"
 
 
@@ -168,9 +167,9 @@ def _learnt(live: Live) -> list[MonthBand]:
 
 
 def _month(month: str, rows: list[MonthBand]) -> Month | None:
-    by_band = {each.band: Cell(each.leads, each.promised, each.came) for each in rows}
+    by_band = {row.band: Cell(row.leads, row.promised, row.came) for row in rows}
     cells = [by_band.get(place) for place in range(len(EDGES) - 1)]
-    whole = Cell(*(sum(getattr(each, name) for each in rows) for name in ("leads", "promised", "came")))
+    whole = Cell(*(sum(getattr(row, name) for row in rows) for name in ("leads", "promised", "came")))
     seen = share(whole.came, whole.leads)
     if seen is None:
         return None
@@ -182,10 +181,12 @@ def _dot(said: float, leads: int, came: int) -> Dot:
     return Dot(said, leads, seen.value, seen.low, seen.high, _verdict(said, seen.low, seen.high))
 
 
-def _dot_of_bin(each: Mapping[str, Any]) -> Dot:
-    observed = each["observed"]
+def _dot_of_bin(judged: Mapping[str, Any]) -> Dot:
+    observed = judged["observed"]
     low, high = observed["low"] or 0.0, observed["high"] if observed["high"] is not None else 1.0
-    return Dot(each["predicted"], each["leads"], observed["value"], low, high, _verdict(each["predicted"], low, high))
+    return Dot(
+        judged["predicted"], judged["leads"], observed["value"], low, high, _verdict(judged["predicted"], low, high)
+    )
 
 
 def _verdict(said: float, low: float, high: float) -> str:
@@ -194,3 +195,8 @@ def _verdict(said: float, low: float, high: float) -> str:
     ('as_said', 'more', 'fewer')
     """
     return "more" if low > said else "fewer" if high < said else "as_said"
+
+
+routes = [
+    Route("/trust", trust),
+]

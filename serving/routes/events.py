@@ -8,14 +8,16 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from data.contract import DataError
+from data.contract import US_PER_SECOND, DataError
 from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import needs
-from serving.http.openapi import describe, query
+from serving.http.openapi import documented, query
 from serving.http.queries import Query
 from serving.http.services import Services
 from serving.messages.body import decode_raw, read
@@ -26,10 +28,12 @@ from serving.messages.times import at
 from serving.store.events.event_validation import EventIn, EventResult
 from serving.store.events.rejected import RejectedEvent as Kept
 
-router = APIRouter()
 SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
 AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
 FIELDS = frozenset(EventIn.__slots__)
+TIMES = frozenset(("occurred_at", "received_at"))
+MICROSECONDS_FROM = 631_152_000 * US_PER_SECOND
+"""1990 in µs since 1970: seconds and milliseconds of any year up to 9999 are smaller numbers."""
 BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
 PAGE = (
     query("after", "the number after which to go on", {"type": "integer", "minimum": 0, "maximum": 10**15}),
@@ -43,73 +47,76 @@ NUMBER = {
 }
 
 
-@router.post(
-    "/v1/events", openapi_extra=describe(IngestAnswer, IngestRequest, INGEST, BODY, parameters=[idempotency.ABOUT])
-)
 @needs("ingest")
+@documented(IngestAnswer, IngestRequest, INGEST, BODY, parameters=[idempotency.ABOUT])
 async def add_events(request: Request) -> Response:
     """Take events in; accepted ones are on disk when the answer is sent, and repeated ones count idempotency."""
     services: Services = request.app.state.services
     body = await read(request, services.limits)
     sent = decode_raw(SENT, body).events
-    return await idempotency.once(request, body, lambda: _add(services, sent))
+    return await idempotency.answer_once(request, body, lambda: _add(services, sent))
 
 
-@router.get(
-    "/v1/events/rejected", openapi_extra=describe(RejectedPage, refusals=("invalid", "store_away"), parameters=PAGE)
-)
 @needs("ingest")
+@documented(RejectedPage, refusals=("invalid", "store_away"), parameters=PAGE)
 async def rejected_events(request: Request) -> Response:
     """Events that were kept out, with the reason, in the order in which they came."""
     services: Services = request.app.state.services
     asked = Query(request, "after", "limit")
     after, limit = asked.whole("after", 0, 10**15, 0), asked.whole("limit", 1, 1000, 100)
-    kept = await run_in_threadpool(services.store.rejected.list, after, limit)
-    return json(RejectedPage([_shown(each) for each in kept], kept[-1].id if len(kept) == limit else None))
+    rejected = await run_in_threadpool(services.store.rejected.list, after, limit)
+    return json(
+        RejectedPage([_shown(event) for event in rejected], rejected[-1].id if len(rejected) == limit else None)
+    )
 
 
-@router.post(
-    "/v1/events/rejected/{number}/replay",
-    openapi_extra=describe(EventAnswer, Replay, {}, (*BODY, "not_found"), parameters=[NUMBER, idempotency.ABOUT]),
-)
 @needs("ingest")
-async def replay_event(request: Request, number: str) -> Response:
+@documented(EventAnswer, Replay, {}, (*BODY, "not_found"), parameters=[NUMBER, idempotency.ABOUT])
+async def replay_event(request: Request) -> Response:
     """Send a rejected event again, repaired, or as it was when time has mended it."""
     services: Services = request.app.state.services
+    number: str = request.path_params["number"]
     which = int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0
     body = await read(request, services.limits)
     repaired = decode_raw(AGAIN, body).event
-    return await idempotency.once(request, body, lambda: _replay(services, which, repaired))
+    return await idempotency.answer_once(request, body, lambda: _replay(services, which, repaired))
 
 
 def _add(services: Services, sent: Sequence[Mapping[str, Any]]) -> IngestAnswer:
-    events = [_event(each) for each in sent]
+    events = [_event(fields) for fields in sent]
     results = services.store.events.add(events, services.clock())
-    counts = Counter(each.status for each in results)
+    counts = Counter(result.status for result in results)
     for status, count in counts.items():
-        services.gauges.ingested.labels(status).inc(count)
-    answers = [_answer(each) for each in results]
+        services.metrics.ingested.labels(status).inc(count)
+    answers = [_answer(result) for result in results]
     return IngestAnswer(len(sent), counts["accepted"], counts["duplicate"], counts["rejected"], answers, _ignored(sent))
 
 
 def _replay(services: Services, number: int, repaired: Mapping[str, Any] | None) -> EventAnswer:
     try:
-        kept = services.store.rejected.get(number)
+        rejected = services.store.rejected.get(number)
     except DataError:
         raise Refused("not_found", "there is no rejected event of this number") from None
-    event = kept.event if repaired is None else _event(repaired)
+    event = _event(asdict(rejected.event) if repaired is None else repaired)
     return _answer(services.store.rejected.replay(number, services.clock(), event))
 
 
 def _event(sent: Mapping[str, Any]) -> EventIn:
     """An event with the fields that there are; the store judges it, whatever they hold."""
     known = {name: sent[name] for name in FIELDS & sent.keys()}
+    known |= {name: _with_unit(known[name]) for name in TIMES & known.keys()}
     return EventIn(**{"lead_id": None, "event_type": None, "occurred_at": None, **known})
+
+
+def _with_unit(time: Any) -> Any:
+    """A time as it was sent; a number that as µs lies before 1990 may be seconds or milliseconds, and becomes a text,
+    which the store refuses for want of a unit."""
+    return str(time) if type(time) is int and -(2**63) <= time < MICROSECONDS_FROM else time
 
 
 def _ignored(sent: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names of fields that an event does not have: not stored, because they may hold anything, but told."""
-    names = {name for each in sent for name in each.keys() - FIELDS}
+    names = {name for fields in sent for name in fields.keys() - FIELDS}
     return sorted(name[:60] for name in names)[:20]
 
 
@@ -117,6 +124,13 @@ def _answer(result: EventResult) -> EventAnswer:
     return EventAnswer(**asdict(result))
 
 
-def _shown(kept: Kept) -> RejectedEvent:
-    replayed = None if kept.replayed_at is None else at(kept.replayed_at)
-    return RejectedEvent(kept.id, kept.reason, at(kept.at), replayed, asdict(kept.event))
+def _shown(rejected: Kept) -> RejectedEvent:
+    replayed = None if rejected.replayed_at is None else at(rejected.replayed_at)
+    return RejectedEvent(rejected.id, rejected.reason, at(rejected.at), replayed, asdict(rejected.event))
+
+
+routes = [
+    Route("/v1/events", add_events, methods=["POST"]),
+    Route("/v1/events/rejected", rejected_events),
+    Route("/v1/events/rejected/{number}/replay", replay_event, methods=["POST"]),
+]

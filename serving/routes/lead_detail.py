@@ -16,7 +16,7 @@ NEWEST = 100
 """Events that are shown."""
 
 
-def story_of(services: Services, lead_id: str) -> LeadAnswer:
+def lead_detail(services: Services, lead_id: str) -> LeadAnswer:
     """Profile, newest events, scores and stage changes. Raises Refused for a lead that the store does not know."""
     store = services.store
     lead = store.leads.get(lead_id)
@@ -31,26 +31,32 @@ def story_of(services: Services, lead_id: str) -> LeadAnswer:
         at(lead.created_at),
         at(lead.changed_at),
         lead.events,
-        [ProfileVersion(at(each.valid_from), each.account_id, each.attributes) for each in lead.versions],
+        [ProfileVersion(at(version.valid_from), version.account_id, version.attributes) for version in lead.versions],
         list(islice((_event(histories, row) for row in reversed(range(histories.n_events))), NEWEST)),
         [
             PastScore(
-                each.target,
-                at(each.as_of),
-                at(each.scored_at),
-                each.probability,
-                (each.low, each.high),
-                each.stage,
-                each.model_version,
-                each.model_digest,
+                score.target,
+                at(score.as_of),
+                at(score.scored_at),
+                score.probability,
+                (score.low, score.high),
+                score.stage,
+                score.model_version,
+                score.model_digest,
             )
-            for each in store.scores.history(lead_id)
+            for score in store.scores.history(lead_id)
         ],
         [
             StageStep(
-                each.target, at(each.at), each.before, each.after, each.cause, each.probability, each.model_version
+                change.target,
+                at(change.at),
+                change.before,
+                change.after,
+                change.cause,
+                change.probability,
+                change.model_version,
             )
-            for each in store.scores.changes(lead_id)
+            for change in store.scores.changes(lead_id)
         ],
         _decision(store.decisions.of(lead_id, live.target.name)),
     )

@@ -6,15 +6,19 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import UsageError
+from data.numbers import NoNumber, number_from_text
 from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import caller_of, needs
+from serving.http.lead_paths import LeadRoute, sent_id
 from serving.http.lead_rights import forget, note_objection
-from serving.http.openapi import EXTRAS, describe, lead_id, query
+from serving.http.openapi import EXTRAS, documented, lead_id, query
 from serving.http.queries import Query, extra_of
 from serving.http.services import Services
 from serving.messages.body import decode, read
@@ -30,13 +34,12 @@ from serving.messages.schemas import (
     ReceiptAnswer,
     ScoreAnswer,
 )
-from serving.messages.times import at, us
-from serving.routes.lead_detail import story_of
+from serving.messages.times import at, written_us
+from serving.routes.lead_detail import lead_detail
 from serving.routes.stored_scores import score_of
 from serving.scoring.served_model import Live
 from serving.store.leads.listing import Filters, Listed
 
-router = APIRouter()
 PROFILE_SENT: msgspec.json.Decoder[LeadRequest] = msgspec.json.Decoder(LeadRequest)
 OBJECTION: msgspec.json.Decoder[ObjectionRequest] = msgspec.json.Decoder(ObjectionRequest)
 LEAD = lead_id()
@@ -65,10 +68,8 @@ FILTERS = (
 AS_OF = query("as_of", "the moment to score at, default now", TIME)
 
 
-@router.get(
-    "/v1/leads", openapi_extra=describe(LeadPage, refusals=("invalid", "not_found", "store_away"), parameters=FILTERS)
-)
 @needs("read")
+@documented(LeadPage, refusals=("invalid", "not_found", "store_away"), parameters=FILTERS)
 async def list_leads(request: Request) -> Response:
     """Leads by stage, score, change and profile, page by page."""
     services: Services = request.app.state.services
@@ -80,77 +81,60 @@ async def list_leads(request: Request) -> Response:
     )
 
 
-@router.get(
-    "/v1/leads/{lead_id}",
-    openapi_extra=describe(LeadAnswer, refusals=("invalid", "not_found", "store_away"), parameters=[LEAD]),
-)
 @needs("read")
-async def get_lead(request: Request, lead_id: str) -> Response:
+@documented(LeadAnswer, refusals=("invalid", "not_found", "store_away"), parameters=[LEAD])
+async def get_lead(request: Request) -> Response:
     """Profile, newest events, scores that were recorded and stage changes of a lead."""
     services: Services = request.app.state.services
-    return json(await run_in_threadpool(story_of, services, _checked(lead_id)))
+    return json(await run_in_threadpool(lead_detail, services, _lead_of(request)))
 
 
-@router.put(
-    "/v1/leads/{lead_id}",
-    openapi_extra=describe(LeadPut, LeadRequest, PROFILE, (*BODY, "gone"), parameters=[LEAD, idempotency.ABOUT]),
-)
 @needs("ingest")
-async def put_lead(request: Request, lead_id: str) -> Response:
+@documented(LeadPut, LeadRequest, PROFILE, (*BODY, "gone"), parameters=[LEAD, idempotency.ABOUT])
+async def put_lead(request: Request) -> Response:
     """Add a version of a lead's profile; on disk when the answer is sent."""
     services: Services = request.app.state.services
-    lead, body = _checked(lead_id), await read(request, services.limits)
+    lead, body = _lead_of(request), await read(request, services.limits)
     asked = decode(PROFILE_SENT, body)
-    return await idempotency.once(request, body, lambda: _put(services, lead, asked))
+    return await idempotency.answer_once(request, body, lambda: _put(services, lead, asked))
 
 
-@router.delete(
-    "/v1/leads/{lead_id}", openapi_extra=describe(ReceiptAnswer, refusals=("invalid", "store_away"), parameters=[LEAD])
-)
 @needs("admin")
-async def forget_lead(request: Request, lead_id: str) -> Response:
+@documented(ReceiptAnswer, refusals=("invalid", "store_away"), parameters=[LEAD])
+async def forget_lead(request: Request) -> Response:
     """Erase a lead and all that is kept of it, and refuse late events about it; repeatable."""
     services: Services = request.app.state.services
-    return json(await run_in_threadpool(_forget, services, _checked(lead_id), caller_of(request).who))
+    return json(await run_in_threadpool(_forget, services, _lead_of(request), caller_of(request).who))
 
 
-@router.put(
-    "/v1/leads/{lead_id}/objection",
-    openapi_extra=describe(
-        ObjectionRequest, ObjectionRequest, {"objects": True}, (*BODY, "not_found"), parameters=[LEAD]
-    ),
-)
 @needs("admin")
-async def object_to_scores(request: Request, lead_id: str) -> Response:
+@documented(ObjectionRequest, ObjectionRequest, {"objects": True}, (*BODY, "not_found"), parameters=[LEAD])
+async def object_to_scores(request: Request) -> Response:
     """Note that a lead objects to being scored, or no longer does; its data stays."""
     services: Services = request.app.state.services
-    lead = _checked(lead_id)
+    lead = _lead_of(request)
     asked = decode(OBJECTION, await read(request, services.limits))
     return json(await run_in_threadpool(_object, services, lead, asked, caller_of(request).who))
 
 
-@router.get(
-    "/v1/leads/{lead_id}/score",
-    openapi_extra=describe(
-        ScoreAnswer,
-        refusals=("invalid", "conflict", "not_found", "objection", "too_large", "not_ready", "store_away"),
-        parameters=[LEAD, AS_OF, *EXTRAS],
-    ),
-)
 @needs("score")
-async def score_lead(request: Request, lead_id: str) -> Response:
+@documented(
+    ScoreAnswer,
+    refusals=("invalid", "conflict", "not_found", "objection", "too_large", "not_ready", "store_away"),
+    parameters=[LEAD, AS_OF, *EXTRAS],
+)
+async def score_lead(request: Request) -> Response:
     """How likely a stored lead is to convert, by all that was known strictly before `as_of`."""
     services: Services = request.app.state.services
     asked = Query(request, "as_of", "features", "reasons", "horizons")
     extra, as_of, live = extra_of(request, asked), asked.time("as_of"), services.champion.current()
     moment = services.clock() if as_of is None else as_of
-    return json(await run_in_threadpool(score_of, services, live, _checked(lead_id), moment, extra))
+    return json(await run_in_threadpool(score_of, services, live, _lead_of(request), moment, extra))
 
 
-def _checked(lead_id: str) -> str:
-    if not 0 < len(lead_id) <= 200 or any(each < " " or each == "\x7f" for each in lead_id):
-        raise Refused("invalid", "lead_id: 1 to 200 characters, no control characters")
-    return lead_id
+def _lead_of(request: Request) -> str:
+    """The lead that the path names. Raises Refused for what is no id."""
+    return sent_id(request.path_params["lead_id"])
 
 
 def _filters(asked: Query, live: Live | None) -> Filters:
@@ -164,7 +148,7 @@ def _filters(asked: Query, live: Live | None) -> Filters:
         score_from=asked.number("score_from", 0, 1),
         score_to=asked.number("score_to", 0, 1),
         changed_since=asked.time("changed_since"),
-        attributes=dict(_attribute(each, kinds) for each in asked.many),
+        attributes=dict(_attribute(pair, kinds) for pair in asked.many),
         order=order,
     )
 
@@ -176,8 +160,8 @@ def _attribute(given: str, kinds: dict[str, str]) -> tuple[str, str | float]:
     if kinds.get(column) != "number":
         return column, value
     try:
-        return column, float(value)
-    except ValueError:
+        return column, number_from_text(value)
+    except NoNumber:
         raise Refused("invalid", "profile: this column holds numbers") from None
 
 
@@ -186,7 +170,7 @@ def _page(services: Services, filters: Filters, cursor: str | None, limit: int) 
         page = services.store.listing.page(filters, cursor, limit)
     except UsageError:
         raise Refused("not_found", "there is no page of this cursor in this order; begin without a cursor") from None
-    return LeadPage([_listed(each) for each in page.leads], page.next)
+    return LeadPage([_listed(row) for row in page.leads], page.next)
 
 
 def _listed(row: Listed) -> ListedLead:
@@ -209,7 +193,7 @@ def _listed(row: Listed) -> ListedLead:
 
 def _put(services: Services, lead_id: str, asked: LeadRequest) -> LeadPut:
     now = services.clock()
-    since = now if asked.valid_from is None else us(asked.valid_from)
+    since = now if asked.valid_from is None else written_us(asked.valid_from, "$.valid_from")
     added = services.store.leads.put(lead_id, since, asked.account_id, asked.profile, now)
     return LeadPut("accepted" if added else "duplicate")
 
@@ -223,3 +207,13 @@ def _forget(services: Services, lead_id: str, who: str) -> ReceiptAnswer:
     receipt = forget(services, lead_id, who)
     values = asdict(receipt) | {"erased_at": at(receipt.erased_at), "limits": list(receipt.limits)}
     return ReceiptAnswer(**values)
+
+
+routes = [
+    Route("/v1/leads", list_leads),
+    LeadRoute("/v1/leads/{lead_id}", get_lead),
+    LeadRoute("/v1/leads/{lead_id}", put_lead, methods=["PUT"]),
+    LeadRoute("/v1/leads/{lead_id}", forget_lead, methods=["DELETE"]),
+    LeadRoute("/v1/leads/{lead_id}/objection", object_to_scores, methods=["PUT"]),
+    LeadRoute("/v1/leads/{lead_id}/score", score_lead),
+]

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from serving.http.answers import json
 from serving.http.authentication import needs
-from serving.http.openapi import describe, document
+from serving.http.openapi import document, documented
 from serving.http.services import Services
 from serving.messages.problems import Refused
 from serving.messages.schemas import Health, ModelAnswer
 
-router = APIRouter()
 
-
-@router.get("/v2/health/live", openapi_extra=describe(Health))
 @needs("anyone")
+@documented(Health)
 async def live(request: Request) -> Response:
     """Whether the process runs (Open Inference Protocol)."""
     return json(Health("live"))
 
 
-@router.get("/v2/health/ready", openapi_extra=describe(Health, refusals=("not_ready", "store_away")))
 @needs("anyone")
+@documented(Health, refusals=("not_ready", "store_away"))
 async def ready(request: Request) -> Response:
     """Whether requests should be sent here: a model is loaded, the store answers, no stop is under way."""
     services: Services = request.app.state.services
@@ -35,23 +35,23 @@ async def ready(request: Request) -> Response:
     return json(Health("ready", services.champion.refusal or ""))
 
 
-@router.get("/metrics", openapi_extra=describe(str, media=CONTENT_TYPE_LATEST.partition(";")[0]))
 @needs("read")
+@documented(str, media=CONTENT_TYPE_LATEST.partition(";")[0])
 async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     services: Services = request.app.state.services
-    return Response(services.gauges.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.get("/openapi.json", openapi_extra=describe(dict))
 @needs("anyone")
+@documented(dict)
 async def openapi(request: Request) -> Response:
     """This document."""
     return json(document(request.app))
 
 
-@router.get("/v1/model", openapi_extra=describe(ModelAnswer, refusals=("not_ready",)))
 @needs("read")
+@documented(ModelAnswer, refusals=("not_ready",))
 async def model(request: Request) -> Response:
     """The model that answers: version, thresholds, what it reads."""
     services: Services = request.app.state.services
@@ -71,3 +71,12 @@ async def model(request: Request) -> Response:
             services.champion.refusal,
         )
     )
+
+
+routes = [
+    Route("/v2/health/live", live),
+    Route("/v2/health/ready", ready),
+    Route("/metrics", metrics),
+    Route("/openapi.json", openapi),
+    Route("/v1/model", model),
+]

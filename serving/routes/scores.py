@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import msgspec
 from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from serving.http.answers import json, many, single
 from serving.http.authentication import needs
-from serving.http.openapi import EXTRAS, describe
+from serving.http.openapi import EXTRAS, documented
 from serving.http.queries import Query, extra_of
 from serving.http.services import Services
 from serving.messages.body import decode, read
 from serving.messages.examples import BATCH, LEAD
 from serving.messages.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
-from serving.messages.times import us
+from serving.messages.times import written_us
 from serving.scoring.served_model import Live
 
-router = APIRouter()
 ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)
 MANY: msgspec.json.Decoder[BatchRequest] = msgspec.json.Decoder(BatchRequest)
 NOTHING = Extra()
 REFUSALS = ("malformed", "conflict", "too_slow", "too_large", "not_json", "invalid", "not_ready")
 
 
-@router.post("/v1/score", openapi_extra=describe(ScoreAnswer, ScoreRequest, LEAD, REFUSALS, parameters=EXTRAS))
 @needs("score")
+@documented(ScoreAnswer, ScoreRequest, LEAD, REFUSALS, parameters=EXTRAS)
 async def score(request: Request) -> Response:
     """How likely the lead that the body tells is to convert.
 
@@ -40,8 +41,8 @@ async def score(request: Request) -> Response:
     return json(await to_thread.run_sync(_score, services, live, asked, extra, limiter=services.computing))
 
 
-@router.post("/v1/score/batch", openapi_extra=describe(BatchAnswer, BatchRequest, BATCH, REFUSALS, parameters=EXTRAS))
 @needs("score")
+@documented(BatchAnswer, BatchRequest, BATCH, REFUSALS, parameters=EXTRAS)
 async def score_batch(request: Request) -> Response:
     """The same for up to 1,000 leads, in their order, all by one model."""
     services: Services = request.app.state.services
@@ -51,18 +52,27 @@ async def score_batch(request: Request) -> Response:
 
 
 def _score(services: Services, live: Live, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
-    as_of = services.clock() if asked.as_of is None else us(asked.as_of)
-    told = live.told([asked], [as_of])
-    scored = live.score(told, [as_of])
-    services.gauges.scored(live, scored)
-    return single(live, told, scored, as_of, live.unused(asked), extra)
+    as_of = services.clock() if asked.as_of is None else written_us(asked.as_of, "$.as_of")
+    requests = live.told([asked], [as_of])
+    scored = live.score(requests, [as_of])
+    services.metrics.scored(live, scored)
+    return single(live, requests, scored, as_of, live.unused(asked), extra)
 
 
 def _score_batch(services: Services, body: bytes, extra: Extra) -> Response:
     asked, live = decode(MANY, body), services.champion.current()
-    default = services.clock() if asked.as_of is None else us(asked.as_of)
-    as_of = [default if each.as_of is None else us(each.as_of) for each in asked.leads]
-    told = live.told(asked.leads, as_of)
-    scored = live.score(told, as_of)
-    services.gauges.scored(live, scored)
-    return json(many(live, told, scored, as_of, [live.unused(each) for each in asked.leads], extra))
+    default = services.clock() if asked.as_of is None else written_us(asked.as_of, "$.as_of")
+    as_of = [
+        default if lead.as_of is None else written_us(lead.as_of, f"$.leads[{i}].as_of")
+        for i, lead in enumerate(asked.leads)
+    ]
+    requests = live.told(asked.leads, as_of)
+    scored = live.score(requests, as_of)
+    services.metrics.scored(live, scored)
+    return json(many(live, requests, scored, as_of, [live.unused(lead) for lead in asked.leads], extra))
+
+
+routes = [
+    Route("/v1/score", score, methods=["POST"]),
+    Route("/v1/score/batch", score_batch, methods=["POST"]),
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from data.histories import Histories
 from serving.http.answers import single
 from serving.http.services import Services
@@ -27,8 +29,16 @@ def score_of(services: Services, live: Live, lead_id: str, as_of: int, extra: Ex
     if lead.events > services.limits.stored_events:
         raise Refused("too_large", f"this lead has {lead.events:,} events, more than a server may read")
     histories = histories_of(services.store, live, lead_id, as_of)
-    told = Told(histories, histories.profiles.columns.to_pylist())
-    scored = live.score(told, [as_of])
-    services.gauges.scored(live, scored)
+    requests = Told(histories, histories.profiles.columns.to_pylist())
+    scored = live.score(requests, [as_of])
+    services.metrics.scored(live, scored)
     unused = sorted(set(histories.types) - live.known_types)
-    return single(live, told, scored, as_of, unused, extra)
+    return _standing(services.store, single(live, requests, scored, as_of, unused, extra), lead_id)
+
+
+def _standing(store: Store, answer: ScoreAnswer, lead_id: str) -> ScoreAnswer:
+    """The answer with the stage that lists show; a lead that was never scored stands where its probability puts it."""
+    stages = {standing.target: standing.stage for standing in store.scores.standing(lead_id)}
+    stage = answer.score.stage
+    score = replace(answer.score, stage=stages.get(answer.target, stage), stage_without_history=stage)
+    return replace(answer, score=score)

@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.contract import US_PER_DAY, DataError, UsageError
+from data.contract import DataError, UsageError
+from data.csv_safety import inert
 from data.log.eventlog import EventLog
+from data.times import NoTime, time_from_text
 from features.kernel import Moments
 from features.moments import open_moments
 from features.words import Language
-from serving.scoring.csv_safety import inert
 from serving.scoring.reasons import MOST, Explainer, Explanation
 from serving.scoring.scorer import Scorer, Scores
 from training.thresholds.model_warning import caution_of
@@ -184,23 +186,15 @@ def _iso(at: int) -> str:
 
 
 def parse_as_of(text: str) -> int:
-    """µs UTC of an ISO 8601 time with a zone, or a plain date (00:00 UTC). Raises UsageError.
+    """µs UTC of a written time with a zone (`time_from_text`), or of a date alone (00:00 UTC). Raises UsageError.
 
     >>> parse_as_of("1970-01-02"), parse_as_of("1970-01-01T01:00:00+01:00")
     (86400000000, 0)
     """
-    from datetime import UTC, date, datetime
-
     try:
-        if len(text) == len("2024-01-01"):
-            return (date.fromisoformat(text).toordinal() - date(1970, 1, 1).toordinal()) * US_PER_DAY
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--as-of {text!r} is no time; write 2024-05-01 or 2024-05-01T12:00:00+02:00") from None
-    if moment.tzinfo is None:
-        raise UsageError(f"--as-of {text!r} has no time zone; add one, e.g. {text}Z")
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+        return time_from_text(text, day_zone=UTC)
+    except NoTime as error:
+        raise UsageError(f"--as-of {text!r} {error}") from None
 
 
 def one_moment(as_of: int) -> Moments:

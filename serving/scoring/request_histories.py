@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.contract import VALUE_SCALE
 from data.histories import Histories, Profiles
 from data.log.bots import label_bots
+from data.numbers import rounded_value
 from data.sources.mapping import BotRule
 from serving.messages.problems import Refused
 from serving.messages.schemas import Event
@@ -43,7 +43,7 @@ def rows_of(leads: Sequence[Sequence[Event]]) -> list[Row]:
     occurred = all_us([each.occurred_at for each in events], lambda i: f"{_place(leads, i)}.occurred_at")
     types = [each.event_type for each in events]
     channels = [each.channel or "" for each in events]
-    values = [MISSING if each.value is None else round(each.value * VALUE_SCALE) / VALUE_SCALE for each in events]
+    values = [MISSING if each.value is None else rounded_value(each.value) for each in events]
     rows = list(zip(lead, _known(leads, events, occurred), occurred, types, channels, values, strict=True))
     keys = [
         (i, each.source or "", row[2:] if each.event_id is None else each.event_id)
@@ -83,7 +83,16 @@ def _place(leads: Sequence[Sequence[Event]], i: int) -> str:
     while i >= len(leads[lead]):
         i -= len(leads[lead])
         lead += 1
-    return f"$.events[{i}]" if len(leads) == 1 else f"$.leads[{lead}].events[{i}]"
+    return f"{lead_place(lead, len(leads))}.events[{i}]"
+
+
+def lead_place(lead: int, n_leads: int) -> str:
+    """Where a lead of a request stands in its body.
+
+    >>> lead_place(0, 1), lead_place(1, 2)
+    ('$', '$.leads[1]')
+    """
+    return "$" if n_leads == 1 else f"$.leads[{lead}]"
 
 
 class Reader:

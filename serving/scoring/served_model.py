@@ -18,11 +18,11 @@ from features.kernel import Moments, compute_arrays
 from features.words import LANGUAGES, Language
 from serving.messages.problems import Refused
 from serving.messages.schemas import ModelName, ScoreRequest, ThresholdUsed
-from serving.messages.times import us
+from serving.messages.times import written_us
 from serving.scoring.bands import Bands
 from serving.scoring.effective_thresholds import InForce, in_force
 from serving.scoring.reasons import Explainer
-from serving.scoring.request_histories import Reader, Told
+from serving.scoring.request_histories import Reader, Told, lead_place
 from serving.scoring.scorer import UNQUALIFIED, Scorer
 from serving.trees.matrix import MatrixPlan
 from serving.trees.predictor import Predictor
@@ -107,8 +107,10 @@ class Live:
             self._check_profile(each)
         valid_from = np.array(
             [
-                moment if each.known_since is None else us(each.known_since)
-                for each, moment in zip(requests, as_of, strict=True)
+                moment
+                if lead.known_since is None
+                else written_us(lead.known_since, f"{lead_place(i, len(requests))}.known_since")
+                for i, (lead, moment) in enumerate(zip(requests, as_of, strict=True))
             ],
             dtype=np.int64,
         )

@@ -19,7 +19,7 @@ AT_ONCE = 64
 """Requests whose scores are counted together."""
 
 
-class Gauges:
+class Metrics:
     """All measures of one server, in a registry of its own."""
 
     def __init__(self) -> None:
@@ -42,11 +42,14 @@ class Gauges:
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Notes a request that was answered."""
         key = (route, method, status)
-        kept = self.answers.get(key)
-        if kept is None:
-            kept = self.answers[key] = (self.requests.labels(route, method, str(status)), self.seconds.labels(route))
-        kept[0].inc()
-        kept[1].observe(seconds)
+        measures = self.answers.get(key)
+        if measures is None:
+            measures = self.answers[key] = (
+                self.requests.labels(route, method, str(status)),
+                self.seconds.labels(route),
+            )
+        measures[0].inc()
+        measures[1].observe(seconds)
 
     def scored(self, live: Live, scored: Scored) -> None:
         """Notes scores that were given."""
@@ -99,8 +102,8 @@ class Drift(Collector):
         """Counts what waits: for many at once numpy costs next to nothing, for each one it would cost 40 µs."""
         if self.live is None or not self.waiting:
             return
-        matrix = np.concatenate([each.matrix for each in self.waiting])
-        p = np.concatenate([each.probability for each in self.waiting])
+        matrix = np.concatenate([scores.matrix for scores in self.waiting])
+        p = np.concatenate([scores.probability for scores in self.waiting])
         self.waiting = []
         band = np.searchsorted(self.live.scorer.evidence.starts, p, side="right") - 1
         missing = np.isnan(matrix)
@@ -117,9 +120,9 @@ class Drift(Collector):
             bands, missing, sums = self.bands.copy(), self.missing.copy(), self.sums.copy()
         if live is None:
             return
-        starts = [f"{each:.6g}" for each in live.scorer.evidence.starts]
+        starts = [f"{start:.6g}" for start in live.scorer.evidence.starts]
         trained = np.array(live.scorer.evidence.leads) / max(sum(live.scorer.evidence.leads), 1)
-        features = [each["name"] for each in live.scorer.model.about["features"]]
+        features = [feature["name"] for feature in live.scorer.model.about["features"]]
         yield _counters("score_band", "Scores by band, named by its lowest probability", "from", starts, bands)
         yield _gauges("score_band_trained_share", "Share of each band at training", "from", starts, trained)
         yield _counters("feature_rows", "Rows of features seen", "of", ["all"], [rows])
@@ -132,8 +135,8 @@ def _counters(
     name: str, about: str, label: str, labels: Sequence[str], values: Sequence[float] | np.ndarray
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(f"leadscore_{name}", about, labels=[label])
-    for each, value in zip(labels, values, strict=True):
-        family.add_metric([each], float(value))
+    for label_value, value in zip(labels, values, strict=True):
+        family.add_metric([label_value], float(value))
     return family
 
 
@@ -141,6 +144,6 @@ def _gauges(
     name: str, about: str, label: str, labels: Sequence[str], values: Sequence[float] | np.ndarray
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"leadscore_{name}", about, labels=[label])
-    for each, value in zip(labels, values, strict=True):
-        family.add_metric([each], float(value))
+    for label_value, value in zip(labels, values, strict=True):
+        family.add_metric([label_value], float(value))
     return family

@@ -14,7 +14,7 @@ import msgspec
 Field = str | int | float | bool | None
 
 
-class Journal:
+class ServerLog:
     """Writes lines to a stream. Never given ids, bodies, header values or messages of unexpected errors."""
 
     def __init__(self, stream: TextIO = sys.stderr, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:

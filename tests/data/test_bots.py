@@ -33,7 +33,7 @@ def labelled(history: Events, i: int, rule: BotRule) -> bool:
     return TYPES[kind] in rule.types and any(0 <= at - when <= rule.seconds for when in before)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(events, min_size=1, max_size=3))
 def test_labels_are_those_of_the_first_rule_that_fits(leads: list[Events]) -> None:
     rules = (FAST, SLOW)
@@ -45,7 +45,7 @@ def test_labels_are_those_of_the_first_rule_that_fits(leads: list[Events]) -> No
     assert labels(leads, rules) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(events, events)
 def test_later_events_change_no_label(known: Events, later: Events) -> None:
     assert labels([known + later])[: len(known)] == labels([known])

@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import DataError, UsageError
+from data.csv_safety import inert
 from data.log.erasure import erase_from_files, erase_from_log, erase_from_tables
 from data.log.eventlog import EventLog
 from data.log.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
+from tests.data.exports import into, rejected, write_csv
 
 
 @pytest.fixture
@@ -109,8 +111,8 @@ def test_tables_lose_the_leads_rows_and_not_a_byte_else(tmp_path: Path) -> None:
     (tmp_path / "log" / "c.csv").write_text("lead_id\nL1\n")
     table = pa.table({"lead_id": pa.array(["L1", "L2", "L1"]).dictionary_encode(), "x": [1, 2, 3]})
     pq.write_table(table.replace_schema_metadata({"recipe": "r"}), tmp_path / "d.parquet")
-    assert erase_from_tables(tmp_path, "L1", tmp_path / "log") == 5
-    kept = [lines[n] for n in (0, 2, 4, 6)]
+    assert erase_from_tables(tmp_path, "L1", tmp_path / "log") == 4
+    kept = [lines[n] for n in (0, 2, 3, 4, 6)]
     assert (tmp_path / "a.csv").read_bytes() == "".join(kept).encode("latin-1")
     assert (tmp_path / "b.csv").read_text() == "id,note\nL1,x\n"
     assert (tmp_path / "log" / "c.csv").read_text() == "lead_id\nL1\n"
@@ -120,4 +122,31 @@ def test_tables_lose_the_leads_rows_and_not_a_byte_else(tmp_path: Path) -> None:
     assert b"L1" not in (tmp_path / "d.parquet").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv", "d.parquet", "log"]
     with (tmp_path / "a.csv").open(encoding="latin-1", newline="") as file:
-        assert [row[0] for row in csv.reader(file)] == ["lead_id", "L10", "L3", "L4"]
+        assert [row[0] for row in csv.reader(file)] == ["lead_id", "L10", "L2", "L3", "L4"]
+
+
+@pytest.mark.parametrize("lead", ["BL", "a/b", "1", "=1+1", 'a"b', ";=x", "a,b"])
+def test_any_id_is_taken_out_of_tables_and_nothing_else(lead: str, tmp_path: Path) -> None:
+    """As our own exports write an id, and as somebody else's may."""
+    others = ["204", "11", "a/bc", "x=1+1", "a", "b"]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["lead_id", "employees"])
+        writer.writerows([name, lead] for name in others)
+        writer.writerows([name, "5"] for name in (lead, f" {lead} ", inert(lead)))
+    pq.write_table(pa.table({"lead_id": [lead, f" {lead}", *others]}), tmp_path / "b.parquet")
+    assert erase_from_tables(tmp_path, lead, tmp_path / "log") == 5
+    with (tmp_path / "a.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["lead_id", "employees"], *([name, lead] for name in others)]
+    assert pq.read_table(tmp_path / "b.parquet").to_pydict() == {"lead_id": others}
+
+
+def test_rejected_rows_go_only_where_they_show_the_lead(tmp_path: Path) -> None:
+    lines = [f"L{n},page_view,2024-01-01T00:00:00Z,,,{value},,{n}" for n, value in enumerate(["7", "1", "1x", "x 1"])]
+    lines += ["1,page_view,2024-01-01T00:00:00Z,,,5,,9", "short,1", "L5,page_view,1,,,5,,10"]
+    report = into(tmp_path / "log", write_csv(tmp_path / "e.csv", lines), buckets=1)
+    assert len(rejected(report)) == 4
+    assert erase_from_log(tmp_path / "log", "1") == 4
+    reasons = pq.read_table(EventLog.open(tmp_path / "log").rejected_path).column("reason").to_pylist()
+    assert len(reasons) == 2
+    assert "value '1x' is no number" in reasons

@@ -83,7 +83,6 @@ def test_every_row_of_many_batches_is_accounted_for(full: bool, tmp_path_factory
 
     @settings(
         max_examples=10_000 if full else 25,
-        deadline=None,
         derandomize=not full,
         database=None,
         suppress_health_check=list(HealthCheck),

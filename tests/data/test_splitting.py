@@ -50,7 +50,7 @@ def written(rows: list[tuple[str, ...]], delimiter: str, line_end: str) -> str:
     return "".join(delimiter.join(map(field, row)) + line_end for row in rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(records, st.sampled_from(",;\t"), line_ends, st.booleans())
 def test_sound_rows_are_read_as_the_standard_library_reads_them(
     file: Path, rows: list[tuple[str, ...]], delimiter: str, line_end: str, ends: bool
@@ -60,7 +60,7 @@ def test_sound_rows_are_read_as_the_standard_library_reads_them(
     assert read(file, content.encode(), delimiter) == split_by_python(content, delimiter)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=60).map(lambda raw: raw.replace(b"\x00", b",")), st.integers(1, 7))
 def test_the_size_of_blocks_does_not_matter(file: Path, content: bytes, block: int) -> None:
     whole = read(file, content)

@@ -101,7 +101,7 @@ def _contacts(draw: st.DrawFn, day: int, late: bool) -> list[Happening]:
 
 @pytest.mark.parametrize("late", [False, True])
 def test_truth_is_the_sum_over_all_hidden_paths(late: bool) -> None:
-    @settings(max_examples=40, deadline=None, derandomize=True)
+    @settings(max_examples=40, derandomize=True)
     @given(lives_of_a_lead(late), st.integers(1, MOST_DAYS), st.integers(1, 4))
     def agree(paths: Paths, after: int, horizon: int) -> None:
         day = min(paths.created_at // US_PER_DAY + after, MOST_DAYS)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.visibility import is_visible, visible_version
@@ -29,7 +29,6 @@ def test_a_shifted_edge_is_caught(planted: Rule) -> None:
     assert breaks_half_open(planted)
 
 
-@settings(deadline=None)
 @given(times, times)
 def test_an_event_is_visible_or_lies_ahead(known_at: int, as_of: int) -> None:
     assert bool(is_visible(known_at, as_of)) == (known_at < as_of)
@@ -41,7 +40,6 @@ def newest_visible(valid_from: list[int], as_of: int) -> int:
     return seen[-1] if seen else -1
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 20), max_size=8).map(sorted), st.integers(-1, 21), st.integers(0, 3))
 def test_the_visible_version_is_the_newest_before(valid_from: list[int], as_of: int, others: int) -> None:
     rows = np.array([5] * others + valid_from + [3], dtype=np.int64)

@@ -92,7 +92,7 @@ def identical(found: Sequence[Row], expected: Sequence[Row]) -> bool:
 
 
 @given(LEADS, AS_OF)
-@settings(max_examples=150, deadline=None, phases=PHASES)
+@settings(max_examples=150, phases=PHASES)
 def test_the_kernel_gives_what_the_loops_give(leads: list[Lead], as_of: list[int]) -> None:
     assert differences(by_kernel(leads, as_of), by_loops(leads, as_of)) == []
 
@@ -103,20 +103,20 @@ def test_the_other_engine_knows_the_kinds() -> None:
 
 
 @given(LEADS, AS_OF)
-@settings(max_examples=40, deadline=None, phases=PHASES)
+@settings(max_examples=40, phases=PHASES)
 def test_the_kernel_gives_what_another_engine_gives(leads: list[Lead], as_of: list[int]) -> None:
     assert differences(by_kernel(leads, as_of), by_sql(leads, as_of)) == []
 
 
 @given(LEADS, AS_OF)
-@settings(max_examples=60, deadline=None, phases=PHASES)
+@settings(max_examples=60, phases=PHASES)
 def test_a_row_alone_is_the_row_in_a_batch(leads: list[Lead], as_of: list[int]) -> None:
     alone = [row for lead in leads for at in sorted(as_of) for row in by_kernel([lead], [at])]
     assert identical(alone, by_kernel(leads, as_of))
 
 
 @given(LEADS, AS_OF, st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None, phases=PHASES)
+@settings(max_examples=40, phases=PHASES)
 def test_the_order_in_which_events_arrived_does_not_matter(
     leads: list[Lead], as_of: list[int], luck: random.Random
 ) -> None:
@@ -148,7 +148,7 @@ def test_nothing_at_or_after_a_moment_changes_its_features() -> None:
     changed = 0
 
     @given(LEADS, times(), FUTURE)
-    @settings(max_examples=200, deadline=None, phases=PHASES, derandomize=True)
+    @settings(max_examples=200, phases=PHASES, derandomize=True)
     def check(leads: list[Lead], at: int, future: tuple[list[Event], list[Version]]) -> None:
         nonlocal changed
         changed += sum(event.known_at >= at for lead in leads for event in lead.events) + len(leads) * len(future[0])
@@ -167,7 +167,7 @@ def caught_by_the_future_test() -> bool:
     found = find(
         st.tuples(LEADS, times(), FUTURE),
         lambda drawn: sees_the_future(*drawn),
-        settings=settings(max_examples=500, deadline=None, phases=[Phase.generate], database=None),
+        settings=settings(max_examples=500, phases=[Phase.generate], database=None),
         random=random.Random(0),
     )
     return bool(found)
@@ -178,7 +178,7 @@ def caught_by_the_loops() -> bool:
     found = find(
         st.tuples(LEADS, AS_OF),
         lambda drawn: differences(by_kernel(*drawn), by_loops(*drawn)) != [],
-        settings=settings(max_examples=500, deadline=None, phases=[Phase.generate], database=None),
+        settings=settings(max_examples=500, phases=[Phase.generate], database=None),
         random=random.Random(0),
     )
     return bool(found)
@@ -218,7 +218,7 @@ def test_the_planted_walk_without_a_fault_is_the_walk(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("first_day", [YEAR_1 + 1, YEAR_9999 - 70])
 @given(leads=LEADS, as_of=AS_OF)
-@settings(max_examples=15, deadline=None, phases=PHASES)
+@settings(max_examples=15, phases=PHASES)
 def test_the_year_does_not_matter(first_day: int, leads: list[Lead], as_of: list[int]) -> None:
     """Years 1 and 9999 give what our century gives, bit by bit."""
     shift = first_day * DAY - START

@@ -77,7 +77,7 @@ def test_moments_and_labels_are_those_of_the_documentation() -> None:
     seen = {None: 0, 0: 0, 1: 0}
 
     @given(LEADS, TARGETS, POLICIES, UNTIL)
-    @settings(max_examples=500, deadline=None, phases=PHASES, derandomize=True)
+    @settings(max_examples=500, phases=PHASES, derandomize=True)
     def check(leads: list[Lead], target: Target, policy: MomentPolicy, until: int) -> None:
         expected = [
             [m for m in looked_at(each, target, policy, until) if not nothing_left(each, target, m.as_of, until)]
@@ -92,7 +92,7 @@ def test_moments_and_labels_are_those_of_the_documentation() -> None:
 
 
 @given(LEADS, TARGETS, POLICIES, times(80))
-@settings(max_examples=150, deadline=None, phases=PHASES)
+@settings(max_examples=150, phases=PHASES)
 def test_a_censored_moment_is_never_a_negative(
     leads: list[Lead], target: Target, policy: MomentPolicy, until: int
 ) -> None:
@@ -104,7 +104,7 @@ def test_a_censored_moment_is_never_a_negative(
 
 
 @given(LEADS, TARGETS, POLICIES, times(80))
-@settings(max_examples=150, deadline=None, phases=PHASES)
+@settings(max_examples=150, phases=PHASES)
 def test_times_within_the_window_say_the_same_as_labels(
     leads: list[Lead], target: Target, policy: MomentPolicy, until: int
 ) -> None:
@@ -114,7 +114,7 @@ def test_times_within_the_window_say_the_same_as_labels(
 
 
 @given(LEADS, TARGETS, times(60))
-@settings(max_examples=150, deadline=None, phases=PHASES)
+@settings(max_examples=150, phases=PHASES)
 def test_what_there_is_to_score_is_what_is_visible(leads: list[Lead], target: Target, as_of: int) -> None:
     found = open_moments(histories_of(leads), target, as_of)
     assert found.lead.tolist() == [i for i, each in enumerate(leads) if is_open(each, target, as_of)]
@@ -126,7 +126,7 @@ def test_who_is_scored_is_who_is_learned_from() -> None:
     scored = 0
 
     @given(LEADS, TARGETS)
-    @settings(max_examples=40, deadline=None, phases=PHASES, derandomize=True)
+    @settings(max_examples=40, phases=PHASES, derandomize=True)
     def check(leads: list[Lead], target: Target) -> None:
         nonlocal scored
         until = START + 70 * DAY
@@ -142,7 +142,7 @@ def test_who_is_scored_is_who_is_learned_from() -> None:
 
 
 @given(LEADS, TARGETS, times(60))
-@settings(max_examples=60, deadline=None, phases=PHASES)
+@settings(max_examples=60, phases=PHASES)
 def test_who_is_scored_does_not_depend_on_what_is_known_later(leads: list[Lead], target: Target, as_of: int) -> None:
     blind = [
         replace(
@@ -262,7 +262,7 @@ def test_thinning_keeps_the_weight_and_spreads_evenly(most: int) -> None:
 
 
 @given(LEADS, TARGETS, times(60))
-@settings(max_examples=50, deadline=None, phases=PHASES)
+@settings(max_examples=50, phases=PHASES)
 def test_ages_are_counted_from_joining(leads: list[Lead], target: Target, until: int) -> None:
     made = label_moments(histories_of(leads), target, MomentPolicy("ages", ages_days=(2, 5)), until)
     for of, as_of in zip(made.moments.lead.tolist(), made.moments.as_of.tolist(), strict=True):

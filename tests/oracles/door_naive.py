@@ -100,7 +100,7 @@ def _offset(zone: str) -> timedelta | None:
         return timedelta()
     digits = zone[1:].replace(":", "")
     hours, minutes = int(digits[:2]), int(digits[2:] or 0)
-    if hours > 14 or minutes > 59:
+    if hours > 23 or minutes > 59:
         return None
     return timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
 

@@ -12,13 +12,13 @@ import pytest
 
 from serving.app import create_app
 from serving.champion.champion import Champion
-from serving.http.authentication import OpenDoors
+from serving.http.authentication import NoAuthentication
 from serving.http.services import Services
 from serving.messages.limits import Limits
 from serving.scoring.served_model import Live
 from serving.store.store import Store, open_store
-from serving.telemetry.metrics import Gauges
-from serving.telemetry.server_log import Journal
+from serving.telemetry.metrics import Metrics
+from serving.telemetry.server_log import ServerLog
 from tests.serving.inside import Inside
 from tests.serving.server_process import ServerProcess, running
 from tests.serving.workshop import Workshop, made
@@ -50,10 +50,10 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def services(live: Live, own_store: Store) -> Services:
     """What a server within the test's process is made of; everybody may do everything."""
-    gauges, champion = Gauges(), Champion()
-    champion.on_swap = gauges.serves
+    metrics, champion = Metrics(), Champion()
+    champion.on_swap = metrics.serves
     champion.swap(live)
-    return Services(champion, own_store, OpenDoors(), gauges, Journal(io.StringIO()), Limits())
+    return Services(champion, own_store, NoAuthentication(), metrics, ServerLog(io.StringIO()), Limits())
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from starlette.applications import Starlette
+from starlette.routing import Route
 
+from serving.http.openapi import methods_of
 from serving.messages.examples import BATCH, INGEST, LEAD, PROFILE
 
 HANG_S = 20.0
@@ -64,11 +65,11 @@ class Failure:
 class Fuzzer:
     """Draws requests for all routes of an application and sends them; the same seed gives the same requests."""
 
-    def __init__(self, app: FastAPI, seed: int) -> None:
+    def __init__(self, app: Starlette, seed: int) -> None:
         self.app = app
         self.rng = np.random.default_rng(seed)
-        found = [each for each in app.routes if isinstance(each, APIRoute)]
-        self.routes = [(method, each.path) for each in found for method in sorted(each.methods or ())]
+        routes = [route for route in app.routes if isinstance(route, Route)]
+        self.routes = [(method, route.path) for route in routes for method in methods_of(route)]
         self.statuses: dict[int, int] = {}
 
     def run(self, runner: asyncio.Runner, cases: int) -> list[Failure]:
@@ -143,7 +144,7 @@ class Fuzzer:
         return Failure("a hang", case) if time.perf_counter() - began > HANG_S else None
 
 
-async def send(app: FastAPI, case: Case) -> tuple[int, bytes]:
+async def send(app: Starlette, case: Case) -> tuple[int, bytes]:
     """Status and body that the application gives to a request."""
     waiting = [{"type": "http.request", "body": each, "more_body": True} for each in case.chunks]
     waiting[-1]["more_body"] = False

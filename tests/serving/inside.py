@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 
 class Inside:
     """A client of an application. `send` takes any bytes, also those that no client would send."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: Starlette) -> None:
         self.app = app
         self.runner = asyncio.Runner()
         transport = httpx.ASGITransport(app=app)

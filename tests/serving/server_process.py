@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +24,13 @@ PATIENCE_S = 120
 
 @dataclass
 class ServerProcess:
-    """A server that has been started. `log` is the file that its journal goes to."""
+    """A server that has been started. `log` is the file that they go to."""
 
     process: subprocess.Popen[bytes]
     log: Path
     url: str
 
-    def journal(self) -> list[dict[str, Any]]:
+    def log_lines(self) -> list[dict[str, Any]]:
         """The lines that it has written; a line that is no JSON becomes {"event": "no JSON"}."""
         return [_parsed(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
@@ -93,17 +93,17 @@ def _start(
     keys = [] if "--keys" in options else ["--insecure-local"]
     rest = [each for each in options if each != "--keys"]
     command = [program, "serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment
+    return launched([sys.executable, *command, *source, *keys, *rest], log, REPOSITORY, environment)
+
+
+def launched(command: Sequence[str | Path], log: Path, cwd: Path, environment: dict[str, str]) -> ServerProcess:
+    """A server that listens, started by a command; what it says goes to `log`."""
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, *command, *source, *keys, *rest],
-            cwd=REPOSITORY,
-            stdout=out,
-            stderr=out,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
-        )
+        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=out, env=environment)
     server = ServerProcess(process, log, "")
-    server.until(lambda: any(each["event"] == "listening" for each in server.journal()))
-    port = next(each["port"] for each in server.journal() if each["event"] == "listening")
+    server.until(lambda: any(each["event"] == "listening" for each in server.log_lines()))
+    port = next(each["port"] for each in server.log_lines() if each["event"] == "listening")
     server.url = f"http://127.0.0.1:{port}"
     return server
 

@@ -41,7 +41,7 @@ CHAIN: dict[str, Any] = {
 }
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200, derandomize=True, database=None)
 @given(STEPS)
 def test_no_step_is_likelier_than_one_before_it_and_nothing_is_closer(
     made: tuple[list[list[float]], list[float]],

@@ -54,7 +54,7 @@ def hazard(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture
 def knows(services: Services, hazard: Path) -> Iterator[Inside]:
     """A server with the hazard model."""
-    champion = Champion(Live.load(hazard, "leadscore-conversion", "2"), services.gauges.serves)
+    champion = Champion(Live.load(hazard, "leadscore-conversion", "2"), services.metrics.serves)
     with closing(Inside(create_app(replace(services, champion=champion)))) as inside:
         yield inside
 
@@ -120,7 +120,7 @@ def test_a_model_of_few_conversions_says_so_on_every_score(services: Services, w
     predictor = Predictor.load(workshop.artifact)
     about = {**predictor.about, "trained_on": {**predictor.about["trained_on"], "small": NEED}}
     small = Predictor(about, predictor.texts)
-    champion = Champion(Live(small, "leadscore-conversion", "3", "d"), services.gauges.serves)
+    champion = Champion(Live(small, "leadscore-conversion", "3", "d"), services.metrics.serves)
     with closing(Inside(create_app(replace(services, champion=champion)))) as inside:
         assert "only 34 leads had converted when the model was made, 148 are needed" in score_of(inside)["caution"]
         many = inside.post("/v1/score/batch", json={"leads": [LEAD, LEAD]}).json()["scores"]

@@ -16,14 +16,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.app import create_app
-from serving.http.authentication import LockedDoors
-from serving.http.middleware import Visit
+from serving.http.authentication import KeyAuthenticator
+from serving.http.middleware import Exchange
 from serving.http.services import Services
 from serving.messages.examples import INGEST, LEAD
 from serving.messages.limits import Limits
 from serving.server import verifier
 from serving.store.store import Store
-from serving.telemetry.server_log import Journal
+from serving.telemetry.server_log import ServerLog
 from tests.serving.conftest import Starts
 from tests.serving.inside import Inside
 
@@ -105,7 +105,7 @@ def test_a_server_that_is_busy_says_so_and_stays_watched(tight: Inside) -> None:
 
 def test_without_a_key_or_with_one_of_another_role(services: Services, own_store: Store) -> None:
     key = own_store.keys.create("ingest", "test", 1)
-    with closing(Inside(create_app(replace(services, doors=LockedDoors(verifier(own_store)))))) as asked:
+    with closing(Inside(create_app(replace(services, authenticator=KeyAuthenticator(verifier(own_store)))))) as asked:
         nobody = asked.post("/v1/score", json=LEAD)
         other = asked.post("/v1/score", json=LEAD, headers={"Authorization": f"Bearer {key}"})
     assert problem(nobody) == (401, "unauthorized")
@@ -196,7 +196,7 @@ def test_log_refusals_and_keys_on_disk_tell_nothing(start: Starts, own_store: St
         refusals = traffic(client, keys)
     server.stop()
     log = server.log.read_bytes()
-    assert sum(each["event"] == "request" for each in server.journal()) >= 40
+    assert sum(each["event"] == "request" for each in server.log_lines()) >= 40
     assert told_by(log, keys) == []
     assert told_by(refusals, keys) == []
     files = [each for each in tmp_path.iterdir() if each.name.startswith("store.db")]
@@ -207,9 +207,9 @@ def test_log_refusals_and_keys_on_disk_tell_nothing(start: Starts, own_store: St
 
 def test_a_log_that_names_paths_would_be_caught(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted fault: the path of a request instead of its route's template."""
-    monkeypatch.setattr(Visit, "route", property(lambda visit: visit.scope["path"]))
+    monkeypatch.setattr(Exchange, "route", property(lambda exchange: exchange.scope["path"]))
     log = io.StringIO()
-    with closing(Inside(create_app(replace(services, journal=Journal(log))))) as asked:
+    with closing(Inside(create_app(replace(services, log=ServerLog(log))))) as asked:
         traffic(asked, ["ls_00000000_nothing"])
     assert told_by(log.getvalue().encode(), []) == [LEAD_ID, E_MAIL, "jane.doe"]
     assert json.loads(log.getvalue().splitlines()[0])["event"] == "request"

@@ -94,11 +94,11 @@ def test_swaps_under_load(start: Starts, workshop: Workshop, tmp_path: Path, ful
 
 
 def _probability(artifact: Path) -> float:
-    from serving.messages.times import us
+    from serving.messages.times import written_us
     from serving.routes.scores import ONE
 
     live, request = Live.load(artifact, "m", "1"), ONE.decode(json.dumps(LEAD).encode())
-    as_of = us(request.as_of) if request.as_of else 0
+    as_of = written_us(request.as_of, "as_of") if request.as_of else 0
     return float(live.score(live.told([request], [as_of]), [as_of]).probability[0])
 
 
@@ -192,7 +192,7 @@ def test_damaged_artifacts_are_refused(start: Starts, workshop: Workshop, tmp_pa
 
 
 def _refusals(server: ServerProcess) -> int:
-    return sum(each["event"] == "model_refused" for each in server.journal())
+    return sum(each["event"] == "model_refused" for each in server.log_lines())
 
 
 def _file(artifact: Path, rng: np.random.Generator) -> Path:
@@ -218,7 +218,7 @@ def test_scores_go_on_and_a_cold_start_works_while_the_registry_is_away(
     away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     second = start(artifact=None, environment=away)
     second.ready()
-    second.until(lambda: any(each["event"] == "registry_away" for each in second.journal()))
+    second.until(lambda: any(each["event"] == "registry_away" for each in second.log_lines()))
     asked, end = 0, time.monotonic() + (600 if full else 1)
     while time.monotonic() < end or not asked:
         assert httpx.post(f"{second.url}/v1/score", json=LEAD).status_code == 200

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
 from serving.app import create_app
-from serving.http.authentication import LockedDoors
+from serving.http.authentication import KeyAuthenticator
 from serving.http.services import Services
 from serving.messages.times import us
 from tests.serving.inside import Inside
@@ -34,7 +34,7 @@ def test_every_answer_is_as_documented(services: Services, full: bool) -> None:
 
 
 def test_nothing_is_told_without_a_key_that_the_document_asks_for(services: Services) -> None:
-    with closing(Inside(create_app(replace(services, doors=LockedDoors(lambda key: None))))) as asked:
+    with closing(Inside(create_app(replace(services, authenticator=KeyAuthenticator(lambda key: None))))) as asked:
         assert _try_all(asked, asked.get("/openapi.json").json(), 2) >= 30
 
 
@@ -54,9 +54,7 @@ def _try_all(asked: Inside, document: dict[str, Any], cases: int) -> int:
 
 
 def _try(asked: Inside, operation: Any, mode: GenerationMode, cases: int, tried: list[str]) -> None:
-    @settings(
-        max_examples=cases, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=cases, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Any) -> None:
         tried.append(case.method)

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pytest
 
 from data.contract import DataError
+from serving.champion.artifact_sources import registry_source
 from serving.champion.promotion import promote
+from serving.champion.tracking_database import TrackingDatabaseSource
 from serving.messages.examples import LEAD
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
@@ -75,7 +77,34 @@ def test_a_running_server_follows_promotion_and_rollback(
     assert (code, out) == (0, f"version 1 of {NAME} is champion again, instead of 2\n")
     server.until(partial(answers_with, server, "1"))
     assert told(server) == first
-    assert not [each for each in server.journal() if each["event"] in ("model_refused", "no JSON")]
+    assert not [each for each in server.log_lines() if each["event"] in ("model_refused", "no JSON")]
+
+
+def test_whoever_moves_the_alias_it_is_noticed_and_nobody_is_asked_in_between(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moved as MLflow's own page moves it; MLflow's client is asked when its database has changed, and only then."""
+    source = TrackingDatabaseSource(registry.workspace, registry.uri, NAME, "tried")
+    assert source.mark() is None
+    for version in ("1", "2"):
+        with registry._mlflow() as mlflow:
+            mlflow.MlflowClient().set_registered_model_alias(NAME, "tried", version)
+        source.rests_until = 0.0
+        assert source.mark() == version
+    with monkeypatch.context() as broken:
+        broken.setattr("sys.executable", "/bin/false")
+        source.rests_until = 0.0
+        assert source.mark() == "2", "nothing has changed, so nothing is asked"
+        (registry.workspace / "mlflow.db").touch()
+        with pytest.raises(DataError, match="gave no reason"):
+            source.mark()
+
+
+def test_a_registry_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    source = registry_source(tmp_path, Registry(tmp_path).uri, NAME, CHAMPION)
+    with pytest.raises(DataError, match="leadscore train"):
+        source.mark()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_version_is_not_promoted(registry: Registry) -> None:

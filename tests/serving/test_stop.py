@@ -73,7 +73,7 @@ def test_a_stop_under_load_drops_nothing(start: Starts, full: bool) -> None:
         assert not crowd.dropped
         assert sum(crowd.refused) == CLIENTS
         answered, goodbyes = answered + sum(crowd.answered), goodbyes + sum(crowd.goodbyes)
-        assert "no JSON" not in {each["event"] for each in server.journal()}
+        assert "no JSON" not in {each["event"] for each in server.log_lines()}
     assert answered >= 150 * stops
     assert goodbyes >= 20 * stops, "the load went on after the signal"
 
@@ -90,7 +90,7 @@ def test_readiness_turns_first_and_a_slow_request_is_finished(start: Starts) -> 
         )
         server.process.send_signal(signal.SIGTERM)
         server.until(lambda: httpx.get(f"{server.url}/v2/health/ready").status_code == 503)
-        server.until(lambda: any(each["event"] == "stopping" for each in server.journal()))
+        server.until(lambda: any(each["event"] == "stopping" for each in server.log_lines()))
         slow.sendall(b"}")
         assert slow.recv(100).startswith(b"HTTP/1.1 200")
     assert server.process.wait(10) == 0

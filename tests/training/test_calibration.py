@@ -77,7 +77,7 @@ def test_the_identity_changes_nothing() -> None:
     np.testing.assert_allclose(IDENTITY(p), p, rtol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 60), sign=st.sampled_from([-1.0, 1.0]))
 @pytest.mark.parametrize("name", CANDIDATES)
 def test_no_fit_turns_the_ranking_around_or_loses_to_the_identity_on_its_rows(

@@ -51,7 +51,7 @@ ODDS = st.lists(st.floats(-30, 30), min_size=len(ENDS), max_size=len(ENDS))
 
 
 @given(ODDS, st.lists(st.floats(0.001, HORIZON), min_size=2, max_size=8), st.tuples(*[st.floats(0.01, 5)] * 2))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_longer_horizon_is_never_less_probable(
     odds: list[float], days: list[float], slopes: tuple[float, float]
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_longer_horizon_is_never_less_probable(
 
 
 @given(ODDS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_to_convert_within_a_horizon_is_not_to_stay_in_every_period(odds: list[float]) -> None:
     for periods, end in enumerate(ENDS, start=1):
         stays = np.prod([1 - expit(each) for each in odds[:periods]])

@@ -77,7 +77,7 @@ SHAP = st.lists(st.floats(-4, 4), min_size=15, max_size=15).map(lambda drawn: np
 
 
 @given(SHAP)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_base_is_what_a_row_without_features_would_have(shap: Array) -> None:
     offsets = [-3.0, -2.5, -4.0]
     nothing = shap.copy()

@@ -50,7 +50,7 @@ def test_the_shift_comes_to_the_drift_and_stays_there(drift: float) -> None:
 
 
 @given(day=st.integers(30, 380), seed=st.integers(0, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_labels_that_mature_later_change_no_step_before(day: int, seed: int) -> None:
     rows, at = moments(0.8, n=1_500, seed=seed), day * US_PER_DAY
     later = rows.known_at > at
@@ -89,7 +89,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 
 @given(drift=st.floats(-3, 3), n=st.integers(1, 200), seed=st.integers(0, 100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_offset_solves_its_equation(drift: float, n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     z: Array = rng.normal(0, 3, n)

@@ -25,7 +25,7 @@ def test_periods_follow_each_other_up_to_the_horizon(horizon: int) -> None:
 
 
 @given(MOMENTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_rows_are_those_of_a_plain_loop(moments: list[tuple[float, float]]) -> None:
     expected = []
     for i, (event, observed) in enumerate(moments):

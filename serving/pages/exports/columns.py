@@ -9,7 +9,7 @@ from typing import Literal
 from serving.messages.schemas import ThresholdUsed
 from serving.pages.leads.leads import Line, line_of
 from serving.pages.rendering.numbers import number, percent
-from serving.pages.rendering.page_context import Visit
+from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.templates import visible
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import Live
@@ -32,26 +32,26 @@ class Column:
     value: Callable[[Line], Value]
 
 
-def rows(columns: Sequence[Column], wanted: Wanted, live: Live, visit: Visit) -> Iterator[list[Row]]:
+def rows(columns: Sequence[Column], wanted: Wanted, live: Live, context: PageContext) -> Iterator[list[Row]]:
     """The leads of a list, some at a time, each as its values by column."""
-    values = [each.value for each in columns]
-    for entries in visit.services.store.worklist.walk(wanted):
-        lines = [line_of(each, live, visit) for each in entries]
+    values = [column.value for column in columns]
+    for entries in context.services.store.worklist.walk(wanted):
+        lines = [line_of(entry, live, context) for entry in entries]
         yield [[value(line) for value in values] for line in lines]
 
 
-def columns_of(live: Live, visit: Visit) -> list[Column]:
+def columns_of(live: Live, context: PageContext) -> list[Column]:
     """The columns in the visitor's language. No text holds a character that cannot be seen."""
-    return [*_standing(live, visit), *_outlook(visit), *_origin(live, visit)]
+    return [*_standing(live, context), *_outlook(context), *_origin(live, context)]
 
 
-def _standing(live: Live, visit: Visit) -> list[Column]:
+def _standing(live: Live, context: PageContext) -> list[Column]:
     """Who it is and how likely it buys."""
-    t, stage = visit.t, _stage(visit)
+    t, stage = context.t, _stage(context)
     return [
         Column(t("leads.lead"), "text", 16, lambda line: visible(line.lead.lead_id)),
         Column(t("leads.stage"), "text", 12, lambda line: stage(line.lead.stage)),
-        Column(t("exports.by_hand"), "text", 12, _marked(visit, lambda lead: lead.override is not None)),
+        Column(t("exports.by_hand"), "text", 12, _marked(context, lambda lead: lead.override is not None)),
         Column(t("leads.chance", days=live.target.horizon_days), "share", 14, lambda line: line.lead.probability),
         Column(t("exports.low"), "share", 12, lambda line: line.lead.low),
         Column(t("exports.high"), "share", 12, lambda line: line.lead.high),
@@ -59,24 +59,24 @@ def _standing(live: Live, visit: Visit) -> list[Column]:
     ]
 
 
-def _outlook(visit: Visit) -> list[Column]:
+def _outlook(context: PageContext) -> list[Column]:
     """Why, and what it did and heard of us."""
-    t = visit.t
+    t = context.t
     return [
-        Column(t("leads.view_rising"), "text", 11, _marked(visit, lambda lead: bool(lead.rising))),
+        Column(t("leads.view_rising"), "text", 11, _marked(context, lambda lead: bool(lead.rising))),
         Column(t("leads.reason"), "text", 48, lambda line: visible(line.reason)),
         Column(t("exports.fit"), "count", 14, lambda line: None if line.lead.fit is None else line.fit),
         Column(t("exports.engagement"), "count", 14, lambda line: None if line.lead.fit is None else line.engagement),
         Column(t("exports.activity"), "time", 18, lambda line: line.lead.active_at),
         Column(t("exports.contacts"), "count", 14, lambda line: line.lead.contacts),
         Column(t("exports.ignored"), "count", 14, lambda line: line.lead.ignored),
-        Column(t("leads.view_pressed"), "text", 12, _marked(visit, lambda lead: bool(lead.pressed))),
+        Column(t("leads.view_pressed"), "text", 12, _marked(context, lambda lead: bool(lead.pressed))),
     ]
 
 
-def _origin(live: Live, visit: Visit) -> list[Column]:
+def _origin(live: Live, context: PageContext) -> list[Column]:
     """Whence it came, whose it is, and what the score rests on."""
-    t, begins = visit.t, {each.stage: _threshold(each, visit) for each in live.thresholds}
+    t, begins = context.t, {threshold.stage: _threshold(threshold, context) for threshold in live.thresholds}
 
     def threshold(line: Line) -> str:
         by_this_model = line.lead.model_version == live.model.version and line.lead.override is None
@@ -89,45 +89,47 @@ def _origin(live: Live, visit: Visit) -> list[Column]:
         Column(t("exports.threshold"), "text", 34, threshold),
         Column(t("exports.as_of"), "time", 18, lambda line: line.lead.as_of),
         Column(t("exports.model"), "text", 8, lambda line: visible(line.lead.model_version or "")),
-        *_caution(live, visit),
+        *_caution(live, context),
     ]
 
 
-def _caution(live: Live, visit: Visit) -> list[Column]:
+def _caution(live: Live, context: PageContext) -> list[Column]:
     """What is to be borne in mind beside each score, where there is something."""
-    said = caution_of(live.predictor.about, visit.language)
-    name = visit.t("exports.caution")
+    said = caution_of(live.predictor.about, context.language)
+    name = context.t("exports.caution")
     return [Column(name, "text", 48, lambda line: "" if line.lead.probability is None else said)] if said else []
 
 
-def _stage(visit: Visit) -> Callable[[str], str]:
+def _stage(context: PageContext) -> Callable[[str], str]:
     words: dict[str, str] = {}
 
     def word(stage: str) -> str:
         if stage not in words:
-            words[stage] = visible(known(f"stages.{stage}", visit.language, stage))
+            words[stage] = visible(known(f"stages.{stage}", context.language, stage))
         return words[stage]
 
     return word
 
 
-def _marked(visit: Visit, holds: Callable[[Entry], bool]) -> Callable[[Line], str]:
-    yes = visit.t("exports.yes")
+def _marked(context: PageContext, holds: Callable[[Entry], bool]) -> Callable[[Line], str]:
+    yes = context.t("exports.yes")
     return lambda line: yes if holds(line.lead) else ""
 
 
-def _threshold(each: ThresholdUsed, visit: Visit) -> str:
+def _threshold(threshold: ThresholdUsed, context: PageContext) -> str:
     """Where a stage begins and what that promises, in a few words."""
-    if each.probability is None:
+    if threshold.probability is None:
         return ""
-    share, amount = percent(each.target, visit.language), number(each.target, 0, visit.language)
+    share, amount = percent(threshold.target, context.language), number(threshold.target, 0, context.language)
     promises: Mapping[str, str] = {
-        "precision": visit.t("exports.precision", share=share),
-        "capacity": visit.t("exports.capacity", amount=amount),
-        "value": visit.t("exports.value"),
+        "precision": context.t("exports.precision", share=share),
+        "capacity": context.t("exports.capacity", amount=amount),
+        "value": context.t("exports.value"),
     }
     stage, least = (
-        known(f"stages.{each.stage}", visit.language, each.stage),
-        percent(each.probability, visit.language, 1),
+        known(f"stages.{threshold.stage}", context.language, threshold.stage),
+        percent(threshold.probability, context.language, 1),
     )
-    return visible(visit.t("exports.begins", stage=stage, least=least, promise=promises.get(each.rule, each.rule)))
+    return visible(
+        context.t("exports.begins", stage=stage, least=least, promise=promises.get(threshold.rule, threshold.rule))
+    )

@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from anyio import from_thread
-from fastapi import APIRouter, Response
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import US_PER_DAY
 from features.words import LANGUAGES
@@ -24,12 +25,11 @@ from serving.pages.exports.separated import FORMS, pieces
 from serving.pages.exports.workbook import MOST, workbook
 from serving.pages.leads.leads import asked_of, wanted_of
 from serving.pages.rendering.links import LIFE_DAYS, PARTS, by_link_or_session, link
-from serving.pages.rendering.page_context import HEADERS, Visit, shows
+from serving.pages.rendering.page_context import HEADERS, PageContext, shows
 from serving.scoring.served_model import Live
 from serving.store.database.connection import StoreFull
 from serving.store.leads.worklist_query import Wanted
 
-router = APIRouter()
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PIECE = 65_536
@@ -41,86 +41,96 @@ KINDS: Mapping[str, tuple[str, str]] = {
 """What a list can be taken along as: path, and form of the values."""
 
 
-@router.get("/leads.csv")
 @shows("viewer", by_link_or_session)
-def separated(visit: Visit) -> Response:
+def separated(context: PageContext) -> Response:
     """The list as separated values; `form=de`: as German spreadsheets open them."""
-    visit, wanted, live = _asked(visit, "form")
-    form = FORMS.get(visit.request.query_params.get("form", ""))
+    context, wanted, live = _asked(context, "form")
+    form = FORMS.get(context.request.query_params.get("form", ""))
     if form is None:
         raise Refused("invalid", "the address has a form that is none")
-    columns = columns_of(live, visit)
-    with _turn(visit) as undo:
+    columns = columns_of(live, context)
+    with _turn(context) as undo:
         return Download(
-            pieces(columns, rows(columns, wanted, live, visit), form), undo.pop_all(), _name(visit, "csv"), CSV, HEADERS
+            pieces(columns, rows(columns, wanted, live, context), form),
+            undo.pop_all(),
+            _name(context, "csv"),
+            CSV,
+            HEADERS,
         )
 
 
-@router.get("/leads.xlsx")
 @shows("viewer", by_link_or_session)
-def excel(visit: Visit) -> Response:
+def excel(context: PageContext) -> Response:
     """The list as an Excel workbook: made as a whole first, then sent."""
-    visit, wanted, live = _asked(visit)
-    if visit.services.store.worklist.has_more_than(wanted, MOST):
+    context, wanted, live = _asked(context)
+    if context.services.store.worklist.has_more_than(wanted, MOST):
         raise Refused("too_many_rows", f"a sheet has {MOST:,} rows at most")
-    columns = columns_of(live, visit)
-    with _turn(visit):
+    columns = columns_of(live, context)
+    with _turn(context):
         try:
-            chunks = _while_wanted(visit, rows(columns, wanted, live, visit))
-            file = workbook(columns, chunks, visit.t("leads.title"), visit.language)
+            chunks = _while_wanted(context, rows(columns, wanted, live, context))
+            file = workbook(columns, chunks, context.t("leads.title"), context.language)
         except OverflowError:
             raise Refused("too_many_rows", f"a sheet has {MOST:,} rows at most") from None
         except OSError as error:
             raise StoreFull("the temporary file of an export cannot be written") from error
     undo = ExitStack()
     undo.enter_context(file)
-    return Download(iter(partial(file.read, PIECE), b""), undo, _name(visit, "xlsx"), XLSX, HEADERS)
+    return Download(iter(partial(file.read, PIECE), b""), undo, _name(context, "xlsx"), XLSX, HEADERS)
 
 
-@router.post("/link")
 @shows("editor")
-def make_link(visit: Visit) -> Response:
+def make_link(context: PageContext) -> Response:
     """A link to an export of the list from which the form comes."""
-    path, form = KINDS.get(visit.form.get("kind", ""), ("", ""))
-    asked = {name: value for name, value in asked_of(parse_qsl(visit.form.get("list", ""))).items() if name != "after"}
+    path, form = KINDS.get(context.form.get("kind", ""), ("", ""))
+    asked = {
+        name: value for name, value in asked_of(parse_qsl(context.form.get("list", ""))).items() if name != "after"
+    }
     if not path:
         raise Refused("invalid", "the form has a kind that is none")
-    wanted_of(asked, visit.services.champion.current())
-    told = asked | {"language": visit.language} | ({"form": form} if form else {})
-    until = visit.now + LIFE_DAYS * US_PER_DAY
-    address = f"{visit.request.url.scheme}://{visit.request.url.netloc}{link(visit, path, told, until)}"
-    visit.services.store.audit.add(visit.who, f"make a link to {path}", visit.now)
+    wanted_of(asked, context.services.champion.current())
+    parameters = asked | {"language": context.language} | ({"form": form} if form else {})
+    until = context.now + LIFE_DAYS * US_PER_DAY
+    address = f"{context.request.url.scheme}://{context.request.url.netloc}{link(context, path, parameters, until)}"
+    context.services.store.audit.add(context.who, f"make a link to {path}", context.now)
     back = f"/leads?{urlencode(asked)}" if asked else "/leads"
-    return visit.page("link.html", address=address, ending=path.rpartition(".")[2], until=until, back=back)
+    return context.render("link.html", address=address, ending=path.rpartition(".")[2], until=until, back=back)
 
 
-def _asked(visit: Visit, *also: str) -> tuple[Visit, Wanted, Live]:
+def _asked(context: PageContext, *also: str) -> tuple[PageContext, Wanted, Live]:
     """What is wanted, in the language that the address names, and the model that its words come from."""
-    asked = asked_of(visit.request.query_params.multi_items(), ("language", *PARTS, *also))
-    language: Any = asked.get("language", visit.language)
+    asked = asked_of(context.request.query_params.multi_items(), ("language", *PARTS, *also))
+    language: Any = asked.get("language", context.language)
     if language not in LANGUAGES:
         raise Refused("invalid", "the address has a language that is none")
-    live = visit.services.champion.current()
-    return replace(visit, language=language), wanted_of(asked, live), live
+    live = context.services.champion.current()
+    return replace(context, language=language), wanted_of(asked, live), live
 
 
-def _turn(visit: Visit) -> ExitStack:
+def _turn(context: PageContext) -> ExitStack:
     """A turn at exporting, given back when the stack is closed. Raises Refused when all are taken."""
-    turns, undo = visit.services.exporting, ExitStack()
+    turns, undo = context.services.exporting, ExitStack()
     if not turns.acquire(blocking=False):
         raise Refused("busy", "several exports are being made already", retry_after=30)
     undo.callback(turns.release)
-    visit.services.store.audit.add(visit.who, f"export {visit.request.url.path}", visit.now)
+    context.services.store.audit.add(context.who, f"export {context.request.url.path}", context.now)
     return undo
 
 
-def _while_wanted(visit: Visit, chunks: Iterator[list[Row]]) -> Iterator[list[Row]]:
+def _while_wanted(context: PageContext, chunks: Iterator[list[Row]]) -> Iterator[list[Row]]:
     """The chunks, for as long as the client waits for them."""
-    for each in chunks:
-        if from_thread.run(visit.request.is_disconnected):
+    for chunk in chunks:
+        if from_thread.run(context.request.is_disconnected):
             raise ClientDisconnect
-        yield each
+        yield chunk
 
 
-def _name(visit: Visit, ending: str) -> str:
-    return f"leads-{EPOCH + timedelta(microseconds=visit.now):%Y-%m-%d}.{ending}"
+def _name(context: PageContext, ending: str) -> str:
+    return f"leads-{EPOCH + timedelta(microseconds=context.now):%Y-%m-%d}.{ending}"
+
+
+routes = [
+    Route("/leads.csv", separated),
+    Route("/leads.xlsx", excel),
+    Route("/link", make_link, methods=["POST"]),
+]

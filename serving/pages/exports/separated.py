@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from data.csv_safety import inert
 from serving.messages.times import EPOCH
 from serving.pages.exports.columns import Column, Kind, Row, Value
-from serving.scoring.csv_safety import inert
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ FORMS: Mapping[str, Form] = {
 
 def pieces(columns: Sequence[Column], chunks: Iterable[list[Row]], form: Form) -> Iterator[bytes]:
     """UTF-8 bytes of the heading and of each chunk of rows; no cell is a formula, every row ends with CR LF."""
-    writes = [_writer(each.kind, form) for each in columns]
-    yield form.begins + _encoded([[inert(each.name) for each in columns]], form)
+    writes = [_writer(column.kind, form) for column in columns]
+    yield form.begins + _encoded([[inert(column.name) for column in columns]], form)
     for rows in chunks:
-        told = [
+        cells = [
             ["" if value is None else write(value) for write, value in zip(writes, row, strict=True)] for row in rows
         ]
-        yield _encoded(told, form)
+        yield _encoded(cells, form)
 
 
 def _encoded(rows: list[list[str]], form: Form) -> bytes:

@@ -52,10 +52,10 @@ def sweep() -> None:
 
     The lock of a process ends with it; what another one is still at is left alone.
     """
-    for each in Path(gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError), (each / LOCK).open() as lock:
+    for folder in Path(gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError), (folder / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            rmtree(each)
+            rmtree(folder)
 
 
 def _write(
@@ -79,7 +79,10 @@ def _prepared(book: Any, sheet: Worksheet, columns: Sequence[Column], language: 
     """Writes the heading, which stays in sight; how values of each column are written."""
     look: Mapping[Kind, str] = {"text": "@", "count": "0", "share": "0.0%", "time": TIMES[language]}
     sides: Mapping[bool, dict[str, Any]] = {True: {"align": "left", "indent": 1}, False: {"align": "right"}}
-    formats = {kind: book.add_format({"num_format": each, **sides[kind == "text"]}) for kind, each in look.items()}
+    formats = {
+        kind: book.add_format({"num_format": number_format, **sides[kind == "text"]})
+        for kind, number_format in look.items()
+    }
     head = {side: book.add_format({"bold": True, "text_wrap": True, "bottom": 1, **sides[side]}) for side in sides}
     sheet.freeze_panes(1, 1)
     sheet.set_landscape()
@@ -88,7 +91,7 @@ def _prepared(book: Any, sheet: Worksheet, columns: Sequence[Column], language: 
     for place, column in enumerate(columns):
         sheet.set_column(place, place, column.width)
         sheet.write_string(0, place, column.name, head[column.kind == "text"])
-    return [_writer(sheet, each.kind, formats) for each in columns]
+    return [_writer(sheet, column.kind, formats) for column in columns]
 
 
 def _fill(sheet: Worksheet, writes: Sequence[Write], chunks: Iterable[list[Row]]) -> int:

@@ -2,66 +2,69 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import US_PER_DAY
 from serving.http.lead_rights import note_objection
 from serving.messages.problems import Refused
 from serving.pages.leads.lead import DAYS
 from serving.pages.rendering.addresses import asked_lead, lead_address
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.scoring.scorer import UNQUALIFIED
 from serving.store.leads.decisions import REASONS, Decision
 
-router = APIRouter()
 
-
-@router.post("/decisions")
 @shows("editor")
-def decide(visit: Visit) -> Response:
+def decide(context: PageContext) -> Response:
     """Sets a lead's stage, with a reason and for a time."""
-    lead_id, form = _known(visit), visit.form
-    live = visit.services.champion.current()
+    lead_id, form = _known(context), context.form
+    live = context.services.champion.current()
     stage, reason, days = form.get("stage", ""), form.get("reason", ""), form.get("days", "")
-    stages = {UNQUALIFIED, *(each.stage for each in live.thresholds)}
+    stages = {UNQUALIFIED, *(threshold.stage for threshold in live.thresholds)}
     if stage not in stages or reason not in REASONS or days not in ("", *map(str, DAYS)):
         raise Refused("invalid", "the form has a value that cannot be")
-    until = visit.now + int(days) * US_PER_DAY if days else None
-    decision = Decision(stage, reason, visit.who, visit.now, until)
-    visit.services.store.decisions.make(lead_id, live.target.name, decision)
-    return visit.to(f"{lead_address(lead_id)}#decision")
+    until = context.now + int(days) * US_PER_DAY if days else None
+    decision = Decision(stage, reason, context.who, context.now, until)
+    context.services.store.decisions.make(lead_id, live.target.name, decision)
+    return context.redirect(f"{lead_address(lead_id)}#decision")
 
 
-@router.post("/decisions/lift")
 @shows("editor")
-def lift(visit: Visit) -> Response:
+def lift(context: PageContext) -> Response:
     """Gives the stage back to the model."""
-    lead_id, live = _known(visit), visit.services.champion.current()
-    visit.services.store.decisions.lift(lead_id, live.target.name, visit.who, visit.now)
-    return visit.to(f"{lead_address(lead_id)}#decision")
+    lead_id, live = _known(context), context.services.champion.current()
+    context.services.store.decisions.lift(lead_id, live.target.name, context.who, context.now)
+    return context.redirect(f"{lead_address(lead_id)}#decision")
 
 
-@router.get("/objections")
 @shows("editor")
-def objections(visit: Visit) -> Response:
+def objections(context: PageContext) -> Response:
     """Where an objection is noted or taken back by id, because a lead that objects is shown nowhere."""
-    return visit.page("objections.html", noted=visit.request.query_params.get("noted") == "1")
+    return context.render("objections.html", noted=context.request.query_params.get("noted") == "1")
 
 
-@router.post("/objections")
 @shows("editor")
-def note(visit: Visit) -> Response:
+def note(context: PageContext) -> Response:
     """Notes that a lead objects, or no longer does."""
-    lead_id, objects = asked_lead(visit), visit.form.get("objects", "")
+    lead_id, objects = asked_lead(context), context.form.get("objects", "")
     if objects not in ("yes", "no"):
         raise Refused("invalid", "the form has a value that cannot be")
-    note_objection(visit.services, lead_id, objects == "yes", visit.who)
-    return visit.to("/objections?noted=1" if objects == "yes" else lead_address(lead_id))
+    note_objection(context.services, lead_id, objects == "yes", context.who)
+    return context.redirect("/objections?noted=1" if objects == "yes" else lead_address(lead_id))
 
 
-def _known(visit: Visit) -> str:
+def _known(context: PageContext) -> str:
     """The lead that a form is about. Raises Refused for one that is not shown."""
-    lead_id = asked_lead(visit)
-    if visit.services.store.leads.shown(lead_id) is None:
+    lead_id = asked_lead(context)
+    if context.services.store.leads.shown(lead_id) is None:
         raise Refused("not_found", "there is no such lead")
     return lead_id
+
+
+routes = [
+    Route("/decisions", decide, methods=["POST"]),
+    Route("/decisions/lift", lift, methods=["POST"]),
+    Route("/objections", objections),
+    Route("/objections", note, methods=["POST"]),
+]

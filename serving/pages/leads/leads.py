@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from data.contract import NAME_LIMIT, UsageError
 from features.words import with_value
 from serving.messages.problems import Refused
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.scoring.served_model import Live
 from serving.store.leads.worklist import Entry
 from serving.store.leads.worklist_query import Order, Wanted
 
-router = APIRouter()
 TEXTS = ("stage", "channel", "country", "owner", "search")
 MARKS = ("rising", "untouched", "pressed")
 VIEWS: Mapping[str, Mapping[str, str]] = {
@@ -48,22 +48,21 @@ class Line:
     trend: int
 
 
-@router.get("/leads")
 @shows("viewer")
-def leads(visit: Visit) -> Response:
+def leads(context: PageContext) -> Response:
     """Leads by filters that stand in the address, page by page."""
-    live, asked = visit.services.champion.current(), asked_of(visit.request.query_params.multi_items())
+    live, asked = context.services.champion.current(), asked_of(context.request.query_params.multi_items())
     wanted = wanted_of(asked, live)
-    store = visit.services.store.worklist
+    store = context.services.store.worklist
     try:
         sheet = store.page(wanted, asked.get("after"), PER_PAGE)
     except UsageError:
         raise Refused("invalid", "the address has a cursor that is none") from None
     filters = {name: value for name, value in asked.items() if name != "after"}
-    return visit.page(
+    return context.render(
         "leads.html",
         here="leads",
-        lines=[line_of(each, live, visit) for each in sheet.entries],
+        lines=[line_of(entry, live, context) for entry in sheet.entries],
         wanted=wanted,
         asked=asked,
         choices=store.choices(live.target.name),
@@ -84,35 +83,35 @@ def leads(visit: Visit) -> Response:
 def asked_of(parts: Iterable[tuple[str, str]], also: Collection[str] = ()) -> dict[str, str]:
     """What the parts of an address say, without what is empty. Raises Refused for what no list has, nor `also`."""
     known = {*TEXTS, *MARKS, "order", "after", *also}
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name, value in parts:
-        if name not in known or name in found or len(value) > 4 * NAME_LIMIT or "\0" in value:
+        if name not in known or name in values or len(value) > 4 * NAME_LIMIT or "\0" in value:
             raise Refused("invalid", "the address has a part that is unknown, repeated or too long")
         if value:
-            found[name] = value
-    return found
+            values[name] = value
+    return values
 
 
 def wanted_of(asked: Mapping[str, str], live: Live) -> Wanted:
     """The leads that an address means. Raises Refused for a value that cannot be."""
     order: Any = asked.get("order", "chance")
-    if order not in get_args(Order) or any(asked.get(each, "1") != "1" for each in MARKS):
+    if order not in get_args(Order) or any(asked.get(mark, "1") != "1" for mark in MARKS):
         raise Refused("invalid", "the address has a value that cannot be")
-    given: dict[str, Any] = {each: asked.get(each) for each in TEXTS} | {each: each in asked for each in MARKS}
+    given: dict[str, Any] = {name: asked.get(name) for name in TEXTS} | {mark: mark in asked for mark in MARKS}
     return Wanted(live.target.name, **given, order=order)
 
 
-def line_of(lead: Entry, live: Live, visit: Visit) -> Line:
+def line_of(lead: Entry, live: Live, context: PageContext) -> Line:
     """A lead in words."""
-    return Line(lead, reason_of(lead, live, visit), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
+    return Line(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
 
 
-def reason_of(lead: Entry, live: Live, visit: Visit) -> str:
+def reason_of(lead: Entry, live: Live, context: PageContext) -> str:
     """What speaks most for a lead; "" when it was noted by a model that knew other features."""
     definition = live.definitions.get(lead.reason or "")
     if definition is None:
         return ""
-    return with_value(definition, json.loads(lead.reason_value or "null"), visit.language, live.scorer.words)
+    return with_value(definition, json.loads(lead.reason_value or "null"), context.language, live.scorer.words)
 
 
 def _steps(log_odds: float | None) -> int:
@@ -132,3 +131,8 @@ def _trend(lead: Entry) -> int:
 
 def _address(values: Mapping[str, str]) -> str:
     return f"/leads?{urlencode(values)}" if values else "/leads"
+
+
+routes = [
+    Route("/leads", leads),
+]

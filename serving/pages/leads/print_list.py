@@ -6,44 +6,47 @@ from collections.abc import Mapping
 from itertools import chain, islice
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from serving.pages.leads.leads import MARKS, asked_of, line_of, wanted_of
-from serving.pages.rendering.page_context import Visit, shows
+from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.texts import known
 from serving.store.leads.worklist import MOST
 
-router = APIRouter()
 
-
-@router.get("/print")
 @shows("viewer")
-def printed(visit: Visit) -> Response:
+def printed(context: PageContext) -> Response:
     """At most 200 leads: nobody works through more on paper."""
-    live, asked = visit.services.champion.current(), asked_of(visit.request.query_params.multi_items())
+    live, asked = context.services.champion.current(), asked_of(context.request.query_params.multi_items())
     filters = {name: value for name, value in asked.items() if name != "after"}
     wanted = wanted_of(filters, live)
-    found = chain.from_iterable(visit.services.store.worklist.walk(wanted, MOST))
-    entries = list(islice(found, MOST + 1))
-    return visit.page(
+    walked = chain.from_iterable(context.services.store.worklist.walk(wanted, MOST))
+    entries = list(islice(walked, MOST + 1))
+    return context.render(
         "print.html",
         here="leads",
-        lines=[line_of(each, live, visit) for each in entries[:MOST]],
+        lines=[line_of(entry, live, context) for entry in entries[:MOST]],
         more=len(entries) > MOST,
-        filters=_in_words(filters, visit),
+        filters=_in_words(filters, context),
         order="lead_id" if wanted.search else wanted.order,
         days=live.target.horizon_days,
         back=f"/leads?{urlencode(filters)}" if filters else "/leads",
     )
 
 
-def _in_words(filters: Mapping[str, str], visit: Visit) -> list[str]:
+def _in_words(filters: Mapping[str, str], context: PageContext) -> list[str]:
     """What the list was filtered by."""
-    found = []
+    sentences = []
     for name, value in filters.items():
         if name in MARKS:
-            found.append(visit.t(f"leads.only_{name}"))
+            sentences.append(context.t(f"leads.only_{name}"))
         elif name != "order":
-            shown = known(f"stages.{value}", visit.language, value) if name == "stage" else value
-            found.append(f"{visit.t(f'leads.{name}')}: {shown}")
-    return found
+            shown = known(f"stages.{value}", context.language, value) if name == "stage" else value
+            sentences.append(f"{context.t(f'leads.{name}')}: {shown}")
+    return sentences
+
+
+routes = [
+    Route("/print", printed),
+]

@@ -58,33 +58,33 @@ def score_line(
         return None
     points = daily(history)[::-1]
     places = _Places(points, thresholds)
-    tops, bottoms = ([(places.x(each.as_of), places.y(value)) for each, value in zip(points, values, strict=True)]
-                     for values in ([each.high for each in points], [each.low for each in points]))  # fmt: skip
-    steps = [(places.x(each.as_of), places.y(each.probability)) for each in points]
+    tops, bottoms = ([(places.x(score.as_of), places.y(value)) for score, value in zip(points, values, strict=True)]
+                     for values in ([score.high for score in points], [score.low for score in points]))  # fmt: skip
+    steps = [(places.x(score.as_of), places.y(score.probability)) for score in points]
     band = f"{_steps(tops)}L{_steps(bottoms, backwards=True)[1:]}Z"
-    marked = [places.mark(each, number) for number, each in enumerate(changes[:MOST_CHANGES], 1)]
-    marks = [each for each in marked if each]
+    marked = [places.mark(change, number) for number, change in enumerate(changes[:MOST_CHANGES], 1)]
+    marks = [mark for mark in marked if mark]
     end = (100 * steps[-1][0] / WIDTH, steps[-1][1])
     return ScoreLine(_steps(steps), band, end, _levels(thresholds, places), marks, points[::-1])
 
 
 def _levels(thresholds: Sequence[ThresholdUsed], places: _Places) -> list[Level]:
     """The thresholds that are issued, from the lowest stage up."""
-    found: list[Level] = []
-    for each in sorted(thresholds, key=lambda each: each.probability or 0.0):
-        if each.probability is not None:
-            y = places.y(each.probability)
-            label_y = min(y, found[-1].label_y - LINE) if found else y
-            found.append(Level(each.stage, each.probability, y, label_y))
-    return found
+    levels: list[Level] = []
+    for threshold in sorted(thresholds, key=lambda threshold: threshold.probability or 0.0):
+        if threshold.probability is not None:
+            y = places.y(threshold.probability)
+            label_y = min(y, levels[-1].label_y - LINE) if levels else y
+            levels.append(Level(threshold.stage, threshold.probability, y, label_y))
+    return levels
 
 
 def daily(history: Sequence[ScoreRecord]) -> list[ScoreRecord]:
     """The newest score of each UTC day, the newest day first."""
-    found: dict[int, ScoreRecord] = {}
-    for each in sorted(history, key=lambda each: -each.as_of):
-        found.setdefault(each.as_of // US_PER_DAY, each)
-    return list(found.values())
+    newest: dict[int, ScoreRecord] = {}
+    for score in sorted(history, key=lambda score: -score.as_of):
+        newest.setdefault(score.as_of // US_PER_DAY, score)
+    return list(newest.values())
 
 
 class _Places:
@@ -93,7 +93,9 @@ class _Places:
     def __init__(self, points: Sequence[ScoreRecord], thresholds: Sequence[ThresholdUsed]) -> None:
         self.points = points
         self.first, self.last = points[0].as_of, points[-1].as_of
-        tallest = max(*(each.high for each in points), *(each.probability or 0.0 for each in thresholds), 0.0)
+        tallest = max(
+            *(score.high for score in points), *(threshold.probability or 0.0 for threshold in thresholds), 0.0
+        )
         self.top = min(1.0, HEADROOM * tallest) or 1.0
 
     def x(self, moment: int) -> float:
@@ -106,7 +108,7 @@ class _Places:
 
     def mark(self, change: StageChange, number: int) -> Mark | None:
         """None for a change before the first score that is drawn."""
-        before = [each for each in self.points if each.as_of <= change.at]
+        before = [score for score in self.points if score.as_of <= change.at]
         if not before:
             return None
         x = 100 * min(self.x(change.at), RIGHT) / WIDTH

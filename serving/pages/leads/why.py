@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from features.words import in_words, value_in_words
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.numbers import number
-from serving.pages.rendering.page_context import Visit
+from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import Live
 from serving.store.leads.worklist import Entry
@@ -40,61 +40,63 @@ class Why:
     is_all: bool
 
 
-def why_of(visit: Visit, live: Live, entry: Entry) -> Why | None:
+def why_of(context: PageContext, live: Live, entry: Entry) -> Why | None:
     """Why a lead has the score that is shown; None when that score was not explained."""
-    explanation = visit.services.store.explanations.of(live.target.name, entry.lead_id)
+    explanation = context.services.store.explanations.of(live.target.name, entry.lead_id)
     if explanation is None or entry.probability is None or explanation.as_of != entry.as_of:
         return None
-    teller = _Teller(visit, live, entry.lead_id)
+    teller = _Teller(context, live, entry.lead_id)
     # A model of another catalogue may have scored: what this one has no words for is left out.
-    grounds = [teller.ground(each) for each in explanation.grounds if each.feature in live.definitions]
-    shifts = [teller.shift(each) for each in explanation.shifts if each.feature in live.definitions]
+    grounds = [teller.ground(ground) for ground in explanation.grounds if ground.feature in live.definitions]
+    shifts = [teller.shift(shift) for shift in explanation.shifts if shift.feature in live.definitions]
     return Why(
-        [each for each in grounds if each.is_up],
-        [each for each in grounds if not each.is_up],
+        [ground for ground in grounds if ground.is_up],
+        [ground for ground in grounds if not ground.is_up],
         explanation.since,
         shifts,
         *teller.between(explanation),
     )
 
 
-def many_in_words(visit: Visit, live: Live, event_type: str) -> str:
+def many_in_words(context: PageContext, live: Live, event_type: str) -> str:
     """A type of event in the model's words, which speak of many."""
-    return live.scorer.words.get(event_type, {}).get(visit.language) or event_type.replace("_", " ")
+    return live.scorer.words.get(event_type, {}).get(context.language) or event_type.replace("_", " ")
 
 
-def one_in_words(visit: Visit, live: Live, event_type: str) -> str:
+def one_in_words(context: PageContext, live: Live, event_type: str) -> str:
     """One event of a type; a type that the page does not know has the model's words."""
-    return known(f"events.{event_type}", visit.language, many_in_words(visit, live, event_type))
+    return known(f"events.{event_type}", context.language, many_in_words(context, live, event_type))
 
 
 class _Teller:
     """Finds words for one lead."""
 
-    def __init__(self, visit: Visit, live: Live, lead_id: str) -> None:
-        self.visit, self.live, self.lead_id = visit, live, lead_id
+    def __init__(self, context: PageContext, live: Live, lead_id: str) -> None:
+        self.context, self.live, self.lead_id = context, live, lead_id
 
-    def ground(self, each: Ground) -> Said:
-        link = "" if each.known_at is None else f"{lead_address(self.lead_id)}?until={each.known_at}#timeline"
-        return Said(f"{self.words(each.feature)}: {self.value(each.value)}", each.adds > 0, each.occurred_at, link)
+    def ground(self, ground: Ground) -> Said:
+        link = "" if ground.known_at is None else f"{lead_address(self.lead_id)}?until={ground.known_at}#timeline"
+        return Said(
+            f"{self.words(ground.feature)}: {self.value(ground.value)}", ground.adds > 0, ground.occurred_at, link
+        )
 
-    def shift(self, each: Shift) -> Said:
-        values = {"now": self.value(each.now), "before": self.value(each.before)}
-        return Said(self.visit.t("lead.shift", what=self.words(each.feature), **values), each.adds > 0)
+    def shift(self, shift: Shift) -> Said:
+        values = {"now": self.value(shift.now), "before": self.value(shift.before)}
+        return Said(self.context.t("lead.shift", what=self.words(shift.feature), **values), shift.adds > 0)
 
     def between(self, explanation: Explanation) -> tuple[list[str], bool]:
         if explanation.since is None:
             return [], True
-        timeline = self.visit.services.store.timeline
+        timeline = self.context.services.store.timeline
         counts, is_all = timeline.counts(self.lead_id, explanation.since, explanation.as_of)
-        told = ((many_in_words(self.visit, self.live, name), count) for name, count in counts.items())
-        return [f"{words}: {number(count, 0, self.visit.language)}" for words, count in told], is_all
+        names = ((many_in_words(self.context, self.live, name), count) for name, count in counts.items())
+        return [f"{words}: {number(count, 0, self.context.language)}" for words, count in names], is_all
 
     def words(self, feature: str) -> str:
-        return in_words(self.live.definitions[feature], self.visit.language, self.live.scorer.words)
+        return in_words(self.live.definitions[feature], self.context.language, self.live.scorer.words)
 
     def value(self, value: Value) -> str:
         """A value, a type of event among them in words."""
         if isinstance(value, str) and value in self.live.known_types:
-            return one_in_words(self.visit, self.live, value)
-        return value_in_words(value, self.visit.language)
+            return one_in_words(self.context, self.live, value)
+        return value_in_words(value, self.context.language)

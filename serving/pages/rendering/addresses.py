@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote
 
+from data.ids import NoId, required_id
+from serving.http.lead_paths import in_path
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import Visit
-
-LONGEST = 200
+from serving.pages.rendering.page_context import PageContext
 
 
 def key_of(lead_id: str) -> str:
@@ -21,17 +21,17 @@ def key_of(lead_id: str) -> str:
 
 def lead_address(lead_id: str) -> str:
     """Where the page of a lead is."""
-    return f"/leads/{key_of(lead_id)}"
+    return f"/leads/{in_path(lead_id)}"
 
 
-def asked_lead(visit: Visit) -> str:
+def asked_lead(context: PageContext) -> str:
     """The lead that a form is about: `lead` holds its key, `lead_id` what someone has typed. Raises Refused."""
-    return checked(unquote(visit.form.get("lead", "")) or visit.form.get("lead_id", "").strip())
+    return checked(unquote(context.form.get("lead", "")) or context.form.get("lead_id", ""))
 
 
-def checked(lead_id: str) -> str:
-    """An id that there could be. Raises Refused for any other."""
-    storable = all(each >= " " and each != "\x7f" and not "\ud800" <= each <= "\udfff" for each in lead_id)
-    if not 0 < len(lead_id) <= LONGEST or not storable:
-        raise Refused("not_found", "there is no such lead")
-    return lead_id
+def checked(text: str) -> str:
+    """The id of a lead that an address or a form names. Raises Refused where there can be no such lead."""
+    try:
+        return required_id(text)
+    except NoId:
+        raise Refused("not_found", "there is no such lead") from None

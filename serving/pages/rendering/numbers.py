@@ -19,7 +19,7 @@ CHANCE = {
     "en": ("{count} of {of}", "fewer than {count} of {of}", "more than {count} of {of}"),
     "de": ("{count} von {of}", "weniger als {count} von {of}", "mehr als {count} von {of}"),
 }
-FIRST, LAST = (each.replace(tzinfo=UTC) - EPOCH for each in (datetime.min, datetime.max))
+FIRST, LAST = (end.replace(tzinfo=UTC) - EPOCH for end in (datetime.min, datetime.max))
 
 
 def number(value: float, digits: int, language: Language) -> str:

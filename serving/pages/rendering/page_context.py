@@ -1,4 +1,4 @@
-"""A visit of a page: who visits, in which language, what the form says; and the rules that hold for every page."""
+"""What a page knows of its request: who asks, in which language, what the form says; and the rules for every page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from features.words import LANGUAGES, Language
 from serving.http.answers import language_of
@@ -48,13 +48,13 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 PageRole = Literal["anyone", "viewer", "editor", "admin"]
-Handler = Callable[["Visit"], Response]
-Introduction = Callable[["Visit", Mapping[str, str]], "Visit"]
-"""How a visitor is known: the visit with account and form, from a visit of nobody and what the form says."""
+Handler = Callable[["PageContext"], Response]
+Introduction = Callable[["PageContext", Mapping[str, str]], "PageContext"]
+"""How a visitor is known: the context with account and form, from that of nobody and what the form says."""
 
 
 @dataclass(frozen=True)
-class Visit:
+class PageContext:
     """One request for a page. account: who is signed in, None for nobody. token: that of the session, "" for none."""
 
     request: Request
@@ -89,21 +89,21 @@ class Visit:
         """A sentence in the visitor's language."""
         return text(key, self.language, **values)
 
-    def page(self, template: str, status: int = 200, **values: Any) -> Response:
+    def render(self, template: str, status: int = 200, **values: Any) -> Response:
         """A rendered page."""
         body = environment().get_template(template).render(_words(self) | values)
         return HTMLResponse(body, status, headers=HEADERS)
 
-    def to(self, path: str) -> Response:
+    def redirect(self, path: str) -> Response:
         """Sends the browser to another page of ours, so that to load it again repeats nothing."""
         return RedirectResponse(path, 303, headers=HEADERS)
 
 
-def by_session(visit: Visit, form: Mapping[str, str]) -> Visit:
-    """The visit of whoever is signed in, with what the form says."""
-    token = visit.request.cookies.get(COOKIE, "")
-    account = visit.services.store.accounts.visitor(token, visit.now) if token else None
-    return Visit(visit.request, visit.language, token if account else "", account, form)
+def by_session(context: PageContext, form: Mapping[str, str]) -> PageContext:
+    """The context of whoever is signed in, with what the form says."""
+    token = context.request.cookies.get(COOKIE, "")
+    account = context.services.store.accounts.visitor(token, context.now) if token else None
+    return PageContext(context.request, context.language, token if account else "", account, form)
 
 
 def shows(role: PageRole, introduced: Introduction = by_session) -> Callable[[Handler], Callable[..., Any]]:
@@ -114,11 +114,11 @@ def shows(role: PageRole, introduced: Introduction = by_session) -> Callable[[Ha
     """
 
     def declare(handler: Handler) -> Callable[..., Any]:
-        async def guarded(request: Request, **_: Any) -> Response:
+        async def guarded(request: Request) -> Response:
             form = await _form(request) if request.method == "POST" else {}
             return await run_in_threadpool(_answer, handler, role, introduced, request, form)
 
-        # FastAPI reads the signature, which is not that of the handler: only name and words are taken over.
+        # Not `wraps`: what is called takes a request, and the handler does not.
         guarded.__name__, guarded.__doc__ = handler.__name__, handler.__doc__
         guarded.needs, guarded.introduced = f"page:{role}", introduced  # type: ignore[attr-defined]
         return guarded
@@ -139,39 +139,41 @@ def inside(path: str) -> str:
 def _answer(
     handler: Handler, role: PageRole, introduced: Introduction, request: Request, form: Mapping[str, str] | Refused
 ) -> Response:
-    visit = Visit(request, _language(request))
+    context = PageContext(request, _language(request))
     try:
-        visit = introduced(visit, {} if isinstance(form, Refused) else form)
+        context = introduced(context, {} if isinstance(form, Refused) else form)
         if isinstance(form, Refused):
             raise form
-        return _checked(handler, role, visit)
+        return _checked(handler, role, context)
     except Refused as error:
-        return _refusal(visit, error.code, error.retry_after)
+        return _refusal(context, error.code, error.retry_after)
     except StoreFull:
-        return _refusal(visit, "store_full")
+        return _refusal(context, "store_full")
     except StoreAway:
-        return _refusal(visit, "store_away")
+        return _refusal(context, "store_away")
 
 
-def _checked(handler: Handler, role: PageRole, visit: Visit) -> Response:
-    if not visit.may(role):
-        if visit.account is None:
-            return visit.to(f"/sign-in?next={quote(_address(visit.request), safe='')}")
+def _checked(handler: Handler, role: PageRole, context: PageContext) -> Response:
+    if not context.may(role):
+        if context.account is None:
+            return context.redirect(f"/sign-in?next={quote(_address(context.request), safe='')}")
         raise Refused("forbidden", "this account's role does not allow that")
-    if visit.request.method == "POST" and not _is_ours(visit):
+    if context.request.method == "POST" and not _is_ours(context):
         raise Refused("forbidden", "the form was not made for this session")
-    return handler(visit)
+    return handler(context)
 
 
-def _is_ours(visit: Visit) -> bool:
+def _is_ours(context: PageContext) -> bool:
     """Whether a form comes from a page of ours; with a session it must prove that it was made for that."""
-    headers = visit.request.headers
+    headers = context.request.headers
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != headers.get("host"):
         return False
-    return visit.account is None or visit.services.store.accounts.is_form_token(visit.token, visit.form.get("form", ""))
+    return context.account is None or context.services.store.accounts.is_form_token(
+        context.token, context.form.get("form", "")
+    )
 
 
 def _address(request: Request) -> str:
@@ -183,9 +185,9 @@ def _address(request: Request) -> str:
     return f"{path}?{request.url.query}" if request.url.query else path
 
 
-def _refusal(visit: Visit, code: str, retry_after: int | None = None) -> Response:
-    sentence = known(f"errors.{code}", visit.language, visit.t("errors.malformed"))
-    answer = visit.page("error.html", STATUS[code], sentence=sentence)
+def _refusal(context: PageContext, code: str, retry_after: int | None = None) -> Response:
+    sentence = known(f"errors.{code}", context.language, context.t("errors.malformed"))
+    answer = context.render("error.html", STATUS[code], sentence=sentence)
     if retry_after is not None:
         answer.headers["retry-after"] = str(retry_after)
     return answer
@@ -215,17 +217,17 @@ async def _form(request: Request) -> dict[str, str] | Refused:
         return Refused("malformed", "the form cannot be read")
 
 
-def _words(visit: Visit) -> dict[str, Any]:
+def _words(context: PageContext) -> dict[str, Any]:
     """What every template may use."""
-    language = visit.language
-    token = visit.services.store.accounts.form_token(visit.token) if visit.account else ""
-    live = visit.services.champion.live
+    language = context.language
+    token = context.services.store.accounts.form_token(context.token) if context.account else ""
+    live = context.services.champion.live
     return {
-        "visit": visit,
+        "context": context,
         "pages": PAGES,
-        "address": _address(visit.request),
+        "address": _address(context.request),
         "language": language,
-        "t": visit.t,
+        "t": context.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
         "caution": caution_of(live.predictor.about, language) if live else "",
@@ -235,6 +237,6 @@ def _words(visit: Visit) -> dict[str, Any]:
         "span": lambda low, high: span(low, high, language),
         "day": lambda moment: day(moment, language),
         "minute": lambda moment: minute(moment, language),
-        "ago": lambda moment: ago(moment, visit.now, language),
+        "ago": lambda moment: ago(moment, context.now, language),
         "iso": iso,
     }

@@ -37,9 +37,9 @@ def ticks(high: float, most: int = 5) -> list[float]:
         return [0.0, 1.0]
     raw = high / most
     power = 10.0 ** floor(log10(raw))
-    step = next(each * power for each in (1, 2, 2.5, 5, 10) if each * power >= raw * (1 - 1e-9))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * (1 - 1e-9))
     count = max(1, -int(-high / step * (1 - 1e-9) // 1))
-    return [round(each * step, 10) for each in range(count + 1)]
+    return [round(place * step, 10) for place in range(count + 1)]
 
 
 def path(points: Iterable[Point]) -> str:

@@ -25,15 +25,15 @@ def text(key: str, language: Language, **values: Any) -> str:
 
 def known(key: str, language: Language, otherwise: str) -> str:
     """The same for a key that is made of data, e.g. a stage of a name of one's own."""
-    found = catalogue().get(key)
-    return otherwise if found is None else found[language]
+    sentences = catalogue().get(key)
+    return otherwise if sentences is None else sentences[language]
 
 
 @cache
 def catalogue() -> Mapping[str, Mapping[str, str]]:
     """All sentences by key, read once."""
-    found: dict[str, Mapping[str, str]] = {}
+    by_key: dict[str, Mapping[str, str]] = {}
     for path in sorted(FOLDER.glob("*.toml")):
         for name, sentences in tomllib.loads(path.read_text(encoding="utf-8")).items():
-            found[f"{path.stem}.{name}"] = sentences
-    return found
+            by_key[f"{path.stem}.{name}"] = sentences
+    return by_key

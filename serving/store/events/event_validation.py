@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
-from data.contract import AHEAD, NAME_LIMIT, US_PER_SECOND, VALUE_LIMIT, VALUE_SCALE, DataError
+from data.contract import AHEAD, DataError
+from data.ids import CONTROL, NoId, id_from_text
 from data.masking import E_MAIL, SHOWN
+from data.numbers import NoNumber, rounded_value, within_limit
+from data.times import EXAMPLE, FIRST, LAST, NoTime, time_from_text
 
-FIRST = -62_135_596_800 * US_PER_SECOND
-"""The year 1 in µs since 1970."""
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 KEPT = 1000
 """Characters that are kept of a text in a rejected event."""
 INT64 = 2**63
@@ -28,8 +26,8 @@ INT64 = 2**63
 class EventIn:
     """An event as it was sent. Types are what is expected; anything else is refused with a reason, never raised.
 
-    occurred_at, received_at: int µs UTC, or ISO 8601 text with a time zone. Without `received_at` the event counts as
-    known from the moment at which the store received it. Without `event_id` one is derived from the content.
+    occurred_at, received_at: int µs UTC, or text as `time_from_text` reads it. Without `received_at` the event counts
+    as known from the moment at which the store received it. Without `event_id` one is derived from the content.
     """
 
     lead_id: str
@@ -97,68 +95,55 @@ def body_of(lead_id: str, event_type: str, occurred_at: int, channel: str | None
 
 
 def name(what: str, given: Any) -> str | None:
-    """A name of at most 200 characters without blanks around it, None for none. Raises Refused."""
+    """A name by the rule of `id_from_text`, None for none. Raises Refused."""
     if given is None:
         return None
     if not isinstance(given, str):
         raise Refused(f"{what} is no text")
-    text = given.strip()
-    if len(text) > NAME_LIMIT:
-        raise Refused(f"{what} has {len(text)} characters, {NAME_LIMIT} are allowed")
-    if CONTROL.search(text):
-        raise Refused(f"{what} holds control characters")
-    if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
-        raise Refused(f"{what} holds half a character (a lone surrogate)")
-    return text or None
+    try:
+        return id_from_text(given)
+    except NoId as error:
+        raise Refused(f"{what} {error}") from None
 
 
 def required(what: str, given: Any) -> str:
     """The same for a name that must be there."""
-    found = name(what, given)
-    if found is None:
+    text = name(what, given)
+    if text is None:
         raise Refused(f"{what} is missing")
-    return found
+    return text
 
 
 def moment(what: str, given: Any, now: int) -> int:
     """µs UTC of a time that is not beyond the clock by more than five minutes. Raises Refused."""
-    at = utc_us(given) if isinstance(given, str) else given
     if given is None:
         raise Refused(f"{what} is missing")
-    if type(at) is not int or not FIRST <= at < INT64:
-        raise Refused(f"{what} {_shown(given)}is no timestamp, or has no time zone")
+    at = _us(what, given)
     if at > now + AHEAD:
         raise Refused(f"{what} {_shown(given)}lies in the future")
     return at
 
 
-def utc_us(text: str) -> int | None:
-    """µs UTC of an ISO 8601 time with a zone, None for anything else.
-
-    >>> utc_us("1970-01-01T00:00:01Z"), utc_us("1970-01-01 00:00:01")
-    (1000000, None)
-    """
-    try:
-        at = datetime.fromisoformat(text.strip())
-        offset = at.utcoffset()
-    except ValueError:
-        return None
-    if offset is None:
-        return None
-    # In whole numbers: the years 1 and 9999 overflow where a zone is applied to a datetime.
-    delta = at.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC) - offset
-    return (delta.days * 86_400 + delta.seconds) * US_PER_SECOND + delta.microseconds
+def _us(what: str, given: Any) -> int:
+    """µs UTC of a number of them, or of a text. Raises Refused."""
+    if isinstance(given, str):
+        try:
+            return time_from_text(given)
+        except NoTime as error:
+            raise Refused(f"{what} {_shown(given)}{error}") from None
+    if type(given) is not int or not FIRST <= given <= LAST:
+        raise Refused(f"{what} {_shown(given)}is no time; write one like {EXAMPLE}")
+    return given
 
 
 def number(what: str, given: Any) -> float:
     """A finite number within the contract's limit. Raises Refused."""
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise Refused(f"{what} is no number")
-    if isinstance(given, float) and not math.isfinite(given):
-        raise Refused(f"{what} is not finite")
-    if abs(given) > VALUE_LIMIT:
-        raise Refused(f"{what} is beyond ±{VALUE_LIMIT:.0e}")
-    return float(given)
+    try:
+        return within_limit(given)
+    except NoNumber as error:
+        raise Refused(f"{what} {error}") from None
 
 
 def as_text(event: EventIn) -> str:
@@ -172,10 +157,7 @@ def from_text(text: str) -> EventIn:
 
 
 def _value(given: Any) -> float | None:
-    if given is None:
-        return None
-    scaled = number("value", given) * VALUE_SCALE
-    return math.copysign(round(scaled), scaled) / VALUE_SCALE
+    return None if given is None else rounded_value(number("value", given))
 
 
 def _kept(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, select
 from data.histories import Histories
 from data.log.bots import label_bots
 from data.log.eventlog import histories_of
+from data.numbers import NoNumber, number_from_text
 from data.sources.mapping import BotRule
 from serving.store.database.connection import AT_ONCE, Database
 from serving.store.database.schema import attributes, events, profiles
@@ -128,10 +128,9 @@ def column(
 def _number(text: str) -> float | None:
     """The number that a text is, as an ingest would read it; None for none."""
     try:
-        value = float(text)
-    except ValueError:
+        return number_from_text(text)
+    except NoNumber:
         return None
-    return value if math.isfinite(value) else None
 
 
 def _counts(rows: pa.Table, lead_ids: Sequence[str]) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
-from data.contract import DataError
+from data.contract import BLANKS, DataError
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.schema import rejected
 from serving.store.events.event_validation import KEPT, EventIn, EventResult, as_text, from_text
@@ -73,7 +73,7 @@ def keep(connection: Connection, rejections: Sequence[Rejection]) -> list[int]:
     for each in rejections:
         text = as_text(each.event)
         digest = hashlib.sha256(f"{each.reason}\x1f{text}".encode()).hexdigest()
-        lead_id = each.event.lead_id.strip()[:KEPT] if isinstance(each.event.lead_id, str) else None
+        lead_id = each.event.lead_id.strip(BLANKS)[:KEPT] if isinstance(each.event.lead_id, str) else None
         digests.append(digest)
         rows[digest] = {
             "at": each.at,

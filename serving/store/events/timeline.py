@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, select, tuple_
+from sqlalchemy import Connection, Row, Select, select
 
-from data.contract import UsageError
 from data.log.bots import label_bots
 from data.sources.mapping import BotRule
 from serving.store.database.connection import Database
+from serving.store.database.cursor import KeysetOrder
 from serving.store.database.schema import events
 
 MOST = 200
@@ -23,9 +21,13 @@ LOOK_BACK = 250
 """Older events that are read beside a page, because what came just before tells a machine's events from a human's."""
 COUNTED = 1_000
 SHOWN = ("event_type", "channel", "value", "occurred_at", "known_at", "source")
-KEY = (events.c.known_at, events.c.occurred_at, events.c.event_id, events.c.source)
+ORDER = KeysetOrder(
+    "known_at",
+    [events.c.known_at, events.c.occurred_at, events.c.event_id, events.c.source],
+    [int, int, str, str],
+    descending=True,
+)
 """In the order in which they became known, as the score sees them; the index of a lead's events walks along it."""
-KINDS = (int, int, str, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class Timeline:
             rows = connection.execute(_query(lead_id, cursor, until).limit(limit + LOOK_BACK)).all()
         bot = _bots(rows, bots)[:limit]
         found = [_happening(row, machine) for row, machine in zip(rows, bot, strict=False)]
-        return Stretch(found, _cursor(rows[limit - 1]) if len(rows) > limit else None)
+        keys = [getattr(rows[limit - 1], column.name) for column in ORDER.columns] if len(rows) > limit else None
+        return Stretch(found, None if keys is None else ORDER.cursor(keys))
 
     def counts(self, lead_id: str, since: int, before: int) -> tuple[dict[str, int], bool]:
         """How many events of each type became known from `since` on and before `before` (µs UTC), most first.
@@ -98,13 +101,9 @@ def _newest(connection: Connection, query: Select[Any]) -> list[str]:
 
 def _query(lead_id: str, cursor: str | None, until: int | None) -> Select[Any]:
     query = select(*(events.c[name] for name in SHOWN), events.c.event_id).where(events.c.lead_id == lead_id)
-    if cursor is not None:
-        place = _read(cursor)
-        # Said twice: the first is what an index understands everywhere.
-        query = query.where(events.c.known_at <= place[0], tuple_(*KEY) < tuple_(*place))
-    elif until is not None:
+    if until is not None and cursor is None:
         query = query.where(events.c.known_at <= until)
-    return query.order_by(*(each.desc() for each in KEY))
+    return ORDER.sorted(query, cursor)
 
 
 def _bots(rows: Sequence[Row[Any]], rules: Sequence[BotRule]) -> list[bool]:
@@ -116,27 +115,3 @@ def _bots(rows: Sequence[Row[Any]], rules: Sequence[BotRule]) -> list[bool]:
     kinds = np.array([code[row.event_type] for row in oldest_first], dtype=np.int32)
     label = label_bots(rules, np.array([0, len(rows)], dtype=np.int64), occurred, kinds, types)
     return [bool(each) for each in label[::-1] >= 0]
-
-
-def _cursor(row: Row[Any]) -> str:
-    keys = [row.known_at, row.occurred_at, row.event_id, row.source]
-    return base64.urlsafe_b64encode(json.dumps(keys).encode()).decode()
-
-
-def _read(cursor: str) -> list[Any]:
-    keys: list[Any] = []
-    try:
-        keys = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii", "replace")))
-        fits = isinstance(keys, list) and [type(each) for each in keys] == list(KINDS) and _storable(keys)
-    except (ValueError, RecursionError):
-        fits = False
-    if not fits:
-        raise UsageError("the cursor is none that a timeline has given; begin without one")
-    return keys
-
-
-def _storable(keys: Sequence[Any]) -> bool:
-    """Whether a database can compare with these: numbers of 64 bits, text without NUL and lone surrogates."""
-    numbers, texts = keys[:2], keys[2:]
-    plain = all("\0" not in each and not any("\ud800" <= c <= "\udfff" for c in each) for each in texts)
-    return plain and all(-(2**63) <= each < 2**63 for each in numbers)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, Select, and_, select
 
-from data.contract import UsageError
 from serving.store.database.connection import Database
+from serving.store.database.cursor import KeysetOrder
 from serving.store.database.schema import attributes, leads, standings
 
 Order = Literal["lead_id", "probability", "changed_at"]
@@ -78,23 +76,20 @@ class Listing:
         Raises UsageError for a cursor that was not made by a list in the same order.
         """
         limit = max(1, min(limit, MOST))
-        query = _query(filters, cursor).limit(limit + 1)
+        query, order = _query(filters, cursor)
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        more = len(rows) > limit
+            rows = connection.execute(query.limit(limit + 1)).all()
         listed = [Listed(*row) for row in rows[:limit]]
-        return Page(listed, _cursor(filters.order, rows[limit - 1]) if more else None)
+        keys = [getattr(rows[limit - 1], column.name) for column in order.columns] if len(rows) > limit else None
+        return Page(listed, None if keys is None else order.cursor(keys))
 
 
-def _query(filters: Filters, cursor: str | None) -> Select[Any]:
+def _query(filters: Filters, cursor: str | None) -> tuple[Select[Any], KeysetOrder]:
     """The leads after a cursor, in order."""
     joined, lead_id = _joined(filters)
-    keys = _keys(filters.order, lead_id)
-    query = select(*(_column(each) for each in Listed.__slots__)).select_from(joined).where(*_conditions(filters))
-    if cursor is not None:
-        place, after = tuple_(*keys), tuple_(*_read(cursor, filters.order))
-        query = query.where(place > after if filters.order == "lead_id" else place < after)
-    return query.order_by(*(each.asc() if filters.order == "lead_id" else each.desc() for each in keys))
+    query = select(*(_column(name) for name in Listed.__slots__)).select_from(joined).where(*_conditions(filters))
+    order = _order(filters.order, lead_id)
+    return order.sorted(query, cursor), order
 
 
 def _joined(filters: Filters) -> tuple[FromClause, ColumnElement[str]]:
@@ -135,32 +130,14 @@ def _has(each: Any, name: str, value: str | float) -> ColumnElement[bool]:
     return and_(each.c.name == name.lower(), held, current)
 
 
-def _keys(order: Order, lead_id: ColumnElement[str]) -> list[ColumnElement[Any]]:
+def _order(order: Order, lead_id: ColumnElement[str]) -> KeysetOrder:
     """By what a list is ordered; the id last, so that no two rows are equal."""
     if order == "lead_id":
-        return [lead_id]
+        return KeysetOrder("lead_id", [lead_id], [str])
     if order == "probability":
-        return [standings.c.probability, standings.c.lead_id]
-    return [leads.c.changed_at, leads.c.lead_id]
+        return KeysetOrder("probability", [standings.c.probability, standings.c.lead_id], [float, str], descending=True)
+    return KeysetOrder("changed_at", [leads.c.changed_at, leads.c.lead_id], [int, str], descending=True)
 
 
 def _column(name: str) -> Any:
     return leads.c[name] if name in leads.c else standings.c[name]
-
-
-def _cursor(order: Order, row: Row[Any]) -> str:
-    keys = [row.lead_id] if order == "lead_id" else [getattr(row, order), row.lead_id]
-    return base64.urlsafe_b64encode(json.dumps([order, *keys]).encode()).decode()
-
-
-def _read(cursor: str, order: Order) -> list[Any]:
-    keys: list[Any] = []
-    try:
-        made_in, *keys = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii", "replace")))
-        kinds = [str] if order == "lead_id" else [int | float, str]
-        fits = made_in == order and len(keys) == len(kinds) and all(map(isinstance, keys, kinds))
-    except (ValueError, TypeError):
-        fits = False
-    if not fits:
-        raise UsageError(f"the cursor is none that a list by {order} has given; begin without one")
-    return keys

@@ -6,15 +6,13 @@ asked for: by the rarest filter when it holds for few, else in the order of the 
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, false, func, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, false, func, literal, select, true
 
-from data.contract import UsageError
+from serving.store.database.cursor import KeysetOrder
 from serving.store.database.schema import leads, standings
 
 Order = Literal["chance", "activity", "lead_id"]
@@ -70,7 +68,7 @@ def find_way(connection: Connection, wanted: Wanted, cursor: str | None) -> Way:
     if rarest is not None and counts[rarest] < LOOKED:
         return Way(rarest, None)
     leader = rarest if wanted.ordered_by == "probability" else None
-    walked = _walked(wanted, cursor, leader).with_only_columns(*_keys(wanted)).offset(LOOKED - 1).limit(1)
+    walked = _walked(wanted, cursor, leader).with_only_columns(*_order(wanted).columns).offset(LOOKED - 1).limit(1)
     end = connection.execute(walked).first()
     return Way(leader, None if end is None else list(end))
 
@@ -80,30 +78,29 @@ def page_query(wanted: Wanted, cursor: str | None, way: Way, columns: tuple[str,
     query = _walked(wanted, cursor, way.leader).join(leads, leads.c.lead_id == standings.c.lead_id)
     rest = (_held(wanted, name) for name in wanted.filters if name != way.leader)
     query = query.with_only_columns(*(standings.c[each] for each in columns)).where(~leads.c.objection, *rest)
-    if way.end is not None:
-        place, end = tuple_(*_keys(wanted)), tuple_(*way.end)
-        query = query.where(place <= end if wanted.ordered_by is None else place >= end)
-    return query
+    return query if way.end is None else _order(wanted).up_to(query, way.end)
 
 
 def cursor_after(wanted: Wanted, keys: list[Any]) -> str:
     """Where the list goes on after a lead with these keys."""
-    return base64.urlsafe_b64encode(json.dumps([wanted.ordered_by, *keys]).encode()).decode()
+    return _order(wanted).cursor(keys)
 
 
 def keys_of(wanted: Wanted, row: Any) -> list[Any]:
     """What a row of the list is ordered by."""
-    return [getattr(row, each.name) for each in _keys(wanted)]
+    return [getattr(row, column.name) for column in _order(wanted).columns]
 
 
-def _keys(wanted: Wanted) -> list[ColumnElement[Any]]:
-    column = wanted.ordered_by
-    return [standings.c.lead_id] if column is None else [standings.c[column], standings.c.lead_id]
+def _order(wanted: Wanted) -> KeysetOrder:
+    column, lead_id = wanted.ordered_by, standings.c.lead_id
+    if column is None:
+        return KeysetOrder("lead_id", [lead_id], [str])
+    return KeysetOrder(column, [standings.c[column], lead_id], [float, str], descending=True)
 
 
 def _walked(wanted: Wanted, cursor: str | None, leader: str | None) -> Select[Any]:
     """What one index gives after a cursor, in order."""
-    keys, column, lead_id = _keys(wanted), wanted.ordered_by, standings.c.lead_id
+    column, lead_id = wanted.ordered_by, standings.c.lead_id
     query = select(standings).where(standings.c.target == wanted.target)
     if leader is not None:
         query = query.where(_indexed(wanted, leader))
@@ -111,10 +108,7 @@ def _walked(wanted: Wanted, cursor: str | None, leader: str | None) -> Select[An
         query = query.where(standings.c[column].is_not(None))
     if wanted.search:
         query = query.where(lead_id >= wanted.search, lead_id < wanted.search + "\U0010ffff")
-    if cursor is not None:
-        place, after = tuple_(*keys), tuple_(*_read(cursor, column))
-        query = query.where(place > after if column is None else place < after)
-    return query.order_by(*(each.asc() if column is None else each.desc() for each in keys))
+    return _order(wanted).sorted(query, cursor)
 
 
 def _indexed(wanted: Wanted, name: str) -> ColumnElement[bool]:
@@ -136,16 +130,3 @@ def _count(connection: Connection, wanted: Wanted, name: str) -> int:
     """For how many leads a filter holds, counted up to LOOKED."""
     some = select(literal(1)).where(standings.c.target == wanted.target, _indexed(wanted, name)).limit(LOOKED)
     return int(connection.scalar(select(func.count()).select_from(some.subquery())) or 0)
-
-
-def _read(cursor: str, column: str | None) -> list[Any]:
-    keys: list[Any] = []
-    try:
-        made_in, *keys = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii", "replace")))
-        kinds = [str] if column is None else [int | float, str]
-        fits = made_in == column and len(keys) == len(kinds) and all(map(isinstance, keys, kinds))
-    except (ValueError, TypeError, RecursionError):
-        fits = False
-    if not fits:
-        raise UsageError("the cursor is none that a list in this order has given; begin without one")
-    return keys

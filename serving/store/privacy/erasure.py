@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from sqlalchemy import Connection, delete, or_, text
+from sqlalchemy import Connection, RowMapping, Table, delete, or_, select, text
 
-from serving.store.database.connection import BUSY_S, Database, StoreAway
+from data.contract import UsageError
+from data.ids import NoId, id_from_text, mentions, required_id
+from serving.store.database.connection import BUSY_S, Database, StoreAway, chunks
 from serving.store.database.hmac_signer import Seal
 from serving.store.database.schema import (
     answers,
@@ -27,6 +30,8 @@ from serving.store.privacy.blocked import Blocked
 from serving.store.privacy.receipts import Receipt, is_genuine, sign
 
 OF_LEAD = (events, attributes, profiles, scores, standings, explanations, stage_changes, rejected, leads)
+A_FEW = {"yield_per": 1_000}
+"""Rows that are in memory at once."""
 POSTGRESQL_LIMIT = (
     "PostgreSQL keeps removed rows in its write-ahead log, backups and the free space of its files until it reuses them"
 )
@@ -51,10 +56,14 @@ class Erasure:
         """Removes all that the store holds of a lead, blocks it, and returns a signed receipt.
 
         elsewhere: takes the lead out of other places then, e.g. the event log, and says how many rows from where. Also
-        for a lead that the store does not know: it is blocked all the same. Raises StoreAway when a reader keeps the
-        write-ahead log from being emptied, and what `elsewhere` raises: the rows of the store are gone then, there is
-        no receipt, and it is to be repeated.
+        for a lead that the store does not know: it is blocked all the same. Raises UsageError for what is no id,
+        StoreAway when a reader keeps the write-ahead log from being emptied, and what `elsewhere` raises: the rows of
+        the store are gone then, there is no receipt, and it is to be repeated.
         """
+        try:
+            lead_id = required_id(lead_id)
+        except NoId as error:
+            raise UsageError(f"lead_id {error}") from None
         with self._database.write() as connection:
             self._blocked.add(connection, lead_id, now)
             removed = _delete(connection, lead_id)
@@ -73,12 +82,48 @@ def _delete(connection: Connection, lead_id: str) -> dict[str, int]:
     removed = {}
     for table in OF_LEAD:
         removed[table.name] = connection.execute(delete(table).where(table.c.lead_id == lead_id)).rowcount
-    # An id in a text is looked for in each way in which JSON may write it. To remove too much does no harm here.
-    written = {lead_id, *(json.dumps(lead_id, ensure_ascii=ascii)[1:-1] for ascii in (True, False))}
-    for table, column in ((rejected, rejected.c.event), (rejected, rejected.c.reason), (answers, answers.c.answer)):
-        found = or_(*(column.contains(each, autoescape=True) for each in written))
-        removed[table.name] = removed.get(table.name, 0) + connection.execute(delete(table).where(found)).rowcount
+    for table, key, theirs in ((rejected, rejected.c.id, _of_nobody_else), (answers, answers.c.key, _mentioned)):
+        keys = [row[key.name] for row in _candidates(connection, table, lead_id) if theirs(row, lead_id)]
+        removed.setdefault(table.name, 0)
+        for some in chunks(keys):
+            removed[table.name] += connection.execute(delete(table).where(key.in_(some))).rowcount
     return removed
+
+
+def _candidates(connection: Connection, table: Table, lead_id: str) -> Iterator[RowMapping]:
+    """Rows of which a text holds the id, in any way in which JSON may write it."""
+    written = {lead_id, *(json.dumps(lead_id, ensure_ascii=ascii)[1:-1] for ascii in (True, False))}
+    columns = [column for column in table.c if column.name in ("event", "reason", "answer")]
+    holds = or_(*(column.contains(text, autoescape=True) for column in columns for text in written))
+    yield from connection.execute(select(table).where(holds), execution_options=A_FEW).mappings()
+
+
+def _of_nobody_else(row: RowMapping, lead_id: str) -> bool:
+    """Whether a rejected event mentions a lead and names no other that it could be about."""
+    event = json.loads(row["event"])
+    texts = [row["reason"], *_strings(event)]
+    return not _is_id(event.get("lead_id")) and any(mentions(text, lead_id) for text in texts)
+
+
+def _is_id(given: Any) -> bool:
+    try:
+        return isinstance(given, str) and id_from_text(given) is not None
+    except NoId:
+        return False
+
+
+def _mentioned(row: RowMapping, lead_id: str) -> bool:
+    """Whether an answer mentions a lead. To remove one too many does no harm: a repeated request is worked on again."""
+    return any(mentions(text, lead_id) for text in _strings(json.loads(row["answer"])))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _strings(part)
 
 
 def _scrub(database: Database) -> None:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from tests.serving.inside import Inside
 
@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery"
 class Visitor(Inside):
     """Asks for pages of an application, one request after the other."""
 
-    def __init__(self, app: FastAPI, language: str = "en") -> None:
+    def __init__(self, app: Starlette, language: str = "en") -> None:
         super().__init__(app)
         self.client.headers["accept-language"] = language
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
+from starlette.applications import Starlette
 
 from serving.app import create_app
 from serving.http.services import Services
@@ -36,12 +36,12 @@ def own_store(own_store: Store) -> Store:
 
 
 @pytest.fixture
-def app(services: Services) -> FastAPI:
+def app(services: Services) -> Starlette:
     return create_app(services)
 
 
 @pytest.fixture
-def visits(app: FastAPI) -> Iterator[Visits]:
+def visits(app: Starlette) -> Iterator[Visits]:
     """Makes visitors, signed in where a role is named."""
     made: list[Visitor] = []
 

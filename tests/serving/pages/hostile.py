@@ -34,7 +34,7 @@ PAYLOADS: tuple[str, ...] = (
     f"data:text/html,<script>{ALARM}</script>",
     "{{ 7*7 }}{% raw %}",
     "${7*7}#{7*7}<%= 7*7 %>",
-    "{visit.services.store}%s%n{0}",
+    "{context.services.store}%s%n{0}",
     "&lt;script&gt;&#60;img&#62;&amp;",
     "</style><style>*{display:none}</style>",
     "red;background:url(https://evil.example/x)",

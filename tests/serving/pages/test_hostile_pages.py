@@ -15,12 +15,13 @@ from urllib.parse import quote, urlencode
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader
 from playwright.sync_api import Browser, Error, Page
+from starlette.applications import Starlette
+from starlette.routing import Route
 
-from serving.pages.rendering import page_context as visit
+from serving.http.openapi import operation_of
+from serving.pages.rendering import page_context
 from serving.pages.rendering.templates import FOLDER
 from tests.serving.pages.browser import PASSWORD
 
@@ -35,7 +36,7 @@ FILLED = {"name": "style.css"}
 
 
 @pytest.fixture
-def address(app: FastAPI) -> Iterator[str]:
+def address(app: Starlette) -> Iterator[str]:
     """The application behind a socket."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -47,10 +48,10 @@ def address(app: FastAPI) -> Iterator[str]:
     thread.join()
 
 
-def pages(app: FastAPI, leads: Sequence[str]) -> Iterator[str]:
+def pages(app: Starlette, leads: Sequence[str]) -> Iterator[str]:
     """Addresses of all pages, each for all leads; lists also as a search for each."""
     for each in app.routes:
-        if not isinstance(each, APIRoute) or each.openapi_extra or "GET" not in (each.methods or ()):
+        if not isinstance(each, Route) or operation_of(each) or "GET" not in (each.methods or ()):
             continue
         if re.search(r"\.(csv|xlsx)$", each.path) or each.path == "/language":
             continue
@@ -118,7 +119,7 @@ class Watch:
 
 @pytest.mark.proof("hostile")
 def test_no_page_runs_one_or_breaks(
-    chromium: Browser, address: str, app: FastAPI, hostile: Sequence[str], full: bool
+    chromium: Browser, address: str, app: Starlette, hostile: Sequence[str], full: bool
 ) -> None:
     wanted = list(pages(app, hostile if full else hostile[2::20]))
     assert len(wanted) >= (130 if full else 10)
@@ -139,7 +140,7 @@ def test_a_template_that_does_not_escape_is_caught(
     watch = Watch(chromium, address, locale="en")
     watch.sign_in()
     naked = Environment(loader=FileSystemLoader(FOLDER), autoescape=False, trim_blocks=True)
-    monkeypatch.setattr(visit, "environment", lambda: naked)
+    monkeypatch.setattr(page_context, "environment", lambda: naked)
     for payload in ("<script>", "<img src=x", "<svg/onload"):
         watch.open("/print?" + urlencode({"search": payload}))
     watch.open("/print")

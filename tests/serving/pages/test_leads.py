@@ -131,7 +131,7 @@ HOSTILE = [
     "\u2066a\u2069b\u200b\u200f",
     "a\u0085b\u009fc",
     "x" * 200,
-    "{visit.services.store}",
+    "{context.services.store}",
     "%s%n{0}",
     "\ufeff\ufffb",
 ]

@@ -11,17 +11,18 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 from data.contract import US_PER_DAY
 from serving.app import create_app
+from serving.http.openapi import methods_of
 from serving.http.services import Services
 from serving.pages.rendering import links
 from serving.pages.rendering.links import LIFE_DAYS, by_link_or_session
 from serving.pages.rendering.page_context import by_session
 from serving.scoring.served_model import Live
 from serving.store.store import Store
-from serving.telemetry.server_log import Journal
+from serving.telemetry.server_log import ServerLog
 from tests.serving.pages.browser import PASSWORD, Visitor
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.test_exports import put
@@ -33,13 +34,13 @@ def clock() -> list[int]:
 
 
 @pytest.fixture
-def journal() -> io.StringIO:
+def log_stream() -> io.StringIO:
     return io.StringIO()
 
 
 @pytest.fixture
-def services(services: Services, clock: list[int], journal: io.StringIO) -> Services:
-    return replace(services, clock=lambda: clock[0], journal=Journal(journal))
+def services(services: Services, clock: list[int], log_stream: io.StringIO) -> Services:
+    return replace(services, clock=lambda: clock[0], log=ServerLog(log_stream))
 
 
 @pytest.fixture
@@ -159,8 +160,8 @@ def test_it_opens_nothing_but_exports(visits: Visits, stranger: Visitor, service
     by_link = {
         f"{method} {each.path}"
         for each in app.routes
-        if isinstance(each, APIRoute) and getattr(each.endpoint, "introduced", by_session) is by_link_or_session
-        for method in each.methods or ()
+        if isinstance(each, Route) and getattr(each.endpoint, "introduced", by_session) is by_link_or_session
+        for method in methods_of(each)
     }
     assert by_link == {"GET /leads.csv", "GET /leads.xlsx"}
     query = urlsplit(made(visits)).query
@@ -187,13 +188,13 @@ def test_a_link_to_what_cannot_be_is_refused(visits: Visits, fields: dict[str, s
 
 
 def test_neither_log_nor_audit_tells_it(
-    visits: Visits, stranger: Visitor, own_store: Store, journal: io.StringIO
+    visits: Visits, stranger: Visitor, own_store: Store, log_stream: io.StringIO
 ) -> None:
     address = made(visits)
     stranger.get(address)
     stranger.get(changed(address, until="1"))
     signature = dict(parse_qsl(urlsplit(address).query))["signature"]
-    written = journal.getvalue() + "".join(each.action for each in own_store.audit.entries())
+    written = log_stream.getvalue() + "".join(each.action for each in own_store.audit.entries())
     assert "/leads.csv" in written
     assert signature[:16] not in written
     assert "L-1" not in written

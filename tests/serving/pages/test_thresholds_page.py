@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from serving.champion.threshold_overlay import Overlay
+from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.http.services import Services
 from serving.messages.examples import LEAD
 from serving.scoring.served_model import Live
@@ -24,7 +24,7 @@ WISH = "/thresholds?stage=SQL&by=week&value=2"
 @pytest.fixture
 def town(services: Services, workshop: Workshop, live: Live) -> Store:
     settle_in(services.store, workshop.log, live, NOW)
-    services.champion.overlay = Overlay(services.store)
+    services.champion.overlay = ThresholdOverlay(services.store)
     return services.store
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,7 +13,7 @@ from data.contract import VALUE_LIMIT
 from data.log.eventlog import EventLog
 from data.log.ingest import ingest
 from data.sources.mapping import EventsPart, Mapping
-from serving.store.events.event_validation import EventIn, Refused, admit, as_text, from_text, utc_us
+from serving.store.events.event_validation import EventIn, Refused, admit, as_text, from_text
 
 NOW = 1_700_000_000_000_000
 names = st.text(st.characters(codec="utf-8", exclude_characters='"\x00'), min_size=0, max_size=12)
@@ -86,13 +85,3 @@ def test_a_second_time_through_the_door_changes_nothing(lead: str, value: float 
         return
     again = admit(EventIn(first.lead_id, first.event_type, first.occurred_at, first.channel, first.value), NOW)
     assert again == first
-
-
-@given(st.datetimes(), st.integers(-14 * 60, 14 * 60))
-def test_times_with_any_zone_are_the_same_moment(at: datetime, minutes: int) -> None:
-    sign, (hours, rest) = "-" if minutes < 0 else "+", divmod(abs(minutes), 60)
-    written = f"{at.isoformat()}{sign}{hours:02}:{rest:02}"
-    expected = (at - datetime(1970, 1, 1)) // timedelta(microseconds=1) - minutes * 60_000_000
-    assert utc_us(written) == expected
-    assert utc_us(at.isoformat()) is None
-    assert utc_us(at.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")) == expected + minutes * 60_000_000

@@ -1,0 +1,9 @@
+"""Ids of leads that are hard to carry, and texts that are none."""
+
+from __future__ import annotations
+
+IDS: tuple[str, ...] = (
+    " BL ", "\u3000ü ß ", "a/b", "a/score", "1", "204", "=1+1", 'a"b', "a'b", ";=x", "%2F", "%", ".", "..", "../x",
+    "a?b#c&d=e+f", "a\\b", "<b>", "\u2028", "x" * 200,
+)  # fmt: skip
+NO_IDS: tuple[str, ...] = ("", " ", "\u3000", "x" * 201, "a\tb", "\x7f", "L\n", "\0")
