@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,8 +30,8 @@ histories = Histories(
     pa.array(["L"]), day(0, 2) // DAY, day(1, 9), day(1, 9), codes, codes, np.full(2, np.nan), codes > 1,
     Profiles(np.zeros(2, np.int64), day(), pa.table({})), ["visit", "deal"], ["", ""],
 )
-labels = label_moments(histories, Target("won", ("deal",)), MomentPolicy("ages", ages_days=(1,)), 9 * DAY)
-answer = labels.label.tolist()
+labelled = label_moments(histories, Target("won", ("deal",)), MomentPolicy("ages", ages_days=(1,)), 9 * DAY)
+answer = labelled.labels.label.tolist()
 """
 """Of an event on day 1 and the outcome on day 9, when observation ends: is the outcome visible then?"""
 FEATURES = """
@@ -57,6 +58,9 @@ from leadscore.data.visibility import is_visible
 def visible(known_at, as_of):
     return is_visible(known_at, as_of)
 """
+BY_NUMBA = re.compile(r"^\s*(?:import numba\b|from numba import)", re.MULTILINE)
+CALL = "from leadscore.caller import visible\nprint(visible(2, 2))"
+HITS = "\nprint(sum(visible.stats.cache_hits.values()))"
 ONE_RULE = "from data.visibility import is_visible\nprint(is_visible(1, 2), is_visible.stats.cache_path)"
 
 
@@ -107,12 +111,38 @@ def test_a_changed_rule_changes_labels_and_features_under_a_warm_cache(tmp_path:
     assert json.loads(run(code, tree)) == ([1, 2.0] if full else [1])
 
 
-def test_a_planted_cache_of_numbas_own_keeps_the_old_rule(tmp_path: Path) -> None:
-    tree = copied(tmp_path, "data", "features")
-    (tree / "data" / "compiled.py").write_text(NUMBAS_OWN)
-    assert json.loads(run(LABELS + TELL, tree)) == [-1]
+def one_package(folder: Path) -> Path:
+    """What is installed, small: the package leadscore with the rule, and a function in another file that calls it."""
+    tree = folder / "leadscore"
+    (tree / "data").mkdir(parents=True)
+    for name in ("__init__", "compiled", "visibility"):
+        source = (REPOSITORY / "data" / f"{name}.py").read_text()
+        (tree / "data" / f"{name}.py").write_text(source.replace("from data.", "from leadscore.data."))
+    (tree / "caller.py").write_text(CALLER)
+    return tree
+
+
+def test_it_works_where_our_packages_stand_in_one(tmp_path: Path) -> None:
+    tree = one_package(tmp_path)
+    assert run(CALL, tmp_path) == "False"
+    assert run(CALL + HITS, tmp_path) == "False\n1"
     change_the_rule(tree)
-    assert json.loads(run(LABELS + TELL, tree)) == [-1], "the fault is none, and the test above proves nothing"
+    assert run(CALL, tmp_path) == "True"
+
+
+def test_a_planted_cache_of_numbas_own_keeps_the_old_rule(tmp_path: Path) -> None:
+    tree = one_package(tmp_path)
+    (tree / "data" / "compiled.py").write_text(NUMBAS_OWN)
+    assert run(CALL, tmp_path) == "False"
+    change_the_rule(tree)
+    assert run(CALL, tmp_path) == "False", "the fault is none, and the test above proves nothing"
+
+
+def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    one_package(tmp_path)
+    processes = [start(CALL, tmp_path) for _ in range(2)]
+    assert [process.communicate(timeout=300) for process in processes] == [("False\n", "")] * 2
+    assert run(CALL + HITS, tmp_path) == "False\n1"
 
 
 @pytest.mark.parametrize(
@@ -138,22 +168,6 @@ def test_the_digest_is_of_all_files_that_a_function_is_made_of(tmp_path: Path, s
     assert run(code, tree) != before
 
 
-def test_it_works_where_our_packages_stand_in_one(tmp_path: Path) -> None:
-    tree = tmp_path / "leadscore"
-    (tree / "data").mkdir(parents=True)
-    for name in ("__init__", "compiled", "visibility"):
-        source = (REPOSITORY / "data" / f"{name}.py").read_text()
-        (tree / "data" / f"{name}.py").write_text(source.replace("from data.", "from leadscore.data."))
-    user = "from leadscore.data.compiled import njit\nfrom leadscore.data.visibility import is_visible\n\n\n"
-    (tree / "user.py").write_text(
-        user + "@njit()\ndef visible(known_at, as_of):\n    return is_visible(known_at, as_of)\n"
-    )
-    code = "from leadscore.user import visible\nprint(visible(2, 2), *visible.stats.cache_hits.values())"
-    assert [run(code, tmp_path), run(code, tmp_path)] == ["False", "False 1"]
-    change_the_rule(tree)
-    assert run(code, tmp_path) == "True"
-
-
 def test_where_nothing_can_be_written_it_compiles_in_memory(tmp_path: Path) -> None:
     tree = copied(tmp_path, "data")
     for name in ("data/__pycache__", "home"):  # files, so that not even root can make folders of them
@@ -168,14 +182,7 @@ def test_it_caches_where_it_is_told_to(tmp_path: Path, variable: str) -> None:
     (tree / "data" / "__pycache__").write_text("")
     place = tmp_path / "cache"
     assert str(place) in run(ONE_RULE, tree, elsewhere(**{variable: str(place)}))
-    assert list(place.rglob("is_visible-*.nbc"))
-
-
-def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
-    tree = copied(tmp_path, "data", "features")
-    processes = [start(LABELS + TELL, tree) for _ in range(2)]
-    assert [process.communicate(timeout=300) for process in processes] == [("[-1]\n", "")] * 2
-    assert run(LABELS + TELL, tree) == "[-1]"
+    assert list(place.rglob("*.is_visible-*.nbc"))
 
 
 def test_what_changes_under_a_running_process_is_not_cached(tmp_path: Path) -> None:
@@ -184,3 +191,10 @@ def test_what_changes_under_a_running_process_is_not_cached(tmp_path: Path) -> N
     change = f"import data.compiled\nfrom pathlib import Path\nPath({str(tree / 'data' / 'visibility.py')!r}).touch()\n"
     assert run(change + ONE_RULE, tree) == "True None"
     assert run(ONE_RULE, tree) != "True None"
+
+
+def test_all_that_is_compiled_is_compiled_by_it() -> None:
+    files = [path for name in ("data", "features", "training", "serving") for path in (REPOSITORY / name).rglob("*.py")]
+    direct = [path.relative_to(REPOSITORY) for path in files if BY_NUMBA.search(path.read_text())]
+    assert direct == [Path("data/compiled.py")]
+    assert sum("@njit(" in path.read_text() for path in files) >= 15
