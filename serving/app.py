@@ -1,14 +1,16 @@
-"""The Starlette application: its routes, its middleware, and what errors mean to a client.
+"""The FastAPI application: its routes, its middleware, and what errors mean to a client.
 
-Starlette plainly, not FastAPI: bodies are msgspec's and the OpenAPI document is made from our own descriptions, so that
-only FastAPI's injection of dependencies would be used, which costs more than half a score (docs/experiments.md).
+Our own routes are plain Starlette routes of it: bodies are msgspec's and the OpenAPI document is made from our own
+descriptions, so that of FastAPI's way only the injection of dependencies would be used, which costs more than half a
+score (docs/experiments.md). Whoever adds a route, `@app.get(...)`, has all of FastAPI.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from starlette.applications import Starlette
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -43,19 +45,25 @@ OF_STATUS = {
 }
 
 
-def create_app(services: Services) -> Starlette:
+def create_app(services: Services) -> FastAPI:
     """The application. Raises ValueError for a route that declares no role: it would let everyone in."""
-    routes = [*scores.routes, *events.routes, *leads.routes, *operations.routes, *page_routes()]
+    routes: list[Route] = [*scores.routes, *events.routes, *leads.routes, *operations.routes, *page_routes()]
     for route in routes:
         if needed_by(route.endpoint) is None:
             raise ValueError(f"route {route.path} declares no role; decorate it with @needs")
-    app = Starlette(
-        routes=routes,
+    app = FastAPI(
+        openapi_url=None,  # the document is our own, see serving/http/openapi.py
+        routes=list(routes),
         middleware=[
             Middleware(RequestLogMiddleware, services),
             Middleware(ConcurrencyLimitMiddleware, services),
         ],
-        exception_handlers={Refused: _refused, HTTPException: _http, **dict.fromkeys(CODES, _store)},
+        exception_handlers={
+            Refused: _refused,
+            HTTPException: _http,
+            RequestValidationError: _undeclared,
+            **dict.fromkeys(CODES, _store),
+        },
     )
     app.router.redirect_slashes = False
     app.state.services = services
@@ -64,6 +72,11 @@ def create_app(services: Services) -> Starlette:
 
 async def _refused(request: Request, error: Any) -> Response:
     return refusal(request.state.request_id, error.code, error.detail, error.retry_after)
+
+
+async def _undeclared(request: Request, error: Any) -> Response:
+    # FastAPI's own answer would repeat what was sent.
+    return refusal(request.state.request_id, "invalid", "a parameter or field is not as declared; see /openapi.json")
 
 
 async def _http(request: Request, error: Any) -> Response:

@@ -1,4 +1,4 @@
-"""The application is Starlette's: what its users know of middleware and methods holds here too."""
+"""The application is FastAPI's: what its users know of middleware, methods and routes holds here too."""
 
 from __future__ import annotations
 
@@ -35,6 +35,19 @@ def test_middleware_that_is_added_has_an_effect(services: Services) -> None:
             answer = inside.get(path)
             assert (answer.status_code, answer.headers["x-stamp"]) == (status, "here")
             assert answer.headers["x-request-id"]
+
+
+def test_a_route_in_fastapis_own_way_works(services: Services) -> None:
+    app = create_app(services)
+
+    @app.get("/double")
+    def double(number: int) -> dict[str, int]:
+        return {"double": 2 * number}
+
+    with closing(Inside(app)) as inside:
+        assert inside.get("/double", params={"number": 21}).json() == {"double": 42}
+        refused = inside.get("/double", params={"number": "never echoed"})
+        assert (refused.status_code, "never echoed" in refused.text) == (422, False)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from features.definitions import FirstTouch
 
 from data.histories import Histories
-from features.definitions import FirstTouch
 from features.kernel import Moments
 from features.moments import open_moments
 from features.wording import day
