@@ -19,6 +19,7 @@ from shutil import copytree, ignore_patterns, rmtree
 import httpx
 import pytest
 
+from serving.messages.examples import LEAD
 from setup import renamed
 from tests.conftest import REPOSITORY
 from tests.serving.server_process import launched
@@ -27,12 +28,6 @@ ROOMS = ("commands", "data", "features", "training", "serving")
 MODULES = ("console", "settings", "workspace")
 OURS = {*ROOMS, *MODULES}
 MADE = {"leadscore/__init__.py", "leadscore/__main__.py", "leadscore/leadscore.toml", "leadscore/py.typed"}
-LEAD = {
-    "lead_id": "L-1",
-    "as_of": "2026-05-08T00:00:00Z",
-    "created_at": "2026-05-01T00:00:00Z",
-    "events": [{"type": "page_view", "occurred_at": "2026-05-02T09:00:00Z"}],
-}
 
 
 def test_imports_of_our_own_move_and_no_others() -> None:
