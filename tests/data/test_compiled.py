@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,7 @@ from leadscore.data.visibility import is_visible
 def visible(known_at, as_of):
     return is_visible(known_at, as_of)
 """
+BY_NUMBA = re.compile(r"^\s*(?:import numba\b|from numba import)", re.MULTILINE)
 CALL = "from leadscore.caller import visible\nprint(visible(2, 2))"
 HITS = "\nprint(sum(visible.stats.cache_hits.values()))"
 ONE_RULE = "from data.visibility import is_visible\nprint(is_visible(1, 2), is_visible.stats.cache_path)"
@@ -189,3 +191,10 @@ def test_what_changes_under_a_running_process_is_not_cached(tmp_path: Path) -> N
     change = f"import data.compiled\nfrom pathlib import Path\nPath({str(tree / 'data' / 'visibility.py')!r}).touch()\n"
     assert run(change + ONE_RULE, tree) == "True None"
     assert run(ONE_RULE, tree) != "True None"
+
+
+def test_all_that_is_compiled_is_compiled_by_it() -> None:
+    files = [path for name in ("data", "features", "training", "serving") for path in (REPOSITORY / name).rglob("*.py")]
+    direct = [path.relative_to(REPOSITORY) for path in files if BY_NUMBA.search(path.read_text())]
+    assert direct == [Path("data/compiled.py")]
+    assert sum("@njit(" in path.read_text() for path in files) >= 15

@@ -106,7 +106,12 @@ def test_whole_numbers_that_arrive_as_floats_are_the_same_ids(tmp_path: Path) ->
     again = tmp_path / "again.parquet"
     pq.write_table(pa.table(columns | {"id": [1.0, 2.0, 3.5]}), again)
     lines = tmp_path / "lines.jsonl"
-    rows: list[dict[str, object]] = [{"lead": 123.0, "id": 4.0}, {"lead": "123.0", "id": 5}, {"lead": 1.23e2, "id": "6.0"}, {"lead": 0.5}]
+    rows: list[dict[str, object]] = [
+        {"lead": 123.0, "id": 4.0},
+        {"lead": "123.0", "id": 5},
+        {"lead": 1.23e2, "id": "6.0"},
+        {"lead": 0.5},
+    ]
     lines.write_text("".join(json.dumps({**row, "type": "visit", "at": AT}) + "\n" for row in rows))
     leads = tmp_path / "leads.parquet"
     floats = pa.array([123.0, 456.0, None, float("nan"), 789.0, 2.0**60], pa.float64())

@@ -24,7 +24,7 @@ PLAN = compile_plan(CATALOGUE, VOCABULARY)
 
 
 @given(LEADS, AS_OF)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_the_future_can_be_cut_off_without_a_change(leads: list[Lead], as_of: list[int]) -> None:
     whole, moments = histories_of(leads), moments_of(leads, as_of)
     past = cut_off(whole, moments.lead.astype(np.int64), moments.as_of)

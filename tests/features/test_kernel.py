@@ -263,6 +263,7 @@ def test_sums_are_exact_whatever_has_come_and_gone() -> None:
 
 
 @given(st.floats(-1_000, 1_000))
+@settings(deadline=None)
 def test_powers_of_two_are_right_to_ten_digits(x: float) -> None:
     assert power(x) == pytest.approx(2.0**x, rel=1e-10, abs=0)
 
