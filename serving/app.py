@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from data.contract import DataError, UsageError
 from serving.http.authentication import needed_by
@@ -87,9 +87,8 @@ async def _http(request: Request, error: Any) -> Response:
 
 def _allowed(request: Request) -> str:
     """The methods of all routes at a path: Starlette names those of the first."""
-    path = request.scope["route"].path
-    routes = [route for route in request.app.routes if isinstance(route, Route) and route.path == path]
-    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
+    matching = (route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE)
+    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 
 async def _store(request: Request, error: Any) -> Response:

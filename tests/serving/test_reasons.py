@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from features.definitions import FirstTouch
 
 from data.histories import Histories
 from features.kernel import Moments
+from features.kinds import FirstTouch
 from features.moments import open_moments
 from features.wording import day
 from serving.messages.schemas import Reasons
