@@ -16,7 +16,7 @@ WIDTH = 120
 """Columns of tables that go into a file or a pipe."""
 
 
-class Step(Protocol):
+class ProgressStep(Protocol):
     """Tells how far a job is."""
 
     def __call__(self, done: float, of: float = 1.0) -> None:
@@ -65,7 +65,7 @@ class Screen:
             print(json.dumps(value, indent=1, ensure_ascii=False, default=str))  # noqa: T201 -- this is the console
 
     @contextmanager
-    def progress(self, text: str) -> Iterator[Step]:
+    def progress(self, text: str) -> Iterator[ProgressStep]:
         """A bar on a terminal, a line elsewhere."""
         if not self.shows_bars:
             self.say(text)

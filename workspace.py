@@ -16,7 +16,7 @@ from settings import Settings, read_settings, settings_path
 from training.audit.findings import Finding
 from training.audit.log_audit import audit
 from training.judging.origins import LogTimeline
-from training.measuring.evaluation import Truth
+from training.measuring.evaluation import BesideTruth
 from training.pipeline import day
 from training.registry.registry import Registered, Registry
 from training.samples.sample import read_sample
@@ -116,7 +116,7 @@ class Workspace:
         made = TrainingSet.open(self.training_set_path)
         return (trained_on.training_set, trained_on.plan) == (made.digest, self.settings.training_plan.digest)
 
-    def beside_truth(self, truth: Path) -> Truth:
+    def beside_truth(self, truth: Path) -> BesideTruth:
         """The champion's judge beside the true probabilities of a simulated funnel. Raises DataError."""
         split, p = predictions(self.root, self.settings.target, self.settings.training_plan)
         return beside_truth(split, p, truth, self.settings.chosen_target.horizon_days)

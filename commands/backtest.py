@@ -13,7 +13,7 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
-    from training.judging.origins import TableTimeline, Timeline
+    from training.judging.origins import PastDates, TableTimeline
     from training.judging.rolling import Rolling
 
 Names = list[str] | None
@@ -48,7 +48,7 @@ def backtest(
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     plan = workspace.settings.training_plan
-    timeline: Timeline
+    timeline: PastDates
     if table is not None:
         name, timeline = table.name.partition(".")[0], _table(table, target, positive, drop, lead, time, missing)
     elif any(each is not None for each in (target, positive, drop, lead, time, missing)):

@@ -15,8 +15,8 @@ from commands.store import take_in
 from console import Screen, plain
 
 if TYPE_CHECKING:
-    from training.measuring.evaluation import Evaluation, Truth
-    from training.report.report import Account
+    from training.measuring.evaluation import BesideTruth, Evaluation
+    from training.report.report import TrainingAccount
     from workspace import Workspace
 
 
@@ -119,7 +119,7 @@ def rollback(
     screen.result({"name": workspace.model_name, "version": now, "before": before})
 
 
-def tell_truth(screen: Screen, found: Truth) -> dict[str, Any]:
+def tell_truth(screen: Screen, found: BesideTruth) -> dict[str, Any]:
     """Shows a model beside the true probabilities of a simulated funnel; returns the same as plain values."""
     from features.wording import number
 
@@ -134,7 +134,7 @@ def tell_truth(screen: Screen, found: Truth) -> dict[str, Any]:
     return found.to_dict()
 
 
-def _tell_account(screen: Screen, account: Account) -> None:
+def _tell_account(screen: Screen, account: TrainingAccount) -> None:
     from training.recipe import selection
     from training.thresholds.promise_text import sentence
 

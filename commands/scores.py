@@ -30,7 +30,7 @@ def score(
 ) -> None:
     """Score every open lead, with reasons. With --store, into the serving database's score history."""
     from features.wording import number
-    from serving.scoring.batch import Scored, check_out, parse_as_of, score_log, told, write_scores
+    from serving.scoring.batch import ScoredLog, check_out, parse_as_of, score_log, told, write_scores
     from serving.scoring.chain import with_chain
     from serving.scoring.scorer import Scorer
     from serving.trees.predictor import Predictor
@@ -50,7 +50,7 @@ def score(
     names = workspace.settings.chained
     if len(names) > 1:
         chain = {name: Scorer(Predictor.of(workspace.aimed_at(name).champion())) for name in names}
-        scored = Scored(with_chain(scored.rows, events, chain, scored.as_of), scored.as_of)
+        scored = ScoredLog(with_chain(scored.rows, events, chain, scored.as_of), scored.as_of)
     write_scores(scored, out)
     best = scored.rows[:top]
     screen.tell(f"the {len(best)} best of {number(len(scored.rows))} open leads as of {scored.rows[0]['as_of']}")

@@ -12,7 +12,7 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
-    from training.thresholds.rules import Period
+    from training.thresholds.rules import RecordPeriod
     from training.thresholds.threshold import Threshold
 
 thresholds = typer.Typer(no_args_is_help=True, help="What MQL and SQL promise, or would elsewhere; set another.")
@@ -136,7 +136,7 @@ def _row(threshold: Threshold) -> list[str]:
     return [threshold.stage, "mix" if is_mix else kind, start, promised, *counts, *volume, past, action]
 
 
-def _past(period: Period) -> list[str]:
+def _past(period: RecordPeriod) -> list[str]:
     """What became of a promise made at a past date."""
     from features.wording import number
     from training.pipeline import day

@@ -34,7 +34,7 @@ CODES: dict[type[Exception], str] = {
     connection.StoreAway: "store_away",
     stored_leads.Conflict: "conflict",
     stored_leads.Erased: "gone",
-    event_validation.Refused: "invalid",
+    event_validation.InvalidInput: "invalid",
     UsageError: "invalid",
     DataError: "invalid",
 }

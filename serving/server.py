@@ -18,7 +18,7 @@ import uvicorn
 from data.contract import UsageError
 from serving.app import create_app
 from serving.champion.artifact_cache import ArtifactCache
-from serving.champion.artifact_sources import Source
+from serving.champion.artifact_sources import ArtifactSource
 from serving.champion.champion import Champion
 from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
@@ -48,7 +48,7 @@ class Options:
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
     """
 
-    source: Source
+    source: ArtifactSource
     cache: Path
     store: str
     host: str = "127.0.0.1"

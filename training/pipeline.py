@@ -41,7 +41,7 @@ from training.registry.registry import CHALLENGER, CHAMPION, Registered, Registr
 from training.report import plots
 from training.report.backtest_report import sections
 from training.report.model_card import model_card
-from training.report.report import Account, html
+from training.report.report import TrainingAccount, html
 from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
 from training.thresholds.minimum_labels import Need, need_of, sentence
@@ -62,7 +62,7 @@ class Outcome:
     alias: str
     decision: str
     digest: str
-    account: Account
+    account: TrainingAccount
     report: Path
 
 
@@ -213,9 +213,9 @@ def predict(model: LoadedModel, rows: Sample) -> Array:
 
 def account_of(
     name: str, digest: str, target: Target, trained_on: TrainedOn, judged: Judged, fitted: Fitted
-) -> Account:
+) -> TrainingAccount:
     """The facts of a run for report and model card."""
-    return Account(
+    return TrainingAccount(
         name,
         digest,
         target,
@@ -297,7 +297,7 @@ def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Train
 
 
 def _write_report(
-    folder: Path, account: Account, pictures: Mapping[str, bytes], backtest: str, backtest_card: str
+    folder: Path, account: TrainingAccount, pictures: Mapping[str, bytes], backtest: str, backtest_card: str
 ) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
@@ -312,7 +312,7 @@ def _log(
     settings: Mapping[str, Any],
     plan: TrainingPlan,
     training_set: TrainingSet,
-    account: Account,
+    account: TrainingAccount,
     report: Path,
 ) -> None:
     """Parameters, metrics, lineage, report and plots of the run."""

@@ -68,7 +68,7 @@ PERSONA_LOGITS: dict[str, dict[str, tuple[float, float, float, float]]] = {
 
 
 @dataclass(frozen=True)
-class Cohort:
+class SimulatedCohort:
     """What the model needs of each lead, in order of creation.
 
     created_at: int64, µs after START. prior: float64[leads, states], the state at creation given the profile.
@@ -90,7 +90,7 @@ class Cohort:
         return len(self.created_at)
 
 
-def draw_cohort(options: FunnelOptions, rng: np.random.Generator) -> Cohort:
+def draw_cohort(options: FunnelOptions, rng: np.random.Generator) -> SimulatedCohort:
     """Leads that arrive uniformly over the observation, between 06:00 and 16:00 UTC of their day."""
     count, accounts = options.leads, max(1, options.leads // 3)
     bulk = max(2, count // 2000) if options.wholesale else 0
@@ -109,7 +109,7 @@ def draw_cohort(options: FunnelOptions, rng: np.random.Generator) -> Cohort:
     hour = 6 * US_PER_HOUR + rng.integers(10 * US_PER_HOUR, size=count)
     prior = _prior(profile)
     state = _choose(rng, prior)
-    return Cohort(
+    return SimulatedCohort(
         created_at=np.sort(rng.integers(options.days, size=count) * US_PER_DAY + hour),
         prior=prior,
         tier=(profile["company_size"] == WHOLESALE).astype(np.int64),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.compiled import njit
 from data.contract import US_PER_DAY, US_PER_SECOND
-from data.simulated.cohort import US_PER_HOUR, Cohort
+from data.simulated.cohort import US_PER_HOUR, SimulatedCohort
 from data.simulated.contact_policy import call_chance, mail_chance, offer_chance
 from data.simulated.days import (
     CALL_ANSWERED,
@@ -86,7 +86,7 @@ class Lives:
 def live(
     options: FunnelOptions,
     tables: Tables,
-    cohort: Cohort,
+    cohort: SimulatedCohort,
     behaviour: np.random.Generator,
     lateness: np.random.Generator,
     progress: Callable[[float], None],
@@ -102,7 +102,7 @@ def live(
     return Lives(lead[visible], code[visible], occurred_at[visible], known_at[visible])
 
 
-def _live_some(tables: Tables, cohort: Cohort, leads: range, rng: np.random.Generator) -> Ints:
+def _live_some(tables: Tables, cohort: SimulatedCohort, leads: range, rng: np.random.Generator) -> Ints:
     log = Log(np.empty((1 << 16, 3), dtype=np.int64), np.zeros(1, dtype=np.int64))
     for lead in leads:
         stranger = Stranger(

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
-from data.simulated.cohort import EMPLOYEES, Cohort
+from data.simulated.cohort import EMPLOYEES, SimulatedCohort
 from data.simulated.funnel import START, Floats, FunnelOptions, Ints
 
 GIVEN = ("Ada", "Anna", "Ben", "Clara", "David", "Elif", "Emil", "Eva", "Jan", "Jonas", "Lea", "Lina", "Luca", "Marie")
@@ -33,7 +33,7 @@ def iso_times(micros: Ints) -> pa.Array:
     return pc.strftime(times, format="%Y-%m-%dT%H:%M:%SZ")
 
 
-def profile_table(options: FunnelOptions, cohort: Cohort, rng: np.random.Generator) -> pa.Table:
+def profile_table(options: FunnelOptions, cohort: SimulatedCohort, rng: np.random.Generator) -> pa.Table:
     """One row per lead and version, by lead and time; all columns are text.
 
     Only `employees` ever changes. It depends on company_size alone, so that a version says nothing about the state.
@@ -61,7 +61,7 @@ def profile_table(options: FunnelOptions, cohort: Cohort, rng: np.random.Generat
     )
 
 
-def _versions(options: FunnelOptions, cohort: Cohort, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
+def _versions(options: FunnelOptions, cohort: SimulatedCohort, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
     """Lead, µs after START and employees (-1: unknown) of every version within the observation."""
     count = len(cohort)
     head = _employees(cohort, rng)
@@ -77,7 +77,7 @@ def _versions(options: FunnelOptions, cohort: Cohort, rng: np.random.Generator) 
     return lead[kept], at[kept], np.where(size[kept] == 0, 1, size[kept])
 
 
-def _employees(cohort: Cohort, rng: np.random.Generator) -> Floats:
+def _employees(cohort: SimulatedCohort, rng: np.random.Generator) -> Floats:
     """Log-uniform within the company's size."""
     ranges = np.array([EMPLOYEES[size] for size in cohort.profile["company_size"]], dtype=np.float64)
     low, high = np.log(ranges).T

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, US_PER_SECOND
-from data.simulated.cohort import SOURCES, Cohort
+from data.simulated.cohort import SOURCES, SimulatedCohort
 from data.simulated.funnel import CODE, EVENT_TYPES, Floats, FunnelOptions, Ints
 from data.simulated.lives import Lives
 from data.simulated.profiles import iso_times, lead_ids
@@ -42,7 +42,7 @@ DUPLICATE_SHARE, LATER_SHARE = 0.01, 0.2
 
 
 @dataclass(frozen=True)
-class Rows:
+class EventRows:
     """Good rows of events.csv. Times: int64 µs after START; received_at equals occurred_at where it is not later.
 
     number: int64, makes the event_id; duplicates share it. code, channel: indices. value: float64, NaN where none.
@@ -59,12 +59,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.number)
 
-    def take(self, index: Ints) -> Rows:
+    def take(self, index: Ints) -> EventRows:
         """The rows at some indices."""
-        return Rows(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+        return EventRows(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
 
-def human_rows(cohort: Cohort, lives: Lives, rng: np.random.Generator) -> Rows:
+def human_rows(cohort: SimulatedCohort, lives: Lives, rng: np.random.Generator) -> EventRows:
     """What the leads did and what was done to them. Channels and amounts are chance, given the profile."""
     channel = np.array([CHANNELS.index(ORIGINS.get(name, WEB)[1] or "") for name in EVENT_TYPES])[lives.code]
     web = np.array([ORIGINS.get(name, WEB) is WEB for name in EVENT_TYPES])[lives.code]
@@ -74,10 +74,10 @@ def human_rows(cohort: Cohort, lives: Lives, rng: np.random.Generator) -> Rows:
     sources = cohort.profile["lead_source"][lives.lead[entries]]
     channel[entries] = [CHANNELS.index(SOURCES[source][2]) for source in sources]
     value = _amounts(cohort, lives, rng)
-    return Rows(np.arange(len(lives)), lives.lead, lives.code, lives.occurred_at, lives.known_at, channel, value)
+    return EventRows(np.arange(len(lives)), lives.lead, lives.code, lives.occurred_at, lives.known_at, channel, value)
 
 
-def _amounts(cohort: Cohort, lives: Lives, rng: np.random.Generator) -> Floats:
+def _amounts(cohort: SimulatedCohort, lives: Lives, rng: np.random.Generator) -> Floats:
     median = np.array([AMOUNTS[size] for size in cohort.profile["company_size"]], dtype=np.float64)[lives.lead]
     share = np.full(len(EVENT_TYPES), np.nan)
     share[[CODE["offer_sent"], CODE["deal_won"]]] = 1.0
@@ -86,7 +86,7 @@ def _amounts(cohort: Cohort, lives: Lives, rng: np.random.Generator) -> Floats:
     return amounts
 
 
-def bot_rows(cohort: Cohort, rows: Rows, rng: np.random.Generator) -> Rows:
+def bot_rows(cohort: SimulatedCohort, rows: EventRows, rng: np.random.Generator) -> EventRows:
     """Scanners of some accounts: within 1-8 s after each mail an open, then a click on every link (3 to 5)."""
     scanned = rng.random(int(cohort.account.max()) + 1) < BOT_SHARE
     mails = np.flatnonzero((rows.code == CODE["email_sent"]) & scanned[cohort.account[rows.lead]])
@@ -96,27 +96,29 @@ def bot_rows(cohort: Cohort, rows: Rows, rng: np.random.Generator) -> Rows:
     acts = rows.take(mails[mail])
     at = acts.occurred_at + np.rint(delays[mail, step] * US_PER_SECOND).astype(np.int64)
     code = np.where(step == 0, CODE["email_open"], CODE["email_click"])
-    return Rows(len(rows) + np.arange(len(at)), acts.lead, code, at, at, acts.channel, acts.value)
+    return EventRows(len(rows) + np.arange(len(at)), acts.lead, code, at, at, acts.channel, acts.value)
 
 
-def duplicate_rows(options: FunnelOptions, rows: Rows, rng: np.random.Generator) -> Rows:
+def duplicate_rows(options: FunnelOptions, rows: EventRows, rng: np.random.Generator) -> EventRows:
     """Rows that are sent again, as they were or, a few, received one to three days after the first time."""
     again = rows.take(np.flatnonzero(rng.random(len(rows)) < DUPLICATE_SHARE))
     later = rng.random(len(again)) < LATER_SHARE
     delay = np.where(later, rng.integers(US_PER_DAY, 3 * US_PER_DAY, size=len(again)), 0)
     received_at = again.received_at + delay
     kept = received_at < options.days * US_PER_DAY
-    copies = Rows(again.number, again.lead, again.code, again.occurred_at, received_at, again.channel, again.value)
+    copies = EventRows(again.number, again.lead, again.code, again.occurred_at, received_at, again.channel, again.value)
     return copies.take(np.flatnonzero(kept))
 
 
-def in_order(parts: list[Rows]) -> Rows:
+def in_order(parts: list[EventRows]) -> EventRows:
     """All rows by time of receipt; a duplicate stands after its first."""
-    rows = Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__dataclass_fields__))
+    rows = EventRows(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in EventRows.__dataclass_fields__)
+    )
     return rows.take(np.argsort(rows.received_at, kind="stable"))
 
 
-def event_tables(cohort: Cohort, rows: Rows) -> Iterator[pa.Table]:
+def event_tables(cohort: SimulatedCohort, rows: EventRows) -> Iterator[pa.Table]:
     """The file's columns, some rows at a time; empty text and null are both written as nothing."""
     ids = lead_ids(len(cohort))
     sources = np.array([ORIGINS.get(name, WEB)[0] for name in EVENT_TYPES])

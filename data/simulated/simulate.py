@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from data.contract import US_PER_DAY, UsageError
 from data.simulated import funnel
-from data.simulated.cohort import Cohort, draw_cohort
+from data.simulated.cohort import SimulatedCohort, draw_cohort
 from data.simulated.funnel import CODE, EVENT_TYPES, HORIZONS, START, FunnelOptions, funnel_tables
 from data.simulated.garbage import garbage_lines
 from data.simulated.lives import Lives, live
@@ -30,14 +30,14 @@ from data.simulated.profiles import lead_ids, profile_table
 from data.simulated.rows import (
     EVENT_FILE_COLUMNS,
     ROWS_AT_ONCE,
-    Rows,
+    EventRows,
     bot_rows,
     duplicate_rows,
     event_tables,
     human_rows,
     in_order,
 )
-from data.simulated.truth import Truth, true_probabilities
+from data.simulated.truth import TrueProbabilities, true_probabilities
 
 __all__ = ["FunnelOptions", "Simulated", "simulate"]
 
@@ -111,8 +111,8 @@ def _streams(seed: int) -> dict[str, np.random.Generator]:
 
 
 def _good_rows(
-    options: FunnelOptions, cohort: Cohort, lives: Lives, chance: dict[str, np.random.Generator]
-) -> dict[str, Rows]:
+    options: FunnelOptions, cohort: SimulatedCohort, lives: Lives, chance: dict[str, np.random.Generator]
+) -> dict[str, EventRows]:
     """The rows by what they are; the duplicates are of all the others."""
     good = {"human": human_rows(cohort, lives, chance["rows"])}
     if options.bots:
@@ -122,7 +122,7 @@ def _good_rows(
     return good
 
 
-def _report(out: Path, lives: Lives, good: dict[str, Rows], garbage: list[str]) -> Simulated:
+def _report(out: Path, lives: Lives, good: dict[str, EventRows], garbage: list[str]) -> Simulated:
     counts = np.bincount(lives.code, minlength=len(EVENT_TYPES)).tolist()
     return Simulated(
         events=out / "events.csv",
@@ -140,7 +140,9 @@ def _report(out: Path, lives: Lives, good: dict[str, Rows], garbage: list[str]) 
     )
 
 
-def _write_events(path: Path, cohort: Cohort, rows: Rows, garbage: list[str], rng: np.random.Generator) -> None:
+def _write_events(
+    path: Path, cohort: SimulatedCohort, rows: EventRows, garbage: list[str], rng: np.random.Generator
+) -> None:
     """Good rows in order of receipt; broken lines stand between blocks of them and at the end."""
     blocks = -(-len(rows) // ROWS_AT_ONCE)
     after = rng.integers(blocks, size=len(garbage))
@@ -157,7 +159,7 @@ def _write_csv(path: Path, table: pa.Table) -> None:
         pa_csv.write_csv(table, file, PLAIN)
 
 
-def _write_truth(path: Path, cohort: Cohort, truth: Truth) -> None:
+def _write_truth(path: Path, cohort: SimulatedCohort, truth: TrueProbabilities) -> None:
     schema = pa.schema(
         {
             "lead_id": pa.string(),

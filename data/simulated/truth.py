@@ -18,7 +18,7 @@ import numpy as np
 
 from data.compiled import njit
 from data.contract import US_PER_DAY, UsageError
-from data.simulated.cohort import Cohort
+from data.simulated.cohort import SimulatedCohort
 from data.simulated.days import LOST, N_BEHAVIOURS, N_FACTORS, N_TYPES, WON, day_factors, end_day, share_of_day
 from data.simulated.funnel import Floats, Ints, Tables
 from data.simulated.lives import LEADS_AT_ONCE, Lives
@@ -29,7 +29,7 @@ FOREVER = 2**62
 
 
 @dataclass(frozen=True)
-class Truth:
+class TrueProbabilities:
     """One row per lead and moment at which the lead exists and its deal is open, by lead and then by day.
 
     lead: int64. day: int64, the moment is its midnight, in days after START. probability: float64[rows, horizons].
@@ -59,12 +59,12 @@ class Life(NamedTuple):
 
 def true_probabilities(
     tables: Tables,
-    cohort: Cohort,
+    cohort: SimulatedCohort,
     lives: Lives,
     days: Ints,
     horizons: tuple[int, ...],
     progress: Callable[[float], None] = lambda done: None,
-) -> Truth:
+) -> TrueProbabilities:
     """Probability of deal_won within [as_of, as_of + horizon) given all that is visible at as_of, and no more.
 
     days: int64, moments as days after START, ascending; visible means known_at < midnight of that day.
@@ -75,7 +75,10 @@ def true_probabilities(
     views = outlook(tables, days, horizons)
     starts = np.searchsorted(lives.lead, np.arange(len(cohort) + 1))
     room = int(np.sum(len(days) - np.searchsorted(days, cohort.created_at // US_PER_DAY, side="right")))
-    truth, size = Truth(np.empty(room, np.int64), np.empty(room, np.int64), np.empty((room, len(horizons)))), 0
+    truth, size = (
+        TrueProbabilities(np.empty(room, np.int64), np.empty(room, np.int64), np.empty((room, len(horizons)))),
+        0,
+    )
     for first in range(0, len(cohort), LEADS_AT_ONCE):
         last = min(first + LEADS_AT_ONCE, len(cohort))
         for lead in range(first, last):
@@ -86,7 +89,7 @@ def true_probabilities(
             truth.lead[size : size + found] = lead
             size += found
         progress(last / len(cohort))
-    return Truth(truth.lead[:size], truth.day[:size], truth.probability[:size])
+    return TrueProbabilities(truth.lead[:size], truth.day[:size], truth.probability[:size])
 
 
 def _check(tables: Tables, days: Ints, horizons: tuple[int, ...]) -> None:

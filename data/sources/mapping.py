@@ -21,19 +21,19 @@ RESERVED = (
 """Names that the log, or an ingest on the way to it, gives to columns of a profile; DuckDB ignores their case."""
 
 
-class Part(BaseModel):
+class MappingTable(BaseModel):
     """A table of the file; a key that it does not have is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Product(Part):
+class Product(MappingTable):
     """A value that is the product of columns, e.g. quantity and price."""
 
     multiply: tuple[str, ...] = Field(min_length=1)
 
 
-class TypeRule(Part):
+class TypeRule(MappingTable):
     """An event type made from columns, joined by a blank: by a table of values, else by prefix, else as it stands.
 
     `values` maps what the columns hold to an event type. `prefixes` maps how it begins. `otherwise` names all the rest.
@@ -45,7 +45,7 @@ class TypeRule(Part):
     otherwise: str | None = None
 
 
-class Shared(Part):
+class Shared(MappingTable):
     """What events and leads have in common: where a row's lead and time stand, and how they are written.
 
     time_zone: IANA name for times without a zone. time_format: as in strptime, or epoch_s, epoch_ms, epoch_us;
@@ -153,7 +153,7 @@ class LeadsPart(Shared):
         return kinds | dict.fromkeys(self.numbers, "number")
 
 
-class BotRule(Part):
+class BotRule(MappingTable):
     """An event of `types` at most `seconds` after one of type `after` is a machine's; looks back only."""
 
     name: str
@@ -162,7 +162,7 @@ class BotRule(Part):
     seconds: float = Field(gt=0)
 
 
-class Mapping(Part):
+class Mapping(MappingTable):
     """The whole file. `event_types` and `groups` are the vocabulary that features speak of."""
 
     name: str

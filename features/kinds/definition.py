@@ -38,7 +38,7 @@ class Sentence(NamedTuple):
     de: str
 
 
-class Event(Protocol):
+class SeenEvent(Protocol):
     """An event as a plain definition sees it; `occurred_at` is in µs UTC."""
 
     @property
@@ -63,7 +63,7 @@ class View(Protocol):
     def first_known(self) -> int | None:
         """When anything of the lead happened first: any event, of bots too, or its first profile version."""
 
-    def matching(self, events: str, days: int | None = None) -> Sequence[Event]:
+    def matching(self, events: str, days: int | None = None) -> Sequence[SeenEvent]:
         """Events of a group in a window, in the log's order, without those of bots."""
 
     def opens(self, days: int | None) -> float:

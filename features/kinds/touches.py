@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from features.kinds.accumulators import Accumulators, Operands, Touched
-from features.kinds.definition import Definition, Event, Kind, Sentence, View
+from features.kinds.definition import Definition, Kind, SeenEvent, Sentence, View
 
 
 @dataclass(frozen=True)
@@ -70,5 +70,5 @@ class IgnoredInRow(Definition):
         return float(sum(not answers or contact > max(answers) for contact in contacts))
 
 
-def _touched(event: Event, of: Literal["event_type", "channel"]) -> str | None:
+def _touched(event: SeenEvent, of: Literal["event_type", "channel"]) -> str | None:
     return event.event_type if of == "event_type" else event.channel

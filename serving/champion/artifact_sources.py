@@ -14,7 +14,7 @@ from serving.champion.tracking_server import TrackingServerSource
 from training.registry.artifact_files import digest_of
 
 
-class Source(Protocol):
+class ArtifactSource(Protocol):
     """Tells which model should serve, cheaply, and brings it when asked."""
 
     def mark(self) -> str | None:
@@ -24,7 +24,7 @@ class Source(Protocol):
         """Puts that model into the cache. Raises DataError."""
 
 
-def registry_source(workspace: Path, uri: str, name: str, alias: str) -> Source:
+def registry_source(workspace: Path, uri: str, name: str, alias: str) -> ArtifactSource:
     """The version that an alias of the model registry at `uri`, a tracking server's or its database's, points at."""
     if urlsplit(uri).scheme in ("http", "https"):
         return TrackingServerSource(workspace, uri, name, alias)

@@ -16,7 +16,7 @@ from serving.champion.child_process import output_of
 from serving.messages.examples import LEAD
 from serving.messages.schemas import ScoreRequest
 from serving.messages.times import all_us
-from serving.scoring.served_model import Scored, ServedModel
+from serving.scoring.served_model import ServedModel, ServedScores
 
 SECONDS = 120
 """A test that takes longer has failed."""
@@ -27,7 +27,7 @@ def smoke_test(folder: Path) -> None:
     output_of(__name__, str(folder), job=f"the trial of {folder.name}", seconds=SECONDS)
 
 
-def warm(live: ServedModel) -> Scored:
+def warm(live: ServedModel) -> ServedScores:
     """Scores the documents' example, so that everything is compiled and loaded. Raises DataError for no probability."""
     lead = msgspec.convert(LEAD, ScoreRequest)
     as_of = all_us([LEAD["as_of"]], str)
@@ -37,7 +37,7 @@ def warm(live: ServedModel) -> Scored:
     return scored
 
 
-def explain(live: ServedModel, scored: Scored) -> None:
+def explain(live: ServedModel, scored: ServedScores) -> None:
     """Explains scores. Raises DataError when the explanation is not one of them."""
     total = float(live.predictor.contributions(scored.matrix)[0].sum())
     if abs(total - float(live.predictor.parts(scored.matrix)[0, 0])) > 1e-6:

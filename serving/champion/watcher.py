@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.contract import DataError
 from serving.champion.artifact_cache import ArtifactCache, CachedArtifact, Damaged
-from serving.champion.artifact_sources import Source
+from serving.champion.artifact_sources import ArtifactSource
 from serving.champion.champion import Champion
 from serving.champion.smoke_test import smoke_test, warm
 from serving.scoring.served_model import ServedModel
@@ -20,7 +20,13 @@ class Watcher:
     """Looks every `seconds` on a thread of its own. Whatever goes wrong, the model in place goes on serving."""
 
     def __init__(
-        self, source: Source, cache: ArtifactCache, champion: Champion, metrics: Metrics, log: ServerLog, seconds: float
+        self,
+        source: ArtifactSource,
+        cache: ArtifactCache,
+        champion: Champion,
+        metrics: Metrics,
+        log: ServerLog,
+        seconds: float,
     ) -> None:
         self.source, self.cache, self.champion = source, cache, champion
         self.metrics, self.log, self.seconds = metrics, log, seconds

@@ -18,13 +18,13 @@ from serving.messages.times import at
 from serving.scoring.reasons import fit_share_of, reasons_of
 from serving.scoring.request_histories import RequestHistories
 from serving.scoring.scorer import FeatureScores
-from serving.scoring.served_model import Scored, ServedModel
+from serving.scoring.served_model import ServedModel, ServedScores
 
 Values = dict[str, float | str | None]
 
 
 def single(
-    live: ServedModel, requests: RequestHistories, scored: Scored, as_of: int, unused: Sequence[str], extra: Extra
+    live: ServedModel, requests: RequestHistories, scored: ServedScores, as_of: int, unused: Sequence[str], extra: Extra
 ) -> ScoreAnswer:
     """The answer for one lead."""
     score = scores(live, requests, scored, [as_of], [unused], extra)[0]
@@ -41,7 +41,7 @@ def single(
 def many(
     live: ServedModel,
     requests: RequestHistories,
-    scored: Scored,
+    scored: ServedScores,
     as_of: Sequence[int],
     unused: Sequence[Sequence[str]],
     extra: Extra,
@@ -61,7 +61,7 @@ def many(
 def scores(
     live: ServedModel,
     requests: RequestHistories,
-    scored: Scored,
+    scored: ServedScores,
     as_of: Sequence[int],
     unused: Sequence[Sequence[str]],
     extra: Extra,
@@ -151,7 +151,7 @@ def _table(live: ServedModel, requests: RequestHistories, as_of: Sequence[int]) 
 
 
 def _reasons(
-    live: ServedModel, scored: Scored, table: pa.Table, histories: Histories, moments: Moments, language: Language
+    live: ServedModel, scored: ServedScores, table: pa.Table, histories: Histories, moments: Moments, language: Language
 ) -> list[Reasons]:
     scores = FeatureScores(scored.probability, scored.interval, scored.stage, scored.matrix, table)
     return [

@@ -16,7 +16,7 @@ ROWS = 14
 
 
 @dataclass(frozen=True)
-class Mark:
+class CurveMark:
     """A threshold in the picture. name: what it is. at: where it stands."""
 
     name: str
@@ -31,12 +31,12 @@ class Curve:
     area: str
     x: list[tuple[float, float]]
     y: list[tuple[float, float]]
-    marks: list[Mark]
+    marks: list[CurveMark]
     limit: float | None
 
 
 @dataclass(frozen=True)
-class Row:
+class CurveRow:
     """A threshold in the table: a chance, leads and wins a week, the share that converts with its interval."""
 
     probability: float
@@ -60,7 +60,7 @@ def curve_of(what_if: WhatIf, marks: Mapping[str, Brings], capacity: float | Non
         for values in (what_if.precision, what_if.high, what_if.low)
     )
     stand = [
-        Mark(name, (x(threshold.leads), y(threshold.converted / threshold.selected)))
+        CurveMark(name, (x(threshold.leads), y(threshold.converted / threshold.selected)))
         for name, threshold in marks.items()
         if threshold.selected
     ]
@@ -80,7 +80,7 @@ def _reach(what_if: WhatIf, marks: Mapping[str, Brings], capacity: float | None)
     return max(2 * max([*marked, capacity or 0.0]), float(what_if.leads_per_week[0]))
 
 
-def rows_of(what_if: WhatIf) -> list[Row]:
+def rows_of(what_if: WhatIf) -> list[CurveRow]:
     """Some of the thresholds, from the strictest on."""
     columns = (
         what_if.probability,
@@ -91,13 +91,13 @@ def rows_of(what_if: WhatIf) -> list[Row]:
         what_if.high,
     )
     rows = [
-        Row(*values_of_row)
+        CurveRow(*values_of_row)
         for values_of_row in zip(*(values.tolist() for values in (*columns, what_if.recall)), strict=True)
     ]
     return _spread(rows)
 
 
-def _spread(rows: Sequence[Row]) -> list[Row]:
+def _spread(rows: Sequence[CurveRow]) -> list[CurveRow]:
     """At most ROWS of them, evenly spread, the first and the last among them."""
     if len(rows) <= ROWS:
         return list(rows)

@@ -32,7 +32,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Step:
+class FunnelStep:
     """What happens between a stage and the higher ones. back: leads that fell out of it."""
 
     stage: str
@@ -50,7 +50,7 @@ class StageStay:
 
 
 @dataclass(frozen=True)
-class Origin:
+class OriginRow:
     """A source in words; "" for all others together."""
 
     name: str
@@ -90,11 +90,13 @@ def bars_of(counts: dict[str, int]) -> list[Bar]:
     return [Bar(stage, n, round(MIDDLE - w / 2, 1), y, round(w, 1), flow) for stage, n, w, y, flow in rows]
 
 
-def steps_of(counted: Funnel) -> list[Step]:
+def steps_of(counted: Funnel) -> list[FunnelStep]:
     """Moves out of each stage that can be left, upwards and back."""
     stages = list(counted.counts)
     return [
-        Step(stage, _sum(counted.moves, [stage], stages[place + 1 :]), _sum(counted.moves, [stage], stages[:place]))
+        FunnelStep(
+            stage, _sum(counted.moves, [stage], stages[place + 1 :]), _sum(counted.moves, [stage], stages[:place])
+        )
         for place, stage in enumerate(stages[:-1])
     ]
 
@@ -113,10 +115,11 @@ def _flow(top: float, wide: float, bottom: float, narrow: float) -> str:
     return band(sides[0], sides[1])
 
 
-def _sources(counted: Funnel, kind: str, live: ServedModel, context: PageContext) -> list[Origin]:
+def _sources(counted: Funnel, kind: str, live: ServedModel, context: PageContext) -> list[OriginRow]:
     mine = [source for source in counted.sources if source.kind == kind]
     return [
-        Origin(_name(source.name, live, context), source.leads, share(source.bought, source.leads)) for source in mine
+        OriginRow(_name(source.name, live, context), source.leads, share(source.bought, source.leads))
+        for source in mine
     ]
 
 

@@ -11,14 +11,14 @@ from starlette.routing import Route
 from data.contract import DataError, UsageError
 from features.wording import Language, amount, short_percent
 from serving.messages.problems import Refused
-from serving.pages.curve import Curve, Row, curve_of, rows_of
+from serving.pages.curve import Curve, CurveRow, curve_of, rows_of
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
 from serving.scoring.served_model import ServedModel
 from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished
 from serving.store.scores.threshold_changes import REASONS, Change
 from training.thresholds.promise_text import sentence
-from training.thresholds.rules import CapacityRule, Period, Rule
+from training.thresholds.rules import CapacityRule, RecordPeriod, Rule
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 
@@ -35,7 +35,7 @@ class Card:
     brings: Brings | None
     change: Change | None
     waiting: Change | None
-    periods: list[Period]
+    periods: list[RecordPeriod]
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capa
     return curve_of(grounds.curve, {**marks, **tried}, capacity)
 
 
-def _rows(grounds: Grounds | None) -> list[Row]:
+def _rows(grounds: Grounds | None) -> list[CurveRow]:
     return [] if grounds is None else rows_of(grounds.curve)
 
 

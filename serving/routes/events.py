@@ -26,7 +26,7 @@ from serving.messages.problems import Refused
 from serving.messages.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
 from serving.messages.times import at
 from serving.store.events.event_validation import EventIn, EventResult
-from serving.store.events.rejected import RejectedEvent as Kept
+from serving.store.events.rejected import StoredRejection
 
 SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
 AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
@@ -124,7 +124,7 @@ def _answer(result: EventResult) -> EventAnswer:
     return EventAnswer(**asdict(result))
 
 
-def _shown(rejected: Kept) -> RejectedEvent:
+def _shown(rejected: StoredRejection) -> RejectedEvent:
     replayed = None if rejected.replayed_at is None else at(rejected.replayed_at)
     return RejectedEvent(rejected.id, rejected.reason, at(rejected.at), replayed, asdict(rejected.event))
 

@@ -32,7 +32,7 @@ FIT: Mapping[Language, str] = {"en": "fit", "de": "Passung"}
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredLog:
     """Scored leads, best first: one row each, columns as in `columns_of`."""
 
     rows: list[dict[str, Any]]
@@ -47,7 +47,7 @@ def score_log(
     language: Language = "en",
     progress: Any = None,
     days: Sequence[int] = (),
-) -> Scored:
+) -> ScoredLog:
     """Scores the leads that are open at `as_of` (µs UTC, default: just after the log's last event), best first.
 
     days: further horizons, a column each. Raises DataError when no lead is open then, UsageError for a horizon that the
@@ -63,7 +63,7 @@ def score_log(
     if not rows:
         raise DataError(f"no lead of {log.path} is open at {_iso(moment)}; check target and --as-of")
     rows.sort(key=lambda row: (-row["probability"], row["lead_id"]))
-    return Scored(rows, moment)
+    return ScoredLog(rows, moment)
 
 
 def _bucket(
@@ -148,7 +148,7 @@ def told(row: dict[str, Any], language: Language = "en") -> str:
     return "\n".join([head, *(line for line in reasons if line.strip() not in ("+", "-"))])
 
 
-def write_scores(scored: Scored, out: Path) -> None:
+def write_scores(scored: ScoredLog, out: Path) -> None:
     """Writes a .csv (safe to open in a spreadsheet) or .parquet file, as a whole or not at all. Raises UsageError."""
     check_out(out)
     draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
@@ -159,18 +159,18 @@ def write_scores(scored: Scored, out: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _write_parquet(scored: Scored, path: Path) -> None:
+def _write_parquet(scored: ScoredLog, path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(scored.rows), path)
 
 
-def _write_csv(scored: Scored, path: Path) -> None:
+def _write_csv(scored: ScoredLog, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(scored.rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: inert(value) for key, value in row.items()} for row in scored.rows)
 
 
-WRITERS: Mapping[str, Callable[[Scored, Path], None]] = {".csv": _write_csv, ".parquet": _write_parquet}
+WRITERS: Mapping[str, Callable[[ScoredLog, Path], None]] = {".csv": _write_csv, ".parquet": _write_parquet}
 
 
 def _nth(reasons: Sequence[Reason], i: int) -> str:

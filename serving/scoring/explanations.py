@@ -15,7 +15,7 @@ from data.visibility import is_visible
 from features.kernel import Moments
 from features.kinds import Definition, FirstTouch, LastTouch
 from serving.scoring.scorer import FeatureScores, Scorer
-from serving.store.scores.explanations import Explanation, Ground, Shift, Value
+from serving.store.scores.explanations import Explanation, FeatureShift, Ground, Value
 from training.samples.log_odds import Array
 
 MOST = 3
@@ -126,10 +126,10 @@ class Contributions:
             for row, (ranked, totals, lead) in enumerate(rows)
         ]
 
-    def shifts(self, earlier: NDArray[np.int64]) -> list[tuple[Shift, ...]]:
+    def shifts(self, earlier: NDArray[np.int64]) -> list[tuple[FeatureShift, ...]]:
         """For each row what has moved the probability since an earlier moment; nothing where it has hardly moved."""
         compared = np.flatnonzero(earlier < self.moments.as_of)
-        shifts: list[tuple[Shift, ...]] = [()] * len(earlier)
+        shifts: list[tuple[FeatureShift, ...]] = [()] * len(earlier)
         if not len(compared):
             return shifts
         past = self.explainer.scorer.score(self.histories, Moments(self.moments.lead[compared], earlier[compared]))
@@ -172,7 +172,7 @@ class Contributions:
             latest[self.lead_of_event[rows]] = rows
         return latest
 
-    def _moved(self, row: int, past: FeatureScores, then: int) -> tuple[Shift, ...]:
+    def _moved(self, row: int, past: FeatureScores, then: int) -> tuple[FeatureShift, ...]:
         """The features of one lead that moved it most: the score is asked anew with each subject as it was."""
         now, was = self.scores.matrix[row], past.matrix[then]
         changed = ~((now == was) | (np.isnan(now) & np.isnan(was)))
@@ -187,10 +187,10 @@ class Contributions:
         order = [i for i in np.argsort(-np.abs(adds), kind="stable")[:MOST] if abs(adds[i]) >= LEAST_SHIFT]
         return tuple(self._shift(row, past, then, subjects[i], float(adds[i])) for i in order)
 
-    def _shift(self, row: int, past: FeatureScores, then: int, columns: Columns, adds: float) -> Shift:
+    def _shift(self, row: int, past: FeatureScores, then: int, columns: Columns, adds: float) -> FeatureShift:
         column = self._spokesman(row, columns)
         before, now = value_of(past.features, column, then), value_of(self.scores.features, column, row)
-        return Shift(self.explainer.scorer.catalogue[column].name, before, now, round(adds, DIGITS))
+        return FeatureShift(self.explainer.scorer.catalogue[column].name, before, now, round(adds, DIGITS))
 
 
 def strongest(ranked: list[int], totals: list[float]) -> list[int]:

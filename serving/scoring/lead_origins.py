@@ -6,15 +6,15 @@ import numpy as np
 
 from data.histories import Histories
 from serving.scoring.scorer import Scorer
-from serving.store.scores.funnel import Origin
+from serving.store.scores.funnel import LeadOrigin
 
 
-def origins(scorer: Scorer, histories: Histories) -> list[Origin]:
+def origins(scorer: Scorer, histories: Histories) -> list[LeadOrigin]:
     """One for each lead. What is done to a lead (the group `contact`), machines and outcomes do not count."""
     first = first_touches(scorer, histories)
     lead_ids = histories.lead_ids.to_pylist()
     return [
-        Origin(lead_id, None, None, None) if at < 0 else _origin(lead_id, histories, at)
+        LeadOrigin(lead_id, None, None, None) if at < 0 else _origin(lead_id, histories, at)
         for lead_id, at in zip(lead_ids, first, strict=True)
     ]
 
@@ -31,9 +31,9 @@ def first_touches(scorer: Scorer, histories: Histories) -> list[int]:
     return [int(each) for each in first.tolist()]
 
 
-def _origin(lead_id: str, histories: Histories, at: int) -> Origin:
+def _origin(lead_id: str, histories: Histories, at: int) -> LeadOrigin:
     channel = int(histories.channel[at])
-    return Origin(
+    return LeadOrigin(
         lead_id,
         None if channel < 0 else histories.channels[channel],
         histories.types[histories.event_type[at]],

@@ -18,7 +18,7 @@ from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import Scorer, Scores
 from serving.scoring.worklist_row import worklist_rows
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.thresholds.stages import CUSTOMER, UNQUALIFIED
 
@@ -94,10 +94,10 @@ class Rescorer:
         self._store.worklist.note(target, as_of, noted)
         return len(scored)
 
-    def _told(self, histories: Histories, moments: Moments, scores: Scores, as_of: int) -> list[Score]:
+    def _told(self, histories: Histories, moments: Moments, scores: Scores, as_of: int) -> list[StoredScore]:
         lead_ids = histories.lead_ids.to_pylist()
         return [
-            Score(lead_ids[lead], self._scorer.target.name, as_of, p, low, high, self._version, self._digest)
+            StoredScore(lead_ids[lead], self._scorer.target.name, as_of, p, low, high, self._version, self._digest)
             for lead, p, (low, high) in zip(
                 moments.lead.tolist(), scores.probability.tolist(), scores.interval, strict=True
             )

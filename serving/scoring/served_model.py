@@ -31,7 +31,7 @@ from training.thresholds.threshold_evidence import Grounds
 
 
 @dataclass(frozen=True)
-class Scored(Scores):
+class ServedScores(Scores):
     """Scores of the n leads of a request.
 
     fit, engagement: n log-odds that profile and behaviour add to the trees' mean. counted: visible events of people, n
@@ -108,7 +108,7 @@ class ServedModel:
         histories = self.reader.histories([request.events for request in requests], valid_from)
         return RequestHistories(histories, [request.profile for request in requests])
 
-    def score(self, leads: RequestHistories, as_of: Sequence[int]) -> Scored:
+    def score(self, leads: RequestHistories, as_of: Sequence[int]) -> ServedScores:
         """Scores every lead at its own moment (µs UTC)."""
         moments = self.moments(as_of)
         computed = compute_arrays(self.scorer.plan, leads.histories, moments)
@@ -117,7 +117,7 @@ class ServedModel:
         scores = self.scorer.judged(probability, matrix, self.stages)
         counted, newest = _seen(leads, moments)
         parts = {"fit": fit.tolist(), "engagement": engagement.tolist(), "counted": counted, "newest": newest}
-        return Scored(**vars(scores), **parts)
+        return ServedScores(**vars(scores), **parts)
 
     def within(self, matrix: Array, days: Sequence[int]) -> list[dict[str, float]]:
         """For each row the probabilities of converting within so many days, by days; they never fall.

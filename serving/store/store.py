@@ -46,7 +46,7 @@ from serving.store.database.summaries import Summaries
 from serving.store.events.events import Events
 from serving.store.events.histories import HistoryReader
 from serving.store.events.rejected import Rejected
-from serving.store.events.timeline import Timeline
+from serving.store.events.timeline import LeadTimeline
 from serving.store.leads.decisions import Decisions
 from serving.store.leads.leads import Leads
 from serving.store.leads.listing import Listing
@@ -58,7 +58,7 @@ from serving.store.scores.explanations import Explanations
 from serving.store.scores.funnel import Funnels
 from serving.store.scores.promised_vs_realised import PromisedVsRealised
 from serving.store.scores.rescorings import Rescorings
-from serving.store.scores.scores import Scores
+from serving.store.scores.scores import ScoreStore
 from serving.store.scores.threshold_changes import ThresholdChanges
 
 DEFAULT = "sqlite:///var/store.db"
@@ -74,8 +74,8 @@ class Store:
     leads: Leads
     listing: Listing
     histories: HistoryReader
-    timeline: Timeline
-    scores: Scores
+    timeline: LeadTimeline
+    scores: ScoreStore
     decisions: Decisions
     worklist: Worklist
     explanations: Explanations
@@ -131,8 +131,8 @@ def _parts(database: Database, seal: Seal) -> Store:
         Leads(database, blocked),
         Listing(database),
         HistoryReader(database),
-        Timeline(database),
-        Scores(database),
+        LeadTimeline(database),
+        ScoreStore(database),
         Decisions(database, audit),
         Worklist(database),
         Explanations(database),

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from serving.scoring.served_model import Scored, ServedModel
+from serving.scoring.served_model import ServedModel, ServedScores
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -51,7 +51,7 @@ class Metrics:
         measures[0].inc()
         measures[1].observe(seconds)
 
-    def scored(self, live: ServedModel, scored: Scored) -> None:
+    def scored(self, live: ServedModel, scored: ServedScores) -> None:
         """Notes scores that were given."""
         for stage in set(scored.stage):
             self.stages.labels(stage).inc(scored.stage.count(stage))
@@ -80,7 +80,7 @@ class Drift(Collector):
         self.lock = threading.Lock()
         self.live: ServedModel | None = None
         self.rows = 0
-        self.waiting: list[Scored] = []
+        self.waiting: list[ServedScores] = []
         self.bands = self.missing = self.sums = np.zeros(0)
 
     def start(self, live: ServedModel) -> None:
@@ -90,7 +90,7 @@ class Drift(Collector):
             self.bands = np.zeros(len(live.scorer.evidence.starts))
             self.missing, self.sums = np.zeros((2, live.places.width))
 
-    def add(self, live: ServedModel, scored: Scored) -> None:
+    def add(self, live: ServedModel, scored: ServedScores) -> None:
         """Adds scores, unless they were given by a model that is no longer in place."""
         with self.lock:
             if self.live is not None and live.predictor is self.live.predictor:

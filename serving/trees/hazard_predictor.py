@@ -18,7 +18,7 @@ from training.artifact.standalone import POINTS, ArtifactError, explained, withi
 from training.samples.log_odds import Array
 
 
-class Timeline:
+class HazardPredictor:
     """Log-odds of converting within the horizon and within less, as `training.artifact.standalone.Model` gives them.
 
     A tree that does not look at the period is evaluated once for all periods, any other once for each, without its

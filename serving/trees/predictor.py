@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serving.trees.bit_masks import masks_of, predict
-from serving.trees.hazard_predictor import Timeline
+from serving.trees.hazard_predictor import HazardPredictor
 from serving.trees.tree_shap import Explained
 from serving.trees.trees import forest_of
 from training.artifact.loaded_model import read_artifact
@@ -36,7 +36,7 @@ class Predictor:
         self.is_fit = np.array([family[feature.name] == "fit" for feature in manifest.features], dtype=np.bool_)
         calibrator, periods = manifest.calibrator, manifest.periods
         self.calibrator = float(calibrator.a), float(calibrator.b), float(calibrator.c)
-        self.timeline = None if periods is None else Timeline(texts, periods, self.is_fit)
+        self.timeline = None if periods is None else HazardPredictor(texts, periods, self.is_fit)
         if self.timeline is not None:
             self.base = self.timeline.base
             return

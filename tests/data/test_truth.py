@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import US_PER_DAY, UsageError
-from data.simulated.cohort import Cohort, draw_cohort
+from data.simulated.cohort import SimulatedCohort, draw_cohort
 from data.simulated.funnel import (
     BEHAVIOURS,
     CODE,
@@ -48,9 +48,11 @@ def small_tables(late: bool) -> Tables:
     )
 
 
-def one_lead(created_at: int, tier: int, prior: Floats, history: list[Happening]) -> tuple[Cohort, Lives]:
+def one_lead(created_at: int, tier: int, prior: Floats, history: list[Happening]) -> tuple[SimulatedCohort, Lives]:
     none = np.zeros(1, dtype=np.int64)
-    cohort = Cohort(np.array([created_at]), prior[None, :], np.array([tier]), none, np.ones(1), none, none, none, {})
+    cohort = SimulatedCohort(
+        np.array([created_at]), prior[None, :], np.array([tier]), none, np.ones(1), none, none, none, {}
+    )
     ordered = sorted(history, key=lambda each: each.day)
     columns = ([0] * len(ordered), [CODE[each.name] for each in ordered],
                [each.occurred_at for each in ordered], [each.known_at for each in ordered])  # fmt: skip
@@ -143,7 +145,7 @@ def test_taking_silence_of_late_types_at_face_value_is_caught() -> None:
 
 
 @pytest.fixture(scope="module")
-def funnel() -> tuple[Tables, Cohort, Lives, Ints]:
+def funnel() -> tuple[Tables, SimulatedCohort, Lives, Ints]:
     """A large funnel, and the day on which each lead's deal was won (or never)."""
     options = FunnelOptions(leads=9_000, seed=7)
     tables = funnel_tables(options)
@@ -156,7 +158,7 @@ def funnel() -> tuple[Tables, Cohort, Lives, Ints]:
     return tables, cohort, lives, won_on
 
 
-Funnel = tuple[Tables, Cohort, Lives, Ints]
+Funnel = tuple[Tables, SimulatedCohort, Lives, Ints]
 BANDS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 

@@ -16,7 +16,7 @@ from data.contract import DataError, UsageError
 from features.moments import open_moments
 from features.wording import conversion, percent
 from serving.scoring import batch
-from serving.scoring.batch import Scored, parse_as_of, score_log, told, write_scores
+from serving.scoring.batch import ScoredLog, parse_as_of, score_log, told, write_scores
 from serving.scoring.scorer import Scorer
 from serving.trees.predictor import Predictor
 from workspace import Workspace
@@ -31,11 +31,11 @@ HOSTILE = st.builds(lambda a, b, c: a + b + c, st.text(max_size=5), st.sampled_f
 
 
 @pytest.fixture(scope="module")
-def scored(trained: Workspace) -> Scored:
+def scored(trained: Workspace) -> ScoredLog:
     return score_log(trained.event_log(), Scorer(Predictor.of(trained.champion())), "1")
 
 
-def test_every_open_lead_is_there_once_the_best_first(trained: Workspace, scored: Scored) -> None:
+def test_every_open_lead_is_there_once_the_best_first(trained: Workspace, scored: ScoredLog) -> None:
     log, scorer = trained.event_log(), Scorer(Predictor.of(trained.champion()))
     expected = sum(len(open_moments(log.bucket(i), scorer.target, scored.as_of)) for i in range(log.n_buckets))
     ids = [row["lead_id"] for row in scored.rows]
@@ -44,7 +44,7 @@ def test_every_open_lead_is_there_once_the_best_first(trained: Workspace, scored
     assert order == sorted(order)
 
 
-def test_the_columns_are_those_of_the_contract(scored: Scored, tmp_path: Path) -> None:
+def test_the_columns_are_those_of_the_contract(scored: ScoredLog, tmp_path: Path) -> None:
     assert list(scored.rows[0]) == COLUMNS
     for name in ("scores.csv", "scores.parquet"):
         write_scores(scored, tmp_path / name)
@@ -56,7 +56,7 @@ def test_the_columns_are_those_of_the_contract(scored: Scored, tmp_path: Path) -
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_row_says_how_sure_it_is_in_words(scored: Scored) -> None:
+def test_a_row_says_how_sure_it_is_in_words(scored: ScoredLog) -> None:
     for row in scored.rows:
         assert row["low"] <= row["probability"] <= row["high"]
         assert row["in_words"] == conversion(row["probability"], row["low"], row["high"], 30)
@@ -83,7 +83,7 @@ def _is_number(cell: str) -> bool:
 
 
 def written(value: Any, folder: Path) -> str:
-    write_scores(Scored([{"lead_id": value, "words": value, "fit": -0.25}], 0), folder / "x.csv")
+    write_scores(ScoredLog([{"lead_id": value, "words": value, "fit": -0.25}], 0), folder / "x.csv")
     return (folder / "x.csv").read_bytes().decode()
 
 
@@ -128,12 +128,12 @@ def test_numbers_stay_numbers_and_plain_words_stay_as_they_are(tmp_path: Path) -
 
 
 def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_draft(
-    scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scored: ScoredLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "scores.csv"
     out.write_text("old")
 
-    def full(scored: Scored, path: Path) -> None:
+    def full(scored: ScoredLog, path: Path) -> None:
         path.write_text("half")
         raise OSError(28, "No space left on device")
 

@@ -13,7 +13,7 @@ from features.kernel import Moments
 from features.moments import open_moments
 from serving.scoring.explanations import LEAST_SHIFT, MOVED, Explainer, subject_of, value_of
 from serving.scoring.scorer import FeatureScores, Scorer
-from serving.store.scores.explanations import Explanation, Ground, Shift
+from serving.store.scores.explanations import Explanation, FeatureShift, Ground
 from serving.store.store import Store
 from serving.trees.predictor import Predictor
 from tests.oracles.grounds_naive import naive_grounds
@@ -107,7 +107,7 @@ def test_leads_without_an_earlier_score_are_told_none(scoring: Scoring) -> None:
 def test_explanations_are_kept_as_they_are_and_go_with_the_lead(own_store: Store) -> None:
     hostile = "</script>'\"\u202e{{7*7}}"
     first = Explanation("L1", 5, "d", (Ground(hostile, 0.5, hostile, 1, 2), Ground("b", -0.1, None, None, None)), 3,
-                       (Shift("c", 1.5, None, -0.3),))  # fmt: skip
+                       (FeatureShift("c", 1.5, None, -0.3),))  # fmt: skip
     own_store.leads.put("L1", 1, None, {}, 1)
     own_store.explanations.note("conversion", [first])
     newer = Explanation("L1", 6, "d", (), None, ())

@@ -13,7 +13,7 @@ from data.contract import US_PER_DAY
 from serving.http.services import Services
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.decisions import Decision
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from tests.serving.inside import Inside
 from training.thresholds.stages import MARGIN, StageThreshold, next_stage
 
@@ -42,7 +42,7 @@ def put(services: Services, name: str, path: list[float], now: int) -> str:
     stage: str | None = None
     for day, p in enumerate(path):
         as_of = now - (len(path) - day) * US_PER_DAY
-        services.store.scores.record([Score(name, "conversion", as_of, p, 0, 1, "1", "d")], STEPS, as_of)
+        services.store.scores.record([StoredScore(name, "conversion", as_of, p, 0, 1, "1", "d")], STEPS, as_of)
         stage = next_stage(stage, p, STEPS)
     return str(stage)
 

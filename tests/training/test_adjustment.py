@@ -22,9 +22,9 @@ from training.calibration.calibrator import IDENTITY
 from training.registry.artifact_files import digest_of, read_grounds
 from training.samples.sample import read_sample
 from training.thresholds.rules import CapacityRule, PrecisionRule
-from training.thresholds.threshold import Flow, Labels, Threshold
+from training.thresholds.threshold import Flow, ScoredLabels, Threshold
 from training.updating.recalibrate import Adjusted, as_trained, matured_since, recalibrate, recheck
-from training.updating.recalibration_trial import ROLL, Way
+from training.updating.recalibration_trial import ROLL, RecalibrationMethod
 from workspace import Workspace
 
 SHIFT = 150 * US_PER_DAY
@@ -122,7 +122,7 @@ def test_server_and_file_score_it_alike(found: Adjusted, root: Path, trained: Wo
 def test_without_an_accepted_way_the_model_is_as_it_was_trained(
     found: Adjusted, root: Path, drifted: TrainingSet, trained: Workspace
 ) -> None:
-    back = recalibrate(drifted, root, (Way("nothing", 1, lambda rows, until: IDENTITY),))
+    back = recalibrate(drifted, root, (RecalibrationMethod("nothing", 1, lambda rows, until: IDENTITY),))
     assert back.version not in (found.version, found.before)
     folder = Workspace.open(root, trained.root / "small.toml").champion().folder
     assert digest_of(folder) == trained.champion().digest
@@ -157,9 +157,9 @@ SQL = Threshold("SQL", PrecisionRule(0.5, 0.95), 0.4, 900, 100, 60, 20.0, 11.0)
 FLOW = Flow(np.linspace(0.01, 0.8, 100), per_week=50)
 
 
-def labels(precision: float, n: int = 200) -> Labels:
+def labels(precision: float, n: int = 200) -> ScoredLabels:
     p = np.r_[np.full(n, 0.6), np.full(n, 0.1)]
-    return Labels(p, np.r_[np.arange(n) < round(precision * n), np.zeros(n, bool)].astype(np.float64))
+    return ScoredLabels(p, np.r_[np.arange(n) < round(precision * n), np.zeros(n, bool)].astype(np.float64))
 
 
 def test_a_promise_that_the_labels_refute_is_withdrawn_and_one_that_they_bear_out_stays() -> None:
@@ -167,7 +167,7 @@ def test_a_promise_that_the_labels_refute_is_withdrawn_and_one_that_they_bear_ou
     kept = recheck(SQL, labels(0.55), FLOW)
     assert (kept.probability, kept.labels, kept.selected, kept.converted) == (0.4, 400, 200, 110)
     assert kept.leads_per_week == FLOW.above(0.4)[0]
-    assert recheck(SQL, Labels(np.array([0.1]), np.array([0.0])), FLOW).probability == 0.4
+    assert recheck(SQL, ScoredLabels(np.array([0.1]), np.array([0.0])), FLOW).probability == 0.4
 
 
 def test_capacity_is_drawn_again_and_what_was_refused_stays_refused() -> None:

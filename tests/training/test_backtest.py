@@ -13,7 +13,7 @@ import pytest
 
 from data.contract import US_PER_DAY, DataError
 from features.training_set import TrainingSet
-from training.judging.backtest import Backtest, Period, backtest
+from training.judging.backtest import Backtest, JudgedPeriod, backtest
 from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, champion, standard
 from training.judging.origins import LogTimeline, Origin, TableTimeline, spread
 from training.judging.rolling import bootstrap_periods, rolling
@@ -160,9 +160,9 @@ def test_moments_of_the_same_time_are_never_parted() -> None:
 
 
 @pytest.fixture(scope="module")
-def periods() -> list[Period]:
+def periods() -> list[JudgedPeriod]:
     return [
-        Period(
+        JudgedPeriod(
             Origin(k, k + 1, str(k)), 100, 50, rows, {CHAMPION: np.clip(0.6 * x, 0.01, 0.99), BASE_RATE: 0 * x + 0.3}
         )
         for k, rows in enumerate(noise(seed, 300 + 100 * seed, 100) for seed in range(3))
@@ -170,7 +170,7 @@ def periods() -> list[Period]:
     ]
 
 
-def test_each_origin_counts_the_same(periods: list[Period]) -> None:
+def test_each_origin_counts_the_same(periods: list[JudgedPeriod]) -> None:
     made = rolling(bundle(periods), resamples=50)
     for place, name in zip(made.places, (CHAMPION, BASE_RATE), strict=True):
         alone = [measures(each.rows.y, each.predictions[name], each.rows.weight) for each in periods]
@@ -182,11 +182,11 @@ def test_each_origin_counts_the_same(periods: list[Period]) -> None:
     assert 0 < (base.low or 0.0) < (base.value or 0.0)
 
 
-def bundle(periods: list[Period]) -> Backtest:
+def bundle(periods: list[JudgedPeriod]) -> Backtest:
     return Backtest("d" * 64, (told(CHAMPION, []), told(BASE_RATE, [])), tuple(periods), ())
 
 
-def test_a_lead_is_drawn_alike_at_all_origins(periods: list[Period]) -> None:
+def test_a_lead_is_drawn_alike_at_all_origins(periods: list[JudgedPeriod]) -> None:
     """The same period twice: its mean has no smaller spread than one of them, as it would were leads drawn apart."""
     twice = bootstrap_periods([periods[0], periods[0]], [CHAMPION], 200, seed=1)[0, ..., 0]
     assert np.array_equal(twice[0], twice[1])
@@ -198,7 +198,7 @@ def test_the_interval_covers_what_repetition_shows() -> None:
     means, inside = [], 0
     for seed in range(60):
         draws = [
-            Period(
+            JudgedPeriod(
                 Origin(k, k + 1, ""),
                 0,
                 0,
@@ -215,7 +215,7 @@ def test_the_interval_covers_what_repetition_shows() -> None:
     assert inside >= 50
 
 
-def test_tables_hold_every_contender_origin_band_and_segment(periods: list[Period]) -> None:
+def test_tables_hold_every_contender_origin_band_and_segment(periods: list[JudgedPeriod]) -> None:
     made = rolling(bundle(periods), segments=["x"], resamples=20)
     tables = rolling_tables(made)
     assert [row[0] for row in tables[0].rows] == [CHAMPION, BASE_RATE]
@@ -226,7 +226,7 @@ def test_tables_hold_every_contender_origin_band_and_segment(periods: list[Perio
     assert sum(int(row[1].replace(",", "")) for row in segment.rows) == sum(len(each.rows) for each in periods)
 
 
-def test_page_section_and_card_are_written_and_found_again(periods: list[Period], tmp_path: Path) -> None:
+def test_page_section_and_card_are_written_and_found_again(periods: list[JudgedPeriod], tmp_path: Path) -> None:
     made = rolling(bundle(periods), segments=["x"], resamples=20)
     report = tmp_path / "report"
     report.mkdir()

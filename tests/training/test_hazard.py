@@ -16,7 +16,7 @@ from training.artifact.standalone import calibrated, within
 from training.calibration.calibrator import Calibrator
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
-from training.model.periods import Rows, ends_of, rows_of
+from training.model.periods import PeriodRows, ends_of, rows_of
 from training.samples.log_odds import Array
 
 HORIZON = 30
@@ -105,7 +105,7 @@ def test_open_leads_teach_what_they_can_and_do_not_mislead(monkeypatch: pytest.M
     assert distance(p, fresh_truth) < min(distance(of_mature, fresh_truth), distance(of_lost, fresh_truth))
 
     # Planted fault: a period that was observed in part counts where a conversion was seen in it.
-    def eager(event_days: Array, observed_days: Array, ends: tuple[int, ...], weight: Array) -> Rows:
+    def eager(event_days: Array, observed_days: Array, ends: tuple[int, ...], weight: Array) -> PeriodRows:
         return rows_of(event_days, np.where(np.isfinite(event_days), HORIZON, observed_days), ends, weight)
 
     monkeypatch.setattr("training.model.hazard.rows_of", eager)

@@ -14,8 +14,8 @@ from data.contract import US_PER_DAY
 from training.calibration.intercept import (
     FEWEST_CONVERTED,
     PERIOD,
-    Matured,
-    Step,
+    InterceptStep,
+    MaturedRows,
     edges_of,
     independent,
     offset,
@@ -26,17 +26,17 @@ from training.samples.log_odds import Array, logit
 WINDOW = 14 * US_PER_DAY
 
 
-def moments(drift: float, n: int = 4_000, seed: int = 0, per_lead: int = 1) -> Matured:
+def moments(drift: float, n: int = 4_000, seed: int = 0, per_lead: int = 1) -> MaturedRows:
     """A year of moments whose true log-odds lie `drift` above what the model says."""
     rng = np.random.default_rng(seed)
     lead = np.arange(n) // per_lead
     z = rng.normal(-1.5, 1.0, n)
     y = (rng.random(n) < expit(z + drift)).astype(np.float64)
     as_of = np.sort(rng.integers(0, 365, n)) * US_PER_DAY
-    return Matured(expit(z), y, np.ones(n), lead, as_of, as_of + WINDOW)
+    return MaturedRows(expit(z), y, np.ones(n), lead, as_of, as_of + WINDOW)
 
 
-def steps_of(rows: Matured) -> list[Step]:
+def steps_of(rows: MaturedRows) -> list[InterceptStep]:
     return list(rolling_steps(rows, edges_of(rows, 400 * US_PER_DAY)))
 
 
@@ -84,7 +84,7 @@ def test_moments_of_one_lead_count_as_one_conversion() -> None:
 
 def test_the_order_of_rows_does_not_matter() -> None:
     rows, order = moments(0.5, per_lead=3), np.random.default_rng(1).permutation(4_000)
-    shuffled = Matured(*(getattr(rows, name)[order] for name in rows.__dataclass_fields__))
+    shuffled = MaturedRows(*(getattr(rows, name)[order] for name in rows.__dataclass_fields__))
     assert [each.shift for each in steps_of(rows)] == pytest.approx([each.shift for each in steps_of(shuffled)])
 
 

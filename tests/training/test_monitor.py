@@ -13,7 +13,7 @@ from data.contract import US_PER_DAY
 from features.labels import Target
 from serving.store.events.event_validation import EventIn
 from serving.store.scores.cohorts import CohortReader
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.monitoring.checks import Promised
 from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores, matured
@@ -131,7 +131,7 @@ def fill(store: Store, base: float, leads: int = 160) -> None:
     for week in range(8):
         as_of = first + week * WEEK + US_PER_DAY
         who = [lead for lead in range(leads) if lead % 2 == week // 4]
-        batch = [Score(f"L{lead}", "conversion", as_of, float(p[lead]), 0.0, 1.0, "1", "d") for lead in who]
+        batch = [StoredScore(f"L{lead}", "conversion", as_of, float(p[lead]), 0.0, 1.0, "1", "d") for lead in who]
         store.scores.record(batch, steps, as_of)
         again = [replace(each, as_of=each.as_of + US_PER_DAY, probability=0.01) for each in batch]
         store.scores.record(again, steps, as_of + 1)

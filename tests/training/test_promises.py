@@ -11,13 +11,13 @@ import pytest
 from features.wording import Language, chance
 from training.thresholds.promise_text import sentence
 from training.thresholds.rules import PrecisionRule, Record
-from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, by_precision, by_value
+from training.thresholds.threshold import Flow, ScoredLabels, Threshold, by_capacity, by_precision, by_value
 
 RNG = np.random.default_rng(0)
 P = RNG.beta(1, 6, 4_000)
-LABELS = Labels(P, (RNG.random(4_000) < P).astype(np.float64))
+LABELS = ScoredLabels(P, (RNG.random(4_000) < P).astype(np.float64))
 FLOW = Flow(P, 250.0)
-FEW = Labels(P[:60], LABELS.y[:60])
+FEW = ScoredLabels(P[:60], LABELS.y[:60])
 THRESHOLDS: dict[str, Threshold] = {
     "precision": by_precision("MQL", LABELS, FLOW, 0.25),
     "no precision yet": by_precision("SQL", FEW, FLOW, 0.3),

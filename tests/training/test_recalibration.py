@@ -11,13 +11,13 @@ from scipy.special import expit
 from data.contract import US_PER_DAY
 from tests.training.test_intercept import WINDOW, moments
 from training.calibration.calibrator import IDENTITY, Calibrator, composed
-from training.calibration.intercept import Matured
+from training.calibration.intercept import MaturedRows
 from training.samples.log_odds import logit, row_losses
 from training.updating.recalibration_trial import (
     ROLL,
     ROLLING,
     WAYS,
-    Way,
+    RecalibrationMethod,
     changed,
     decide,
     roll,
@@ -64,7 +64,7 @@ def test_a_drift_that_has_come_and_gone_is_refused() -> None:
     rng = np.random.default_rng(5)
     odds = logit(rows.p) + np.where((rows.as_of // (60 * US_PER_DAY)) % 2 == 0, 1.0, -1.0)
     rows = replace(rows, y=(rng.random(len(rows)) < expit(odds)).astype(np.float64))
-    slow = Way("slow", 16, lambda past, until: Calibrator("slow", 1.0, 1.0, roll(past, until).c))
+    slow = RecalibrationMethod("slow", 16, lambda past, until: Calibrator("slow", 1.0, 1.0, roll(past, until).c))
     edges = trial_edges(rows, UNTIL, 60 * US_PER_DAY)
     assert not trial(slow, rows, edges).accepted
 
@@ -73,11 +73,11 @@ def test_the_trial_uses_labels_only_once_they_are_known() -> None:
     rows = moments(0.8)
     seen: list[tuple[int, int]] = []
 
-    def spy(past: Matured, until: int) -> Calibrator:
+    def spy(past: MaturedRows, until: int) -> Calibrator:
         seen.append((int(past.known_at.max()), until))
         return IDENTITY
 
-    trial(Way("spy", 1, spy), rows, trial_edges(rows, UNTIL))
+    trial(RecalibrationMethod("spy", 1, spy), rows, trial_edges(rows, UNTIL))
     assert len(seen) >= 5
     assert all(known <= edge for known, edge in seen)
 

@@ -18,8 +18,8 @@ from training.measuring.evaluation import evaluate, evaluate_groups
 from training.measuring.tables import Table
 from training.report.model_card import model_card
 from training.report.page import markdown_table, paragraph, replaced
-from training.report.report import BACKTEST, Account, html, plain_words
-from training.thresholds.threshold import Flow, Labels, by_capacity, by_precision
+from training.report.report import BACKTEST, TrainingAccount, html, plain_words
+from training.thresholds.threshold import Flow, ScoredLabels, by_capacity, by_precision
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 PNG = b"\x89PNG not really"
@@ -44,14 +44,14 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def account() -> Account:
+def account() -> TrainingAccount:
     rng = np.random.default_rng(0)
     p = expit(rng.normal(-2, 1.2, 2_000))
     y, lead, weight = (rng.random(2_000) < p).astype(np.float64), np.arange(2_000), np.ones(2_000)
     predictions = {"champion": p, "base rate": np.full(2_000, y.mean())}
     groups = np.where(lead % 2, "0-7 days", "08-30 days")
-    labels, flow = Labels(p, y), Flow(p, 50.0)
-    return Account(
+    labels, flow = ScoredLabels(p, y), Flow(p, 50.0)
+    return TrainingAccount(
         name="leadscore-conversion",
         digest="d" * 64,
         target=Target("conversion", ("deal_won",)),
@@ -65,7 +65,7 @@ def account() -> Account:
     )
 
 
-def test_the_page_loads_nothing_from_anywhere(account: Account) -> None:
+def test_the_page_loads_nothing_from_anywhere(account: TrainingAccount) -> None:
     page = html(account, {"reliability": PNG})
     found = Reader(page)
     assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & set(found.tags)
@@ -75,13 +75,13 @@ def test_the_page_loads_nothing_from_anywhere(account: Account) -> None:
     assert not re.search(r"https?://|url\(|@import", page)
 
 
-def test_it_says_what_a_reader_needs(account: Account) -> None:
+def test_it_says_what_a_reader_needs(account: TrainingAccount) -> None:
     words = Reader(html(account, {"reliability": PNG})).words
     for each in ("deal_won within 30 days", "2024-05-01", "MQL begins", "SQL begins", "base rate", "08-30 days"):
         assert each in words
 
 
-def test_plain_words_come_first(account: Account) -> None:
+def test_plain_words_come_first(account: TrainingAccount) -> None:
     page = html(account, {})
     assert page.index("In plain words") < page.index("The evidence")
     words = plain_words(account)
@@ -90,7 +90,7 @@ def test_plain_words_come_first(account: Account) -> None:
     assert words[0] in model_card(account)
 
 
-def test_a_backtest_takes_its_place_whenever_it_is_made(account: Account) -> None:
+def test_a_backtest_takes_its_place_whenever_it_is_made(account: TrainingAccount) -> None:
     before, made = html(account, {}), html(account, {}, "<p>section</p>")
     assert "No backtest was made yet" in before
     assert replaced(before, BACKTEST, "<p>section</p>") == made
@@ -109,7 +109,7 @@ def test_a_cell_of_a_card_stays_a_cell() -> None:
     assert told.splitlines()[3:] == ["| a\\|b | c |", "| --- | --- |", "| &lt;!-- end of backtest --> \\| | d |"]
 
 
-def test_hostile_words_stay_words(account: Account) -> None:
+def test_hostile_words_stay_words(account: TrainingAccount) -> None:
     thresholds = tuple(replace(each, stage=HOSTILE) for each in account.thresholds)
     hostile = replace(
         account,
@@ -125,7 +125,7 @@ def test_hostile_words_stay_words(account: Account) -> None:
     assert found.words.count(HOSTILE) >= 4
 
 
-def test_the_model_card_warns_and_tells_of_every_candidate(account: Account) -> None:
+def test_the_model_card_warns_and_tells_of_every_candidate(account: TrainingAccount) -> None:
     card = model_card(account)
     assert "Not for decisions" in card
     assert "- beta: gain +0.00100 (standard error 0.00050), accepted" in card

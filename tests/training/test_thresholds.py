@@ -21,7 +21,7 @@ from training.thresholds.promise_text import sentence
 from training.thresholds.rules import PrecisionRule
 from training.thresholds.threshold import (
     Flow,
-    Labels,
+    ScoredLabels,
     Threshold,
     by_capacity,
     by_precision,
@@ -38,11 +38,11 @@ TRUE_RECALL = np.cumsum(POPULATION) / POPULATION.sum()
 FLOW = Flow(POPULATION[::400], per_week=120.0)
 
 
-def labels(seed: int, n: int, decimals: int = 12) -> Labels:
+def labels(seed: int, n: int, decimals: int = 12) -> ScoredLabels:
     """Leads with their true probabilities (or these rounded) and outcomes."""
     rng = np.random.default_rng(seed)
     p = rng.choice(POPULATION, n)
-    return Labels(p.round(decimals), (rng.random(n) < p).astype(np.float64))
+    return ScoredLabels(p.round(decimals), (rng.random(n) < p).astype(np.float64))
 
 
 def truth_above(probability: float | None) -> tuple[float, float]:
@@ -144,12 +144,12 @@ def test_a_refusal_names_the_labels_still_needed_and_they_help() -> None:
 
 def test_no_number_of_labels_is_named_where_none_would_help() -> None:
     p = np.linspace(0.01, 0.2, 300)
-    found = by_precision("SQL", Labels(p, np.zeros(300)), FLOW, 0.9)
+    found = by_precision("SQL", ScoredLabels(p, np.zeros(300)), FLOW, 0.9)
     assert (found.probability, found.missing_labels) == (None, None)
 
 
 def test_everybody_may_be_certified() -> None:
-    found = by_precision("MQL", Labels(np.linspace(0.1, 0.9, 200), np.ones(200)), FLOW, 0.5)
+    found = by_precision("MQL", ScoredLabels(np.linspace(0.1, 0.9, 200), np.ones(200)), FLOW, 0.5)
     assert (found.probability, found.selected) == (0.0, 200)
 
 
@@ -159,7 +159,7 @@ def test_everybody_may_be_certified() -> None:
 )
 def test_capacity_is_used_and_not_exceeded(scores: list[float], capacity: float) -> None:
     flow = Flow(np.array(scores), per_week=50.0)
-    found = by_capacity("SQL", Labels(np.array([0.1]), np.array([0.0])), flow, capacity)
+    found = by_capacity("SQL", ScoredLabels(np.array([0.1]), np.array([0.0])), flow, capacity)
     if found.probability is None:
         assert flow.above(max(scores))[0] > capacity
         return
@@ -219,7 +219,7 @@ def every_rule() -> dict[str, Threshold]:
         "precision": by_precision("SQL", sample, FLOW, 0.5),
         "capacity": by_capacity("SQL", sample, FLOW, 12),
         "value": by_value("MQL", sample, FLOW, 4000, 200),
-        "refusal": by_precision("SQL", Labels(sample.p[:40], sample.y[:40]), FLOW, 0.9),
+        "refusal": by_precision("SQL", ScoredLabels(sample.p[:40], sample.y[:40]), FLOW, 0.9),
     }
 
 
@@ -274,7 +274,7 @@ def test_what_if_shows_every_consequence() -> None:
     [
         (lambda: by_precision("SQL", labels(1, 50), FLOW, 1.5), "precision 1.5 must lie between"),
         (lambda: by_precision("SQL", labels(1, 50), FLOW, 0.5, 0.0), "confidence 0 must lie between"),
-        (lambda: by_precision("SQL", Labels(np.zeros(0), np.zeros(0)), FLOW, 0.5), "no labelled lead"),
+        (lambda: by_precision("SQL", ScoredLabels(np.zeros(0), np.zeros(0)), FLOW, 0.5), "no labelled lead"),
         (lambda: by_capacity("SQL", labels(1, 50), FLOW, 0), "capacity 0 must be a positive number"),
         (lambda: by_capacity("SQL", labels(1, 50), Flow(np.zeros(0), 5), 3), "no open lead"),
         (lambda: by_capacity("SQL", labels(1, 50), Flow(FLOW.p, float("nan")), 3), "leads per week nan"),

@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from data.contract import US_PER_DAY
 from training.recipe.train import Promise
-from training.thresholds.threshold import Flow, Labels, Threshold, threshold_from
+from training.thresholds.threshold import Flow, ScoredLabels, Threshold, threshold_from
 from training.thresholds.track_record import Story, periods_of, with_record
 
 PROMISE = Promise("SQL", precision=0.5)
@@ -29,7 +29,7 @@ def story(seed: int, n: int = 2_500, shift: float = 0.0, since: float = 0.7) -> 
 
 
 def threshold_of(told: Story, promise: Promise = PROMISE) -> Threshold:
-    return with_record(told, flow_of(told), Labels(told.p, told.y), promise.threshold)
+    return with_record(told, flow_of(told), ScoredLabels(told.p, told.y), promise.threshold)
 
 
 def flow_of(told: Story) -> Flow:
@@ -68,7 +68,7 @@ def test_planted_drift_that_breaks_promises_widens_or_withdraws_them() -> None:
 def test_the_threshold_of_all_labels_would_have_gone_on() -> None:
     """Without the record the same drift leaves a promise that is false: the check above must be able to fail."""
     told = [story(seed, shift=DRIFT) for seed in range(DRAWS)]
-    found = [PROMISE.threshold(Labels(each.p, each.y), flow_of(each)).probability for each in told]
+    found = [PROMISE.threshold(ScoredLabels(each.p, each.y), flow_of(each)).probability for each in told]
     assert np.mean([falsely_promised(each) for each in found]) >= 0.8
 
 
@@ -76,7 +76,7 @@ def test_a_promise_uses_only_labels_that_had_matured() -> None:
     told = story(3)
     seen: list[int] = []
 
-    def derive(labels: Labels, flow: Flow) -> Threshold:
+    def derive(labels: ScoredLabels, flow: Flow) -> Threshold:
         seen.append(len(labels.y))
         return PROMISE.threshold(labels, flow)
 

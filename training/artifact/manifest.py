@@ -15,7 +15,7 @@ from features.labels import Target
 from features.recipe import Bots, Catalogue
 from features.words import Words
 from training.calibration.calibrator import Calibrator, calibrator_from
-from training.calibration.intercept import Step
+from training.calibration.intercept import InterceptStep
 from training.measuring.evaluation import Bin
 from training.measuring.evidence import Evidence
 from training.thresholds.minimum_labels import Need
@@ -114,7 +114,7 @@ class StoredVerdict:
 
 
 @dataclass(frozen=True)
-class DatedStep(Step):
+class DatedStep(InterceptStep):
     """A step of the rolling intercept; on: its date."""
 
     on: str

@@ -27,7 +27,7 @@ ITERATIONS, STRIDE = 100, 1.0
 
 
 @dataclass(frozen=True)
-class Matured:
+class MaturedRows:
     """Moments whose outcome is known, in any order, and what a model said of them.
 
     p: float64[n], probabilities. y: float64[n], 0/1. weight: float64[n]. lead: [n]. as_of: int64[n], µs UTC.
@@ -44,9 +44,9 @@ class Matured:
     def __len__(self) -> int:
         return len(self.y)
 
-    def of(self, rows: NDArray[np.bool_]) -> Matured:
+    def of(self, rows: NDArray[np.bool_]) -> MaturedRows:
         """The rows where the mask is true."""
-        return Matured(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        return MaturedRows(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
     @property
     def converted(self) -> int:
@@ -55,7 +55,7 @@ class Matured:
 
 
 @dataclass(frozen=True)
-class Step:
+class InterceptStep:
     """One step: at `at` (µs UTC) labels of so many leads had matured since the last one.
 
     expected, observed: share that was to convert, by the model and the steps before, and that did. step: what was added
@@ -75,7 +75,7 @@ class Step:
         return asdict(self)
 
 
-def edges_of(rows: Matured, until: int, period: int = PERIOD) -> NDArray[np.int64]:
+def edges_of(rows: MaturedRows, until: int, period: int = PERIOD) -> NDArray[np.int64]:
     """Times (µs UTC) at which labels are looked at: multiples of `period` from the first matured label to `until`."""
     if not len(rows):
         return np.empty(0, np.int64)
@@ -83,7 +83,7 @@ def edges_of(rows: Matured, until: int, period: int = PERIOD) -> NDArray[np.int6
     return np.arange(first, until + 1, period, dtype=np.int64)
 
 
-def rolling_steps(rows: Matured, edges: NDArray[np.int64], share: float = SHARE) -> Iterator[Step]:
+def rolling_steps(rows: MaturedRows, edges: NDArray[np.int64], share: float = SHARE) -> Iterator[InterceptStep]:
     """Steps of the intercept at `edges` (ascending), each from the labels that have matured since the one before.
 
     A step waits until FEWEST_CONVERTED leads have converted. It is measured under the shift that is in force now, not
@@ -98,7 +98,7 @@ def rolling_steps(rows: Matured, edges: NDArray[np.int64], share: float = SHARE)
         step = share * offset(z, fresh.y, independent(fresh.weight, fresh.lead))
         expected, observed = (float(np.average(each, weights=fresh.weight)) for each in (expit(z), fresh.y))
         shift, since = shift + step, edge
-        yield Step(edge, len(np.unique(fresh.lead)), fresh.converted, expected, observed, step, shift)
+        yield InterceptStep(edge, len(np.unique(fresh.lead)), fresh.converted, expected, observed, step, shift)
 
 
 def newest_step(p: Array, y: Array, weight: Array, lead: NDArray[Any], as_of: NDArray[np.int64]) -> float:

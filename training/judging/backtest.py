@@ -12,7 +12,7 @@ import numpy as np
 
 from data.contract import DataError
 from training.judging.contenders import Contender
-from training.judging.origins import FIRST, ORIGINS, Origin, Timeline, digest_of, file_digest
+from training.judging.origins import FIRST, ORIGINS, Origin, PastDates, digest_of, file_digest
 from training.recipe.train import Say
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
@@ -21,7 +21,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Period:
+class JudgedPeriod:
     """What followed an origin: the judged moments, and what each contender had predicted for them.
 
     learnt, learnt_positives: mature moments at the origin, and how many of them had converted.
@@ -40,7 +40,7 @@ class Backtest:
 
     digest: str
     contenders: tuple[Contender, ...]
-    periods: tuple[Period, ...]
+    periods: tuple[JudgedPeriod, ...]
     skipped: tuple[str, ...]
 
 
@@ -72,7 +72,7 @@ class Kept:
 
 
 def backtest(
-    timeline: Timeline,
+    timeline: PastDates,
     contenders: Sequence[Contender],
     plan_digest: str,
     folder: Path,
@@ -87,7 +87,7 @@ def backtest(
     skipped. Raises DataError when that leaves none.
     """
     digest = digest_of(FORMAT, timeline.digest, plan_digest, code_digest())
-    kept, periods, skipped = Kept(folder, digest), list[Period](), list[str]()
+    kept, periods, skipped = Kept(folder, digest), list[JudgedPeriod](), list[str]()
     for origin in timeline.origins(count, first):
         past, rows = timeline.known_at(origin), timeline.after(origin)
         if why := _unusable(past, rows, fewest_positives):
@@ -95,7 +95,7 @@ def backtest(
             continue
         predictions = {each.name: _predicted(each, origin, past, rows, kept, say) for each in contenders}
         known = past.of(past.mature)
-        periods.append(Period(origin, len(known), int(known.y.sum()), replace(rows), predictions))
+        periods.append(JudgedPeriod(origin, len(known), int(known.y.sum()), replace(rows), predictions))
     if not periods:
         raise DataError(f"no origin can be used ({'; '.join(skipped)}); use more data or a later --first")
     return Backtest(digest, tuple(contenders), tuple(periods), tuple(skipped))

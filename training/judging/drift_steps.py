@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training.calibration.intercept import Matured, edges_of, rolling_steps
+from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
 from training.judging.contenders import Contender, Predict
 from training.judging.origins import Outcomes
 from training.recipe.selection import Choose
@@ -99,7 +99,7 @@ def _shifts(model: Classifier, past: Sample, outcomes: Outcomes) -> tuple[NDArra
     """
     rows, known = outcomes.rows, past.as_of[past.mature].max()
     fresh = rows.of(rows.as_of > known)
-    matured = Matured(
+    matured = MaturedRows(
         model.predict_proba(fresh.features)[:, 1],
         fresh.y,
         fresh.weight,

@@ -31,7 +31,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Trend:
+class InflationTrend:
     """One band (or all). promised, realised: change per 100 moments (of all) from first to last period.
 
     z: the statistic. `alarm` says whether it is beyond the limit while the promise rose.
@@ -50,7 +50,7 @@ class Inflation:
 
     error: float
     limit: float
-    trends: tuple[Trend, ...]
+    trends: tuple[InflationTrend, ...]
 
     @property
     def alarm(self) -> bool:
@@ -75,7 +75,7 @@ def inflation(periods: Sequence[tuple[Sample, Array]], error: float = ERROR) -> 
     for name, rows in tested.items():
         z = _statistic(y, p, weight, time, codes, rows)
         promised, kept = (float(scale * (weight * centred * rows) @ each) for each in (p, y))
-        trends.append(Trend(name, promised, kept, z, z < limit and promised > 0))
+        trends.append(InflationTrend(name, promised, kept, z, z < limit and promised > 0))
     return Inflation(error, limit, tuple(trends))
 
 

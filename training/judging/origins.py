@@ -48,7 +48,7 @@ class Outcomes:
     pace: int
 
 
-class Timeline(Protocol):
+class PastDates(Protocol):
     """What can be gone back in: an event log, or a labelled table in order of time."""
 
     @property

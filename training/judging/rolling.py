@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.judging.backtest import Backtest, Period
+from training.judging.backtest import Backtest, JudgedPeriod
 from training.judging.contenders import BASE_RATE, CHAMPION
 from training.judging.inflation import Inflation, inflation
 from training.measuring.evaluation import BANDS, Bin, Estimate, evaluate, realised
@@ -52,7 +52,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Part:
+class SegmentResult:
     """The champion on a part of the moments: `whole` holds what was promised and realised; others as in `Place`."""
 
     whole: Bin
@@ -69,7 +69,7 @@ class Rolling:
     digest: str
     rounds: tuple[Round, ...]
     places: tuple[Place, ...]
-    segments: Mapping[str, Mapping[str, Part]]
+    segments: Mapping[str, Mapping[str, SegmentResult]]
     inflation: Inflation
     skipped: tuple[str, ...]
 
@@ -98,7 +98,7 @@ def rolling(
     )
 
 
-def bootstrap_periods(periods: Sequence[Period], names: Sequence[str], resamples: int, seed: int) -> Array:
+def bootstrap_periods(periods: Sequence[JudgedPeriod], names: Sequence[str], resamples: int, seed: int) -> Array:
     """`MEASURES` under resampled leads, (contenders, origins, resamples, 7); a lead counts alike at all origins."""
     leads = np.unique(np.concatenate([each.rows.lead for each in periods]))
     places = [np.searchsorted(leads, np.unique(each.rows.lead)) for each in periods]
@@ -112,12 +112,12 @@ def bootstrap_periods(periods: Sequence[Period], names: Sequence[str], resamples
     return np.concatenate([np.asarray(block) for block in blocks], axis=2)
 
 
-def _slice(period: Period, name: str) -> Slice:
+def _slice(period: JudgedPeriod, name: str) -> Slice:
     rows = period.rows
     return slice_of(rows.y, period.predictions[name], rows.weight, rows.lead)
 
 
-def _points(periods: Sequence[Period], names: Sequence[str]) -> Array:
+def _points(periods: Sequence[JudgedPeriod], names: Sequence[str]) -> Array:
     """`MEASURES` as they are, (contenders, origins, 7)."""
     found = [[_slice(period, name) for period in periods] for name in names]
     return np.array([[one.under(np.ones((1, len(one.sums))))[0] for one in row] for row in found])
@@ -137,7 +137,7 @@ def _place(name: str, tells: str, points: Array, base: Array, draws: Array, base
     )
 
 
-def _round(period: Period) -> Round:
+def _round(period: JudgedPeriod) -> Round:
     rows, p = period.rows, period.predictions[CHAMPION]
     bands = realised(rows.y, p, rows.weight, rows.lead, np.searchsorted(BANDS[1:-1], p, side="right"), BANDS)
     (whole,) = realised(rows.y, p, rows.weight, rows.lead, np.zeros(len(p), np.int64), (0.0, 1.0))
@@ -154,13 +154,15 @@ def _round(period: Period) -> Round:
     )
 
 
-def _segments(periods: Sequence[Period], wanted: Sequence[str] | None, seed: int) -> dict[str, dict[str, Part]]:
+def _segments(
+    periods: Sequence[JudgedPeriod], wanted: Sequence[str] | None, seed: int
+) -> dict[str, dict[str, SegmentResult]]:
     """Every moment counts with what the model of its time said."""
     named = segments_of([each.rows for each in periods], wanted)
     return {name: _by_value(values, periods, seed) for name, values in named.items()}
 
 
-def _by_value(values: NDArray[np.str_], periods: Sequence[Period], seed: int) -> dict[str, Part]:
+def _by_value(values: NDArray[np.str_], periods: Sequence[JudgedPeriod], seed: int) -> dict[str, SegmentResult]:
     y, weight, lead = (
         np.concatenate([getattr(each.rows, name) for each in periods]) for name in ("y", "weight", "lead")
     )
@@ -171,7 +173,7 @@ def _by_value(values: NDArray[np.str_], periods: Sequence[Period], seed: int) ->
         of = evaluate(y[at], weight[at], lead[at], {CHAMPION: p[at], BASE_RATE: base[at]}, SEGMENT_RESAMPLES, seed)
         (whole,) = realised(y[at], p[at], weight[at], lead[at], np.zeros(at.sum(), np.int64), (0.0, 1.0))
         metrics, ahead = of.judgements[0].metrics, of.judgements[1].difference
-        found[str(value)] = Part(whole, of.positives, metrics["log_loss"], metrics["auc"], ahead)
+        found[str(value)] = SegmentResult(whole, of.positives, metrics["log_loss"], metrics["auc"], ahead)
     return found
 
 

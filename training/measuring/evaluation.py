@@ -171,7 +171,7 @@ def _bins(
 
 
 @dataclass(frozen=True)
-class Truth:
+class BesideTruth:
     """A model beside the true probability of every row.
 
     `divergence` is the mean Kullback-Leibler divergence of the model from the truth: the log-loss in excess of the best
@@ -189,7 +189,7 @@ class Truth:
         return asdict(self)
 
 
-def against_truth(p: Array, truth: Array, weight: Array, y: Array) -> Truth:
+def against_truth(p: Array, truth: Array, weight: Array, y: Array) -> BesideTruth:
     """Compares probabilities (n) with the true ones (n), as a simulation knows them.
 
     >>> fair = np.full(4, 0.5)
@@ -198,7 +198,7 @@ def against_truth(p: Array, truth: Array, weight: Array, y: Array) -> Truth:
     """
     p, truth = clip(p), clip(truth)
     divergence = truth * np.log(truth / p) + (1 - truth) * np.log((1 - truth) / (1 - p))
-    return Truth(
+    return BesideTruth(
         measures(y, p, weight)["log_loss"],
         measures(y, truth, weight)["log_loss"],
         float(np.average(divergence, weights=weight)),

@@ -26,7 +26,7 @@ def ends_of(horizon_days: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Rows:
+class PeriodRows:
     """What to fit to. moment: int64[r], which moment; period: int64[r]; label: int64[r], 0/1; weight: float64[r]."""
 
     moment: NDArray[np.int64]
@@ -35,7 +35,7 @@ class Rows:
     weight: Array
 
 
-def rows_of(event_days: Array, observed_days: Array, ends: tuple[int, ...], weight: Array) -> Rows:
+def rows_of(event_days: Array, observed_days: Array, ends: tuple[int, ...], weight: Array) -> PeriodRows:
     """A row for each moment and period that was observed to its end, up to the one in which the moment converted.
 
     A period that was observed in part is left out whatever happened in it: taken only where a conversion was seen, it
@@ -46,10 +46,10 @@ def rows_of(event_days: Array, observed_days: Array, ends: tuple[int, ...], weig
     seen = (observed_days[:, np.newaxis] >= np.array(ends)) & (happened >= starts)
     moment, period = np.nonzero(seen)
     label = (happened[moment, 0] < np.array(ends)[period]).astype(np.int64)
-    return Rows(moment, period, label, weight[moment])
+    return PeriodRows(moment, period, label, weight[moment])
 
 
-def thinned(rows: Rows, lead: NDArray[np.generic], most: int = MOST_ROWS) -> Rows:
+def thinned(rows: PeriodRows, lead: NDArray[np.generic], most: int = MOST_ROWS) -> PeriodRows:
     """The rows, or where more than twice `most` say that nothing happened only every k-th of those, k times as heavy.
 
     Which period of a moment is kept goes round from moment to moment of a lead, beginning where the hash of the lead
@@ -66,10 +66,10 @@ def thinned(rows: Rows, lead: NDArray[np.generic], most: int = MOST_ROWS) -> Row
     begin = np.array([hash_of_lead(str(name)) % keep_one_of for name in names.tolist()], np.int64)[code] + nth
     kept = (rows.label == 1) | ((rows.period + begin[rows.moment]) % keep_one_of == 0)
     weight = np.where(rows.label == 1, rows.weight, rows.weight * keep_one_of)
-    return Rows(rows.moment[kept], rows.period[kept], rows.label[kept], weight[kept])
+    return PeriodRows(rows.moment[kept], rows.period[kept], rows.label[kept], weight[kept])
 
 
-def base_log_odds(rows: Rows, periods: int) -> Array:
+def base_log_odds(rows: PeriodRows, periods: int) -> Array:
     """float64[periods]: log-odds of converting in each period, all moments taken together."""
     mass = np.bincount(rows.period, rows.weight, periods)
     converted = np.bincount(rows.period, rows.weight * rows.label, periods)

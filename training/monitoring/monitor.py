@@ -26,7 +26,7 @@ from training.measuring.evaluation import BANDS, Estimate
 from training.measuring.metrics import binomial_interval
 from training.monitoring.checks import Check, Promised, enough, level, promise, slope
 from training.monitoring.cohorts import GivenScores, MaturedScores, ScoreHistory, matured, some
-from training.samples.covariate_shift import Shift, shift
+from training.samples.covariate_shift import CovariateShift, shift
 
 ERROR = 0.01
 Advice = Literal["nothing", "recalibrate", "retrain"]
@@ -35,7 +35,7 @@ EXIT: Mapping[Advice, int] = {"nothing": 0, "recalibrate": 10, "retrain": 20}
 
 
 @dataclass(frozen=True)
-class Cohort:
+class WeeklyCohort:
     """The scores of one week: how many leads, how many conversions were promised, and what came."""
 
     week: str
@@ -54,9 +54,9 @@ class Monitoring:
     scores: int
     matured: int
     versions: tuple[str, ...]
-    cohorts: tuple[Cohort, ...]
+    cohorts: tuple[WeeklyCohort, ...]
     checks: tuple[Check, ...]
-    shifts: tuple[Shift, ...]
+    shifts: tuple[CovariateShift, ...]
 
     @property
     def exit_code(self) -> int:
@@ -113,7 +113,7 @@ def decide(checks: Sequence[Check], rows: int) -> tuple[Advice, str]:
     return "nothing", f"{number(rows)} matured scores kept their word in all {len(checks)} tests"
 
 
-def shifts_of(reader: ScoreHistory, given: GivenScores, weeks: int, error: float = ERROR) -> list[Shift]:
+def shifts_of(reader: ScoreHistory, given: GivenScores, weeks: int, error: float = ERROR) -> list[CovariateShift]:
     """Scores, stages, profiles and behaviour of the newest weeks beside those of the weeks before."""
     cut = given.week.max(initial=0) - weeks
     earlier, recent = _newest(some(given, given.week <= cut)), _newest(some(given, given.week > cut))
@@ -176,7 +176,7 @@ def _with(counts: Counts, name: str, leads: int) -> Counts:
     return {"with": counts.get(name, 0), "without": leads - counts.get(name, 0)}
 
 
-def _cohort(week: str, rows: MaturedScores) -> Cohort:
+def _cohort(week: str, rows: MaturedScores) -> WeeklyCohort:
     realised = float(rows.y.mean())
     low, high = binomial_interval(realised, len(rows)).tolist()
-    return Cohort(week, len(rows), float(rows.given.p.mean()), Estimate(realised, low, high))
+    return WeeklyCohort(week, len(rows), float(rows.given.p.mean()), Estimate(realised, low, high))

@@ -27,7 +27,15 @@ from training.model.prior import PriorClassifier
 from training.samples.folds import before_cut, newest_slice
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
-from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, by_precision, by_value, one_per_lead
+from training.thresholds.threshold import (
+    Flow,
+    ScoredLabels,
+    Threshold,
+    by_capacity,
+    by_precision,
+    by_value,
+    one_per_lead,
+)
 from training.thresholds.threshold_evidence import Grounds
 from training.thresholds.track_record import Story
 
@@ -53,7 +61,7 @@ class Promise:
     value: float | None = None
     cost: float | None = None
 
-    def threshold(self, labels: Labels, flow: Flow) -> Threshold:
+    def threshold(self, labels: ScoredLabels, flow: Flow) -> Threshold:
         """The threshold that keeps it, or that says why there is none."""
         if self.precision is not None:
             return by_precision(self.stage, labels, flow, self.precision, self.confidence, self.per_week)
@@ -127,7 +135,7 @@ class Fitted:
     """A model on all mature moments, with thresholds and evidence from its out-of-fold predictions."""
 
     model: Classifier
-    labels: Labels
+    labels: ScoredLabels
     flow: Flow
     thresholds: tuple[Threshold, ...]
     evidence: Evidence
@@ -194,7 +202,7 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     model, mature = fit_model(sample, plan), sample.of(sample.mature)
     oof = out_of_fold(model, sample, plan)
     rows = one_per_lead(mature.lead, mature.as_of)
-    labels = Labels(oof[rows], mature.y[rows])
+    labels = ScoredLabels(oof[rows], mature.y[rows])
     flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
     # Leads by number, as the artifact keeps them: which moment of a lead counts is drawn by its name.
     number = np.unique(mature.lead, return_inverse=True)[1].astype(np.int32)

@@ -12,7 +12,7 @@ from training.report.report import (
     BACKTEST,
     LIMITS,
     NO_BACKTEST,
-    Account,
+    TrainingAccount,
     plain_words,
     summary,
     trained_on_told,
@@ -23,7 +23,7 @@ from training.thresholds.promise_text import sentence
 TEMPLATE = Path(__file__).with_suffix(".md")
 
 
-def model_card(account: Account, backtest: str = "") -> str:
+def model_card(account: TrainingAccount, backtest: str = "") -> str:
     """The card in Markdown. backtest: the Markdown of a backtest's section where one was made."""
     days = account.target.horizon_days
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(

@@ -60,7 +60,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
-class Account:
+class TrainingAccount:
     """All that a report tells: who the model is, how it was judged, what it promises, on what it was trained."""
 
     name: str
@@ -76,7 +76,7 @@ class Account:
     trials: Sequence[Verdict] = ()
 
 
-def html(account: Account, pictures: Mapping[str, bytes], backtest: str = "") -> str:
+def html(account: TrainingAccount, pictures: Mapping[str, bytes], backtest: str = "") -> str:
     """The report as one HTML file; it loads nothing from anywhere.
 
     pictures: name (see CAPTIONS) -> PNG. backtest: the HTML of a backtest's section where one was made.
@@ -106,7 +106,7 @@ def html(account: Account, pictures: Mapping[str, bytes], backtest: str = "") ->
     )
 
 
-def summary(account: Account) -> str:
+def summary(account: TrainingAccount) -> str:
     """What the model is and on what it was judged, in two sentences."""
     return (
         f"The model says how likely it is that a lead reaches {' or '.join(account.target.events)} "
@@ -116,7 +116,7 @@ def summary(account: Account) -> str:
     )
 
 
-def plain_words(account: Account) -> list[str]:
+def plain_words(account: TrainingAccount) -> list[str]:
     """What the model is good for, for somebody who knows nothing of models."""
     evaluation, days = account.evaluation, account.target.horizon_days
     lift, base = evaluation.judgements[0].metrics["top_decile_lift"], evaluation.base_rate
@@ -132,12 +132,12 @@ def plain_words(account: Account) -> list[str]:
     return [*([warning] if warning else []), " ".join(sentences[:2]), *sentences[2:]]
 
 
-def calibration_told(account: Account) -> str:
+def calibration_told(account: TrainingAccount) -> str:
     """Which calibrator is in use."""
     return f"In use: {account.calibration.calibrator.name}. {'; '.join(verdicts_told(account))}."
 
 
-def verdicts_told(account: Account) -> list[str]:
+def verdicts_told(account: TrainingAccount) -> list[str]:
     """What each candidate gained on leads that came later."""
     return [
         f"{verdict.name}: gain {signed(verdict.gain, 5)} (standard error {number(verdict.se, 5)}), "
@@ -146,7 +146,7 @@ def verdicts_told(account: Account) -> list[str]:
     ]
 
 
-def trained_on_told(account: Account) -> list[str]:
+def trained_on_told(account: TrainingAccount) -> list[str]:
     """The training data in words."""
     facts = {**to_json(account.trained_on), "artifact": account.digest}
     named = {key: value for key, value in facts.items() if not key.endswith("_us") and key != "small"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from features.wording import number, percent, short_percent, signed
 from training.judging.inflation import Inflation
-from training.judging.rolling import Part, Rolling, Round
+from training.judging.rolling import Rolling, Round, SegmentResult
 from training.measuring.evaluation import Bin, Estimate
 from training.measuring.tables import Table, apart, share, shown
 
@@ -116,7 +116,7 @@ def trends(result: Inflation) -> Table:
     return Table(title, ["predicted", "promised", "realised", "z", "inflation"], rows)
 
 
-def segment(name: str, parts: Mapping[str, Part]) -> Table:
+def segment(name: str, parts: Mapping[str, SegmentResult]) -> Table:
     """The champion by the values of a segment."""
     rows = [
         [

@@ -17,7 +17,7 @@ LARGE = 0.1
 
 
 @dataclass(frozen=True)
-class Shift:
+class CovariateShift:
     """A change from earlier to recent. p: of the test. psi: population stability index. shifted: sure and large."""
 
     name: str
@@ -28,7 +28,7 @@ class Shift:
     shifted: bool
 
 
-def shift(name: str, earlier: Mapping[str, int], recent: Mapping[str, int], error: float) -> Shift | None:
+def shift(name: str, earlier: Mapping[str, int], recent: Mapping[str, int], error: float) -> CovariateShift | None:
     """Compares counts of leads by cell; None where there is nothing to compare.
 
     The chance of calling it shifted although nothing has changed is at most `error`: leads that are in both samples
@@ -41,7 +41,7 @@ def shift(name: str, earlier: Mapping[str, int], recent: Mapping[str, int], erro
     before, now = _merged(before, now)
     p = _chi_squared(before, now)
     psi = _index(before, now)
-    return Shift(name, int(before.sum()), int(now.sum()), psi, p, p < error and psi >= LARGE)
+    return CovariateShift(name, int(before.sum()), int(now.sum()), psi, p, p < error and psi >= LARGE)
 
 
 def _merged(before: Array, now: Array) -> tuple[Array, Array]:

@@ -44,7 +44,7 @@ Rule = PrecisionRule | CapacityRule | ValueRule
 
 
 @dataclass(frozen=True)
-class Period:
+class RecordPeriod:
     """What became of a promise made at `since` in [since, until), µs UTC; low, high: 95 % interval of the precision.
 
     probability: None when the promise could not be made then. selected: leads at or above, of whom `converted` did.
@@ -72,7 +72,7 @@ class Record:
     of: int
     action: Action
     recent_labels: int | None
-    periods: tuple[Period, ...]
+    periods: tuple[RecordPeriod, ...]
 
 
 @dataclass(frozen=True)

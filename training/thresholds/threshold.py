@@ -32,7 +32,7 @@ MOST = 1e4
 
 
 @dataclass(frozen=True)
-class Labels:
+class ScoredLabels:
     """Evidence: calibrated probabilities `p` (n) and outcomes `y` (n, 0/1) of independent leads, see `one_per_lead`."""
 
     p: Array
@@ -137,7 +137,7 @@ def stage_thresholds(thresholds: Iterable[Threshold]) -> list[StageThreshold]:
 
 def by_precision(
     stage: str,
-    labels: Labels,
+    labels: ScoredLabels,
     flow: Flow,
     precision: float,
     confidence: float = CONFIDENCE,
@@ -172,7 +172,7 @@ def by_precision(
     return Threshold(stage, rule, lowest, *_evidence(lowest, labels, flow))
 
 
-def by_capacity(stage: str, labels: Labels, flow: Flow, per_week: float) -> Threshold:
+def by_capacity(stage: str, labels: ScoredLabels, flow: Flow, per_week: float) -> Threshold:
     """The lowest threshold above which no more than `per_week` leads are expected per week.
 
     0 when sales can take them all; none when more leads than that share the highest probability.
@@ -188,7 +188,7 @@ def by_capacity(stage: str, labels: Labels, flow: Flow, per_week: float) -> Thre
     return Threshold(stage, CapacityRule(per_week), lowest, *_evidence(lowest, labels, flow))
 
 
-def by_value(stage: str, labels: Labels, flow: Flow, win: float, touch: float) -> Threshold:
+def by_value(stage: str, labels: ScoredLabels, flow: Flow, win: float, touch: float) -> Threshold:
     """Where a touch that costs `touch` begins to pay off on average, when a win is worth `win`: at touch / win."""
     _check_flow(flow)
     _check_amount("value of a win", win)
@@ -237,7 +237,7 @@ class WhatIf:
     recall: Array
 
 
-def what_if(labels: Labels, flow: Flow) -> WhatIf:
+def what_if(labels: ScoredLabels, flow: Flow) -> WhatIf:
     """The consequences of about fifty thresholds; an interval holds for a threshold chosen without looking at it."""
     _check_flow(flow)
     _check_labels(labels)
@@ -248,7 +248,7 @@ def what_if(labels: Labels, flow: Flow) -> WhatIf:
     return WhatIf(cuts, leads, wins, precision, low, high, converted / max(labels.y.sum(), 1))
 
 
-def _cuts(labels: Labels, fewest: int) -> tuple[Array, Array, Array]:
+def _cuts(labels: ScoredLabels, fewest: int) -> tuple[Array, Array, Array]:
     """Probabilities of the rank grid, strictest first; how many labels lie at or above, and how many of them converted.
 
     A cut lies just above the best lead left out: given that score, the leads above it are independent draws from all
@@ -293,7 +293,7 @@ def _missing_labels(selected: Array, converted: Array, labels: int, precision: f
     return int(np.ceil((factors[enough.argmax(), 0] - 1) * labels)) if enough.any() else None
 
 
-def _evidence(probability: float, labels: Labels, flow: Flow) -> tuple[int, int, int, float, float]:
+def _evidence(probability: float, labels: ScoredLabels, flow: Flow) -> tuple[int, int, int, float, float]:
     above = labels.p >= probability
     return len(labels.p), int(above.sum()), int(labels.y[above].sum()), *flow.above(probability)
 
@@ -314,6 +314,6 @@ def _check_flow(flow: Flow) -> None:
         raise UsageError("there is no open lead to expect a volume from; give the scores of at least one")
 
 
-def _check_labels(labels: Labels) -> None:
+def _check_labels(labels: ScoredLabels) -> None:
     if not len(labels.p):
         raise UsageError("there is no labelled lead to learn a threshold from; wait until outcomes of some are known")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from training.thresholds.calibration_by_month import MonthBand, count_by_month
-from training.thresholds.threshold import Flow, Labels, Threshold, WhatIf, what_if
+from training.thresholds.threshold import Flow, ScoredLabels, Threshold, WhatIf, what_if
 from training.thresholds.track_record import Story, with_record
 
 
@@ -30,9 +30,9 @@ class Grounds:
     flow: Flow
 
     @cached_property
-    def labels(self) -> Labels:
+    def labels(self) -> ScoredLabels:
         """The evidence: one moment per lead."""
-        return Labels(self.story.p[self.chosen], self.story.y[self.chosen])
+        return ScoredLabels(self.story.p[self.chosen], self.story.y[self.chosen])
 
     @cached_property
     def curve(self) -> WhatIf:
@@ -44,7 +44,7 @@ class Grounds:
         """What was predicted and what came of it, month by month."""
         return count_by_month(self.story.lead, self.story.as_of, self.story.p, self.story.y)
 
-    def threshold(self, derive: Callable[[Labels, Flow], Threshold]) -> Threshold:
+    def threshold(self, derive: Callable[[ScoredLabels, Flow], Threshold]) -> Threshold:
         """The threshold that a rule gives on these grounds, with its record."""
         return with_record(self.story, self.flow, self.labels, derive)
 

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from data.contract import US_PER_DAY
 from training.measuring.metrics import binomial_interval
 from training.samples.log_odds import Array
-from training.thresholds.rules import Action, CapacityRule, Period, Record, Verdict
-from training.thresholds.threshold import Flow, Labels, Threshold, one_per_lead
+from training.thresholds.rules import Action, CapacityRule, Record, RecordPeriod, Verdict
+from training.thresholds.threshold import Flow, ScoredLabels, Threshold, one_per_lead
 
 PERIODS = 5
 RECENT = 2
 """Periods whose labels alone decide where drift has broken what all labels said."""
-Derive = Callable[[Labels, Flow], Threshold]
+Derive = Callable[[ScoredLabels, Flow], Threshold]
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Story:
     lead: NDArray[Any]
     as_of: NDArray[np.int64]
     delay_days: int
-    _drawn: dict[tuple[int, int], Labels] = field(default_factory=dict, repr=False, compare=False)
+    _drawn: dict[tuple[int, int], ScoredLabels] = field(default_factory=dict, repr=False, compare=False)
 
-    def labels(self, since: int, until: int) -> Labels:
+    def labels(self, since: int, until: int) -> ScoredLabels:
         """One moment per lead out of those in [since, until), µs UTC; kept, because many promises ask for the same."""
         key = (since, until)
         if key not in self._drawn:
             self._drawn[key] = self._draw(since, until)
         return self._drawn[key]
 
-    def _draw(self, since: int, until: int) -> Labels:
+    def _draw(self, since: int, until: int) -> ScoredLabels:
         rows = np.flatnonzero((self.as_of >= since) & (self.as_of < until))
         chosen = rows[one_per_lead(self.lead[rows], self.as_of[rows])]
-        return Labels(self.p[chosen], self.y[chosen])
+        return ScoredLabels(self.p[chosen], self.y[chosen])
 
     def edges(self) -> list[int]:
         """PERIODS periods of about as many moments each, over the newer half; their ends in µs UTC."""
@@ -57,7 +57,7 @@ class Story:
         return sorted({*ends[:-1].astype(np.int64).tolist(), int(self.as_of.max()) + 1})
 
 
-def periods_of(story: Story, flow: Flow, derive: Derive) -> list[Period]:
+def periods_of(story: Story, flow: Flow, derive: Derive) -> list[RecordPeriod]:
     """The promise that `derive` makes of labels and flow, made at each past edge and held against what followed.
 
     Kept: at least as many converted as promised. Short: fewer did, but chance explains it. Broken: the whole interval
@@ -67,7 +67,7 @@ def periods_of(story: Story, flow: Flow, derive: Derive) -> list[Period]:
     return [_period(story, flow, derive, *each) for each in pairwise(edges)]
 
 
-def with_record(story: Story, flow: Flow, labels: Labels, derive: Derive) -> Threshold:
+def with_record(story: Story, flow: Flow, labels: ScoredLabels, derive: Derive) -> Threshold:
     """The threshold of all labels with its record; where the last period broke the promise, what recent labels allow.
 
     Widened: the recent labels alone still prove the promise, further up. Withdrawn: they do not.
@@ -90,7 +90,7 @@ def with_record(story: Story, flow: Flow, labels: Labels, derive: Derive) -> Thr
     return replace(widened, record=_record(periods, "widened", recent))
 
 
-def _period(story: Story, flow: Flow, derive: Derive, since: int, until: int) -> Period:
+def _period(story: Story, flow: Flow, derive: Derive, since: int, until: int) -> RecordPeriod:
     known = story.labels(0, since - story.delay_days * US_PER_DAY + 1)
     made = derive(known, flow) if len(known.y) else None
     probability, target = (None, 0.0) if made is None else (made.probability, made.rule.target)
@@ -100,15 +100,15 @@ def _period(story: Story, flow: Flow, derive: Derive, since: int, until: int) ->
     low, high = binomial_interval(converted / max(selected, 1), max(selected, 1)).tolist()
     short: Verdict = "broken" if high < target else "short"
     verdict = "none" if not selected else "kept" if converted >= target * selected else short
-    return Period(since, until, probability, selected, converted, low, high, verdict)
+    return RecordPeriod(since, until, probability, selected, converted, low, high, verdict)
 
 
-def _refutes(labels: Labels, probability: float, target: float) -> bool:
+def _refutes(labels: ScoredLabels, probability: float, target: float) -> bool:
     above = labels.p >= probability
     return bool(above.any() and binomial_interval(labels.y[above].mean(), int(above.sum()))[1] < target)
 
 
-def _record(periods: Sequence[Period], action: Action, recent: Labels | None) -> Record:
+def _record(periods: Sequence[RecordPeriod], action: Action, recent: ScoredLabels | None) -> Record:
     verdicts = [period.verdict for period in periods if period.verdict != "none"]
     kept, broken = (sum(verdict == wanted for verdict in verdicts) for wanted in ("kept", "broken"))
     newest = None if recent is None else len(recent.y)

@@ -20,7 +20,7 @@ from features.training_set import TrainingSet
 from training.artifact.loaded_model import LoadedModel
 from training.artifact.manifest import Adjustment, AsTrained, DatedStep, Manifest, StoredVerdict
 from training.calibration.calibrator import Calibrator, composed
-from training.calibration.intercept import Matured, edges_of, rolling_steps
+from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
 from training.measuring.evidence import evidence_of
 from training.measuring.metrics import binomial_interval
 from training.pipeline import day, predict
@@ -29,10 +29,17 @@ from training.registry.artifact_files import rewrite_artifact
 from training.registry.registry import CHAMPION, Registered, Registry
 from training.samples.sample import Sample, read_sample
 from training.thresholds.rules import CapacityRule, PrecisionRule
-from training.thresholds.threshold import Flow, Labels, Threshold, by_capacity, one_per_lead
+from training.thresholds.threshold import Flow, ScoredLabels, Threshold, by_capacity, one_per_lead
 from training.thresholds.threshold_evidence import Grounds
 from training.thresholds.track_record import Story
-from training.updating.recalibration_trial import ROLLING, WAYS, Decision, Way, changed, decide
+from training.updating.recalibration_trial import (
+    ROLLING,
+    WAYS,
+    RecalibrationDecision,
+    RecalibrationMethod,
+    changed,
+    decide,
+)
 
 EXAMPLE_ROWS = 5
 STAGES = 4
@@ -48,7 +55,7 @@ class Adjusted:
     before: str
     reason: str
     manifest: Manifest
-    decision: Decision
+    decision: RecalibrationDecision
     grounds: Grounds | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,7 +71,7 @@ class Adjusted:
 
 
 def recalibrate(
-    training_set: TrainingSet, workspace: Path, ways: Sequence[Way] = WAYS, say: Say = lambda text: None
+    training_set: TrainingSet, workspace: Path, ways: Sequence[RecalibrationMethod] = WAYS, say: Say = lambda text: None
 ) -> Adjusted:
     """Tries `ways` on the champion; what passes becomes the new champion, and without any the model is as trained.
 
@@ -99,7 +106,7 @@ def as_trained(model: LoadedModel) -> LoadedModel:
     return LoadedModel(model.manifest.as_trained, model.boosters)
 
 
-def matured_since(model: LoadedModel, sample: Sample) -> Matured:
+def matured_since(model: LoadedModel, sample: Sample) -> MaturedRows:
     """What a model says of the mature moments of a sample that are newer than all that it has learnt from.
 
     Leads that it knows from earlier moments take part: leaving them out would leave young leads only. What the model
@@ -107,10 +114,10 @@ def matured_since(model: LoadedModel, sample: Sample) -> Matured:
     """
     rows = sample.of(sample.mature & (sample.as_of >= model.manifest.trained_on.to_us))
     delay = model.manifest.target.window.certain_after_days * US_PER_DAY
-    return Matured(predict(model, rows), rows.y, rows.weight, rows.lead, rows.as_of, rows.as_of + delay)
+    return MaturedRows(predict(model, rows), rows.y, rows.weight, rows.lead, rows.as_of, rows.as_of + delay)
 
 
-def recheck(threshold: Threshold, labels: Labels, flow: Flow) -> Threshold:
+def recheck(threshold: Threshold, labels: ScoredLabels, flow: Flow) -> Threshold:
     """A threshold after recalibration: the same promise, its evidence and its volume from the labels since training.
 
     A probability means the same as before, so a cut by precision or by value stays where it was, and one by capacity is
@@ -141,7 +148,7 @@ def recheck(threshold: Threshold, labels: Labels, flow: Flow) -> Threshold:
     )
 
 
-def _grounds(model: LoadedModel, line: Calibrator, moved: Matured, sample: Sample) -> Grounds:
+def _grounds(model: LoadedModel, line: Calibrator, moved: MaturedRows, sample: Sample) -> Grounds:
     """What thresholds of the adjusted model rest on: the labels since training, and the leads that come up now."""
     chosen = np.isin(np.arange(len(moved)), one_per_lead(moved.lead, moved.as_of))
     days = model.manifest.target.window.certain_after_days
@@ -150,7 +157,12 @@ def _grounds(model: LoadedModel, line: Calibrator, moved: Matured, sample: Sampl
 
 
 def _adjusted(
-    trained: Manifest, decision: Decision, line: Calibrator, fresh: Matured, moved: Matured, grounds: Grounds
+    trained: Manifest,
+    decision: RecalibrationDecision,
+    line: Calibrator,
+    fresh: MaturedRows,
+    moved: MaturedRows,
+    grounds: Grounds,
 ) -> Manifest:
     """The manifest of the adjusted model: calibrator, thresholds, evidence, and the history of what was done."""
     after = tuple(recheck(threshold, grounds.labels, grounds.flow) for threshold in trained.thresholds)
@@ -176,7 +188,7 @@ def _adjusted(
     )
 
 
-def _steps(line: Calibrator, fresh: Matured, until: int) -> tuple[DatedStep, ...]:
+def _steps(line: Calibrator, fresh: MaturedRows, until: int) -> tuple[DatedStep, ...]:
     steps = rolling_steps(fresh, edges_of(fresh, until)) if line.name == ROLLING else ()
     return tuple(DatedStep(**asdict(step), on=day(step.at)) for step in steps)
 

@@ -18,7 +18,7 @@ from training.calibration.calibrator import Calibrator, Verdict, fit_sigmoid, ga
 from training.calibration.intercept import (
     FEWEST_CONVERTED,
     PERIOD,
-    Matured,
+    MaturedRows,
     edges_of,
     independent,
     offset,
@@ -35,36 +35,40 @@ to 1.96 / sqrt(100) = 20 %; so many are also the usual advice for a validation (
 
 
 @dataclass(frozen=True)
-class Way:
+class RecalibrationMethod:
     """A way to recalibrate: a line in log-odds from rows of at least `fewest` converted leads, at a time (µs UTC)."""
 
     name: str
     fewest: int
-    fit: Callable[[Matured, int], Calibrator]
+    fit: Callable[[MaturedRows, int], Calibrator]
 
 
-def roll(rows: Matured, until: int, period: int = PERIOD) -> Calibrator:
+def roll(rows: MaturedRows, until: int, period: int = PERIOD) -> Calibrator:
     """The rolling intercept as it stands at `until` (µs UTC)."""
     shifts = [each.shift for each in rolling_steps(rows, edges_of(rows, until, period))]
     return Calibrator(ROLLING, 1.0, 1.0, shifts[-1] if shifts else 0.0)
 
 
-def shift_whole(rows: Matured, until: int) -> Calibrator:
+def shift_whole(rows: MaturedRows, until: int) -> Calibrator:
     """The intercept under which as many convert as are expected, over all labels since training."""
     found = offset(logit(rows.p), rows.y, independent(rows.weight, rows.lead))
     return Calibrator("intercept", 1.0, 1.0, found)
 
 
-def line(rows: Matured, until: int) -> Calibrator:
+def line(rows: MaturedRows, until: int) -> Calibrator:
     """Intercept and slope over all labels since training."""
     return fit_sigmoid(rows.p, rows.y, rows.weight)
 
 
-ROLL = Way(ROLLING, FEWEST_CONVERTED, roll)
-WAYS = (ROLL, Way("intercept", FEWEST_FOR_LINE, shift_whole), Way("sigmoid", FEWEST_FOR_LINE, line))
+ROLL = RecalibrationMethod(ROLLING, FEWEST_CONVERTED, roll)
+WAYS = (
+    ROLL,
+    RecalibrationMethod("intercept", FEWEST_FOR_LINE, shift_whole),
+    RecalibrationMethod("sigmoid", FEWEST_FOR_LINE, line),
+)
 
 
-def trial(way: Way, rows: Matured, edges: NDArray[np.int64]) -> Verdict:
+def trial(way: RecalibrationMethod, rows: MaturedRows, edges: NDArray[np.int64]) -> Verdict:
     """What a way would have gained, log-loss per row, had it been in use from the first of `edges` (ascending, µs UTC).
 
     At each edge it is fitted on the labels known then, and judged on the moments up to the next edge. Where it has too
@@ -79,7 +83,7 @@ def trial(way: Way, rows: Matured, edges: NDArray[np.int64]) -> Verdict:
     return Verdict(way.name, *gain_and_error(saved[counted], rows.weight[counted], rows.lead[counted]))
 
 
-def trial_edges(rows: Matured, until: int, period: int = PERIOD) -> NDArray[np.int64]:
+def trial_edges(rows: MaturedRows, until: int, period: int = PERIOD) -> NDArray[np.int64]:
     """When a trial fits anew: from the first edge at which there are labels enough for a step, at most MOST_BLOCKS.
 
     None where no such edge comes.
@@ -91,7 +95,7 @@ def trial_edges(rows: Matured, until: int, period: int = PERIOD) -> NDArray[np.i
 
 
 @dataclass(frozen=True)
-class Decision:
+class RecalibrationDecision:
     """What trials came to by `until` (µs UTC): the line to lay over the calibrator, None where it stays; and why."""
 
     line: Calibrator | None
@@ -100,32 +104,36 @@ class Decision:
     until: int
 
 
-def decide(ways: Sequence[Way], trial_rows: Matured, fresh: Matured, until: int) -> Decision:
+def decide(
+    ways: Sequence[RecalibrationMethod], trial_rows: MaturedRows, fresh: MaturedRows, until: int
+) -> RecalibrationDecision:
     """The accepted way that gained most in its trial on `trial_rows`, fitted on `fresh` (the labels since training)."""
     able = [each for each in ways if fresh.converted >= each.fewest]
     if not able:
-        return Decision(None, (), _too_few(ways, fresh), until)
+        return RecalibrationDecision(None, (), _too_few(ways, fresh), until)
     edges = trial_edges(trial_rows, until)
     verdicts = {each: trial(each, trial_rows, edges) for each in able}
     accepted = [each for each in able if verdicts[each].accepted]
     told = "; ".join(_told(each) for each in verdicts.values())
     if not accepted:
         reason = f"nothing was better by more than one standard error: {told}"
-        return Decision(None, tuple(verdicts.values()), reason, until)
+        return RecalibrationDecision(None, tuple(verdicts.values()), reason, until)
     best = max(accepted, key=lambda each: verdicts[each].gain)
-    return Decision(best.fit(fresh, until), tuple(verdicts.values()), f"{best.name} is in use: {told}", until)
+    return RecalibrationDecision(
+        best.fit(fresh, until), tuple(verdicts.values()), f"{best.name} is in use: {told}", until
+    )
 
 
-def changed(rows: Matured, over: Calibrator) -> Matured:
+def changed(rows: MaturedRows, over: Calibrator) -> MaturedRows:
     """The rows with their probabilities moved along a line."""
     return replace(rows, p=over(rows.p))
 
 
-def _loss(rows: Matured) -> Array:
+def _loss(rows: MaturedRows) -> Array:
     return row_losses(rows.y, logit(rows.p))
 
 
-def _too_few(ways: Sequence[Way], fresh: Matured) -> str:
+def _too_few(ways: Sequence[RecalibrationMethod], fresh: MaturedRows) -> str:
     fewest, name = min((each.fewest, each.name) for each in ways)
     return (
         f"{fresh.converted} leads with a label that matured since training have converted; "

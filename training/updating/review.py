@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from data.contract import DataError
 from features.training_set import TrainingSet
-from training.measuring.evaluation import Truth, against_truth
+from training.measuring.evaluation import BesideTruth, against_truth
 from training.model.baselines import BASELINES
 from training.pipeline import predict, sized
 from training.recipe.train import Judged, Say, Split, TrainingPlan, fit_baselines, judged_as, split_by_time
@@ -50,7 +50,7 @@ def predictions(workspace: Path, target: str, plan: TrainingPlan) -> tuple[Split
     return split, predict(model, split.judged)
 
 
-def beside_truth(split: Split, p: Array, truth: Path, horizon_days: int) -> Truth:
+def beside_truth(split: Split, p: Array, truth: Path, horizon_days: int) -> BesideTruth:
     """Predictions `p` beside the true probabilities of a simulated funnel, on the judged moments that it tells of.
 
     Raises DataError when the file cannot be read or knows none of the moments.

@@ -13,7 +13,7 @@ from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.templates import visible
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.worklist import Entry
+from serving.store.leads.worklist import WorklistEntry
 from serving.store.leads.worklist_query import Wanted
 from training.thresholds.model_warning import model_warning
 
@@ -111,7 +111,7 @@ def _stage(context: PageContext) -> Callable[[str], str]:
     return word
 
 
-def _marked(context: PageContext, holds: Callable[[Entry], bool]) -> Callable[[Line], str]:
+def _marked(context: PageContext, holds: Callable[[WorklistEntry], bool]) -> Callable[[Line], str]:
     yes = context.t("exports.yes")
     return lambda line: yes if holds(line.lead) else ""
 

@@ -21,7 +21,7 @@ from serving.scoring.next_step import Situation, next_step
 from serving.scoring.served_model import ServedModel
 from serving.store.events.timeline import Happening, Stretch
 from serving.store.leads.decisions import REASONS
-from serving.store.leads.worklist import Entry
+from serving.store.leads.worklist import WorklistEntry
 from serving.store.scores.scores import Standing
 from training.thresholds.stages import UNQUALIFIED
 
@@ -36,7 +36,7 @@ DAYS = (7, 30, 90)
 
 
 @dataclass(frozen=True)
-class Row:
+class TimelineRow:
     """Events of the timeline that are told in one line: `count` alike within a minute, of which `event` is the newest.
 
     is_new: the newest score does not know it yet. is_late: it became known a day later or more.
@@ -88,7 +88,9 @@ def lead(context: PageContext) -> Response:
     )
 
 
-def situation(context: PageContext, live: ServedModel, entry: Entry | None, newest: Sequence[Happening]) -> Situation:
+def situation(
+    context: PageContext, live: ServedModel, entry: WorklistEntry | None, newest: Sequence[Happening]
+) -> Situation:
     """What the rules for the next step look at. newest: events; what a score does not know yet counts here."""
     contacts = live.scorer.plan.vocabulary.groups.get("contact", ())
     own = [event.occurred_at for event in newest if not event.bot and event.event_type not in contacts]
@@ -127,14 +129,18 @@ def _stretch(context: PageContext, live: ServedModel, lead_id: str) -> Stretch:
         raise Refused("invalid", "the address has a cursor that is none") from None
 
 
-def _rows(context: PageContext, live: ServedModel, events: Sequence[Happening], standing: Standing | None) -> list[Row]:
+def _rows(
+    context: PageContext, live: ServedModel, events: Sequence[Happening], standing: Standing | None
+) -> list[TimelineRow]:
     scored = standing.as_of if standing else None
     rows = []
     for _, alike in groupby(events, key=lambda event: _likeness(event, scored)):
         first, *others = alike
         is_late = first.known_at - first.occurred_at >= US_PER_DAY
         words = one_in_words(context, live, first.event_type)
-        rows.append(Row(first, 1 + len(others), words, scored is not None and first.known_at >= scored, is_late))
+        rows.append(
+            TimelineRow(first, 1 + len(others), words, scored is not None and first.known_at >= scored, is_late)
+        )
     return rows
 
 

@@ -18,7 +18,7 @@ from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.worklist import Entry
+from serving.store.leads.worklist import WorklistEntry
 from serving.store.leads.worklist_query import Order, Wanted
 
 TEXTS = ("stage", "channel", "country", "owner", "search")
@@ -41,7 +41,7 @@ PER_PAGE = 50
 class Line:
     """A lead as the list shows it. reason: in words, "" for none. fit, engagement: -5 to 5 steps. trend: -1, 0, 1."""
 
-    lead: Entry
+    lead: WorklistEntry
     reason: str
     fit: int
     engagement: int
@@ -101,12 +101,12 @@ def wanted_of(asked: Mapping[str, str], live: ServedModel) -> Wanted:
     return Wanted(live.target.name, **given, order=order)
 
 
-def line_of(lead: Entry, live: ServedModel, context: PageContext) -> Line:
+def line_of(lead: WorklistEntry, live: ServedModel, context: PageContext) -> Line:
     """A lead in words."""
     return Line(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
 
 
-def reason_of(lead: Entry, live: ServedModel, context: PageContext) -> str:
+def reason_of(lead: WorklistEntry, live: ServedModel, context: PageContext) -> str:
     """What speaks most for a lead; "" when it was noted by a model that knew other features."""
     definition = live.definitions.get(lead.reason or "")
     if definition is None:
@@ -122,7 +122,7 @@ def _steps(log_odds: float | None) -> int:
     return 0 if log_odds is None else max(-STEPS, min(STEPS, round(log_odds / LOG_ODDS_PER_STEP)))
 
 
-def _trend(lead: Entry) -> int:
+def _trend(lead: WorklistEntry) -> int:
     """Whether a probability has moved by more than a tenth of itself within a week."""
     if lead.before is None or lead.probability is None:
         return 0

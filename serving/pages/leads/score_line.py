@@ -20,7 +20,7 @@ MOST_CHANGES = 9
 
 
 @dataclass(frozen=True)
-class Mark:
+class ThresholdMark:
     """A change of stage on the line. x: percent of the width. y: of HEIGHT, from above. number: in the list."""
 
     x: float
@@ -46,7 +46,7 @@ class ScoreLine:
     band: str
     end: tuple[float, float]
     levels: list[Level]
-    marks: list[Mark]
+    marks: list[ThresholdMark]
     points: list[ScoreRecord]
 
 
@@ -106,13 +106,13 @@ class _Places:
     def y(self, probability: float) -> float:
         return round(HEIGHT * (1 - min(probability / self.top, 1.0)), 1)
 
-    def mark(self, change: StageChange, number: int) -> Mark | None:
+    def mark(self, change: StageChange, number: int) -> ThresholdMark | None:
         """None for a change before the first score that is drawn."""
         before = [score for score in self.points if score.as_of <= change.at]
         if not before:
             return None
         x = 100 * min(self.x(change.at), RIGHT) / WIDTH
-        return Mark(round(x, 2), self.y(before[-1].probability), number)
+        return ThresholdMark(round(x, 2), self.y(before[-1].probability), number)
 
 
 def _steps(places: Sequence[tuple[float, float]], backwards: bool = False) -> str:

@@ -11,8 +11,8 @@ from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.worklist import Entry
-from serving.store.scores.explanations import Explanation, Ground, Shift, Value
+from serving.store.leads.worklist import WorklistEntry
+from serving.store.scores.explanations import Explanation, FeatureShift, Ground, Value
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Why:
     is_all: bool
 
 
-def why_of(context: PageContext, live: ServedModel, entry: Entry) -> Why | None:
+def why_of(context: PageContext, live: ServedModel, entry: WorklistEntry) -> Why | None:
     """Why a lead has the score that is shown; None when that score was not explained."""
     explanation = context.services.store.explanations.of(live.target.name, entry.lead_id)
     if explanation is None or entry.probability is None or explanation.as_of != entry.as_of:
@@ -80,7 +80,7 @@ class _Teller:
             f"{self.words(ground.feature)}: {self.value(ground.value)}", ground.adds > 0, ground.occurred_at, link
         )
 
-    def shift(self, shift: Shift) -> Said:
+    def shift(self, shift: FeatureShift) -> Said:
         values = {"now": self.value(shift.now), "before": self.value(shift.before)}
         return Said(self.context.t("lead.shift", what=self.words(shift.feature), **values), shift.adds > 0)
 

@@ -41,7 +41,7 @@ class EventIn:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ValidEvent:
     """An event that keeps the contract, as the store keeps it. body: what must be the same for the same id."""
 
     source: str
@@ -56,7 +56,7 @@ class Event:
     body: str
 
 
-class Refused(DataError):
+class InvalidInput(DataError):
     """Why something sent is refused; the text holds no personal data."""
 
 
@@ -70,7 +70,7 @@ class EventResult:
     rejected_id: int | None = None
 
 
-def admit(event: EventIn, now: int) -> Event:
+def admit(event: EventIn, now: int) -> ValidEvent:
     """The event under the contract; `now` is the server's clock in µs UTC. Raises Refused.
 
     >>> admit(EventIn("L1", "page_view", "1970-01-01T01:00:00+01:00"), now=5).known_at
@@ -83,7 +83,7 @@ def admit(event: EventIn, now: int) -> Event:
     value = _value(event.value)
     body = body_of(lead_id, kind, occurred_at, channel, value)
     known_at = max(occurred_at, received_at)
-    return Event(
+    return ValidEvent(
         source or "", event_id or body, lead_id, kind, channel, value, occurred_at, received_at, known_at, body
     )
 
@@ -99,28 +99,28 @@ def name(what: str, given: Any) -> str | None:
     if given is None:
         return None
     if not isinstance(given, str):
-        raise Refused(f"{what} is no text")
+        raise InvalidInput(f"{what} is no text")
     try:
         return id_from_text(given)
     except NoId as error:
-        raise Refused(f"{what} {error}") from None
+        raise InvalidInput(f"{what} {error}") from None
 
 
 def required(what: str, given: Any) -> str:
     """The same for a name that must be there."""
     text = name(what, given)
     if text is None:
-        raise Refused(f"{what} is missing")
+        raise InvalidInput(f"{what} is missing")
     return text
 
 
 def moment(what: str, given: Any, now: int) -> int:
     """µs UTC of a time that is not beyond the clock by more than five minutes. Raises Refused."""
     if given is None:
-        raise Refused(f"{what} is missing")
+        raise InvalidInput(f"{what} is missing")
     at = _us(what, given)
     if at > now + AHEAD:
-        raise Refused(f"{what} {_shown(given)}lies in the future")
+        raise InvalidInput(f"{what} {_shown(given)}lies in the future")
     return at
 
 
@@ -130,20 +130,20 @@ def _us(what: str, given: Any) -> int:
         try:
             return time_from_text(given)
         except NoTime as error:
-            raise Refused(f"{what} {_shown(given)}{error}") from None
+            raise InvalidInput(f"{what} {_shown(given)}{error}") from None
     if type(given) is not int or not FIRST <= given <= LAST:
-        raise Refused(f"{what} {_shown(given)}is no time; write one like {EXAMPLE}")
+        raise InvalidInput(f"{what} {_shown(given)}is no time; write one like {EXAMPLE}")
     return given
 
 
 def number(what: str, given: Any) -> float:
     """A finite number within the contract's limit. Raises Refused."""
     if isinstance(given, bool) or not isinstance(given, int | float):
-        raise Refused(f"{what} is no number")
+        raise InvalidInput(f"{what} is no number")
     try:
         return within_limit(given)
     except NoNumber as error:
-        raise Refused(f"{what} {error}") from None
+        raise InvalidInput(f"{what} {error}") from None
 
 
 def as_text(event: EventIn) -> str:

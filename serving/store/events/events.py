@@ -13,7 +13,7 @@ from serving.store.database.changes import touch
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.group_commit import GroupCommit
 from serving.store.database.schema import events
-from serving.store.events.event_validation import Event, EventIn, EventResult, Refused, admit, name
+from serving.store.events.event_validation import EventIn, EventResult, InvalidInput, ValidEvent, admit, name
 from serving.store.events.rejected import Rejection, keep
 from serving.store.privacy.blocked import Blocked
 
@@ -28,7 +28,7 @@ class _Sent:
     """An event as it was sent, what the door said of it, and when that was."""
 
     event: EventIn
-    judged: Event | Refused
+    judged: ValidEvent | InvalidInput
     now: int
 
 
@@ -38,7 +38,7 @@ class _Kept:
 
     body: str
     received_at: int
-    fresh: Event | None = None
+    fresh: ValidEvent | None = None
 
 
 class Events:
@@ -67,7 +67,7 @@ class Events:
         return [list(islice(results, len(batch))) for batch in batches]
 
     def _ingest(self, connection: Connection, sent: Sequence[_Sent]) -> list[EventResult]:
-        good = [each.judged for each in sent if isinstance(each.judged, Event)]
+        good = [each.judged for each in sent if isinstance(each.judged, ValidEvent)]
         erased = self._blocked.among(connection, {lead for each in sent if (lead := _lead_of(each)) is not None})
         kept = _insert(connection, [each for each in good if each.lead_id not in erased])
         results = [_result(each, kept, erased) for each in sent]
@@ -77,16 +77,16 @@ class Events:
         return _quarantine(connection, sent, results)
 
 
-def _judge(event: EventIn, now: int) -> Event | Refused:
+def _judge(event: EventIn, now: int) -> ValidEvent | InvalidInput:
     try:
         return admit(event, now)
-    except Refused as refused:
+    except InvalidInput as refused:
         return refused
 
 
-def _insert(connection: Connection, rows: Sequence[Event]) -> dict[Id, _Kept]:
+def _insert(connection: Connection, rows: Sequence[ValidEvent]) -> dict[Id, _Kept]:
     """Inserts what is new; says what the store holds now under each of the ids."""
-    first: dict[Id, Event] = {}
+    first: dict[Id, ValidEvent] = {}
     for each in rows:
         first.setdefault((each.event_id, each.source), each)
     if not first:
@@ -111,10 +111,10 @@ def _taken(connection: Connection, ids: set[Id]) -> dict[Id, _Kept]:
 
 def _result(sent: _Sent, kept: Mapping[Id, _Kept], erased: set[str]) -> EventResult:
     judged = sent.judged
-    event_id = judged.event_id if isinstance(judged, Event) else None
+    event_id = judged.event_id if isinstance(judged, ValidEvent) else None
     if _lead_of(sent) in erased:
         return EventResult("rejected", event_id, ERASED)
-    if isinstance(judged, Refused):
+    if isinstance(judged, InvalidInput):
         return EventResult("rejected", event_id, str(judged))
     there = kept[judged.event_id, judged.source]
     if there.body != judged.body:
@@ -126,13 +126,13 @@ def _lead_of(sent: _Sent) -> str | None:
     """Whom an event is about, also when it is refused: nothing about the erased is kept for another try."""
     try:
         return name("lead_id", sent.event.lead_id)
-    except Refused:
+    except InvalidInput:
         return None
 
 
-def _receive_earlier(connection: Connection, rows: Sequence[Event], kept: Mapping[Id, _Kept]) -> set[str]:
+def _receive_earlier(connection: Connection, rows: Sequence[ValidEvent], kept: Mapping[Id, _Kept]) -> set[str]:
     """A copy that was received earlier makes the event known from then, in whatever order they come; says of whom."""
-    earlier: dict[Id, Event] = {}
+    earlier: dict[Id, ValidEvent] = {}
     for each in rows:
         key = (each.event_id, each.source)
         there = kept.get(key)

@@ -26,7 +26,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class RejectedEvent:
+class StoredRejection:
     """A kept rejection; long texts were cut. replayed_at: when a replay took it in, else None. Times are µs UTC."""
 
     id: int
@@ -43,13 +43,13 @@ class Rejected:
         self._database = database
         self._add = add
 
-    def list(self, after: int = 0, limit: int = 100) -> list[RejectedEvent]:
+    def list(self, after: int = 0, limit: int = 100) -> list[StoredRejection]:
         """Rejected events with an id above `after`, in order of id."""
         query = select(rejected).where(rejected.c.id > after).order_by(rejected.c.id).limit(limit)
         with self._database.read() as connection:
             return [_read(row) for row in connection.execute(query)]
 
-    def get(self, number: int) -> RejectedEvent:
+    def get(self, number: int) -> StoredRejection:
         """One of them. Raises DataError when there is none by that number."""
         with self._database.read() as connection:
             row = connection.execute(select(rejected).where(rejected.c.id == number)).one_or_none()
@@ -97,5 +97,5 @@ def _storable(text: str | None) -> str | None:
     return None if text is None else text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
-def _read(row: object) -> RejectedEvent:
-    return RejectedEvent(row.id, from_text(row.event), row.reason, row.at, row.replayed_at)  # type: ignore[attr-defined]
+def _read(row: object) -> StoredRejection:
+    return StoredRejection(row.id, from_text(row.event), row.reason, row.at, row.replayed_at)  # type: ignore[attr-defined]

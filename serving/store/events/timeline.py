@@ -51,7 +51,7 @@ class Stretch:
     next: str | None
 
 
-class Timeline:
+class LeadTimeline:
     """Reads events of one lead."""
 
     def __init__(self, database: Database) -> None:

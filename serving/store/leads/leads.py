@@ -17,7 +17,7 @@ from data.sources.mapping import RESERVED
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database, insert
 from serving.store.database.schema import attributes, events, leads, profiles
-from serving.store.events.event_validation import Refused, moment, name, number, required
+from serving.store.events.event_validation import InvalidInput, moment, name, number, required
 from serving.store.privacy.blocked import Blocked
 
 MOST = 200
@@ -154,18 +154,18 @@ def _versions(connection: Connection, lead_id: str, limit: int | None = None) ->
 def _admitted(values: Attributes) -> dict[str, str | float]:
     """Attributes under the contract, without those that are unknown."""
     if len(values) > MOST:
-        raise Refused(f"the profile has {len(values)} attributes, {MOST} are allowed")
+        raise InvalidInput(f"the profile has {len(values)} attributes, {MOST} are allowed")
     kept: dict[str, str | float] = {}
     for given, value in values.items():
         label = required("the name of an attribute", given).lower()
         if label in RESERVED or label in kept:
-            raise Refused(f"attribute {label!r} has a name that is taken; choose another")
+            raise InvalidInput(f"attribute {label!r} has a name that is taken; choose another")
         if PERSONAL.fullmatch(label):
-            raise Refused(f"attribute {label!r} is personal data; leave it out, or send has_{label} = yes")
+            raise InvalidInput(f"attribute {label!r} is personal data; leave it out, or send has_{label} = yes")
         if isinstance(value, str):
             text = name(f"attribute {label!r}", value)
             if text is not None and re.search(E_MAIL, text):
-                raise Refused(f"attribute {label!r} holds an e-mail address; leave it out")
+                raise InvalidInput(f"attribute {label!r} holds an e-mail address; leave it out")
             if text is not None:
                 kept[label] = text
         elif value is not None:

@@ -14,7 +14,16 @@ from sqlalchemy import Connection, and_, bindparam, func, select, text, update
 
 from serving.store.database.connection import Database, chunks
 from serving.store.database.schema import attributes, leads, scores, standings
-from serving.store.leads.worklist_query import LABELS, LOOKED, Wanted, Way, cursor_after, find_way, keys_of, page_query
+from serving.store.leads.worklist_query import (
+    LABELS,
+    LOOKED,
+    IndexWalk,
+    Wanted,
+    cursor_after,
+    find_way,
+    keys_of,
+    page_query,
+)
 from serving.store.scores.scores import WEEK_AGO
 
 RISEN = 1.25
@@ -48,7 +57,7 @@ class WorklistRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class WorklistEntry:
     """A lead of the list, as in `WorklistRow` and `store_scores.Standing`. before: its probability a week earlier."""
 
     lead_id: str
@@ -81,7 +90,7 @@ class Sheet:
     looked: how many leads a page has looked at that did not become full, and goes on with the next; else None.
     """
 
-    entries: list[Entry]
+    entries: list[WorklistEntry]
     next: str | None
     looked: int | None = None
 
@@ -113,7 +122,7 @@ class Worklist:
         """
         return self._page(wanted, cursor, max(1, min(limit, MOST)))
 
-    def walk(self, wanted: Wanted, stride: int = STRIDE) -> Iterator[list[Entry]]:
+    def walk(self, wanted: Wanted, stride: int = STRIDE) -> Iterator[list[WorklistEntry]]:
         """All leads of a list in its order, some at a time, so that memory does not grow with the list.
 
         Each step is a read of its own, so that a slow reader holds nothing up; a lead that is scored meanwhile may
@@ -129,20 +138,20 @@ class Worklist:
 
     def has_more_than(self, wanted: Wanted, most: int) -> bool:
         """Whether a list has more leads than so many."""
-        all_of_it = page_query(wanted, None, Way(next(iter(wanted.filters), None), None), ("lead_id",))
+        all_of_it = page_query(wanted, None, IndexWalk(next(iter(wanted.filters), None), None), ("lead_id",))
         found = all_of_it.order_by(None).limit(most + 1).subquery()
         with self._database.read() as connection:
             return int(connection.scalar(select(func.count()).select_from(found)) or 0) > most
 
-    def entry(self, target: str, lead_id: str) -> Entry | None:
+    def entry(self, target: str, lead_id: str) -> WorklistEntry | None:
         """One lead of the list; None for a lead that was never scored for the target, is unknown or objects."""
-        query = select(*(standings.c[each] for each in Entry.__slots__)).join(
+        query = select(*(standings.c[each] for each in WorklistEntry.__slots__)).join(
             leads, leads.c.lead_id == standings.c.lead_id
         )
         query = query.where(standings.c.target == target, standings.c.lead_id == lead_id, ~leads.c.objection)
         with self._database.read() as connection:
             row = connection.execute(query).first()
-        return None if row is None else Entry(*row)
+        return None if row is None else WorklistEntry(*row)
 
     def choices(self, target: str) -> dict[str, list[str]]:
         """The values by which a list may be filtered, sorted, at most fifty of each kind."""
@@ -152,8 +161,8 @@ class Worklist:
     def _page(self, wanted: Wanted, cursor: str | None, limit: int) -> Sheet:
         with self._database.read() as connection:
             way = find_way(connection, wanted, cursor)
-            rows = connection.execute(page_query(wanted, cursor, way, Entry.__slots__).limit(limit + 1)).all()
-        entries = [Entry(*row) for row in rows[:limit]]
+            rows = connection.execute(page_query(wanted, cursor, way, WorklistEntry.__slots__).limit(limit + 1)).all()
+        entries = [WorklistEntry(*row) for row in rows[:limit]]
         if len(rows) > limit:
             return Sheet(entries, cursor_after(wanted, keys_of(wanted, rows[limit - 1])))
         return Sheet(entries, None) if way.end is None else Sheet(entries, cursor_after(wanted, way.end), LOOKED)

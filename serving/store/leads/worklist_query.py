@@ -53,7 +53,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class IndexWalk:
     """leader: the filter whose index is walked, None for the index of the order. end: the keys of the last lead that
     the page looks at, None when it looks at all that are left."""
 
@@ -61,19 +61,19 @@ class Way:
     end: list[Any] | None
 
 
-def find_way(connection: Connection, wanted: Wanted, cursor: str | None) -> Way:
+def find_way(connection: Connection, wanted: Wanted, cursor: str | None) -> IndexWalk:
     """The way to the page after a cursor. Raises UsageError for a cursor of a list in another order."""
     counts = {name: _count(connection, wanted, name) for name in wanted.filters}
     rarest = min(counts, key=lambda name: counts[name], default=None)
     if rarest is not None and counts[rarest] < LOOKED:
-        return Way(rarest, None)
+        return IndexWalk(rarest, None)
     leader = rarest if wanted.ordered_by == "probability" else None
     walked = _walked(wanted, cursor, leader).with_only_columns(*_order(wanted).columns).offset(LOOKED - 1).limit(1)
     end = connection.execute(walked).first()
-    return Way(leader, None if end is None else list(end))
+    return IndexWalk(leader, None if end is None else list(end))
 
 
-def page_query(wanted: Wanted, cursor: str | None, way: Way, columns: tuple[str, ...]) -> Select[Any]:
+def page_query(wanted: Wanted, cursor: str | None, way: IndexWalk, columns: tuple[str, ...]) -> Select[Any]:
     """The leads of a page that do not object, in order."""
     query = _walked(wanted, cursor, way.leader).join(leads, leads.c.lead_id == standings.c.lead_id)
     rest = (_held(wanted, name) for name in wanted.filters if name != way.leader)

@@ -12,7 +12,7 @@ from serving.store.privacy.blocked import Blocked
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """An entry. at: µs UTC. who: a key's prefix or `command line`. subject: keyed hash of the lead, if it was one."""
 
     id: int
@@ -39,14 +39,14 @@ class Audit:
         subject = None if lead_id is None else self._blocked.subject(lead_id)
         connection.execute(audit.insert().values(at=now, who=who, action=action, subject=subject))
 
-    def entries(self, after: int = 0, limit: int = 100) -> list[Entry]:
+    def entries(self, after: int = 0, limit: int = 100) -> list[AuditEntry]:
         """Entries with an id above `after`, in order."""
         query = select(audit).where(audit.c.id > after).order_by(audit.c.id).limit(limit)
         with self._database.read() as connection:
-            return [Entry(*row) for row in connection.execute(query)]
+            return [AuditEntry(*row) for row in connection.execute(query)]
 
-    def of(self, lead_id: str, limit: int = 100) -> list[Entry]:
+    def of(self, lead_id: str, limit: int = 100) -> list[AuditEntry]:
         """The newest entries about a lead, also when it was erased."""
         query = select(audit).where(audit.c.subject == self._blocked.subject(lead_id)).order_by(audit.c.id.desc())
         with self._database.read() as connection:
-            return [Entry(*row) for row in connection.execute(query.limit(limit))]
+            return [AuditEntry(*row) for row in connection.execute(query.limit(limit))]

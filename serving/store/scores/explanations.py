@@ -31,7 +31,7 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class FeatureShift:
     """How a feature has moved between two scores. adds: log-odds that would be missing if it had not."""
 
     feature: str
@@ -54,7 +54,7 @@ class Explanation:
     model_digest: str
     grounds: tuple[Ground, ...]
     since: int | None
-    shifts: tuple[Shift, ...]
+    shifts: tuple[FeatureShift, ...]
 
 
 class Explanations:
@@ -101,5 +101,5 @@ def _read(lead_id: str, as_of: int, model_digest: str, told: str) -> Explanation
         model_digest,
         tuple(Ground(*each) for each in grounds),
         since,
-        tuple(Shift(*each) for each in shifts),
+        tuple(FeatureShift(*each) for each in shifts),
     )

@@ -27,7 +27,7 @@ KINDS = ("channel", "magnet")
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class LeadOrigin:
     """Where a lead comes from: channel and type of the first thing that it did itself, and when, µs UTC."""
 
     lead_id: str
@@ -63,7 +63,7 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class OriginCount:
     """Leads that came through a channel, or for a magnet, long enough ago to have bought; name: None for others."""
 
     kind: str
@@ -80,7 +80,7 @@ class Funnel:
     counts: dict[str, int]
     moves: list[Move]
     stays: list[Stay]
-    sources: list[Source]
+    sources: list[OriginCount]
     since: int | None
 
 
@@ -91,7 +91,7 @@ class Funnels:
         self._database = database
         self._summaries = summaries
 
-    def note(self, target: str, origins: Sequence[Origin]) -> None:
+    def note(self, target: str, origins: Sequence[LeadOrigin]) -> None:
         """Notes where leads come from that stand in the list of a target; what stands there already costs no write."""
         if not origins:
             return
@@ -123,7 +123,7 @@ class Funnels:
         if found is None:
             return None
         body = found[1]
-        lists = {"moves": Move, "stays": Stay, "sources": Source}
+        lists = {"moves": Move, "stays": Stay, "sources": OriginCount}
         return Funnel(**body | {name: [kind(**each) for each in body[name]] for name, kind in lists.items()})
 
 
@@ -210,18 +210,20 @@ def median_days(stays: Iterable[tuple[int, bool, int]]) -> float | None:
     return None
 
 
-def _sources(connection: Connection, target: str, kind: str, old_enough: int) -> list[Source]:
+def _sources(connection: Connection, target: str, kind: str, old_enough: int) -> list[OriginCount]:
     """The likeliest to buy first; those with few leads together at the end."""
     bought = func.sum(case((standings.c.stage == CUSTOMER, 1), else_=0))
     query = select(standings.c[kind], func.count(), bought).select_from(_listed(standings))
     query = query.where(standings.c.target == target, standings.c.came_at < old_enough)
-    rows = [Source(kind, name, n, int(won)) for name, n, won in connection.execute(query.group_by(standings.c[kind]))]
+    rows = [
+        OriginCount(kind, name, n, int(won)) for name, n, won in connection.execute(query.group_by(standings.c[kind]))
+    ]
     told = [each for each in rows if each.name is not None and each.leads >= FEWEST]
     rest = [each for each in rows if each.name is None or each.leads < FEWEST]
     told.sort(key=lambda each: (-each.bought / each.leads, each.name))
     return [*told, *_together(kind, rest)]
 
 
-def _together(kind: str, rest: Sequence[Source]) -> list[Source]:
+def _together(kind: str, rest: Sequence[OriginCount]) -> list[OriginCount]:
     count = sum(each.leads for each in rest)
-    return [Source(kind, None, count, sum(each.bought for each in rest))] if count else []
+    return [OriginCount(kind, None, count, sum(each.bought for each in rest))] if count else []

@@ -24,7 +24,7 @@ NOTHING_AHEAD: Mapping[str, Any] = {**UNDECIDED, "probability": None, "low": Non
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class StoredScore:
     """One score of a lead for a target. as_of: µs UTC. low, high: the interval of the probability."""
 
     lead_id: str
@@ -38,7 +38,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreRecord(Score):
+class ScoreRecord(StoredScore):
     """A score as it was stored: when, and the stage that it gave, whatever a person has decided."""
 
     scored_at: int
@@ -86,13 +86,13 @@ class Standing:
     model_version: str | None
 
 
-class Scores:
+class ScoreStore:
     """Records and tells scores."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, batch: Sequence[Score], thresholds: Sequence[StageThreshold], now: int) -> dict[str, str]:
+    def record(self, batch: Sequence[StoredScore], thresholds: Sequence[StageThreshold], now: int) -> dict[str, str]:
         """Adds scores of one target to the history; says each lead's stage. One score a lead, in one transaction.
 
         A lead that the store does not know, or that objects, is left out: nothing comes back after an erasure.
@@ -178,7 +178,7 @@ def standings_of(connection: Connection, target: str, lead_ids: Sequence[str]) -
 
 
 def _row(
-    score: Score, before: Mapping[str, Any] | None, thresholds: Sequence[StageThreshold], told: str, now: int
+    score: StoredScore, before: Mapping[str, Any] | None, thresholds: Sequence[StageThreshold], told: str, now: int
 ) -> dict[str, Any]:
     """The new standing, with the cause of a change."""
     decided = {name: before[name] for name in DECISION} if before and _holds(before, now) else UNDECIDED
@@ -201,7 +201,7 @@ def _holds(row: Mapping[str, Any], now: int) -> bool:
     return row["override"] is not None and (row["override_until"] is None or row["override_until"] > now)
 
 
-def _cause(before: Mapping[str, Any] | None, score: Score, told: str, now: int) -> str:
+def _cause(before: Mapping[str, Any] | None, score: StoredScore, told: str, now: int) -> str:
     if before is not None and before["override"] is not None and not _holds(before, now):
         return "override ended"
     if before is None or before["model_version"] is None:
@@ -211,7 +211,7 @@ def _cause(before: Mapping[str, Any] | None, score: Score, told: str, now: int) 
     return "threshold change" if before["thresholds"] != told else "score"
 
 
-def _append(connection: Connection, kept: Sequence[Score], rows: Sequence[Mapping[str, Any]]) -> None:
+def _append(connection: Connection, kept: Sequence[StoredScore], rows: Sequence[Mapping[str, Any]]) -> None:
     """What a lead scored at a moment by a model is said once: a rescoring that is repeated changes no history."""
     told = [{"stage": row["model_stage"], "scored_at": row["scored_at"]} for row in rows]
     once = insert(connection, scores).on_conflict_do_nothing()

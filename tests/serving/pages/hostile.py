@@ -8,8 +8,8 @@ from contextlib import suppress
 from data.contract import DataError
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.explanations import Explanation, Ground, Shift
-from serving.store.scores.scores import Score
+from serving.store.scores.explanations import Explanation, FeatureShift, Ground
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 
 ALARM = "alert(1)"
@@ -78,7 +78,9 @@ def plant(store: Store, version: str, reason: str, now: int) -> None:
     refused = [each for each in store.events.add(sent, now) if each.status != "accepted"]
     if refused:
         raise AssertionError(f"what is not in the store attacks nobody: {refused}")
-    store.scores.record([Score(each, "conversion", now, 0.5, 0.25, 0.75, version, "d") for each in PAYLOADS], [], now)
+    store.scores.record(
+        [StoredScore(each, "conversion", now, 0.5, 0.25, 0.75, version, "d") for each in PAYLOADS], [], now
+    )
     worklist_rows = [WorklistRow(each, 1.0, -1.0, reason, json.dumps(each), now - 7, 7, 6, each) for each in PAYLOADS]
     store.worklist.note("conversion", now, worklist_rows)
     store.explanations.note("conversion", [_explained(each, reason, now) for each in PAYLOADS])
@@ -86,7 +88,7 @@ def plant(store: Store, version: str, reason: str, now: int) -> None:
 
 def _explained(payload: str, reason: str, now: int) -> Explanation:
     grounds = (Ground(reason, 1.0, payload, now - 7, now - 7), Ground(payload, -1.0, payload, None, None))
-    return Explanation(payload, now, payload, grounds, now - 9, (Shift(reason, payload, payload, 1.0),))
+    return Explanation(payload, now, payload, grounds, now - 9, (FeatureShift(reason, payload, payload, 1.0),))
 
 
 def _events(payload: str, number: int, now: int) -> list[EventIn]:

@@ -18,7 +18,7 @@ from serving.scoring.served_model import ServedModel
 from serving.store.database.connection import StoreAway
 from serving.store.leads.decisions import Decision
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def put(store: Store, live: ServedModel, lead: str, probability: float = 0.25, **attributes: str) -> None:
     """A lead that has been scored by the model that serves."""
     store.leads.put(lead, NOW - 9, None, attributes, NOW)
-    told = Score(lead, "conversion", NOW, probability, 0.125, 0.5, live.model.version, live.model.digest)
+    told = StoredScore(lead, "conversion", NOW, probability, 0.125, 0.5, live.model.version, live.model.digest)
     store.scores.record([told], [], NOW)
     outlook = WorklistRow(lead, 0.9, -0.5, "recency_any", "2.25", NOW - 5, 7, 6, "email")
     store.worklist.note("conversion", NOW, [outlook])

@@ -9,7 +9,7 @@ import pytest
 from serving.http.services import Services
 from serving.pages.funnel import bars_of
 from serving.scoring.served_model import ServedModel
-from serving.store.scores.funnel import Origin
+from serving.store.scores.funnel import LeadOrigin
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.test_leads import HOSTILE, put
@@ -50,7 +50,7 @@ def test_bars_are_as_wide_as_there_are_leads() -> None:
 def test_hostile_sources_are_shown_and_do_nothing(visits: Visits, own_store: Store, hostile: str) -> None:
     for n in range(6):
         put(own_store, f"L{n}")
-    own_store.funnels.note("conversion", [Origin(f"L{n}", hostile, hostile, NOW - 9) for n in range(6)])
+    own_store.funnels.note("conversion", [LeadOrigin(f"L{n}", hostile, hostile, NOW - 9) for n in range(6)])
     own_store.funnels.make("conversion", ["unqualified", "customer"], NOW, NOW)
     answer = visits("viewer").get("/funnel")
     assert answer.status_code == 200

@@ -15,8 +15,8 @@ from serving.scoring.served_model import ServedModel
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.explanations import Explanation, Ground, Shift
-from serving.store.scores.scores import Score
+from serving.store.scores.explanations import Explanation, FeatureShift, Ground
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.browser import Visitor, forms
 from tests.serving.pages.conftest import Visits
@@ -37,12 +37,12 @@ def put(store: Store, lead: str, probability: float = 0.231, text: str = "web", 
     ]
     store.events.add(sent, NOW)
     for moment, chance in ((NOW - WEEK, probability / 2), (NOW - 9, probability)):
-        store.scores.record([Score(lead, "conversion", moment, chance, 0.1, 0.3, "1", "d")], [], moment)
+        store.scores.record([StoredScore(lead, "conversion", moment, chance, 0.1, 0.3, "1", "d")], [], moment)
     grounds = (
         Ground("count_pricing_view_30d", 0.9, 1.0, NOW - WEEK // 2, NOW - WEEK // 2),
         Ground("profile_industry", -0.4, text, None, None),
     )
-    shifts = (Shift("count_pricing_view_30d", 0.0, 1.0, 0.9), Shift("nobody_knows_this", 0.0, 1.0, 0.9))
+    shifts = (FeatureShift("count_pricing_view_30d", 0.0, 1.0, 0.9), FeatureShift("nobody_knows_this", 0.0, 1.0, 0.9))
     store.explanations.note("conversion", [Explanation(lead, NOW - 9, "d", grounds, NOW - WEEK, shifts)])
     store.worklist.note("conversion", NOW, [WorklistRow(lead, 0.9, -0.5, None, None, NOW - 5, 2, 1, "email")])
 
@@ -120,7 +120,7 @@ def test_what_the_score_does_not_know_yet_is_marked(visits: Visits, own_store: S
 
 def test_an_explanation_of_another_score_is_not_shown(visits: Visits, own_store: Store) -> None:
     put(own_store, "L1")
-    own_store.scores.record([Score("L1", "conversion", NOW, 0.2, 0.1, 0.3, "2", "e")], [], NOW)
+    own_store.scores.record([StoredScore("L1", "conversion", NOW, 0.2, 0.1, 0.3, "2", "e")], [], NOW)
     assert "Speaks against it" not in words(visits("viewer"), "/leads/L1")
 
 

@@ -10,7 +10,7 @@ import pytest
 from serving.http.services import Services
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.town import settle_in
@@ -28,7 +28,7 @@ def town(services: Services, workshop: Workshop, live: ServedModel) -> Store:
 def put(store: Store, lead: str, probability: float = 0.231, **attributes: str) -> None:
     """A lead that has been scored."""
     store.leads.put(lead, NOW - 9, None, attributes, NOW)
-    store.scores.record([Score(lead, "conversion", NOW, probability, 0.1, 0.3, "1", "d")], [], NOW)
+    store.scores.record([StoredScore(lead, "conversion", NOW, probability, 0.1, 0.3, "1", "d")], [], NOW)
     store.worklist.note(
         "conversion", NOW, [WorklistRow(lead, 0.9, -0.5, "recency_any", "2.25", NOW - 5, 7, 6, "email")]
     )

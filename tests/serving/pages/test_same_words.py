@@ -18,7 +18,7 @@ from features.wording import LANGUAGES, Language, chance, conversion, span
 from serving.pages.rendering.page_context import wording_of
 from serving.scoring.batch import score_log, told, write_scores
 from serving.scoring.served_model import ServedModel
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.test_exports import NOW, put
@@ -45,7 +45,7 @@ def test_from_the_file_to_the_paper(
     for row in rows:
         lead, likely = row["lead_id"], (row["probability"], row["low"], row["high"])
         put(own_store, live, lead)
-        score = Score(lead, "conversion", NOW + 1, *likely, live.model.version, live.model.digest)
+        score = StoredScore(lead, "conversion", NOW + 1, *likely, live.model.version, live.model.digest)
         own_store.scores.record([score], [], NOW + 1)
         words, interval = chance(likely[0], language), span(*likely[1:], language)
         assert in_words[lead].startswith(f"{words} ")

@@ -12,7 +12,7 @@ from features.labels import LabelWindow, Target
 from features.moments import MomentPolicy, label_moments
 from serving.store.events.event_validation import EventIn
 from serving.store.scores.cohorts import CohortReader
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.features.leads import START, histories_of, in_order
 from tests.oracles.features_naive import Event, Lead
@@ -71,7 +71,7 @@ def put(store: Store, made: list[Lead], target: Target) -> None:
     moments = label_moments(histories_of(made), unseeing, WEEKLY, NOW).moments
     for as_of in np.unique(moments.as_of).tolist():
         names = [made[lead].lead_id for lead in moments.lead[moments.as_of == as_of]]
-        store.scores.record([Score(name, target.name, as_of, 0.3, 0, 1, "1", "d") for name in names], [], as_of)
+        store.scores.record([StoredScore(name, target.name, as_of, 0.3, 0, 1, "1", "d") for name in names], [], as_of)
 
 
 def in_monitoring(store: Store, target: Target) -> MaturedScores:
@@ -102,7 +102,7 @@ def test_a_deal_that_was_recorded_after_the_score_is_no_broken_promise(store: St
     viewed, won, scored, recorded = (START + day * US_PER_DAY for day in (1, 20, 23, 26))
     store.events.add([EventIn("L", "page_view", viewed, received_at=viewed)], NOW)
     store.events.add([EventIn("L", "deal_won", won, received_at=recorded)], NOW)
-    store.scores.record([Score("L", "conversion", scored, 0.6, 0, 1, "1", "d")], [], scored)
+    store.scores.record([StoredScore("L", "conversion", scored, 0.6, 0, 1, "1", "d")], [], scored)
     assert len(in_monitoring(store, TARGETS[0])) == 0
     store.promised_vs_realised.count(TARGETS[0], NOW)
     assert store.promised_vs_realised.read("conversion") == []

@@ -8,7 +8,7 @@ from data.contract import US_PER_DAY, DataError, UsageError
 from serving.store.leads.decisions import REASONS, Decision
 from serving.store.leads.listing import Filters
 from serving.store.leads.worklist_query import Wanted
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.thresholds.stages import StageThreshold
 
@@ -17,7 +17,7 @@ STEPS = [StageThreshold("MQL", 0.05), StageThreshold("SQL", 0.2)]
 
 
 def score(store: Store, probability: float, at: int, lead: str = "L1") -> None:
-    store.scores.record([Score(lead, "conversion", at, probability, 0.0, 1.0, "1", "d")], STEPS, at)
+    store.scores.record([StoredScore(lead, "conversion", at, probability, 0.0, 1.0, "1", "d")], STEPS, at)
 
 
 def decided(stage: str = "SQL", until: int | None = None, at: int = NOW + 1) -> Decision:

@@ -13,7 +13,7 @@ from data.contract import VALUE_LIMIT
 from data.log.eventlog import EventLog
 from data.log.ingest import ingest
 from data.sources.mapping import EventsPart, Mapping
-from serving.store.events.event_validation import EventIn, Refused, admit, as_text, from_text
+from serving.store.events.event_validation import EventIn, InvalidInput, admit, as_text, from_text
 
 NOW = 1_700_000_000_000_000
 names = st.text(st.characters(codec="utf-8", exclude_characters='"\x00'), min_size=0, max_size=12)
@@ -55,7 +55,7 @@ def test_ids_and_values_are_those_of_an_ingest(tmp_path: Path) -> None:
     for each in sent:
         try:
             admitted.append(admit(each, NOW))
-        except Refused:
+        except InvalidInput:
             continue
     stored = {each.event_id: each.value for each in admitted}
     assert {each["event_id"]: each["value"] for each in logged} == stored
@@ -67,7 +67,7 @@ def test_ids_and_values_are_those_of_an_ingest(tmp_path: Path) -> None:
 def test_nothing_but_refused_ever_comes_out(event: EventIn) -> None:
     try:
         made = admit(event, NOW)
-    except Refused as refused:
+    except InvalidInput as refused:
         assert len(str(refused)) < 200  # noqa: PT017 -- most of what is drawn is refused
     else:
         assert made.known_at >= made.occurred_at
@@ -81,7 +81,7 @@ def test_nothing_but_refused_ever_comes_out(event: EventIn) -> None:
 def test_a_second_time_through_the_door_changes_nothing(lead: str, value: float | None, at: int) -> None:
     try:
         first = admit(EventIn(lead, "visit", at, None, value), NOW)
-    except Refused:
+    except InvalidInput:
         return
     again = admit(EventIn(first.lead_id, first.event_type, first.occurred_at, first.channel, first.value), NOW)
     assert again == first

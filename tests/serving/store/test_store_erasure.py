@@ -14,7 +14,7 @@ import serving.store.privacy.erasure
 from serving.store.access.replies import Answer, Claim
 from serving.store.database.schema import events
 from serving.store.events.event_validation import EventIn
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store, open_store
 from training.thresholds.stages import StageThreshold
 
@@ -34,7 +34,7 @@ def live(store: Store, lead: str, account: str, country: str, event_id: str) -> 
     store.events.add([EventIn(lead, "page_view", NOW, value=float("nan"), event_id=event_id)], NOW)
     for step in range(5):
         store.leads.put(lead, NOW - step, account, {"country": country, "n_x": step}, NOW)
-        score = Score(lead, "conversion", NOW + step, 0.1 * step, 0.0, 1.0, "1", "digest")
+        score = StoredScore(lead, "conversion", NOW + step, 0.1 * step, 0.0, 1.0, "1", "digest")
         store.scores.record([score], [StageThreshold("MQL", 0.15)], NOW)
     claim = store.answers.recall(f"key of {lead}", f"body of {lead}".encode(), NOW)
     assert isinstance(claim, Claim)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pytest
 
 from data.contract import US_PER_DAY
-from serving.store.scores.funnel import FEWEST, NAME, Funnel, Move, Origin, Source, Stay
-from serving.store.scores.scores import Score
+from serving.store.scores.funnel import FEWEST, NAME, Funnel, LeadOrigin, Move, OriginCount, Stay
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.thresholds.stages import CUSTOMER, UNQUALIFIED, StageThreshold
 
@@ -27,7 +27,7 @@ def walk(store: Store, lead: str, way: Mapping[int, str]) -> None:
         if stage == CUSTOMER:
             store.scores.settle([lead], "conversion", CUSTOMER, "converted", at)
         else:
-            store.scores.record([Score(lead, "conversion", at, CHANCE[stage], 0.0, 1.0, "1", "d")], STEPS, at)
+            store.scores.record([StoredScore(lead, "conversion", at, CHANCE[stage], 0.0, 1.0, "1", "d")], STEPS, at)
 
 
 def made(store: Store) -> Funnel:
@@ -76,21 +76,25 @@ def test_sources_count_who_had_the_time_and_few_are_told_together(walked: Store)
     for each in many:
         walk(walked, each, {60: UNQUALIFIED})
     old, new = NOW - 40 * US_PER_DAY, NOW - 4 * US_PER_DAY
-    origins = [Origin(each, "email", "webinar", old) for each in many]
-    origins += [Origin("A", "fair", "ebook", old), Origin("B", "email", "webinar", new), Origin("X", "email", "x", old)]
-    origins += [Origin("D", None, None, None), Origin("nobody", "email", "webinar", old)]
+    origins = [LeadOrigin(each, "email", "webinar", old) for each in many]
+    origins += [
+        LeadOrigin("A", "fair", "ebook", old),
+        LeadOrigin("B", "email", "webinar", new),
+        LeadOrigin("X", "email", "x", old),
+    ]
+    origins += [LeadOrigin("D", None, None, None), LeadOrigin("nobody", "email", "webinar", old)]
     for _ in range(2):
         walked.funnels.note("conversion", origins)
     assert made(walked).sources == [
-        Source("channel", "email", FEWEST, 0),
-        Source("channel", None, 1, 1),
-        Source("magnet", "webinar", FEWEST, 0),
-        Source("magnet", None, 1, 1),
+        OriginCount("channel", "email", FEWEST, 0),
+        OriginCount("channel", None, 1, 1),
+        OriginCount("magnet", "webinar", FEWEST, 0),
+        OriginCount("magnet", None, 1, 1),
     ]
 
 
 def test_no_id_stands_in_a_summary_and_an_erased_lead_is_gone_from_the_next(walked: Store) -> None:
-    walked.funnels.note("conversion", [Origin("A", "channel of A", "magnet of A", NOW - 40 * US_PER_DAY)])
+    walked.funnels.note("conversion", [LeadOrigin("A", "channel of A", "magnet of A", NOW - 40 * US_PER_DAY)])
     made(walked)
     told = json.dumps(walked.funnels._summaries.read("conversion", NAME))
     assert "of A" not in told

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from data.contract import US_PER_DAY
 from features.labels import Target
 from serving.store.events.event_validation import EventIn
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.thresholds.calibration_by_month import EDGES, MonthBand
 
@@ -16,7 +16,7 @@ TARGET = Target("conversion", ("deal_won",), horizon_days=20, gap_days=1, settle
 BEGIN = int(datetime(2024, 1, 10, tzinfo=UTC).timestamp()) * 1_000_000
 
 
-def slowly(given: list[Score], won: dict[str, int], until: int) -> list[MonthBand]:
+def slowly(given: list[StoredScore], won: dict[str, int], until: int) -> list[MonthBand]:
     found: dict[tuple[str, int], MonthBand] = {}
     seen = set()
     for each in given:
@@ -42,14 +42,16 @@ def test_months_are_counted_as_by_hand_and_once(store: Store) -> None:
     rng = random.Random(5)
     names = [f"L{n}" for n in range(40)]
     won = {each: BEGIN + rng.randrange(120) * US_PER_DAY for each in names if rng.random() < 0.6}
-    given: list[Score] = []
+    given: list[StoredScore] = []
     for each in names:
         store.leads.put(each, BEGIN, None, {}, BEGIN)
     sent = [EventIn(each, "deal_won", at, None, None, at, "crm", each) for each, at in won.items()]
     store.events.add(sent, BEGIN + 200 * US_PER_DAY)
     for day in range(0, 110, 9):
         at = BEGIN + day * US_PER_DAY
-        batch = [Score(each, "conversion", at, rng.choice((0.004, 0.03, 0.1, 0.6)), 0, 1, "1", "d") for each in names]
+        batch = [
+            StoredScore(each, "conversion", at, rng.choice((0.004, 0.03, 0.1, 0.6)), 0, 1, "1", "d") for each in names
+        ]
         store.scores.record(batch, [], at)
         given += batch
     for days in (60, 95, 130):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from data.contract import AHEAD, DataError
-from serving.store.events.event_validation import EventIn, Refused
+from serving.store.events.event_validation import EventIn, InvalidInput
 from serving.store.leads.leads import Conflict, Erased, Version
 from serving.store.store import Store
 
@@ -61,7 +61,7 @@ def test_the_same_version_again_is_no_change_and_another_body_a_conflict(store: 
 def test_what_breaks_the_contract_is_refused(
     store: Store, lead_id: Any, valid_from: Any, attributes: Any, reason: str
 ) -> None:
-    with pytest.raises(Refused, match=reason) as caught:
+    with pytest.raises(InvalidInput, match=reason) as caught:
         store.leads.put(lead_id, valid_from, None, attributes, NOW)
     assert "anna" not in str(caught.value)
     assert store.leads.get("L1") is None
@@ -96,5 +96,5 @@ def test_an_erased_lead_cannot_be_put(store: Store) -> None:
 
 @pytest.mark.parametrize("given", [{"lead_id": "x"}, {"N": 3}, {"Plan": "a", "plan": "b"}])
 def test_names_that_the_event_log_cannot_hold_are_refused(store: Store, given: dict[str, Any]) -> None:
-    with pytest.raises(Refused, match="has a name that is taken"):
+    with pytest.raises(InvalidInput, match="has a name that is taken"):
         store.leads.put("L1", NOW, None, given, NOW)

@@ -13,7 +13,7 @@ from sqlalchemy import event, text
 from data.contract import UsageError
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters, Listed, Order
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.thresholds.stages import StageThreshold
 
@@ -31,7 +31,7 @@ def filled(store: Store) -> Store:
         now = NOW + start
         store.events.add([EventIn(lead, "visit", NOW) for lead in leads[start : start + 60]], now)
         batch = [
-            Score(lead, "conversion", NOW, random_.randint(0, 20) / 40, 0.0, 1.0, "1", "d")
+            StoredScore(lead, "conversion", NOW, random_.randint(0, 20) / 40, 0.0, 1.0, "1", "d")
             for lead in leads[start : start + 45]
         ]
         store.scores.record(batch, [StageThreshold("MQL", 0.2), StageThreshold("SQL", 0.4)], now)

@@ -19,7 +19,7 @@ from data.contract import DataError, UsageError
 from serving.store.database.connection import connect
 from serving.store.database.migrate import FOLDER
 from serving.store.database.schema import REVISION, metadata
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store, open_store
 from training.thresholds.stages import StageThreshold
 
@@ -81,7 +81,7 @@ def test_other_urls_are_refused(url: str, said: str) -> None:
 
 def test_a_store_of_before_decisions_keeps_its_stages(store: Store, store_url: str) -> None:
     store.leads.put("L1", 1, None, {}, 1)
-    store.scores.record([Score("L1", "conversion", 1, 0.5, 0.4, 0.6, "1", "d")], [StageThreshold("MQL", 0.1)], 1)
+    store.scores.record([StoredScore("L1", "conversion", 1, 0.5, 0.4, 0.6, "1", "d")], [StageThreshold("MQL", 0.1)], 1)
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     with store.database.maintain() as connection:

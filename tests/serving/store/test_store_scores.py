@@ -7,7 +7,7 @@ import pytest
 from data.contract import US_PER_DAY
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.decisions import Decision
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.thresholds.stages import StageThreshold
 
@@ -15,8 +15,10 @@ NOW = 1_700_000_000_000_000
 STEPS = [StageThreshold("MQL", 0.05), StageThreshold("SQL", 0.2)]
 
 
-def scored(lead_id: str, probability: float, at: int = NOW, version: str = "1") -> Score:
-    return Score(lead_id, "conversion", at, probability, probability / 2, probability * 2, version, f"digest {version}")
+def scored(lead_id: str, probability: float, at: int = NOW, version: str = "1") -> StoredScore:
+    return StoredScore(
+        lead_id, "conversion", at, probability, probability / 2, probability * 2, version, f"digest {version}"
+    )
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_leads_that_object_or_are_unknown_or_erased_are_left_out(known: Store) -
 
 def test_targets_stand_side_by_side(known: Store) -> None:
     known.scores.record([scored("L1", 0.3)], STEPS, NOW)
-    known.scores.record([Score("L1", "repeat_purchase", NOW, 0.01, 0, 0.02, "1", "d")], STEPS, NOW)
+    known.scores.record([StoredScore("L1", "repeat_purchase", NOW, 0.01, 0, 0.02, "1", "d")], STEPS, NOW)
     assert [(each.target, each.stage) for each in known.scores.standing("L1")] == [
         ("conversion", "SQL"),
         ("repeat_purchase", "unqualified"),

@@ -12,9 +12,9 @@ from sqlalchemy.dialects import sqlite
 
 from data.contract import US_PER_DAY, UsageError
 from serving.store.leads.decisions import Decision
-from serving.store.leads.worklist import PRESSED, RISEN, Entry, WorklistRow
+from serving.store.leads.worklist import PRESSED, RISEN, WorklistEntry, WorklistRow
 from serving.store.leads.worklist_query import Wanted, find_way, page_query
-from serving.store.scores.scores import Score
+from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.thresholds.stages import StageThreshold
 
@@ -25,7 +25,7 @@ LEADS = [f"L{n:02}" for n in range(40)]
 
 
 def score(store: Store, lead: str, as_of: int, probability: float) -> None:
-    told = Score(lead, "conversion", as_of, probability, 0.0, 1.0, "1", "d")
+    told = StoredScore(lead, "conversion", as_of, probability, 0.0, 1.0, "1", "d")
     store.scores.record([told], STEPS, as_of)
 
 
@@ -49,8 +49,8 @@ def filled(store: Store) -> Store:
     return store
 
 
-def all_of(store: Store, wanted: Wanted, per_page: int) -> list[Entry]:
-    found: list[Entry] = []
+def all_of(store: Store, wanted: Wanted, per_page: int) -> list[WorklistEntry]:
+    found: list[WorklistEntry] = []
     cursor: str | None = None
     for _ in range(100):
         sheet = store.worklist.page(wanted, cursor, per_page)
