@@ -175,12 +175,12 @@ class Settings(BaseSettings):
             if name not in self.targets or name not in self.chain:
                 raise UsageError(f"chain {list(self.chain)}: {name!r} must be in the chain and among [targets]")
         steps = [self.targets[name] for name in self.chain]
-        for (name, one), (later, other) in pairwise(zip(self.chain, steps, strict=True)):
-            if not set(one.events) > set(other.events):
+        for (name, step), (later, next_step) in pairwise(zip(self.chain, steps, strict=True)):
+            if not set(step.events) > set(next_step.events):
                 raise UsageError(
                     f"targets.{name}.events must hold those of {later} and more: it comes before it in chain"
                 )
-            if one.repeats or other.repeats or not _alike(one, other):
+            if step.repeats or next_step.repeats or not _alike(step, next_step):
                 raise UsageError(f"targets {name} and {later} in chain may differ in events alone, and must not repeat")
         return self.chain
 
@@ -207,7 +207,7 @@ class Settings(BaseSettings):
             "n_jobs": self.jobs,
         }
         stages = (("MQL", self.thresholds.mql), ("SQL", self.thresholds.sql))
-        promises = tuple(Promise(stage, **each.model_dump()) for stage, each in stages)
+        promises = tuple(Promise(stage, **section.model_dump()) for stage, section in stages)
         return TrainingPlan(
             training.newest_share,
             training.fewest_converted,
@@ -225,23 +225,23 @@ class Settings(BaseSettings):
         Raises UsageError when there is nothing to drop by that name.
         """
         default = default_catalogue(log.vocabulary, log.profile_columns, self.chosen_target.outcomes)
-        names = [each.name for each in default]
+        names = [definition.name for definition in default]
         for name in self.features.drop:
             if name not in names:
                 close = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
                 hint = f"did you mean {close[0]}?" if close else "`leadscore features --lead ID` lists them"
                 raise UsageError(f"features.drop names {name!r}, which is no column; {hint}")
-        kept = [each for each in default if each.name not in self.features.drop]
-        return kept + from_json(self.features.add)
+        definitions = [definition for definition in default if definition.name not in self.features.drop]
+        return definitions + from_json(self.features.add)
 
     @property
     def moment_policy(self) -> MomentPolicy:
         return MomentPolicy(**self.moments.model_dump())
 
 
-def _alike(one: TargetSection, other: TargetSection) -> bool:
+def _alike(section: TargetSection, other: TargetSection) -> bool:
     """Whether two targets differ in their events alone."""
-    return one.model_dump(exclude={"events"}) == other.model_dump(exclude={"events"})
+    return section.model_dump(exclude={"events"}) == other.model_dump(exclude={"events"})
 
 
 def read_settings(path: Path | None) -> Settings:
@@ -284,7 +284,7 @@ def _explained(error: ValidationError) -> str:
 
 def _nearest(loc: tuple[int | str, ...]) -> str:
     known = [key.split(".") for key in keys()]
-    names = sorted({name for each in known for name in each})
+    names = sorted({name for parts in known for name in parts})
     close = difflib.get_close_matches(str(loc[-1]), names, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(names)}"
 
@@ -299,10 +299,10 @@ def keys() -> list[str]:
 
 
 def _keys(section: type[BaseModel], prefix: str) -> list[str]:
-    found: list[str] = []
+    dotted: list[str] = []
     for name, field in section.model_fields.items():
         kind = TargetSection if name == "targets" else field.annotation
         inner = f"{prefix}{name}.NAME" if name == "targets" else f"{prefix}{name}"
         is_section = isinstance(kind, type) and issubclass(kind, BaseModel)
-        found += _keys(kind, f"{inner}.") if is_section else [f"{prefix}{name}"]  # type: ignore[arg-type]
-    return found
+        dotted += _keys(kind, f"{inner}.") if is_section else [f"{prefix}{name}"]  # type: ignore[arg-type]
+    return dotted

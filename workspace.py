@@ -123,19 +123,19 @@ class Workspace:
 
     def facts(self) -> dict[str, str]:
         """What is there, in words; never makes anything."""
-        found = {"workspace": str(self.root), "target": self.settings.target, "MLflow": self.registry.address}
+        facts = {"workspace": str(self.root), "target": self.settings.target, "MLflow": self.registry.address}
         if (self.log_path / "log.json").exists():
             log = self.event_log()
             period = f"{day(log.observed_from_us)} to {day(log.observed_until_us)}"
-            found["event log"] = (
+            facts["event log"] = (
                 f"{number(log.n_events)} events of {number(log.n_leads)} leads, {period}, digest {log.digest[:12]}"
             )
         if (self.training_set_path / "training_set.json").exists():
             made = TrainingSet.open(self.training_set_path)
-            found["training set"] = (
+            facts["training set"] = (
                 f"{number(made.moments)} moments, {number(made.positives)} converted, digest {made.digest[:12]}"
             )
         if (self.root / "mlflow.db").exists() or os.environ.get("MLFLOW_TRACKING_URI"):
             champion = self.registry.find(self.model_name)
-            found["champion"] = f"version {champion.version}, run {champion.run_id}" if champion else "none"
-        return found
+            facts["champion"] = f"version {champion.version}, run {champion.run_id}" if champion else "none"
+        return facts

@@ -79,14 +79,14 @@ class Client:
 
     def send(self, events: Sequence[Event]) -> Ingested:
         """Sends up to 5,000 events; those that were accepted are on the server's disk when this returns."""
-        body = {"events": [_plain(asdict(each)) for each in events]}
-        told = self._ask("POST", "/v1/events", body)
+        body = {"events": [_plain(asdict(event)) for event in events]}
+        reply = self._ask("POST", "/v1/events", body)
         rejected = [
             (event, result["reason"])
-            for event, result in zip(events, told["results"], strict=True)
+            for event, result in zip(events, reply["results"], strict=True)
             if result["status"] == "rejected"
         ]
-        return Ingested(told["accepted"], told["duplicate"], rejected)
+        return Ingested(reply["accepted"], reply["duplicate"], rejected)
 
     def put(self, lead_id: str, profile: Attributes, valid_from: datetime, account_id: str | None = None) -> None:
         """Adds a version of a lead's profile."""
@@ -102,9 +102,9 @@ class Client:
 
     def score_told(self, profile: Attributes, events: Sequence[Event], as_of: datetime | None = None) -> Score:
         """The score of a lead that is told here and not stored; the events' lead ids do not matter."""
-        history = [_plain(asdict(each)) for each in events]
-        for each in history:
-            del each["lead_id"]
+        history = [_plain(asdict(event)) for event in events]
+        for entry in history:
+            del entry["lead_id"]
         body = {"profile": dict(profile), "events": history, "as_of": as_of}
         return _score(self._ask("POST", "/v1/score", _plain(body)))
 
@@ -162,21 +162,21 @@ def _pause(attempt: int) -> float:
 
 
 def _may_pass(answer: httpx.Response) -> bool:
-    return answer.status_code in AGAIN and (answer.status_code != 409 or _told(answer).get("error") == "running")
+    return answer.status_code in AGAIN and (answer.status_code != 409 or _json_object(answer).get("error") == "running")
 
 
-def _told(answer: httpx.Response) -> dict[str, Any]:
+def _json_object(answer: httpx.Response) -> dict[str, Any]:
     try:
-        found = answer.json()
+        content = answer.json()
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _error(answer: httpx.Response) -> LeadscoreError:
-    told = _told(answer)
+    content = _json_object(answer)
     return LeadscoreError(
-        answer.status_code, told.get("error", "unknown"), told.get("detail", ""), told.get("request_id", "")
+        answer.status_code, content.get("error", "unknown"), content.get("detail", ""), content.get("request_id", "")
     )
 
 

@@ -41,15 +41,15 @@ def audit(
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     allowed = {*(allow or []), *workspace.settings.audit.allow}
     if table is not None:
-        found = _of_table(table, target, positive, id_column or [], time)
+        findings = _of_table(table, target, positive, id_column or [], time)
     elif any((target, positive, id_column, time)):
         raise UsageError("--target, --positive, --id and --time belong to a table; name its file")
     else:
         with screen.progress("auditing") as step:
-            found = workspace.audit(progress=step)
-    _tell(screen, found, allowed)
-    screen.result([each.to_dict() | {"allowed": each.name in allowed} for each in found])
-    refuse(found, allowed, REMEDY)
+            findings = workspace.audit(progress=step)
+    _tell(screen, findings, allowed)
+    screen.result([finding.to_dict() | {"allowed": finding.name in allowed} for finding in findings])
+    refuse(findings, allowed, REMEDY)
 
 
 def refuse_leaks(screen: Screen, workspace: Workspace, allow: Sequence[str]) -> None:
@@ -58,10 +58,10 @@ def refuse_leaks(screen: Screen, workspace: Workspace, allow: Sequence[str]) -> 
 
     allowed = {*allow, *workspace.settings.audit.allow}
     with screen.progress("leakage audit") as step:
-        found = workspace.audit(quick=True, progress=step)
-    for each in found:
-        screen.say(f"audit, {each.check}: {each.evidence}" + (" (allowed)" if each.name in allowed else ""))
-    refuse(found, allowed, REMEDY)
+        findings = workspace.audit(quick=True, progress=step)
+    for finding in findings:
+        screen.say(f"audit, {finding.check}: {finding.evidence}" + (" (allowed)" if finding.name in allowed else ""))
+    refuse(findings, allowed, REMEDY)
 
 
 def _of_table(
@@ -74,9 +74,10 @@ def _of_table(
     return audit_table(read_labelled(path, target, positive, ids, time))
 
 
-def _tell(screen: Screen, found: Sequence[Finding], allowed: Collection[str]) -> None:
+def _tell(screen: Screen, findings: Sequence[Finding], allowed: Collection[str]) -> None:
     rows = [
-        [each.check, each.name, "allowed" if each.name in allowed else each.severity, each.evidence] for each in found
+        [finding.check, finding.name, "allowed" if finding.name in allowed else finding.severity, finding.evidence]
+        for finding in findings
     ]
     if rows:
         screen.table("Leakage audit", ["check", "name", "", "evidence"], rows)

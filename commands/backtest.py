@@ -51,7 +51,7 @@ def backtest(
     timeline: PastDates
     if table is not None:
         name, timeline = table.name.partition(".")[0], _table(table, target, positive, drop, lead, time, missing)
-    elif any(each is not None for each in (target, positive, drop, lead, time, missing)):
+    elif any(option is not None for option in (target, positive, drop, lead, time, missing)):
         raise UsageError("--target, --positive, --drop, --lead, --time, --missing describe a --table; name it too")
     else:
         name, timeline = workspace.settings.target, workspace.timeline(build(screen, workspace, cluster))
@@ -93,8 +93,8 @@ def _table(
 def _tell(screen: Screen, result: Rolling) -> None:
     from training.report.rolling_tables import rolling_tables
 
-    for each in rolling_tables(result):
-        screen.table(each.title, each.head, each.rows)
+    for table in rolling_tables(result):
+        screen.table(table.title, table.head, table.rows)
     for why in result.skipped:
         screen.tell(f"skipped {why}")
     screen.result(result.to_dict())

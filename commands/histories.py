@@ -143,7 +143,10 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
     catalogue = workspace.settings.catalogue(log)
     moment = log.observed_until_us + 1 if as_of is None else parse_as_of(as_of)
     known = compute(compile_plan(catalogue, log.vocabulary), log.find(lead), one_moment(moment)).to_pylist()[0]
-    rows = [[each.name, in_words(each, "en", log.words), plain(known[each.name])] for each in catalogue]
+    rows = [
+        [definition.name, in_words(definition, "en", log.words), plain(known[definition.name])]
+        for definition in catalogue
+    ]
     screen.table(f"lead {lead}", ["feature", "what it is", "value"], rows)
     screen.result({name: None if value != value else value for name, value in known.items()})
 

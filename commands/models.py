@@ -47,9 +47,9 @@ def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: lis
     made = build(screen, workspace, cluster)
     refuse_leaks(screen, workspace, allow)
     compares = "auto" in (recipe.model, recipe.twin, recipe.newest_step)
-    plan, told = settings.training_plan, settings.model_dump(mode="json")
+    plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")
     with screen.stages(STAGES + (recipe.tuning_minutes > 0) + compares) as say:
-        outcome = train_and_register(made, plan, workspace.root, told, recipe.tuning_minutes, say)
+        outcome = train_and_register(made, plan, workspace.root, settings_dump, recipe.tuning_minutes, say)
     _tell_account(screen, outcome.account)
     screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
     screen.tell(f"report {outcome.report}\nMLflow {workspace.registry.address}")
@@ -61,7 +61,7 @@ def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: lis
         "digest": outcome.digest,
         "report": outcome.report,
         "evaluation": outcome.account.evaluation.to_dict(),
-        "thresholds": [each.to_dict() for each in outcome.account.thresholds],
+        "thresholds": [threshold.to_dict() for threshold in outcome.account.thresholds],
     }
 
 
@@ -81,8 +81,8 @@ def evaluate(
     _tell_judged(screen, judged.evaluation, judged.by_age)
     result: dict[str, Any] = judged.evaluation.to_dict()
     if truth is not None:
-        found = beside_truth(judged.split, judged.p, truth, settings.chosen_target.horizon_days)
-        result["truth"] = tell_truth(screen, found)
+        comparison = beside_truth(judged.split, judged.p, truth, settings.chosen_target.horizon_days)
+        result["truth"] = tell_truth(screen, comparison)
     screen.result(result)
 
 
@@ -119,19 +119,19 @@ def rollback(
     screen.result({"name": workspace.model_name, "version": now, "before": before})
 
 
-def tell_truth(screen: Screen, found: BesideTruth) -> dict[str, Any]:
+def tell_truth(screen: Screen, comparison: BesideTruth) -> dict[str, Any]:
     """Shows a model beside the true probabilities of a simulated funnel; returns the same as plain values."""
     from features.wording import number
 
     rows = [
-        ["log-loss of the champion", number(found.log_loss, 4)],
-        ["log-loss of the true probability", number(found.best_log_loss, 4)],
-        ["mean Kullback-Leibler divergence", number(found.divergence, 4)],
-        ["calibration slope, on labels", plain(found.slope)],
-        ["calibration slope, on true probabilities", plain(found.true_slope)],
+        ["log-loss of the champion", number(comparison.log_loss, 4)],
+        ["log-loss of the true probability", number(comparison.best_log_loss, 4)],
+        ["mean Kullback-Leibler divergence", number(comparison.divergence, 4)],
+        ["calibration slope, on labels", plain(comparison.slope)],
+        ["calibration slope, on true probabilities", plain(comparison.true_slope)],
     ]
     screen.table("Beside the best possible: true probabilities, newest slice", ["", "value"], rows)
-    return found.to_dict()
+    return comparison.to_dict()
 
 
 def _tell_account(screen: Screen, account: TrainingAccount) -> None:
@@ -141,8 +141,8 @@ def _tell_account(screen: Screen, account: TrainingAccount) -> None:
     for trial in account.trials:
         screen.tell(selection.sentence(trial))
     _tell_judged(screen, account.evaluation, account.by_age)
-    for each in account.thresholds:
-        screen.tell(sentence(each, account.target.horizon_days))
+    for threshold in account.thresholds:
+        screen.tell(sentence(threshold, account.target.horizon_days))
 
 
 def _tell_judged(screen: Screen, evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> None:
@@ -153,5 +153,5 @@ def _tell_judged(screen: Screen, evaluation: Evaluation, by_age: Mapping[str, Ev
         f"newest slice: {number(evaluation.rows)} moments of {number(evaluation.leads)} leads, "
         f"{number(evaluation.positives)} converted"
     )
-    for each in tables(evaluation, by_age):
-        screen.table(each.title, each.head, each.rows)
+    for table in tables(evaluation, by_age):
+        screen.table(table.title, table.head, table.rows)

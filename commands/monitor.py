@@ -31,12 +31,12 @@ def monitor(
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     target = workspace.settings.chosen_target
     with open_store(store_url(var, store)) as opened:
-        found = monitor(CohortReader(opened.database), target, promises_of(workspace), now_us(), weeks)
-    for each in monitor_tables(found):
-        screen.table(each.title, each.head, each.rows)
-    screen.tell(f"{found.advice}: {found.reason}")
-    screen.result(found.to_dict())
-    raise typer.Exit(found.exit_code)
+        result = monitor(CohortReader(opened.database), target, promises_of(workspace), now_us(), weeks)
+    for table in monitor_tables(result):
+        screen.table(table.title, table.head, table.rows)
+    screen.tell(f"{result.advice}: {result.reason}")
+    screen.result(result.to_dict())
+    raise typer.Exit(result.exit_code)
 
 
 def promises_of(workspace: Workspace) -> list[Promised]:
@@ -50,7 +50,9 @@ def promises_of(workspace: Workspace) -> list[Promised]:
         return []
     thresholds = champion.load().manifest.thresholds
     stages = [start.stage for start in sorted(stage_thresholds(thresholds), key=lambda start: start.probability)]
-    promised = {each.stage: each.rule.target for each in thresholds if isinstance(each.rule, PrecisionRule)}
+    promised = {
+        threshold.stage: threshold.rule.target for threshold in thresholds if isinstance(threshold.rule, PrecisionRule)
+    }
     return [
         Promised(stage, tuple(stages[place:]), promised[stage])
         for place, stage in enumerate(stages)

@@ -37,18 +37,20 @@ def recalibrate(
         take_in(screen, store, workspace.log_path)
     made = build(screen, workspace, cluster)
     with screen.stages(STAGES) as say:
-        found = recalibrate(made, var, (ROLL,) if intercept_only else WAYS, say)
-    adjustment = found.manifest.adjustment
+        result = recalibrate(made, var, (ROLL,) if intercept_only else WAYS, say)
+    adjustment = result.manifest.adjustment
     steps = [] if adjustment is None else [_row(step) for step in adjustment.steps]
     if steps:
         head = ["labels known by", "leads", "converted", "expected", "observed", "step", "intercept"]
         screen.table("The rolling intercept since training, in log-odds", head, steps)
-    screen.tell(found.reason)
+    screen.tell(result.reason)
     for stage in () if adjustment is None else adjustment.withdrawn:
         screen.tell(f"the promise of {stage} is withdrawn: the labels since training refute it; train again")
-    is_new = found.version != found.before
-    screen.tell(f"version {found.version} of {found.name} is champion" + (f", after {found.before}" if is_new else ""))
-    screen.result(found.to_dict())
+    is_new = result.version != result.before
+    screen.tell(
+        f"version {result.version} of {result.name} is champion" + (f", after {result.before}" if is_new else "")
+    )
+    screen.result(result.to_dict())
 
 
 def _row(step: DatedStep) -> list[str]:

@@ -64,6 +64,6 @@ def score(
 
 def info(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: AsJson = False) -> None:
     """What is in the workspace: event log, training set, champion."""
-    screen, found = Screen(quiet, as_json), workspace_of(var, config).facts()
-    screen.table("workspace", ["", "value"], [[name, value] for name, value in found.items()])
-    screen.result(found)
+    screen, facts = Screen(quiet, as_json), workspace_of(var, config).facts()
+    screen.table("workspace", ["", "value"], [[name, value] for name, value in facts.items()])
+    screen.result(facts)

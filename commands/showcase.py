@@ -29,8 +29,8 @@ def show(log: EventLog, champion: Registered, path: Path, now: int, step: Step) 
     from serving.store.store import open_store
 
     part = path.with_name(f"{path.name}.part")
-    for each in (part, *path.parent.glob(f"{part.name}-*")):
-        each.unlink(missing_ok=True)
+    for file in (part, *path.parent.glob(f"{part.name}-*")):
+        file.unlink(missing_ok=True)
     # Whole days: the hours at which people act stay what they are.
     shift = (now - log.observed_until_us) // US_PER_DAY * US_PER_DAY
     with open_store(f"sqlite:///{part}") as store:
@@ -43,7 +43,7 @@ def show(log: EventLog, champion: Registered, path: Path, now: int, step: Step) 
 
 def account_of(store: Store, now: int) -> str | None:
     """The password of a new account that may do everything; None when it is there already."""
-    if any(each.name == ACCOUNT for each in store.accounts.list()):
+    if any(account.name == ACCOUNT for account in store.accounts.list()):
         return None
     password = secrets.token_urlsafe(12)
     store.accounts.add(ACCOUNT, password, "admin", now)
@@ -55,7 +55,7 @@ def take(store: Store, log: EventLog, bucket: int, shift: int, now: int) -> None
     from serving.store.events.event_validation import EventIn
 
     leads, profiles, events = (_rows(log, kind, bucket) for kind in ("leads", "profiles", "events"))
-    names = [each["lead_id"] for each in leads]
+    names = [lead["lead_id"] for lead in leads]
     for row in profiles:
         owner = {"owner": OWNERS[row["lead"] % len(OWNERS)]}
         values = {name: row[name] for name in log.profile_columns} | owner
@@ -92,8 +92,8 @@ def _score(store: Store, champion: Registered, now: int, step: Step) -> None:
 def _rows(log: EventLog, kind: str, bucket: int) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
-    found: list[dict[str, Any]] = pq.read_table(log.file(kind, bucket)).to_pylist()
-    return found
+    rows: list[dict[str, Any]] = pq.read_table(log.file(kind, bucket)).to_pylist()
+    return rows
 
 
 def _us(at: Any) -> int:

@@ -46,10 +46,10 @@ def list_keys(var: Var = VAR, store: StoreUrl = None, as_json: AsJson = False) -
 
     screen = Screen(as_json=as_json)
     with open_store(store_url(var, store)) as opened:
-        found = opened.keys.list()
-    rows = [[each.prefix, each.role, each.label, "valid" if each.revoked_at is None else "revoked"] for each in found]
+        api_keys = opened.keys.list()
+    rows = [[key.prefix, key.role, key.label, "valid" if key.revoked_at is None else "revoked"] for key in api_keys]
     screen.table("keys", ["key", "role", "label", ""], rows)
-    screen.result([asdict(each) for each in found])
+    screen.result([asdict(key) for key in api_keys])
 
 
 @keys.command()

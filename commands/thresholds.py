@@ -27,9 +27,11 @@ def show(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: A
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     champion = workspace.champion()
-    found = thresholds_of(champion)
-    screen.table(f"Thresholds of {champion.name} version {champion.version}", HEAD, [_row(each) for each in found])
-    screen.result([each.to_dict() for each in found])
+    current = thresholds_of(champion)
+    screen.table(
+        f"Thresholds of {champion.name} version {champion.version}", HEAD, [_row(threshold) for threshold in current]
+    )
+    screen.result([threshold.to_dict() for threshold in current])
 
 
 @thresholds.command()
@@ -39,10 +41,10 @@ def explain(stage: Stage, config: Config = None, var: Var = VAR, german: bool = 
     from training.updating.update_threshold import thresholds_of
 
     screen, workspace = Screen(as_json=as_json), workspace_of(var, config)
-    found = {each.stage: each for each in thresholds_of(workspace.champion())}
-    if stage.upper() not in found:
-        raise UsageError(f"there is no stage {stage!r}; there are {', '.join(found)}")
-    threshold = found[stage.upper()]
+    by_stage = {fitted.stage: fitted for fitted in thresholds_of(workspace.champion())}
+    if stage.upper() not in by_stage:
+        raise UsageError(f"there is no stage {stage!r}; there are {', '.join(by_stage)}")
+    threshold = by_stage[stage.upper()]
     text = sentence(threshold, workspace.settings.chosen_target.horizon_days, "de" if german else "en")
     screen.tell(text)
     rows = [] if threshold.record is None else [_past(period) for period in threshold.record.periods]
@@ -70,8 +72,8 @@ def what_if(
         raise UsageError(f"{plot}: the picture is a .png; name it so")
     champion = workspace.champion()
     grounds = grounds_of(champion)
-    found = what_if(grounds.labels, grounds.flow)
-    columns = (found.probability, found.leads_per_week, found.wins_per_week, found.precision, found.low, found.high)
+    curve = what_if(grounds.labels, grounds.flow)
+    columns = (curve.probability, curve.leads_per_week, curve.wins_per_week, curve.precision, curve.low, curve.high)
     rows = [
         [
             _share(p),
@@ -81,14 +83,14 @@ def what_if(
             f"{_share(low)} to {_share(high)}",
             _share(recall),
         ]
-        for p, leads, wins, precision, low, high, recall in zip(*columns, found.recall, strict=True)
+        for p, leads, wins, precision, low, high, recall in zip(*columns, curve.recall, strict=True)
     ]
     head = ["from", "leads a week", "wins a week", "precision", "95 % interval", "of all wins"]
     screen.table("What if a stage began elsewhere", head, rows)
     if plot is not None:
-        plot.write_bytes(plots.png(plots.what_if_curve(found, thresholds_of(champion))))
+        plot.write_bytes(plots.png(plots.what_if_curve(curve, thresholds_of(champion))))
         screen.tell(f"picture {plot}")
-    screen.result({name: getattr(found, name).tolist() for name in found.__dataclass_fields__})
+    screen.result({name: getattr(curve, name).tolist() for name in curve.__dataclass_fields__})
 
 
 @thresholds.command("set")
@@ -118,7 +120,7 @@ def set_(
     made = set_threshold(TrainingSet.open(workspace.training_set_path), workspace.root, promise, reason)
     screen.tell(sentence(made.threshold, workspace.settings.chosen_target.horizon_days))
     screen.tell(f"version {made.version} of {workspace.model_name} is champion, after {made.before}")
-    wanted = ", ".join(f"{key} = {each:g}" for key, each in asked.model_dump(exclude_none=True).items())
+    wanted = ", ".join(f"{key} = {figure:g}" for key, figure in asked.model_dump(exclude_none=True).items())
     screen.say(f"to keep it at the next training, write into the settings: thresholds.{stage.lower()} = {{ {wanted} }}")
     screen.result({**made.threshold.to_dict(), "version": made.version, "before": made.before})
 

@@ -39,9 +39,9 @@ def list_users(var: Var = VAR, store: StoreUrl = None, as_json: AsJson = False) 
 
     screen = Screen(as_json=as_json)
     with open_store(store_url(var, store)) as opened:
-        found = opened.accounts.list()
-    screen.table("accounts", ["name", "role"], [[each.name, each.role] for each in found])
-    screen.result([asdict(each) for each in found])
+        accounts = opened.accounts.list()
+    screen.table("accounts", ["name", "role"], [[account.name, account.role] for account in accounts])
+    screen.result([asdict(account) for account in accounts])
 
 
 @users.command()

@@ -42,7 +42,7 @@ def default_catalogue(
     `hidden` event types (outcomes of the target) get no column of their own.
 
     >>> words = Vocabulary(("page_view",), {})
-    >>> [each.name for each in default_catalogue(words, {"industry": "category"})][:3]
+    >>> [definition.name for definition in default_catalogue(words, {"industry": "category"})][:3]
     ['count_any_1d', 'count_any_7d', 'count_any_30d']
     """
     types = [name for name in vocabulary.types if name not in hidden]
@@ -84,7 +84,7 @@ def to_json(catalogue: Sequence[Definition]) -> list[dict[str, Any]]:
     >>> to_json([Count("page_view", 7)])
     [{'feature': 'Count', 'events': 'page_view', 'days': 7}]
     """
-    return [{"feature": type(each).__name__, **asdict(each)} for each in catalogue]
+    return [{"feature": type(definition).__name__, **asdict(definition)} for definition in catalogue]
 
 
 def from_json(items: Sequence[Mapping[str, Any]]) -> list[Definition]:
@@ -108,7 +108,7 @@ def _definition(item: dict[str, Any]) -> Definition:
         if key not in hints:
             raise UsageError(f"feature {name} has no field {key!r}; it has {', '.join(hints) or 'none'}")
         if not _fits(value, hints[key]):
-            raise UsageError(f"feature {name}: {key} = {value!r} must be {_said(hints[key])}")
+            raise UsageError(f"feature {name}: {key} = {value!r} must be {_types_in_words(hints[key])}")
     try:
         return kind(**item)
     except TypeError as error:
@@ -121,6 +121,6 @@ def _fits(value: object, hint: Any) -> bool:
     return any(value == option if isinstance(option, str) else type(value) is option for option in options)
 
 
-def _said(hint: Any) -> str:
+def _types_in_words(hint: Any) -> str:
     names = {str: "a text", int: "a whole number", type(None): "nothing"}
     return " or ".join(names.get(option, repr(option)) for option in get_args(hint) or (hint,))

@@ -31,9 +31,9 @@ class Acts:
         near = near_outcome(histories, targets)
         for code, name in enumerate(histories.types):
             if name not in targets:
-                mine = histories.event_type == code
-                self.events[name] += int(mine.sum())
-                self.near[name] += int((mine & near).sum())
+                of_type = histories.event_type == code
+                self.events[name] += int(of_type.sum())
+                self.near[name] += int((of_type & near).sum())
 
 
 def near_outcome(histories: Histories, targets: Collection[str]) -> NDArray[np.bool_]:
@@ -54,8 +54,8 @@ def fingerprints(histories: Histories) -> NDArray[np.uint64]:
     """uint64[n_leads]: equal where two leads have the same events at the same times; 0 for lives too short to tell."""
     names = np.array([zlib.crc32(name.encode()) for name in histories.types] or [0], np.uint64)
     value = np.nan_to_num(histories.value, nan=-1.0).view(np.uint64)
-    one = _mixed(histories.occurred_at.view(np.uint64) ^ _mixed(names[histories.event_type] + _mixed(value)))
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(one, dtype=np.uint64)])
+    event_hash = _mixed(histories.occurred_at.view(np.uint64) ^ _mixed(names[histories.event_type] + _mixed(value)))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(event_hash, dtype=np.uint64)])
     print_ = sums[histories.starts[1:]] - sums[histories.starts[:-1]]
     return np.where(_distinct_times(histories) >= FEWEST_TIMES, print_, np.uint64(0))
 

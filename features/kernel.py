@@ -68,7 +68,7 @@ def compute(plan: Plan, histories: Histories, moments: Moments) -> pa.Table:
     """
     computed = compute_arrays(plan, histories, moments)
     columns = list(_columns(plan, histories, computed))
-    return pa.Table.from_arrays(columns, names=[each.name for each in plan.definitions])
+    return pa.Table.from_arrays(columns, names=[definition.name for definition in plan.definitions])
 
 
 def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Computed:
@@ -105,16 +105,16 @@ def _columns(plan: Plan, histories: Histories, computed: Computed) -> Iterator[p
     numbers = iter(computed.columns)
     touches = iter(zip(computed.first.T, computed.last.T, strict=True))
     versions = pa.array(computed.version, mask=computed.version < 0)
-    for each in plan.definitions:
-        match each:
+    for definition in plan.definitions:
+        match definition:
             case FirstTouch():
-                yield _touched(histories, each.of, next(touches)[0])
+                yield _touched(histories, definition.of, next(touches)[0])
             case LastTouch():
-                yield _touched(histories, each.of, next(touches)[1])
+                yield _touched(histories, definition.of, next(touches)[1])
             case Profile():
-                yield _taken(histories, each.column, versions, pa.string()).combine_chunks().dictionary_encode()
+                yield _taken(histories, definition.column, versions, pa.string()).combine_chunks().dictionary_encode()
             case ProfileNumber():
-                yield _single(_taken(histories, each.column, versions, pa.float64()))
+                yield _single(_taken(histories, definition.column, versions, pa.float64()))
             case _:
                 yield pa.array(next(numbers))
 
@@ -124,9 +124,9 @@ def _touched(histories: Histories, of: str, events: NDArray[np.int64]) -> pa.Dic
     codes, names = (
         (histories.event_type, histories.types) if of == "event_type" else (histories.channel, histories.channels)
     )
-    found = codes[events] if len(codes) else np.full(len(events), -1, np.int32)
-    missing = (events < 0) | (found < 0)
-    indices = pa.array(np.where(missing, 0, found).astype(np.int32), mask=missing)
+    event_codes = codes[events] if len(codes) else np.full(len(events), -1, np.int32)
+    missing = (events < 0) | (event_codes < 0)
+    indices = pa.array(np.where(missing, 0, event_codes).astype(np.int32), mask=missing)
     return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
 
 

@@ -154,8 +154,8 @@ def labels_of(target: Target, happened: Occurrences, lead: NDArray[np.integer], 
 def first_of_lead(starts: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
     """int64[n_leads]: the first of each lead's times, FAR for a lead that has none."""
     first = np.full(len(starts) - 1, FAR, np.int64)
-    some = starts[1:] > starts[:-1]
-    first[some] = times[starts[:-1][some]]
+    has_time = starts[1:] > starts[:-1]
+    first[has_time] = times[starts[:-1][has_time]]
     return first
 
 

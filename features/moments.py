@@ -136,10 +136,10 @@ def _thin(count: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArr
 
     Returns the lead, the place among the lead's moments, and the weight: the kept ones carry the weight of all.
     """
-    kept = np.minimum(count, most)
-    lead = np.repeat(np.arange(len(count), dtype=np.int32), kept)
-    k = np.arange(len(lead)) - (np.cumsum(kept) - kept)[lead]
-    return lead, -(-k * count[lead] // kept[lead]), (count / np.maximum(kept, 1))[lead]
+    thinned = np.minimum(count, most)
+    lead = np.repeat(np.arange(len(count), dtype=np.int32), thinned)
+    k = np.arange(len(lead)) - (np.cumsum(thinned) - thinned)[lead]
+    return lead, -(-k * count[lead] // thinned[lead]), (count / np.maximum(thinned, 1))[lead]
 
 
 def _times_of(
@@ -150,8 +150,8 @@ def _times_of(
     Only events that are visible at `until` (µs UTC).
     """
     wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
-    begins, found = _gather(histories.starts, histories.event_type, histories.known_at, times, wanted, until)
-    return begins, found
+    begins, gathered = _gather(histories.starts, histories.event_type, histories.known_at, times, wanted, until)
+    return begins, gathered
 
 
 @njit()
@@ -164,12 +164,12 @@ def _gather(
     until: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Compiled, because a pass over all events by numpy fills memory with what is thrown away at once."""
-    begins, found, n = np.zeros(len(starts), np.int64), np.empty(len(times), np.int64), 0
+    begins, gathered, n = np.zeros(len(starts), np.int64), np.empty(len(times), np.int64), 0
     for lead in range(len(starts) - 1):
         for i in range(starts[lead], starts[lead + 1]):
             if wanted[event_type[i]] and is_visible(known_at[i], until):
-                found[n] = times[i]
+                gathered[n] = times[i]
                 n += 1
         begins[lead + 1] = n
-        found[begins[lead] : n].sort()
-    return begins, found[:n]
+        gathered[begins[lead] : n].sort()
+    return begins, gathered[:n]

@@ -36,13 +36,13 @@ class Plan:
     def codes(self, types: Sequence[str]) -> NDArray[np.int32]:
         """int32[len(types)]: the code of each of a log's event types in this plan's vocabulary."""
         names = tuple(types)
-        found = self._codes.get(names)
-        if found is None:
+        codes = self._codes.get(names)
+        if codes is None:
             known = {name: code for code, name in enumerate(self.vocabulary.types)}
-            found = np.fromiter(map(known.get, names, repeat(len(known))), np.int32, len(names))
+            codes = np.fromiter(map(known.get, names, repeat(len(known))), np.int32, len(names))
             self._codes.clear()
-            self._codes[names] = found
-        return found
+            self._codes[names] = codes
+        return codes
 
     @cached_property
     def _codes(self) -> dict[tuple[str, ...], NDArray[np.int32]]:

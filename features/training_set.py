@@ -170,9 +170,9 @@ def _schema(plan: Plan) -> pa.Schema:
     instant, day = pa.timestamp("us", "UTC"), pa.float64()
     keys = (pa.string(), instant, pa.int8(), pa.bool_(), pa.bool_(), pa.float32(), day, day)
     fields = [pa.field(name, kind, nullable=name == "label") for name, kind in zip(KEYS, keys, strict=True)]
-    for each in plan.definitions:
-        is_category = each.kind == "category"
-        fields.append(pa.field(each.name, category if is_category else number, nullable=is_category))
+    for feature in plan.definitions:
+        is_category = feature.kind == "category"
+        fields.append(pa.field(feature.name, category if is_category else number, nullable=is_category))
     return pa.schema(fields)
 
 

@@ -41,9 +41,9 @@ def changed_by_the_future(log: EventLog, training_set: TrainingSet, bucket: int)
 
 def cut_off(histories: Histories, lead: NDArray[np.int64], as_of: NDArray[np.int64]) -> Histories:
     """One history per moment (lead[m], as_of[m] in µs UTC): what was known strictly before it, and nothing else."""
-    events = [_known(histories.starts, histories.known_at, each, at) for each, at in zip(lead, as_of, strict=True)]
+    events = [_known(histories.starts, histories.known_at, index, at) for index, at in zip(lead, as_of, strict=True)]
     profiles = histories.profiles
-    versions = [_versions(profiles, each, at) for each, at in zip(lead, as_of, strict=True)]
+    versions = [_versions(profiles, index, at) for index, at in zip(lead, as_of, strict=True)]
     rows, seen = _joined(events), _joined(versions)
     columns = ("known_at", "occurred_at", "event_type", "channel", "value", "bot")
     return replace(
@@ -69,20 +69,22 @@ def _versions(profiles: Profiles, lead: int, as_of: int) -> range:
 
 
 def _joined(ranges: list[range]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(0, np.int64), *(np.arange(each.start, each.stop) for each in ranges)])
+    return np.concatenate([np.zeros(0, np.int64), *(np.arange(span.start, span.stop) for span in ranges)])
 
 
 def _starts(ranges: list[range]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum([len(each) for each in ranges])]).astype(np.int64)
+    return np.concatenate([[0], np.cumsum([len(span) for span in ranges])]).astype(np.int64)
 
 
-def _differing(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int:
+def _differing(stored: pa.ChunkedArray, recomputed: pa.ChunkedArray) -> int:
     """Values that are not the same; missing is the same as missing."""
-    if pa.types.is_floating(one.type):
-        return int((~np.equal(*_numbers(one, other)) & ~np.isnan(_numbers(one, other)).all(axis=0)).sum())
-    left, right = (each.cast(pa.string()).to_pylist() for each in (one, other))
+    if pa.types.is_floating(stored.type):
+        return int(
+            (~np.equal(*_numbers(stored, recomputed)) & ~np.isnan(_numbers(stored, recomputed)).all(axis=0)).sum()
+        )
+    left, right = (column.cast(pa.string()).to_pylist() for column in (stored, recomputed))
     return sum(a != b for a, b in zip(left, right, strict=True))
 
 
-def _numbers(one: pa.ChunkedArray, other: pa.ChunkedArray) -> NDArray[np.float32]:
-    return np.stack([each.cast(pa.float32()).to_numpy() for each in (one, other)])
+def _numbers(stored: pa.ChunkedArray, recomputed: pa.ChunkedArray) -> NDArray[np.float32]:
+    return np.stack([column.cast(pa.float32()).to_numpy() for column in (stored, recomputed)])

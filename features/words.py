@@ -32,19 +32,19 @@ WINDOW: Mapping[Language, Forms] = {
 UNKNOWN: Mapping[Language, str] = {"en": "unknown", "de": "unbekannt"}
 
 
-def in_words(each: Definition, language: Language = "en", words: Words | None = None) -> str:
+def in_words(definition: Definition, language: Language = "en", words: Words | None = None) -> str:
     """What a feature measures, e.g. "page views in the last 7 days".
 
     >>> from features.kinds import Count
     >>> in_words(Count("page_view", 7)), in_words(Count("any"), "de")
     ('page view in the last 7 days', 'Aktivitäten insgesamt')
     """
-    sentence: str = getattr(each.sentence, language)
-    return sentence.format_map(_parts(each, language, {**COMMON, **(words or {})}))
+    sentence: str = getattr(definition.sentence, language)
+    return sentence.format_map(_parts(definition, language, {**COMMON, **(words or {})}))
 
 
 def with_value(
-    each: Definition, value: float | str | None, language: Language = "en", words: Words | None = None
+    definition: Definition, value: float | str | None, language: Language = "en", words: Words | None = None
 ) -> str:
     """What a feature measures and what it is for one lead, e.g. "page views in the last 7 days: 4".
 
@@ -52,7 +52,7 @@ def with_value(
     >>> with_value(Recency("any"), 2.25), with_value(Profile("country"), None, "de")
     ('days since the latest activities: 2.2', 'Profil: country: unbekannt')
     """
-    return f"{in_words(each, language, words)}: {value_in_words(value, language)}"
+    return f"{in_words(definition, language, words)}: {value_in_words(value, language)}"
 
 
 def value_in_words(value: float | str | None, language: Language = "en") -> str:
@@ -68,7 +68,7 @@ def value_in_words(value: float | str | None, language: Language = "en") -> str:
     return amount(value, language)
 
 
-def _parts(each: Definition, language: Language, words: Words) -> dict[str, str]:
+def _parts(definition: Definition, language: Language, words: Words) -> dict[str, str]:
     """The fields of a definition in words."""
 
     def part(field: str, value: Any) -> str:
@@ -80,7 +80,7 @@ def _parts(each: Definition, language: Language, words: Words) -> dict[str, str]
             return in_days(value, language)
         return TOUCH[value][language] if field == "of" else str(value).replace("_", " ")
 
-    return {each_field.name: part(each_field.name, getattr(each, each_field.name)) for each_field in fields(each)}
+    return {field.name: part(field.name, getattr(definition, field.name)) for field in fields(definition)}
 
 
 def _window(days: int | None, language: Language) -> str:

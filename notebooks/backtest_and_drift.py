@@ -57,7 +57,7 @@ def newest_rate(past: Sample) -> Predict:
 
 
 recipe = standard(chooser(plan, workspace.settings.chosen_target.window_days), timeline.columns)
-chosen = [each for each in recipe if each.name in (CHAMPION, BASE_RATE)]
+chosen = [contender for contender in recipe if contender.name in (CHAMPION, BASE_RATE)]
 contenders = [*chosen, Contender("newest rate", "rate of the newest quarter", newest_rate)]
 folder = Path(tempfile.mkdtemp())
 made = backtest(timeline, contenders, plan.digest, folder, count=3)
@@ -78,7 +78,7 @@ promised_realised(result.rounds)
 # Scores that rise while conversions do not: each period's predictions raised a little more than before.
 
 # %%
-periods = [(each.rows, each.predictions[CHAMPION]) for each in made.periods]
+periods = [(period.rows, period.predictions[CHAMPION]) for period in made.periods]
 raised = [(rows, np.clip(p * (1 + nth), 0, 0.99)) for nth, (rows, p) in enumerate(periods)]
 {"as it was": inflation(periods).alarm, "with scores raised": inflation(raised).alarm}
 
@@ -90,7 +90,7 @@ raised = [(rows, np.clip(p * (1 + nth), 0, 0.99)) for nth, (rows, p) in enumerat
 
 # %%
 lead, as_of = (np.concatenate([getattr(rows, name) for rows, _ in periods]) for name in ("lead", "as_of"))
-p = np.concatenate([each for _, each in periods])
+p = np.concatenate([predicted for _, predicted in periods])
 no_words = np.full(len(p), "")
 scores = GivenScores(lead, as_of, (as_of - MONDAY) // WEEK, p, no_words, no_words)
 _, code = np.unique(lead, return_inverse=True)
@@ -101,4 +101,4 @@ worlds = {
     "scores tell nothing": (luck < p.mean()).astype(np.float64),
 }
 advice = {name: decide(checks_of(MaturedScores(scores, y), []), len(y)) for name, y in worlds.items()}
-pd.DataFrame([(name, *told) for name, told in advice.items()], columns=["world", "advice", "because"])
+pd.DataFrame([(name, *verdict) for name, verdict in advice.items()], columns=["world", "advice", "because"])

@@ -58,7 +58,7 @@ reliability(spoilt.bins)
 
 
 # %%
-def told(evaluation: Evaluation) -> dict[str, float | None]:
+def summary(evaluation: Evaluation) -> dict[str, float | None]:
     """What tells ranking from calibration; a slope of 1 is perfect, below 1 too extreme, above 1 too timid."""
     judgement = evaluation.judgements[0]
     return {name: judgement.metrics[name].value for name in ("auc", "log_loss", "slope", "intercept")} | {
@@ -67,7 +67,7 @@ def told(evaluation: Evaluation) -> dict[str, float | None]:
     }
 
 
-pd.DataFrame({"champion": told(honest), "spoilt": told(spoilt)})
+pd.DataFrame({"champion": summary(honest), "spoilt": summary(spoilt)})
 
 # %% [markdown]
 # An ECE alone says little: with few leads even a perfect model shows some. So it stands beside what a perfect one of
@@ -84,7 +84,9 @@ choice = choose_calibrator(spoilt_p[older], rows.y[older], rows.weight[older], r
 mended_p: Array = choice.calibrator(spoilt_p)
 newer = rows.of(~older)
 after = evaluate(newer.y, newer.weight, newer.lead, {"mended": mended_p[~older], "spoilt": spoilt_p[~older]})
-pd.DataFrame([{"candidate": each.name, "gain": each.gain, "standard error": each.se} for each in choice.verdicts])
+pd.DataFrame(
+    [{"candidate": verdict.name, "gain": verdict.gain, "standard error": verdict.se} for verdict in choice.verdicts]
+)
 
 # %%
 reliability(after.bins)

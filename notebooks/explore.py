@@ -84,6 +84,7 @@ busiest = int(np.argmax(per_lead))
 now = log.observed_until_us + 1
 known = compute(plan, histories, Moments(np.array([busiest], np.int32), np.array([now]))).to_pylist()[0]
 table = pd.DataFrame(
-    [(in_words(each, words=log.words), known[each.name]) for each in plan.definitions], columns=["what", "value"]
+    [(in_words(definition, words=log.words), known[definition.name]) for definition in plan.definitions],
+    columns=["what", "value"],
 )
 table.head(20)

@@ -87,7 +87,7 @@ for way in ways:
 # The second promises too much, and says so instead of pretending. Where the leads of today stand:
 
 # %%
-score_distribution(flow.p, [each for each in ways if each.probability is not None][:1])
+score_distribution(flow.p, [threshold for threshold in ways if threshold.probability is not None][:1])
 
 # %% [markdown]
 # Put what was agreed into `leadscore.toml`, section `[thresholds.sql]`, and train again. A promise holds as long as

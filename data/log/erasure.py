@@ -80,16 +80,16 @@ def _rewrite_bucket(log: EventLog, bucket: int, lead_id: str, draft: Path) -> in
 
 
 def _without(table: pa.Table, place: int) -> pa.Table:
-    kept = table.filter(pc.not_equal(table.column("lead"), place))
-    lead = kept.column("lead")
+    rest = table.filter(pc.not_equal(table.column("lead"), place))
+    lead = rest.column("lead")
     moved = pc.subtract(lead, pc.cast(pc.greater(lead, place), lead.type))
-    kept = kept.set_column(table.schema.get_field_index("lead"), "lead", moved)
+    rest = rest.set_column(table.schema.get_field_index("lead"), "lead", moved)
     # A dictionary would still hold what only the erased lead had.
-    names = [each.name for each in kept.schema if pa.types.is_dictionary(each.type)]
+    names = [field.name for field in rest.schema if pa.types.is_dictionary(field.type)]
     for name in names:
-        fresh = kept.column(name).cast(pa.string()).dictionary_encode()
-        kept = kept.set_column(kept.schema.get_field_index(name), name, fresh)
-    return kept
+        fresh = rest.column(name).cast(pa.string()).dictionary_encode()
+        rest = rest.set_column(rest.schema.get_field_index(name), name, fresh)
+    return rest
 
 
 def _rewrite_rejected(log: EventLog, lead_id: str, draft: Path) -> int:
@@ -121,8 +121,8 @@ def _rewrite_parquet(path: Path, lead_id: str) -> int:
         table = pq.read_table(path)
         draft = _draft(path)
         plain = [f.with_type(pa.string()) if pa.types.is_dictionary(f.type) else f for f in table.schema]
-        kept = table.filter(pc.invert(theirs)).cast(pa.schema(plain, table.schema.metadata)).cast(table.schema)
-        pq.write_table(kept, draft, compression="lz4")
+        rest = table.filter(pc.invert(theirs)).cast(pa.schema(plain, table.schema.metadata)).cast(table.schema)
+        pq.write_table(rest, draft, compression="lz4")
         os.replace(draft, path)
     return int(erased)
 

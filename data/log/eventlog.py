@@ -98,10 +98,10 @@ class EventLog:
     def find(self, lead_id: str) -> Histories:
         """One lead's history (n_leads == 1). Raises DataError when the log does not know the lead."""
         histories = self.bucket(bucket_of(lead_id, self.n_buckets))
-        found = np.flatnonzero(histories.lead_ids.to_numpy(zero_copy_only=False) == lead_id)
-        if not len(found):
+        positions = np.flatnonzero(histories.lead_ids.to_numpy(zero_copy_only=False) == lead_id)
+        if not len(positions):
             raise DataError(f"lead {lead_id!r} is not in {self.path}")
-        return one_lead(histories, int(found[0]))
+        return one_lead(histories, int(positions[0]))
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def _stage(con: duckdb.DuckDBPyConnection, request: Request, n_buckets: int, sta
             source = open_source(con, location, spec.columns, spec.ids, mapping.delimiter, spec.query)
             stage(con, source, part, spec, n_buckets, request.clock, staging / kind)
             progress((done := done + 1) / total)
-    names = {"events": [short_name(each) for each in request.events], "leads": [short_name(e) for e in request.leads]}
+    names = {"events": list(map(short_name, request.events)), "leads": list(map(short_name, request.leads))}
     collect_rejected(con, staging, names)
     if not any(staging.glob("*/bucket=[0-9]*")):
         refuse_all(con)

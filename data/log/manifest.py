@@ -72,8 +72,8 @@ def write_manifest(log_path: Path, generation: str, n_buckets: int, words: Words
         "format": FORMAT,
         "generation": generation,
         "n_buckets": n_buckets,
-        "n_events": sum(each.num_rows for each in events),
-        "n_leads": sum(each.num_rows for each in leads),
+        "n_events": sum(file.num_rows for file in events),
+        "n_leads": sum(file.num_rows for file in leads),
         "vocabulary": {"types": words.types, "groups": words.groups},
         "words": words.words,
         "profile_columns": words.profile_columns,
@@ -111,9 +111,9 @@ def _digest(folder: Path, n_buckets: int, words: Words) -> str:
 
 def _period(events: list[Any]) -> tuple[int, int]:
     """First and last known_at (µs UTC) from the statistics of the files, 0 where there are no events."""
-    found = [about.row_group(i).column(1).statistics for about in events for i in range(about.num_row_groups)]
-    known = [each for each in found if each is not None and each.has_min_max]
-    return min((_us(each.min) for each in known), default=0), max((_us(each.max) for each in known), default=0)
+    statistics = [about.row_group(i).column(1).statistics for about in events for i in range(about.num_row_groups)]
+    known = [group for group in statistics if group is not None and group.has_min_max]
+    return min((_us(group.min) for group in known), default=0), max((_us(group.max) for group in known), default=0)
 
 
 def _us(moment: Any) -> int:

@@ -85,12 +85,12 @@ def _leads(source: Source, spec: LeadsPart, clock: int) -> str:
     ]
     made = "".join(f", {sql} AS {named(f'p_{name}')}" for name, sql in columns.items())
     made += "".join(f", {named(name)} AS {named(f't_{name}')}" for name in spec.numbers)
-    kept = "".join(f", {named(f'p_{name}')}" for name in columns)
+    selected = "".join(f", {named(f'p_{name}')}" for name in columns)
     return f"""WITH texts AS (SELECT {ROW} AS n, {WHY} AS why, {named(spec.lead_id)} AS lead_id,
             {_text(spec.valid_from)} AS valid_text{made} FROM {source.view}),
         parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from FROM texts),
         judged AS (SELECT *, coalesce({", ".join(checks)}) AS reason FROM parsed)
-        SELECT n, lead_id, valid_from{kept}, reason FROM judged"""
+        SELECT n, lead_id, valid_from{selected}, reason FROM judged"""
 
 
 def _text(column: str | None) -> str:
@@ -125,9 +125,9 @@ def _value_columns(spec: EventsPart) -> list[str]:
 
 
 def _value(spec: EventsPart) -> str:
-    return " * ".join(number(named(each), spec.decimal_comma) for each in _value_columns(spec)) or "NULL::DOUBLE"
+    return " * ".join(number(named(column), spec.decimal_comma) for column in _value_columns(spec)) or "NULL::DOUBLE"
 
 
 def _value_text(spec: EventsPart) -> str:
-    texts = ", ".join(named(each) for each in _value_columns(spec))
+    texts = ", ".join(named(column) for column in _value_columns(spec))
     return f"nullif(concat_ws(' * ', {texts}), '')" if texts else NOT_GIVEN

@@ -73,8 +73,8 @@ def _versions(options: FunnelOptions, cohort: SimulatedCohort, rng: np.random.Ge
     at = np.hstack([np.zeros((count, 1), np.int64), later])[lead, version] + cohort.created_at[lead]
     size = np.rint(head[lead] * np.hstack([np.ones((count, 1)), growth])[lead, version]).astype(np.int64)
     size[(version == 0) & unknown[lead]] = -1
-    kept = at < options.days * US_PER_DAY
-    return lead[kept], at[kept], np.where(size[kept] == 0, 1, size[kept])
+    observed = at < options.days * US_PER_DAY
+    return lead[observed], at[observed], np.where(size[observed] == 0, 1, size[observed])
 
 
 def _employees(cohort: SimulatedCohort, rng: np.random.Generator) -> Floats:

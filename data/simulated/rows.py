@@ -105,9 +105,9 @@ def duplicate_rows(options: FunnelOptions, rows: EventRows, rng: np.random.Gener
     later = rng.random(len(again)) < LATER_SHARE
     delay = np.where(later, rng.integers(US_PER_DAY, 3 * US_PER_DAY, size=len(again)), 0)
     received_at = again.received_at + delay
-    kept = received_at < options.days * US_PER_DAY
+    observed = received_at < options.days * US_PER_DAY
     copies = EventRows(again.number, again.lead, again.code, again.occurred_at, received_at, again.channel, again.value)
-    return copies.take(np.flatnonzero(kept))
+    return copies.take(np.flatnonzero(observed))
 
 
 def in_order(parts: list[EventRows]) -> EventRows:

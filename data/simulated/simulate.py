@@ -107,7 +107,7 @@ def simulate(out: Path, options: FunnelOptions, progress: Callable[[float], None
 
 def _streams(seed: int) -> dict[str, np.random.Generator]:
     sequences = np.random.SeedSequence(seed).spawn(len(STREAMS))
-    return {name: np.random.default_rng(each) for name, each in zip(STREAMS, sequences, strict=True)}
+    return {name: np.random.default_rng(sequence) for name, sequence in zip(STREAMS, sequences, strict=True)}
 
 
 def _good_rows(

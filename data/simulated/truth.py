@@ -85,9 +85,9 @@ def true_probabilities(
             own = slice(starts[lead], starts[lead + 1])
             life = _life(tables, cohort.created_at[lead], cohort.tier[lead], cohort.prior[lead],
                          lives.code[own], lives.occurred_at[own], lives.known_at[own])  # fmt: skip
-            found = _moments(tables, life, days, views, truth.day[size:], truth.probability[size:])
-            truth.lead[size : size + found] = lead
-            size += found
+            count = _moments(tables, life, days, views, truth.day[size:], truth.probability[size:])
+            truth.lead[size : size + count] = lead
+            size += count
         progress(last / len(cohort))
     return TrueProbabilities(truth.lead[:size], truth.day[:size], truth.probability[:size])
 

@@ -55,13 +55,13 @@ def answered_rows(
 
 
 def _texts(name: str, first: int, column: str, values: Sequence[object]) -> pa.Array:
-    found: list[str | None] = []
+    texts: list[str | None] = []
     for row, value in enumerate(values, first):
         try:
-            found.append(_text(value))
+            texts.append(_text(value))
         except UnicodeError:
             raise DataError(f"{name} row {row}: column {column!r} is no UTF-8 text; convert it in the query") from None
-    return pa.array(found, pa.string())
+    return pa.array(texts, pa.string())
 
 
 def _whole(value: object) -> object:

@@ -125,9 +125,9 @@ class LeadsPart(Shared):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        kept = [*self.categories, *self.numbers, *self.flags]
-        for name in kept:
-            if name.lower() in RESERVED or kept.count(name) > 1:
+        names = [*self.categories, *self.numbers, *self.flags]
+        for name in names:
+            if name.lower() in RESERVED or names.count(name) > 1:
                 raise ValueError(f"profile column {name!r} has a name that is taken; rename it in the export")
             if name in self.personal:
                 raise ValueError(f"column {name!r} is personal and kept as well; take it out of one of the two")
@@ -193,7 +193,7 @@ def read_mapping(path: Path | str) -> Mapping:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        names = ", ".join(sorted(each.stem for each in SHIPPED.glob("*.toml")))
+        names = ", ".join(sorted(toml.stem for toml in SHIPPED.glob("*.toml")))
         raise UsageError(f"mapping {path} cannot be read ({error.strerror}); shipped ones: {names}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"mapping {file} is no TOML: {error}") from None
@@ -219,7 +219,7 @@ def _check_types(mapping: Mapping, file: Path) -> None:
 
 def _explained(error: ValidationError) -> str:
     """The mistake that says most, in one line: an unknown key before what is missing, the innermost of a union."""
-    first: Any = max(error.errors(), key=lambda each: (each["type"] == "extra_forbidden", len(each["loc"])))
+    first: Any = max(error.errors(), key=lambda mistake: (mistake["type"] == "extra_forbidden", len(mistake["loc"])))
     key = ".".join(str(part) for part in first["loc"] if part not in ("TypeRule", "Product", "str", "[key]"))
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(first["loc"][-1]), KEYS, n=1, cutoff=0.5)

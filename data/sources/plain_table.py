@@ -41,11 +41,11 @@ def outcomes(table: pa.Table, target: str, positive: str | None = None) -> pa.Ch
     """
     words = pc.utf8_lower(pc.utf8_trim_whitespace(column_of(table, target).cast(pa.string())))
     words = pc.if_else(pc.equal(words, ""), None, words)
-    found = sorted(pc.unique(words).drop_null().to_pylist())
+    values = sorted(pc.unique(words).drop_null().to_pylist())
     wanted = POSITIVE if positive is None else (positive.lower(),)
-    unclear = positive is None and not set(found) <= {*POSITIVE, *NEGATIVE}
-    if unclear or not set(found) & set(wanted):
-        shown = ", ".join(found[:5])
+    unclear = positive is None and not set(values) <= {*POSITIVE, *NEGATIVE}
+    if unclear or not set(values) & set(wanted):
+        shown = ", ".join(values[:5])
         raise UsageError(f"target {target!r} holds {shown}: say with --positive which one is a conversion")
     won = pc.is_in(words, pa.array(wanted)).cast(pa.float64())
     return pc.if_else(pc.is_valid(words), won, pa.scalar(None, pa.float64()))
@@ -70,15 +70,15 @@ def _csv(path: Path) -> pa.Table:
 
 def _delimiter(path: Path) -> tuple[str, list[str]]:
     """The delimiter that makes the most columns of the header, and these."""
-    found: list[tuple[str, list[str]]] = []
+    candidates: list[tuple[str, list[str]]] = []
     for delimiter in DELIMITERS:
         try:
-            found.append((delimiter, csv_header(path, delimiter)))
+            candidates.append((delimiter, csv_header(path, delimiter)))
         except DataError as error:
             why = error
-    if not found:
+    if not candidates:
         raise why
-    return max(found, key=lambda each: len(each[1]))
+    return max(candidates, key=lambda candidate: len(candidate[1]))
 
 
 def _numbers_or_words(column: pa.ChunkedArray, nothing: Sequence[str]) -> pa.ChunkedArray:

@@ -52,15 +52,15 @@ def split(
     Written for each row: its number, its code in `broken`, and per wanted field where its text begins and ends in the
     buffer (int64[rows, fields]) and whether it holds doubled quotes.
     """
-    found, stop = 0, len(buffer)
-    while at < stop and found < len(number):
+    count, stop = 0, len(buffer)
+    while at < stop and count < len(number):
         if buffer[at] == LINE_FEED or buffer[at] == RETURN:
             after, wrong = next_line(buffer, at, last), MORE
             if after < 0:
                 break
             at, row = after, row + 1
             continue
-        after, wrong = _row(buffer, at, last, delimiter, quote, wanted, begin[found], end[found], doubled[found])
+        after, wrong = _row(buffer, at, last, delimiter, quote, wanted, begin[count], end[count], doubled[count])
         if wrong == MORE:
             if not last and stop - at <= ROW_LIMIT:
                 break
@@ -70,13 +70,13 @@ def split(
         if wrong == FINE and not _is_utf8(buffer, at, after):
             wrong = NO_UTF8
         if wrong != FINE:
-            begin[found], end[found] = 0, 0
+            begin[count], end[count] = 0, 0
             after = next_line(buffer, at, last)
             if after < 0:
                 after, wrong = stop, TOO_LONG
-        number[found], broken[found] = row, wrong
-        found, row, at = found + 1, row + 1, after
-    return found, at, row
+        number[count], broken[count] = row, wrong
+        count, row, at = count + 1, row + 1, after
+    return count, at, row
 
 
 @njit()

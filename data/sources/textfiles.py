@@ -72,23 +72,23 @@ def text_rows(path: Path, layout: Layout) -> pa.RecordBatchReader:
 
 def _batches(path: Path, layout: Layout, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     wanted = np.array([layout.columns.index(f) if f in layout.columns else -1 for f in layout.fields], np.int64)
-    rows, rest, row, skipping = Found(len(layout.columns)), b"", 1, False
+    rows, rest, row, skipping = RowBuffer(len(layout.columns)), b"", 1, False
     for block, last in _blocks(path, layout.header_lines):
         buffer = np.frombuffer(rest + block + (b"\n" if last else b""), np.uint8)
-        at, found = next_line(buffer, 0, last) if skipping else 0, ROWS_AT_ONCE
+        at, count = next_line(buffer, 0, last) if skipping else 0, ROWS_AT_ONCE
         if at < 0:
             rest = bytes(buffer[-1:]) if buffer[-1] == RETURN else b""
             continue
-        while found == ROWS_AT_ONCE:
-            found, at, row = split(buffer, at, last, row, layout.delimiter, layout.quote, wanted, *rows.arrays)
-            if found:
-                yield rows.batch(found, buffer, layout.quote, schema)
+        while count == ROWS_AT_ONCE:
+            count, at, row = split(buffer, at, last, row, layout.delimiter, layout.quote, wanted, *rows.arrays)
+            if count:
+                yield rows.batch(count, buffer, layout.quote, schema)
         # A row that was given up before its end was in sight is longer than allowed: its rest is no row.
         skipping = at == len(buffer) and buffer[-1] not in (LINE_FEED, RETURN)
         rest = bytes(buffer[at:])
 
 
-class Found:
+class RowBuffer:
     """Room for where the fields of many rows stand."""
 
     def __init__(self, width: int) -> None:
@@ -104,7 +104,7 @@ class Found:
 
     def batch(self, rows: int, buffer: Bytes, quote: int, schema: pa.Schema) -> pa.RecordBatch:
         """The first `rows` of them as Arrow columns."""
-        # The batch outlives what is found next: nothing in it may share this room.
+        # The batch outlives the next split: nothing in it may share these arrays.
         columns = [pa.array(self.number[:rows].copy()), self.reasons.take(pa.array(self.broken[:rows]))]
         for place in range(self.begin.shape[1]):
             begin, end = self.begin[:rows, place], self.end[:rows, place]
