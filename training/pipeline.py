@@ -104,7 +104,7 @@ def train_and_register(
     report = _write_report(workspace / "reports" / target.name, account, pictures, *backtest)
     say("registering in MLflow")
     registry = Registry(workspace)
-    version, alias, decision = _kept(registry, name, digest) or _register(
+    version, alias, decision = _registered_before(registry, name, digest) or _register(
         registry,
         name,
         folder,
@@ -116,7 +116,7 @@ def train_and_register(
     return Outcome(name, version, alias, decision, digest, account, report / "report.html")
 
 
-def _kept(registry: Registry, name: str, digest: str) -> tuple[str, str, str] | None:
+def _registered_before(registry: Registry, name: str, digest: str) -> tuple[str, str, str] | None:
     """Version, alias and decision where exactly this model is registered already."""
     for alias in (CHAMPION, CHALLENGER):
         same = registry.find(name, alias)
@@ -234,9 +234,9 @@ def draw(judged: Judged, fitted: Fitted, training_set: TrainingSet) -> dict[str,
     rows = judged.split.judged
     curve = gains(rows.y, judged.p, rows.weight)
     words = training_set.recipe.words
-    names = [in_words(each, words=words) for each in training_set.catalogue]
+    names = [in_words(definition, words=words) for definition in training_set.catalogue]
     names += ["days ahead"] * (fitted.model.periods is not None)
-    gain = np.sum([each.feature_importance("gain") for each in fitted.model.boosters_], axis=0)
+    gain = np.sum([booster.feature_importance("gain") for booster in fitted.model.boosters_], axis=0)
     figures = {
         "reliability": plots.reliability(judged.evaluation.bins),
         "gains": plots.gains_curve(curve),
@@ -329,17 +329,21 @@ def _log(
     mlflow.log_artifacts(str(report), "report")
     mlflow.log_dict(training_set.recipe.to_json(), "recipe.json")
     mlflow.log_dict(json.loads(json.dumps(account.evaluation.to_dict())), "evaluation.json")
-    for each in account.trials:
-        mlflow.log_metrics({f"trial.{each.name.partition(' ')[0]}.{key}": getattr(each, key) for key in ("gain", "se")})
-    mlflow.log_dict({"trials": [{**asdict(each), "accepted": each.accepted} for each in account.trials]}, "trials.json")
+    for verdict in account.trials:
+        mlflow.log_metrics(
+            {f"trial.{verdict.name.partition(' ')[0]}.{key}": getattr(verdict, key) for key in ("gain", "se")}
+        )
+    mlflow.log_dict(
+        {"trials": [{**asdict(trial), "accepted": trial.accepted} for trial in account.trials]}, "trials.json"
+    )
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for each in evaluation.judgements:
-        prefix = each.name.replace(" ", "_")
-        for name, estimate in each.metrics.items():
+    metrics: dict[str, float] = {}
+    for judgement in evaluation.judgements:
+        prefix = judgement.name.replace(" ", "_")
+        for name, estimate in judgement.metrics.items():
             if estimate.value is not None:
-                found[f"{prefix}.{name}"] = estimate.value
-        found[f"{prefix}.ece"] = each.ece
-    return found
+                metrics[f"{prefix}.{name}"] = estimate.value
+        metrics[f"{prefix}.ece"] = judgement.ece
+    return metrics

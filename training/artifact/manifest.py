@@ -181,7 +181,7 @@ class Manifest:
         """Without what was laid over it since training."""
         if self.adjustment is None:
             return self
-        trained = {each.name: getattr(self.adjustment.trained, each.name) for each in fields(AsTrained)}
+        trained = {field.name: getattr(self.adjustment.trained, field.name) for field in fields(AsTrained)}
         return replace(self, adjustment=None, **trained)
 
     def to_json(self) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def read(folder: str | Path) -> tuple[dict[str, Any], list[str]]:
     folder = Path(folder)
     try:
         about = _manifest(folder / "model.json")
-        texts = [_verified(folder, each) for each in about["boosters"]]
+        texts = [_verified(folder, entry) for entry in about["boosters"]]
         _check(about, texts)
     except ArtifactError as error:
         raise ArtifactError(f"{folder}: {error}") from None
@@ -100,10 +100,10 @@ def _check(about: dict[str, Any], texts: list[str]) -> None:
     if not texts:
         raise ArtifactError("model.json names no booster")
     periods = about.get("periods")
-    features = len([each["name"] for each in about["features"]]) + (periods is not None)
+    features = len([feature["name"] for feature in about["features"]]) + (periods is not None)
     for text in texts:
-        found = re.search(r"^max_feature_idx=(\d+)$", text, re.MULTILINE)
-        if found is None or int(found[1]) + 1 != features:
+        match = re.search(r"^max_feature_idx=(\d+)$", text, re.MULTILINE)
+        if match is None or int(match[1]) + 1 != features:
             raise ArtifactError(f"a booster does not read the {features} features of model.json")
     if periods is not None and not _is_timeline(periods["ends"], periods["offsets"]):
         raise ArtifactError("the periods of model.json do not follow each other, or lack a number")
@@ -125,10 +125,10 @@ class Model:
         self.boosters = boosters
         self.periods = about.get("periods")
         self.ends = [about["target"]["horizon_days"]] if self.periods is None else self.periods["ends"]
-        self.features = [each["name"] for each in about["features"]]
+        self.features = [feature["name"] for feature in about["features"]]
         self.codes = [
-            {name: float(code) for code, name in enumerate(each["categories"])} if "categories" in each else None
-            for each in about["features"]
+            {name: float(code) for code, name in enumerate(feature["categories"])} if "categories" in feature else None
+            for feature in about["features"]
         ]
 
     def encode(self, rows: list[dict[str, Any]]) -> Array:
@@ -172,12 +172,12 @@ class Model:
         if self.periods is None:
             return self._shap(matrix)
         numbers = range(len(self.ends))
-        each = [self._shap(np.column_stack([matrix, np.full(len(matrix), float(k))])) for k in numbers]
-        return explained(np.stack(each, axis=1), self.periods["offsets"])
+        by_period = [self._shap(np.column_stack([matrix, np.full(len(matrix), float(k))])) for k in numbers]
+        return explained(np.stack(by_period, axis=1), self.periods["offsets"])
 
     def _shap(self, matrix: Array) -> Array:
-        each = [booster.predict(matrix, pred_contrib=True, num_threads=1) for booster in self.boosters]
-        return np.asarray(np.mean(each, axis=0))
+        by_booster = [booster.predict(matrix, pred_contrib=True, num_threads=1) for booster in self.boosters]
+        return np.asarray(np.mean(by_booster, axis=0))
 
 
 def hazards(
@@ -189,12 +189,12 @@ def hazards(
     from.
     """
     rows = np.column_stack([matrix, np.zeros(len(matrix))])
-    found = np.empty((len(matrix), len(offsets)))
+    odds = np.empty((len(matrix), len(offsets)))
     for period, offset in enumerate(offsets):
         rows[:, -1] = period
-        raw = [each.predict(rows, raw_score=True, num_threads=threads) for each in boosters]
-        found[:, period] = np.mean(raw, axis=0) + offset
-    return found
+        raw = [booster.predict(rows, raw_score=True, num_threads=threads) for booster in boosters]
+        odds[:, period] = np.mean(raw, axis=0) + offset
+    return odds
 
 
 def within(odds: Array, ends: Sequence[int], days: float) -> Array:

@@ -79,15 +79,15 @@ def probed(
     """
     honest = [name for name in table.column_names if name not in suspects]
     share_of = cache(lambda names: share_together(table, names, y))
-    for name in sorted(table.column_names, key=lambda each: -known[each].share):
+    for name in sorted(table.column_names, key=lambda column: -known[column].share):
         share = known[name].share
         if share < FEWEST_ADDED:
             return
         same = {name, *twins(name, known, honest)}
-        rest = share_of(tuple(each for each in honest if each not in same))
-        added = share_of(tuple(each for each in table.column_names if each in honest or each == name)) - rest
+        rest = share_of(tuple(column for column in honest if column not in same))
+        added = share_of(tuple(column for column in table.column_names if column in honest or column == name)) - rest
         if share >= HALF or added >= max(FEWEST_ADDED, rest):
-            honest = [each for each in honest if each != name]
+            honest = [column for column in honest if column != name]
             yield Finding("probe", name, "fail", _too_much(name, share, rest, added))
 
 

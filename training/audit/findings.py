@@ -35,19 +35,19 @@ class Finding:
 def standing(findings: Sequence[Finding], allow: Collection[str]) -> list[Finding]:
     """The findings that stop training: severe ones whose name is not allowed.
 
-    >>> found = [Finding("probe", "duration", "fail", "…"), Finding("duplicates", "rows", "warn", "…")]
-    >>> [each.name for each in standing(found, [])], standing(found, ["duration"])
+    >>> findings = [Finding("probe", "duration", "fail", "…"), Finding("duplicates", "rows", "warn", "…")]
+    >>> [finding.name for finding in standing(findings, [])], standing(findings, ["duration"])
     (['duration'], [])
     """
-    return [each for each in findings if each.severity == "fail" and each.name not in allow]
+    return [finding for finding in findings if finding.severity == "fail" and finding.name not in allow]
 
 
 def refuse(findings: Sequence[Finding], allow: Collection[str], remedy: str) -> None:
     """Raises DataError, naming them, when findings stand; `remedy` says how to drop or allow a column."""
-    found = standing(findings, allow)
-    if found:
-        names = ", ".join(dict.fromkeys(each.name for each in found))
-        raise DataError(f"the audit found what looks like a leak in {names}: {found[0].evidence}; {remedy}")
+    severe = standing(findings, allow)
+    if severe:
+        names = ", ".join(dict.fromkeys(finding.name for finding in severe))
+        raise DataError(f"the audit found what looks like a leak in {names}: {severe[0].evidence}; {remedy}")
 
 
 def words_of(name: str) -> frozenset[str]:
@@ -56,4 +56,4 @@ def words_of(name: str) -> frozenset[str]:
     >>> sorted(words_of("Last Notable Activity")), sorted(words_of("leadQuality_2"))
     (['activity', 'last', 'notable'], ['lead', 'quality'])
     """
-    return frozenset(each.lower() for each in re.findall(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+(?![a-zäöüß])", name))
+    return frozenset(word.lower() for word in re.findall(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+(?![a-zäöüß])", name))

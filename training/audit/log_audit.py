@@ -49,7 +49,7 @@ def audit(
 ) -> list[Finding]:
     """All findings; `quick` cuts the future off in few buckets only. Raises DataError when the two do not fit."""
     sample, seen = read_sample(training_set), _Seen()
-    found = list(_cut(log, training_set, range(min(QUICK_BUCKETS, log.n_buckets) if quick else log.n_buckets)))
+    findings = list(_cut(log, training_set, range(min(QUICK_BUCKETS, log.n_buckets) if quick else log.n_buckets)))
     for bucket in range(log.n_buckets):
         histories = log.bucket(bucket)
         seen.acts.add(histories, training_set.recipe.target.events)
@@ -58,28 +58,32 @@ def audit(
         seen.versions += len(histories.profiles.valid_from)
         progress(bucket + 1, log.n_buckets)
     mature = sample.of(sample.mature)
-    found += [*_follows(seen.acts, training_set), *_overwritten(log)]
+    findings += [*_follows(seen.acts, training_set), *_overwritten(log)]
     if 0 < mature.y.sum() < len(mature):
-        found += [*_doubles(seen, mature), *_columns(mature, training_set.catalogue, seen.versions > log.n_leads)]
+        findings += [*_doubles(seen, mature), *_columns(mature, training_set.catalogue, seen.versions > log.n_leads)]
     elif not quick:  # training, which comes next, says more exactly what is missing
         raise DataError(f"{number(len(mature))} mature moments with one outcome only: check target and horizon")
-    return found
+    return findings
 
 
 def _columns(mature: Sample, catalogue: Sequence[Definition], has_versions: bool) -> Iterator[Finding]:
     """What features give away at one moment per lead, and what profiles and ids give away of a lead's whole story."""
     rows = _thinned(np.sort(one_per_lead(mature.lead, mature.as_of)))
     chosen = mature.of(np.isin(np.arange(len(mature)), rows))
-    found = dict[str, Finding]()
+    findings = dict[str, Finding]()
     if 0 < chosen.y.sum() < len(chosen):
         known = known_by_columns(chosen.features, chosen.y)
-        found = {each.name: each for each in probed(chosen.features, chosen.y, known)}
+        findings = {finding.name: finding for finding in probed(chosen.features, chosen.y, known)}
     leads, ever, since = _stories(mature)
-    plain = {each.name: each.column for each in catalogue if isinstance(each, Profile | ProfileNumber)}
+    plain = {
+        definition.name: definition.column
+        for definition in catalogue
+        if isinstance(definition, Profile | ProfileNumber)
+    }
     profile = leads.features.select([name for name in leads.features.column_names if name in plain])
     known = known_by_columns(profile, ever)
-    found |= {each.name: each for each in probed(profile, ever, known) if each.name not in found}
-    yield from found.values()
+    findings |= {finding.name: finding for finding in probed(profile, ever, known) if finding.name not in findings}
+    yield from findings.values()
     yield from filled_late(profile, ever)
     yield from [] if has_versions else later_states(known, "warn", plain)
     evidence = ordering_ids(leads.lead.tolist(), ever, since)

@@ -60,11 +60,11 @@ def share_known(y: Array, z: Array) -> float:
 def levels_of(column: pa.ChunkedArray, missing: NDArray[np.bool_]) -> NDArray[np.int64]:
     """int64[n], the level of each value: 0 where missing, numbers in bins of about equal count, rare words together."""
     if is_words(column.type):
-        values, found = _common(column.cast(pa.string()).to_numpy(zero_copy_only=False), missing)
+        values, level = _common(column.cast(pa.string()).to_numpy(zero_copy_only=False), missing)
     else:
         values = column.cast(pa.float64()).fill_null(np.nan).to_numpy()
-        found = np.searchsorted(_edges(values[~missing]), values, side="right")
-    return np.where(missing, 0, found + 1)
+        level = np.searchsorted(_edges(values[~missing]), values, side="right")
+    return np.where(missing, 0, level + 1)
 
 
 def is_words(kind: pa.DataType) -> bool:
@@ -79,8 +79,8 @@ def share_together(table: pa.Table, names: Sequence[str], y: Array) -> float:
 
 def twins(name: str, known: Mapping[str, Knowledge], among: Collection[str]) -> list[str]:
     """The columns that say the same about the outcome as one of them does: their log-odds go together."""
-    mine = known[name].z
-    return [each for each in among if each != name and _correlation(mine, known[each].z) > TWINS]
+    log_odds = known[name].z
+    return [other for other in among if other != name and _correlation(log_odds, known[other].z) > TWINS]
 
 
 def _known_together(table: pa.Table, y: Array) -> Array:
@@ -134,8 +134,8 @@ def _likelihood(count: Array, won: Array) -> Array:
     )
 
 
-def _correlation(one: Array, other: Array) -> float:
-    return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0 and other.std() > 0 else 0.0
+def _correlation(first: Array, second: Array) -> float:
+    return float(np.corrcoef(first, second)[0, 1]) if first.std() > 0 and second.std() > 0 else 0.0
 
 
 def _parameters() -> dict[str, object]:

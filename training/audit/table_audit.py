@@ -73,18 +73,21 @@ def audit_table(labelled: Labelled) -> list[Finding]:
 
     >>> y = np.tile([0.0, 0.0, 1.0], 200)
     >>> table = pa.table({"age": np.arange(600.0), "contract_value": np.where(y > 0, 900.0, np.nan)})
-    >>> [(each.check, each.name) for each in audit_table(Labelled(table, y, pa.table({})))]
+    >>> [(finding.check, finding.name) for finding in audit_table(Labelled(table, y, pa.table({})))]
     [('probe', 'contract_value'), ('filled', 'contract_value')]
     """
     if not 0 < labelled.y.sum() < len(labelled.y):
         raise DataError(
             f"{number(len(labelled.y))} rows with one outcome only: there is nothing that could leak; check it"
         )
-    some = labelled.thinned()
-    known = known_by_columns(some.features, some.y)
+    thinned = labelled.thinned()
+    known = known_by_columns(thinned.features, thinned.y)
     states = list(later_states(known, "fail"))
-    found = [*probed(some.features, some.y, known, {each.name for each in states}), *filled_late(some.features, some.y)]
-    return [*found, *states, *_ids(some), *_repeated_rows(labelled)]
+    findings = [
+        *probed(thinned.features, thinned.y, known, {state.name for state in states}),
+        *filled_late(thinned.features, thinned.y),
+    ]
+    return [*findings, *states, *_ids(thinned), *_repeated_rows(labelled)]
 
 
 def ordering_ids(ids: Sequence[str], y: Array, time: NDArray[np.int64] | None) -> str | None:
@@ -100,9 +103,11 @@ def ordering_ids(ids: Sequence[str], y: Array, time: NDArray[np.int64] | None) -
     return None
 
 
-def _ids(some: Labelled) -> Iterator[Finding]:
-    for name in some.ids.column_names:
-        evidence = ordering_ids(some.ids.column(name).cast(pa.string()).fill_null("").to_pylist(), some.y, some.time)
+def _ids(labelled: Labelled) -> Iterator[Finding]:
+    for name in labelled.ids.column_names:
+        evidence = ordering_ids(
+            labelled.ids.column(name).cast(pa.string()).fill_null("").to_pylist(), labelled.y, labelled.time
+        )
         if evidence is not None:
             yield Finding("ids", name, "fail", f"{name!r}: {evidence}")
 
@@ -126,9 +131,9 @@ def _repeated_rows(labelled: Labelled) -> Iterator[Finding]:
 
 def _place(ids: Sequence[str]) -> NDArray[np.int64]:
     """Rank of each id: by its number where all have one, else by the alphabet."""
-    numbers = [re.search(r"\d{1,15}", each) for each in ids]
+    numbers = [re.search(r"\d{1,15}", text) for text in ids]
     if all(numbers):
-        return _rank(np.array([int(each.group()) for each in numbers if each]))
+        return _rank(np.array([int(match.group()) for match in numbers if match]))
     return _rank(np.array(ids, dtype=np.str_))
 
 
@@ -143,7 +148,7 @@ def _quantile(rank: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
 
 def _beginnings(ids: Sequence[str]) -> NDArray[np.int64]:
     """The letters that an id begins with, the most frequent ones apart."""
-    begin = np.array([re.match(r"[^\d]{0,8}", each).group() for each in ids], dtype=np.str_)  # type: ignore[union-attr]
+    begin = np.array([re.match(r"[^\d]{0,8}", text).group() for text in ids], dtype=np.str_)  # type: ignore[union-attr]
     _, code, count = np.unique(begin, return_inverse=True, return_counts=True)
     order = np.argsort(np.argsort(-count, kind="stable"), kind="stable")
     return np.minimum(order[code], ID_BINS - 1)

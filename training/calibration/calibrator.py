@@ -95,7 +95,7 @@ def _fit(x: Array, start: list[float], lower: list[float], y: Array, weight: Arr
     rows = (
         weight * weight.sum() / (weight @ weight)
     )  # the scale of weights has no say: they add up to Kish's sample size
-    return [float(each) for each in fit_logistic(x, y, rows, np.array(start), np.array(lower), PRIOR)]
+    return [float(coefficient) for coefficient in fit_logistic(x, y, rows, np.array(start), np.array(lower), PRIOR)]
 
 
 CANDIDATES: Mapping[str, Callable[[Array, Array, Array], Calibrator]] = {
@@ -139,10 +139,10 @@ def choose_calibrator(p: Array, y: Array, weight: Array, time: NDArray[Any], gro
     are the leads; all of shape (n).
     """
     verdicts = tuple(judge(name, fit, p, y, weight, time, groups) for name, fit in CANDIDATES.items())
-    accepted = [each for each in verdicts if each.accepted]
+    accepted = [verdict for verdict in verdicts if verdict.accepted]
     if not accepted:
         return Choice(IDENTITY, verdicts)
-    best = max(accepted, key=lambda each: each.gain)
+    best = max(accepted, key=lambda verdict: verdict.gain)
     return Choice(CANDIDATES[best.name](p, y, weight), verdicts)
 
 
@@ -168,7 +168,7 @@ def judge(
 def gain_and_error(saved: Array, weight: Array, groups: NDArray[Any]) -> tuple[float, float, int]:
     """Mean of what rows (n) saved, its standard error, and the number of leads, which are the independent draws."""
     _, lead = np.unique(groups, return_inverse=True)
-    gains, weights = (np.bincount(lead, each).astype(np.float64) for each in (weight * saved, weight))
+    gains, weights = (np.bincount(lead, values).astype(np.float64) for values in (weight * saved, weight))
     return *_mean_and_error(gains[weights > 0], weights[weights > 0]), int((weights > 0).sum())
 
 

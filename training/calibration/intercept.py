@@ -96,7 +96,7 @@ def rolling_steps(rows: MaturedRows, edges: NDArray[np.int64], share: float = SH
             continue
         z = logit(fresh.p) + shift
         step = share * offset(z, fresh.y, independent(fresh.weight, fresh.lead))
-        expected, observed = (float(np.average(each, weights=fresh.weight)) for each in (expit(z), fresh.y))
+        expected, observed = (float(np.average(values, weights=fresh.weight)) for values in (expit(z), fresh.y))
         shift, since = shift + step, edge
         yield InterceptStep(edge, len(np.unique(fresh.lead)), fresh.converted, expected, observed, step, shift)
 
@@ -120,15 +120,15 @@ def offset(z: Array, y: Array, weight: Array) -> float:
     >>> round(offset(np.zeros(1000), np.arange(1000) % 4 == 0, np.ones(1000)), 2)
     -1.09
     """
-    found = 0.0
+    shift = 0.0
     for _ in range(ITERATIONS):
-        p = expit(z + found)
-        slope, curve = weight @ (y - p) - PRIOR * found, weight @ (p * (1 - p)) + PRIOR
+        p = expit(z + shift)
+        slope, curve = weight @ (y - p) - PRIOR * shift, weight @ (p * (1 - p)) + PRIOR
         stride = float(np.clip(slope / curve, -STRIDE, STRIDE))
-        found += stride
+        shift += stride
         if abs(stride) < 1e-12:
             break
-    return found
+    return shift
 
 
 def independent(weight: Array, lead: NDArray[Any]) -> Array:

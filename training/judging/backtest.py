@@ -87,13 +87,15 @@ def backtest(
     skipped. Raises DataError when that leaves none.
     """
     digest = digest_of(FORMAT, timeline.digest, plan_digest, code_digest())
-    kept, periods, skipped = Kept(folder, digest), list[JudgedPeriod](), list[str]()
+    saved, periods, skipped = Kept(folder, digest), list[JudgedPeriod](), list[str]()
     for origin in timeline.origins(count, first):
         past, rows = timeline.known_at(origin), timeline.after(origin)
         if why := _unusable(past, rows, fewest_positives):
             skipped.append(f"{origin.name}: {why}")
             continue
-        predictions = {each.name: _predicted(each, origin, past, rows, kept, say) for each in contenders}
+        predictions = {
+            contender.name: _predicted(contender, origin, past, rows, saved, say) for contender in contenders
+        }
         known = past.of(past.mature)
         periods.append(JudgedPeriod(origin, len(known), int(known.y.sum()), replace(rows), predictions))
     if not periods:
@@ -101,13 +103,13 @@ def backtest(
     return Backtest(digest, tuple(contenders), tuple(periods), tuple(skipped))
 
 
-def _predicted(each: Contender, origin: Origin, past: Sample, rows: Sample, kept: Kept, say: Say) -> Array:
-    say(f"{origin.name}: {each.name}")
-    there = kept.get(origin, each.name)
+def _predicted(contender: Contender, origin: Origin, past: Sample, rows: Sample, saved: Kept, say: Say) -> Array:
+    say(f"{origin.name}: {contender.name}")
+    there = saved.get(origin, contender.name)
     if there is not None and len(there) == len(rows):
         return there
-    p = np.asarray(each.fit(past)(blind(rows)), dtype=np.float64)
-    kept.put(origin, each.name, p)
+    p = np.asarray(contender.fit(past)(blind(rows)), dtype=np.float64)
+    saved.put(origin, contender.name, p)
     return p
 
 

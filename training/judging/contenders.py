@@ -52,21 +52,21 @@ def ablations(choose: Choose, columns: Sequence[str]) -> list[Contender]:
     """The recipe with one design choice undone each, as far as the columns allow."""
     profile = [name for name in columns if name.startswith(PROFILE)]
     behaviour = [name for name in columns if name not in profile]
-    found: list[tuple[str, str, Recipe]] = [
+    variants: list[tuple[str, str, Recipe]] = [
         ("not calibrated", "raw probabilities of the trees", _uncalibrated),
         ("one model", "one booster instead of the mean of several", _single),
         ("class weights", "both classes weigh the same", _balanced),
     ]
     if profile and behaviour:
-        found += [_without("without profile", behaviour), _without("without behaviour", profile)]
+        variants += [_without("without profile", behaviour), _without("without behaviour", profile)]
     if FREQUENCY in columns:  # only histories have several moments of a lead, and open ones
-        found += [
-            ("one moment per lead", "learns from one moment of each lead", _one_each),
+        variants += [
+            ("one moment per lead", "learns from one moment of each lead", _one_moment),
             ("fixed horizon", "learns from known outcomes only", _fixed),
             ("hazard model", "learns from open leads too", _hazard),
             ("open is lost", "not converted yet counts as never", _open_is_lost),
         ]
-    return [_chosen(*each, choose) for each in found]
+    return [_chosen(*variant, choose) for variant in variants]
 
 
 def _chosen(name: str, tells: str, fit: Recipe, choose: Choose) -> Contender:
@@ -106,7 +106,7 @@ def _balanced(past: Sample, plan: TrainingPlan) -> Predict:
     return _predict(fit_model(replace(past, weight=past.weight * np.where(past.y > 0, odds, 1.0)), plan))
 
 
-def _one_each(past: Sample, plan: TrainingPlan) -> Predict:
+def _one_moment(past: Sample, plan: TrainingPlan) -> Predict:
     seen = learnt_from(past, plan)
     rows = np.zeros(len(seen), np.bool_)
     rows[one_per_lead(seen.lead, seen.as_of)] = True
@@ -125,11 +125,11 @@ def _open_is_lost(past: Sample, plan: TrainingPlan) -> Predict:
     return _fixed(replace(past, y=np.nan_to_num(past.y), mature=np.ones(len(past), np.bool_)), plan)
 
 
-def _without(name: str, kept: Sequence[str]) -> tuple[str, str, Recipe]:
+def _without(name: str, columns: Sequence[str]) -> tuple[str, str, Recipe]:
     """The recipe on some of the columns."""
 
     def fitted(past: Sample, plan: TrainingPlan) -> Predict:
-        predict = _predict(fit_model(replace(past, features=past.features.select(kept)), plan))
-        return lambda rows: predict(replace(rows, features=rows.features.select(kept)))
+        predict = _predict(fit_model(replace(past, features=past.features.select(columns)), plan))
+        return lambda rows: predict(replace(rows, features=rows.features.select(columns)))
 
-    return name, f"the {len(kept)} other columns", fitted
+    return name, f"the {len(columns)} other columns", fitted

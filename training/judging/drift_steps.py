@@ -58,13 +58,13 @@ def _named(now: str, step: str) -> str:
 
 def _once() -> Fit:
     """Fits as `fit_model` does; a model that differs by the step of its intercept alone is fitted once per past."""
-    kept: dict[str, tuple[Sample, Classifier]] = {}
+    cached: dict[str, tuple[Sample, Classifier]] = {}
 
     def fit(past: Sample, plan: TrainingPlan) -> Classifier:
         bare = replace(plan, newest_step="no")
-        if kept.get(bare.digest, (None,))[0] is not past:
-            kept[bare.digest] = past, fit_model(past, bare)
-        model = copy(kept[bare.digest][1])
+        if cached.get(bare.digest, (None,))[0] is not past:
+            cached[bare.digest] = past, fit_model(past, bare)
+        model = copy(cached[bare.digest][1])
         return stepped(model, past, plan) if plan.newest_step == "yes" else model
 
     return fit
@@ -109,4 +109,4 @@ def _shifts(model: Classifier, past: Sample, outcomes: Outcomes) -> tuple[NDArra
     )
     until = int(fresh.as_of.max(initial=known))
     steps = list(rolling_steps(matured, edges_of(matured, until, outcomes.pace)))
-    return np.array([each.at for each in steps], np.int64), np.array([0.0, *(each.shift for each in steps)])
+    return np.array([step.at for step in steps], np.int64), np.array([0.0, *(step.shift for step in steps)])

@@ -55,14 +55,16 @@ class Inflation:
     @property
     def alarm(self) -> bool:
         """Whether any band shows inflation."""
-        return any(each.alarm for each in self.trends)
+        return any(trend.alarm for trend in self.trends)
 
 
 def inflation(periods: Sequence[tuple[Sample, Array]], error: float = ERROR) -> Inflation:
     """Tests periods in order of time: (moments with outcomes, what had been predicted for them)."""
-    y, weight, lead = (np.concatenate([getattr(each, name) for each, _ in periods]) for name in ("y", "weight", "lead"))
-    p = np.concatenate([each for _, each in periods])
-    time = np.repeat(np.arange(len(periods), dtype=np.float64), [len(each) for _, each in periods])
+    y, weight, lead = (
+        np.concatenate([getattr(sample, name) for sample, _ in periods]) for name in ("y", "weight", "lead")
+    )
+    p = np.concatenate([predicted for _, predicted in periods])
+    time = np.repeat(np.arange(len(periods), dtype=np.float64), [len(predicted) for _, predicted in periods])
     codes = lead_codes(lead)
     band = np.searchsorted(BANDS[1:-1], p, side="right")
     members = {ALL: np.ones(len(p), np.bool_)}
@@ -74,8 +76,8 @@ def inflation(periods: Sequence[tuple[Sample, Array]], error: float = ERROR) -> 
     trends = []
     for name, rows in tested.items():
         z = _statistic(y, p, weight, time, codes, rows)
-        promised, kept = (float(scale * (weight * centred * rows) @ each) for each in (p, y))
-        trends.append(InflationTrend(name, promised, kept, z, z < limit and promised > 0))
+        promised, realised_change = (float(scale * (weight * centred * rows) @ outcomes) for outcomes in (p, y))
+        trends.append(InflationTrend(name, promised, realised_change, z, z < limit and promised > 0))
     return Inflation(error, limit, tuple(trends))
 
 

@@ -82,33 +82,35 @@ def rolling(
     backtest: Backtest, segments: Sequence[str] | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> Rolling:
     """Measures a backtest. `segments`: columns to split by; by default age of the lead, channel and country."""
-    names = [each.name for each in backtest.contenders]
+    names = [contender.name for contender in backtest.contenders]
     draws, points = bootstrap_periods(backtest.periods, names, resamples, seed), _points(backtest.periods, names)
     places = tuple(
-        _place(name, each.tells, points[i], points[0], draws[i], draws[0])
-        for i, (name, each) in enumerate(zip(names, backtest.contenders, strict=True))
+        _place(name, contender.tells, points[i], points[0], draws[i], draws[0])
+        for i, (name, contender) in enumerate(zip(names, backtest.contenders, strict=True))
     )
     return Rolling(
         backtest.digest,
-        tuple(_round(each) for each in backtest.periods),
+        tuple(_round(period) for period in backtest.periods),
         places,
         _segments(backtest.periods, segments, seed),
-        inflation([(each.rows, each.predictions[CHAMPION]) for each in backtest.periods]),
+        inflation([(period.rows, period.predictions[CHAMPION]) for period in backtest.periods]),
         backtest.skipped,
     )
 
 
 def bootstrap_periods(periods: Sequence[JudgedPeriod], names: Sequence[str], resamples: int, seed: int) -> Array:
     """`MEASURES` under resampled leads, (contenders, origins, resamples, 7); a lead counts alike at all origins."""
-    leads = np.unique(np.concatenate([each.rows.lead for each in periods]))
-    places = [np.searchsorted(leads, np.unique(each.rows.lead)) for each in periods]
+    leads = np.unique(np.concatenate([period.rows.lead for period in periods]))
+    places = [np.searchsorted(leads, np.unique(period.rows.lead)) for period in periods]
     slices = [[_slice(period, name) for period in periods] for name in names]
     rng, step = np.random.default_rng(seed), max(1, BLOCK // len(leads))
     blocks = []
     for at in range(0, resamples, step):
         times = rng.poisson(1.0, (min(step, resamples - at), len(leads))).astype(np.float64)
-        drawn = [np.ascontiguousarray(times[:, each]) for each in places]
-        blocks.append([[one.under(each) for one, each in zip(row, drawn, strict=True)] for row in slices])
+        drawn = [np.ascontiguousarray(times[:, place]) for place in places]
+        blocks.append(
+            [[period_slice.under(counts) for period_slice, counts in zip(row, drawn, strict=True)] for row in slices]
+        )
     return np.concatenate([np.asarray(block) for block in blocks], axis=2)
 
 
@@ -119,8 +121,10 @@ def _slice(period: JudgedPeriod, name: str) -> Slice:
 
 def _points(periods: Sequence[JudgedPeriod], names: Sequence[str]) -> Array:
     """`MEASURES` as they are, (contenders, origins, 7)."""
-    found = [[_slice(period, name) for period in periods] for name in names]
-    return np.array([[one.under(np.ones((1, len(one.sums))))[0] for one in row] for row in found])
+    slices = [[_slice(period, name) for period in periods] for name in names]
+    return np.array(
+        [[period_slice.under(np.ones((1, len(period_slice.sums))))[0] for period_slice in row] for row in slices]
+    )
 
 
 def _place(name: str, tells: str, points: Array, base: Array, draws: Array, base_draws: Array) -> Place:
@@ -130,9 +134,9 @@ def _place(name: str, tells: str, points: Array, base: Array, draws: Array, base
     return Place(
         name,
         tells,
-        tuple(_estimate(point, each) for point, each in zip(points[:, loss], draws[..., loss], strict=True)),
-        tuple(_estimate(point, each) for point, each in zip(apart, apart_draws, strict=True)),
-        {each: _estimate(points[:, j].mean(), draws[..., j].mean(axis=0)) for j, each in enumerate(MEASURES)},
+        tuple(_estimate(point, drawn) for point, drawn in zip(points[:, loss], draws[..., loss], strict=True)),
+        tuple(_estimate(point, drawn) for point, drawn in zip(apart, apart_draws, strict=True)),
+        {measure: _estimate(points[:, j].mean(), draws[..., j].mean(axis=0)) for j, measure in enumerate(MEASURES)},
         _estimate(apart.mean(), apart_draws.mean(axis=0)),
     )
 
@@ -158,25 +162,25 @@ def _segments(
     periods: Sequence[JudgedPeriod], wanted: Sequence[str] | None, seed: int
 ) -> dict[str, dict[str, SegmentResult]]:
     """Every moment counts with what the model of its time said."""
-    named = segments_of([each.rows for each in periods], wanted)
+    named = segments_of([period.rows for period in periods], wanted)
     return {name: _by_value(values, periods, seed) for name, values in named.items()}
 
 
 def _by_value(values: NDArray[np.str_], periods: Sequence[JudgedPeriod], seed: int) -> dict[str, SegmentResult]:
     y, weight, lead = (
-        np.concatenate([getattr(each.rows, name) for each in periods]) for name in ("y", "weight", "lead")
+        np.concatenate([getattr(period.rows, name) for period in periods]) for name in ("y", "weight", "lead")
     )
-    p, base = (np.concatenate([each.predictions[name] for each in periods]) for name in (CHAMPION, BASE_RATE))
-    found = {}
+    p, base = (np.concatenate([period.predictions[name] for period in periods]) for name in (CHAMPION, BASE_RATE))
+    results = {}
     for value in np.unique(values):
         at = values == value
         of = evaluate(y[at], weight[at], lead[at], {CHAMPION: p[at], BASE_RATE: base[at]}, SEGMENT_RESAMPLES, seed)
         (whole,) = realised(y[at], p[at], weight[at], lead[at], np.zeros(at.sum(), np.int64), (0.0, 1.0))
         metrics, ahead = of.judgements[0].metrics, of.judgements[1].difference
-        found[str(value)] = SegmentResult(whole, of.positives, metrics["log_loss"], metrics["auc"], ahead)
-    return found
+        results[str(value)] = SegmentResult(whole, of.positives, metrics["log_loss"], metrics["auc"], ahead)
+    return results
 
 
 def _estimate(value: float, draws: Array) -> Estimate:
-    low, high = (float(each) if np.isfinite(each) else None for each in interval(draws))
+    low, high = (float(end) if np.isfinite(end) else None for end in interval(draws))
     return Estimate(float(value) if np.isfinite(value) else None, low, high)

@@ -105,7 +105,7 @@ def evaluate(
     judgements = tuple(
         Judgement(
             name,
-            {each: _estimate(points[i][each], draws[i, :, j]) for j, each in enumerate(MEASURES)},
+            {measure: _estimate(points[i][measure], draws[i, :, j]) for j, measure in enumerate(MEASURES)},
             _estimate(points[i]["log_loss"] - points[0]["log_loss"], losses[i] - losses[0]),
             ece(y, p, weight),
             _floor(ece_floor(p, weight, lead, seed=seed)),
@@ -130,11 +130,13 @@ def evaluate_groups(
     group: NDArray[Any], y: Array, weight: Array, lead: NDArray[Any], predictions: Mapping[str, Array]
 ) -> dict[str, Evaluation]:
     """`evaluate` within each group (n, e.g. the age of a lead in words), in the order of their names."""
-    found = {}
+    evaluations = {}
     for name in np.unique(group):
         rows = group == name
-        found[str(name)] = evaluate(y[rows], weight[rows], lead[rows], {key: p[rows] for key, p in predictions.items()})
-    return found
+        evaluations[str(name)] = evaluate(
+            y[rows], weight[rows], lead[rows], {key: p[rows] for key, p in predictions.items()}
+        )
+    return evaluations
 
 
 def realised(

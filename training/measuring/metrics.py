@@ -61,7 +61,7 @@ def slice_of(y: Array, p: Array, weight: Array, lead: NDArray[Any]) -> Slice:
     mu = expit(line[0] * z + line[1])
     off, bend = y - mu, mu * (1 - mu)
     columns = (row_losses(y, z), (p - y) ** 2, np.ones_like(z), z * off, off, z * z * bend, z * bend, bend)
-    sums = np.column_stack([np.bincount(codes, weight * each).astype(np.float64) for each in columns])
+    sums = np.column_stack([np.bincount(codes, weight * column).astype(np.float64) for column in columns])
     order = np.argsort(-p, kind="stable")
     last = np.append(np.diff(p[order]) != 0, True)
     return Slice(sums, line, codes[order], weight[order], y[order].astype(np.float64), last)
@@ -74,12 +74,12 @@ def measures(y: Array, p: Array, weight: Array) -> dict[str, float]:
     conversion rate among the tenth with the highest scores, relative to all; slope and intercept of
     `calibration_line`. Probabilities are clipped at 1e-6 where a logarithm is taken.
 
-    >>> found = measures(np.array([0.0, 0.0, 1.0]), np.array([0.1, 0.2, 0.2]), np.ones(3))
-    >>> found["auc"], round(found["log_loss"], 4)
+    >>> values = measures(np.array([0.0, 0.0, 1.0]), np.array([0.1, 0.2, 0.2]), np.ones(3))
+    >>> values["auc"], round(values["log_loss"], 4)
     (0.75, 0.646)
     """
-    one = slice_of(y, p, weight, np.zeros(len(y)))
-    return dict(zip(MEASURES, one.under(np.ones((1, 1)))[0].tolist(), strict=True))
+    whole = slice_of(y, p, weight, np.zeros(len(y)))
+    return dict(zip(MEASURES, whole.under(np.ones((1, 1)))[0].tolist(), strict=True))
 
 
 def bootstrap(slices: Sequence[Slice], resamples: int = RESAMPLES, seed: int = 0) -> Array:
@@ -92,7 +92,7 @@ def bootstrap(slices: Sequence[Slice], resamples: int = RESAMPLES, seed: int = 0
     leads = len(slices[0].sums)
     step = max(1, BLOCK // leads)
     blocks = (rng.poisson(1.0, (min(step, resamples - at), leads)) for at in range(0, resamples, step))
-    return np.concatenate([[each.under(times.astype(np.float64)) for each in slices] for times in blocks], axis=1)
+    return np.concatenate([[part.under(times.astype(np.float64)) for part in slices] for times in blocks], axis=1)
 
 
 def interval(draws: Array, confidence: float = CONFIDENCE) -> Array:
@@ -181,7 +181,7 @@ def ece_floor(p: Array, weight: Array, lead: NDArray[Any], bins: int = BINS, dra
     rng = np.random.default_rng(seed)
     step = max(1, BLOCK // len(p))
     luck = (rng.random((min(step, draws - at), codes.max() + 1)) for at in range(0, draws, step))
-    return np.concatenate([_ece(p - (each[:, codes] < p), weight, binned) for each in luck])
+    return np.concatenate([_ece(p - (uniforms[:, codes] < p), weight, binned) for uniforms in luck])
 
 
 def _ece(residual: Array, weight: Array, binned: NDArray[np.int64]) -> Array:
@@ -216,7 +216,7 @@ def _ratio(above: Array, below: Array) -> Array:
 @njit()
 def _ranking(times: Array, lead: NDArray[np.int64], weight: Array, label: Array, last: NDArray[np.bool_]) -> Array:
     """AUC, average precision and top-decile lift (r, 3) of rows sorted from the highest score down."""
-    found = np.full((len(times), 3), np.nan)
+    results = np.full((len(times), 3), np.nan)
     for draw in range(len(times)):
         total = 0.0
         for row in range(len(lead)):
@@ -233,8 +233,8 @@ def _ranking(times: Array, lead: NDArray[np.int64], weight: Array, label: Array,
                 captured += gained * min(max((TOP * total - reached_before) / taken, 0.0), 1.0)
                 reached_before, won_before = reached, won
         if 0 < won < reached:
-            found[draw, 0] = area / (won * (reached - won))
+            results[draw, 0] = area / (won * (reached - won))
         if won > 0:
-            found[draw, 1] = precision / won
-            found[draw, 2] = captured / won / TOP
-    return found
+            results[draw, 1] = precision / won
+            results[draw, 2] = captured / won / TOP
+    return results

@@ -27,12 +27,12 @@ def losses(evaluation: Evaluation) -> Table:
     """How far off each prediction is, and whether that is surely more than the champion."""
     rows = [
         [
-            each.name,
-            shown(each.metrics["log_loss"], 4),
-            "" if i == 0 else apart(each.difference),
-            shown(each.metrics["brier"], 3),
+            judgement.name,
+            shown(judgement.metrics["log_loss"], 4),
+            "" if i == 0 else apart(judgement.difference),
+            shown(judgement.metrics["brier"], 3),
         ]
-        for i, each in enumerate(evaluation.judgements)
+        for i, judgement in enumerate(evaluation.judgements)
     ]
     title = "How far off are predictions? Lower is better; above +0 the champion is better (95 % intervals, by lead)"
     return Table(title, ["prediction", "log-loss", "log-loss minus champion's", "Brier score"], rows)
@@ -41,7 +41,9 @@ def losses(evaluation: Evaluation) -> Table:
 def ranking(evaluation: Evaluation) -> Table:
     """How well each prediction tells who converts from who does not."""
     names = ("auc", "average_precision", "top_decile_lift")
-    rows = [[each.name, *(shown(each.metrics[name], 3) for name in names)] for each in evaluation.judgements]
+    rows = [
+        [judgement.name, *(shown(judgement.metrics[name], 3) for name in names)] for judgement in evaluation.judgements
+    ]
     return Table(
         "Who comes first? Higher is better", ["prediction", "AUC", "average precision", "top-decile lift"], rows
     )
@@ -51,13 +53,13 @@ def calibration(evaluation: Evaluation) -> Table:
     """Whether probabilities mean what they say; ECE stands beside what a perfect model of that size would show."""
     rows = [
         [
-            each.name,
-            shown(each.metrics["slope"], 2),
-            shown(each.metrics["intercept"], 2),
-            number(each.ece, 4),
-            number(each.ece_floor.value or 0, 4),
+            judgement.name,
+            shown(judgement.metrics["slope"], 2),
+            shown(judgement.metrics["intercept"], 2),
+            number(judgement.ece, 4),
+            number(judgement.ece_floor.value or 0, 4),
         ]
-        for each in evaluation.judgements
+        for judgement in evaluation.judgements
     ]
     title = "Do probabilities mean what they say? Slope 1 and intercept 0 are perfect"
     return Table(title, ["prediction", "slope", "intercept", "ECE", "ECE of a perfect model"], rows)
@@ -68,13 +70,13 @@ def ages(by_age: Mapping[str, Evaluation]) -> Table:
     rows = [
         [
             group,
-            number(each.rows),
-            number(each.positives),
-            shown(each.judgements[0].metrics["log_loss"], 4),
-            shown(each.judgements[0].metrics["auc"], 3),
-            apart(each.judgements[1].difference),
+            number(evaluation.rows),
+            number(evaluation.positives),
+            shown(evaluation.judgements[0].metrics["log_loss"], 4),
+            shown(evaluation.judgements[0].metrics["auc"], 3),
+            apart(evaluation.judgements[1].difference),
         ]
-        for group, each in by_age.items()
+        for group, evaluation in by_age.items()
     ]
     head = ["lead known for", "moments", "converted", "log-loss", "AUC", "base rate's minus it"]
     return Table("The champion by age of the lead", head, rows)
@@ -82,38 +84,38 @@ def ages(by_age: Mapping[str, Evaluation]) -> Table:
 
 def bands(evaluation: Evaluation) -> Table:
     """What was predicted and what happened, per band of probability."""
-    rows = [[*_band(each), share(each.observed)] for each in evaluation.bands]
+    rows = [[*_band(band), share(band.observed)] for band in evaluation.bands]
     head = ["predicted", "moments", "leads", "mean prediction", "converted"]
     return Table("Do predictions come true? (95 % intervals)", head, rows)
 
 
-def shown(each: Estimate, digits: int) -> str:
+def shown(estimate: Estimate, digits: int) -> str:
     """A number with its interval.
 
     >>> shown(Estimate(0.5, 0.25, 0.75), 2)
     '0.50 (0.25 to 0.75)'
     """
-    if each.value is None:
+    if estimate.value is None:
         return "-"
-    if each.low is None or each.high is None:
-        return number(each.value, digits)
-    return f"{number(each.value, digits)} ({number(each.low, digits)} to {number(each.high, digits)})"
+    if estimate.low is None or estimate.high is None:
+        return number(estimate.value, digits)
+    return f"{number(estimate.value, digits)} ({number(estimate.low, digits)} to {number(estimate.high, digits)})"
 
 
-def apart(each: Estimate) -> str:
+def apart(estimate: Estimate) -> str:
     """A difference with its interval and its sign."""
-    if each.value is None or each.low is None or each.high is None:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
         return "-"
-    return f"{signed(each.value, 4)} ({signed(each.low, 4)} to {signed(each.high, 4)})"
+    return f"{signed(estimate.value, 4)} ({signed(estimate.low, 4)} to {signed(estimate.high, 4)})"
 
 
-def share(each: Estimate) -> str:
+def share(estimate: Estimate) -> str:
     """A share with its interval, in percent."""
-    if each.value is None or each.low is None or each.high is None:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
         return "-"
-    return f"{percent(each.value, 1)} ({number(100 * each.low, 1)} to {number(100 * each.high, 1)})"
+    return f"{percent(estimate.value, 1)} ({number(100 * estimate.low, 1)} to {number(100 * estimate.high, 1)})"
 
 
-def _band(each: Bin) -> list[str]:
-    span = f"{number(100 * each.start)}-{percent(each.end)}"
-    return [span, number(each.rows), number(each.leads), percent(each.predicted, 1)]
+def _band(band: Bin) -> list[str]:
+    span = f"{number(100 * band.start)}-{percent(band.end)}"
+    return [span, number(band.rows), number(band.leads), percent(band.predicted, 1)]

@@ -84,7 +84,7 @@ def points_rule(table: Table, y: Array, weight: Array, time: NDArray[Any]) -> Po
     """
     frame = _frame(table)
     edges = {name: _edges(frame, name) for name in (RECENCY, FREQUENCY)}
-    cells = tuple(_grades(frame, name, each) for name, each in edges.items())
+    cells = tuple(_grades(frame, name, column_edges) for name, column_edges in edges.items())
     seen, won = np.zeros((GRADES + 1, GRADES + 1)), np.zeros((GRADES + 1, GRADES + 1))
     np.add.at(seen, cells, weight)
     np.add.at(won, cells, weight * y)
@@ -140,8 +140,8 @@ def _strength(frame: pd.DataFrame, y: Array, weight: Array) -> float:
     preparation = _preparation(frame.iloc[past])
     x_past, x_rest = preparation.fit_transform(frame.iloc[past]), preparation.transform(frame.iloc[rest])
     losses = []
-    for each in STRENGTHS:
-        p = _regression(each).fit(x_past, y[past], weight[past]).predict_proba(x_rest)[:, 1]
+    for strength in STRENGTHS:
+        p = _regression(strength).fit(x_past, y[past], weight[past]).predict_proba(x_rest)[:, 1]
         losses.append(weight[rest] @ row_losses(y[rest], logit(p)))
     return STRENGTHS[int(np.argmin(losses))]
 

@@ -89,7 +89,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[Any]) -> Array:
         """float64[n]: mean log-odds of some boosters for an encoded matrix, before calibration."""
-        return np.asarray(np.mean([each.predict(matrix, raw_score=True) for each in boosters], axis=0))
+        return np.asarray(np.mean([booster.predict(matrix, raw_score=True) for booster in boosters], axis=0))
 
     def _fit_boosters(self, data: lightgbm.Dataset, fold: NDArray[np.int64]) -> None:
         """One booster, or with its twin two, for each fold (int64[rows]) of the data."""

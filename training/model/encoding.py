@@ -71,8 +71,8 @@ def _categories(column: pa.ChunkedArray) -> tuple[str, ...] | None:
     counts = Counter(
         {item["values"]: item["counts"] for item in pc.value_counts(column).to_pylist() if item["values"] is not None}
     )
-    kept = [value for value, count in counts.items() if count >= FEWEST_ROWS]
-    return tuple(sorted(kept, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES])
+    frequent = [value for value, count in counts.items() if count >= FEWEST_ROWS]
+    return tuple(sorted(frequent, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES])
 
 
 def _is_category(dtype: pa.DataType) -> bool:

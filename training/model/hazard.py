@@ -58,7 +58,7 @@ class HazardClassifier(Boosted):
         moment was watched. groups, time: as for LeadConversionClassifier. Raises ValueError when fewer than two
         conversions were seen.
         """
-        event, observed = (np.asarray(each, dtype=np.float64) for each in (event_days, observed_days))
+        event, observed = (np.asarray(days, dtype=np.float64) for days in (event_days, observed_days))
         table, converted = self._checked(X, (event < horizon_days).astype(np.int64))
         check_consistent_length(table, event, observed, groups, time)
         weight = _check_sample_weight(sample_weight, event, dtype=np.float64, ensure_non_negative=True)
@@ -91,7 +91,7 @@ class HazardClassifier(Boosted):
         matrix = self.encoder_.matrix(self._table(X)).astype(np.float64)
         odds = hazards(self.boosters_, matrix, self.offsets_, self.n_jobs)
         return np.column_stack(
-            [calibrated(within(odds, self.ends_, each), self.calibrator_.to_dict()) for each in days]
+            [calibrated(within(odds, self.ends_, horizon), self.calibrator_.to_dict()) for horizon in days]
         )
 
     def _log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[np.float64]) -> Array:

@@ -64,9 +64,9 @@ def thinned(rows: PeriodRows, lead: NDArray[np.generic], most: int = MOST_ROWS) 
     order = np.argsort(code, kind="stable")
     nth[order] = np.arange(len(lead)) - np.searchsorted(code[order], code[order])
     begin = np.array([hash_of_lead(str(name)) % keep_one_of for name in names.tolist()], np.int64)[code] + nth
-    kept = (rows.label == 1) | ((rows.period + begin[rows.moment]) % keep_one_of == 0)
+    selected = (rows.label == 1) | ((rows.period + begin[rows.moment]) % keep_one_of == 0)
     weight = np.where(rows.label == 1, rows.weight, rows.weight * keep_one_of)
-    return PeriodRows(rows.moment[kept], rows.period[kept], rows.label[kept], weight[kept])
+    return PeriodRows(rows.moment[selected], rows.period[selected], rows.label[selected], weight[selected])
 
 
 def base_log_odds(rows: PeriodRows, periods: int) -> Array:

@@ -88,7 +88,7 @@ class PriorClassifier(Boosted):
         self.encoder_ = Encoder.fit(table, table.column_names)
         matrix, weight = self.encoder_.matrix(table), independent(weight, lead)
         self.bins_ = bins_of(matrix, self.encoder_.names)
-        steps = np.column_stack([np.ones(len(code)), *(each.steps(matrix) for each in self.bins_)])
+        steps = np.column_stack([np.ones(len(code)), *(binning.steps(matrix) for binning in self.bins_)])
         theta = coefficients(steps, code.astype(np.float64), weight)
         self.intercept_, self.coefficients_ = float(theta[0]), theta[1:]
         fold = fold_of_rows(code, self.n_folds)
@@ -102,25 +102,25 @@ class PriorClassifier(Boosted):
     def _text(self, matrix: NDArray[np.float32]) -> str:
         """The model as LightGBM writes it; `matrix`: what was learnt from, for how many rows each bin had."""
         trees, done = [stump(self.intercept_, len(matrix))], 0
-        for each in self.bins_:
-            levels = np.cumsum([0.0, *self.coefficients_[done : done + len(each.edges)]])
-            bins = each.steps(matrix).sum(axis=1).astype(np.int64)
-            trees.append(tree(each, levels, np.bincount(bins, minlength=len(levels))))
-            done += len(each.edges)
+        for binning in self.bins_:
+            levels = np.cumsum([0.0, *self.coefficients_[done : done + len(binning.edges)]])
+            bins = binning.steps(matrix).sum(axis=1).astype(np.int64)
+            trees.append(tree(binning, levels, np.bincount(bins, minlength=len(levels))))
+            done += len(binning.edges)
         return text(trees, self.encoder_.names)
 
 
 def bins_of(matrix: NDArray[np.float32], names: Sequence[str]) -> tuple[Bins, ...]:
     """Bins of the FEATURES that are there and vary, at their quantiles."""
-    found = []
+    binnings = []
     for name in FEATURES:
         if name in names:
             column = list(names).index(name)
             values = matrix[:, column][np.isfinite(matrix[:, column])].astype(np.float64)
             edges = np.unique(np.quantile(values, QUANTILES)) if len(values) else values
             # An edge at the highest value would leave nothing above it.
-            found.append(Bins(column, tuple(edges[edges < values.max(initial=-np.inf)].tolist())))
-    return tuple(each for each in found if each.edges)
+            binnings.append(Bins(column, tuple(edges[edges < values.max(initial=-np.inf)].tolist())))
+    return tuple(binning for binning in binnings if binning.edges)
 
 
 def coefficients(steps: Array, y: Array, weight: Array) -> Array:
@@ -145,7 +145,7 @@ def _out_of_fold(steps: Array, y: Array, weight: Array, fold: NDArray[np.int64])
 
 def text(trees: Sequence[str], names: Sequence[str]) -> str:
     """A model of trees in the text format of LightGBM."""
-    blocks = [f"Tree={i}\n{each}\n\n" for i, each in enumerate(trees)]
+    blocks = [f"Tree={i}\n{lines}\n\n" for i, lines in enumerate(trees)]
     plain = [f"Column_{i}" for i in range(len(names))]
     head = [
         "tree",
@@ -157,7 +157,7 @@ def text(trees: Sequence[str], names: Sequence[str]) -> str:
         "objective=binary sigmoid:1",
         f"feature_names={' '.join(plain)}",
         f"feature_infos={' '.join(['[-inf:inf]'] * len(names))}",
-        f"tree_sizes={' '.join(str(len(each)) for each in blocks)}",
+        f"tree_sizes={' '.join(str(len(block)) for block in blocks)}",
     ]
     return "\n".join(head) + "\n\n" + "".join(blocks) + "end of trees\n"
 
@@ -204,4 +204,4 @@ def _block(fields: dict[str, Any]) -> str:
 
 
 def _row(values: Any) -> str:
-    return " ".join(repr(each) for each in values)
+    return " ".join(repr(value) for value in values)

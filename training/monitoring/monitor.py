@@ -95,21 +95,23 @@ def checks_of(rows: MaturedScores, promises: Sequence[Promised], error: float = 
     """All tests of matured scores; none where too few leads are expected to convert."""
     if not enough(rows):
         return []
-    each = error / (2 + len(promises))
-    kept = (promise(rows, one, each) for one in promises)
-    return [level(rows, each), slope(rows, each), *(one for one in kept if one is not None)]
+    test_error = error / (2 + len(promises))
+    promise_checks = (promise(rows, promised, test_error) for promised in promises)
+    return [level(rows, test_error), slope(rows, test_error), *(check for check in promise_checks if check is not None)]
 
 
 def decide(checks: Sequence[Check], rows: int) -> tuple[Advice, str]:
     """What to do, and why."""
     if not checks:
         return "nothing", f"{number(rows)} matured scores are too few to tell; look again later, or at more weeks"
-    failed = [each for each in checks if each.failed]
-    weaker = [each for each in failed if each.kind == "slope" and each.value < each.expected]
+    failed = [check for check in checks if check.failed]
+    weaker = [check for check in failed if check.kind == "slope" and check.value < check.expected]
     if weaker:
         return "retrain", f"scores tell leads apart less well than they say: {weaker[0].evidence}"
     if failed:
-        return "recalibrate", "the ranking holds, probabilities are off: " + "; ".join(one.evidence for one in failed)
+        return "recalibrate", "the ranking holds, probabilities are off: " + "; ".join(
+            check.evidence for check in failed
+        )
     return "nothing", f"{number(rows)} matured scores kept their word in all {len(checks)} tests"
 
 
@@ -125,9 +127,9 @@ def shifts_of(reader: ScoreHistory, given: GivenScores, weeks: int, error: float
         **_profiles(reader, earlier, recent),
         **_behaviour(reader, earlier, recent),
     }
-    each = error / len(named)
-    found = (shift(name, before, now, each) for name, (before, now) in named.items())
-    return [one for one in found if one is not None]
+    test_error = error / len(named)
+    results = (shift(name, before, now, test_error) for name, (before, now) in named.items())
+    return [result for result in results if result is not None]
 
 
 Counts = Mapping[str, int]
@@ -136,9 +138,9 @@ Counts = Mapping[str, int]
 def _newest(given: GivenScores) -> GivenScores:
     """The newest score of each lead."""
     _, last = np.unique(given.lead[::-1], return_index=True)
-    kept = np.zeros(len(given), np.bool_)
-    kept[len(given) - 1 - last] = True
-    return some(given, kept)
+    newest = np.zeros(len(given), np.bool_)
+    newest[len(given) - 1 - last] = True
+    return some(given, newest)
 
 
 def _bands(given: GivenScores) -> Counts:
@@ -158,9 +160,11 @@ def _profiles(reader: ScoreHistory, earlier: GivenScores, recent: GivenScores) -
 
 def _behaviour(reader: ScoreHistory, earlier: GivenScores, recent: GivenScores) -> dict[str, tuple[Counts, Counts]]:
     """Of the leads that were scored, those with an event of each type in as long a time before the last score."""
-    ends = [int(each.as_of.max()) + 1 for each in (earlier, recent)]
+    ends = [int(scores.as_of.max()) + 1 for scores in (earlier, recent)]
     length = max(ends[1] - ends[0], 1)
-    before, now = (_acting(reader, each, end - length, end) for each, end in zip((earlier, recent), ends, strict=True))
+    before, now = (
+        _acting(reader, scores, end - length, end) for scores, end in zip((earlier, recent), ends, strict=True)
+    )
     return {
         f"leads with {name}": (_with(before, name, len(earlier)), _with(now, name, len(recent)))
         for name in sorted({*before, *now})

@@ -7,22 +7,23 @@ from training.measuring.tables import Table, share
 from training.monitoring.monitor import Monitoring
 
 
-def monitor_tables(found: Monitoring) -> list[Table]:
+def monitor_tables(monitoring: Monitoring) -> list[Table]:
     """Cohorts, tests and shifts; a table without rows is left out."""
     cohorts = [
-        [each.week, number(each.leads), percent(each.promised, 1), share(each.realised)] for each in found.cohorts
+        [cohort.week, number(cohort.leads), percent(cohort.promised, 1), share(cohort.realised)]
+        for cohort in monitoring.cohorts
     ]
-    checks = [[each.name, "FAILED" if each.failed else "kept", each.evidence] for each in found.checks]
+    checks = [[check.name, "FAILED" if check.failed else "kept", check.evidence] for check in monitoring.checks]
     shifts = [
         [
-            each.name,
-            number(each.earlier),
-            number(each.recent),
-            number(each.psi, 3),
-            f"{each.p:.2g}",
-            _moved(each.shifted),
+            shift.name,
+            number(shift.earlier),
+            number(shift.recent),
+            number(shift.psi, 3),
+            f"{shift.p:.2g}",
+            _moved(shift.shifted),
         ]
-        for each in found.shifts
+        for shift in monitoring.shifts
     ]
     tables = [
         Table(
@@ -32,7 +33,7 @@ def monitor_tables(found: Monitoring) -> list[Table]:
         ),
         Table(
             f"Do scores keep their word? (when they do, anything fails in at most "
-            f"{short_percent(found.error)} of runs)",
+            f"{short_percent(monitoring.error)} of runs)",
             ["test", "result", "evidence"],
             checks,
         ),
@@ -42,7 +43,7 @@ def monitor_tables(found: Monitoring) -> list[Table]:
             shifts,
         ),
     ]
-    return [each for each in tables if each.rows]
+    return [table for table in tables if table.rows]
 
 
 def _moved(shifted: bool) -> str:

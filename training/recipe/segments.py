@@ -28,20 +28,20 @@ def segments_of(samples: Sequence[Sample], wanted: Sequence[str] | None = None) 
     Text columns by their most frequent values, numbers by quarters of the rows. Raises UsageError for a column that
     is not there.
     """
-    tables = [each.features for each in samples]
+    tables = [sample.features for sample in samples]
     there = tables[0].column_names
     for name in wanted or ():
         if name not in there:
             raise UsageError(f"there is no column {name!r} to split by; there are {', '.join(there)}")
     names = [name for name in there if name.lower() in DEFAULT] if wanted is None else wanted
-    found = {DEFAULT.get(name.lower(), name): _values(name, tables) for name in names}
-    return {name: values for name, values in found.items() if wanted or len(np.unique(values)) > 1}
+    segments = {DEFAULT.get(name.lower(), name): _values(name, tables) for name in names}
+    return {name: values for name, values in segments.items() if wanted or len(np.unique(values)) > 1}
 
 
 def _values(name: str, tables: Sequence[pa.Table]) -> NDArray[np.str_]:
     if name == AGE:
-        return np.concatenate([age_groups(each) for each in tables])
-    column = pa.chunked_array([chunk for each in tables for chunk in _plain(each.column(name)).chunks])
+        return np.concatenate([age_groups(table) for table in tables])
+    column = pa.chunked_array([chunk for table in tables for chunk in _plain(table.column(name)).chunks])
     return _quarters(column) if pa.types.is_floating(column.type) else _frequent(column)
 
 
@@ -52,8 +52,8 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _frequent(column: pa.ChunkedArray) -> NDArray[np.str_]:
     values = np.asarray(column.fill_null(UNKNOWN).to_pylist(), dtype=np.str_)
     names, counts = np.unique(values, return_counts=True)
-    kept = names[np.argsort(-counts, kind="stable")[:MOST]]
-    return np.where(np.isin(values, kept), values, REST)
+    frequent = names[np.argsort(-counts, kind="stable")[:MOST]]
+    return np.where(np.isin(values, frequent), values, REST)
 
 
 def _quarters(column: pa.ChunkedArray) -> NDArray[np.str_]:

@@ -45,12 +45,12 @@ def choose(past: Sample, plan: TrainingPlan, say: Say = lambda text: None) -> tu
 
 def chooser(plan: TrainingPlan) -> Choose:
     """Chooses as `choose` does; asked again for the same past it has the answer."""
-    kept: list[tuple[Sample, TrainingPlan]] = []
+    cached: list[tuple[Sample, TrainingPlan]] = []
 
     def chosen(past: Sample) -> TrainingPlan:
-        if not kept or kept[0][0] is not past:
-            kept[:] = [(past, choose(past, plan)[0])]
-        return kept[0][1]
+        if not cached or cached[0][0] is not past:
+            cached[:] = [(past, choose(past, plan)[0])]
+        return cached[0][1]
 
     return chosen
 

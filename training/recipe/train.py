@@ -159,7 +159,7 @@ def split_by_time(sample: Sample, plan: TrainingPlan) -> Split:
     cut = newest_slice(mature.as_of, mature.weight, plan.newest_share)
     rows = sample.of(sample.mature | (sample.as_of < cut))
     counts = before_cut(rows.as_of, rows.lead, cut)
-    past, judged = (replace(rows, weight=rows.weight * each).of(each > 0) for each in counts)
+    past, judged = (replace(rows, weight=rows.weight * count).of(count > 0) for count in counts)
     split = Split(cut, past.known_at(cut), judged)
     for name, side in (("to learn from", split.learn), ("to judge on", split.judged)):
         leads, fewest = len(np.unique(side.lead[side.y > 0])), 1 if plan.model == "prior" else FEWEST_ON_A_SIDE
@@ -208,7 +208,7 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     number = np.unique(mature.lead, return_inverse=True)[1].astype(np.int32)
     story = Story(oof, mature.y, number, mature.as_of, sample.window.certain_after_days)
     grounds = Grounds(story, np.isin(np.arange(len(oof)), rows), flow)
-    thresholds = tuple(grounds.threshold(each.threshold) for each in plan.promises)
+    thresholds = tuple(grounds.threshold(promise.threshold) for promise in plan.promises)
     evidence = evidence_of(oof, mature.y, mature.weight, mature.lead)
     return Fitted(model, labels, flow, thresholds, evidence, grounds)
 

@@ -40,12 +40,12 @@ def tune(past: Sample, plan: TrainingPlan, minutes: float, say: Say = lambda tex
 
 
 def _loss(trial: Any, split: Split, plan: TrainingPlan) -> float:
-    found = {
+    suggested = {
         "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
         "min_leaf": trial.suggest_int("min_leaf", 5, 400, log=True),
         "l2": trial.suggest_float("l2", 0.1, 100.0, log=True),
         "column_share": trial.suggest_float("column_share", 0.2, 1.0),
     }
-    model = fit_model(split.past, replace(plan, parameters={**plan.parameters, **found}))
+    model = fit_model(split.past, replace(plan, parameters={**plan.parameters, **suggested}))
     p = model.predict_proba(split.judged.features)[:, 1]
     return float(measures(split.judged.y, np.asarray(p), split.judged.weight)["log_loss"])

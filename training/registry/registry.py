@@ -130,10 +130,10 @@ class Registry:
 
     def champion(self, name: str) -> Registered:
         """The champion. Raises DataError when nothing has been trained yet."""
-        found = self.find(name)
-        if found is None:
+        registered = self.find(name)
+        if registered is None:
             raise DataError(f"there is no champion for {name!r} in {self.address}; run `leadscore train` first")
-        return found
+        return registered
 
     def _registered(self, mlflow: Any, version: Any, alias: str) -> Registered:
         """A version of MLflow's with its artifacts at hand."""
@@ -196,13 +196,13 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     >>> flat({"training": {"folds": 5}})
     {'training.folds': '5'}
     """
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
+            parameters |= flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = (value if isinstance(value, str) else json.dumps(value))[:500]
-    return found
+            parameters[f"{prefix}{key}"] = (value if isinstance(value, str) else json.dumps(value))[:500]
+    return parameters
 
 
 def _load(folder: Path, digest: str) -> LoadedModel:

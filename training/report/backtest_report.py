@@ -34,24 +34,24 @@ def draw(result: Rolling) -> dict[str, bytes]:
     figures = {"promised-realised": plots.promised_realised(result.rounds)}
     if len(result.places) > 1:
         figures["losses"] = plots.losses_over_time(result)
-    return {name: plots.png(each) for name, each in figures.items()}
+    return {name: plots.png(drawing) for name, drawing in figures.items()}
 
 
 def words(result: Rolling) -> list[str]:
     """What came out, for somebody who knows nothing of models."""
-    told = [
+    sentences = [
         f"The recipe was trained at {len(result.rounds)} past dates with what was known then, and judged on the period "
-        f"that followed: {number(sum(each.judged for each in result.rounds))} moments, of which "
-        f"{number(sum(each.positives for each in result.rounds))} converted."
+        f"that followed: {number(sum(period.judged for period in result.rounds))} moments, of which "
+        f"{number(sum(period.positives for period in result.rounds))} converted."
     ]
     lift = result.places[0].metrics["top_decile_lift"]
     if lift.value is not None and lift.low is not None and lift.high is not None:
-        told.append(
+        sentences.append(
             f"The tenth with the highest scores converted {number(lift.value, 1)} times as often as the average "
             f"({number(lift.low, 1)} to {number(lift.high, 1)}), the mean over the dates."
         )
-    told += [_against(each) for each in result.places if each.name == BASE_RATE]
-    return [*told, _inflated(result), *(f"Not used, {each}." for each in result.skipped)]
+    sentences += [_against(place) for place in result.places if place.name == BASE_RATE]
+    return [*sentences, _inflated(result), *(f"Not used, {reason}." for reason in result.skipped)]
 
 
 def html_section(result: Rolling, pictures: Mapping[str, bytes]) -> str:
@@ -60,7 +60,7 @@ def html_section(result: Rolling, pictures: Mapping[str, bytes]) -> str:
         [
             bullets(words(result)),
             *(figure(*CAPTIONS[name], picture) for name, picture in pictures.items()),
-            *(html_table(each) for each in rolling_tables(result)),
+            *(html_table(table) for table in rolling_tables(result)),
             paragraph(f"Data, plan and code of this backtest: {result.digest[:12]}", "soft"),
         ]
     )
@@ -68,8 +68,8 @@ def html_section(result: Rolling, pictures: Mapping[str, bytes]) -> str:
 
 def markdown_section(result: Rolling) -> str:
     """The same for a model card, without pictures."""
-    told = "\n".join(f"- {each}" for each in words(result))
-    return "\n".join([told, *(markdown_table(each) for each in rolling_tables(result))])
+    sentences = "\n".join(f"- {sentence}" for sentence in words(result))
+    return "\n".join([sentences, *(markdown_table(table) for table in rolling_tables(result))])
 
 
 def write_backtest(folder: Path, name: str, result: Rolling) -> Path:
@@ -88,8 +88,8 @@ def write_backtest(folder: Path, name: str, result: Rolling) -> Path:
 
 def sections(folder: Path) -> tuple[str, str]:
     """The sections for report and model card that a backtest left in its folder; empty where there is none."""
-    html, card = (folder / each for each in (SECTION, CARD))
-    return tuple(each.read_text(encoding="utf-8") if each.exists() else "" for each in (html, card))  # type: ignore[return-value]
+    html, card = (folder / name for name in (SECTION, CARD))
+    return tuple(file.read_text(encoding="utf-8") if file.exists() else "" for file in (html, card))  # type: ignore[return-value]
 
 
 def add_to_report(report: Path, folder: Path) -> None:
@@ -112,15 +112,15 @@ def log_backtest(registry: Registry, name: str, folder: Path, result: Rolling) -
 
 def _means(result: Rolling) -> dict[str, float]:
     return {
-        f"backtest.{each.name.replace(' ', '_')}.{key}": estimate.value
-        for each in result.places
-        for key, estimate in each.metrics.items()
+        f"backtest.{place.name.replace(' ', '_')}.{key}": estimate.value
+        for place in result.places
+        for key, estimate in place.metrics.items()
         if estimate.value is not None
     }
 
 
 def _against(base: Place) -> str:
-    ahead = sum((each.value or 0.0) > 0 for each in base.differences)
+    ahead = sum((difference.value or 0.0) > 0 for difference in base.differences)
     return (
         f"It was closer to what happened than saying the same of every lead at {ahead} of {len(base.differences)} "
         f"dates (log-loss {number(base.difference.value or 0.0, 4)} lower on average)."
@@ -128,7 +128,7 @@ def _against(base: Place) -> str:
 
 
 def _inflated(result: Rolling) -> str:
-    bands = [each.band for each in result.inflation.trends if each.alarm]
+    bands = [trend.band for trend in result.inflation.trends if trend.alarm]
     if bands:
         return f"ALARM, scores are inflated: they rise, but conversions do not follow ({', '.join(bands)})."
     return "No sign of inflation: where scores rose from period to period, conversions kept pace."

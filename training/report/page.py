@@ -69,17 +69,17 @@ def figure(title: str, text: str, picture: bytes) -> str:
     return f"<h3>{escape(title)}</h3><p>{_text(text)}</p>{image}"
 
 
-def html_table(each: Table) -> str:
+def html_table(table: Table) -> str:
     """A table; a wide one scrolls by itself."""
-    rows = [_row("th", each.head), *(_row("td", cells) for cells in each.rows)]
-    return f"<h3>{escape(each.title)}</h3><div class='wide'><table>{''.join(rows)}</table></div>"
+    rows = [_row("th", table.head), *(_row("td", cells) for cells in table.rows)]
+    return f"<h3>{escape(table.title)}</h3><div class='wide'><table>{''.join(rows)}</table></div>"
 
 
-def markdown_table(each: Table) -> str:
+def markdown_table(table: Table) -> str:
     """The same in Markdown."""
-    lines = [each.head, ["---"] * len(each.head), *each.rows]
-    told = "\n".join("| " + " | ".join(_markdown_cell(cell) for cell in cells) + " |" for cells in lines)
-    return f"\n### {each.title}\n\n{told}"
+    lines = [table.head, ["---"] * len(table.head), *table.rows]
+    body = "\n".join("| " + " | ".join(_markdown_cell(cell) for cell in cells) + " |" for cells in lines)
+    return f"\n### {table.title}\n\n{body}"
 
 
 def marked(name: str, content: str) -> str:

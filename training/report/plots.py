@@ -41,17 +41,17 @@ def png(figure: Figure) -> bytes:
 def reliability(bins: Sequence[Bin]) -> Figure:
     """What was predicted against what happened, with 95 % intervals, and how many rows stand behind each point."""
     figure, (above, below) = _two_panels("Do predictions come true?", (3, 1))
-    predicted = np.array([each.predicted for each in bins])
-    values = [(each.observed.value, each.observed.low, each.observed.high) for each in bins]
+    predicted = np.array([group.predicted for group in bins])
+    values = [(group.observed.value, group.observed.low, group.observed.high) for group in bins]
     observed, low, high = np.array(values, dtype=np.float64).reshape(-1, 3).T
-    top = min(1.0, 1.05 * max([*(each.end for each in bins), *high, 0.01]))
+    top = min(1.0, 1.05 * max([*(group.end for group in bins), *high, 0.01]))
     above.plot([0, top], [0, top], color=INK, linewidth=1, linestyle="--", label="exactly as predicted")
     spread = [np.maximum(observed - low, 0), np.maximum(high - observed, 0)]
     above.errorbar(
         predicted, observed, yerr=spread, fmt="o", color=BLUE, capsize=3, label="what happened (95 % interval)"
     )
-    start, width = np.array([(each.start, each.end - each.start) for each in bins]).reshape(-1, 2).T
-    below.bar(start, [each.rows for each in bins], width=width, align="edge", color=PALE, edgecolor=BLUE)
+    start, width = np.array([(group.start, group.end - group.start) for group in bins]).reshape(-1, 2).T
+    below.bar(start, [group.rows for group in bins], width=width, align="edge", color=PALE, edgecolor=BLUE)
     _set_root_scale(above, top)
     above.set(ylabel="Share that converted")
     below.set(xlabel="Predicted probability (low ones are drawn wider)", ylabel="Rows in group")
@@ -65,14 +65,14 @@ def _set_root_scale(axes: Axes, top: float) -> None:
     for scale in (axes.set_xscale, axes.set_yscale):
         scale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0.0)), np.square))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(FixedLocator([each for each in ROOT_TICKS if each <= top]))
+        axis.set_major_locator(FixedLocator([tick for tick in ROOT_TICKS if tick <= top]))
     axes.set(xlim=(0, top), ylim=(0, top))
 
 
 def score_distribution(p: Array, thresholds: Sequence[Threshold]) -> Figure:
     """How many leads have which probability, and where the stages begin."""
     figure, axes = _panel("How are the scores spread?")
-    top = min(1.0, 1.05 * max([p.max(initial=0.01), *(each.probability or 0.0 for each in thresholds)]))
+    top = min(1.0, 1.05 * max([p.max(initial=0.01), *(threshold.probability or 0.0 for threshold in thresholds)]))
     axes.hist(p, bins=np.linspace(0, top, 51).tolist(), color=PALE, edgecolor=BLUE, linewidth=0.5)
     axes.set_yscale("symlog", linthresh=10)
     axes.set(xlim=(0, top), xlabel="Probability of converting", ylabel="Leads (scale shortened above 10)")
@@ -85,17 +85,19 @@ def score_distribution(p: Array, thresholds: Sequence[Threshold]) -> Figure:
 def gains_curve(curve: Gains) -> Figure:
     """Share of all conversions found when the best scores are contacted first."""
     figure, axes = _panel("How many conversions do the best scores hold?")
-    reached, won = (np.append(0.0, each) / max(each[-1], 1e-12) for each in (curve.reached, curve.won))
+    reached, won = (
+        np.append(0.0, cumulative) / max(cumulative[-1], 1e-12) for cumulative in (curve.reached, curve.won)
+    )
     rate = curve.won[-1] / curve.reached[-1]
     axes.plot([0, rate, 1], [0, 1, 1], color=INK, linewidth=1, linestyle=":", label="perfect foresight")
     axes.plot(reached, won, color=BLUE, linewidth=2, label="by score")
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--", label="at random")
     for share in (0.1, 0.3):
-        found = float(np.interp(share, reached, won))
-        axes.plot([share], [found], "o", color=ORANGE)
-        text = f"the best {percent(share)} hold {percent(found)}\n({number(found / share, 1)} times chance)"
+        captured = float(np.interp(share, reached, won))
+        axes.plot([share], [captured], "o", color=ORANGE)
+        text = f"the best {percent(share)} hold {percent(captured)}\n({number(captured / share, 1)} times chance)"
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-        axes.annotate(text, (share, found), xytext=(12, -28), textcoords="offset points", color=ORANGE, bbox=box)
+        axes.annotate(text, (share, captured), xytext=(12, -28), textcoords="offset points", color=ORANGE, bbox=box)
     axes.set(
         xlim=(0, 1), ylim=(0, 1.03), xlabel="Share of leads contacted, best first", ylabel="Share of conversions found"
     )
@@ -108,8 +110,8 @@ def precision_recall(curve: Gains) -> Figure:
     """How many of the chosen convert, against how many of those who convert are chosen."""
     figure, axes = _panel("Being right against missing none")
     known = curve.reached >= min(FEWEST, curve.reached[-1])
-    found, right = curve.won[known] / max(curve.won[-1], 1e-12), curve.won[known] / curve.reached[known]
-    axes.plot(found, right, color=BLUE, linewidth=2, label="by score")
+    recall, right = curve.won[known] / max(curve.won[-1], 1e-12), curve.won[known] / curve.reached[known]
+    axes.plot(recall, right, color=BLUE, linewidth=2, label="by score")
     axes.axhline(right[-1], color=INK, linewidth=1, linestyle="--", label="at random")
     axes.set(xlim=(0, 1), ylim=(0, 1.03))
     axes.set(xlabel="Share of conversions found (recall)", ylabel="Share of the chosen that converted (precision)")
@@ -152,13 +154,13 @@ def promised_realised(rounds: Sequence[Round]) -> Figure:
     """Mean probability of each period of a backtest beside the share that converted, with 95 % intervals."""
     figure, axes = _panel("Was the promise kept?", height=4.0)
     x = np.arange(len(rounds))
-    seen = [(each.observed.value, each.observed.low, each.observed.high) for each in rounds]
+    seen = [(period.observed.value, period.observed.low, period.observed.high) for period in rounds]
     observed, low, high = np.array(seen, dtype=np.float64).reshape(-1, 3).T
     spread = [np.maximum(observed - low, 0), np.maximum(high - observed, 0)]
-    axes.plot(x, [each.predicted for each in rounds], "s--", color=ORANGE, label="promised (mean probability)")
+    axes.plot(x, [period.predicted for period in rounds], "s--", color=ORANGE, label="promised (mean probability)")
     axes.errorbar(x, observed, yerr=spread, fmt="o", color=BLUE, capsize=3, label="converted (95 % interval)")
-    axes.set_xticks(x, [each.name for each in rounds])
-    axes.set(ylim=(0, 1.25 * max(*high, *(each.predicted for each in rounds), 0.01)), xlabel="Trained at")
+    axes.set_xticks(x, [period.name for period in rounds])
+    axes.set(ylim=(0, 1.25 * max(*high, *(period.predicted for period in rounds), 0.01)), xlabel="Trained at")
     axes.legend(loc="upper left", frameon=False, ncols=2)
     _percent(axes, "y")
     return figure
@@ -168,15 +170,15 @@ def losses_over_time(result: Rolling) -> Figure:
     """Log-loss of every contender minus the champion's at each origin of a backtest, with 95 % intervals."""
     others = result.places[1:]
     figure, axes = _panel("Who was ahead?", height=2.0 + 0.42 * len(others))
-    names = [each.name for each in result.rounds]
-    for at, each in enumerate(others):
-        for nth, apart in enumerate(each.differences):
+    names = [period.name for period in result.rounds]
+    for at, contender in enumerate(others):
+        for nth, apart in enumerate(contender.differences):
             value, low, high = (np.nan if end is None else end for end in (apart.value, apart.low, apart.high))
             y = at + 0.6 * (nth + 0.5) / len(names) - 0.3
             axes.plot([low, high], [y, y], color=PALE, linewidth=3, solid_capstyle="butt")
             axes.plot([value], [y], "o", color=BLUE, markersize=4)
     axes.axvline(0.0, color=INK, linewidth=1.2)
-    axes.set_yticks(range(len(others)), [each.name for each in others])
+    axes.set_yticks(range(len(others)), [place.name for place in others])
     axes.invert_yaxis()
     axes.set(xlabel=f"Log-loss minus the champion's; from above: {', '.join(names)}")
     return figure
@@ -225,7 +227,7 @@ def _counts(axes: Axes) -> None:
 
 
 def _mark(axes: Axes, thresholds: Sequence[Threshold]) -> None:
-    known = [(each.probability, each.stage) for each in thresholds if each.probability is not None]
+    known = [(threshold.probability, threshold.stage) for threshold in thresholds if threshold.probability is not None]
     for at, (probability, stage) in enumerate(known):
         side = "right" if probability > 0.75 * axes.get_xlim()[1] else "left"
         place = (probability, 1.0 - 0.06 * at)

@@ -87,15 +87,15 @@ def html(account: TrainingAccount, pictures: Mapping[str, bytes], backtest: str 
         [
             paragraph(summary(account)),
             heading("In plain words"),
-            *(paragraph(each, "lead") for each in plain_words(account)),
+            *(paragraph(text, "lead") for text in plain_words(account)),
             heading("Thresholds and what they promise"),
-            *(paragraph(sentence(each, days)) for each in account.thresholds),
+            *(paragraph(sentence(threshold, days)) for threshold in account.thresholds),
             heading("What it cannot do"),
             bullets(LIMITS),
             heading("The evidence, in pictures"),
             *(figure(*CAPTIONS[name], picture) for name, picture in pictures.items()),
             heading("The evidence, in numbers"),
-            *(html_table(each) for each in tables(account.evaluation, account.by_age)),
+            *(html_table(table) for table in tables(account.evaluation, account.by_age)),
             heading("At past dates"),
             marked(BACKTEST, backtest or paragraph(NO_BACKTEST, "soft")),
             heading("Calibration"),
@@ -126,7 +126,7 @@ def plain_words(account: TrainingAccount) -> list[str]:
         f"they come, {chance(base)} do.",
         f"Whoever works that tenth first meets {percent(TOP * (lift.value or 0.0))} of all conversions.",
     ]
-    examples = [each for each in evaluation.bands if each.leads >= FEWEST]
+    examples = [band for band in evaluation.bands if band.leads >= FEWEST]
     if examples:
         sentences.append(_example(max(examples, key=lambda band: band.predicted)))
     return [*([warning] if warning else []), " ".join(sentences[:2]), *sentences[2:]]

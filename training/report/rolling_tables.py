@@ -30,12 +30,12 @@ def means(result: Rolling) -> Table:
     """Every contender on average over the origins."""
     rows = [
         [
-            each.name,
-            shown(each.metrics["log_loss"], 4),
-            "" if i == 0 else apart(each.difference),
-            *(_plain(each.metrics[name], digits) for name, digits in OTHERS.items()),
+            place.name,
+            shown(place.metrics["log_loss"], 4),
+            "" if i == 0 else apart(place.difference),
+            *(_plain(place.metrics[name], digits) for name, digits in OTHERS.items()),
         ]
-        for i, each in enumerate(result.places)
+        for i, place in enumerate(result.places)
     ]
     title = (
         f"Mean of {len(result.rounds)} origins, each judged on the period that followed. Log-loss: lower is better, "
@@ -56,14 +56,14 @@ def each_origin(result: Rolling) -> Table:
     """Log-loss at every origin, and in how many the champion was ahead."""
     rows = [
         [
-            each.name,
-            *(_plain(loss, 4) for loss in each.losses),
-            signed(max(difference.value or 0.0 for difference in each.differences), 4),
-            signed(min(difference.value or 0.0 for difference in each.differences), 4),
+            place.name,
+            *(_plain(loss, 4) for loss in place.losses),
+            signed(max(difference.value or 0.0 for difference in place.differences), 4),
+            signed(min(difference.value or 0.0 for difference in place.differences), 4),
         ]
-        for each in result.places
+        for place in result.places
     ]
-    head = ["prediction", *(each.name for each in result.rounds), "champion's best lead", "and worst"]
+    head = ["prediction", *(period.name for period in result.rounds), "champion's best lead", "and worst"]
     return Table("Log-loss at each origin", head, rows)
 
 
@@ -71,16 +71,16 @@ def periods(rounds: Sequence[Round]) -> Table:
     """What each origin learnt from, and what was promised and realised in its period."""
     rows = [
         [
-            each.name,
-            number(each.learnt),
-            number(each.learnt_positives),
-            number(each.judged),
-            number(each.leads),
-            number(each.positives),
-            percent(each.predicted, 1),
-            share(each.observed),
+            period.name,
+            number(period.learnt),
+            number(period.learnt_positives),
+            number(period.judged),
+            number(period.leads),
+            number(period.positives),
+            percent(period.predicted, 1),
+            share(period.observed),
         ]
-        for each in rounds
+        for period in rounds
     ]
     head = ["origin", "learnt from", "converted", "judged on", "leads", "converted", "mean prediction", "realised"]
     return Table("Origins and the periods that followed", head, rows)
@@ -88,25 +88,26 @@ def periods(rounds: Sequence[Round]) -> Table:
 
 def bands_over_time(rounds: Sequence[Round]) -> Table:
     """Realised conversion of each band of the champion's probabilities, period by period."""
-    starts = sorted({(each.start, each.end) for one in rounds for each in one.bands})
+    starts = sorted({(band.start, band.end) for period in rounds for band in period.bands})
     rows = [
-        [f"{number(100 * start)}-{percent(end)}", *(_cell(one.bands, start) for one in rounds)] for start, end in starts
+        [f"{number(100 * start)}-{percent(end)}", *(_cell(period.bands, start) for period in rounds)]
+        for start, end in starts
     ]
     title = "Do predictions come true, period after period? Promised: realised (95 % interval), leads"
-    return Table(title, ["predicted", *(each.name for each in rounds)], rows)
+    return Table(title, ["predicted", *(period.name for period in rounds)], rows)
 
 
 def trends(result: Inflation) -> Table:
     """The statistic of the alarm on score inflation."""
     rows = [
         [
-            each.band,
-            signed(each.promised, 2),
-            signed(each.realised, 2),
-            signed(each.z, 1),
-            "ALARM" if each.alarm else "no",
+            trend.band,
+            signed(trend.promised, 2),
+            signed(trend.realised, 2),
+            signed(trend.z, 1),
+            "ALARM" if trend.alarm else "no",
         ]
-        for each in result.trends
+        for trend in result.trends
     ]
     title = (
         "Are scores inflated? Change of conversions per 100 moments, first to last period (alarm: promised rises and "
@@ -121,26 +122,26 @@ def segment(name: str, parts: Mapping[str, SegmentResult]) -> Table:
     rows = [
         [
             value,
-            number(each.whole.rows),
-            number(each.whole.leads),
-            number(each.positives),
-            percent(each.whole.predicted, 1),
-            share(each.whole.observed),
-            _plain(each.log_loss, 4),
-            apart(each.ahead_of_base_rate),
+            number(result.whole.rows),
+            number(result.whole.leads),
+            number(result.positives),
+            percent(result.whole.predicted, 1),
+            share(result.whole.observed),
+            _plain(result.log_loss, 4),
+            apart(result.ahead_of_base_rate),
         ]
-        for value, each in parts.items()
+        for value, result in parts.items()
     ]
     head = [name, "moments", "leads", "converted", "promised", "realised", "log-loss", "base rate's minus it"]
     return Table(f"The champion by {name}, all periods", head, rows)
 
 
 def _cell(bands: Sequence[Bin], start: float) -> str:
-    for each in bands:
-        if each.start == start:
-            return f"{percent(each.predicted)}: {share(each.observed)}, {number(each.leads)}"
+    for band in bands:
+        if band.start == start:
+            return f"{percent(band.predicted)}: {share(band.observed)}, {number(band.leads)}"
     return "-"
 
 
-def _plain(each: Estimate, digits: int) -> str:
-    return "-" if each.value is None else number(each.value, digits)
+def _plain(estimate: Estimate, digits: int) -> str:
+    return "-" if estimate.value is None else number(estimate.value, digits)

@@ -59,11 +59,12 @@ def _chi_squared(before: Array, now: Array) -> float:
     if (both > 0).sum() < 2:
         return 1.0
     parts = [
-        (each - both * each.sum() / total) ** 2 / (both * each.sum() / total).clip(1e-12) for each in (before, now)
+        (counts - both * counts.sum() / total) ** 2 / (both * counts.sum() / total).clip(1e-12)
+        for counts in (before, now)
     ]
     return float(chdtrc((both > 0).sum() - 1, np.sum(parts)))
 
 
 def _index(before: Array, now: Array) -> float:
-    a, b = ((each + 0.5) / (each + 0.5).sum() for each in (before, now))
+    a, b = ((counts + 0.5) / (counts + 0.5).sum() for counts in (before, now))
     return float(((b - a) * np.log(b / a)).sum())

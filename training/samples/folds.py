@@ -55,7 +55,7 @@ def before_cut(
     early, late = as_of < cut, as_of >= cut
     both = np.isin(lead, np.intersect1d(lead[early], lead[late]))
     drawn = np.zeros(len(lead), np.bool_)
-    drawn[both] = [hash_of_lead(each) % JUDGED_OF == 0 for each in lead[both].tolist()]
+    drawn[both] = [hash_of_lead(lead_id) % JUDGED_OF == 0 for lead_id in lead[both].tolist()]
     learn = np.where(early & ~drawn, np.where(both, LEARNT_OF, 1.0), 0.0)
     judged = np.where(late & ~both, 1.0, np.where(late & drawn, float(JUDGED_OF), 0.0))
     return learn, judged

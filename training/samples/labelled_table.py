@@ -33,7 +33,7 @@ def read_labelled(
     DataError for a file that cannot be read and for outcomes that are not two values.
     """
     table = read_plain_table(path, missing)
-    others = [each for each in (lead, time) if each is not None]
+    others = [column for column in (lead, time) if column is not None]
     for name in (target, *drop, *others):
         column_of(table, name)
     if time is not None:
@@ -62,18 +62,20 @@ def _times(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.int64]:
     """Numbers as they are, dates as µs UTC."""
     for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")) if pa.types.is_string(column.type) else (pa.int64(),):
         try:
-            found = column.cast(kind, safe=False).cast(pa.int64())
+            times = column.cast(kind, safe=False).cast(pa.int64())
         except pa.ArrowInvalid:
             continue
-        if not found.null_count:
-            return np.asarray(found.to_numpy(), np.int64)
+        if not times.null_count:
+            return np.asarray(times.to_numpy(), np.int64)
     raise DataError(f"{path}: {name!r} cannot be sorted as time: each row needs a number or an ISO date")
 
 
 def _features(table: pa.Table) -> pa.Table:
     """As training sets have them: numbers of single precision, words as categories with a dictionary."""
     columns = [
-        each.dictionary_encode() if pa.types.is_string(each.type) else each.cast(pa.float32()).fill_null(float("nan"))
-        for each in table.columns
+        column.dictionary_encode()
+        if pa.types.is_string(column.type)
+        else column.cast(pa.float32()).fill_null(float("nan"))
+        for column in table.columns
     ]
     return pa.table(columns, names=table.column_names)

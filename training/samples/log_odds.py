@@ -56,5 +56,5 @@ def fit_logistic(x: Array, y: Array, weight: Array, start: Array, lower: Array, 
 
     bounds = [(low, np.inf) for low in lower]
     options = {"maxiter": 500, "ftol": 1e-15, "gtol": 1e-10}
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    return np.asarray(found.x, dtype=np.float64)
+    result = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    return np.asarray(result.x, dtype=np.float64)

@@ -60,7 +60,7 @@ def need_of(sample: Sample, parameters: int, asked: int = 0) -> Need:
     known = sample.of(sample.mature)
     leads, first_won = len(np.unique(known.lead)), _first_conversions(known)
     rate = (len(first_won) + 0.5) / (leads + 1)
-    criterion, size = max(criteria(rate, parameters).items(), key=lambda each: each[1])
+    criterion, size = max(criteria(rate, parameters).items(), key=lambda item: item[1])
     per_week = 0.0
     if len(known):
         days = min(CURRENT_DAYS * US_PER_DAY, max(int(np.ptp(known.as_of)), WEEK))

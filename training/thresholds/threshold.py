@@ -114,7 +114,7 @@ class Threshold:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, see `StoredThreshold`."""
         rule = {"rule": self.rule.kind, "confidence": None, "per_week": None, **asdict(self.rule)}
-        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "rule"}
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "rule"}
         plain: dict[str, Any] = to_json(StoredThreshold(**own, **rule))
         return plain
 
@@ -125,7 +125,7 @@ def threshold_from(values: object) -> Threshold:
         stored = from_json(StoredThreshold, values, "threshold")
     except DataError as error:
         raise DataError(f"{error}; train the model again") from None
-    own = {each.name: getattr(stored, each.name) for each in fields(Threshold) if each.name != "rule"}
+    own = {field.name: getattr(stored, field.name) for field in fields(Threshold) if field.name != "rule"}
     return Threshold(rule=stored.rule_of(), **own)
 
 
@@ -162,7 +162,7 @@ def by_precision(
     certified = _fallback(_tail(converted, selected, precision), error)
     if per_week is not None and certified.any():
         _check_amount("capacity", per_week)
-        certified &= np.array([flow.above(float(each))[0] <= per_week for each in cuts])
+        certified &= np.array([flow.above(float(cut))[0] <= per_week for cut in cuts])
         if not certified.any():
             return _refused(stage, rule, len(labels.p), None)
     if not certified.any():
@@ -220,7 +220,7 @@ def one_per_lead(lead: NDArray[Any], time: NDArray[Any], seed: int = 0) -> NDArr
     position = np.empty(len(codes), dtype=np.int64)
     position[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
     positions = int(np.quantile(counts, 0.9, method="lower"))
-    drawn = np.array([hash_of_lead(f"{seed}:{each}") % positions for each in ids.tolist()])
+    drawn = np.array([hash_of_lead(f"{seed}:{lead_id}") % positions for lead_id in ids.tolist()])
     return np.flatnonzero(position == drawn[codes])
 
 
@@ -242,7 +242,7 @@ def what_if(labels: ScoredLabels, flow: Flow) -> WhatIf:
     _check_flow(flow)
     _check_labels(labels)
     cuts, selected, converted = _cuts(labels, FEWEST)
-    leads, wins = np.array([flow.above(each) for each in cuts]).reshape(-1, 2).T
+    leads, wins = np.array([flow.above(cut) for cut in cuts]).reshape(-1, 2).T
     precision = converted / selected
     low, high = binomial_interval(precision, selected)
     return WhatIf(cuts, leads, wins, precision, low, high, converted / max(labels.y.sum(), 1))
@@ -267,7 +267,7 @@ def _refused(stage: str, rule: Rule, labels: int, missing: int | None) -> Thresh
 
 
 def _starts(cuts: int) -> list[int]:
-    return sorted({int(each) for each in np.linspace(0, cuts, STARTS, endpoint=False)})
+    return sorted({int(start) for start in np.linspace(0, cuts, STARTS, endpoint=False)})
 
 
 def _fallback(tails: Array, error: float) -> NDArray[np.bool_]:

@@ -64,7 +64,7 @@ def periods_of(story: Story, flow: Flow, derive: Derive) -> list[RecordPeriod]:
     of the precision lies below what was promised. None: there was no threshold, or no lead.
     """
     edges = story.edges() if len(story.y) else []
-    return [_period(story, flow, derive, *each) for each in pairwise(edges)]
+    return [_period(story, flow, derive, *pair) for pair in pairwise(edges)]
 
 
 def with_record(story: Story, flow: Flow, labels: ScoredLabels, derive: Derive) -> Threshold:
@@ -110,6 +110,6 @@ def _refutes(labels: ScoredLabels, probability: float, target: float) -> bool:
 
 def _record(periods: Sequence[RecordPeriod], action: Action, recent: ScoredLabels | None) -> Record:
     verdicts = [period.verdict for period in periods if period.verdict != "none"]
-    kept, broken = (sum(verdict == wanted for verdict in verdicts) for wanted in ("kept", "broken"))
+    fulfilled, broken = (sum(verdict == wanted for verdict in verdicts) for wanted in ("kept", "broken"))
     newest = None if recent is None else len(recent.y)
-    return Record(kept, broken, len(verdicts), action, newest, tuple(periods))
+    return Record(fulfilled, broken, len(verdicts), action, newest, tuple(periods))

@@ -202,9 +202,9 @@ def _register(registry: Registry, champion: Registered, made: Adjusted, sample: 
     way = "none" if manifest.adjustment is None else manifest.adjustment.way
     with registry.run(made.name) as mlflow:
         mlflow.set_tags({"recalibrates": champion.version, "recalibrated_by": way})
-        for each in made.decision.verdicts:
-            key = f"recalibration.{each.name.replace(' ', '_')}"
-            mlflow.log_metrics({f"{key}.gain": each.gain, f"{key}.accepted": float(each.accepted)})
+        for verdict in made.decision.verdicts:
+            key = f"recalibration.{verdict.name.replace(' ', '_')}"
+            mlflow.log_metrics({f"{key}.gain": verdict.gain, f"{key}.accepted": float(verdict.accepted)})
         mlflow.log_dict(made.to_dict(), "recalibration.json")
         example = sample.features.select(names).slice(0, EXAMPLE_ROWS)
         version = registry.log_model(mlflow, made.name, folder, champion.judge, example)

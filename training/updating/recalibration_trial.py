@@ -45,14 +45,14 @@ class RecalibrationMethod:
 
 def roll(rows: MaturedRows, until: int, period: int = PERIOD) -> Calibrator:
     """The rolling intercept as it stands at `until` (µs UTC)."""
-    shifts = [each.shift for each in rolling_steps(rows, edges_of(rows, until, period))]
+    shifts = [step.shift for step in rolling_steps(rows, edges_of(rows, until, period))]
     return Calibrator(ROLLING, 1.0, 1.0, shifts[-1] if shifts else 0.0)
 
 
 def shift_whole(rows: MaturedRows, until: int) -> Calibrator:
     """The intercept under which as many convert as are expected, over all labels since training."""
-    found = offset(logit(rows.p), rows.y, independent(rows.weight, rows.lead))
-    return Calibrator("intercept", 1.0, 1.0, found)
+    shift = offset(logit(rows.p), rows.y, independent(rows.weight, rows.lead))
+    return Calibrator("intercept", 1.0, 1.0, shift)
 
 
 def line(rows: MaturedRows, until: int) -> Calibrator:
@@ -89,7 +89,7 @@ def trial_edges(rows: MaturedRows, until: int, period: int = PERIOD) -> NDArray[
     None where no such edge comes.
     """
     edges = edges_of(rows, until, period)
-    ready = [i for i, each in enumerate(edges) if rows.of(rows.known_at <= each).converted >= FEWEST_CONVERTED]
+    ready = [i for i, edge in enumerate(edges) if rows.of(rows.known_at <= edge).converted >= FEWEST_CONVERTED]
     ready = ready[: int(np.sum(edges <= rows.as_of.max(initial=0)))]
     return edges[ready][:: max(1, -(-len(ready) // MOST_BLOCKS))]
 
@@ -108,19 +108,19 @@ def decide(
     ways: Sequence[RecalibrationMethod], trial_rows: MaturedRows, fresh: MaturedRows, until: int
 ) -> RecalibrationDecision:
     """The accepted way that gained most in its trial on `trial_rows`, fitted on `fresh` (the labels since training)."""
-    able = [each for each in ways if fresh.converted >= each.fewest]
+    able = [way for way in ways if fresh.converted >= way.fewest]
     if not able:
         return RecalibrationDecision(None, (), _too_few(ways, fresh), until)
     edges = trial_edges(trial_rows, until)
-    verdicts = {each: trial(each, trial_rows, edges) for each in able}
-    accepted = [each for each in able if verdicts[each].accepted]
-    told = "; ".join(_told(each) for each in verdicts.values())
+    verdicts = {way: trial(way, trial_rows, edges) for way in able}
+    accepted = [way for way in able if verdicts[way].accepted]
+    evidence = "; ".join(_summary(verdict) for verdict in verdicts.values())
     if not accepted:
-        reason = f"nothing was better by more than one standard error: {told}"
+        reason = f"nothing was better by more than one standard error: {evidence}"
         return RecalibrationDecision(None, tuple(verdicts.values()), reason, until)
-    best = max(accepted, key=lambda each: verdicts[each].gain)
+    best = max(accepted, key=lambda way: verdicts[way].gain)
     return RecalibrationDecision(
-        best.fit(fresh, until), tuple(verdicts.values()), f"{best.name} is in use: {told}", until
+        best.fit(fresh, until), tuple(verdicts.values()), f"{best.name} is in use: {evidence}", until
     )
 
 
@@ -134,14 +134,14 @@ def _loss(rows: MaturedRows) -> Array:
 
 
 def _too_few(ways: Sequence[RecalibrationMethod], fresh: MaturedRows) -> str:
-    fewest, name = min((each.fewest, each.name) for each in ways)
+    fewest, name = min((way.fewest, way.name) for way in ways)
     return (
         f"{fresh.converted} leads with a label that matured since training have converted; "
         f"{fewest - fresh.converted} more are needed for {name}"
     )
 
 
-def _told(each: Verdict) -> str:
-    verdict = "accepted" if each.accepted else "not accepted"
-    error = f"standard error {number(each.se, 5)}, {number(each.leads)} leads"
-    return f"{each.name} {signed(each.gain, 5)} ({error}), {verdict}"
+def _summary(verdict: Verdict) -> str:
+    decision = "accepted" if verdict.accepted else "not accepted"
+    error = f"standard error {number(verdict.se, 5)}, {number(verdict.leads)} leads"
+    return f"{verdict.name} {signed(verdict.gain, 5)} ({error}), {decision}"

@@ -68,10 +68,10 @@ def beside_truth(split: Split, p: Array, truth: Path, horizon_days: int) -> Besi
             strict=True,
         )
     )
-    found = np.array([known.get(key, np.nan) for key in zip(rows.lead.tolist(), rows.as_of.tolist(), strict=True)])
-    told = ~np.isnan(found)
-    if not told.any():
+    true_p = np.array([known.get(key, np.nan) for key in zip(rows.lead.tolist(), rows.as_of.tolist(), strict=True)])
+    matched = ~np.isnan(true_p)
+    if not matched.any():
         raise DataError(
             f"{truth} knows no judged moment at a horizon of {horizon_days} days: it holds Mondays, 00:00 UTC"
         )
-    return against_truth(p[told], found[told], rows.weight[told], rows.y[told])
+    return against_truth(p[matched], true_p[matched], rows.weight[matched], rows.y[matched])
