@@ -38,7 +38,10 @@ LEAST_LIMIT_S, LIMIT_FACTOR = 120.0, 5.0
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a mutant. by: the test that noticed it. digest: of the module, and for a survivor of its tests."""
+    """What became of a mutant, or of a module without a fault, whose id is its name.
+
+    by: the test that noticed it. digest: of the module, and of its tests where none noticed anything.
+    """
 
     id: str
     outcome: Literal["killed", "survived"]
@@ -70,10 +73,15 @@ def main(names: Sequence[str]) -> int:
         chosen = drawn(list(of_module.values()), COUNT)
     by_module = {each.module: each for each in CORE}
     known = _known()
-    open_ = [m for m in chosen if names or not _stands(known.get(m.id), by_module[m.module], m)]
+    open_ = [m for m in chosen if names or not _stands(known.get(m.id), by_module[m.module])]
+    sound = {g.module: r.seconds for g in CORE if (r := known.get(g.module)) is not None and _stands(r, g)}
+    jobs = [Job(by_module[m.module], m) for m in open_]
+    jobs[:0] = [
+        Job(guarded, None) for guarded in dict.fromkeys(job.guarded for job in jobs) if guarded.module not in sound
+    ]
     with RESULTS.open("a") as file:
-        for done, result in enumerate(_tried([Job(by_module[m.module], m) for m in open_]), start=1):
-            screen.say(f"{done}/{len(open_)} {result.outcome:8} {result.seconds:4.0f} s {result.id} {result.mutant}")
+        for done, result in enumerate(_tried(jobs, sound), start=1):
+            screen.say(f"{done}/{len(jobs)} {result.outcome:8} {result.seconds:4.0f} s {result.id} {result.mutant}")
             file.write(json.dumps(asdict(result)) + "\n")
             file.flush()
             known[result.id] = result
@@ -86,7 +94,7 @@ def _known() -> dict[str, Result]:
     return {result.id: result for result in (Result(**json.loads(line)) for line in lines)}
 
 
-def _stands(result: Result | None, guarded: Guarded, mutant: Mutant) -> bool:
+def _stands(result: Result | None, guarded: Guarded) -> bool:
     return result is not None and result.digest == _digest(ROOT, guarded, result.outcome)
 
 
@@ -95,34 +103,37 @@ def _digest(root: Path, guarded: Guarded, outcome: str) -> str:
     return hashlib.sha256(b"\0".join((root / name).read_bytes() for name in files)).hexdigest()[:16]
 
 
-def _tried(jobs: Sequence[Job]) -> Iterator[Result]:
-    """Results as they come. First each module's tests run without a fault. Whatever ends this ends what it started."""
-    trees, running = [Tree(ROOT, VAR / str(number)) for number in range(AT_ONCE if jobs else 0)], dict[Trial, Job]()
-    for tree in trees:
+def _tried(jobs: Sequence[Job], sound: dict[str, float]) -> Iterator[Result]:
+    """Results as they come. sound: seconds that the tests of a module take without a fault, which are added to.
+
+    Whatever ends this ends what it has started.
+    """
+    trees, running, waiting = [Tree(ROOT, VAR / str(number)) for number in range(AT_ONCE)], dict[Trial, Job](), [*jobs]
+    for tree in trees if jobs else ():
         tree.refresh()
-    waiting = [*(Job(guarded, None) for guarded in dict.fromkeys(job.guarded for job in jobs)), *jobs]
-    limits = dict[str, float]()
     try:
         while waiting or running:
             for tree in [tree for tree in trees if tree not in [trial.tree for trial in running]]:
-                job = next((job for job in waiting if job.mutant is None or job.guarded.module in limits), None)
+                job = next((job for job in waiting if job.mutant is None or job.guarded.module in sound), None)
                 if job is not None:
                     waiting.remove(job)
                     running[_begun(tree, job)] = job
             wait([trial.process.sentinel for trial in running], timeout=1.0)
-            for trial, job in list(running.items()):
-                if trial.process.is_alive() and trial.seconds < limits.get(job.guarded.module, 1e9):
-                    continue
-                result = _result(trial, job)
-                del running[trial]
-                if result is None:
-                    limits[job.guarded.module] = max(LEAST_LIMIT_S, LIMIT_FACTOR * trial.seconds)
-                else:
+            for trial, job in [*running.items()]:
+                if not trial.process.is_alive() or trial.seconds > _limit(sound.get(job.guarded.module)):
+                    del running[trial]
+                    result = _result(trial, job)
+                    if job.mutant is None:
+                        sound[job.guarded.module] = result.seconds
                     yield result
     finally:
         for trial in running:
             trial.stop()
             trial.tree.restore()
+
+
+def _limit(seconds: float | None) -> float:
+    return float("inf") if seconds is None else max(LEAST_LIMIT_S, LIMIT_FACTOR * seconds)
 
 
 def _begun(tree: Tree, job: Job) -> Trial:
@@ -131,27 +142,20 @@ def _begun(tree: Tree, job: Job) -> Trial:
     return begin(tree, job.guarded.module, job.guarded.tests, job.compiles)
 
 
-def _result(trial: Trial, job: Job) -> Result | None:
+def _result(trial: Trial, job: Job) -> Result:
     late = trial.process.is_alive()
     trial.stop()
     trial.tree.restore()
-    code = trial.process.exitcode
-    if job.mutant is None:
-        if code != SURVIVED:
-            raise SystemExit(f"the tests of {job.guarded.module} fail without a fault:\n{trial.output[-2000:]}")
-        return None
+    code, module = trial.process.exitcode, job.guarded.module
     if code == NO_TESTS:
-        raise SystemExit(f"no test guards {job.guarded.module}: correct tests/mutation/guards.py")
+        raise SystemExit(f"no test guards {module}: correct tests/mutation/guards.py")
+    if job.mutant is None and code != SURVIVED:
+        raise SystemExit(f"the tests of {module} fail without a fault:\n{trial.output[-2000:]}")
     outcome: Literal["killed", "survived"] = "survived" if code == SURVIVED and not late else "killed"
     by = "the time limit" if late else "" if outcome == "survived" else trial.failed
-    return Result(
-        job.mutant.id,
-        outcome,
-        by,
-        _digest(trial.tree.folder / "tree", job.guarded, outcome),
-        round(trial.seconds, 1),
-        str(job.mutant),
-    )
+    digest = _digest(trial.tree.folder / "tree", job.guarded, outcome)
+    name = module if job.mutant is None else job.mutant.id
+    return Result(name, outcome, by, digest, round(trial.seconds, 1), str(job.mutant or "without a fault"))
 
 
 def _report(screen: Screen, chosen: Sequence[Mutant], known: dict[str, Result], equivalent: dict[str, str]) -> int:

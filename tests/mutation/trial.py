@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PRELOADED = ["hypothesis", "lightgbm", "numba", "numpy", "pandas", "pyarrow", "pytest", "scipy.special", "sklearn.base",
-             "sqlalchemy", "duckdb"]  # fmt: skip
+import pytest
+
+PRELOADED = ["argon2", "duckdb", "hypothesis", "lightgbm", "numba", "pandas", "psycopg", "pyarrow.compute", "pydantic",
+             "pytest", "scipy.stats", "sklearn.base", "sqlalchemy"]  # fmt: skip
 SLOW = {"trained", "postgres", "timeline"}
 """Fixtures that train a workspace or start a server take minutes; what they guard is guarded without them, too."""
 SURVIVED = 0
@@ -135,7 +137,6 @@ def _run(folder: str, arguments: Sequence[str], compiles: bool) -> None:
 
 def _pytest(arguments: Sequence[str], temporary: Path) -> int:
     import numba
-    import pytest
     from hypothesis import HealthCheck, Phase, settings
 
     numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
@@ -155,11 +156,12 @@ def _pytest(arguments: Sequence[str], temporary: Path) -> int:
 
 
 class _Quick:
-    """Leaves out what needs a slow fixture."""
+    """Leaves out what needs a slow fixture, and proofs: they look at so many cases that a small fault shows elsewhere."""
 
-    def pytest_collection_modifyitems(self, items: list[object]) -> None:
-        items[:] = [
-            item
-            for item in items
-            if not SLOW & set(getattr(item, "fixturenames", ())) and "postgresql" not in str(item)
-        ]
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if not _is_slow(item)]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    slow = SLOW & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("proof")
+    return bool(slow) or "postgresql" in item.name
