@@ -114,7 +114,7 @@ def test_the_first_version_at_a_time_stays_and_others_are_refused(tmp_path: Path
     events = write_csv(tmp_path / "events.csv", LINES[:1])
     first = ["b,2024-01-02T00:00:00Z,steel,10", "b,2024-01-01T00:00:00Z,,", "c,2024-01-02T00:00:00Z,wood,10"]
     second = ["b,2024-01-02T00:00:00Z,steel,11", "b,2024-01-02T00:00:00Z,steel,10", "b,2024-01-02T00:00:00Z,,10",
-              "b,2024-01-01T00:00:00Z,,", "b,2024-01-03T00:00:00Z,steel,10", "b,2024-01-03T00:00:00Z,steel,10"]  # fmt: skip
+              "b,2024-01-01T00:00:00Z,,", *["b,2024-01-03T00:00:00Z,steel,10"] * 2]  # fmt: skip
     into(tmp_path / "log", events, leads=[write_csv(tmp_path / "one.csv", first, VERSIONS)], buckets=1)
     report = into(tmp_path / "log", events, leads=[write_csv(tmp_path / "two.csv", second, VERSIONS)], buckets=1)
     assert (report.leads.accepted, report.leads.duplicate, report.leads.rejected) == (1, 3, 2)

@@ -156,7 +156,7 @@ def _pytest(arguments: Sequence[str], temporary: Path) -> int:
 
 
 class _Quick:
-    """Leaves out what needs a slow fixture, and proofs: they look at so many cases that a small fault shows elsewhere."""
+    """Leaves out what needs a slow fixture, and proofs, which look at very many cases."""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if not _is_slow(item)]

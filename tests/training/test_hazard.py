@@ -196,7 +196,7 @@ def test_without_a_mature_moment_there_is_no_calibrator() -> None:
 
 
 def test_two_conversions_are_enough_to_fit() -> None:
-    frame, _, observed, lead, _ = leads(60, watched=1_000)
+    frame, _, observed, *_ = leads(60, watched=1_000)
     event = np.where(np.arange(60) < 2, 5.0, np.nan)
     assert len(HazardClassifier(**SMALL).fit(frame, event, observed, HORIZON).boosters_) == 2
     with pytest.raises(ValueError, match="1 conversions were seen"):
