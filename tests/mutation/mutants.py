@@ -45,8 +45,7 @@ def mutants_of(source: str, module: str, functions: Sequence[str] = ()) -> list[
         key = "\0".join((where, lines[node.lineno - 1].strip(), before, text))
         seen[key] += 1
         number = hashlib.sha256(f"{key}\0{seen[key]}".encode()).hexdigest()[:8]
-        if _parses(changed):
-            made.setdefault(changed, Mutant(number, module, node.lineno, where, before, text, changed))
+        made.setdefault(changed, Mutant(number, module, node.lineno, where, before, text, changed))
     return sorted(made.values(), key=lambda mutant: (mutant.line, mutant.id))
 
 
@@ -83,14 +82,6 @@ def _texts(top: ast.AST) -> list[ast.expr]:
         e for e in ast.walk(top) if isinstance(e, ast.Constant) and isinstance(e.value, str) and id(e) not in inside
     ]
     return [*whole, *plain]
-
-
-def _parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except SyntaxError:
-        return False
-    return True
 
 
 def _apart(before: str, after: str) -> tuple[str, str]:

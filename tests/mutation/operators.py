@@ -47,7 +47,7 @@ def changes_of(tree: ast.AST) -> Iterator[Change]:
         if isinstance(node, ast.stmt):
             yield from _of_statement(node)
         elif isinstance(node, ast.expr):
-            yield from ((node, text if text.startswith(("'", '"', "f")) else f"({text})") for text in _of_value(node))
+            yield from ((node, f"({text})") for text in _of_value(node))
 
 
 def sql_changes(text: str) -> Iterator[str]:
