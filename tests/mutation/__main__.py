@@ -82,16 +82,18 @@ def main(names: Sequence[str]) -> int:
     with RESULTS.open("a") as file:
         for done, result in enumerate(_tried(jobs, sound), start=1):
             screen.say(f"{done}/{len(jobs)} {result.outcome:8} {result.seconds:4.0f} s {result.id} {result.mutant}")
-            file.write(json.dumps(asdict(result)) + "\n")
+            file.write("\n" + json.dumps(asdict(result)))
             file.flush()
             known[result.id] = result
     return _report(screen, chosen, known, equivalent)
 
 
 def _known() -> dict[str, Result]:
+    """What stands in the file; a line that a kill has cut off is left out."""
     VAR.mkdir(parents=True, exist_ok=True)
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
-    return {result.id: result for result in (Result(**json.loads(line)) for line in lines)}
+    results = (Result(**json.loads(line)) for line in lines if line.endswith("}"))
+    return {result.id: result for result in results}
 
 
 def _stands(result: Result | None, guarded: Guarded) -> bool:

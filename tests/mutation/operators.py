@@ -134,7 +134,7 @@ def _of_call(call: ast.Call) -> Iterator[str]:
     for keyword in call.keywords:
         if keyword.arg not in KEYWORDS_LEFT_ALONE:
             yield _with(call, keywords=[e for e in call.keywords if e is not keyword])
-    if isinstance(call.func, ast.Attribute) and name in FILTERS:
+    if isinstance(call.func, ast.Attribute) and name in FILTERS and ast.unparse(call.func.value) != "np":
         yield ast.unparse(call.func.value)
     elif call.args and not isinstance(call.args[0], ast.Starred | ast.GeneratorExp) and not name[:1].isupper():
         yield from (

@@ -137,13 +137,13 @@ def killed(tree: Tree, module: str, tests: str) -> tuple[bool, str]:
 def test_a_planted_fault_is_noticed_in_the_copy_and_the_original_stays(tree: Tree) -> None:
     module, test = "training/thresholds/stages.py", "tests/data/test_stages.py"
     source = (REPOSITORY / module).read_text()
-    assert killed(tree, module, test) == (False, "no test could be run")
+    assert not killed(tree, module, test)[0]
     tree.plant(module, source.replace("MARGIN = 0.1", "MARGIN = 0.2"))
     noticed, by = killed(tree, module, test)
     assert noticed
     assert by.startswith((test, module))
     tree.restore()
-    assert not killed(tree, module, test)[0]
+    assert (tree.folder / "tree" / module).read_text() == source
     assert (REPOSITORY / module).read_text() == source
 
 

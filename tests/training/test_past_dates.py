@@ -198,3 +198,11 @@ def test_a_sample_is_the_training_set(log_timeline: LogTimeline) -> None:
     assert now.event_days[won].tolist() == [3.5, 3.5], "from the end of the gap on day 11 to noon of day 14"
     assert now.observed_days.max() == HORIZON
     np.testing.assert_array_equal(now.mature, now.observed_days == HORIZON)
+
+
+def test_before_the_first_moment_there_is_nothing_to_learn_from_and_nothing_is_left_behind(
+    log_timeline: LogTimeline,
+) -> None:
+    with pytest.raises(DataError, match="holds no moments; check target and moments"):
+        log_timeline.known_at(Origin(DAY, DAY, ""))
+    assert not log_timeline.scratch.exists() or not list(log_timeline.scratch.iterdir())

@@ -33,7 +33,7 @@ def test_just_as_many_leads_as_sales_can_take_are_not_too_many() -> None:
     assert capacity(2).probability == 0.4
     assert capacity(6).probability == 0.2
     assert capacity(5.999).probability == 0.4, "leads of equal scores stay together"
-    assert (capacity(6).leads_per_week, capacity(6).wins_per_week) == (6, pytest.approx(1.6))
+    assert (capacity(6).leads_per_week, capacity(6).wins_per_week) == pytest.approx((6, 1.6))
 
 
 def test_everybody_is_let_through_when_sales_can_take_all() -> None:
@@ -52,7 +52,7 @@ def test_nobody_is_let_through_when_the_best_are_too_many() -> None:
 
 
 def test_a_threshold_is_reached_by_a_lead_that_scores_just_so() -> None:
-    assert FLOW.above(0.4) == (2, pytest.approx(0.8))
+    assert FLOW.above(0.4) == pytest.approx((2, 0.8))
     assert FLOW.above(np.nextafter(0.4, 1)) == (0, 0)
     value = by_value("MQL", LABELS, FLOW, win=10, touch=3)
     assert (value.probability, value.selected, value.converted) == (0.3, 2, 1)
