@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, DataError
 from data.log.eventlog import EventLog
@@ -18,7 +19,6 @@ from tests.data.exports import into, write_csv
 from training.calibration.intercept import PERIOD
 from training.judging.backtest import blind
 from training.judging.origins import LogTimeline, Origin, TableTimeline, between, spread
-from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
 
 DAY, HORIZON = US_PER_DAY, 10
@@ -131,8 +131,8 @@ def test_origins_part_the_mature_moments_evenly_up_to_the_last() -> None:
 
 
 def test_labels_of_a_table_come_in_row_by_row() -> None:
-    outcomes = TableTimeline(moments(list(range(250)), [NAN] * 250, [10.0] * 250), "data").outcomes
-    assert (len(outcomes.rows), outcomes.delay, outcomes.pace) == (250, 1, 2)
+    outcomes = TableTimeline(moments(list(range(200)), [NAN] * 200, [10.0] * 200), "data").outcomes
+    assert (len(outcomes.rows), outcomes.delay, outcomes.pace) == (200, 1, 2)
     assert TableTimeline(SAMPLE, "data").outcomes.pace == 1
 
 
@@ -158,7 +158,8 @@ def log_timeline(tmp_path_factory: pytest.TempPathFactory) -> LogTimeline:
     return LogTimeline(log, recipe, now, folder / "scratch", jobs=1)
 
 
-def day_of_january(day: int, of: Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def day_of_january(day: int, of: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of some times are the beginning of a day."""
     return np.asarray(of == np.datetime64(f"2024-01-{day:02d}", "us").astype(np.int64))
 
 
@@ -205,4 +206,14 @@ def test_before_the_first_moment_there_is_nothing_to_learn_from_and_nothing_is_l
 ) -> None:
     with pytest.raises(DataError, match="holds no moments; check target and moments"):
         log_timeline.known_at(Origin(DAY, DAY, ""))
+    other = replace(log_timeline, recipe=replace(log_timeline.recipe, log_digest="of another log"))
+    with pytest.raises(DataError, match="has changed since the recipe was made"):
+        other.known_at(Origin(DAY, DAY, ""))
     assert not log_timeline.scratch.exists() or not list(log_timeline.scratch.iterdir())
+
+
+def test_origins_of_a_log_part_what_is_mature_today_and_are_named_by_their_dates(log_timeline: LogTimeline) -> None:
+    origins = log_timeline.origins(2, 0.5)
+    assert origins == spread(log_timeline.now, 2, 0.5, dated=True)
+    assert [origin.name[:8] for origin in origins] == ["2024-01-"] * 2
+    assert len(log_timeline.after(origins[0])) == len(between(log_timeline.now, origins[0])) > 0
