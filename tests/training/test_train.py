@@ -120,9 +120,9 @@ def test_the_champion_learns_from_every_mature_moment_and_promises_what_was_aske
 
 
 def test_ages_are_told_in_groups_that_sort() -> None:
-    table = pa.table({"age": pa.array([0.5, 7, 8, 45, 400, None], pa.float32())})
-    expected = ["0-7 days", "0-7 days", "08-30 days", "31-90 days", "over 90 days", "0-7 days"]
-    assert age_groups(table).tolist() == expected
+    table = pa.table({"age": pa.array([0.5, 7, 8, 30, 45, 90, 90.5, None], pa.float32())})
+    week, month, quarter = "0-7 days", "08-30 days", "31-90 days"
+    assert age_groups(table).tolist() == [week, week, month, month, quarter, quarter, "over 90 days", week]
 
 
 def test_a_plan_is_another_when_anything_but_the_threads_is() -> None:
@@ -238,6 +238,8 @@ def test_thresholds_rest_on_one_out_of_fold_prediction_of_each_lead() -> None:
     assert fitted.grounds.story.delay_days == WINDOW
     np.testing.assert_array_equal(fitted.grounds.story.p, p)
     assert fitted.flow is fitted.grounds.flow
+    expected = flow_of(sample, lambda rows: fitted.model.predict_proba(rows.features)[:, 1])
+    np.testing.assert_array_equal(fitted.flow.p, expected.p)
 
 
 def test_the_flow_is_the_leads_of_twelve_weeks_and_how_many_of_them_were_new() -> None:
