@@ -17,6 +17,7 @@ import signal
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -91,9 +92,12 @@ def main(names: Sequence[str]) -> int:
 def _known() -> dict[str, Result]:
     """What stands in the file; a line that a kill has cut off is left out."""
     VAR.mkdir(parents=True, exist_ok=True)
-    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
-    results = (Result(**json.loads(line)) for line in lines if line.endswith("}"))
-    return {result.id: result for result in results}
+    known = {}
+    for line in RESULTS.read_text().splitlines() if RESULTS.exists() else []:
+        with suppress(ValueError, TypeError):
+            result = Result(**json.loads(line))
+            known[result.id] = result
+    return known
 
 
 def _stands(result: Result | None, guarded: Guarded) -> bool:
