@@ -6,7 +6,7 @@ RUN := $(PY) leadscore.py
 # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test serve bench proof lint format lock dist sbom audit clean
+.PHONY: setup demo test serve bench proof mutants lint format lock dist sbom audit clean
 
 setup: .venv/ready
 
@@ -34,6 +34,10 @@ bench: setup
 
 proof: setup
 	$(PY) -m pytest --proof $(NAME)
+
+# Plants faults in the core and tells which no test notices; may be stopped, and goes on where it was.
+mutants: setup
+	$(PY) -m tests.mutation $(NAME)
 
 lint: setup
 	$(PY) -m ruff check .

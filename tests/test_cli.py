@@ -320,13 +320,22 @@ def command(*words: object) -> list[str]:
     return [sys.executable, str(REPOSITORY / "leadscore.py"), *map(str, words)]
 
 
+def wait_for(holds: Callable[[], object], running: subprocess.Popen[str], patience_s: float = 120) -> None:
+    """Waits until something holds while a command runs."""
+    end = time.monotonic() + patience_s
+    while not holds():
+        assert running.poll() is None, "the command has ended before it came about"
+        assert time.monotonic() < end, "it does not come about"
+        time.sleep(0.005)
+
+
 def test_an_interrupt_leaves_nothing_half_done_and_the_command_can_be_run_again(tmp_path: Path) -> None:
     out = tmp_path / "funnel"
-    words = command("simulate", out, "--leads", 60_000, "--days", 540)
+    words = command("simulate", out, "--leads", 10_000, "--days", 540)
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         assert "simulating" in running.stderr.readline()
-        time.sleep(0.3)
+        wait_for(lambda: list(out.rglob("*")), running)
         running.send_signal(signal.SIGINT)
         rest = running.stderr.read()
         assert running.wait(60) == 130

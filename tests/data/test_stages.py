@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import nextafter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +59,21 @@ def test_the_order_of_thresholds_does_not_matter_and_a_repeat_changes_nothing(p:
 
 def test_without_thresholds_all_are_unqualified() -> None:
     assert next_stage("SQL", 0.99, []) == UNQUALIFIED
+
+
+def test_a_stage_begins_at_its_threshold_and_is_held_down_to_nine_tenths_of_it() -> None:
+    steps = [StageThreshold("MQL", 0.125), StageThreshold("SQL", 0.5)]
+    assert next_stage(None, 0.5, steps) == "SQL"
+    assert next_stage("MQL", nextafter(0.5, 0), steps) == "MQL"
+    assert next_stage("SQL", 0.45, steps) == "SQL"
+    assert next_stage("SQL", nextafter(0.45, 0), steps) == "MQL"
+    assert next_stage("MQL", 0.1125, steps) == "MQL"
+    assert next_stage("MQL", nextafter(0.1125, 0), steps) == UNQUALIFIED
+
+
+def test_a_stage_that_is_gone_holds_nobody() -> None:
+    steps = [StageThreshold("MQL", 0.05), StageThreshold("SQL", 0.2)]
+    for gone in ("renamed", "customer", UNQUALIFIED, None):
+        assert next_stage(gone, 0.19, steps) == "MQL"
+        assert next_stage(gone, 0.049, steps) == UNQUALIFIED
+        assert next_stage(gone, 0.046, steps[:1]) == UNQUALIFIED

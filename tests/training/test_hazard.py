@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from training.artifact.standalone import calibrated, within
-from training.calibration.calibrator import Calibrator
+from training.calibration.calibrator import IDENTITY, Calibrator, choose_calibrator
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
-from training.model.periods import PeriodRows, ends_of, rows_of
+from training.model.periods import PeriodRows, base_log_odds, ends_of, rows_of, thinned
 from training.samples.log_odds import Array
 
 HORIZON = 30
@@ -152,3 +152,52 @@ def test_too_few_conversions_are_refused() -> None:
     made = leads(60)
     with pytest.raises(ValueError, match="0 conversions were seen within 30 days; at least two"):
         fitted((made[0], np.full(60, np.nan), *made[2:]))
+
+
+def rows_learnt_from(model: HazardClassifier) -> int:
+    """Of two folds each booster sees the rows of the other."""
+    roots = (booster.dump_model()["tree_info"][0]["tree_structure"] for booster in model.boosters_)
+    return sum(int(root["internal_count"]) for root in roots)
+
+
+def test_where_rows_are_many_those_without_a_conversion_are_thinned() -> None:
+    made = leads(31_000, watched=1_000)
+    model = fitted(made, max_rounds=1, row_share=1.0)
+    rows = rows_of(made[1], made[2], ENDS, np.ones(len(made[1])))
+    thin = thinned(rows, made[3])
+    assert len(thin.label) < 0.7 * len(rows.label)
+    assert rows_learnt_from(model) == len(thin.label)
+    np.testing.assert_array_equal(model.offsets_, base_log_odds(rows, len(ENDS)))
+
+
+def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> None:
+    """Three shallow rounds fall short of what is known, which a calibrator mends."""
+    frame, event, observed, lead, _ = made = leads(4_000, watched=40)
+    time = np.arange(len(event))
+    model = HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(frame, event, observed, HORIZON, groups=lead, time=time)
+    mature = observed >= HORIZON
+    assert 0 < mature.sum() < len(event)
+    p, y = expit(model.oof_raw_[mature]), np.isfinite(event[mature]).astype(np.float64)
+    chosen = choose_calibrator(p, y, np.ones(len(y)), time[mature], lead[mature]).calibrator
+    assert chosen != IDENTITY
+    assert model.calibrator_ == chosen
+    weighted = HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(
+        frame, event, observed, HORIZON, np.where(np.isfinite(event), 3.0, 1.0), lead, time
+    )
+    assert weighted.predict_proba(frame)[:, 1].mean() > model.predict_proba(frame)[:, 1].mean() * 1.5
+    assert fitted(made, max_rounds=3).calibrator_ == IDENTITY, "without times there is no forward trial"
+
+
+def test_without_a_mature_moment_there_is_no_calibrator() -> None:
+    frame, event, observed, lead, _ = leads(1_000, watched=29)
+    time = np.arange(len(event))
+    model = HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(frame, event, observed, HORIZON, groups=lead, time=time)
+    assert model.calibrator_ == IDENTITY
+
+
+def test_two_conversions_are_enough_to_fit() -> None:
+    frame, _, observed, *_ = leads(60, watched=1_000)
+    event = np.where(np.arange(60) < 2, 5.0, np.nan)
+    assert len(HazardClassifier(**SMALL).fit(frame, event, observed, HORIZON).boosters_) == 2
+    with pytest.raises(ValueError, match="1 conversions were seen"):
+        HazardClassifier(**SMALL).fit(frame, np.where(np.arange(60) < 1, 5.0, np.nan), observed, HORIZON)

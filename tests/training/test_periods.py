@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from training.model.periods import base_log_odds, ends_of, rows_of, thinned
+from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
 
 ENDS = (3, 7, 14, 30)
@@ -78,3 +79,18 @@ def test_what_is_thinned_out_depends_on_the_lead_alone() -> None:
     assert part.weight.max() == whole.weight.max(), "the same share must be kept for the comparison to mean anything"
     of_whole = [(m, p) for m, p in zip(whole.moment.tolist(), whole.period.tolist(), strict=True) if some[m]]
     assert of_whole == list(zip(part.moment.tolist(), part.period.tolist(), strict=True))
+
+
+def test_which_rows_stay_goes_round_from_moment_to_moment_beginning_at_the_hash_of_the_lead() -> None:
+    """Models that were made before must come out the same again."""
+    event, observed, lead = lives(600)
+    rows = rows_of(event, observed, ENDS, np.ones(len(event)))
+    every = int((rows.label == 0).sum()) // 300
+    assert every >= 3
+    expected = []
+    for moment, period, label in zip(rows.moment.tolist(), rows.period.tolist(), rows.label.tolist(), strict=True):
+        nth = int((lead[:moment] == lead[moment]).sum())
+        if label or (period + hash_of_lead(str(lead[moment])) + nth) % every == 0:
+            expected.append((moment, period))
+    thin = thinned(rows, lead, most=300)
+    assert list(zip(thin.moment.tolist(), thin.period.tolist(), strict=True)) == expected

@@ -7,14 +7,28 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 
-from data.contract import US_PER_DAY, DataError
+from data.contract import US_PER_DAY, DataError, UsageError
 from features.labels import LabelWindow
+from training.artifact.standalone import calibrated
 from training.model.baselines import BASELINES
-from training.recipe.train import Promise, TrainingPlan, age_groups, fit_champion, judge, split_by_time
+from training.recipe.train import (
+    Promise,
+    TrainingPlan,
+    age_groups,
+    fit_champion,
+    fit_model,
+    flow_of,
+    judge,
+    split_by_time,
+    step_of,
+)
 from training.recipe.tuning import tune
+from training.samples.folds import hash_of_lead
+from training.samples.log_odds import Array
 from training.samples.sample import Sample
+from training.thresholds.threshold import Flow, ScoredLabels, one_per_lead
 
 PLAN = TrainingPlan(
     parameters={"n_folds": 2, "max_rounds": 40, "learning_rate": 0.1, "n_jobs": 1},
@@ -109,9 +123,9 @@ def test_the_champion_learns_from_every_mature_moment_and_promises_what_was_aske
 
 
 def test_ages_are_told_in_groups_that_sort() -> None:
-    table = pa.table({"age": pa.array([0.5, 7, 8, 45, 400, None], pa.float32())})
-    expected = ["0-7 days", "0-7 days", "08-30 days", "31-90 days", "over 90 days", "0-7 days"]
-    assert age_groups(table).tolist() == expected
+    table = pa.table({"age": pa.array([0.5, 7, 8, 30, 45, 90, 90.5, None], pa.float32())})
+    week, month, quarter = "0-7 days", "08-30 days", "31-90 days"
+    assert age_groups(table).tolist() == [week, week, month, month, quarter, quarter, "over 90 days", week]
 
 
 def test_a_plan_is_another_when_anything_but_the_threads_is() -> None:
@@ -138,3 +152,165 @@ def test_tuning_too_little_data_keeps_the_plan_and_says_why() -> None:
     few = funnel(leads=60)
     assert tune(few.of(few.mature), PLAN, minutes=1, say=said.append) == PLAN
     assert said[0].startswith("no tuning: ")
+
+
+def looked_at(days: list[int], leads: list[str], horizon: int = 10, now: int = 200) -> Sample:
+    """Moments on these days; those of a lead whose name begins with w convert after five days of their window."""
+    rows, day = len(days), np.array(days)
+    won = np.array([lead.startswith("w") for lead in leads])
+    observed = np.clip(now - day, 0, horizon).astype(np.float64)
+    event = np.where(won & (observed > 5), 5.0, np.nan)
+    mature = observed >= horizon
+    y = np.where(event < horizon, 1.0, np.where(mature, 0.0, np.nan))
+    table = pa.table({"x": np.arange(float(rows)), "age": np.arange(float(rows))})
+    window = LabelWindow(0, horizon, 0)
+    return Sample(table, y, np.full(rows, 2.0), np.array(leads), day * US_PER_DAY, mature, event, observed, window)
+
+
+def crowd(now: int = 200) -> Sample:
+    """Sixty leads that are looked at on days 10, 50, 89, 95, 150 and 196; a third of them converts at each."""
+    days = [day for day in (10, 50, 89, 95, 150, 196) for _ in range(60)]
+    return looked_at(days, [f"{'w' if lead % 3 == 0 else 'l'}{lead}" for lead in range(60)] * 6, now=now)
+
+
+def test_either_side_of_a_split_weighs_as_if_no_lead_had_been_dealt_out() -> None:
+    """All leads stand on both sides: one in three is judged and counts three times, the others count half more."""
+    sample = crowd()
+    split = split_by_time(sample, replace(PLAN, newest_share=0.35))
+    assert split.cut // US_PER_DAY == 95
+    judged = {lead for lead in set(sample.lead.tolist()) if hash_of_lead(lead) % 3 == 0}
+    assert set(split.judged.lead.tolist()) == judged
+    assert set(split.past.lead.tolist()) == set(sample.lead.tolist()) - judged
+    assert set(split.past.weight.tolist()) == {2.0 * 1.5}
+    assert set(split.judged.weight.tolist()) == {2.0 * 3.0}
+
+
+def test_the_past_holds_open_leads_and_what_was_known_of_them_at_the_cut() -> None:
+    """Moments of day 89 were watched for six days by then, and those that convert had done so after five."""
+    split = split_by_time(crowd(), replace(PLAN, newest_share=0.35))
+    open_ = split.past.as_of == 89 * US_PER_DAY
+    assert open_.sum() == (split.past.as_of == 10 * US_PER_DAY).sum() > 30
+    assert not split.past.mature[open_].any()
+    won = np.array([lead.startswith("w") for lead in split.past.lead])
+    assert (split.past.y[open_ & won] == 1).all()
+    assert np.isnan(split.past.y[open_ & ~won]).all()
+    assert set(split.past.observed_days[open_].tolist()) == {6}
+    assert split.learn.as_of.max() == 50 * US_PER_DAY
+
+
+def test_open_leads_of_today_that_came_before_the_cut_are_learnt_from() -> None:
+    """Outcomes of day 95 have not settled yet, those of day 150 have: the cut lies behind moments that are open."""
+    sample = crowd()
+    open_ = sample.as_of == 95 * US_PER_DAY
+    unsettled = replace(
+        sample,
+        mature=sample.mature & ~open_,
+        observed_days=np.where(open_, 4.0, sample.observed_days),
+        event_days=np.where(open_, np.nan, sample.event_days),
+        y=np.where(open_, np.nan, sample.y),
+    )
+    split = split_by_time(unsettled, replace(PLAN, newest_share=0.2))
+    assert split.cut == 150 * US_PER_DAY
+    assert (split.past.as_of == 95 * US_PER_DAY).sum() == (split.past.as_of == 89 * US_PER_DAY).sum() > 30
+    assert not (split.learn.as_of == 95 * US_PER_DAY).any()
+
+
+def test_the_gap_of_a_target_is_no_time_to_learn_in() -> None:
+    split = split_by_time(crowd(), replace(PLAN, newest_share=0.35), 10 + 3)
+    open_ = split.past.as_of == 89 * US_PER_DAY
+    assert set(split.past.observed_days[open_].tolist()) == {3}, "six days, less the gap of three"
+    assert np.isnan(split.past.y[open_]).all()
+
+
+def test_a_judge_of_hazards_learns_from_open_leads_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.recipe.train.BASELINES", dict([*BASELINES.items()][:1]))  # the others take long
+    split = split_by_time(funnel(400), PLAN, WINDOW)
+    model, judged = judge(split, replace(PLAN, model="hazard"))
+    assert len(model.oof_raw_) == len(split.past) > len(split.learn)
+    np.testing.assert_array_equal(judged.p, model.predict_proba(split.judged.features)[:, 1])
+
+
+def test_thresholds_rest_on_one_out_of_fold_prediction_of_each_lead() -> None:
+    sample = funnel(600)
+    fitted = fit_champion(sample, replace(PLAN, model="hazard"))
+    mature = sample.of(sample.mature)
+    p = calibrated(fitted.model.oof_raw_[sample.mature], fitted.model.calibrator_.to_dict())
+    rows = one_per_lead(mature.lead, mature.as_of)
+    np.testing.assert_array_equal(fitted.labels.p, p[rows])
+    np.testing.assert_array_equal(fitted.labels.y, mature.y[rows])
+    assert np.flatnonzero(fitted.grounds.chosen).tolist() == rows.tolist()
+    assert fitted.grounds.story.delay_days == WINDOW
+    np.testing.assert_array_equal(fitted.grounds.story.p, p)
+    assert fitted.flow is fitted.grounds.flow
+    expected = flow_of(sample, lambda rows: fitted.model.predict_proba(rows.features)[:, 1])
+    np.testing.assert_array_equal(fitted.flow.p, expected.p)
+
+
+def test_the_flow_is_the_leads_of_twelve_weeks_and_how_many_of_them_were_new() -> None:
+    """The newest moment is of day 184: those of day 100 lie twelve weeks back and do not count as recent."""
+    days, leads = [40, 100, 101, 150, 150, 184], ["a", "b", "a", "b", "c", "d"]
+    sample = looked_at(days, leads)
+    seen: list[Sample] = []
+
+    def predict(rows: Sample) -> Array:
+        seen.append(rows)
+        return np.full(len(rows), 0.25)
+
+    flow = flow_of(sample, predict)
+    assert flow.per_week == 2 / 12, "c and d; a and b had been known before"
+    recent = sample.of(sample.as_of > 100 * US_PER_DAY)
+    chosen = recent.lead[one_per_lead(recent.lead, recent.as_of)]
+    assert sorted(seen[0].lead.tolist()) == sorted(chosen.tolist())
+    assert flow.p.tolist() == [0.25] * len(chosen)
+    nobody_new = flow_of(sample.of(np.isin(sample.lead, ["a", "b"])), predict)
+    assert nobody_new.per_week == 1 / 12, "never none: a flow of nothing would allow any threshold"
+
+
+def test_a_step_after_the_newest_moments_is_taken_where_the_plan_says_so() -> None:
+    sample = funnel(600)
+    plain, asked = fit_model(sample, PLAN), fit_model(sample, replace(PLAN, newest_step="yes"))
+    step = step_of(plain, sample, PLAN)
+    assert step != 0
+    before, after = (logit(model.predict_proba(sample.features)[:, 1]) for model in (plain, asked))
+    np.testing.assert_allclose(after - before, step, atol=1e-9)
+    assert asked.calibration_choice_.calibrator == asked.calibrator_
+
+
+def test_what_is_left_open_is_decided_for_the_simpler_kind() -> None:
+    plan = TrainingPlan(model="auto", twin="auto", newest_step="auto").decided
+    assert (plan.model, plan.twin, plan.newest_step) == ("fixed", "no", "no")
+    plan = TrainingPlan(model="hazard", twin="yes", newest_step="yes").decided
+    assert (plan.model, plan.twin, plan.newest_step) == ("hazard", "yes", "yes")
+
+
+def test_a_promise_is_kept_by_the_rule_that_it_names() -> None:
+    labels, flow = (
+        ScoredLabels(np.linspace(0.9, 0.1, 200), np.repeat([1.0, 0.0], 100)),
+        Flow(np.linspace(0.9, 0.1, 50), 10.0),
+    )
+    mix = Promise("SQL", precision=0.5, confidence=0.9, per_week=2.0).threshold(labels, flow)
+    assert (mix.rule, mix.confidence, mix.per_week, mix.stage) == ("precision", 0.9, 2.0, "SQL")
+    assert Promise("SQL", value=10.0, cost=1.0).threshold(labels, flow).probability == 0.1
+    assert Promise("SQL", per_week=2.0).threshold(labels, flow).rule == "capacity"
+    for half in (Promise("SQL", value=10.0), Promise("SQL", cost=1.0), Promise("SQL")):
+        with pytest.raises(UsageError, match="capacity 0 must be a positive number"):
+            half.threshold(labels, flow)
+
+
+def test_a_side_needs_five_converted_leads_and_one_that_did_not() -> None:
+    """Of the prior, made for few conversions, one is enough."""
+    sample = looked_at([10] * 30 + [100] * 30, [f"w{n}" if n < 5 else f"l{n}" for n in range(60)])
+    late = np.arange(60) >= 30
+    sample = replace(
+        sample, lead=np.where(late & (np.arange(60) < 35), np.char.replace(sample.lead, "l", "w"), sample.lead)
+    )
+    event = np.where(np.char.startswith(sample.lead, "w"), 5.0, np.nan)
+    sample = replace(sample, event_days=event, y=np.where(event < 10, 1.0, 0.0))
+    plan = replace(PLAN, newest_share=0.45)
+    split = split_by_time(sample, plan)
+    assert (split.learn.y.sum(), split.judged.y.sum()) == (5, 5)
+    fewer = replace(sample, y=np.where(np.arange(60) == 0, 0.0, sample.y),
+                    event_days=np.where(np.arange(60) == 0, np.nan, sample.event_days))  # fmt: skip
+    with pytest.raises(DataError, match="4 leads converted among 30 moments to learn from; at least 5"):
+        split_by_time(fewer, plan)
+    assert split_by_time(fewer, replace(plan, model="prior")).learn.y.sum() == 4

@@ -3,66 +3,81 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import pytest
 
 from serving.store.database.connection import StoreFull
 from serving.store.database.group_commit import GroupCommit
 
+Result = TypeVar("Result")
+
+
+class Crowd:
+    """Many threads that submit numbers; the first write waits until all of them have asked, so that groups form."""
+
+    def __init__(self, write: Callable[[Sequence[int]], list[int]], threads: int = 8, most: int = 256) -> None:
+        self._write, self._threads = write, threads
+        self._asked = threading.Semaphore(0)
+        self._commit = GroupCommit(self._gathered, most)
+        self.groups: list[int] = []
+
+    def _gathered(self, numbers: Sequence[int]) -> list[int]:
+        for _ in range(0 if self.groups else self._threads):
+            self._asked.acquire()
+        self.groups.append(len(numbers))
+        return self._write(numbers)
+
+    def submit(self, number: int) -> int:
+        self._asked.release()
+        return self._commit.submit(number)
+
+    def all(self, submit: Callable[[int], Result], numbers: Sequence[int]) -> list[Result]:
+        """The results of submitting all numbers, in order."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(submit, numbers))
+
 
 def test_every_submission_gets_its_own_result_and_groups_form() -> None:
-    groups: list[int] = []
-
-    def write(numbers: Sequence[int]) -> list[int]:
-        groups.append(len(numbers))
-        time.sleep(0.002)
-        return [2 * each for each in numbers]
-
-    commit = GroupCommit(write)
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(commit.submit, range(400))) == [2 * each for each in range(400)]
-    assert sum(groups) == 400
-    assert max(groups) > 1
+    crowd = Crowd(lambda numbers: [2 * number for number in numbers])
+    assert crowd.all(crowd.submit, range(400)) == [2 * number for number in range(400)]
+    assert sum(crowd.groups) == 400
+    assert max(crowd.groups) > 1
 
 
 def test_results_come_only_after_the_write() -> None:
     written: list[int] = []
 
     def write(numbers: Sequence[int]) -> list[int]:
-        time.sleep(0.001)
         written.extend(numbers)
         return list(numbers)
 
-    commit = GroupCommit(write)
+    crowd = Crowd(write)
 
     def submit(number: int) -> bool:
-        commit.submit(number)
+        crowd.submit(number)
         return number in written
 
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(submit, range(200)))
+    assert all(crowd.all(submit, range(200)))
 
 
 def test_one_bad_submission_fails_alone() -> None:
     def write(numbers: Sequence[int]) -> list[int]:
-        time.sleep(0.001)
-        if 13 in numbers:
-            raise ValueError("13")
+        if 3 in numbers:
+            raise ValueError("3")
         return list(numbers)
 
-    commit = GroupCommit(write)
+    crowd = Crowd(write)
 
     def submit(number: int) -> int | str:
         try:
-            return commit.submit(number)
+            return crowd.submit(number)
         except ValueError as error:
             return str(error)
 
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(submit, range(50))) == [each if each != 13 else "13" for each in range(50)]
+    assert crowd.all(submit, range(50)) == [number if number != 3 else "3" for number in range(50)]
 
 
 def test_a_store_that_fails_fails_the_whole_group_at_once_and_then_works_again() -> None:
@@ -85,17 +100,9 @@ def test_a_store_that_fails_fails_the_whole_group_at_once_and_then_works_again()
 
 
 def test_groups_are_no_larger_than_allowed() -> None:
-    groups: list[int] = []
-
-    def write(numbers: Sequence[int]) -> list[int]:
-        groups.append(len(numbers))
-        time.sleep(0.002)
-        return list(numbers)
-
-    commit = GroupCommit(write, most=3)
-    with ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(commit.submit, range(100))) == list(range(100))
-    assert max(groups) <= 3
+    crowd = Crowd(list, threads=16, most=3)
+    assert crowd.all(crowd.submit, range(100)) == list(range(100))
+    assert max(crowd.groups) == 3
 
 
 def test_an_interrupt_of_the_one_who_writes_leaves_nobody_waiting() -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 import serving.store.database.connection
 import serving.store.privacy.erasure
+from data.contract import DataError
 from serving.store.access.replies import Answer, Claim
 from serving.store.database.schema import events
 from serving.store.events.event_validation import EventIn
@@ -163,3 +164,55 @@ def test_a_reader_in_the_way_is_told_and_forgetting_again_works(
     assert lived.leads.get(LEAD) is None
     lived.erasure.forget(LEAD, "test", NOW)
     assert traces(tmp_path) == {}
+
+
+HOSTILE = 'L-"ü%_\\x'
+"""An id that JSON writes otherwise, and that holds what LIKE reads as a joker."""
+
+
+@pytest.mark.parametrize("lead", [LEAD, HOSTILE])
+def test_rejected_events_of_the_lead_and_those_that_name_it_go_and_no_others(store: Store, lead: str) -> None:
+    """By its id, by its id in another field, and where the reason names it; neighbours, that look alike, stay."""
+    bad = float("nan")
+    alike = [f"{lead[:-1]}3", f"x{lead[1:]}", *([lead.replace("%", "y").replace("_", "z")] if lead == HOSTILE else [])]
+    sent = [EventIn(lead, "visit", NOW, value=bad), EventIn("L1", "visit", NOW, source=f"about {lead}", value=bad),
+            EventIn(f" {lead} ", "visit", NOW, value=bad), EventIn("L2", "visit", f"at {lead}"),
+            *(EventIn(neighbour, "visit", NOW, value=bad) for neighbour in alike)]  # fmt: skip
+    results = store.events.add(sent, NOW)
+    assert len({result.rejected_id for result in results}) == len(store.rejected.list()) == 4 + len(alike)
+    receipt = store.erasure.forget(lead, "test", NOW)
+    assert [left.event.lead_id for left in store.rejected.list()] == alike
+    assert receipt.removed["rejected"] == 4
+
+
+def test_a_receipt_counts_what_was_removed_and_says_what_the_database_keeps(store: Store) -> None:
+    live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
+    receipt = store.erasure.forget(LEAD, "test", NOW + 3)
+    expected = {"events": 180, "profiles": 5, "scores": 5, "rejected": 1, "answers": 1, "leads": 1}
+    assert {name: receipt.removed[name] for name in expected} == expected
+    assert receipt.erased_at == NOW + 3
+    assert bool(receipt.limits) == (not store.database.is_sqlite)
+    entry = store.audit.of(LEAD)[0]
+    assert (entry.at, entry.who, entry.action) == (NOW + 3, "test", "forget")
+
+
+def test_a_receipt_is_about_one_lead_and_of_this_store(store: Store) -> None:
+    receipt = store.erasure.forget(LEAD, "test", NOW)
+    other = store.erasure.forget(OTHER, "test", NOW)
+    forged = replace(receipt, subject=other.subject)
+    assert store.erasure.verify(other, OTHER)
+    assert not store.erasure.verify(forged, OTHER), "its subject is right and its signature is not"
+    assert not store.erasure.verify(forged)
+
+
+def test_when_another_place_fails_there_is_no_receipt_and_it_can_be_repeated(store: Store) -> None:
+    live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
+
+    def fails(lead: str) -> dict[str, int]:
+        raise DataError("the event log is away")
+
+    with pytest.raises(DataError, match="is away"):
+        store.erasure.forget(LEAD, "test", NOW, fails)
+    assert store.leads.get(LEAD) is None
+    assert store.events.add([EventIn(LEAD, "visit", NOW)], NOW)[0].status == "rejected"
+    assert store.erasure.forget(LEAD, "test", NOW, lambda lead: {"event log": 7}).removed["event log"] == 7

@@ -240,3 +240,70 @@ def test_it_is_there_after_closing(store_url: str) -> None:
         assert len(stored(store)) == 1
         with store.database.read() as connection:
             assert connection.execute(select(leads.c.lead_id)).all() == [("L1",)]
+
+
+def known(store: Store) -> list[tuple[Any, ...]]:
+    """Id, lead, occurred_at, received_at and known_at of all events, relative to NOW."""
+    return [(row[1], row[2], row[6] - NOW, row[7] - NOW, row[8] - NOW) for row in stored(store)]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_conflicting_copy_does_not_change_when_an_event_was_known(store: Store, together: bool) -> None:
+    """It was received earlier, but it is no copy."""
+    event = EventIn("L1", "page_view", NOW - 9, received_at=NOW - 1, event_id="e1")
+    others = [replace(event, value=1.0, received_at=NOW - 8), replace(event, lead_id="L2", received_at=NOW - 7)]
+    for batch in [[event, *others]] if together else [[event], others]:
+        results = store.events.add(batch, NOW)
+    assert [result.status for result in results[-2:]] == ["rejected", "rejected"]
+    assert known(store) == [("e1", "L1", -9, -1, -1)]
+    lead = store.leads.get("L1")
+    assert lead is not None
+    assert (lead.events, store.leads.get("L2")) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("occurred", "received", "expected"), [(-9, -2, -2), (-2, -9, -2), (-5, -5, -5), (-5, None, 0)]
+)
+def test_an_event_is_known_when_it_has_happened_and_was_received(
+    store: Store, occurred: int, received: int | None, expected: int
+) -> None:
+    at = None if received is None else NOW + received
+    store.events.add([EventIn("L1", "page_view", NOW + occurred, received_at=at, event_id="e1")], NOW)
+    assert [row[4] for row in known(store)] == [expected]
+
+
+def test_a_copy_received_before_it_happened_makes_it_known_when_it_happened(store: Store) -> None:
+    event = EventIn("L1", "page_view", NOW - 5, received_at=NOW - 1, event_id="e1")
+    store.events.add([event], NOW)
+    store.events.add([replace(event, received_at=NOW - 9)], NOW)
+    assert known(store) == [("e1", "L1", -5, -9, -5)]
+
+
+def test_a_copy_received_at_the_same_time_or_later_changes_nothing(store: Store) -> None:
+    event = EventIn("L1", "page_view", NOW - 9, received_at=NOW - 5, event_id="e1")
+    store.events.add([event], NOW)
+    before = store.leads.get("L1")
+    assert [r.status for r in store.events.add([event, replace(event, received_at=NOW)], NOW + 7)] == ["duplicate"] * 2
+    assert store.leads.get("L1") == before
+    assert known(store) == [("e1", "L1", -9, -5, -5)]
+
+
+def test_a_lead_has_changed_when_one_of_its_events_is_known_earlier(store: Store) -> None:
+    event = EventIn("L1", "page_view", NOW - 9, received_at=NOW - 1, event_id="e1")
+    store.events.add([event, EventIn("L2", "page_view", NOW - 9, received_at=NOW - 1, event_id="e2")], NOW)
+    store.events.add([replace(event, received_at=NOW - 4)], NOW + 7)
+    changed = {name: lead.changed_at - NOW for name in ("L1", "L2") if (lead := store.leads.get(name)) is not None}
+    assert changed == {"L1": 7, "L2": 0}
+
+
+def test_the_same_id_of_two_sources_is_two_events_and_each_has_its_own_copies(store: Store) -> None:
+    event = EventIn("L1", "page_view", NOW - 9, received_at=NOW - 1, event_id="e1", source="a")
+    other = replace(event, source="b", value=2.0)
+    store.events.add([event, other], NOW)
+    results = store.events.add([replace(other, received_at=NOW - 3), replace(event, value=2.0)], NOW)
+    assert [result.status for result in results] == ["duplicate", "rejected"]
+    assert [(row[0], row[7] - NOW) for row in stored(store)] == [("a", -1), ("b", -3)]
+
+
+def test_nothing_sent_is_nothing_said(store: Store) -> None:
+    assert store.events.add([], NOW) == []
