@@ -74,12 +74,12 @@ def explained(message: str) -> str:
     >>> explained("Object contains unknown field `x` - at `$.events[0]`")
     '$.events[0] has a field that is not known; see /openapi.json'
     """
-    found = PLACE.search(message)
-    place = found[1] if found else "$"
+    match = PLACE.search(message)
+    place = match[1] if match else "$"
     if message.startswith("Object contains unknown field"):
         return f"{place} has a field that is not known; see /openapi.json"
-    said = message.partition(" - at ")[0]
-    return f"{place}: {said[:1].lower()}{said[1:]}"
+    reason = message.partition(" - at ")[0]
+    return f"{place}: {reason[:1].lower()}{reason[1:]}"
 
 
 def _too_large(limits: Limits) -> Refused:

@@ -16,7 +16,7 @@ LEAD: dict[str, Any] = {
     "as_of": "2024-05-08T00:00:00Z",
 }
 BATCH: dict[str, Any] = {"as_of": "2024-05-08T00:00:00Z", "leads": [{"events": EVENTS}, {"profile": LEAD["profile"]}]}
-INGEST: dict[str, Any] = {"events": [{"lead_id": "L-1001", **each} for each in EVENTS]}
+INGEST: dict[str, Any] = {"events": [{"lead_id": "L-1001", **event} for event in EVENTS]}
 PROFILE: dict[str, Any] = {
     "profile": {"industry": "software", "seniority": "director", "employees": 120},
     "account_id": "A-17",

@@ -77,7 +77,7 @@ def _bucket(
     parts = scorer.model.parts(scores.matrix)[:, 1:].tolist()
     grounds = Explainer(scorer).grounds(histories, moments, scores)
     lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
-    within = {f"within_{each}d": scorer.model.within(scores.matrix, each).tolist() for each in days}
+    within = {f"within_{horizon}d": scorer.model.within(scores.matrix, horizon).tolist() for horizon in days}
     warning = model_warning(scorer.model.manifest.trained_on.small, language)
     for row, lead_id in enumerate(lead_ids):
         reasons = reasons_of(grounds[row], scorer, language)
@@ -121,8 +121,8 @@ def _row(
 def check_days(scorer: Scorer, days: Sequence[int]) -> None:
     """Whether a model knows horizons. Raises UsageError."""
     try:
-        for each in days:
-            scorer.model.within(np.zeros((0, len(scorer.encoder.names))), each)
+        for horizon in days:
+            scorer.model.within(np.zeros((0, len(scorer.encoder.names))), horizon)
     except ValueError as error:
         raise UsageError(f"--within: {error}") from None
 

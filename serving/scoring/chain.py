@@ -35,18 +35,18 @@ def in_order(log_odds: Array, weight: Array) -> Array:
     steps = log_odds.shape[1]
     mass = np.cumsum(np.append(0.0, weight))
     total = np.cumsum(np.column_stack([np.zeros(len(log_odds)), log_odds * weight]), axis=1)
-    found = np.empty_like(log_odds)
+    ordered = np.empty_like(log_odds)
     for k in range(steps):
         # The mean over i..j: the largest over the ends behind k, then the smallest over the starts before it.
         starts = [
             np.max([(total[:, j] - total[:, i]) / (mass[j] - mass[i]) for j in range(k + 1, steps + 1)], axis=0)
             for i in range(k + 1)
         ]
-        found[:, k] = np.min(starts, axis=0)
+        ordered[:, k] = np.min(starts, axis=0)
     # Means of the same steps differ in their last digits by how they are added up; order is order.
-    found = np.minimum.accumulate(found, axis=1)
-    kept = np.all(np.diff(log_odds, axis=1) <= 0, axis=1, keepdims=True)
-    return np.where(kept, log_odds, found)
+    ordered = np.minimum.accumulate(ordered, axis=1)
+    descending = np.all(np.diff(log_odds, axis=1) <= 0, axis=1, keepdims=True)
+    return np.where(descending, log_odds, ordered)
 
 
 def with_chain(
@@ -58,8 +58,8 @@ def with_chain(
     """
     known = [_open_probabilities(log, scorer, as_of) for scorer in chain.values()]
     leads = [row["lead_id"] for row in rows]
-    weight = np.array([_converted(each) for each in chain.values()])
-    p = np.array([[each.get(lead, REACHED) for each in known] for lead in leads])
+    weight = np.array([_converted(scorer) for scorer in chain.values()])
+    p = np.array([[probabilities.get(lead, REACHED) for probabilities in known] for lead in leads])
     ordered = np.where(p == REACHED, p, expit(in_order(logit(p), weight)))
     names = [f"chain_{name}" for name in chain]
     columns = [dict(zip(names, values, strict=True)) for values in ordered.tolist()]
@@ -73,11 +73,11 @@ def _converted(scorer: Scorer) -> float:
 
 def _open_probabilities(log: EventLog, scorer: Scorer, as_of: int) -> dict[str, float]:
     """Probability of each lead that is open for a model's target, by id."""
-    found: dict[str, float] = {}
+    probabilities: dict[str, float] = {}
     for number in range(log.n_buckets):
         histories = log.bucket(number)
         moments = open_moments(histories, scorer.target, as_of)
         if len(moments):
             ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
-            found |= dict(zip(ids, scorer.score(histories, moments).probability.tolist(), strict=True))
-    return found
+            probabilities |= dict(zip(ids, scorer.score(histories, moments).probability.tolist(), strict=True))
+    return probabilities

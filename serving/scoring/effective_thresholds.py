@@ -48,5 +48,8 @@ def _name(version: str, changes: Sequence[Change]) -> str:
 
 
 def _digest(thresholds: Sequence[Threshold]) -> str:
-    plain = [[one.stage, one.probability, one.rule.kind, one.rule.target, one.confidence] for one in thresholds]
+    plain = [
+        [threshold.stage, threshold.probability, threshold.rule.kind, threshold.rule.target, threshold.confidence]
+        for threshold in thresholds
+    ]
     return sha256(json.dumps(plain).encode()).hexdigest()

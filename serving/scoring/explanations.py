@@ -52,7 +52,7 @@ class Explainer:
     ) -> list[Explanation]:
         """One explanation for each row of `scores`; `moments` holds one moment per lead, all at the same time.
 
-        digest: of the model. earlier: by lead, the moment (µs UTC) of the score that shifts are told against; that
+        digest: of the model. earlier: by lead, the moment (µs UTC) of the score that shifts are measured against; that
         score is computed anew by this model from what was known then, so that another model makes no shifts.
         """
         as_of, lead_ids = int(moments.as_of[0]), histories.lead_ids.to_pylist()

@@ -24,11 +24,13 @@ def first_touches(scorer: Scorer, histories: Histories) -> list[int]:
     target = scorer.target
     passive = {*scorer.plan.vocabulary.groups.get("contact", ()), *target.events, *target.closed_by}
     own = np.array([name not in passive for name in histories.types], dtype=np.bool_)
-    told = np.flatnonzero(own[histories.event_type] & ~histories.bot) if histories.n_events else np.empty(0, np.int64)
+    touches = (
+        np.flatnonzero(own[histories.event_type] & ~histories.bot) if histories.n_events else np.empty(0, np.int64)
+    )
     first = np.full(histories.n_leads, -1, dtype=np.int64)
     # Backwards, so that the earliest of each lead is written last.
-    first[np.searchsorted(histories.starts, told, side="right")[::-1] - 1] = told[::-1]
-    return [int(each) for each in first.tolist()]
+    first[np.searchsorted(histories.starts, touches, side="right")[::-1] - 1] = touches[::-1]
+    return [int(event) for event in first.tolist()]
 
 
 def _origin(lead_id: str, histories: Histories, at: int) -> LeadOrigin:

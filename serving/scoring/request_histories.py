@@ -39,22 +39,22 @@ def rows_of(leads: Sequence[Sequence[Event]]) -> list[Row]:
     Raises Refused when one id of a lead stands for two different events.
     """
     events = list(chain.from_iterable(leads))
-    lead = [i for i, each in enumerate(leads) for _ in each]
-    occurred = all_us([each.occurred_at for each in events], lambda i: f"{_place(leads, i)}.occurred_at")
-    types = [each.event_type for each in events]
-    channels = [each.channel or "" for each in events]
-    values = [MISSING if each.value is None else rounded_value(each.value) for each in events]
+    lead = [i for i, history in enumerate(leads) for _ in history]
+    occurred = all_us([event.occurred_at for event in events], lambda i: f"{_place(leads, i)}.occurred_at")
+    types = [event.event_type for event in events]
+    channels = [event.channel or "" for event in events]
+    values = [MISSING if event.value is None else rounded_value(event.value) for event in events]
     rows = list(zip(lead, _known(leads, events, occurred), occurred, types, channels, values, strict=True))
     keys = [
-        (i, each.source or "", row[2:] if each.event_id is None else each.event_id)
-        for i, each, row in zip(lead, events, rows, strict=True)
+        (i, event.source or "", row[2:] if event.event_id is None else event.event_id)
+        for i, event, row in zip(lead, events, rows, strict=True)
     ]
     return sorted(rows if len(set(keys)) == len(keys) else _once(leads, keys, rows))
 
 
 def _known(leads: Sequence[Sequence[Event]], events: Sequence[Event], occurred: list[int]) -> list[int]:
     """When each event became known: as it occurred, or later when it was received later."""
-    late = [i for i, each in enumerate(events) if each.received_at is not None]
+    late = [i for i, event in enumerate(events) if event.received_at is not None]
     if not late:
         return occurred
     texts = [events[i].received_at or "" for i in late]
@@ -66,15 +66,15 @@ def _known(leads: Sequence[Sequence[Event]], events: Sequence[Event], occurred: 
 
 def _once(leads: Sequence[Sequence[Event]], keys: Sequence[object], rows: Sequence[Row]) -> list[Row]:
     """Rows without repeats. Raises Refused for a key with two contents."""
-    kept: dict[object, Row] = {}
+    unique: dict[object, Row] = {}
     for i, (key, row) in enumerate(zip(keys, rows, strict=True)):
-        other = kept.setdefault(key, row)
+        other = unique.setdefault(key, row)
         if other[2:] != row[2:]:
             where = _place(leads, i).removeprefix("$.")
             raise Refused("conflict", f"{where}: its event_id is taken by an event with another content")
         if row < other:
-            kept[key] = row
-    return list(kept.values())
+            unique[key] = row
+    return list(unique.values())
 
 
 def _place(leads: Sequence[Sequence[Event]], i: int) -> str:

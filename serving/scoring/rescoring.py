@@ -85,16 +85,18 @@ class Rescorer:
 
     def _record(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> int:
         scores = self._scorer.score(histories, moments)
-        told, target = self._told(histories, moments, scores, as_of), self._scorer.target.name
-        earlier = self._store.scores.earlier(target, [each.lead_id for each in told], as_of)
+        stored, target = self._stored_scores(histories, moments, scores, as_of), self._scorer.target.name
+        earlier = self._store.scores.earlier(target, [score.lead_id for score in stored], as_of)
         explained = self._explainer.explanations(self._digest, histories, moments, scores, earlier)
-        scored = self._store.scores.record(told, self._effective.stages, clock())
-        self._store.explanations.note(target, [each for each in explained if each.lead_id in scored])
+        scored = self._store.scores.record(stored, self._effective.stages, clock())
+        self._store.explanations.note(
+            target, [explanation for explanation in explained if explanation.lead_id in scored]
+        )
         noted = worklist_rows(self._scorer, histories, moments, scores, explained)
         self._store.worklist.note(target, as_of, noted)
         return len(scored)
 
-    def _told(self, histories: Histories, moments: Moments, scores: Scores, as_of: int) -> list[StoredScore]:
+    def _stored_scores(self, histories: Histories, moments: Moments, scores: Scores, as_of: int) -> list[StoredScore]:
         lead_ids = histories.lead_ids.to_pylist()
         return [
             StoredScore(lead_ids[lead], self._scorer.target.name, as_of, p, low, high, self._version, self._digest)
@@ -106,7 +108,7 @@ class Rescorer:
     def _sum_up(self, as_of: int, now: int) -> None:
         """Makes the summaries that pages read."""
         target = self._scorer.target
-        stages = [UNQUALIFIED, *(each.stage for each in self._effective.thresholds), CUSTOMER]
+        stages = [UNQUALIFIED, *(threshold.stage for threshold in self._effective.thresholds), CUSTOMER]
         self._store.funnels.make(target.name, stages, as_of - target.window.certain_after_days * US_PER_DAY, now)
         self._store.promised_vs_realised.count(target, now)
 
@@ -126,6 +128,6 @@ def _has(histories: Histories, types: Sequence[str]) -> NDArray[np.bool_]:
     """bool[n_leads]: whether a lead has an event of these types."""
     wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
     events = np.flatnonzero(wanted[histories.event_type]) if histories.n_events else np.empty(0, np.int64)
-    found = np.zeros(histories.n_leads, np.bool_)
-    found[np.searchsorted(histories.starts, events, side="right") - 1] = True
-    return found
+    has_event = np.zeros(histories.n_leads, np.bool_)
+    has_event[np.searchsorted(histories.starts, events, side="right") - 1] = True
+    return has_event

@@ -144,8 +144,10 @@ class ServedModel:
     def _follow(self, thresholds: EffectiveThresholds) -> None:
         self.effective_thresholds = thresholds
         self.thresholds = [
-            ThresholdUsed(one.stage, one.probability, one.rule.kind, one.rule.target, one.confidence)
-            for one in thresholds.thresholds
+            ThresholdUsed(
+                threshold.stage, threshold.probability, threshold.rule.kind, threshold.rule.target, threshold.confidence
+            )
+            for threshold in thresholds.thresholds
         ]
         self.stages = thresholds.stages
 

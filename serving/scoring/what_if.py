@@ -46,7 +46,7 @@ def brings(grounds: Grounds, probability: float) -> Brings:
     selected, converted = int(above.sum()), int(labels.y[above].sum())
     low = high = None
     if selected:
-        low, high = (float(each) for each in binomial_interval(converted / selected, selected))
+        low, high = (float(bound) for bound in binomial_interval(converted / selected, selected))
     expected = wins / leads if leads else None
     return Brings(
         probability, leads, wins, expected, selected, converted, low, high, converted / max(labels.y.sum(), 1)
@@ -67,6 +67,6 @@ def wished(grounds: Grounds, stage: str, by: By, value: float) -> Threshold | No
 
 def keeps_order(thresholds: Sequence[Threshold], made: Threshold) -> bool:
     """Whether stages would still follow each other; `thresholds` ascend, and one of them is of the same stage."""
-    after = [made if each.stage == made.stage else each for each in thresholds]
-    begins = [each.probability for each in after if each.probability is not None]
+    after = [made if threshold.stage == made.stage else threshold for threshold in thresholds]
+    begins = [threshold.probability for threshold in after if threshold.probability is not None]
     return all(low < high for low, high in pairwise(begins))

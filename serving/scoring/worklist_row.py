@@ -60,13 +60,13 @@ def _behaviour(
     groups = scorer.plan.vocabulary.groups
     contact = _is_one_of(histories, groups.get("contact", ())) & person
     own, answer = person & ~contact, _is_one_of(histories, groups.get("answer", ())) & person
-    active, answered = (_latest(histories.n_leads, lead[each], at[each]) for each in (own, answer))
+    active, answered = (_latest(histories.n_leads, lead[mask], at[mask]) for mask in (own, answer))
     recent = contact & (at >= as_of - PRESSURE_US)
     ignored = recent & (at > answered[lead])
-    counts = [np.bincount(lead[each], minlength=histories.n_leads).astype(np.int64) for each in (recent, ignored)]
-    told = np.flatnonzero(own & (histories.channel >= 0))[::-1]
+    counts = [np.bincount(lead[mask], minlength=histories.n_leads).astype(np.int64) for mask in (recent, ignored)]
+    touches = np.flatnonzero(own & (histories.channel >= 0))[::-1]
     channel = np.full(histories.n_leads, -1, dtype=np.int64)
-    channel[lead[told]] = histories.channel[told]
+    channel[lead[touches]] = histories.channel[touches]
     return active, counts[0], counts[1], channel
 
 
@@ -76,6 +76,6 @@ def _is_one_of(histories: Histories, types: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def _latest(n_leads: int, lead: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    found = np.full(n_leads, NEVER, dtype=np.int64)
-    np.maximum.at(found, lead, at)
-    return found
+    latest = np.full(n_leads, NEVER, dtype=np.int64)
+    np.maximum.at(latest, lead, at)
+    return latest

@@ -66,9 +66,9 @@ def masks_of(forest: Forest, is_fit: NDArray[np.bool_]) -> Masks:
     leaves = np.empty((trees[-1, 1], 2))
     leaves[(trees[tree, 1] + first)[is_leaf]] = _worth(forest, is_fit)[is_leaf]
     splits = list(_splits(forest, first, size, trees[tree, 0]))
-    splits.sort(key=lambda each: each[:3])
+    splits.sort(key=lambda split: split[:3])
     # Feature f has the groups 3 f, 3 f + 1 and 3 f + 2; each begins where the one before ends.
-    starts = np.searchsorted([3 * each[0] + each[1] for each in splits], np.arange(3 * len(is_fit) + 1))
+    starts = np.searchsorted([3 * split[0] + split[1] for split in splits], np.arange(3 * len(is_fit) + 1))
     at = 3 * np.arange(len(is_fit))[:, None] + np.arange(4)
     _, _, thresholds, masks, words, kinds = zip(*splits, strict=True) if splits else ((),) * 6
     return Masks(
@@ -99,7 +99,7 @@ def _leaves(forest: Forest) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _worth(forest: Forest, is_fit: NDArray[np.bool_]) -> Array:
     """float64[nodes, 2]: what is expected at a node, and how much of that its path's splits by fit have added."""
-    feature, lefts, mean = (each.tolist() for each in (forest.nodes["feature"], forest.nodes["left"], forest.mean))
+    feature, lefts, mean = (column.tolist() for column in (forest.nodes["feature"], forest.nodes["left"], forest.mean))
     by_fit = [0.0] * len(mean)
     for node, left in enumerate(lefts):
         if feature[node] >= 0:

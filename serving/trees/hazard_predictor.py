@@ -29,8 +29,8 @@ class HazardPredictor:
         self.texts, self.ends, self.period = texts, periods.ends, len(is_fit)
         self.offsets: Array = np.array(periods.offsets, dtype=np.float64)
         trees = trees_of(texts)
-        shared = [each for each in trees if not splits_on(each, self.period)]
-        others = [each for each in trees if splits_on(each, self.period)]
+        shared = [tree for tree in trees if not splits_on(tree, self.period)]
+        others = [tree for tree in trees if splits_on(tree, self.period)]
         every = [pruned(tree, self.period, k) for k in range(len(self.ends)) for tree in others]
         forest = grown([*shared, *every], len(texts))
         if forest.nodes["feature"].max() >= self.period:
@@ -58,9 +58,9 @@ class HazardPredictor:
         shared, others = self._explained
         rows, periods = len(matrix), len(self.ends)
         number = np.tile(np.arange(periods, dtype=np.float64), rows)
-        each = others.contributions(np.column_stack([np.repeat(matrix, periods, axis=0), number]))
+        per_period = others.contributions(np.column_stack([np.repeat(matrix, periods, axis=0), number]))
         alike = shared.contributions(np.column_stack([matrix, np.zeros(rows)]))
-        return explained(alike[:, np.newaxis] + each.reshape(rows, periods, -1), self.offsets)
+        return explained(alike[:, np.newaxis] + per_period.reshape(rows, periods, -1), self.offsets)
 
     def _odds(self, matrix: Array) -> Array:
         """float64[n, periods, 2]: log-odds in each period, and what of them fit has added."""
@@ -71,7 +71,7 @@ class HazardPredictor:
         """The boosters with the trees that all periods share, and with the others."""
         splits = [[splits_on(tree, self.period) for tree in trees_of([text])] for text in self.texts]
         pairs = list(zip(self.texts, splits, strict=True))
-        shared = [only(text, [not each for each in chosen]) for text, chosen in pairs]
+        shared = [only(text, [not by_period for by_period in chosen]) for text, chosen in pairs]
         return Explained(shared, self.period + 1), Explained([only(*pair) for pair in pairs], self.period + 1)
 
 

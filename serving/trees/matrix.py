@@ -40,29 +40,35 @@ class MatrixPlan:
             {name: float(i) for i, name in enumerate(feature.categories or ())} for feature in features
         ]
         kinds = (FirstTouch, LastTouch, Profile, ProfileNumber)
-        numbers = [each.name for each in catalogue if not isinstance(each, kinds)]
-        touches = [each for each in catalogue if isinstance(each, FirstTouch | LastTouch)]
-        profiles = [each for each in catalogue if isinstance(each, Profile | ProfileNumber)]
-        made = {each.name for each in catalogue}
+        numbers = [definition.name for definition in catalogue if not isinstance(definition, kinds)]
+        touches = [definition for definition in catalogue if isinstance(definition, FirstTouch | LastTouch)]
+        profiles = [definition for definition in catalogue if isinstance(definition, Profile | ProfileNumber)]
+        made = {definition.name for definition in catalogue}
         if missing := [name for name in place if name not in made]:
             raise KeyError(f"feature {missing[0]!r} is not in the catalogue")
         self.width = len(features)
         self.number_from = np.array([i for i, name in enumerate(numbers) if name in place], dtype=np.int64)
         self.number_to = np.array([place[name] for name in numbers if name in place], dtype=np.int64)
         self.touches = [
-            Touch(place[each.name], i, isinstance(each, FirstTouch), each.of == "event_type", codes[place[each.name]])
-            for i, each in enumerate(touches)
-            if each.name in place
+            Touch(
+                place[definition.name],
+                i,
+                isinstance(definition, FirstTouch),
+                definition.of == "event_type",
+                codes[place[definition.name]],
+            )
+            for i, definition in enumerate(touches)
+            if definition.name in place
         ]
         self.categories = [
-            (place[each.name], each.column, codes[place[each.name]])
-            for each in profiles
-            if each.name in place and isinstance(each, Profile)
+            (place[definition.name], definition.column, codes[place[definition.name]])
+            for definition in profiles
+            if definition.name in place and isinstance(definition, Profile)
         ]
         self.profile_numbers = [
-            (place[each.name], each.column)
-            for each in profiles
-            if each.name in place and isinstance(each, ProfileNumber)
+            (place[definition.name], definition.column)
+            for definition in profiles
+            if definition.name in place and isinstance(definition, ProfileNumber)
         ]
 
     def matrix(
@@ -78,14 +84,14 @@ class MatrixPlan:
         return matrix
 
     def _touched(self, out: Array, first: list[int], last: list[int], histories: Histories) -> None:
-        for each in self.touches:
-            event = first[each.touch] if each.is_first else last[each.touch]
+        for touch in self.touches:
+            event = first[touch.touch] if touch.is_first else last[touch.touch]
             if event < 0:
                 continue
-            code = int((histories.event_type if each.of_type else histories.channel)[event])
+            code = int((histories.event_type if touch.of_type else histories.channel)[event])
             if code >= 0:
-                name = (histories.types if each.of_type else histories.channels)[code]
-                out[each.place] = each.codes.get(name, np.nan)
+                name = (histories.types if touch.of_type else histories.channels)[code]
+                out[touch.place] = touch.codes.get(name, np.nan)
 
     def _profile(self, out: Array, version: Mapping[str, float | str | None]) -> None:
         for place, column, codes in self.categories:

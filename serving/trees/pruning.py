@@ -34,10 +34,10 @@ class _Pruning:
     def made(self) -> Tree:
         inner = int(self.old["num_leaves"][0]) > 1
         self._grow(0 if inner else -1, None)
-        kept: Tree = {
+        unchanged: Tree = {
             name: self.old[name] for name in ("is_linear", "cat_boundaries", "cat_threshold") if name in self.old
         }
-        return {**kept, "num_leaves": [str(len(self.leaves["leaf_value"]))], **self.splits, **self.leaves}
+        return {**unchanged, "num_leaves": [str(len(self.leaves["leaf_value"]))], **self.splits, **self.leaves}
 
     def _grow(self, node: int, count: str | None) -> int:
         """Writes a node (leaves are ~number) and all below it; `count` is what it weighs if not its own. Its number."""

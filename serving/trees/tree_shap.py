@@ -26,7 +26,7 @@ class Explained:
 
     def contributions(self, matrix: Array) -> Array:
         """float64[n, features + 1]: SHAP values (Lundberg et al. 2018) averaged over the boosters, the base last."""
-        return np.asarray(np.mean([each.contributions(matrix) for each in self.boosters], axis=0))
+        return np.asarray(np.mean([booster.contributions(matrix) for booster in self.boosters], axis=0))
 
 
 class Booster:
@@ -72,9 +72,9 @@ def _check(status: int) -> None:
 
 @cache
 def _library() -> ctypes.CDLL:
-    found = find_spec("lightgbm")
-    if found is None or not found.submodule_search_locations:
+    spec = find_spec("lightgbm")
+    if spec is None or not spec.submodule_search_locations:
         raise ArtifactError("LightGBM is not installed; install requirements.lock")
-    library = ctypes.CDLL(str(next(Path(found.submodule_search_locations[0]).glob("lib/lib_lightgbm.*"))))
+    library = ctypes.CDLL(str(next(Path(spec.submodule_search_locations[0]).glob("lib/lib_lightgbm.*"))))
     library.LGBM_GetLastError.restype = ctypes.c_char_p
     return library

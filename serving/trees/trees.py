@@ -53,10 +53,10 @@ def only(text: str, chosen: Sequence[bool]) -> str:
     """A booster's text with some of its trees: one bool for each tree, in the text's order."""
     body, end, rest = text.partition("end of trees")
     head, *trees = body.split("\nTree=")
-    kept = [tree for tree, keep in zip(trees, chosen, strict=True) if keep]
+    selected = [tree for tree, keep in zip(trees, chosen, strict=True) if keep]
     # LightGBM finds trees by their sizes in bytes where they are given, and by their heads where not.
     lines = [line for line in head.splitlines() if not line.startswith("tree_sizes=")]
-    return "\nTree=".join(["\n".join(lines), *kept]) + "\n" + end + rest
+    return "\nTree=".join(["\n".join(lines), *selected]) + "\n" + end + rest
 
 
 def grown(trees: Sequence[Tree], boosters: int) -> Forest:
@@ -129,7 +129,7 @@ def _places(tree: dict[str, list[str]]) -> NDArray[np.int64]:
     if inner:
         # Leaves are written as -1, -2 …
         left, right = (np.array(tree[name], dtype=np.int64) for name in ("left_child", "right_child"))
-        left, right = (np.where(each >= 0, each, inner + ~each) for each in (left, right))
+        left, right = (np.where(children >= 0, children, inner + ~children) for children in (left, right))
         splits = np.arange(inner)
         if (left <= splits).any() or (right <= splits).any():
             raise ValueError("a tree's children are not below it")

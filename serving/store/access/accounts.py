@@ -90,11 +90,13 @@ class Accounts:
 
         Takes the same time for both. address: where the request came from. Raises Locked after too many failures.
         """
-        of_account, of_address = (self._seal.of("attempt", each) for each in (f"account {name}", f"address {address}"))
+        of_account, of_address = (
+            self._seal.of("attempt", subject) for subject in (f"account {name}", f"address {address}")
+        )
         # Counted before the password is looked at, so that guesses made at once count like guesses in a row.
         with self._database.write() as connection:
             connection.execute(delete(attempts).where(attempts.c.since <= now - WINDOW))
-            counts = [_count(connection, each, now) for each in (of_account, of_address)]
+            counts = [_count(connection, subject, now) for subject in (of_account, of_address)]
         if counts[0] > MOST_OF_ACCOUNT or counts[1] > MOST_OF_ADDRESS:
             raise Locked("too many failed attempts; try again in a quarter of an hour")
         known = self._password(name)
@@ -188,7 +190,7 @@ class Accounts:
 
 
 def _columns() -> Iterator[Any]:
-    return (accounts.c[each] for each in Account.__slots__)
+    return (accounts.c[name] for name in Account.__slots__)
 
 
 def _count(connection: Connection, subject: str, now: int) -> int:

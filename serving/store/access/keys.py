@@ -49,14 +49,14 @@ class Keys:
     def list(self) -> list[Key]:
         """All keys, the oldest first; revoked ones too."""
         with self._database.read() as connection:
-            query = select(*(keys.c[each] for each in Key.__slots__)).order_by(keys.c.created_at, keys.c.prefix)
+            query = select(*(keys.c[name] for name in Key.__slots__)).order_by(keys.c.created_at, keys.c.prefix)
             return [Key(*row) for row in connection.execute(query)]
 
     def revoke(self, prefix: str, now: int) -> None:
         """From now on the key opens nothing. Raises UsageError when there is no such key."""
         with self._database.write() as connection:
-            found = update(keys).where(keys.c.prefix == prefix, keys.c.revoked_at.is_(None)).values(revoked_at=now)
-            if not connection.execute(found).rowcount:
+            statement = update(keys).where(keys.c.prefix == prefix, keys.c.revoked_at.is_(None)).values(revoked_at=now)
+            if not connection.execute(statement).rowcount:
                 raise UsageError(f"there is no valid key {prefix!r}; `leadscore keys list` shows which there are")
 
     def verify(self, secret: str) -> Key | None:

@@ -69,8 +69,8 @@ class Answers:
     def remember(self, claim: Claim, answer: Answer) -> None:
         """Keeps the answer to a claimed request."""
         with self._database.write() as connection:
-            mine = update(answers).where(answers.c.key == claim.key, answers.c.claim == claim.claim)
-            connection.execute(mine.values(status=answer.status, answer=answer.body))
+            statement = update(answers).where(answers.c.key == claim.key, answers.c.claim == claim.claim)
+            connection.execute(statement.values(status=answer.status, answer=answer.body))
 
     def release(self, claim: Claim) -> None:
         """Gives a claim up, because the request failed without effect: it may be sent again."""

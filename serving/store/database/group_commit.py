@@ -49,7 +49,7 @@ class GroupCommit(Generic[Given, Made]):
 
     def _settle(self, group: Sequence[_Ticket[Given, Made]]) -> None:
         try:
-            for ticket, made in zip(group, self._write([each.given for each in group]), strict=True):
+            for ticket, made in zip(group, self._write([member.given for member in group]), strict=True):
                 ticket.made, ticket.done = made, True
         except StoreError as error:
             self._fail(group, error)

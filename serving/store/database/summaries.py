@@ -22,7 +22,7 @@ class Summaries:
         row = {"target": target, "name": name, "made_at": now, "body": json.dumps(body, ensure_ascii=False)}
         with self._database.write() as connection:
             there = insert(connection, summaries).values(row)
-            set_ = {each: there.excluded[each] for each in ("made_at", "body")}
+            set_ = {column: there.excluded[column] for column in ("made_at", "body")}
             connection.execute(
                 there.on_conflict_do_update(index_elements=[summaries.c.target, summaries.c.name], set_=set_)
             )

@@ -77,7 +77,7 @@ def admit(event: EventIn, now: int) -> ValidEvent:
     5
     """
     lead_id, kind = required("lead_id", event.lead_id), required("event_type", event.event_type)
-    channel, source, event_id = (name(each, getattr(event, each)) for each in ("channel", "source", "event_id"))
+    channel, source, event_id = (name(field, getattr(event, field)) for field in ("channel", "source", "event_id"))
     occurred_at = moment("occurred_at", event.occurred_at, now)
     received_at = now if event.received_at is None else moment("received_at", event.received_at, now)
     value = _value(event.value)
@@ -148,7 +148,7 @@ def number(what: str, given: Any) -> float:
 
 def as_text(event: EventIn) -> str:
     """An event of any content as ASCII JSON of bounded length, to be kept although it was refused."""
-    return json.dumps({key: _kept(value) for key, value in asdict(event).items()})
+    return json.dumps({key: _abridged(value) for key, value in asdict(event).items()})
 
 
 def from_text(text: str) -> EventIn:
@@ -160,7 +160,7 @@ def _value(given: Any) -> float | None:
     return None if given is None else rounded_value(number("value", given))
 
 
-def _kept(value: Any) -> Any:
+def _abridged(value: Any) -> Any:
     if isinstance(value, str):
         return value[:KEPT]
     if isinstance(value, int) and abs(value) >= INT64:

@@ -33,7 +33,7 @@ class _Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Stored:
     """What the store holds under an id. fresh: the event that has just put it there, if one has."""
 
     body: str
@@ -61,19 +61,19 @@ class Events:
         return self._commit.submit([_Sent(event, _judge(event, now), now) for event in sent])
 
     def _write(self, batches: Sequence[list[_Sent]]) -> list[list[EventResult]]:
-        together = [each for batch in batches for each in batch]
+        together = [sent for batch in batches for sent in batch]
         with self._database.write() as connection:
             results = iter(self._ingest(connection, together))
         return [list(islice(results, len(batch))) for batch in batches]
 
     def _ingest(self, connection: Connection, sent: Sequence[_Sent]) -> list[EventResult]:
-        good = [each.judged for each in sent if isinstance(each.judged, ValidEvent)]
-        erased = self._blocked.among(connection, {lead for each in sent if (lead := _lead_of(each)) is not None})
-        kept = _insert(connection, [each for each in good if each.lead_id not in erased])
-        results = [_result(each, kept, erased) for each in sent]
-        changed = _receive_earlier(connection, good, kept)
-        changed |= {each.fresh.lead_id for each in kept.values() if each.fresh}
-        touch(connection, changed, max(each.now for each in sent))
+        good = [entry.judged for entry in sent if isinstance(entry.judged, ValidEvent)]
+        erased = self._blocked.among(connection, {lead for entry in sent if (lead := _lead_of(entry)) is not None})
+        stored = _insert(connection, [event for event in good if event.lead_id not in erased])
+        results = [_result(entry, stored, erased) for entry in sent]
+        changed = _receive_earlier(connection, good, stored)
+        changed |= {event.fresh.lead_id for event in stored.values() if event.fresh}
+        touch(connection, changed, max(entry.now for entry in sent))
         return _quarantine(connection, sent, results)
 
 
@@ -84,39 +84,39 @@ def _judge(event: EventIn, now: int) -> ValidEvent | InvalidInput:
         return refused
 
 
-def _insert(connection: Connection, rows: Sequence[ValidEvent]) -> dict[Id, _Kept]:
+def _insert(connection: Connection, rows: Sequence[ValidEvent]) -> dict[Id, _Stored]:
     """Inserts what is new; says what the store holds now under each of the ids."""
     first: dict[Id, ValidEvent] = {}
-    for each in rows:
-        first.setdefault((each.event_id, each.source), each)
+    for event in rows:
+        first.setdefault((event.event_id, event.source), event)
     if not first:
         return {}
     # In the order of ids, so that two writers never wait for each other.
     new = [asdict(first[key]) for key in sorted(first)]
     statement = insert(connection, events).on_conflict_do_nothing().returning(events.c.event_id, events.c.source)
     fresh = {(event_id, source) for event_id, source in connection.execute(statement, new)}
-    kept = {key: _Kept(first[key].body, first[key].received_at, first[key]) for key in fresh}
-    return kept | _taken(connection, set(first) - fresh)
+    stored = {key: _Stored(first[key].body, first[key].received_at, first[key]) for key in fresh}
+    return stored | _taken(connection, set(first) - fresh)
 
 
-def _taken(connection: Connection, ids: set[Id]) -> dict[Id, _Kept]:
-    found: dict[Id, _Kept] = {}
-    for some in chunks(sorted({event_id for event_id, _ in ids})):
+def _taken(connection: Connection, ids: set[Id]) -> dict[Id, _Stored]:
+    stored: dict[Id, _Stored] = {}
+    for chunk in chunks(sorted({event_id for event_id, _ in ids})):
         query = select(events.c.event_id, events.c.source, events.c.body, events.c.received_at)
-        for event_id, source, body, received_at in connection.execute(query.where(events.c.event_id.in_(some))):
+        for event_id, source, body, received_at in connection.execute(query.where(events.c.event_id.in_(chunk))):
             if (event_id, source) in ids:
-                found[event_id, source] = _Kept(body, received_at)
-    return found
+                stored[event_id, source] = _Stored(body, received_at)
+    return stored
 
 
-def _result(sent: _Sent, kept: Mapping[Id, _Kept], erased: set[str]) -> EventResult:
+def _result(sent: _Sent, stored: Mapping[Id, _Stored], erased: set[str]) -> EventResult:
     judged = sent.judged
     event_id = judged.event_id if isinstance(judged, ValidEvent) else None
     if _lead_of(sent) in erased:
         return EventResult("rejected", event_id, ERASED)
     if isinstance(judged, InvalidInput):
         return EventResult("rejected", event_id, str(judged))
-    there = kept[judged.event_id, judged.source]
+    there = stored[judged.event_id, judged.source]
     if there.body != judged.body:
         return EventResult("rejected", event_id, TAKEN)
     return EventResult("accepted" if there.fresh is judged else "duplicate", event_id)
@@ -130,28 +130,28 @@ def _lead_of(sent: _Sent) -> str | None:
         return None
 
 
-def _receive_earlier(connection: Connection, rows: Sequence[ValidEvent], kept: Mapping[Id, _Kept]) -> set[str]:
+def _receive_earlier(connection: Connection, rows: Sequence[ValidEvent], stored: Mapping[Id, _Stored]) -> set[str]:
     """A copy that was received earlier makes the event known from then, in whatever order they come; says of whom."""
     earlier: dict[Id, ValidEvent] = {}
-    for each in rows:
-        key = (each.event_id, each.source)
-        there = kept.get(key)
-        if there and each.body == there.body and each.received_at < earlier.get(key, there).received_at:
-            earlier[key] = each
+    for row in rows:
+        key = (row.event_id, row.source)
+        there = stored.get(key)
+        if there and row.body == there.body and row.received_at < earlier.get(key, there).received_at:
+            earlier[key] = row
     if earlier:
         its_id = (events.c.event_id == bindparam("id")) & (events.c.source == bindparam("of"))
         values: dict[str, Any] = {"received_at": bindparam("received"), "known_at": bindparam("known")}
-        found = [
-            {"id": each.event_id, "of": each.source, "received": each.received_at, "known": each.known_at}
-            for _, each in sorted(earlier.items())
+        parameters = [
+            {"id": event.event_id, "of": event.source, "received": event.received_at, "known": event.known_at}
+            for _, event in sorted(earlier.items())
         ]
-        connection.execute(update(events).where(its_id).values(values), found)
-    return {each.lead_id for each in earlier.values()}
+        connection.execute(update(events).where(its_id).values(values), parameters)
+    return {event.lead_id for event in earlier.values()}
 
 
 def _quarantine(connection: Connection, sent: Sequence[_Sent], results: list[EventResult]) -> list[EventResult]:
     """Keeps what was rejected, and puts its number into the results."""
-    places = [at for at, each in enumerate(results) if each.status == "rejected" and each.reason != ERASED]
+    places = [at for at, result in enumerate(results) if result.status == "rejected" and result.reason != ERASED]
     numbers = keep(connection, [Rejection(sent[at].event, str(results[at].reason), sent[at].now) for at in places])
     for at, number in zip(places, numbers, strict=True):
         results[at] = EventResult("rejected", results[at].event_id, results[at].reason, number)

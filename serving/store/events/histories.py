@@ -67,13 +67,15 @@ class HistoryReader:
         if len(ids) > AT_ONCE or ids != sorted(set(ids)):
             raise ValueError(f"lead_ids must be sorted, each once, at most {AT_ONCE}")
         with self._database.read_in_turn() as connection:
-            told = _events(connection, ids, as_of)
+            event_rows = _events(connection, ids, as_of)
             versions = versions_of(connection, ids, as_of, columns)
-        leads = pa.table({"lead_id": ids, "events": _counts(told, ids), "versions": _counts(versions, ids)})
+        leads = pa.table({"lead_id": ids, "events": _counts(event_rows, ids), "versions": _counts(versions, ids)})
         for name in ("event_type", "channel"):
-            told = told.set_column(told.schema.get_field_index(name), name, told.column(name).dictionary_encode())
-        told = told.append_column("bot_rule", pa.nulls(len(told), pa.string()))
-        histories = histories_of(leads, told, versions, list(columns))
+            event_rows = event_rows.set_column(
+                event_rows.schema.get_field_index(name), name, event_rows.column(name).dictionary_encode()
+            )
+        event_rows = event_rows.append_column("bot_rule", pa.nulls(len(event_rows), pa.string()))
+        histories = histories_of(leads, event_rows, versions, list(columns))
         label = label_bots(bots, histories.starts, histories.occurred_at, histories.event_type, histories.types)
         return replace(histories, bot=label >= 0)
 
@@ -118,11 +120,11 @@ def column(
     known: Mapping[tuple[str, int, str], tuple[str | None, float | None]],
 ) -> pa.Array:
     """A profile column of versions (lead_id, valid_from); known: their attributes by name, as (text, number)."""
-    found = [known.get((*version, name), (None, None)) for version in versions]
+    pairs = [known.get((*version, name), (None, None)) for version in versions]
     if kind == "category":
-        texts = [repr(value) if text is None and value is not None else text for text, value in found]
+        texts = [repr(value) if text is None and value is not None else text for text, value in pairs]
         return pa.array(texts, pa.string())
-    return pa.array([value if text is None else _number(text) for text, value in found], pa.float64())
+    return pa.array([value if text is None else _number(text) for text, value in pairs], pa.float64())
 
 
 def _number(text: str) -> float | None:
@@ -136,5 +138,5 @@ def _number(text: str) -> float | None:
 def _counts(rows: pa.Table, lead_ids: Sequence[str]) -> list[int]:
     """How many rows each lead has."""
     counted = rows.column("lead_id").value_counts().to_pylist()
-    found = {each["values"]: each["counts"] for each in counted}
-    return [found.get(each, 0) for each in lead_ids]
+    counts = {row["values"]: row["counts"] for row in counted}
+    return [counts.get(lead_id, 0) for lead_id in lead_ids]

@@ -70,15 +70,15 @@ def keep(connection: Connection, rejections: Sequence[Rejection]) -> list[int]:
     """The numbers under which rejected events are kept; the same event with the same reason is kept once."""
     rows = {}
     digests = []
-    for each in rejections:
-        text = as_text(each.event)
-        digest = hashlib.sha256(f"{each.reason}\x1f{text}".encode()).hexdigest()
-        lead_id = each.event.lead_id.strip(BLANKS)[:KEPT] if isinstance(each.event.lead_id, str) else None
+    for rejection in rejections:
+        text = as_text(rejection.event)
+        digest = hashlib.sha256(f"{rejection.reason}\x1f{text}".encode()).hexdigest()
+        lead_id = rejection.event.lead_id.strip(BLANKS)[:KEPT] if isinstance(rejection.event.lead_id, str) else None
         digests.append(digest)
         rows[digest] = {
-            "at": each.at,
+            "at": rejection.at,
             "lead_id": _storable(lead_id),
-            "reason": each.reason,
+            "reason": rejection.reason,
             "event": text,
             "digest": digest,
         }
@@ -86,8 +86,8 @@ def keep(connection: Connection, rejections: Sequence[Rejection]) -> list[int]:
         return []
     connection.execute(insert(connection, rejected).on_conflict_do_nothing(), list(rows.values()))
     numbers: dict[str, int] = {}
-    for some in chunks(sorted(rows)):
-        query = select(rejected.c.digest, rejected.c.id).where(rejected.c.digest.in_(some))
+    for chunk in chunks(sorted(rows)):
+        query = select(rejected.c.digest, rejected.c.id).where(rejected.c.digest.in_(chunk))
         numbers |= {row.digest: row.id for row in connection.execute(query)}
     return [numbers[digest] for digest in digests]
 

@@ -74,9 +74,9 @@ class LeadTimeline:
         with self._database.read() as connection:
             rows = connection.execute(_query(lead_id, cursor, until).limit(limit + LOOK_BACK)).all()
         bot = _bots(rows, bots)[:limit]
-        found = [_happening(row, machine) for row, machine in zip(rows, bot, strict=False)]
+        happenings = [_happening(row, machine) for row, machine in zip(rows, bot, strict=False)]
         keys = [getattr(rows[limit - 1], column.name) for column in ORDER.columns] if len(rows) > limit else None
-        return Stretch(found, None if keys is None else ORDER.cursor(keys))
+        return Stretch(happenings, None if keys is None else ORDER.cursor(keys))
 
     def counts(self, lead_id: str, since: int, before: int) -> tuple[dict[str, int], bool]:
         """How many events of each type became known from `since` on and before `before` (µs UTC), most first.
@@ -88,7 +88,7 @@ class LeadTimeline:
         with self._database.read() as connection:
             types = _newest(connection, query)
         counted = Counter(types[:COUNTED])
-        return dict(sorted(counted.items(), key=lambda each: (-each[1], each[0]))), len(types) <= COUNTED
+        return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))), len(types) <= COUNTED
 
 
 def _happening(row: Row[Any], bot: bool) -> Happening:
@@ -114,4 +114,4 @@ def _bots(rows: Sequence[Row[Any]], rules: Sequence[BotRule]) -> list[bool]:
     occurred = np.array([row.occurred_at for row in oldest_first], dtype=np.int64)
     kinds = np.array([code[row.event_type] for row in oldest_first], dtype=np.int32)
     label = label_bots(rules, np.array([0, len(rows)], dtype=np.int64), occurred, kinds, types)
-    return [bool(each) for each in label[::-1] >= 0]
+    return [bool(is_bot) for is_bot in label[::-1] >= 0]

@@ -74,6 +74,6 @@ class Decisions:
 
 
 def _check(connection: Connection, lead_id: str) -> None:
-    found = select(leads.c.lead_id).where(leads.c.lead_id == lead_id, ~leads.c.objection)
-    if connection.execute(found).first() is None:
+    query = select(leads.c.lead_id).where(leads.c.lead_id == lead_id, ~leads.c.objection)
+    if connection.execute(query).first() is None:
         raise DataError("there is no such lead in the store, or it objects; nothing was decided about it")

@@ -83,17 +83,17 @@ class Leads:
         Raises Refused for what breaks the contract, Conflict when another version begins at the same time, Erased.
         """
         lead_id, at = required("lead_id", lead_id), moment("valid_from", valid_from, now)
-        account, kept = name("account_id", account_id), _admitted(values)
-        row = {"lead_id": lead_id, "valid_from": at, "account_id": account, "body": _body(account, kept)}
+        account, admitted = name("account_id", account_id), _admitted(values)
+        row = {"lead_id": lead_id, "valid_from": at, "account_id": account, "body": _body(account, admitted)}
         with self._database.write() as connection:
             if self._blocked.among(connection, [lead_id]):
                 raise Erased("this lead was erased; nothing more is taken in about it")
-            if not _insert(connection, row, kept):
+            if not _insert(connection, row, admitted):
                 return False
             touch(connection, [lead_id], now)
             newest = leads.c.profile_from.is_(None) | (leads.c.profile_from <= at)
-            found = update(leads).where(leads.c.lead_id == lead_id, newest)
-            connection.execute(found.values(profile_from=at, account_id=account))
+            statement = update(leads).where(leads.c.lead_id == lead_id, newest)
+            connection.execute(statement.values(profile_from=at, account_id=account))
         return True
 
     def get(self, lead_id: str) -> Lead | None:
@@ -118,12 +118,12 @@ class Leads:
     def object(self, lead_id: str, objects: bool, now: int) -> None:
         """Notes that a lead objects to being scored, or no longer does. Raises DataError for an unknown lead."""
         with self._database.write() as connection:
-            found = update(leads).where(leads.c.lead_id == lead_id).values(objection=objects, changed_at=now)
-            if not connection.execute(found).rowcount:
+            statement = update(leads).where(leads.c.lead_id == lead_id).values(objection=objects, changed_at=now)
+            if not connection.execute(statement).rowcount:
                 raise DataError("there is no such lead in the store; put it first")
 
 
-def _insert(connection: Connection, row: Mapping[str, Any], kept: Mapping[str, str | float]) -> bool:
+def _insert(connection: Connection, row: Mapping[str, Any], values: Mapping[str, str | float]) -> bool:
     """Whether the version is new. Raises Conflict."""
     statement = insert(connection, profiles).values(row).on_conflict_do_nothing().returning(profiles.c.body)
     if connection.execute(statement).first() is None:
@@ -132,8 +132,8 @@ def _insert(connection: Connection, row: Mapping[str, Any], kept: Mapping[str, s
             raise Conflict("another profile version of this lead begins at the same time; choose another valid_from")
         return False
     key = {"lead_id": row["lead_id"], "valid_from": row["valid_from"]}
-    texts = [{**key, "name": each, "text": v, "number": None} for each, v in kept.items() if isinstance(v, str)]
-    numbers = [{**key, "name": each, "text": None, "number": v} for each, v in kept.items() if isinstance(v, float)]
+    texts = [{**key, "name": label, "text": v, "number": None} for label, v in values.items() if isinstance(v, str)]
+    numbers = [{**key, "name": label, "text": None, "number": v} for label, v in values.items() if isinstance(v, float)]
     if texts or numbers:
         connection.execute(attributes.insert(), [*texts, *numbers])
     return True
@@ -143,22 +143,22 @@ def _versions(connection: Connection, lead_id: str, limit: int | None = None) ->
     """In order of time; with a limit only so many, the newest."""
     query = select(profiles).where(profiles.c.lead_id == lead_id).order_by(profiles.c.valid_from.desc()).limit(limit)
     rows = connection.execute(query).all()[::-1]
-    found = {row.valid_from: Version(row.valid_from, row.account_id, {}) for row in rows}
+    versions = {row.valid_from: Version(row.valid_from, row.account_id, {}) for row in rows}
     query = select(attributes).where(attributes.c.lead_id == lead_id).order_by(attributes.c.name)
     query = query.where(attributes.c.valid_from >= rows[0].valid_from) if rows else query.limit(0)
     for row in connection.execute(query):
-        found[row.valid_from].attributes[row.name] = row.number if row.text is None else row.text
-    return list(found.values())
+        versions[row.valid_from].attributes[row.name] = row.number if row.text is None else row.text
+    return list(versions.values())
 
 
 def _admitted(values: Attributes) -> dict[str, str | float]:
     """Attributes under the contract, without those that are unknown."""
     if len(values) > MOST:
         raise InvalidInput(f"the profile has {len(values)} attributes, {MOST} are allowed")
-    kept: dict[str, str | float] = {}
+    admitted: dict[str, str | float] = {}
     for given, value in values.items():
         label = required("the name of an attribute", given).lower()
-        if label in RESERVED or label in kept:
+        if label in RESERVED or label in admitted:
             raise InvalidInput(f"attribute {label!r} has a name that is taken; choose another")
         if PERSONAL.fullmatch(label):
             raise InvalidInput(f"attribute {label!r} is personal data; leave it out, or send has_{label} = yes")
@@ -167,11 +167,11 @@ def _admitted(values: Attributes) -> dict[str, str | float]:
             if text is not None and re.search(E_MAIL, text):
                 raise InvalidInput(f"attribute {label!r} holds an e-mail address; leave it out")
             if text is not None:
-                kept[label] = text
+                admitted[label] = text
         elif value is not None:
-            kept[label] = number(f"attribute {label!r}", value)
-    return kept
+            admitted[label] = number(f"attribute {label!r}", value)
+    return admitted
 
 
-def _body(account_id: str | None, kept: Mapping[str, str | float]) -> str:
-    return hashlib.sha256(json.dumps([account_id, sorted(kept.items())]).encode()).hexdigest()
+def _body(account_id: str | None, values: Mapping[str, str | float]) -> str:
+    return hashlib.sha256(json.dumps([account_id, sorted(values.items())]).encode()).hexdigest()

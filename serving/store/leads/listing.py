@@ -102,9 +102,9 @@ def _joined(filters: Filters) -> tuple[FromClause, ColumnElement[str]]:
     joined: FromClause = leads.join(standings, stands, isouter=not (by_score or filters.order == "probability"))
     lead_id: ColumnElement[str] = standings.c.lead_id if by_score else leads.c.lead_id
     for place, (name, value) in enumerate(sorted(filters.attributes.items())):
-        each = attributes.alias(f"a{place}")
-        joined = joined.join(each, _has(each, name, value))
-        lead_id = each.c.lead_id if place == 0 else lead_id
+        attribute = attributes.alias(f"a{place}")
+        joined = joined.join(attribute, _has(attribute, name, value))
+        lead_id = attribute.c.lead_id if place == 0 else lead_id
     return joined, lead_id
 
 
@@ -123,11 +123,11 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     return wanted
 
 
-def _has(each: Any, name: str, value: str | float) -> ColumnElement[bool]:
+def _has(attribute: Any, name: str, value: str | float) -> ColumnElement[bool]:
     """Whether the profile that holds now has this value in a column."""
-    held = each.c.text == value if isinstance(value, str) else each.c.number == float(value)
-    current = and_(each.c.lead_id == leads.c.lead_id, each.c.valid_from == leads.c.profile_from)
-    return and_(each.c.name == name.lower(), held, current)
+    held = attribute.c.text == value if isinstance(value, str) else attribute.c.number == float(value)
+    current = and_(attribute.c.lead_id == leads.c.lead_id, attribute.c.valid_from == leads.c.profile_from)
+    return and_(attribute.c.name == name.lower(), held, current)
 
 
 def _order(order: Order, lead_id: ColumnElement[str]) -> KeysetOrder:

@@ -105,11 +105,11 @@ class Worklist:
         """Notes what was known of leads that have just been scored as of a moment (µs UTC), in one transaction."""
         if not worklist_rows:
             return
-        names = [each.lead_id for each in worklist_rows]
+        names = [row.lead_id for row in worklist_rows]
         with self._database.write() as connection:
             before, labels = _before(connection, target, as_of, names), _labels(connection, names)
             now = _probabilities(connection, target, names)
-            rows = [_row(each, before.get(each.lead_id), now.get(each.lead_id), labels) for each in worklist_rows]
+            rows = [_row(row, before.get(row.lead_id), now.get(row.lead_id), labels) for row in worklist_rows]
             key = and_(standings.c.target == target, standings.c.lead_id == bindparam("lead"))
             values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "lead"}
             new = [{k if k == "lead" else f"new_{k}": v for k, v in row.items()} for row in rows]
@@ -139,13 +139,13 @@ class Worklist:
     def has_more_than(self, wanted: Wanted, most: int) -> bool:
         """Whether a list has more leads than so many."""
         all_of_it = page_query(wanted, None, IndexWalk(next(iter(wanted.filters), None), None), ("lead_id",))
-        found = all_of_it.order_by(None).limit(most + 1).subquery()
+        limited = all_of_it.order_by(None).limit(most + 1).subquery()
         with self._database.read() as connection:
-            return int(connection.scalar(select(func.count()).select_from(found)) or 0) > most
+            return int(connection.scalar(select(func.count()).select_from(limited)) or 0) > most
 
     def entry(self, target: str, lead_id: str) -> WorklistEntry | None:
         """One lead of the list; None for a lead that was never scored for the target, is unknown or objects."""
-        query = select(*(standings.c[each] for each in WorklistEntry.__slots__)).join(
+        query = select(*(standings.c[name] for name in WorklistEntry.__slots__)).join(
             leads, leads.c.lead_id == standings.c.lead_id
         )
         query = query.where(standings.c.target == target, standings.c.lead_id == lead_id, ~leads.c.objection)
@@ -170,45 +170,45 @@ class Worklist:
 
 def _before(connection: Connection, target: str, as_of: int, names: Sequence[str]) -> dict[str, float]:
     """Probabilities of a week ago."""
-    newest, oldest = (as_of - each for each in WEEK_AGO)
-    found: dict[str, float] = {}
-    for some in chunks(names):
+    newest, oldest = (as_of - age for age in WEEK_AGO)
+    probabilities: dict[str, float] = {}
+    for chunk in chunks(names):
         query = select(scores.c.lead_id, scores.c.probability).order_by(scores.c.as_of, scores.c.id)
-        query = query.where(scores.c.lead_id.in_(some), scores.c.target == target)
-        found |= dict(connection.execute(query.where(scores.c.as_of.between(oldest, newest))).all())
-    return found
+        query = query.where(scores.c.lead_id.in_(chunk), scores.c.target == target)
+        probabilities |= dict(connection.execute(query.where(scores.c.as_of.between(oldest, newest))).all())
+    return probabilities
 
 
 def _labels(connection: Connection, names: Sequence[str]) -> dict[tuple[str, str], str]:
     """Attributes of the profile that holds now, by lead and name."""
-    found: dict[tuple[str, str], str] = {}
-    for some in chunks(names):
+    labels: dict[tuple[str, str], str] = {}
+    for chunk in chunks(names):
         query = select(attributes.c.lead_id, attributes.c.name, attributes.c.text).join(
             leads, and_(leads.c.lead_id == attributes.c.lead_id, leads.c.profile_from == attributes.c.valid_from)
         )
-        query = query.where(attributes.c.lead_id.in_(some), attributes.c.name.in_(LABELS))
-        found |= {(lead, name): value for lead, name, value in connection.execute(query) if value is not None}
-    return found
+        query = query.where(attributes.c.lead_id.in_(chunk), attributes.c.name.in_(LABELS))
+        labels |= {(lead, name): value for lead, name, value in connection.execute(query) if value is not None}
+    return labels
 
 
 def _probabilities(connection: Connection, target: str, names: Sequence[str]) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
-    for some in chunks(names):
+    probabilities: dict[str, float | None] = {}
+    for chunk in chunks(names):
         query = select(standings.c.lead_id, standings.c.probability)
-        query = query.where(standings.c.target == target, standings.c.lead_id.in_(some))
-        found |= dict(connection.execute(query).all())
-    return found
+        query = query.where(standings.c.target == target, standings.c.lead_id.in_(chunk))
+        probabilities |= dict(connection.execute(query).all())
+    return probabilities
 
 
 def _row(
-    each: WorklistRow, before: float | None, now: float | None, labels: Mapping[tuple[str, str], str]
+    row: WorklistRow, before: float | None, now: float | None, labels: Mapping[tuple[str, str], str]
 ) -> dict[str, Any]:
     """What a standing shows; a mark that does not hold is NULL, and so not in its index."""
-    values = {**asdict(each), **{name: labels.get((each.lead_id, name)) for name in LABELS}, "before": before}
+    values = {**asdict(row), **{name: labels.get((row.lead_id, name)) for name in LABELS}, "before": before}
     values["lead"] = values.pop("lead_id")
     values["rising"] = (before is not None and now is not None and now >= RISEN * before) or None
-    values["untouched"] = each.contacts == 0 or None
-    values["pressed"] = each.ignored >= PRESSED or None
+    values["untouched"] = row.contacts == 0 or None
+    values["pressed"] = row.ignored >= PRESSED or None
     return values
 
 

@@ -77,7 +77,7 @@ def page_query(wanted: Wanted, cursor: str | None, way: IndexWalk, columns: tupl
     """The leads of a page that do not object, in order."""
     query = _walked(wanted, cursor, way.leader).join(leads, leads.c.lead_id == standings.c.lead_id)
     rest = (_held(wanted, name) for name in wanted.filters if name != way.leader)
-    query = query.with_only_columns(*(standings.c[each] for each in columns)).where(~leads.c.objection, *rest)
+    query = query.with_only_columns(*(standings.c[column] for column in columns)).where(~leads.c.objection, *rest)
     return query if way.end is None else _order(wanted).up_to(query, way.end)
 
 
@@ -128,5 +128,5 @@ def _held(wanted: Wanted, name: str) -> ColumnElement[bool]:
 
 def _count(connection: Connection, wanted: Wanted, name: str) -> int:
     """For how many leads a filter holds, counted up to LOOKED."""
-    some = select(literal(1)).where(standings.c.target == wanted.target, _indexed(wanted, name)).limit(LOOKED)
-    return int(connection.scalar(select(func.count()).select_from(some.subquery())) or 0)
+    query = select(literal(1)).where(standings.c.target == wanted.target, _indexed(wanted, name)).limit(LOOKED)
+    return int(connection.scalar(select(func.count()).select_from(query.subquery())) or 0)

@@ -28,9 +28,9 @@ class Blocked:
 
     def among(self, connection: Connection, lead_ids: Collection[str]) -> set[str]:
         """Which of these leads were erased."""
-        subjects = {self.subject(each): each for each in lead_ids}
-        found: set[str] = set()
-        for some in chunks(sorted(subjects)):
-            query = select(blocked.c.subject).where(blocked.c.subject.in_(some))
-            found |= {subjects[subject] for subject in connection.scalars(query)}
-        return found
+        subjects = {self.subject(lead_id): lead_id for lead_id in lead_ids}
+        erased: set[str] = set()
+        for chunk in chunks(sorted(subjects)):
+            query = select(blocked.c.subject).where(blocked.c.subject.in_(chunk))
+            erased |= {subjects[subject] for subject in connection.scalars(query)}
+        return erased

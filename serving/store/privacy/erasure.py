@@ -85,8 +85,8 @@ def _delete(connection: Connection, lead_id: str) -> dict[str, int]:
     for table, key, theirs in ((rejected, rejected.c.id, _of_nobody_else), (answers, answers.c.key, _mentioned)):
         keys = [row[key.name] for row in _candidates(connection, table, lead_id) if theirs(row, lead_id)]
         removed.setdefault(table.name, 0)
-        for some in chunks(keys):
-            removed[table.name] += connection.execute(delete(table).where(key.in_(some))).rowcount
+        for chunk in chunks(keys):
+            removed[table.name] += connection.execute(delete(table).where(key.in_(chunk))).rowcount
     return removed
 
 

@@ -57,21 +57,21 @@ class CohortReader:
 
     def categories(self, lead_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """Profile column -> text -> how many of the leads have it in the profile that holds now."""
-        found: dict[str, dict[str, int]] = {}
+        counts: dict[str, dict[str, int]] = {}
         current = leads.join(
             attributes, (attributes.c.lead_id == leads.c.lead_id) & (attributes.c.valid_from == leads.c.profile_from)
         )
-        for some in chunks([str(each) for each in lead_ids]):
+        for chunk in chunks([str(lead_id) for lead_id in lead_ids]):
             query = (
                 select(attributes.c.name, attributes.c.text, func.count())
                 .select_from(current)
-                .where(leads.c.lead_id.in_(some), attributes.c.text.is_not(None))
+                .where(leads.c.lead_id.in_(chunk), attributes.c.text.is_not(None))
                 .group_by(attributes.c.name, attributes.c.text)
             )
             with self._database.read() as connection:
                 for name, text, count in connection.execute(query):
-                    found.setdefault(name, {})[text] = found.get(name, {}).get(text, 0) + int(count)
-        return found
+                    counts.setdefault(name, {})[text] = counts.get(name, {}).get(text, 0) + int(count)
+        return counts
 
     def _given(self, ids: Select[tuple[int]]) -> GivenScores:
         """The scores of these ids."""

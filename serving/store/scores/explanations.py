@@ -45,7 +45,7 @@ class Explanation:
     """Why a lead scored as it did. as_of: of that score, µs UTC; model_digest: of the model that gave it.
 
     grounds: what speaks most for the lead, then what most against it, each side the strongest first. since: `as_of` of
-    the earlier score that shifts are told against, None for none; shifts: the strongest first, none when the
+    the earlier score that shifts are measured against, None for none; shifts: the strongest first, none when the
     probability has hardly moved.
     """
 
@@ -63,16 +63,16 @@ class Explanations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def note(self, target: str, told: Sequence[Explanation]) -> None:
+    def note(self, target: str, batch: Sequence[Explanation]) -> None:
         """Keeps explanations of leads that have just been scored, in one transaction."""
-        if not told:
+        if not batch:
             return
         with self._database.write() as connection:
             statement = insert(connection, explanations)
             key = [explanations.c.target, explanations.c.lead_id]
             set_ = {name: statement.excluded[name] for name in ("as_of", "model_digest", "told")}
             there = statement.on_conflict_do_update(index_elements=key, set_=set_)
-            connection.execute(there, [{"target": target, **_row(each)} for each in told])
+            connection.execute(there, [{"target": target, **_row(explanation)} for explanation in batch])
 
     def of(self, target: str, lead_id: str) -> Explanation | None:
         """The explanation of a lead's newest score, None for none."""
@@ -83,23 +83,27 @@ class Explanations:
         return None if row is None else _read(*row)
 
 
-def _row(each: Explanation) -> dict[str, Any]:
-    told = [[astuple(ground) for ground in each.grounds], each.since, [astuple(shift) for shift in each.shifts]]
+def _row(explanation: Explanation) -> dict[str, Any]:
+    content = [
+        [astuple(ground) for ground in explanation.grounds],
+        explanation.since,
+        [astuple(shift) for shift in explanation.shifts],
+    ]
     return {
-        "lead_id": each.lead_id,
-        "as_of": each.as_of,
-        "model_digest": each.model_digest,
-        "told": json.dumps(told, separators=(",", ":"), allow_nan=False),
+        "lead_id": explanation.lead_id,
+        "as_of": explanation.as_of,
+        "model_digest": explanation.model_digest,
+        "told": json.dumps(content, separators=(",", ":"), allow_nan=False),
     }
 
 
-def _read(lead_id: str, as_of: int, model_digest: str, told: str) -> Explanation:
-    grounds, since, shifts = json.loads(told)
+def _read(lead_id: str, as_of: int, model_digest: str, content: str) -> Explanation:
+    grounds, since, shifts = json.loads(content)
     return Explanation(
         lead_id,
         as_of,
         model_digest,
-        tuple(Ground(*each) for each in grounds),
+        tuple(Ground(*ground) for ground in grounds),
         since,
-        tuple(FeatureShift(*each) for each in shifts),
+        tuple(FeatureShift(*shift) for shift in shifts),
     )

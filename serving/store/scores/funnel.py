@@ -96,10 +96,12 @@ class Funnels:
         if not origins:
             return
         names = ("channel", "magnet", "came_at")
-        moved = or_(*(standings.c[each].is_distinct_from(bindparam(f"new_{each}")) for each in names))
+        moved = or_(*(standings.c[name].is_distinct_from(bindparam(f"new_{name}")) for name in names))
         key = and_(standings.c.target == target, standings.c.lead_id == bindparam("lead"), moved)
-        values: dict[str, Any] = {each: bindparam(f"new_{each}") for each in names}
-        rows = [{"lead": each.lead_id} | {f"new_{name}": getattr(each, name) for name in names} for each in origins]
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        rows = [
+            {"lead": origin.lead_id} | {f"new_{name}": getattr(origin, name) for name in names} for origin in origins
+        ]
         with self._database.write() as connection:
             connection.execute(update(standings).where(key).values(values), rows)
 
@@ -107,24 +109,24 @@ class Funnels:
         """Makes the numbers anew. stages: in order. old_enough: who came before it could have bought (µs UTC)."""
         with self._database.read() as connection:
             counts = _counts(connection, target)
-            found = Funnel(
+            funnel = Funnel(
                 now,
-                {each: counts.get(each, 0) for each in stages},
+                {stage: counts.get(stage, 0) for stage in stages},
                 _moves(connection, target, now),
                 _stays(connection, target, stages, now),
-                [each for kind in KINDS for each in _sources(connection, target, kind, old_enough)],
+                [source for kind in KINDS for source in _sources(connection, target, kind, old_enough)],
                 connection.scalar(select(func.min(stage_changes.c.at)).where(stage_changes.c.target == target)),
             )
-        self._summaries.keep(target, NAME, asdict(found), now)
+        self._summaries.keep(target, NAME, asdict(funnel), now)
 
     def read(self, target: str) -> Funnel | None:
         """The numbers as they were last made, None when they were not."""
-        found = self._summaries.read(target, NAME)
-        if found is None:
+        summary = self._summaries.read(target, NAME)
+        if summary is None:
             return None
-        body = found[1]
+        body = summary[1]
         lists = {"moves": Move, "stays": Stay, "sources": OriginCount}
-        return Funnel(**body | {name: [kind(**each) for each in body[name]] for name, kind in lists.items()})
+        return Funnel(**body | {name: [kind(**row) for row in body[name]] for name, kind in lists.items()})
 
 
 def _listed(table: Any) -> Any:
@@ -135,8 +137,8 @@ def _listed(table: Any) -> Any:
 def _counts(connection: Connection, target: str) -> dict[str, int]:
     query = select(standings.c.stage, func.count()).select_from(_listed(standings))
     query = query.where(standings.c.target == target).group_by(standings.c.stage)
-    found: dict[str, int] = dict(connection.execute(query).all())
-    return found
+    counts: dict[str, int] = dict(connection.execute(query).all())
+    return counts
 
 
 def _moves(connection: Connection, target: str, now: int) -> list[Move]:
@@ -150,14 +152,14 @@ def _moves(connection: Connection, target: str, now: int) -> list[Move]:
     rows = connection.execute(query.group_by(stage_changes.c.before, stage_changes.c.after)).all()
     return sorted(
         (Move(before, after, int(this), both - int(this)) for before, after, this, both in rows),
-        key=lambda each: (each.before, each.after),
+        key=lambda move: (move.before, move.after),
     )
 
 
 def _stays(connection: Connection, target: str, stages: Sequence[str], now: int) -> list[Stay]:
     """One for each stage that can be left."""
     lead_id, after, number = stage_changes.c.lead_id, stage_changes.c.after, stage_changes.c.id
-    told = (
+    stays = (
         select(
             after.label("stage"),
             stage_changes.c.at,
@@ -169,16 +171,16 @@ def _stays(connection: Connection, target: str, stages: Sequence[str], now: int)
         .where(stage_changes.c.target == target)
         .subquery()
     )
-    days = (func.coalesce(told.c.until, now) - told.c.at) // US_PER_DAY
-    old = case((told.c.at <= now - WITHIN_DAYS * US_PER_DAY, 1), else_=0)
-    query = select(told.c.stage, told.c.next, days, old, func.count()).where(told.c.nth == 1)
-    rows = connection.execute(query.group_by(told.c.stage, told.c.next, days, old)).all()
-    return [_stay(each, [row[1:] for row in rows if row[0] == each], stages) for each in stages if each != CUSTOMER]
+    days = (func.coalesce(stays.c.until, now) - stays.c.at) // US_PER_DAY
+    old = case((stays.c.at <= now - WITHIN_DAYS * US_PER_DAY, 1), else_=0)
+    query = select(stays.c.stage, stays.c.next, days, old, func.count()).where(stays.c.nth == 1)
+    rows = connection.execute(query.group_by(stays.c.stage, stays.c.next, days, old)).all()
+    return [_stay(stage, [row[1:] for row in rows if row[0] == stage], stages) for stage in stages if stage != CUSTOMER]
 
 
 def _stay(stage: str, rows: Sequence[tuple[str | None, int, int, int]], stages: Sequence[str]) -> Stay:
     """rows: next stage (None while it lasts), whole days, whether it began long enough ago, and how many such."""
-    rank = {each: place for place, each in enumerate(stages)}
+    rank = {name: place for place, name in enumerate(stages)}
 
     def moved(up: bool) -> int:
         within = ((to, n) for to, days, old, n in rows if old and days < WITHIN_DAYS and to in rank)
@@ -197,12 +199,12 @@ def median_days(stays: Iterable[tuple[int, bool, int]]) -> float | None:
     >>> median_days([(2, True, 1), (5, True, 1), (9, False, 1)]), median_days([(3, False, 9)])
     (5.0, None)
     """
-    told: dict[int, list[int]] = {}
+    counts: dict[int, list[int]] = {}
     for days, ended, count in stays:
-        told.setdefault(days, [0, 0])[ended] += count
-    left, share = sum(map(sum, told.values())), 1.0
-    for days in sorted(told):
-        still_open, ended_now = told[days]
+        counts.setdefault(days, [0, 0])[ended] += count
+    left, share = sum(map(sum, counts.values())), 1.0
+    for days in sorted(counts):
+        still_open, ended_now = counts[days]
         share *= 1 - ended_now / left
         if share <= 0.5 and ended_now:
             return float(days)
@@ -218,12 +220,12 @@ def _sources(connection: Connection, target: str, kind: str, old_enough: int) ->
     rows = [
         OriginCount(kind, name, n, int(won)) for name, n, won in connection.execute(query.group_by(standings.c[kind]))
     ]
-    told = [each for each in rows if each.name is not None and each.leads >= FEWEST]
-    rest = [each for each in rows if each.name is None or each.leads < FEWEST]
-    told.sort(key=lambda each: (-each.bought / each.leads, each.name))
-    return [*told, *_together(kind, rest)]
+    large = [origin for origin in rows if origin.name is not None and origin.leads >= FEWEST]
+    rest = [origin for origin in rows if origin.name is None or origin.leads < FEWEST]
+    large.sort(key=lambda origin: (-origin.bought / origin.leads, origin.name))
+    return [*large, *_together(kind, rest)]
 
 
 def _together(kind: str, rest: Sequence[OriginCount]) -> list[OriginCount]:
-    count = sum(each.leads for each in rest)
-    return [OriginCount(kind, None, count, sum(each.bought for each in rest))] if count else []
+    count = sum(origin.leads for origin in rest)
+    return [OriginCount(kind, None, count, sum(origin.bought for origin in rest))] if count else []

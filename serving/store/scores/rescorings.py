@@ -32,8 +32,8 @@ class Rescorings:
 
     def begin(self, target: str, model_digest: str, now: int) -> Rescoring:
         """The unfinished rescoring of this target by this model where there is one, else a new one as of `now`."""
-        mine = (rescorings.c.target == target) & (rescorings.c.model_digest == model_digest)
-        unfinished = mine & rescorings.c.finished_at.is_(None) & (rescorings.c.started_at > now - STALE)
+        same_model = (rescorings.c.target == target) & (rescorings.c.model_digest == model_digest)
+        unfinished = same_model & rescorings.c.finished_at.is_(None) & (rescorings.c.started_at > now - STALE)
         columns = (rescorings.c[name] for name in Rescoring.__slots__)
         fresh = {"target": target, "model_digest": model_digest, "as_of": now, "started_at": now, "scored": 0}
         with self._database.write() as connection:

@@ -98,14 +98,14 @@ class ScoreStore:
         A lead that the store does not know, or that objects, is left out: nothing comes back after an erasure.
         """
         with self._database.write() as connection:
-            known = _scorable(connection, [each.lead_id for each in batch])
-            kept = sorted((each for each in batch if each.lead_id in known), key=lambda each: each.lead_id)
-            if not kept:
+            known = _scorable(connection, [score.lead_id for score in batch])
+            scorable = sorted((score for score in batch if score.lead_id in known), key=lambda score: score.lead_id)
+            if not scorable:
                 return {}
-            before = standings_of(connection, kept[0].target, [each.lead_id for each in kept])
-            told = _told(thresholds)
-            rows = [_row(each, before.get(each.lead_id), thresholds, told, now) for each in kept]
-            _append(connection, kept, rows)
+            before = standings_of(connection, scorable[0].target, [score.lead_id for score in scorable])
+            thresholds_text = _thresholds_text(thresholds)
+            rows = [_row(score, before.get(score.lead_id), thresholds, thresholds_text, now) for score in scorable]
+            _append(connection, scorable, rows)
             stand(connection, rows, before, now)
         return {row["lead_id"]: row["stage"] for row in rows}
 
@@ -119,9 +119,11 @@ class ScoreStore:
             known = _scorable(connection, lead_ids)
             before = standings_of(connection, target, sorted(known))
             rows = [
-                {**before.get(each, nowhere(target, each)), **NOTHING_AHEAD, **_both(stage), "cause": cause}
-                for each in sorted(known)
-                if each not in before or before[each]["stage"] != stage or before[each]["probability"] is not None
+                {**before.get(lead_id, nowhere(target, lead_id)), **NOTHING_AHEAD, **_both(stage), "cause": cause}
+                for lead_id in sorted(known)
+                if lead_id not in before
+                or before[lead_id]["stage"] != stage
+                or before[lead_id]["probability"] is not None
             ]
             if rows:
                 stand(connection, rows, before, now)
@@ -131,15 +133,15 @@ class ScoreStore:
 
         That of a week ago as lists understand it; for a lead that has none, the newest of the three weeks before.
         """
-        newest, oldest = (as_of - each for each in WEEK_AGO)
+        newest, oldest = (as_of - age for age in WEEK_AGO)
         week = func.max(case((scores.c.as_of <= newest, scores.c.as_of)))
         query = select(scores.c.lead_id, func.coalesce(week, func.max(scores.c.as_of))).group_by(scores.c.lead_id)
         query = query.where(scores.c.target == target, scores.c.as_of >= oldest, scores.c.as_of < as_of)
-        found: dict[str, int] = {}
+        earlier: dict[str, int] = {}
         with self._database.read() as connection:
-            for some in chunks(lead_ids):
-                found |= dict(connection.execute(query.where(scores.c.lead_id.in_(some))).all())
-        return found
+            for chunk in chunks(lead_ids):
+                earlier |= dict(connection.execute(query.where(scores.c.lead_id.in_(chunk))).all())
+        return earlier
 
     def history(self, lead_id: str, limit: int = 1000) -> list[ScoreRecord]:
         """Scores of a lead, the newest first."""
@@ -149,36 +151,42 @@ class ScoreStore:
 
     def changes(self, lead_id: str, limit: int = 1000) -> list[StageChange]:
         """Changes of a lead's stage, the newest first."""
-        query = select(*(stage_changes.c[each] for each in StageChange.__slots__))
+        query = select(*(stage_changes.c[name] for name in StageChange.__slots__))
         query = query.where(stage_changes.c.lead_id == lead_id).order_by(stage_changes.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return [StageChange(*row) for row in connection.execute(query)]
 
     def standing(self, lead_id: str) -> list[Standing]:
         """Where a lead stands, for each target."""
-        query = select(*(standings.c[each] for each in Standing.__slots__)).where(standings.c.lead_id == lead_id)
+        query = select(*(standings.c[name] for name in Standing.__slots__)).where(standings.c.lead_id == lead_id)
         with self._database.read() as connection:
             return [Standing(*row) for row in connection.execute(query.order_by(standings.c.target))]
 
 
 def _scorable(connection: Connection, lead_ids: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for some in chunks(sorted(lead_ids)):
-        found |= set(connection.scalars(select(leads.c.lead_id).where(leads.c.lead_id.in_(some), ~leads.c.objection)))
-    return found
+    scorable: set[str] = set()
+    for chunk in chunks(sorted(lead_ids)):
+        scorable |= set(
+            connection.scalars(select(leads.c.lead_id).where(leads.c.lead_id.in_(chunk), ~leads.c.objection))
+        )
+    return scorable
 
 
 def standings_of(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Rows of leads, by id."""
-    found: dict[str, dict[str, Any]] = {}
-    for some in chunks(lead_ids):
-        query = select(standings).where(standings.c.target == target, standings.c.lead_id.in_(some))
-        found |= {row.lead_id: dict(row._mapping) for row in connection.execute(query)}
-    return found
+    rows: dict[str, dict[str, Any]] = {}
+    for chunk in chunks(lead_ids):
+        query = select(standings).where(standings.c.target == target, standings.c.lead_id.in_(chunk))
+        rows |= {row.lead_id: dict(row._mapping) for row in connection.execute(query)}
+    return rows
 
 
 def _row(
-    score: StoredScore, before: Mapping[str, Any] | None, thresholds: Sequence[StageThreshold], told: str, now: int
+    score: StoredScore,
+    before: Mapping[str, Any] | None,
+    thresholds: Sequence[StageThreshold],
+    thresholds_text: str,
+    now: int,
 ) -> dict[str, Any]:
     """The new standing, with the cause of a change."""
     decided = {name: before[name] for name in DECISION} if before and _holds(before, now) else UNDECIDED
@@ -191,8 +199,8 @@ def _row(
         "stage": decided["override"] or model_stage,
         "model_stage": model_stage,
         "scored_at": now,
-        "thresholds": told,
-        "cause": _cause(before, score, told, now),
+        "thresholds": thresholds_text,
+        "cause": _cause(before, score, thresholds_text, now),
     }
 
 
@@ -201,21 +209,21 @@ def _holds(row: Mapping[str, Any], now: int) -> bool:
     return row["override"] is not None and (row["override_until"] is None or row["override_until"] > now)
 
 
-def _cause(before: Mapping[str, Any] | None, score: StoredScore, told: str, now: int) -> str:
+def _cause(before: Mapping[str, Any] | None, score: StoredScore, thresholds_text: str, now: int) -> str:
     if before is not None and before["override"] is not None and not _holds(before, now):
         return "override ended"
     if before is None or before["model_version"] is None:
         return "first score"
     if before["model_version"] != score.model_version:
         return "model change"
-    return "threshold change" if before["thresholds"] != told else "score"
+    return "threshold change" if before["thresholds"] != thresholds_text else "score"
 
 
-def _append(connection: Connection, kept: Sequence[StoredScore], rows: Sequence[Mapping[str, Any]]) -> None:
+def _append(connection: Connection, batch: Sequence[StoredScore], rows: Sequence[Mapping[str, Any]]) -> None:
     """What a lead scored at a moment by a model is said once: a rescoring that is repeated changes no history."""
-    told = [{"stage": row["model_stage"], "scored_at": row["scored_at"]} for row in rows]
+    additions = [{"stage": row["model_stage"], "scored_at": row["scored_at"]} for row in rows]
     once = insert(connection, scores).on_conflict_do_nothing()
-    connection.execute(once, [asdict(score) | more for score, more in zip(kept, told, strict=True)])
+    connection.execute(once, [asdict(score) | more for score, more in zip(batch, additions, strict=True)])
 
 
 def stand(
@@ -223,15 +231,15 @@ def stand(
 ) -> None:
     """Writes standings, and notes where a stage has changed."""
     statement = insert(connection, standings)
-    set_ = {each: statement.excluded[each] for each in STANDS}
+    set_ = {name: statement.excluded[name] for name in STANDS}
     there = statement.on_conflict_do_update(index_elements=[standings.c.target, standings.c.lead_id], set_=set_)
     connection.execute(there, [{key: row[key] for key in ("target", "lead_id", *STANDS)} for row in rows])
     changes = []
     for row in rows:
         was = before[row["lead_id"]]["stage"] if row["lead_id"] in before else None
         if was != row["stage"]:
-            kept = {key: row[key] for key in ("lead_id", "target", "cause", "probability", "model_version")}
-            changes.append({**kept, "at": now, "before": was, "after": row["stage"]})
+            values = {key: row[key] for key in ("lead_id", "target", "cause", "probability", "model_version")}
+            changes.append({**values, "at": now, "before": was, "after": row["stage"]})
     if changes:
         connection.execute(stage_changes.insert(), changes)
     moved = {row["lead_id"] for row in rows if _moved(row, before.get(row["lead_id"]))}
@@ -252,8 +260,11 @@ def _both(stage: str) -> dict[str, str]:
     return {"stage": stage, "model_stage": stage}
 
 
-def _told(thresholds: Sequence[StageThreshold]) -> str:
-    return " ".join(f"{each.stage}={each.probability!r}" for each in sorted(thresholds, key=lambda each: each.stage))
+def _thresholds_text(thresholds: Sequence[StageThreshold]) -> str:
+    return " ".join(
+        f"{threshold.stage}={threshold.probability!r}"
+        for threshold in sorted(thresholds, key=lambda threshold: threshold.stage)
+    )
 
 
 def _without_id(row: Any) -> dict[str, Any]:

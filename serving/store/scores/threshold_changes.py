@@ -74,9 +74,9 @@ class ThresholdChanges:
 
     def take_up(self, target: str, model_digest: str, now: int) -> list[Change]:
         """What a scoring by this model has to follow, one change a stage; what waited is in force from now on."""
-        mine = _of(target, model_digest)
+        query = _of(target, model_digest)
         with self._database.read() as connection:
-            waits = connection.execute(mine.where(threshold_changes.c.taken_up_at.is_(None))).first() is not None
+            waits = connection.execute(query.where(threshold_changes.c.taken_up_at.is_(None))).first() is not None
         if waits:
             with self._database.write() as connection:
                 key = (threshold_changes.c.target == target, threshold_changes.c.model_digest == model_digest)
@@ -88,8 +88,8 @@ class ThresholdChanges:
         """What is followed by this model now, one change a stage."""
         query = _of(target, model_digest).where(threshold_changes.c.taken_up_at.is_not(None))
         with self._database.read() as connection:
-            newest = {each.stage: each for each in _read(connection, query)}
-        return [each for each in newest.values() if each.threshold is not None]
+            newest = {change.stage: change for change in _read(connection, query)}
+        return [change for change in newest.values() if change.threshold is not None]
 
     def history(self, target: str, limit: int = 50) -> list[Change]:
         """Changes for whatever model, the newest first."""
