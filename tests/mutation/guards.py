@@ -18,10 +18,11 @@ class Guarded:
 
 
 CORE = (
-    Guarded("data/contract.py", ("tests/data/test_contract.py",), ("is_visible", "visible_version")),
+    Guarded("data/visibility.py", ("tests/data/test_visibility.py",)),
     Guarded("data/log/dedupe.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
     Guarded("data/log/merge.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
     Guarded("data/log/versions.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
+    Guarded("features/labels.py", ("tests/features/test_moments.py",)),
     Guarded("features/moments.py", ("tests/features/test_moments.py",)),
     Guarded("training/artifact/standalone.py", (f"{TRAINING}/test_standalone_file.py",)),
     Guarded("training/judging/backtest.py", (f"{TRAINING}/test_past_dates.py", f"{TRAINING}/test_backtest.py")),

@@ -118,19 +118,18 @@ def test_the_newest_slice_holds_its_share_of_the_weight() -> None:
     assert newest_slice(as_of, heavy_end, 0.2) >= 95
 
 
-def test_a_moment_at_the_cut_is_judged_and_a_window_that_ends_at_it_is_learnt_from() -> None:
-    """A window ends at the cut, or a microsecond later; a moment lies a microsecond before the cut, or at it."""
+def test_a_moment_at_the_cut_is_judged_and_one_before_it_learnt_from() -> None:
     cut = 100 * US_PER_DAY
-    as_of = np.array([70 * US_PER_DAY, 70 * US_PER_DAY + 1, cut - 1, cut], dtype=np.int64)
-    learn, judged = before_cut(as_of, np.array(["a", "b", "c", "d"]), cut, 30)
-    assert (learn.tolist(), judged.tolist()) == ([1, 0, 0, 0], [0, 0, 0, 1])
+    as_of = np.array([70 * US_PER_DAY, cut - 1, cut, cut + 1], dtype=np.int64)
+    learn, judged = before_cut(as_of, np.array(["a", "b", "c", "d"]), cut)
+    assert (learn.tolist(), judged.tolist()) == ([1, 1, 0, 0], [0, 0, 1, 1])
 
 
 def test_a_lead_with_a_moment_at_the_cut_stands_on_both_sides() -> None:
     cut = 100 * US_PER_DAY
     names = [f"L{number}" for number in range(30)]
     as_of = np.repeat(np.array([cut - US_PER_DAY, cut], dtype=np.int64), 30)
-    learn, judged = before_cut(as_of, np.array(names * 2), cut, 0)
+    learn, judged = before_cut(as_of, np.array(names * 2), cut)
     drawn = np.array([hash_of_lead(name) % JUDGED_OF == 0 for name in names])
     assert learn.tolist() == [*np.where(drawn, 0.0, 1.5).tolist(), *[0.0] * 30]
     assert judged.tolist() == [*[0.0] * 30, *np.where(drawn, 3.0, 0.0).tolist()]

@@ -7,14 +7,16 @@ from dataclasses import fields, replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from features.definitions import Count
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, DataError
 from data.log.eventlog import EventLog
 from data.vocabulary import Vocabulary
-from features.moments import MomentPolicy, Target
-from features.training_set import Recipe, build
+from features.kinds import Count
+from features.labels import LabelWindow, Target
+from features.moments import MomentPolicy
+from features.recipe import Recipe
+from features.training_set import build
 from tests.data.exports import into, write_csv
 from training.calibration.intercept import PERIOD
 from training.judging.backtest import blind
@@ -22,6 +24,7 @@ from training.judging.origins import LogTimeline, Origin, TableTimeline, between
 from training.samples.sample import Sample, read_sample
 
 DAY, HORIZON = US_PER_DAY, 10
+WINDOW = LabelWindow(gap_days=0, horizon_days=HORIZON, settle_days=0)
 
 
 def moments(as_of: list[float], event: list[float], observed: list[float], leads: list[str] | None = None) -> Sample:
@@ -32,7 +35,7 @@ def moments(as_of: list[float], event: list[float], observed: list[float], leads
     rows, at = len(as_of), (np.array(as_of) * DAY).astype(np.int64)
     names = np.array(leads or [f"L{number}" for number in range(rows)])
     table = pa.table({"x": np.arange(float(rows))})
-    return Sample(table, y, np.ones(rows), names, at, mature, event_days, observed_days, HORIZON)
+    return Sample(table, y, np.ones(rows), names, at, mature, event_days, observed_days, WINDOW)
 
 
 NAN = float("nan")
@@ -41,8 +44,8 @@ SAMPLE = moments([0, 5, 10, 14, 20], [NAN, 4.0, NAN, 8.0, 1.0], [10, 10, 10, 10,
 
 def test_a_moment_at_the_date_itself_belongs_to_what_followed() -> None:
     at = int(SAMPLE.as_of[3])
-    assert SAMPLE.known_at(at, 0).as_of.max() < at
-    assert len(SAMPLE.known_at(at + 1, 0)) == 4
+    assert SAMPLE.known_at(at).as_of.max() < at
+    assert len(SAMPLE.known_at(at + 1)) == 4
     table = TableTimeline(SAMPLE, "data")
     origin = Origin(at, int(SAMPLE.as_of[4]), "")
     assert (len(table.known_at(origin)), table.after(origin).as_of.tolist()) == (3, [at])
@@ -51,33 +54,43 @@ def test_a_moment_at_the_date_itself_belongs_to_what_followed() -> None:
 def test_a_conversion_is_known_only_after_it_has_happened() -> None:
     converts = 5 * DAY + 4 * DAY
     for at, known in ((converts, False), (converts + 1, True)):
-        past = SAMPLE.known_at(at, 0)
+        past = SAMPLE.known_at(at)
         assert (past.y[1] == 1, np.isfinite(past.event_days[1])) == (known, known)
-    assert np.isnan(SAMPLE.known_at(converts, 0).y[1])
+    assert np.isnan(SAMPLE.known_at(converts).y[1])
 
 
 def test_a_moment_matures_when_its_window_has_been_observed_to_the_end() -> None:
     for at, mature in ((10 * DAY - 1, False), (10 * DAY, True)):
-        past = SAMPLE.known_at(at, 0)
+        past = SAMPLE.known_at(at)
         assert bool(past.mature[0]) is mature
         assert np.isnan(past.y[0]) == (not mature)
-    past = SAMPLE.known_at(7 * DAY, 0)
+    past = SAMPLE.known_at(7 * DAY)
     np.testing.assert_array_equal(past.observed_days, [7, 2])
 
 
 def test_the_gap_before_the_window_is_time_in_which_nothing_is_learnt() -> None:
     """With a gap of three days the window of day 0 ends on day 13, and the conversion of day 5 falls on day 12."""
-    assert SAMPLE.known_at(13 * DAY - 1, 3).mature.tolist() == [False, False, False]
-    assert SAMPLE.known_at(13 * DAY, 3).mature.tolist() == [True, False, False]
-    assert np.isnan(SAMPLE.known_at(12 * DAY, 3).y[1])
-    assert SAMPLE.known_at(12 * DAY + 1, 3).y[1] == 1
-    assert SAMPLE.known_at(2 * DAY, 3).observed_days.tolist() == [0], "not less than nothing"
+    late = replace(SAMPLE, window=replace(WINDOW, gap_days=3))
+    assert late.known_at(13 * DAY - 1).mature.tolist() == [False, False, False]
+    assert late.known_at(13 * DAY).mature.tolist() == [True, False, False]
+    assert np.isnan(late.known_at(12 * DAY).y[1])
+    assert late.known_at(12 * DAY + 1).y[1] == 1
+    assert late.known_at(2 * DAY).observed_days.tolist() == [0], "not less than nothing"
+
+
+def test_what_has_not_settled_is_not_known_yet() -> None:
+    """Where outcomes take two days to be recorded, labels come in two days later; the conversion too."""
+    slow = replace(SAMPLE, window=replace(WINDOW, settle_days=2))
+    assert slow.known_at(12 * DAY - 1).mature.tolist() == [False, False, False]
+    assert slow.known_at(12 * DAY).mature.tolist() == [True, False, False]
+    assert np.isnan(slow.known_at(11 * DAY).y[1])
+    assert slow.known_at(11 * DAY + 1).y[1] == 1
 
 
 def test_what_is_not_known_today_was_not_known_then() -> None:
     """A window of which three days have settled by now had no more of them settled at any past date."""
     today = moments([0], [NAN], [3])
-    past = today.known_at(40 * DAY, 0)
+    past = today.known_at(40 * DAY)
     assert (past.observed_days.tolist(), past.mature.tolist()) == ([3], [False])
     assert np.isnan(past.y).all()
 

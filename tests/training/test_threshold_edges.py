@@ -8,10 +8,11 @@ import pytest
 from data.contract import UsageError
 from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
+from training.thresholds.rules import CapacityRule, ValueRule
 from training.thresholds.threshold import (
     FEWEST,
     Flow,
-    Labels,
+    ScoredLabels,
     Threshold,
     by_capacity,
     by_precision,
@@ -20,7 +21,7 @@ from training.thresholds.threshold import (
     what_if,
 )
 
-LABELS = Labels(np.array([0.05, 0.3, 0.6]), np.array([0.0, 0.0, 1.0]))
+LABELS = ScoredLabels(np.array([0.05, 0.3, 0.6]), np.array([0.0, 0.0, 1.0]))
 FLOW = Flow(np.array([0.1, 0.2, 0.2, 0.4]), per_week=8.0)
 """Two leads a week at 0.4, six at 0.2 or more, eight in all."""
 
@@ -48,7 +49,7 @@ def test_nobody_is_let_through_when_the_best_are_too_many() -> None:
     assert nobody.probability is None
     assert (nobody.labels, nobody.selected, nobody.converted) == (3, 0, 0)
     assert (nobody.leads_per_week, nobody.wins_per_week, nobody.expected_precision) == (0, 0, None)
-    assert (nobody.rule, nobody.target, nobody.confidence) == ("capacity", 1.999, None)
+    assert nobody.rule == CapacityRule(1.999)
 
 
 def test_a_threshold_is_reached_by_a_lead_that_scores_just_so() -> None:
@@ -56,13 +57,13 @@ def test_a_threshold_is_reached_by_a_lead_that_scores_just_so() -> None:
     assert FLOW.above(np.nextafter(0.4, 1)) == (0, 0)
     value = by_value("MQL", LABELS, FLOW, win=10, touch=3)
     assert (value.probability, value.selected, value.converted) == (0.3, 2, 1)
-    assert (value.win, value.touch, value.labels) == (10, 3, 3)
+    assert (value.rule, value.labels) == (ValueRule(0.3, win=10, touch=3), 3)
 
 
-def certain(wins: int, losses: int) -> Labels:
+def certain(wins: int, losses: int) -> ScoredLabels:
     """Leads at different scores, all those that converted above all others."""
     y = np.concatenate([np.ones(wins), np.zeros(losses)])
-    return Labels(np.linspace(0.9, 0.1, wins + losses), y)
+    return ScoredLabels(np.linspace(0.9, 0.1, wins + losses), y)
 
 
 def test_a_mix_may_fill_the_capacity_to_the_last_lead() -> None:
@@ -80,9 +81,9 @@ def test_a_mix_may_fill_the_capacity_to_the_last_lead() -> None:
 
 def test_the_fewest_labels_that_can_prove_a_promise_do() -> None:
     """At 95 % five starts have 1 % each: seven wins out of seven prove one half (1 in 128), six (1 in 64) do not."""
-    found = by_precision("SQL", Labels(np.linspace(0.9, 0.1, 7), np.ones(7)), FLOW, 0.5)
+    found = by_precision("SQL", ScoredLabels(np.linspace(0.9, 0.1, 7), np.ones(7)), FLOW, 0.5)
     assert (found.probability, found.selected, found.converted) == (0.0, 7, 7)
-    assert by_precision("SQL", Labels(np.linspace(0.9, 0.1, 6), np.ones(6)), FLOW, 0.5).probability is None
+    assert by_precision("SQL", ScoredLabels(np.linspace(0.9, 0.1, 6), np.ones(6)), FLOW, 0.5).probability is None
 
 
 def test_a_cut_lies_just_above_the_best_lead_that_is_left_out() -> None:
@@ -97,7 +98,7 @@ def test_labels_missing_are_those_that_would_prove_it_at_the_precision_seen() ->
     """Three in four converted; were it to stay so, as many more as are named prove seven in ten, fewer do not."""
 
     def of_labels(n: int) -> Threshold:
-        return by_precision("SQL", Labels(np.full(n, 0.5), np.tile([1.0, 1.0, 1.0, 0.0], n // 4)), FLOW, 0.7)
+        return by_precision("SQL", ScoredLabels(np.full(n, 0.5), np.tile([1.0, 1.0, 1.0, 0.0], n // 4)), FLOW, 0.7)
 
     refused = of_labels(400)
     assert refused.probability is None
@@ -112,7 +113,7 @@ def test_the_profit_is_the_labels_share_of_wins_on_the_leads_of_a_week() -> None
     assert found.profit_per_week is not None
     share = found.converted / found.selected
     assert found.profit_per_week[0] == round(50 * (share * 100 - 20))
-    nobody = by_value("SQL", Labels(np.array([0.01]), np.zeros(1)), FLOW, win=100, touch=20)
+    nobody = by_value("SQL", ScoredLabels(np.array([0.01]), np.zeros(1)), FLOW, win=100, touch=20)
     assert nobody.profit_per_week is None, "without a label above there is nothing to go by"
 
 
@@ -144,10 +145,10 @@ def test_consequences_are_shown_from_the_fewest_leads_that_say_something() -> No
     assert (found.precision[0], found.recall[0]) == (1, pytest.approx(FEWEST / 30))
     assert first < 1
     assert found.low[0] == pytest.approx(0.025 ** (1 / FEWEST), abs=1e-6), "Clopper & Pearson for ten of ten"
-    none = what_if(Labels(np.linspace(0.1, 0.9, 20), np.zeros(20)), FLOW)
+    none = what_if(ScoredLabels(np.linspace(0.1, 0.9, 20), np.zeros(20)), FLOW)
     assert (none.recall == 0).all(), "no win at all is no division by nothing"
     with pytest.raises(UsageError, match="no labelled lead"):
-        what_if(Labels(np.zeros(0), np.zeros(0)), FLOW)
+        what_if(ScoredLabels(np.zeros(0), np.zeros(0)), FLOW)
 
 
 def looked_at(counts: list[int]) -> tuple[list[str], Array]:

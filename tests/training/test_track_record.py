@@ -9,8 +9,9 @@ from scipy.special import expit, logit
 
 from data.contract import US_PER_DAY
 from training.recipe.train import Promise
+from training.thresholds.rules import PrecisionRule, Record, Verdict
 from training.thresholds.threshold import Flow, ScoredLabels, Threshold, threshold_from
-from training.thresholds.track_record import PERIODS, RECENT, Story, Verdict, periods_of, with_record
+from training.thresholds.track_record import PERIODS, RECENT, Story, periods_of, with_record
 
 PROMISE = Promise("SQL", precision=0.5)
 DRAWS, DRIFT = 60, -1.6
@@ -109,7 +110,7 @@ PLAIN_P = [float(p) for p in np.linspace(0.9, 0.1, 100)]
 
 
 def promised(probability: float | None, target: float = 0.5) -> Threshold:
-    return Threshold("SQL", "precision", target, 0.95, probability, 100, 50, 30, 9.0, 4.0)
+    return Threshold("SQL", PrecisionRule(target, 0.95), probability, 100, 50, 30, 9.0, 4.0)
 
 
 def test_past_edges_part_the_newer_half_into_equal_periods_that_end_behind_the_last_moment() -> None:
@@ -153,9 +154,9 @@ def test_a_promise_just_met_is_kept_and_one_that_chance_explains_is_short() -> N
     assert verdict_of(20, 40, probability=0.6) == verdict_of(20, 40, probability=None) == "none"
 
 
-def record_of(threshold: Threshold) -> dict[str, object]:
+def record_of(threshold: Threshold) -> Record:
     assert threshold.record is not None
-    return dict(threshold.record)
+    return threshold.record
 
 
 def drifted(again: Threshold, last: list[float] = BAD) -> Threshold:
@@ -176,10 +177,10 @@ def test_what_recent_labels_still_prove_is_issued_further_up() -> None:
     widened = drifted(promised(PLAIN_P[4]))
     assert widened.probability == PLAIN_P[4]
     record = record_of(widened)
-    assert record["action"] == "widened"
-    assert isinstance(record["recent_labels"], int)
-    assert record["recent_labels"] > 0
-    assert (record["broken"], record["of"]) == (1, PERIODS)
+    assert record.action == "widened"
+    assert isinstance(record.recent_labels, int)
+    assert record.recent_labels > 0
+    assert (record.broken, record.of) == (1, PERIODS)
 
 
 def test_a_threshold_is_never_moved_down_by_what_broke_it() -> None:
@@ -188,7 +189,7 @@ def test_a_threshold_is_never_moved_down_by_what_broke_it() -> None:
     told = days([early] * 17 + [[0.8] * 3 + [0.1] * 7] * 3, [good] * 17 + [lost] * 3)
     first = iter([promised(0.7)])
     found = with_record(told, ALL, ScoredLabels(told.p, told.y), lambda labels, flow: next(first, promised(0.4)))
-    assert record_of(found)["action"] == "widened"
+    assert record_of(found).action == "widened"
     assert found.probability == 0.7
 
 
@@ -197,13 +198,13 @@ def test_what_recent_labels_prove_and_refute_at_once_is_withdrawn() -> None:
     gone = drifted(promised(0.2))
     assert gone.probability is None
     assert (gone.leads_per_week, gone.wins_per_week, gone.selected, gone.converted) == (0, 0, 0, 0)
-    assert record_of(gone)["action"] == "withdrawn"
+    assert record_of(gone).action == "withdrawn"
 
 
 def test_what_recent_labels_do_not_prove_is_withdrawn() -> None:
     gone = drifted(promised(None))
     assert gone.probability is None
-    assert record_of(gone)["action"] == "withdrawn"
+    assert record_of(gone).action == "withdrawn"
     assert gone.labels == 100, "the evidence of all labels is still told"
 
 
@@ -211,15 +212,15 @@ def test_without_drift_nothing_is_derived_again() -> None:
     found = drifted(promised(0.2), last=GOOD)
     assert found.probability == 0.5
     record = record_of(found)
-    assert (record["action"], record["recent_labels"], record["broken"]) == ("kept", None, 0)
-    assert record["kept"] == record["of"] == PERIODS
+    assert (record.action, record.recent_labels, record.broken) == ("kept", None, 0)
+    assert record.kept == record.of == PERIODS
 
 
 def test_without_a_period_to_judge_a_promise_stands_on_its_labels() -> None:
     told = days([[0.1], [0.2]], [[0.0], [1.0]])
     found = with_record(told, ALL, ScoredLabels(told.p, told.y), lambda labels, flow: promised(0.9))
-    assert (found.probability, record_of(found)["of"]) == (0.9, 0)
+    assert (found.probability, record_of(found).of) == (0.9, 0)
     nothing = with_record(told, ALL, ScoredLabels(told.p, told.y), lambda labels, flow: promised(None))
-    assert (nothing.probability, record_of(nothing)["action"]) == (None, "kept")
+    assert (nothing.probability, record_of(nothing).action) == (None, "kept")
     empty = days([[]], [[]])
     assert periods_of(empty, ALL, lambda labels, flow: promised(0.9)) == []

@@ -28,6 +28,7 @@ from training.recipe.tuning import tune
 from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
+from training.thresholds.rules import CapacityRule, PrecisionRule
 from training.thresholds.threshold import Flow, ScoredLabels, one_per_lead
 
 PLAN = TrainingPlan(
@@ -216,7 +217,8 @@ def test_open_leads_of_today_that_came_before_the_cut_are_learnt_from() -> None:
 
 
 def test_the_gap_of_a_target_is_no_time_to_learn_in() -> None:
-    split = split_by_time(crowd(), replace(PLAN, newest_share=0.35), 10 + 3)
+    late = replace(crowd(), window=LabelWindow(gap_days=3, horizon_days=10, settle_days=0))
+    split = split_by_time(late, replace(PLAN, newest_share=0.35))
     open_ = split.past.as_of == 89 * US_PER_DAY
     assert set(split.past.observed_days[open_].tolist()) == {3}, "six days, less the gap of three"
     assert np.isnan(split.past.y[open_]).all()
@@ -224,7 +226,7 @@ def test_the_gap_of_a_target_is_no_time_to_learn_in() -> None:
 
 def test_a_judge_of_hazards_learns_from_open_leads_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.recipe.train.BASELINES", dict([*BASELINES.items()][:1]))  # the others take long
-    split = split_by_time(funnel(400), PLAN, WINDOW)
+    split = split_by_time(funnel(400), PLAN)
     model, judged = judge(split, replace(PLAN, model="hazard"))
     assert len(model.oof_raw_) == len(split.past) > len(split.learn)
     np.testing.assert_array_equal(judged.p, model.predict_proba(split.judged.features)[:, 1])
@@ -289,9 +291,9 @@ def test_a_promise_is_kept_by_the_rule_that_it_names() -> None:
         Flow(np.linspace(0.9, 0.1, 50), 10.0),
     )
     mix = Promise("SQL", precision=0.5, confidence=0.9, per_week=2.0).threshold(labels, flow)
-    assert (mix.rule, mix.confidence, mix.per_week, mix.stage) == ("precision", 0.9, 2.0, "SQL")
+    assert (mix.rule, mix.stage) == (PrecisionRule(0.5, 0.9, 2.0), "SQL")
     assert Promise("SQL", value=10.0, cost=1.0).threshold(labels, flow).probability == 0.1
-    assert Promise("SQL", per_week=2.0).threshold(labels, flow).rule == "capacity"
+    assert Promise("SQL", per_week=2.0).threshold(labels, flow).rule == CapacityRule(2.0)
     for half in (Promise("SQL", value=10.0), Promise("SQL", cost=1.0), Promise("SQL")):
         with pytest.raises(UsageError, match="capacity 0 must be a positive number"):
             half.threshold(labels, flow)
