@@ -115,6 +115,23 @@ def test_a_planted_import_between_rooms_is_caught() -> None:
     assert not uphill("training/recipe", "from training.model.hazard import HazardClassifier", order)
 
 
+def rules() -> list[tuple[str, str]]:
+    """File and name of every rule in docs/architecture.md."""
+    text = (REPOSITORY / "docs" / "architecture.md").read_text()
+    return re.findall(r"^\| .* \| `([a-z_/]+\.py)`: `(\w+)` \|$", text, re.MULTILINE)
+
+
+def test_a_rule_stands_where_the_document_says_and_nowhere_else() -> None:
+    places: dict[str, set[str]] = {}
+    for path in sources(*FOLDERS):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                places.setdefault(node.name, set()).add(str(path.relative_to(REPOSITORY)))
+    assert len(rules()) >= 15
+    for file, name in rules():
+        assert places.get(name) == {file}, name
+
+
 def test_a_room_is_small_and_says_what_belongs_in_it() -> None:
     for room, files in rooms().items():
         assert len(files) <= MOST_FILES, room

@@ -143,7 +143,7 @@ def predict(masks, base, calibrator, matrix):  # type: ignore[no-untyped-def]
             leaf = _leaf(words, trees, tree)
             raw += leaves[leaf, 0]
             fit += leaves[leaf, 1]
-        out[row] = raw, fit, raw - base - fit, calibrated(raw, *calibrator)
+        out[row] = raw, fit, raw - base - fit, calibrated_one(raw, *calibrator)
     return out
 
 
@@ -204,7 +204,7 @@ def _leaf(words, trees, tree):  # type: ignore[no-untyped-def]
 
 
 @njit()
-def calibrated(raw, a, b, c):  # type: ignore[no-untyped-def]
+def calibrated_one(raw, a, b, c):  # type: ignore[no-untyped-def]
     """As training.artifact.standalone.calibrated, for one."""
     tail = np.log1p(np.exp(-abs(raw)))
     log_p, log_q = min(raw, 0.0) - tail, min(-raw, 0.0) - tail

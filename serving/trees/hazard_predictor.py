@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.compiled import njit
-from serving.trees.bit_masks import Calibration, calibrated, masks_of, predict_periods
+from serving.trees.bit_masks import Calibration, calibrated_one, masks_of, predict_periods
 from serving.trees.pruning import pruned, splits_on
 from serving.trees.tree_shap import Explained
 from serving.trees.trees import grown, only, trees_of
@@ -95,7 +95,7 @@ def _whole(odds, start, base, calibrator, points, weights):  # type: ignore[no-u
                 total += _softplus(z)
                 moved += odds[row, k, 1] / (1 + np.exp(-z))
             by_fit += weights[i] / 2 * moved / -np.expm1(-total)
-        out[row] = raw, by_fit, raw - base - by_fit, calibrated(raw, *calibrator)
+        out[row] = raw, by_fit, raw - base - by_fit, calibrated_one(raw, *calibrator)
     return out
 
 
