@@ -8,9 +8,15 @@ from data.log.eventlog import EventLog
 from data.quoting import quoted
 
 EVENT_ROWS = "lead_id, event_type, occurred_at, received_at, channel, value, source, event_id, body"
-BODY = """md5(concat_ws('\x1f', lead_id, event_type, epoch_us(occurred_at), coalesce(channel, '\x1e'),
-    coalesce(value::VARCHAR, '\x1e')))"""
-"""What makes two events with the same id one event, or a conflict; `data.log.staging` computes it of staged rows."""
+
+
+def body_sql(occurred_at: str) -> str:
+    """The md5 of an event's content: what makes two events with the same id one event, or a conflict.
+
+    occurred_at: SQL of its µs UTC. The store's `body_of` (event_validation.py) is the same; a test says so.
+    """
+    return f"""md5(concat_ws('\x1f', lead_id, event_type, {occurred_at}, coalesce(channel, '\x1e'),
+        coalesce(value::VARCHAR, '\x1e')))"""
 
 
 def staged_rows(staging: Path, kind: str, bucket: int | None = None) -> str:
@@ -32,6 +38,7 @@ def logged_leads(log: EventLog, bucket: int) -> str:
 
 def logged_events(log: EventLog, bucket: int) -> str:
     """EVENT_ROWS of a bucket of the log; what was known at a time counts as received then."""
+    body = body_sql("epoch_us(occurred_at)")
     return f"""(SELECT lead_id, event_type, epoch_us(occurred_at) AS occurred_at, epoch_us(known_at) AS received_at,
-        channel, value, source, event_id, {BODY} AS body FROM read_parquet({quoted(str(log.file("events", bucket)))})
+        channel, value, source, event_id, {body} AS body FROM read_parquet({quoted(str(log.file("events", bucket)))})
         JOIN {logged_leads(log, bucket)} USING (lead))"""

@@ -1,4 +1,7 @@
-"""Each event once: rows that repeat an event id, and rows that claim one for another event."""
+"""Each event once: rows that repeat an event id, and rows that claim one for another event.
+
+The content that is compared is `body_sql` of data/log/bucket_rows.py.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Literal
 import duckdb
 
 from data.contract import VALUE_LIMIT, VALUE_SCALE
+from data.log.bucket_rows import body_sql
 from data.quoting import named, quoted
 from data.sources.checks import name_check, number, number_check
 from data.sources.mapping import EventsPart, LeadsPart, Product, TypeRule
@@ -63,8 +64,7 @@ def _events(source: Source, spec: EventsPart, clock: int) -> str:
             FROM texts),
         judged AS (SELECT *, coalesce({", ".join(checks)}) AS reason,
             round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} AS value FROM parsed),
-        whole AS (SELECT *, md5(concat_ws('\x1f', lead_id, event_type, occurred_at, coalesce(channel, '\x1e'),
-            coalesce(value::VARCHAR, '\x1e'))) AS body FROM judged)
+        whole AS (SELECT *, {body_sql("occurred_at")} AS body FROM judged)
         SELECT n, lead_id, event_type, occurred_at, received_at, channel, value,
             coalesce(source, '') AS source, coalesce(event_id, body) AS event_id, body, reason
         FROM whole"""

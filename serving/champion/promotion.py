@@ -1,4 +1,7 @@
-"""Which version is champion: promoted by hand, and taken back."""
+"""Which version is champion: promoted by hand, and taken back.
+
+A running server notices in watcher.py, and swaps in champion.py.
+"""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class EventResult:
 
 
 def admit(event: EventIn, now: int) -> ValidEvent:
-    """The event under the contract; `now` is the server's clock in µs UTC. Raises Refused.
+    """The event under the contract; `now` is the server's clock in µs UTC. Raises InvalidInput.
 
     >>> admit(EventIn("L1", "page_view", "1970-01-01T01:00:00+01:00"), now=5).known_at
     5
@@ -95,7 +95,7 @@ def body_of(lead_id: str, event_type: str, occurred_at: int, channel: str | None
 
 
 def name(what: str, given: Any) -> str | None:
-    """A name by the rule of `id_from_text`, None for none. Raises Refused."""
+    """A name by the rule of `id_from_text`, None for none. Raises InvalidInput."""
     if given is None:
         return None
     if not isinstance(given, str):
@@ -115,7 +115,7 @@ def required(what: str, given: Any) -> str:
 
 
 def moment(what: str, given: Any, now: int) -> int:
-    """µs UTC of a time that is not beyond the clock by more than five minutes. Raises Refused."""
+    """µs UTC of a time that is not beyond the clock by more than five minutes. Raises InvalidInput."""
     if given is None:
         raise InvalidInput(f"{what} is missing")
     at = _us(what, given)
@@ -125,7 +125,7 @@ def moment(what: str, given: Any, now: int) -> int:
 
 
 def _us(what: str, given: Any) -> int:
-    """µs UTC of a number of them, or of a text. Raises Refused."""
+    """µs UTC of a number of them, or of a text. Raises InvalidInput."""
     if isinstance(given, str):
         try:
             return time_from_text(given)
@@ -137,7 +137,7 @@ def _us(what: str, given: Any) -> int:
 
 
 def number(what: str, given: Any) -> float:
-    """A finite number within the contract's limit. Raises Refused."""
+    """A finite number within the contract's limit. Raises InvalidInput."""
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise InvalidInput(f"{what} is no number")
     try:

@@ -1,4 +1,7 @@
-"""Erased leads, known by keyed hashes alone, so that nothing more about them is taken in."""
+"""Erased leads, known by keyed hashes alone, so that nothing more about them is taken in.
+
+Events about them are refused in serving/store/events/events.py, profiles in serving/store/leads/leads.py.
+"""
 
 from __future__ import annotations
 
