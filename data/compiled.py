@@ -27,7 +27,7 @@ import numba
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of our packages."""
-PACKAGE = __name__.removesuffix("data.compiled")
+PACKAGE = __name__.removesuffix("compiled").removesuffix("data.")
 """What our modules' names begin with: nothing in the repository, `leadscore.` where it is installed as one package."""
 IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 CONFIGURING = RLock()

@@ -58,13 +58,12 @@ candidates = [Count("pricing_view", days=14), Trend("web", short=7, long=90)]
 # %%
 scratch = Path(tempfile.mkdtemp())
 recipe = workspace.recipe(log)
-window = target.horizon_days + target.gap_days
 
 
 def split_of(catalogue: list, name: str) -> Split:
     """The training set of a catalogue, split at the newest slice."""
     made = build(log, replace(recipe, catalogue=catalogue), scratch / name, settings.jobs)
-    return split_by_time(read_sample(made), plan, window)
+    return split_by_time(read_sample(made), plan)
 
 
 without = split_of(recipe.catalogue, "without")

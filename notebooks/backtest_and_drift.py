@@ -56,7 +56,7 @@ def newest_rate(past: Sample) -> Predict:
     return lambda rows: np.full(len(rows), max(rate, 1e-6))
 
 
-recipe = standard(chooser(plan, workspace.settings.chosen_target.window_days), timeline.columns)
+recipe = standard(chooser(plan), timeline.columns)
 chosen = [contender for contender in recipe if contender.name in (CHAMPION, BASE_RATE)]
 contenders = [*chosen, Contender("newest rate", "rate of the newest quarter", newest_rate)]
 folder = Path(tempfile.mkdtemp())

@@ -61,16 +61,16 @@ labelled = label_moments(histories, target, policy, log.observed_until_us + 1)
 pd.Series(
     {
         "moments": len(labelled),
-        "converted": int((labelled.label == 1).sum()),
-        "not": int((labelled.label == 0).sum()),
-        "censored": int(labelled.censored.sum()),
+        "converted": int((labelled.labels.label == 1).sum()),
+        "not": int((labelled.labels.label == 0).sum()),
+        "censored": int(labelled.labels.censored.sum()),
     }
 )
 
 # %%
 months = labelled.moments.as_of.astype("datetime64[us]").astype("datetime64[M]")
-mature = labelled.mature
-rate = pd.Series(labelled.label[mature]).groupby(months[mature]).agg(["mean", "size"])
+mature = labelled.labels.mature
+rate = pd.Series(labelled.labels.label[mature]).groupby(months[mature]).agg(["mean", "size"])
 rate.columns = ["share that converts", "moments"]
 rate
 

@@ -55,7 +55,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=None,  # the document is our own, see serving/http/openapi.py
         routes=list(routes),
         middleware=[
-            Middleware(RequestLogMiddleware, services),
+            Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in routes}),
             Middleware(ConcurrencyLimitMiddleware, services),
         ],
         exception_handlers={

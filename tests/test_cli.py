@@ -196,7 +196,7 @@ def test_settings_that_cannot_be_followed(text: str, shell: Shell, trained: Work
         (["score", "--out", "x.xls"], "the ending '.xls' is none of .csv, .parquet"),
         (["score", "--out", "/proc/nowhere/x.csv"], "its folder cannot be made"),
         (["score", "--out", "x.csv", "--as-of", "2024-05-01T12:00:00"], "has no time zone; add one"),
-        (["score", "--out", "x.csv", "--as-of", "yesterday"], "is no time; write 2024-05-01"),
+        (["score", "--out", "x.csv", "--as-of", "yesterday"], "is no time; write one like 2024-05-01T12:00:00Z"),
         (["features", "--as-of", "2024-05-01"], "name the lead with --lead"),
         (["info", "--config", "nowhere.toml"], "name a settings file that exists"),
     ],
@@ -260,7 +260,7 @@ def test_damaged_files_are_named(name: str, shell: Shell, trained: Workspace, tm
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[training]\nfewest_converted = 5000", "leads have converted, 5000 are needed (fewest_converted)"),
+        ("[training]\nfewest_converted = 5000", "leads have converted, 5,000 are needed (fewest_converted)"),
         (
             "[targets.conversion]\nevents = ['deal_won']\nhorizon_days = 3000",
             "a label is certain 3000 days after",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from secrets import token_hex
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -28,14 +30,14 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD")
 class RequestLogMiddleware:
     """Gives a request its id and safe headers, measures and logs it, and turns an unexpected error into a problem."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
-        self.app, self.services = app, services
+    def __init__(self, app: ASGIApp, services: Services, templates: Mapping[Any, str]) -> None:
+        self.app, self.services, self.templates = app, services, templates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(scope, send, self.services.draining.is_set())
+        exchange = Exchange(scope, send, self.templates, self.services.draining.is_set())
         try:
             await self.app(scope, receive, exchange.send)
         except ClientDisconnect:
@@ -85,12 +87,15 @@ class ConcurrencyLimitMiddleware:
 
 
 class Exchange:
-    """One request and what is known of its answer so far. closing: the client shall end its connection with it."""
+    """One request and what is known of its answer so far.
 
-    def __init__(self, scope: Scope, send: Send, closing: bool) -> None:
+    templates: path of each endpoint's route. closing: the client shall end its connection with it.
+    """
+
+    def __init__(self, scope: Scope, send: Send, templates: Mapping[Any, str], closing: bool) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
         self.id = given if OURS.fullmatch(given) else token_hex(8)
-        self.scope = scope
+        self.scope, self.templates = scope, templates
         scope.setdefault("state", {})["request_id"] = self.id
         self.began = time.perf_counter()
         self.status: int | None = None
@@ -103,7 +108,7 @@ class Exchange:
     @property
     def route(self) -> str:
         """The template of the route, never the path, which may hold a lead's id."""
-        return getattr(self.scope.get("route"), "path", "unmatched")
+        return self.templates.get(self.scope.get("endpoint"), "unmatched")
 
     @property
     def caller(self) -> str | None:

@@ -85,9 +85,9 @@ def test_a_sentence_has_the_same_words_as_its_parts(
     assert text.endswith(f" {within(days, language)} ({span(low, high, language)})")
 
 
-@given(st.floats(-1e300, 1e300), st.integers(0, 6))
+@given(st.floats(-1e8, 1e8), st.integers(0, 6))
 def test_numbers_are_grouped_and_rounded_as_python_does(value: float, digits: int) -> None:
-    assert number(value, digits) == f"{round(value, digits) + 0.0:,.{digits}f}" or abs(value) >= 1e15
+    assert number(value, digits) == f"{round(value, digits) + 0.0:,.{digits}f}"
     swapped = number(value, digits).translate(str.maketrans(",.", ".,"))
     assert number(value, digits, "de") == swapped
 

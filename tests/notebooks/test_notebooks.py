@@ -40,7 +40,7 @@ def test_add_a_feature(trained: Workspace, monkeypatch: pytest.MonkeyPatch, caps
 
 def test_calibration(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     made = run("calibration", trained, monkeypatch)
-    honest, spoilt = made["told"](made["honest"]), made["told"](made["spoilt"])
+    honest, spoilt = made["summary"](made["honest"]), made["summary"](made["spoilt"])
     assert honest["auc"] == pytest.approx(spoilt["auc"])
     assert spoilt["slope"] == pytest.approx(honest["slope"] / 2)
     assert spoilt["log_loss"] > honest["log_loss"]
@@ -52,7 +52,7 @@ def test_thresholds(trained: Workspace, monkeypatch: pytest.MonkeyPatch, capsys:
     made = run("thresholds", trained, monkeypatch)
     assert made["ways"][1].probability is None
     assert made["ways"][2].leads_per_week <= max(made["flow"].per_week / 10, 0.1)
-    assert made["ways"][3].target == pytest.approx(0.03)
+    assert made["ways"][3].rule.target == pytest.approx(0.03)
     assert "There is no SQL threshold" in capsys.readouterr().out
 
 

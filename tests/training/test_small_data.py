@@ -37,7 +37,7 @@ def train(trained: Workspace, root: Path, small: str) -> Outcome:
 
 
 def test_few_are_refused_and_nothing_is_written(trained: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"5000 are needed .* weeks at the current .* training.small = \"prior\""):
+    with pytest.raises(DataError, match=r"5,000 are needed .* weeks at the current .* training.small = \"prior\""):
         train(trained, tmp_path / "few", "refuse")
     assert not (tmp_path / "few" / "models").exists()
 
@@ -47,12 +47,12 @@ def test_a_model_with_a_prior_stands_in_and_everything_says_so(trained: Workspac
     outcome = train(trained, root, "prior")
     assert (outcome.alias, outcome.decision[:9]) == ("champion", "stands in")
     report, card = outcome.report.read_text(), (outcome.report.parent / "model_card.md").read_text()
-    assert all("leads had converted when the model was made, 5000 are needed" in each for each in (report, card))
+    assert all("leads had converted when the model was made, 5,000 are needed" in each for each in (report, card))
     workspace = Workspace.open(root, root / "settings.toml")
     predictor = Predictor.of(workspace.champion())
     assert predictor.manifest.trained_on.model == "prior"
     rows = score_log(workspace.event_log(), Scorer(predictor), "1").rows
-    assert all("5000 are needed" in row["caution"] for row in rows)
+    assert all("5,000 are needed" in row["caution"] for row in rows)
     assert len({row["probability"] for row in rows}) > 20
     assert any(row["for_1"] for row in rows)
     assert TrainingSet.open(workspace.training_set_path).digest

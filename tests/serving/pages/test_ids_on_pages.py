@@ -8,6 +8,7 @@ import pytest
 
 from data.ids import required_id
 from serving.pages.rendering.addresses import key_of, lead_address
+from serving.pages.rendering.templates import visible
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.decisions import REASONS
 from serving.store.store import Store
@@ -23,7 +24,7 @@ def test_every_lead_has_its_pages(visits: Visits, own_store: Store) -> None:
     admin = visits("admin")
     for place, lead_id in enumerate(IDS):
         name, address = required_id(lead_id), lead_address(lead_id)
-        assert escape(name, quote=False) in admin.get(address).text.replace("&#34;", '"').replace("&#39;", "'")
+        assert escape(visible(name), quote=False) in admin.get(address).text.replace("&#34;", '"').replace("&#39;", "'")
         hidden = forms(admin.get("/objections").text)["/objections"]
         decision = {"lead": key_of(name), "stage": "MQL", "reason": REASONS[0], "days": "7"}
         assert admin.post("/decisions", data=hidden | decision).headers["location"] == f"{lead_address(name)}#decision"
