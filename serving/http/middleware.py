@@ -108,7 +108,8 @@ class Exchange:
     @property
     def route(self) -> str:
         """The template of the route, never the path, which may hold a lead's id."""
-        return self.templates.get(self.scope.get("endpoint"), "unmatched")
+        own = self.templates.get(self.scope.get("endpoint"))
+        return own or getattr(self.scope.get("route"), "path", "unmatched")
 
     @property
     def caller(self) -> str | None:

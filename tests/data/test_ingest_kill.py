@@ -113,17 +113,22 @@ def test_killed_at_random_moments_the_log_is_whole(
     setting = Setting(tmp_path_factory.mktemp("large"), 1_000_000) if full else small
     begun = time.monotonic()
     assert setting.ends(setting.fresh_log()) == 0
-    took, dice, killed = time.monotonic() - begun, random.Random(5), 0
-    for _ in range(20 if full else 3):
+    took, dice, killed, wanted = time.monotonic() - begun, random.Random(5), 0, 10 if full else 2
+    for _ in range(2 * wanted + 8):
         log = setting.fresh_log()
         process = setting.start(log)
         process.join(took * dice.uniform(0.05, 0.9))
         process.kill()
         process.join()
-        killed += process.exitcode == -signal.SIGKILL
+        if process.exitcode == -signal.SIGKILL:
+            killed += 1
+        else:
+            took /= 2  # the first, by which it was judged, had a busy machine or a cold cache
         assert setting.survives(log)
         shutil.rmtree(log)
-    assert killed >= (10 if full else 1)
+        if killed == wanted:
+            return
+    pytest.fail(f"only {killed} ingests were under way when they were killed")
 
 
 @pytest.mark.proof("ingest-kill-large")
