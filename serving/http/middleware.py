@@ -108,8 +108,8 @@ class Exchange:
     @property
     def route(self) -> str:
         """The template of the route, never the path, which may hold a lead's id."""
-        own = self.templates.get(self.scope.get("endpoint"))
-        return own or getattr(self.scope.get("route"), "path", "unmatched")
+        added: str = getattr(self.scope.get("route"), "path", "unmatched")
+        return self.templates.get(self.scope.get("endpoint"), added)
 
     @property
     def caller(self) -> str | None:
