@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training.model.periods import base_log_odds, ends_of, rows_of, thinned
+from training.model.periods import MOST_ROWS, base_log_odds, ends_of, rows_of, thinned
 from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
 
@@ -23,6 +23,13 @@ def test_periods_follow_each_other_up_to_the_horizon(horizon: int) -> None:
     ends = ends_of(horizon)
     assert ends[-1] == horizon
     assert (np.diff((0, *ends)) > 0).all()
+
+
+def test_periods_are_weeks_at_first_and_years_at_last() -> None:
+    """A change of them changes every hazard model: it shows here, and belongs into the changelog."""
+    assert ends_of(30) == (3, 7, 14, 21, 30)
+    assert ends_of(3650) == (3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 540, 730, 1095, 1825, 3650)
+    assert MOST_ROWS == 60_000
 
 
 @given(MOMENTS)
