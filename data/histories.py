@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+FAR = 2**62
+"""A time that never comes."""
+
 
 @dataclass(frozen=True)
 class Profiles:
@@ -34,6 +37,8 @@ class Histories:
     event_type: int32[n], codes into `types`. channel: int32[n], codes into `channels`, -1 where unknown.
     value: float64[n], NaN where unknown; multiples of a ten-thousandth.
     bot: bool[n], True where a bot rule labelled the event.
+    superseded_at: int64[n], µs UTC: from when on the event is known to be wrong (corrected, retracted, or another
+        lead's), FAR where it never was. None where that holds for all.
     """
 
     lead_ids: pa.Array
@@ -47,6 +52,7 @@ class Histories:
     profiles: Profiles
     types: list[str] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
+    superseded_at: NDArray[np.int64] | None = None
 
     @property
     def n_leads(self) -> int:
