@@ -23,6 +23,16 @@ from training.samples.sample import read_sample
 from training.updating.review import beside_truth, predictions
 
 
+def lags(log: EventLog) -> list[str]:
+    """Which sources end more than two days before the newest one, and what that means, a sentence for each."""
+    newest = max(log.watermarks.by_source().values(), default=0)
+    return [
+        f"source {name!r} ends on {day(until)}, others go on until {day(newest)}: what it would have told since is "
+        "unknown; export it too, or say --complete-until"
+        for name, until in log.watermarks.lagging().items()
+    ]
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A folder and the settings that its commands follow; `log_path` may lie elsewhere."""
@@ -63,13 +73,17 @@ class Workspace:
         return EventLog.open(self.log_path)
 
     def recipe(self, log: EventLog) -> Recipe:
-        """What the training set of a log holds, by the settings."""
+        """What the training set of a log holds, by the settings.
+
+        It ends where the first of the sources that tell outcomes does: from its silence nothing is concluded.
+        """
+        target = self.settings.chosen_target
         return Recipe(
             log.digest,
-            log.observed_until_us + 1,
+            log.complete_until_us((*target.events, *target.closed_by)) + 1,
             log.vocabulary,
             self.settings.catalogue(log),
-            self.settings.chosen_target,
+            target,
             self.settings.moment_policy,
             log.words,
             log.bots,
@@ -130,6 +144,11 @@ class Workspace:
             facts["event log"] = (
                 f"{number(log.n_events)} events of {number(log.n_leads)} leads, {period}, digest {log.digest[:12]}"
             )
+            facts |= {
+                f"source {name or '(none)'}": f"until {day(until)}"
+                for name, until in log.watermarks.by_source().items()
+            }
+            facts |= {f"warning {place}": line for place, line in enumerate(lags(log), start=1)}
         if (self.training_set_path / "training_set.json").exists():
             made = TrainingSet.open(self.training_set_path)
             facts["training set"] = (

@@ -14,7 +14,7 @@ import typer
 from commands.audit import audit
 from commands.backtest import backtest
 from commands.demo import demo
-from commands.histories import features, ingest, simulate
+from commands.histories import compact, features, ingest, simulate
 from commands.models import evaluate, promote, rollback, train
 from commands.monitor import monitor
 from commands.recalibration import recalibrate
@@ -29,7 +29,7 @@ ABOUT = "Which leads convert: from engagement histories to calibrated probabilit
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=ABOUT
 )
-HISTORIES = (simulate, ingest, features, audit)
+HISTORIES = (simulate, ingest, compact, features, audit)
 MODELS = (train, recalibrate, evaluate, backtest, monitor, promote, rollback)
 for command in (*HISTORIES, *MODELS, score, info, demo, serve, forget):
     app.command()(command)

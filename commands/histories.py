@@ -58,16 +58,22 @@ def ingest(
         list[str] | None, typer.Option(help="CSV, JSON lines, Parquet, or database URL; repeatable")
     ] = None,
     leads: Annotated[list[str] | None, typer.Option(help="the same for profiles")] = None,
+    as_of: Annotated[str | None, typer.Option(help="when the export was made, if not now")] = None,
+    complete_until: Annotated[
+        list[str] | None, typer.Option(help="SOURCE=TIME: a source is complete until then; repeatable")
+    ] = None,
     var: Var = VAR,
     log: Log = None,
     store: FromStore = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring exports or databases into the event log. What is there already adds nothing."""
+    """Bring exports or databases into the event log. What is there already adds nothing; what differs, corrects it."""
+    from data.log.eventlog import EventLog
     from data.log.ingest import ingest
     from data.sources.mapping import read_mapping
     from features.wording import number
+    from workspace import lags
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
     if store is not None and (events or leads):
@@ -77,9 +83,10 @@ def ingest(
     elif mapping is None or not events:
         raise UsageError("nothing to ingest; give --mapping and --events, or --store")
     else:
+        times = {"as_of": _time("--as-of", as_of), "complete_until": _ends(complete_until or [])}
         with screen.progress("ingesting") as step:
-            report = ingest(log_path, read_mapping(mapping), events, leads or [], progress=step)
-    head = ["", "received", "accepted", "duplicate", "rejected"]
+            report = ingest(log_path, read_mapping(mapping), events, leads or [], **times, progress=step)
+    head = ["", "received", "accepted", "duplicate", "rejected", "corrections among the accepted"]
     rows = [[name, *(number(n) for n in asdict(counts).values())] for name, counts in _kinds(report)]
     screen.table("rows", head, rows)
     if report.reasons:
@@ -88,7 +95,20 @@ def ingest(
             ["why", "rows"],
             [[k, number(n)] for k, n in report.reasons.items()],
         )
+    for line in lags(EventLog.open(log_path)):
+        screen.say(line)
     screen.result(asdict(report))
+
+
+def compact(var: Var = VAR, log: Log = None, quiet: Quiet = False, as_json: AsJson = False) -> None:
+    """Weave what was appended to the event log into its base; ingests do so by themselves when it has grown."""
+    from data.log.compaction import compact
+
+    screen, log_path = Screen(quiet, as_json), log or var / "log"
+    with screen.progress("compacting") as step:
+        woven = compact(log_path, step)
+    screen.tell("the event log is one base again" if woven else "there is nothing to compact")
+    screen.result({"compacted": woven})
 
 
 def features(
@@ -126,6 +146,29 @@ def build(screen: Screen, workspace: Workspace, cluster: str | None) -> Training
     """The training set of a workspace, brought up to date."""
     with screen.progress("features") as step:
         return workspace.build(cluster, step)
+
+
+def _time(option: str, text: str | None) -> int | None:
+    """µs UTC of a time in an option; a date alone is the beginning of its day, UTC."""
+    from datetime import UTC
+
+    from data.times import NoTime, time_from_text
+
+    try:
+        return None if text is None else time_from_text(text, day_zone=UTC)
+    except NoTime as error:
+        raise UsageError(f"{option} {text!r} {error}") from None
+
+
+def _ends(texts: list[str]) -> dict[str, int]:
+    """Sources and until when they are complete."""
+    ends = {}
+    for text in texts:
+        source, is_pair, time = text.rpartition("=")
+        if not is_pair:
+            raise UsageError(f"--complete-until {text!r} names no source; write SOURCE=TIME, like crm=2026-10-01")
+        ends[source] = _time("--complete-until", time) or 0
+    return ends
 
 
 def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | None) -> None:

@@ -1,99 +1,152 @@
-"""The event log on disk: leads hashed into buckets, each bucket sorted by (lead, known_at), one immutable generation.
+"""The event log on disk: leads hashed into buckets; a sorted base, and sorted deltas of what came since.
 
-log.json                     names the generation that holds; swapped atomically
-generation-000002/
+log.json                     names the parts that hold; swapped atomically
+generation-000002/           the base
     events-07.parquet        sorted in the log's total order
     leads-07.parquet         lead_id by rank, and how many events and profile versions each has
     profiles-07.parquet      profile versions by (lead, valid_from)
     rejected.parquet         rows that broke the contract: source, row, reason
+    events.index             hashes of all versions of events, see version_index.py; profiles.index the same
+delta-000003/                one file of all buckets for each kind, and `patches.arrow`: what it supersedes
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.contract import DataError
-from data.histories import Histories, Profiles
+from data.histories import FAR, Histories, Profiles
+from data.log.bots import label_bots
+from data.log.content import lead_hash
+from data.log.manifest import Manifest, Words, read_manifest
+from data.log.parts import REJECTED, base_file, read_run
+from data.log.runs import ORDER, Run, coded, int64, superseded_of, woven
+from data.log.watermarks import Watermarks
 from data.sources.mapping import BotRule
 from data.vocabulary import Vocabulary
 
-FORMAT = 1
-BUCKETS = 32
-DICTIONARIES = ["event_type", "channel", "bot_rule", "source"]
-LAYOUT = {"compression": "lz4", "use_dictionary": ["lead", *DICTIONARIES]}
-"""How files of events are written."""
+READ = ("known_at", "occurred_at", "event_type", "channel", "value", "superseded_at")
+"""The columns of events that histories are made of."""
+ALL = (*ORDER[1:], "superseded_at")
 
 
 @dataclass(frozen=True)
 class EventLog:
-    """A read-only view of one generation.
-
-    vocabulary: event types and groups of the mappings that were ingested. words: their plain words.
-    profile_columns: column -> `category` or `number`. observed_from_us, observed_until_us: first and last known_at
-    (µs UTC). digest: of all rows and the vocabulary.
-    """
+    """A read-only view of the log as it is now."""
 
     path: Path
-    generation: str
-    n_buckets: int
-    n_events: int
-    n_leads: int
-    vocabulary: Vocabulary
-    words: dict[str, dict[str, str]]
-    profile_columns: dict[str, Any]
-    bots: tuple[BotRule, ...]
-    observed_from_us: int
-    observed_until_us: int
-    digest: str
+    manifest: Manifest
 
     @staticmethod
     def open(path: Path) -> EventLog:
         """Opens the log in a folder. Raises DataError when there is none, or one of another format."""
-        about = _manifest(path)
-        if about.pop("format", None) != FORMAT:
-            raise DataError(f"{path} is an event log of another format; ingest again into an empty folder")
-        words = about.pop("vocabulary")
-        groups = {name: tuple(types) for name, types in words["groups"].items()}
-        bots = tuple(BotRule(**rule) for rule in about.pop("bots"))
-        return EventLog(path, vocabulary=Vocabulary(tuple(words["types"]), groups), bots=bots, **about)
+        return EventLog(path, read_manifest(path))
+
+    @property
+    def n_buckets(self) -> int:
+        return self.manifest.n_buckets
+
+    @property
+    def n_events(self) -> int:
+        """Rows of events, also those that were corrected later."""
+        return self.manifest.n_events
+
+    @property
+    def n_leads(self) -> int:
+        return self.manifest.n_leads
+
+    @property
+    def words(self) -> dict[str, dict[str, str]]:
+        """Plain words of event types."""
+        return dict(self.manifest.words.words)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Event types and groups of the mappings that were ingested."""
+        return self.manifest.words.vocabulary
+
+    @property
+    def profile_columns(self) -> dict[str, Any]:
+        """Column -> `category` or `number`."""
+        return dict(self.manifest.words.profile_columns)
+
+    @property
+    def bots(self) -> tuple[BotRule, ...]:
+        """Rules that label a machine's events."""
+        return self.manifest.words.bots
+
+    @property
+    def observed_from_us(self) -> int:
+        """The first known_at, µs UTC."""
+        return self.manifest.observed_from_us
+
+    @property
+    def observed_until_us(self) -> int:
+        """The last known_at, µs UTC."""
+        return self.manifest.observed_until_us
+
+    @property
+    def watermarks(self) -> Watermarks:
+        """Until when each source is complete."""
+        return self.manifest.watermarks
+
+    def complete_until_us(self, types: Collection[str]) -> int:
+        """Until when all sources of these event types are complete (µs UTC): what came of leads is known till then."""
+        return min([self.observed_until_us, *self.watermarks.by_source(types).values()])
+
+    @property
+    def digest(self) -> str:
+        """Of all versions of events and profiles, and the vocabulary; not of how they lie on disk."""
+        return self.manifest.digest
 
     @property
     def number(self) -> int:
         """How many ingests made it."""
-        return int(self.generation.rpartition("-")[2])
+        return self.manifest.ingests
 
     @property
-    def rejected_path(self) -> Path:
-        """Rows that broke the contract."""
-        return self.path / self.generation / "rejected.parquet"
+    def generation(self) -> str:
+        """The folder of the base."""
+        return self.manifest.parts[0]
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of its parts: the base, then deltas in the order in which they came."""
+        return [self.path / name for name in self.manifest.parts]
+
+    @property
+    def rejected_paths(self) -> list[Path]:
+        """Rows that broke the contract, one file for each part."""
+        return [folder / REJECTED for folder in self.folders]
 
     def file(self, kind: str, bucket: int) -> Path:
-        """A file of a bucket; kind: events, leads or profiles."""
-        return self.path / self.generation / f"{kind}-{bucket:02d}.parquet"
+        """A file of a bucket of the base; kind: events, leads or profiles."""
+        return base_file(self.folders[0], kind, bucket)
+
+    def run(self, bucket: int, columns: Sequence[str] = ALL) -> Run:
+        """A bucket's rows, with these columns of events. Raises DataError when its files are damaged or gone."""
+        return woven(self.runs(bucket, columns))
+
+    def runs(self, bucket: int, columns: Sequence[str] = ALL) -> list[Run]:
+        """The same, part by part."""
+        try:
+            return [read_run(folder, bucket, columns) for folder in self.folders]
+        except (OSError, pa.ArrowInvalid) as error:
+            if not set(self.manifest.parts) <= set(read_manifest(self.path).parts):
+                raise DataError(f"a newer ingest replaced {self.path} meanwhile; run the command again") from None
+            reason = str(error).splitlines()[0][:200]
+            raise DataError(f"bucket {bucket} of {self.path} cannot be read: {reason}; ingest again") from None
 
     def bucket(self, number: int) -> Histories:
         """All leads of a bucket. Raises DataError when its files are damaged or gone."""
-        columns = ["known_at", "occurred_at", "event_type", "channel", "value", "bot_rule"]
-        try:
-            leads = pq.read_table(self.file("leads", number))
-            events = pq.read_table(self.file("events", number), columns=columns, read_dictionary=DICTIONARIES)
-            profiles = pq.read_table(self.file("profiles", number))
-        except (OSError, pa.ArrowInvalid) as error:
-            if _manifest(self.path).get("generation") != self.generation:
-                raise DataError(f"a newer ingest replaced {self.path} meanwhile; run the command again") from None
-            reason = str(error).splitlines()[0][:200]
-            raise DataError(f"bucket {number} of {self.path} cannot be read: {reason}; ingest again") from None
-        return histories_of(leads, events, profiles, list(self.profile_columns))
+        return histories_of(self.run(number, READ), self.manifest.words)
 
     def find(self, lead_id: str) -> Histories:
         """One lead's history (n_leads == 1). Raises DataError when the log does not know the lead."""
@@ -104,26 +157,13 @@ class EventLog:
         return one_lead(histories, int(positions[0]))
 
 
-def _manifest(path: Path) -> dict[str, Any]:
-    file = path / "log.json"
-    try:
-        about = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path} holds no event log; run `leadscore ingest` first") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read ({error}); restore it, or ingest again into an empty folder") from None
-    if not isinstance(about, dict):
-        raise DataError(f"{file} is no manifest of an event log; ingest again into an empty folder")
-    return about
-
-
 def bucket_of(lead_id: str, buckets: int) -> int:
     """The bucket of a lead: the second half of the md5 of its id, little-endian, modulo the number of buckets.
 
     >>> bucket_of("L0000001", 32)
     22
     """
-    return int.from_bytes(hashlib.md5(lead_id.encode(), usedforsecurity=False).digest()[8:], "little") % buckets
+    return int(lead_hash(lead_id)) % buckets
 
 
 def one_lead(histories: Histories, lead: int) -> Histories:
@@ -135,6 +175,7 @@ def one_lead(histories: Histories, lead: int) -> Histories:
         histories.profiles.valid_from[versions].copy(),
         histories.profiles.columns.slice(versions.start, versions.stop - versions.start),
     )
+    superseded = histories.superseded_at
     return Histories(
         histories.lead_ids.slice(lead, 1),
         np.array([0, rows.stop - rows.start]),
@@ -147,50 +188,41 @@ def one_lead(histories: Histories, lead: int) -> Histories:
         profiles,
         histories.types,
         histories.channels,
+        None if superseded is None else superseded[rows].copy(),
     )
 
 
-def histories_of(leads: pa.Table, events: pa.Table, profiles: pa.Table, columns: Sequence[str]) -> Histories:
-    """Histories from the tables of one bucket, all in the log's order."""
-    event_type, types = _codes(events.column("event_type"))
-    channel, channels = _codes(events.column("channel"))
-    missing = [name for name in columns if name not in profiles.column_names]
-    for name in missing:
-        profiles = profiles.append_column(name, pa.nulls(len(profiles), pa.string()))
+def histories_of(run: Run, words: Words) -> Histories:
+    """The histories in a run, with bots labelled by the rules that hold now."""
+    events, profiles = run.events, run.profiles
+    event_type, types = coded(events.column("event_type"))
+    channel, channels = coded(events.column("channel"))
+    starts, occurred_at = _starts(run.event_counts), int64(events.column("occurred_at"))
+    superseded = superseded_of(events)
     return Histories(
-        lead_ids=leads.column("lead_id").combine_chunks(),
-        starts=_starts(leads.column("events")),
-        known_at=_int64(events.column("known_at")),
-        occurred_at=_int64(events.column("occurred_at")),
+        lead_ids=run.leads,
+        starts=starts,
+        known_at=int64(events.column("known_at")),
+        occurred_at=occurred_at,
         event_type=event_type,
         channel=channel,
-        value=_writable(events.column("value").fill_null(float("nan"))),
-        bot=np.array(events.column("bot_rule").is_valid()),
+        value=np.array(events.column("value").fill_null(float("nan")).to_numpy()),
+        bot=label_bots(words.bots, starts, occurred_at, event_type, types) >= 0,
         profiles=Profiles(
-            _starts(leads.column("versions")), _int64(profiles.column("valid_from")), profiles.select(list(columns))
+            _starts(run.version_counts), int64(profiles.column("valid_from")), _columns(profiles, words.profile_columns)
         ),
         types=types,
         channels=channels,
+        superseded_at=superseded if (superseded < FAR).any() else None,
     )
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
-    """int32 codes (-1 for null) and the names that they stand for."""
-    whole = column.unify_dictionaries().combine_chunks() if column.num_chunks else None
-    if whole is None or not len(whole):
-        return np.empty(0, np.int32), []
-    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return codes, whole.dictionary.to_pylist()
+def _columns(profiles: pa.Table, names: Collection[str]) -> pa.Table:
+    for name in names:
+        if name not in profiles.column_names:
+            profiles = profiles.append_column(name, pa.nulls(len(profiles), pa.string()))
+    return profiles.select(list(names))
 
 
-def _starts(counts: pa.ChunkedArray) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(counts.to_numpy())]).astype(np.int64)
-
-
-def _int64(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    return _writable(column.cast(pa.int64()))  # type: ignore[return-value]
-
-
-def _writable(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """A copy that may be written to: Numba would compile once more for read-only arrays."""
-    return np.array(column.to_numpy())
+def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

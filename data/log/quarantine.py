@@ -38,17 +38,17 @@ def refuse_all(con: duckdb.DuckDBPyConnection) -> None:
     raise DataError(f"{names}: there is a header, but no row; export again")
 
 
-def write_rejected(con: duckdb.DuckDBPyConnection, before: Path | None, path: Path) -> None:
-    """Writes source, row and reason of this and earlier ingests (the file `before`), each once, in order."""
+def write_rejected(con: duckdb.DuckDBPyConnection, before: Sequence[Path], path: Path) -> None:
+    """Writes source, row and reason of this and earlier ingests (files), each once, in order."""
     rows = "SELECT source, row, reason FROM rejected JOIN sources USING (kind, part)"
-    if before is not None:
-        rows += f" UNION ALL SELECT source, row, reason FROM read_parquet({quoted(str(before))})"
+    for file in before:
+        rows += f" UNION ALL SELECT source, row, reason FROM read_parquet({quoted(str(file))})"
     con.execute(f"COPY (SELECT DISTINCT * FROM ({rows}) ORDER BY source, row, reason) TO {quoted(str(path))}")
 
 
-def count_rejected(con: duckdb.DuckDBPyConnection, kind: str) -> int:
-    """Rejected rows of this ingest."""
-    return int(con.execute("SELECT count(*) FROM rejected WHERE kind = ?", [kind]).fetchall()[0][0])
+def count_rejected(con: duckdb.DuckDBPyConnection, kind: str = "%") -> int:
+    """Rejected rows of this ingest, of a kind or of both."""
+    return int(con.execute("SELECT count(*) FROM rejected WHERE kind LIKE ?", [kind]).fetchall()[0][0])
 
 
 def count_reasons(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

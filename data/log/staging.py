@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import duckdb
 
 from data.contract import VALUE_LIMIT, VALUE_SCALE
-from data.log.bucket_rows import body_sql
+from data.log.content import BETWEEN, body_sql, content_sql, high, low, profile_sql
+from data.log.judgement import CREATION, RETRACTED, STATE, VERSION
 from data.quoting import named, quoted
-from data.sources.checks import name_check, number, number_check
+from data.sources.checks import name_check, number, number_check, yes, yes_check
 from data.sources.mapping import EventsPart, LeadsPart, Product, TypeRule
 from data.sources.source import ROW, WHY, Source, readable
 from data.sources.time_sql import Times
 
 NOT_GIVEN = "NULL::VARCHAR"
+KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGINT AS low, 0::UBIGINT AS content,
+    0::UBIGINT AS lead_hash, 0::BIGINT AS known, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
+NOTHING_STAGED = {
+    "events": f"""{KEYS}, '' AS event_type, 0::BIGINT AS occurred_at, 0::BIGINT AS known_at, '' AS channel,
+        0.0::DOUBLE AS value, '' AS source, '' AS event_id, false AS retracted""",
+    "leads": f"{KEYS}, 0::BIGINT AS valid_from, '' AS p_account_id",
+}
+"""The columns of what is staged, where nothing is."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clock of an ingest and the time of its export, µs UTC. stated: whether that was stated rather than taken from
+    the clock."""
+
+    now: int
+    as_of: int
+    stated: bool = False
 
 
 def stage(
@@ -24,15 +45,15 @@ def stage(
     part: int,
     spec: EventsPart | LeadsPart,
     buckets: int,
-    clock: int,
+    times: Clock,
     out: Path,
 ) -> None:
     """Writes out/bucket=N/*.parquet with good rows and out/bucket=-1/*.parquet with bad ones (column `reason`).
 
-    part: the number of the source. buckets: their number. clock: µs UTC. Raises DataError where a source ends early.
+    part: the number of the source. buckets: their number. Raises DataError where a source ends early.
     """
-    judged = _events(source, spec, clock) if isinstance(spec, EventsPart) else _leads(source, spec, clock)
-    bucket = f"CASE WHEN reason IS NULL THEN (md5_number_lower(lead_id) % {buckets})::INTEGER ELSE -1 END AS bucket"
+    judged = _events(source, spec, times) if isinstance(spec, EventsPart) else _leads(source, spec, times)
+    bucket = f"CASE WHEN reason IS NULL THEN (lead_hash % {buckets})::INTEGER ELSE -1 END AS bucket"
     try:
         con.execute(
             f"""COPY (SELECT {part} AS part, *, {bucket} FROM ({judged})) TO {quoted(str(out))}
@@ -42,7 +63,16 @@ def stage(
         raise readable(error, source.name) from None
 
 
-def _events(source: Source, spec: EventsPart, clock: int) -> str:
+def staged_rows(staging: Path, kind: str, bucket: int | None = None) -> str:
+    """SQL for the good rows of a kind (events, leads), of one bucket or of all."""
+    folder = "bucket=[0-9]*" if bucket is None else f"bucket={bucket}"
+    if not any((staging / kind).glob(folder)):
+        return f"(SELECT {NOTHING_STAGED[kind]} WHERE false)"
+    files = quoted(str(staging / kind / folder / "*.parquet"))
+    return f"read_parquet({files}, hive_partitioning = true, union_by_name = true)"
+
+
+def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
     """Events with the reason why one is refused, else null."""
     times = Times(spec.time_zone, spec.time_format)
     channel, origin = _constant(spec, "channel", spec.channel), _constant(spec, "source", spec.source)
@@ -51,26 +81,32 @@ def _events(source: Source, spec: EventsPart, clock: int) -> str:
         name_check("lead_id", "lead_id", required=True),
         name_check("event_type", "event_type", required=True),
         *(name_check(name, name) for name in ("channel", "source", "event_id")),
-        times.check("occurred_at", "occurred_text", "occurred_at", clock, required=True),
-        times.check("received_at", "received_text", "received_at", clock),
+        times.check("occurred_at", "occurred_text", "occurred_at", clock.now, required=True),
+        times.check("received_at", "received_text", "received_at", clock.now),
         number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
+        yes_check("retracted", "retracted_text"),
     ]
     return f"""WITH texts AS (SELECT {ROW} AS n, {WHY} AS why, {named(spec.lead_id)} AS lead_id,
             {_event_type(spec.event_type)} AS event_type, {channel} AS channel, {origin} AS source,
             {_event_id(spec)} AS event_id, {_text(spec.occurred_at)} AS occurred_text,
             {_text(spec.received_at)} AS received_text, {_value_text(spec)} AS value_text,
-            {_value(spec)} AS parsed_value FROM {source.view}),
+            {_value(spec)} AS parsed_value, {_text(spec.retracted)} AS retracted_text FROM {source.view}),
         parsed AS (SELECT *, {times.sql("occurred_text")} AS occurred_at, {times.sql("received_text")} AS received_at
             FROM texts),
-        judged AS (SELECT *, coalesce({", ".join(checks)}) AS reason,
-            round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} AS value FROM parsed),
-        whole AS (SELECT *, {body_sql("occurred_at")} AS body FROM judged)
-        SELECT n, lead_id, event_type, occurred_at, received_at, channel, value,
-            coalesce(source, '') AS source, coalesce(event_id, body) AS event_id, body, reason
-        FROM whole"""
+        judged AS (SELECT * EXCLUDE (source), coalesce({", ".join(checks)}) AS reason, coalesce(source, '') AS source,
+            round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} AS value,
+            greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at,
+            {yes("retracted_text")} AS retracted FROM parsed),
+        whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at")}) AS event_id FROM judged),
+        keyed AS (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM whole)
+        SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, retracted,
+            {high("key")} AS high, {low("key")} AS low, {high("lead_id")} AS lead_hash, known_at AS known,
+            CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at")} END AS content,
+            (received_at IS NOT NULL)::TINYINT AS sort, reason
+        FROM keyed"""
 
 
-def _leads(source: Source, spec: LeadsPart, clock: int) -> str:
+def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
     """Profile versions, the same way; a profile column NAME is staged as p_NAME."""
     times = Times(spec.time_zone, spec.time_format)
     flags = {name: f"CASE WHEN {named(column)} IS NULL THEN 'no' ELSE 'yes' END" for name, column in spec.flags.items()}
@@ -79,18 +115,38 @@ def _leads(source: Source, spec: LeadsPart, clock: int) -> str:
     checks = [
         "why",
         name_check("lead_id", "lead_id", required=True),
-        times.check("valid_from", "valid_text", "valid_from", clock, required=True),
+        times.check("valid_from", "valid_text", "valid_from", clock.now, required=not spec.snapshot),
+        times.check("created_at", "created_text", "created_at", clock.now),
         *(name_check(name, named(f"p_{name}")) for name in ("account_id", *spec.categories)),
         *(number_check(name, named(f"t_{name}"), named(f"p_{name}")) for name in spec.numbers),
     ]
     made = "".join(f", {sql} AS {named(f'p_{name}')}" for name, sql in columns.items())
     made += "".join(f", {named(name)} AS {named(f't_{name}')}" for name in spec.numbers)
     selected = "".join(f", {named(f'p_{name}')}" for name in columns)
+    own = f"SELECT n, lead_id, coalesce(valid_from, {clock.as_of}) AS valid_from{selected}, reason FROM judged"
+    rows = f"SELECT *, {STATE if spec.snapshot else VERSION}::TINYINT AS sort FROM ({own})"
+    if spec.created_at is not None:
+        rows += f" UNION ALL {_creation(spec, columns)}"
+    content = profile_sql((name, named(f"p_{name}")) for name in columns)
     return f"""WITH texts AS (SELECT {ROW} AS n, {WHY} AS why, {named(spec.lead_id)} AS lead_id,
-            {_text(spec.valid_from)} AS valid_text{made} FROM {source.view}),
-        parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from FROM texts),
-        judged AS (SELECT *, coalesce({", ".join(checks)}) AS reason FROM parsed)
-        SELECT n, lead_id, valid_from{selected}, reason FROM judged"""
+            {_text(spec.valid_from or spec.exported_at)} AS valid_text, {_text(spec.created_at)} AS created_text{made}
+            FROM {source.view}),
+        parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from, {times.sql("created_text")} AS created_at
+            FROM texts),
+        judged AS (SELECT *, coalesce({", ".join(checks)}) AS reason FROM parsed), rows AS ({rows})
+        SELECT *, valid_from AS known, {high("lead_id")} AS high, {low("lead_id")} AS low,
+            {high("lead_id")} AS lead_hash, {content} AS content FROM rows"""
+
+
+def _creation(spec: LeadsPart, columns: Collection[str]) -> str:
+    """What a state says about the creation of its lead: the columns that never change. Row numbers are negative."""
+    told = (name if name in spec.unchanging else None for name in columns)
+    selected = "".join(
+        f", {named(f'p_{name}')}" if known else f", NULL AS {named(f'p_{name}')}"
+        for name, known in zip(columns, told, strict=True)
+    )
+    return f"""SELECT -n, lead_id, created_at{selected}, NULL, {CREATION}::TINYINT FROM judged
+        WHERE reason IS NULL AND created_at IS NOT NULL"""
 
 
 def _text(column: str | None) -> str:

@@ -8,6 +8,7 @@ from data.masking import masked_sql
 from data.numbers import GROUPED, NOT_FINITE, PLAIN
 from data.quoting import quoted
 
+YES, NO = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 FINITE = {False: PLAIN, True: GROUPED}
 """How a number is written, by whether it has a decimal comma."""
 
@@ -38,3 +39,14 @@ def number_check(name: str, text: str, parsed: str, limit: float | None = None) 
     beyond = f"WHEN abs({parsed}) > {limit} THEN {shown} || {quoted(f' is beyond ±{limit:.0e}')}" if limit else ""
     return f"""CASE WHEN {text} IS NOT NULL AND {parsed} IS NULL THEN {shown} || ' is no number'
         WHEN NOT isfinite({parsed}) THEN {shown} || ' is not finite' {beyond} END"""
+
+
+def yes(text: str) -> str:
+    """SQL for whether a text says yes; nothing says no."""
+    return f"coalesce(lower({text}) IN {YES}, false)"
+
+
+def yes_check(name: str, text: str) -> str:
+    """Yes or no."""
+    shown = f"{quoted(name + ' ')} || '''' || {masked_sql(text)} || ''''"
+    return f"CASE WHEN lower({text}) NOT IN {YES + NO} THEN {shown} || ' is neither true nor false' END"

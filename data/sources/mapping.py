@@ -16,7 +16,7 @@ from data.vocabulary import Vocabulary
 SHIPPED = Path(__file__).parents[1] / "mappings"
 RESERVED = (
     *("lead", "lead_id", "account_id", "valid_from"),
-    *("part", "n", "fresh", "body", "bucket", "reason", "broken", "conflict", "repeat"),
+    *("part", "n", "bucket", "reason", "sort", "known", "high", "low", "content", "lead_hash", "outcome"),
 )
 """Names that the log, or an ingest on the way to it, gives to columns of a profile; DuckDB ignores their case."""
 
@@ -78,7 +78,8 @@ class Shared(MappingTable):
 class EventsPart(Shared):
     """`[events]`: contract column = source column; constants for columns that the source does not have.
 
-    event_id may name several columns, which identify an event together.
+    event_id may name several columns, which identify an event together. retracted: a column that says true where the
+    source takes an event back.
     """
 
     event_type: str | TypeRule
@@ -88,6 +89,7 @@ class EventsPart(Shared):
     value: str | Product | None = None
     source: str | None = None
     event_id: str | tuple[str, ...] | None = None
+    retracted: str | None = None
     constants: dict[Literal["channel", "source"], str] = {}
 
     @property
@@ -95,7 +97,8 @@ class EventsPart(Shared):
         """The source columns that are read."""
         types = [self.event_type] if isinstance(self.event_type, str) else list(self.event_type.columns)
         value = list(self.value.multiply) if isinstance(self.value, Product) else [self.value]
-        rest = [self.lead_id, self.occurred_at, self.received_at, self.channel, self.source, *self.id_columns]
+        rest = [self.lead_id, self.occurred_at, self.received_at, self.channel, self.source, self.retracted]
+        rest += self.id_columns
         return [name for name in dict.fromkeys([*rest, *types, *value]) if name is not None]
 
     @property
@@ -110,13 +113,20 @@ class EventsPart(Shared):
 
 
 class LeadsPart(Shared):
-    """`[leads]`: one row per version of a profile.
+    """`[leads]`: one row per version of a profile, or the state as exported.
 
+    valid_from: since when a version holds. snapshot: the row is the state at the time of the export, which is that of
+    the command, or of a column exported_at; created_at and the `unchanging` profile columns tell what was known of a
+    lead from its creation on.
     categories, numbers: profile columns to keep, by name. personal: columns dropped at the door; flags keep whether
     one was filled in, e.g. has_email = "email".
     """
 
-    valid_from: str
+    valid_from: str | None = None
+    snapshot: bool = False
+    exported_at: str | None = None
+    created_at: str | None = None
+    unchanging: tuple[str, ...] = ()
     account_id: str | None = None
     categories: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
@@ -135,10 +145,30 @@ class LeadsPart(Shared):
             raise ValueError(f"lead_id {self.lead_id!r} is personal; identify leads by a number that says nothing")
         return self
 
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        if self.snapshot and self.valid_from is not None:
+            raise ValueError(
+                "valid_from and snapshot = true exclude each other; created_at says since when a lead exists"
+            )
+        if not self.snapshot and self.valid_from is None:
+            raise ValueError(
+                "valid_from is missing; name the column, or set snapshot = true where rows are the state now"
+            )
+        if not self.snapshot and (self.exported_at or self.created_at or self.unchanging):
+            raise ValueError(
+                "exported_at, created_at and unchanging belong to snapshot = true; add it, or leave them out"
+            )
+        for name in self.unchanging:
+            if name != "account_id" and name not in self.profile:
+                raise ValueError(f"unchanging column {name!r} is no profile column; add it to categories or numbers")
+        return self
+
     @property
     def columns(self) -> list[str]:
         """The source columns that are read; personal ones only where a flag asks for them."""
-        rest = [self.lead_id, self.valid_from, self.account_id, *self.categories, *self.numbers, *self.flags.values()]
+        times = [self.valid_from, self.exported_at, self.created_at]
+        rest = [self.lead_id, *times, self.account_id, *self.categories, *self.numbers, *self.flags.values()]
         return [name for name in dict.fromkeys(rest) if name is not None]
 
     @property

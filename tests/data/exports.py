@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -49,17 +50,19 @@ def into(
 
 
 def logged(path: Path) -> list[dict[str, Any]]:
-    """All events of a log as they lie on disk, times in µs UTC, with bot_rule."""
+    """All events of a log in its order, also those that were corrected later; times in µs UTC, None for never; bot."""
     log = EventLog.open(path)
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for bucket in range(log.n_buckets):
-        leads = pq.read_table(log.file("leads", bucket)).column("lead_id").to_pylist()
-        events = pq.read_table(log.file("events", bucket))
-        for name in ("occurred_at", "known_at"):
+        run, bot = log.run(bucket), log.bucket(bucket).bot
+        events = run.events
+        for name in set(events.column_names) & {"occurred_at", "known_at", "superseded_at"}:
             place = events.schema.get_field_index(name)
             events = events.set_column(place, name, events.column(name).cast(pa.int64()))
-        found += [{**row, "lead_id": leads[row["lead"]]} for row in events.to_pylist()]
-    return found
+        leads = np.repeat(run.leads.to_numpy(zero_copy_only=False), run.event_counts)
+        for lead, is_bot, row in zip(leads, bot, events.to_pylist(), strict=True):
+            rows.append({"superseded_at": None, **row, "lead_id": lead, "bot": bool(is_bot)})
+    return rows
 
 
 def event_set(path: Path) -> set[tuple[Any, ...]]:

@@ -10,13 +10,14 @@ import resource
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import data.log.ingest
 from data.contract import DataError
-from data.log.manifest import Words, write_manifest
-from data.log.merge import Tally, merge_bucket
+from data.log.fresh import fresh_runs
+from data.log.manifest import Manifest, write_manifest
 from tests.data.exports import into
 
 STEPS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree")
@@ -35,21 +36,19 @@ class Executioner:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def manifest_too_early(draft: Path, log_path: Path, n_buckets: int, words: Words) -> Path:
-    """Names the new generation while its files are still on their way, and takes the old one away first."""
-    shutil.copytree(draft, log_path / draft.name)
-    write_manifest(log_path, draft.name, n_buckets, words)
-    shutil.rmtree(log_path / draft.name)
+def manifest_too_early(drafts: Sequence[Path], log_path: Path, manifest: Manifest) -> None:
+    """Names the new part while its files are still on their way, and takes the old one away first."""
+    write_manifest(log_path, manifest)
     for old in log_path.glob("generation-*"):
         shutil.rmtree(old)
-    os.rename(draft, log_path / draft.name)
-    return log_path / draft.name
+    for draft in drafts:
+        os.rename(draft, log_path / draft.name)
 
 
-def interrupted(*arguments: Any) -> Tally:
+def interrupted(*arguments: Any) -> Any:
     """Stands for the merge of a bucket, during which Ctrl-C is pressed."""
     os.kill(os.getpid(), signal.SIGINT)
-    return merge_bucket(*arguments)
+    return fresh_runs(*arguments)
 
 
 def run(log: Path, file: str, point: int, trouble: str, outcome: Path) -> None:
@@ -62,7 +61,7 @@ def run(log: Path, file: str, point: int, trouble: str, outcome: Path) -> None:
         vars(data.log.ingest)["publish"] = manifest_too_early
     elif trouble == "ctrl-c":
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        vars(data.log.ingest)["merge_bucket"] = interrupted
+        vars(data.log.ingest)["fresh_runs"] = interrupted
     elif trouble:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(trouble), resource.RLIM_INFINITY))
     executioner = Executioner(log, point)

@@ -13,9 +13,10 @@ import pytest
 
 from data.contract import DataError, UsageError
 from data.csv_safety import inert
-from data.log.erasure import erase_from_files, erase_from_log, erase_from_tables
+from data.log.erasure import erase_from_files, erase_from_tables
 from data.log.eventlog import EventLog
 from data.log.ingest import ingest
+from data.log.removal import erase_from_log
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from tests.data.exports import into, rejected, write_csv
@@ -147,6 +148,6 @@ def test_rejected_rows_go_only_where_they_show_the_lead(tmp_path: Path) -> None:
     report = into(tmp_path / "log", write_csv(tmp_path / "e.csv", lines), buckets=1)
     assert len(rejected(report)) == 4
     assert erase_from_log(tmp_path / "log", "1") == 4
-    reasons = pq.read_table(EventLog.open(tmp_path / "log").rejected_path).column("reason").to_pylist()
+    reasons = pq.read_table(EventLog.open(tmp_path / "log").rejected_paths[0]).column("reason").to_pylist()
     assert len(reasons) == 2
     assert "value '1x' is no number" in reasons

@@ -28,9 +28,9 @@ def lines(first: int, count: int) -> list[str]:
 class Setting:
     """A log, a file to be added, and how the log looks with and without it."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, more: int) -> None:
         self.folder, self.tries = folder, 0
-        self.file = write_csv(folder / "second.csv", lines(size // 2, size))
+        self.file = write_csv(folder / "second.csv", lines(size - more, 2 * more))
         into(folder / "before", write_csv(folder / "first.csv", lines(0, size)))
         shutil.copytree(folder / "before", folder / "after")
         into(folder / "after", self.file)
@@ -66,15 +66,16 @@ class Setting:
         if found.digest not in (self.before, self.after) or events != found.n_events:
             return False
         into(log, self.file)
-        leftovers = {path.name for path in log.iterdir()} - {"log.json", "writer.lock", EventLog.open(log).generation}
+        parts = EventLog.open(log).manifest.parts
+        leftovers = {path.name for path in log.iterdir()} - {"log.json", "writer.lock", *parts}
         return EventLog.open(log).digest == self.after and not leftovers
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+@pytest.fixture(scope="module", params=[1_000, 50], ids=["woven into the base", "beside the base"])
+def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Setting:
     # What the processes need is imported once, and not again in each of them.
     PROCESSES.set_forkserver_preload(["tests.data.warm_ingest"])
-    return Setting(tmp_path_factory.mktemp("killed"), 2_000)
+    return Setting(tmp_path_factory.mktemp("killed"), 2_000, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_killed_at_random_moments_the_log_is_whole(
     small: Setting, full: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """In full: 20 moments of an ingest of a million events."""
-    setting = Setting(tmp_path_factory.mktemp("large"), 1_000_000) if full else small
+    setting = Setting(tmp_path_factory.mktemp("large"), 1_000_000, 500_000) if full else small
     begun = time.monotonic()
     assert setting.ends(setting.fresh_log()) == 0
     took, dice, killed, wanted = time.monotonic() - begun, random.Random(5), 0, 10 if full else 2
@@ -136,7 +137,7 @@ def test_killed_over_and_over_a_log_ends_the_same(
     small: Setting, full: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """One log, killed at random steps one after the other; in full: 20 of them, ten million events in the end."""
-    setting = Setting(tmp_path_factory.mktemp("over-and-over"), 6_666_666) if full else small
+    setting = Setting(tmp_path_factory.mktemp("over-and-over"), 6_666_666, 3_333_333) if full else small
     log, dice = setting.fresh_log(), random.Random(6)
     assert setting.ends(setting.fresh_log()) == 0
     steps = int(setting.outcome.read_text())

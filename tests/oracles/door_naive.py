@@ -16,13 +16,29 @@ TIME = re.compile(
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
+Body = tuple[object, ...]
+"""Lead, type, occurred_at, channel and value of an event; of a retraction nothing."""
+RETRACTED: Body = (None,)
+
+
+@dataclass
+class Version:
+    """What was said of an event; batch: the ingest that brought it."""
+
+    body: Body
+    lead: str
+    known_at: int
+    batch: int
+
+
 @dataclass
 class Door:
-    """What is in the log, and what became of the rows that came. now_us: the clock, µs UTC."""
+    """What is in the log, and what became of the rows that came. now_us: the clock and the time of exports, µs UTC."""
 
     now_us: int
     zone: str | None = None
-    known: dict[tuple[str, object], tuple[tuple[object, ...], int]] = field(default_factory=dict)
+    batch: int = 0
+    versions: dict[tuple[str, object], list[Version]] = field(default_factory=dict)
     received: int = 0
     accepted: int = 0
     duplicate: int = 0
@@ -32,18 +48,40 @@ class Door:
         """One row of a source; None for one that cannot be split into columns."""
         self.received += 1
         judged = None if row is None else self._event(row)
-        if judged is None:
+        if row is None or judged is None:
             self.rejected.add((source, number))
             return
-        key, body, known_at = judged
-        if key not in self.known:
+        key, body, known_at, has_date = judged
+        versions = self.versions.setdefault(key, [])
+        verdict, time = self._verdict(versions, body, row["lead"].strip(), known_at, has_date)
+        if verdict == "accepted":
             self.accepted += 1
-            self.known[key] = (body, known_at)
-        elif self.known[key][0] != body:
-            self.rejected.add((source, number))
-        else:
+            versions.append(Version(body, row["lead"].strip(), time, self.batch))
+        elif verdict == "duplicate":
             self.duplicate += 1
-            self.known[key] = (body, min(known_at, self.known[key][1]))
+        else:
+            self.rejected.add((source, number))
+
+    def _verdict(
+        self, versions: list[Version], body: Body, lead: str, known_at: int, has_date: bool
+    ) -> tuple[str, int]:
+        """What becomes of a row, by the rules of docs/mappings.md, one sentence after the other."""
+        if not versions:
+            return ("rejected" if body == RETRACTED else "accepted"), known_at
+        newest = max(versions, key=lambda version: version.known_at)
+        is_taken = any(version.known_at == known_at for version in versions)
+        time = known_at if has_date and not is_taken else max(self.now_us, known_at)
+        for version in versions:
+            if version.body == body:
+                if has_date and newest.body != body and time > newest.known_at:
+                    return "accepted", time
+                if version.batch == self.batch and len(versions) == 1:
+                    version.known_at = min(version.known_at, known_at)
+                return "duplicate", time
+        for version in versions:
+            if version.batch == self.batch and (not has_date or version.lead != lead or is_taken):
+                return "rejected", time
+        return ("rejected" if any(version.known_at == time for version in versions) else "accepted"), time
 
     def fits(self, row: Row) -> bool:
         """Whether a row keeps the contract."""
@@ -51,11 +89,19 @@ class Door:
 
     @property
     def events(self) -> list[tuple[object, ...]]:
-        """lead, type, occurred_at, known_at, channel, value, source of all events in the log, in any order."""
-        rows = [(*body[:3], known_at, *body[3:], key[0]) for key, (body, known_at) in self.known.items()]
+        """lead, type, occurred_at, known_at, superseded_at, channel, value, source of all versions, in any order."""
+        rows: list[tuple[object, ...]] = []
+        for (source, _), versions in self.versions.items():
+            ordered = sorted(versions, key=lambda version: version.known_at)
+            ends = [*(version.known_at for version in ordered[1:]), None]
+            rows += [
+                (*version.body[:3], version.known_at, end, *version.body[3:], source)
+                for version, end in zip(ordered, ends, strict=True)
+                if version.body != RETRACTED
+            ]
         return sorted(rows, key=repr)
 
-    def _event(self, row: Row) -> tuple[tuple[str, object], tuple[object, ...], int] | None:
+    def _event(self, row: Row) -> tuple[tuple[str, object], Body, int, bool] | None:
         names = {name: row[name].strip(" ") for name in row}
         if any(len(text) > 200 or re.search(r"[\x00-\x1f\x7f]", text) for text in names.values()):
             return None
@@ -65,7 +111,9 @@ class Door:
         if missing or wrong_value or (names["received"] and received is None) or occurred is None:
             return None
         body = (names["lead"], names["type"], occurred, names["channel"] or None, value)
-        return (names["origin"], names["id"] or body), body, max(occurred, received or occurred)
+        known_at = max(occurred, received or occurred)
+        key = names["origin"], names["id"] or body
+        return key, RETRACTED if names.get("retracted") else body, known_at, received is not None
 
     def _time(self, text: str) -> int | None:
         us = written_time(text, self.zone)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -147,10 +148,8 @@ def _doubles(seen: _Seen, mature: Sample) -> Iterator[Finding]:
 
 def _overwritten(log: EventLog) -> Iterator[Finding]:
     """Profiles that arrived again with the same time and another content: their source keeps no history."""
-    if not log.rejected_path.exists():
-        return
-    reasons = pq.read_table(log.rejected_path, columns=["reason"]).column("reason")
-    conflicts = int(pc.sum(pc.equal(reasons, CONFLICT)).as_py() or 0)
+    reasons = pa.chunked_array([pq.read_table(path).column("reason").combine_chunks() for path in log.rejected_paths])
+    conflicts = log.manifest.n_overwritten + int(pc.sum(pc.equal(reasons, CONFLICT)).as_py() or 0)
     if conflicts >= REPEATED * log.n_leads:
         evidence = (
             f"{number(conflicts)} profile versions came again with another content but the same time: their source "

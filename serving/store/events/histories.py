@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from sqlalchemy import BindParameter, Connection, Row, bindparam, select
 
 from data.histories import Histories
-from data.log.bots import label_bots
 from data.log.eventlog import histories_of
+from data.log.manifest import Words
+from data.log.runs import Run
 from data.numbers import NoNumber, number_from_text
 from data.sources.mapping import BotRule
 from serving.store.database.connection import AT_ONCE, Database
@@ -69,15 +70,13 @@ class HistoryReader:
         with self._database.read_in_turn() as connection:
             event_rows = _events(connection, ids, as_of)
             versions = versions_of(connection, ids, as_of, columns)
-        leads = pa.table({"lead_id": ids, "events": _counts(event_rows, ids), "versions": _counts(versions, ids)})
         for name in ("event_type", "channel"):
             event_rows = event_rows.set_column(
                 event_rows.schema.get_field_index(name), name, event_rows.column(name).dictionary_encode()
             )
-        event_rows = event_rows.append_column("bot_rule", pa.nulls(len(event_rows), pa.string()))
-        histories = histories_of(leads, event_rows, versions, list(columns))
-        label = label_bots(bots, histories.starts, histories.occurred_at, histories.event_type, histories.types)
-        return replace(histories, bot=label >= 0)
+        counts = np.array(_counts(event_rows, ids), np.int64), np.array(_counts(versions, ids), np.int64)
+        run = Run(pa.array(ids, pa.string()), event_rows, counts[0], versions, counts[1])
+        return histories_of(run, Words(profile_columns=columns, bots=tuple(bots)))
 
 
 def _events(connection: Connection, lead_ids: Sequence[str], as_of: int) -> pa.Table:

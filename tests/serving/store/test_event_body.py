@@ -6,7 +6,7 @@ import duckdb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.log.bucket_rows import body_sql
+from data.log.content import body_sql
 from serving.store.events.event_validation import EventIn, admit
 
 TEXT = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Cc", "Zs"]), min_size=1, max_size=20)

@@ -1,0 +1,85 @@
+"""Weaves base and deltas into a new base: when deltas have grown past a share of it, or on demand.
+
+Bucket by bucket, and range by range of the index, so that memory is bounded by the largest bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contract import DataError
+from data.log.content import lead_hashes
+from data.log.eventlog import EventLog
+from data.log.generations import draft_of, only_writer, publish, staging_folder
+from data.log.manifest import Manifest
+from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, REJECTED, write_base_bucket
+from data.log.runs import Run, woven
+from data.log.version_index import merge_runs
+
+SHARE = 8
+"""Deltas are woven in when they hold more than this part of the base's rows."""
+MOST_DELTAS = 64
+INDEXES = {"events": EVENT_INDEX, "leads": PROFILE_INDEX}
+Progress = Callable[[float], None]
+Runs = Mapping[str, Sequence[Path]]
+"""Runs of the version index of each kind."""
+
+
+def must_compact(manifest: Manifest, more: int) -> bool:
+    """Whether deltas with so many more rows would be too large beside the base."""
+    return (manifest.n_added + more) * SHARE > manifest.n_base or len(manifest.parts) > MOST_DELTAS
+
+
+def index_runs(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """The runs of the version index in parts of a log."""
+    return {kind: [folder / name for folder in folders] for kind, name in INDEXES.items()}
+
+
+def weave_base(
+    draft: Path, old: EventLog | None, fresh: Iterable[Run], index: Runs, manifest: Manifest, progress: Progress
+) -> Manifest:
+    """Writes all parts of a log and a fresh run for each bucket as a new base; returns what it holds then."""
+    n_events, n_rows, leads = 0, 0, []
+    for bucket, run in enumerate(fresh):
+        whole = woven([*(old.runs(bucket) if old else ()), run])
+        write_base_bucket(draft, bucket, whole)
+        n_events, n_rows = n_events + len(whole.events), n_rows + len(whole.events) + len(whole.profiles)
+        leads.append(whole.leads)
+        progress((bucket + 1) / manifest.n_buckets)
+    for kind, name in INDEXES.items():
+        merge_runs(index[kind], draft / name)
+    hashes = np.sort(lead_hashes(pa.chunked_array(leads, pa.string())))
+    hashes.tofile(draft / LEAD_INDEX)
+    return replace(manifest, parts=(draft.name,), n_events=n_events, n_base=n_rows, n_added=0, n_leads=len(hashes))
+
+
+def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:
+    """Weaves the deltas of a log into its base; says whether there were any. Raises DataError, UsageError as an ingest.
+
+    What the log says stays the same, and so does its digest.
+    """
+    EventLog.open(log_path)
+    try:
+        with only_writer(log_path), staging_folder(log_path) as staging:
+            log = EventLog.open(log_path)
+            if len(log.folders) == 1:
+                return False
+            # A part needs a name of its own, also where no ingest made it.
+            manifest = replace(log.manifest, ingests=log.number + 1)
+            draft = draft_of(staging, BASE, manifest.ingests)
+            nothing = (Run.empty() for _ in range(log.n_buckets))
+            made = weave_base(draft, log, nothing, index_runs(log.folders), manifest, progress)
+            rejected = pa.concat_tables(pq.read_table(path) for path in log.rejected_paths)
+            pq.write_table(rejected, draft / REJECTED)
+            publish([draft], log_path, made)
+            return True
+    except OSError as error:
+        raise DataError(
+            f"the event log in {log_path} cannot be compacted ({error.strerror or error}); it is as it was, make room"
+        ) from None

@@ -1,0 +1,156 @@
+"""Takes a lead out of the event log: every part that holds something of it is written anew, the others stay."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data.ids import mentions
+from data.log.compaction import INDEXES
+from data.log.content import lead_hash
+from data.log.eventlog import ALL, EventLog, bucket_of
+from data.log.generations import draft_of, only_writer, publish, staging_folder
+from data.log.manifest import NAME, Manifest
+from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_run, write_base_bucket, write_delta
+from data.log.runs import CODED, Run
+from data.log.version_index import LEAD, merge_runs, open_run, without
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Rows of a part that are gone. lead, events, versions, rejected: their numbers; digests: what the index loses."""
+
+    lead: int = 0
+    events: int = 0
+    versions: int = 0
+    rejected: int = 0
+    digests: tuple[int, int] = (0, 0)
+
+    @property
+    def rows(self) -> int:
+        return self.lead + self.events + self.versions + self.rejected
+
+
+def erase_from_log(log_path: Path, lead_id: str) -> int:
+    """Publishes the log without the lead, and removes the parts that held it; says how many rows were taken out.
+
+    0, and nothing happens, where there is no log or it does not know the lead. Raises UsageError while an ingest runs.
+    """
+    if not (log_path / NAME).exists():
+        return 0
+    with only_writer(log_path), staging_folder(log_path) as staging:
+        log = EventLog.open(log_path)
+        manifest, drafts, erased, knew = log.manifest, [], 0, 0
+        for place, folder in enumerate(log.folders):
+            kind = BASE if folder.name.startswith(BASE) else DELTA
+            draft = draft_of(staging, kind, manifest.ingests + 1)
+            removed = _rewrite(log, folder, lead_id, draft)
+            if not any(draft.iterdir()):
+                draft.rmdir()
+                continue
+            _link_rest(folder, draft)
+            drafts.append(draft)
+            manifest, erased, knew = (
+                _after(manifest, place, draft.name, removed),
+                erased + removed.rows,
+                knew | removed.lead,
+            )
+        if drafts:
+            publish(drafts, log_path, replace(manifest, n_leads=manifest.n_leads - knew))
+    return erased
+
+
+def _rewrite(log: EventLog, folder: Path, lead_id: str, draft: Path) -> Removed:
+    """Writes the files of a part that hold something of the lead without it."""
+    bucket = bucket_of(lead_id, log.n_buckets)
+    run = read_run(folder, bucket, ALL)
+    rest, removed = _without(run, lead_id)
+    if rest is not run and folder.name.startswith(BASE):
+        write_base_bucket(draft, bucket, rest)
+    elif rest is not run:
+        runs = [read_run(folder, number, ALL) for number in range(log.n_buckets)]
+        write_delta(draft, [rest if number == bucket else other for number, other in enumerate(runs)])
+    return replace(
+        removed, rejected=_rewrite_rejected(folder, lead_id, draft), digests=_rewrite_indexes(folder, lead_id, draft)
+    )
+
+
+def _without(run: Run, lead_id: str) -> tuple[Run, Removed]:
+    place = pc.index(run.leads, lead_id).as_py()
+    patches = run.patches[:, run.patches[LEAD] != lead_hash(lead_id)]
+    if place < 0:
+        return (run if patches.shape == run.patches.shape else replace(run, patches=patches)), Removed()
+    ours = np.arange(len(run.leads)) != place
+    rows, versions = (np.repeat(ours, count) for count in (run.event_counts, run.version_counts))
+    events = run.events.filter(pa.array(rows))
+    # A dictionary would still hold what only the erased lead had.
+    for name in CODED:
+        fresh = events.column(name).cast(pa.string()).dictionary_encode()
+        events = events.set_column(events.schema.get_field_index(name), name, fresh)
+    profiles = run.profiles.filter(pa.array(versions))
+    counts = run.event_counts[ours], run.version_counts[ours]
+    rest = Run(run.leads.filter(pa.array(ours)), events, counts[0], profiles, counts[1], patches)
+    return rest, Removed(1, int((~rows).sum()), int((~versions).sum()))
+
+
+def _rewrite_rejected(folder: Path, lead_id: str, draft: Path) -> int:
+    """Rejected rows whose reason shows a value, in quotes, that has the lead's id in it."""
+    table = pq.read_table(folder / REJECTED)
+    theirs = [_shows(reason, lead_id) for reason in table.column("reason").to_pylist()]
+    rest = table.filter(pc.invert(pa.array(theirs, pa.bool_())))
+    if len(rest) < len(table):
+        pq.write_table(rest, draft / REJECTED)
+    return len(table) - len(rest)
+
+
+def _shows(reason: str, lead_id: str) -> bool:
+    shown = re.search("'(.*)'", reason, re.DOTALL)
+    return shown is not None and mentions(shown[1], lead_id)
+
+
+def _rewrite_indexes(folder: Path, lead_id: str, draft: Path) -> tuple[int, int]:
+    """The version index without the lead's hashes; returns what its digests lose."""
+    theirs, digests = lead_hash(lead_id), []
+    for name in INDEXES.values():
+        removed = 0
+        if (folder / name).exists():
+            run = open_run(folder / name)
+            removed = without(run, theirs)
+            if removed:
+                merge_runs([folder / name], draft / name, int(theirs))
+        digests.append(removed)
+    if (folder / LEAD_INDEX).exists():
+        hashes = np.fromfile(folder / LEAD_INDEX, np.uint64)
+        if (hashes == theirs).any():
+            hashes[hashes != theirs].tofile(draft / LEAD_INDEX)
+    return digests[0], digests[1]
+
+
+def _link_rest(folder: Path, draft: Path) -> None:
+    for file in folder.iterdir():
+        if not (draft / file.name).exists():
+            os.link(file, draft / file.name)
+
+
+def _after(manifest: Manifest, place: int, name: str, removed: Removed) -> Manifest:
+    """The manifest with a part written anew."""
+    parts: Sequence[str] = [name if at == place else part for at, part in enumerate(manifest.parts)]
+    size = "n_base" if place == 0 else "n_added"
+    made = replace(
+        manifest,
+        parts=tuple(parts),
+        ingests=manifest.ingests + 1,
+        n_events=manifest.n_events - removed.events,
+        **{size: getattr(manifest, size) - removed.events - removed.versions},
+    )
+    if manifest.events is None:
+        return replace(made, digest_of_0_1=f"{manifest.digest_of_0_1}-{made.ingests}")
+    return made.without(*removed.digests)

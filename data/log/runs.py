@@ -1,0 +1,199 @@
+"""Sorted runs of one bucket of the log, and how several become one: woven, because all of them are sorted already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.compiled import njit
+from data.histories import FAR
+from data.log.content import content_of, lead_hashes
+from data.log.version_index import CONTENT, KNOWN, LEAD, LOW, WIDTH, Records
+
+ORDER = ("lead", "known_at", "occurred_at", "event_type", "channel", "value", "source", "event_id")
+"""The total order of the log; nulls come first."""
+TIME = pa.timestamp("us", "UTC")
+CODED = ("event_type", "channel", "source")
+"""Columns of names, which are written as dictionaries."""
+NO_PATCHES: Records = np.empty((WIDTH, 0), np.uint64)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Rows of one bucket.
+
+    leads: string[n_leads], ascending. events: columns of ORDER without the lead, and `superseded_at` where an event has
+    one; sorted by ORDER. profiles: `valid_from`, `account_id` and profile columns, by lead and time.
+    event_counts, version_counts: int[n_leads], how many rows each lead has.
+    patches: what it says about events of older runs, as `Verdicts.patches`.
+    """
+
+    leads: pa.Array
+    events: pa.Table
+    event_counts: NDArray[np.int64]
+    profiles: pa.Table
+    version_counts: NDArray[np.int64]
+    patches: Records = field(default_factory=lambda: NO_PATCHES)
+
+    @staticmethod
+    def empty() -> Run:
+        """Without a row."""
+        nothing = np.empty(0, np.int64)
+        return Run(pa.array([], pa.string()), pa.table({}), nothing, pa.table({}), nothing)
+
+
+def woven(runs: Sequence[Run]) -> Run:
+    """All rows of runs, the oldest first, as one run."""
+    runs = [run for run in runs if len(run.leads) or run.patches.shape[1]] or list(runs[:1])
+    if len(runs) == 1 and not runs[0].patches.shape[1]:
+        return runs[0]
+    leads, places = _united([run.leads for run in runs])
+    lead = _lead_of([run.event_counts for run in runs], places)
+    events = _joined([run.events for run in runs])
+    order = _event_order(lead, events, int(runs[0].event_counts.sum()))
+    lead, events = lead[order], events.take(pa.array(order))
+    patches = np.concatenate([run.patches for run in runs], axis=1)
+    if patches.shape[1]:
+        events = _patched(leads, lead, events, patches)
+    owner, profiles = _profiles(runs, places)
+    n = len(leads)
+    return Run(leads, events, np.bincount(lead, minlength=n), profiles, np.bincount(owner, minlength=n))
+
+
+def _united(several: Sequence[pa.Array]) -> tuple[pa.Array, list[NDArray[np.int64]]]:
+    """Leads of all runs in order, and the place of each run's leads among them.
+
+    The first run has most of them: the others' are put between.
+    """
+    first, *others = several
+    more = pa.chunked_array(others, pa.string()) if others else pa.chunked_array([], pa.string())
+    fresh = sorted(set(more.filter(pc.invert(pc.is_in(more, value_set=first))).to_pylist()))
+    before = np.searchsorted(first.to_numpy(zero_copy_only=False), np.array(fresh, object)).astype(np.int64)
+    # What comes after a place moves up by the leads that are put before it.
+    new_places = before + np.arange(len(fresh))
+    is_new = np.zeros(len(first) + len(fresh), np.bool_)
+    is_new[new_places] = True
+    old_places = np.flatnonzero(~is_new)
+    take = np.empty(len(is_new), np.int64)
+    take[old_places], take[new_places] = np.arange(len(first)), len(first) + np.arange(len(fresh))
+    leads = pa.concat_arrays([first, pa.array(fresh, pa.string())]).take(pa.array(take))
+    return leads, [old_places, *(pc.index_in(run, value_set=leads).to_numpy().astype(np.int64) for run in others)]
+
+
+def _lead_of(counts: Sequence[NDArray[np.int64]], places: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The lead of each row of all runs, one run after the other."""
+    return np.concatenate([np.repeat(place, count) for place, count in zip(places, counts, strict=True)])
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Rows of all runs one after the other, names with one dictionary; a column that a run does not have is null."""
+    return pa.concat_tables(tables, promote_options="default").unify_dictionaries().combine_chunks()
+
+
+def _event_order(lead: NDArray[np.int64], events: pa.Table, cut: int) -> NDArray[np.int64]:
+    """Rows in the log's order. The first `cut` are sorted already; source and id decide only between equals."""
+    keys = (
+        lead,
+        int64(events.column("known_at")),
+        int64(events.column("occurred_at")),
+        _ranks(events.column("event_type")),
+        _ranks(events.column("channel")),
+        np.array(events.column("value").fill_null(-np.inf).to_numpy()),
+    )
+    late = np.lexsort([_ranks(events.column("source"))[cut:] if "source" in events.column_names else lead[cut:],
+                       *(key[cut:] for key in keys[::-1])]) + cut  # fmt: skip
+    return np.asarray(_weave(cut, late, *keys), np.int64)
+
+
+def _ranks(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Places of names in the alphabet, -1 where there is none."""
+    codes, names = coded(column)
+    rank = np.empty(len(names) + 1, np.int64)
+    rank[np.argsort(np.array([*names], object), kind="stable")] = np.arange(len(names))
+    rank[-1] = -1
+    return rank[codes]
+
+
+@njit()
+def _weave(cut, late, lead, known, occurred, kind, channel, value):  # type: ignore[no-untyped-def]
+    order, i, k = np.empty(len(lead), np.int64), 0, 0
+    for p in range(len(order)):
+        if k < len(late) and (i == cut or _before(late[k], i, lead, known, occurred, kind, channel, value)):
+            order[p] = late[k]
+            k += 1
+        else:
+            order[p] = i
+            i += 1
+    return order
+
+
+@njit()
+def _before(a, b, lead, known, occurred, kind, channel, value):  # type: ignore[no-untyped-def]
+    if lead[a] != lead[b]:
+        return lead[a] < lead[b]
+    if known[a] != known[b]:
+        return known[a] < known[b]
+    if occurred[a] != occurred[b]:
+        return occurred[a] < occurred[b]
+    if kind[a] != kind[b]:
+        return kind[a] < kind[b]
+    if channel[a] != channel[b]:
+        return channel[a] < channel[b]
+    return value[a] < value[b]
+
+
+def _patched(leads: pa.Array, lead: NDArray[np.int64], events: pa.Table, patches: Records) -> pa.Table:
+    """Events with the times from when on patches say that they are superseded: the earliest that any says."""
+    hashes = lead_hashes(leads)
+    by_hash = np.argsort(hashes)
+    superseded = superseded_of(events)
+    known = int64(events.column("known_at"))
+    for patch in patches.T:
+        at = np.searchsorted(hashes, patch[LEAD], sorter=by_hash)
+        if at == len(hashes) or hashes[by_hash[at]] != patch[LEAD]:
+            continue  # the lead was erased
+        begin, end = np.searchsorted(lead, [by_hash[at], by_hash[at] + 1])
+        first, last = begin + np.searchsorted(known[begin:end], [patch[KNOWN].view(np.int64)] * 2 + np.array([0, 1]))
+        until = int(patch[LOW].view(np.int64))
+        for row in range(first, last):
+            if superseded[row] > until and content_of(events, row) == patch[CONTENT]:
+                superseded[row] = until
+                break
+    column = pa.array(superseded, mask=superseded == FAR).cast(TIME)
+    place = events.schema.get_field_index("superseded_at")
+    if place >= 0:
+        return events.set_column(place, "superseded_at", column)
+    return events.append_column("superseded_at", column)
+
+
+def superseded_of(events: pa.Table) -> NDArray[np.int64]:
+    """int64[n] µs UTC, FAR where an event was never superseded."""
+    if "superseded_at" not in events.column_names:
+        return np.full(len(events), FAR, np.int64)
+    return np.array(events.column("superseded_at").cast(pa.int64()).fill_null(FAR).to_numpy())
+
+
+def _profiles(runs: Sequence[Run], places: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], pa.Table]:
+    owner = _lead_of([run.version_counts for run in runs], places)
+    profiles = pa.concat_tables([run.profiles for run in runs], promote_options="default").combine_chunks()
+    order = np.lexsort([int64(profiles.column("valid_from")), owner])
+    return owner[order], profiles.take(pa.array(order))
+
+
+def coded(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
+    """int32 codes (-1 for null) and the names that they stand for."""
+    whole = column.unify_dictionaries().combine_chunks() if column.num_chunks else None
+    if whole is None or not len(whole):
+        return np.empty(0, np.int32), []
+    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return codes, whole.dictionary.to_pylist()
+
+
+def int64(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """A copy that may be written to: Numba would compile once more for read-only arrays."""
+    return np.array(column.cast(pa.int64()).to_numpy())

@@ -1,0 +1,161 @@
+"""Which versions of events and profiles the log knows: sorted runs of hashes, asked in proportion to the questions.
+
+A run is a file of uint64[5, n]: the two halves of the key's hash, the hash of the content, the hash of the lead, and
+when it was known (int64 µs UTC in the same bits); columns in order of the first. The key of an event is its source and
+id, that of a profile version its lead. Hashes are halves of md5, which is the same in every version of every engine.
+No file is read whole: it is mapped, searched in windows of sorted questions, and let go again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.compiled import njit
+
+HIGH, LOW, CONTENT, LEAD, KNOWN = range(5)
+WIDTH = 5
+WINDOW = 4096
+"""Questions that are answered before the pages of a file are let go."""
+PARTS = 64
+"""Ranges of keys in which runs are merged."""
+Records = NDArray[np.uint64]
+"""uint64[5, n]."""
+
+
+class Hits(NamedTuple):
+    """What is known about keys that were asked for. question: int64[h], ascending; record: uint64[5, h]."""
+
+    question: NDArray[np.int64]
+    record: Records
+
+
+def write_run(path: Path, records: Records) -> None:
+    """Writes a run of its own; records may come in any order."""
+    np.ascontiguousarray(records[:, np.argsort(records[HIGH], kind="stable")]).tofile(path)
+
+
+def open_run(path: Path) -> Records:
+    """A run as it lies on disk, mapped."""
+    n = path.stat().st_size // (8 * WIDTH)
+    if n == 0:
+        return np.empty((WIDTH, 0), np.uint64)
+    return np.memmap(path, np.uint64, "r", shape=(WIDTH, n))
+
+
+def look_up(runs: Sequence[Path], high: NDArray[np.uint64], low: NDArray[np.uint64]) -> Hits:
+    """All records of keys (uint64[m] each, ascending by `high`), of the oldest run first."""
+    questions, records = [np.empty(0, np.int64)], [np.empty((WIDTH, 0), np.uint64)]
+    for path in runs:
+        for start in range(0, len(high), WINDOW):
+            window = slice(start, start + WINDOW)
+            question, record = _search(open_run(path), high[window], low[window])
+            questions.append(question + start)
+            records.append(record)
+    question, record = np.concatenate(questions), np.concatenate(records, axis=1)
+    order = np.argsort(question, kind="stable")
+    return Hits(question[order], record[:, order])
+
+
+def unknown(runs: Sequence[Path], hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Those of some hashes that no file of ascending uint64 holds."""
+    for path in runs:
+        if len(hashes) and path.stat().st_size:
+            known = np.memmap(path, np.uint64, "r")
+            place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+            hashes = hashes[known[place] != hashes]
+    return hashes
+
+
+def _search(run: Records, high: NDArray[np.uint64], low: NDArray[np.uint64]) -> tuple[NDArray[np.int64], Records]:
+    begin, end = np.searchsorted(run[HIGH], high, "left"), np.searchsorted(run[HIGH], high, "right")
+    count = end - begin
+    question = np.repeat(np.arange(len(high)), count)
+    place = np.repeat(begin - (np.cumsum(count) - count), count) + np.arange(count.sum())
+    record = np.array(run[:, place])
+    same = record[LOW] == low[question]
+    return question[same], record[:, same]
+
+
+def merge_runs(runs: Sequence[Path], out: Path, without: int | None = None) -> int:
+    """Writes many runs as one, range by range of keys; `without`: the hash of a lead that is left out.
+
+    Returns how many records were left out.
+    """
+    kept = [_count(path, without) for path in runs]
+    total, done = sum(kept), 0
+    with out.open("wb") as file:
+        file.truncate(8 * WIDTH * total)
+        for records in _ranges(runs, without):
+            for row in range(WIDTH):
+                file.seek(8 * (row * total + done))
+                np.ascontiguousarray(records[row]).tofile(file)
+            done += records.shape[1]
+    return int(sum(open_run(path).shape[1] for path in runs)) - total
+
+
+def _count(path: Path, without: int | None) -> int:
+    run = open_run(path)
+    return int(run.shape[1]) if without is None else int(np.count_nonzero(run[LEAD] != np.uint64(without)))
+
+
+def _ranges(runs: Sequence[Path], without: int | None) -> Iterator[Records]:
+    bounds = [(part << 58) for part in range(PARTS)]
+    for part, bound in enumerate(bounds):
+        slices = []
+        for path in runs:
+            run = open_run(path)
+            start = int(np.searchsorted(run[HIGH], np.uint64(bound)))
+            last = part + 1 == PARTS
+            stop = run.shape[1] if last else int(np.searchsorted(run[HIGH], np.uint64(bounds[part + 1])))
+            slices.append(np.array(run[:, start:stop]))
+        records = np.concatenate(slices, axis=1)
+        if without is not None:
+            records = records[:, records[LEAD] != np.uint64(without)]
+        yield records[:, np.argsort(records[HIGH], kind="stable")]
+
+
+def digest_of(records: Records) -> int:
+    """A sum over records, so that it is the same in whatever order and batches they came: 128 bits."""
+    first, second = _sums(*(np.ascontiguousarray(row) for row in records))
+    return int(first) << 64 | int(second)
+
+
+def added(digest: int, more: int) -> int:
+    """The digest of both."""
+    mask = (1 << 64) - 1
+    return ((digest >> 64) + (more >> 64) & mask) << 64 | ((digest + more) & mask)
+
+
+def taken(digest: int, less: int) -> int:
+    """The digest without those records."""
+    mask = (1 << 64) - 1
+    return ((digest >> 64) - (less >> 64) & mask) << 64 | ((digest - less) & mask)
+
+
+def without(run: Records, lead: np.uint64) -> int:
+    """The digest of a lead's records in a run, 0 where it has none."""
+    theirs = np.flatnonzero(run[LEAD] == lead)
+    return digest_of(np.array(run[:, theirs])) if len(theirs) else 0
+
+
+@njit()
+def _mixed(x):  # type: ignore[no-untyped-def]
+    """The finalizer of SplitMix64 (Steele, Lea, Flood 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@njit()
+def _sums(high, low, content, lead, known):  # type: ignore[no-untyped-def]
+    first, second = np.uint64(0), np.uint64(0)
+    for i in range(len(high)):
+        x = _mixed(known[i] + _mixed(lead[i] + _mixed(content[i] + _mixed(low[i] + _mixed(high[i])))))
+        first += x
+        second += _mixed(x + np.uint64(0x9E3779B97F4A7C15))
+    return first, second
