@@ -32,7 +32,7 @@ def demo(
     folder, config = var / "demo", DEMO
     if not (folder / "funnel.json").exists():
         simulate(folder, leads, seed, quiet=quiet)
-    ingest("simulated", [str(folder / "events.csv")], [str(folder / "leads.csv")], var, quiet=quiet)
+    ingest("simulated", [str(folder / "events.csv")], [str(folder / "leads.csv")], var=var, quiet=quiet)
     features(config, var, quiet=quiet)
     if workspace.champion_is_fresh():
         screen.say("the champion was trained on exactly this training set; it is kept")

@@ -15,7 +15,7 @@ from data.contract import UsageError
 from data.ids import NoId, required_id
 
 if TYPE_CHECKING:
-    from data.log.ingest import Counts, IngestReport
+    from data.log.next_part import Counts, IngestReport
     from features.training_set import TrainingSet
     from workspace import Workspace
 
@@ -58,6 +58,7 @@ def ingest(
         list[str] | None, typer.Option(help="CSV, JSON lines, Parquet, or database URL; repeatable")
     ] = None,
     leads: Annotated[list[str] | None, typer.Option(help="the same for profiles")] = None,
+    identities: Annotated[list[str] | None, typer.Option(help="the same for aliases of leads")] = None,
     as_of: Annotated[str | None, typer.Option(help="when the export was made, if not now")] = None,
     complete_until: Annotated[
         list[str] | None, typer.Option(help="SOURCE=TIME: a source is complete until then; repeatable")
@@ -80,12 +81,14 @@ def ingest(
         raise UsageError("--store and --events do not go together; ingest one after the other")
     if store is not None:
         report = take_in(screen, store, log_path, mapping)
-    elif mapping is None or not events:
+    elif mapping is None or not (events or leads or identities):
         raise UsageError("nothing to ingest; give --mapping and --events, or --store")
     else:
-        times = {"as_of": _time("--as-of", as_of), "complete_until": _ends(complete_until or [])}
+        time, ends = _time("--as-of", as_of), _ends(complete_until or [])
         with screen.progress("ingesting") as step:
-            report = ingest(log_path, read_mapping(mapping), events, leads or [], **times, progress=step)
+            spec = read_mapping(mapping)
+            files = (events or [], leads or [], identities or [])
+            report = ingest(log_path, spec, *files, as_of=time, complete_until=ends, progress=step)
     head = ["", "received", "accepted", "duplicate", "rejected", "corrections among the accepted"]
     rows = [[name, *(number(n) for n in asdict(counts).values())] for name, counts in _kinds(report)]
     screen.table("rows", head, rows)
@@ -195,4 +198,5 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
 
 
 def _kinds(report: IngestReport) -> list[tuple[str, Counts]]:
-    return [("events", report.events), ("leads", report.leads)]
+    kinds = [("events", report.events), ("leads", report.leads), ("identities", report.identities)]
+    return [(name, counts) for name, counts in kinds if counts.received or name != "identities"]

@@ -22,7 +22,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import DataError
-from data.histories import FAR, Histories, Profiles
+from data.histories import FAR, Absences, Histories, Profiles
+from data.log.absences import absences_of, read_absences
 from data.log.bots import label_bots
 from data.log.content import lead_hash
 from data.log.manifest import Manifest, Words, read_manifest
@@ -146,7 +147,8 @@ class EventLog:
 
     def bucket(self, number: int) -> Histories:
         """All leads of a bucket. Raises DataError when its files are damaged or gone."""
-        return histories_of(self.run(number, READ), self.manifest.words)
+        run = self.run(number, READ)
+        return histories_of(run, self.manifest.words, absences_of(read_absences(self.folders), run.leads))
 
     def find(self, lead_id: str) -> Histories:
         """One lead's history (n_leads == 1). Raises DataError when the log does not know the lead."""
@@ -154,7 +156,7 @@ class EventLog:
         positions = np.flatnonzero(histories.lead_ids.to_numpy(zero_copy_only=False) == lead_id)
         if not len(positions):
             raise DataError(f"lead {lead_id!r} is not in {self.path}")
-        return one_lead(histories, int(positions[0]))
+        return histories.of(positions)
 
 
 def bucket_of(lead_id: str, buckets: int) -> int:
@@ -166,33 +168,7 @@ def bucket_of(lead_id: str, buckets: int) -> int:
     return int(lead_hash(lead_id)) % buckets
 
 
-def one_lead(histories: Histories, lead: int) -> Histories:
-    """The history of one lead out of many."""
-    rows = slice(int(histories.starts[lead]), int(histories.starts[lead + 1]))
-    versions = slice(int(histories.profiles.starts[lead]), int(histories.profiles.starts[lead + 1]))
-    profiles = Profiles(
-        np.array([0, versions.stop - versions.start]),
-        histories.profiles.valid_from[versions].copy(),
-        histories.profiles.columns.slice(versions.start, versions.stop - versions.start),
-    )
-    superseded = histories.superseded_at
-    return Histories(
-        histories.lead_ids.slice(lead, 1),
-        np.array([0, rows.stop - rows.start]),
-        histories.known_at[rows].copy(),
-        histories.occurred_at[rows].copy(),
-        histories.event_type[rows].copy(),
-        histories.channel[rows].copy(),
-        histories.value[rows].copy(),
-        histories.bot[rows].copy(),
-        profiles,
-        histories.types,
-        histories.channels,
-        None if superseded is None else superseded[rows].copy(),
-    )
-
-
-def histories_of(run: Run, words: Words) -> Histories:
+def histories_of(run: Run, words: Words, absences: Absences | None = None) -> Histories:
     """The histories in a run, with bots labelled by the rules that hold now."""
     events, profiles = run.events, run.profiles
     event_type, types = coded(events.column("event_type"))
@@ -214,6 +190,7 @@ def histories_of(run: Run, words: Words) -> Histories:
         types=types,
         channels=channels,
         superseded_at=superseded if (superseded < FAR).any() else None,
+        absences=absences,
     )
 
 

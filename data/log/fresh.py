@@ -36,11 +36,12 @@ def fresh_runs(
             occurred_at, event_type, channel, value, source, event_id, v.superseded AS superseded_at
         {KEPT_EVENTS.format(staged_rows(staging, "events", one))}"""
     )
+    versions = staged_rows(staging, "leads", one)
     profile = {"account_id": "VARCHAR"} | {name: SQL_TYPES[kind] for name, kind in columns.items()}
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE kept_versions AS
-        SELECT bucket, lead_id, coalesce(v.known, valid_from) AS valid_from, {_columns(con, profile)}
-        {KEPT_VERSIONS.format(staged_rows(staging, "leads", one))}"""
+        SELECT bucket, lead_id, coalesce(v.known, valid_from) AS valid_from, {_columns(con, profile, versions)}
+        {KEPT_VERSIONS.format(versions)}"""
     )
     con.execute(
         """CREATE OR REPLACE TEMP TABLE ranked AS
@@ -61,9 +62,9 @@ def observed(con: duckdb.DuckDBPyConnection) -> list[Observed]:
     return [Observed(*row) for row in rows]
 
 
-def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str]) -> str:
+def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str], staged: str) -> str:
     """Profile columns as they were staged; one that this export does not have is null."""
-    present = {row[0] for row in con.execute("DESCRIBE staged_leads").fetchall()}
+    present = {row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {staged}").fetchall()}
     return ", ".join(
         f"{named('p_' + name) if 'p_' + name in present else f'NULL::{kind}'} AS {named(name)}"
         for name, kind in profile.items()

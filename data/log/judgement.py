@@ -25,9 +25,9 @@ from data.log.version_index import CONTENT, HIGH, KNOWN, LOW, WIDTH, Hits, Recor
 
 RETRACTED = 0
 """The content of a version that takes an event back."""
-EVENT, DATED_EVENT, VERSION, STATE, CREATION = range(5)
-"""Sorts of rows: events without and with a time of receipt, dated profile versions, states as exported, and what was
-known of a lead when it was created."""
+EVENT, DATED_EVENT, MERGED_EVENT, VERSION, STATE, CREATION = range(6)
+"""Sorts of rows: events without and with a time of receipt, those of an alias that are its lead's too from a time on,
+dated profile versions, states as exported, and what was known of a lead when it was created."""
 ACCEPTED, DUPLICATE, CONFLICT, NOTHING_RETRACTED = range(4)
 
 
@@ -87,22 +87,20 @@ def _judge(rows, sort, hits, begins, groups, busy, as_of, dated, outcome, known,
             content[i], lead[i], at[i] = hits[2, hit + i], hits[3, hit + i], np.int64(hits[4, hit + i])
         for i in range(first, last):
             versions = content[:n], lead[:n], at[:n], row[:n]
-            if sort[i] <= DATED_EVENT:
-                outcome[i], known[i] = _event(
-                    rows[2, i], rows[3, i], known[i], sort[i] == DATED_EVENT, as_of, dated, *versions
-                )
+            if sort[i] <= MERGED_EVENT:
+                outcome[i], known[i] = _event(rows[2, i], rows[3, i], known[i], sort[i], as_of, dated, *versions)
             else:
                 outcome[i], known[i] = _profile(sort[i], rows[2, i], known[i], as_of, *versions)
             if outcome[i] == ACCEPTED:
                 content[n], lead[n], at[n], row[n] = rows[2, i], rows[3, i], known[i], i
                 corrects[i] = n > 0 and (
-                    sort[i] <= DATED_EVENT or (sort[i] == VERSION and known[i] != np.int64(rows[4, i]))
+                    sort[i] <= MERGED_EVENT or (sort[i] == VERSION and known[i] != np.int64(rows[4, i]))
                 )
                 n += 1
         for k in range(n):
             if row[k] >= 0:
                 known[row[k]] = at[k]
-        if sort[first] <= DATED_EVENT and n > 1:
+        if sort[first] <= MERGED_EVENT and n > 1:
             order = np.argsort(at[:n])
             for k in range(n - 1):
                 this, following = order[k], order[k + 1]
@@ -117,9 +115,9 @@ def _judge(rows, sort, hits, begins, groups, busy, as_of, dated, outcome, known,
 
 
 @njit()
-def _event(content, lead, known, has_date, as_of, dated, contents, leads, at, rows):  # type: ignore[no-untyped-def]
+def _event(content, lead, known, sort, as_of, dated, contents, leads, at, rows):  # type: ignore[no-untyped-def]
     """Outcome, and from when on the row is known."""
-    n = len(at)
+    n, has_date = len(at), sort != EVENT
     if n == 0:
         return (NOTHING_RETRACTED if content == RETRACTED else ACCEPTED), known
     newest = np.argmax(at)
@@ -133,7 +131,7 @@ def _event(content, lead, known, has_date, as_of, dated, contents, leads, at, ro
                 return DUPLICATE, known
             return ACCEPTED, time
     for i in range(n):
-        if rows[i] >= 0 and (not has_date or leads[i] != lead or (at == known).any()):
+        if rows[i] >= 0 and sort != MERGED_EVENT and (not has_date or leads[i] != lead or (at == known).any()):
             return CONFLICT, known
     return (CONFLICT if (at == time).any() else ACCEPTED), time
 

@@ -14,8 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.histories import FAR
-from data.log.judgement import ACCEPTED, CONFLICT, DUPLICATE, Verdicts, groups_of, judge
+from data.log.judgement import ACCEPTED, CONFLICT, DUPLICATE, MERGED_EVENT, Verdicts, groups_of, judge
 from data.log.runs import NO_PATCHES
+from data.log.staging import Clock
 from data.log.version_index import HIGH, KNOWN, LEAD, LOW, Records, added, digest_of, look_up, merge_runs, write_run
 from data.masking import masked_sql
 
@@ -48,7 +49,7 @@ class Judged:
 
 
 def judge_staged(
-    con: duckdb.DuckDBPyConnection, kind: str, index: Sequence[Path], as_of: int, dated: bool, n_buckets: int, out: Path
+    con: duckdb.DuckDBPyConnection, kind: str, index: Sequence[Path], clock: Clock, n_buckets: int, out: Path
 ) -> Judged:
     """Judges the rows of the view `staged_KIND` against an index of versions; `out` becomes the index of the new ones.
 
@@ -65,7 +66,7 @@ def judge_staged(
         rows = np.stack([table.column(name).to_numpy() for name in ("high", "low", "content", "lead_hash")])
         known = table.column("known").to_numpy()
         rows = np.concatenate([rows, known.view(np.uint64)[None]])
-        made = _judged(rows, table.column("sort").to_numpy(), index, as_of, dated)
+        made = _judged(rows, table.column("sort").to_numpy(), index, clock)
         new = rows[:, made.outcome == ACCEPTED]
         new[KNOWN] = made.known[made.outcome == ACCEPTED].view(np.uint64)
         judged.runs.append(out.with_suffix(f".{number}"))
@@ -89,32 +90,30 @@ def _ranges(con: duckdb.DuckDBPyConnection, staged: str) -> Iterator[pa.Table]:
             f"""SELECT part, n, sort, high, low, content, lead_hash, known FROM {staged}
             WHERE high >= {low}::UBIGINT AND high <= {high - 1}::UBIGINT"""
         ).to_arrow_table().combine_chunks()  # fmt: skip
-        keys = [np.asarray(table.column(name).to_numpy()) for name in ("n", "part", "low", "high")]
+        keys = [np.asarray(table.column(name).to_numpy()) for name in ("sort", "n", "part", "low", "high")]
         yield table.take(pa.array(_sorted(*keys)))
 
 
-def _sorted(n: NDArray[Any], part: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
+def _sorted(
+    sort: NDArray[Any], n: NDArray[Any], part: NDArray[Any], low: NDArray[Any], high: NDArray[Any]
+) -> NDArray[Any]:
     """Most keys stand once: they are sorted by half of them, and only equal ones by the rest."""
     order = np.argsort(high, kind="stable")
     same = np.flatnonzero(np.diff(high[order]) == 0)
     if len(same):
         rows = np.unique(np.concatenate([same, same + 1]))
         some = order[rows]
-        order[rows] = some[np.lexsort((n[some] > 0, np.abs(n[some]), part[some], low[some], high[some]))]
+        # What a lead was at its creation goes before its row, what is its lead's too goes behind it.
+        place = np.where(sort[some] == MERGED_EVENT, 2, n[some] > 0)
+        order[rows] = some[np.lexsort((place, np.abs(n[some]), part[some], low[some], high[some]))]
     return order
 
 
-def _judged(
-    rows: Records,
-    sort: NDArray[Any],
-    index: Sequence[Path],
-    as_of: int,
-    dated: bool,
-) -> Verdicts:
+def _judged(rows: Records, sort: NDArray[Any], index: Sequence[Path], clock: Clock) -> Verdicts:
     groups = groups_of(rows)
     first = groups[:-1]
     hits = look_up(index, rows[HIGH, first], rows[LOW, first])
-    return judge(rows, sort, hits, groups, as_of, dated)
+    return judge(rows, sort, hits, groups, clock.as_of, clock.stated)
 
 
 def _count(judged: Judged, made: Verdicts, n: NDArray[Any], digest: int) -> None:

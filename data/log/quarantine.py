@@ -11,20 +11,24 @@ from data.contract import DataError
 from data.quoting import quoted
 
 Names = Mapping[str, Sequence[str]]
-"""Per kind of row (events, leads) what the sources are called, in order."""
+"""Per kind of row (events, leads, identities) what the sources are called, in order."""
 WITHOUT_VALUE = """regexp_replace(regexp_replace(reason, '''.*''', '…', 's'), 'has \\d+ char', 'has too many char')"""
 
 
-def collect_rejected(con: duckdb.DuckDBPyConnection, staging: Path, names: Names) -> None:
-    """Makes the tables `sources` (kind, part, source) and `rejected` (kind, part, row, reason) of the staged rows."""
+def open_quarantine(con: duckdb.DuckDBPyConnection, names: Names) -> None:
+    """Makes the tables `sources` (kind, part, source) and `rejected` (kind, part, row, reason)."""
     con.execute("CREATE TEMP TABLE sources (kind VARCHAR, part INTEGER, source VARCHAR)")
     con.execute("CREATE TEMP TABLE rejected (kind VARCHAR, part INTEGER, row BIGINT, reason VARCHAR)")
     for kind, sources in names.items():
         for part, name in enumerate(sources):
             con.execute("INSERT INTO sources VALUES (?, ?, ?)", [kind, part, name])
-        if (staging / kind / "bucket=-1").exists():
-            files = quoted(str(staging / kind / "bucket=-1" / "*.parquet"))
-            con.execute(f"INSERT INTO rejected SELECT '{kind}', part, n, reason FROM read_parquet({files})")
+
+
+def collect_rejected(con: duckdb.DuckDBPyConnection, staging: Path, kind: str) -> None:
+    """Adds the staged rows of a kind that were refused."""
+    if (staging / kind / "bucket=-1").exists():
+        files = quoted(str(staging / kind / "bucket=-1" / "*.parquet"))
+        con.execute(f"INSERT INTO rejected SELECT '{kind}', part, n, reason FROM read_parquet({files})")
 
 
 def refuse_all(con: duckdb.DuckDBPyConnection) -> None:

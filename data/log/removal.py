@@ -14,14 +14,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.ids import mentions
+from data.log.absences import without_lead as forget_absences
 from data.log.compaction import INDEXES
 from data.log.content import lead_hash
 from data.log.eventlog import ALL, EventLog, bucket_of
 from data.log.generations import draft_of, only_writer, publish, staging_folder
+from data.log.identities import without_lead as forget_alias
 from data.log.manifest import NAME, Manifest
 from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_run, write_base_bucket, write_delta
 from data.log.runs import CODED, Run
-from data.log.version_index import LEAD, merge_runs, open_run, without
+from data.log.version_index import LEAD, added, merge_runs, open_run, without
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ def _shows(reason: str, lead_id: str) -> bool:
 def _rewrite_indexes(folder: Path, lead_id: str, draft: Path) -> tuple[int, int]:
     """The version index without the lead's hashes; returns what its digests lose."""
     theirs, digests = lead_hash(lead_id), []
+    forget_alias(folder, lead_id, draft)
+    absent = forget_absences(folder, theirs, draft)
     for name in INDEXES.values():
         removed = 0
         if (folder / name).exists():
@@ -131,7 +135,7 @@ def _rewrite_indexes(folder: Path, lead_id: str, draft: Path) -> tuple[int, int]
         hashes = np.fromfile(folder / LEAD_INDEX, np.uint64)
         if (hashes == theirs).any():
             hashes[hashes != theirs].tofile(draft / LEAD_INDEX)
-    return digests[0], digests[1]
+    return digests[0], added(digests[1], absent)
 
 
 def _link_rest(folder: Path, draft: Path) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 import duckdb
+import pyarrow as pa
 
 from data.contract import VALUE_LIMIT, VALUE_SCALE
 from data.log.content import BETWEEN, body_sql, content_sql, high, low, profile_sql
-from data.log.judgement import CREATION, RETRACTED, STATE, VERSION
+from data.log.judgement import CREATION, DATED_EVENT, EVENT, MERGED_EVENT, RETRACTED, STATE, VERSION
 from data.quoting import named, quoted
 from data.sources.checks import name_check, number, number_check, yes, yes_check
-from data.sources.mapping import EventsPart, LeadsPart, Product, TypeRule
+from data.sources.mapping import EventsPart, IdentitiesPart, LeadsPart, Product, TypeRule
 from data.sources.source import ROW, WHY, Source, readable
 from data.sources.time_sql import Times
 
@@ -43,16 +44,20 @@ def stage(
     con: duckdb.DuckDBPyConnection,
     source: Source,
     part: int,
-    spec: EventsPart | LeadsPart,
+    spec: EventsPart | LeadsPart | IdentitiesPart,
     buckets: int,
     times: Clock,
     out: Path,
 ) -> None:
     """Writes out/bucket=N/*.parquet with good rows and out/bucket=-1/*.parquet with bad ones (column `reason`).
 
-    part: the number of the source. buckets: their number. Raises DataError where a source ends early.
+    part: the number of the source. buckets: their number. For events, the table `aliases` tells whose events are
+    another lead's too, see identities.py. Raises DataError where a source ends early.
     """
-    judged = _events(source, spec, times) if isinstance(spec, EventsPart) else _leads(source, spec, times)
+    if isinstance(spec, EventsPart):
+        judged = _events(source, spec, times)
+    else:
+        judged = _leads(source, spec, times) if isinstance(spec, LeadsPart) else _identities(source, spec, times)
     bucket = f"CASE WHEN reason IS NULL THEN (lead_hash % {buckets})::INTEGER ELSE -1 END AS bucket"
     try:
         con.execute(
@@ -98,12 +103,48 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
             greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at,
             {yes("retracted_text")} AS retracted FROM parsed),
         whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at")}) AS event_id FROM judged),
-        keyed AS (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM whole)
-        SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, retracted,
-            {high("key")} AS high, {low("key")} AS low, {high("lead_id")} AS lead_hash, known_at AS known,
-            CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at")} END AS content,
-            (received_at IS NOT NULL)::TINYINT AS sort, reason
-        FROM keyed"""
+        sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole),
+        every AS (FROM sorted UNION ALL BY NAME {MERGED})
+        {KEYED} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)"""
+
+
+KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, retracted,
+    {high("key")} AS high, {low("key")} AS low, {high("lead_id")} AS lead_hash, known_at AS known,
+    CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at")} END AS content,
+    sort::TINYINT AS sort, reason"""
+MERGED = f"""SELECT sorted.* REPLACE (-n AS n, aliases.lead_id AS lead_id,
+    greatest(known_at + 1, aliases.valid_from) AS known_at, {MERGED_EVENT} AS sort)
+    FROM sorted JOIN aliases ON aliases.alias = sorted.lead_id WHERE reason IS NULL"""
+
+
+def stage_moved(con: duckdb.DuckDBPyConnection, events: pa.Table, buckets: int, out: Path) -> None:
+    """Stages events that the log has of aliases for the leads that those are; see `identities.events_of_aliases`."""
+    con.register("moved", events)
+    sorted_rows = f"""SELECT n, alias AS lead_id, event_type, occurred_at, known_at, channel, value, source, event_id,
+        false AS retracted, NULL::VARCHAR AS reason, {EVENT} AS sort FROM moved"""
+    con.execute(
+        f"""COPY (WITH sorted AS ({sorted_rows}), every AS ({MERGED})
+        SELECT -1 AS part, *, (lead_hash % {buckets})::INTEGER AS bucket
+        FROM ({KEYED} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)))
+        TO {quoted(str(out))}
+        (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION lz4, APPEND, FILENAME_PATTERN '{{uuid}}')"""
+    ).fetchall()
+    con.unregister("moved")
+
+
+def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:
+    times = Times(spec.time_zone, spec.time_format)
+    checks = [
+        "why",
+        name_check("alias", "alias", required=True),
+        name_check("lead_id", "lead_id", required=True),
+        times.check("valid_from", "valid_text", "valid_from", clock.now, required=True),
+    ]
+    return f"""WITH texts AS (SELECT {ROW} AS n, {WHY} AS why, {named(spec.alias)} AS alias,
+            {named(spec.lead_id)} AS lead_id, {named(spec.valid_from)} AS valid_text FROM {source.view}),
+        parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from FROM texts)
+        SELECT n, alias, lead_id, valid_from, 0::UBIGINT AS lead_hash, coalesce({", ".join(checks)}) AS reason
+        FROM parsed"""
 
 
 def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:

@@ -117,7 +117,7 @@ class LeadsPart(Shared):
 
     valid_from: since when a version holds. snapshot: the row is the state at the time of the export, which is that of
     the command, or of a column exported_at; created_at and the `unchanging` profile columns tell what was known of a
-    lead from its creation on.
+    lead from its creation on. missing = "deleted": the export is a full one, and a lead that is not in it is gone.
     categories, numbers: profile columns to keep, by name. personal: columns dropped at the door; flags keep whether
     one was filled in, e.g. has_email = "email".
     """
@@ -127,6 +127,7 @@ class LeadsPart(Shared):
     exported_at: str | None = None
     created_at: str | None = None
     unchanging: tuple[str, ...] = ()
+    missing: Literal["kept", "deleted"] = "kept"
     account_id: str | None = None
     categories: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
@@ -152,12 +153,10 @@ class LeadsPart(Shared):
                 "valid_from and snapshot = true exclude each other; created_at says since when a lead exists"
             )
         if not self.snapshot and self.valid_from is None:
+            raise ValueError("valid_from is missing; add it, or snapshot = true where rows are the state as exported")
+        if not self.snapshot and (self.exported_at or self.created_at or self.unchanging or self.missing == "deleted"):
             raise ValueError(
-                "valid_from is missing; name the column, or set snapshot = true where rows are the state now"
-            )
-        if not self.snapshot and (self.exported_at or self.created_at or self.unchanging):
-            raise ValueError(
-                "exported_at, created_at and unchanging belong to snapshot = true; add it, or leave them out"
+                "exported_at, created_at, unchanging and missing belong to snapshot = true; add it, or leave them out"
             )
         for name in self.unchanging:
             if name != "account_id" and name not in self.profile:
@@ -183,6 +182,23 @@ class LeadsPart(Shared):
         return kinds | dict.fromkeys(self.numbers, "number")
 
 
+class IdentitiesPart(Shared):
+    """`[identities]`: an alias is another id of a lead, from a time on."""
+
+    alias: str
+    valid_from: str
+
+    @property
+    def columns(self) -> list[str]:
+        """The source columns that are read."""
+        return [self.lead_id, self.alias, self.valid_from]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The source columns that hold ids."""
+        return frozenset((self.lead_id, self.alias))
+
+
 class BotRule(MappingTable):
     """An event of `types` at most `seconds` after one of type `after` is a machine's; looks back only."""
 
@@ -201,6 +217,7 @@ class Mapping(MappingTable):
     groups: dict[str, tuple[str, ...]] = {}
     words: dict[str, dict[str, str]] = {}
     events: EventsPart
+    identities: IdentitiesPart | None = None
     leads: LeadsPart | None = None
     bots: tuple[BotRule, ...] = ()
 
@@ -261,6 +278,10 @@ def _explained(error: ValidationError) -> str:
 
 
 KEYS = sorted(
-    {name for part in (Mapping, EventsPart, LeadsPart, TypeRule, Product, BotRule) for name in part.model_fields}
+    {
+        name
+        for part in (Mapping, EventsPart, LeadsPart, IdentitiesPart, TypeRule, Product, BotRule)
+        for name in part.model_fields
+    }
 )
 """Every key that a mapping may have."""

@@ -153,7 +153,7 @@ def test_killed_over_and_over_a_log_ends_the_same(
     [
         ("ctrl-c", "KeyboardInterrupt: "),
         ("2000", "DataError: there is no room"),
-        ("30000", "DataError: "),
+        ("12000", "DataError: "),
     ],
 )
 def test_without_room_or_interrupted_the_old_log_stays(small: Setting, trouble: str, told: str) -> None:

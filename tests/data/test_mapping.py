@@ -70,7 +70,7 @@ def test_shipped_mappings_are_sound() -> None:
     [
         ("occurred_at", "ocurred_at", "events.ocurred_at is no key of a mapping; did you mean occurred_at?"),
         ("[leads]", "[leeds]", "leeds is no key of a mapping; did you mean leads?"),
-        ('valid_from = "since"', "", "leads.valid_from is missing; add it"),
+        ('valid_from = "since"', "", "leads: valid_from is missing; add it"),
         ('name = "plain"', "", "name is missing; add it"),
         ('"plain"', '"plain"\ndelimiter = ";;"', "delimiter = ';;': "),
         ('"plain"', '"plain"\ndelimiter = "ü"', "delimiter = 'ü': one ASCII character"),

@@ -1,0 +1,191 @@
+"""The next part of the log: what was staged is judged, and what is new is written beside what is there.
+
+It becomes a delta, so that an append costs what it brings. Where deltas have grown past a share of the base, all is
+woven into a new base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from data.contract import DataError
+from data.log.absences import absences_digest, changed, gone_aliases, read_absences
+from data.log.compaction import INDEXES, index_runs, must_compact, weave_base, write_small
+from data.log.content import lead_hashes
+from data.log.eventlog import EventLog
+from data.log.fresh import fresh_runs, observed
+from data.log.generations import draft_of, publish
+from data.log.identities import NewAliases
+from data.log.judging import Judged, judge_staged
+from data.log.log_of_0_1 import indexed
+from data.log.manifest import Manifest, write_manifest
+from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, write_delta
+from data.log.quarantine import count_reasons, count_rejected, write_rejected
+from data.log.runs import Run
+from data.log.staging import Clock
+from data.log.version_index import LEAD, added, open_run, unknown
+from data.sources.mapping import Mapping as SourceMapping
+
+ENOUGH, SHARED = 100, 0.01
+"""A state of so many leads is of another account where the log has so many others, and less than that share of them."""
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of one kind: accepted + duplicate + rejected == received.
+
+    corrected: those of the accepted that say something else about what was known already.
+    """
+
+    received: int
+    accepted: int
+    duplicate: int
+    rejected: int
+    corrected: int = 0
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of every row. reasons: how many rows were rejected for what, the most frequent first."""
+
+    events: Counts
+    leads: Counts
+    identities: Counts
+    reasons: dict[str, int]
+    rejected_path: Path
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was staged: by which mapping, from when, and which aliases are new. complete_until: source -> µs UTC."""
+
+    log_path: Path
+    mapping: SourceMapping
+    clock: Clock
+    complete_until: Mapping[str, int]
+    new: NewAliases
+
+
+def write_next(
+    con: duckdb.DuckDBPyConnection,
+    export: Export,
+    staging: Path,
+    old: EventLog | None,
+    manifest: Manifest,
+    progress: Progress,
+) -> IngestReport:
+    """Judges what was staged and publishes the log with it. Raises DataError where the export is of another account."""
+    words = manifest.words.and_those_of(export.mapping)
+    folders = old.folders if old else []
+    index, is_old = index_runs(folders), manifest.events is None
+    if old and is_old:
+        manifest, index = indexed(con, old, staging)
+    judged = {
+        kind: judge_staged(con, kind, index[kind], export.clock, manifest.n_buckets, staging / name)
+        for kind, name in INDEXES.items()
+    }
+    absences = pa.concat_tables([gone_aliases(export.new.aliases), _missing(con, export, folders, index["leads"])])
+    made = replace(_next(con, export, manifest, judged, absences), words=words)
+    more = sum(some.accepted for some in judged.values())
+    if old and not is_old and not (more or count_rejected(con) or len(absences)):
+        write_manifest(export.log_path, made)
+        return _report(con, judged, export.new, old.rejected_paths[-1])
+    what = words.profile_columns, judged["events"]
+    if old is None or is_old or must_compact(made, more):
+        draft = draft_of(staging, BASE, made.ingests)
+        fresh = (fresh_runs(con, staging, [bucket], *what)[0] for bucket in range(made.n_buckets))
+        index = {kind: [*runs, staging / INDEXES[kind]] for kind, runs in index.items()}
+        made, before = weave_base(draft, old, fresh, index, made, progress), folders
+    else:
+        draft = draft_of(staging, DELTA, made.ingests)
+        made, before = (
+            _write_delta(draft, old, fresh_runs(con, staging, range(made.n_buckets), *what), staging, made),
+            [],
+        )
+    write_small(draft, before, absences, export.new.aliases)
+    write_rejected(con, [folder / REJECTED for folder in before], draft / REJECTED)
+    report = _report(con, judged, export.new, export.log_path / draft.name / REJECTED)
+    publish([draft], export.log_path, made)
+    return report
+
+
+def _write_delta(draft: Path, old: EventLog, runs: Sequence[Run], staging: Path, manifest: Manifest) -> Manifest:
+    write_delta(draft, runs)
+    for name in INDEXES.values():
+        (staging / name).rename(draft / name)
+    hashes = np.sort(lead_hashes(pa.chunked_array([run.leads for run in runs], pa.string())))
+    new = unknown([folder / LEAD_INDEX for folder in old.folders], hashes)
+    new.tofile(draft / LEAD_INDEX)
+    n_events, n_versions = sum(len(run.events) for run in runs), sum(len(run.profiles) for run in runs)
+    return replace(
+        manifest,
+        parts=(*manifest.parts, draft.name),
+        n_events=manifest.n_events + n_events,
+        n_added=manifest.n_added + n_events + n_versions,
+        n_leads=manifest.n_leads + len(new),
+    )
+
+
+def _missing(
+    con: duckdb.DuckDBPyConnection, export: Export, folders: Sequence[Path], index: Sequence[Path]
+) -> pa.Table:
+    """Leads that a full export does not have any more, and those that are back; looks at all leads that are known."""
+    leads, before = export.mapping.leads, read_absences(folders)
+    if leads is None or not leads.snapshot:
+        return before.slice(0, 0)
+    rows = con.execute("SELECT lead_hash, any_value(lead_id) AS lead_id FROM staged_leads GROUP BY ALL").fetchnumpy()
+    present = np.asarray(rows["lead_hash"], np.uint64)
+    known = np.unique(np.concatenate([np.empty(0, np.uint64), *(np.array(open_run(path)[LEAD]) for path in index)]))
+    shared = len(np.intersect1d(present, known))
+    if min(len(present), len(known)) >= ENOUGH and shared < SHARED * len(present):
+        raise DataError(
+            f"of {len(present)} leads in the export the log knows {shared}, and it knows {len(known)} others: is it of "
+            f"another account? It has leads like {', '.join(sorted(map(str, rows['lead_id'][:3])))}. Ingest it into a "
+            "log of its own (--log), or correct lead_id in the mapping"
+        )
+    return changed(before, known, present, export.clock.as_of if leads.missing == "deleted" and len(present) else None)
+
+
+def _next(
+    con: duckdb.DuckDBPyConnection, export: Export, old: Manifest, judged: Mapping[str, Judged], absences: pa.Table
+) -> Manifest:
+    """The manifest after this ingest, but for the parts and what mappings say."""
+    seen = observed(con)
+    first = [old.observed_from_us] if old.n_events else []
+    last = [old.observed_until_us] if old.n_events else []
+    return replace(
+        old,
+        ingests=old.ingests + 1,
+        n_overwritten=old.n_overwritten + judged["leads"].corrected,
+        watermarks=old.watermarks.and_more(seen, export.complete_until),
+        observed_from_us=min([*first, *(row.first for row in seen)], default=0),
+        observed_until_us=max([*last, *(row.last for row in seen)], default=0),
+        events=added(old.events or 0, judged["events"].digest),
+        profiles=added(added(old.profiles or 0, judged["leads"].digest), absences_digest(absences)),
+    )
+
+
+def _report(
+    con: duckdb.DuckDBPyConnection, judged: Mapping[str, Judged], new: NewAliases, rejected_path: Path
+) -> IngestReport:
+    rejected = {kind: count_rejected(con, kind) for kind in ("events", "leads", "identities")}
+    events, leads = (
+        Counts(
+            some.accepted + some.duplicate + rejected[kind],
+            some.accepted,
+            some.duplicate,
+            rejected[kind],
+            some.corrected,
+        )
+        for kind, some in judged.items()
+    )
+    accepted, refused = len(new.aliases), rejected["identities"]
+    aliases = Counts(accepted + new.repeated + refused, accepted, new.repeated, refused)
+    return IngestReport(events, leads, aliases, count_reasons(con), rejected_path)
