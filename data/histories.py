@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,47 @@ class Profiles:
 
 
 @dataclass(frozen=True)
+class Absences:
+    """Times in which leads are not there (merged into another, deleted in the CRM), each lead's in order of time.
+
+    starts: int64[n_leads + 1], lead i owns rows starts[i]:starts[i + 1].
+    from_at, until: int64[n], µs UTC; a lead is away at moments t with from_at < t <= until. FAR: it never came back.
+    """
+
+    starts: NDArray[np.int64]
+    from_at: NDArray[np.int64]
+    until: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Which of many rows are chosen: for each of n leads those from `begin` to before `end`, int64[n] each."""
+
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+    @staticmethod
+    def of(starts: NDArray[np.int64], leads: NDArray[np.integer]) -> Stretches:
+        """All rows of leads, of which lead i owns starts[i]:starts[i + 1]."""
+        return Stretches(starts[leads], starts[1:][leads])
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """int64[n + 1]: where each one's rows begin, once they are taken."""
+        return np.concatenate([[0], np.cumsum(self.end - self.begin)]).astype(np.int64)
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The places of the rows, one after another."""
+        starts = self.starts
+        return np.arange(starts[-1]) + np.repeat(self.begin - starts[:-1], self.end - self.begin)
+
+
+EACH_EVENT = ("known_at", "occurred_at", "event_type", "channel", "value", "bot", "superseded_at")
+"""Arrays of histories with a value for each event."""
+
+
+@dataclass(frozen=True)
 class Histories:
     """Events and profiles of many leads.
 
@@ -39,6 +81,7 @@ class Histories:
     bot: bool[n], True where a bot rule labelled the event.
     superseded_at: int64[n], µs UTC: from when on the event is known to be wrong (corrected, retracted, or another
         lead's), FAR where it never was. None where that holds for all.
+    absences: when leads are not there; None where all always are.
     """
 
     lead_ids: pa.Array
@@ -53,6 +96,7 @@ class Histories:
     types: list[str] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
     superseded_at: NDArray[np.int64] | None = None
+    absences: Absences | None = None
 
     @property
     def n_leads(self) -> int:
@@ -61,3 +105,33 @@ class Histories:
     @property
     def n_events(self) -> int:
         return len(self.known_at)
+
+    def of(
+        self, leads: NDArray[np.integer], events: Stretches | None = None, versions: Stretches | None = None
+    ) -> Histories:
+        """Histories of some leads (their places here, in any order, also repeated), as copies.
+
+        events, versions: which rows of events and profile versions each of them has; all of them by default.
+        """
+        events = events or Stretches.of(self.starts, leads)
+        rows = events.rows
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in EACH_EVENT}
+        arrays = {name: None if array is None else array[rows] for name, array in arrays.items()}
+        return replace(
+            self,
+            lead_ids=self.lead_ids.take(pa.array(leads)),
+            starts=events.starts,
+            **arrays,
+            profiles=_versions(self.profiles, versions or Stretches.of(self.profiles.starts, leads)),
+            absences=None if self.absences is None else _absences(self.absences, leads),
+        )
+
+
+def _versions(profiles: Profiles, chosen: Stretches) -> Profiles:
+    rows = chosen.rows
+    return Profiles(chosen.starts, profiles.valid_from[rows], profiles.columns.take(pa.array(rows)))
+
+
+def _absences(absences: Absences, leads: NDArray[np.integer]) -> Absences:
+    chosen = Stretches.of(absences.starts, leads)
+    return Absences(chosen.starts, absences.from_at[chosen.rows], absences.until[chosen.rows])

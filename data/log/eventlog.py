@@ -101,7 +101,7 @@ class EventLog:
         positions = np.flatnonzero(histories.lead_ids.to_numpy(zero_copy_only=False) == lead_id)
         if not len(positions):
             raise DataError(f"lead {lead_id!r} is not in {self.path}")
-        return one_lead(histories, int(positions[0]))
+        return histories.of(positions)
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -124,30 +124,6 @@ def bucket_of(lead_id: str, buckets: int) -> int:
     22
     """
     return int.from_bytes(hashlib.md5(lead_id.encode(), usedforsecurity=False).digest()[8:], "little") % buckets
-
-
-def one_lead(histories: Histories, lead: int) -> Histories:
-    """The history of one lead out of many."""
-    rows = slice(int(histories.starts[lead]), int(histories.starts[lead + 1]))
-    versions = slice(int(histories.profiles.starts[lead]), int(histories.profiles.starts[lead + 1]))
-    profiles = Profiles(
-        np.array([0, versions.stop - versions.start]),
-        histories.profiles.valid_from[versions].copy(),
-        histories.profiles.columns.slice(versions.start, versions.stop - versions.start),
-    )
-    return Histories(
-        histories.lead_ids.slice(lead, 1),
-        np.array([0, rows.stop - rows.start]),
-        histories.known_at[rows].copy(),
-        histories.occurred_at[rows].copy(),
-        histories.event_type[rows].copy(),
-        histories.channel[rows].copy(),
-        histories.value[rows].copy(),
-        histories.bot[rows].copy(),
-        profiles,
-        histories.types,
-        histories.channels,
-    )
 
 
 def histories_of(leads: pa.Table, events: pa.Table, profiles: pa.Table, columns: Sequence[str]) -> Histories:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import DataError
-from data.log.eventlog import EventLog, one_lead
+from data.log.eventlog import EventLog
 from features import training_set
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
@@ -119,7 +119,7 @@ def served(log: EventLog, built: TrainingSet, pairs: int) -> Iterator[tuple[dict
         chosen = shard.take(np.sort(draw.choice(len(shard), min(pairs // log.n_buckets, len(shard)), replace=False)))
         times = chosen.column("as_of").cast(pa.int64()).to_pylist()
         for row, at in zip(chosen.to_pylist(), times, strict=True):
-            alone = one_lead(histories, place[row["lead_id"]])
+            alone = histories.of(np.array([place[row["lead_id"]]]))
             moment = Moments(np.zeros(1, np.int32), np.array([at], np.int64))
             yield {key: row[key] for key in row if key not in KEYS}, compute(plan, alone, moment).to_pylist()[0]
 

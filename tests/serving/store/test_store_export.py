@@ -11,7 +11,7 @@ import pytest
 
 from data.contract import DataError
 from data.histories import Histories
-from data.log.eventlog import EventLog, one_lead
+from data.log.eventlog import EventLog
 from data.log.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import Mapping, read_mapping
@@ -75,7 +75,7 @@ def lives(log: EventLog) -> list[Life]:
                 (int(v["valid_from"].timestamp() * 1_000_000), v["account_id"], {c: v[c] for c in log.profile_columns})
                 for v in profiles if v["lead"] == place
             ]  # fmt: skip
-            found.append(Life(lead["lead_id"], theirs, versions, one_lead(log.bucket(bucket), place)))
+            found.append(Life(lead["lead_id"], theirs, versions, log.bucket(bucket).of(np.array([place]))))
     return found
 
 
