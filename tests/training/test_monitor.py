@@ -16,7 +16,7 @@ from serving.store.scores.cohorts import CohortReader
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.monitoring.checks import Promised
-from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores, matured
+from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores, StoredTurns, matured
 from training.monitoring.monitor import ERROR, checks_of, decide, monitor
 from training.monitoring.monitor_tables import monitor_tables
 from training.samples.covariate_shift import shift
@@ -86,12 +86,13 @@ def test_a_score_matures_when_window_and_settling_are_over() -> None:
     lead, week = np.array(["a", "a", "b", "c"]), np.array([0, 1, 0, 0])
     scores = replace(given(lead, week, np.full(4, 0.5)), as_of=np.array([0, 10, 0, 0]) * US_PER_DAY)
     target = Target("t", ("won",), horizon_days=10, gap_days=2, settle_days=3)
-    who, at = np.array(["a", "b", "c"]), np.array([12 * US_PER_DAY, 2 * US_PER_DAY, 2 * US_PER_DAY - 1])
-    made = matured(scores, who, at, target, now=15 * US_PER_DAY)
+    at = np.array([12 * US_PER_DAY, 2 * US_PER_DAY, 2 * US_PER_DAY - 1])
+    won = StoredTurns(np.array(["a", "b", "c"]), np.full(3, "won"), at, at)
+    made = matured(scores, won, target, now=15 * US_PER_DAY)
     assert made.given.lead.tolist() == ["a", "b", "c"]
     assert made.y.tolist() == [0.0, 1.0, 0.0]  # an end is outside, a beginning inside, before it is outside
-    assert len(matured(scores, who, at, target, now=15 * US_PER_DAY - 1)) == 0
-    assert matured(scores, who, at, target, now=25 * US_PER_DAY).y.tolist() == [0.0, 1.0, 1.0, 0.0]
+    assert len(matured(scores, won, target, now=15 * US_PER_DAY - 1)) == 0
+    assert matured(scores, won, target, now=25 * US_PER_DAY).y.tolist() == [0.0, 1.0, 1.0, 0.0]
 
 
 def test_the_test_of_a_shift_is_the_textbooks() -> None:

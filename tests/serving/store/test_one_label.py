@@ -76,7 +76,7 @@ def put(store: Store, made: list[Lead], target: Target) -> None:
 
 def in_monitoring(store: Store, target: Target) -> MaturedScores:
     reader = CohortReader(store.database)
-    return matured(reader.scores(target.name, 0), *reader.occurrences(target.events, 0, NOW), target, NOW)
+    return matured(reader.scores(target.name, 0), reader.turns(target, NOW), target, NOW)
 
 
 @pytest.mark.parametrize("target", TARGETS)
