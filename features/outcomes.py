@@ -51,6 +51,17 @@ def out_at(turns: Turns, target: Target, as_of: int) -> NDArray[np.bool_]:
     return out
 
 
+def left(histories: Histories, target: Target, as_of: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """bool[n_leads] each: leads that are out at `as_of` (µs UTC) and have converted, and those that have not.
+
+    Whoever left a target that repeats has not converted for good.
+    """
+    turns = turns_of(histories, target)
+    out, happened = out_at(turns, target, as_of), standing(turns, as_of)
+    won = out & (np.diff(happened.starts) > 0) & (not target.repeats)
+    return won, out & ~won
+
+
 @njit()
 def _mark_standing(
     meaning: NDArray[np.int8],
