@@ -107,7 +107,7 @@ class Target:
 
     @property
     def turning(self) -> tuple[str, ...]:
-        """All event types that decide whether a lead is in the population, or has converted."""
+        """All event types that decide whether a lead has converted, and whether its outcomes put it out."""
         return (*self.events, *self.closed_by, *self.undone_by, *self.reopened_by)
 
 

@@ -120,7 +120,8 @@ def _cut(log: EventLog, training_set: TrainingSet, buckets: range) -> Iterator[F
 
 
 def _follows(acts: Acts, training_set: TrainingSet) -> Iterator[Finding]:
-    for name in sorted(set(acts.events) - set(training_set.recipe.target.turning)):
+    outcomes = {*training_set.recipe.target.events, *training_set.recipe.target.closed_by}
+    for name in sorted(set(acts.events) - outcomes):
         events, near = acts.events[name], acts.near[name]
         if near >= max(FEWEST_EVENTS, ONE_ACT * events):
             evidence = (
