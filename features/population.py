@@ -14,7 +14,7 @@ to be wrong, and nobody is away, it is in exactly from when it joins until its f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from data.compiled import njit
 from data.histories import FAR, Histories
 from features.labels import Target, first_of_lead
 from features.outcomes import is_final, is_out
-from features.turns import Turns, times_of, turns_of
+from features.turns import REOPENS, UNDOES, times_of, turns_of
 
 Spans = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Times of leads: starts int64[n_leads + 1]; since, until int64[n]: all t with since < t <= until."""
@@ -67,7 +67,7 @@ def population_of(histories: Histories, target: Target) -> Population:
     if is_final(target, histories) and histories.absences is None:
         return _for_good(histories, target)
     superseded = np.full(histories.n_events, FAR) if histories.superseded_at is None else histories.superseded_at
-    out = _out_spans(turns_of(histories, target), target)
+    out = _out_spans(histories, target)
     known = _known_spans(histories, superseded)
     required = _valid_spans(histories, superseded, target.requires) if target.requires else _always(histories.n_leads)
     away = histories.absences
@@ -101,9 +101,11 @@ def _valid_spans(histories: Histories, superseded: NDArray[np.int64], types: lis
     return spans
 
 
-def _out_spans(turns: Turns, target: Target) -> Spans:
+def _out_spans(histories: Histories, target: Target) -> Spans:
+    """Of a target that repeats, its own events put nobody out, however many there are."""
+    turns = turns_of(histories, replace(target, events=(), undone_by=()) if target.repeats else target)
     columns = (turns.meaning, turns.known_at, turns.occurred_at, turns.superseded_at)
-    spans: Spans = _out(turns.starts, *columns, target.repeats)
+    spans: Spans = _out(turns.starts, *columns)
     return spans
 
 
@@ -127,13 +129,8 @@ def _united(
     begins, since, until, n = np.zeros(len(starts), np.int64), np.empty_like(known_at), np.empty_like(known_at), 0
     for lead in range(len(starts) - 1):
         for i in range(starts[lead], starts[lead + 1]):
-            if not wanted[event_type[i]] or superseded_at[i] <= known_at[i]:
-                continue
-            if n > begins[lead] and known_at[i] <= until[n - 1]:
-                until[n - 1] = max(until[n - 1], superseded_at[i])
-            else:
-                since[n], until[n] = known_at[i], superseded_at[i]
-                n += 1
+            if wanted[event_type[i]] and known_at[i] < superseded_at[i]:
+                n = _added(since, until, begins[lead], n, known_at[i], superseded_at[i])
         begins[lead + 1] = n
     return begins, since[:n].copy(), until[:n].copy()
 
@@ -145,22 +142,40 @@ def _out(
     known_at: NDArray[np.int64],
     occurred_at: NDArray[np.int64],
     superseded_at: NDArray[np.int64],
-    repeats: bool,
 ) -> Spans:
-    """When leads are out: that can only change just after an event becomes known, or known to be wrong."""
+    """When leads are out: that can only change just after an event becomes known, or known to be wrong.
+
+    Costs the square of a lead's turns, but only where one of them undoes or reopens: else any valid one puts it out.
+    """
     most = 2 * len(meaning)
     begins, since, until, n = np.zeros(len(starts), np.int64), np.empty(most, np.int64), np.empty(most, np.int64), 0
     stands, room = np.empty(len(meaning), np.bool_), np.empty(len(meaning), np.int64)
     for lead in range(len(starts) - 1):
         a, b = starts[lead], starts[lead + 1]
-        columns = meaning[a:b], known_at[a:b], occurred_at[a:b], superseded_at[a:b]
-        turns = np.unique(np.concatenate((known_at[a:b], superseded_at[a:b])))
-        for k in range(len(turns)):
-            if turns[k] < FAR and is_out(*columns, turns[k] + 1, repeats, stands[a:b], room[a:b]):
-                since[n], until[n] = turns[k], turns[k + 1] if k + 1 < len(turns) else FAR
-                n += 1
+        if not (meaning[a:b] & (UNDOES | REOPENS)).any():
+            for i in a + np.argsort(known_at[a:b]):
+                if known_at[i] < superseded_at[i]:
+                    n = _added(since, until, begins[lead], n, known_at[i], superseded_at[i])
+        else:
+            columns = meaning[a:b], known_at[a:b], occurred_at[a:b], superseded_at[a:b]
+            edges = np.unique(np.append(np.concatenate((known_at[a:b], superseded_at[a:b])), FAR))
+            for k in range(len(edges) - 1):
+                if is_out(*columns, edges[k] + 1, False, stands[a:b], room[a:b]):
+                    n = _added(since, until, begins[lead], n, edges[k], edges[k + 1])
         begins[lead + 1] = n
     return begins, since[:n].copy(), until[:n].copy()
+
+
+@njit()
+def _added(
+    since: NDArray[np.int64], until: NDArray[np.int64], first: int, n: int, since_now: int, until_now: int
+) -> int:
+    """Adds a span that begins no earlier than the last of a lead's, `first` to `n`; says how many there are then."""
+    if n > first and since_now <= until[n - 1]:
+        until[n - 1] = max(until[n - 1], until_now)
+        return n
+    since[n], until[n] = since_now, until_now
+    return n + 1
 
 
 @njit()
@@ -195,13 +210,8 @@ def _between(seen: Spans, profile: Spans, required: Spans, out: Spans, absent: S
             if not (known_then and _holds(required, lead, as_of)):
                 continue
             joined[lead] = min(joined[lead], edges[k])
-            if _holds(out, lead, as_of) or _holds(absent, lead, as_of):
-                continue
-            if n > begins[lead] and until[n - 1] == edges[k]:
-                until[n - 1] = edges[k + 1]
-            else:
-                since[n], until[n] = edges[k], edges[k + 1]
-                n += 1
+            if not _holds(out, lead, as_of) and not _holds(absent, lead, as_of):
+                n = _added(since, until, begins[lead], n, edges[k], edges[k + 1])
         begins[lead + 1] = n
     return begins, since[:n].copy(), until[:n].copy(), joined
 

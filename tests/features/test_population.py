@@ -25,14 +25,14 @@ TARGETS = st.builds(
     Target,
     st.just("drawn"),
     st.sampled_from([("order",), ("order",), ("order", "page_view")]),
-    st.sampled_from([(), ("carrier_pigeon",), ("carrier_pigeon", "email_open")]),
+    st.sampled_from([(), ("carrier_pigeon",), ("carrier_pigeon", "email_open"), ("smoke_signal",)]),
     st.sampled_from([(), (), (), ("page_view",), ("order", "smoke_signal")]),
     st.sampled_from([False, False, False, True]),
     st.sampled_from([1, 7, 7, 30, 3_650]),
     st.sampled_from([0, 0, 2]),
     st.sampled_from([0, 0, 3]),
     st.sampled_from([(), ("email_open",), ("email_open", "email_sent")]),
-    st.sampled_from([(), ("smoke_signal",), ("smoke_signal", "email_sent")]),
+    st.sampled_from([(), ("smoke_signal",), ("smoke_signal", "email_sent"), ("carrier_pigeon",)]),
 )
 CORRECTIONS = st.sampled_from([None, None, None, 0, 1, DAY, 5 * DAY])
 """How long after it became known an event is known to be wrong."""
@@ -81,6 +81,14 @@ def test_who_is_scored_is_the_documentations(leads: list[Lead], target: Target, 
     ]
     out = out_at(turns_of(histories, target), target, as_of)
     assert out.tolist() == [is_out(each, target, as_of) for each in leads]
+
+
+@given(LEADS, TARGETS, times(60))
+@settings(max_examples=100, phases=PHASES)
+def test_one_lead_alone_is_in_or_out_as_among_all(leads: list[Lead], target: Target, as_of: int) -> None:
+    histories = histories_of(leads)
+    alone = [len(open_moments(histories.of(np.array([i])), target, as_of)) for i in range(len(leads))]
+    assert open_moments(histories, target, as_of).lead.tolist() == [i for i, is_in in enumerate(alone) if is_in]
 
 
 @given(LEADS, TARGETS, times(60))
@@ -196,7 +204,10 @@ def test_what_became_known_together_is_in_the_order_in_which_it_occurred() -> No
     assert max(labels(lead(happens("visit", 0), lost, reopened), WON, 60)) == 60
     later = replace(lost, occurred_at=reopened.occurred_at + 1)
     assert max(labels(lead(happens("visit", 0), later, reopened), WON, 60)) == 6
-    assert max(labels(lead(happens("visit", 0), replace(lost, occurred_at=reopened.occurred_at), reopened), WON)) == 6
+    together = replace(lost, occurred_at=reopened.occurred_at)
+    for name in ("again", "reopened"):  # before and behind `lost` in the order of the log
+        at_once = lead(happens("visit", 0), together, replace(reopened, event_type=name))
+        assert max(labels(at_once, replace(WON, reopened_by=(name,)), 60)) == 6
 
 
 def test_a_loss_that_was_a_mistake_lets_the_lead_in_again() -> None:

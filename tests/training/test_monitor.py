@@ -10,6 +10,7 @@ from scipy.special import expit
 from scipy.stats import binom, chi2_contingency
 
 from data.contract import US_PER_DAY
+from data.histories import FAR
 from features.labels import Target
 from serving.store.events.event_validation import EventIn
 from serving.store.scores.cohorts import CohortReader
@@ -93,6 +94,17 @@ def test_a_score_matures_when_window_and_settling_are_over() -> None:
     assert made.y.tolist() == [0.0, 1.0, 0.0]  # an end is outside, a beginning inside, before it is outside
     assert len(matured(scores, won, target, now=15 * US_PER_DAY - 1)) == 0
     assert matured(scores, won, target, now=25 * US_PER_DAY).y.tolist() == [0.0, 1.0, 1.0, 0.0]
+
+
+def test_a_deal_that_is_known_to_be_wrong_or_cancelled_is_no_conversion() -> None:
+    scores = replace(given(np.arange(3), np.zeros(3, np.int64), np.full(3, 0.5)), lead=np.array(["a", "b", "c"]))
+    target = Target("t", ("won",), horizon_days=10, undone_by=("cancelled",))
+    at = np.array([2, 3, 2, 2]) * US_PER_DAY
+    kinds, who = np.array(["won", "cancelled", "won", "won"]), np.array(["c", "c", "b", "a"])
+    turns = StoredTurns(who, kinds, at, at, np.array([FAR, FAR, 4 * US_PER_DAY, FAR]))
+    made = matured(scores, turns, target, now=20 * US_PER_DAY)
+    assert dict(zip(made.given.lead.tolist(), made.y.tolist(), strict=True)) == {"a": 1, "b": 0, "c": 0}
+    assert matured(scores, replace(turns, superseded_at=None), target, now=20 * US_PER_DAY).y.sum() == 2
 
 
 def test_the_test_of_a_shift_is_the_textbooks() -> None:

@@ -44,22 +44,23 @@ class GivenScores:
 class StoredTurns:
     """Events that decide whether leads have converted or are in the population, in any order.
 
-    lead, event_type: str[n]. known_at, occurred_at: int64[n], µs UTC.
+    lead, event_type: str[n]. known_at, occurred_at: int64[n], µs UTC. superseded_at: as in `data.histories.Histories`.
     """
 
     lead: NDArray[np.str_]
     event_type: NDArray[np.str_]
     known_at: NDArray[np.int64]
     occurred_at: NDArray[np.int64]
+    superseded_at: NDArray[np.int64] | None = None
 
     def of(self, leads: NDArray[np.str_], target: Target) -> Turns:
         """What they mean to a target, for these leads; sorted, each once, and none may be missing."""
         rows = np.argsort(self.lead, kind="stable")
         types, kind = np.unique(self.event_type[rows], return_inverse=True)
         starts = np.append(np.searchsorted(self.lead[rows], leads), len(rows))
-        never_wrong = np.full(len(rows), FAR)
-        columns = (meanings(target, types.tolist())[kind], self.known_at[rows], self.occurred_at[rows], never_wrong)
-        return Turns.in_order(starts, *columns)
+        superseded = np.full(len(rows), FAR) if self.superseded_at is None else self.superseded_at[rows]
+        times = (self.known_at[rows], self.occurred_at[rows], superseded)
+        return Turns.in_order(starts, meanings(target, types.tolist())[kind], *times)
 
 
 class ScoreHistory(Protocol):
