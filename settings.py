@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.contract import UsageError
@@ -33,11 +33,25 @@ class TargetSection(Section):
 
     events: tuple[str, ...] = Field(min_length=1, description="event types that count as the target")
     closed_by: tuple[str, ...] = Field((), description="event types that end the chance, e.g. deal_lost")
+    undone_by: tuple[str, ...] = Field((), description="event types that undo a target event, e.g. deal_cancelled")
+    reopened_by: tuple[str, ...] = Field((), description="event types that bring a lead back, e.g. deal_reopened")
     requires: tuple[str, ...] = Field((), description="a lead belongs to the population only after one of these")
     repeats: bool = Field(False, description="whether the target can happen again to the same lead")
     horizon_days: int = Field(30, ge=1, le=3650, description="how many days a prediction looks ahead")
     gap_days: int = Field(0, ge=0, le=3650, description="days between the moment and the start of the label window")
-    settle_days: int = Field(0, ge=0, le=3650, description="how late outcomes are recorded; labels wait that long")
+    settle_days: int = Field(
+        0, ge=0, le=3650, description="how late outcomes are recorded or undone; labels wait that long"
+    )
+
+    @field_validator("undone_by", "reopened_by")
+    @classmethod
+    def means_one_thing(cls, types: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """An event cannot be an outcome and take it back."""
+        for key in ("events", "closed_by") if info.field_name == "reopened_by" else ("events",):
+            both = sorted({*types} & {*info.data.get(key, ())})
+            if both:
+                raise ValueError(f"{both[0]!r} stands in {key} too and cannot be both; take it out of one of them")
+        return types
 
 
 class MomentsSection(Section):

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from benchmarks._funnel import log_of
 from benchmarks._rivals import COLUMNS, RIVALS
 from benchmarks.harness import Row, measure
-from data.log.eventlog import EventLog, one_lead
+from data.log.eventlog import EventLog
 from features.catalogue import default_catalogue
 from features.compiler import compile_plan
 from features.kernel import Moments, compute_arrays
@@ -105,7 +105,7 @@ def _long_lead() -> tuple[Any, Any]:
     log, recipe = _recipe(SIZES[0])
     bucket = log.bucket(0)
     last = int(np.searchsorted(bucket.starts, ONLINE_EVENTS))
-    whole = one_lead(bucket, 0)
+    whole = bucket.of(np.array([0]))
     order = np.argsort(bucket.known_at[:ONLINE_EVENTS], kind="stable")
     columns = {name: getattr(bucket, name)[:ONLINE_EVENTS][order] for name in
                ("known_at", "occurred_at", "event_type", "channel", "value", "bot")}  # fmt: skip

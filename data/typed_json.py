@@ -2,7 +2,8 @@
 
 A key is the name of its field; a trailing underscore, as in `from_`, keeps it apart from Python's words. A key may be
 missing where its field has a default, and is left out where that is None and nothing else was given; `Null` fields
-write null. Whole numbers stay whole, so that what is read and written again is the same.
+write null, and `Sparse` fields are left out where they are their default. Whole numbers stay whole, so that what is
+read and written again is the same.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Json:
 
 Null = Annotated[T | None, "null"]
 """A type whose None is written."""
+Sparse = Annotated[T, "sparse"]
+"""A type whose value is not written where it is its field's default: what was written before the field is the same."""
 
 
 def from_json(kind: type[T], values: object, where: str) -> T:
@@ -62,13 +65,19 @@ def to_json(value: Any) -> Any:
         return {
             _key(item): _written(hints[item.name], getattr(value, item.name))
             for item in fields(value)
-            if getattr(value, item.name) is not None or item.default is not None or "null" in _marks(hints[item.name])
+            if _is_written(item, getattr(value, item.name), _marks(hints[item.name]))
         }
     if isinstance(value, Mapping):
         return {name: to_json(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [to_json(part) for part in value]
     return value
+
+
+def _is_written(item: Field[Any], value: object, marks: tuple[object, ...]) -> bool:
+    if "sparse" in marks:
+        return bool(value != item.default)
+    return value is not None or item.default is not None or "null" in marks
 
 
 def _written(hint: Any, value: Any) -> Any:

@@ -24,6 +24,18 @@ def is_visible(known_at: int, as_of: int) -> bool:
 
 
 @njit()
+def is_valid(known_at: int, superseded_at: int, as_of: int) -> bool:
+    """Whether an event counts at a moment: it is visible, and was not known to be wrong strictly before it.
+
+    Times are int64 µs UTC; `superseded_at` as in `data.histories.Histories`.
+
+    >>> [bool(is_valid(10, 20, as_of)) for as_of in (10, 11, 20, 21)]
+    [False, True, True, False]
+    """
+    return is_visible(known_at, as_of) and not is_visible(superseded_at, as_of)
+
+
+@njit()
 def visible_version(valid_from: NDArray[np.int64], start: int, stop: int, as_of: int) -> int:
     """Row of the profile version visible at a moment, or -1.
 

@@ -4,8 +4,13 @@ The label is 1 if a target event occurs in [as_of + gap, as_of + gap + horizon),
 the end of observation decide. A moment is mature when its whole window, and the days in which outcomes are still being
 recorded, lie before that end. One that is neither mature nor converted is censored: its label is unknown, never 0.
 
+Only target events that stand at the end of observation are the target's (features/outcomes.py): one whose undoing is
+known by then, as when a deal is cancelled, never happened. So `settle_days` is also the time that one waits for
+cancellations: a label that is certain was not undone within it, and what is undone later changes later labels only.
+
 Where a target that does not repeat had happened before the moment, and was recorded later, nothing was left to predict.
-Nobody could know when scoring; nothing is learnt from such a moment, and no prediction is held against it.
+Nobody could know when scoring; nothing is learnt from such a moment, and no prediction is held against it. What a
+reopening that was known before the moment has put behind the lead does not count there: it was another chance.
 """
 
 from __future__ import annotations
@@ -19,9 +24,9 @@ from numpy.typing import NDArray
 
 from data.compiled import njit
 from data.contract import US_PER_DAY
-
-FAR = 2**62
-"""A time that never comes."""
+from data.histories import FAR
+from data.typed_json import Sparse
+from data.visibility import is_visible
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,10 @@ class Target:
     requires: a lead is in the population only after one of these (a customer: after a first purchase).
     repeats: whether the target can happen again; if not, a lead leaves the population when it has happened.
     horizon_days, gap_days: the label window is [as_of + gap, as_of + gap + horizon).
-    settle_days: how late outcomes are recorded; a moment matures that much later, so that one whose outcome is
-    merely not received yet does not pass for a negative.
+    settle_days: how late outcomes are recorded, or undone; a moment matures that much later, so that one whose outcome
+    is merely not received yet does not pass for a negative, nor one for a conversion that is about to be cancelled.
+    undone_by: event types that undo a target event (deal cancelled, refunded): the newest one of the lead.
+    reopened_by: event types after which a lead that had left is in the population again (deal re-opened).
     """
 
     name: str
@@ -75,6 +82,8 @@ class Target:
     horizon_days: int = 30
     gap_days: int = 0
     settle_days: int = 0
+    undone_by: Sparse[tuple[str, ...]] = ()
+    reopened_by: Sparse[tuple[str, ...]] = ()
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Target:
@@ -89,24 +98,37 @@ class Target:
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """Event types after which a lead leaves the population: never seen at a moment, and so no features."""
+        """Event types after which a lead leaves the population: no features, since they are not seen at a moment.
+
+        Only a lead that came back has any behind it; then they count as events of any type, and have no column of
+        their own. Types that undo or reopen are seen by all who came back, and have columns as all others do.
+        """
         return self.closed_by if self.repeats else (*self.events, *self.closed_by)
+
+    @property
+    def turning(self) -> tuple[str, ...]:
+        """All event types that decide whether a lead has converted, and whether its outcomes put it out."""
+        return (*self.events, *self.closed_by, *self.undone_by, *self.reopened_by)
 
 
 @dataclass(frozen=True)
 class Occurrences:
     """When the target happened to leads, as far as it was known by `until` (µs UTC).
 
-    Lead i has `times[starts[i]:starts[i + 1]]`, int64 µs UTC of occurrence, ascending.
+    Lead i has `times[starts[i]:starts[i + 1]]`, int64 µs UTC of occurrence, ascending. behind_at: int64[n], µs UTC,
+    when the first reopening became known that puts it behind the lead, FAR for none; None where that holds for all.
     """
 
     starts: NDArray[np.int64]
     times: NDArray[np.int64]
     until: int
+    behind_at: NDArray[np.int64] | None = None
 
-    def first(self) -> NDArray[np.int64]:
-        """int64[n_leads]: each lead's first time, FAR for none."""
-        return first_of_lead(self.starts, self.times)
+    def happened_before(self, lead: NDArray[np.integer], as_of: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """bool[n]: whether it happened to leads before the moments `as_of`, and is not behind them at these."""
+        if self.behind_at is None:
+            return np.asarray(first_of_lead(self.starts, self.times)[lead] < as_of)
+        return np.asarray(_happened_before(self.starts, self.times, self.behind_at, lead, as_of))
 
 
 @dataclass(frozen=True)
@@ -140,12 +162,11 @@ def labels_of(target: Target, happened: Occurrences, lead: NDArray[np.integer], 
     converted = event < window.closes_at(as_of)
     mature = window.is_mature(as_of, until)
     censored = ~mature & ~converted
-    before = np.full(len(as_of), FAR) if target.repeats else happened.first()[lead]
     return Labels(
         np.where(censored, -1, converted).astype(np.int8),
         mature,
         censored,
-        as_of <= before,
+        np.ones(len(as_of), np.bool_) if target.repeats else ~happened.happened_before(lead, as_of),
         np.where(converted, (event - opens) / US_PER_DAY, np.nan),
         window.observed_days(as_of, until),
     )
@@ -171,3 +192,20 @@ def _first_from(
         if k < end:
             first[i] = times[k]
     return first
+
+
+@njit()
+def _happened_before(
+    starts: NDArray[np.int64],
+    times: NDArray[np.int64],
+    behind_at: NDArray[np.int64],
+    lead: NDArray[np.integer],
+    as_of: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    happened = np.zeros(len(lead), np.bool_)
+    for i in range(len(lead)):
+        for k in range(starts[lead[i]], starts[lead[i] + 1]):
+            if times[k] < as_of[i] and not is_visible(behind_at[k], as_of[i]):
+                happened[i] = True
+                break
+    return happened

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.contract import DataError
-from data.histories import Histories, Profiles
+from data.histories import FAR, Histories, Profiles, Stretches
 from data.log.eventlog import EventLog
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
@@ -41,39 +41,30 @@ def changed_by_the_future(log: EventLog, training_set: TrainingSet, bucket: int)
 
 def cut_off(histories: Histories, lead: NDArray[np.int64], as_of: NDArray[np.int64]) -> Histories:
     """One history per moment (lead[m], as_of[m] in µs UTC): what was known strictly before it, and nothing else."""
-    events = [_known(histories.starts, histories.known_at, index, at) for index, at in zip(lead, as_of, strict=True)]
     profiles = histories.profiles
-    versions = [_versions(profiles, index, at) for index, at in zip(lead, as_of, strict=True)]
-    rows, seen = _joined(events), _joined(versions)
-    columns = ("known_at", "occurred_at", "event_type", "channel", "value", "bot")
-    return replace(
-        histories,
-        lead_ids=histories.lead_ids.take(pa.array(lead)),
-        starts=_starts(events),
-        **{name: getattr(histories, name)[rows] for name in columns},
-        profiles=Profiles(_starts(versions), profiles.valid_from[seen], profiles.columns.take(pa.array(seen))),
-    )
+    events = _before(histories.starts, histories.known_at, lead, as_of)
+    versions = _before(profiles.starts, profiles.valid_from, lead, as_of)
+    past = histories.of(lead, events, _with_creation(profiles, lead, as_of, versions))
+    if past.superseded_at is None:
+        return past
+    known = past.superseded_at < np.repeat(as_of, np.diff(past.starts))
+    return replace(past, superseded_at=np.where(known, past.superseded_at, FAR))
 
 
-def _known(starts: NDArray[np.int64], times: NDArray[np.int64], lead: int, as_of: int) -> range:
-    begin, end = int(starts[lead]), int(starts[lead + 1])
-    return range(begin, begin + int(np.searchsorted(times[begin:end], as_of, side="left")))
+def _before(
+    starts: NDArray[np.int64], times: NDArray[np.int64], lead: NDArray[np.int64], as_of: NDArray[np.int64]
+) -> Stretches:
+    """Rows of the leads whose times, in ascending order, lie before the moments."""
+    begin, end = starts[lead], starts[lead + 1]
+    seen = [np.searchsorted(times[a:b], at) for a, b, at in zip(begin, end, as_of, strict=True)]
+    return Stretches(begin, begin + np.array(seen, np.int64))
 
 
-def _versions(profiles: Profiles, lead: int, as_of: int) -> range:
-    """Versions that hold before the moment, and the first one also at its own creation."""
-    before = _known(profiles.starts, profiles.valid_from, lead, as_of)
-    first, end = int(profiles.starts[lead]), int(profiles.starts[lead + 1])
-    created_now = not len(before) and first < end and profiles.valid_from[first] == as_of
-    return range(first, first + 1) if created_now else before
-
-
-def _joined(ranges: list[range]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(0, np.int64), *(np.arange(span.start, span.stop) for span in ranges)])
-
-
-def _starts(ranges: list[range]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum([len(span) for span in ranges])]).astype(np.int64)
+def _with_creation(profiles: Profiles, lead: NDArray[np.int64], as_of: NDArray[np.int64], seen: Stretches) -> Stretches:
+    """A lead's first version holds also at its own creation."""
+    first, end = seen.begin, profiles.starts[lead + 1]
+    created = np.array([a < b and profiles.valid_from[a] == at for a, b, at in zip(first, end, as_of, strict=True)])
+    return Stretches(first, np.maximum(seen.end, first + created.astype(np.int64)))
 
 
 def _differing(stored: pa.ChunkedArray, recomputed: pa.ChunkedArray) -> int:

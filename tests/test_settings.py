@@ -91,6 +91,16 @@ def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         ("[trainng]\nfolds = 3", "trainng is no setting; did you mean training?"),
         ("[targets.x]\nevents = []", "targets.x.events = []"),
         ("[targets.x]\nevents = ['a']\nhorizon = 3", "targets.x.horizon is no setting; did you mean horizon_days?"),
+        (
+            "[targets.x]\nevents = ['won']\nundone_by = ['lost', 'won']",
+            "targets.x.undone_by = ['lost', 'won']: Value error, 'won' stands in events too and cannot be both; take",
+        ),
+        (
+            "[targets.x]\nevents = ['won']\nclosed_by = ['lost']\nreopened_by = ['lost']",
+            "targets.x.reopened_by = ['lost']: Value error, 'lost' stands in closed_by too and cannot be both; take it",
+        ),
+        ("[targets.x]\nevents = ['won']\nreopened_by = ['won']", "targets.x.reopened_by = ['won']: Value error, 'won'"),
+        ("[targets.x]\nevents = ['won']\nundone = ['no']", "targets.x.undone is no setting; did you mean undone_by?"),
         ("[moments]\npolicy = 'weekly'", "moments.policy = 'weekly': Input should be 'grid', 'ages' or 'events'"),
         ("[thresholds.mql]\nprecision = 1.5", "thresholds.mql.precision = 1.5"),
         ("zzzzzz = 1", "zzzzzz is no setting; known are "),
@@ -103,6 +113,17 @@ def test_what_is_wrong_is_named_with_its_remedy(text: str, message: str, tmp_pat
         read_settings(path)
     assert str(told.value).startswith(f"{path}: {message}")
     assert "\n" not in str(told.value)
+
+
+def test_what_undoes_and_reopens_is_part_of_the_target(tmp_path: Path) -> None:
+    """One type may undo a deal and close the lead, or undo it and reopen the lead."""
+    path = tmp_path / "mine.toml"
+    lists = "closed_by = ['cancelled']\nundone_by = ['cancelled', 'refunded']\nreopened_by = ['back', 'refunded']"
+    path.write_text(f"target = 'x'\n[targets.x]\nevents = ['won']\n{lists}")
+    target = read_settings(path).chosen_target
+    assert (target.undone_by, target.reopened_by) == (("cancelled", "refunded"), ("back", "refunded"))
+    assert target.turning == ("won", "cancelled", "cancelled", "refunded", "back", "refunded")
+    assert target.outcomes == ("won", "cancelled")
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

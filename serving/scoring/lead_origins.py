@@ -22,7 +22,7 @@ def origins(scorer: Scorer, histories: Histories) -> list[LeadOrigin]:
 def first_touches(scorer: Scorer, histories: Histories) -> list[int]:
     """For each lead the place of its first own event, -1 for none."""
     target = scorer.target
-    passive = {*scorer.plan.vocabulary.groups.get("contact", ()), *target.events, *target.closed_by}
+    passive = {*scorer.plan.vocabulary.groups.get("contact", ()), *target.turning}
     own = np.array([name not in passive for name in histories.types], dtype=np.bool_)
     touches = (
         np.flatnonzero(own[histories.event_type] & ~histories.bot) if histories.n_events else np.empty(0, np.int64)

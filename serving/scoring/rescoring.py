@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
 from data.histories import Histories
 from features.kernel import Moments
 from features.moments import open_moments
+from features.outcomes import left
 from serving.scoring.effective_thresholds import effective_thresholds
 from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
@@ -55,8 +54,8 @@ class Rescorer:
     def run(self, clock: Callable[[], int], progress: Progress = lambda done, of: None) -> Rescored:
         """Scores every open lead that does not object, and writes score history and changes of stage.
 
-        clock: µs UTC; the first reading is the moment of all scores. A lead that is no longer open becomes a customer
-        when its target came about, else unqualified.
+        clock: µs UTC; the first reading is the moment of all scores. A lead that is out by its outcomes becomes a
+        customer where a target event stands, else unqualified; one that came back is scored as all others are.
         """
         rescorings, target = self._store.rescorings, self._scorer.target.name
         now = clock()
@@ -78,7 +77,7 @@ class Rescorer:
     def _score(self, lead_ids: Sequence[str], as_of: int, clock: Callable[[], int]) -> int:
         histories = self._store.histories.of(lead_ids, as_of, self._columns, self._bots)
         moments = open_moments(histories, self._scorer.target, as_of)
-        self._settle(histories, moments, as_of, clock)
+        self._settle(histories, as_of, clock)
         scored = self._record(histories, moments, as_of, clock) if len(moments) else 0
         self._store.funnels.note(self._scorer.target.name, origins(self._scorer, histories))
         return scored
@@ -112,22 +111,11 @@ class Rescorer:
         self._store.funnels.make(target.name, stages, as_of - target.window.certain_after_days * US_PER_DAY, now)
         self._store.promised_vs_realised.count(target, now)
 
-    def _settle(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> None:
-        """Leads that have left the population get the stage that this means."""
+    def _settle(self, histories: Histories, as_of: int, clock: Callable[[], int]) -> None:
+        """Leads that have left the population by their outcomes get the stage that this means."""
         target = self._scorer.target
-        won = np.zeros(histories.n_leads, np.bool_) if target.repeats else _has(histories, target.events)
-        lost = _has(histories, target.closed_by)
-        won[moments.lead] = lost[moments.lead] = False
-        for chosen, stage, cause in ((won, CUSTOMER, "converted"), (lost & ~won, UNQUALIFIED, "closed")):
+        won, lost = left(histories, target, as_of)
+        for chosen, stage, cause in ((won, CUSTOMER, "converted"), (lost, UNQUALIFIED, "closed")):
             lead_ids = histories.lead_ids.filter(pa.array(chosen)).to_pylist()
             if lead_ids:
                 self._store.scores.settle(lead_ids, target.name, stage, cause, clock())
-
-
-def _has(histories: Histories, types: Sequence[str]) -> NDArray[np.bool_]:
-    """bool[n_leads]: whether a lead has an event of these types."""
-    wanted = np.array([name in types for name in histories.types], dtype=np.bool_)
-    events = np.flatnonzero(wanted[histories.event_type]) if histories.n_events else np.empty(0, np.int64)
-    has_event = np.zeros(histories.n_leads, np.bool_)
-    has_event[np.searchsorted(histories.starts, events, side="right") - 1] = True
-    return has_event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import DataError
-from data.typed_json import Json, Null, from_json, to_json
+from data.typed_json import Json, Null, Sparse, from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Whole:
     note: str | None = None
     written: Null[float] = None
     is_open: bool = False
+    later: Sparse[tuple[str, ...]] = ()
 
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**40), 2**40)
@@ -50,7 +51,15 @@ WHOLES = st.builds(
     st.none() | st.text(),
     st.none() | NUMBERS,
     st.booleans(),
+    st.lists(st.text()).map(tuple),
 )
+
+
+def test_a_field_that_came_later_is_written_only_where_it_says_something() -> None:
+    whole = from_json(Whole, PLAIN, "whole")
+    assert whole.later == ()
+    assert "later" not in to_json(whole)
+    assert to_json(replace(whole, later=("a",)))["later"] == ["a"]
 
 
 @given(WHOLES)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.visibility import is_visible, visible_version
+from data.visibility import is_valid, is_visible, visible_version
 
 Rule = Callable[[int, int], bool]
 times = st.integers(-(2**61), 2**61)
@@ -32,6 +32,16 @@ def test_a_shifted_edge_is_caught(planted: Rule) -> None:
 @given(times, times)
 def test_an_event_is_visible_or_lies_ahead(known_at: int, as_of: int) -> None:
     assert bool(is_visible(known_at, as_of)) == (known_at < as_of)
+
+
+@given(times, times, times)
+def test_an_event_counts_from_when_it_is_visible_until_it_is_known_to_be_wrong(known: int, wrong: int, at: int) -> None:
+    assert bool(is_valid(known, wrong, at)) == (known < at <= wrong)
+
+
+@pytest.mark.parametrize(("as_of", "counts"), [(1000, False), (1001, True), (2000, True), (2001, False)])
+def test_a_correction_holds_strictly_after_it_became_known(as_of: int, counts: bool) -> None:
+    assert bool(is_valid(1000, 2000, as_of)) == counts
 
 
 def newest_visible(valid_from: list[int], as_of: int) -> int:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from data.contract import US_PER_DAY
-from data.histories import Histories, Profiles
+from data.histories import FAR, Absences, Histories, Profiles
 from data.vocabulary import Vocabulary
 from features import kinds as of
 from features.kernel import Moments
@@ -134,7 +134,22 @@ def histories_of(leads: Sequence[Lead]) -> Histories:
         ),
         types=types,
         channels=channels,
+        superseded_at=_superseded(events),
+        absences=_absences(leads),
     )  # fmt: skip
+
+
+def _superseded(events: Sequence[Event]) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
+    """None, as in a log without corrections, where no event is known to be wrong."""
+    times = [event.superseded_at for event in events]
+    return np.array(times, np.int64) if any(at < FAR for at in times) else None
+
+
+def _absences(leads: Sequence[Lead]) -> Absences | None:
+    """None where nobody is away."""
+    from_at, until = ([span[end] for lead in leads for span in lead.absences] for end in (0, 1))
+    starts = _starts([len(lead.absences) for lead in leads])
+    return Absences(starts, np.array(from_at, np.int64), np.array(until, np.int64)) if from_at else None
 
 
 def moments_of(leads: Sequence[Lead], as_of: Sequence[int]) -> Moments:

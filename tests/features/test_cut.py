@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from data.contract import DataError
+from data.histories import FAR
 from data.log.eventlog import EventLog
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
@@ -19,6 +20,7 @@ from features.training_set import TrainingSet, build
 from features.truncation_check import changed_by_the_future, cut_off
 from tests.features.leads import AS_OF, CATALOGUE, LEADS, VOCABULARY, histories_of, moments_of
 from tests.features.logs import ingested, recipe_for
+from tests.features.test_population import LEADS as CORRECTED_LEADS
 from tests.oracles.features_naive import Lead
 
 PLAN = compile_plan(CATALOGUE, VOCABULARY)
@@ -35,6 +37,16 @@ def test_the_future_can_be_cut_off_without_a_change(leads: list[Lead], as_of: li
     alone = Moments(np.arange(len(moments), dtype=np.int32), moments.as_of)
     found, expected = (compute(PLAN, *each).to_pylist() for each in ((past, alone), (whole, moments)))
     assert str(found) == str(expected)  # NaN is NaN
+
+
+@given(CORRECTED_LEADS, AS_OF)
+@settings(max_examples=40, deadline=None)
+def test_what_will_be_known_to_be_wrong_is_cut_off_too(leads: list[Lead], as_of: list[int]) -> None:
+    whole, moments = histories_of(leads), moments_of(leads, as_of)
+    past = cut_off(whole, moments.lead.astype(np.int64), moments.as_of)
+    assert (past.superseded_at is None) == (whole.superseded_at is None)
+    ends = np.repeat(moments.as_of, np.diff(past.starts))
+    assert past.superseded_at is None or ((past.superseded_at < ends) | (past.superseded_at == FAR)).all()
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STORE, TRAINING = "tests/serving/store", "tests/training"
+POPULATION, BACK = "tests/features/test_population.py", "tests/features/test_coming_back.py"
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,11 @@ CORE = (
     Guarded("data/log/dedupe.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
     Guarded("data/log/merge.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
     Guarded("data/log/versions.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
-    Guarded("features/labels.py", ("tests/features/test_moments.py",)),
-    Guarded("features/moments.py", ("tests/features/test_moments.py",)),
+    Guarded("features/labels.py", ("tests/features/test_moments.py", BACK, POPULATION)),
+    Guarded("features/moments.py", ("tests/features/test_moments.py", BACK, POPULATION)),
+    Guarded("features/outcomes.py", (BACK, POPULATION)),
+    Guarded("features/population.py", ("tests/features/test_moments.py", BACK, POPULATION)),
+    Guarded("features/turns.py", ("tests/features/test_moments.py", BACK, POPULATION)),
     Guarded("training/artifact/standalone.py", (f"{TRAINING}/test_standalone_file.py",)),
     Guarded("training/judging/backtest.py", (f"{TRAINING}/test_past_dates.py", f"{TRAINING}/test_backtest.py")),
     Guarded("training/judging/origins.py", (f"{TRAINING}/test_past_dates.py", f"{TRAINING}/test_backtest.py")),

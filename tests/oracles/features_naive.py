@@ -10,11 +10,12 @@ from data.vocabulary import ANY, Vocabulary
 from features.kinds.definition import Value
 
 DAY = 86_400_000_000
+FAR = 2**62
 
 
 @dataclass(frozen=True)
 class Event:
-    """One row of the log; times in µs UTC."""
+    """One row of the log; times in µs UTC. superseded_at: from when on it is known to be wrong."""
 
     known_at: int
     occurred_at: int
@@ -22,6 +23,7 @@ class Event:
     channel: str | None = None
     value: float | None = None
     bot: bool = False
+    superseded_at: int = FAR
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Lead:
-    """Events in the log's order, profile versions in order of time."""
+    """Events in the log's order, profile versions in order of time, and when the lead was away: (from, until)."""
 
     lead_id: str
     events: Sequence[Event]
     versions: Sequence[Version]
+    absences: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True)

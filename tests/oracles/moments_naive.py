@@ -1,8 +1,11 @@
-"""Moments and labels as plain loops over one lead, written from the documentation of features/moments.py."""
+"""Moments and labels as plain loops over one lead.
+
+Written from the documentation of features/outcomes.py, features/population.py and features/moments.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,22 +28,64 @@ class Looked:
     observed_days: float = 0.0
 
 
+def is_valid(event: Event, as_of: int) -> bool:
+    """Visible, and not known to be wrong before the moment."""
+    return event.known_at < as_of and not event.superseded_at < as_of
+
+
+def valid(lead: Lead, types: Sequence[str], as_of: int) -> list[Event]:
+    """Events of some types that are valid at a moment."""
+    return [event for event in lead.events if event.event_type in types and is_valid(event, as_of)]
+
+
+def by_occurrence(event: Event) -> tuple[int, int]:
+    return event.occurred_at, event.known_at
+
+
+def by_knowledge(event: Event) -> tuple[int, int]:
+    return event.known_at, event.occurred_at
+
+
+def standing(lead: Lead, target: Target, as_of: int) -> list[Event]:
+    """Valid target events less those that are undone: each undoing takes the newest one that it finds."""
+    stand = valid(lead, target.events, as_of)
+    for undoing in sorted(valid(lead, target.undone_by, as_of), key=by_occurrence):
+        before = [event for event in stand if event.occurred_at <= undoing.occurred_at]
+        if before:
+            newest = max(before, key=by_occurrence)
+            stand = [event for event in stand if event is not newest]
+    return stand
+
+
+def reopens(reopening: Event, outcome: Event) -> bool:
+    """Whether a reopening comes after an outcome."""
+    return by_knowledge(reopening) > by_knowledge(outcome)
+
+
+def is_out(lead: Lead, target: Target, as_of: int) -> bool:
+    """Whether there is an outcome that no reopening has put behind the lead."""
+    outcomes = valid(lead, target.closed_by, as_of) + ([] if target.repeats else standing(lead, target, as_of))
+    reopenings = valid(lead, target.reopened_by, as_of)
+    return any(not any(reopens(reopening, outcome) for reopening in reopenings) for outcome in outcomes)
+
+
+def is_known(lead: Lead, target: Target, as_of: int) -> bool:
+    """Whether there is anything about it, and it has done what is required."""
+    anything = any(is_valid(event, as_of) for event in lead.events)
+    seen = anything or any(version.valid_from < as_of for version in lead.versions)
+    return seen and (not target.requires or bool(valid(lead, target.requires, as_of)))
+
+
 def is_open(lead: Lead, target: Target, as_of: int) -> bool:
-    """Whether a lead is in the population at a moment, by what is visible then."""
-    seen = [event for event in lead.events if event.known_at < as_of]
-    known = bool(seen) or any(version.valid_from < as_of for version in lead.versions)
-    joined = not target.requires or any(event.event_type in target.requires for event in seen)
-    ends = target.closed_by if target.repeats else (*target.events, *target.closed_by)
-    return known and joined and not any(event.event_type in ends for event in seen)
+    """Whether a lead is in the population at a moment, by what is valid then."""
+    away = any(begin < as_of <= end for begin, end in lead.absences)
+    return is_known(lead, target, as_of) and not is_out(lead, target, as_of) and not away
 
 
 def joined_at(lead: Lead, target: Target) -> int | None:
     """When a lead joins: it is first known, and has done what is required."""
-    known = [event.known_at for event in lead.events] + [version.valid_from for version in lead.versions]
-    required = [event.known_at for event in lead.events if event.event_type in target.requires]
-    if not known or (target.requires and not required):
-        return None
-    return max(min(known), min(required)) if target.requires else min(known)
+    times = [event.known_at for event in lead.events] + [version.valid_from for version in lead.versions]
+    return min((at for at in times if is_known(lead, target, at + 1)), default=None)
 
 
 def instants(lead: Lead, target: Target, policy: MomentPolicy, until: int) -> Iterator[int]:
@@ -53,7 +98,7 @@ def instants(lead: Lead, target: Target, policy: MomentPolicy, until: int) -> It
     elif policy.policy == "ages":
         yield from (joined + days * DAY for days in sorted(policy.ages_days))
     else:
-        yield from sorted({event.known_at + 1 for event in lead.events})
+        yield from sorted({event.known_at + 1 for event in lead.events if is_valid(event, event.known_at + 1)})
 
 
 def _grid(every: int, begin: int, end: int) -> Iterator[int]:
@@ -79,7 +124,8 @@ def looked_at(lead: Lead, target: Target, policy: MomentPolicy, until: int) -> l
 def label_of(lead: Lead, target: Target, as_of: int, until: int) -> Looked:
     opens = as_of + target.gap_days * DAY
     closes = opens + target.horizon_days * DAY
-    within = [at for at in happened(lead.events, target, until) if opens <= at < closes]
+    happened = [event.occurred_at for event in standing(lead, target, until)]
+    within = [at for at in happened if opens <= at < closes]
     converted = bool(within)
     mature = closes + target.settle_days * DAY <= until
     censored = not mature and not converted
@@ -89,11 +135,9 @@ def label_of(lead: Lead, target: Target, as_of: int, until: int) -> Looked:
     return Looked(as_of, None if censored else int(converted), mature, censored, event_days, observed_days)
 
 
-def happened(events: Iterable[Event], target: Target, until: int) -> list[int]:
-    """When the target occurred, as far as it is known at the end of observation."""
-    return [event.occurred_at for event in events if event.event_type in target.events and event.known_at < until]
-
-
 def nothing_left(lead: Lead, target: Target, as_of: int, until: int) -> bool:
-    """Whether a target that does not repeat has happened already, unseen."""
-    return not target.repeats and any(at < as_of for at in happened(lead.events, target, until))
+    """Whether a target that does not repeat has happened already, unseen, and not before the lead was reopened."""
+    reopenings = [event for event in valid(lead, target.reopened_by, until) if event.known_at < as_of]
+    before = [event for event in standing(lead, target, until) if event.occurred_at < as_of]
+    left = [event for event in before if not any(reopens(reopening, event) for reopening in reopenings)]
+    return not target.repeats and bool(left)

@@ -10,13 +10,14 @@ from scipy.special import expit
 from scipy.stats import binom, chi2_contingency
 
 from data.contract import US_PER_DAY
+from data.histories import FAR
 from features.labels import Target
 from serving.store.events.event_validation import EventIn
 from serving.store.scores.cohorts import CohortReader
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.monitoring.checks import Promised
-from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores, matured
+from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores, StoredTurns, matured
 from training.monitoring.monitor import ERROR, checks_of, decide, monitor
 from training.monitoring.monitor_tables import monitor_tables
 from training.samples.covariate_shift import shift
@@ -86,12 +87,24 @@ def test_a_score_matures_when_window_and_settling_are_over() -> None:
     lead, week = np.array(["a", "a", "b", "c"]), np.array([0, 1, 0, 0])
     scores = replace(given(lead, week, np.full(4, 0.5)), as_of=np.array([0, 10, 0, 0]) * US_PER_DAY)
     target = Target("t", ("won",), horizon_days=10, gap_days=2, settle_days=3)
-    who, at = np.array(["a", "b", "c"]), np.array([12 * US_PER_DAY, 2 * US_PER_DAY, 2 * US_PER_DAY - 1])
-    made = matured(scores, who, at, target, now=15 * US_PER_DAY)
+    at = np.array([12 * US_PER_DAY, 2 * US_PER_DAY, 2 * US_PER_DAY - 1])
+    won = StoredTurns(np.array(["a", "b", "c"]), np.full(3, "won"), at, at)
+    made = matured(scores, won, target, now=15 * US_PER_DAY)
     assert made.given.lead.tolist() == ["a", "b", "c"]
     assert made.y.tolist() == [0.0, 1.0, 0.0]  # an end is outside, a beginning inside, before it is outside
-    assert len(matured(scores, who, at, target, now=15 * US_PER_DAY - 1)) == 0
-    assert matured(scores, who, at, target, now=25 * US_PER_DAY).y.tolist() == [0.0, 1.0, 1.0, 0.0]
+    assert len(matured(scores, won, target, now=15 * US_PER_DAY - 1)) == 0
+    assert matured(scores, won, target, now=25 * US_PER_DAY).y.tolist() == [0.0, 1.0, 1.0, 0.0]
+
+
+def test_a_deal_that_is_known_to_be_wrong_or_cancelled_is_no_conversion() -> None:
+    scores = replace(given(np.arange(3), np.zeros(3, np.int64), np.full(3, 0.5)), lead=np.array(["a", "b", "c"]))
+    target = Target("t", ("won",), horizon_days=10, undone_by=("cancelled",))
+    at = np.array([2, 3, 2, 2]) * US_PER_DAY
+    kinds, who = np.array(["won", "cancelled", "won", "won"]), np.array(["c", "c", "b", "a"])
+    turns = StoredTurns(who, kinds, at, at, np.array([FAR, FAR, 4 * US_PER_DAY, FAR]))
+    made = matured(scores, turns, target, now=20 * US_PER_DAY)
+    assert dict(zip(made.given.lead.tolist(), made.y.tolist(), strict=True)) == {"a": 1, "b": 0, "c": 0}
+    assert matured(scores, replace(turns, superseded_at=None), target, now=20 * US_PER_DAY).y.sum() == 2
 
 
 def test_the_test_of_a_shift_is_the_textbooks() -> None:

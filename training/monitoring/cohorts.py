@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
-from features.labels import Occurrences, Target, labels_of
+from data.histories import FAR
+from features.labels import Target, labels_of
+from features.outcomes import standing
+from features.turns import Turns, meanings
 from training.judging.origins import day_of
 from training.samples.log_odds import Array
 
@@ -37,16 +40,37 @@ class GivenScores:
         return len(self.p)
 
 
+@dataclass(frozen=True)
+class StoredTurns:
+    """Events that decide whether leads have converted or are in the population, in any order.
+
+    lead, event_type: str[n]. known_at, occurred_at: int64[n], µs UTC. superseded_at: as in `data.histories.Histories`.
+    """
+
+    lead: NDArray[np.str_]
+    event_type: NDArray[np.str_]
+    known_at: NDArray[np.int64]
+    occurred_at: NDArray[np.int64]
+    superseded_at: NDArray[np.int64] | None = None
+
+    def of(self, leads: NDArray[np.str_], target: Target) -> Turns:
+        """What they mean to a target, for these leads; sorted, each once, and none may be missing."""
+        rows = np.argsort(self.lead, kind="stable")
+        types, kind = np.unique(self.event_type[rows], return_inverse=True)
+        starts = np.append(np.searchsorted(self.lead[rows], leads), len(rows))
+        superseded = np.full(len(rows), FAR) if self.superseded_at is None else self.superseded_at[rows]
+        times = (self.known_at[rows], self.occurred_at[rows], superseded)
+        return Turns.in_order(starts, meanings(target, types.tolist())[kind], *times)
+
+
 class ScoreHistory(Protocol):
     """Whoever keeps scores that were given, and what came of them: the server's store."""
 
     def scores(self, target: str, since: int) -> GivenScores:
         """Scores of a target with `as_of` from `since` (µs UTC) on."""
 
-    def occurrences(
-        self, event_types: Sequence[str], since: int, before: int
-    ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-        """Lead and time (µs UTC) of events of some types, from `since` on and known `before`, sorted by both."""
+    def turns(self, target: Target, before: int) -> StoredTurns:
+        """Events that mean something to a target and were known `before` (µs UTC), in any order."""
 
     def active(self, since: int, before: int) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
         """Event type and lead, each pair once, of events known from `since` on, before `before` (µs UTC)."""
@@ -80,14 +104,9 @@ def some(given: GivenScores, rows: NDArray[np.bool_]) -> GivenScores:
     return replace(given, **{name: getattr(given, name)[rows] for name in GivenScores.__dataclass_fields__})
 
 
-def matured(
-    given: GivenScores, lead: NDArray[np.str_], at: NDArray[np.int64], target: Target, now: int
-) -> MaturedScores:
-    """Scores whose label is certain at `now` (µs UTC), under the rule that training goes by (features/labels.py).
-
-    lead, at: the target's events that were known before `now`, sorted by lead and time.
-    """
-    names = np.unique(np.append(lead, given.lead))
-    starts, code = np.searchsorted(lead, names), np.searchsorted(names, given.lead)
-    labels = labels_of(target, Occurrences(np.append(starts, len(at)), at, now), code, given.as_of)
+def matured(given: GivenScores, turns: StoredTurns, target: Target, now: int) -> MaturedScores:
+    """Scores whose label is certain at `now` (µs UTC), under the rule that training goes by (features/labels.py)."""
+    leads = np.unique(np.append(turns.lead, given.lead))
+    happened = standing(turns.of(leads, target), now)
+    labels = labels_of(target, happened, np.searchsorted(leads, given.lead), given.as_of)
     return MaturedScores(given, (labels.label == 1).astype(np.float64)).of(labels.mature & labels.predictable)

@@ -73,8 +73,7 @@ def monitor(
 ) -> Monitoring:
     """Looks at the newest `weeks` weeks of matured scores, and compares as many newest weeks with those before."""
     given = reader.scores(target.name, 0)
-    lead, at = reader.occurrences(target.events, 0, now)
-    known = matured(given, lead, at, target, now)
+    known = matured(given, reader.turns(target, now), target, now)
     recent = known.of(known.given.week > known.given.week.max(initial=0) - weeks)
     checks = checks_of(recent, promises, error)
     advice, reason = decide(checks, len(recent))

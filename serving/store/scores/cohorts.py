@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Select, func, select
 
+from features.labels import Target
 from serving.store.database.connection import Database, chunks
 from serving.store.database.schema import attributes, events, leads, scores
-from training.monitoring.cohorts import MONDAY, WEEK, GivenScores
+from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, StoredTurns
 
 
 class CohortReader:
@@ -34,17 +35,15 @@ class CohortReader:
         firsts = select(func.min(scores.c.id)).group_by(scores.c.lead_id)
         return self._given(firsts.where(scores.c.target == target, scores.c.as_of >= begin, scores.c.as_of < end))
 
-    def occurrences(
-        self, event_types: Sequence[str], since: int, before: int
-    ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-        """Lead (str[n]) and time (int64[n], µs UTC) of events of some types, from `since` on and known `before`."""
-        query = select(events.c.lead_id, events.c.occurred_at).where(
-            events.c.event_type.in_(list(event_types)), events.c.occurred_at >= since, events.c.known_at < before
-        )
+    def turns(self, target: Target, before: int) -> StoredTurns:
+        """Events that mean something to a target and were known `before` (µs UTC); what they mean is not said here."""
+        columns = (events.c.lead_id, events.c.event_type, events.c.known_at, events.c.occurred_at)
+        query = select(*columns).where(events.c.event_type.in_(target.turning), events.c.known_at < before)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(events.c.lead_id, events.c.occurred_at)).all()
-        lead, at = zip(*rows, strict=True) if rows else ((), ())
-        return np.array(lead, dtype=np.str_), np.array(at, dtype=np.int64)
+            rows = connection.execute(query).all()
+        lead, kind, known_at, occurred_at = zip(*rows, strict=True) if rows else ((),) * 4
+        times = (np.array(values, dtype=np.int64) for values in (known_at, occurred_at))
+        return StoredTurns(np.array(lead, dtype=np.str_), np.array(kind, dtype=np.str_), *times)
 
     def active(self, since: int, before: int) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
         """Event type and lead (str[n] each), each pair once, of events known from `since` on, before `before` (µs)."""

@@ -61,7 +61,7 @@ class PromisedVsRealised:
     def _count(self, target: Target, begin: int, end: int, now: int) -> list[MonthBand]:
         given = self._cohorts.first_of_month(target.name, begin, end)
         # From the beginning: what has happened before a score leaves nothing to predict.
-        rows = matured(given, *self._cohorts.occurrences(target.events, 0, now), target, now)
+        rows = matured(given, self._cohorts.turns(target, now), target, now)
         return count_by_month(rows.given.lead, rows.given.as_of, rows.given.p, rows.y)
 
 

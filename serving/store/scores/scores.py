@@ -50,7 +50,7 @@ class StageChange:
     """A lead's step from one stage (None at first) to another. at: µs UTC.
 
     cause: `first score`, `score`, `threshold change`, `model change`, `override`, `override ended`, `converted`,
-    `closed`.
+    `closed`, `reopened`.
     """
 
     target: str
@@ -214,6 +214,8 @@ def _cause(before: Mapping[str, Any] | None, score: StoredScore, thresholds_text
         return "override ended"
     if before is None or before["model_version"] is None:
         return "first score"
+    if before["probability"] is None:  # it had left the population
+        return "reopened"
     if before["model_version"] != score.model_version:
         return "model change"
     return "threshold change" if before["thresholds"] != thresholds_text else "score"
