@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.contract import DataError
-from data.histories import Histories, Profiles
+from data.histories import FAR, Histories, Profiles
 from data.log.eventlog import EventLog
+from data.visibility import is_visible
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
 from features.training_set import TrainingSet
+from features.views import with_rows
 
 EVERYWHERE = 300
 """Moments that are looked at in a bucket, evenly over its leads and their lives."""
@@ -40,17 +42,21 @@ def changed_by_the_future(log: EventLog, training_set: TrainingSet, bucket: int)
 
 
 def cut_off(histories: Histories, lead: NDArray[np.int64], as_of: NDArray[np.int64]) -> Histories:
-    """One history per moment (lead[m], as_of[m] in µs UTC): what was known strictly before it, and nothing else."""
+    """One history per moment (lead[m], as_of[m] in µs UTC): what was known strictly before it, and nothing else.
+
+    Neither is that an event is wrong where this became known later.
+    """
     events = [_known(histories.starts, histories.known_at, index, at) for index, at in zip(lead, as_of, strict=True)]
     profiles = histories.profiles
     versions = [_versions(profiles, index, at) for index, at in zip(lead, as_of, strict=True)]
     rows, seen = _joined(events), _joined(versions)
-    columns = ("known_at", "occurred_at", "event_type", "channel", "value", "bot")
+    past = with_rows(histories, rows, _starts(events))
+    if past.superseded_at is not None:
+        known_wrong = is_visible(past.superseded_at, np.repeat(as_of, np.diff(past.starts)))
+        past = replace(past, superseded_at=np.where(known_wrong, past.superseded_at, FAR))
     return replace(
-        histories,
+        past,
         lead_ids=histories.lead_ids.take(pa.array(lead)),
-        starts=_starts(events),
-        **{name: getattr(histories, name)[rows] for name in columns},
         profiles=Profiles(_starts(versions), profiles.valid_from[seen], profiles.columns.take(pa.array(seen))),
     )
 

@@ -13,6 +13,7 @@ from data.contract import US_PER_DAY
 from data.histories import Histories
 from features.kernel import Moments
 from features.moments import open_moments
+from features.views import still_held
 from serving.scoring.effective_thresholds import effective_thresholds
 from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
@@ -78,9 +79,10 @@ class Rescorer:
     def _score(self, lead_ids: Sequence[str], as_of: int, clock: Callable[[], int]) -> int:
         histories = self._store.histories.of(lead_ids, as_of, self._columns, self._bots)
         moments = open_moments(histories, self._scorer.target, as_of)
-        self._settle(histories, moments, as_of, clock)
+        held = still_held(histories, as_of)
+        self._settle(held, moments, as_of, clock)
         scored = self._record(histories, moments, as_of, clock) if len(moments) else 0
-        self._store.funnels.note(self._scorer.target.name, origins(self._scorer, histories))
+        self._store.funnels.note(self._scorer.target.name, origins(self._scorer, held))
         return scored
 
     def _record(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> int:
@@ -92,7 +94,7 @@ class Rescorer:
         self._store.explanations.note(
             target, [explanation for explanation in explained if explanation.lead_id in scored]
         )
-        noted = worklist_rows(self._scorer, histories, moments, scores, explained)
+        noted = worklist_rows(self._scorer, still_held(histories, as_of), moments, scores, explained)
         self._store.worklist.note(target, as_of, noted)
         return len(scored)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from data.histories import FAR
 from data.vocabulary import ANY, Vocabulary
 from features.kinds.definition import Value
 
@@ -14,7 +15,7 @@ DAY = 86_400_000_000
 
 @dataclass(frozen=True)
 class Event:
-    """One row of the log; times in µs UTC."""
+    """One row of the log; times in µs UTC. superseded_at: when it became known to be wrong."""
 
     known_at: int
     occurred_at: int
@@ -22,6 +23,7 @@ class Event:
     channel: str | None = None
     value: float | None = None
     bot: bool = False
+    superseded_at: int = FAR
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class View:
 
     def visible(self) -> Iterator[Event]:
         for event in self.lead.events:
-            if event.known_at < self.as_of:
+            if event.known_at < self.as_of and not event.superseded_at < self.as_of:
                 yield event
 
     def first_known(self) -> int | None:
