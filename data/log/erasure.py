@@ -45,7 +45,7 @@ def erase_from_log(log_path: Path, lead_id: str) -> int:
             for file in (log.path / log.generation).iterdir():
                 if not (draft / file.name).exists():
                     os.link(file, draft / file.name)
-            publish(draft, log_path, log.n_buckets, _words(log))
+            publish(draft, log_path, log.n_buckets, _words(log), log.observed_until_us)
     return erased
 
 

@@ -40,7 +40,8 @@ class EventLog:
 
     vocabulary: event types and groups of the mappings that were ingested. words: their plain words.
     profile_columns: column -> `category` or `number`. observed_from_us, observed_until_us: first and last known_at
-    (µs UTC). digest: of all rows and the vocabulary.
+    (µs UTC), the last not beyond the ingest: what is dated today is known when the day is over. digest: of all rows
+    and the vocabulary.
     """
 
     path: Path

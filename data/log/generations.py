@@ -39,14 +39,17 @@ def staging_folder(log_path: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def publish(draft: Path, log_path: Path, n_buckets: int, words: Words) -> Path:
-    """Makes a draft the generation that holds: on disk first, then named by the manifest. Returns its folder."""
+def publish(draft: Path, log_path: Path, n_buckets: int, words: Words, until: int) -> Path:
+    """Makes a draft the generation that holds: on disk first, then named by the manifest. Returns its folder.
+
+    until: as in `write_manifest`.
+    """
     for path in (*sorted(draft.iterdir()), draft):
         sync(path)
     generation = log_path / draft.name
     os.rename(draft, generation)
     sync(log_path)
-    write_manifest(log_path, draft.name, n_buckets, words)
+    write_manifest(log_path, draft.name, n_buckets, words, until)
     _remove_others(log_path, draft.name)
     return generation
 

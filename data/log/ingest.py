@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from data.contract import DataError, UsageError
+from data.contract import AHEAD, DataError, UsageError
 from data.log.dedupe import find_shared_ids
 from data.log.eventlog import BUCKETS, EventLog
 from data.log.generations import only_writer, publish, staging_folder
@@ -125,7 +125,7 @@ def _merge(
         tally += merge_bucket(con, job, bucket)
         progress((bucket + 1) / n_buckets)
     write_rejected(con, old.rejected_path if old else None, draft / "rejected.parquet")
-    published = publish(draft, request.log_path, n_buckets, words)
+    published = publish(draft, request.log_path, n_buckets, words, request.clock + AHEAD)
     return _report(con, tally, published / "rejected.parquet")
 
 

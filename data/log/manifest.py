@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from data.contract import UsageError
+from data.histories import FAR
 from data.log.eventlog import FORMAT, EventLog
 from data.sources.mapping import BotRule, Mapping
 
@@ -62,8 +63,11 @@ def _check_kinds(mapping: Mapping, known: Table[str, str], profile: Table[str, s
             )
 
 
-def write_manifest(log_path: Path, generation: str, n_buckets: int, words: Words) -> None:
-    """Names the generation that holds from now on; the swap is atomic and on disk when this returns."""
+def write_manifest(log_path: Path, generation: str, n_buckets: int, words: Words, until: int = FAR) -> None:
+    """Names the generation that holds from now on; the swap is atomic and on disk when this returns.
+
+    until: µs UTC beyond which nothing can have been observed; what is dated today is known only when the day is over.
+    """
     folder = log_path / generation
     events = [pq.read_metadata(folder / f"events-{bucket:02d}.parquet") for bucket in range(n_buckets)]
     leads = [pq.read_metadata(folder / f"leads-{bucket:02d}.parquet") for bucket in range(n_buckets)]
@@ -79,7 +83,7 @@ def write_manifest(log_path: Path, generation: str, n_buckets: int, words: Words
         "profile_columns": words.profile_columns,
         "bots": [rule.model_dump() for rule in words.bots],
         "observed_from_us": first,
-        "observed_until_us": last,
+        "observed_until_us": min(last, until),
         "digest": _digest(folder, n_buckets, words),
     }
     draft = log_path / "log.json.draft"

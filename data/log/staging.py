@@ -13,7 +13,6 @@ from data.quoting import named, quoted
 from data.sources.checks import name_check, number, number_check
 from data.sources.mapping import EventsPart, LeadsPart, Product, TypeRule
 from data.sources.source import ROW, WHY, Source, readable
-from data.sources.time_sql import Times
 
 NOT_GIVEN = "NULL::VARCHAR"
 
@@ -44,7 +43,7 @@ def stage(
 
 def _events(source: Source, spec: EventsPart, clock: int) -> str:
     """Events with the reason why one is refused, else null."""
-    times = Times(spec.time_zone, spec.time_format)
+    times = spec.times
     channel, origin = _constant(spec, "channel", spec.channel), _constant(spec, "source", spec.source)
     checks = [
         "why",
@@ -72,7 +71,7 @@ def _events(source: Source, spec: EventsPart, clock: int) -> str:
 
 def _leads(source: Source, spec: LeadsPart, clock: int) -> str:
     """Profile versions, the same way; a profile column NAME is staged as p_NAME."""
-    times = Times(spec.time_zone, spec.time_format)
+    times = spec.times
     flags = {name: f"CASE WHEN {named(column)} IS NULL THEN 'no' ELSE 'yes' END" for name, column in spec.flags.items()}
     columns = {"account_id": _text(spec.account_id)} | {name: named(name) for name in spec.categories} | flags
     columns |= {name: number(named(name), spec.decimal_comma) for name in spec.numbers}
