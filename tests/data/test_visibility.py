@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.visibility import is_visible, visible_version
+from data.visibility import is_valid, is_visible, visible_version
 
 Rule = Callable[[int, int], bool]
 times = st.integers(-(2**61), 2**61)
@@ -32,6 +32,22 @@ def test_a_shifted_edge_is_caught(planted: Rule) -> None:
 @given(times, times)
 def test_an_event_is_visible_or_lies_ahead(known_at: int, as_of: int) -> None:
     assert bool(is_visible(known_at, as_of)) == (known_at < as_of)
+
+
+small = st.integers(0, 4)
+
+
+@given(small, small, small)
+def test_an_event_is_valid_from_just_after_it_is_known_until_it_is_known_to_be_wrong(
+    known_at: int, superseded_at: int, as_of: int
+) -> None:
+    assert bool(is_valid(known_at, superseded_at, as_of)) == (known_at < as_of <= superseded_at)
+
+
+def test_events_are_valid_one_by_one() -> None:
+    known_at, superseded_at = np.array([1, 1, 5]), np.array([9, 3, 9])
+    assert is_valid(known_at, superseded_at, 4).tolist() == [True, False, False]
+    assert is_valid(known_at, superseded_at, np.array([10, 3, 6])).tolist() == [False, True, True]
 
 
 def newest_visible(valid_from: list[int], as_of: int) -> int:

@@ -24,6 +24,7 @@ CORE = (
     Guarded("data/log/versions.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
     Guarded("features/labels.py", ("tests/features/test_moments.py",)),
     Guarded("features/moments.py", ("tests/features/test_moments.py",)),
+    Guarded("features/views.py", ("tests/features/test_views.py",)),
     Guarded("training/artifact/standalone.py", (f"{TRAINING}/test_standalone_file.py",)),
     Guarded("training/judging/backtest.py", (f"{TRAINING}/test_past_dates.py", f"{TRAINING}/test_backtest.py")),
     Guarded("training/judging/origins.py", (f"{TRAINING}/test_past_dates.py", f"{TRAINING}/test_backtest.py")),
