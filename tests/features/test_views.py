@@ -65,7 +65,7 @@ def by_plain_histories(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]
 
 
 @given(REVISED)
-@settings(max_examples=150, phases=PHASES)
+@settings(max_examples=100, phases=PHASES)
 def test_the_kernel_gives_what_the_loops_give(drawn: Drawn) -> None:
     leads, as_of = drawn
     assert differences(by_kernel(leads, as_of), by_loops(leads, as_of)) == []
@@ -79,7 +79,7 @@ def test_the_kernel_gives_what_another_engine_gives(drawn: Drawn) -> None:
 
 
 @given(REVISED)
-@settings(max_examples=150, phases=PHASES)
+@settings(max_examples=100, phases=PHASES)
 def test_every_moment_gets_what_its_plain_history_gives(drawn: Drawn) -> None:
     leads, as_of = drawn
     """Bit by bit, in a batch and alone."""
@@ -99,7 +99,7 @@ def test_views_that_are_held_one_at_a_time_give_the_same(drawn: Drawn) -> None:
 
 
 @given(LEADS, times(), st.randoms(use_true_random=False))
-@settings(max_examples=150, phases=PHASES)
+@settings(max_examples=100, phases=PHASES)
 def test_what_proves_wrong_at_a_moment_or_after_it_changes_nothing_there(
     leads: list[Lead], at: int, luck: random.Random
 ) -> None:
@@ -239,7 +239,7 @@ def test_a_planted_fault_is_caught(monkeypatch: pytest.MonkeyPatch, old: str, ne
 def test_the_planted_views_without_a_fault_are_the_views(monkeypatch: pytest.MonkeyPatch) -> None:
     leads, day = corrected()
     expected = by_kernel(leads, day)
-    planted(monkeypatch, "MOST_ROWS = 4_000_000", "MOST_ROWS = 4_000_000")
+    planted(monkeypatch, "import numpy as np\n", "import numpy as np\n")
     assert identical(by_kernel(leads, day), expected)
     planted(monkeypatch, "np.append(self.rows, -1)[rows]", "rows")
     assert not identical(by_kernel(leads, day), expected)
