@@ -80,7 +80,7 @@ class Workspace:
         target = self.settings.chosen_target
         return Recipe(
             log.digest,
-            log.complete_until_us((*target.events, *target.closed_by)) + 1,
+            log.complete_until_us(target.turning) + 1,
             log.vocabulary,
             self.settings.catalogue(log),
             target,

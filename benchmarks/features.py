@@ -1,7 +1,7 @@
 """Features of whole logs, side by side with other engines, and of one lead: `make bench NAME=features`.
 
 Options: event counts and rivals, e.g. `python -m benchmarks features 1000000 Polars`; default 1M and 10M with all
-rivals, four moments a lead.
+rivals, four moments a lead. What events that prove wrong cost stands in a row of its own.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import pyarrow.parquet as pq
 from benchmarks._funnel import log_of
 from benchmarks._rivals import COLUMNS, RIVALS
 from benchmarks.harness import Row, measure
+from data.contract import US_PER_DAY
+from data.histories import FAR, Histories
 from data.log.eventlog import EventLog
 from features.catalogue import default_catalogue
 from features.compiler import compile_plan
@@ -26,6 +29,7 @@ from features.kernel import Moments, compute_arrays
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy, label_moments
+from features.plan import Plan
 from features.recipe import Recipe
 from features.training_set import build, build_shard
 
@@ -34,6 +38,7 @@ SIZES = (1_000_000, 10_000_000)
 TARGET = Target("conversion", ("deal_won",), closed_by=("deal_lost",))
 POLICY = MomentPolicy(every_days=7, max_per_lead=4)
 ONLINE_EVENTS = 1_000
+WRONG, REPEATS = 0.01, 50
 
 
 def run(arguments: Sequence[str]) -> list[Row]:
@@ -52,6 +57,7 @@ def run(arguments: Sequence[str]) -> list[Row]:
             {**row, "us_per_event": row["cpu_s"] / size * 1e6, "ratio_to_ours": row["cpu_s"] / ours_s}
             for row in measured
         ]
+    rows.append(measure("leadscore, 1 % of events proved wrong", sizes[0], revised, sizes[0]))
     return [*rows, measure("leadscore, one lead online", ONLINE_EVENTS, online)]
 
 
@@ -88,6 +94,28 @@ def rival(name: str, size: int) -> dict[str, Any]:
     return {"columns": columns, "checksum": _checksum(name)}
 
 
+def revised(size: int) -> dict[str, Any]:
+    """What it costs the kernel when every hundredth event is known to be wrong from a week after it on.
+
+    ratio_to_plain: CPU seconds of a bucket's moments, over those of the same without, each the least of many.
+    """
+    log, recipe = _recipe(size)
+    plain, plan = log.bucket(0), compile_plan(recipe.catalogue, log.vocabulary)
+    moments = label_moments(plain, TARGET, POLICY, recipe.observed_until).moments
+    wrong = np.random.default_rng(1).random(plain.n_events) < WRONG
+    late = replace(plain, superseded_at=np.where(wrong, plain.known_at + 7 * US_PER_DAY, FAR))
+    took = np.array([[_cpu_s(plan, histories, moments) for histories in (late, plain)] for _ in range(REPEATS)])
+    leads = np.unique(np.searchsorted(plain.starts, np.flatnonzero(wrong), side="right"))
+    share = len(leads) / plain.n_leads
+    return {"columns": len(plan.definitions), "share_of_leads": share, "ratio_to_plain": float(np.divide(*took.min(0)))}
+
+
+def _cpu_s(plan: Plan, histories: Histories, moments: Moments) -> float:
+    start = time.process_time()
+    compute_arrays(plan, histories, moments)
+    return time.process_time() - start
+
+
 def online() -> dict[str, Any]:
     """One lead whose events are held as arrays: µs per call, the median of many."""
     histories, plan = _long_lead()
@@ -109,8 +137,6 @@ def _long_lead() -> tuple[Any, Any]:
     order = np.argsort(bucket.known_at[:ONLINE_EVENTS], kind="stable")
     columns = {name: getattr(bucket, name)[:ONLINE_EVENTS][order] for name in
                ("known_at", "occurred_at", "event_type", "channel", "value", "bot")}  # fmt: skip
-    from dataclasses import replace
-
     histories = replace(whole, starts=np.array([0, ONLINE_EVENTS]), **columns)
     return histories, compile_plan(recipe.catalogue, log.vocabulary) if last else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, tzinfo
+from typing import Literal
 
 from data.contract import BLANKS, US_PER_SECOND
 
@@ -18,6 +19,9 @@ ZONE = r" ?(?:Z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
 WRITTEN = re.compile(f"({DAY})({CLOCK})?({ZONE})?", re.IGNORECASE | re.ASCII)
 FIRST, LAST = -62_135_596_800 * US_PER_SECOND, 253_402_300_800 * US_PER_SECOND - 1
 """µs UTC of the first and the last moment of the years 1 to 9999."""
+CLOCK_OF_DATES = {"start": "00:00", "end": "23:59:59.999999"}
+"""What the clock shows at the time that a date alone means."""
+DatesAre = Literal["start", "end"]
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 EXAMPLE = "2024-05-01T12:00:00Z"
@@ -27,17 +31,23 @@ class NoTime(ValueError):
     """Why a text is no time, as the end of a sentence: `has no time zone; add one, …`."""
 
 
-def time_from_text(text: str, zone: tzinfo | None = None, day_zone: tzinfo | None = None) -> int:
+def time_from_text(
+    text: str, zone: tzinfo | None = None, day_zone: tzinfo | None = None, dates_are: DatesAre = "start"
+) -> int:
     """µs UTC of a written time. Raises NoTime.
 
     zone: where a time without a zone of its own is at home; without it such a time is refused. A time within a repeated
     hour means its second pass, so that nothing is known before it happened; one within a skipped hour is as far behind
-    the last hour before it as it says. day_zone: where a date alone means the beginning of its day; without it a date
-    alone is refused.
+    the last hour before it as it says. day_zone: where a date alone is at home; without it it is refused.
+
+    dates_are: whether a date alone means the beginning of its day, as a boundary does, or its end, the last microsecond
+    before the next day: of what happened on a day it is sure only then that it has happened.
 
     >>> from datetime import UTC
     >>> time_from_text("1970-01-01 01:00:01.5 +01:00"), time_from_text("1970-01-02", day_zone=UTC)
     (1500000, 86400000000)
+    >>> time_from_text("1970-01-02", day_zone=UTC, dates_are="end")
+    172799999999
     """
     written = WRITTEN.fullmatch(text.strip(BLANKS))
     if written is None or (written[3] and not written[2]):
@@ -47,7 +57,7 @@ def time_from_text(text: str, zone: tzinfo | None = None, day_zone: tzinfo | Non
     if not offset and home is None:
         raise NoTime(f"has no {'time zone; add one, e.g. Z or +02:00' if clock else f'time of day; write {EXAMPLE}'}")
     try:
-        naive = datetime.fromisoformat(f"{day}T{clock[1:] if clock else '00:00'}")
+        naive = datetime.fromisoformat(f"{day}T{clock[1:] if clock else CLOCK_OF_DATES[dates_are]}")
     except ValueError:
         raise NoTime(f"is no time: there is no such day; write one like {EXAMPLE}") from None
     east = _offset(offset) if offset else _east(naive, home)

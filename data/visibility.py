@@ -1,4 +1,4 @@
-"""The one rule of what is visible at a moment, compiled; stands apart from the contract, which needs no compiler.
+"""The rules of what is visible at a moment, and what of it still held, compiled; the contract needs no compiler.
 
 Times are int64 µs UTC.
 """
@@ -25,14 +25,16 @@ def is_visible(known_at: int, as_of: int) -> bool:
 
 @njit()
 def is_valid(known_at: int, superseded_at: int, as_of: int) -> bool:
-    """Whether an event counts at a moment: it is visible, and was not known to be wrong strictly before it.
+    """Whether an event counts at a moment: it is visible, and that it is wrong is not; also for arrays, one by one.
 
-    Times are int64 µs UTC; `superseded_at` as in `data.histories.Histories`.
+    `superseded_at` is when it became known to be wrong, FAR for never. All are int64 µs UTC.
 
     >>> [bool(is_valid(10, 20, as_of)) for as_of in (10, 11, 20, 21)]
     [False, True, True, False]
     """
-    return is_visible(known_at, as_of) and not is_visible(superseded_at, as_of)
+    return np.logical_and(  # type: ignore[no-any-return]
+        is_visible(known_at, as_of), np.logical_not(is_visible(superseded_at, as_of))
+    )
 
 
 @njit()

@@ -4,11 +4,14 @@ Each lead's events are walked once, in the order in which they became known. At 
 become visible enter the accumulators and events that have grown too old leave them, so that the cost is
 proportional to events + moments. Nothing depends on other moments or other leads: a row computed alone equals
 the same row computed in a batch, bit by bit.
+
+The walk takes no event back. Moments at which some event was known to be wrong walk views of the history that are
+plain (`features/views.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from data.histories import Histories
 from features.kinds import FirstTouch, LastTouch, Profile, ProfileNumber
 from features.plan import Plan
+from features.views import EventArrays, ProfileArrays, events_of, views_of
 from features.walk.walk import walk
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -76,29 +80,29 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
 
     Raises ValueError when moments are not sorted or name a lead that the histories do not have.
     """
-    m = len(moments.as_of)
-    computed = Computed(np.empty((plan.n_numbers, m), np.float32), np.empty((plan.n_rows, m), np.int64))
-    bad = walk(
-        tuple(plan.instructions),
-        plan.codes(histories.types),
-        (
-            histories.starts,
-            histories.known_at,
-            histories.occurred_at,
-            histories.event_type,
-            histories.value,
-            histories.bot,
-        ),
-        (histories.profiles.starts, histories.profiles.valid_from),
-        (moments.lead, moments.as_of),
-        tuple(computed),
-    )
+    profiles = (histories.profiles.starts, histories.profiles.valid_from)
+    computed, bad = _walked(plan, histories.types, events_of(histories), profiles, moments)
     if bad >= 0:
         raise ValueError(
             f"moment {bad} (lead {moments.lead[bad]} at {moments.as_of[bad]}) is not sorted by (lead, as_of), "
             f"or of none of the {histories.n_leads} leads"
         )
+    for views in views_of(histories, moments.lead, moments.as_of):
+        again, _ = _walked(plan, histories.types, views.events, views.profiles, Moments(views.view, views.as_of))
+        computed.columns[:, views.moments] = again.columns
+        computed.rows[:-1, views.moments] = views.original(again.rows[:-1])
     return computed
+
+
+def _walked(
+    plan: Plan, types: Sequence[str], events: EventArrays, profiles: ProfileArrays, moments: Moments
+) -> tuple[Computed, int]:
+    """What the walk gives, and the first moment that is out of order or of no lead, -1 for none."""
+    m = len(moments)
+    computed = Computed(np.empty((plan.n_numbers, m), np.float32), np.empty((plan.n_rows, m), np.int64))
+    pairs = (moments.lead, moments.as_of)
+    bad = walk(tuple(plan.instructions), plan.codes(types), events, profiles, pairs, tuple(computed))
+    return computed, int(bad)
 
 
 def _columns(plan: Plan, histories: Histories, computed: Computed) -> Iterator[pa.Array | pa.ChunkedArray]:

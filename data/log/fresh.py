@@ -53,13 +53,13 @@ def fresh_runs(
     return [Run(*run, judged.patches_of(bucket)) for bucket, run in zip(buckets, runs, strict=True)]
 
 
-def observed(con: duckdb.DuckDBPyConnection) -> list[Observed]:
-    """What sources said by events that are kept."""
+def observed(con: duckdb.DuckDBPyConnection, until: int) -> list[Observed]:
+    """What sources said by events that are kept, up to a time (µs UTC): a date of today lies ahead until it is over."""
     known = "coalesce(v.known, known_at)"
     kept = KEPT_EVENTS.format("staged_events")
     query = f"SELECT source, event_type, min({known}), max({known}) {kept} GROUP BY ALL ORDER BY ALL"
     rows = con.execute(query).fetchall()
-    return [Observed(*row) for row in rows]
+    return [Observed(source, kind, min(first, until), min(last, until)) for source, kind, first, last in rows]
 
 
 def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str], staged: str) -> str:

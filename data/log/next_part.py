@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from data.contract import DataError
+from data.contract import AHEAD, DataError
 from data.log.absences import absences_digest, changed, gone_aliases, read_absences
 from data.log.compaction import INDEXES, index_runs, must_compact, weave_base, write_small
 from data.log.content import lead_hashes
@@ -157,7 +157,7 @@ def _next(
     con: duckdb.DuckDBPyConnection, export: Export, old: Manifest, judged: Mapping[str, Judged], absences: pa.Table
 ) -> Manifest:
     """The manifest after this ingest, but for the parts and what mappings say."""
-    seen = observed(con)
+    seen = observed(con, export.clock.now + AHEAD)
     first = [old.observed_from_us] if old.n_events else []
     last = [old.observed_until_us] if old.n_events else []
     return replace(

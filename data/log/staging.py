@@ -17,7 +17,6 @@ from data.quoting import named, quoted
 from data.sources.checks import name_check, number, number_check, yes, yes_check
 from data.sources.mapping import EventsPart, IdentitiesPart, LeadsPart, Product, TypeRule
 from data.sources.source import ROW, WHY, Source, readable
-from data.sources.time_sql import Times
 
 NOT_GIVEN = "NULL::VARCHAR"
 KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGINT AS low, 0::UBIGINT AS content,
@@ -79,7 +78,7 @@ def staged_rows(staging: Path, kind: str, bucket: int | None = None) -> str:
 
 def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
     """Events with the reason why one is refused, else null."""
-    times = Times(spec.time_zone, spec.time_format)
+    times = spec.times
     channel, origin = _constant(spec, "channel", spec.channel), _constant(spec, "source", spec.source)
     checks = [
         "why",
@@ -133,7 +132,7 @@ def stage_moved(con: duckdb.DuckDBPyConnection, events: pa.Table, buckets: int, 
 
 
 def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:
-    times = Times(spec.time_zone, spec.time_format)
+    times = spec.times
     checks = [
         "why",
         name_check("alias", "alias", required=True),
@@ -149,7 +148,7 @@ def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:
 
 def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
     """Profile versions, the same way; a profile column NAME is staged as p_NAME."""
-    times = Times(spec.time_zone, spec.time_format)
+    times = spec.times
     flags = {name: f"CASE WHEN {named(column)} IS NULL THEN 'no' ELSE 'yes' END" for name, column in spec.flags.items()}
     columns = {"account_id": _text(spec.account_id)} | {name: named(name) for name in spec.categories} | flags
     columns |= {name: number(named(name), spec.decimal_comma) for name in spec.numbers}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def answered_rows(
 ) -> Iterator[pa.Table]:
     """Tables of `#row` (int64, 1 is the first) and the wanted columns as text; DataError for bytes that are no text.
 
-    ids: columns in which a float that is a whole number is the text without `.0`, and NaN is none.
+    ids: columns in which a float or decimal that is a whole number is the text without `.0`, and NaN is none.
     """
     places, first = [list(answer.keys()).index(column) for column in columns], 1
     for chunk in answer.partitions(ROWS_AT_ONCE):
@@ -65,11 +66,14 @@ def _texts(name: str, first: int, column: str, values: Sequence[object]) -> pa.A
 
 
 def _whole(value: object) -> object:
-    """An id of a column of floats: a whole number where it is one, none for NaN."""
-    if not isinstance(value, float):
+    """An id of a column of floats or decimals: a whole number where it is one, none for NaN."""
+    if not isinstance(value, float | Decimal):
         return value
     if math.isnan(value):
         return None
+    if isinstance(value, Decimal):
+        digits = format(value, "f")
+        return digits.rstrip("0").rstrip(".") if "." in digits else digits
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from data.contract import UsageError
 from data.sources.time_sql import Times, known_format, known_zone
+from data.times import DatesAre
 from data.vocabulary import Vocabulary
 
 SHIPPED = Path(__file__).parents[1] / "mappings"
@@ -49,14 +50,21 @@ class Shared(MappingTable):
     """What events and leads have in common: where a row's lead and time stand, and how they are written.
 
     time_zone: IANA name for times without a zone. time_format: as in strptime, or epoch_s, epoch_ms, epoch_us;
-    ISO 8601 if missing. query: what to ask a SQL database. decimal_comma: numbers are written 1.234,56.
+    ISO 8601 if missing. dates_are: whether a date alone means the start of its day there, or its end, as is right for
+    what happened on it. query: what to ask a SQL database. decimal_comma: numbers are written 1.234,56.
     """
 
     lead_id: str
     time_zone: str | None = None
     time_format: str | None = None
+    dates_are: DatesAre = "end"
     query: str | None = None
     decimal_comma: bool = False
+
+    @property
+    def times(self) -> Times:
+        """How its times are written."""
+        return Times(self.time_zone, self.time_format, self.dates_are)
 
     @field_validator("time_zone")
     @classmethod

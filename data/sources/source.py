@@ -42,7 +42,8 @@ def open_source(
 ) -> Source:
     """Makes a source readable. `location` is a path or a database URL (then `query` says what to ask it).
 
-    ids: columns that hold ids; where their type is a float, a whole number is the text without `.0`, and NaN is none.
+    ids: columns that hold ids; where their type is one of numbers with a fraction, a whole number is the text without
+    `.0`, and NaN is none.
 
     Raises DataError for a file that is missing, unreadable or lacks a column, UsageError for an unknown kind.
     """
@@ -143,10 +144,18 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str],
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path} is no Parquet file: {str(error).splitlines()[0][:200]}; export it again") from None
     _require(path.name, schema.names, columns)
-    floats = {name for name in ids if pa.types.is_floating(schema.field(name).type)}
     file = f"read_parquet({quoted(str(path))}, file_row_number = true)"
-    texts = [(name, _whole(named(name)) if name in floats else f"{named(name)}::VARCHAR") for name in columns]
+    texts = [(name, _typed(named(name), schema.field(name).type, name in ids)) for name in columns]
     return _view(con, path.name, file, "file_row_number + 1", "NULL::VARCHAR", texts)
+
+
+def _typed(column: str, kind: pa.DataType, is_id: bool) -> str:
+    """SQL for the text of a column of this type; categories, as pandas writes them, are what they are made of."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if is_id and pa.types.is_floating(kind):
+        return _whole(column)
+    fraction = is_id and pa.types.is_decimal(kind) and kind.scale > 0
+    return f"rtrim(rtrim({column}::VARCHAR, '0'), '.')" if fraction else f"{column}::VARCHAR"
 
 
 def _sql(

@@ -6,12 +6,12 @@ ISO 8601 is read just as `time_from_text` does; `tests/data/test_time_from_text.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from data.contract import AHEAD, US_PER_SECOND
+from data.contract import AHEAD, US_PER_DAY, US_PER_SECOND
 from data.masking import masked_time_sql
 from data.quoting import quoted
-from data.times import CLOCK, DAY, FIRST, LAST, ZONE
+from data.times import CLOCK, CLOCK_OF_DATES, DAY, FIRST, LAST, ZONE, DatesAre
 
 EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000, "epoch_us": 1}
 """Time formats that are numbers: µs in one."""
@@ -22,16 +22,23 @@ AWARE = f"^{DAY}{CLOCK}{ZONE}$"
 @dataclass(frozen=True)
 class Times:
     """How a source writes times. zone: IANA name for those without a zone, also for a date alone. form: as in strptime,
-    or epoch_s, epoch_ms, epoch_us; None is ISO 8601. Repeated and skipped hours mean what they do to `time_from_text`.
+    or epoch_s, epoch_ms, epoch_us; None is ISO 8601. dates_are: what a date alone means, also one that a form without
+    hours reads. That, and repeated and skipped hours, mean what they do to `time_from_text`.
     """
 
     zone: str | None
     form: str | None
+    dates_are: DatesAre = "end"
 
     @property
     def aware(self) -> bool:
         """Whether the format itself holds the time zone."""
         return self.form in EPOCHS or bool(re.search("%[zZ]", (self.form or "").replace("%%", "")))
+
+    @property
+    def holds_clock(self) -> bool:
+        """Whether the format itself holds the time of day."""
+        return self.form in EPOCHS or bool(re.search("%-?[HIXc]", (self.form or "").replace("%%", "")))
 
     def sql(self, text: str) -> str:
         """µs UTC of a text expression, null where it is no such time."""
@@ -39,29 +46,41 @@ class Times:
             return f"try_cast(round(try_cast({text} AS DECIMAL(30, 6)) * {EPOCHS[self.form]}) AS BIGINT)"
         if self.form is not None:
             parsed = f"try_strptime({text}, {quoted(self.form)})"
+            if self.dates_are == "end" and not self.holds_clock:
+                parsed += f" + to_microseconds({US_PER_DAY - 1})"
             return f"epoch_us({parsed})" if self.aware else self._placed(parsed)
         upper = f"upper({text})"
         signed = f"regexp_replace(regexp_replace({upper}, ' ?(UTC|GMT)$', '+00'), ' ([+-][0-9:]+)$', '\\1')"
         zoned = f"CASE WHEN {upper} LIKE '%Z' THEN replace({upper}, ' Z', 'Z') ELSE {signed} END"
         aware = f"epoch_us(try_cast({zoned} AS TIMESTAMPTZ))"
+        naive = self._placed(f"try_cast({self._clocked(upper)} AS TIMESTAMP)")
         return f"""CASE WHEN regexp_matches({upper}, {quoted(AWARE)}) THEN {aware}
-            WHEN regexp_matches({upper}, {quoted(NAIVE)}) THEN {self._placed(f"try_cast({upper} AS TIMESTAMP)")} END"""
+            WHEN regexp_matches({upper}, {quoted(NAIVE)}) THEN {naive} END"""
+
+    def _clocked(self, text: str) -> str:
+        """A written time, with a time of day where it is a date alone."""
+        return f"CASE WHEN contains({text}, ':') THEN {text} ELSE {text} || ' {CLOCK_OF_DATES[self.dates_are]}' END"
 
     def _placed(self, naive: str) -> str:
         return "NULL::BIGINT" if self.zone is None else f"epoch_us(timezone({quoted(self.zone)}, {naive}))"
 
     def check(self, name: str, text: str, parsed: str, clock: int, required: bool = False) -> str:
-        """SQL for the reason why a time is refused, else null. clock: µs UTC."""
+        """SQL for the reason why a time is refused, else null. clock: µs UTC.
+
+        A date lies in the future when its day has not begun: that of today may be told before it is over.
+        """
         value = f"left({text}, 20)" if self.form in EPOCHS else masked_time_sql(text)
         shown = f"{quoted(name + ' ')} || '''' || {value} || ''''"
         missing = f"WHEN {text} IS NULL THEN {quoted(f'{name} is missing')}" if required else ""
         form = f"written as {self.form}" if self.form else "in ISO 8601"
+        begun = replace(self, dates_are="start").sql(text)
         unzoned = f"""WHEN {parsed} IS NULL AND regexp_matches(upper({text}), {quoted(NAIVE)})
             THEN {shown} || ' has no time zone; set time_zone in the mapping'"""
         return f"""CASE {missing} {unzoned if self.form is None and self.zone is None else ""}
             WHEN {text} IS NOT NULL AND {parsed} IS NULL THEN {shown} || {quoted(f" is no time {form}")}
             WHEN {parsed} NOT BETWEEN {FIRST} AND {LAST} THEN {shown} || ' lies outside the years 1 to 9999 in UTC'
-            WHEN {parsed} > {clock + AHEAD} THEN {shown} || ' lies in the future' END"""
+            WHEN {parsed} > {clock + AHEAD} THEN CASE WHEN {begun} > {clock + AHEAD}
+                THEN {shown} || ' lies in the future' END END"""
 
 
 def known_zone(name: str) -> bool:

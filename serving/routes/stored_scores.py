@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from data.histories import Histories
+from features.views import still_held
 from features.wording import number
 from serving.http.answers import single
 from serving.http.services import Services
@@ -16,8 +17,8 @@ from serving.store.store import Store
 
 
 def histories_of(store: Store, live: ServedModel, lead_id: str, as_of: int) -> Histories:
-    """What was known of a lead before `as_of`, µs UTC, as the model reads it."""
-    return store.histories.of([lead_id], as_of, live.profile_columns, live.reader.bots)
+    """What was known of a lead before `as_of`, µs UTC, and still held then, as the model reads it."""
+    return still_held(store.histories.of([lead_id], as_of, live.profile_columns, live.reader.bots), as_of)
 
 
 def score_of(services: Services, live: ServedModel, lead_id: str, as_of: int, extra: Extra) -> ScoreAnswer:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.histories import Histories
-from data.visibility import is_visible
+from data.visibility import is_valid, is_visible
 from features.kernel import Moments
 from features.kinds import Definition, FirstTouch, LastTouch
 from serving.scoring.scorer import FeatureScores, Scorer
@@ -111,6 +111,14 @@ class Contributions:
         return np.repeat(np.arange(self.histories.n_leads), np.diff(self.histories.starts))
 
     @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """bool[n_events]: whether an event counts at the moment of its lead."""
+        histories, as_of = self.histories, self.as_of[self.lead_of_event]
+        if histories.superseded_at is None:
+            return np.asarray(is_visible(histories.known_at, as_of))
+        return np.asarray(is_valid(histories.known_at, histories.superseded_at, as_of))
+
+    @cached_property
     def as_of(self) -> NDArray[np.int64]:
         """int64[n_leads]: the moment of each lead, NEVER for one without."""
         as_of = np.full(self.histories.n_leads, NEVER)
@@ -165,8 +173,7 @@ class Contributions:
         latest = np.full(histories.n_leads, NOWHERE, dtype=np.int64)
         if histories.n_events:
             wanted = np.array([group == "any" or name in members for name in histories.types], dtype=np.bool_)
-            visible = is_visible(histories.known_at, self.as_of[self.lead_of_event])
-            rows = np.flatnonzero(wanted[histories.event_type] & visible & ~histories.bot)
+            rows = np.flatnonzero(wanted[histories.event_type] & self.valid & ~histories.bot)
             rows = rows[np.argsort(histories.occurred_at[rows], kind="stable")]
             # Of several rows of a lead the last one stays.
             latest[self.lead_of_event[rows]] = rows

@@ -12,6 +12,7 @@ from data.histories import Histories
 from features.kernel import Moments
 from features.moments import open_moments
 from features.outcomes import left
+from features.views import still_held
 from serving.scoring.effective_thresholds import effective_thresholds
 from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
@@ -79,7 +80,7 @@ class Rescorer:
         moments = open_moments(histories, self._scorer.target, as_of)
         self._settle(histories, as_of, clock)
         scored = self._record(histories, moments, as_of, clock) if len(moments) else 0
-        self._store.funnels.note(self._scorer.target.name, origins(self._scorer, histories))
+        self._store.funnels.note(self._scorer.target.name, origins(self._scorer, still_held(histories, as_of)))
         return scored
 
     def _record(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> int:
@@ -91,7 +92,7 @@ class Rescorer:
         self._store.explanations.note(
             target, [explanation for explanation in explained if explanation.lead_id in scored]
         )
-        noted = worklist_rows(self._scorer, histories, moments, scores, explained)
+        noted = worklist_rows(self._scorer, still_held(histories, as_of), moments, scores, explained)
         self._store.worklist.note(target, as_of, noted)
         return len(scored)
 

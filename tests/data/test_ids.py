@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from data.contract import BLANKS
 from data.ids import NoId, id_from_text, mentions
 from data.sources import checks
+from data.sources.database import _whole
 from data.sources.mapping import EventsPart, LeadsPart, Mapping
 from tests.data.exports import into, logged, rejected
 from tests.written_ids import IDS, NO_IDS
@@ -130,6 +132,75 @@ def test_whole_numbers_that_arrive_as_floats_are_the_same_ids(tmp_path: Path) ->
     report = into(tmp_path / "log", str(lines), mapping=NUMBERED.model_copy(update={"leads": None}))
     assert {row["lead_id"] for row in logged(tmp_path / "log")} == {"123", "456", "789", "123.0", "0.5"}
     assert {"4", "5", "6.0", "3.5"} <= {row["event_id"] for row in logged(tmp_path / "log")}
+
+
+KINDS: dict[str, pa.DataType] = {
+    "integers": pa.int64(),
+    "floats": pa.float64(),
+    "single floats": pa.float32(),
+    "texts": pa.string(),
+    "decimals": pa.decimal128(30, 4),
+    "whole decimals": pa.decimal128(20, 0),
+    "categories of floats": pa.dictionary(pa.int8(), pa.float64()),
+    "categories of integers": pa.dictionary(pa.int8(), pa.int64()),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_number_is_one_id_in_columns_of_any_kind(tmp_path: Path, kind: str) -> None:
+    """The events of two leads with integers, then the same with ids of another kind: not one of them is new."""
+    numbers = pa.array([100, 123, None], pa.int64())
+    rest = {"type": ["visit"] * 3, "at": [AT] * 3, "channel": ["a"] * 3}
+    for name, column in (("plain", numbers), ("other", _as(numbers, KINDS[kind]))):
+        pq.write_table(pa.table({"lead": column, "id": column, **rest}), tmp_path / f"{name}.parquet")
+    mapping = NUMBERED.model_copy(update={"leads": None})
+    report = into(
+        tmp_path / "log", *(str(tmp_path / f"{name}.parquet") for name in ("plain", "other")), mapping=mapping
+    )
+    assert (report.events.accepted, report.events.duplicate, report.events.rejected) == (2, 2, 2)
+    assert {(row["lead_id"], row["event_id"]) for row in logged(tmp_path / "log")} == {("100", "100"), ("123", "123")}
+
+
+def _as(numbers: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(kind):
+        return numbers.cast(kind.value_type).dictionary_encode()
+    return numbers.cast(kind)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "db"])
+def test_a_number_is_one_id_in_sources_of_any_kind(tmp_path: Path, ending: str) -> None:
+    rows: list[dict[str, Any]] = [{"lead": n, "type": "visit", "at": AT, "id": n, "channel": "a"} for n in (100, 123)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "plain.parquet")
+    path = tmp_path / f"other.{ending}"
+    if ending == "csv":
+        path.write_text("lead,type,at,id,channel\n" + "".join(f"{n},visit,{AT},{n},a\n" for n in (100, 123)))
+    elif ending == "jsonl":
+        path.write_text("".join(json.dumps(row | {"lead": float(row["lead"])}) + "\n" for row in rows))
+    elif ending == "parquet":
+        pq.write_table(pa.Table.from_pylist([row | {"lead": float(row["lead"])} for row in rows]), path)
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE events (lead REAL, type TEXT, at TEXT, id INTEGER, channel TEXT)")
+            database.executemany("INSERT INTO events VALUES (:lead, :type, :at, :id, :channel)", rows)
+    part = NUMBERED.events.model_copy(update={"query": "SELECT * FROM events"})
+    mapping = NUMBERED.model_copy(update={"leads": None, "events": part})
+    location = f"sqlite:///{path}" if ending == "db" else str(path)
+    report = into(tmp_path / "log", str(tmp_path / "plain.parquet"), location, mapping=mapping)
+    assert (report.events.accepted, report.events.duplicate) == (2, 2)
+    assert {row["lead_id"] for row in logged(tmp_path / "log")} == {"100", "123"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        (Decimal("123.00"), "123"), (Decimal("100"), "100"), (Decimal("1E+2"), "100"), (Decimal("0.50"), "0.5"),
+        (Decimal("NaN"), None), (Decimal(10**30 + 1), str(10**30 + 1)), (123.0, "123"), (123, "123"),
+        (2.0**60, str(2.0**60)),
+    ],
+)  # fmt: skip
+def test_decimals_of_a_database_are_the_same_ids(sent: object, text: str | None) -> None:
+    whole = _whole(sent)
+    assert (None if whole is None else str(whole)) == text
 
 
 def test_whole_numbers_that_a_database_gives_as_floats_are_the_same_ids(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -16,7 +16,7 @@ from data.contract import BLANKS
 from data.sources import time_sql
 from data.sources.checks import stripped
 from data.sources.time_sql import Times
-from data.times import NoTime, time_from_text
+from data.times import DatesAre, NoTime, time_from_text
 from tests.written_times import TEXTS
 
 FAR = 2**62
@@ -32,18 +32,20 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-def said(text: str, zone: str | None) -> int | None:
+def said(text: str, zone: str | None, dates_are: DatesAre = "end") -> int | None:
     """µs UTC by the function, None where it refuses."""
     home = None if zone is None else ZoneInfo(zone)
     try:
-        return time_from_text(text, home, home)
+        return time_from_text(text, home, home, dates_are)
     except NoTime:
         return None
 
 
-def said_in_sql(con: duckdb.DuckDBPyConnection, texts: Sequence[str], zone: str | None) -> list[int | None]:
+def said_in_sql(
+    con: duckdb.DuckDBPyConnection, texts: Sequence[str], zone: str | None, dates_are: DatesAre
+) -> list[int | None]:
     """The same by the SQL of an ingest."""
-    times = Times(zone, None)
+    times = Times(zone, None, dates_are)
     con.register("sent", pa.table({"i": range(len(texts)), "sent": pa.array(texts, pa.string())}))
     rows = con.execute(
         f"""SELECT us, {times.check("at", "t", "us", FAR, required=True)} AS reason FROM
@@ -52,18 +54,22 @@ def said_in_sql(con: duckdb.DuckDBPyConnection, texts: Sequence[str], zone: str 
     return [us if reason is None else None for us, reason in rows]
 
 
-def disagreements(con: duckdb.DuckDBPyConnection, texts: Sequence[str], zone: str | None) -> list[str]:
+def disagreements(
+    con: duckdb.DuckDBPyConnection, texts: Sequence[str], zone: str | None, dates_are: DatesAre = "end"
+) -> list[str]:
     """Texts that mean one thing to the function and another to the SQL."""
-    sql = said_in_sql(con, texts, zone)
-    return [text for text, us in zip(texts, sql, strict=True) if us != said(text, zone)]
+    sql = said_in_sql(con, texts, zone, dates_are)
+    return [text for text, us in zip(texts, sql, strict=True) if us != said(text, zone, dates_are)]
 
 
 def mutated(text: str, place: int, put: str) -> str:
     return text[: place % (len(text) + 1)] + put + text[place % (len(text) + 1) + 1 :]
 
 
+ENDS: tuple[DatesAre, ...] = ("end", "start")
 AWARE = st.datetimes(timezones=OFFSETS)
 DATES = AWARE.map(lambda at: at.isoformat()) | st.datetimes().map(lambda at: at.isoformat(" "))
+DATES |= st.dates().map(lambda day: day.isoformat())
 PARTS = st.builds(
     "".join,
     st.tuples(
@@ -84,15 +90,16 @@ STORABLE = WRITTEN.filter(lambda text: not any("\ud800" <= sign <= "\udfff" for 
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(STORABLE, min_size=1, max_size=50), st.sampled_from(ZONES))
-@example([text for text, _ in TEXTS], None)
-@example([text for text, _ in TEXTS], "UTC")
+@given(st.lists(STORABLE, min_size=1, max_size=50), st.sampled_from(ZONES), st.sampled_from(ENDS))
+@example([text for text, _ in TEXTS], None, "end")
+@example([text for text, _ in TEXTS], "UTC", "end")
+@example(["2024-03-30", "2024-03-31", "2024-10-27", "9999-12-31", "0001-01-01"], "UTC", "start")
 def test_the_sql_of_an_ingest_is_the_function(
-    con: duckdb.DuckDBPyConnection, texts: list[str], zone: str | None
+    con: duckdb.DuckDBPyConnection, texts: list[str], zone: str | None, dates_are: DatesAre
 ) -> None:
     # Before 1900 zones had odd local times that the two tables of zones keep differently.
     recent = [text for text in texts if zone in (None, "UTC") or "1900" <= text.strip()[:4] < "2100"]
-    assert disagreements(con, recent, zone) == []
+    assert disagreements(con, recent, zone, dates_are) == []
 
 
 @pytest.mark.parametrize(
@@ -113,6 +120,19 @@ def test_sql_that_says_something_else_is_caught(
     assert disagreements(con, texts, None) == []
     monkeypatch.setattr(time_sql, name, fault)
     assert disagreements(con, texts, None)
+
+
+def test_sql_that_takes_the_other_end_of_a_day_is_caught(con: duckdb.DuckDBPyConnection) -> None:
+    days = ["2024-03-31", "2024-10-27T12:00"]
+    assert said_in_sql(con, days, "Europe/Berlin", "end")[0] != said(days[0], "Europe/Berlin", "start")
+    assert disagreements(con, days, "Europe/Berlin", "end") == []
+
+
+@given(st.dates(date(1970, 1, 2), date(2100, 1, 1)), st.sampled_from(ZONES[1:]))
+def test_a_day_ends_a_microsecond_before_the_next_begins(day: date, zone: str) -> None:
+    end, begin = said(str(day), zone, "end"), said(str(day + timedelta(days=1)), zone, "start")
+    assert end is not None
+    assert begin == end + 1
 
 
 @given(AWARE)

@@ -84,6 +84,52 @@ def test_nights_of_the_clock_change(
     assert read(con, [text], Times("Europe/Berlin", form)) == [(moment(*utc), None)]
 
 
+@pytest.mark.parametrize(
+    ("day", "utc"),
+    [
+        ("2024-02-05", (2024, 2, 5, 22, 59, 59, 999_999)),
+        ("2024-03-31", (2024, 3, 31, 21, 59, 59, 999_999)),  # of 23 hours
+        ("2024-10-27", (2024, 10, 27, 22, 59, 59, 999_999)),  # of 25
+        ("2024-02-29", (2024, 2, 29, 22, 59, 59, 999_999)),
+        ("2023-12-31", (2023, 12, 31, 22, 59, 59, 999_999)),
+    ],
+)
+def test_a_date_alone_is_the_end_of_its_day(con: duckdb.DuckDBPyConnection, day: str, utc: list[int]) -> None:
+    assert read(con, [day], Times("Europe/Berlin", None)) == [(moment(*utc), None)]
+    german = ".".join(reversed(day.split("-")))
+    assert read(con, [german], Times("Europe/Berlin", "%d.%m.%Y")) == [(moment(*utc), None)]
+
+
+@pytest.mark.parametrize("form", [None, "%Y-%m-%d"])
+def test_a_date_alone_is_the_beginning_where_the_mapping_says_so(
+    con: duckdb.DuckDBPyConnection, form: str | None
+) -> None:
+    assert read(con, ["2024-02-05"], Times("Europe/Berlin", form, "start")) == [(moment(2024, 2, 4, 23), None)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "end"),
+    [
+        ("America/Sao_Paulo", "2018-11-03", (2018, 11, 4, 2, 59, 59, 999_999)),  # the next day begins at 01:00
+        ("Asia/Beirut", "2022-10-29", (2022, 10, 29, 21, 59, 59, 999_999)),  # its last hour comes twice
+        ("America/Havana", "2024-11-02", (2024, 11, 3, 3, 59, 59, 999_999)),  # the next day's first hour comes twice
+    ],
+)
+def test_clocks_that_change_at_midnight(
+    con: duckdb.DuckDBPyConnection, zone: str, day: str, end: tuple[int, ...]
+) -> None:
+    assert read(con, [day], Times(zone, None)) == [(moment(*end), None)]
+
+
+@pytest.mark.parametrize("form", [None, "%Y-%m-%d"])
+def test_a_date_lies_in_the_future_when_its_day_has_not_begun(con: duckdb.DuckDBPyConnection, form: str | None) -> None:
+    """NOW is midnight of 2025-01-01 UTC: the day has begun in Auckland and London, and in New York it has not."""
+    for zone, begun in (("Pacific/Auckland", True), ("Europe/London", True), ("America/New_York", False)):
+        (_, today), (_, tomorrow) = read(con, ["2025-01-01", "2025-01-02"], Times(zone, form))
+        assert today == (None if begun else "at '2025-01-01' lies in the future")
+        assert tomorrow == "at '2025-01-02' lies in the future"
+
+
 @pytest.mark.parametrize("text", ["2024-01-05", "2024-01-05 10:00", "2024-01-05T10:00:00.5"])
 def test_a_naive_time_needs_a_zone(con: duckdb.DuckDBPyConnection, text: str) -> None:
     (us, reason), *_ = read(con, [text], Times(None, None))
@@ -120,9 +166,12 @@ def test_five_minutes_ahead_are_clock_skew(con: duckdb.DuckDBPyConnection) -> No
     ("form", "zone", "text", "utc"),
     [
         ("%d.%m.%Y %H:%M", "Europe/Berlin", "05.02.2024 10:00", (2024, 2, 5, 9, 0)),
-        ("%m/%d/%Y", "America/New_York", "02/05/2024", (2024, 2, 5, 5, 0)),
-        ("%d-%m-%Y", "UTC", "05-02-2024", (2024, 2, 5)),  # ends like an offset
+        ("%m/%d/%Y", "America/New_York", "02/05/2024", (2024, 2, 6, 4, 59, 59, 999_999)),
+        ("%d-%m-%Y", "UTC", "05-02-2024", (2024, 2, 5, 23, 59, 59, 999_999)),  # ends like an offset
         ("%d.%m.%Y %H:%M %z", None, "05.02.2024 10:00 +0100", (2024, 2, 5, 9, 0)),
+        ("%d.%m.%Y %z", None, "05.02.2024 +0100", (2024, 2, 5, 22, 59, 59, 999_999)),
+        ("%%H %j %Y", "UTC", "%H 036 2024", (2024, 2, 5, 23, 59, 59, 999_999)),  # a sign, and no hour
+        ("%-d.%-m.%y %-I %p", "UTC", "5.2.24 9 PM", (2024, 2, 5, 21)),
         ("epoch_s", None, "1707127200", (2024, 2, 5, 10)),
         ("epoch_s", None, "1707127200.25", (2024, 2, 5, 10, 0, 0, 250000)),
         ("epoch_ms", "Asia/Kathmandu", "1707127200000", (2024, 2, 5, 10)),

@@ -44,6 +44,22 @@ def test_a_correction_holds_strictly_after_it_became_known(as_of: int, counts: b
     assert bool(is_valid(1000, 2000, as_of)) == counts
 
 
+small = st.integers(0, 4)
+
+
+@given(small, small, small)
+def test_an_event_is_valid_from_just_after_it_is_known_until_it_is_known_to_be_wrong(
+    known_at: int, superseded_at: int, as_of: int
+) -> None:
+    assert bool(is_valid(known_at, superseded_at, as_of)) == (known_at < as_of <= superseded_at)
+
+
+def test_events_are_valid_one_by_one() -> None:
+    known_at, superseded_at = np.array([1, 1, 5]), np.array([9, 3, 9])
+    assert is_valid(known_at, superseded_at, 4).tolist() == [True, False, False]
+    assert is_valid(known_at, superseded_at, np.array([10, 3, 6])).tolist() == [False, True, True]
+
+
 def newest_visible(valid_from: list[int], as_of: int) -> int:
     """Straight from the contract: the newest version before the moment; the first one also at its own."""
     seen = [i for i, since in enumerate(valid_from) if since < as_of or (i == 0 and since == as_of)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -78,6 +78,11 @@ EVENTS = st.builds(
     VALUES,
     st.sampled_from([False, False, False, True]),
 )
+REVISED = st.builds(
+    lambda event, after: replace(event, superseded_at=FAR if after is None else event.known_at + after),
+    EVENTS,
+    st.one_of(st.none(), st.none(), st.sampled_from([-DAY, 0, 1, DAY, DAY, 7 * DAY])),
+)
 PROFILE_VALUES: st.SearchStrategy[dict[str, Value]] = st.fixed_dictionaries(
     {
         "industry": st.sampled_from(["retail", "software", None]),
@@ -90,6 +95,10 @@ VERSIONS = st.lists(
 LEADS = st.lists(st.tuples(st.lists(EVENTS, max_size=25), VERSIONS), min_size=1, max_size=4).map(
     lambda drawn: [Lead(f"L{i}", in_order(events), versions) for i, (events, versions) in enumerate(drawn)]
 )
+REVISED_LEADS = st.lists(st.tuples(st.lists(REVISED, max_size=25), VERSIONS), min_size=1, max_size=4).map(
+    lambda drawn: [Lead(f"L{i}", in_order(events), versions) for i, (events, versions) in enumerate(drawn)]
+)
+"""Leads of whose events many prove wrong, some before they are known, some at one time."""
 AS_OF = st.lists(times(60), min_size=1, max_size=6)
 """Moments of each lead; repeated ones happen."""
 

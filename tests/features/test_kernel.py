@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from data.histories import Histories, Profiles
+from data.histories import FAR, Histories, Profiles
 from features import kernel
 from features import kinds as of
 from features.compiler import compile_plan
@@ -351,6 +351,7 @@ def test_a_lead_with_a_million_events_and_a_thousand_moments() -> None:
             "channel": pa.array([*histories.channels, None], pa.string()).take(pa.array(histories.channel % 4)),
             "value": pa.array(histories.value, from_pandas=True),
             "bot": histories.bot,
+            "superseded_at": np.full(histories.n_events, FAR),
         }
     )
     sampled = [700]

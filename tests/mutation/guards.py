@@ -28,6 +28,7 @@ CORE = (
     Guarded("features/outcomes.py", (BACK, POPULATION)),
     Guarded("features/population.py", ("tests/features/test_moments.py", BACK, POPULATION)),
     Guarded("features/turns.py", ("tests/features/test_moments.py", BACK, POPULATION)),
+    Guarded("features/views.py", ("tests/features/test_views.py",)),
     Guarded("training/artifact/standalone.py", (f"{TRAINING}/test_standalone_file.py",)),
     Guarded("training/judging/backtest.py", (f"{TRAINING}/test_past_dates.py", f"{TRAINING}/test_backtest.py")),
     Guarded("training/judging/origins.py", (f"{TRAINING}/test_past_dates.py", f"{TRAINING}/test_backtest.py")),

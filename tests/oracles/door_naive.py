@@ -116,17 +116,21 @@ class Door:
         return key, RETRACTED if names.get("retracted") else body, known_at, received is not None
 
     def _time(self, text: str) -> int | None:
-        us = written_time(text, self.zone)
-        return us if us is not None and us <= self.now_us + 300_000_000 else None
+        begun = written_time(text, self.zone, "00:00")
+        return written_time(text, self.zone) if begun is not None and begun <= self.now_us + 300_000_000 else None
 
 
-def written_time(text: str, zone: str | None) -> int | None:
-    """µs UTC of an ISO 8601 time; without a zone of its own it is in `zone`; in a repeated hour the second pass."""
+def written_time(text: str, zone: str | None, clock: str = "23:59:59.999999") -> int | None:
+    """µs UTC of an ISO 8601 time; without a zone of its own it is in `zone`; in a repeated hour the second pass.
+
+    clock: the time of day that a date alone means.
+    """
     found = TIME.fullmatch(text.upper())
     if found is None:
         return None
     try:
-        naive = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", found[1]))
+        whole = found[1] if ":" in found[1] else f"{found[1]}T{clock}"
+        naive = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", whole))
     except ValueError:
         return None
     if found[2] is not None:

@@ -22,9 +22,8 @@ KINDS = (
 )
 DAY = 86_400_000_000
 NUMBER = {"known_at": pa.int64(), "occurred_at": pa.int64(), "event_type": pa.string(), "channel": pa.string()}
-EVENTS = pa.schema(
-    [("lead", pa.int64()), ("n", pa.int64()), *NUMBER.items(), ("value", pa.float64()), ("bot", pa.bool_())]
-)
+REST = {"value": pa.float64(), "bot": pa.bool_(), "superseded_at": pa.int64()}
+EVENTS = pa.schema([("lead", pa.int64()), ("n", pa.int64()), *NUMBER.items(), *REST.items()])
 
 
 def features_by_sql(
@@ -43,10 +42,12 @@ def features_by_sql(
     columns = ",\n".join(f'{_sql(each, vocabulary)} AS "{each.name}"' for each in catalogue)
     found = database.sql(
         f"""
-        WITH logged AS (SELECT *, {_session_columns(catalogue, vocabulary)} FROM event),
+        WITH valid AS (
+            SELECT moment.*, event.* EXCLUDE (lead) FROM moment LEFT JOIN event
+            ON event.lead = moment.lead AND event.known_at < as_of AND NOT event.superseded_at < as_of
+        ),
         seen AS (
-            SELECT moment.*, logged.* EXCLUDE (lead), {_answer_columns(catalogue, vocabulary)}
-            FROM moment LEFT JOIN logged ON logged.lead = moment.lead AND logged.known_at < moment.as_of
+            SELECT *, {_session_columns(catalogue, vocabulary)}, {_answer_columns(catalogue, vocabulary)} FROM valid
         ),
         profile AS (
             SELECT m, arg_max(v, v.valid_from) AS p, bool_or(v.nth = 0) AS known, min(v.valid_from) AS since
@@ -124,8 +125,8 @@ def _total(each: of.Sum | of.Mean, vocabulary: Vocabulary) -> str:
 
 
 def _session_columns(catalogue: Sequence[of.Definition], vocabulary: Vocabulary) -> str:
-    """Whether an event opens a session of a group: none of the group before it in the log is less than 30 min older."""
-    before = "PARTITION BY lead ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    """Whether an event opens a session of a group: none that counts before it in the log is less than 30 min older."""
+    before = "PARTITION BY m ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
     groups = {each.events for each in catalogue if isinstance(each, of.Sessions)}
     return (
         ", ".join(

@@ -49,6 +49,7 @@ def latest_event(
         name = histories.types[histories.event_type[event]]
         counts = group == "any" or name in members
         occurred, known = int(histories.occurred_at[event]), int(histories.known_at[event])
-        if counts and is_visible(known, as_of) and not histories.bot[event]:
+        wrong = histories.superseded_at is not None and is_visible(int(histories.superseded_at[event]), as_of)
+        if counts and is_visible(known, as_of) and not wrong and not histories.bot[event]:
             latest = (occurred, known) if latest is None or occurred >= latest[0] else latest
     return latest

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from data.contract import US_PER_DAY
-from data.histories import Histories
+from data.histories import FAR, Histories
 from features.kernel import Moments
 from features.moments import open_moments
+from features.views import still_held
 from serving.scoring.explanations import LEAST_SHIFT, MOVED, Explainer, subject_of, value_of
 from serving.scoring.scorer import FeatureScores, Scorer
 from serving.store.scores.explanations import Explanation, FeatureShift, Ground
@@ -63,6 +64,19 @@ def test_each_lead_has_grounds_at_a_moment_of_its_own(scoring: Scoring) -> None:
     scores = scoring.scorer.score(scoring.histories, moments)
     grounds = Explainer(scoring.scorer).grounds(scoring.histories, moments, scores)
     assert [list(row) for row in grounds] == naive_grounds(scoring.scorer, scoring.histories, moments, scores)
+
+
+def test_a_ground_speaks_of_no_event_that_was_known_to_be_wrong(scoring: Scoring) -> None:
+    """Every third event proves wrong, some of them only after the moment."""
+    late = np.random.default_rng(4).integers(0, 60, scoring.histories.n_events) * US_PER_DAY
+    wrong = np.where(np.arange(len(late)) % 3 == 0, scoring.histories.known_at + late, FAR)
+    histories = replace(scoring.histories, superseded_at=wrong)
+    scores = scoring.scorer.score(histories, scoring.moments)
+    grounds = Explainer(scoring.scorer).grounds(histories, scoring.moments, scores)
+    assert [list(row) for row in grounds] == naive_grounds(scoring.scorer, histories, scoring.moments, scores)
+    held = still_held(histories, scoring.as_of)
+    assert grounds == Explainer(scoring.scorer).grounds(held, scoring.moments, scores)
+    assert [list(row) for row in grounds] != [list(explanation.grounds) for explanation in scoring.explanations]
 
 
 def test_a_ground_speaks_of_an_event_that_the_lead_has(scoring: Scoring) -> None:

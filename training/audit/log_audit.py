@@ -17,6 +17,7 @@ from features.duplicate_leads import Acts, fingerprints
 from features.kinds import Definition, Profile, ProfileNumber
 from features.training_set import TrainingSet
 from features.truncation_check import changed_by_the_future
+from features.views import still_held
 from features.wording import number
 from training.audit.column_checks import filled_late, known_by_columns, later_states, probed
 from training.audit.findings import Finding
@@ -52,7 +53,7 @@ def audit(
     sample, seen = read_sample(training_set), _Seen()
     findings = list(_cut(log, training_set, range(min(QUICK_BUCKETS, log.n_buckets) if quick else log.n_buckets)))
     for bucket in range(log.n_buckets):
-        histories = log.bucket(bucket)
+        histories = still_held(log.bucket(bucket), training_set.recipe.observed_until)
         seen.acts.add(histories, training_set.recipe.target.events)
         seen.leads.append(histories.lead_ids.to_numpy(zero_copy_only=False).astype(np.str_))
         seen.prints.append(fingerprints(histories))
