@@ -27,9 +27,9 @@ def lags(log: EventLog) -> list[str]:
     """Which sources end more than two days before the newest one, and what that means, a sentence for each."""
     newest = max(log.watermarks.by_source().values(), default=0)
     return [
-        f"source {name!r} ends on {day(until)}, others go on until {day(newest)}: what it would have told since is "
-        "unknown; export it too, or say --complete-until"
-        for name, until in log.watermarks.lagging().items()
+        f"source {lag.source!r} ends on {day(lag.until)}, others go on until {day(newest)}: what it would have told "
+        "since is unknown; export it too, or say --complete-until"
+        for lag in log.watermarks.lagging()
     ]
 
 
@@ -88,6 +88,7 @@ class Workspace:
             log.words,
             log.bots,
             log.profile_columns,
+            log.watermarks.lagging(),
         )
 
     def build(self, cluster: str | None = None, progress: Progress = lambda done, of: None) -> TrainingSet:

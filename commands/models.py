@@ -42,9 +42,12 @@ def train(
 def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: list[str]) -> dict[str, Any]:
     """Trains for the workspace's target; what came of it."""
     from training.pipeline import STAGES, train_and_register
+    from workspace import lags
 
     settings, recipe = workspace.settings, workspace.settings.training
     made = build(screen, workspace, cluster)
+    for line in lags(workspace.event_log()):
+        screen.tell(f"warning: {line}")
     refuse_leaks(screen, workspace, allow)
     compares = "auto" in (recipe.model, recipe.twin, recipe.newest_step)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")

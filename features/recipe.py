@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from data.contract import DataError
+from data.log.watermarks import Lag
 from data.sources.mapping import BotRule
 from data.typed_json import Json, from_json, to_json
 from data.vocabulary import Vocabulary
@@ -40,6 +41,7 @@ class Recipe:
     """Everything that decides what a training set holds, and the log's own words, which travel with the model.
 
     words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> kind.
+    lags: sources that end before the others, which is said beside every score.
     """
 
     log_digest: str
@@ -51,6 +53,7 @@ class Recipe:
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     bots: Bots = ()
     profile_columns: Mapping[str, str] = field(default_factory=dict)
+    lags: Annotated[tuple[Lag, ...], "sparse"] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the same for the same recipe."""

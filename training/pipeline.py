@@ -293,6 +293,7 @@ def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Train
         training_set=training_set.digest,
         event_log=training_set.recipe.log_digest,
         plan=asked,
+        lags=training_set.recipe.lags,
     )
 
 

@@ -20,7 +20,7 @@ from data.log.staging import Clock
 from data.log.version_index import HIGH, KNOWN, LEAD, LOW, Records, added, digest_of, look_up, merge_runs, write_run
 from data.masking import masked_sql
 
-AT_ONCE = 4_000_000
+AT_ONCE = 1_000_000
 """Rows that are judged at once."""
 REASONS = {
     "events": {

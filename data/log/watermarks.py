@@ -22,6 +22,14 @@ class Observed:
 
 
 @dataclass(frozen=True)
+class Lag:
+    """A source that ends more than two days before the newest one; until: µs UTC."""
+
+    source: str
+    until: int
+
+
+@dataclass(frozen=True)
 class Watermarks:
     """What was seen of each source, and until when some are stated to be complete (µs UTC)."""
 
@@ -49,7 +57,7 @@ class Watermarks:
         newest = {name: max(row.last for row in self.observed if row.source == name) for name in names}
         return {name: self.stated.get(name, newest[name]) for name in names}
 
-    def lagging(self) -> dict[str, int]:
-        """Sources that end more than two days before the newest one, and when."""
+    def lagging(self) -> tuple[Lag, ...]:
+        """Sources that end more than two days before the newest one."""
         ends = self.by_source()
-        return {name: end for name, end in ends.items() if end < max(ends.values()) - LAG}
+        return tuple(Lag(name, end) for name, end in ends.items() if end < max(ends.values()) - LAG)

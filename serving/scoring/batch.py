@@ -78,7 +78,7 @@ def _bucket(
     grounds = Explainer(scorer).grounds(histories, moments, scores)
     lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
     within = {f"within_{horizon}d": scorer.model.within(scores.matrix, horizon).tolist() for horizon in days}
-    warning = model_warning(scorer.model.manifest.trained_on.small, language)
+    warning = model_warning(scorer.model.manifest.trained_on.small, language, scorer.model.manifest.trained_on.lags)
     for row, lead_id in enumerate(lead_ids):
         reasons = reasons_of(grounds[row], scorer, language)
         scored = _row(lead_id, scores, row, reasons, parts[row], scorer, version, as_of, language)

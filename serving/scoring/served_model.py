@@ -63,7 +63,7 @@ class ServedModel:
         self.reader = Reader(self.scorer.plan.vocabulary.types, manifest.bots)
         self.profile_columns = manifest.profile_columns
         self.known_types = frozenset(self.reader.types)
-        self.warning = model_warning(manifest.trained_on.small)
+        self.warning = model_warning(manifest.trained_on.small, "en", manifest.trained_on.lags)
         self._follow(effective_thresholds(self.scorer.thresholds, version))
 
     @staticmethod

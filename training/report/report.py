@@ -120,7 +120,7 @@ def plain_words(account: TrainingAccount) -> list[str]:
     """What the model is good for, for somebody who knows nothing of models."""
     evaluation, days = account.evaluation, account.target.horizon_days
     lift, base = evaluation.judgements[0].metrics["top_decile_lift"], evaluation.base_rate
-    warning = model_warning(account.trained_on.small)
+    warning = model_warning(account.trained_on.small, "en", account.trained_on.lags)
     sentences = [
         f"{_chance(lift, base)} leads in the tenth with the highest scores convert {within(days)}; of leads taken as "
         f"they come, {chance(base)} do.",

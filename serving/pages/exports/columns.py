@@ -95,7 +95,9 @@ def _origin(live: ServedModel, context: PageContext) -> list[Column]:
 
 def _caution(live: ServedModel, context: PageContext) -> list[Column]:
     """What is to be borne in mind beside each score, where there is something."""
-    said = model_warning(live.predictor.manifest.trained_on.small, context.language)
+    said = model_warning(
+        live.predictor.manifest.trained_on.small, context.language, live.predictor.manifest.trained_on.lags
+    )
     name = context.t("exports.caution")
     return [Column(name, "text", 48, lambda line: "" if line.lead.probability is None else said)] if said else []
 

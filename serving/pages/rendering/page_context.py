@@ -231,7 +231,11 @@ def _words(context: PageContext) -> dict[str, Any]:
         "t": context.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
-        "caution": model_warning(live.predictor.manifest.trained_on.small, language) if live else "",
+        "caution": model_warning(
+            live.predictor.manifest.trained_on.small, language, live.predictor.manifest.trained_on.lags
+        )
+        if live
+        else "",
         "ago": lambda moment: ago(moment, context.now, language),
         "iso": iso,
         **wording_of(language),
