@@ -33,11 +33,15 @@ class Version:
 
 @dataclass
 class Door:
-    """What is in the log, and what became of the rows that came. now_us: the clock and the time of exports, µs UTC."""
+    """What is in the log, and what became of the rows that came. now_us: the clock and the time of exports, µs UTC.
+
+    is_dated: whether the time of the export was stated.
+    """
 
     now_us: int
     zone: str | None = None
     batch: int = 0
+    is_dated: bool = False
     versions: dict[tuple[str, object], list[Version]] = field(default_factory=dict)
     received: int = 0
     accepted: int = 0
@@ -73,7 +77,8 @@ class Door:
         time = known_at if has_date and not is_taken else max(self.now_us, known_at)
         for version in versions:
             if version.body == body:
-                if has_date and newest.body != body and time > newest.known_at:
+                has_newer = has_date or (self.is_dated and newest.batch != self.batch)
+                if has_newer and newest.body != body and time > newest.known_at:
                     return "accepted", time
                 if version.batch == self.batch and len(versions) == 1:
                     version.known_at = min(version.known_at, known_at)
