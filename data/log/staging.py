@@ -166,7 +166,7 @@ def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
     own = f"SELECT n, lead_id, coalesce(valid_from, {clock.as_of}) AS valid_from{selected}, reason FROM judged"
     rows = f"SELECT *, {STATE if spec.snapshot else VERSION}::TINYINT AS sort FROM ({own})"
     if spec.created_at is not None:
-        rows += f" UNION ALL {_creation(spec, columns)}"
+        rows += f" UNION ALL {_creation(spec, columns, clock.as_of)}"
     content = profile_sql((name, named(f"p_{name}")) for name in columns)
     return f"""WITH texts AS (SELECT {ROW} AS n, {WHY} AS why, {named(spec.lead_id)} AS lead_id,
             {_text(spec.valid_from or spec.exported_at)} AS valid_text, {_text(spec.created_at)} AS created_text{made}
@@ -178,15 +178,18 @@ def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
             {high("lead_id")} AS lead_hash, {content} AS content FROM rows"""
 
 
-def _creation(spec: LeadsPart, columns: Collection[str]) -> str:
-    """What a state says about the creation of its lead: the columns that never change. Row numbers are negative."""
+def _creation(spec: LeadsPart, columns: Collection[str], as_of: int) -> str:
+    """What a state says about the creation of its lead: the columns that never change. Row numbers are negative.
+
+    Only where that was before the state: of a lead that was created today, a date alone means the end of today.
+    """
     told = (name if name in spec.unchanging else None for name in columns)
     selected = "".join(
         f", {named(f'p_{name}')}" if known else f", NULL AS {named(f'p_{name}')}"
         for name, known in zip(columns, told, strict=True)
     )
     return f"""SELECT -n, lead_id, created_at{selected}, NULL, {CREATION}::TINYINT FROM judged
-        WHERE reason IS NULL AND created_at IS NOT NULL"""
+        WHERE reason IS NULL AND created_at < coalesce(valid_from, {as_of})"""
 
 
 def _text(column: str | None) -> str:

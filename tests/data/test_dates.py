@@ -163,6 +163,23 @@ def test_a_profile_holds_from_the_end_of_its_day(tmp_path: Path) -> None:
     assert history.known_at.tolist() == [us(2024, 3, 31, 8)]
 
 
+def test_a_lead_that_is_exported_on_the_day_it_was_created_keeps_its_state(tmp_path: Path) -> None:
+    """Its creation is not put behind the state, which would then be unknown again from the end of the day on."""
+    (tmp_path / "leads.csv").write_text("lead,since,size,land\na,2025-01-01,5,DE\nb,2024-12-30,6,AT\n")
+    (tmp_path / "events.csv").write_text("lead,type,at,received\na,visit,2024-12-31T10:00,\n")
+    keys = {"lead_id": "lead", "snapshot": True, "created_at": "since", "time_zone": BERLIN}
+    leads = LeadsPart(**keys, numbers=("size",), categories=("land",), unchanging=("land",))
+    dated = mapping().model_copy(update={"leads": leads})
+    for _ in range(2):
+        into(tmp_path / "log", str(tmp_path / "events.csv"), leads=[str(tmp_path / "leads.csv")], mapping=dated)
+        log, now = EventLog.open(tmp_path / "log"), int(NOW) * 1_000_000
+        today, before = log.find("a").profiles, log.find("b").profiles
+        assert today.valid_from.tolist() == [now]
+        assert today.columns.to_pylist() == [{"land": "DE", "size": 5.0}]
+        assert before.valid_from.tolist() == [us(2024, 12, 30, 23) - 1, now]
+        assert before.columns.to_pylist() == [{"land": "AT", "size": None}, {"land": "AT", "size": 6.0}]
+
+
 FORMS = [
     ("2025-01-02T10:00:00.000+0000", us(2025, 1, 2, 10)),
     ("2025-01-02 10:00:00 UTC", us(2025, 1, 2, 10)),

@@ -61,7 +61,7 @@ class View:
 
     def visible(self) -> Iterator[Event]:
         for event in self.lead.events:
-            if event.known_at < self.as_of:
+            if event.known_at < self.as_of and not event.superseded_at < self.as_of:
                 yield event
 
     def first_known(self) -> int | None:
