@@ -91,3 +91,8 @@ def test_a_new_chance_is_not_held_against_an_old_win() -> None:
         **dict.fromkeys(range(1, 6), 1),
         **{day: int(day > 18) for day in range(21, 29)},
     }
+
+
+def test_the_first_reopening_puts_a_win_behind_a_lead() -> None:
+    life = lead(happens("visit", 0), happens("won", 5), happens("reopened", 20), happens("reopened", 40))
+    assert set(labels(life, WON, 60)) == {*range(1, 6), *range(21, 61)}
