@@ -91,3 +91,14 @@ def test_a_new_chance_is_not_held_against_an_old_win() -> None:
         **dict.fromkeys(range(1, 6), 1),
         **{day: int(day > 18) for day in range(21, 29)},
     }
+
+
+def test_the_first_reopening_puts_a_win_behind_a_lead() -> None:
+    life = lead(happens("visit", 0), happens("won", 5), happens("reopened", 20), happens("reopened", 40))
+    assert set(labels(life, WON, 60)) == {*range(1, 6), *range(21, 61)}
+
+
+def test_a_loss_that_was_a_mistake_counts_before_an_older_one_that_came_late() -> None:
+    late, wrong = happens("lost", 3, known=9), replace(happens("lost", 4, known=5), superseded_at=START + 6 * DAY)
+    for target in (WON, replace(WON, undone_by=(), reopened_by=())):
+        assert set(labels(lead(happens("visit", 0), wrong, late), target, 60)) == {*range(1, 6), *range(7, 10)}

@@ -188,7 +188,7 @@ def test_a_rule_that_is_forgotten_is_noticed(key: str) -> None:
     different = 0
 
     @given(LEADS, TARGETS)
-    @settings(max_examples=150, phases=[Phase.generate], derandomize=True)
+    @settings(max_examples=400, phases=[Phase.generate], derandomize=True)
     def check(leads: list[Lead], target: Target) -> None:
         nonlocal different
         until = START + 50 * DAY
@@ -211,7 +211,7 @@ def test_a_planted_fault_in_what_is_valid_is_noticed(fault: str) -> None:
         return replace(each, events=[event for event in each.events if event.superseded_at == FAR])
 
     @given(LEADS, TARGETS)
-    @settings(max_examples=150, phases=[Phase.generate], derandomize=True)
+    @settings(max_examples=400, phases=[Phase.generate], derandomize=True)
     def check(leads: list[Lead], target: Target) -> None:
         nonlocal different
         until = START + 50 * DAY
