@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contract import US_PER_DAY
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from data.sources.mapping import read_mapping
 
 START = 19_000 * US_PER_DAY

@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from benchmarks._quality_split import Rows, Split
 from data.contract import UsageError
-from data.log.ingest import ingest
+from data.intake.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from training.measuring.metrics import lead_codes

@@ -57,7 +57,7 @@ def _export(folder: Path, number: int) -> str:
 
 def append(log: str, export: str) -> Mapping[str, Any]:
     """An ingest."""
-    from data.log.ingest import ingest
+    from data.intake.ingest import ingest
     from data.sources.mapping import read_mapping
 
     return {"accepted": ingest(Path(log), read_mapping("simulated"), [export]).events.accepted}
@@ -81,8 +81,8 @@ def compacted(log: str) -> Mapping[str, Any]:
 
 def _imports(*_: str) -> None:
     """Imports, and what is compiled once, are not what is measured."""
+    import data.intake.ingest
     import data.log.compaction
-    import data.log.ingest
     import data.sources.mapping
     import data.sources.textfiles  # noqa: F401
 

@@ -59,7 +59,7 @@ def write_export(path: Path, size: int) -> None:
 
 def ours(export: str, out: str) -> Mapping[str, Any]:
     """The event log, everything checked, each event once, by lead and time."""
-    from data.log.ingest import ingest
+    from data.intake.ingest import ingest
     from data.sources.mapping import read_mapping
 
     report = ingest(Path(out), read_mapping("simulated"), [export])
@@ -68,8 +68,8 @@ def ours(export: str, out: str) -> Mapping[str, Any]:
 
 def _imports(*_: str) -> None:
     """Imports, and what is compiled once, are not what is measured."""
+    import data.intake.ingest
     import data.log.bots
-    import data.log.ingest
     import data.sources.mapping
     import data.sources.textfiles  # noqa: F401
 

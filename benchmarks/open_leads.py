@@ -23,8 +23,8 @@ from scipy import stats
 
 from benchmarks.harness import Row
 from data.contract import US_PER_DAY
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from data.simulated.funnel import START, FunnelOptions
 from data.simulated.simulate import simulate
 from data.sources.mapping import read_mapping

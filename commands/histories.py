@@ -15,7 +15,7 @@ from data.contract import UsageError
 from data.ids import NoId, required_id
 
 if TYPE_CHECKING:
-    from data.log.next_part import Counts, IngestReport
+    from data.intake.next_part import Counts, IngestReport
     from features.training_set import TrainingSet
     from workspace import Workspace
 
@@ -70,8 +70,8 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring exports or databases into the event log. What is there already adds nothing; what differs, corrects it."""
+    from data.intake.ingest import ingest
     from data.log.eventlog import EventLog
-    from data.log.ingest import ingest
     from data.sources.mapping import read_mapping
     from features.wording import number
     from workspace import lags

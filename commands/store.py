@@ -12,7 +12,7 @@ from commands.options import VAR, AsJson, Quiet, StoreUrl, Var, now_us, store_ur
 from console import Screen
 
 if TYPE_CHECKING:
-    from data.log.next_part import IngestReport
+    from data.intake.next_part import IngestReport
     from workspace import Workspace
 
 WHO = "command line"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
-from data.log.ingest import ingest
+from data.intake.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from training.pipeline import train_and_register

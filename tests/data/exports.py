@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.intake.ingest import ingest
+from data.intake.next_part import IngestReport
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
-from data.log.next_part import IngestReport
 from data.sources.mapping import EventsPart, LeadsPart, Mapping
 
 NOW = 1_735_689_600.0

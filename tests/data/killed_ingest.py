@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import data.log.ingest
+import data.intake.ingest
 from data.contract import DataError
-from data.log.fresh import fresh_runs
+from data.intake.fresh import fresh_runs
 from data.log.manifest import Manifest, write_manifest
 from tests.data.exports import into
 
@@ -58,10 +58,10 @@ def run(log: Path, file: str, point: int, trouble: str, outcome: Path) -> None:
     the greatest size in bytes to which a file may grow, which stands for a full disk.
     """
     if trouble == "manifest too early":
-        vars(data.log.ingest)["publish"] = manifest_too_early
+        vars(data.intake.ingest)["publish"] = manifest_too_early
     elif trouble == "ctrl-c":
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        vars(data.log.ingest)["fresh_runs"] = interrupted
+        vars(data.intake.ingest)["fresh_runs"] = interrupted
     elif trouble:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(trouble), resource.RLIM_INFINITY))
     executioner = Executioner(log, point)

@@ -202,7 +202,7 @@ FORMS = [
 def test_every_form_is_read_or_refused_by_name(tmp_path: Path) -> None:
     lines = [f"{row},visit,{text}," for row, (text, _) in enumerate(FORMS, 1)]
     (tmp_path / "forms.csv").write_text("\n".join(["lead,type,at,received", *lines]) + "\n", encoding="utf-8")
-    from data.log.ingest import ingest
+    from data.intake.ingest import ingest
 
     report = ingest(tmp_path / "log", mapping(), [str(tmp_path / "forms.csv")], clock=lambda: 1.8e9, buckets=2)
     read = {int(lead): at for lead, (at, _) in times(tmp_path / "log").items()}

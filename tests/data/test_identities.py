@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from data.contract import DataError
+from data.intake.ingest import ingest
 from data.log.compaction import compact
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from data.log.removal import erase_from_log
 from data.sources.mapping import IdentitiesPart, LeadsPart
 from tests.data.exports import NOW, PLAIN, into, logged, rejected, write_csv

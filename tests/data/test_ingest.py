@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.contract import UsageError
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from data.sources.mapping import Mapping
 from tests.data.exports import HEADER, NOW, PLAIN, adds_up, event_set, into, logged, rejected, write_csv
 from tests.oracles.door_naive import Door, take_all

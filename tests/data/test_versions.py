@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from tests.data.exports import HEADER, NOW, PLAIN, into, logged, rejected, write_csv
 
 FIRST = "l1,page_view,2024-01-05T10:00:00Z,2024-01-20T00:00:00Z,web,1.5,crm,7"

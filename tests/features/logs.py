@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 from benchmarks._funnel import write_export
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from data.sources.mapping import read_mapping
 from features.catalogue import default_catalogue
 from features.labels import Target

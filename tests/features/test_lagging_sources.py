@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from data.contract import UsageError
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from data.log.watermarks import Lag, Observed, Watermarks
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping

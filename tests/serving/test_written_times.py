@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from data.contract import US_PER_DAY, UsageError
-from data.log.ingest import ingest
+from data.intake.ingest import ingest
 from data.sources.mapping import EventsPart, Mapping
 from data.times import time_from_text
 from serving.http.services import Services

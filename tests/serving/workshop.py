@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from settings import Settings

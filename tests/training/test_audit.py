@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data.log.ingest import ingest
+from data.intake.ingest import ingest
 from data.sources.mapping import read_mapping
 from tests.conftest import REPOSITORY
 from training.audit.findings import Finding

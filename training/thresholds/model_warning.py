@@ -29,7 +29,7 @@ def model_warning(need: Need | None, language: Language = "en", lags: Sequence[L
     """The sentences for a model that learnt from too few, or from sources that lag; "" without either.
 
     >>> model_warning(None, "en", [Lag("crm", 0)])
-    "The source crm ended on 1 Jan 1970, before the others: what came of leads since then is not counted."
+    'The source crm ended on 1 Jan 1970, before the others: what came of leads since then is not counted.'
     """
     sentences = [LAGS[language].format(source=lag.source or "?", day=day(lag.until, language)) for lag in lags]
     if need is not None:

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, exists, func, select
 
 from data.contract import DataError
+from data.intake.ingest import Progress, ingest
+from data.intake.next_part import IngestReport
 from data.log.eventlog import EventLog
-from data.log.ingest import Progress, ingest
-from data.log.next_part import IngestReport
 from data.sources.mapping import EventsPart, LeadsPart, Mapping
 from serving.store.database.connection import AT_ONCE, Database
 from serving.store.database.schema import attributes, events, profiles

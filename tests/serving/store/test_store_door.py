@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import VALUE_LIMIT
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from data.sources.mapping import EventsPart, Mapping
 from serving.store.events.event_validation import EventIn, InvalidInput, admit, as_text, from_text
 

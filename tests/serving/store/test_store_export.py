@@ -11,8 +11,8 @@ import pytest
 
 from data.contract import DataError
 from data.histories import Histories
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import Mapping, read_mapping
 from features.catalogue import default_catalogue

@@ -11,13 +11,13 @@ from pathlib import Path
 import duckdb
 
 from data.contract import AHEAD, DataError, UsageError
+from data.intake.next_part import Export, IngestReport, write_next
+from data.intake.quarantine import collect_rejected, open_quarantine, refuse_all
+from data.intake.staging import Clock, stage, stage_moved, staged_rows
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
 from data.log.identities import NewAliases, events_of_aliases, judge_identities
 from data.log.manifest import BUCKETS, NAME, Manifest
-from data.log.next_part import Export, IngestReport, write_next
-from data.log.quarantine import collect_rejected, open_quarantine, refuse_all
-from data.log.staging import Clock, stage, stage_moved, staged_rows
 from data.quoting import quoted
 from data.sources.mapping import Mapping as SourceMapping
 from data.sources.source import open_source, readable, short_name

@@ -44,7 +44,7 @@ class Verdicts(NamedTuple):
     patches: Records
 
 
-def judge(
+def judge_rows(
     rows: Records, sort: NDArray[np.int8], hits: Hits, groups: NDArray[np.int64], as_of: int, dated: bool
 ) -> Verdicts:
     """Judges rows: uint64[5, n] by key and then in the order in which they came.

@@ -11,8 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from data.contract import VALUE_LIMIT, VALUE_SCALE
+from data.intake.judgement import CREATION, DATED_EVENT, EVENT, MERGED_EVENT, RETRACTED, STATE, VERSION
 from data.log.content import BETWEEN, body_sql, content_sql, high, low, profile_sql
-from data.log.judgement import CREATION, DATED_EVENT, EVENT, MERGED_EVENT, RETRACTED, STATE, VERSION
 from data.quoting import named, quoted
 from data.sources.checks import name_check, number, number_check, yes, yes_check
 from data.sources.mapping import EventsPart, IdentitiesPart, LeadsPart, Product, TypeRule

@@ -15,20 +15,20 @@ import numpy as np
 import pyarrow as pa
 
 from data.contract import AHEAD, DataError
+from data.intake.fresh import fresh_runs, observed
+from data.intake.judging import Judged, judge_staged
+from data.intake.log_of_0_1 import indexed
+from data.intake.quarantine import count_reasons, count_rejected, write_rejected
+from data.intake.staging import Clock
 from data.log.absences import absences_digest, changed, gone_aliases, read_absences
 from data.log.compaction import INDEXES, index_runs, must_compact, weave_base, write_small
 from data.log.content import lead_hashes
 from data.log.eventlog import EventLog
-from data.log.fresh import fresh_runs, observed
 from data.log.generations import draft_of, publish
 from data.log.identities import NewAliases
-from data.log.judging import Judged, judge_staged
-from data.log.log_of_0_1 import indexed
 from data.log.manifest import Manifest, write_manifest
 from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, write_delta
-from data.log.quarantine import count_reasons, count_rejected, write_rejected
 from data.log.runs import Run
-from data.log.staging import Clock
 from data.log.version_index import LEAD, added, open_run, unknown
 from data.sources.mapping import Mapping as SourceMapping
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.histories import FAR
-from data.log.judgement import ACCEPTED, CONFLICT, DUPLICATE, MERGED_EVENT, Verdicts, groups_of, judge
+from data.intake.judgement import ACCEPTED, CONFLICT, DUPLICATE, MERGED_EVENT, Verdicts, groups_of, judge_rows
+from data.intake.staging import Clock
 from data.log.runs import NO_PATCHES
-from data.log.staging import Clock
 from data.log.version_index import HIGH, KNOWN, LEAD, LOW, Records, added, digest_of, look_up, merge_runs, write_run
 from data.masking import masked_sql
 
@@ -113,7 +113,7 @@ def _judged(rows: Records, sort: NDArray[Any], index: Sequence[Path], clock: Clo
     groups = groups_of(rows)
     first = groups[:-1]
     hits = look_up(index, rows[HIGH, first], rows[LOW, first])
-    return judge(rows, sort, hits, groups, clock.as_of, clock.stated)
+    return judge_rows(rows, sort, hits, groups, clock.as_of, clock.stated)
 
 
 def _count(judged: Judged, made: Verdicts, n: NDArray[Any], digest: int) -> None:

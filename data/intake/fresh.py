@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.log.judging import Judged
+from data.intake.judging import Judged
+from data.intake.staging import staged_rows
 from data.log.runs import CODED, ORDER, TIME, Run
-from data.log.staging import staged_rows
 from data.log.watermarks import Observed
 from data.quoting import named
 
