@@ -98,7 +98,7 @@ class Door:
         rows: list[tuple[object, ...]] = []
         for (source, _), versions in self.versions.items():
             ordered = sorted(versions, key=lambda version: version.known_at)
-            ends = [*(version.known_at for version in ordered[1:]), None]
+            ends = [*(version.known_at for version in ordered[1:]), None][: len(ordered)]
             rows += [
                 (*version.body[:3], version.known_at, end, *version.body[3:], source)
                 for version, end in zip(ordered, ends, strict=True)
