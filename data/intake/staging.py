@@ -54,7 +54,8 @@ def stage(
     another lead's too, see identities.py. Raises DataError where a source ends early.
     """
     if isinstance(spec, EventsPart):
-        judged = _events(source, spec, times)
+        has_aliases = con.execute("SELECT count(*) > 0 FROM aliases").fetchall()[0][0]
+        judged = _events(source, spec, times, has_aliases)
     else:
         judged = _leads(source, spec, times) if isinstance(spec, LeadsPart) else _identities(source, spec, times)
     bucket = f"CASE WHEN reason IS NULL THEN (lead_hash % {buckets})::INTEGER ELSE -1 END AS bucket"
@@ -76,8 +77,8 @@ def staged_rows(staging: Path, kind: str, bucket: int | None = None) -> str:
     return f"read_parquet({files}, hive_partitioning = true, union_by_name = true)"
 
 
-def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
-    """Events with the reason why one is refused, else null."""
+def _events(source: Source, spec: EventsPart, clock: Clock, has_aliases: bool) -> str:
+    """Events with the reason why one is refused, else null; those of aliases also as those of their leads."""
     times = spec.times
     channel, origin = _constant(spec, "channel", spec.channel), _constant(spec, "source", spec.source)
     checks = [
@@ -103,7 +104,7 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
             {yes("retracted_text")} AS retracted FROM parsed),
         whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at")}) AS event_id FROM judged),
         sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole),
-        every AS (FROM sorted UNION ALL BY NAME {MERGED})
+        every AS (FROM sorted {f"UNION ALL BY NAME {MERGED}" if has_aliases else ""})
         {KEYED} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)"""
 
 
