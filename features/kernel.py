@@ -77,6 +77,8 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
     Raises ValueError when moments are not sorted or name a lead that the histories do not have.
     """
     m = len(moments.as_of)
+    # One that may not be written to is of another type, for which all of the walk would be compiled once more.
+    lead, as_of = (np.require(each, requirements="W") for each in (moments.lead, moments.as_of))
     computed = Computed(np.empty((plan.n_numbers, m), np.float32), np.empty((plan.n_rows, m), np.int64))
     bad = walk(
         tuple(plan.instructions),
@@ -90,7 +92,7 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
             histories.bot,
         ),
         (histories.profiles.starts, histories.profiles.valid_from),
-        (moments.lead, moments.as_of),
+        (lead, as_of),
         tuple(computed),
     )
     if bad >= 0:
