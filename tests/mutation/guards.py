@@ -37,7 +37,7 @@ CORE = (
         "training/thresholds/threshold.py", (f"{TRAINING}/test_threshold_edges.py", f"{TRAINING}/test_thresholds.py")
     ),
     Guarded("training/thresholds/track_record.py", (f"{TRAINING}/test_track_record.py",)),
-    Guarded("serving/store/events/events.py", (f"{STORE}/test_store_events.py",)),
+    Guarded("serving/store/events/events.py", (f"{STORE}/test_store_events.py", f"{STORE}/test_store_erasure.py")),
     Guarded("serving/store/privacy/audit_trail.py", (f"{STORE}/test_store_audit.py",)),
     Guarded("serving/store/privacy/erasure.py", (f"{STORE}/test_store_erasure.py",)),
 )

@@ -108,6 +108,8 @@ def test_a_second_run_fits_only_what_is_new(tmp_path: Path) -> None:
     assert [each.split()[0] for each in calls] == ["c"] * 5
     for before, after in zip(first.periods, again.periods, strict=True):
         assert np.array_equal(before.predictions["b"], after.predictions["b"])
+    two.clear()
+    assert [each.name for each in first.contenders] == ["a", "b"]
 
 
 @pytest.mark.parametrize("change", ["data", "plan"])
@@ -127,6 +129,28 @@ def test_a_damaged_result_is_computed_again(tmp_path: Path) -> None:
         file.write_bytes(file.read_bytes()[:-9])
     assert len(calls) == 2
     assert len(made.periods[0].predictions["a"]) == len(made.periods[0].rows)
+
+
+class Planted:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.trace,)
+
+
+def test_a_planted_pickle_is_not_run_and_the_result_is_computed_again(tmp_path: Path) -> None:
+    kept, trace, calls = tmp_path / "kept", tmp_path / "trace", list[str]()
+    for _ in range(2):
+        backtest(TableTimeline(noise(0), "data"), [told("a", calls)], "plan", kept, 1, fewest_positives=5)
+        (file,) = kept.glob("*.npy")
+        np.save(file, np.array([Planted(trace)], dtype=object))
+    assert len(calls) == 2
+    assert not trace.exists()
+    np.load(file, allow_pickle=True)
+    assert trace.exists(), "the planted pickle does nothing, and nothing is proven"
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:

@@ -190,6 +190,16 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
     assert fitted(made, max_rounds=3).calibrator_ == IDENTITY, "without times there is no forward trial"
 
 
+def test_lists_are_learned_from_like_arrays() -> None:
+    frame, event, observed, lead, _ = leads(1_000, watched=40)
+    time = np.arange(len(event))
+    arrays, lists = (
+        HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(frame, *given[:2], HORIZON, groups=given[2], time=given[3])
+        for given in ((event, observed, lead, time), [each.tolist() for each in (event, observed, lead, time)])
+    )
+    np.testing.assert_array_equal(lists.predict_proba(frame), arrays.predict_proba(frame))
+
+
 def test_without_a_mature_moment_there_is_no_calibrator() -> None:
     frame, event, observed, lead, _ = leads(1_000, watched=29)
     time = np.arange(len(event))

@@ -185,6 +185,13 @@ def test_rejected_events_of_the_lead_go_and_no_others(store: Store, lead: str) -
     assert receipt.removed["rejected"] == 2
 
 
+@pytest.mark.parametrize("lead", [LEAD, HOSTILE])
+def test_a_rejected_event_of_nobody_goes_with_the_lead_that_one_of_its_texts_mentions(store: Store, lead: str) -> None:
+    store.events.add([EventIn("", "visit", NOW, source=f"about {each}") for each in (lead, OTHER)], NOW)
+    assert store.erasure.forget(lead, "test", NOW).removed["rejected"] == 1
+    assert [left.event.source for left in store.rejected.list()] == [f"about {OTHER}"]
+
+
 def test_a_receipt_counts_what_was_removed_and_says_what_the_database_keeps(store: Store) -> None:
     live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
     receipt = store.erasure.forget(LEAD, "test", NOW + 3)
