@@ -191,13 +191,14 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
 
 
 def test_lists_are_learned_from_like_arrays() -> None:
-    frame, event, observed, lead, _ = leads(1_000, watched=40)
-    time = np.arange(len(event))
-    arrays, lists = (
-        HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(frame, *given[:2], HORIZON, groups=given[2], time=given[3])
-        for given in ((event, observed, lead, time), [each.tolist() for each in (event, observed, lead, time)])
+    frame, *arrays, _ = leads(1_000, watched=40)
+    event, observed, lead, time = (each.tolist() for each in (*arrays, np.arange(len(frame))))
+    model = HazardClassifier(**{**SMALL, "max_rounds": 3})
+    lists = model.fit(frame, event, observed, HORIZON, groups=lead, time=time).predict_proba(frame)
+    event, observed, lead, time = (*arrays, np.arange(len(frame)))
+    np.testing.assert_array_equal(
+        model.fit(frame, event, observed, HORIZON, groups=lead, time=time).predict_proba(frame), lists
     )
-    np.testing.assert_array_equal(lists.predict_proba(frame), arrays.predict_proba(frame))
 
 
 def test_without_a_mature_moment_there_is_no_calibrator() -> None:
