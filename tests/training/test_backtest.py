@@ -25,6 +25,7 @@ from training.report.backtest_report import add_to_report, sections, write_backt
 from training.report.page import marked
 from training.report.report import BACKTEST
 from training.report.rolling_tables import rolling_tables
+from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
 from workspace import Workspace
 
@@ -110,6 +111,39 @@ def test_a_second_run_fits_only_what_is_new(tmp_path: Path) -> None:
         assert np.array_equal(before.predictions["b"], after.predictions["b"])
     two.clear()
     assert [each.name for each in first.contenders] == ["a", "b"]
+
+
+def test_who_predicts_does_not_see_what_became_of_the_rows(tmp_path: Path) -> None:
+    seen = list[Sample]()
+
+    def fit(past: Sample) -> Predict:
+        def predict(rows: Sample) -> Array:
+            seen.append(rows)
+            return np.full(len(rows), past.y.mean())
+
+        return predict
+
+    made = backtest(TableTimeline(noise(0), "data"), [Contender("peeks", "", fit)], "plan", tmp_path, 5, 0.5, 5)
+    assert len(seen) == len(made.periods) == 5
+    assert all(np.isnan(rows.y).all() and np.isnan(rows.event_days).all() for rows in seen)
+    assert not any(np.isnan(period.rows.y).any() for period in made.periods)
+
+
+class LateLabels(TableTimeline):
+    """Of the newest fifty rows before an origin nothing is known yet."""
+
+    def known_at(self, origin: Origin) -> Sample:
+        past = super().known_at(origin)
+        known = past.as_of < origin.at - 50
+        return replace(past, mature=known, y=np.where(known, past.y, np.nan))
+
+
+def test_a_period_tells_of_the_known_outcomes_alone_that_were_learnt_from(tmp_path: Path) -> None:
+    rows = noise(0)
+    made = backtest(LateLabels(rows, "data"), [told("a", [])], "plan", tmp_path, 1, 0.5, 5)
+    (period,) = made.periods
+    known = rows.as_of < period.origin.at - 50
+    assert (period.learnt, period.learnt_positives) == (known.sum(), rows.y[known].sum())
 
 
 @pytest.mark.parametrize("change", ["data", "plan"])

@@ -190,6 +190,12 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
     assert fitted(made, max_rounds=3).calibrator_ == IDENTITY, "without times there is no forward trial"
 
 
+def test_the_classes_are_those_of_a_binary_classifier() -> None:
+    frame, *_ = made = leads(1_000)
+    model = fitted(made, max_rounds=60)
+    assert model.classes_.tolist() == sorted(set(model.predict(frame))) == [0, 1]
+
+
 def test_lists_are_learned_from_like_arrays() -> None:
     frame, *arrays, _ = leads(1_000, watched=40)
     event, observed, lead, time = (each.tolist() for each in (*arrays, np.arange(len(frame))))
