@@ -112,7 +112,6 @@ def _on_grid(
     anchor = MONDAY % step
     first = (joined - anchor) // step + 1
     count = np.maximum((last - anchor) // step - first + 1, 0)
-    count[joined >= FAR] = 0
     lead, nth, weight = _thin(count, policy.max_per_lead)
     return lead, (first[lead] + nth) * step + anchor, weight
 

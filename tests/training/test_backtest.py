@@ -13,7 +13,7 @@ import pytest
 
 from data.contract import US_PER_DAY, DataError
 from features.training_set import TrainingSet
-from training.judging.backtest import Backtest, JudgedPeriod, backtest
+from training.judging.backtest import Backtest, JudgedPeriod, backtest, sources_digest
 from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, champion, standard
 from training.judging.origins import LogTimeline, Origin, TableTimeline, spread
 from training.judging.rolling import bootstrap_periods, rolling
@@ -111,6 +111,30 @@ def test_a_second_run_fits_only_what_is_new(tmp_path: Path) -> None:
         assert np.array_equal(before.predictions["b"], after.predictions["b"])
     two.clear()
     assert [each.name for each in first.contenders] == ["a", "b"]
+
+
+@pytest.mark.parametrize("change", ["content", "name", "one more"])
+def test_other_code_has_another_digest(tmp_path: Path, change: str) -> None:
+    (tmp_path / "room").mkdir()
+    source = tmp_path / "room" / "model.py"
+    source.write_text("folds = 5\n")
+    before = sources_digest(tmp_path)
+    (tmp_path / "notes.txt").write_text("no code")
+    assert sources_digest(tmp_path) == before
+    if change == "content":
+        source.write_text("folds = 6\n")
+    elif change == "name":
+        source.rename(source.with_name("other.py"))
+    else:
+        (tmp_path / "more.py").touch()
+    assert sources_digest(tmp_path) != before
+
+
+def test_predictions_are_plain_numbers_of_double_precision_whatever_gave_them(tmp_path: Path) -> None:
+    single = Contender("single", "", lambda past: lambda rows: np.full(len(rows), 0.5, np.float32))
+    for _ in ("computed", "kept"):
+        made = backtest(TableTimeline(noise(0), "data"), [single], "plan", tmp_path, 1, 0.5, 5)
+        assert made.periods[0].predictions["single"].dtype == np.float64
 
 
 def test_who_predicts_does_not_see_what_became_of_the_rows(tmp_path: Path) -> None:
