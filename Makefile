@@ -21,7 +21,7 @@ demo: setup
 	$(RUN) demo --var $(VAR)
 
 test: lint
-	$(PY) -m pytest --numprocesses 2
+	$(PY) -m pytest --numprocesses 2 --dist worksteal
 
 # The server's many threads share two of glibc's arenas instead of filling one each.
 serve bench: export MALLOC_ARENA_MAX = 2

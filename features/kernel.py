@@ -100,8 +100,9 @@ def _walked(
     """What the walk gives, and the first moment that is out of order or of no lead, -1 for none."""
     m = len(moments)
     computed = Computed(np.empty((plan.n_numbers, m), np.float32), np.empty((plan.n_rows, m), np.int64))
-    pairs = (moments.lead, moments.as_of)
-    bad = walk(tuple(plan.instructions), plan.codes(types), events, profiles, pairs, tuple(computed))
+    # One that may not be written to is of another type, for which all of the walk would be compiled once more.
+    lead, as_of = (np.require(array, requirements="W") for array in (moments.lead, moments.as_of))
+    bad = walk(tuple(plan.instructions), plan.codes(types), events, profiles, (lead, as_of), tuple(computed))
     return computed, int(bad)
 
 

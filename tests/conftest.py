@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.postgres import Postgres
     from workspace import Workspace
 
+# Threads that wait must not spin, here and in processes that tests start: tests share the processors with each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 REPOSITORY = Path(__file__).parents[1]
 # No example has a deadline: the first one may wait for the compiler, and machines are busy.
 hypothesis.settings.register_profile("patient", deadline=None)

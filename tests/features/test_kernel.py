@@ -20,6 +20,7 @@ from features.compiler import compile_plan
 from features.kernel import Moments, compute, compute_arrays
 from features.kinds.definition import Value
 from features.walk.decays import power
+from features.walk.walk import walk
 from tests.features.leads import (
     AS_OF,
     CATALOGUE,
@@ -281,6 +282,17 @@ def test_moments_out_of_order_are_refused() -> None:
         moments = Moments(np.array(lead, np.int32), np.array(as_of, np.int64))
         with pytest.raises(ValueError, match="not sorted"):
             compute_arrays(PLAN, histories, moments)
+
+
+def test_moments_that_may_not_be_written_to_compile_nothing_anew() -> None:
+    """Arrow gives arrays of this type, and the walk takes as long to compile as many a test file to run."""
+    leads = [Lead("L", [Event(START, START, TYPES[0])], [])]
+    histories, moments = histories_of(leads), moments_of(leads, [START, START + DAY])
+    written = compute(PLAN, histories, moments).to_pylist()
+    known = len(walk.signatures)
+    moments.lead.flags.writeable = moments.as_of.flags.writeable = False
+    assert differences(compute(PLAN, histories, moments).to_pylist(), written) == []
+    assert len(walk.signatures) == known
 
 
 @pytest.mark.parametrize("lead", [-1, 1])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from features.labels import Target
 from features.moments import LabelledMoments, MomentPolicy, label_moments, open_moments
+from settings import Settings
 from tests.features.leads import DAY, LEADS, START, histories_of, in_order, times
 from tests.oracles.features_naive import Event, Lead, Version
 from tests.oracles.moments_naive import Looked, is_open, joined_at, looked_at, nothing_left
@@ -240,6 +241,10 @@ def test_a_lead_known_by_its_profile_only_has_moments() -> None:
     version = Version(START, {"industry": "retail"})
     made = label_moments(histories_of([Lead("L", [], [version])]), WON, DAILY, START + 20 * DAY)
     assert len(made) == 20
+
+
+def test_what_a_policy_leaves_open_is_what_the_settings_leave_open() -> None:
+    assert MomentPolicy() == Settings().moment_policy
 
 
 def test_no_leads_no_moments() -> None:

@@ -20,9 +20,9 @@ class Guarded:
 
 CORE = (
     Guarded("data/visibility.py", ("tests/data/test_visibility.py",)),
-    Guarded("data/log/dedupe.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
-    Guarded("data/log/merge.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
-    Guarded("data/log/versions.py", ("tests/data/test_conflicts.py", "tests/data/test_ingest.py")),
+    Guarded("data/intake/judgement.py", ("tests/data/test_versions.py", "tests/data/test_ingest.py")),
+    Guarded("data/log/runs.py", ("tests/data/test_versions.py", "tests/data/test_identities.py")),
+    Guarded("data/log/watermarks.py", ("tests/features/test_lagging_sources.py",)),
     Guarded("features/labels.py", ("tests/features/test_moments.py", BACK, POPULATION)),
     Guarded("features/moments.py", ("tests/features/test_moments.py", BACK, POPULATION)),
     Guarded("features/outcomes.py", (BACK, POPULATION)),
@@ -42,7 +42,7 @@ CORE = (
         "training/thresholds/threshold.py", (f"{TRAINING}/test_threshold_edges.py", f"{TRAINING}/test_thresholds.py")
     ),
     Guarded("training/thresholds/track_record.py", (f"{TRAINING}/test_track_record.py",)),
-    Guarded("serving/store/events/events.py", (f"{STORE}/test_store_events.py",)),
+    Guarded("serving/store/events/events.py", (f"{STORE}/test_store_events.py", f"{STORE}/test_store_erasure.py")),
     Guarded("serving/store/privacy/audit_trail.py", (f"{STORE}/test_store_audit.py",)),
     Guarded("serving/store/privacy/erasure.py", (f"{STORE}/test_store_erasure.py",)),
 )

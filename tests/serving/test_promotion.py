@@ -25,6 +25,8 @@ from training.registry.artifact_files import digest_of
 from training.registry.registry import CHAMPION, Registry
 
 NAME = "leadscore-conversion"
+RESTLESS = "from serving.champion import tracking_database\ntracking_database.REST_S = 1.0"
+"""No fault, but a server that rests a second between two questions to its registry, not fifteen."""
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_a_running_server_follows_promotion_and_rollback(
 ) -> None:
     var = registry.workspace
     assert "no former champion" in shell.refused(3, "rollback", "--var", var)
-    server = start("--var", str(var), artifact=None)
+    server = start("--var", str(var), artifact=None, fault=RESTLESS)
     server.ready()
     first = told(server)
     assert first["model"] == {"name": NAME, "version": "1", "digest": digest_of(workshop.artifact)}

@@ -13,7 +13,7 @@ import pytest
 
 from data.contract import US_PER_DAY, DataError
 from features.training_set import TrainingSet
-from training.judging.backtest import Backtest, JudgedPeriod, backtest
+from training.judging.backtest import Backtest, JudgedPeriod, backtest, sources_digest
 from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, champion, standard
 from training.judging.origins import LogTimeline, Origin, TableTimeline, spread
 from training.judging.rolling import bootstrap_periods, rolling
@@ -25,6 +25,7 @@ from training.report.backtest_report import add_to_report, sections, write_backt
 from training.report.page import marked
 from training.report.report import BACKTEST
 from training.report.rolling_tables import rolling_tables
+from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
 from workspace import Workspace
 
@@ -108,6 +109,65 @@ def test_a_second_run_fits_only_what_is_new(tmp_path: Path) -> None:
     assert [each.split()[0] for each in calls] == ["c"] * 5
     for before, after in zip(first.periods, again.periods, strict=True):
         assert np.array_equal(before.predictions["b"], after.predictions["b"])
+    two.clear()
+    assert [each.name for each in first.contenders] == ["a", "b"]
+
+
+@pytest.mark.parametrize("change", ["content", "name", "one more"])
+def test_other_code_has_another_digest(tmp_path: Path, change: str) -> None:
+    (tmp_path / "room").mkdir()
+    source = tmp_path / "room" / "model.py"
+    source.write_text("folds = 5\n")
+    before = sources_digest(tmp_path)
+    (tmp_path / "notes.txt").write_text("no code")
+    assert sources_digest(tmp_path) == before
+    if change == "content":
+        source.write_text("folds = 6\n")
+    elif change == "name":
+        source.rename(source.with_name("other.py"))
+    else:
+        (tmp_path / "more.py").touch()
+    assert sources_digest(tmp_path) != before
+
+
+def test_predictions_are_plain_numbers_of_double_precision_whatever_gave_them(tmp_path: Path) -> None:
+    single = Contender("single", "", lambda past: lambda rows: np.full(len(rows), 0.5, np.float32))
+    for _ in ("computed", "kept"):
+        made = backtest(TableTimeline(noise(0), "data"), [single], "plan", tmp_path, 1, 0.5, 5)
+        assert made.periods[0].predictions["single"].dtype == np.float64
+
+
+def test_who_predicts_does_not_see_what_became_of_the_rows(tmp_path: Path) -> None:
+    seen = list[Sample]()
+
+    def fit(past: Sample) -> Predict:
+        def predict(rows: Sample) -> Array:
+            seen.append(rows)
+            return np.full(len(rows), past.y.mean())
+
+        return predict
+
+    made = backtest(TableTimeline(noise(0), "data"), [Contender("peeks", "", fit)], "plan", tmp_path, 5, 0.5, 5)
+    assert len(seen) == len(made.periods) == 5
+    assert all(np.isnan(rows.y).all() and np.isnan(rows.event_days).all() for rows in seen)
+    assert not any(np.isnan(period.rows.y).any() for period in made.periods)
+
+
+class LateLabels(TableTimeline):
+    """Of the newest fifty rows before an origin nothing is known yet."""
+
+    def known_at(self, origin: Origin) -> Sample:
+        past = super().known_at(origin)
+        known = past.as_of < origin.at - 50
+        return replace(past, mature=known, y=np.where(known, past.y, np.nan))
+
+
+def test_a_period_tells_of_the_known_outcomes_alone_that_were_learnt_from(tmp_path: Path) -> None:
+    rows = noise(0)
+    made = backtest(LateLabels(rows, "data"), [told("a", [])], "plan", tmp_path, 1, 0.5, 5)
+    (period,) = made.periods
+    known = rows.as_of < period.origin.at - 50
+    assert (period.learnt, period.learnt_positives) == (known.sum(), rows.y[known].sum())
 
 
 @pytest.mark.parametrize("change", ["data", "plan"])
@@ -127,6 +187,28 @@ def test_a_damaged_result_is_computed_again(tmp_path: Path) -> None:
         file.write_bytes(file.read_bytes()[:-9])
     assert len(calls) == 2
     assert len(made.periods[0].predictions["a"]) == len(made.periods[0].rows)
+
+
+class Planted:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.trace,)
+
+
+def test_a_planted_pickle_is_not_run_and_the_result_is_computed_again(tmp_path: Path) -> None:
+    kept, trace, calls = tmp_path / "kept", tmp_path / "trace", list[str]()
+    for _ in range(2):
+        backtest(TableTimeline(noise(0), "data"), [told("a", calls)], "plan", kept, 1, fewest_positives=5)
+        (file,) = kept.glob("*.npy")
+        np.save(file, np.array([Planted(trace)], dtype=object))
+    assert len(calls) == 2
+    assert not trace.exists()
+    np.load(file, allow_pickle=True)
+    assert trace.exists(), "the planted pickle does nothing, and nothing is proven"
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:

@@ -95,6 +95,13 @@ def test_a_lead_is_in_one_fold_and_folds_hold_equally_many_leads(history: list[t
     assert max(sizes) - min(sizes) <= 1
 
 
+@given(history=HISTORIES, folds=st.integers(1, 5))
+def test_leads_are_dealt_out_in_turn_by_their_first_moment(history: list[tuple[int, int]], folds: int) -> None:
+    as_of, lead = rows_of(history)
+    order = sorted(set(lead), key=lambda each: (as_of[lead == each].min(), each))
+    assert fold_of_leads(lead, as_of, folds).tolist() == [order.index(each) % folds for each in lead]
+
+
 def test_every_fold_sees_all_of_the_period() -> None:
     as_of, lead = rows_of([(each, each) for each in range(300)])
     fold = fold_of_leads(lead, as_of, 5)

@@ -180,12 +180,31 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
     p, y = expit(model.oof_raw_[mature]), np.isfinite(event[mature]).astype(np.float64)
     chosen = choose_calibrator(p, y, np.ones(len(y)), time[mature], lead[mature]).calibrator
     assert chosen != IDENTITY
-    assert model.calibrator_ == chosen
+    found = model.calibrator_  # made of probabilities of which the last digit may be another
+    assert found.name == chosen.name
+    assert (found.a, found.b, found.c) == pytest.approx((chosen.a, chosen.b, chosen.c), rel=1e-9)
     weighted = HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(
         frame, event, observed, HORIZON, np.where(np.isfinite(event), 3.0, 1.0), lead, time
     )
     assert weighted.predict_proba(frame)[:, 1].mean() > model.predict_proba(frame)[:, 1].mean() * 1.5
     assert fitted(made, max_rounds=3).calibrator_ == IDENTITY, "without times there is no forward trial"
+
+
+def test_the_classes_are_those_of_a_binary_classifier() -> None:
+    frame, *_ = made = leads(1_000)
+    model = fitted(made, max_rounds=60)
+    assert model.classes_.tolist() == sorted(set(model.predict(frame))) == [0, 1]
+
+
+def test_lists_are_learned_from_like_arrays() -> None:
+    frame, *arrays, _ = leads(1_000, watched=40)
+    event, observed, lead, time = (each.tolist() for each in (*arrays, np.arange(len(frame))))
+    model = HazardClassifier(**{**SMALL, "max_rounds": 3})
+    lists = model.fit(frame, event, observed, HORIZON, groups=lead, time=time).predict_proba(frame)
+    event, observed, lead, time = (*arrays, np.arange(len(frame)))
+    np.testing.assert_array_equal(
+        model.fit(frame, event, observed, HORIZON, groups=lead, time=time).predict_proba(frame), lists
+    )
 
 
 def test_without_a_mature_moment_there_is_no_calibrator() -> None:

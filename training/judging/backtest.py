@@ -132,5 +132,9 @@ def _unusable(past: Sample, rows: Sample, fewest: int) -> str:
 @cache
 def code_digest() -> str:
     """sha256 of the sources that train: predictions of other code are not reused."""
-    root = Path(__file__).parents[1]
+    return sources_digest(Path(__file__).parents[1])
+
+
+def sources_digest(root: Path) -> str:
+    """sha256 of all Python files below a folder, with their names."""
     return digest_of([(str(path.relative_to(root)), file_digest(path)) for path in sorted(root.rglob("*.py"))])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 import serving.store.database.connection
 import serving.store.privacy.erasure
@@ -17,6 +17,7 @@ from serving.store.database.schema import events
 from serving.store.events.event_validation import EventIn
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store, open_store
+from tests.postgres import Postgres
 from training.thresholds.stages import StageThreshold
 
 NOW = 1_700_000_000_000_000
@@ -39,7 +40,7 @@ def live(store: Store, lead: str, account: str, country: str, event_id: str) -> 
         store.scores.record([score], [StageThreshold("MQL", 0.15)], NOW)
     claim = store.answers.recall(f"key of {lead}", f"body of {lead}".encode(), NOW)
     assert isinstance(claim, Claim)
-    store.answers.remember(claim, Answer(200, f'{{"lead_id": "{lead}"}}'))
+    store.answers.remember(claim, Answer(200, f'{{"lead_id": "{lead}", "stage": "MQL"}}'))
     store.audit.add("key", "score", NOW, lead)
 
 
@@ -68,6 +69,16 @@ def test_no_byte_is_left(lived: Store, tmp_path: Path) -> None:
     assert all(receipt.removed[name] == 5 for name in ("profiles", "scores"))
     lived.close()
     assert traces(tmp_path) == {}
+
+
+def test_postgresql_is_told_to_reuse_the_space(postgres: Postgres) -> None:
+    """Nothing overwrites it otherwise before autovacuum comes by, which may be never."""
+    with open_store(postgres.database("vacuumed")) as store:
+        live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
+        store.erasure.forget(LEAD, "test", NOW)
+        with store.database.read() as connection:
+            counted = text("SELECT relname FROM pg_stat_user_tables WHERE vacuum_count > 0")
+            assert {"events", "profiles", "scores", "answers"} <= set(connection.scalars(counted))
 
 
 def test_nobody_else_is_touched(store: Store) -> None:
@@ -183,6 +194,13 @@ def test_rejected_events_of_the_lead_go_and_no_others(store: Store, lead: str) -
     receipt = store.erasure.forget(lead, "test", NOW)
     assert [left.event.lead_id for left in store.rejected.list()] == ["L1", "L2", *alike]
     assert receipt.removed["rejected"] == 2
+
+
+@pytest.mark.parametrize("lead", [LEAD, HOSTILE])
+def test_a_rejected_event_of_nobody_goes_with_the_lead_that_one_of_its_texts_mentions(store: Store, lead: str) -> None:
+    store.events.add([EventIn("", "visit", NOW, source=f"about {each}") for each in (lead, OTHER)], NOW)
+    assert store.erasure.forget(lead, "test", NOW).removed["rejected"] == 1
+    assert [left.event.source for left in store.rejected.list()] == [f"about {OTHER}"]
 
 
 def test_a_receipt_counts_what_was_removed_and_says_what_the_database_keeps(store: Store) -> None:
