@@ -19,7 +19,7 @@ from data.simulated.rows import SOURCE_OF_TYPE
 from data.simulated.states import LIFECYCLE, States, micros
 from data.simulated.told import Told
 
-UNCHANGING = ("account_id", "has_phone", "industry", "company_size", "seniority", "country", "lead_source")
+UNCHANGING = ("has_phone", "industry", "company_size", "seniority", "country", "lead_source")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Known:
     """What is known of leads. names: their ids, those of second ids after them.
 
     versions: profile versions with the columns lead (place among the names) and valid_from (µs UTC). away_from: int64,
-    by name, µs UTC, FAR for always there. until: µs UTC, the end of what the CRM has told: outcomes are known till then.
+    by name, µs UTC, FAR for always there. until: µs UTC, the newest that the CRM has told: outcomes are known till it.
     """
 
     names: NDArray[np.str_]

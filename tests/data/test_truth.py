@@ -27,6 +27,7 @@ from data.simulated.funnel import (
     funnel_tables,
 )
 from data.simulated.lives import Lives, live
+from data.simulated.options import FunnelOptions
 from data.simulated.truth import true_probabilities
 from tests.oracles.funnel_paths import Happening, Paths
 
