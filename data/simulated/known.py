@@ -69,7 +69,7 @@ def known_of(exports: Exports) -> Known:
     merged_at = START + exports.merges.merged_at
     moved = events.of(events.lead >= leads)
     since = np.maximum(moved.known_at, merged_at[moved.lead - leads])
-    moved = replace(moved, lead=exports.merges.lead[moved.lead - leads], known_at=since)
+    moved = replace(moved, lead=exports.merges.lead[moved.lead - leads], known_at=since).of(since < moved.superseded_at)
     crm = ~told.again & ~told.retracted & (SOURCE_OF_TYPE[told.rows.code] == "crm")
     return Known(
         exports.names,

@@ -11,7 +11,7 @@ from data.contract import US_PER_DAY
 from data.simulated.cohort import SimulatedCohort
 from data.simulated.funnel import Ints
 from data.simulated.options import FunnelOptions
-from data.simulated.rows import SOURCE_OF_TYPE, EventRows
+from data.simulated.rows import EventRows
 
 MERGED, MERGED_DAYS, APART_DAYS = 0.05, (20, 150), (5, 18)
 """Share of leads, days from creation to the merge, and for how many before it some events have the second id."""
@@ -53,5 +53,5 @@ def under_second_ids(rows: EventRows, merges: Merges, leads: int) -> EventRows:
     place, since, until = np.full(leads, -1), np.zeros(leads, np.int64), np.zeros(leads, np.int64)
     place[merges.lead], since[merges.lead], until[merges.lead] = np.arange(len(merges)), merges.since, merges.merged_at
     at, second = rows.occurred_at, place[rows.lead]
-    moves = (second >= 0) & (at >= since[rows.lead]) & (at < until[rows.lead]) & (SOURCE_OF_TYPE[rows.code] != "crm")
+    moves = (second >= 0) & (at >= since[rows.lead]) & (at < until[rows.lead])
     return rows.having(lead=np.where(moves, leads + second, rows.lead))

@@ -21,7 +21,6 @@ from data.simulated.funnel import (
     INTENTS,
     LATE,
     Floats,
-    FunnelOptions,
     Ints,
     Tables,
     funnel_tables,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import collections
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from data.contract import US_PER_DAY
 from data.histories import FAR
 from data.log.eventlog import EventLog
+from data.simulated import merges, mistakes
 from data.simulated.exports import Exports, ingest_exports
 from data.simulated.funnel import FILE_TYPES, RETURNS, START
 from data.simulated.known import Known, known_of
@@ -83,6 +86,22 @@ def test_the_log_holds_at_each_moment_what_an_observer_knows(known: Known, log: 
     assert (held - expected, expected - held) == (Seen(), Seen())
     profiles = {name: row for histories in buckets for name, row in logged_profiles(histories, as_of).items()}
     assert profiles == known_profiles(known, as_of)
+
+
+def test_what_is_merged_and_corrected_at_once_is_known_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly all leads have a second id and all events mistakes, so that merges and corrections meet in every order."""
+    monkeypatch.setattr(merges, "MERGED", 0.9)
+    monkeypatch.setattr(merges, "MERGED_DAYS", (20, 60))
+    monkeypatch.setattr(mistakes, "CORRECTED_SHARE", 0.9)
+    options = replace(MESSY, leads=250, days=250, wholesale=False, export_days=28)
+    made = simulate(tmp_path / "funnel", options)
+    assert made.exports is not None
+    ingest_exports(made.exports, tmp_path / "log", buckets=1)
+    known, histories = known_of(draw(options).exports), EventLog.open(tmp_path / "log").bucket(0)
+    for day in (57, 100, 150, 250, 300):
+        as_of = START + day * US_PER_DAY
+        held, expected = logged_events(histories, as_of), known_events(known, as_of)
+        assert (held - expected, expected - held) == (Seen(), Seen())
 
 
 def test_labels_are_those_of_an_observer(known: Known, log: EventLog) -> None:
