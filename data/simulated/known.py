@@ -52,7 +52,7 @@ class Known:
     """What is known of leads. names: their ids, those of second ids after them.
 
     versions: profile versions with the columns lead (place among the names) and valid_from (µs UTC). away_from: int64,
-    by name, µs UTC, FAR for always there. until: µs UTC, the newest that the CRM has told: outcomes are known till it.
+    by name, µs UTC, FAR for always there. until: µs UTC, the newest time in what the CRM has told.
     """
 
     names: NDArray[np.str_]
@@ -76,7 +76,7 @@ def known_of(exports: Exports) -> Known:
         KnownEvents(*map(np.concatenate, zip(vars(events).values(), vars(moved).values(), strict=True))),
         _dated(exports.people) if exports.states is None else _seen(exports.states, exports.calendar.ends),
         np.concatenate([np.full(leads, FAR), merged_at]),
-        START + int(told.known_at[crm].max(initial=0)),
+        START + int(told.rows.received_at[crm].max(initial=0)),
     )
 
 

@@ -4,6 +4,7 @@ events.csv, in order of receipt: event_id (shared by duplicates, which stand aft
 occurred_at (ISO 8601, UTC), channel, value, received_at (empty where not later than occurred_at), source.
 leads.csv, one row per version: lead_id, valid_from, account_id, the invented personal data full_name, email and
 phone, then has_phone, industry, company_size, employees, seniority, country and lead_source.
+Beside them exports/, the same funnel as a sequence of exports, where the options ask for any mess: see exports.py.
 """
 
 from __future__ import annotations

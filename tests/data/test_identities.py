@@ -141,6 +141,19 @@ def test_what_is_rejected_under_an_alias_is_rejected_for_the_lead(tmp_path: Path
     assert amounts(EventLog.open(tmp_path / "log"), "b", 20) == [1.5]
 
 
+def test_a_merge_does_not_make_a_source_look_alive(tmp_path: Path) -> None:
+    """Nor does a correction: a source has told what it has told, until the newest time that its own rows say."""
+    log = told(tmp_path, "events", [], [*VISITS, "b,email_sent,2024-01-09T00:00:00Z,,,,mail,m1"])
+    assert log.watermarks.by_source() == {"web": day(5), "mail": day(9)}
+    log = told(tmp_path, "merge", ["a,b,2024-01-20T00:00:00Z"], ["c,email_sent,2024-01-22T00:00:00Z,,,,mail,m2"])
+    file = write_csv(tmp_path / "late.csv", [VISITS[0].replace("web,", "web,", 1).replace(",,,,", ",,,7,")])
+    report = ingest(log.path, ALIASES, [file], as_of=day(25), clock=lambda: NOW, buckets=8)
+    assert report.events.corrected == 1
+    log = EventLog.open(log.path)
+    assert log.watermarks.by_source() == {"web": day(5), "mail": day(22)}
+    assert log.observed_until_us >= day(25)
+
+
 def test_a_chain_of_merges_ends_at_the_last_lead(tmp_path: Path) -> None:
     log = told(tmp_path, "first", ["a,b,2024-01-03T00:00:00Z"], VISITS)
     log = told(tmp_path, "second", ["b,c,2024-01-06T00:00:00Z"])

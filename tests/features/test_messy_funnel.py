@@ -16,6 +16,7 @@ from data.simulated.exports import Exports, ingest_exports
 from data.simulated.funnel import FILE_TYPES, RETURNS, START
 from data.simulated.known import Known, known_of
 from data.simulated.options import MESS
+from data.simulated.rows import SOURCE_OF_TYPE
 from data.simulated.simulate import FunnelOptions, draw, simulate
 from data.simulated.told import LAG_DAYS
 from features.labels import Target
@@ -75,6 +76,16 @@ def test_every_mess_is_there(exports: Exports, known: Known) -> None:
     assert known.until < START + (MESSY.days - LAG_DAYS) * US_PER_DAY
     changes = collections.Counter(known.versions.column("lead").to_pylist())
     assert sum(count > 2 for count in changes.values()) > 100
+
+
+def test_the_log_knows_when_sources_fell_silent(exports: Exports, log: EventLog) -> None:
+    """Merges go on after that, and move events of theirs."""
+    told = exports.told.of(~exports.told.again & ~exports.told.retracted)
+    newest = collections.defaultdict(int)
+    for source, at in zip(SOURCE_OF_TYPE[told.rows.code].tolist(), told.rows.received_at.tolist(), strict=True):
+        newest[source] = max(newest[source], START + at)
+    assert log.watermarks.by_source() == newest
+    assert set(log.watermarks.lagging()) == {"crm", "social"}
 
 
 @pytest.mark.parametrize("as_of", MOMENTS)
