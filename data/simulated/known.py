@@ -94,27 +94,31 @@ def _events(told: Told) -> KnownEvents:
 def _dated(people: pa.Table) -> pa.Table:
     lead = np.unique(people.column("lead_id").to_numpy(), return_inverse=True)[1]
     columns = {name: people.column(name) for name in (*UNCHANGING, "employees")}
+    columns["lifecycle"] = pa.nulls(len(people), pa.string())  # the CRM knows the column, and tells nothing of it
     return pa.table({"lead": lead, "valid_from": START + micros(people.column("valid_from")), **columns})
 
 
 def _seen(states: States, ends: Ints) -> pa.Table:
     """From its creation on what never changes, and from each export on what it is the first to say."""
-    there, employees, stage = states.present, states.employees, states.stage
-    news = there.copy()
-    same = (employees[1:] == employees[:-1]) & (stage[1:] == stage[:-1])
-    news[1:] &= ~(there[:-1] & same)
-    export, lead = np.nonzero(news)
-    created = np.flatnonzero(there.any(axis=0))
-    everyone, none = np.concatenate([created, lead]), len(created)
-    sizes = np.concatenate([np.full(none, -1), employees[export, lead]])
-    stages = np.concatenate([np.zeros(none, np.int64), stage[export, lead]])
-    unknown = np.arange(len(everyone)) < none
+    created, (export, lead) = np.flatnonzero(states.present.any(axis=0)), np.nonzero(_news(states))
+    blank = np.full(len(created), -1)
+    who = np.concatenate([created, lead])
+    sizes = np.concatenate([blank, states.employees[export, lead]])
+    stages = np.concatenate([blank, states.stage[export, lead]])
     return pa.table(
         {
-            "lead": everyone,
+            "lead": who,
             "valid_from": START + np.concatenate([states.created_at[created], ends[export]]),
-            **{name: states.base.column(name).take(pa.array(everyone)) for name in UNCHANGING},
+            **{name: states.base.column(name).take(pa.array(who)) for name in UNCHANGING},
             "employees": pa.array(sizes, mask=sizes < 0),
-            "lifecycle": pa.array(np.array(list(LIFECYCLE))[stages], mask=unknown),
+            "lifecycle": pa.array(np.array(list(LIFECYCLE))[stages], mask=stages < 0),
         }
     )
+
+
+def _news(states: States) -> NDArray[np.bool_]:
+    """bool[exports, n]: whether an export says of somebody what the one before did not."""
+    news = states.present.copy()
+    same = np.all([column[1:] == column[:-1] for column in (states.employees, states.stage)], axis=0)
+    news[1:] &= ~(states.present[:-1] & same)
+    return news

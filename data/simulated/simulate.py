@@ -122,24 +122,29 @@ def simulate(out: Path, options: FunnelOptions, progress: Callable[[float], None
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder to write the funnel into")
     drawn = draw(options, lambda done: progress(0.3 * done))
-    mondays = np.arange(7, options.days + 1, 7)
-    beside = lambda done: progress(0.3 + 0.4 * done)  # noqa: E731
-    truth = true_probabilities(funnel_tables(options), drawn.cohort, drawn.lives, mondays, HORIZONS, beside)
+    mondays, told = np.arange(7, options.days + 1, 7), lambda done: progress(0.3 + 0.4 * done)
+    truth = true_probabilities(funnel_tables(options), drawn.cohort, drawn.lives, mondays, HORIZONS, told)
     report = _report(out, drawn)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         part = Path(folder)
-        _write_events(part / report.events.name, drawn)
-        write_csv(part / report.leads.name, drawn.people)
-        _write_truth(part / report.truth.name, drawn.cohort, truth)
-        _write_model(part / report.funnel.name, options, report)
+        _write(part, drawn, truth, report)
         if report.exports is not None:
-            write_exports(part / report.exports.name, drawn.exports, drawn.garbage)
             shutil.rmtree(report.exports, ignore_errors=True)
-        for path in filter(None, (report.events, report.leads, report.truth, report.funnel, report.exports)):
-            os.replace(part / path.name, path)
+        for path in sorted(part.iterdir()):
+            os.replace(path, out / path.name)
     progress(1.0)
     return report
+
+
+def _write(part: Path, drawn: Drawn, truth: TrueProbabilities, report: Simulated) -> None:
+    """All files of a funnel into a folder that is still empty."""
+    _write_events(part / report.events.name, drawn)
+    write_csv(part / report.leads.name, drawn.people)
+    _write_truth(part / report.truth.name, drawn.cohort, truth)
+    _write_model(part / report.funnel.name, drawn.options, report)
+    if report.exports is not None:
+        write_exports(part / report.exports.name, drawn.exports, drawn.garbage)
 
 
 def _streams(seed: int) -> dict[str, np.random.Generator]:

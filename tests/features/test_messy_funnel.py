@@ -15,7 +15,7 @@ from data.simulated import merges, mistakes
 from data.simulated.exports import Exports, ingest_exports
 from data.simulated.funnel import FILE_TYPES, RETURNS, START
 from data.simulated.known import Known, known_of
-from data.simulated.options import MESS
+from data.simulated.options import MESS, TOUCHED_UP
 from data.simulated.rows import SOURCE_OF_TYPE
 from data.simulated.simulate import FunnelOptions, draw, simulate
 from data.simulated.told import LAG_DAYS
@@ -81,7 +81,7 @@ def test_every_mess_is_there(exports: Exports, known: Known) -> None:
 def test_the_log_knows_when_sources_fell_silent(exports: Exports, log: EventLog) -> None:
     """Merges go on after that, and move events of theirs."""
     told = exports.told.of(~exports.told.again & ~exports.told.retracted)
-    newest = collections.defaultdict(int)
+    newest: dict[str, int] = collections.defaultdict(int)
     for source, at in zip(SOURCE_OF_TYPE[told.rows.code].tolist(), told.rows.received_at.tolist(), strict=True):
         newest[source] = max(newest[source], START + at)
     assert log.watermarks.by_source() == newest
@@ -97,6 +97,19 @@ def test_the_log_holds_at_each_moment_what_an_observer_knows(known: Known, log: 
     assert (held - expected, expected - held) == (Seen(), Seen())
     profiles = {name: row for histories in buckets for name, row in logged_profiles(histories, as_of).items()}
     assert profiles == known_profiles(known, as_of)
+
+
+@pytest.mark.parametrize("trouble", TOUCHED_UP)
+def test_each_mess_alone_is_known_as_well(tmp_path: Path, trouble: str) -> None:
+    options = FunnelOptions(leads=150, seed=2, days=130, wholesale=False, export_days=45, **{trouble: True})
+    made, known = simulate(tmp_path / "funnel", options), known_of(draw(options).exports)
+    assert made.exports is not None
+    ingest_exports(made.exports, tmp_path / "log", buckets=1)
+    histories = EventLog.open(tmp_path / "log").bucket(0)
+    for day in (46, 91, 131):
+        as_of = START + day * US_PER_DAY
+        assert logged_events(histories, as_of) == known_events(known, as_of)
+        assert logged_profiles(histories, as_of) == known_profiles(known, as_of)
 
 
 def test_what_is_merged_and_corrected_at_once_is_known_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
