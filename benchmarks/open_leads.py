@@ -25,8 +25,8 @@ from benchmarks.harness import Row
 from data.contract import US_PER_DAY
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.simulated.funnel import START, FunnelOptions
-from data.simulated.simulate import simulate
+from data.simulated.funnel import START
+from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from features.catalogue import default_catalogue
 from features.labels import Target

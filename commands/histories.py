@@ -31,15 +31,20 @@ def simulate(
     broken: bool = True,
     drift: bool = True,
     wholesale: bool = True,
+    messy: Annotated[
+        bool, typer.Option("--messy", help="add a sequence of exports with all that companies' data does, in exports/")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a funnel whose true probabilities are known."""
+    from data.simulated.options import MESS
     from data.simulated.simulate import FunnelOptions, simulate
     from features.wording import number
 
     screen = Screen(quiet, as_json)
-    options = FunnelOptions(leads, seed, days, bots, duplicates, late, broken, drift, wholesale)
+    mess = dict.fromkeys(MESS, messy)
+    options = FunnelOptions(leads, seed, days, bots, duplicates, late, broken, drift, wholesale, **mess)
     with screen.progress(f"simulating {number(leads)} leads") as step:
         made = simulate(out, options, step)
     screen.tell(
@@ -52,7 +57,7 @@ def simulate(
 
 def ingest(
     mapping: Annotated[
-        str | None, typer.Option(help="file, or a shipped one: simulated, bpic2012, online_retail")
+        str | None, typer.Option(help="file, or a shipped one: simulated, simulated_crm, bpic2012, online_retail")
     ] = None,
     events: Annotated[
         list[str] | None, typer.Option(help="CSV, JSON lines, Parquet, or database URL; repeatable")

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.intake.judgement import MERGED_EVENT
 from data.intake.judging import Judged
 from data.intake.staging import staged_rows
 from data.log.runs import CODED, ORDER, TIME, Run
@@ -54,12 +55,23 @@ def fresh_runs(
 
 
 def observed(con: duckdb.DuckDBPyConnection, until: int) -> list[Observed]:
-    """What sources said by events that are kept, up to a time (µs UTC): a date of today lies ahead until it is over."""
-    known = "coalesce(v.known, known_at)"
+    """What sources said by events that are kept, up to a time (µs UTC): a date of today lies ahead until it is over.
+
+    By the times that rows say themselves: what was corrected by an export, or became a lead's by a merge, is known from
+    then on, and does not show that its source has told everything till then.
+    """
     kept = KEPT_EVENTS.format("staged_events")
-    query = f"SELECT source, event_type, min({known}), max({known}) {kept} GROUP BY ALL ORDER BY ALL"
+    query = f"""SELECT source, event_type, min(known_at), max(known_at) {kept} AND sort != {MERGED_EVENT}
+        GROUP BY ALL ORDER BY ALL"""
     rows = con.execute(query).fetchall()
     return [Observed(source, kind, min(first, until), min(last, until)) for source, kind, first, last in rows]
+
+
+def known_span(con: duckdb.DuckDBPyConnection, until: int) -> list[int]:
+    """When the first and the last of the events that are kept became known, up to a time (µs UTC); empty for none."""
+    known = "coalesce(v.known, known_at)"
+    row = con.execute(f"SELECT min({known}), max({known}) {KEPT_EVENTS.format('staged_events')}").fetchall()[0]
+    return [min(at, until) for at in row if at is not None]
 
 
 def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str], staged: str) -> str:

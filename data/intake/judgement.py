@@ -5,7 +5,7 @@ received, at the earliest when it happened; where it does not say so, the first 
 from the time of the export. It holds until the next one is known. A retraction is a version without content. A row that
 says what some version says already adds nothing, unless it is dated later than the newest and says otherwise. Of rows
 of one export that contradict each other without dates of their own, or name two leads, the first stays, the others are
-conflicts.
+conflicts. What becomes of an alias's row becomes of its lead's copy, from the merge on and just after the row.
 
 Profile versions are told apart by lead and time. A row that says something else about a time that is known already is
 a version from the time of its export on. A row that is the state as exported is a version from then on, if it differs
@@ -82,17 +82,23 @@ def _judge(rows, sort, hits, begins, groups, busy, as_of, dated, outcome, known,
         # Versions of this key: content, lead, known, and the row that it is (-1: one of the log).
         content, lead = np.empty(most, np.uint64), np.empty(most, np.uint64)
         at, row = np.empty(most, np.int64), np.full(most, -1, np.int64)
-        n = begins[group + 1] - hit
+        merged = np.zeros(most, np.bool_)
+        n, own = begins[group + 1] - hit, -1
         for i in range(n):
             content[i], lead[i], at[i] = hits[2, hit + i], hits[3, hit + i], np.int64(hits[4, hit + i])
         for i in range(first, last):
             versions = content[:n], lead[:n], at[:n], row[:n]
-            if sort[i] <= MERGED_EVENT:
-                outcome[i], known[i] = _event(rows[2, i], rows[3, i], known[i], sort[i], as_of, dated, *versions)
+            own = own if sort[i] == MERGED_EVENT else i
+            if sort[i] == MERGED_EVENT and own >= 0:
+                outcome[i], known[i] = outcome[own], _free(at[:n], max(known[i], known[own] + 1))
+            elif sort[i] <= MERGED_EVENT:
+                told = (rows[2, i], rows[3, i], known[i], sort[i])
+                outcome[i], known[i] = _event(*told, as_of, dated, *versions, merged[:n])
             else:
                 outcome[i], known[i] = _profile(sort[i], rows[2, i], known[i], as_of, *versions)
             if outcome[i] == ACCEPTED:
                 content[n], lead[n], at[n], row[n] = rows[2, i], rows[3, i], known[i], i
+                merged[n] = sort[i] == MERGED_EVENT
                 corrects[i] = n > 0 and (
                     sort[i] <= MERGED_EVENT or (sort[i] == VERSION and known[i] != np.int64(rows[4, i]))
                 )
@@ -115,25 +121,37 @@ def _judge(rows, sort, hits, begins, groups, busy, as_of, dated, outcome, known,
 
 
 @njit()
-def _event(content, lead, known, sort, as_of, dated, contents, leads, at, rows):  # type: ignore[no-untyped-def]
-    """Outcome, and from when on the row is known."""
+def _event(content, lead, known, sort, as_of, dated, contents, leads, at, rows, merged):  # type: ignore[no-untyped-def]
+    """Outcome, and from when on the row is known. merged: versions that are there because of a merge: no row's own."""
     n, has_date = len(at), sort != EVENT
     if n == 0:
         return (NOTHING_RETRACTED if content == RETRACTED else ACCEPTED), known
     newest = np.argmax(at)
     time = known if has_date and not (at == known).any() else max(as_of, known)
+    if sort == MERGED_EVENT:
+        time = _free(at, known)
     for i in range(n):
         if contents[i] == content and (leads[i] == lead or content == RETRACTED):
-            returns = time > at[newest] and contents[newest] != content and (has_date or (dated and rows[newest] < 0))
+            of_before = rows[newest] < 0 or merged[newest]
+            returns = time > at[newest] and contents[newest] != content and (has_date or (dated and of_before))
             if not returns:
                 if rows[i] >= 0 and known < at[i] and n == 1:
                     at[i] = known
                 return DUPLICATE, known
             return ACCEPTED, time
     for i in range(n):
-        if rows[i] >= 0 and sort != MERGED_EVENT and (not has_date or leads[i] != lead or (at == known).any()):
+        ours = rows[i] >= 0 and not merged[i]
+        if ours and sort != MERGED_EVENT and (not has_date or leads[i] != lead or (at == known).any()):
             return CONFLICT, known
     return (CONFLICT if (at == time).any() else ACCEPTED), time
+
+
+@njit()
+def _free(at, time):  # type: ignore[no-untyped-def]
+    """The first time from `time` on at which no version begins."""
+    while (at == time).any():
+        time += 1
+    return time
 
 
 @njit()

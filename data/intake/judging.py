@@ -151,5 +151,5 @@ def _reject(con: duckdb.DuckDBPyConnection, kind: str, verdicts: str) -> None:
     for place, reason in REASONS[kind].items():
         con.execute(
             f"""INSERT INTO rejected SELECT '{kind}', part, n, {reason}
-            FROM staged_{kind} JOIN {verdicts} USING (part, n) WHERE outcome = {CONFLICT - 1 + place}"""
+            FROM staged_{kind} JOIN {verdicts} USING (part, n) WHERE n > 0 AND outcome = {CONFLICT - 1 + place}"""
         )

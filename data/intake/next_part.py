@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.contract import AHEAD, DataError
-from data.intake.fresh import fresh_runs, observed
+from data.intake.fresh import fresh_runs, known_span, observed
 from data.intake.judging import Judged, judge_staged
 from data.intake.log_of_0_1 import indexed
 from data.intake.quarantine import count_reasons, count_rejected, write_rejected
@@ -157,7 +157,8 @@ def _next(
     con: duckdb.DuckDBPyConnection, export: Export, old: Manifest, judged: Mapping[str, Judged], absences: pa.Table
 ) -> Manifest:
     """The manifest after this ingest, but for the parts and what mappings say."""
-    seen = observed(con, export.clock.now + AHEAD)
+    ahead = export.clock.now + AHEAD
+    seen, span = observed(con, ahead), known_span(con, ahead)
     first = [old.observed_from_us] if old.n_events else []
     last = [old.observed_until_us] if old.n_events else []
     return replace(
@@ -165,8 +166,8 @@ def _next(
         ingests=old.ingests + 1,
         n_overwritten=old.n_overwritten + judged["leads"].corrected,
         watermarks=old.watermarks.and_more(seen, export.complete_until),
-        observed_from_us=min([*first, *(row.first for row in seen)], default=0),
-        observed_until_us=max([*last, *(row.last for row in seen)], default=0),
+        observed_from_us=min([*first, *span], default=0),
+        observed_until_us=max([*last, *span], default=0),
         events=added(old.events or 0, judged["events"].digest),
         profiles=added(added(old.profiles or 0, judged["leads"].digest), absences_digest(absences)),
     )

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
-from data.simulated.funnel import CODE, INTENTS, PERSONAS, Floats, FunnelOptions, Ints
+from data.simulated.funnel import CODE, INTENTS, PERSONAS, Floats, Ints
+from data.simulated.options import FunnelOptions
 
 US_PER_HOUR = US_PER_DAY // 24
 

@@ -1,4 +1,4 @@
-"""The simulated funnel as data: hidden states, rates, hazards, drift, lateness, and the options of a scenario.
+"""The simulated funnel as data: hidden states, rates, hazards, drift and lateness.
 
 A lead has a hidden persona, which never changes, and a hidden intent, which takes one step a day. Both together are
 its state; state = persona * len(INTENTS) + intent. Days are UTC days counted from START.
@@ -6,13 +6,13 @@ its state; state = persona * len(INTENTS) + intent. Days are UTC days counted fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.contract import US_PER_DAY, UsageError
+from data.contract import US_PER_DAY
+from data.simulated.options import FunnelOptions
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -57,7 +57,10 @@ ACTIONS = ("email_sent", "sales_call", "offer_sent")
 """What the company does. Its policy sees only what was visible, so an action says nothing about the state."""
 OUTCOMES = ("deal_won", "deal_lost", "purchase")
 EVENT_TYPES = (*BEHAVIOURS, *ANSWERS, *ACTIONS, *OUTCOMES)
-CODE = {name: code for code, name in enumerate(EVENT_TYPES)}
+RETURNS = ("deal_reopened", "deal_cancelled")
+"""What the model knows nothing of: a second chance, and the end of a deal that was won."""
+FILE_TYPES = (*EVENT_TYPES, *RETURNS)
+CODE = {name: code for code, name in enumerate(FILE_TYPES)}
 
 PERSONA_FACTORS: dict[str, dict[str, float]] = {
     "practitioner": {},
@@ -129,38 +132,6 @@ LATE = ("inbound_call", "webinar_attended", "meeting", "sales_call", "call_answe
 """Offline types, received in a nightly batch at 00:00 UTC some days later. An answered call comes with its call."""
 LATENESS = (0.40, 0.22, 0.15, 0.11, 0.07, 0.05)
 """Probability of 0, 1, 2 … days of lateness; 0 means received at once."""
-
-
-@dataclass(frozen=True)
-class FunnelOptions:
-    """One scenario of the funnel; every planted trouble can be switched off.
-
-    leads: how many. seed: any whole number from 0. days: length of the observation from 2024-01-01 00:00 UTC.
-    bots: scanners of some accounts open every mail and click every link 1-8 s after it was sent.
-    duplicates: some rows are repeated with their event_id, a few of them with a later received_at.
-    late: offline events are received up to 5 days after they occurred.
-    broken: garbage rows are added to events.csv; no good row is replaced.
-    drift: base rate and behaviour change with the calendar.
-    wholesale: a few leads have thousands to tens of thousands of events.
-
-    Raises UsageError for a number that makes no funnel.
-    """
-
-    leads: int = 20_000
-    seed: int = 1
-    days: int = 540
-    bots: bool = True
-    duplicates: bool = True
-    late: bool = True
-    broken: bool = True
-    drift: bool = True
-    wholesale: bool = True
-
-    def __post_init__(self) -> None:
-        for key, least, most in (("leads", 1, 9_999_999), ("seed", 0, 2**63 - 1), ("days", 14, 7_300)):
-            number = getattr(self, key)
-            if not least <= number <= most:
-                raise UsageError(f"{key} is {number}; give a whole number from {least} to {most}")
 
 
 class Tables(NamedTuple):

@@ -34,7 +34,8 @@ from data.simulated.days import (
     share_of_day,
 )
 from data.simulated.event_buffer import Log, with_room, write
-from data.simulated.funnel import CODE, CUSTOMER, LATE, LATENESS, Floats, FunnelOptions, Ints, Tables
+from data.simulated.funnel import CODE, CUSTOMER, LATE, LATENESS, Floats, Ints, Tables
+from data.simulated.options import FunnelOptions
 
 LEADS_AT_ONCE = 2_000
 CUSTOMER_TYPES = np.array([CODE[name] for name in CUSTOMER], dtype=np.int64)

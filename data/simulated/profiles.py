@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
 from data.simulated.cohort import EMPLOYEES, SimulatedCohort
-from data.simulated.funnel import START, Floats, FunnelOptions, Ints
+from data.simulated.funnel import START, Floats, Ints
+from data.simulated.options import FunnelOptions
 
 GIVEN = ("Ada", "Anna", "Ben", "Clara", "David", "Elif", "Emil", "Eva", "Jan", "Jonas", "Lea", "Lina", "Luca", "Marie")
 FAMILY = ("Bauer", "Berger", "Fischer", "Gruber", "Huber", "Keller", "Koch", "Kowalski", "Martin", "Meyer", "Moser")

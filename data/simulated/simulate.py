@@ -4,12 +4,14 @@ events.csv, in order of receipt: event_id (shared by duplicates, which stand aft
 occurred_at (ISO 8601, UTC), channel, value, received_at (empty where not later than occurred_at), source.
 leads.csv, one row per version: lead_id, valid_from, account_id, the invented personal data full_name, email and
 phone, then has_phone, industry, company_size, employees, seniority, country and lead_source.
+Beside them exports/, the same funnel as a sequence of exports, where the options ask for any mess: see exports.py.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,10 +25,14 @@ import pyarrow.parquet as pq
 from data.contract import US_PER_DAY, UsageError
 from data.simulated import funnel
 from data.simulated.cohort import SimulatedCohort, draw_cohort
-from data.simulated.funnel import CODE, EVENT_TYPES, HORIZONS, START, FunnelOptions, funnel_tables
+from data.simulated.exports import Exports, draw_exports, write_exports
+from data.simulated.files import PLAIN, write_csv
+from data.simulated.funnel import CODE, EVENT_TYPES, FILE_TYPES, HORIZONS, START, funnel_tables
 from data.simulated.garbage import garbage_lines
 from data.simulated.lives import Lives, live
+from data.simulated.options import FunnelOptions
 from data.simulated.profiles import lead_ids, profile_table
+from data.simulated.returns import returning_rows
 from data.simulated.rows import (
     EVENT_FILE_COLUMNS,
     ROWS_AT_ONCE,
@@ -36,27 +42,30 @@ from data.simulated.rows import (
     event_tables,
     human_rows,
     in_order,
+    joined,
 )
 from data.simulated.truth import TrueProbabilities, true_probabilities
 
 __all__ = ["FunnelOptions", "Simulated", "simulate"]
 
-STREAMS = ("cohort", "behaviour", "lateness", "rows", "people", "bots", "duplicates", "garbage")
+STREAMS = (
+    "cohort", "behaviour", "lateness", "rows", "people", "bots", "duplicates", "garbage", "returns", "mistakes",
+    "merges",
+)  # fmt: skip
 """Chance comes in separate streams, so that a trouble switched off changes nothing else."""
 MODEL = (
     "PERSONAS", "INTENTS", "BEHAVIOURS", "ANSWERS", "PERSONA_FACTORS", "STEPS", "WON", "LOST", "CUSTOMER", "WEEK",
     "GROWTH", "SEASON", "TREND", "GATES", "TIERS", "TIER_SCALE", "TIER_PATIENCE", "WEARINESS", "LATE", "LATENESS",
 )  # fmt: skip
 TRUTH_ROWS_AT_ONCE = 200_000
-PLAIN = pa_csv.WriteOptions(include_header=False, quoting_style="none")
 
 
 @dataclass(frozen=True)
 class Simulated:
     """What was written: the files, and what is in them.
 
-    rows: data lines of events.csv, made of human + bots + duplicates + broken. won, lost: leads whose deal ended so.
-    by_type: human events by type.
+    rows: data lines of events.csv, made of human + bots + duplicates + broken. won, lost: deals that ended so.
+    by_type: human events by type. exports: the folder of the sequence of exports, where there is one.
     """
 
     events: Path
@@ -71,6 +80,35 @@ class Simulated:
     won: int
     lost: int
     by_type: dict[str, int]
+    exports: Path | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A funnel before it is written. good: rows of events.csv by what they are; garbage: broken lines of it."""
+
+    options: FunnelOptions
+    cohort: SimulatedCohort
+    lives: Lives
+    good: dict[str, EventRows]
+    garbage: list[str]
+    people: pa.Table
+    chance: dict[str, np.random.Generator]
+
+    @property
+    def exports(self) -> Exports:
+        """The sequence of exports."""
+        return draw_exports(self.options, self.cohort, self.good, self.people, _streams(self.options.seed))
+
+
+def draw(options: FunnelOptions, progress: Callable[[float], None] = lambda done: None) -> Drawn:
+    """The funnel of a scenario, the same for the same options. `progress` is told the share done, 0 to 1."""
+    chance = _streams(options.seed)
+    cohort = draw_cohort(options, chance["cohort"])
+    lives = live(options, funnel_tables(options), cohort, chance["behaviour"], chance["lateness"], progress)
+    good = _good_rows(options, cohort, lives, chance)
+    garbage = garbage_lines(options.leads, len(lives), chance["garbage"]) if options.broken else []
+    return Drawn(options, cohort, lives, good, garbage, profile_table(options, cohort, chance["people"]), chance)
 
 
 def simulate(out: Path, options: FunnelOptions, progress: Callable[[float], None] = lambda done: None) -> Simulated:
@@ -83,26 +121,30 @@ def simulate(out: Path, options: FunnelOptions, progress: Callable[[float], None
     """
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder to write the funnel into")
-    chance = _streams(options.seed)
-    tables, cohort = funnel_tables(options), draw_cohort(options, chance["cohort"])
-    lives = live(options, tables, cohort, chance["behaviour"], chance["lateness"], lambda done: progress(0.3 * done))
-    mondays = np.arange(7, options.days + 1, 7)
-    truth = true_probabilities(tables, cohort, lives, mondays, HORIZONS, lambda done: progress(0.3 + 0.4 * done))
-    good = _good_rows(options, cohort, lives, chance)
-    rows = in_order(list(good.values()))
-    garbage = garbage_lines(options.leads, len(lives), chance["garbage"]) if options.broken else []
-    report = _report(out, lives, good, garbage)
+    drawn = draw(options, lambda done: progress(0.3 * done))
+    mondays, told = np.arange(7, options.days + 1, 7), lambda done: progress(0.3 + 0.4 * done)
+    truth = true_probabilities(funnel_tables(options), drawn.cohort, drawn.lives, mondays, HORIZONS, told)
+    report = _report(out, drawn)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         part = Path(folder)
-        _write_events(part / report.events.name, cohort, rows, garbage, chance["garbage"])
-        _write_csv(part / report.leads.name, profile_table(options, cohort, chance["people"]))
-        _write_truth(part / report.truth.name, cohort, truth)
-        _write_model(part / report.funnel.name, options, report)
-        for path in (report.events, report.leads, report.truth, report.funnel):
-            os.replace(part / path.name, path)
+        _write(part, drawn, truth, report)
+        if report.exports is not None:
+            shutil.rmtree(report.exports, ignore_errors=True)
+        for path in sorted(part.iterdir()):
+            os.replace(path, out / path.name)
     progress(1.0)
     return report
+
+
+def _write(part: Path, drawn: Drawn, truth: TrueProbabilities, report: Simulated) -> None:
+    """All files of a funnel into a folder that is still empty."""
+    _write_events(part / report.events.name, drawn)
+    write_csv(part / report.leads.name, drawn.people)
+    _write_truth(part / report.truth.name, drawn.cohort, truth)
+    _write_model(part / report.funnel.name, drawn.options, report)
+    if report.exports is not None:
+        write_exports(part / report.exports.name, drawn.exports, drawn.garbage)
 
 
 def _streams(seed: int) -> dict[str, np.random.Generator]:
@@ -115,6 +157,8 @@ def _good_rows(
 ) -> dict[str, EventRows]:
     """The rows by what they are; the duplicates are of all the others."""
     good = {"human": human_rows(cohort, lives, chance["rows"])}
+    if options.reopened:
+        good["human"] = joined([good["human"], returning_rows(options, cohort, lives, chance["returns"])])
     if options.bots:
         good["bots"] = bot_rows(cohort, good["human"], chance["bots"])
     if options.duplicates:
@@ -122,41 +166,36 @@ def _good_rows(
     return good
 
 
-def _report(out: Path, lives: Lives, good: dict[str, EventRows], garbage: list[str]) -> Simulated:
-    counts = np.bincount(lives.code, minlength=len(EVENT_TYPES)).tolist()
+def _report(out: Path, drawn: Drawn) -> Simulated:
+    good, types = drawn.good, FILE_TYPES if drawn.options.reopened else EVENT_TYPES
+    counts = np.bincount(good["human"].code, minlength=len(types)).tolist()
     return Simulated(
         events=out / "events.csv",
         leads=out / "leads.csv",
         truth=out / "truth.parquet",
         funnel=out / "funnel.json",
-        rows=sum(map(len, good.values())) + len(garbage),
+        rows=sum(map(len, good.values())) + len(drawn.garbage),
         human=len(good["human"]),
         bots=len(good.get("bots", ())),
         duplicates=len(good.get("duplicates", ())),
-        broken=len(garbage),
+        broken=len(drawn.garbage),
         won=counts[CODE["deal_won"]],
         lost=counts[CODE["deal_lost"]],
-        by_type=dict(zip(EVENT_TYPES, counts, strict=True)),
+        by_type=dict(zip(types, counts, strict=True)),
+        exports=out / "exports" if drawn.options.exported else None,
     )
 
 
-def _write_events(
-    path: Path, cohort: SimulatedCohort, rows: EventRows, garbage: list[str], rng: np.random.Generator
-) -> None:
+def _write_events(path: Path, drawn: Drawn) -> None:
     """Good rows in order of receipt; broken lines stand between blocks of them and at the end."""
+    rows, garbage, names = in_order(list(drawn.good.values())), drawn.garbage, lead_ids(len(drawn.cohort))
     blocks = -(-len(rows) // ROWS_AT_ONCE)
-    after = rng.integers(blocks, size=len(garbage))
+    after = drawn.chance["garbage"].integers(blocks, size=len(garbage))
     with path.open("wb") as file:
         file.write((",".join(EVENT_FILE_COLUMNS) + "\n").encode())
-        for block, table in enumerate(event_tables(cohort, rows)):
+        for block, table in enumerate(event_tables(names, rows)):
             pa_csv.write_csv(table, file, PLAIN)
             file.writelines(f"{line}\n".encode() for line, place in zip(garbage, after, strict=True) if place == block)
-
-
-def _write_csv(path: Path, table: pa.Table) -> None:
-    with path.open("wb") as file:
-        file.write((",".join(table.column_names) + "\n").encode())
-        pa_csv.write_csv(table, file, PLAIN)
 
 
 def _write_truth(path: Path, cohort: SimulatedCohort, truth: TrueProbabilities) -> None:
@@ -184,7 +223,7 @@ def _write_truth(path: Path, cohort: SimulatedCohort, truth: TrueProbabilities) 
 
 def _write_model(path: Path, options: FunnelOptions, report: Simulated) -> None:
     """Options, counts and every number of the model; the same options make the same truth again."""
-    counts = {name: value for name, value in asdict(report).items() if not isinstance(value, Path)}
+    counts = {name: value for name, value in asdict(report).items() if isinstance(value, int | dict)}
     model = {name.lower(): getattr(funnel, name) for name in MODEL}
-    content = {"options": asdict(options), "start_us": START, "horizons": HORIZONS, "counts": counts, "model": model}
+    content = {"options": options.to_json(), "start_us": START, "horizons": HORIZONS, "counts": counts, "model": model}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data.contract import DataError
+from data.histories import FAR
 from data.intake.ingest import ingest
 from data.log.compaction import compact
 from data.log.eventlog import EventLog
 from data.log.removal import erase_from_log
 from data.sources.mapping import IdentitiesPart, LeadsPart
+from tests.data.exports import HEADER as HEADER_OF_EVENTS
 from tests.data.exports import NOW, PLAIN, into, logged, rejected, write_csv
 from tests.data.test_versions import day
 
@@ -65,6 +68,90 @@ def test_the_same_again_adds_nothing_and_what_comes_later_goes_to_the_lead(tmp_p
     assert (again.digest, again.n_events) == (log.digest, log.n_events)
     into(log.path, write_csv(tmp_path / "more.csv", ["a,page_view,2024-01-08T00:00:00Z,,,,web,a8"]), buckets=8)
     assert seen(EventLog.open(log.path), "b", 9) == [1, 1, 5, 5, 8]
+
+
+def amounts(log: EventLog, lead: str, at: int) -> list[float]:
+    """Values of a lead's events that are valid at a day of January."""
+    history = log.find(lead)
+    until = np.full(history.n_events, FAR) if history.superseded_at is None else history.superseded_at
+    valid = (history.known_at < day(at)) & (day(at) <= until)
+    return [value for value in history.value[valid].tolist() if value == value]
+
+
+@pytest.mark.parametrize(("received", "since"), [("", 10), ("2024-01-06T00:00:00Z", 6), ("2024-01-02T00:00:00Z", 3)])
+@pytest.mark.parametrize("later", ["2.5", ""], ids=["corrected", "retracted"])
+def test_what_is_corrected_under_an_alias_after_the_merge_is_corrected_for_the_lead(
+    tmp_path: Path, received: str, since: int, later: str
+) -> None:
+    """It is not lost to the one because the other has it."""
+    mapping = ALIASES.model_copy(update={"events": ALIASES.events.model_copy(update={"retracted": "gone"})})
+    first, second = "a,page_view,2024-01-01T12:00:00Z,,,1.5,web,a1,", "a,page_view,2024-01-01T12:00:00Z"
+    second = f"{second},{received},,{later or '1.5'},web,a1,{'' if later else 'true'}"
+    aliases = write_csv(tmp_path / "ids.csv", ["a,b,2024-01-03T00:00:00Z"], "cookie,contact,since")
+    for at, lines, files in (
+        (5, [first, "b,page_view,2024-01-01T00:00:00Z,,,,web,b1,"], [aliases]),
+        (10, [second], []),
+    ):
+        file = write_csv(tmp_path / f"{at}.csv", lines, f"{HEADER_OF_EVENTS},gone")
+        report = ingest(tmp_path / "log", mapping, [file], [], files, as_of=day(at), clock=lambda: NOW, buckets=8)
+    assert (report.events.accepted, report.events.rejected, report.events.corrected) == (1, 0, 1)
+    log = EventLog.open(tmp_path / "log")
+    assert amounts(log, "b", since) == ([1.5] if since > 3 else [])
+    assert [amounts(log, "b", at) for at in (since + 1, 20)] == [[float(later)] if later else []] * 2
+
+
+def test_an_alias_that_says_the_old_again_brings_it_back_for_the_lead_too(tmp_path: Path) -> None:
+    old, new = ("{},page_view,2024-01-01T12:00:00Z,,,{},web,a1".format(*row) for row in (("a", "1.5"), ("b", "2.5")))
+    aliases = write_csv(tmp_path / "ids.csv", ["a,b,2024-01-03T00:00:00Z"], "cookie,contact,since")
+    for at, line, files in ((5, old, [aliases]), (7, new, []), (9, old, [])):
+        file = write_csv(tmp_path / f"{at}.csv", [line])
+        ingest(tmp_path / "log", ALIASES, [file], [], files, as_of=day(at), clock=lambda: NOW, buckets=8)
+    log = EventLog.open(tmp_path / "log")
+    assert [amounts(log, "b", at) for at in (6, 8, 20)] == [[1.5], [2.5], [1.5]]
+
+
+def test_a_merge_and_a_correction_may_come_in_one_export(tmp_path: Path) -> None:
+    line = "a,page_view,2024-01-01T12:00:00Z,,,{},web,a1"
+    aliases = write_csv(tmp_path / "ids.csv", ["a,b,2024-01-03T00:00:00Z"], "cookie,contact,since")
+    for at, value, files in ((2, "1.5", []), (5, "2.5", [aliases])):
+        file = write_csv(tmp_path / f"{at}.csv", [line.format(value)])
+        report = ingest(tmp_path / "log", ALIASES, [file], [], files, as_of=day(at), clock=lambda: NOW, buckets=8)
+    assert (report.events.accepted, report.events.rejected, report.events.corrected) == (1, 0, 1)
+    assert [amounts(EventLog.open(tmp_path / "log"), "b", at) for at in (4, 6)] == [[1.5], [2.5]]
+
+
+def test_what_was_corrected_before_the_merge_stays_so_when_an_old_export_comes_again(tmp_path: Path) -> None:
+    line = "a,page_view,2024-01-01T12:00:00Z,,,{},web,a1"
+    aliases = write_csv(tmp_path / "ids.csv", ["a,b,2024-01-06T00:00:00Z"], "cookie,contact,since")
+    for at, value, files in ((2, "1.5", []), (4, "2.5", [aliases]), (None, "1.5", [])):
+        file = write_csv(tmp_path / f"{at}.csv", [line.format(value)])
+        as_of = None if at is None else day(at)
+        ingest(tmp_path / "log", ALIASES, [file], [], files, as_of=as_of, clock=lambda: NOW, buckets=8)
+    assert amounts(EventLog.open(tmp_path / "log"), "b", 9) == [2.5]
+
+
+def test_what_is_rejected_under_an_alias_is_rejected_for_the_lead(tmp_path: Path) -> None:
+    """And counted once: the row is one, though two leads would have had it."""
+    line = "a,page_view,2024-01-01T12:00:00Z,,,{},web,a1"
+    file = write_csv(tmp_path / "twice.csv", [line.format("1.5"), line.format("2.5")])
+    aliases = write_csv(tmp_path / "ids.csv", ["a,b,2024-01-03T00:00:00Z"], "cookie,contact,since")
+    report = ingest(tmp_path / "log", ALIASES, [file], [], [aliases], clock=lambda: NOW, buckets=8)
+    assert (report.events.received, report.events.accepted, report.events.rejected) == (2, 1, 1)
+    assert [row[:2] for row in rejected(report)] == [("twice.csv", 2)]
+    assert amounts(EventLog.open(tmp_path / "log"), "b", 20) == [1.5]
+
+
+def test_a_merge_does_not_make_a_source_look_alive(tmp_path: Path) -> None:
+    """Nor does a correction: a source has told what it has told, until the newest time that its own rows say."""
+    log = told(tmp_path, "events", [], [*VISITS, "b,email_sent,2024-01-09T00:00:00Z,,,,mail,m1"])
+    assert log.watermarks.by_source() == {"web": day(5), "mail": day(9)}
+    log = told(tmp_path, "merge", ["a,b,2024-01-20T00:00:00Z"], ["c,email_sent,2024-01-22T00:00:00Z,,,,mail,m2"])
+    file = write_csv(tmp_path / "late.csv", [VISITS[0].replace("web,", "web,", 1).replace(",,,,", ",,,7,")])
+    report = ingest(log.path, ALIASES, [file], as_of=day(25), clock=lambda: NOW, buckets=8)
+    assert report.events.corrected == 1
+    log = EventLog.open(log.path)
+    assert log.watermarks.by_source() == {"web": day(5), "mail": day(22)}
+    assert log.observed_until_us >= day(25)
 
 
 def test_a_chain_of_merges_ends_at_the_last_lead(tmp_path: Path) -> None:

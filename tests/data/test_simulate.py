@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from data.contract import US_PER_DAY, UsageError
-from data.simulated.funnel import EVENT_TYPES, LATE, START, funnel_tables
+from data.simulated.funnel import EVENT_TYPES, HORIZONS, LATE, START, funnel_tables
 from data.simulated.garbage import GARBAGE
+from data.simulated.options import MESS, TOUCHED_UP
 from data.simulated.simulate import FunnelOptions, Simulated, simulate
 
 OPTIONS = FunnelOptions(leads=600, seed=3)
@@ -142,6 +143,31 @@ def test_a_trouble_switched_off_leaves_truth_and_leads_as_they_are(made: Made, t
         assert digests(with_it)[name] == digests(without)[name]
     assert digests(with_it)["events.csv"] != digests(without)["events.csv"]
     assert with_it.by_type == without.by_type
+
+
+@pytest.mark.parametrize("trouble", TOUCHED_UP)
+def test_exports_leave_the_clean_files_as_they_are(made: Made, trouble: str) -> None:
+    """But for the options in funnel.json: the mess lies in a folder of its own."""
+    clean, messy = made(OPTIONS), made(replace(OPTIONS, **{trouble: True}))
+    assert clean.exports is None
+    assert messy.exports is not None
+    assert {name for name in FILES if digests(clean)[name] != digests(messy)[name]} == {"funnel.json"}
+    assert not set(json.loads(clean.funnel.read_text())["options"]) & {*MESS, "export_days"}
+    again = simulate(messy.events.parent, replace(OPTIONS, **{trouble: True}))
+    assert again == messy, "older exports are replaced"
+
+
+def test_second_chances_change_no_truth_and_no_life(made: Made) -> None:
+    without, reopened = made(OPTIONS), made(replace(OPTIONS, reopened=True))
+    assert digests(reopened)["truth.parquet"] == digests(without)["truth.parquet"]
+    events = good_events(reopened)
+    assert {"deal_reopened", "deal_cancelled"} <= set(events["event_type"])
+    first = good_events(without).drop_duplicates("event_id")
+    both = events.merge(first, on=["lead_id", "event_type", "occurred_at"]).drop_duplicates("event_id_y")
+    assert len(both) == len(first)
+    lost = first[first["event_type"] == "deal_lost"].set_index("lead_id")["occurred_at"]
+    back = events[events["event_type"] == "deal_reopened"].set_index("lead_id")["occurred_at"]
+    assert (back - lost[back.index] > pd.Timedelta(days=max(HORIZONS))).all()
 
 
 @pytest.mark.parametrize("scenario", ["late", "drift", "wholesale"])

@@ -21,12 +21,12 @@ from data.simulated.funnel import (
     INTENTS,
     LATE,
     Floats,
-    FunnelOptions,
     Ints,
     Tables,
     funnel_tables,
 )
 from data.simulated.lives import Lives, live
+from data.simulated.options import FunnelOptions
 from data.simulated.truth import true_probabilities
 from tests.oracles.funnel_paths import Happening, Paths
 
