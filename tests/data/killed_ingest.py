@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import data.intake.ingest
+import data.intake.next_part
 from data.contract import DataError
 from data.intake.fresh import fresh_runs
+from data.log.compaction import compact
 from data.log.manifest import Manifest, write_manifest
 from tests.data.exports import into
 
@@ -54,20 +55,20 @@ def interrupted(*arguments: Any) -> Any:
 def run(log: Path, file: str, point: int, trouble: str, outcome: Path) -> None:
     """Ingests, if it lives long enough; `outcome` then holds the number of steps, or the error.
 
-    point: the step to be killed at, 0 for none. trouble: nothing, `manifest too early` (a planted fault), `ctrl-c`, or
-    the greatest size in bytes to which a file may grow, which stands for a full disk.
+    point: the step to be killed at, 0 for none. trouble: nothing, `manifest too early` (a planted fault), `ctrl-c`,
+    `compact` (the log is woven instead), or the greatest size in bytes to which a file may grow: a full disk.
     """
     if trouble == "manifest too early":
-        vars(data.intake.ingest)["publish"] = manifest_too_early
+        vars(data.intake.next_part)["publish"] = manifest_too_early
     elif trouble == "ctrl-c":
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        vars(data.intake.ingest)["fresh_runs"] = interrupted
-    elif trouble:
+        vars(data.intake.next_part)["fresh_runs"] = interrupted
+    elif trouble and trouble != "compact":
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(trouble), resource.RLIM_INFINITY))
     executioner = Executioner(log, point)
     sys.addaudithook(executioner)
     try:
-        into(log, file)
+        compact(log) if trouble == "compact" else into(log, file)
         told = str(executioner.steps)
     except (DataError, KeyboardInterrupt) as error:
         told = f"{type(error).__name__}: {error}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from data.contract import DataError, UsageError
+from data.log.compaction import compact
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer
 from tests.data.exports import event_set, into, write_csv
@@ -165,6 +166,31 @@ def test_without_room_or_interrupted_the_old_log_stays(small: Setting, trouble: 
     assert not (log / "staging").exists()
     assert EventLog.open(log).digest == small.before
     assert small.survives(log)
+
+
+@pytest.mark.proof("compact-kill")
+def test_killed_while_it_weaves_the_log_says_the_same(full: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In full: 50 moments of a log with ten deltas."""
+    setting = Setting(tmp_path_factory.mktemp("woven"), 2_000, 20)
+    log, dice = setting.folder / "after", random.Random(7)
+    for number in range(10 if full else 2):
+        into(log, write_csv(setting.folder / "more.csv", lines(3_000 + 20 * number, 20)))
+    digest, events = EventLog.open(log).digest, event_set(log)
+    assert len(EventLog.open(log).folders) >= 3
+    assert setting.ends(Path(shutil.copytree(log, setting.folder / "whole")), 0, "compact") == 0
+    steps = int(setting.outcome.read_text())
+    for point in [dice.randint(1, steps) for _ in range(50)] if full else [steps // 2, steps - 3]:
+        copy = Path(shutil.copytree(log, setting.folder / "copy"))
+        assert setting.ends(copy, point, "compact") == -signal.SIGKILL
+        assert (EventLog.open(copy).digest, event_set(copy)) == (digest, events), f"killed at step {point} of {steps}"
+        compact(copy)
+        assert (EventLog.open(copy).digest, event_set(copy)) == (digest, events)
+        assert {path.name for path in copy.iterdir()} == {
+            "log.json",
+            "writer.lock",
+            *EventLog.open(copy).manifest.parts,
+        }
+        shutil.rmtree(copy)
 
 
 def test_a_second_writer_is_sent_away(small: Setting) -> None:
