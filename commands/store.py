@@ -76,7 +76,7 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Erase a lead and refuse it from now on. In store, event log and exports; shows the signed receipt."""
-    from data.log.erasure import erase_from_files
+    from data.log.exported_tables import erase_from_files
     from features.wording import number
     from serving.store.store import open_store
 

@@ -6,7 +6,7 @@ A lead is in at a moment t iff all of this holds:
 - it is not out by its outcomes at t (features/outcomes.py): it goes out when it becomes known that the target has
   happened, unless it repeats, or that the chance has ended; it comes back when that is undone or known to be wrong,
   or when it is reopened;
-- it is not away at t: no absence has from_at < t <= until.
+- it is not away at t: no absence (data/log/absences.py: merged or deleted) has from_at < t <= until.
 
 It joins when the first two hold for the first time, in or out, there or away. Where nothing undoes, reopens or is known
 to be wrong, and nobody is away, it is in exactly from when it joins until its first outcome becomes known.

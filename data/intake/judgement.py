@@ -10,6 +10,8 @@ conflicts. What becomes of an alias's row becomes of its lead's copy, from the m
 Profile versions are told apart by lead and time. A row that says something else about a time that is known already is
 a version from the time of its export on. A row that is the state as exported is a version from then on, if it differs
 from the newest before it.
+
+Called by judging.py, which also words the refusals. Events that services send are refused instead, in the store.
 """
 
 from __future__ import annotations

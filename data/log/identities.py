@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,9 @@ import pyarrow.parquet as pq
 from data.log.eventlog import ALL, EventLog, bucket_of
 from data.masking import masked
 from data.quoting import quoted
+
+if TYPE_CHECKING:
+    import duckdb
 
 FILE = "identities.parquet"
 SCHEMA = pa.schema([("alias", pa.string()), ("lead_id", pa.string()), ("valid_from", pa.int64())])

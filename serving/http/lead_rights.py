@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from data.log.erasure import erase_from_files
+from data.log.exported_tables import erase_from_files
 from serving.http.services import Services
 from serving.messages.problems import Refused
 from serving.store.privacy.receipts import Receipt

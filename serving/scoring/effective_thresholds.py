@@ -1,4 +1,7 @@
-"""Which thresholds are in force: a model's own, with those laid over them that people have published."""
+"""Which thresholds are in force: a model's own, with those laid over them that people have published.
+
+Which published changes are in force is decided in serving/store/scores/threshold_changes.py.
+"""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ import pytest
 from data.contract import DataError, UsageError
 from data.csv_safety import inert
 from data.intake.ingest import ingest
-from data.log.erasure import erase_from_files, erase_from_tables
 from data.log.eventlog import EventLog
+from data.log.exported_tables import erase_from_files, erase_from_tables
 from data.log.removal import erase_from_log
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping

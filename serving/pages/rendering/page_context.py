@@ -1,4 +1,7 @@
-"""What a page knows of its request: who asks, in which language, what the form says; and the rules for every page."""
+"""What a page knows of its request: who asks, in which language, what the form says; and the rules for every page.
+
+Which route lets in whom, at a glance: tests/serving/pages/page_roles.json; parts within a page ask `context.may`.
+"""
 
 from __future__ import annotations
 

@@ -28,13 +28,13 @@ SHORTEST, LONGEST = 12, 1000
 LIFE = 12 * 3600 * US_PER_SECOND
 """A session ends so long after its beginning, whatever was done in it."""
 WINDOW = 15 * 60 * US_PER_SECOND
-"""Failures are counted within such a time; a lock lasts as long."""
+"""Failures are counted within such a time from the first one on; a lock ends with it."""
 MOST_OF_ACCOUNT, MOST_OF_ADDRESS = 5, 30
 """Failures that are allowed: for one account from anywhere, and from one address for any account."""
 
 
 class Locked(UsageError):
-    """Too many failures: nobody is let in until WINDOW has passed."""
+    """Too many failures: nobody is let in until WINDOW has passed since the first of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Takes a lead out of what lies in files: the event log and the tables that were exported from it."""
+"""Takes a lead out of the tables that were exported from a workspace; how it leaves the event log: removal.py."""
 
 from __future__ import annotations
 
