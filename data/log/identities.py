@@ -2,6 +2,8 @@
 
 Before that time histories stay apart. From then on all events of the alias are the lead's too, as if they had been
 received then, and the alias itself is not there any more. Each part of the log has the aliases that it adds.
+
+The copies are made in data/intake/staging.py and timed in judgement.py there.
 """
 
 from __future__ import annotations
