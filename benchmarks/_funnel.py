@@ -38,7 +38,20 @@ def log_of(events: int, folder: Path) -> EventLog:
         ingest(log, read_mapping("simulated"), [str(events_file)], [str(leads_file)])
         events_file.unlink()
         leads_file.unlink()
+        _write_people(EventLog.open(log))
     return EventLog.open(log)
+
+
+def people_file(log: EventLog, bucket: int) -> Path:
+    """A bucket's events without those of bots, for engines that know no rules for them."""
+    return log.path.with_name(f"{log.path.name}-people") / f"{bucket}.parquet"
+
+
+def _write_people(log: EventLog) -> None:
+    people_file(log, 0).parent.mkdir(exist_ok=True)
+    for bucket in range(log.n_buckets):
+        by_people = ~log.bucket(bucket).bot
+        pq.write_table(pq.read_table(log.file("events", bucket)).filter(pa.array(by_people)), people_file(log, bucket))
 
 
 def write_export(events: int, events_file: Path, leads_file: Path) -> None:

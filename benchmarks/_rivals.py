@@ -1,7 +1,8 @@
 """The same features by other engines, each in the best form that we know, bucket by bucket like ours.
 
 They compute what they can express plainly: counts, sums, recencies, decays, touches, active days; not sessions,
-contact pressure and profiles. So they do less than we do. Events made by bots are left out by all.
+contact pressure and profiles. So they do less than we do. Events made by bots are left out by all: the others are given
+files without them.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from benchmarks._funnel import people_file
 from data.contract import US_PER_DAY
 from data.log.eventlog import EventLog
 from data.vocabulary import ANY, Vocabulary
 from features import kinds as of
 
-COLUMNS = "lead, known_at, occurred_at, event_type, channel, value, bot_rule"
+COLUMNS = "lead, known_at, occurred_at, event_type, channel, value"
 
 
 def duckdb_plain(log: EventLog, catalogue: Sequence[of.Definition], moments: Path, out: Path) -> int:
@@ -59,7 +61,7 @@ def _by_duckdb(
         database.execute(
             f"""COPY (
             WITH event AS (SELECT lead, epoch_us(known_at) AS known_at, epoch_us(occurred_at) AS occurred_at,
-                event_type, channel, value FROM '{log.file("events", bucket)}' WHERE bot_rule IS NULL),
+                event_type, channel, value FROM '{people_file(log, bucket)}'),
             seen AS (SELECT m, as_of, event.*, as_of - occurred_at AS age, {extra}
                 FROM '{moments / f"{bucket}.parquet"}' moment LEFT JOIN event
                 ON event.lead = moment.lead AND event.known_at < moment.as_of),
@@ -125,7 +127,7 @@ def polars(log: EventLog, catalogue: Sequence[of.Definition], moments: Path, out
     """A join, one narrow column per condition, and sums of them: faster than filters within the aggregation."""
     columns = 0
     for bucket in range(log.n_buckets):
-        events = pl.scan_parquet(log.file("events", bucket)).filter(pl.col("bot_rule").is_null())
+        events = pl.scan_parquet(people_file(log, bucket))
         moment = pl.scan_parquet(moments / f"{bucket}.parquet")
         needed = ("lead", "occurred_at", "known_at", "event_type", "channel", "value")
         times = [pl.col(name).cast(pl.Int64) for name in ("occurred_at", "known_at")]
@@ -182,8 +184,7 @@ def pandas(log: EventLog, catalogue: Sequence[of.Definition], moments: Path, out
     """A merge, one narrow column per condition, and grouped sums, extremes and last values."""
     columns = 0
     for bucket in range(log.n_buckets):
-        events = pd.read_parquet(log.file("events", bucket), columns=COLUMNS.split(", "))
-        events = events[events.pop("bot_rule").isna()]
+        events = pd.read_parquet(people_file(log, bucket), columns=COLUMNS.split(", "))
         for name in ("occurred_at", "known_at"):
             events[name] = events[name].astype("int64")
         moment = pd.read_parquet(moments / f"{bucket}.parquet")
