@@ -36,7 +36,8 @@ ACCEPTED, DUPLICATE, CONFLICT, NOTHING_RETRACTED = range(4)
 class Verdicts(NamedTuple):
     """What became of n rows. known, superseded: µs UTC. corrects: whether it says something else about what was known.
 
-    patches: uint64[5, p], records of the log with, in the place of LOW, when they were superseded.
+    patches: uint64[5, p], records of the log with, in the place of LOW, when they are superseded, and in that of HIGH,
+    when they were before (FAR for never): rows that say the same at the same time differ in nothing else.
     """
 
     outcome: NDArray[np.int8]
@@ -115,7 +116,11 @@ def _judge(rows, sort, hits, begins, groups, busy, as_of, dated, outcome, known,
                 if row[this] >= 0:
                     superseded[row[this]] = at[following]
                 elif row[following] >= 0 and content[this] != RETRACTED:
-                    patches[0, n_patches], patches[1, n_patches] = rows[0, first], np.uint64(at[following])
+                    until_now = FAR
+                    for j in range(n):
+                        if row[j] < 0 and at[this] < at[j] < until_now:
+                            until_now = at[j]
+                    patches[0, n_patches], patches[1, n_patches] = np.uint64(until_now), np.uint64(at[following])
                     patches[2, n_patches], patches[3, n_patches] = content[this], lead[this]
                     patches[4, n_patches] = np.uint64(at[this])
                     n_patches += 1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from data.compiled import njit
 from data.histories import FAR
 from data.log.content import content_of, lead_hashes
-from data.log.version_index import CONTENT, KNOWN, LEAD, LOW, WIDTH, Records
+from data.log.version_index import CONTENT, HIGH, KNOWN, LEAD, LOW, WIDTH, Records
 
 ORDER = ("lead", "known_at", "occurred_at", "event_type", "channel", "value", "source", "event_id")
 """The total order of the log; nulls come first."""
@@ -159,11 +159,11 @@ def _patched(leads: pa.Array, lead: NDArray[np.int64], events: pa.Table, patches
             continue  # the lead was erased
         begin, end = np.searchsorted(lead, [by_hash[at], by_hash[at] + 1])
         first, last = begin + np.searchsorted(known[begin:end], [patch[KNOWN].view(np.int64)] * 2 + np.array([0, 1]))
-        until = int(patch[LOW].view(np.int64))
-        for row in range(first, last):
-            if superseded[row] > until and content_of(events, row) == patch[CONTENT]:
-                superseded[row] = until
-                break
+        before, until = int(patch[HIGH].view(np.int64)), int(patch[LOW].view(np.int64))
+        same = [row for row in range(first, last) if content_of(events, row) == patch[CONTENT]]
+        # Where the version that came next was erased, nothing ends when the patch says.
+        rows = [row for row in same if superseded[row] == before] or [row for row in same if superseded[row] > until]
+        superseded[rows[:1]] = until
     column = pa.array(superseded, mask=superseded == FAR).cast(TIME)
     place = events.schema.get_field_index("superseded_at")
     if place >= 0:

@@ -79,6 +79,21 @@ def test_an_export_with_a_time_of_its_own_brings_an_old_value_back(tmp_path: Pat
     ]
 
 
+def test_of_two_events_that_say_the_same_only_the_corrected_one_ends(tmp_path: Path) -> None:
+    """The second correction comes later and is of an earlier time."""
+    twin = UNDATED.replace(",7", ",8")
+    for number, lines in (
+        (10, [UNDATED, twin]),
+        (20, [UNDATED.replace("1.5", "2.5")]),
+        (15, [UNDATED.replace("1.5", "3.5")]),
+    ):
+        file = write_csv(tmp_path / "a.csv", lines)
+        ingest(tmp_path / "log", PLAIN, [file], as_of=day(number), clock=lambda: NOW, buckets=2)
+    ends = {(value, known): end for _, value, known, end in versions(tmp_path / "log") if value != 1.5}
+    assert ends == {(3.5, day(15)): day(20), (2.5, day(20)): None}
+    assert {end for _, value, _, end in versions(tmp_path / "log") if value == 1.5} == {day(15), None}
+
+
 def test_an_event_that_moves_to_another_lead_leaves_the_first_one(tmp_path: Path) -> None:
     """As after a merge in the CRM."""
     into(tmp_path / "log", write_csv(tmp_path / "a.csv", [UNDATED]), buckets=8)
