@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, workspace_of
+from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, parse_time, workspace_of
 from commands.store import take_in
 from console import Screen, plain
 from data.contract import UsageError
@@ -89,7 +89,7 @@ def ingest(
     elif mapping is None or not (events or leads or identities):
         raise UsageError("nothing to ingest; give --mapping and --events, or --store")
     else:
-        time, ends = _time("--as-of", as_of), _ends(complete_until or [])
+        time, ends = None if as_of is None else parse_time(as_of), _ends(complete_until or [])
         with screen.progress("ingesting") as step:
             spec = read_mapping(mapping)
             files = (events or [], leads or [], identities or [])
@@ -156,18 +156,6 @@ def build(screen: Screen, workspace: Workspace, cluster: str | None) -> Training
         return workspace.build(cluster, step)
 
 
-def _time(option: str, text: str | None) -> int | None:
-    """µs UTC of a time in an option; a date alone is the beginning of its day, UTC."""
-    from datetime import UTC
-
-    from data.times import NoTime, time_from_text
-
-    try:
-        return None if text is None else time_from_text(text, day_zone=UTC)
-    except NoTime as error:
-        raise UsageError(f"{option} {text!r} {error}") from None
-
-
 def _ends(texts: list[str]) -> dict[str, int]:
     """Sources and until when they are complete."""
     ends = {}
@@ -175,7 +163,7 @@ def _ends(texts: list[str]) -> dict[str, int]:
         source, is_pair, time = text.rpartition("=")
         if not is_pair:
             raise UsageError(f"--complete-until {text!r} names no source; write SOURCE=TIME, like crm=2026-10-01")
-        ends[source] = _time("--complete-until", time) or 0
+        ends[source] = parse_time(time, "--complete-until")
     return ends
 
 
@@ -184,7 +172,7 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
     from features.compiler import compile_plan
     from features.kernel import compute
     from features.words import in_words
-    from serving.scoring.batch import one_moment, parse_as_of
+    from serving.scoring.batch import one_moment
 
     try:
         lead = required_id(lead)
@@ -192,7 +180,7 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
         raise UsageError(f"--lead {error}") from None
     log = workspace.event_log()
     catalogue = workspace.settings.catalogue(log)
-    moment = log.observed_until_us + 1 if as_of is None else parse_as_of(as_of)
+    moment = log.observed_until_us + 1 if as_of is None else parse_time(as_of)
     known = compute(compile_plan(catalogue, log.vocabulary), log.find(lead), one_moment(moment)).to_pylist()[0]
     rows = [
         [definition.name, in_words(definition, "en", log.words), plain(known[definition.name])]

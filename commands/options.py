@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from data.contract import UsageError
+from data.times import NoTime, time_from_text
 
 if TYPE_CHECKING:
     from workspace import Workspace
@@ -46,3 +50,15 @@ def workspace_of(var: Path, config: Path | None, log: Path | None = None) -> Wor
 def now_us() -> int:
     """The clock, µs UTC."""
     return time.time_ns() // 1000
+
+
+def parse_time(text: str, option: str = "--as-of") -> int:
+    """µs UTC of a written time with a zone (`time_from_text`), or of a date alone (00:00 UTC). Raises UsageError.
+
+    >>> parse_time("1970-01-02"), parse_time("1970-01-01T01:00:00+01:00")
+    (86400000000, 0)
+    """
+    try:
+        return time_from_text(text, day_zone=UTC)
+    except NoTime as error:
+        raise UsageError(f"{option} {text!r} {error}") from None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands.options import VAR, AsJson, Config, Log, Quiet, Var, workspace_of
+from commands.options import VAR, AsJson, Config, Log, Quiet, Var, parse_time, workspace_of
 from commands.store import rescore
 from console import Screen
 from data.contract import UsageError
@@ -30,7 +30,7 @@ def score(
 ) -> None:
     """Score every open lead, with reasons. With --store, into the serving database's score history."""
     from features.wording import number
-    from serving.scoring.batch import ScoredLog, check_out, parse_as_of, score_log, told, write_scores
+    from serving.scoring.batch import ScoredLog, check_out, score_log, told, write_scores
     from serving.scoring.chain import with_chain
     from serving.scoring.scorer import Scorer
     from serving.trees.predictor import Predictor
@@ -42,7 +42,7 @@ def score(
     if out is None:
         raise UsageError("nowhere to write to; give --out scores.csv, or --store")
     check_out(out)
-    moment = None if as_of is None else parse_as_of(as_of)
+    moment = None if as_of is None else parse_time(as_of)
     events, champion = workspace.event_log(), workspace.champion()
     scorer = Scorer(Predictor.of(champion))
     with screen.progress("scoring") as step:

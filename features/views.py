@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.compiled import njit
-from data.histories import FAR, Histories, Profiles
+from data.histories import EACH_EVENT, FAR, Histories, Profiles
 from data.visibility import is_valid, is_visible
 
 MOST_ROWS = 4_000_000
 """Rows of views that are held at once, lest a long life with many supersessions fill the memory; one may have more."""
-COLUMNS = ("known_at", "occurred_at", "event_type", "channel", "value", "bot")
 
 EventArrays = tuple[
     NDArray[np.int64],
@@ -85,14 +84,8 @@ def still_held(histories: Histories, as_of: int) -> Histories:
         return histories
     held = ~is_visible(histories.superseded_at, as_of)
     starts = np.concatenate([[0], np.cumsum(held)])[histories.starts]
-    return replace(with_rows(histories, np.flatnonzero(held), starts), superseded_at=None)
-
-
-def with_rows(histories: Histories, rows: NDArray[np.int64], starts: NDArray[np.int64]) -> Histories:
-    """Histories with other events: those of these rows, of which lead i owns starts[i]:starts[i + 1]."""
-    superseded_at = None if histories.superseded_at is None else histories.superseded_at[rows]
-    columns = {name: getattr(histories, name)[rows] for name in COLUMNS}
-    return replace(histories, starts=starts, superseded_at=superseded_at, **columns)
+    columns = {name: getattr(histories, name)[held] for name in EACH_EVENT}
+    return replace(histories, **{**columns, "starts": starts, "superseded_at": None})
 
 
 def _first_versions(profiles: Profiles, lead: NDArray[np.int32]) -> ProfileArrays:

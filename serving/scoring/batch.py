@@ -6,7 +6,6 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import pyarrow.parquet as pq
 from data.contract import DataError, UsageError
 from data.csv_safety import inert
 from data.log.eventlog import EventLog
-from data.times import NoTime, time_from_text
 from features.kernel import Moments
 from features.moments import open_moments
 from features.wording import Language, conversion, percent
@@ -179,18 +177,6 @@ def _nth(reasons: Sequence[Reason], i: int) -> str:
 
 def _iso(at: int) -> str:
     return f"{np.datetime64(at, 'us')}Z"
-
-
-def parse_as_of(text: str) -> int:
-    """µs UTC of a written time with a zone (`time_from_text`), or of a date alone (00:00 UTC). Raises UsageError.
-
-    >>> parse_as_of("1970-01-02"), parse_as_of("1970-01-01T01:00:00+01:00")
-    (86400000000, 0)
-    """
-    try:
-        return time_from_text(text, day_zone=UTC)
-    except NoTime as error:
-        raise UsageError(f"--as-of {text!r} {error}") from None
 
 
 def one_moment(as_of: int) -> Moments:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.options import parse_time
 from data.contract import DataError, UsageError
 from features.moments import open_moments
 from features.wording import conversion, percent
 from serving.scoring import batch
-from serving.scoring.batch import ScoredLog, parse_as_of, score_log, told, write_scores
+from serving.scoring.batch import ScoredLog, score_log, told, write_scores
 from serving.scoring.scorer import Scorer
 from serving.trees.predictor import Predictor
 from workspace import Workspace
@@ -152,8 +153,8 @@ def test_nobody_to_score_is_told(trained: Workspace) -> None:
 @pytest.mark.parametrize("text", ["2024-13-01", "soon", "2024-05-01T12:00:00", "", "2024-05-01 25:00Z"])
 def test_a_moment_without_a_meaning_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--as-of"):
-        parse_as_of(text)
+        parse_time(text)
 
 
 def test_a_moment_is_the_same_in_every_zone() -> None:
-    assert parse_as_of("2024-05-01T02:00:00+02:00") == parse_as_of("2024-05-01T00:00:00Z") == parse_as_of("2024-05-01")
+    assert parse_time("2024-05-01T02:00:00+02:00") == parse_time("2024-05-01T00:00:00Z") == parse_time("2024-05-01")

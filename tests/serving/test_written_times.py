@@ -9,12 +9,12 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import select
 
+from commands.options import parse_time
 from data.contract import US_PER_DAY, UsageError
 from data.intake.ingest import ingest
 from data.sources.mapping import EventsPart, Mapping
 from data.times import time_from_text
 from serving.http.services import Services
-from serving.scoring.batch import parse_as_of
 from serving.store.database.schema import events, profiles
 from serving.store.events.event_validation import EventIn
 from tests.data.exports import logged
@@ -97,7 +97,7 @@ def test_on_the_command_line() -> None:
 
 def _as_of(text: str) -> int | None:
     try:
-        return parse_as_of(text)
+        return parse_time(text)
     except UsageError:
         return None
 
