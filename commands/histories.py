@@ -94,7 +94,7 @@ def ingest(
             spec = read_mapping(mapping)
             files = (events or [], leads or [], identities or [])
             report = ingest(log_path, spec, *files, as_of=time, complete_until=ends, progress=step)
-    head = ["", "received", "accepted", "duplicate", "rejected", "corrections among the accepted"]
+    head = ["", "received", "accepted", "duplicate", "rejected", "corrected"]
     rows = [[name, *(number(n) for n in asdict(counts).values())] for name, counts in _kinds(report)]
     screen.table("rows", head, rows)
     if report.reasons:
