@@ -22,13 +22,13 @@ from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import FILE as IDENTITIES
 from data.log.identities import read_identities
 from data.log.manifest import Manifest
-from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, REJECTED, write_base_bucket
+from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, REJECTED, read_rejected, write_base_bucket
 from data.log.runs import Run, woven
 from data.log.version_index import merge_runs
 
-SHARE = 8
-"""Deltas are woven in when they hold more than this part of the base's rows."""
 MOST_DELTAS = 64
+"""Deltas are woven in when there are more of them, or when they hold more rows than the base: so a row is woven twice
+on average until the log has grown to twice its size."""
 INDEXES = {"events": EVENT_INDEX, "leads": PROFILE_INDEX}
 Progress = Callable[[float], None]
 Runs = Mapping[str, Sequence[Path]]
@@ -37,7 +37,7 @@ Runs = Mapping[str, Sequence[Path]]
 
 def must_compact(manifest: Manifest, more: int) -> bool:
     """Whether deltas with so many more rows would be too large beside the base."""
-    return (manifest.n_added + more) * SHARE > manifest.n_base or len(manifest.parts) > MOST_DELTAS
+    return manifest.n_added + more > manifest.n_base or len(manifest.parts) > MOST_DELTAS
 
 
 def index_runs(folders: Sequence[Path]) -> dict[str, list[Path]]:
@@ -86,8 +86,7 @@ def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:
             nothing = (Run.empty() for _ in range(log.n_buckets))
             made = weave_base(draft, log, nothing, index_runs(log.folders), manifest, progress)
             write_small(draft, log.folders, read_absences([]), read_identities([]))
-            rejected = pa.concat_tables(pq.read_table(path) for path in log.rejected_paths)
-            pq.write_table(rejected, draft / REJECTED)
+            pq.write_table(read_rejected(log.folders), draft / REJECTED)
             publish([draft], log_path, made)
             return True
     except OSError as error:

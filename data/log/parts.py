@@ -1,20 +1,20 @@
 """Parts of the log on disk: a base of one file per bucket and kind, and deltas of one file per kind.
 
 Every part holds events, leads, profiles and patches by bucket, its rejected rows, and two runs of the version index.
-A base is read bucket by bucket; of a delta, which is small, a bucket is a slice of files that are mapped.
+A base has a file for each bucket; a delta, which is small, has a batch for each bucket in one file.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.log.runs import CODED, NO_PATCHES, Run
+from data.log.runs import CODED, NO_PATCHES, TIME, Run
 from data.log.version_index import Records
 
 KINDS = ("events", "leads", "profiles")
@@ -23,8 +23,11 @@ LAYOUT = {"compression": "lz4", "use_dictionary": ["lead", *CODED]}
 EVENT_INDEX, PROFILE_INDEX, LEAD_INDEX = "events.index", "profiles.index", "leads.index"
 """Runs of the version index, and hashes (uint64, ascending) of the leads that no older part has."""
 REJECTED = "rejected.parquet"
+REASONS = pa.schema([("source", pa.string()), ("row", pa.int64()), ("reason", pa.string())])
 BASE, DELTA = "generation", "delta"
-BOUNDS = b"bounds"
+
+
+NO_PROFILES = pa.table({"valid_from": pa.array([], TIME)})
 
 
 def base_file(part: Path, kind: str, bucket: int) -> Path:
@@ -35,7 +38,7 @@ def base_file(part: Path, kind: str, bucket: int) -> Path:
 def read_run(part: Path, bucket: int, columns: Sequence[str]) -> Run:
     """A bucket of a part, with these columns of events. Raises OSError or ArrowInvalid where it is damaged."""
     if not part.name.startswith(BASE):
-        return _slice(part, bucket, columns)
+        return _batches(part, bucket, columns)
     leads = pq.read_table(base_file(part, "leads", bucket))
     file = base_file(part, "events", bucket)
     present = pq.read_schema(file).names
@@ -48,6 +51,13 @@ def read_run(part: Path, bucket: int, columns: Sequence[str]) -> Run:
 def _run(leads: pa.Table, events: pa.Table, profiles: pa.Table, patches: Records) -> Run:
     counts = [leads.column(name).to_numpy().astype(np.int64) for name in ("events", "versions")]
     return Run(leads.column("lead_id").combine_chunks(), events, counts[0], profiles, counts[1], patches)
+
+
+def read_rejected(folders: Sequence[Path]) -> pa.Table:
+    """Rejected rows of parts, each once, in order. Whether a file says that nothing is null differs by its rows."""
+    tables = [pq.read_table(folder / REJECTED, schema=REASONS) for folder in folders]
+    once = pa.concat_tables(tables).group_by(REASONS.names).aggregate([])
+    return once.sort_by([(name, "ascending") for name in REASONS.names])
 
 
 def write_base_bucket(part: Path, bucket: int, run: Run) -> None:
@@ -67,31 +77,33 @@ def _leads(run: Run) -> pa.Table:
 
 def write_delta(part: Path, runs: Sequence[Run]) -> None:
     """Writes the runs of all buckets as a delta."""
-    _write_slices(part / "leads.arrow", [_leads(run) for run in runs])
-    _write_slices(part / "events.arrow", [run.events for run in runs])
-    _write_slices(part / "profiles.arrow", [run.profiles for run in runs])
-    _write_slices(part / "patches.arrow", [_as_table(run.patches) for run in runs])
+    _write_batches(part / "leads.arrow", [_leads(run) for run in runs])
+    _write_batches(part / "events.arrow", [run.events for run in runs])
+    _write_batches(part / "profiles.arrow", [run.profiles for run in runs])
+    _write_batches(part / "patches.arrow", [_as_table(run.patches) for run in runs])
 
 
-def _write_slices(path: Path, tables: Sequence[pa.Table]) -> None:
-    bounds = np.cumsum([0, *(len(table) for table in tables)]).tolist()
+def _write_batches(path: Path, tables: Sequence[pa.Table]) -> None:
     table = pa.concat_tables(tables, promote_options="default").unify_dictionaries().combine_chunks()
-    schema = table.schema.with_metadata({BOUNDS: json.dumps(bounds).encode()})
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
-        writer.write_table(table.replace_schema_metadata(schema.metadata))
+    whole = table.to_batches()[0] if len(table) else pa.RecordBatch.from_pylist([], table.schema)
+    ends = np.cumsum([len(rows) for rows in tables]).tolist()
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        for rows, end in zip(tables, ends, strict=True):
+            writer.write_batch(whole.slice(end - len(rows), len(rows)))
 
 
-def _slice(part: Path, bucket: int, columns: Sequence[str]) -> Run:
-    events, leads, profiles, patches = (_mapped(part / f"{kind}.arrow", bucket) for kind in (*KINDS, "patches"))
+def _batches(part: Path, bucket: int, columns: Sequence[str]) -> Run:
+    events, leads, patches = (_batch(part / f"{kind}.arrow", bucket) for kind in ("events", "leads", "patches"))
     events = events.select([name for name in columns if name in events.column_names])
+    has_profiles = pc.any(pc.greater(leads.column("versions"), 0)).as_py()
+    profiles = _batch(part / "profiles.arrow", bucket) if has_profiles else NO_PROFILES
     return _run(leads, events, profiles, _as_records(patches))
 
 
-def _mapped(path: Path, bucket: int) -> pa.Table:
-    with pa.memory_map(str(path)) as file:
-        table = pa.ipc.open_file(file).read_all()
-    begin, end = json.loads(table.schema.metadata[BOUNDS])[bucket : bucket + 2]
-    return table.slice(begin, end - begin).replace_schema_metadata(None)
+def _batch(path: Path, bucket: int) -> pa.Table:
+    """One batch, read and not mapped: the pages of many small files cost more than their bytes."""
+    with pa.OSFile(str(path)) as file:
+        return pa.Table.from_batches([pa.ipc.open_file(file).get_batch(bucket)])
 
 
 def _as_table(patches: Records) -> pa.Table:

@@ -21,7 +21,7 @@ from data.log.eventlog import ALL, EventLog, bucket_of
 from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import without_lead as forget_alias
 from data.log.manifest import NAME, Manifest
-from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_run, write_base_bucket, write_delta
+from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_rejected, read_run, write_base_bucket, write_delta
 from data.log.runs import CODED, Run
 from data.log.version_index import LEAD, added, merge_runs, open_run, without
 
@@ -105,7 +105,7 @@ def _without(run: Run, lead_id: str) -> tuple[Run, Removed]:
 
 def _rewrite_rejected(folder: Path, lead_id: str, draft: Path) -> int:
     """Rejected rows whose reason shows a value, in quotes, that has the lead's id in it."""
-    table = pq.read_table(folder / REJECTED)
+    table = read_rejected([folder])
     theirs = [_shows(reason, lead_id) for reason in table.column("reason").to_pylist()]
     rest = table.filter(pc.invert(pa.array(theirs, pa.bool_())))
     if len(rest) < len(table):

@@ -48,32 +48,32 @@ class Run:
 
 
 def woven(runs: Sequence[Run]) -> Run:
-    """All rows of runs, the oldest first, as one run."""
+    """All rows of runs, the oldest first, as one run.
+
+    The first run has most of the rows and is sorted: the others' are put between, each found its place by bisection.
+    """
     runs = [run for run in runs if len(run.leads) or run.patches.shape[1]] or list(runs[:1])
     if len(runs) == 1 and not runs[0].patches.shape[1]:
         return runs[0]
     leads, places = _united([run.leads for run in runs])
-    lead = _lead_of([run.event_counts for run in runs], places)
+    counts = _counted(len(leads), places, [run.event_counts for run in runs])
+    version_counts = _counted(len(leads), places, [run.version_counts for run in runs])
     events = _joined([run.events for run in runs])
-    order = _event_order(lead, events, int(runs[0].event_counts.sum()))
-    lead, events = lead[order], events.take(pa.array(order))
+    events = events.take(pa.array(_event_order(runs, places, events)))
     patches = np.concatenate([run.patches for run in runs], axis=1)
     if patches.shape[1]:
-        events = _patched(leads, lead, events, patches)
-    owner, profiles = _profiles(runs, places)
-    n = len(leads)
-    return Run(leads, events, np.bincount(lead, minlength=n), profiles, np.bincount(owner, minlength=n))
+        events = _patched(leads, np.repeat(np.arange(len(leads)), counts), events, patches)
+    return Run(leads, events, counts, _profiles(runs, places), version_counts)
 
 
 def _united(several: Sequence[pa.Array]) -> tuple[pa.Array, list[NDArray[np.int64]]]:
-    """Leads of all runs in order, and the place of each run's leads among them.
-
-    The first run has most of them: the others' are put between.
-    """
+    """Leads of all runs in order, and the place of each run's leads among them."""
     first, *others = several
-    more = pa.chunked_array(others, pa.string()) if others else pa.chunked_array([], pa.string())
-    fresh = sorted(set(more.filter(pc.invert(pc.is_in(more, value_set=first))).to_pylist()))
-    before = np.searchsorted(first.to_numpy(zero_copy_only=False), np.array(fresh, object)).astype(np.int64)
+    more = pa.chunked_array(others, pa.string()).combine_chunks()
+    at = pc.index_in(more, value_set=first)
+    fresh = more.filter(at.is_null()).unique()
+    fresh = fresh.take(pc.sort_indices(fresh))
+    before = np.searchsorted(first.to_numpy(zero_copy_only=False), fresh.to_numpy(zero_copy_only=False))
     # What comes after a place moves up by the leads that are put before it.
     new_places = before + np.arange(len(fresh))
     is_new = np.zeros(len(first) + len(fresh), np.bool_)
@@ -81,12 +81,21 @@ def _united(several: Sequence[pa.Array]) -> tuple[pa.Array, list[NDArray[np.int6
     old_places = np.flatnonzero(~is_new)
     take = np.empty(len(is_new), np.int64)
     take[old_places], take[new_places] = np.arange(len(first)), len(first) + np.arange(len(fresh))
-    leads = pa.concat_arrays([first, pa.array(fresh, pa.string())]).take(pa.array(take))
-    return leads, [old_places, *(pc.index_in(run, value_set=leads).to_numpy().astype(np.int64) for run in others)]
+    place = np.concatenate([old_places, new_places])[pc.index_in(more, value_set=pa.concat_arrays([first, fresh]))]
+    ends = np.cumsum([len(leads) for leads in others])[:-1]
+    return pa.concat_arrays([first, fresh]).take(pa.array(take)), [old_places, *np.split(place, ends)]
+
+
+def _counted(n: int, places: Sequence[NDArray[np.int64]], counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """How many rows each of n leads has in all runs."""
+    total = np.zeros(n, np.int64)
+    for place, count in zip(places, counts, strict=True):
+        total[place] += count
+    return total
 
 
 def _lead_of(counts: Sequence[NDArray[np.int64]], places: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """The lead of each row of all runs, one run after the other."""
+    """The lead of each row of runs, one run after the other."""
     return np.concatenate([np.repeat(place, count) for place, count in zip(places, counts, strict=True)])
 
 
@@ -95,55 +104,68 @@ def _joined(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables, promote_options="default").unify_dictionaries().combine_chunks()
 
 
-def _event_order(lead: NDArray[np.int64], events: pa.Table, cut: int) -> NDArray[np.int64]:
-    """Rows in the log's order. The first `cut` are sorted already; source and id decide only between equals."""
-    keys = (
-        lead,
-        int64(events.column("known_at")),
-        int64(events.column("occurred_at")),
-        _ranks(events.column("event_type")),
-        _ranks(events.column("channel")),
-        np.array(events.column("value").fill_null(-np.inf).to_numpy()),
-    )
-    late = np.lexsort([_ranks(events.column("source"))[cut:] if "source" in events.column_names else lead[cut:],
-                       *(key[cut:] for key in keys[::-1])]) + cut  # fmt: skip
-    return np.asarray(_weave(cut, late, *keys), np.int64)
+def _event_order(runs: Sequence[Run], places: Sequence[NDArray[np.int64]], events: pa.Table) -> NDArray[np.int64]:
+    """Joined rows in the log's order. Source and id decide only between equals, none of which is in the first run."""
+    starts = np.concatenate([[0], np.cumsum(runs[0].event_counts)])
+    cut, lead = int(starts[-1]), _lead_of([run.event_counts for run in runs[1:]], places[1:])
+    known, occurred = (events.column(name).cast(pa.int64()).to_numpy() for name in ("known_at", "occurred_at"))
+    (kind, kind_rank), (channel, channel_rank) = (_ranked(events.column(name)) for name in ("event_type", "channel"))
+    value = events.column("value").fill_null(-np.inf).to_numpy()
+    late = np.lexsort([
+        _source_rank(events, cut), value[cut:], channel_rank[channel[cut:]], kind_rank[kind[cut:]], occurred[cut:],
+        known[cut:], lead,
+    ])  # fmt: skip
+    begin, stop = (starts[np.searchsorted(places[0], lead[late], side)] for side in ("left", "right"))
+    keys = known, occurred, kind, kind_rank, channel, channel_rank, value
+    return np.asarray(_weave(cut, late + cut, begin, stop, *keys), np.int64)
 
 
-def _ranks(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Places of names in the alphabet, -1 where there is none."""
+def _ranked(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Codes of names, and the place of each name in the alphabet; the code and place -1 where there is none."""
     codes, names = coded(column)
     rank = np.empty(len(names) + 1, np.int64)
     rank[np.argsort(np.array([*names], object), kind="stable")] = np.arange(len(names))
     rank[-1] = -1
-    return rank[codes]
+    return codes, rank
+
+
+def _source_rank(events: pa.Table, cut: int) -> NDArray[np.int64]:
+    if "source" not in events.column_names:
+        return np.zeros(len(events) - cut, np.int64)
+    codes, rank = _ranked(events.column("source"))
+    return rank[codes[cut:]]
 
 
 @njit()
-def _weave(cut, late, lead, known, occurred, kind, channel, value):  # type: ignore[no-untyped-def]
-    order, i, k = np.empty(len(lead), np.int64), 0, 0
-    for p in range(len(order)):
-        if k < len(late) and (i == cut or _before(late[k], i, lead, known, occurred, kind, channel, value)):
-            order[p] = late[k]
-            k += 1
-        else:
-            order[p] = i
-            i += 1
+def _weave(cut, late, begin, stop, known, occurred, kind, kind_rank, channel, channel_rank, value):  # type: ignore[no-untyped-def]
+    """Sorted rows and late ones, each of which belongs somewhere into begin:stop of the sorted, in one order."""
+    order, taken = np.empty(len(known), np.int64), 0
+    for k in range(len(late)):
+        low, high = begin[k], stop[k]
+        while low < high:
+            middle = (low + high) // 2
+            if _before(late[k], middle, known, occurred, kind, kind_rank, channel, channel_rank, value):
+                high = middle
+            else:
+                low = middle + 1
+        for row in range(taken, low):
+            order[row + k] = row
+        order[low + k], taken = late[k], low
+    for row in range(taken, cut):
+        order[row + len(late)] = row
     return order
 
 
 @njit()
-def _before(a, b, lead, known, occurred, kind, channel, value):  # type: ignore[no-untyped-def]
-    if lead[a] != lead[b]:
-        return lead[a] < lead[b]
+def _before(a, b, known, occurred, kind, kind_rank, channel, channel_rank, value):  # type: ignore[no-untyped-def]
     if known[a] != known[b]:
         return known[a] < known[b]
     if occurred[a] != occurred[b]:
         return occurred[a] < occurred[b]
     if kind[a] != kind[b]:
-        return kind[a] < kind[b]
+        return kind_rank[kind[a]] < kind_rank[kind[b]]
     if channel[a] != channel[b]:
-        return channel[a] < channel[b]
+        return channel_rank[channel[a]] < channel_rank[channel[b]]
     return value[a] < value[b]
 
 
@@ -178,11 +200,10 @@ def superseded_of(events: pa.Table) -> NDArray[np.int64]:
     return np.array(events.column("superseded_at").cast(pa.int64()).fill_null(FAR).to_numpy())
 
 
-def _profiles(runs: Sequence[Run], places: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], pa.Table]:
+def _profiles(runs: Sequence[Run], places: Sequence[NDArray[np.int64]]) -> pa.Table:
     owner = _lead_of([run.version_counts for run in runs], places)
     profiles = pa.concat_tables([run.profiles for run in runs], promote_options="default").combine_chunks()
-    order = np.lexsort([int64(profiles.column("valid_from")), owner])
-    return owner[order], profiles.take(pa.array(order))
+    return profiles.take(pa.array(np.lexsort([int64(profiles.column("valid_from")), owner])))
 
 
 def coded(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:

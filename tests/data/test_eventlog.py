@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from data.contract import DataError
+from data.log.compaction import compact
 from data.log.eventlog import EventLog, bucket_of
-from tests.data.exports import into, write_csv
+from data.log.parts import read_rejected
+from tests.data.exports import into, rejected, write_csv
 
 LINES = [
     "l2,page_view,2024-01-03T00:00:00Z,,web,2,crm,4",
@@ -84,9 +86,22 @@ def test_a_damaged_bucket_is_named(log: EventLog, kind: str) -> None:
 
 def test_a_reader_overtaken_by_an_ingest_is_told_so(log: EventLog, tmp_path: Path) -> None:
     into(log.path, write_csv(tmp_path / "more.csv", [LINES[0].replace("crm,4", "crm,5")]))
+    compact(log.path)
     with pytest.raises(DataError, match=r"a newer ingest replaced .* meanwhile; run the command again"):
         log.bucket(0)
     assert EventLog.open(log.path).n_events == 5
+
+
+def test_rows_that_were_refused_stay_when_the_log_is_compacted(log: EventLog, tmp_path: Path) -> None:
+    told = []
+    for number in (10, 11):
+        broken = f"l1,page_view,never,,,,crm,{number}"
+        told += rejected(into(log.path, write_csv(tmp_path / f"{number}.csv", [broken, LINES[0]])))
+    into(log.path, write_csv(tmp_path / "good.csv", ["l1,page_view,2024-01-04T00:00:00Z,,,,crm,9"]))
+    assert len(EventLog.open(log.path).folders) > len(told) == 2
+    compact(log.path)
+    left = read_rejected(EventLog.open(log.path).folders)
+    assert [tuple(row.values()) for row in left.to_pylist()] == told
 
 
 def test_an_ingest_that_adds_nothing_leaves_no_part_behind(log: EventLog, tmp_path: Path) -> None:
