@@ -100,7 +100,7 @@ def write_next(
     what = words.profile_columns, judged["events"]
     if old is None or is_old or must_compact(made, more):
         draft = draft_of(staging, BASE, made.ingests)
-        fresh = (fresh_runs(con, staging, [bucket], *what)[0] for bucket in range(made.n_buckets))
+        fresh = (fresh_runs(con, staging, [bucket], *what) for bucket in range(made.n_buckets))
         index = {kind: [*runs, staging / INDEXES[kind]] for kind, runs in index.items()}
         made, before = weave_base(draft, old, fresh, index, made, progress), folders
     else:

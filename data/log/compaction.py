@@ -46,12 +46,17 @@ def index_runs(folders: Sequence[Path]) -> dict[str, list[Path]]:
 
 
 def weave_base(
-    draft: Path, old: EventLog | None, fresh: Iterable[Run], index: Runs, manifest: Manifest, progress: Progress
+    draft: Path,
+    old: EventLog | None,
+    fresh: Iterable[Sequence[Run]],
+    index: Runs,
+    manifest: Manifest,
+    progress: Progress,
 ) -> Manifest:
-    """Writes all parts of a log and a fresh run for each bucket as a new base; returns what it holds then."""
+    """Writes all parts of a log, and fresh runs of each bucket, as a new base; returns what it holds then."""
     n_events, n_rows, leads = 0, 0, []
-    for bucket, run in enumerate(fresh):
-        whole = woven([*(old.runs(bucket) if old else ()), run])
+    for bucket, runs in enumerate(fresh):
+        whole = woven([*(old.runs(bucket) if old else ()), *runs])
         write_base_bucket(draft, bucket, whole)
         n_events, n_rows = n_events + len(whole.events), n_rows + len(whole.events) + len(whole.profiles)
         leads.append(whole.leads)
@@ -83,8 +88,7 @@ def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:
             # A part needs a name of its own, also where no ingest made it.
             manifest = replace(log.manifest, ingests=log.number + 1)
             draft = draft_of(staging, BASE, manifest.ingests)
-            nothing = (Run.empty() for _ in range(log.n_buckets))
-            made = weave_base(draft, log, nothing, index_runs(log.folders), manifest, progress)
+            made = weave_base(draft, log, [()] * log.n_buckets, index_runs(log.folders), manifest, progress)
             write_small(draft, log.folders, read_absences([]), read_identities([]))
             pq.write_table(read_rejected(log.folders), draft / REJECTED)
             publish([draft], log_path, made)

@@ -40,15 +40,9 @@ class Run:
     version_counts: NDArray[np.int64]
     patches: Records = field(default_factory=lambda: NO_PATCHES)
 
-    @staticmethod
-    def empty() -> Run:
-        """Without a row."""
-        nothing = np.empty(0, np.int64)
-        return Run(pa.array([], pa.string()), pa.table({}), nothing, pa.table({}), nothing)
-
 
 def woven(runs: Sequence[Run]) -> Run:
-    """All rows of runs, the oldest first, as one run.
+    """All rows of runs, at least one, the oldest first, as one run.
 
     The first run has most of the rows and is sorted: the others' are put between, each found its place by bisection.
     """
@@ -59,7 +53,7 @@ def woven(runs: Sequence[Run]) -> Run:
     counts = _counted(len(leads), places, [run.event_counts for run in runs])
     version_counts = _counted(len(leads), places, [run.version_counts for run in runs])
     events = _joined([run.events for run in runs])
-    events = events.take(pa.array(_event_order(runs, places, events)))
+    events = events.take(_event_order(runs, places, events))
     patches = np.concatenate([run.patches for run in runs], axis=1)
     if patches.shape[1]:
         events = _patched(leads, np.repeat(np.arange(len(leads)), counts), events, patches)
@@ -83,7 +77,7 @@ def _united(several: Sequence[pa.Array]) -> tuple[pa.Array, list[NDArray[np.int6
     take[old_places], take[new_places] = np.arange(len(first)), len(first) + np.arange(len(fresh))
     place = np.concatenate([old_places, new_places])[pc.index_in(more, value_set=pa.concat_arrays([first, fresh]))]
     ends = np.cumsum([len(leads) for leads in others])[:-1]
-    return pa.concat_arrays([first, fresh]).take(pa.array(take)), [old_places, *np.split(place, ends)]
+    return pa.concat_arrays([first, fresh]).take(take), [old_places, *np.split(place, ends)]
 
 
 def _counted(n: int, places: Sequence[NDArray[np.int64]], counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -203,7 +197,7 @@ def superseded_of(events: pa.Table) -> NDArray[np.int64]:
 def _profiles(runs: Sequence[Run], places: Sequence[NDArray[np.int64]]) -> pa.Table:
     owner = _lead_of([run.version_counts for run in runs], places)
     profiles = pa.concat_tables([run.profiles for run in runs], promote_options="default").combine_chunks()
-    return profiles.take(pa.array(np.lexsort([int64(profiles.column("valid_from")), owner])))
+    return profiles.take(np.lexsort([int64(profiles.column("valid_from")), owner]))
 
 
 def coded(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from data.intake.ingest import ingest
+from data.log.compaction import compact
 from data.log.eventlog import EventLog
+from data.sources.mapping import LeadsPart
 from tests.data.exports import HEADER, NOW, PLAIN, into, logged, rejected, write_csv
 
 FIRST = "l1,page_view,2024-01-05T10:00:00Z,2024-01-20T00:00:00Z,web,1.5,crm,7"
@@ -188,6 +190,19 @@ def test_what_is_said_otherwise_of_a_known_time_holds_from_the_export_on(tmp_pat
         (day(1), None, None), (day(2), "steel", 10.0), (day(3), "steel", 10.0), (SINCE_EXPORT, "steel", 11.0)
     ]  # fmt: skip
     assert profiles_of(tmp_path / "log", "c") == [(day(2), "wood", 10.0)]
+
+
+def test_a_column_that_a_later_export_brings_is_unknown_before_it(tmp_path: Path) -> None:
+    events = write_csv(tmp_path / "events.csv", LINES[:1])
+    narrow = PLAIN.model_copy(update={"leads": LeadsPart(lead_id="lead", valid_from="since", categories=("industry",))})
+    first = write_csv(tmp_path / "one.csv", [f"{lead},2024-01-02T00:00:00Z,steel,10" for lead in "bcdefgh"], VERSIONS)
+    into(tmp_path / "log", events, leads=[first], mapping=narrow, buckets=1)
+    second = write_csv(tmp_path / "two.csv", ["b,2024-01-03T00:00:00Z,steel,11"], VERSIONS)
+    into(tmp_path / "log", events, leads=[second], buckets=1)
+    assert len(EventLog.open(tmp_path / "log").folders) == 2
+    assert profiles_of(tmp_path / "log", "b") == [(day(2), "steel", None), (day(3), "steel", 11.0)]
+    compact(tmp_path / "log")
+    assert profiles_of(tmp_path / "log", "b") == [(day(2), "steel", None), (day(3), "steel", 11.0)]
 
 
 def test_a_lead_may_have_events_alone_or_profiles_alone(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import csv
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.contract import UsageError
 from data.intake.ingest import ingest
@@ -33,6 +35,18 @@ def test_a_source_ends_with_what_was_last_known_of_it_or_where_it_is_said_to() -
     marks = marks.and_more([observed("web", "view", 10)], {})
     assert marks.lagging() == (Lag("crm", 7 * DAY),)
     assert marks.and_more([], {"crm": 10 * DAY}).lagging() == ()
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("ba"), st.sampled_from("yx"), st.integers(0, 9)), max_size=4)))
+def test_first_and_last_are_those_of_all_ingests_in_whatever_order(ingests: list[list[tuple[str, str, int]]]) -> None:
+    """Each ingest says a source, a type and a time of one event."""
+    marks = Watermarks()
+    for rows in ingests:
+        marks = marks.and_more([Observed(source, kind, at, at) for source, kind, at in rows], {})
+    times: dict[tuple[str, str], list[int]] = {}
+    for source, kind, at in [row for rows in ingests for row in rows]:
+        times.setdefault((source, kind), []).append(at)
+    assert marks.observed == tuple(Observed(*key, min(of), max(of)) for key, of in sorted(times.items()))
 
 
 def test_an_end_that_was_stated_does_not_move_back() -> None:
