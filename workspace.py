@@ -89,6 +89,7 @@ class Workspace:
             log.bots,
             log.profile_columns,
             log.watermarks.lagging(),
+            log.watermarks.unobserved(),
         )
 
     def build(self, cluster: str | None = None, progress: Progress = lambda done, of: None) -> TrainingSet:

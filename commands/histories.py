@@ -181,7 +181,8 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
     log = workspace.event_log()
     catalogue = workspace.settings.catalogue(log)
     moment = log.observed_until_us + 1 if as_of is None else parse_time(as_of)
-    known = compute(compile_plan(catalogue, log.vocabulary), log.find(lead), one_moment(moment)).to_pylist()[0]
+    plan = compile_plan(catalogue, log.vocabulary, log.watermarks.unobserved())
+    known = compute(plan, log.find(lead), one_moment(moment)).to_pylist()[0]
     rows = [
         [definition.name, in_words(definition, "en", log.words), plain(known[definition.name])]
         for definition in catalogue

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.contract import UsageError
+from data.log.watermarks import Unobserved
 from data.vocabulary import ANY, Vocabulary
 from features.kinds import KINDS, Definition
 from features.kinds.accumulators import Accumulators, Counted, Operands, Reading, Touched
@@ -16,8 +17,10 @@ from features.plan import Plan
 from features.walk.instructions import Instructions
 
 
-def compile_plan(definitions: Sequence[Definition], vocabulary: Vocabulary) -> Plan:
-    """Compiles definitions for a vocabulary.
+def compile_plan(
+    definitions: Sequence[Definition], vocabulary: Vocabulary, unobserved: Sequence[Unobserved] = ()
+) -> Plan:
+    """Compiles definitions for a vocabulary; numbers made of events that are unobserved are missing from then on.
 
     Raises UsageError when a definition names events that the vocabulary does not have, a window that is not
     positive, or when two definitions derive the same column name.
@@ -28,7 +31,18 @@ def compile_plan(definitions: Sequence[Definition], vocabulary: Vocabulary) -> P
     for definition in definitions:
         definition.check()
         _check_events(definition, vocabulary)
-    return Plan(tuple(definitions), vocabulary, _instructions(definitions, Accumulators(vocabulary)))
+    needed = Accumulators(vocabulary)
+    instructions, since = _instructions(definitions, needed), {row.event_type: row.since for row in unobserved}
+    numbers = [definition for definition, _ in _numbers(definitions, needed)] if since else []
+    ends = enumerate(_end(definition, vocabulary, since) for definition in numbers)
+    return Plan(tuple(definitions), vocabulary, instructions, {place: end for place, end in ends if end is not None})
+
+
+def _end(definition: Definition, vocabulary: Vocabulary, since: Mapping[str, int]) -> int | None:
+    """From when on one of the groups that a feature is made of has no type any more that is observed."""
+    groups = {getattr(definition, field, ANY) for field in EVENT_FIELDS} - {ANY}
+    types = [members for group in groups if (members := vocabulary.members(group))]
+    return min((max(since[name] for name in members) for members in types if {*members} <= since.keys()), default=None)
 
 
 def _check_events(definition: Definition, vocabulary: Vocabulary) -> None:
@@ -44,8 +58,8 @@ def _check_events(definition: Definition, vocabulary: Vocabulary) -> None:
 def _instructions(definitions: Sequence[Definition], needed: Accumulators) -> Instructions:
     for definition in definitions:
         definition.read(needed)
-    readings = [(definition, definition.read(needed)) for definition in definitions]
-    numbers = [(definition, reading) for definition, reading in readings if isinstance(reading, Counted | Operands)]
+    readings = [definition.read(needed) for definition in definitions]
+    numbers = _numbers(definitions, needed)
     groups, member = needed.groups, _member(needed)
     decays = [(groups.index(events), needed.rates.index(rate)) for events, rate in needed.decays]
     decaying = _listed(member[:, [group for group, _ in decays]], len(decays))
@@ -64,13 +78,19 @@ def _instructions(definitions: Sequence[Definition], needed: Accumulators) -> In
         decays=_uint32([rate for _, rate in decays] + [0] * decaying.shape[1]),
         decaying=decaying,
         pressures=_uint32(pressures, 2),
-        touches=_uint32([reading.track for _, reading in readings if isinstance(reading, Touched)]),
+        touches=_uint32([reading.track for reading in readings if isinstance(reading, Touched)]),
         counted=_counted(numbers),
         ops=_ops(numbers),
         types=len(needed.vocabulary.types) if needed.types_apart else 0,
         nothing=needed.nothing,
         tracked=len(needed.tracks),
     )
+
+
+def _numbers(definitions: Sequence[Definition], needed: Accumulators) -> list[tuple[Definition, Reading]]:
+    """Definitions that are computed, and not looked up, in the order of their columns."""
+    readings = [(definition, definition.read(needed)) for definition in definitions]
+    return [(definition, reading) for definition, reading in readings if isinstance(reading, Counted | Operands)]
 
 
 def _counted(numbers: Sequence[tuple[Definition, Reading]]) -> NDArray[np.uint32]:

@@ -91,6 +91,8 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
         again, _ = _walked(plan, histories.types, views.events, views.profiles, Moments(views.view, views.as_of))
         computed.columns[:, views.moments] = again.columns
         computed.rows[:-1, views.moments] = views.original(again.rows[:-1])
+    for column, end in plan.ends.items():
+        computed.columns[column, moments.as_of > end] = np.nan
     return computed
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
 
@@ -17,11 +17,15 @@ from features.walk.instructions import Instructions
 
 @dataclass(frozen=True)
 class Plan:
-    """A compiled catalogue: definitions in column order, and the instructions for the numbers among them."""
+    """A compiled catalogue: definitions in column order, and the instructions for the numbers among them.
+
+    ends: place of a computed column -> from when on (µs UTC) nothing is known of the events that it is made of.
+    """
 
     definitions: tuple[Definition, ...]
     vocabulary: Vocabulary
     instructions: Instructions
+    ends: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def n_numbers(self) -> int:

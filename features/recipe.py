@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from data.contract import DataError
-from data.log.watermarks import Lag
+from data.log.watermarks import Lag, Unobserved
 from data.sources.mapping import BotRule
 from data.typed_json import Json, from_json, to_json
 from data.vocabulary import Vocabulary
@@ -41,7 +41,8 @@ class Recipe:
     """Everything that decides what a training set holds, and the log's own words, which travel with the model.
 
     words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> kind.
-    lags: sources that end before the others, which is said beside every score.
+    lags: sources that end before the others, which is said beside every score. unobserved: event types of which nothing
+    is known any more from a time on; features of them are missing then.
     """
 
     log_digest: str
@@ -54,6 +55,7 @@ class Recipe:
     bots: Bots = ()
     profile_columns: Mapping[str, str] = field(default_factory=dict)
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
+    unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the same for the same recipe."""

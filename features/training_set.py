@@ -124,7 +124,7 @@ def build_shard(log_path: Path, number: int, recipe: Recipe, out: Path) -> None:
     if _digest_of(shard) == recipe.digest:
         return
     histories = EventLog.open(log_path).bucket(number)
-    plan = compile_plan(recipe.catalogue, recipe.vocabulary)
+    plan = compile_plan(recipe.catalogue, recipe.vocabulary, recipe.unobserved)
     labelled = label_moments(histories, recipe.target, recipe.policy, recipe.observed_until)
     draft = shard.with_suffix(f".{os.getpid()}.draft")
     schema = _schema(plan).with_metadata({"recipe": recipe.digest})

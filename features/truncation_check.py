@@ -33,7 +33,7 @@ def changed_by_the_future(log: EventLog, training_set: TrainingSet, bucket: int)
     lead = pc.index_in(stored.column("lead_id").cast(pa.string()), pa.array(histories.lead_ids)).to_numpy()
     as_of = stored.column("as_of").cast(pa.int64()).to_numpy()
     past = cut_off(histories, lead.astype(np.int64), as_of)
-    plan = compile_plan(training_set.catalogue, log.vocabulary)
+    plan = compile_plan(training_set.catalogue, log.vocabulary, training_set.recipe.unobserved)
     again = compute(plan, past, Moments(np.arange(len(as_of), dtype=np.int32), as_of))
     changed = {name: _differing(stored.column(name), again.column(name)) for name in again.column_names}
     return {name: count for name, count in changed.items() if count}, len(as_of)

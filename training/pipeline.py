@@ -294,6 +294,7 @@ def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Train
         event_log=training_set.recipe.log_digest,
         plan=asked,
         lags=training_set.recipe.lags,
+        unobserved=training_set.recipe.unobserved,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.contract import US_PER_DAY
 from data.intake.judgement import MERGED_EVENT
 from data.intake.judging import Judged
 from data.intake.staging import staged_rows
@@ -65,6 +66,19 @@ def observed(con: duckdb.DuckDBPyConnection, until: int) -> list[Observed]:
         GROUP BY ALL ORDER BY ALL"""
     rows = con.execute(query).fetchall()
     return [Observed(source, kind, min(first, until), min(last, until)) for source, kind, first, last in rows]
+
+
+def silences(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """The longest time (µs) in which each source said nothing, told by the days on which it did."""
+    rows = con.execute(
+        f"""SELECT source, max(first - before) FROM (
+            SELECT source, first, lag(last, 1, first) OVER (PARTITION BY source ORDER BY first) AS before FROM (
+                SELECT source, min(known_at) AS first, max(known_at) AS last
+                {KEPT_EVENTS.format("staged_events")} AND sort != {MERGED_EVENT}
+                GROUP BY source, known_at // {US_PER_DAY}))
+        GROUP BY ALL"""
+    ).fetchall()
+    return dict(rows)
 
 
 def known_span(con: duckdb.DuckDBPyConnection, until: int) -> list[int]:

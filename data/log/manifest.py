@@ -122,6 +122,8 @@ class Manifest:
             "bots": [rule.model_dump() for rule in words.bots],
             "sources": [vars(row) for row in self.watermarks.observed],
             "complete_until_us": self.watermarks.stated,
+            "silences_us": self.watermarks.silences,
+            "silent_after_us": self.watermarks.patience,
             "observed_from_us": self.observed_from_us,
             "observed_until_us": self.observed_until_us,
             "versions": {"events": _hex(self.events), "profiles": _hex(self.profiles)},
@@ -177,7 +179,9 @@ def _from_json(about: dict[str, Any]) -> Manifest:
         n_base=about["n_base"],
         n_added=about["n_added"],
         n_overwritten=about["n_overwritten"],
-        watermarks=Watermarks(observed, about["complete_until_us"]),
+        watermarks=Watermarks(
+            observed, about["complete_until_us"], about.get("silences_us", {}), about.get("silent_after_us", {})
+        ),
         events=_number(about["versions"]["events"]),
         profiles=_number(about["versions"]["profiles"]),
         digest_of_0_1=about["digest_of_0_1"],

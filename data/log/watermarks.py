@@ -1,4 +1,8 @@
-"""Until when each source is complete: nothing is concluded from the silence of one that has not reached a time yet."""
+"""Until when each source is complete: nothing is concluded from the silence of one that has ended.
+
+A source that lags may come again with the next export, so labels wait for it. One that has been silent for much longer
+than it ever was has ended: what leads have done there since is not known, which is not the same as nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ from data.contract import US_PER_DAY, UsageError
 
 LAG = 2 * US_PER_DAY
 """A source that ends earlier than that before the newest one is named."""
+PATIENCE = 14 * US_PER_DAY
+"""A source that has been silent for less has not ended, nor has one that is silent for less than twice its longest
+silence before, unless its mapping says how long."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +37,33 @@ class Lag:
 
 
 @dataclass(frozen=True)
+class Unobserved:
+    """An event type all of whose sources have ended; since: from when on nothing is known of it, µs UTC."""
+
+    event_type: str
+    since: int
+
+
+@dataclass(frozen=True)
 class Watermarks:
-    """What was seen of each source, and until when some are stated to be complete (µs UTC)."""
+    """What was seen of each source, and until when some are stated to be complete (µs UTC).
+
+    silences: the longest time (µs) in which each source had no event, at least: a later export may have filled it.
+    patience: after how much silence (µs) some are stated to have ended.
+    """
 
     observed: tuple[Observed, ...] = ()
     stated: Mapping[str, int] = field(default_factory=dict)
+    silences: Mapping[str, int] = field(default_factory=dict)
+    patience: Mapping[str, int] = field(default_factory=dict)
 
-    def and_more(self, observed: Iterable[Observed], stated: Mapping[str, int]) -> Watermarks:
+    def and_more(
+        self,
+        observed: Iterable[Observed],
+        stated: Mapping[str, int],
+        silences: Mapping[str, int] | None = None,
+        patience: Mapping[str, int] | None = None,
+    ) -> Watermarks:
         """With another ingest. Raises UsageError where a source is stated to end earlier than it was before."""
         for source, until in stated.items():
             if until < self.stated.get(source, until):
@@ -44,12 +71,17 @@ class Watermarks:
                     f"source {source!r} was complete until a later time already; leave --complete-until out, or "
                     "ingest again into an empty folder"
                 )
-        by_key = {(row.source, row.event_type): row for row in self.observed}
+        by_key, observed = {(row.source, row.event_type): row for row in self.observed}, list(observed)
         for row in observed:
             old = by_key.get((row.source, row.event_type), row)
             widest = min(old.first, row.first), max(old.last, row.last)
             by_key[row.source, row.event_type] = Observed(row.source, row.event_type, *widest)
-        return Watermarks(tuple(by_key[key] for key in sorted(by_key)), {**self.stated, **stated})
+        rows = tuple(by_key[key] for key in sorted(by_key))
+        longest = {**self.silences}
+        for source, silence in (silences or {}).items():
+            between = _apart(_span(self.observed, source), _span(observed, source))
+            longest[source] = max(longest.get(source, 0), silence, between)
+        return Watermarks(rows, {**self.stated, **stated}, longest, {**self.patience, **(patience or {})})
 
     def by_source(self, types: Collection[str] | None = None) -> dict[str, int]:
         """Until when each source is complete: stated, else the newest that was known of it. types: sources of these."""
@@ -61,3 +93,29 @@ class Watermarks:
         """Sources that end more than two days before the newest one."""
         ends = self.by_source()
         return tuple(Lag(name, end) for name, end in ends.items() if end < max(ends.values()) - LAG)
+
+    def unobserved(self) -> tuple[Unobserved, ...]:
+        """Event types that nothing is known of any more, and since when.
+
+        A log that was made before silences were noted says nothing, unless its mapping does.
+        """
+        ends, until = self.by_source(), dict[str, int]()
+        for source in ends.keys() & (self.silences.keys() | self.patience.keys()):
+            until[source] = ends[source] + self.patience.get(source, max(PATIENCE, 2 * self.silences.get(source, 0)))
+        ended = {source for source, end in until.items() if end < max(ends.values())}
+        sources: dict[str, set[str]] = {}
+        for row in self.observed:
+            sources.setdefault(row.event_type, set()).add(row.source)
+        return tuple(
+            Unobserved(kind, max(until[source] for source in of)) for kind, of in sources.items() if of <= ended
+        )
+
+
+def _span(observed: Iterable[Observed], source: str) -> tuple[int, int] | None:
+    rows = [row for row in observed if row.source == source]
+    return (min(row.first for row in rows), max(row.last for row in rows)) if rows else None
+
+
+def _apart(one: tuple[int, int] | None, other: tuple[int, int] | None) -> int:
+    """The time between two spans that do not meet."""
+    return max(0, one[0] - other[1], other[0] - one[1]) if one and other else 0

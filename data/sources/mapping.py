@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -217,7 +217,10 @@ class BotRule(MappingTable):
 
 
 class Mapping(MappingTable):
-    """The whole file. `event_types` and `groups` are the vocabulary that features speak of."""
+    """The whole file. `event_types` and `groups` are the vocabulary that features speak of.
+
+    silent_after: after how many days without an event sources have ended.
+    """
 
     name: str
     delimiter: str = Field(",", min_length=1, max_length=1)
@@ -228,6 +231,7 @@ class Mapping(MappingTable):
     identities: IdentitiesPart | None = None
     leads: LeadsPart | None = None
     bots: tuple[BotRule, ...] = ()
+    silent_after: dict[str, Annotated[float, Field(gt=0)]] = {}
 
     @field_validator("delimiter")
     @classmethod

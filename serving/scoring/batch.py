@@ -52,6 +52,7 @@ def score_log(
     model does not know.
     """
     check_days(scorer, days)
+    scorer = scorer.beside(log)
     moment = log.observed_until_us + 1 if as_of is None else as_of
     rows: list[dict[str, Any]] = []
     for number in range(log.n_buckets):

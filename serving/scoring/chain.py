@@ -73,7 +73,7 @@ def _converted(scorer: Scorer) -> float:
 
 def _open_probabilities(log: EventLog, scorer: Scorer, as_of: int) -> dict[str, float]:
     """Probability of each lead that is open for a model's target, by id."""
-    probabilities: dict[str, float] = {}
+    probabilities, scorer = dict[str, float](), scorer.beside(log)
     for number in range(log.n_buckets):
         histories = log.bucket(number)
         moments = open_moments(histories, scorer.target, as_of)

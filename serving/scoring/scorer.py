@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.histories import Histories
+from data.log.eventlog import EventLog
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
 from serving.scoring.bands import Bands
@@ -67,13 +69,19 @@ class Scorer:
         self.model = model
         self.catalogue = list(manifest.catalogue)
         self.definitions = {definition.name: definition for definition in self.catalogue}
-        self.plan = compile_plan(self.catalogue, manifest.vocabulary)
+        self.plan = compile_plan(self.catalogue, manifest.vocabulary, manifest.trained_on.unobserved)
         self.target = manifest.target
         self.words = manifest.words
         self.encoder = Encoder.of(manifest.features)
         self.evidence = manifest.evidence
         self.bands = Bands(self.evidence)
         self.thresholds = list(manifest.thresholds)
+
+    def beside(self, log: EventLog) -> Scorer:
+        """The same for histories of a log, which knows itself which event types are not observed any more."""
+        scorer = copy(self)
+        scorer.plan = compile_plan(self.catalogue, self.plan.vocabulary, log.watermarks.unobserved())
+        return scorer
 
     def score(self, histories: Histories, moments: Moments) -> FeatureScores:
         """Scores of moments, sorted by (lead, as_of), under the model's own thresholds."""

@@ -14,6 +14,7 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from data.histories import FAR, Histories, Profiles
+from data.log.watermarks import Unobserved
 from features import kernel
 from features import kinds as of
 from features.compiler import compile_plan
@@ -90,6 +91,25 @@ def _same(each: of.Definition, found: Value, expected: Value) -> bool:
 def identical(found: Sequence[Row], expected: Sequence[Row]) -> bool:
     """Bit by bit; NaN equals NaN."""
     return repr(found) == repr(expected)
+
+
+@given(st.dictionaries(st.sampled_from(VOCABULARY.types), times(60)), LEADS, AS_OF)
+def test_what_is_made_of_events_that_are_not_observed_any_more_is_missing(
+    since: dict[str, int], leads: list[Lead], as_of: list[int]
+) -> None:
+    """A number is missing where one of the groups that it names has ended; a touch stays the one that is known."""
+    plan = compile_plan(CATALOGUE, VOCABULARY, [Unobserved(*row) for row in since.items()])
+    found = compute(plan, histories_of(leads), moments_of(leads, as_of)).to_pylist()
+    expected = by_kernel(leads, as_of)
+    for row, at in zip(expected, sorted(as_of) * len(leads), strict=True):
+        for definition in CATALOGUE:
+            names = {getattr(definition, field, "any") for field in ("events", "contacts", "answers")} - {"any"}
+            groups = [VOCABULARY.members(name) for name in names]
+            if definition.kind == "number" and any(
+                all(kind in since and since[kind] < at for kind in group) for group in groups
+            ):
+                row[definition.name] = math.nan
+    assert differences(found, expected) == []
 
 
 @given(LEADS, AS_OF)

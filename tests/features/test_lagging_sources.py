@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from data.contract import UsageError
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.watermarks import Lag, Observed, Watermarks
+from data.log.watermarks import Lag, Observed, Unobserved, Watermarks
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from features.training_set import TrainingSet
+from tests.data.exports import into, write_csv
 from workspace import Workspace, lags
 
 DAY = 86_400_000_000
@@ -56,6 +57,47 @@ def test_an_end_that_was_stated_does_not_move_back() -> None:
         marks.and_more([], {"crm": 7 * DAY})
 
 
+def seen(first: int, last: int, source: str = "web", kind: str = "view") -> Observed:
+    return Observed(source, kind, first * DAY, last * DAY)
+
+
+CRM = seen(0, 100, "crm", "call")
+
+
+@pytest.mark.parametrize(
+    ("rows", "silences", "patience", "since"),
+    [
+        ([seen(0, 85)], {"web": DAY}, {}, 99),
+        ([seen(0, 86)], {"web": DAY}, {}, None),
+        ([seen(0, 40)], {"web": 30 * DAY}, {}, None),
+        ([seen(0, 39)], {"web": 30 * DAY}, {}, 99),
+        ([seen(0, 90)], {"web": DAY}, {"web": 3 * DAY}, 93),
+        ([seen(0, 90)], {}, {"web": 3 * DAY}, 93),
+        ([seen(0, 40)], {}, {}, None),
+        ([seen(0, 40), seen(0, 95, "app")], {"web": DAY, "app": DAY}, {}, None),
+        ([seen(0, 40), seen(0, 50, "app")], {"web": DAY, "app": DAY}, {}, 64),
+    ],
+    ids=["silent for a fortnight", "silent for less", "always rare", "rare, and gone for twice as long", "as stated",
+         "stated in an old log", "an old log", "another source goes on", "both ended"],
+)  # fmt: skip
+def test_a_type_is_unobserved_when_its_sources_have_been_silent_for_much_longer_than_before(
+    rows: list[Observed], silences: dict[str, int], patience: dict[str, int], since: int | None
+) -> None:
+    marks = Watermarks().and_more([CRM, *rows], {}, {"crm": DAY, **silences}, patience)
+    assert marks.unobserved() == (() if since is None else (Unobserved("view", since * DAY),))
+
+
+def test_silences_are_told_within_exports_and_between_them(tmp_path: Path) -> None:
+    def line(day: int, hour: int, number: int) -> str:
+        return f"l1,page_view,2024-01-{day:02d}T{hour:02d}:00:00Z,,web,,crm,{number}"
+
+    days = [line(20, 6, 1), line(20, 12, 2), line(24, 12, 3)]
+    into(tmp_path / "log", write_csv(tmp_path / "a.csv", days))
+    assert EventLog.open(tmp_path / "log").watermarks.silences == {"crm": 4 * DAY}
+    into(tmp_path / "log", write_csv(tmp_path / "b.csv", [line(14, 12, 4)]))
+    assert EventLog.open(tmp_path / "log").watermarks.silences == {"crm": 5 * DAY + 18 * 3_600_000_000}
+
+
 def training_set(folder: Path, events: Path, leads: Path) -> tuple[EventLog, TrainingSet]:
     ingest(folder / "log", read_mapping("simulated"), [str(events)], [str(leads)], buckets=2)
     workspace = Workspace.open(folder, Path(__file__).parents[2] / "leadscore.toml")
@@ -88,3 +130,23 @@ def test_deals_that_are_not_exported_yet_are_no_lost_leads(tmp_path: Path) -> No
     assert {f"source {name!r} ends on {cut[:10]}" for name in crm} <= set(named)
     assert crm <= {lag.source for lag in made["lagging"][1].recipe.lags}
     assert not crm & {lag.source for lag in made["cut"][1].recipe.lags}
+
+
+def test_what_leads_do_on_a_web_site_that_is_not_exported_any_more_is_missing(tmp_path: Path) -> None:
+    simulate(tmp_path, FunnelOptions(leads=300, seed=3, days=160, broken=False, duplicates=False))
+    with (tmp_path / "events.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    source, at, kind = (header.index(name) for name in ("source", "occurred_at", "event_type"))
+    web = {row[source] for row in rows if row[kind] == "page_view"}
+    cut = sorted(row[at] for row in rows)[len(rows) // 2]
+    with (tmp_path / "some.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *(row for row in rows if row[source] not in web or row[at] < cut)])
+    log, made = training_set(tmp_path, tmp_path / "some.csv", tmp_path / "leads.csv")
+    since = {row.event_type: row.since for row in log.watermarks.unobserved()}
+    assert "page_view" in since
+    assert "deal_won" not in since
+    late = made.read(["as_of", "count_page_view_30d", "count_any_30d"]).to_pandas()
+    is_late = late["as_of"].astype("int64") > since["page_view"]
+    assert is_late.any()
+    assert late["count_page_view_30d"].isna().equals(is_late)
+    assert not late["count_any_30d"].isna().any()

@@ -16,6 +16,7 @@ from features.training_set import TrainingSet
 from serving.scoring.bands import FEW
 from serving.scoring.scorer import Scorer
 from serving.trees.predictor import Predictor
+from training.artifact.manifest import manifest_from
 from training.artifact.standalone import EDGE
 from training.pipeline import predict
 from training.samples.log_odds import Array
@@ -63,6 +64,23 @@ def test_a_leaking_row_would_be_seen(trained: Workspace, scorer: Scorer, sample:
     moments, rows = moments_of(histories, sample)
     late = Moments(moments.lead, moments.as_of + 14 * 86_400_000_000)
     assert np.abs(scorer.score(histories, late).probability - expected[rows]).max() > 0.01
+
+
+def test_a_source_that_has_ended_is_missing_in_batch_and_online(trained: Workspace, scorer: Scorer) -> None:
+    """By what the log knows where one is scored, else by what was known when the model was trained."""
+    manifest, log = scorer.model.manifest, trained.event_log()
+    ended = [row for row in log.watermarks.observed if row.event_type == "page_view"]
+    silent = replace(log.watermarks, patience={row.source: -10 * 86_400_000_000 for row in ended})
+    unobserved = silent.unobserved()
+    assert "page_view" in {row.event_type for row in unobserved}
+    then = replace(manifest, trained_on=replace(manifest.trained_on, unobserved=unobserved))
+    assert manifest_from(then.to_json()).trained_on.unobserved == unobserved
+    model = copy(scorer.model)
+    model.manifest = then
+    online = Scorer(model).plan.ends
+    assert online
+    assert online == scorer.beside(replace(log, manifest=replace(log.manifest, watermarks=silent))).plan.ends
+    assert Scorer(model).beside(log).plan.ends == scorer.plan.ends == {}
 
 
 def test_probabilities_are_never_certain_and_lie_in_their_interval(trained: Workspace, scorer: Scorer) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
-from data.log.watermarks import Lag
+from data.log.watermarks import Lag, Unobserved
 from data.typed_json import Json, Null, from_json, to_json
 from data.vocabulary import Vocabulary
 from features.labels import Target
@@ -68,7 +68,7 @@ class TrainedOn:
 
     from_, to: dates of the first and the last moment; to_us: just after the last one, µs UTC. training_set, event_log,
     plan: digests. small: what was needed where too few leads had converted, None where enough had.
-    lags: sources that ended before the others.
+    lags: sources that ended before the others. unobserved: event types of which nothing was known any more.
     """
 
     from_: str
@@ -85,6 +85,7 @@ class TrainedOn:
     plan: str | None = None
     small: Need | None = None
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
+    unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
 
     @property
     def conversions(self) -> int:
