@@ -11,12 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.contract import US_PER_DAY
-from data.intake.judgement import MERGED_EVENT
 from data.intake.judging import Judged
 from data.intake.staging import staged_rows
 from data.log.runs import CODED, ORDER, TIME, Run
-from data.log.watermarks import Observed
 from data.quoting import named
 
 SQL_TYPES = {"category": "VARCHAR", "number": "DOUBLE"}
@@ -53,39 +50,6 @@ def fresh_runs(
     leads = con.sql("SELECT bucket, lead_id FROM ranked ORDER BY lead").to_arrow_table()
     runs = _cut(buckets, leads, _events(con), _versions(con))
     return [Run(*run, judged.patches_of(bucket)) for bucket, run in zip(buckets, runs, strict=True)]
-
-
-def observed(con: duckdb.DuckDBPyConnection, until: int) -> list[Observed]:
-    """What sources said by events that are kept, up to a time (µs UTC): a date of today lies ahead until it is over.
-
-    By the times that rows say themselves: what was corrected by an export, or became a lead's by a merge, is known from
-    then on, and does not show that its source has told everything till then.
-    """
-    kept = KEPT_EVENTS.format("staged_events")
-    query = f"""SELECT source, event_type, min(known_at), max(known_at) {kept} AND sort != {MERGED_EVENT}
-        GROUP BY ALL ORDER BY ALL"""
-    rows = con.execute(query).fetchall()
-    return [Observed(source, kind, min(first, until), min(last, until)) for source, kind, first, last in rows]
-
-
-def silences(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """The longest time (µs) in which each source said nothing, told by the days on which it did."""
-    rows = con.execute(
-        f"""SELECT source, max(first - before) FROM (
-            SELECT source, first, lag(last, 1, first) OVER (PARTITION BY source ORDER BY first) AS before FROM (
-                SELECT source, min(known_at) AS first, max(known_at) AS last
-                {KEPT_EVENTS.format("staged_events")} AND sort != {MERGED_EVENT}
-                GROUP BY source, known_at // {US_PER_DAY}))
-        GROUP BY ALL"""
-    ).fetchall()
-    return dict(rows)
-
-
-def known_span(con: duckdb.DuckDBPyConnection, until: int) -> list[int]:
-    """When the first and the last of the events that are kept became known, up to a time (µs UTC); empty for none."""
-    known = "coalesce(v.known, known_at)"
-    row = con.execute(f"SELECT min({known}), max({known}) {KEPT_EVENTS.format('staged_events')}").fetchall()[0]
-    return [min(at, until) for at in row if at is not None]
 
 
 def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str], staged: str) -> str:

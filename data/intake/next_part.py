@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from data.contract import AHEAD, US_PER_DAY, DataError
-from data.intake.fresh import fresh_runs, known_span, observed, silences
+from data.intake.days import days_of, known_span, observed, silences
+from data.intake.fresh import fresh_runs
 from data.intake.judging import Judged, judge_staged
 from data.intake.log_of_0_1 import indexed
 from data.intake.quarantine import count_reasons, count_rejected, write_rejected
@@ -157,16 +158,16 @@ def _next(
     con: duckdb.DuckDBPyConnection, export: Export, old: Manifest, judged: Mapping[str, Judged], absences: pa.Table
 ) -> Manifest:
     """The manifest after this ingest, but for the parts and what mappings say."""
-    ahead = export.clock.now + AHEAD
-    seen, span = observed(con, ahead), known_span(con, ahead)
-    patience = {source: round(days * US_PER_DAY) for source, days in export.mapping.silent_after.items()}
+    days = days_of(con, export.clock.now + AHEAD)
+    span = known_span(days)
+    patience = {source: round(after * US_PER_DAY) for source, after in export.mapping.silent_after.items()}
     first = [old.observed_from_us] if old.n_events else []
     last = [old.observed_until_us] if old.n_events else []
     return replace(
         old,
         ingests=old.ingests + 1,
         n_overwritten=old.n_overwritten + judged["leads"].corrected,
-        watermarks=old.watermarks.and_more(seen, export.complete_until, silences(con), patience),
+        watermarks=old.watermarks.and_more(observed(days), export.complete_until, silences(days), patience),
         observed_from_us=min([*first, *span], default=0),
         observed_until_us=max([*last, *span], default=0),
         events=added(old.events or 0, judged["events"].digest),
