@@ -20,7 +20,10 @@ class Guarded:
 
 CORE = (
     Guarded("data/visibility.py", ("tests/data/test_visibility.py",)),
-    Guarded("data/intake/judgement.py", ("tests/data/test_versions.py", "tests/data/test_ingest.py")),
+    Guarded(
+        "data/intake/judgement.py",
+        ("tests/data/test_judgement.py", "tests/data/test_versions.py", "tests/data/test_ingest.py"),
+    ),
     Guarded("data/log/runs.py", ("tests/data/test_versions.py", "tests/data/test_identities.py")),
     Guarded("data/log/watermarks.py", ("tests/features/test_lagging_sources.py",)),
     Guarded("features/labels.py", ("tests/features/test_moments.py", BACK, POPULATION)),
