@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from data.contract import DataError
-from data.log.compaction import compact
+from data.log.compaction import compact, must_compact
 from data.log.eventlog import EventLog, bucket_of
+from data.log.manifest import Manifest
 from data.log.parts import read_rejected
 from tests.data.exports import into, rejected, write_csv
 
@@ -90,6 +91,18 @@ def test_a_reader_overtaken_by_an_ingest_is_told_so(log: EventLog, tmp_path: Pat
     with pytest.raises(DataError, match=r"a newer ingest replaced .* meanwhile; run the command again"):
         log.bucket(0)
     assert EventLog.open(log.path).n_events == 5
+
+
+@pytest.mark.parametrize(
+    ("added", "more", "deltas", "is_woven"),
+    [(50, 50, 1, False), (50, 51, 1, True), (0, 0, 63, False), (0, 0, 64, True)],
+    ids=["as many rows as the base", "more rows", "few deltas", "many deltas"],
+)
+def test_deltas_are_woven_when_they_have_more_rows_than_the_base_or_are_many(
+    added: int, more: int, deltas: int, is_woven: bool
+) -> None:
+    parts = ("generation-000001", *(f"delta-{number:06d}" for number in range(deltas)))
+    assert must_compact(Manifest(parts, 1, n_base=100, n_added=added), more) == is_woven
 
 
 def test_rows_that_were_refused_stay_when_the_log_is_compacted(log: EventLog, tmp_path: Path) -> None:
