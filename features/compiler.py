@@ -1,4 +1,4 @@
-"""Compiles a catalogue: which accumulators its definitions need, how each column is read off them, and when it is missing.
+"""Compiles a catalogue: which accumulators its definitions need, how a column is read off them, and when it is missing.
 
 A number is missing from when on the sources of its events have ended, see data/log/watermarks.py.
 """
