@@ -33,11 +33,14 @@ class Absences:
 
     starts: int64[n_leads + 1], lead i owns rows starts[i]:starts[i + 1].
     from_at, until: int64[n], µs UTC; a lead is away at moments t with from_at < t <= until. FAR: it never came back.
+    merged: bool[n], whether it was another lead then rather than deleted; None where that holds for none. The two may
+    overlap.
     """
 
     starts: NDArray[np.int64]
     from_at: NDArray[np.int64]
     until: NDArray[np.int64]
+    merged: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,4 +137,5 @@ def _versions(profiles: Profiles, chosen: Stretches) -> Profiles:
 
 def _absences(absences: Absences, leads: NDArray[np.integer]) -> Absences:
     chosen = Stretches.of(absences.starts, leads)
-    return Absences(chosen.starts, absences.from_at[chosen.rows], absences.until[chosen.rows])
+    merged = None if absences.merged is None else absences.merged[chosen.rows]
+    return Absences(chosen.starts, absences.from_at[chosen.rows], absences.until[chosen.rows], merged)

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.intake.judgement import MERGED_EVENT
 from data.intake.judging import Judged
 from data.intake.staging import staged_rows
 from data.log.runs import CODED, ORDER, TIME, Run
@@ -19,8 +18,9 @@ from data.log.watermarks import Observed
 from data.quoting import named
 
 SQL_TYPES = {"category": "VARCHAR", "number": "DOUBLE"}
-KEPT_EVENTS = """FROM {} LEFT JOIN event_verdicts v USING (part, n)
+TOLD_EVENTS = """FROM {} LEFT JOIN event_verdicts v USING (part, n)
     WHERE (v.outcome IS NULL OR v.outcome = 0) AND NOT retracted"""
+"""Rows that tell of an event; those without a verdict go into the log as they stand."""
 KEPT_VERSIONS = "FROM {} LEFT JOIN lead_verdicts v USING (part, n) WHERE v.outcome IS NULL OR v.outcome = 0"
 
 
@@ -32,10 +32,12 @@ def fresh_runs(
     The tables `event_verdicts` and `lead_verdicts` hold what is not simply accepted.
     """
     one = buckets[0] if len(buckets) == 1 else None
+    columns_of_events = "bucket, lead_id, known_at, occurred_at, event_type, channel, value, source, event_id"
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE kept_events AS SELECT bucket, lead_id, coalesce(v.known, known_at) AS known_at,
-            occurred_at, event_type, channel, value, source, event_id, v.superseded AS superseded_at
-        {KEPT_EVENTS.format(staged_rows(staging, "events", one))}"""
+        f"""CREATE OR REPLACE TEMP TABLE kept_events AS
+        SELECT {columns_of_events}, NULL::BIGINT AS superseded_at
+        {TOLD_EVENTS.format(staged_rows(staging, "events", one))} AND v.outcome IS NULL
+        UNION ALL SELECT {columns_of_events}, superseded FROM {staged_rows(staging, "held", one)}"""
     )
     versions = staged_rows(staging, "leads", one)
     profile = {"account_id": "VARCHAR"} | {name: SQL_TYPES[kind] for name, kind in columns.items()}
@@ -55,13 +57,12 @@ def fresh_runs(
 
 
 def observed(con: duckdb.DuckDBPyConnection, until: int) -> list[Observed]:
-    """What sources said by events that are kept, up to a time (µs UTC): a date of today lies ahead until it is over.
+    """What sources said by events, up to a time (µs UTC): a date of today lies ahead until it is over.
 
     By the times that rows say themselves: what was corrected by an export, or became a lead's by a merge, is known from
     then on, and does not show that its source has told everything till then.
     """
-    kept = KEPT_EVENTS.format("staged_events")
-    query = f"""SELECT source, event_type, min(known_at), max(known_at) {kept} AND sort != {MERGED_EVENT}
+    query = f"""SELECT source, event_type, min(known_at), max(known_at) {TOLD_EVENTS.format("staged_events")}
         GROUP BY ALL ORDER BY ALL"""
     rows = con.execute(query).fetchall()
     return [Observed(source, kind, min(first, until), min(last, until)) for source, kind, first, last in rows]
@@ -69,8 +70,8 @@ def observed(con: duckdb.DuckDBPyConnection, until: int) -> list[Observed]:
 
 def known_span(con: duckdb.DuckDBPyConnection, until: int) -> list[int]:
     """When the first and the last of the events that are kept became known, up to a time (µs UTC); empty for none."""
-    known = "coalesce(v.known, known_at)"
-    row = con.execute(f"SELECT min({known}), max({known}) {KEPT_EVENTS.format('staged_events')}").fetchall()[0]
+    told = f"SELECT coalesce(v.known, known_at) AS known {TOLD_EVENTS.format('staged_events')}"
+    row = con.execute(f"SELECT min(known), max(known) FROM ({told} UNION ALL SELECT known FROM held)").fetchall()[0]
     return [min(at, until) for at in row if at is not None]
 
 

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from data.contract import DataError
 from data.log.absences import FILE as ABSENCES
-from data.log.absences import read_absences
+from data.log.absences import read_absences, write_absences
 from data.log.content import lead_hashes
 from data.log.eventlog import EventLog
 from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import FILE as IDENTITIES
-from data.log.identities import read_identities
+from data.log.identities import Period, write_identities
 from data.log.manifest import Manifest
 from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, REJECTED, write_base_bucket
 from data.log.runs import Run, woven
@@ -63,10 +63,12 @@ def weave_base(
     return replace(manifest, parts=(draft.name,), n_events=n_events, n_base=n_rows, n_added=0, n_leads=len(hashes))
 
 
-def write_small(draft: Path, folders: Sequence[Path], absences: pa.Table, aliases: pa.Table) -> None:
+def write_small(
+    draft: Path, folders: Sequence[Path], absences: pa.Table, aliases: Sequence[Period], n_buckets: int
+) -> None:
     """Writes absences and aliases of parts, and more of them, as those of a new part."""
-    pq.write_table(pa.concat_tables([read_absences(folders), absences]), draft / ABSENCES)
-    pq.write_table(pa.concat_tables([read_identities(folders), aliases]), draft / IDENTITIES)
+    write_absences(draft / ABSENCES, folders, absences, n_buckets)
+    write_identities(draft / IDENTITIES, folders, aliases)
 
 
 def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:
@@ -85,8 +87,8 @@ def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:
             draft = draft_of(staging, BASE, manifest.ingests)
             nothing = (Run.empty() for _ in range(log.n_buckets))
             made = weave_base(draft, log, nothing, index_runs(log.folders), manifest, progress)
-            write_small(draft, log.folders, read_absences([]), read_identities([]))
-            rejected = pa.concat_tables(pq.read_table(path) for path in log.rejected_paths)
+            write_small(draft, log.folders, read_absences([]), [], log.n_buckets)
+            rejected = pa.concat_tables(map(pq.read_table, log.rejected_paths), promote_options="default")
             pq.write_table(rejected, draft / REJECTED)
             publish([draft], log_path, made)
             return True

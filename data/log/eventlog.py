@@ -148,7 +148,7 @@ class EventLog:
     def bucket(self, number: int) -> Histories:
         """All leads of a bucket. Raises DataError when its files are damaged or gone."""
         run = self.run(number, READ)
-        return histories_of(run, self.manifest.words, absences_of(read_absences(self.folders), run.leads))
+        return histories_of(run, self.manifest.words, absences_of(read_absences(self.folders, number), run.leads))
 
     def find(self, lead_id: str) -> Histories:
         """One lead's history (n_leads == 1). Raises DataError when the log does not know the lead."""

@@ -87,7 +87,7 @@ class EventsPart(Shared):
     """`[events]`: contract column = source column; constants for columns that the source does not have.
 
     event_id may name several columns, which identify an event together. retracted: a column that says true where the
-    source takes an event back.
+    source takes an event back. shared: rows with one event_id and several leads are one event of all of these.
     """
 
     event_type: str | TypeRule
@@ -98,7 +98,14 @@ class EventsPart(Shared):
     source: str | None = None
     event_id: str | tuple[str, ...] | None = None
     retracted: str | None = None
+    shared: bool = False
     constants: dict[Literal["channel", "source"], str] = {}
+
+    @model_validator(mode="after")
+    def _check_shared(self) -> Self:
+        if self.shared and self.event_id is None:
+            raise ValueError("shared = true needs event_id, which says which rows are one event; add it")
+        return self
 
     @property
     def columns(self) -> list[str]:
@@ -191,15 +198,17 @@ class LeadsPart(Shared):
 
 
 class IdentitiesPart(Shared):
-    """`[identities]`: an alias is another id of a lead, from a time on."""
+    """`[identities]`: an alias is another id of a lead, from a time on, and to another one where that is known."""
 
     alias: str
     valid_from: str
+    valid_until: str | None = None
 
     @property
     def columns(self) -> list[str]:
         """The source columns that are read."""
-        return [self.lead_id, self.alias, self.valid_from]
+        columns = [self.lead_id, self.alias, self.valid_from]
+        return columns if self.valid_until is None else [*columns, self.valid_until]
 
     @property
     def ids(self) -> frozenset[str]:
