@@ -15,6 +15,8 @@ outcomes and reopenings, by (known_at, occurred_at), is an outcome; where two ar
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,17 +32,37 @@ def is_final(target: Target, histories: Histories) -> bool:
     return histories.superseded_at is None and not (target.undone_by or target.reopened_by)
 
 
-def occurrences_of(histories: Histories, target: Target, until: int) -> Occurrences:
-    """When the target happened to leads: its events that stand at `until` (µs UTC)."""
+def occurrences_of(histories: Histories, target: Target, until: int, known_until: int | None = None) -> Occurrences:
+    """When the target happened to leads until `until` (µs UTC), by what stands at `known_until`, then if not given.
+
+    A lead that is merged into another one at `known_until` was observed until it was.
+    """
+    known_until = until if known_until is None else known_until
+    merged_at = _merged_at(histories, known_until)
+    if merged_at is not None:
+        happened = standing(turns_of(histories, target), np.minimum(merged_at, known_until))
+        return replace(happened, until=np.minimum(merged_at, until))
     if is_final(target, histories):
-        return Occurrences(*times_of(histories, target.events, histories.occurred_at, until), until)
-    return standing(turns_of(histories, target), until)
+        return Occurrences(*times_of(histories, target.events, histories.occurred_at, known_until), until)
+    return replace(standing(turns_of(histories, target), known_until), until=until)
 
 
-def standing(turns: Turns, until: int) -> Occurrences:
-    """The target events that stand at `until` (µs UTC)."""
+def _merged_at(histories: Histories, as_of: int) -> NDArray[np.int64] | None:
+    """int64[n_leads], µs UTC: since when leads are others at a moment, FAR for those that are none; None for nobody."""
+    absences = histories.absences
+    if absences is None or absences.merged is None:
+        return None
+    rows = absences.merged & (absences.from_at < as_of) & (as_of <= absences.until)
+    merged_at = np.full(histories.n_leads, FAR)
+    merged_at[np.repeat(np.arange(histories.n_leads), np.diff(absences.starts))[rows]] = absences.from_at[rows]
+    return merged_at if rows.any() else None
+
+
+def standing(turns: Turns, until: int | NDArray[np.int64]) -> Occurrences:
+    """The target events that stand at `until` (µs UTC), one for all leads or one for each."""
     columns = (turns.meaning, turns.known_at, turns.occurred_at, turns.superseded_at)
-    starts, times, behind_at = _standing(turns.starts, *columns, until)
+    ends = np.broadcast_to(np.asarray(until, np.int64), (len(turns.starts) - 1,)).copy()
+    starts, times, behind_at = _standing(turns.starts, *columns, ends)
     return Occurrences(starts, times, until, behind_at)
 
 
@@ -143,13 +165,13 @@ def _standing(
     known_at: NDArray[np.int64],
     occurred_at: NDArray[np.int64],
     superseded_at: NDArray[np.int64],
-    until: int,
+    ends: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Where each lead's standing target events begin, when they occurred, and from when on they are behind it."""
     stands, room = np.empty(len(meaning), np.bool_), np.empty(len(meaning), np.int64)
     begins, times, behind_at, n = np.zeros(len(starts), np.int64), np.empty_like(room), np.empty_like(room), 0
     for lead in range(len(starts) - 1):
-        a, b = starts[lead], starts[lead + 1]
+        a, b, until = starts[lead], starts[lead + 1], ends[lead]
         _mark_standing(meaning[a:b], known_at[a:b], superseded_at[a:b], until, stands[a:b], room[a:b])
         reopenings = room[a : a + _reopenings(meaning, known_at, superseded_at, a, b, until, room)]
         for i in range(a, b):

@@ -63,6 +63,7 @@ class Judge:
 class Judged:
     """What became of the rows of a kind. held: events that go into the log otherwise than as a row says.
 
+    corrected_until: when the last of them, or of the log, became known to be wrong, µs UTC.
     digest: of the versions that are new.
     """
 
@@ -71,6 +72,7 @@ class Judged:
     duplicate: int = 0
     corrected: int = 0
     held: int = 0
+    corrected_until: int = 0
     digest: int = 0
     runs: list[Path] = field(default_factory=list)
     patches: Records = field(default_factory=lambda: NO_PATCHES)
@@ -142,6 +144,8 @@ def _count(judged: Judged, made: Verdicts, n: NDArray[Any]) -> None:
     judged.duplicate += int(np.count_nonzero(own & (made.outcome == DUPLICATE)))
     judged.corrected += int(np.count_nonzero(own & made.corrects))
     judged.held += made.held.shape[1]
+    ends = np.concatenate([made.held[3], made.patches[LOW]]).view(np.int64)
+    judged.corrected_until = max(judged.corrected_until, int(ends[ends < FAR].max(initial=0)))
     judged.digest = added(judged.digest, digest_of(made.new))
     judged.patches = np.concatenate([judged.patches, made.patches], axis=1)
 

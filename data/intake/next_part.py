@@ -96,8 +96,11 @@ def write_next(
     if judged["events"].held:
         stage_held(con, manifest.n_buckets, staging / "held")
     aliases = absences_of_aliases(export.new.periods)
-    absences = pa.concat_tables([aliases, _missing(con, export, folders, index["leads"])])
+    missing = _missing(con, export, manifest, folders, index["leads"])
+    absences = pa.concat_tables([aliases, read_absences([]) if missing is None else missing])
     made = replace(_next(con, export, manifest, judged, absences), words=words)
+    if missing is not None:
+        made = replace(made, full_export_us=export.clock.as_of)
     more = sum(some.accepted + some.held for some in judged.values())
     if old and not is_old and not (more or count_rejected(con) or len(absences)):
         write_manifest(export.log_path, made)
@@ -139,15 +142,15 @@ def _write_delta(draft: Path, old: EventLog, runs: Sequence[Run], staging: Path,
 
 
 def _missing(
-    con: duckdb.DuckDBPyConnection, export: Export, folders: Sequence[Path], index: Sequence[Path]
-) -> pa.Table:
+    con: duckdb.DuckDBPyConnection, export: Export, old: Manifest, folders: Sequence[Path], index: Sequence[Path]
+) -> pa.Table | None:
     """Leads that a full export does not have any more, and those that are back; looks at all leads that are known.
 
-    Of another state it only asks whether it may be of this account.
+    Of another state, and of one that is older than the newest, it only asks whether it may be of this account: None.
     """
     leads = export.mapping.leads
     if leads is None or not leads.snapshot:
-        return read_absences([])
+        return None
     rows = con.execute("SELECT lead_hash, any_value(lead_id) AS lead_id FROM staged_leads GROUP BY ALL").fetchnumpy()
     present = np.asarray(rows["lead_hash"], np.uint64)
     shared = int(is_known(index, present).sum())
@@ -159,8 +162,8 @@ def _missing(
                 f"of another account? It has leads like {', '.join(sorted(map(str, rows['lead_id'][:3])))}. Ingest it "
                 "into a log of its own (--log), or correct lead_id in the mapping"
             )
-    if leads.missing == "kept" or not len(present):
-        return read_absences([])
+    if leads.missing == "kept" or not len(present) or export.clock.as_of < old.full_export_us:
+        return None
     # Whoever is another lead is away already, and comes back by itself.
     known = np.setdiff1d(_all_leads(index), export.new.after.merged(export.clock.as_of))
     return changed(read_absences(folders), known, present, export.clock.as_of)
@@ -185,6 +188,7 @@ def _next(
         watermarks=old.watermarks.and_more(seen, export.complete_until),
         observed_from_us=min([*first, *span], default=0),
         observed_until_us=max([*last, *span], default=0),
+        corrected_until_us=max(old.corrected_until_us, min(judged["events"].corrected_until, ahead)),
         events=added(old.events or 0, judged["events"].digest),
         profiles=added(added(old.profiles or 0, judged["leads"].digest), absences_digest(absences)),
     )

@@ -102,6 +102,10 @@ class EventLog:
         """Until when all sources of these event types are complete (µs UTC): what came of leads is known till then."""
         return min([self.observed_until_us, *self.watermarks.by_source(types).values()])
 
+    def known_until_us(self, types: Collection[str]) -> int:
+        """Until when there is something to know of them (µs UTC): an export may correct what it does not complete."""
+        return max(self.complete_until_us(types), self.manifest.corrected_until_us)
+
     @property
     def digest(self) -> str:
         """Of all versions of events and profiles, and the vocabulary; not of how they lie on disk."""

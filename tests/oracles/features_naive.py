@@ -36,12 +36,16 @@ class Version:
 
 @dataclass(frozen=True)
 class Lead:
-    """Events in the log's order, profile versions in order of time, and when the lead was away: (from, until)."""
+    """Events in the log's order, profile versions in order of time, and when the lead was away: (from, until).
+
+    merged: those of the absences in which it was another lead.
+    """
 
     lead_id: str
     events: Sequence[Event]
     versions: Sequence[Version]
     absences: Sequence[tuple[int, int]] = ()
+    merged: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,9 @@ def _grid(every: int, begin: int, end: int) -> Iterator[int]:
         at += step
 
 
-def looked_at(lead: Lead, target: Target, policy: MomentPolicy, until: int) -> list[Looked]:
+def looked_at(
+    lead: Lead, target: Target, policy: MomentPolicy, until: int, known_until: int | None = None
+) -> list[Looked]:
     """All moments of a lead, before any are thinned out."""
     joined = joined_at(lead, target)
     found = []
@@ -118,14 +120,22 @@ def looked_at(lead: Lead, target: Target, policy: MomentPolicy, until: int) -> l
         young = joined is not None and as_of <= joined + policy.max_age_days * DAY
         if as_of <= until and young and is_open(lead, target, as_of):
             found.append(as_of)
-    return [label_of(lead, target, as_of, until) for as_of in found]
+    return [label_of(lead, target, as_of, until, known_until) for as_of in found]
 
 
-def label_of(lead: Lead, target: Target, as_of: int, until: int) -> Looked:
+def ends_of(lead: Lead, until: int, known_until: int | None) -> tuple[int, int]:
+    """Until when a lead was observed, and by which knowledge it is judged: no later than it was merged for good."""
+    known = until if known_until is None else known_until
+    merged = [begin for begin, end in lead.merged if begin < known <= end]
+    return min([until, *merged]), min([known, *merged])
+
+
+def label_of(lead: Lead, target: Target, as_of: int, until: int, known_until: int | None = None) -> Looked:
+    until, known = ends_of(lead, until, known_until)
     opens = as_of + target.gap_days * DAY
     closes = opens + target.horizon_days * DAY
-    happened = [event.occurred_at for event in standing(lead, target, until)]
-    within = [at for at in happened if opens <= at < closes]
+    happened = [event.occurred_at for event in standing(lead, target, known)]
+    within = [at for at in happened if opens <= at < closes and at < until]
     converted = bool(within)
     mature = closes + target.settle_days * DAY <= until
     censored = not mature and not converted
@@ -135,9 +145,10 @@ def label_of(lead: Lead, target: Target, as_of: int, until: int) -> Looked:
     return Looked(as_of, None if censored else int(converted), mature, censored, event_days, observed_days)
 
 
-def nothing_left(lead: Lead, target: Target, as_of: int, until: int) -> bool:
+def nothing_left(lead: Lead, target: Target, as_of: int, until: int, known_until: int | None = None) -> bool:
     """Whether a target that does not repeat has happened already, unseen, and not before the lead was reopened."""
-    reopenings = [event for event in valid(lead, target.reopened_by, until) if event.known_at < as_of]
-    before = [event for event in standing(lead, target, until) if event.occurred_at < as_of]
+    _, known = ends_of(lead, until, known_until)
+    reopenings = [event for event in valid(lead, target.reopened_by, known) if event.known_at < as_of]
+    before = [event for event in standing(lead, target, known) if event.occurred_at < as_of]
     left = [event for event in before if not any(reopens(reopening, event) for reopening in reopenings)]
     return not target.repeats and bool(left)
