@@ -67,7 +67,7 @@ class Stretches:
         return np.arange(starts[-1]) + np.repeat(self.begin - starts[:-1], self.end - self.begin)
 
 
-EACH_EVENT = ("known_at", "occurred_at", "event_type", "channel", "value", "bot", "superseded_at")
+EACH_EVENT = ("known_at", "occurred_at", "event_type", "channel", "value", "bot", "superseded_at", "deal")
 """Arrays of histories with a value for each event."""
 
 
@@ -85,6 +85,7 @@ class Histories:
     superseded_at: int64[n], µs UTC: from when on the event is known to be wrong (corrected, retracted, or another
         lead's), FAR where it never was. None where that holds for all.
     absences: when leads are not there; None where all always are.
+    deal: uint64[n], a hash of the deal that an event is about, 0 for none; None where that holds for all.
     """
 
     lead_ids: pa.Array
@@ -100,6 +101,7 @@ class Histories:
     channels: list[str] = field(default_factory=list)
     superseded_at: NDArray[np.int64] | None = None
     absences: Absences | None = None
+    deal: NDArray[np.uint64] | None = None
 
     @property
     def n_leads(self) -> int:

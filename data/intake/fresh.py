@@ -21,6 +21,8 @@ SQL_TYPES = {"category": "VARCHAR", "number": "DOUBLE"}
 TOLD_EVENTS = """FROM {} LEFT JOIN event_verdicts v USING (part, n)
     WHERE (v.outcome IS NULL OR v.outcome = 0) AND NOT retracted"""
 """Rows that tell of an event; those without a verdict go into the log as they stand."""
+SELDOM = ("deal", "superseded_at")
+"""Columns that are left out where no event has one."""
 KEPT_VERSIONS = "FROM {} LEFT JOIN lead_verdicts v USING (part, n) WHERE v.outcome IS NULL OR v.outcome = 0"
 
 
@@ -32,7 +34,7 @@ def fresh_runs(
     The tables `event_verdicts` and `lead_verdicts` hold what is not simply accepted.
     """
     one = buckets[0] if len(buckets) == 1 else None
-    columns_of_events = "bucket, lead_id, known_at, occurred_at, event_type, channel, value, source, event_id"
+    columns_of_events = "bucket, lead_id, known_at, occurred_at, event_type, channel, value, source, event_id, deal"
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE kept_events AS
         SELECT {columns_of_events}, NULL::BIGINT AS superseded_at
@@ -87,14 +89,14 @@ def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str], staged:
 def _events(con: duckdb.DuckDBPyConnection) -> pa.Table:
     order = ", ".join(f"{column} NULLS FIRST" for column in ORDER)
     table = con.sql(
-        f"""SELECT {", ".join(ORDER)}, superseded_at FROM kept_events JOIN ranked USING (bucket, lead_id)
+        f"""SELECT {", ".join(ORDER)}, {", ".join(SELDOM)} FROM kept_events JOIN ranked USING (bucket, lead_id)
         ORDER BY {order}"""
     ).to_arrow_table()
     for name in CODED:
         table = _replaced(table, name, table.column(name).dictionary_encode())
-    if table.column("superseded_at").null_count == len(table):
-        return _timed(table.drop_columns(["superseded_at"]), "known_at", "occurred_at")
-    return _timed(table, "known_at", "occurred_at", "superseded_at")
+    table = table.drop_columns([name for name in SELDOM if table.column(name).null_count == len(table)])
+    times = ("known_at", "occurred_at", "superseded_at")
+    return _timed(table, *(name for name in times if name in table.column_names))
 
 
 def _versions(con: duckdb.DuckDBPyConnection) -> pa.Table:

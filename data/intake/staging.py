@@ -23,9 +23,10 @@ KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGI
     0::UBIGINT AS lead_hash, 0::BIGINT AS known, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
 NOTHING_STAGED = {
     "events": f"""{KEYS}, '' AS event_type, 0::BIGINT AS occurred_at, 0::BIGINT AS known_at, '' AS channel,
-        0.0::DOUBLE AS value, '' AS source, '' AS event_id, false AS retracted""",
+        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, false AS retracted""",
     "held": """'' AS lead_id, 0::BIGINT AS known_at, 0::BIGINT AS occurred_at, '' AS event_type, '' AS channel,
-        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::BIGINT AS superseded, 0::BIGINT AS bucket""",
+        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, 0::BIGINT AS superseded,
+        0::BIGINT AS bucket""",
     "leads": f"{KEYS}, 0::BIGINT AS valid_from, '' AS p_account_id",
 }
 """The columns of what is staged, where nothing is."""
@@ -82,7 +83,7 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
         "why",
         name_check("lead_id", "lead_id", required=True),
         name_check("event_type", "event_type", required=True),
-        *(name_check(name, name) for name in ("channel", "source", "event_id")),
+        *(name_check(name, name) for name in ("channel", "source", "event_id", "deal_id")),
         times.check("occurred_at", "occurred_text", "occurred_at", clock.now, required=True),
         times.check("received_at", "received_text", "received_at", clock.now),
         number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
@@ -92,26 +93,30 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
             {_event_type(spec.event_type)} AS event_type, {channel} AS channel, {origin} AS source,
             {_event_id(spec)} AS event_id, {_text(spec.occurred_at)} AS occurred_text,
             {_text(spec.received_at)} AS received_text, {_value_text(spec)} AS value_text,
-            {_value(spec)} AS parsed_value, {_text(spec.retracted)} AS retracted_text FROM {source.view}),
+            {_value(spec)} AS parsed_value, {_text(spec.retracted)} AS retracted_text, {_text(spec.deal_id)} AS deal_id
+            FROM {source.view}),
         parsed AS (SELECT *, {times.sql("occurred_text")} AS occurred_at, {times.sql("received_text")} AS received_at
             FROM texts),
         judged AS (SELECT * EXCLUDE (source), coalesce({", ".join(checks)}) AS reason, coalesce(source, '') AS source,
             round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} AS value,
             greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at,
-            {yes("retracted_text")} AS retracted FROM parsed),
-        whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at")}) AS event_id FROM judged),
+            {yes("retracted_text")} AS retracted, {high("deal_id")} AS deal FROM parsed),
+        whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at", "deal")}) AS event_id
+            FROM judged),
         sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole)
         {KEYED} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM sorted)"""
 
 
-KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, retracted,
+KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, deal, retracted,
     {high("key")} AS high, {low("key")} AS low, {high("lead_id")} AS lead_hash, known_at AS known,
-    CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at")} END AS content,
+    CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at", "deal")} END AS content,
     sort::TINYINT AS sort, reason"""
 
 
 def stage_moving(con: duckdb.DuckDBPyConnection, events: pa.Table, buckets: int, out: Path) -> None:
     """Stages events of the log that may be another lead's from now on; see `aliases.events_that_move`."""
+    if "deal" not in events.column_names:
+        events = events.append_column("deal", pa.nulls(len(events), pa.uint64()))
     con.register("moving", events)
     rows = f"""SELECT *, false AS retracted, NULL::VARCHAR AS reason, {MOVES} AS sort,
         concat_ws('{BETWEEN}', source, event_id) AS key FROM moving"""
@@ -124,7 +129,7 @@ def stage_held(con: duckdb.DuckDBPyConnection, buckets: int, out: Path) -> None:
     """Stages what goes into the log otherwise than as a row says, by the table `held` (judging.py)."""
     con.execute(
         f"""COPY (SELECT coalesce(holder_id, lead_id) AS lead_id, held.known AS known_at, occurred_at, event_type,
-            channel, value, source, event_id, superseded, (holder % {buckets})::INTEGER AS bucket
+            channel, value, source, event_id, deal, superseded, (holder % {buckets})::INTEGER AS bucket
         FROM held JOIN staged_events USING (part, n)) TO {_folder(out)}"""
     )
 

@@ -33,9 +33,9 @@ from data.log.watermarks import Watermarks
 from data.sources.mapping import BotRule
 from data.vocabulary import Vocabulary
 
-READ = ("known_at", "occurred_at", "event_type", "channel", "value", "superseded_at")
+READ = ("known_at", "occurred_at", "event_type", "channel", "value", "deal", "superseded_at")
 """The columns of events that histories are made of."""
-ALL = (*ORDER[1:], "superseded_at")
+ALL = (*ORDER[1:], "deal", "superseded_at")
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,7 @@ def histories_of(run: Run, words: Words, absences: Absences | None = None) -> Hi
         channels=channels,
         superseded_at=superseded if (superseded < FAR).any() else None,
         absences=absences,
+        deal=np.array(events.column("deal").fill_null(0).to_numpy()) if "deal" in events.column_names else None,
     )
 
 

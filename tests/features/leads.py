@@ -145,6 +145,7 @@ def histories_of(leads: Sequence[Lead]) -> Histories:
         channels=channels,
         superseded_at=_superseded(events),
         absences=_absences(leads),
+        deal=np.array([e.deal for e in events], np.uint64) if any(e.deal for e in events) else None,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from features.moments import MomentPolicy, label_moments
 from features.outcomes import occurrences_of
 from tests.features.leads import DAY, START, histories_of
 from tests.features.test_moments import DAILY, happens, labels, lead
+from tests.oracles.features_naive import Event
 
 WON = Target("won", ("won",), ("lost",), horizon_days=10, undone_by=("cancelled",), reopened_by=("reopened",))
 
@@ -132,3 +133,30 @@ def test_the_last_export_corrects_what_it_does_not_add_to() -> None:
     assert first.label.sum() == 10
     assert later.label[later.mature].sum() == 0
     assert (first.mature == later.mature).all()
+
+
+def of_deal(number: int, kind: str, occurred: float) -> Event:
+    """An event of a deal."""
+    return replace(happens(kind, occurred), deal=number)
+
+
+def test_a_cancellation_that_names_its_deal_undoes_no_other() -> None:
+    """The older of two deals is cancelled; without the name the newer one would be."""
+    again = replace(WON, repeats=True)
+    deals = of_deal(1, "won", 3), of_deal(2, "won", 8)
+    for number, left in ((1, [8]), (2, [3]), (0, [3]), (3, [3, 8])):
+        life = lead(*deals, of_deal(number, "cancelled", 20))
+        happened = occurrences_of(histories_of([life]), again, START + 60 * DAY)
+        assert ((happened.times - START) // DAY).tolist() == left
+
+
+def test_a_reopening_that_names_its_deal_leaves_the_win_of_another_where_it_is() -> None:
+    lost, won = of_deal(1, "lost", 3), of_deal(2, "won", 5)
+    for number, days in ((1, range(1, 4)), (2, (*range(1, 4), *range(21, 31)))):
+        life = lead(happens("visit", 0), lost, won, of_deal(number, "reopened", 20))
+        assert set(labels(life, WON, 30)) == set(days)
+
+
+def test_a_lead_with_an_open_deal_is_in_whatever_else_it_lost() -> None:
+    life = lead(happens("visit", 0), of_deal(1, "lost", 3), of_deal(2, "lost", 5), of_deal(1, "reopened", 20))
+    assert set(labels(life, WON, 30)) == {*range(1, 4), *range(21, 31)}

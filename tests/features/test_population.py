@@ -39,7 +39,8 @@ TARGETS = st.builds(
 CORRECTIONS = st.sampled_from([None, None, None, 0, 1, DAY, 5 * DAY])
 """How long after it became known an event is known to be wrong."""
 KINDS = st.sampled_from(["order", "order", "email_open", "email_open", "smoke_signal", "carrier_pigeon", "page_view"])
-TURNING = st.builds(lambda event, kind: replace(event, event_type=kind), EVENTS, KINDS)
+DEALS = st.sampled_from([0, 0, 1, 2])
+TURNING = st.builds(lambda event, kind, deal: replace(event, event_type=kind, deal=deal), EVENTS, KINDS, DEALS)
 """Events that decide about outcomes, more often than by chance."""
 CORRECTED = st.builds(
     lambda event, after: event if after is None else replace(event, superseded_at=event.known_at + after),
@@ -208,11 +209,13 @@ def test_a_rule_that_is_forgotten_is_noticed(key: str) -> None:
     assert different > 10
 
 
-@pytest.mark.parametrize("fault", ["nothing is ever wrong", "wrong at once", "nobody is away"])
+@pytest.mark.parametrize("fault", ["nothing is ever wrong", "wrong at once", "nobody is away", "deals are one"])
 def test_a_planted_fault_in_what_is_valid_is_noticed(fault: str) -> None:
     different = 0
 
     def faulty(each: Lead) -> Lead:
+        if fault == "deals are one":
+            return replace(each, events=[replace(event, deal=0) for event in each.events])
         if fault == "nobody is away":
             return replace(each, absences=[], merged=[])
         if fault == "nothing is ever wrong":

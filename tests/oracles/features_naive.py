@@ -15,7 +15,7 @@ FAR = 2**62
 
 @dataclass(frozen=True)
 class Event:
-    """One row of the log; times in µs UTC. superseded_at: from when on it is known to be wrong."""
+    """One row of the log; times in µs UTC. superseded_at: from when on it is known to be wrong. deal: 0 for none."""
 
     known_at: int
     occurred_at: int
@@ -24,6 +24,7 @@ class Event:
     value: float | None = None
     bot: bool = False
     superseded_at: int = FAR
+    deal: int = 0
 
 
 @dataclass(frozen=True)

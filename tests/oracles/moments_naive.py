@@ -50,11 +50,16 @@ def standing(lead: Lead, target: Target, as_of: int) -> list[Event]:
     """Valid target events less those that are undone: each undoing takes the newest one that it finds."""
     stand = valid(lead, target.events, as_of)
     for undoing in sorted(valid(lead, target.undone_by, as_of), key=by_occurrence):
-        before = [event for event in stand if event.occurred_at <= undoing.occurred_at]
+        before = [event for event in stand if event.occurred_at <= undoing.occurred_at and is_about(undoing, event)]
         if before:
             newest = max(before, key=by_occurrence)
             stand = [event for event in stand if event is not newest]
     return stand
+
+
+def is_about(event: Event, outcome: Event) -> bool:
+    """Whether what undoes or reopens names the deal of an outcome, or none."""
+    return not event.deal or event.deal == outcome.deal
 
 
 def reopens(reopening: Event, outcome: Event) -> bool:
@@ -62,11 +67,19 @@ def reopens(reopening: Event, outcome: Event) -> bool:
     return by_knowledge(reopening) > by_knowledge(outcome)
 
 
+def reopens_win(reopening: Event, outcome: Event) -> bool:
+    """The same where the outcome is a target event: it may be of another deal."""
+    return reopens(reopening, outcome) and is_about(reopening, outcome)
+
+
 def is_out(lead: Lead, target: Target, as_of: int) -> bool:
     """Whether there is an outcome that no reopening has put behind the lead."""
-    outcomes = valid(lead, target.closed_by, as_of) + ([] if target.repeats else standing(lead, target, as_of))
     reopenings = valid(lead, target.reopened_by, as_of)
-    return any(not any(reopens(reopening, outcome) for reopening in reopenings) for outcome in outcomes)
+    closed = valid(lead, target.closed_by, as_of)
+    won = [] if target.repeats else standing(lead, target, as_of)
+    return any(not any(reopens(reopening, outcome) for reopening in reopenings) for outcome in closed) or any(
+        not any(reopens_win(reopening, outcome) for reopening in reopenings) for outcome in won
+    )
 
 
 def is_known(lead: Lead, target: Target, as_of: int) -> bool:
@@ -150,5 +163,5 @@ def nothing_left(lead: Lead, target: Target, as_of: int, until: int, known_until
     _, known = ends_of(lead, until, known_until)
     reopenings = [event for event in valid(lead, target.reopened_by, known) if event.known_at < as_of]
     before = [event for event in standing(lead, target, known) if event.occurred_at < as_of]
-    left = [event for event in before if not any(reopens(reopening, event) for reopening in reopenings)]
+    left = [event for event in before if not any(reopens_win(reopening, event) for reopening in reopenings)]
     return not target.repeats and bool(left)
