@@ -169,7 +169,7 @@ def labels_of(target: Target, happened: Occurrences, lead: NDArray[np.integer], 
     window, until = target.window, happened.until_of(lead)
     opens = window.opens_at(as_of)
     event = _first_from(happened.starts, happened.times, lead, opens)
-    converted = event < np.minimum(window.closes_at(as_of), until)
+    converted = np.logical_and(event < window.closes_at(as_of), is_visible(event, until))
     mature = window.is_mature(as_of, until)
     censored = ~mature & ~converted
     return Labels(
