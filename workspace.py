@@ -78,9 +78,10 @@ class Workspace:
         It ends where the first of the sources that tell outcomes does: from its silence nothing is concluded.
         """
         target = self.settings.chosen_target
+        until, known_until = (end(target.turning) + 1 for end in (log.complete_until_us, log.known_until_us))
         return Recipe(
             log.digest,
-            log.complete_until_us(target.turning) + 1,
+            until,
             log.vocabulary,
             self.settings.catalogue(log),
             target,
@@ -90,6 +91,7 @@ class Workspace:
             log.profile_columns,
             log.watermarks.lagging(),
             log.watermarks.unobserved(),
+            known_until if known_until > until else 0,
         )
 
     def build(self, cluster: str | None = None, progress: Progress = lambda done, of: None) -> TrainingSet:

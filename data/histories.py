@@ -33,11 +33,14 @@ class Absences:
 
     starts: int64[n_leads + 1], lead i owns rows starts[i]:starts[i + 1].
     from_at, until: int64[n], µs UTC; a lead is away at moments t with from_at < t <= until. FAR: it never came back.
+    merged: bool[n], whether it was another lead then rather than deleted; None where that holds for none. The two may
+    overlap.
     """
 
     starts: NDArray[np.int64]
     from_at: NDArray[np.int64]
     until: NDArray[np.int64]
+    merged: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Stretches:
         return np.arange(starts[-1]) + np.repeat(self.begin - starts[:-1], self.end - self.begin)
 
 
-EACH_EVENT = ("known_at", "occurred_at", "event_type", "channel", "value", "bot", "superseded_at")
+EACH_EVENT = ("known_at", "occurred_at", "event_type", "channel", "value", "bot", "superseded_at", "deal")
 """Arrays of histories with a value for each event."""
 
 
@@ -82,6 +85,7 @@ class Histories:
     superseded_at: int64[n], µs UTC: from when on the event is known to be wrong (corrected, retracted, or another
         lead's), FAR where it never was. None where that holds for all.
     absences: when leads are not there; None where all always are.
+    deal: uint64[n], a hash of the deal that an event is about, 0 for none; None where that holds for all.
     """
 
     lead_ids: pa.Array
@@ -97,6 +101,7 @@ class Histories:
     channels: list[str] = field(default_factory=list)
     superseded_at: NDArray[np.int64] | None = None
     absences: Absences | None = None
+    deal: NDArray[np.uint64] | None = None
 
     @property
     def n_leads(self) -> int:
@@ -134,4 +139,5 @@ def _versions(profiles: Profiles, chosen: Stretches) -> Profiles:
 
 def _absences(absences: Absences, leads: NDArray[np.integer]) -> Absences:
     chosen = Stretches.of(absences.starts, leads)
-    return Absences(chosen.starts, absences.from_at[chosen.rows], absences.until[chosen.rows])
+    merged = None if absences.merged is None else absences.merged[chosen.rows]
+    return Absences(chosen.starts, absences.from_at[chosen.rows], absences.until[chosen.rows], merged)

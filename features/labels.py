@@ -1,8 +1,13 @@
 """Labels: what came of a moment, and from when on that is certain. Training, backtest, monitoring and pages ask here.
 
-The label is 1 if a target event occurs in [as_of + gap, as_of + gap + horizon), else 0. Only events that were known by
-the end of observation decide. A moment is mature when its whole window, and the days in which outcomes are still being
-recorded, lie before that end. One that is neither mature nor converted is censored: its label is unknown, never 0.
+The label is 1 if a target event occurs in [as_of + gap, as_of + gap + horizon), else 0. Only events before the end of
+observation decide, where the sources of outcomes are complete. A moment is mature when its whole window, and the days
+in which outcomes are still being recorded, lie before that end. One that is neither mature nor converted is censored:
+its label is unknown, never 0. What is known of these events is taken from the end of knowledge, which may be later: the
+last export corrects what it does not add to.
+
+A lead that is another one's alias at the end was observed until the merge: what came of it since is told of the other.
+What stood then under its own id counts; else its label is unknown from then on, and not 0.
 
 Only target events that stand at the end of observation are the target's (features/outcomes.py): one whose undoing is
 known by then, as when a deal is cancelled, never happened. So `settle_days` is also the time that one waits for
@@ -50,11 +55,11 @@ class LabelWindow:
         """How many days after its moment a label is certain."""
         return self.gap_days + self.horizon_days + self.settle_days
 
-    def is_mature(self, as_of: NDArray[np.int64], until: int) -> NDArray[np.bool_]:
-        """Whether labels are certain at `until` (µs UTC)."""
+    def is_mature(self, as_of: NDArray[np.int64], until: int | NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether labels are certain at `until` (µs UTC), one for all or one for each."""
         return as_of + self.certain_after_days * US_PER_DAY <= until
 
-    def observed_days(self, as_of: NDArray[np.int64], until: int) -> NDArray[np.float64]:
+    def observed_days(self, as_of: NDArray[np.int64], until: int | NDArray[np.int64]) -> NDArray[np.float64]:
         """float64: how much of the window was observed and has settled by `until`, from 0 to the horizon."""
         observed = until - self.settle_days * US_PER_DAY - self.opens_at(as_of)
         return np.clip(observed, 0, self.horizon_days * US_PER_DAY) / US_PER_DAY
@@ -113,16 +118,21 @@ class Target:
 
 @dataclass(frozen=True)
 class Occurrences:
-    """When the target happened to leads, as far as it was known by `until` (µs UTC).
+    """When the target happened to leads, as far as they were observed.
 
-    Lead i has `times[starts[i]:starts[i + 1]]`, int64 µs UTC of occurrence, ascending. behind_at: int64[n], µs UTC,
-    when the first reopening became known that puts it behind the lead, FAR for none; None where that holds for all.
+    Lead i has `times[starts[i]:starts[i + 1]]`, int64 µs UTC of occurrence, ascending. until: µs UTC, until when what
+    happened is complete, of all leads or int64[n_leads] of each. behind_at: int64[n], µs UTC, when the first reopening
+    became known that puts it behind the lead, FAR for none; None where that holds for all.
     """
 
     starts: NDArray[np.int64]
     times: NDArray[np.int64]
-    until: int
+    until: int | NDArray[np.int64]
     behind_at: NDArray[np.int64] | None = None
+
+    def until_of(self, lead: NDArray[np.integer]) -> int | NDArray[np.int64]:
+        """Until when leads were observed, µs UTC."""
+        return self.until if isinstance(self.until, int) else self.until[lead]
 
     def happened_before(self, lead: NDArray[np.integer], as_of: NDArray[np.int64]) -> NDArray[np.bool_]:
         """bool[n]: whether it happened to leads before the moments `as_of`, and is not behind them at these."""
@@ -156,10 +166,10 @@ class Labels:
 
 def labels_of(target: Target, happened: Occurrences, lead: NDArray[np.integer], as_of: NDArray[np.int64]) -> Labels:
     """Labels of the moments of leads (their places among `happened`) at `as_of` (int64[n], µs UTC)."""
-    window, until = target.window, happened.until
+    window, until = target.window, happened.until_of(lead)
     opens = window.opens_at(as_of)
     event = _first_from(happened.starts, happened.times, lead, opens)
-    converted = event < window.closes_at(as_of)
+    converted = np.logical_and(event < window.closes_at(as_of), is_visible(event, until))
     mature = window.is_mature(as_of, until)
     censored = ~mature & ~converted
     return Labels(

@@ -59,12 +59,15 @@ class LabelledMoments:
         return len(self.moments)
 
 
-def label_moments(histories: Histories, target: Target, policy: MomentPolicy, observed_until: int) -> LabelledMoments:
+def label_moments(
+    histories: Histories, target: Target, policy: MomentPolicy, observed_until: int, known_until: int | None = None
+) -> LabelledMoments:
     """All moments of the leads in the target's population up to `observed_until` (µs UTC), with labels.
 
-    Only what is visible at `observed_until` decides. Moments at which nothing was left to predict are left out.
+    Only what happened before it decides, by what is known at `known_until`, then if not given. Moments at which nothing
+    was left to predict are left out.
     """
-    happened = occurrences_of(histories, target, observed_until)
+    happened = occurrences_of(histories, target, observed_until, known_until)
     lead, as_of, weight = _candidates(histories, target, policy, observed_until)
     labels = labels_of(target, happened, lead, as_of)
     rows = labels.predictable

@@ -4,16 +4,20 @@ An event is valid at a moment iff it is visible then and not known to be wrong b
 
 Undoing: events of the types `undone_by` undo target events. Of those valid at a moment, in order of (occurred_at,
 known_at), each undoes the newest target event of the lead, the last by (occurred_at, known_at), among the valid ones
-that occurred at or before it and are not undone yet; where there is none it does nothing. A target event that is valid
-and not undone stands. So it counts until its undoing becomes known, and from then on it does not.
+that occurred at or before it and are not undone yet; where there is none it does nothing. One that names a deal undoes
+events of this deal only. A target event that is valid and not undone stands. So it counts until its undoing becomes
+known, and from then on it does not.
 
 Reopening: an event of the types `reopened_by` puts those outcomes of the lead behind it that come before it in order
 of (known_at, occurred_at). Outcomes are target events that stand, where the target does not repeat, and valid events of
-the types `closed_by`. A lead is out at a moment iff one of them is not behind it. In other words: the newest of its
+the types `closed_by`. One that names a deal puts of the target events only those of this deal behind the lead. A lead
+is out at a moment iff one of its outcomes is not behind it. Where no deals are named that is: the newest of its
 outcomes and reopenings, by (known_at, occurred_at), is an outcome; where two are equally new the outcome decides.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,24 +34,42 @@ def is_final(target: Target, histories: Histories) -> bool:
     return histories.superseded_at is None and not (target.undone_by or target.reopened_by)
 
 
-def occurrences_of(histories: Histories, target: Target, until: int) -> Occurrences:
-    """When the target happened to leads: its events that stand at `until` (µs UTC)."""
+def occurrences_of(histories: Histories, target: Target, until: int, known_until: int | None = None) -> Occurrences:
+    """When the target happened to leads until `until` (µs UTC), by what stands at `known_until`, then if not given.
+
+    A lead that is merged into another one at `known_until` was observed until it was.
+    """
+    known_until = until if known_until is None else known_until
+    merged_at = _merged_at(histories, known_until)
+    if merged_at is not None:
+        happened = standing(turns_of(histories, target), np.minimum(merged_at, known_until))
+        return replace(happened, until=np.minimum(merged_at, until))
     if is_final(target, histories):
-        return Occurrences(*times_of(histories, target.events, histories.occurred_at, until), until)
-    return standing(turns_of(histories, target), until)
+        return Occurrences(*times_of(histories, target.events, histories.occurred_at, known_until), until)
+    return replace(standing(turns_of(histories, target), known_until), until=until)
 
 
-def standing(turns: Turns, until: int) -> Occurrences:
-    """The target events that stand at `until` (µs UTC)."""
-    columns = (turns.meaning, turns.known_at, turns.occurred_at, turns.superseded_at)
-    starts, times, behind_at = _standing(turns.starts, *columns, until)
+def _merged_at(histories: Histories, as_of: int) -> NDArray[np.int64] | None:
+    """int64[n_leads], µs UTC: since when leads are others at a moment, FAR for those that are none; None for nobody."""
+    absences = histories.absences
+    if absences is None or absences.merged is None:
+        return None
+    rows = absences.merged & (absences.from_at < as_of) & (as_of <= absences.until)
+    merged_at = np.full(histories.n_leads, FAR)
+    merged_at[np.repeat(np.arange(histories.n_leads), np.diff(absences.starts))[rows]] = absences.from_at[rows]
+    return merged_at if rows.any() else None
+
+
+def standing(turns: Turns, until: int | NDArray[np.int64]) -> Occurrences:
+    """The target events that stand at `until` (µs UTC), one for all leads or one for each."""
+    ends = np.broadcast_to(np.asarray(until, np.int64), (len(turns.starts) - 1,)).copy()
+    starts, times, behind_at = _standing(turns.starts, *turns.columns, ends)
     return Occurrences(starts, times, until, behind_at)
 
 
 def out_at(turns: Turns, target: Target, as_of: int) -> NDArray[np.bool_]:
     """bool[n_leads]: which leads are out of the population at `as_of` (µs UTC) by their outcomes."""
-    columns = (turns.meaning, turns.known_at, turns.occurred_at, turns.superseded_at)
-    out: NDArray[np.bool_] = _out_at(turns.starts, *columns, as_of, target.repeats)
+    out: NDArray[np.bool_] = _out_at(turns.starts, *turns.columns, as_of, target.repeats)
     return out
 
 
@@ -67,6 +89,7 @@ def _mark_standing(
     meaning: NDArray[np.int8],
     known_at: NDArray[np.int64],
     superseded_at: NDArray[np.int64],
+    deal: NDArray[np.uint64],
     as_of: int,
     stands: NDArray[np.bool_],
     standing_rows: NDArray[np.int64],
@@ -81,9 +104,20 @@ def _mark_standing(
             standing_rows[n] = i  # the newest so far is the last
             stands[i] = True
             n += 1
-        elif meaning[i] & UNDOES and n > 0:
-            n -= 1
-            stands[standing_rows[n]] = False
+        elif meaning[i] & UNDOES:
+            k = n - 1
+            while k >= 0 and not _is_about(deal[i], deal[standing_rows[k]]):
+                k -= 1
+            if k >= 0:
+                stands[standing_rows[k]] = False
+                standing_rows[k : n - 1] = standing_rows[k + 1 : n].copy()
+                n -= 1
+
+
+@njit()
+def _is_about(deal: int, other: int) -> bool:
+    """Whether what undoes or reopens a deal, 0 for any, is about an event of another one."""
+    return deal == 0 or deal == other
 
 
 @njit()
@@ -98,13 +132,14 @@ def is_out(
     known_at: NDArray[np.int64],
     occurred_at: NDArray[np.int64],
     superseded_at: NDArray[np.int64],
+    deal: NDArray[np.uint64],
     as_of: int,
     repeats: bool,
     stands: NDArray[np.bool_],
     room: NDArray[np.int64],
 ) -> bool:
     """Whether one lead, whose turns these are, is out at `as_of` (µs UTC). stands, room: arrays to work in."""
-    _mark_standing(meaning, known_at, superseded_at, as_of, stands, room)
+    _mark_standing(meaning, known_at, superseded_at, deal, as_of, stands, room)
     newest_known, newest_occurred, out = -FAR, -FAR, False
     for i in range(len(meaning)):
         if not is_valid(known_at[i], superseded_at[i], as_of):
@@ -114,6 +149,16 @@ def is_out(
             newest_known, newest_occurred, out = known_at[i], occurred_at[i], True
         elif meaning[i] & REOPENS and _is_newer(known_at[i], occurred_at[i], newest_known, newest_occurred):
             newest_known, newest_occurred, out = known_at[i], occurred_at[i], False
+    if out or repeats or not deal.any():
+        return out
+    # All that has closed is behind it, and of what stands that of the deals that were reopened.
+    reopenings = room[: _reopenings(meaning, known_at, superseded_at, 0, len(meaning), as_of, room)]
+    for win in np.flatnonzero(stands):
+        behind = False
+        for k in reopenings:
+            newer = _is_newer(known_at[k], occurred_at[k], known_at[win], occurred_at[win])
+            behind = behind or (newer and _is_about(deal[k], deal[win]))
+        out = out or not behind
     return out
 
 
@@ -124,6 +169,7 @@ def _out_at(
     known_at: NDArray[np.int64],
     occurred_at: NDArray[np.int64],
     superseded_at: NDArray[np.int64],
+    deal: NDArray[np.uint64],
     as_of: int,
     repeats: bool,
 ) -> NDArray[np.bool_]:
@@ -131,7 +177,7 @@ def _out_at(
     stands, room = np.empty(len(meaning), np.bool_), np.empty(len(meaning), np.int64)
     for lead in range(len(out)):
         a, b = starts[lead], starts[lead + 1]
-        columns = meaning[a:b], known_at[a:b], occurred_at[a:b], superseded_at[a:b]
+        columns = meaning[a:b], known_at[a:b], occurred_at[a:b], superseded_at[a:b], deal[a:b]
         out[lead] = is_out(*columns, as_of, repeats, stands[a:b], room[a:b])
     return out
 
@@ -143,20 +189,22 @@ def _standing(
     known_at: NDArray[np.int64],
     occurred_at: NDArray[np.int64],
     superseded_at: NDArray[np.int64],
-    until: int,
+    deal: NDArray[np.uint64],
+    ends: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Where each lead's standing target events begin, when they occurred, and from when on they are behind it."""
     stands, room = np.empty(len(meaning), np.bool_), np.empty(len(meaning), np.int64)
     begins, times, behind_at, n = np.zeros(len(starts), np.int64), np.empty_like(room), np.empty_like(room), 0
     for lead in range(len(starts) - 1):
-        a, b = starts[lead], starts[lead + 1]
-        _mark_standing(meaning[a:b], known_at[a:b], superseded_at[a:b], until, stands[a:b], room[a:b])
+        a, b, until = starts[lead], starts[lead + 1], ends[lead]
+        _mark_standing(meaning[a:b], known_at[a:b], superseded_at[a:b], deal[a:b], until, stands[a:b], room[a:b])
         reopenings = room[a : a + _reopenings(meaning, known_at, superseded_at, a, b, until, room)]
         for i in range(a, b):
             if stands[i]:
                 times[n], behind_at[n] = occurred_at[i], FAR
                 for k in reopenings:
-                    if _is_newer(known_at[k], occurred_at[k], known_at[i], occurred_at[i]):
+                    newer = _is_newer(known_at[k], occurred_at[k], known_at[i], occurred_at[i])
+                    if newer and _is_about(deal[k], deal[i]):
                         behind_at[n] = min(behind_at[n], known_at[k])
                 n += 1
         begins[lead + 1] = n

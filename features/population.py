@@ -104,8 +104,7 @@ def _valid_spans(histories: Histories, superseded: NDArray[np.int64], types: lis
 def _out_spans(histories: Histories, target: Target) -> Spans:
     """Of a target that repeats, its own events put nobody out, however many there are."""
     turns = turns_of(histories, replace(target, events=(), undone_by=()) if target.repeats else target)
-    columns = (turns.meaning, turns.known_at, turns.occurred_at, turns.superseded_at)
-    spans: Spans = _out(turns.starts, *columns)
+    spans: Spans = _out(turns.starts, *turns.columns)
     return spans
 
 
@@ -142,6 +141,7 @@ def _out(
     known_at: NDArray[np.int64],
     occurred_at: NDArray[np.int64],
     superseded_at: NDArray[np.int64],
+    deal: NDArray[np.uint64],
 ) -> Spans:
     """When leads are out: that can only change just after an event becomes known, or known to be wrong.
 
@@ -157,7 +157,7 @@ def _out(
                 if known_at[i] < superseded_at[i]:
                     n = _added(since, until, begins[lead], n, known_at[i], superseded_at[i])
         else:
-            columns = meaning[a:b], known_at[a:b], occurred_at[a:b], superseded_at[a:b]
+            columns = meaning[a:b], known_at[a:b], occurred_at[a:b], superseded_at[a:b], deal[a:b]
             edges = np.unique(np.append(np.concatenate((known_at[a:b], superseded_at[a:b])), FAR))
             for k in range(len(edges) - 1):
                 if is_out(*columns, edges[k] + 1, False, stands[a:b], room[a:b]):

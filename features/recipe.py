@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from data.contract import DataError
@@ -41,8 +41,9 @@ class Recipe:
     """Everything that decides what a training set holds, and the log's own words, which travel with the model.
 
     words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> kind.
-    lags: sources that end before the others, which is said beside every score. unobserved: event types of which nothing
-    is known any more from a time on; features of them are missing then.
+    lags: sources that end before the others, which is said beside every score. observed_until: until when outcomes are
+    complete, µs UTC; known_until: the time by whose knowledge they are judged, where that is later, else 0. unobserved:
+    event types of which nothing is known any more from a time on; features of them are missing then.
     """
 
     log_digest: str
@@ -56,6 +57,11 @@ class Recipe:
     profile_columns: Mapping[str, str] = field(default_factory=dict)
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
     unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
+    known_until: Annotated[int, "sparse"] = 0
+
+    def ending(self, at: int) -> Recipe:
+        """The same as of a time (µs UTC): nothing that came later."""
+        return replace(self, observed_until=at, known_until=0)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the same for the same recipe."""

@@ -125,7 +125,8 @@ def build_shard(log_path: Path, number: int, recipe: Recipe, out: Path) -> None:
         return
     histories = EventLog.open(log_path).bucket(number)
     plan = compile_plan(recipe.catalogue, recipe.vocabulary, recipe.unobserved)
-    labelled = label_moments(histories, recipe.target, recipe.policy, recipe.observed_until)
+    until, known_until = recipe.observed_until, recipe.known_until or None
+    labelled = label_moments(histories, recipe.target, recipe.policy, until, known_until)
     draft = shard.with_suffix(f".{os.getpid()}.draft")
     schema = _schema(plan).with_metadata({"recipe": recipe.digest})
     with pq.ParquetWriter(draft, schema, **_layout(plan)) as writer:

@@ -17,12 +17,16 @@ TARGET, UNDOES, CLOSES, REOPENS = 1, 2, 4, 8
 """What an event means to a target, as bits: a type may mean more than one."""
 
 
+TurnColumns = tuple[NDArray[np.int8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]
+"""meaning, known_at, occurred_at, superseded_at, deal."""
+
+
 @dataclass(frozen=True)
 class Turns:
     """Events that mean something to a target, of many leads; lead i has rows starts[i]:starts[i + 1].
 
     A lead's rows are in order of (occurred_at, whether it is no target event, known_at). meaning: int8, bits.
-    known_at, occurred_at, superseded_at: int64, µs UTC, as in `data.histories.Histories`.
+    known_at, occurred_at, superseded_at: int64, µs UTC, and deal: uint64, as in `data.histories.Histories`.
     """
 
     starts: NDArray[np.int64]
@@ -30,11 +34,19 @@ class Turns:
     known_at: NDArray[np.int64]
     occurred_at: NDArray[np.int64]
     superseded_at: NDArray[np.int64]
+    deal: NDArray[np.uint64]
+
+    @property
+    def columns(self) -> TurnColumns:
+        """What the compiled rules read."""
+        return self.meaning, self.known_at, self.occurred_at, self.superseded_at, self.deal
 
     @staticmethod
     def in_order(starts: NDArray[np.int64], *columns: NDArray[np.generic]) -> Turns:
-        """Turns of rows that are in order of leads; columns: as the fields, in their order."""
-        meaning, known_at, occurred_at, _ = columns
+        """Turns of rows that are in order of leads; columns: as the fields, in their order; deal may be missing."""
+        meaning, known_at, occurred_at, *rest = columns
+        if len(rest) == 1:
+            columns = (*columns, np.zeros(len(meaning), np.uint64))
         lead = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         no_target = (meaning & TARGET) == 0  # type: ignore[operator]
         rows = np.lexsort((known_at, no_target, occurred_at, lead))
@@ -53,7 +65,8 @@ def turns_of(histories: Histories, target: Target) -> Turns:
     starts, rows = _places(histories.starts, histories.event_type, meaning != 0)
     superseded = np.full(len(rows), FAR) if histories.superseded_at is None else histories.superseded_at[rows]
     known_at, occurred_at = histories.known_at[rows], histories.occurred_at[rows]
-    return Turns.in_order(starts, meaning[histories.event_type[rows]], known_at, occurred_at, superseded)
+    deal = np.zeros(len(rows), np.uint64) if histories.deal is None else histories.deal[rows]
+    return Turns.in_order(starts, meaning[histories.event_type[rows]], known_at, occurred_at, superseded, deal)
 
 
 def times_of(

@@ -84,7 +84,8 @@ def still_held(histories: Histories, as_of: int) -> Histories:
         return histories
     held = ~is_visible(histories.superseded_at, as_of)
     starts = np.concatenate([[0], np.cumsum(held)])[histories.starts]
-    columns = {name: getattr(histories, name)[held] for name in EACH_EVENT}
+    columns = {name: getattr(histories, name) for name in EACH_EVENT}
+    columns = {name: None if column is None else column[held] for name, column in columns.items()}
     return replace(histories, **{**columns, "starts": starts, "superseded_at": None})
 
 

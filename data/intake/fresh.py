@@ -17,8 +17,11 @@ from data.log.runs import CODED, ORDER, TIME, Run
 from data.quoting import named
 
 SQL_TYPES = {"category": "VARCHAR", "number": "DOUBLE"}
-KEPT_EVENTS = """FROM {} LEFT JOIN event_verdicts v USING (part, n)
+TOLD_EVENTS = """FROM {} LEFT JOIN event_verdicts v USING (part, n)
     WHERE (v.outcome IS NULL OR v.outcome = 0) AND NOT retracted"""
+"""Rows that tell of an event; those without a verdict go into the log as they stand."""
+SELDOM = ("deal", "superseded_at")
+"""Columns that are left out where no event has one."""
 KEPT_VERSIONS = "FROM {} LEFT JOIN lead_verdicts v USING (part, n) WHERE v.outcome IS NULL OR v.outcome = 0"
 
 
@@ -30,10 +33,12 @@ def fresh_runs(
     The tables `event_verdicts` and `lead_verdicts` hold what is not simply accepted.
     """
     one = buckets[0] if len(buckets) == 1 else None
+    columns_of_events = "bucket, lead_id, known_at, occurred_at, event_type, channel, value, source, event_id, deal"
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE kept_events AS SELECT bucket, lead_id, coalesce(v.known, known_at) AS known_at,
-            occurred_at, event_type, channel, value, source, event_id, v.superseded AS superseded_at
-        {KEPT_EVENTS.format(staged_rows(staging, "events", one))}"""
+        f"""CREATE OR REPLACE TEMP TABLE kept_events AS
+        SELECT {columns_of_events}, NULL::BIGINT AS superseded_at
+        {TOLD_EVENTS.format(staged_rows(staging, "events", one))} AND v.outcome IS NULL
+        UNION ALL SELECT {columns_of_events}, superseded FROM {staged_rows(staging, "held", one)}"""
     )
     versions = staged_rows(staging, "leads", one)
     profile = {"account_id": "VARCHAR"} | {name: SQL_TYPES[kind] for name, kind in columns.items()}
@@ -52,6 +57,13 @@ def fresh_runs(
     return [Run(*run, judged.patches_of(bucket)) for bucket, run in zip(buckets, runs, strict=True)]
 
 
+def known_span(con: duckdb.DuckDBPyConnection, until: int) -> list[int]:
+    """When the first and the last of the events that are kept became known, up to a time (µs UTC); empty for none."""
+    told = f"SELECT coalesce(v.known, known_at) AS known {TOLD_EVENTS.format('staged_events')}"
+    row = con.execute(f"SELECT min(known), max(known) FROM ({told} UNION ALL SELECT known FROM held)").fetchall()[0]
+    return [min(at, until) for at in row if at is not None]
+
+
 def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str], staged: str) -> str:
     """Profile columns as they were staged; one that this export does not have is null."""
     present = {row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {staged}").fetchall()}
@@ -64,14 +76,14 @@ def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str], staged:
 def _events(con: duckdb.DuckDBPyConnection) -> pa.Table:
     order = ", ".join(f"{column} NULLS FIRST" for column in ORDER)
     table = con.sql(
-        f"""SELECT {", ".join(ORDER)}, superseded_at FROM kept_events JOIN ranked USING (bucket, lead_id)
+        f"""SELECT {", ".join(ORDER)}, {", ".join(SELDOM)} FROM kept_events JOIN ranked USING (bucket, lead_id)
         ORDER BY {order}"""
     ).to_arrow_table()
     for name in CODED:
         table = _replaced(table, name, table.column(name).dictionary_encode())
-    if table.column("superseded_at").null_count == len(table):
-        return _timed(table.drop_columns(["superseded_at"]), "known_at", "occurred_at")
-    return _timed(table, "known_at", "occurred_at", "superseded_at")
+    table = table.drop_columns([name for name in SELDOM if table.column(name).null_count == len(table)])
+    times = ("known_at", "occurred_at", "superseded_at")
+    return _timed(table, *(name for name in times if name in table.column_names))
 
 
 def _versions(con: duckdb.DuckDBPyConnection) -> pa.Table:

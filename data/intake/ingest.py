@@ -11,12 +11,12 @@ from pathlib import Path
 import duckdb
 
 from data.contract import AHEAD, DataError, UsageError
+from data.intake.aliases import NewAliases, events_that_move, judge_identities
 from data.intake.next_part import Export, IngestReport, write_next
 from data.intake.quarantine import collect_rejected, open_quarantine, refuse_all
-from data.intake.staging import Clock, stage, stage_moved, staged_rows
+from data.intake.staging import Clock, stage, stage_moving, staged_rows
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
-from data.log.identities import NewAliases, events_of_aliases, judge_identities
 from data.log.manifest import BUCKETS, NAME, Manifest
 from data.quoting import quoted
 from data.sources.mapping import Mapping as SourceMapping
@@ -107,9 +107,9 @@ def _stage(
             new = judge_identities(con, staging, old.folders if old else [])
     if not any(staging.glob("*/bucket=[0-9]*")):
         refuse_all(con)
-    if old is not None:
-        for table in events_of_aliases(old, new.aliases):
-            stage_moved(con, table, n_buckets, staging / "events")
+    if old is not None and new.periods:
+        for table in events_that_move(old, new):
+            stage_moving(con, table, n_buckets, staging / "events")
     for kind in ("events", "leads"):
         con.execute(f"CREATE TEMP VIEW staged_{kind} AS SELECT * FROM {staged_rows(staging, kind)}")
     return new

@@ -14,14 +14,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.histories import FAR
-from data.intake.judgement import ACCEPTED, CONFLICT, DUPLICATE, MERGED_EVENT, Verdicts, groups_of, judge_rows
+from data.intake.aliases import NewAliases
+from data.intake.judgement import Circumstances, judge_rows
+from data.intake.profile_versions import judge_profiles
 from data.intake.staging import Clock
+from data.intake.verdicts import ACCEPTED, CONFLICT, DUPLICATE, Verdicts, groups_of
 from data.log.runs import NO_PATCHES
-from data.log.version_index import HIGH, KNOWN, LEAD, LOW, Records, added, digest_of, look_up, merge_runs, write_run
+from data.log.version_index import HIGH, LEAD, LOW, Records, added, digest_of, look_up, merge_runs, write_run
 from data.masking import masked_sql
 
 AT_ONCE = 1_000_000
 """Rows that are judged at once."""
+HELD = "part INTEGER, n BIGINT, holder UBIGINT, holder_id VARCHAR, known BIGINT, superseded BIGINT"
 REASONS = {
     "events": {
         1: f"'event_id ''' || {masked_sql('event_id')} || ''' is taken by an event with another content'",
@@ -31,14 +35,44 @@ REASONS = {
 }
 
 
+@dataclass(frozen=True)
+class Judge:
+    """By what rows are judged. shared: whether an event may be several leads'."""
+
+    clock: Clock
+    aliases: NewAliases
+    shared: bool
+
+    def verdicts(self, kind: str, rows: Records, sort: NDArray[Any], index: Sequence[Path]) -> Verdicts:
+        """What becomes of rows, uint64[5, n] by key, of events or profiles."""
+        groups = groups_of(rows)
+        first = groups[:-1]
+        hits = look_up(index, rows[HIGH, first], rows[LOW, first])
+        if kind == "leads":
+            return judge_profiles(rows, sort, hits, groups, self.clock.as_of)
+        leads = np.empty(0, np.uint64)
+        if not self.aliases.after.is_empty:
+            leads = np.unique(np.concatenate([rows[LEAD], hits.record[LEAD]]))
+        owners = (aliases.owners(leads) for aliases in (self.aliases.before, self.aliases.after))
+        return judge_rows(
+            rows, sort, hits, groups, Circumstances(self.clock.as_of, self.clock.stated, self.shared, *owners)
+        )
+
+
 @dataclass
 class Judged:
-    """What became of the rows of a kind. digest: of the versions that are new. n: their number."""
+    """What became of the rows of a kind. held: events that go into the log otherwise than as a row says.
+
+    corrected_until: when the last of them, or of the log, became known to be wrong, µs UTC.
+    digest: of the versions that are new.
+    """
 
     n_buckets: int
     accepted: int = 0
     duplicate: int = 0
     corrected: int = 0
+    held: int = 0
+    corrected_until: int = 0
     digest: int = 0
     runs: list[Path] = field(default_factory=list)
     patches: Records = field(default_factory=lambda: NO_PATCHES)
@@ -49,30 +83,27 @@ class Judged:
 
 
 def judge_staged(
-    con: duckdb.DuckDBPyConnection, kind: str, index: Sequence[Path], clock: Clock, n_buckets: int, out: Path
+    con: duckdb.DuckDBPyConnection, kind: str, index: Sequence[Path], by: Judge, n_buckets: int, out: Path
 ) -> Judged:
     """Judges the rows of the view `staged_KIND` against an index of versions; `out` becomes the index of the new ones.
 
-    Makes the table of verdicts (`event_verdicts`, `lead_verdicts`): rows that are not simply accepted as they stand.
-    Adds those that are refused to `rejected`.
+    Makes the tables of verdicts (`event_verdicts`, `lead_verdicts`): rows that do not go into the log as they stand,
+    and for events `held`: what goes there instead. Adds those that are refused to `rejected`.
     """
     verdicts = f"{kind.removesuffix('s')}_verdicts"
-    con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE {verdicts}
-        (part INTEGER, n BIGINT, outcome TINYINT, known BIGINT, superseded BIGINT)"""
-    )
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {verdicts} (part INTEGER, n BIGINT, outcome TINYINT, known BIGINT)")
+    if kind == "events":
+        con.execute(f"CREATE TEMP TABLE held ({HELD})")
     judged = Judged(n_buckets)
     for number, table in enumerate(_ranges(con, f"staged_{kind}")):
         rows = np.stack([table.column(name).to_numpy() for name in ("high", "low", "content", "lead_hash")])
-        known = table.column("known").to_numpy()
-        rows = np.concatenate([rows, known.view(np.uint64)[None]])
-        made = _judged(rows, table.column("sort").to_numpy(), index, clock)
-        new = rows[:, made.outcome == ACCEPTED]
-        new[KNOWN] = made.known[made.outcome == ACCEPTED].view(np.uint64)
+        rows = np.concatenate([rows, table.column("known").to_numpy().view(np.uint64)[None]])
+        made = by.verdicts(kind, rows, table.column("sort").to_numpy(), index)
         judged.runs.append(out.with_suffix(f".{number}"))
-        write_run(judged.runs[-1], new)
-        _count(judged, made, table.column("n").to_numpy(), digest_of(new))
-        _insert(con, verdicts, table, made, known)
+        write_run(judged.runs[-1], made.new)
+        _count(judged, made, table.column("n").to_numpy())
+        _insert(con, verdicts, table, made)
+        _insert_held(con, table, made, by.aliases)
     merge_runs(judged.runs, out)
     for run in judged.runs:
         run.unlink()
@@ -90,61 +121,57 @@ def _ranges(con: duckdb.DuckDBPyConnection, staged: str) -> Iterator[pa.Table]:
             f"""SELECT part, n, sort, high, low, content, lead_hash, known FROM {staged}
             WHERE high >= {low}::UBIGINT AND high <= {high - 1}::UBIGINT"""
         ).to_arrow_table().combine_chunks()  # fmt: skip
-        keys = [np.asarray(table.column(name).to_numpy()) for name in ("sort", "n", "part", "low", "high")]
+        keys = [np.asarray(table.column(name).to_numpy()) for name in ("n", "part", "low", "high")]
         yield table.take(pa.array(_sorted(*keys)))
 
 
-def _sorted(
-    sort: NDArray[Any], n: NDArray[Any], part: NDArray[Any], low: NDArray[Any], high: NDArray[Any]
-) -> NDArray[Any]:
+def _sorted(n: NDArray[Any], part: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
     """Most keys stand once: they are sorted by half of them, and only equal ones by the rest."""
     order = np.argsort(high, kind="stable")
     same = np.flatnonzero(np.diff(high[order]) == 0)
     if len(same):
         rows = np.unique(np.concatenate([same, same + 1]))
         some = order[rows]
-        # What a lead was at its creation goes before its row, what is its lead's too goes behind it.
-        place = np.where(sort[some] == MERGED_EVENT, 2, n[some] > 0)
-        order[rows] = some[np.lexsort((place, np.abs(n[some]), part[some], low[some], high[some]))]
+        # What a lead was at its creation goes before its row.
+        order[rows] = some[np.lexsort((n[some] > 0, np.abs(n[some]), part[some], low[some], high[some]))]
     return order
 
 
-def _judged(rows: Records, sort: NDArray[Any], index: Sequence[Path], clock: Clock) -> Verdicts:
-    groups = groups_of(rows)
-    first = groups[:-1]
-    hits = look_up(index, rows[HIGH, first], rows[LOW, first])
-    return judge_rows(rows, sort, hits, groups, clock.as_of, clock.stated)
-
-
-def _count(judged: Judged, made: Verdicts, n: NDArray[Any], digest: int) -> None:
+def _count(judged: Judged, made: Verdicts, n: NDArray[Any]) -> None:
     """Rows that were put beside the export's own, for what was known at a lead's creation, are not counted."""
     own = n > 0
     judged.accepted += int(np.count_nonzero(own & (made.outcome == ACCEPTED)))
     judged.duplicate += int(np.count_nonzero(own & (made.outcome == DUPLICATE)))
     judged.corrected += int(np.count_nonzero(own & made.corrects))
-    judged.digest = added(judged.digest, digest)
+    judged.held += made.held.shape[1]
+    ends = np.concatenate([made.held[3], made.patches[LOW]]).view(np.int64)
+    judged.corrected_until = max(judged.corrected_until, int(ends[ends < FAR].max(initial=0)))
+    judged.digest = added(judged.digest, digest_of(made.new))
     judged.patches = np.concatenate([judged.patches, made.patches], axis=1)
 
 
-def _insert(
-    con: duckdb.DuckDBPyConnection, verdicts: str, table: pa.Table, made: Verdicts, known: NDArray[Any]
-) -> None:
-    rows = np.flatnonzero((made.outcome != ACCEPTED) | (made.known != known) | (made.superseded < FAR))
-    superseded = made.superseded[rows]
+def _insert(con: duckdb.DuckDBPyConnection, verdicts: str, table: pa.Table, made: Verdicts) -> None:
+    rows = np.flatnonzero(~made.is_plain)
     part, n = (table.column(name).take(pa.array(rows)) for name in ("part", "n"))
-    some = pa.table(
-        [
-            part,
-            n,
-            pa.array(made.outcome[rows]),
-            pa.array(made.known[rows]),
-            pa.array(superseded, mask=superseded == FAR),
-        ],
-        names=["part", "n", "outcome", "known", "superseded"],
-    )
-    con.register("some_verdicts", some)
-    con.execute(f"INSERT INTO {verdicts} SELECT * FROM some_verdicts")
-    con.unregister("some_verdicts")
+    names = ["part", "n", "outcome", "known"]
+    _append(con, verdicts, pa.table([part, n, pa.array(made.outcome[rows]), pa.array(made.known[rows])], names=names))
+
+
+def _insert_held(con: duckdb.DuckDBPyConnection, table: pa.Table, made: Verdicts, aliases: NewAliases) -> None:
+    row, holder = made.held[0].astype(np.int64), made.held[1]
+    part, n, lead = (table.column(name).take(pa.array(row)) for name in ("part", "n", "lead_hash"))
+    names = aliases.after.names({*lead.to_numpy()[holder != lead.to_numpy()].tolist(), *aliases.changed.tolist()})
+    ids = pa.array([names.get(hashed) for hashed in holder.tolist()], pa.string())
+    known, until = made.held[2].view(np.int64), made.held[3].view(np.int64)
+    columns = [part, n, pa.array(holder), ids, pa.array(known), pa.array(until, mask=until == FAR)]
+    _append(con, "held", pa.table(columns, names=["part", "n", "holder", "holder_id", "known", "superseded"]))
+
+
+def _append(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    if len(rows):
+        con.register("some_rows", rows)
+        con.execute(f"INSERT INTO {name} SELECT * FROM some_rows")
+        con.unregister("some_rows")
 
 
 def _reject(con: duckdb.DuckDBPyConnection, kind: str, verdicts: str) -> None:

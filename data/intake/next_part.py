@@ -13,24 +13,25 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from data.contract import AHEAD, US_PER_DAY, DataError
-from data.intake.days import days_of, known_span, observed, silences
-from data.intake.fresh import fresh_runs
-from data.intake.judging import Judged, judge_staged
+from data.intake.aliases import NewAliases
+from data.intake.days import days_of, observed, silences
+from data.intake.fresh import fresh_runs, known_span
+from data.intake.judging import Judge, Judged, judge_staged
 from data.intake.log_of_0_1 import indexed
 from data.intake.quarantine import count_reasons, count_rejected, write_rejected
-from data.intake.staging import Clock
-from data.log.absences import absences_digest, changed, gone_aliases, read_absences
+from data.intake.staging import Clock, stage_held
+from data.log.absences import absences_digest, absences_of_aliases, changed, read_absences
 from data.log.compaction import INDEXES, index_runs, must_compact, weave_base, write_small
 from data.log.content import lead_hashes
 from data.log.eventlog import EventLog
 from data.log.generations import draft_of, publish
-from data.log.identities import NewAliases
 from data.log.manifest import Manifest, write_manifest
 from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, write_delta
 from data.log.runs import Run
-from data.log.version_index import LEAD, added, open_run, unknown
+from data.log.version_index import LEAD, added, is_known, open_run, unknown
 from data.sources.mapping import Mapping as SourceMapping
 
 ENOUGH, SHARED = 100, 0.01
@@ -88,13 +89,20 @@ def write_next(
     index, is_old = index_runs(folders), manifest.events is None
     if old and is_old:
         manifest, index = indexed(con, old, staging)
+    judge = Judge(export.clock, export.new, export.mapping.events.shared)
     judged = {
-        kind: judge_staged(con, kind, index[kind], export.clock, manifest.n_buckets, staging / name)
+        kind: judge_staged(con, kind, index[kind], judge, manifest.n_buckets, staging / name)
         for kind, name in INDEXES.items()
     }
-    absences = pa.concat_tables([gone_aliases(export.new.aliases), _missing(con, export, folders, index["leads"])])
+    if judged["events"].held:
+        stage_held(con, manifest.n_buckets, staging / "held")
+    aliases = absences_of_aliases(export.new.periods)
+    missing = _missing(con, export, manifest, folders, index["leads"])
+    absences = pa.concat_tables([aliases, read_absences([]) if missing is None else missing])
     made = replace(_next(con, export, manifest, judged, absences), words=words)
-    more = sum(some.accepted for some in judged.values())
+    if missing is not None:
+        made = replace(made, full_export_us=export.clock.as_of)
+    more = sum(some.accepted + some.held for some in judged.values())
     if old and not is_old and not (more or count_rejected(con) or len(absences)):
         write_manifest(export.log_path, made)
         return _report(con, judged, export.new, old.rejected_paths[-1])
@@ -110,7 +118,7 @@ def write_next(
             _write_delta(draft, old, fresh_runs(con, staging, range(made.n_buckets), *what), staging, made),
             [],
         )
-    write_small(draft, before, absences, export.new.aliases)
+    write_small(draft, before, absences, export.new.periods, made.n_buckets)
     write_rejected(con, [folder / REJECTED for folder in before], draft / REJECTED)
     report = _report(con, judged, export.new, export.log_path / draft.name / REJECTED)
     publish([draft], export.log_path, made)
@@ -135,31 +143,43 @@ def _write_delta(draft: Path, old: EventLog, runs: Sequence[Run], staging: Path,
 
 
 def _missing(
-    con: duckdb.DuckDBPyConnection, export: Export, folders: Sequence[Path], index: Sequence[Path]
-) -> pa.Table:
-    """Leads that a full export does not have any more, and those that are back; looks at all leads that are known."""
-    leads, before = export.mapping.leads, read_absences(folders)
+    con: duckdb.DuckDBPyConnection, export: Export, old: Manifest, folders: Sequence[Path], index: Sequence[Path]
+) -> pa.Table | None:
+    """Leads that a full export does not have any more, and those that are back; looks at all leads that are known.
+
+    Of another state, and of one that is older than the newest, it only asks whether it may be of this account: None.
+    """
+    leads = export.mapping.leads
     if leads is None or not leads.snapshot:
-        return before.slice(0, 0)
+        return None
     rows = con.execute("SELECT lead_hash, any_value(lead_id) AS lead_id FROM staged_leads GROUP BY ALL").fetchnumpy()
     present = np.asarray(rows["lead_hash"], np.uint64)
-    known = np.unique(np.concatenate([np.empty(0, np.uint64), *(np.array(open_run(path)[LEAD]) for path in index)]))
-    shared = len(np.intersect1d(present, known))
-    if min(len(present), len(known)) >= ENOUGH and shared < SHARED * len(present):
-        raise DataError(
-            f"of {len(present)} leads in the export the log knows {shared}, and it knows {len(known)} others: is it of "
-            f"another account? It has leads like {', '.join(sorted(map(str, rows['lead_id'][:3])))}. Ingest it into a "
-            "log of its own (--log), or correct lead_id in the mapping"
-        )
-    return changed(before, known, present, export.clock.as_of if leads.missing == "deleted" and len(present) else None)
+    shared = int(is_known(index, present).sum())
+    if len(present) >= ENOUGH and shared < SHARED * len(present):
+        n_known = len(_all_leads(index))
+        if n_known >= ENOUGH:
+            raise DataError(
+                f"of {len(present)} leads in the export the log knows {shared}, and it knows {n_known} others: is it "
+                f"of another account? It has leads like {', '.join(sorted(map(str, rows['lead_id'][:3])))}. Ingest it "
+                "into a log of its own (--log), or correct lead_id in the mapping"
+            )
+    if leads.missing == "kept" or not len(present) or export.clock.as_of < old.full_export_us:
+        return None
+    # Whoever is another lead is away already, and comes back by itself.
+    known = np.setdiff1d(_all_leads(index), export.new.after.merged(export.clock.as_of))
+    return changed(read_absences(folders), known, present, export.clock.as_of)
+
+
+def _all_leads(index: Sequence[Path]) -> NDArray[np.uint64]:
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *(np.array(open_run(path)[LEAD]) for path in index)]))
 
 
 def _next(
     con: duckdb.DuckDBPyConnection, export: Export, old: Manifest, judged: Mapping[str, Judged], absences: pa.Table
 ) -> Manifest:
     """The manifest after this ingest, but for the parts and what mappings say."""
-    days = days_of(con, export.clock.now + AHEAD)
-    span = known_span(days)
+    ahead = export.clock.now + AHEAD
+    days, span = days_of(con, ahead), known_span(con, ahead)
     patience = {source: round(after * US_PER_DAY) for source, after in export.mapping.silent_after.items()}
     first = [old.observed_from_us] if old.n_events else []
     last = [old.observed_until_us] if old.n_events else []
@@ -170,6 +190,7 @@ def _next(
         watermarks=old.watermarks.and_more(observed(days), export.complete_until, silences(days), patience),
         observed_from_us=min([*first, *span], default=0),
         observed_until_us=max([*last, *span], default=0),
+        corrected_until_us=max(old.corrected_until_us, min(judged["events"].corrected_until, ahead)),
         events=added(old.events or 0, judged["events"].digest),
         profiles=added(added(old.profiles or 0, judged["leads"].digest), absences_digest(absences)),
     )
@@ -189,6 +210,6 @@ def _report(
         )
         for kind, some in judged.items()
     )
-    accepted, refused = len(new.aliases), rejected["identities"]
+    accepted, refused = len(new.periods), rejected["identities"]
     aliases = Counts(accepted + new.repeated + refused, accepted, new.repeated, refused)
     return IngestReport(events, leads, aliases, count_reasons(con), rejected_path)

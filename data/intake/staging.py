@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from data.contract import VALUE_LIMIT, VALUE_SCALE
-from data.intake.judgement import CREATION, DATED_EVENT, EVENT, MERGED_EVENT, RETRACTED, STATE, VERSION
+from data.intake.verdicts import CREATION, DATED_EVENT, EVENT, MOVES, RETRACTED, STATE, VERSION
 from data.log.content import BETWEEN, body_sql, content_sql, high, low, profile_sql
 from data.quoting import named, quoted
 from data.sources.checks import name_check, number, number_check, yes, yes_check
@@ -23,7 +23,10 @@ KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGI
     0::UBIGINT AS lead_hash, 0::BIGINT AS known, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
 NOTHING_STAGED = {
     "events": f"""{KEYS}, '' AS event_type, 0::BIGINT AS occurred_at, 0::BIGINT AS known_at, '' AS channel,
-        0.0::DOUBLE AS value, '' AS source, '' AS event_id, false AS retracted""",
+        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, false AS retracted""",
+    "held": """'' AS lead_id, 0::BIGINT AS known_at, 0::BIGINT AS occurred_at, '' AS event_type, '' AS channel,
+        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, 0::BIGINT AS superseded,
+        0::BIGINT AS bucket""",
     "leads": f"{KEYS}, 0::BIGINT AS valid_from, '' AS p_account_id",
 }
 """The columns of what is staged, where nothing is."""
@@ -50,26 +53,21 @@ def stage(
 ) -> None:
     """Writes out/bucket=N/*.parquet with good rows and out/bucket=-1/*.parquet with bad ones (column `reason`).
 
-    part: the number of the source. buckets: their number. For events, the table `aliases` tells whose events are
-    another lead's too, see identities.py. Raises DataError where a source ends early.
+    part: the number of the source. buckets: their number. Raises DataError where a source ends early.
     """
     if isinstance(spec, EventsPart):
-        has_aliases = con.execute("SELECT count(*) > 0 FROM aliases").fetchall()[0][0]
-        judged = _events(source, spec, times, has_aliases)
+        judged = _events(source, spec, times)
     else:
         judged = _leads(source, spec, times) if isinstance(spec, LeadsPart) else _identities(source, spec, times)
     bucket = f"CASE WHEN reason IS NULL THEN (lead_hash % {buckets})::INTEGER ELSE -1 END AS bucket"
     try:
-        con.execute(
-            f"""COPY (SELECT {part} AS part, *, {bucket} FROM ({judged})) TO {quoted(str(out))}
-            (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION lz4, APPEND, FILENAME_PATTERN '{{uuid}}')"""
-        ).fetchall()
+        con.execute(f"COPY (SELECT {part} AS part, *, {bucket} FROM ({judged})) TO {_folder(out)}").fetchall()
     except duckdb.Error as error:
         raise readable(error, source.name) from None
 
 
 def staged_rows(staging: Path, kind: str, bucket: int | None = None) -> str:
-    """SQL for the good rows of a kind (events, leads), of one bucket or of all."""
+    """SQL for the good rows of a kind (events, held, leads), of one bucket or of all."""
     folder = "bucket=[0-9]*" if bucket is None else f"bucket={bucket}"
     if not any((staging / kind).glob(folder)):
         return f"(SELECT {NOTHING_STAGED[kind]} WHERE false)"
@@ -77,15 +75,15 @@ def staged_rows(staging: Path, kind: str, bucket: int | None = None) -> str:
     return f"read_parquet({files}, hive_partitioning = true, union_by_name = true)"
 
 
-def _events(source: Source, spec: EventsPart, clock: Clock, has_aliases: bool) -> str:
-    """Events with the reason why one is refused, else null; those of aliases also as those of their leads."""
+def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
+    """Events with the reason why one is refused, else null."""
     times = spec.times
     channel, origin = _constant(spec, "channel", spec.channel), _constant(spec, "source", spec.source)
     checks = [
         "why",
         name_check("lead_id", "lead_id", required=True),
         name_check("event_type", "event_type", required=True),
-        *(name_check(name, name) for name in ("channel", "source", "event_id")),
+        *(name_check(name, name) for name in ("channel", "source", "event_id", "deal_id")),
         times.check("occurred_at", "occurred_text", "occurred_at", clock.now, required=True),
         times.check("received_at", "received_text", "received_at", clock.now),
         number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
@@ -95,41 +93,50 @@ def _events(source: Source, spec: EventsPart, clock: Clock, has_aliases: bool) -
             {_event_type(spec.event_type)} AS event_type, {channel} AS channel, {origin} AS source,
             {_event_id(spec)} AS event_id, {_text(spec.occurred_at)} AS occurred_text,
             {_text(spec.received_at)} AS received_text, {_value_text(spec)} AS value_text,
-            {_value(spec)} AS parsed_value, {_text(spec.retracted)} AS retracted_text FROM {source.view}),
+            {_value(spec)} AS parsed_value, {_text(spec.retracted)} AS retracted_text, {_text(spec.deal_id)} AS deal_id
+            FROM {source.view}),
         parsed AS (SELECT *, {times.sql("occurred_text")} AS occurred_at, {times.sql("received_text")} AS received_at
             FROM texts),
         judged AS (SELECT * EXCLUDE (source), coalesce({", ".join(checks)}) AS reason, coalesce(source, '') AS source,
             round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} AS value,
             greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at,
-            {yes("retracted_text")} AS retracted FROM parsed),
-        whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at")}) AS event_id FROM judged),
-        sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole),
-        every AS (FROM sorted {f"UNION ALL BY NAME {MERGED}" if has_aliases else ""})
-        {KEYED} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)"""
+            {yes("retracted_text")} AS retracted, {high("deal_id")} AS deal FROM parsed),
+        whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at", "deal")}) AS event_id
+            FROM judged),
+        sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole)
+        {KEYED} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM sorted)"""
 
 
-KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, retracted,
+KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, deal, retracted,
     {high("key")} AS high, {low("key")} AS low, {high("lead_id")} AS lead_hash, known_at AS known,
-    CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at")} END AS content,
+    CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at", "deal")} END AS content,
     sort::TINYINT AS sort, reason"""
-MERGED = f"""SELECT sorted.* REPLACE (-n AS n, aliases.lead_id AS lead_id,
-    greatest(known_at + 1, aliases.valid_from) AS known_at, {MERGED_EVENT} AS sort)
-    FROM sorted JOIN aliases ON aliases.alias = sorted.lead_id WHERE reason IS NULL"""
 
 
-def stage_moved(con: duckdb.DuckDBPyConnection, events: pa.Table, buckets: int, out: Path) -> None:
-    """Stages events that the log has of aliases for the leads that those are; see `identities.events_of_aliases`."""
-    con.register("moved", events)
-    sorted_rows = f"""SELECT n, alias AS lead_id, event_type, occurred_at, known_at, channel, value, source, event_id,
-        false AS retracted, NULL::VARCHAR AS reason, {EVENT} AS sort FROM moved"""
+def stage_moving(con: duckdb.DuckDBPyConnection, events: pa.Table, buckets: int, out: Path) -> None:
+    """Stages events of the log that may be another lead's from now on; see `aliases.events_that_move`."""
+    if "deal" not in events.column_names:
+        events = events.append_column("deal", pa.nulls(len(events), pa.uint64()))
+    con.register("moving", events)
+    rows = f"""SELECT *, false AS retracted, NULL::VARCHAR AS reason, {MOVES} AS sort,
+        concat_ws('{BETWEEN}', source, event_id) AS key FROM moving"""
+    whole = f"SELECT -1 AS part, *, (lead_hash % {buckets})::INTEGER AS bucket FROM ({KEYED} FROM ({rows}))"
+    con.execute(f"COPY ({whole}) TO {_folder(out)}")
+    con.unregister("moving")
+
+
+def stage_held(con: duckdb.DuckDBPyConnection, buckets: int, out: Path) -> None:
+    """Stages what goes into the log otherwise than as a row says, by the table `held` (judging.py)."""
     con.execute(
-        f"""COPY (WITH sorted AS ({sorted_rows}), every AS ({MERGED})
-        SELECT -1 AS part, *, (lead_hash % {buckets})::INTEGER AS bucket
-        FROM ({KEYED} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)))
-        TO {quoted(str(out))}
+        f"""COPY (SELECT coalesce(holder_id, lead_id) AS lead_id, held.known AS known_at, occurred_at, event_type,
+            channel, value, source, event_id, deal, superseded, (holder % {buckets})::INTEGER AS bucket
+        FROM held JOIN staged_events USING (part, n)) TO {_folder(out)}"""
+    )
+
+
+def _folder(out: Path) -> str:
+    return f"""{quoted(str(out))}
         (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION lz4, APPEND, FILENAME_PATTERN '{{uuid}}')"""
-    ).fetchall()
-    con.unregister("moved")
 
 
 def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:
@@ -139,12 +146,16 @@ def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:
         name_check("alias", "alias", required=True),
         name_check("lead_id", "lead_id", required=True),
         times.check("valid_from", "valid_text", "valid_from", clock.now, required=True),
+        times.check("valid_until", "until_text", "valid_until", clock.now),
+        "CASE WHEN valid_until <= valid_from THEN 'valid_until does not lie behind valid_from' END",
     ]
     return f"""WITH texts AS (SELECT {ROW} AS n, {WHY} AS why, {named(spec.alias)} AS alias,
-            {named(spec.lead_id)} AS lead_id, {named(spec.valid_from)} AS valid_text FROM {source.view}),
-        parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from FROM texts)
-        SELECT n, alias, lead_id, valid_from, 0::UBIGINT AS lead_hash, coalesce({", ".join(checks)}) AS reason
-        FROM parsed"""
+            {named(spec.lead_id)} AS lead_id, {named(spec.valid_from)} AS valid_text,
+            {_text(spec.valid_until)} AS until_text FROM {source.view}),
+        parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from, {times.sql("until_text")} AS valid_until
+            FROM texts)
+        SELECT n, alias, lead_id, valid_from, valid_until, 0::UBIGINT AS lead_hash,
+            coalesce({", ".join(checks)}) AS reason FROM parsed"""
 
 
 def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:

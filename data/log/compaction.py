@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from data.contract import DataError
 from data.log.absences import FILE as ABSENCES
-from data.log.absences import read_absences
+from data.log.absences import read_absences, write_absences
 from data.log.content import lead_hashes
 from data.log.eventlog import EventLog
 from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import FILE as IDENTITIES
-from data.log.identities import read_identities
+from data.log.identities import Period, write_identities
 from data.log.manifest import Manifest
 from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, REJECTED, read_rejected, write_base_bucket
 from data.log.runs import Run, woven
@@ -68,10 +68,12 @@ def weave_base(
     return replace(manifest, parts=(draft.name,), n_events=n_events, n_base=n_rows, n_added=0, n_leads=len(hashes))
 
 
-def write_small(draft: Path, folders: Sequence[Path], absences: pa.Table, aliases: pa.Table) -> None:
+def write_small(
+    draft: Path, folders: Sequence[Path], absences: pa.Table, aliases: Sequence[Period], n_buckets: int
+) -> None:
     """Writes absences and aliases of parts, and more of them, as those of a new part."""
-    pq.write_table(pa.concat_tables([read_absences(folders), absences]), draft / ABSENCES)
-    pq.write_table(pa.concat_tables([read_identities(folders), aliases]), draft / IDENTITIES)
+    write_absences(draft / ABSENCES, folders, absences, n_buckets)
+    write_identities(draft / IDENTITIES, folders, aliases)
 
 
 def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:
@@ -89,7 +91,7 @@ def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:
             manifest = replace(log.manifest, ingests=log.number + 1)
             draft = draft_of(staging, BASE, manifest.ingests)
             made = weave_base(draft, log, [()] * log.n_buckets, index_runs(log.folders), manifest, progress)
-            write_small(draft, log.folders, read_absences([]), read_identities([]))
+            write_small(draft, log.folders, read_absences([]), [], log.n_buckets)
             pq.write_table(read_rejected(log.folders), draft / REJECTED)
             publish([draft], log_path, made)
             return True

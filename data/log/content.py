@@ -18,22 +18,24 @@ BETWEEN, NOTHING = "\x1f", "\x1e"
 LOWER = "18446744073709551615"
 
 
-def content_sql(occurred_at: str) -> str:
-    """The hash of an event's content, UBIGINT. occurred_at: SQL of its µs UTC."""
-    return high(f"concat_ws({quoted(BETWEEN)}, {_event_texts(occurred_at)})")
+def content_sql(occurred_at: str, deal: str = "NULL") -> str:
+    """The hash of an event's content, UBIGINT. occurred_at, deal: SQL of its µs UTC, and of the hash of its deal."""
+    return high(f"concat_ws({quoted(BETWEEN)}, {_event_texts(occurred_at, deal)})")
 
 
-def body_sql(occurred_at: str) -> str:
+def body_sql(occurred_at: str, deal: str = "NULL") -> str:
     """md5 of an event and its lead in hexadecimal: the id of an event that brings none.
 
-    The store's `body_of` (event_validation.py) is the same; a test says so.
+    The store's `body_of` (event_validation.py) is the same for an event of no deal; a test says so.
     """
-    return f"md5(concat_ws({quoted(BETWEEN)}, lead_id, {_event_texts(occurred_at)}))"
+    return f"md5(concat_ws({quoted(BETWEEN)}, lead_id, {_event_texts(occurred_at, deal)}))"
 
 
-def _event_texts(occurred_at: str) -> str:
+def _event_texts(occurred_at: str, deal: str) -> str:
+    """A deal that is null adds nothing, so that an event without one has the hash that it has always had."""
     missing = quoted(NOTHING)
-    return f"event_type, {occurred_at}, coalesce(channel, {missing}), coalesce(value::VARCHAR, {missing})"
+    texts = f"event_type, {occurred_at}, coalesce(channel, {missing}), coalesce(value::VARCHAR, {missing})"
+    return f"{texts}, ({deal})::VARCHAR"
 
 
 def profile_sql(columns: Iterable[tuple[str, str]]) -> str:
@@ -57,7 +59,8 @@ def content_of(events: pa.Table, row: int) -> np.uint64:
     kind, channel = (events.column(name)[row].as_py() for name in ("event_type", "channel"))
     value, occurred_at = events.column("value")[row].as_py(), events.column("occurred_at")[row].cast(pa.int64()).as_py()
     texts = [kind, str(occurred_at), NOTHING if channel is None else channel, NOTHING if value is None else repr(value)]
-    return _high(BETWEEN.join(texts))
+    deal = events.column("deal")[row].as_py() if "deal" in events.column_names else None
+    return _high(BETWEEN.join(texts if deal is None else [*texts, str(deal)]))
 
 
 def lead_hash(lead_id: str) -> np.uint64:

@@ -33,9 +33,9 @@ from data.log.watermarks import Watermarks
 from data.sources.mapping import BotRule
 from data.vocabulary import Vocabulary
 
-READ = ("known_at", "occurred_at", "event_type", "channel", "value", "superseded_at")
+READ = ("known_at", "occurred_at", "event_type", "channel", "value", "deal", "superseded_at")
 """The columns of events that histories are made of."""
-ALL = (*ORDER[1:], "superseded_at")
+ALL = (*ORDER[1:], "deal", "superseded_at")
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,10 @@ class EventLog:
         """Until when all sources of these event types are complete (µs UTC): what came of leads is known till then."""
         return min([self.observed_until_us, *self.watermarks.by_source(types).values()])
 
+    def known_until_us(self, types: Collection[str]) -> int:
+        """Until when there is something to know of them (µs UTC): an export may correct what it does not complete."""
+        return max(self.complete_until_us(types), self.manifest.corrected_until_us)
+
     @property
     def digest(self) -> str:
         """Of all versions of events and profiles, and the vocabulary; not of how they lie on disk."""
@@ -148,7 +152,7 @@ class EventLog:
     def bucket(self, number: int) -> Histories:
         """All leads of a bucket. Raises DataError when its files are damaged or gone."""
         run = self.run(number, READ)
-        return histories_of(run, self.manifest.words, absences_of(read_absences(self.folders), run.leads))
+        return histories_of(run, self.manifest.words, absences_of(read_absences(self.folders, number), run.leads))
 
     def find(self, lead_id: str) -> Histories:
         """One lead's history (n_leads == 1). Raises DataError when the log does not know the lead."""
@@ -191,6 +195,7 @@ def histories_of(run: Run, words: Words, absences: Absences | None = None) -> Hi
         channels=channels,
         superseded_at=superseded if (superseded < FAR).any() else None,
         absences=absences,
+        deal=np.array(events.column("deal").fill_null(0).to_numpy()) if "deal" in events.column_names else None,
     )
 
 

@@ -70,6 +70,8 @@ class Manifest:
     parts: folders, the base first, then deltas in the order in which they came. ingests: how many made it.
     n_events: rows of events, also those that were corrected later. n_base, n_added: rows of events and profile versions
     in the base and in the deltas. n_overwritten: profile versions that said something else about a time that was known.
+    corrected_until_us: the last time at which events became known to be wrong; full_export_us: the newest export that
+    had all leads.
     events, profiles: digests of the versions, order-free; None in a log of version 0.1, which has no index of versions
     yet, and a digest of its own.
     """
@@ -86,6 +88,8 @@ class Manifest:
     n_overwritten: int = 0
     observed_from_us: int = 0
     observed_until_us: int = 0
+    corrected_until_us: int = 0
+    full_export_us: int = 0
     events: int | None = 0
     profiles: int | None = 0
     digest_of_0_1: str = ""
@@ -126,6 +130,8 @@ class Manifest:
             "silent_after_us": self.watermarks.patience,
             "observed_from_us": self.observed_from_us,
             "observed_until_us": self.observed_until_us,
+            "corrected_until_us": self.corrected_until_us,
+            "full_export_us": self.full_export_us,
             "versions": {"events": _hex(self.events), "profiles": _hex(self.profiles)},
             "digest_of_0_1": self.digest_of_0_1,
             "digest": self.digest,
@@ -182,6 +188,8 @@ def _from_json(about: dict[str, Any]) -> Manifest:
         watermarks=Watermarks(
             observed, about["complete_until_us"], about.get("silences_us", {}), about.get("silent_after_us", {})
         ),
+        corrected_until_us=about.get("corrected_until_us", 0),
+        full_export_us=about.get("full_export_us", 0),
         events=_number(about["versions"]["events"]),
         profiles=_number(about["versions"]["profiles"]),
         digest_of_0_1=about["digest_of_0_1"],

@@ -19,6 +19,7 @@ from data.log.compaction import INDEXES
 from data.log.content import lead_hash
 from data.log.eventlog import ALL, EventLog, bucket_of
 from data.log.generations import draft_of, only_writer, publish, staging_folder
+from data.log.identities import ids_of
 from data.log.identities import without_lead as forget_alias
 from data.log.manifest import NAME, Manifest
 from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_rejected, read_run, write_base_bucket, write_delta
@@ -44,10 +45,15 @@ class Removed:
 def erase_from_log(log_path: Path, lead_id: str) -> int:
     """Publishes the log without the lead, and removes the parts that held it; says how many rows were taken out.
 
-    0, and nothing happens, where there is no log or it does not know the lead. Raises UsageError while an ingest runs.
+    The ids that are the lead's go as well, the lead itself at the end, so that one that was killed can be repeated. 0,
+    and nothing happens, where there is no log or it does not know the lead. Raises UsageError while an ingest runs.
     """
     if not (log_path / NAME).exists():
         return 0
+    return sum(_erase(log_path, name) for name in ids_of(EventLog.open(log_path).folders, lead_id)[::-1])
+
+
+def _erase(log_path: Path, lead_id: str) -> int:
     with only_writer(log_path), staging_folder(log_path) as staging:
         log = EventLog.open(log_path)
         manifest, drafts, erased, knew = log.manifest, [], 0, 0
@@ -80,9 +86,8 @@ def _rewrite(log: EventLog, folder: Path, lead_id: str, draft: Path) -> Removed:
     elif rest is not run:
         runs = [read_run(folder, number, ALL) for number in range(log.n_buckets)]
         write_delta(draft, [rest if number == bucket else other for number, other in enumerate(runs)])
-    return replace(
-        removed, rejected=_rewrite_rejected(folder, lead_id, draft), digests=_rewrite_indexes(folder, lead_id, draft)
-    )
+    digests = _rewrite_indexes(folder, lead_id, draft, log.n_buckets)
+    return replace(removed, rejected=_rewrite_rejected(folder, lead_id, draft), digests=digests)
 
 
 def _without(run: Run, lead_id: str) -> tuple[Run, Removed]:
@@ -118,11 +123,11 @@ def _shows(reason: str, lead_id: str) -> bool:
     return shown is not None and mentions(shown[1], lead_id)
 
 
-def _rewrite_indexes(folder: Path, lead_id: str, draft: Path) -> tuple[int, int]:
+def _rewrite_indexes(folder: Path, lead_id: str, draft: Path, n_buckets: int) -> tuple[int, int]:
     """The version index without the lead's hashes; returns what its digests lose."""
     theirs, digests = lead_hash(lead_id), []
     forget_alias(folder, lead_id, draft)
-    absent = forget_absences(folder, theirs, draft)
+    absent = forget_absences(folder, theirs, draft, n_buckets)
     for name in INDEXES.values():
         removed = 0
         if (folder / name).exists():

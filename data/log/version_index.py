@@ -61,6 +61,16 @@ def look_up(runs: Sequence[Path], high: NDArray[np.uint64], low: NDArray[np.uint
     return Hits(question[order], record[:, order])
 
 
+def is_known(runs: Sequence[Path], high: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """bool[n]: whether any run has a key with this half; runs are mapped, and not read whole."""
+    known = np.zeros(len(high), np.bool_)
+    for path in runs:
+        run = open_run(path)
+        if run.shape[1]:
+            known |= run[HIGH, np.minimum(np.searchsorted(run[HIGH], high), run.shape[1] - 1)] == high
+    return known
+
+
 def unknown(runs: Sequence[Path], hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Those of some hashes that no file of ascending uint64 holds."""
     for path in runs:

@@ -26,9 +26,8 @@ from data.contract import US_PER_DAY, UsageError
 from data.simulated import funnel
 from data.simulated.cohort import SimulatedCohort, draw_cohort
 from data.simulated.exports import Exports, draw_exports, write_exports
-from data.simulated.files import PLAIN, write_csv
+from data.simulated.files import PLAIN, garbage_lines, write_csv
 from data.simulated.funnel import CODE, EVENT_TYPES, FILE_TYPES, HORIZONS, START, funnel_tables
-from data.simulated.garbage import garbage_lines
 from data.simulated.lives import Lives, live
 from data.simulated.options import FunnelOptions
 from data.simulated.profiles import lead_ids, profile_table

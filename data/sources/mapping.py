@@ -87,7 +87,8 @@ class EventsPart(Shared):
     """`[events]`: contract column = source column; constants for columns that the source does not have.
 
     event_id may name several columns, which identify an event together. retracted: a column that says true where the
-    source takes an event back.
+    source takes an event back. shared: rows with one event_id and several leads are one event of all of these. deal_id:
+    a column that tells several deals of one lead apart.
     """
 
     event_type: str | TypeRule
@@ -98,7 +99,15 @@ class EventsPart(Shared):
     source: str | None = None
     event_id: str | tuple[str, ...] | None = None
     retracted: str | None = None
+    deal_id: str | None = None
+    shared: bool = False
     constants: dict[Literal["channel", "source"], str] = {}
+
+    @model_validator(mode="after")
+    def _check_shared(self) -> Self:
+        if self.shared and self.event_id is None:
+            raise ValueError("shared = true needs event_id, which says which rows are one event; add it")
+        return self
 
     @property
     def columns(self) -> list[str]:
@@ -106,13 +115,14 @@ class EventsPart(Shared):
         types = [self.event_type] if isinstance(self.event_type, str) else list(self.event_type.columns)
         value = list(self.value.multiply) if isinstance(self.value, Product) else [self.value]
         rest = [self.lead_id, self.occurred_at, self.received_at, self.channel, self.source, self.retracted]
-        rest += self.id_columns
+        rest += [self.deal_id, *self.id_columns]
         return [name for name in dict.fromkeys([*rest, *types, *value]) if name is not None]
 
     @property
     def ids(self) -> frozenset[str]:
         """The source columns that hold ids."""
-        return frozenset((self.lead_id, *self.id_columns))
+        deal = () if self.deal_id is None else (self.deal_id,)
+        return frozenset((self.lead_id, *deal, *self.id_columns))
 
     @property
     def id_columns(self) -> list[str]:
@@ -191,15 +201,17 @@ class LeadsPart(Shared):
 
 
 class IdentitiesPart(Shared):
-    """`[identities]`: an alias is another id of a lead, from a time on."""
+    """`[identities]`: an alias is another id of a lead, from a time on, and to another one where that is known."""
 
     alias: str
     valid_from: str
+    valid_until: str | None = None
 
     @property
     def columns(self) -> list[str]:
         """The source columns that are read."""
-        return [self.lead_id, self.alias, self.valid_from]
+        columns = [self.lead_id, self.alias, self.valid_from]
+        return columns if self.valid_until is None else [*columns, self.valid_until]
 
     @property
     def ids(self) -> frozenset[str]:

@@ -7,20 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from data.histories import FAR
-from data.intake.judgement import (
-    ACCEPTED,
-    DATED_EVENT,
-    DUPLICATE,
-    EVENT,
-    MERGED_EVENT,
-    Verdicts,
-    groups_of,
-    judge_rows,
-)
+from data.intake.judgement import Circumstances, judge_rows
+from data.intake.verdicts import DATED_EVENT, EVENT, Verdicts, groups_of
+from data.log.identities import Owners
 from data.log.version_index import CONTENT, HIGH, KNOWN, LEAD, LOW, Hits, Records
 
 AS_OF = 1_000
-L1, L2 = 71, 72
+L1 = 71
+NOBODYS = Owners(np.empty(0, np.uint64), np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
+"""Aliases, of which there are none."""
 
 
 class Row(NamedTuple):
@@ -44,7 +39,8 @@ def judged(rows: list[Row], known: list[Row]) -> Verdicts:
     groups = groups_of(export)
     keys = export[HIGH, groups[:-1]].tolist()
     question = np.array([keys.index(row.key) for row in known], np.int64)
-    return judge_rows(export, np.array([row.sort for row in rows], np.int8), Hits(question, log), groups, AS_OF, False)
+    sort = np.array([row.sort for row in rows], np.int8)
+    return judge_rows(export, sort, Hits(question, log), groups, Circumstances(AS_OF, False, False, NOBODYS, NOBODYS))
 
 
 def test_a_patch_says_that_the_older_version_had_held_until_now() -> None:
@@ -59,11 +55,4 @@ def test_a_patch_between_two_versions_of_the_log_says_when_the_older_one_ended_b
     verdicts = judged([Row(1, 5, L1, 200, DATED_EVENT)], known)
     (patch,) = verdicts.patches.T
     assert [int(patch[place]) for place in (HIGH, LOW, CONTENT)] == [300, 200, 4]
-    assert verdicts.superseded.tolist() == [300]
-
-
-def test_a_copy_for_the_lead_of_an_alias_does_not_share_the_fate_of_another_event() -> None:
-    """The log has the event of the alias; the export has only the copy, behind a row that is refused."""
-    rows = [Row(1, 5, L2, 100), Row(2, 9, L1, 500, MERGED_EVENT)]
-    verdicts = judged(rows, [Row(1, 5, L2, 100), Row(2, 9, L2, 300)])
-    assert verdicts.outcome.tolist() == [DUPLICATE, ACCEPTED]
+    assert verdicts.held.T.tolist() == [[0, L1, 200, 300]]

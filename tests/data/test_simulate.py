@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from data.contract import US_PER_DAY, UsageError
+from data.simulated.files import GARBAGE
 from data.simulated.funnel import EVENT_TYPES, HORIZONS, LATE, START, funnel_tables
-from data.simulated.garbage import GARBAGE
 from data.simulated.options import MESS, TOUCHED_UP
 from data.simulated.simulate import FunnelOptions, Simulated, simulate
 

@@ -145,6 +145,7 @@ def histories_of(leads: Sequence[Lead]) -> Histories:
         channels=channels,
         superseded_at=_superseded(events),
         absences=_absences(leads),
+        deal=np.array([e.deal for e in events], np.uint64) if any(e.deal for e in events) else None,
     )  # fmt: skip
 
 
@@ -156,9 +157,12 @@ def _superseded(events: Sequence[Event]) -> np.ndarray[tuple[int], np.dtype[np.i
 
 def _absences(leads: Sequence[Lead]) -> Absences | None:
     """None where nobody is away."""
-    from_at, until = ([span[end] for lead in leads for span in lead.absences] for end in (0, 1))
+    spans = [(*span, span in lead.merged) for lead in leads for span in sorted(lead.absences)]
+    if not spans:
+        return None
+    from_at, until, merged = zip(*spans, strict=True)
     starts = _starts([len(lead.absences) for lead in leads])
-    return Absences(starts, np.array(from_at, np.int64), np.array(until, np.int64)) if from_at else None
+    return Absences(starts, np.array(from_at, np.int64), np.array(until, np.int64), np.array(merged, np.bool_))
 
 
 def moments_of(leads: Sequence[Lead], as_of: Sequence[int]) -> Moments:

@@ -10,6 +10,7 @@ from features.moments import MomentPolicy, label_moments
 from features.outcomes import occurrences_of
 from tests.features.leads import DAY, START, histories_of
 from tests.features.test_moments import DAILY, happens, labels, lead
+from tests.oracles.features_naive import Event
 
 WON = Target("won", ("won",), ("lost",), horizon_days=10, undone_by=("cancelled",), reopened_by=("reopened",))
 
@@ -102,3 +103,60 @@ def test_a_loss_that_was_a_mistake_counts_before_an_older_one_that_came_late() -
     late, wrong = happens("lost", 3, known=9), replace(happens("lost", 4, known=5), superseded_at=START + 6 * DAY)
     for target in (WON, replace(WON, undone_by=(), reopened_by=())):
         assert set(labels(lead(happens("visit", 0), wrong, late), target, 60)) == {*range(1, 6), *range(7, 10)}
+
+
+def test_of_a_second_id_nothing_is_learnt_that_is_told_of_the_first() -> None:
+    """Its label is unknown where its window reaches past the merge, unless it was won under that id before."""
+    gone = [(START + 15 * DAY, FAR)]
+    open_ = replace(lead(happens("visit", 0)), absences=gone, merged=gone)
+    assert labels(open_, WON, 60) == {**dict.fromkeys(range(1, 6), 0), **dict.fromkeys(range(6, 16))}
+    assert set(labels(replace(open_, merged=[]), WON, 60).values()) == {0}, "of a deleted one nothing will come"
+    won = replace(happens("won", 12), superseded_at=gone[0][0])
+    assert labels(replace(open_, events=[*open_.events, won]), WON, 60) == {
+        **dict.fromkeys((1, 2), 0), **dict.fromkeys(range(3, 13), 1)
+    }  # fmt: skip
+
+
+def test_a_second_id_that_is_separated_again_is_learnt_from_as_any_lead() -> None:
+    apart = [(START + 15 * DAY, START + 20 * DAY)]
+    life = replace(lead(happens("visit", 0), happens("won", 22)), absences=apart, merged=apart)
+    assert labels(life, WON, 60) == {day: int(day > 12) for day in (*range(1, 16), 21, 22)}
+
+
+def test_the_last_export_corrects_what_it_does_not_add_to() -> None:
+    """Deals are complete until day 20; an export of the day after says that one of them was lost."""
+    wrong = replace(happens("won", 12), superseded_at=START + 21 * DAY)
+    life, until = lead(happens("visit", 0), wrong, happens("lost", 12, known=21)), START + 20 * DAY
+    first, later = (
+        label_moments(histories_of([life]), WON, DAILY, until, known).labels for known in (None, START + 21 * DAY + 1)
+    )
+    assert first.label.sum() == 10
+    assert later.label[later.mature].sum() == 0
+    assert (first.mature == later.mature).all()
+
+
+def of_deal(number: int, kind: str, occurred: float) -> Event:
+    """An event of a deal."""
+    return replace(happens(kind, occurred), deal=number)
+
+
+def test_a_cancellation_that_names_its_deal_undoes_no_other() -> None:
+    """The older of two deals is cancelled; without the name the newer one would be."""
+    again = replace(WON, repeats=True)
+    deals = of_deal(1, "won", 3), of_deal(2, "won", 8)
+    for number, left in ((1, [8]), (2, [3]), (0, [3]), (3, [3, 8])):
+        life = lead(*deals, of_deal(number, "cancelled", 20))
+        happened = occurrences_of(histories_of([life]), again, START + 60 * DAY)
+        assert ((happened.times - START) // DAY).tolist() == left
+
+
+def test_a_reopening_that_names_its_deal_leaves_the_win_of_another_where_it_is() -> None:
+    lost, won = of_deal(1, "lost", 3), of_deal(2, "won", 5)
+    for number, days in ((1, range(1, 4)), (2, (*range(1, 4), *range(21, 31)))):
+        life = lead(happens("visit", 0), lost, won, of_deal(number, "reopened", 20))
+        assert set(labels(life, WON, 30)) == set(days)
+
+
+def test_a_lead_with_an_open_deal_is_in_whatever_else_it_lost() -> None:
+    life = lead(happens("visit", 0), of_deal(1, "lost", 3), of_deal(2, "lost", 5), of_deal(1, "reopened", 20))
+    assert set(labels(life, WON, 30)) == {*range(1, 4), *range(21, 31)}

@@ -128,30 +128,33 @@ def test_what_is_merged_and_corrected_at_once_is_known_as_well(tmp_path: Path, m
         assert (held - expected, expected - held) == (Seen(), Seen())
 
 
-def test_labels_are_those_of_an_observer(known: Known, log: EventLog) -> None:
+@pytest.mark.parametrize("at_once", [True, False], ids=["by the end", "by the last export"])
+def test_labels_are_those_of_an_observer(known: Known, log: EventLog, at_once: bool) -> None:
     until = known.until + 1
     assert log.complete_until_us(TARGET.turning) + 1 == until
-    expected = {lead.lead_id: moments_of(lead, until) for lead in leads_of(known, TARGET.turning)}
-    found = labelled(log, until)
+    known_until = until if at_once else log.known_until_us(TARGET.turning) + 1
+    assert known_until >= until + (not at_once)
+    expected = {lead.lead_id: moments_of(lead, until, known_until) for lead in leads_of(known, TARGET.turning)}
+    found = labelled(log, until, known_until)
     assert found == {name: moments for name, moments in expected.items() if moments}
     assert sum(label == 1 for moments in found.values() for _, label in moments) > 200
 
 
-def moments_of(lead: Lead, until: int) -> list[tuple[int, int]]:
+def moments_of(lead: Lead, until: int, known_until: int) -> list[tuple[int, int]]:
     """Every moment of a lead that there is something to learn from, by plain loops."""
     return [
         (moment.as_of, -1 if moment.label is None else moment.label)
-        for moment in looked_at(lead, TARGET, EVERY_WEEK, until)
-        if not nothing_left(lead, TARGET, moment.as_of, until)
+        for moment in looked_at(lead, TARGET, EVERY_WEEK, until, known_until)
+        if not nothing_left(lead, TARGET, moment.as_of, until, known_until)
     ]
 
 
-def labelled(log: EventLog, until: int) -> Labelled:
+def labelled(log: EventLog, until: int, known_until: int) -> Labelled:
     """The same, of all leads of a log."""
     found: Labelled = {}
     for number in range(log.n_buckets):
         histories = log.bucket(number)
-        rows, names = label_moments(histories, TARGET, EVERY_WEEK, until), histories.lead_ids.to_pylist()
+        rows, names = label_moments(histories, TARGET, EVERY_WEEK, until, known_until), histories.lead_ids.to_pylist()
         columns = rows.moments.lead.tolist(), rows.moments.as_of.tolist(), rows.labels.label.tolist()
         for lead, as_of, label in zip(*columns, strict=True):
             found.setdefault(names[lead], []).append((as_of, label))

@@ -42,10 +42,12 @@ WON = Target("won", ("won",), closed_by=("lost",), horizon_days=10)
 DAILY = MomentPolicy(every_days=1, max_per_lead=1_000)
 
 
-def labelled(leads: Sequence[Lead], target: Target, policy: MomentPolicy, until: int) -> list[list[Looked]]:
+def labelled(
+    leads: Sequence[Lead], target: Target, policy: MomentPolicy, until: int, known_until: int | None = None
+) -> list[list[Looked]]:
     """What the code says, lead by lead."""
     found: list[list[Looked]] = [[] for _ in leads]
-    made = label_moments(histories_of(leads), target, policy, until)
+    made = label_moments(histories_of(leads), target, policy, until, known_until)
     for lead, as_of, label, mature, censored, event, observed in _rows(made):
         known = None if label < 0 else label
         found[lead].append(Looked(as_of, known, mature, censored, None if np.isnan(event) else event, observed))

@@ -20,7 +20,7 @@ from tests.features.leads import LEADS as ONCE
 from tests.features.test_moments import DAILY, POLICIES, UNTIL, labelled
 from tests.features.test_moments import TARGETS as ONCE_TARGETS
 from tests.oracles.features_naive import Lead
-from tests.oracles.moments_naive import is_open, is_out, looked_at, nothing_left, standing
+from tests.oracles.moments_naive import ends_of, is_open, is_out, looked_at, nothing_left, standing
 
 PHASES = [Phase.explicit, Phase.generate, Phase.shrink]
 TARGETS = st.builds(
@@ -39,7 +39,8 @@ TARGETS = st.builds(
 CORRECTIONS = st.sampled_from([None, None, None, 0, 1, DAY, 5 * DAY])
 """How long after it became known an event is known to be wrong."""
 KINDS = st.sampled_from(["order", "order", "email_open", "email_open", "smoke_signal", "carrier_pigeon", "page_view"])
-TURNING = st.builds(lambda event, kind: replace(event, event_type=kind), EVENTS, KINDS)
+DEALS = st.sampled_from([0, 0, 1, 2])
+TURNING = st.builds(lambda event, kind, deal: replace(event, event_type=kind, deal=deal), EVENTS, KINDS, DEALS)
 """Events that decide about outcomes, more often than by chance."""
 CORRECTED = st.builds(
     lambda event, after: event if after is None else replace(event, superseded_at=event.known_at + after),
@@ -48,24 +49,31 @@ CORRECTED = st.builds(
 )
 AWAY = st.lists(st.builds(lambda at, days: (at, at + days * DAY), times(), st.integers(0, 20)), max_size=2).map(sorted)
 FOR_EVER = st.one_of(st.just([]), st.just([]), AWAY, times().map(lambda at: [(at, FAR)]))
+MERGED = st.one_of(*[st.just(list[tuple[int, int]]())] * 3, FOR_EVER)
 LEADS = st.lists(
-    st.tuples(st.one_of(st.lists(TURNING, max_size=12), st.lists(CORRECTED, max_size=25)), VERSIONS, FOR_EVER),
+    st.tuples(st.one_of(st.lists(TURNING, max_size=12), st.lists(CORRECTED, max_size=25)), VERSIONS, FOR_EVER, MERGED),
     min_size=1,
     max_size=4,
-).map(lambda drawn: [Lead(f"L{i}", in_order(events), *rest) for i, (events, *rest) in enumerate(drawn)])
+).map(
+    lambda drawn: [
+        Lead(f"L{i}", in_order(events), versions, [*deleted, *merged], merged)
+        for i, (events, versions, deleted, merged) in enumerate(drawn)
+    ]
+)
 
 
 def test_moments_and_labels_are_those_of_the_documentation() -> None:
     seen = {None: 0, 0: 0, 1: 0}
 
-    @given(LEADS, TARGETS, POLICIES, UNTIL)
+    @given(LEADS, TARGETS, POLICIES, UNTIL, st.sampled_from([0, 0, 1, 3 * DAY]))
     @settings(max_examples=600, phases=PHASES, derandomize=True)
-    def check(leads: list[Lead], target: Target, policy: MomentPolicy, until: int) -> None:
+    def check(leads: list[Lead], target: Target, policy: MomentPolicy, until: int, later: int) -> None:
+        ends = until, until + later
         expected = [
-            [m for m in looked_at(each, target, policy, until) if not nothing_left(each, target, m.as_of, until)]
+            [m for m in looked_at(each, target, policy, *ends) if not nothing_left(each, target, m.as_of, *ends)]
             for each in leads
         ]
-        assert labelled(leads, target, policy, until) == expected
+        assert labelled(leads, target, policy, *ends) == expected
         for moment in (m for moments in expected for m in moments):
             seen[moment.label] += 1
 
@@ -97,7 +105,8 @@ def test_one_lead_alone_is_in_or_out_as_among_all(leads: list[Lead], target: Tar
 def test_the_outcomes_that_stand_are_the_documentations(leads: list[Lead], target: Target, until: int) -> None:
     happened = occurrences_of(histories_of(leads), target, until)
     found = [happened.times[a:b].tolist() for a, b in zip(happened.starts, happened.starts[1:], strict=False)]
-    expected = [sorted(event.occurred_at for event in standing(each, target, until)) for each in leads]
+    stand = [standing(each, target, ends_of(each, until, None)[1]) for each in leads]
+    expected = [sorted(event.occurred_at for event in events) for events in stand]
     assert found == expected
 
 
@@ -113,6 +122,7 @@ def as_known(leads: Sequence[Lead], at: int) -> list[Lead]:
             ],
             versions=[version for version in each.versions if version.valid_from < at],
             absences=[(begin, end if end < at else FAR) for begin, end in each.absences if begin < at],
+            merged=[(begin, end if end < at else FAR) for begin, end in each.merged if begin < at],
         )
         for each in leads
     ]
@@ -199,13 +209,15 @@ def test_a_rule_that_is_forgotten_is_noticed(key: str) -> None:
     assert different > 10
 
 
-@pytest.mark.parametrize("fault", ["nothing is ever wrong", "wrong at once", "nobody is away"])
+@pytest.mark.parametrize("fault", ["nothing is ever wrong", "wrong at once", "nobody is away", "deals are one"])
 def test_a_planted_fault_in_what_is_valid_is_noticed(fault: str) -> None:
     different = 0
 
     def faulty(each: Lead) -> Lead:
+        if fault == "deals are one":
+            return replace(each, events=[replace(event, deal=0) for event in each.events])
         if fault == "nobody is away":
-            return replace(each, absences=[])
+            return replace(each, absences=[], merged=[])
         if fault == "nothing is ever wrong":
             return replace(each, events=[replace(event, superseded_at=FAR) for event in each.events])
         return replace(each, events=[event for event in each.events if event.superseded_at == FAR])

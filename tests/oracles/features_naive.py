@@ -15,7 +15,7 @@ FAR = 2**62
 
 @dataclass(frozen=True)
 class Event:
-    """One row of the log; times in µs UTC. superseded_at: from when on it is known to be wrong."""
+    """One row of the log; times in µs UTC. superseded_at: from when on it is known to be wrong. deal: 0 for none."""
 
     known_at: int
     occurred_at: int
@@ -24,6 +24,7 @@ class Event:
     value: float | None = None
     bot: bool = False
     superseded_at: int = FAR
+    deal: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,16 @@ class Version:
 
 @dataclass(frozen=True)
 class Lead:
-    """Events in the log's order, profile versions in order of time, and when the lead was away: (from, until)."""
+    """Events in the log's order, profile versions in order of time, and when the lead was away: (from, until).
+
+    merged: those of the absences in which it was another lead.
+    """
 
     lead_id: str
     events: Sequence[Event]
     versions: Sequence[Version]
     absences: Sequence[tuple[int, int]] = ()
+    merged: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def leads_of(known: Known, types: Sequence[str]) -> Iterator[Lead]:
         begin = [Event(int(first[lead]), int(first[lead]), "anything")] if first[lead] < FAR else []
         profile = [Version(int(created[lead]), {})] if created[lead] < FAR else []
         gone = [(int(known.away_from[lead]), FAR)] if known.away_from[lead] < FAR else []
-        yield Lead(name, begin + told.get(lead, []), profile, gone)
+        yield Lead(name, begin + told.get(lead, []), profile, gone, gone)
 
 
 def _first(lead: np.ndarray[Any, Any], at: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:

@@ -50,11 +50,16 @@ def standing(lead: Lead, target: Target, as_of: int) -> list[Event]:
     """Valid target events less those that are undone: each undoing takes the newest one that it finds."""
     stand = valid(lead, target.events, as_of)
     for undoing in sorted(valid(lead, target.undone_by, as_of), key=by_occurrence):
-        before = [event for event in stand if event.occurred_at <= undoing.occurred_at]
+        before = [event for event in stand if event.occurred_at <= undoing.occurred_at and is_about(undoing, event)]
         if before:
             newest = max(before, key=by_occurrence)
             stand = [event for event in stand if event is not newest]
     return stand
+
+
+def is_about(event: Event, outcome: Event) -> bool:
+    """Whether what undoes or reopens names the deal of an outcome, or none."""
+    return not event.deal or event.deal == outcome.deal
 
 
 def reopens(reopening: Event, outcome: Event) -> bool:
@@ -62,11 +67,19 @@ def reopens(reopening: Event, outcome: Event) -> bool:
     return by_knowledge(reopening) > by_knowledge(outcome)
 
 
+def reopens_win(reopening: Event, outcome: Event) -> bool:
+    """The same where the outcome is a target event: it may be of another deal."""
+    return reopens(reopening, outcome) and is_about(reopening, outcome)
+
+
 def is_out(lead: Lead, target: Target, as_of: int) -> bool:
     """Whether there is an outcome that no reopening has put behind the lead."""
-    outcomes = valid(lead, target.closed_by, as_of) + ([] if target.repeats else standing(lead, target, as_of))
     reopenings = valid(lead, target.reopened_by, as_of)
-    return any(not any(reopens(reopening, outcome) for reopening in reopenings) for outcome in outcomes)
+    closed = valid(lead, target.closed_by, as_of)
+    won = [] if target.repeats else standing(lead, target, as_of)
+    return any(not any(reopens(reopening, outcome) for reopening in reopenings) for outcome in closed) or any(
+        not any(reopens_win(reopening, outcome) for reopening in reopenings) for outcome in won
+    )
 
 
 def is_known(lead: Lead, target: Target, as_of: int) -> bool:
@@ -110,7 +123,9 @@ def _grid(every: int, begin: int, end: int) -> Iterator[int]:
         at += step
 
 
-def looked_at(lead: Lead, target: Target, policy: MomentPolicy, until: int) -> list[Looked]:
+def looked_at(
+    lead: Lead, target: Target, policy: MomentPolicy, until: int, known_until: int | None = None
+) -> list[Looked]:
     """All moments of a lead, before any are thinned out."""
     joined = joined_at(lead, target)
     found = []
@@ -118,14 +133,22 @@ def looked_at(lead: Lead, target: Target, policy: MomentPolicy, until: int) -> l
         young = joined is not None and as_of <= joined + policy.max_age_days * DAY
         if as_of <= until and young and is_open(lead, target, as_of):
             found.append(as_of)
-    return [label_of(lead, target, as_of, until) for as_of in found]
+    return [label_of(lead, target, as_of, until, known_until) for as_of in found]
 
 
-def label_of(lead: Lead, target: Target, as_of: int, until: int) -> Looked:
+def ends_of(lead: Lead, until: int, known_until: int | None) -> tuple[int, int]:
+    """Until when a lead was observed, and by which knowledge it is judged: no later than it was merged for good."""
+    known = until if known_until is None else known_until
+    merged = [begin for begin, end in lead.merged if begin < known <= end]
+    return min([until, *merged]), min([known, *merged])
+
+
+def label_of(lead: Lead, target: Target, as_of: int, until: int, known_until: int | None = None) -> Looked:
+    until, known = ends_of(lead, until, known_until)
     opens = as_of + target.gap_days * DAY
     closes = opens + target.horizon_days * DAY
-    happened = [event.occurred_at for event in standing(lead, target, until)]
-    within = [at for at in happened if opens <= at < closes]
+    happened = [event.occurred_at for event in standing(lead, target, known)]
+    within = [at for at in happened if opens <= at < closes and at < until]
     converted = bool(within)
     mature = closes + target.settle_days * DAY <= until
     censored = not mature and not converted
@@ -135,9 +158,10 @@ def label_of(lead: Lead, target: Target, as_of: int, until: int) -> Looked:
     return Looked(as_of, None if censored else int(converted), mature, censored, event_days, observed_days)
 
 
-def nothing_left(lead: Lead, target: Target, as_of: int, until: int) -> bool:
+def nothing_left(lead: Lead, target: Target, as_of: int, until: int, known_until: int | None = None) -> bool:
     """Whether a target that does not repeat has happened already, unseen, and not before the lead was reopened."""
-    reopenings = [event for event in valid(lead, target.reopened_by, until) if event.known_at < as_of]
-    before = [event for event in standing(lead, target, until) if event.occurred_at < as_of]
-    left = [event for event in before if not any(reopens(reopening, event) for reopening in reopenings)]
+    _, known = ends_of(lead, until, known_until)
+    reopenings = [event for event in valid(lead, target.reopened_by, known) if event.known_at < as_of]
+    before = [event for event in standing(lead, target, known) if event.occurred_at < as_of]
+    left = [event for event in before if not any(reopens_win(reopening, event) for reopening in reopenings)]
     return not target.repeats and bool(left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -107,7 +107,7 @@ class LogTimeline:
         """The training set that one would have built at the origin; it is removed once it is read."""
         folder = self.scratch / f"origin-{origin.at}"
         try:
-            return read_sample(build(self.log, replace(self.recipe, observed_until=origin.at), folder, self.jobs))
+            return read_sample(build(self.log, self.recipe.ending(origin.at), folder, self.jobs))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
