@@ -45,7 +45,8 @@ class Lead:
     """What the store knows of a lead. Times are µs UTC; newest_event: latest `known_at` of its events, None for none.
 
     created_at: when the store first heard of it. changed_at: when its events, profile, score or stage last changed.
-    objection: it must not be scored. versions: profiles in order of time, the last one holds.
+    objection: it must not be scored. away_since: since when the event log says that it is merged into another one, or
+    deleted; None for one that is there. versions: profiles in order of time, the last one holds.
     """
 
     lead_id: str
@@ -53,6 +54,7 @@ class Lead:
     created_at: int
     changed_at: int
     objection: bool
+    away_since: int | None
     events: int
     newest_event: int | None
     versions: list[Version] = field(default_factory=list)
@@ -109,7 +111,8 @@ class Leads:
             of_lead = select(func.count(), func.max(events.c.known_at)).where(events.c.lead_id == lead_id)
             count, newest = connection.execute(of_lead).one()
             versions = _versions(connection, lead_id)
-        return Lead(lead_id, row.account_id, row.created_at, row.changed_at, row.objection, count, newest, versions)
+        known = (row.account_id, row.created_at, row.changed_at, row.objection, row.away_since)
+        return Lead(lead_id, *known, count, newest, versions)
 
     def shown(self, lead_id: str) -> list[Version] | None:
         """The newest profiles of a lead, the one that holds first; None for a lead that is unknown or objects."""

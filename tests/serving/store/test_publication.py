@@ -5,8 +5,6 @@ Beside a log with all that companies' data does, whose histories are the second 
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,7 @@ from data.contract import US_PER_SECOND, DataError
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.log.removal import erase_from_log
-from data.simulated.exports import LIST
-from data.simulated.options import MESS
-from data.simulated.simulate import FunnelOptions, simulate
-from data.sources.mapping import EventsPart, IdentitiesPart, LeadsPart, Mapping, read_mapping
+from data.sources.mapping import EventsPart, IdentitiesPart, LeadsPart, Mapping
 from data.times import time_from_text
 from serving.store.database.schema import attributes, events, leads, profiles
 from serving.store.events.event_validation import EventIn
@@ -35,10 +30,10 @@ from serving.store.scores.scores import StoredScore
 from serving.store.store import Store, open_store
 from tests.data.exports import NOW, PLAIN, into, write_csv
 from tests.oracles.known_leads import Seen, logged_events, logged_profiles
+from tests.serving.messy_year import Year
 from training.thresholds.stages import StageThreshold
 
 NOW_US = int(NOW * US_PER_SECOND)
-MESSY = FunnelOptions(leads=160, seed=7, days=300, export_days=56, **dict.fromkeys(MESS, True))
 BOTH = PLAIN.model_copy(
     update={
         "events": PLAIN.events.model_copy(update={"retracted": "gone"}),
@@ -48,26 +43,6 @@ BOTH = PLAIN.model_copy(
 HEADER = "lead,type,at,received,channel,value,origin,id,gone"
 VISIT = "l1,page_view,2024-01-05T10:00:00Z,,web,1.5,crm,7,"
 OTHERS = [f"l{n},page_view,2024-01-0{n}T00:00:00Z,,web,,crm,v{n}," for n in (2, 3)]
-
-
-Year = list[tuple[EventLog, int]]
-"""The log after each export, and the moment just after it."""
-
-
-@pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
-    """A messy year, export by export."""
-    folder = tmp_path_factory.mktemp("messy")
-    exports = simulate(folder / "funnel", MESSY).exports
-    assert exports is not None
-    logs = []
-    for number, step in enumerate(json.loads((exports / LIST).read_text(encoding="utf-8"))):
-        files = ([str(exports / step[kind])] if kind in step else [] for kind in ("events", "leads", "identities"))
-        as_of = time_from_text(step["as_of"])
-        ingest(folder / "log", read_mapping(step["mapping"]), *files, as_of=as_of, buckets=4)
-        copy = shutil.copytree(folder / "log", folder / f"log-{number}")
-        logs.append((EventLog.open(copy), as_of + 1))
-    return logs
 
 
 def published(store: Store, path: Path, now: int = NOW_US) -> Published:
