@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from serving.store.database.connection import chunks, insert
+from serving.store.database.connection import chunks
+from serving.store.database.many import insert_many
 from serving.store.database.schema import attributes, leads, profiles
 from serving.store.leads.profile_validation import ValidProfile
 
@@ -21,13 +22,15 @@ def add_versions(connection: Connection, versions: Sequence[ValidProfile], publi
         return set()
     rows = [{**_key(version), "account_id": version.account_id, "body": version.body, "published": published}
             for version in sorted(versions, key=lambda version: (version.lead_id, version.valid_from))]  # fmt: skip
-    statement = insert(connection, profiles).on_conflict_do_nothing()
-    written = connection.execute(statement.returning(profiles.c.lead_id, profiles.c.valid_from), rows)
-    fresh: set[Key] = {(lead_id, valid_from) for lead_id, valid_from in written}
+    fresh: set[Key] = {(row[0], row[1]) for row in insert_many(connection, profiles, rows, _once)}
     values = [row for version in versions if (version.lead_id, version.valid_from) in fresh for row in _rows(version)]
     if values:
-        connection.execute(attributes.insert(), values)
+        insert_many(connection, attributes, values, lambda statement: statement.returning(attributes.c.name))
     return fresh
+
+
+def _once(statement: Any) -> Any:
+    return statement.on_conflict_do_nothing().returning(profiles.c.lead_id, profiles.c.valid_from)
 
 
 def bodies_of(connection: Connection, keys: Iterable[Key]) -> dict[Key, str]:

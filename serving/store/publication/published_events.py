@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
-from serving.store.database.connection import chunks, insert
+from serving.store.database.connection import chunks
+from serving.store.database.many import insert_many
 from serving.store.database.schema import events
 from serving.store.events.events import Id, stored_under
 
@@ -66,17 +67,20 @@ def put_events(connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[
     """Writes rows of the log; says how many, and how many stay as a service sent them, with another content."""
     if not rows:
         return 0, 0
-    statement = insert(connection, events)
-    sent_alike = (events.c.body == statement.excluded.body) & (statement.excluded.known_at < events.c.known_at)
-    written = statement.on_conflict_do_update(
-        index_elements=[events.c.event_id, events.c.source],
-        set_={name: statement.excluded[name] for name in CONTENT},
-        where=or_(events.c.published, sent_alike),
-    ).returning(events.c.event_id, events.c.source)
     bodies = {(row["event_id"], row["source"]): row["body"] for row in rows}
-    done: set[Id] = {(event_id, source) for event_id, source in connection.execute(written, rows)}
+    done: set[Id] = {(row[0], row[1]) for row in insert_many(connection, events, rows, _unless_sent)}
     others = stored_under(connection, bodies.keys() - done)
     return len(done), sum(stored.body != bodies[key] for key, stored in others.items())
+
+
+def _unless_sent(statement: Any) -> Any:
+    """In place of what was published; of what a service sent only a copy that was known earlier counts."""
+    said = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[events.c.event_id, events.c.source],
+        set_={name: said[name] for name in CONTENT},
+        where=or_(events.c.published, (events.c.body == said.body) & (said.known_at < events.c.known_at)),
+    ).returning(events.c.event_id, events.c.source)
 
 
 def remove_events(connection: Connection, rows: Sequence[tuple[Id, str]]) -> int:
