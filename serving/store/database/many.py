@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, Double, Row, Table, Text, cast, func, select
+from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, Double, Table, Text, cast, func, select
 
 from serving.store.database.connection import insert
 
@@ -19,7 +19,7 @@ ARRAYS: Mapping[type, ARRAY[Any]] = {
 
 def insert_many(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], finish: Callable[[Any], Any]
-) -> Sequence[Row[Any]]:
+) -> list[tuple[Any, ...]]:
     """Inserts rows, at least one, all with the same columns; what `finish` has them return.
 
     finish: adds RETURNING, and ON CONFLICT where need be, to the INSERT. PostgreSQL takes rows as one array for each
@@ -27,10 +27,11 @@ def insert_many(
     """
     statement = insert(connection, table)
     if connection.dialect.name == "sqlite":
-        return connection.execute(finish(statement), rows).all()
+        return [tuple(row) for row in connection.execute(finish(statement), rows)]
     names = list(rows[0])
     columns: list[Any] = []
     for name in names:
         kind = ARRAYS[table.c[name].type.python_type]
         columns.append(func.unnest(cast([row[name] for row in rows], kind)))
-    return connection.execute(finish(statement.from_select(names, select(*columns)))).all()
+    filled = statement.from_select(names, select(*columns))
+    return [tuple(row) for row in connection.execute(finish(filled))]
