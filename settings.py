@@ -132,8 +132,8 @@ class ThresholdSection(Section):
 class ThresholdsSection(Section):
     """`[thresholds]`."""
 
-    mql: ThresholdSection = ThresholdSection(precision=0.15)
-    sql: ThresholdSection = ThresholdSection(precision=0.4)
+    mql: ThresholdSection = ThresholdSection(precision=0.05)
+    sql: ThresholdSection = ThresholdSection(precision=0.2)
 
 
 CONVERSION = TargetSection(events=("deal_won",), closed_by=("deal_lost",))

@@ -100,8 +100,10 @@ def _statements(size: int) -> Iterator[str]:
     lead, spread, week = "printf('L%07d', n)", "((n * 7919) % 100003)", 7 * 86_400_000_000
     chance, earlier = f"({spread} / 100004.0)", "(((n * 104729) % 100003) / 100004.0)"
     stage = f"CASE WHEN {chance} > 0.97 THEN 'SQL' WHEN {chance} > 0.8 THEN 'MQL' ELSE 'unqualified' END"
-    yield f"INSERT INTO leads {numbers} SELECT {lead}, NULL, {NOW} - {week}, {NOW}, {NOW} - {week}, n % 50 = 49 FROM c"
-    yield f"INSERT INTO profiles {numbers} SELECT {lead}, {NOW} - {week}, NULL, printf('%064d', n) FROM c"
+    yield f"""INSERT INTO leads (lead_id, created_at, changed_at, profile_from, objection)
+        {numbers} SELECT {lead}, {NOW} - {week}, {NOW}, {NOW} - {week}, n % 50 = 49 FROM c"""
+    yield f"""INSERT INTO profiles (lead_id, valid_from, body)
+        {numbers} SELECT {lead}, {NOW} - {week}, printf('%064d', n) FROM c"""
     for name, values in (("country", 12), ("owner", 40), ("industry", 9)):
         yield f"""INSERT INTO attributes {numbers}
             SELECT {lead}, {NOW} - {week}, '{name}', '{name[0]}' || ({spread} % {values}), NULL FROM c"""

@@ -108,7 +108,8 @@ def build(size: int) -> None:
     with sqlite3.connect(path) as connection:
         connection.executescript(
             f"""PRAGMA synchronous = OFF;
-            INSERT INTO leads {numbers} SELECT {lead}, NULL, {NOW}, {NOW} + {spread}, {NOW}, 0 FROM c;
+            INSERT INTO leads (lead_id, created_at, changed_at, profile_from, objection)
+                {numbers} SELECT {lead}, {NOW}, {NOW} + {spread}, {NOW}, 0 FROM c;
             INSERT INTO attributes {numbers} SELECT {lead}, {NOW}, 'country', 'c' || ({spread} % 1000), NULL FROM c;
             INSERT INTO attributes {numbers} SELECT {lead}, {NOW}, 'industry',
                 CASE {spread} % 5 WHEN 0 THEN 'retail' ELSE 'other' END, NULL FROM c;

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -25,6 +25,7 @@ import httpx
 AGAIN = frozenset((408, 409, 429, 500, 502, 503, 504, 507))
 """Answers after which the same request may succeed; 409 only while it is being worked on."""
 Attributes = Mapping[str, str | float | None]
+Sent = TypeVar("Sent")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class Event:
     received_at: datetime | None = None
     source: str | None = None
     event_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A version of a lead's profile. valid_from: with a time zone, since when it holds."""
+
+    lead_id: str
+    profile: Attributes
+    valid_from: datetime
+    account_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,15 @@ class Ingested:
     rejected: Sequence[tuple[Event, str]]
 
 
+@dataclass(frozen=True)
+class Put:
+    """What became of profiles; `rejected` holds (profile, reason) of those that were kept out."""
+
+    accepted: int
+    duplicate: int
+    rejected: Sequence[tuple[Profile, str]]
+
+
 class LeadscoreError(Exception):
     """The server refused. code: for programs, e.g. `invalid`; request_id: to find it in the server's log."""
 
@@ -81,17 +101,17 @@ class Client:
         """Sends up to 5,000 events; those that were accepted are on the server's disk when this returns."""
         body = {"events": [_plain(asdict(event)) for event in events]}
         reply = self._ask("POST", "/v1/events", body)
-        rejected = [
-            (event, result["reason"])
-            for event, result in zip(events, reply["results"], strict=True)
-            if result["status"] == "rejected"
-        ]
-        return Ingested(reply["accepted"], reply["duplicate"], rejected)
+        return Ingested(reply["accepted"], reply["duplicate"], _rejected(events, reply))
 
     def put(self, lead_id: str, profile: Attributes, valid_from: datetime, account_id: str | None = None) -> None:
         """Adds a version of a lead's profile."""
         body = {"profile": dict(profile), "valid_from": valid_from, "account_id": account_id}
         self._ask("PUT", _path(lead_id), _plain(body))
+
+    def put_many(self, profiles: Sequence[Profile]) -> Put:
+        """Adds up to 1,000 versions of profiles; accepted ones are on the server's disk when this returns."""
+        reply = self._ask("PUT", "/v1/leads", {"leads": [_plain(vars(profile)) for profile in profiles]})
+        return Put(reply["accepted"], reply["duplicate"], _rejected(profiles, reply))
 
     def score(self, lead_id: str, as_of: datetime | None = None, reasons: bool = False, language: str = "en") -> Score:
         """The score of a stored lead."""
@@ -143,6 +163,12 @@ class Client:
                 raise _error(answer)
             time.sleep(max(_pause(attempt), float(answer.headers.get("retry-after", 0))))
         raise ValueError("tries must be at least 1")
+
+
+def _rejected(sent: Sequence[Sent], reply: Mapping[str, Any]) -> list[tuple[Sent, str]]:
+    """What was kept out, and why."""
+    results = zip(sent, reply["results"], strict=True)
+    return [(one, result["reason"]) for one, result in results if result["status"] == "rejected"]
 
 
 def _path(lead_id: str) -> str:

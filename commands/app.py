@@ -17,6 +17,7 @@ from commands.demo import demo
 from commands.histories import compact, features, ingest, simulate
 from commands.models import evaluate, promote, rollback, train
 from commands.monitor import monitor
+from commands.publication import publish
 from commands.recalibration import recalibrate
 from commands.scores import info, score
 from commands.server import serve
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 HISTORIES = (simulate, ingest, compact, features, audit)
 MODELS = (train, recalibrate, evaluate, backtest, monitor, promote, rollback)
-for command in (*HISTORIES, *MODELS, score, info, demo, serve, forget):
+for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")

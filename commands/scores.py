@@ -33,11 +33,14 @@ def score(
     from serving.scoring.batch import ScoredLog, check_out, score_log, told, write_scores
     from serving.scoring.chain import with_chain
     from serving.scoring.scorer import Scorer
+    from serving.store.store import open_store
     from serving.trees.predictor import Predictor
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if store is not None:
-        rescore(screen, store, workspace)
+        champion = workspace.champion()
+        with open_store(store) as opened:
+            screen.result(rescore(screen, opened, champion))
         return
     if out is None:
         raise UsageError("nowhere to write to; give --out scores.csv, or --store")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,8 @@ from console import Screen
 
 if TYPE_CHECKING:
     from data.intake.next_part import IngestReport
-    from workspace import Workspace
+    from serving.store.store import Store
+    from training.registry.registry import Registered
 
 WHO = "command line"
 keys = typer.Typer(no_args_is_help=True, help="API keys of the server: create, list, revoke.")
@@ -104,22 +105,22 @@ def take_in(screen: Screen, url: str, log_path: Path, mapping: str | None = None
         return ingest_store(log_path, opened.database, base, step)
 
 
-def rescore(screen: Screen, url: str, workspace: Workspace) -> None:
-    """Scores all leads of the store with the champion."""
+def rescore(
+    screen: Screen, opened: Store, champion: Registered, as_of: int | None = None, published: str = ""
+) -> dict[str, Any]:
+    """Scores all leads of a store with the champion, and tells of it; the same for a script. See `Rescorer.run`."""
     from features.wording import number
     from serving.scoring.rescoring import Rescorer
     from serving.scoring.scorer import Scorer
-    from serving.store.store import open_store
     from serving.trees.predictor import Predictor
     from training.registry.artifact_files import digest_of
 
-    champion = workspace.champion()
-    scorer = Scorer(Predictor.of(champion))
-    with open_store(url) as opened, screen.progress("scoring the store") as step:
-        done = Rescorer(opened, scorer, champion.version, digest_of(champion.folder)).run(now_us, step)
+    rescorer = Rescorer(opened, Scorer(Predictor.of(champion)), champion.version, digest_of(champion.folder))
+    with screen.progress("scoring the store") as step:
+        done = rescorer.run(now_us, step, as_of, published)
     resumed = f", {number(done.resumed)} of them by an earlier run that was cut off" if done.resumed else ""
     screen.tell(
         f"{number(done.scored)} open leads of {number(done.leads)} scored by version {champion.version}{resumed}"
     )
     screen.tell(f"stages by the thresholds of {done.thresholds}")
-    screen.result({**asdict(done), "model": champion.name, "version": champion.version})
+    return {**asdict(done), "model": champion.name, "version": champion.version}

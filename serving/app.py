@@ -24,7 +24,7 @@ from serving.http.refusals import refusal
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
 from serving.pages.routes import page_routes
-from serving.routes import events, leads, operations, scores
+from serving.routes import events, leads, operations, profiles, scores
 from serving.store.database import connection
 from serving.store.events import event_validation
 from serving.store.leads import leads as stored_leads
@@ -47,7 +47,14 @@ OF_STATUS = {
 
 def create_app(services: Services) -> FastAPI:
     """The application. Raises ValueError for a route that declares no role: it would let everyone in."""
-    routes: list[Route] = [*scores.routes, *events.routes, *leads.routes, *operations.routes, *page_routes()]
+    routes: list[Route] = [
+        *scores.routes,
+        *events.routes,
+        *leads.routes,
+        *profiles.routes,
+        *operations.routes,
+        *page_routes(),
+    ]
     for route in routes:
         if needed_by(route.endpoint) is None:
             raise ValueError(f"route {route.path} declares no role; decorate it with @needs")

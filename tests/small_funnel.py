@@ -24,6 +24,9 @@ twin = "no"
 
 [thresholds.mql]
 precision = 0.03
+
+[thresholds.sql]
+precision = 0.4
 """
 """Under these a small funnel trains in seconds."""
 

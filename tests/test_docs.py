@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,37 @@ def test_what_a_guide_points_at_is_there(name: str) -> None:
 
 def test_a_file_that_is_not_there_is_caught() -> None:
     assert missing("see `docs/gone.md`, [this](setup.py) and `serving/attic/`") == ["docs/gone.md", "serving/attic/"]
+
+
+DOCUMENTS = sorted((REPOSITORY / "docs").glob("*.md"))
+
+
+def test_the_readme_is_short_and_lists_every_document(text: str) -> None:
+    """One list has them all: whoever looks for something looks there."""
+    assert len(text.splitlines()) <= 150
+    listed = text.partition("\n## Documents\n")[2]
+    assert len(DOCUMENTS) > 10
+    guides = [REPOSITORY / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+    paths = [str(path.relative_to(REPOSITORY)) for path in (*DOCUMENTS, *guides)]
+    assert [path for path in paths if f"({path})" not in listed] == []
+
+
+def empty_headings(document: str) -> list[str]:
+    """Headings that nothing follows but another one that is no smaller, or the end."""
+    lines = [line for line in re.sub(r"^```.*?^```", "code", document, flags=re.M | re.S).splitlines() if line.strip()]
+    pairs = zip(lines, [*lines[1:], "# end"], strict=True)
+    level = [(line, re.match("#+ ", line), re.match("#+ ", after)) for line, after in pairs]
+    return [line for line, this, after in level if this and after and len(after[0]) <= len(this[0])]
+
+
+@pytest.mark.parametrize("path", [README, *DOCUMENTS], ids=lambda path: path.name)
+def test_no_heading_is_empty(path: Path) -> None:
+    assert empty_headings(path.read_text(encoding="utf-8")) == []
+
+
+def test_an_empty_heading_is_caught() -> None:
+    text = "# A\n## B\n## C\ntext\n```sh\n# no heading\n```\n### D\n## E\n"
+    assert empty_headings(text) == ["## B", "### D", "## E"]
 
 
 def unknown_words(command: Any, words: list[str]) -> list[str]:

@@ -15,8 +15,6 @@ from settings import Settings, TargetSection, keys, read_settings
 from tests.conftest import REPOSITORY
 
 SHIPPED = REPOSITORY / "leadscore.toml"
-DELIBERATE = {"moments.every_days", "thresholds.mql.precision", "thresholds.sql.precision"}
-"""Where the shipped file, which the demo runs on, differs from the defaults of the code on purpose."""
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -66,11 +64,18 @@ def test_every_key_is_described_in_the_code() -> None:
     assert check(Settings, "") == len(keys())
 
 
-def test_the_shipped_file_holds_the_defaults_but_for_what_is_deliberate() -> None:
+def differing(path: Path) -> set[str]:
+    """Keys of which a settings file says something else than the code does where no file says anything."""
     defaults = flat(Settings().model_dump(mode="json"))
-    found = read_settings(SHIPPED).model_dump(mode="json")
-    differing = {key for key, value in flat(found).items() if defaults.get(key) != value}
-    assert differing <= DELIBERATE
+    return {key for key, value in flat(read_settings(path).model_dump(mode="json")).items() if defaults[key] != value}
+
+
+def test_the_shipped_file_holds_the_defaults(tmp_path: Path) -> None:
+    """Planted fault beside it: one that promises something else is found."""
+    assert differing(SHIPPED) == set()
+    other = tmp_path / "other.toml"
+    other.write_text(SHIPPED.read_text().replace("precision = 0.2\n", "precision = 0.4\n"))
+    assert differing(other) == {"thresholds.sql.precision"}
 
 
 def test_no_file_means_the_defaults() -> None:

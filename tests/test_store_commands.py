@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import shutil
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from data.log.eventlog import EventLog
 from serving.store.events.event_validation import EventIn
+from serving.store.leads.worklist_query import Wanted
 from serving.store.store import open_store
 from tests.test_cli import Shell
 from workspace import Workspace
@@ -72,6 +75,47 @@ def test_a_store_is_learned_from_and_a_forgotten_lead_is_gone_from_it_and_from_t
     assert Path("var/scores.csv").read_text() == "lead_id,p\nL-open,0\n"
     assert shell("ingest", "--store", url)[0] == 0
     assert EventLog.open(Path("var/log")).n_leads == 2
+
+
+def test_an_empty_store_is_told_with_what_fills_it(shell: Shell, trained: Workspace, tmp_path: Path) -> None:
+    options = ("--var", trained.root, "--config", trained.root / "small.toml")
+    told = shell.refused(3, "score", "--store", f"sqlite:///{tmp_path / 'empty.db'}", *options)
+    assert "no lead to score yet; `leadscore publish` takes those of the event log over" in told
+
+
+def test_a_log_is_published_scored_and_listed(shell: Shell, trained: Workspace, tmp_path: Path) -> None:
+    """And again: nothing changes. Without a log, or a model, it is refused with what to do."""
+    url, options = (
+        f"sqlite:///{tmp_path / 'store.db'}",
+        ("--var", trained.root, "--config", trained.root / "small.toml"),
+    )
+    code, out, err = shell("publish", "--store", url, *options)
+    assert code == 0, err
+    log = trained.event_log()
+    assert f"{log.n_leads:,} leads of the event log, {log.n_leads:,} of them changed: {log.n_events:,} events" in out
+    assert "scores are as of now: ingest what is newer, or score as of then with --as-of" in out
+    code, out, _ = shell("publish", "--store", url, *options, "--as-of", "2024-09-01", "--json")
+    done = json.loads(out)
+    assert (code, done["leads"], done["changed"], done["events"]) == (0, log.n_leads, 0, 0)
+    with open_store(url) as store:
+        page = store.worklist.page(Wanted("conversion"), limit=200)
+        assert len(page.entries) == 200
+        assert all(entry.as_of == done["scoring"]["as_of"] for entry in page.entries if entry.probability is not None)
+        assert store.explanations.of("conversion", page.entries[0].lead_id) is not None
+    assert "holds no event log" in shell.refused(3, "publish", "--store", url, "--var", tmp_path / "none")
+    shutil.copytree(trained.log_path, tmp_path / "other" / "log")
+    assert "train" in shell.refused(3, "publish", "--store", url, "--var", tmp_path / "other")
+
+
+def test_a_model_that_reads_what_the_store_does_not_keep_is_refused(
+    shell: Shell, trained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would score published leads as if the column were empty."""
+    monkeypatch.setattr("serving.store.leads.profile_validation.PERSONAL", re.compile("industry"))
+    options = ("--var", trained.root, "--config", trained.root / "small.toml")
+    told = shell.refused(3, "publish", "--store", f"sqlite:///{tmp_path / 'store.db'}", *options)
+    assert "the model reads profile column 'industry', which the store does not keep" in told
+    assert "[features] drop = ['profile_industry']" in told
 
 
 def test_all_open_leads_are_scored_by_the_champion(shell: Shell, url: str, trained: Workspace) -> None:

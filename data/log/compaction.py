@@ -71,9 +71,11 @@ def weave_base(
 def write_small(
     draft: Path, folders: Sequence[Path], absences: pa.Table, aliases: Sequence[Period], n_buckets: int
 ) -> None:
-    """Writes absences and aliases of parts, and more of them, as those of a new part."""
-    write_absences(draft / ABSENCES, folders, absences, n_buckets)
-    write_identities(draft / IDENTITIES, folders, aliases)
+    """Writes absences and aliases of parts, and more of them, as those of a new part; a delta often has none."""
+    if folders or len(absences):
+        write_absences(draft / ABSENCES, folders, absences, n_buckets)
+    if folders or aliases:
+        write_identities(draft / IDENTITIES, folders, aliases)
 
 
 def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:

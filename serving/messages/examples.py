@@ -22,3 +22,6 @@ PROFILE: dict[str, Any] = {
     "account_id": "A-17",
     "valid_from": "2024-05-01T07:29:00Z",
 }
+PROFILES: dict[str, Any] = {
+    "leads": [{"lead_id": "L-1001", **PROFILE}, {"lead_id": "L-1002", "profile": {"industry": "retail"}}]
+}

@@ -214,6 +214,38 @@ class LeadPut(Struct, frozen=True):
     status: str
 
 
+class LeadVersion(LeadRequest, frozen=True, kw_only=True):
+    """One of many: a version of a lead's profile, and whose it is."""
+
+    lead_id: Name
+
+
+class LeadsRequest(Asked, frozen=True):
+    """Versions of profiles, each judged on its own: a bad one does not keep the others out.
+
+    Fields of each: lead_id, and optionally profile, account_id, valid_from, as in a request about one lead.
+    """
+
+    leads: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_LEADS)]
+
+
+class VersionResult(Struct, frozen=True, omit_defaults=True):
+    """What became of one version: accepted, duplicate (it stood there already), or rejected and why."""
+
+    status: str
+    reason: str | None = None
+
+
+class LeadsAnswer(Struct, frozen=True):
+    """Sent when all accepted versions are on disk; accepted + duplicate + rejected = received, results in order."""
+
+    received: int
+    accepted: int
+    duplicate: int
+    rejected: int
+    results: list[VersionResult]
+
+
 class ObjectionRequest(Asked, frozen=True):
     """Whether the lead objects to being scored."""
 

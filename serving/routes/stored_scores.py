@@ -22,10 +22,12 @@ def histories_of(store: Store, live: ServedModel, lead_id: str, as_of: int) -> H
 
 
 def score_of(services: Services, live: ServedModel, lead_id: str, as_of: int, extra: Extra) -> ScoreAnswer:
-    """The answer for a stored lead. Raises Refused for one that is unknown, objects or has too long a history."""
+    """The answer for a stored lead. Raises Refused for one that is unknown, away, objects or has too long a history."""
     lead = services.store.leads.get(lead_id)
     if lead is None:
         raise Refused("not_found", "there is no such lead in the store; put it or send its events first")
+    if lead.away_since is not None:
+        raise Refused("not_found", "this lead was merged into another one, or deleted: it is in no list and not scored")
     if lead.objection:
         raise Refused("objection", "this lead objects to being scored; PUT /v1/leads/ID/objection changes that")
     if lead.events > services.limits.stored_events:

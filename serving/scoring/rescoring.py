@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from data.contract import US_PER_DAY
+from data.contract import US_PER_DAY, DataError
 from data.histories import Histories
 from features.kernel import Moments
 from features.moments import open_moments
@@ -23,6 +23,10 @@ from serving.store.store import Store
 from training.thresholds.stages import CUSTOMER, UNQUALIFIED
 
 Progress = Callable[[int, int], None]
+EMPTY = (
+    "the store has no lead to score yet; `leadscore publish` takes those of the event log over, or let services send "
+    "events and profiles, see docs/api.md"
+)
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,29 @@ class Rescorer:
         self._explainer = Explainer(scorer)
         self._effective = effective_thresholds(scorer.thresholds, version)
 
-    def run(self, clock: Callable[[], int], progress: Progress = lambda done, of: None) -> Rescored:
-        """Scores every open lead that does not object, and writes score history and changes of stage.
+    def run(
+        self,
+        clock: Callable[[], int],
+        progress: Progress = lambda done, of: None,
+        as_of: int | None = None,
+        published: str = "",
+    ) -> Rescored:
+        """Scores every open lead that does not object and is not away; writes score history and changes of stage.
 
-        clock: µs UTC; the first reading is the moment of all scores. A lead that is out by its outcomes becomes a
-        customer where a target event stands, else unqualified; one that came back is scored as all others are.
+        clock: µs UTC. as_of: the moment of all scores, by default the first reading of the clock. published: the digest
+        of the event log that was published for it; one that was cut off goes on only for the same. A lead that is out
+        by its outcomes becomes a customer where a target event stands, else unqualified; one that came back is scored
+        as all others are. Raises DataError when the store has no lead that may be scored.
         """
         rescorings, target = self._store.rescorings, self._scorer.target.name
         now = clock()
+        if not rescorings.has_leads():
+            raise DataError(EMPTY)
         changes = self._store.thresholds.take_up(target, self._digest, now)
         self._effective = effective_thresholds(self._scorer.thresholds, self._version, changes)
         # One that was cut off under other thresholds is not gone on with: all leads shall stand under the same.
-        rescoring = rescorings.begin(target, f"{self._digest} {self._effective.identity.digest}", now)
+        basis = [self._digest, self._effective.identity.digest, published, "" if as_of is None else str(as_of)]
+        rescoring = rescorings.begin(target, " ".join(filter(None, basis)), now, as_of)
         resumed, total = rescorings.waiting(rescoring)
         done = resumed
         while lead_ids := rescorings.next_leads(rescoring):

@@ -3,7 +3,8 @@
     store = open_store("sqlite:///var/store.db")         made and migrated where need be; safe to share among threads
     store.events.add([EventIn(...)], now)                a result for every event, on disk when it returns
     store.rejected.list / get / replay                   events that were refused
-    store.leads.put / get / object                       profiles, objections
+    store.leads.put / put_many / get / object            profiles, objections
+    store.publication.run                                what the event log says now, taken over
     store.listing.page(Filters(...), cursor, limit)      lists with filters
     store.histories.of([lead_id], as_of, columns, bots)  what the feature kernel reads
     store.timeline.page / counts                         a lead's events, the newest first
@@ -54,6 +55,7 @@ from serving.store.leads.worklist import Worklist
 from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
 from serving.store.privacy.erasure import Erasure
+from serving.store.publication.publication import Publication
 from serving.store.scores.explanations import Explanations
 from serving.store.scores.funnel import Funnels
 from serving.store.scores.promised_vs_realised import PromisedVsRealised
@@ -72,6 +74,7 @@ class Store:
     events: Events
     rejected: Rejected
     leads: Leads
+    publication: Publication
     listing: Listing
     histories: HistoryReader
     timeline: LeadTimeline
@@ -129,6 +132,7 @@ def _parts(database: Database, seal: Seal) -> Store:
         events,
         Rejected(database, events.add),
         Leads(database, blocked),
+        Publication(database, blocked),
         Listing(database),
         HistoryReader(database),
         LeadTimeline(database),

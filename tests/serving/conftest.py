@@ -20,6 +20,7 @@ from serving.store.store import Store, open_store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
 from tests.serving.inside import Inside
+from tests.serving.messy_year import Year, year_in
 from tests.serving.server_process import ServerProcess, running
 from tests.serving.workshop import Workshop, made
 
@@ -38,6 +39,12 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 def live(workshop: Workshop) -> ServedModel:
     """The small model, loaded."""
     return ServedModel.load(workshop.artifact, "leadscore-conversion", "1")
+
+
+@pytest.fixture(scope="session")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
+    """A messy year, export by export."""
+    return year_in(tmp_path_factory.mktemp("messy"))
 
 
 @pytest.fixture

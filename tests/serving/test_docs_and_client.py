@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from clients.leadscore_client import Client, Event, LeadscoreError
+from clients.leadscore_client import Client, Event, LeadscoreError, Profile
 from tests.conftest import REPOSITORY
 from tests.serving.server_process import ServerProcess, running
 from tests.serving.workshop import Workshop
@@ -113,6 +113,9 @@ def test_a_client_does_all_that_is_documented(server: ServerProcess) -> None:
     now = datetime.now(UTC)
     with Client(server.url) as client:
         client.put("L 8", {"industry": "software", "employees": 12}, datetime(2024, 5, 1, tzinfo=UTC))
+        versions = [Profile(name, {"employees": 12}, datetime(2024, 4, 1, tzinfo=UTC)) for name in ("L 8", " ", "L 9")]
+        many = client.put_many(versions)
+        assert (many.accepted, many.duplicate, [profile for profile, _ in many.rejected]) == (2, 0, versions[1:2])
         stored = client.score("L 8", as_of=now)
         assert 0 < stored.interval[0] <= stored.probability <= stored.interval[1] < 1
         spoken = [client.score("L 8", as_of=now, reasons=True, language=each).answer for each in ("en", "de")]

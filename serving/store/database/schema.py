@@ -18,9 +18,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -43,6 +44,7 @@ events = Table(
     Column("received_at", TIME, nullable=False),
     Column("known_at", TIME, nullable=False),
     Column("body", DIGEST, nullable=False),
+    Column("published", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("event_id", "source"),
     Index("events_of_lead", "lead_id", "known_at"),
 )
@@ -56,6 +58,8 @@ leads = Table(
     Column("changed_at", TIME, nullable=False),
     Column("profile_from", TIME),
     Column("objection", Boolean, nullable=False, default=False),
+    Column("published", DIGEST),
+    Column("away_since", TIME),
     Index("leads_by_change", "changed_at", "lead_id"),
 )
 
@@ -66,6 +70,7 @@ profiles = Table(
     Column("valid_from", TIME, nullable=False),
     Column("account_id", NAME),
     Column("body", DIGEST, nullable=False),
+    Column("published", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("lead_id", "valid_from"),
 )
 

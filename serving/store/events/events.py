@@ -33,8 +33,8 @@ class _Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """What the store holds under an id. fresh: the event that has just put it there, if one has."""
+class Stored:
+    """What the store holds under an id. received_at: µs UTC. fresh: the event that has just put it there."""
 
     body: str
     received_at: int
@@ -84,7 +84,7 @@ def _judge(event: EventIn, now: int) -> ValidEvent | InvalidInput:
         return refused
 
 
-def _insert(connection: Connection, rows: Sequence[ValidEvent]) -> dict[Id, _Stored]:
+def _insert(connection: Connection, rows: Sequence[ValidEvent]) -> dict[Id, Stored]:
     """Inserts what is new; says what the store holds now under each of the ids."""
     first: dict[Id, ValidEvent] = {}
     for event in rows:
@@ -95,21 +95,22 @@ def _insert(connection: Connection, rows: Sequence[ValidEvent]) -> dict[Id, _Sto
     new = [asdict(first[key]) for key in sorted(first)]
     statement = insert(connection, events).on_conflict_do_nothing().returning(events.c.event_id, events.c.source)
     fresh = {(event_id, source) for event_id, source in connection.execute(statement, new)}
-    stored = {key: _Stored(first[key].body, first[key].received_at, first[key]) for key in fresh}
-    return stored | _taken(connection, set(first) - fresh)
+    stored = {key: Stored(first[key].body, first[key].received_at, first[key]) for key in fresh}
+    return stored | stored_under(connection, set(first) - fresh)
 
 
-def _taken(connection: Connection, ids: set[Id]) -> dict[Id, _Stored]:
-    stored: dict[Id, _Stored] = {}
+def stored_under(connection: Connection, ids: set[Id]) -> dict[Id, Stored]:
+    """What the store holds under these ids."""
+    stored: dict[Id, Stored] = {}
     for chunk in chunks(sorted({event_id for event_id, _ in ids})):
         query = select(events.c.event_id, events.c.source, events.c.body, events.c.received_at)
         for event_id, source, body, received_at in connection.execute(query.where(events.c.event_id.in_(chunk))):
             if (event_id, source) in ids:
-                stored[event_id, source] = _Stored(body, received_at)
+                stored[event_id, source] = Stored(body, received_at)
     return stored
 
 
-def _result(sent: _Sent, stored: Mapping[Id, _Stored], erased: set[str]) -> EventResult:
+def _result(sent: _Sent, stored: Mapping[Id, Stored], erased: set[str]) -> EventResult:
     judged = sent.judged
     event_id = judged.event_id if isinstance(judged, ValidEvent) else None
     if _lead_of(sent) in erased:
@@ -130,7 +131,7 @@ def _lead_of(sent: _Sent) -> str | None:
         return None
 
 
-def _receive_earlier(connection: Connection, rows: Sequence[ValidEvent], stored: Mapping[Id, _Stored]) -> set[str]:
+def _receive_earlier(connection: Connection, rows: Sequence[ValidEvent], stored: Mapping[Id, Stored]) -> set[str]:
     """A copy that was received earlier makes the event known from then, in whatever order they come; says of whom."""
     earlier: dict[Id, ValidEvent] = {}
     for row in rows:

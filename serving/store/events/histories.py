@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import BindParameter, Connection, Row, bindparam, select
+from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, select
 
 from data.histories import Histories
 from data.log.eventlog import histories_of
@@ -91,14 +91,21 @@ def _batch(rows: Sequence[Row[Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=EVENT)
 
 
-def versions_of(connection: Connection, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str]) -> pa.Table:
-    """Profile versions that begin up to `as_of`, by (lead_id, valid_from): those, account_id, and the columns.
+def versions_of(
+    connection: Connection,
+    lead_ids: Sequence[str],
+    as_of: int,
+    columns: Mapping[str, str],
+    query: Select[Any] = VERSIONS,
+) -> pa.Table:
+    """Profile versions that a query gives, and that begin up to `as_of`, by (lead_id, valid_from).
 
-    One that begins just at `as_of` counts if it is the lead's first, which the kernel decides. Names of attributes are
-    lower case in the store, and are found in whatever case a column is written.
+    Columns: those, account_id, and the given ones. A version that begins just at `as_of` counts if it is the lead's
+    first, which the kernel decides. Names of attributes are lower case in the store, and are found in whatever case a
+    column is written.
     """
     asked = {"lead_ids": lead_ids, "as_of": as_of}
-    rows = connection.execute(VERSIONS, asked).all()
+    rows = connection.execute(query, asked).all()
     values = connection.execute(ATTRIBUTES, asked | {"names": [name.lower() for name in columns]})
     known = {(lead_id, at, name): (text, number) for lead_id, at, name, text, number in values}
     versions = [(row.lead_id, row.valid_from) for row in rows]

@@ -1,4 +1,4 @@
-"""Brings what services have sent into the event log: what is in the store today is in tomorrow's training set."""
+"""Brings what services have sent into the event log: what they send today is in tomorrow's training set."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from data.log.eventlog import EventLog
 from data.sources.mapping import EventsPart, LeadsPart, Mapping
 from serving.store.database.connection import AT_ONCE, Database
 from serving.store.database.schema import attributes, events, profiles
-from serving.store.events.histories import versions_of
+from serving.store.events.histories import VERSIONS, versions_of
 
 EVENTS = EventsPart(
     time_format="epoch_us",
-    query="SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id FROM events",
+    query="SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id FROM events "
+    "WHERE NOT published",
     **{name: name for name in ("lead_id", "event_type", "occurred_at", "received_at", "channel", "value")},
     **{name: name for name in ("source", "event_id")},
 )
 EVER = 2**63 - 1
+SENT = VERSIONS.where(~profiles.c.published)
+"""What was published came from a log; the log has it."""
 
 
 def ingest_store(
@@ -45,9 +48,11 @@ def ingest_store(
     mapping = mapping_of(database, log, base)
     url = database.engine.url.render_as_string(hide_password=False)
     with database.read() as connection:
-        some_events, some_profiles = (connection.scalar(select(exists(table))) for table in (events, profiles))
+        some_events, some_profiles = (
+            connection.scalar(select(exists(table).where(~table.c.published))) for table in (events, profiles)
+        )
     if not some_events and not some_profiles:
-        raise DataError("the store holds no events and no profiles yet; send some first")
+        raise DataError("the store holds no events and no profiles yet that a service has sent; send some first")
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=log_path.parent, prefix="store-export-") as folder:
         leads = Path(folder) / "profiles.parquet"
@@ -124,11 +129,12 @@ def _profiles(database: Database, columns: dict[str, str]) -> Iterator[pa.Table]
     """All profile versions, some hundred leads at a time."""
     after: str | None = None
     while True:
-        query = select(profiles.c.lead_id).distinct().order_by(profiles.c.lead_id).limit(AT_ONCE)
+        query = select(profiles.c.lead_id).where(~profiles.c.published).distinct()
+        query = query.order_by(profiles.c.lead_id).limit(AT_ONCE)
         with database.read() as connection:
             wanted = query if after is None else query.where(profiles.c.lead_id > after)
             lead_ids = list(connection.scalars(wanted))
             if not lead_ids:
                 return
-            yield versions_of(connection, lead_ids, EVER, columns)
+            yield versions_of(connection, lead_ids, EVER, columns, SENT)
         after = lead_ids[-1]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from data.contract import DataError, UsageError
 from serving.store.database.connection import Database
+from serving.store.database.presence import is_present
 from serving.store.database.schema import leads, standings
 from serving.store.privacy.audit_trail import Audit
 from serving.store.scores.scores import DECISION, UNDECIDED, nowhere, stand, standings_of
@@ -74,6 +75,6 @@ class Decisions:
 
 
 def _check(connection: Connection, lead_id: str) -> None:
-    query = select(leads.c.lead_id).where(leads.c.lead_id == lead_id, ~leads.c.objection)
+    query = select(leads.c.lead_id).where(leads.c.lead_id == lead_id, is_present())
     if connection.execute(query).first() is None:
         raise DataError("there is no such lead in the store, or it objects; nothing was decided about it")

@@ -109,7 +109,7 @@ def _joined(filters: Filters) -> tuple[FromClause, ColumnElement[str]]:
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
+    wanted: list[ColumnElement[bool]] = [leads.c.away_since.is_(None)]
     if filters.stage is not None:
         wanted.append(standings.c.stage == filters.stage)
     if filters.score_from is not None:

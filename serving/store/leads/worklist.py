@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, select, text, update
 
 from serving.store.database.connection import Database, chunks
+from serving.store.database.presence import is_present
 from serving.store.database.schema import attributes, leads, scores, standings
 from serving.store.leads.worklist_query import (
     LABELS,
@@ -148,7 +149,7 @@ class Worklist:
         query = select(*(standings.c[name] for name in WorklistEntry.__slots__)).join(
             leads, leads.c.lead_id == standings.c.lead_id
         )
-        query = query.where(standings.c.target == target, standings.c.lead_id == lead_id, ~leads.c.objection)
+        query = query.where(standings.c.target == target, standings.c.lead_id == lead_id, is_present())
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else WorklistEntry(*row)

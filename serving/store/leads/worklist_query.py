@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Select, false, func, literal, select, true
 
 from serving.store.database.cursor import KeysetOrder
+from serving.store.database.presence import is_present
 from serving.store.database.schema import leads, standings
 
 Order = Literal["chance", "activity", "lead_id"]
@@ -77,7 +78,7 @@ def page_query(wanted: Wanted, cursor: str | None, way: IndexWalk, columns: tupl
     """The leads of a page that do not object, in order."""
     query = _walked(wanted, cursor, way.leader).join(leads, leads.c.lead_id == standings.c.lead_id)
     rest = (_held(wanted, name) for name in wanted.filters if name != way.leader)
-    query = query.with_only_columns(*(standings.c[column] for column in columns)).where(~leads.c.objection, *rest)
+    query = query.with_only_columns(*(standings.c[column] for column in columns)).where(is_present(), *rest)
     return query if way.end is None else _order(wanted).up_to(query, way.end)
 
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from serving.store.database.connection import chunks, insert
 from serving.store.database.hmac_signer import Seal
 from serving.store.database.schema import blocked
+
+LOCK = 7_305_108_262
+"""Any number of our own: on PostgreSQL an erasure waits for all who have asked who was erased and are still writing,
+and they for it. Else rows of the lead could be on their way when it is erased. SQLite has one writer at a time."""
 
 
 class Blocked:
@@ -26,11 +30,15 @@ class Blocked:
 
     def add(self, connection: Connection, lead_id: str, now: int) -> None:
         """From now on the lead is refused."""
+        if connection.dialect.name != "sqlite":
+            connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
         row = insert(connection, blocked).values(subject=self.subject(lead_id), at=now)
         connection.execute(row.on_conflict_do_nothing())
 
     def among(self, connection: Connection, lead_ids: Collection[str]) -> set[str]:
-        """Which of these leads were erased."""
+        """Which of these leads were erased; that stays so until the transaction ends."""
+        if connection.dialect.name != "sqlite":
+            connection.execute(select(func.pg_advisory_xact_lock_shared(LOCK)))
         subjects = {self.subject(lead_id): lead_id for lead_id in lead_ids}
         erased: set[str] = set()
         for chunk in chunks(sorted(subjects)):

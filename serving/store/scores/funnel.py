@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, case, cast, func, o
 
 from data.contract import US_PER_DAY
 from serving.store.database.connection import Database
+from serving.store.database.presence import is_present
 from serving.store.database.schema import leads, stage_changes, standings
 from serving.store.database.summaries import Summaries
 from training.thresholds.stages import CUSTOMER
@@ -131,7 +132,7 @@ class Funnels:
 
 def _listed(table: Any) -> Any:
     """The rows of leads that do not object."""
-    return table.join(leads, and_(leads.c.lead_id == table.c.lead_id, ~leads.c.objection))
+    return table.join(leads, and_(leads.c.lead_id == table.c.lead_id, is_present()))
 
 
 def _counts(connection: Connection, target: str) -> dict[str, int]:

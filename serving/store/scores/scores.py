@@ -11,6 +11,7 @@ from sqlalchemy import Connection, case, func, select
 from data.contract import US_PER_DAY
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database, chunks, insert
+from serving.store.database.presence import is_present
 from serving.store.database.schema import leads, scores, stage_changes, standings
 from training.thresholds.stages import UNQUALIFIED, StageThreshold, next_stage
 
@@ -166,9 +167,7 @@ class ScoreStore:
 def _scorable(connection: Connection, lead_ids: Sequence[str]) -> set[str]:
     scorable: set[str] = set()
     for chunk in chunks(sorted(lead_ids)):
-        scorable |= set(
-            connection.scalars(select(leads.c.lead_id).where(leads.c.lead_id.in_(chunk), ~leads.c.objection))
-        )
+        scorable |= set(connection.scalars(select(leads.c.lead_id).where(leads.c.lead_id.in_(chunk), is_present())))
     return scorable
 
 
