@@ -128,6 +128,15 @@ class Client:
         body = {"profile": dict(profile), "events": history, "as_of": as_of}
         return _score(self._ask("POST", "/v1/score", _plain(body)))
 
+    def changes(self, cursor: str | None = None) -> tuple[list[Mapping[str, Any]], str]:
+        """Up to 1,000 leads that changed after a cursor, the oldest change first, and the cursor to go on with.
+
+        No leads: nothing has changed since. None begins with all leads.
+        """
+        asked = {"order": "change", "limit": "1000"} | ({} if cursor is None else {"cursor": cursor})
+        page = self._ask("GET", f"/v1/leads?{httpx.QueryParams(asked)}")
+        return page["leads"], page["next"]
+
     def forget(self, lead_id: str) -> Mapping[str, Any]:
         """Erases a lead; the signed receipt."""
         receipt: Mapping[str, Any] = self._ask("DELETE", _path(lead_id))

@@ -402,7 +402,7 @@ class ListedLead(Struct, frozen=True):
 
 
 class LeadPage(Struct, frozen=True):
-    """A page of leads; next: the cursor of the next one, null for the last."""
+    """A page of leads; next: the cursor of the next one, null for the last, but with `order=change`, which goes on."""
 
     leads: list[ListedLead]
     next: str | None

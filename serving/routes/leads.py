@@ -39,7 +39,7 @@ from serving.messages.times import at, written_us
 from serving.routes.lead_detail import lead_detail
 from serving.routes.stored_scores import score_of
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.listing import Filters, Listed
+from serving.store.leads.listing import ORDERS, Filters, Listed
 
 PROFILE_SENT: msgspec.json.Decoder[LeadRequest] = msgspec.json.Decoder(LeadRequest)
 OBJECTION: msgspec.json.Decoder[ObjectionRequest] = msgspec.json.Decoder(ObjectionRequest)
@@ -60,8 +60,8 @@ FILTERS = (
     ),
     query(
         "order",
-        "by id, by probability (highest first) or by change (newest first)",
-        {"enum": ["lead_id", "probability", "changed_at"]},
+        "by id, by probability (highest first), by time of change (newest first), or change by change (oldest first)",
+        {"enum": [*ORDERS]},
     ),
     query("limit", "leads on a page", {"type": "integer", "minimum": 1, "maximum": 1000}),
     query("cursor", "`next` of the page before", TEXT),
@@ -140,8 +140,8 @@ def _lead_of(request: Request) -> str:
 
 def _filters(asked: Query, live: ServedModel | None) -> Filters:
     order: Any = asked.values.get("order", "lead_id")
-    if order not in ("lead_id", "probability", "changed_at"):
-        raise Refused("invalid", "order: lead_id, probability or changed_at")
+    if order not in ORDERS:
+        raise Refused("invalid", f"order: one of {', '.join(ORDERS)}")
     kinds = {} if live is None else live.profile_columns
     return Filters(
         target="conversion" if live is None else live.target.name,

@@ -123,6 +123,11 @@ def test_a_client_does_all_that_is_documented(server: ServerProcess) -> None:
         assert english != german
         told = client.score_told({"industry": "software"}, [Event("x", "page_view", now)], as_of=now)
         assert told.model_version == stored.model_version
+        _, cursor = client.changes()
+        client.put("L 9", {"employees": 13}, datetime(2024, 5, 1, tzinfo=UTC))
+        changed, cursor = client.changes(cursor)
+        assert [lead["lead_id"] for lead in changed] == ["L 9"]
+        assert client.changes(cursor)[0] == []
         assert client.forget("L 8")["signature"]
         with pytest.raises(LeadscoreError, match="not_found"):
             client.score("L 8")

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ SQLITE_AWAY = (
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_READONLY,
 )
+LAST = "leadscore last"
 POSTGRESQL_FULL = "53100"
 POSTGRESQL_AWAY = ("08", "53", "57")
 """Classes of SQLSTATE: the connection failed, resources are short, an operator intervened."""
@@ -96,13 +97,12 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction: on disk when the block has ended, undone when it raises. Raises StoreFull, StoreAway."""
-        if not self.is_sqlite:
-            with _in_plain_words(), self.engine.begin() as connection:
-                yield connection
-            return
-        writer = self.engine.execution_options(writes=True)
-        with _in_plain_words(), self._turn, writer.begin() as connection:
+        turn = self._turn if self.is_sqlite else nullcontext()
+        with _in_plain_words(), turn, self.engine.execution_options(writes=True).begin() as connection:
+            connection.info.pop(LAST, None)  # what a transaction that was undone has left
             yield connection
+            for work in connection.info.pop(LAST, ()):
+                work(connection)
 
     @contextmanager
     def maintain(self) -> Iterator[Connection]:
@@ -113,6 +113,11 @@ class Database:
     def close(self) -> None:
         """Gives all connections back; the last one of SQLite empties the write-ahead log."""
         self.engine.dispose()
+
+
+def before_commit(connection: Connection, work: Callable[[Connection], None]) -> None:
+    """Has work done as the last of a transaction, once however often it is asked for."""
+    connection.info.setdefault(LAST, {})[work] = None
 
 
 def insert(connection: Connection, table: Table) -> Any:
@@ -164,6 +169,7 @@ def _postgresql(url: URL) -> Engine:
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args=POSTGRESQL,
+        isolation_level="READ COMMITTED",
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=BUSY_S,

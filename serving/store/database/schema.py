@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -60,8 +60,13 @@ leads = Table(
     Column("objection", Boolean, nullable=False, default=False),
     Column("published", DIGEST),
     Column("away_since", TIME),
+    Column("change", TIME, server_default="0"),
     Index("leads_by_change", "changed_at", "lead_id"),
+    Index("leads_by_number", "change", "lead_id"),
 )
+
+changes = Table("changes", metadata, Column("number", BigInteger(), nullable=False))
+"""One row: the number of the last change."""
 
 profiles = Table(
     "profiles",

@@ -125,9 +125,10 @@ class Leads:
     def object(self, lead_id: str, objects: bool, now: int) -> None:
         """Notes that a lead objects to being scored, or no longer does. Raises DataError for an unknown lead."""
         with self._database.write() as connection:
-            statement = update(leads).where(leads.c.lead_id == lead_id).values(objection=objects, changed_at=now)
+            statement = update(leads).where(leads.c.lead_id == lead_id).values(objection=objects)
             if not connection.execute(statement).rowcount:
                 raise DataError("there is no such lead in the store; put it first")
+            touch(connection, [lead_id], now)
 
 
 def _judge(profile: ProfileIn, now: int) -> ValidProfile | InvalidInput:

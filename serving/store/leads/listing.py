@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, select
 
@@ -12,7 +12,8 @@ from serving.store.database.connection import Database
 from serving.store.database.cursor import KeysetOrder
 from serving.store.database.schema import attributes, leads, standings
 
-Order = Literal["lead_id", "probability", "changed_at"]
+Order = Literal["lead_id", "probability", "changed_at", "change"]
+ORDERS: tuple[Order, ...] = get_args(Order)
 MOST = 1000
 
 
@@ -22,7 +23,8 @@ class Filters:
 
     target: whose stage and score are meant. score_from, score_to: probability, both ends included. changed_since:
     µs UTC. attributes: profile column -> the value that the current profile must have, text or number.
-    order: by id, by probability (the highest first) or by change (the newest first).
+    order: by id, by probability (the highest first), by the time of change (the newest first), or change by change
+    (the oldest first), of which a reader who goes on after the last one misses none.
     """
 
     target: str = "conversion"
@@ -45,6 +47,7 @@ class Listed:
     account_id: str | None
     created_at: int
     changed_at: int
+    change: int
     objection: bool
     stage: str | None
     model_stage: str | None
@@ -58,7 +61,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Leads, and the cursor of the next page; None when this is the last."""
+    """Leads, and the cursor of the next page; None when this is the last, but in the order of changes, which go on."""
 
     leads: list[Listed]
     next: str | None
@@ -80,8 +83,10 @@ class Listing:
         with self._database.read() as connection:
             rows = connection.execute(query.limit(limit + 1)).all()
         listed = [Listed(*row) for row in rows[:limit]]
-        keys = [getattr(rows[limit - 1], column.name) for column in order.columns] if len(rows) > limit else None
-        return Page(listed, None if keys is None else order.cursor(keys))
+        goes_on = len(rows) > limit or filters.order == "change"
+        if not goes_on or not listed:
+            return Page(listed, (cursor or order.cursor([-1, ""])) if goes_on else None)
+        return Page(listed, order.cursor([getattr(listed[-1], column.name) for column in order.columns]))
 
 
 def _query(filters: Filters, cursor: str | None) -> tuple[Select[Any], KeysetOrder]:
@@ -136,6 +141,8 @@ def _order(order: Order, lead_id: ColumnElement[str]) -> KeysetOrder:
         return KeysetOrder("lead_id", [lead_id], [str])
     if order == "probability":
         return KeysetOrder("probability", [standings.c.probability, standings.c.lead_id], [float, str], descending=True)
+    if order == "change":
+        return KeysetOrder("change", [leads.c.change, leads.c.lead_id], [int, str])
     return KeysetOrder("changed_at", [leads.c.changed_at, leads.c.lead_id], [int, str], descending=True)
 
 

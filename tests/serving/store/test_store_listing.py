@@ -62,7 +62,7 @@ def walked(store: Store, filters: Filters, limit: int) -> list[Listed]:
         page = store.listing.page(filters, cursor, limit)
         found += page.leads
         cursor = page.next
-        if cursor is None:
+        if cursor is None or (filters.order == "change" and len(page.leads) < limit):
             return found
         assert len(page.leads) == limit
 
@@ -76,6 +76,7 @@ KEYS: dict[Order, Callable[[Listed], object]] = {
     "lead_id": lambda each: each.lead_id.encode(),
     "probability": lambda each: (-(each.probability or 0), [-byte for byte in each.lead_id.encode()]),
     "changed_at": lambda each: (-each.changed_at, [-byte for byte in each.lead_id.encode()]),
+    "change": lambda each: (each.change, each.lead_id.encode()),
 }
 
 
@@ -135,6 +136,7 @@ def test_no_list_reads_the_whole_table(filled: Store) -> None:
         Filters(),
         Filters(order="probability"),
         Filters(order="changed_at"),
+        Filters(order="change"),
         Filters(stage="SQL"),
         Filters(attributes={"industry": "retail"}),
         Filters(attributes={"industry": "retail", "employees": 3}),
