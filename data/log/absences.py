@@ -69,7 +69,8 @@ def _intervals(
     lead: NDArray[np.int64], at: NDArray[np.int64], away: NDArray[np.bool_], merged: NDArray[np.bool_], n_leads: int
 ) -> Absences:
     """From each time at which a lead goes to the next at which it is back, merged and deleted each on its own."""
-    order = np.lexsort([away, at, merged, lead])
+    # At one time an alias goes to its next lead after it left the last; of exports the one that came last decides.
+    order = np.lexsort([away & merged, at, merged, lead])
     lead, at, away, merged = lead[order], at[order], away[order], merged[order]
     same = (lead[1:] == lead[:-1]) & (merged[1:] == merged[:-1])
     fresh = np.concatenate([[True], ~(same & (away[1:] == away[:-1]))])

@@ -1,4 +1,4 @@
-"""Aliases, merges and full exports: who a lead is, as of a time."""
+"""Aliases, merges and their ends: who a lead is, as of a time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.contract import DataError
 from data.histories import FAR
 from data.intake.ingest import ingest
 from data.log.compaction import compact
 from data.log.eventlog import EventLog
 from data.log.removal import erase_from_log
-from data.sources.mapping import IdentitiesPart, LeadsPart
+from data.sources.mapping import IdentitiesPart
 from tests.data.exports import HEADER as HEADER_OF_EVENTS
 from tests.data.exports import NOW, PLAIN, into, logged, rejected, write_csv
 from tests.data.test_versions import day
@@ -276,49 +275,3 @@ def test_what_contradicts_the_end_of_an_alias_is_refused_by_name(tmp_path: Path,
     report = ingest(tmp_path / "log", ALIASES, [], [], [file], clock=lambda: NOW)
     assert [row[1:] for row in rejected(report)] == [(1, reason)]
     assert report.identities.accepted == 1, "the other way round after the end"
-
-
-STATES = PLAIN.model_copy(
-    update={
-        "leads": LeadsPart(lead_id="lead", snapshot=True, created_at="since", categories=("industry", "stage"),
-                           unchanging=("industry",), missing="deleted")
-    }
-)  # fmt: skip
-HEADER = "lead,since,industry,stage"
-
-
-def exported(folder: Path, at: int, lines: list[str]) -> EventLog:
-    """The log after a full export at a day of January."""
-    file = write_csv(folder / f"leads-{at}.csv", lines, HEADER)
-    ingest(folder / "log", STATES, [], [file], as_of=day(at), clock=lambda: NOW, buckets=4)
-    return EventLog.open(folder / "log")
-
-
-def test_states_as_exported_are_versions_from_the_export_on(tmp_path: Path) -> None:
-    exported(tmp_path, 10, ["x,2024-01-01T00:00:00Z,steel,new", "y,2024-01-02T00:00:00Z,wood,new"])
-    exported(tmp_path, 12, ["x,2024-01-01T00:00:00Z,steel,new", "y,2024-01-02T00:00:00Z,wood,won"])
-    log = exported(tmp_path, 14, ["x,2024-01-01T00:00:00Z,steel,lost", "y,2024-01-02T00:00:00Z,wood,won"])
-    versions = {lead: log.find(lead).profiles for lead in "xy"}
-    assert [profile.valid_from.tolist() for profile in versions.values()] == [
-        [day(1), day(10), day(14)], [day(2), day(10), day(12)]
-    ]  # fmt: skip
-    assert versions["x"].columns.to_pydict() == {"industry": ["steel"] * 3, "stage": [None, "new", "lost"]}
-
-
-def test_a_lead_that_a_full_export_does_not_have_any_more_is_gone_until_one_has_it_again(tmp_path: Path) -> None:
-    both = ["x,2024-01-01T00:00:00Z,steel,new", "y,2024-01-02T00:00:00Z,wood,new"]
-    for at, lines in ((10, both), (12, both[:1]), (13, both[:1]), (14, both), (16, both[:1])):
-        log = exported(tmp_path, at, lines)
-    absences = log.find("y").absences
-    assert absences is not None
-    assert list(zip(absences.from_at.tolist(), absences.until.tolist(), strict=True)) == [
-        (day(12), day(14)), (day(16), 2**62)
-    ]  # fmt: skip
-
-
-def test_an_export_of_another_account_is_stopped(tmp_path: Path) -> None:
-    exported(tmp_path, 10, [f"x{n},2024-01-01T00:00:00Z,steel,new" for n in range(150)])
-    digest = EventLog.open(tmp_path / "log").digest
-    with pytest.raises(DataError, match=r"of 150 leads in the export the log knows 1, .* leads like"):
-        exported(tmp_path, 12, [f"{'x' if n == 0 else 'y'}{n},2024-01-01T00:00:00Z,steel,new" for n in range(150)])
-    assert EventLog.open(tmp_path / "log").digest == digest

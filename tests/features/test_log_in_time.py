@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from data.histories import FAR, Histories
 from data.intake.ingest import ingest
 from data.log.compaction import compact
+from data.log.content import lead_hash
 from data.log.eventlog import EventLog
 from data.sources.mapping import EventsPart, IdentitiesPart, LeadsPart, Mapping
 from data.vocabulary import Vocabulary
@@ -40,7 +41,7 @@ MAPPING = Mapping(
     event_types=TYPES,
     events=EventsPart(
         lead_id="lead", event_type="type", occurred_at="at", received_at="received", value="value", event_id="id",
-        retracted="retracted",
+        retracted="retracted", deal_id="deal",
     ),
     leads=LeadsPart(lead_id="lead", snapshot=True, categories=("stage",), missing="deleted"),
     identities=IdentitiesPart(alias="alias", lead_id="lead", valid_from="since", valid_until="until"),
@@ -87,6 +88,7 @@ ROWS = st.fixed_dictionaries(
         "retracted": st.sampled_from(["", "", "", "true"]),
         "channel": st.just(""),
         "origin": st.just(""),
+        "deal": st.sampled_from(["", "", "x", "y"]),
     }
 )
 STATES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["new", "old"]), max_size=3)
@@ -105,7 +107,7 @@ BATCHES = st.lists(
 
 def take_in(folder: Path, number: int, batch: Batch) -> None:
     """Ingests an export, and weaves the log where the batch says so."""
-    names = ("lead", "type", "at", "received", "value", "id", "retracted")
+    names = ("lead", "type", "at", "received", "value", "id", "retracted", "deal")
     events, leads = folder / f"{number}.csv", folder / f"{number}-leads.csv"
     events.write_text("\n".join([",".join(names), *(",".join(row[name] for name in names) for row in batch.rows)]))
     leads.write_text("\n".join(["lead,stage", *(f"{lead},{stage}" for lead, stage in batch.states.items())]))
@@ -159,15 +161,16 @@ def naive_leads(batches: Sequence[Batch]) -> dict[str, Lead]:
 def naive_events(door: Door, people: People) -> dict[str, list[Event]]:
     """What was said of events, in the histories of those who have them."""
     events = dict[str, list[Event]]()
-    for lead, kind, occurred, known, end, channel, value, _ in door.events:
+    for lead, kind, occurred, known, end, channel, value, deal, _ in door.events:
+        number = int(lead_hash(str(deal))) if deal else 0
         for owner, since, until in people.held(str(lead), known, FAR if end is None else end):  # type: ignore[arg-type]
-            event = Event(since, occurred, str(kind), channel, value, superseded_at=until)  # type: ignore[arg-type]
+            event = Event(since, occurred, str(kind), channel, value, False, until, number)  # type: ignore[arg-type]
             events.setdefault(owner, []).append(event)
     return events
 
 
 def rows_of(histories: Histories, place: int) -> list[tuple[object, ...]]:
-    """Known, occurred, type, value and end of a lead's events, but for those that never held."""
+    """Known, occurred, type, value, end and deal of a lead's events, but for those that never held."""
     ends = histories.superseded_at
     rows = range(histories.starts[place], histories.starts[place + 1])
     rows = [row for row in rows if ends is None or histories.known_at[row] < ends[row]]  # type: ignore[assignment]
@@ -175,7 +178,7 @@ def rows_of(histories: Histories, place: int) -> list[tuple[object, ...]]:
         (
             int(histories.known_at[row]), int(histories.occurred_at[row]), histories.types[histories.event_type[row]],
             None if np.isnan(histories.value[row]) else float(histories.value[row]),
-            FAR if ends is None else int(ends[row]),
+            FAR if ends is None else int(ends[row]), 0 if histories.deal is None else int(histories.deal[row]),
         )
         for row in rows
     ]  # fmt: skip
@@ -189,7 +192,7 @@ def is_same(value: object, expected: object) -> bool:
 def check_lead(histories: Histories, place: int, lead: Lead) -> None:
     """Rows, labels and features of one lead."""
     assert sorted(rows_of(histories, place), key=repr) == sorted(
-        ((e.known_at, e.occurred_at, e.event_type, e.value, e.superseded_at) for e in lead.events), key=repr
+        ((e.known_at, e.occurred_at, e.event_type, e.value, e.superseded_at, e.deal) for e in lead.events), key=repr
     )
     until, alone = START + 95 * DAY, histories.of(np.array([place]))
     made = label_moments(alone, TARGET, POLICY, until)
@@ -236,7 +239,7 @@ def test_what_exports_say_at_any_time_is_what_plain_loops_make_of_them(
                 check_lead(histories, place, leads.pop(lead_id, Lead(lead_id, [], [])))
                 seen["leads"] += 1
                 seen["away"] += len(naive.get(lead_id, Lead(lead_id, [], [])).absences)
-                seen["superseded"] += sum(row[-1] != FAR for row in rows_of(histories, place))
+                seen["superseded"] += sum(row[-2] != FAR for row in rows_of(histories, place))
         assert not leads
 
     check()

@@ -17,7 +17,7 @@ NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
 Body = tuple[object, ...]
-"""Lead, type, occurred_at, channel and value of an event; of a retraction nothing."""
+"""Lead, type, occurred_at, channel and value of an event, and its deal where rows name one; of a retraction nothing."""
 RETRACTED: Body = (None,)
 
 
@@ -94,7 +94,7 @@ class Door:
 
     @property
     def events(self) -> list[tuple[object, ...]]:
-        """lead, type, occurred_at, known_at, superseded_at, channel, value, source of all versions, in any order."""
+        """lead, type, occurred_at, known_at, superseded_at, channel, value, (deal,) source of all, in any order."""
         rows: list[tuple[object, ...]] = []
         for (source, _), versions in self.versions.items():
             ordered = sorted(versions, key=lambda version: version.known_at)
@@ -115,7 +115,9 @@ class Door:
         missing = not names["lead"] or not names["type"] or occurred is None
         if missing or wrong_value or (names["received"] and received is None) or occurred is None:
             return None
-        body = (names["lead"], names["type"], occurred, names["channel"] or None, value)
+        body: Body = (names["lead"], names["type"], occurred, names["channel"] or None, value)
+        if "deal" in names:
+            body = (*body, names["deal"] or None)
         known_at = max(occurred, received or occurred)
         key = names["origin"], names["id"] or body
         return key, RETRACTED if names.get("retracted") else body, known_at, received is not None
