@@ -44,6 +44,8 @@ def publish(
         if moment is None:
             _tell_age(screen, events)
         scored = rescore(screen, opened, champion, moment, events.digest)
+        if not opened.accounts.list():
+            screen.tell("nobody has an account for the page yet: leadscore users add NAME editor")
     screen.result({**asdict(done), "scoring": scored})
 
 

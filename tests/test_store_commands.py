@@ -94,6 +94,7 @@ def test_a_log_is_published_scored_and_listed(shell: Shell, trained: Workspace, 
     log = trained.event_log()
     assert f"{log.n_leads:,} leads of the event log, {log.n_leads:,} of them changed: {log.n_events:,} events" in out
     assert "scores are as of now: ingest what is newer, or score as of then with --as-of" in out
+    assert "nobody has an account for the page yet: leadscore users add NAME editor" in out
     code, out, _ = shell("publish", "--store", url, *options, "--as-of", "2024-09-01", "--json")
     done = json.loads(out)
     assert (code, done["leads"], done["changed"], done["events"]) == (0, log.n_leads, 0, 0)

@@ -113,6 +113,8 @@ def test_an_address_that_cannot_be_is_said_so(visits: Visits, query: str) -> Non
 
 def test_without_leads_and_without_a_model_it_says_what_to_wait_for(visits: Visits, services: Services) -> None:
     assert "No lead fits" in visits("viewer").get("/leads?stage=SQL").text
+    assert "`leadscore publish` takes the leads of the event log over" in visits("viewer").get("/leads").text
+    assert "übernimmt `leadscore publish` die Leads des Ereignisprotokolls" in visits("viewer", "de").get("/leads").text
     services.champion.live = None
     page = visits("viewer").get("/leads")
     assert page.status_code == 503
