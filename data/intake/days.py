@@ -26,10 +26,10 @@ class Day(NamedTuple):
     last: int
 
 
-def days_of(con: duckdb.DuckDBPyConnection, until: int) -> list[Day]:
-    """Days up to a time (µs UTC): a date of today lies ahead until it is over."""
+def days_of(con: duckdb.DuckDBPyConnection, until: int, told: str = TOLD_EVENTS.format("staged_events")) -> list[Day]:
+    """Days up to a time (µs UTC): a date of today lies ahead until it is over. told: SQL, from which rows."""
     rows = con.execute(
-        f"""SELECT source, event_type, min(known_at), max(known_at) {TOLD_EVENTS.format("staged_events")}
+        f"""SELECT source, event_type, min(known_at), max(known_at) {told}
         GROUP BY source, event_type, known_at // {US_PER_DAY} ORDER BY ALL"""
     ).fetchall()
     return [Day(source, kind, min(first, until), min(last, until)) for source, kind, first, last in rows]

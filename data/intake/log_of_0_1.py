@@ -8,11 +8,11 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from data.intake.days import days_of, observed, silences
 from data.log.content import BETWEEN, content_sql, high, low, profile_sql
 from data.log.eventlog import EventLog
 from data.log.manifest import Manifest
 from data.log.version_index import added, digest_of, merge_runs, write_run
-from data.log.watermarks import Observed
 from data.quoting import named, quoted
 
 KEYS = ("high", "low", "content", "lead", "known")
@@ -32,11 +32,10 @@ def indexed(con: duckdb.DuckDBPyConnection, log: EventLog, out: Path) -> tuple[M
             digest = added(digest, digest_of(records))
         merge_runs(parts, out / f"old-{kind}.index")
         runs[kind], digests[kind] = [out / f"old-{kind}.index"], digest
-    seen = con.execute(
-        f"""SELECT source, event_type, min(epoch_us(known_at)), max(epoch_us(known_at))
-        FROM read_parquet({quoted(str(log.folders[0] / "events-*.parquet"))}) GROUP BY ALL"""
-    ).fetchall()
-    watermarks = log.watermarks.and_more([Observed(*row) for row in seen], {})
+    files = quoted(str(log.folders[0] / "events-*.parquet"))
+    told = f"FROM (SELECT source, event_type, epoch_us(known_at) AS known_at FROM read_parquet({files}))"
+    days = days_of(con, log.observed_until_us, told)
+    watermarks = log.watermarks.and_more(observed(days), {}, silences(days))
     manifest = replace(log.manifest, events=digests["events"], profiles=digests["leads"], watermarks=watermarks)
     return manifest, runs
 
