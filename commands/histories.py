@@ -60,10 +60,13 @@ def ingest(
         str | None, typer.Option(help="file, or a shipped one: simulated, simulated_crm, bpic2012, online_retail")
     ] = None,
     events: Annotated[
-        list[str] | None, typer.Option(help="CSV, JSON lines, Parquet, or database URL; repeatable")
+        list[str] | None, typer.Option(help="CSV, JSON, Parquet, Excel, or database URL; repeatable, also with *")
     ] = None,
     leads: Annotated[list[str] | None, typer.Option(help="the same for profiles")] = None,
     identities: Annotated[list[str] | None, typer.Option(help="the same for aliases of leads")] = None,
+    file: Annotated[
+        list[str] | None, typer.Option(help="NAME=PATH: a file by the name that the mapping gives it; repeatable")
+    ] = None,
     as_of: Annotated[str | None, typer.Option(help="when the export was made, if not now")] = None,
     complete_until: Annotated[
         list[str] | None, typer.Option(help="SOURCE=TIME: a source is complete until then; repeatable")
@@ -82,18 +85,18 @@ def ingest(
     from workspace import lags
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
-    if store is not None and (events or leads):
+    if store is not None and (events or leads or file):
         raise UsageError("--store and --events do not go together; ingest one after the other")
     if store is not None:
         report = take_in(screen, store, log_path, mapping)
-    elif mapping is None or not (events or leads or identities):
-        raise UsageError("nothing to ingest; give --mapping and --events, or --store")
+    elif mapping is None or not (events or leads or identities or file):
+        raise UsageError("nothing to ingest; give --mapping and --events or --file, or --store")
     else:
         time, ends = None if as_of is None else parse_time(as_of), _ends(complete_until or [])
         with screen.progress("ingesting") as step:
             spec = read_mapping(mapping)
-            files = (events or [], leads or [], identities or [])
-            report = ingest(log_path, spec, *files, as_of=time, complete_until=ends, progress=step)
+            kinds, files = (events or [], leads or [], identities or []), _files(file or [])
+            report = ingest(log_path, spec, *kinds, files=files, as_of=time, complete_until=ends, progress=step)
     head = ["", "received", "accepted", "duplicate", "rejected", "corrected"]
     rows = [[name, *(number(n) for n in asdict(counts).values())] for name, counts in _kinds(report)]
     screen.table("rows", head, rows)
@@ -102,6 +105,15 @@ def ingest(
             f"rejected, see {report.rejected_path}",
             ["why", "rows"],
             [[k, number(n)] for k, n in report.reasons.items()],
+        )
+    if report.cells:
+        rows = [[why, number(n)] for why, n in report.cells.items()]
+        screen.table("cells that count as missing", ["why", "cells"], rows)
+    for kind, n in report.left_out.items():
+        screen.tell(f"{number(n)} rows of {kind} left out, as the mapping says")
+    for name in report.idle:
+        screen.tell(
+            f"no file {name!r} was given, so the tables that read it were left out; give it by --file {name}=PATH"
         )
     for line in lags(EventLog.open(log_path)):
         screen.say(line)
@@ -167,6 +179,17 @@ def _ends(texts: list[str]) -> dict[str, int]:
     return ends
 
 
+def _files(texts: list[str]) -> dict[str, list[str]]:
+    """Locations by the name that is given to them."""
+    files: dict[str, list[str]] = {}
+    for text in texts:
+        name, is_pair, path = text.partition("=")
+        if not is_pair or not name or not path:
+            raise UsageError(f"--file {text!r} names no file; write NAME=PATH, like contacts=contacts.csv")
+        files.setdefault(name, []).append(path)
+    return files
+
+
 def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | None) -> None:
     """What was known of one lead at a moment, in words and numbers."""
     from features.compiler import compile_plan
@@ -192,4 +215,5 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
 
 def _kinds(report: IngestReport) -> list[tuple[str, Counts]]:
     kinds = [("events", report.events), ("leads", report.leads), ("identities", report.identities)]
-    return [(name, counts) for name, counts in kinds if counts.received or name != "identities"]
+    kinds.append(("rows of files", report.files))
+    return [(name, counts) for name, counts in kinds if counts.received or name in ("events", "leads")]

@@ -7,7 +7,7 @@ woven into a new base.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -31,6 +31,7 @@ from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, write_delta
 from data.log.runs import Run
 from data.log.version_index import LEAD, added, open_run, unknown
 from data.sources.mapping import Mapping as SourceMapping
+from data.sources.tables import LeadsPart, Table
 
 ENOUGH, SHARED = 100, 0.01
 """A state of so many leads is of another account where the log has so many others, and less than that share of them."""
@@ -53,21 +54,31 @@ class Counts:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of every row. reasons: how many rows were rejected for what, the most frequent first."""
+    """What became of every row. reasons: how many rows were rejected for what, the most frequent first.
+
+    cells: how many cells of accepted rows count as missing, by what was wrong with them. left_out: rows that the mapping
+    leaves out, by kind. files: rows of the files that queries see. idle: names of files that tables read and nobody gave.
+    """
 
     events: Counts
     leads: Counts
     identities: Counts
     reasons: dict[str, int]
     rejected_path: Path
+    cells: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    files: Counts = Counts(0, 0, 0, 0)
+    idle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was staged: by which mapping, from when, and which aliases are new. complete_until: source -> µs UTC."""
+    """What was staged: by which mapping and which of its tables, from when, and which aliases are new. complete_until:
+    source -> µs UTC."""
 
     log_path: Path
     mapping: SourceMapping
+    tables: Sequence[Table]
     clock: Clock
     complete_until: Mapping[str, int]
     new: NewAliases
@@ -137,9 +148,11 @@ def _missing(
     con: duckdb.DuckDBPyConnection, export: Export, folders: Sequence[Path], index: Sequence[Path]
 ) -> pa.Table:
     """Leads that a full export does not have any more, and those that are back; looks at all leads that are known."""
-    leads, before = export.mapping.leads, read_absences(folders)
-    if leads is None or not leads.snapshot:
+    before = read_absences(folders)
+    states = [table for table in export.tables if isinstance(table, LeadsPart) and table.snapshot]
+    if not states:
         return before.slice(0, 0)
+    is_full = any(table.missing == "deleted" for table in states)
     rows = con.execute("SELECT lead_hash, any_value(lead_id) AS lead_id FROM staged_leads GROUP BY ALL").fetchnumpy()
     present = np.asarray(rows["lead_hash"], np.uint64)
     known = np.unique(np.concatenate([np.empty(0, np.uint64), *(np.array(open_run(path)[LEAD]) for path in index)]))
@@ -150,7 +163,7 @@ def _missing(
             f"another account? It has leads like {', '.join(sorted(map(str, rows['lead_id'][:3])))}. Ingest it into a "
             "log of its own (--log), or correct lead_id in the mapping"
         )
-    return changed(before, known, present, export.clock.as_of if leads.missing == "deleted" and len(present) else None)
+    return changed(before, known, present, export.clock.as_of if is_full and len(present) else None)
 
 
 def _next(

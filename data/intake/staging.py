@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,11 +14,15 @@ from data.contract import VALUE_LIMIT, VALUE_SCALE
 from data.intake.judgement import CREATION, DATED_EVENT, EVENT, MERGED_EVENT, RETRACTED, STATE, VERSION
 from data.log.content import BETWEEN, body_sql, content_sql, high, low, profile_sql
 from data.quoting import named, quoted
-from data.sources.checks import name_check, number, number_check, yes, yes_check
-from data.sources.mapping import EventsPart, IdentitiesPart, LeadsPart, Product, TypeRule
-from data.sources.source import ROW, WHY, Source, readable
+from data.sources.checks import id_check, name_check, number, number_check, personal_check, yes, yes_check
+from data.sources.source import FILE, FILE_ROW, ROW, WHY, Source, readable
+from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Product, Shared, Table, TypeRule
 
 NOT_GIVEN = "NULL::VARCHAR"
+REFUSED, LEFT_OUT = -1, -2
+"""Buckets of rows that are not accepted, and of those that a mapping leaves out."""
+BETWEEN_CELLS = "chr(31)"
+"""Between the reasons why cells of a row count as missing."""
 KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGINT AS low, 0::UBIGINT AS content,
     0::UBIGINT AS lead_hash, 0::BIGINT AS known, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
 NOTHING_STAGED = {
@@ -43,12 +47,13 @@ def stage(
     con: duckdb.DuckDBPyConnection,
     source: Source,
     part: int,
-    spec: EventsPart | LeadsPart | IdentitiesPart,
+    spec: Table,
     buckets: int,
     times: Clock,
     out: Path,
 ) -> None:
-    """Writes out/bucket=N/*.parquet with good rows and out/bucket=-1/*.parquet with bad ones (column `reason`).
+    """Writes out/bucket=N/*.parquet with good rows (`cells`: what was wrong with some that count as missing), those that
+    are REFUSED (`reason`), and those that are LEFT_OUT. Where rows have an origin, it is in `file` and `file_row`.
 
     part: the number of the source. buckets: their number. For events, the table `aliases` tells whose events are
     another lead's too, see identities.py. Raises DataError where a source ends early.
@@ -58,10 +63,11 @@ def stage(
         judged = _events(source, spec, times, has_aliases)
     else:
         judged = _leads(source, spec, times) if isinstance(spec, LeadsPart) else _identities(source, spec, times)
-    bucket = f"CASE WHEN reason IS NULL THEN (lead_hash % {buckets})::INTEGER ELSE -1 END AS bucket"
+    bucket = f"""CASE WHEN is_left_out THEN {LEFT_OUT} WHEN reason IS NOT NULL THEN {REFUSED}
+        ELSE (lead_hash % {buckets})::INTEGER END AS bucket"""
     try:
         con.execute(
-            f"""COPY (SELECT {part} AS part, *, {bucket} FROM ({judged})) TO {quoted(str(out))}
+            f"""COPY (SELECT {part} AS part, * EXCLUDE (is_left_out), {bucket} FROM ({judged})) TO {quoted(str(out))}
             (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION lz4, APPEND, FILENAME_PATTERN '{{uuid}}')"""
         ).fetchall()
     except duckdb.Error as error:
@@ -84,44 +90,55 @@ def _events(source: Source, spec: EventsPart, clock: Clock, has_aliases: bool) -
     checks = [
         "why",
         name_check("lead_id", "lead_id", required=True),
+        *_id_checks(spec, "lead_id", spec.lead_id),
         name_check("event_type", "event_type", required=True),
-        *(name_check(name, name) for name in ("channel", "source", "event_id")),
+        *(name_check(name, name) for name in ("source", "event_id")),
+        *_id_checks(spec, "event_id", *spec.id_columns),
         times.check("occurred_at", "occurred_text", "occurred_at", clock.now, required=True),
         times.check("received_at", "received_text", "received_at", clock.now),
-        number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
         yes_check("retracted", "retracted_text"),
     ]
-    return f"""WITH texts AS (SELECT {ROW} AS n, {WHY} AS why, {named(spec.lead_id)} AS lead_id,
-            {_event_type(spec.event_type)} AS event_type, {channel} AS channel, {origin} AS source,
+    channels = [name_check("channel", "channel"), *_kept_check(spec, "channel", spec.channel)]
+    cells = {
+        "channel": f"coalesce({', '.join(channels)}, NULL)",
+        "value": number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
+    }
+    filled = f"WHERE {WHY} IS NOT NULL OR {_text(spec.occurred_at)} IS NOT NULL"
+    return f"""WITH texts AS (SELECT {_leading(source, spec)}, {named(spec.lead_id)} AS lead_id,
+            {_event_type(spec)} AS event_type, {channel} AS channel, {origin} AS source,
             {_event_id(spec)} AS event_id, {_text(spec.occurred_at)} AS occurred_text,
             {_text(spec.received_at)} AS received_text, {_value_text(spec)} AS value_text,
-            {_value(spec)} AS parsed_value, {_text(spec.retracted)} AS retracted_text FROM {source.view}),
-        parsed AS (SELECT *, {times.sql("occurred_text")} AS occurred_at, {times.sql("received_text")} AS received_at
-            FROM texts),
-        judged AS (SELECT * EXCLUDE (source), coalesce({", ".join(checks)}) AS reason, coalesce(source, '') AS source,
-            round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} AS value,
-            greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at,
-            {yes("retracted_text")} AS retracted FROM parsed),
+            {_value(spec)} AS parsed_value, {_text(spec.retracted)} AS retracted_text FROM {source.view}
+            {filled if isinstance(spec, FilledColumn) else ""}),
+        parsed AS (SELECT *, {times.sql("occurred_text")} AS occurred_at, {times.sql("received_text")} AS received_at,
+            {_cell_columns(cells)} FROM texts),
+        judged AS (SELECT * EXCLUDE (source, channel, is_left_out), coalesce({", ".join(checks)}) AS reason,
+            coalesce(source, '') AS source, CASE WHEN bad_channel IS NULL THEN channel END AS channel,
+            CASE WHEN bad_value IS NULL THEN round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} END AS value,
+            greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at, {_cells(cells)} AS cells,
+            is_left_out OR coalesce(event_type = '', false) AS is_left_out, {yes("retracted_text")} AS retracted
+            FROM parsed),
         whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at")}) AS event_id FROM judged),
         sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole),
         every AS (FROM sorted {f"UNION ALL BY NAME {MERGED}" if has_aliases else ""})
-        {KEYED} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)"""
+        {KEYED}, is_left_out{_origin(source)} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)"""
 
 
 KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, retracted,
     {high("key")} AS high, {low("key")} AS low, {high("lead_id")} AS lead_hash, known_at AS known,
     CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at")} END AS content,
-    sort::TINYINT AS sort, reason"""
+    sort::TINYINT AS sort, reason, cells"""
 MERGED = f"""SELECT sorted.* REPLACE (-n AS n, aliases.lead_id AS lead_id,
     greatest(known_at + 1, aliases.valid_from) AS known_at, {MERGED_EVENT} AS sort)
-    FROM sorted JOIN aliases ON aliases.alias = sorted.lead_id WHERE reason IS NULL"""
+    FROM sorted JOIN aliases ON aliases.alias = sorted.lead_id WHERE reason IS NULL AND NOT is_left_out"""
 
 
 def stage_moved(con: duckdb.DuckDBPyConnection, events: pa.Table, buckets: int, out: Path) -> None:
     """Stages events that the log has of aliases for the leads that those are; see `identities.events_of_aliases`."""
     con.register("moved", events)
     sorted_rows = f"""SELECT n, alias AS lead_id, event_type, occurred_at, known_at, channel, value, source, event_id,
-        false AS retracted, NULL::VARCHAR AS reason, {EVENT} AS sort FROM moved"""
+        false AS retracted, NULL::VARCHAR AS reason, NULL::VARCHAR AS cells, false AS is_left_out, {EVENT} AS sort
+        FROM moved"""
     con.execute(
         f"""COPY (WITH sorted AS ({sorted_rows}), every AS ({MERGED})
         SELECT -1 AS part, *, (lead_hash % {buckets})::INTEGER AS bucket
@@ -137,46 +154,65 @@ def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:
     checks = [
         "why",
         name_check("alias", "alias", required=True),
+        *_id_checks(spec, "alias", spec.alias),
         name_check("lead_id", "lead_id", required=True),
+        *_id_checks(spec, "lead_id", spec.lead_id),
         times.check("valid_from", "valid_text", "valid_from", clock.now, required=True),
     ]
-    return f"""WITH texts AS (SELECT {ROW} AS n, {WHY} AS why, {named(spec.alias)} AS alias,
+    return f"""WITH texts AS (SELECT {_leading(source, spec)}, {named(spec.alias)} AS alias,
             {named(spec.lead_id)} AS lead_id, {named(spec.valid_from)} AS valid_text FROM {source.view}),
         parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from FROM texts)
-        SELECT n, alias, lead_id, valid_from, 0::UBIGINT AS lead_hash, coalesce({", ".join(checks)}) AS reason
-        FROM parsed"""
+        SELECT n, alias, lead_id, valid_from, 0::UBIGINT AS lead_hash, coalesce({", ".join(checks)}) AS reason,
+            is_left_out{_origin(source)} FROM parsed"""
 
 
 def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
     """Profile versions, the same way; a profile column NAME is staged as p_NAME."""
     times = spec.times
     flags = {name: f"CASE WHEN {named(column)} IS NULL THEN 'no' ELSE 'yes' END" for name, column in spec.flags.items()}
-    columns = {"account_id": _text(spec.account_id)} | {name: named(name) for name in spec.categories} | flags
-    columns |= {name: number(named(name), spec.decimal_comma) for name in spec.numbers}
+    columns = {"account_id": _text(spec.account_id)} | {spec.called(name): named(name) for name in spec.categories}
+    columns |= flags | {spec.called(name): number(named(name), spec.decimal_comma) for name in spec.numbers}
     checks = [
         "why",
         name_check("lead_id", "lead_id", required=True),
+        *_id_checks(spec, "lead_id", spec.lead_id),
         times.check("valid_from", "valid_text", "valid_from", clock.now, required=not spec.snapshot),
-        times.check("created_at", "created_text", "created_at", clock.now),
-        *(name_check(name, named(f"p_{name}")) for name in ("account_id", *spec.categories)),
-        *(number_check(name, named(f"t_{name}"), named(f"p_{name}")) for name in spec.numbers),
     ]
+    cells = _profile_cells(spec) | {"created_at": times.check("created_at", "created_text", "created_at", clock.now)}
     made = "".join(f", {sql} AS {named(f'p_{name}')}" for name, sql in columns.items())
-    made += "".join(f", {named(name)} AS {named(f't_{name}')}" for name in spec.numbers)
+    made += "".join(f", {named(name)} AS {named(f't_{spec.called(name)}')}" for name in spec.numbers)
+    bad = {name: f"CASE WHEN {named(f'bad_{name}')} IS NULL THEN {named(f'p_{name}')} END" for name in cells}
+    good = "".join(f", {bad[name]} AS {named(f'p_{name}')}" for name in columns if name in cells)
+    replaced = "".join(f", {named(f'p_{name}')}" for name in columns if name in cells)
     selected = "".join(f", {named(f'p_{name}')}" for name in columns)
-    own = f"SELECT n, lead_id, coalesce(valid_from, {clock.as_of}) AS valid_from{selected}, reason FROM judged"
+    own = f"""SELECT n, lead_id, coalesce(valid_from, {clock.as_of}) AS valid_from{selected}, reason, cells, is_left_out
+        {_origin(source)} FROM judged"""
     rows = f"SELECT *, {STATE if spec.snapshot else VERSION}::TINYINT AS sort FROM ({own})"
     if spec.created_at is not None:
-        rows += f" UNION ALL {_creation(spec, columns, clock.as_of)}"
+        rows += f" UNION ALL BY NAME {_creation(spec, columns, clock.as_of)}"
     content = profile_sql((name, named(f"p_{name}")) for name in columns)
-    return f"""WITH texts AS (SELECT {ROW} AS n, {WHY} AS why, {named(spec.lead_id)} AS lead_id,
+    return f"""WITH texts AS (SELECT {_leading(source, spec)}, {named(spec.lead_id)} AS lead_id,
             {_text(spec.valid_from or spec.exported_at)} AS valid_text, {_text(spec.created_at)} AS created_text{made}
             FROM {source.view}),
         parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from, {times.sql("created_text")} AS created_at
             FROM texts),
-        judged AS (SELECT *, coalesce({", ".join(checks)}) AS reason FROM parsed), rows AS ({rows})
+        checked AS (SELECT *, {_cell_columns(cells)} FROM parsed),
+        judged AS (SELECT * EXCLUDE (created_at{replaced}){good},
+            CASE WHEN bad_created_at IS NULL THEN created_at END AS created_at,
+            coalesce({", ".join(checks)}) AS reason, {_cells(cells)} AS cells FROM checked), rows AS ({rows})
         SELECT *, valid_from AS known, {high("lead_id")} AS high, {low("lead_id")} AS low,
             {high("lead_id")} AS lead_hash, {content} AS content FROM rows"""
+
+
+def _profile_cells(spec: LeadsPart) -> dict[str, str]:
+    """What may be wrong with a cell of a profile, by the name of its column."""
+    cells = {"account_id": [name_check("account_id", "p_account_id"), *_id_checks(spec, "account_id", spec.account_id)]}
+    for column in spec.categories:
+        name = spec.called(column)
+        cells[name] = [name_check(name, named(f"p_{name}")), *_kept_check(spec, name, column, named(f"p_{name}"))]
+    return {name: f"coalesce({', '.join(checks)}, NULL)" for name, checks in cells.items()} | {
+        name: number_check(name, named(f"t_{name}"), named(f"p_{name}")) for name in map(spec.called, spec.numbers)
+    }
 
 
 def _creation(spec: LeadsPart, columns: Collection[str], as_of: int) -> str:
@@ -184,13 +220,61 @@ def _creation(spec: LeadsPart, columns: Collection[str], as_of: int) -> str:
 
     Only where that was before the state: of a lead that was created today, a date alone means the end of today.
     """
-    told = (name if name in spec.unchanging else None for name in columns)
+    known = {spec.called(name) for name in spec.unchanging}
     selected = "".join(
-        f", {named(f'p_{name}')}" if known else f", NULL AS {named(f'p_{name}')}"
-        for name, known in zip(columns, told, strict=True)
+        f", {named(f'p_{name}')}" if name in known else f", NULL AS {named(f'p_{name}')}" for name in columns
     )
-    return f"""SELECT -n, lead_id, created_at{selected}, NULL, {CREATION}::TINYINT FROM judged
-        WHERE reason IS NULL AND created_at < coalesce(valid_from, {as_of})"""
+    return f"""SELECT -n AS n, lead_id, created_at AS valid_from{selected}, false AS is_left_out,
+        {CREATION}::TINYINT AS sort FROM judged
+        WHERE reason IS NULL AND NOT is_left_out AND created_at < coalesce(valid_from, {as_of})"""
+
+
+def _leading(source: Source, spec: Shared) -> str:
+    """Where a row stands, what is wrong with it as a whole, and whether the mapping leaves it out."""
+    origin = f", {FILE} AS file, {FILE_ROW} AS file_row" if source.has_origin else ""
+    return f"{ROW} AS n, {WHY} AS why, {_is_left_out(spec)} AS is_left_out{origin}"
+
+
+def _origin(source: Source) -> str:
+    return ", file, file_row" if source.has_origin else ""
+
+
+def _is_left_out(spec: Shared) -> str:
+    """By what its columns hold; a row that could not be split is never left out."""
+    only = [f"{named(name)} IS NOT NULL AND {_is_one_of(name, words)}" for name, words in spec.only.items()]
+    without = [f"NOT {_is_one_of(name, words)}" for name, words in spec.leave_out.items()]
+    wanted = " AND ".join(f"({test})" for test in (*only, *without))
+    return f"({WHY} IS NULL AND NOT ({wanted}))" if wanted else "false"
+
+
+def _is_one_of(column: str, words: Collection[str]) -> str:
+    return f"coalesce({named(column)}, '') IN ({', '.join(quoted(word.strip()) for word in words)})"
+
+
+def _id_checks(spec: Shared, name: str, *columns: str | None) -> list[str]:
+    """An id that is no damaged number and says nothing about a person, unless its columns are taken as they are."""
+    column = "p_account_id" if name == "account_id" else name
+    if not columns or None in columns or set(columns) & set(spec.as_is):
+        return []
+    personal = personal_check(name, column, str(columns[0]), "identify by a number that says nothing")
+    return [id_check(name, column), *([personal] if name != "event_id" else [])]
+
+
+def _kept_check(spec: Shared, name: str, source: str | None, column: str | None = None) -> list[str]:
+    """A word that says nothing about a person, unless its column is taken as it is."""
+    if source is None or source in spec.as_is:
+        return []
+    return [personal_check(name, column or name, source, "add the column to personal")]
+
+
+def _cell_columns(cells: Mapping[str, str]) -> str:
+    return ", ".join(f"{sql} AS {named(f'bad_{name}')}" for name, sql in cells.items())
+
+
+def _cells(cells: Collection[str]) -> str:
+    """Why cells of a row count as missing, null where all is well."""
+    bad = ", ".join(named(f"bad_{name}") for name in cells)
+    return f"CASE WHEN coalesce({bad}, NULL) IS NOT NULL THEN concat_ws({BETWEEN_CELLS}, {bad}) END"
 
 
 def _text(column: str | None) -> str:
@@ -203,14 +287,19 @@ def _constant(spec: EventsPart, name: Literal["channel", "source"], column: str 
 
 def _event_id(spec: EventsPart) -> str:
     """One column as it stands, or several joined, null where all of them are."""
-    if len(spec.id_columns) < 2:
-        return _text(spec.id_columns[0] if spec.id_columns else None)
     columns = [named(column) for column in spec.id_columns]
+    if isinstance(spec, FilledColumn):
+        return f"concat_ws('|', {', '.join([*columns, quoted(spec.occurred_at or '')])})"
+    if len(columns) < 2:
+        return columns[0] if columns else NOT_GIVEN
     parts = ", ".join(f"coalesce({column}, '')" for column in columns)
     return f"CASE WHEN coalesce({', '.join(columns)}) IS NOT NULL THEN concat_ws('|', {parts}) END"
 
 
-def _event_type(rule: str | TypeRule) -> str:
+def _event_type(spec: EventsPart) -> str:
+    rule = spec.event_type
+    if rule is None:
+        return quoted(spec.constants["event_type"])
     if isinstance(rule, str):
         return named(rule)
     joined = f"nullif(concat_ws(' ', {', '.join(named(column) for column in rule.columns)}), '')"

@@ -21,7 +21,7 @@ BROKEN = (
     "the row has too many fields",
     "a quote is not closed, or text follows it (a quote inside a field is written twice)",
     "the row is longer than 2 MiB",
-    "the row is no UTF-8",
+    "the row is no UTF-8; if the file is not, add its encoding to the mapping, like cp1252",
 )
 """What may be wrong with a row, by code."""
 FINE, TOO_FEW, TOO_MANY, BAD_QUOTE, TOO_LONG, NO_UTF8 = range(len(BROKEN))

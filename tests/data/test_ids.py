@@ -129,7 +129,7 @@ def test_whole_numbers_that_arrive_as_floats_are_the_same_ids(tmp_path: Path) ->
     assert (report.events.accepted, report.events.duplicate, report.leads.accepted) == (4, 2, 4)
     assert [reason for _, _, reason in rejected(report)] == ["lead_id is missing"] * 2
     assert {row["lead_id"] for row in logged(tmp_path / "log")} == {"123", "456", "789"}
-    report = into(tmp_path / "log", str(lines), mapping=NUMBERED.model_copy(update={"leads": None}))
+    report = into(tmp_path / "log", str(lines), mapping=NUMBERED.model_copy(update={"leads": ()}))
     assert {row["lead_id"] for row in logged(tmp_path / "log")} == {"123", "456", "789", "123.0", "0.5"}
     assert {"4", "5", "6.0", "3.5"} <= {row["event_id"] for row in logged(tmp_path / "log")}
 
@@ -153,7 +153,7 @@ def test_a_number_is_one_id_in_columns_of_any_kind(tmp_path: Path, kind: str) ->
     rest = {"type": ["visit"] * 3, "at": [AT] * 3, "channel": ["a"] * 3}
     for name, column in (("plain", numbers), ("other", _as(numbers, KINDS[kind]))):
         pq.write_table(pa.table({"lead": column, "id": column, **rest}), tmp_path / f"{name}.parquet")
-    mapping = NUMBERED.model_copy(update={"leads": None})
+    mapping = NUMBERED.model_copy(update={"leads": ()})
     report = into(
         tmp_path / "log", *(str(tmp_path / f"{name}.parquet") for name in ("plain", "other")), mapping=mapping
     )
@@ -182,8 +182,8 @@ def test_a_number_is_one_id_in_sources_of_any_kind(tmp_path: Path, ending: str) 
         with sqlite3.connect(path) as database:
             database.execute("CREATE TABLE events (lead REAL, type TEXT, at TEXT, id INTEGER, channel TEXT)")
             database.executemany("INSERT INTO events VALUES (:lead, :type, :at, :id, :channel)", rows)
-    part = NUMBERED.events.model_copy(update={"query": "SELECT * FROM events"})
-    mapping = NUMBERED.model_copy(update={"leads": None, "events": part})
+    part = NUMBERED.events[0].model_copy(update={"query": "SELECT * FROM events"})
+    mapping = NUMBERED.model_copy(update={"leads": (), "events": (part,)})
     location = f"sqlite:///{path}" if ending == "db" else str(path)
     report = into(tmp_path / "log", str(tmp_path / "plain.parquet"), location, mapping=mapping)
     assert (report.events.accepted, report.events.duplicate) == (2, 2)
@@ -207,8 +207,8 @@ def test_whole_numbers_that_a_database_gives_as_floats_are_the_same_ids(tmp_path
     with sqlite3.connect(tmp_path / "crm.db") as database:
         database.execute("CREATE TABLE events (lead REAL, type TEXT, at TEXT, id REAL, channel REAL)")
         database.executemany("INSERT INTO events VALUES (?, 'visit', ?, ?, 5)", [(123, AT, 1), (0.5, AT, 2)])
-    part = NUMBERED.events.model_copy(update={"query": "SELECT * FROM events"})
-    mapping = NUMBERED.model_copy(update={"leads": None, "events": part})
+    part = NUMBERED.events[0].model_copy(update={"query": "SELECT * FROM events"})
+    mapping = NUMBERED.model_copy(update={"leads": (), "events": (part,)})
     into(tmp_path / "log", f"sqlite:///{tmp_path / 'crm.db'}", mapping=mapping)
     rows = {row["lead_id"]: (row["event_id"], row["channel"]) for row in logged(tmp_path / "log")}
     assert rows == {"123": ("1", "5.0"), "0.5": ("2", "5.0")}

@@ -44,7 +44,7 @@ def csv_text(delimiter: str = ",", line_end: str = "\n", quoting: Any = csv.QUOT
 
 
 def asking(mapping: Mapping = PLAIN, query: str | None = QUERY, **events: Any) -> Mapping:
-    return mapping.model_copy(update={"events": mapping.events.model_copy(update={"query": query, **events})})
+    return mapping.model_copy(update={"events": (mapping.events[0].model_copy(update={"query": query, **events}),)})
 
 
 def typed(row: tuple[Any, ...]) -> list[Any]:

@@ -103,7 +103,7 @@ def test_an_event_that_moves_to_another_lead_leaves_the_first_one(tmp_path: Path
     assert EventLog.open(tmp_path / "log").n_leads == 2
 
 
-RETRACTING = PLAIN.model_copy(update={"events": PLAIN.events.model_copy(update={"retracted": "gone"})})
+RETRACTING = PLAIN.model_copy(update={"events": (PLAIN.events[0].model_copy(update={"retracted": "gone"}),)})
 
 
 def test_a_retraction_takes_an_event_back_from_its_time_on(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select, update
 
 from data.contract import DataError
 from data.masking import E_MAIL
-from data.sources.mapping import RESERVED
+from data.sources.tables import RESERVED
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database, insert
 from serving.store.database.schema import attributes, events, leads, profiles

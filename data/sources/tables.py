@@ -1,0 +1,297 @@
+"""What a mapping says of a table: `[events]`, `[leads]`, `[identities]`, and which columns are read for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from data.sources.time_sql import NULL_DATES_BEFORE, Times, known_format, known_zone
+from data.times import DatesAre, NoTime, time_from_text
+
+RESERVED = ("bucket", "lead", "lead_id", "account_id", "valid_from")
+"""Names that the log gives to columns of a profile; DuckDB ignores their case."""
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""One word or several."""
+
+
+class MappingTable(BaseModel):
+    """A table of the file; a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Product(MappingTable):
+    """A value that is the product of columns, e.g. quantity and price."""
+
+    multiply: tuple[str, ...] = Field(min_length=1)
+
+
+class TypeRule(MappingTable):
+    """An event type made from columns, joined by a blank: by a table of values, else by prefix, else as it stands.
+
+    `values` maps what the columns hold to an event type, or to "" for rows that are left out. `prefixes` maps how it
+    begins. `otherwise` names all the rest.
+    """
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    values: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
+    otherwise: str | None = None
+
+
+class Shared(MappingTable):
+    """What tables have in common: which rows they read, where lead and time stand, and how they are written.
+
+    file: the name under which the command gives the file. query: what to ask a SQL database, or SQL over the named
+    files. only, except: rows to read and to leave out, by what columns hold. optional: columns that may be missing.
+    as_is: columns taken as they stand, with e-mail
+    addresses, phone numbers and ids that look damaged. time_zone: IANA name for
+    times without a zone. time_format: as in strptime, or epoch_s, epoch_ms, epoch_us; ISO 8601 if missing. dates_are:
+    whether a date alone means the start of its day there, or its end, as is right for what happened on it. earliest:
+    times before it are null dates. decimal_comma: numbers are written 1.234,56.
+    """
+
+    lead_id: str
+    file: str | None = None
+    query: str | None = None
+    only: dict[str, Words] = {}
+    leave_out: dict[str, Words] = Field({}, alias="except")
+    optional: tuple[str, ...] = ()
+    as_is: tuple[str, ...] = ()
+    time_zone: str | None = None
+    time_format: str | None = None
+    dates_are: DatesAre = "end"
+    earliest: str | None = None
+    decimal_comma: bool = False
+
+    @property
+    def times(self) -> Times:
+        """How its times are written."""
+        earliest = NULL_DATES_BEFORE if self.earliest is None else time_from_text(self.earliest, day_zone=UTC)
+        return Times(self.time_zone, self.time_format, self.dates_are, earliest)
+
+    @property
+    def filtered(self) -> list[str]:
+        """The columns by which rows are chosen."""
+        return [*self.only, *self.leave_out]
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name is not None and not known_zone(name):
+            raise ValueError(
+                "no IANA time zone of a place; write one like Europe/Berlin or America/New_York, or UTC "
+                "(abbreviations like EST mean several zones, or one without summer time)"
+            )
+        return name
+
+    @field_validator("time_format")
+    @classmethod
+    def _known_format(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and not known_format(text):
+            raise ValueError("no time format; write one like %d.%m.%Y %H:%M, or epoch_s, epoch_ms, epoch_us")
+        if text is not None and info.data.get("time_zone") is None and not Times(None, text).aware:
+            raise ValueError("holds no time zone; set time_zone, or add %z")
+        return text
+
+    @field_validator("earliest")
+    @classmethod
+    def _known_time(cls, text: str | None) -> str | None:
+        try:
+            if text is not None:
+                time_from_text(text, day_zone=UTC)
+        except NoTime as error:
+            raise ValueError(str(error)) from None
+        return text
+
+
+class FromColumn(MappingTable):
+    """`[[events.from_columns]]`: one event for each row in which this column of times is filled."""
+
+    column: str
+    event_type: str = Field(min_length=1)
+    value: str | Product | None = None
+
+
+class EventsPart(Shared):
+    """`[events]`: contract column = source column; constants for columns that the source does not have.
+
+    event_id may name several columns, which identify an event together. retracted: a column that says true where the
+    source takes an event back. from_columns: columns of times, each an event of its own, instead of event_type and
+    occurred_at.
+    """
+
+    event_type: str | TypeRule | None = None
+    occurred_at: str | None = None
+    from_columns: tuple[FromColumn, ...] = ()
+    received_at: str | None = None
+    channel: str | None = None
+    value: str | Product | None = None
+    source: str | None = None
+    event_id: str | tuple[str, ...] | None = None
+    retracted: str | None = None
+    constants: dict[Literal["event_type", "channel", "source"], str] = {}
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Self:
+        has_type = self.event_type is not None or "event_type" in self.constants
+        if self.from_columns and (has_type or self.occurred_at is not None):
+            raise ValueError("from_columns says type and time; leave event_type and occurred_at out")
+        if not self.from_columns and not has_type:
+            raise ValueError("event_type is missing; add it, or constants = { event_type = … }, or from_columns")
+        if not self.from_columns and self.occurred_at is None:
+            raise ValueError("occurred_at is missing; add it, or from_columns")
+        return self
+
+    @property
+    def unfolded(self) -> Sequence[EventsPart]:
+        """One table for each of `from_columns`, or this one."""
+        return [_of_column(self, column) for column in self.from_columns] or [self]
+
+    @property
+    def columns(self) -> list[str]:
+        """The source columns that are read."""
+        rule = self.event_type
+        types = list(rule.columns) if isinstance(rule, TypeRule) else [rule]
+        value = list(self.value.multiply) if isinstance(self.value, Product) else [self.value]
+        rest = [self.lead_id, self.occurred_at, self.received_at, self.channel, self.source, self.retracted]
+        rest += self.id_columns
+        return [name for name in dict.fromkeys([*rest, *types, *value, *self.filtered]) if name is not None]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The source columns that hold ids."""
+        return frozenset((self.lead_id, *self.id_columns))
+
+    @property
+    def id_columns(self) -> list[str]:
+        """The source columns that identify an event together; none where the id is derived from the row."""
+        return [self.event_id] if isinstance(self.event_id, str) else list(self.event_id or ())
+
+
+class FilledColumn(EventsPart):
+    """One of `from_columns`: rows in which `occurred_at` is filled are events, identified by row and column."""
+
+
+def _of_column(table: EventsPart, column: FromColumn) -> FilledColumn:
+    own = {
+        "occurred_at": column.column,
+        "constants": {**table.constants, "event_type": column.event_type},
+        "value": column.value if column.value is not None else table.value,
+        "event_id": table.event_id if table.event_id is not None else table.lead_id,
+        "from_columns": (),
+    }
+    return FilledColumn.model_construct(**{**dict(table), **own})
+
+
+class LeadsPart(Shared):
+    """`[leads]`: one row per version of a profile, or the state as exported.
+
+    valid_from: since when a version holds. snapshot: the row is the state at the time of the export, which is that of
+    the command, or of a column exported_at; created_at and the `unchanging` profile columns tell what was known of a
+    lead from its creation on. missing = "deleted": the export is a full one, and a lead that is not in it is gone.
+    categories, numbers: profile columns to keep, by name. rename: source column -> what it is called in the log.
+    personal: columns dropped at the door; flags keep whether one was filled in, e.g. has_email = "email".
+    """
+
+    valid_from: str | None = None
+    snapshot: bool = False
+    exported_at: str | None = None
+    created_at: str | None = None
+    unchanging: tuple[str, ...] = ()
+    missing: Literal["kept", "deleted"] = "kept"
+    account_id: str | None = None
+    categories: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    rename: dict[str, str] = {}
+    personal: tuple[str, ...] = ()
+    flags: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        columns = [*self.categories, *self.numbers]
+        names = [self.called(name).lower() for name in (*columns, *self.flags)]
+        for column, name in zip((*columns, *self.flags), names, strict=True):
+            if name in RESERVED or names.count(name) > 1:
+                raise ValueError(
+                    f"profile column {column!r} has a name that is taken; "
+                    f'add rename = {{ "{column}" = "…" }} with another one'
+                )
+            if column in self.personal:
+                raise ValueError(f"column {column!r} is personal and kept as well; take it out of one of the two")
+        for column in self.rename:
+            if column not in columns:
+                raise ValueError(
+                    f"rename names {column!r}, which is no profile column; add it to categories or numbers"
+                )
+        if self.lead_id in self.personal:
+            raise ValueError(f"lead_id {self.lead_id!r} is personal; identify leads by a number that says nothing")
+        return self
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        if self.snapshot and self.valid_from is not None:
+            raise ValueError(
+                "valid_from and snapshot = true exclude each other; created_at says since when a lead exists"
+            )
+        if not self.snapshot and self.valid_from is None:
+            raise ValueError("valid_from is missing; add it, or snapshot = true where rows are the state as exported")
+        if not self.snapshot and (self.exported_at or self.created_at or self.unchanging or self.missing == "deleted"):
+            raise ValueError(
+                "exported_at, created_at, unchanging and missing belong to snapshot = true; add it, or leave them out"
+            )
+        for name in self.unchanging:
+            if name != "account_id" and name not in (*self.categories, *self.numbers, *self.flags):
+                raise ValueError(f"unchanging column {name!r} is no profile column; add it to categories or numbers")
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        """The source columns that are read; personal ones only where a flag asks for them."""
+        times = [self.valid_from, self.exported_at, self.created_at]
+        rest = [self.lead_id, *times, self.account_id, *self.categories, *self.numbers, *self.flags.values()]
+        return [name for name in dict.fromkeys([*rest, *self.filtered]) if name is not None]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The source columns that hold ids."""
+        return frozenset(name for name in (self.lead_id, self.account_id) if name is not None)
+
+    def called(self, column: str) -> str:
+        """What a profile column is called in the log."""
+        return self.rename.get(column, column)
+
+    @property
+    def profile(self) -> dict[str, str]:
+        """Profile columns, as the log calls them, and their kind, `category` or `number`."""
+        kinds = dict.fromkeys((*map(self.called, self.categories), *self.flags), "category")
+        return kinds | dict.fromkeys(map(self.called, self.numbers), "number")
+
+
+class IdentitiesPart(Shared):
+    """`[identities]`: an alias is another id of a lead, from a time on."""
+
+    alias: str
+    valid_from: str
+
+    @property
+    def columns(self) -> list[str]:
+        """The source columns that are read."""
+        return list(dict.fromkeys([self.lead_id, self.alias, self.valid_from, *self.filtered]))
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The source columns that hold ids."""
+        return frozenset((self.lead_id, self.alias))
+
+
+Table = EventsPart | LeadsPart | IdentitiesPart
