@@ -12,7 +12,7 @@ import duckdb
 
 from data.contract import AHEAD, DataError, UsageError
 from data.intake.next_part import Counts, Export, IngestReport, write_next
-from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, reject_broken, refuse_all
+from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, refuse_all, reject_broken
 from data.intake.staging import Clock, stage, stage_moved, staged_rows
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Staged:
-    """What was staged: aliases that are new, rows that the mapping leaves out by kind, rows of files that queries see."""
+    """What was staged: aliases that are new, rows that the mapping leaves out, by kind, rows of files of queries."""
 
     new: NewAliases
     left_out: Mapping[str, int]

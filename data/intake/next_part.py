@@ -56,8 +56,8 @@ class Counts:
 class IngestReport:
     """What became of every row. reasons: how many rows were rejected for what, the most frequent first.
 
-    cells: how many cells of accepted rows count as missing, by what was wrong with them. left_out: rows that the mapping
-    leaves out, by kind. files: rows of the files that queries see. idle: names of files that tables read and nobody gave.
+    cells: how many cells of accepted rows count as missing, by what was wrong with them. left_out: rows that the
+    mapping leaves out, by kind. files: rows of the files that queries see. idle: files that nobody gave.
     """
 
     events: Counts

@@ -22,8 +22,8 @@ WITHOUT_VALUE = """regexp_replace(regexp_replace(reason, '''.*''', '…', 's'), 
 
 
 def open_quarantine(con: duckdb.DuckDBPyConnection, names: Names) -> None:
-    """Makes the tables `sources` (kind, part, source) and `rejected` (kind, part, row, reason), `origins` of the rows of
-    queries (kind, part, row, file, file_row), and `cells` that count as missing (kind, reason, n)."""
+    """Makes the tables `sources` (kind, part, source) and `rejected` (kind, part, row, reason), `origins` of the rows
+    of queries (kind, part, row, file, file_row), and `cells` that count as missing (kind, reason, n)."""
     con.execute("CREATE TEMP TABLE sources (kind VARCHAR, part INTEGER, source VARCHAR)")
     con.execute("CREATE TEMP TABLE rejected (kind VARCHAR, part INTEGER, row BIGINT, reason VARCHAR)")
     con.execute("CREATE TEMP TABLE origins (kind VARCHAR, part INTEGER, row BIGINT, file VARCHAR, file_row BIGINT)")
@@ -38,7 +38,8 @@ def collect_rejected(con: duckdb.DuckDBPyConnection, staging: Path, kind: str) -
     how many rows were left out. Raises DataError for a column that says who people are."""
     if not any((staging / kind).glob("*/*.parquet")):
         return 0
-    rows = f"read_parquet({quoted(str(staging / kind / '*' / '*.parquet'))}, hive_partitioning = true, union_by_name = true)"
+    files = quoted(str(staging / kind / "*" / "*.parquet"))
+    rows = f"read_parquet({files}, hive_partitioning = true, union_by_name = true)"
     columns = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()]
     con.execute(f"INSERT INTO rejected SELECT '{kind}', part, n, reason FROM {rows} WHERE bucket = {REFUSED}")
     if "file" in columns:

@@ -16,7 +16,7 @@ from data.log.content import BETWEEN, body_sql, content_sql, high, low, profile_
 from data.quoting import named, quoted
 from data.sources.checks import id_check, name_check, number, number_check, personal_check, yes, yes_check
 from data.sources.source import FILE, FILE_ROW, ROW, WHY, Source, readable
-from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Product, Shared, Table, TypeRule
+from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Product, Shared, Table
 
 NOT_GIVEN = "NULL::VARCHAR"
 REFUSED, LEFT_OUT = -1, -2
@@ -52,8 +52,8 @@ def stage(
     times: Clock,
     out: Path,
 ) -> None:
-    """Writes out/bucket=N/*.parquet with good rows (`cells`: what was wrong with some that count as missing), those that
-    are REFUSED (`reason`), and those that are LEFT_OUT. Where rows have an origin, it is in `file` and `file_row`.
+    """Writes out/bucket=N/*.parquet with good rows (`cells`: what was wrong with those that count as missing), with
+    those that are REFUSED (`reason`), and LEFT_OUT. Where rows have an origin, it is in `file` and `file_row`.
 
     part: the number of the source. buckets: their number. For events, the table `aliases` tells whose events are
     another lead's too, see identities.py. Raises DataError where a source ends early.
@@ -121,7 +121,8 @@ def _events(source: Source, spec: EventsPart, clock: Clock, has_aliases: bool) -
         whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at")}) AS event_id FROM judged),
         sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole),
         every AS (FROM sorted {f"UNION ALL BY NAME {MERGED}" if has_aliases else ""})
-        {KEYED}, is_left_out{_origin(source)} FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)"""
+        {KEYED}, is_left_out{_origin(source)}
+        FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)"""
 
 
 KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, retracted,

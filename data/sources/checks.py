@@ -50,15 +50,16 @@ def name_check(name: str, column: str, required: bool = False) -> str:
 
 def id_check(name: str, column: str) -> str:
     """An id of which a spreadsheet has left `1.23E+11`."""
-    reason = " has lost digits in a spreadsheet; export the id as text"
+    reason = " has lost digits (a spreadsheet took the id for a number); export it as text"
     return f"""CASE WHEN contains(lower({column}), 'e+') AND regexp_matches({column}, {quoted(MANGLED)})
         THEN {quoted(name + " '")} || {column} || {quoted("'" + reason)} END"""
 
 
 def personal(column: str) -> str:
     """SQL for whether a text is an e-mail address or a telephone number."""
+    may_be_phone = f"{column}[1] IN ('+', '(') OR {column}[4] IN (' ', '.', '-')"
     return f"""((contains({column}, '@') AND regexp_matches({column}, {quoted(MAIL)}))
-        OR (({column}[1] IN ('+', '(') OR {column}[4] IN (' ', '.', '-')) AND regexp_matches({column}, {quoted(PHONE)})))"""
+        OR (({may_be_phone}) AND regexp_matches({column}, {quoted(PHONE)})))"""
 
 
 def personal_check(name: str, column: str, source: str, remedy: str) -> str:

@@ -165,13 +165,14 @@ def elements(block: Bytes, state: NDArray[np.int64], out: Bytes) -> int:
                 is_escaped = 1
             elif sign == QUOTE:
                 is_text = 0
-        elif sign == BLANK or sign == TAB or sign == LINE_FEED or sign == RETURN:
+        elif sign in (BLANK, TAB, LINE_FEED, RETURN):
             continue
         elif where == BEFORE:
             where = INSIDE
         elif where == AFTER:
             where = WRONG
-        elif depth == 0 and (sign == COMMA or sign == CLOSE):
+            break
+        elif depth == 0 and sign in (COMMA, CLOSE):
             if begun or sign == COMMA:
                 out[n] = LINE_FEED
                 n += 1
@@ -182,6 +183,6 @@ def elements(block: Bytes, state: NDArray[np.int64], out: Bytes) -> int:
             n += 1
             begun = 1
             is_text = int(sign == QUOTE)
-            depth += int(sign == OPEN or sign == OPEN_OBJECT) - int(sign == CLOSE or sign == CLOSE_OBJECT)
+            depth += int(sign in (OPEN, OPEN_OBJECT)) - int(sign in (CLOSE, CLOSE_OBJECT))
     state[:] = where, depth, is_text, is_escaped, begun
     return n

@@ -91,9 +91,9 @@ class Mapping(FileFormat):
 
     name: str
     event_types: tuple[str, ...] = Field((), min_length=1)
-    groups: dict[str, tuple[str, ...]] = {}
-    words: dict[str, dict[str, str]] = {}
-    files: dict[str, FileFormat] = {}
+    groups: dict[str, tuple[str, ...]] = Field({})
+    words: dict[str, dict[str, str]] = Field({})
+    files: dict[str, FileFormat] = Field({})
     events: Annotated[tuple[EventsPart, ...], BeforeValidator(_several)] = ()
     identities: Annotated[tuple[IdentitiesPart, ...], BeforeValidator(_several)] = ()
     leads: Annotated[tuple[LeadsPart, ...], BeforeValidator(_several)] = ()

@@ -1,4 +1,4 @@
-"""Files that queries see, each as a table of its own: written as Parquet beside the log, for as long as an ingest lasts."""
+"""Files that queries see, each as a table of its own: Parquet beside the log, for as long as an ingest lasts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from data.contract import UsageError
 from data.quoting import named, quoted
 from data.sources.checks import filled
 from data.sources.json_rows import checked_lines, json_types
-from data.sources.locations import DELIMITED, JSON, JSON_LINES, SPREADSHEETS, kind_of, require_bytes, short_name
+from data.sources.locations import DELIMITED, JSON, JSON_LINES, SPREADSHEETS, kind_of, require_bytes
 from data.sources.mapping import FileFormat
 from data.sources.mapping import Mapping as SourceMapping
 from data.sources.source import ROW, WHY, head_of, lines_of, parquet_file, parquet_schema
@@ -28,8 +29,8 @@ NUMBER, NAME = "file_row_number", "filename"
 
 @dataclass(frozen=True)
 class NamedTable:
-    """A name that queries use, and the Parquet files behind it: the columns of a file, NUMBER and NAME, ROW, OWN_NAME, and
-    WHY where a row could not be split."""
+    """A name that queries use, and the Parquet files behind it: the columns of a file, NUMBER and NAME, ROW, OWN_NAME,
+    and WHY where a row could not be split."""
 
     name: str
     paths: tuple[Path, ...]
@@ -38,7 +39,8 @@ class NamedTable:
     def sql(self) -> str:
         """Its good rows."""
         files = ", ".join(quoted(str(path)) for path in self.paths)
-        return f"SELECT * EXCLUDE ({ROW}, {WHY}, {OWN_NAME}) FROM read_parquet([{files}], union_by_name = true) WHERE {WHY} IS NULL"
+        rows = f"read_parquet([{files}], union_by_name = true)"
+        return f"SELECT * EXCLUDE ({ROW}, {WHY}, {OWN_NAME}) FROM {rows} WHERE {WHY} IS NULL"
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,10 @@ def _write(con: duckdb.DuckDBPyConnection, path: Path, form: FileFormat, out: Pa
         con.register("rows_read", lines_of(path, kind, form))
     elif kind in DELIMITED:
         head, rows = head_of(path, kind, form), "rows_read"
-        con.register(rows, text_rows(path, head.layout(head.names), form.encoding))
-        columns = _texts(head.names, form)
+        columns = _texts(con, text_rows(path, head.layout(head.names), form.encoding), form)
     elif kind in SPREADSHEETS:
         names, rows = sheet_names(path, form.sheet, form.header), "rows_read"
-        names = [name for name in names if name]
-        con.register(rows, sheet_rows(path, form.sheet, form.header, names))
-        columns = _texts(names, form)
+        columns = _texts(con, sheet_rows(path, form.sheet, form.header, list(filter(None, names))), form)
     else:
         columns = {name: named(name) for name in parquet_schema(path).names}
         rows = f"(SELECT *, file_row_number + 1 AS {ROW}, NULL::VARCHAR AS {WHY} FROM {parquet_file(path)})"
@@ -112,16 +111,21 @@ def _write(con: duckdb.DuckDBPyConnection, path: Path, form: FileFormat, out: Pa
     ).fetchall()
 
 
-def _texts(names: Sequence[str], form: FileFormat) -> dict[str, str]:
-    """SQL for columns of text; of names that differ only in case the later ones get a number, as DuckDB does it."""
-    columns: dict[str, str] = {}
-    for name in names:
-        taken, unique, number = {column.lower() for column in columns}, name, 0
+def _texts(con: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, form: FileFormat) -> dict[str, str]:
+    """SQL for columns of text, of rows that become `rows_read`; of names that differ only in case the later ones get a
+    number, as DuckDB does it."""
+    names: list[str] = []
+    for name in reader.schema.names:
+        taken, unique, number = {column.lower() for column in names}, name, 0
         while unique.lower() in taken:
             number += 1
             unique = f"{name}_{number}"
-        columns[unique] = filled(named(name), form.nothing)
-    return columns
+        names.append(unique)
+    schema = pa.schema([(name, field.type) for name, field in zip(names, reader.schema, strict=True)])
+    con.register(
+        "rows_read", pa.RecordBatchReader.from_batches(schema, (batch.rename_columns(names) for batch in reader))
+    )
+    return {name: filled(named(name), form.nothing) for name in names[2:]}
 
 
 def _json_columns(con: duckdb.DuckDBPyConnection, path: Path, kind: str, form: FileFormat) -> dict[str, str]:

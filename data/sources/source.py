@@ -54,7 +54,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a table asks of a source: its columns, which of them are ids or may be missing, and how files are written."""
+    """What a table asks of a source, by its columns, and how its files are written."""
 
     table: Table
     form: FileFormat

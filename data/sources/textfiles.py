@@ -43,7 +43,7 @@ class Head:
     """The top of a CSV file. names: of the columns. lines: above the first row."""
 
     delimiter: str
-    names: list[str]
+    names: Sequence[str]
     lines: int
 
     def layout(self, columns: Sequence[str]) -> Layout:
