@@ -25,8 +25,11 @@ PERSONAL = "is an e-mail address or a telephone number"
 
 def filled(text: str, nothing: Sequence[str]) -> str:
     """A text without BLANKS around it, null where it is one of the words that mean nothing."""
-    trimmed = f"trim({text})"
-    return f"CASE WHEN {trimmed} NOT IN ({', '.join(map(quoted, nothing))}) THEN {trimmed} END"
+    if len(nothing) == 1:
+        return f"nullif(trim({text}), {quoted(nothing[0])})"
+    trimmed, longest = f"trim({text})", max(len(word.encode()) for word in nothing)
+    words = ", ".join(map(quoted, nothing))
+    return f"CASE WHEN strlen({trimmed}) > {longest} THEN {trimmed} WHEN {trimmed} NOT IN ({words}) THEN {trimmed} END"
 
 
 def number(text: str, decimal_comma: bool) -> str:
@@ -51,13 +54,13 @@ def name_check(name: str, column: str, required: bool = False) -> str:
 def id_check(name: str, column: str) -> str:
     """An id of which a spreadsheet has left `1.23E+11`."""
     reason = " has lost digits (a spreadsheet took the id for a number); export it as text"
-    return f"""CASE WHEN contains(lower({column}), 'e+') AND regexp_matches({column}, {quoted(MANGLED)})
+    return f"""CASE WHEN contains({column}, '+') AND regexp_matches({column}, {quoted(MANGLED)})
         THEN {quoted(name + " '")} || {column} || {quoted("'" + reason)} END"""
 
 
 def personal(column: str) -> str:
     """SQL for whether a text is an e-mail address or a telephone number."""
-    may_be_phone = f"{column}[1] IN ('+', '(') OR {column}[4] IN (' ', '.', '-')"
+    may_be_phone = f"starts_with({column}, '+') OR starts_with({column}, '(') OR strlen({column}) = 12"
     return f"""((contains({column}, '@') AND regexp_matches({column}, {quoted(MAIL)}))
         OR (({may_be_phone}) AND regexp_matches({column}, {quoted(PHONE)})))"""
 

@@ -112,7 +112,9 @@ def _view(
     has_origin = {NUMBER, NAME} <= set(schema.names)
     origin = f", {named(NAME)}::VARCHAR AS {FILE}, {named(NUMBER)}::BIGINT AS {FILE_ROW}" if has_origin else ""
     source = Source(name, "rows_in", has_origin)
-    return view_of(con, source, "rows_read", f"{ROW}, NULL::VARCHAR AS {WHY}{origin}", wanted.texts(texts), wanted.form)
+    return view_of(
+        con, source, "rows_read", f"{ROW}, NULL::VARCHAR AS {WHY}{origin}", wanted.texts(texts), wanted.form.nothing
+    )
 
 
 def _require_select(box: Sandbox, name: str, query: str) -> None:

@@ -38,6 +38,8 @@ from data.sources.utf8 import utf8_blocks
 ROW, WHY, FILE, FILE_ROW = '"#row"', '"#why"', '"#file"', '"#file_row"'
 """Names that no export uses."""
 
+ONLY_EMPTY = ("",)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -139,10 +141,16 @@ def parquet_schema(path: Path) -> pa.Schema:
 
 
 def view_of(
-    con: duckdb.DuckDBPyConnection, source: Source, rows: str, leading: str, texts: Mapping[str, str], form: FileFormat
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    rows: str,
+    leading: str,
+    texts: Mapping[str, str],
+    nothing: Sequence[str],
 ) -> Source:
-    """A view of trimmed texts, null where nothing is known. leading: SQL for ROW, WHY and what tells the origin."""
-    columns = "".join(f", {filled(sql, form.nothing)} AS {named(column)}" for column, sql in texts.items())
+    """A view of trimmed texts, null where they are one of the words for nothing. leading: SQL for ROW, WHY and what tells
+    the origin."""
+    columns = "".join(f", {filled(sql, nothing)} AS {named(column)}" for column, sql in texts.items())
     con.execute(f"CREATE OR REPLACE VIEW {source.view} AS SELECT {leading}{columns} FROM {rows}")
     return source
 
@@ -150,8 +158,9 @@ def view_of(
 def _csv(con: duckdb.DuckDBPyConnection, path: Path, kind: str, wanted: Wanted) -> Source:
     head = head_of(path, kind, wanted.form, wanted.columns)
     columns = wanted.present(path.name, head.names)
-    con.register("rows_read", text_rows(path, head.layout(columns), wanted.form.encoding))
-    return _view(con, path.name, "rows_read", wanted, {name: named(name) for name in columns})
+    con.register("rows_read", text_rows(path, head.layout(columns, wanted.form.nothing), wanted.form.encoding))
+    texts = wanted.texts({name: named(name) for name in columns})
+    return view_of(con, Source(path.name, "rows_in"), "rows_read", f"{ROW}, {WHY}", texts, ONLY_EMPTY)
 
 
 def _spreadsheet(con: duckdb.DuckDBPyConnection, path: Path, wanted: Wanted) -> Source:
@@ -178,11 +187,13 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path, wanted: Wanted) -> Sour
     ids = wanted.table.ids
     texts = {name: text_of(named(name), schema.field(name).type, name in ids) for name in columns}
     leading = f"file_row_number + 1 AS {ROW}, NULL::VARCHAR AS {WHY}"
-    return view_of(con, Source(path.name, "rows_in"), parquet_file(path), leading, wanted.texts(texts), wanted.form)
+    return view_of(
+        con, Source(path.name, "rows_in"), parquet_file(path), leading, wanted.texts(texts), wanted.form.nothing
+    )
 
 
 def _view(con: duckdb.DuckDBPyConnection, name: str, rows: str, wanted: Wanted, texts: Mapping[str, str]) -> Source:
-    return view_of(con, Source(name, "rows_in"), rows, f"{ROW}, {WHY}", wanted.texts(texts), wanted.form)
+    return view_of(con, Source(name, "rows_in"), rows, f"{ROW}, {WHY}", wanted.texts(texts), wanted.form.nothing)
 
 
 def _sql(con: duckdb.DuckDBPyConnection, url: str, wanted: Wanted) -> Source:
@@ -199,4 +210,4 @@ def _sql(con: duckdb.DuckDBPyConnection, url: str, wanted: Wanted) -> Source:
             con.unregister("batch")
     texts = {column: named(column) for column in columns}
     leading = f"{ROW}, NULL::VARCHAR AS {WHY}"
-    return view_of(con, Source(name, "rows_in"), "answers", leading, wanted.texts(texts), wanted.form)
+    return view_of(con, Source(name, "rows_in"), "answers", leading, wanted.texts(texts), wanted.form.nothing)

@@ -26,13 +26,15 @@ SEPARATOR = re.compile(rb"^\"?sep=(.)\"?[ ]*$", re.IGNORECASE)
 @dataclass(frozen=True)
 class Layout:
     """How rows are written. delimiter, quote: bytes, or NOTHING. fields: the names in the header, in order.
-    columns: those that are wanted. header_lines: lines above the first row."""
+    columns: those that are wanted. header_lines: lines above the first row. nothing: texts that mean that nothing is
+    known, which become null."""
 
     delimiter: int
     quote: int
     fields: tuple[str, ...]
     columns: tuple[str, ...]
     header_lines: int
+    nothing: tuple[str, ...] = ()
 
 
 WHOLE_LINES = Layout(NOTHING, NOTHING, ("line",), ("line",), header_lines=0)
@@ -46,9 +48,9 @@ class Head:
     names: Sequence[str]
     lines: int
 
-    def layout(self, columns: Sequence[str]) -> Layout:
+    def layout(self, columns: Sequence[str], nothing: Sequence[str] = ()) -> Layout:
         """How to read these columns."""
-        return Layout(ord(self.delimiter), ord('"'), tuple(self.names), tuple(columns), self.lines)
+        return Layout(ord(self.delimiter), ord('"'), tuple(self.names), tuple(columns), self.lines, tuple(nothing))
 
 
 def csv_head(
@@ -119,7 +121,7 @@ def rows_of(blocks: Iterable[bytes], layout: Layout) -> pa.RecordBatchReader:
 
 def _batches(blocks: Iterable[bytes], layout: Layout, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     wanted = np.array([layout.columns.index(f) if f in layout.columns else -1 for f in layout.fields], np.int64)
-    rows, rest, row, skipping = RowBuffer(len(layout.columns)), b"", 1, False
+    rows, rest, row, skipping = RowBuffer(len(layout.columns), layout.nothing), b"", 1, False
     for block, last in _below(blocks, layout.header_lines):
         buffer = np.frombuffer(rest + block + (b"\n" if last else b""), np.uint8)
         at, count = next_line(buffer, 0, last) if skipping else 0, ROWS_AT_ONCE
@@ -138,7 +140,12 @@ def _batches(blocks: Iterable[bytes], layout: Layout, schema: pa.Schema) -> Iter
 class RowBuffer:
     """Room for where the fields of many rows stand."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, nothing: Sequence[str]) -> None:
+        words = [word.encode() for word in nothing]
+        self.words, self.ends = (
+            np.frombuffer(b"".join(words), np.uint8),
+            np.cumsum([len(word) for word in words], dtype=np.int64),
+        )
         self.number = np.empty(ROWS_AT_ONCE, np.int64)
         self.begin, self.end = (np.zeros((ROWS_AT_ONCE, width), np.int64) for _ in range(2))
         self.doubled = np.zeros((ROWS_AT_ONCE, width), np.bool_)
@@ -156,8 +163,10 @@ class RowBuffer:
         for place in range(self.begin.shape[1]):
             begin, end = self.begin[:rows, place], self.end[:rows, place]
             offsets, text = np.empty(rows + 1, np.int32), np.empty(int((end - begin).sum()), np.uint8)
-            copy_field(buffer, begin, end, self.doubled[:rows, place], quote, offsets, text)
-            columns.append(pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text)))
+            known, doubled = np.empty(rows, np.bool_), self.doubled[:rows, place]
+            copy_field(buffer, begin, end, doubled, quote, self.words, self.ends, offsets, text, known)
+            valid = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+            columns.append(pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text), valid))
         return pa.record_batch(columns, schema=schema)
 
 

@@ -68,7 +68,7 @@ def test_shapes_of_files(tmp_path: Path, take: Take, name: str, keys: dict[str, 
 
 @pytest.mark.parametrize("name", ["latin1_header.csv", "latin1_row.csv"])
 def test_what_is_no_utf8_is_refused_with_the_remedy_that_works(take: Take, name: str) -> None:
-    with pytest.raises(DataError, match="no UTF-8; .*encoding.* to the mapping"):
+    with pytest.raises(DataError, match=r"no UTF-8; .*encoding.* to the mapping"):
         take(calls(), f"in/{name}")
 
 
@@ -138,7 +138,7 @@ def test_people_are_no_ids_and_no_categories(take: Take) -> None:
     with pytest.raises(DataError, match="lead_id '<e-mail>' is an e-mail address"):
         take("in/dst.toml", "in/mail.csv")
     with pytest.raises(
-        DataError, match="column email2 … is an e-mail address .*; add the column to personal, or add as_is"
+        DataError, match=r"column email2 … is an e-mail address .*; add the column to personal, or add as_is"
     ):
         take("in/mailcat.toml", leads="in/mailcat.csv")
 
@@ -148,7 +148,7 @@ def test_any_column_name_can_be_kept(take: Take) -> None:
 
 
 def test_est_is_refused() -> None:
-    with pytest.raises(UsageError, match="events.time_zone = 'EST': no IANA time zone of a place"):
+    with pytest.raises(UsageError, match=r"events.time_zone = 'EST': no IANA time zone of a place"):
         read_mapping(CASES / "in/est.toml")
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import DataError
-from data.sources import textfiles
+from data.sources import textfiles, utf8
 from data.sources.splitting import BROKEN, ROW_LIMIT
 from data.sources.textfiles import WHOLE_LINES, Head, csv_head, text_rows
 
@@ -65,8 +65,7 @@ def test_sound_rows_are_read_as_the_standard_library_reads_them(
 def test_the_size_of_blocks_does_not_matter(file: Path, content: bytes, block: int) -> None:
     whole = read(file, content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textfiles, "_header_end", lambda block: block.index(b"\n") + 1)
-        patch.setattr(textfiles, "BLOCK", block + len("a,b,c\n"))
+        patch.setattr(utf8, "BLOCK", block + len("a,b,c\n"))
         assert read(file, content) == whole
 
 
@@ -102,7 +101,7 @@ def test_a_quote_that_swallows_lines_gives_them_back(file: Path) -> None:
 
 
 def test_a_row_within_the_limit_may_span_blocks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(textfiles, "BLOCK", 1000)
+    monkeypatch.setattr(utf8, "BLOCK", 1000)
     wide = "x" * 5000
     assert read(file, f'd,"{wide}\n""{wide}",f\n1,2,3\n'.encode()) == [
         (1, None, ("d", f'{wide}\n"{wide}', "f")),
