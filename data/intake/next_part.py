@@ -57,7 +57,8 @@ class IngestReport:
     """What became of every row. reasons: how many rows were rejected for what, the most frequent first.
 
     cells: how many cells of accepted rows count as missing, by what was wrong with them. left_out: rows that the
-    mapping leaves out, by kind. files: rows of the files that queries see. idle: files that nobody gave.
+    mapping leaves out, by kind. files: rows of the files that queries see. idle: files that nobody gave. doubts:
+    sentences about what is strange in the export.
     """
 
     events: Counts
@@ -69,6 +70,7 @@ class IngestReport:
     left_out: dict[str, int] = field(default_factory=dict)
     files: Counts = Counts(0, 0, 0, 0)
     idle: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

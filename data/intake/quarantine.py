@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 
 from data.contract import DataError
-from data.intake.staging import BETWEEN_CELLS, LEFT_OUT, REFUSED
+from data.intake.row_columns import BETWEEN_CELLS
+from data.intake.staging import LEFT_OUT, REFUSED
 from data.quoting import quoted
 from data.sources.checks import PERSONAL
 from data.sources.named_files import Broken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,17 +12,16 @@ import pyarrow as pa
 
 from data.contract import VALUE_LIMIT, VALUE_SCALE
 from data.intake.judgement import CREATION, DATED_EVENT, EVENT, MERGED_EVENT, RETRACTED, STATE, VERSION
+from data.intake.row_columns import cell_columns, cells_sql, id_checks, kept_check, leading, origin_columns
 from data.log.content import BETWEEN, body_sql, content_sql, high, low, profile_sql
 from data.quoting import named, quoted
-from data.sources.checks import id_check, name_check, number, number_check, personal_check, yes, yes_check
-from data.sources.source import FILE, FILE_ROW, ROW, WHY, Source, readable
-from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Product, Shared, Table
+from data.sources.checks import name_check, number, number_check, yes, yes_check
+from data.sources.source import WHY, Source, readable
+from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Product, Table
 
 NOT_GIVEN = "NULL::VARCHAR"
 REFUSED, LEFT_OUT = -1, -2
 """Buckets of rows that are not accepted, and of those that a mapping leaves out."""
-BETWEEN_CELLS = "chr(31)"
-"""Between the reasons why cells of a row count as missing."""
 KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGINT AS low, 0::UBIGINT AS content,
     0::UBIGINT AS lead_hash, 0::BIGINT AS known, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
 NOTHING_STAGED = {
@@ -90,38 +89,38 @@ def _events(source: Source, spec: EventsPart, clock: Clock, has_aliases: bool) -
     checks = [
         "why",
         name_check("lead_id", "lead_id", required=True),
-        *_id_checks(spec, "lead_id", spec.lead_id),
+        *id_checks(spec, "lead_id", spec.lead_id),
         name_check("event_type", "event_type", required=True),
         *(name_check(name, name) for name in ("source", "event_id")),
-        *_id_checks(spec, "event_id", *spec.id_columns),
+        *id_checks(spec, "event_id", *spec.id_columns),
         times.check("occurred_at", "occurred_text", "occurred_at", clock.now, required=True),
         times.check("received_at", "received_text", "received_at", clock.now),
         yes_check("retracted", "retracted_text"),
     ]
-    channels = [name_check("channel", "channel"), *_kept_check(spec, "channel", spec.channel)]
+    channels = [name_check("channel", "channel"), *kept_check(spec, "channel", spec.channel)]
     cells = {
         "channel": f"coalesce({', '.join(channels)}, NULL)",
         "value": number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
     }
     filled = f"WHERE {WHY} IS NOT NULL OR {_text(spec.occurred_at)} IS NOT NULL"
-    return f"""WITH texts AS (SELECT {_leading(source, spec)}, {named(spec.lead_id)} AS lead_id,
+    return f"""WITH texts AS (SELECT {leading(source, spec)}, {named(spec.lead_id)} AS lead_id,
             {_event_type(spec)} AS event_type, {channel} AS channel, {origin} AS source,
             {_event_id(spec)} AS event_id, {_text(spec.occurred_at)} AS occurred_text,
             {_text(spec.received_at)} AS received_text, {_value_text(spec)} AS value_text,
             {_value(spec)} AS parsed_value, {_text(spec.retracted)} AS retracted_text FROM {source.view}
             {filled if isinstance(spec, FilledColumn) else ""}),
         parsed AS (SELECT *, {times.sql("occurred_text")} AS occurred_at, {times.sql("received_text")} AS received_at,
-            {_cell_columns(cells)} FROM texts),
+            {cell_columns(cells)} FROM texts),
         judged AS (SELECT * EXCLUDE (source, channel, is_left_out), coalesce({", ".join(checks)}) AS reason,
             coalesce(source, '') AS source, CASE WHEN bad_channel IS NULL THEN channel END AS channel,
             CASE WHEN bad_value IS NULL THEN round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} END AS value,
-            greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at, {_cells(cells)} AS cells,
+            greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at, {cells_sql(cells)} AS cells,
             is_left_out OR coalesce(event_type = '', false) AS is_left_out, {yes("retracted_text")} AS retracted
             FROM parsed),
         whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at")}) AS event_id FROM judged),
         sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole),
         every AS (FROM sorted {f"UNION ALL BY NAME {MERGED}" if has_aliases else ""})
-        {KEYED}, is_left_out{_origin(source)}
+        {KEYED}, is_left_out{origin_columns(source)}
         FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM every)"""
 
 
@@ -155,16 +154,16 @@ def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:
     checks = [
         "why",
         name_check("alias", "alias", required=True),
-        *_id_checks(spec, "alias", spec.alias),
+        *id_checks(spec, "alias", spec.alias),
         name_check("lead_id", "lead_id", required=True),
-        *_id_checks(spec, "lead_id", spec.lead_id),
+        *id_checks(spec, "lead_id", spec.lead_id),
         times.check("valid_from", "valid_text", "valid_from", clock.now, required=True),
     ]
-    return f"""WITH texts AS (SELECT {_leading(source, spec)}, {named(spec.alias)} AS alias,
+    return f"""WITH texts AS (SELECT {leading(source, spec)}, {named(spec.alias)} AS alias,
             {named(spec.lead_id)} AS lead_id, {named(spec.valid_from)} AS valid_text FROM {source.view}),
         parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from FROM texts)
         SELECT n, alias, lead_id, valid_from, 0::UBIGINT AS lead_hash, coalesce({", ".join(checks)}) AS reason,
-            is_left_out{_origin(source)} FROM parsed"""
+            is_left_out{origin_columns(source)} FROM parsed"""
 
 
 def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
@@ -176,7 +175,7 @@ def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
     checks = [
         "why",
         name_check("lead_id", "lead_id", required=True),
-        *_id_checks(spec, "lead_id", spec.lead_id),
+        *id_checks(spec, "lead_id", spec.lead_id),
         times.check("valid_from", "valid_text", "valid_from", clock.now, required=not spec.snapshot),
     ]
     cells = _profile_cells(spec) | {"created_at": times.check("created_at", "created_text", "created_at", clock.now)}
@@ -187,30 +186,30 @@ def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
     replaced = "".join(f", {named(f'p_{name}')}" for name in columns if name in cells)
     selected = "".join(f", {named(f'p_{name}')}" for name in columns)
     own = f"""SELECT n, lead_id, coalesce(valid_from, {clock.as_of}) AS valid_from{selected}, reason, cells, is_left_out
-        {_origin(source)} FROM judged"""
+        {origin_columns(source)} FROM judged"""
     rows = f"SELECT *, {STATE if spec.snapshot else VERSION}::TINYINT AS sort FROM ({own})"
     if spec.created_at is not None:
         rows += f" UNION ALL BY NAME {_creation(spec, columns, clock.as_of)}"
     content = profile_sql((name, named(f"p_{name}")) for name in columns)
-    return f"""WITH texts AS (SELECT {_leading(source, spec)}, {named(spec.lead_id)} AS lead_id,
+    return f"""WITH texts AS (SELECT {leading(source, spec)}, {named(spec.lead_id)} AS lead_id,
             {_text(spec.valid_from or spec.exported_at)} AS valid_text, {_text(spec.created_at)} AS created_text{made}
             FROM {source.view}),
         parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from, {times.sql("created_text")} AS created_at
             FROM texts),
-        checked AS (SELECT *, {_cell_columns(cells)} FROM parsed),
+        checked AS (SELECT *, {cell_columns(cells)} FROM parsed),
         judged AS (SELECT * EXCLUDE (created_at{replaced}){good},
             CASE WHEN bad_created_at IS NULL THEN created_at END AS created_at,
-            coalesce({", ".join(checks)}) AS reason, {_cells(cells)} AS cells FROM checked), rows AS ({rows})
+            coalesce({", ".join(checks)}) AS reason, {cells_sql(cells)} AS cells FROM checked), rows AS ({rows})
         SELECT *, valid_from AS known, {high("lead_id")} AS high, {low("lead_id")} AS low,
             {high("lead_id")} AS lead_hash, {content} AS content FROM rows"""
 
 
 def _profile_cells(spec: LeadsPart) -> dict[str, str]:
     """What may be wrong with a cell of a profile, by the name of its column."""
-    cells = {"account_id": [name_check("account_id", "p_account_id"), *_id_checks(spec, "account_id", spec.account_id)]}
+    cells = {"account_id": [name_check("account_id", "p_account_id"), *id_checks(spec, "account_id", spec.account_id)]}
     for column in spec.categories:
         name = spec.called(column)
-        cells[name] = [name_check(name, named(f"p_{name}")), *_kept_check(spec, name, column, named(f"p_{name}"))]
+        cells[name] = [name_check(name, named(f"p_{name}")), *kept_check(spec, name, column, named(f"p_{name}"))]
     return {name: f"coalesce({', '.join(checks)}, NULL)" for name, checks in cells.items()} | {
         name: number_check(name, named(f"t_{name}"), named(f"p_{name}")) for name in map(spec.called, spec.numbers)
     }
@@ -228,54 +227,6 @@ def _creation(spec: LeadsPart, columns: Collection[str], as_of: int) -> str:
     return f"""SELECT -n AS n, lead_id, created_at AS valid_from{selected}, false AS is_left_out,
         {CREATION}::TINYINT AS sort FROM judged
         WHERE reason IS NULL AND NOT is_left_out AND created_at < coalesce(valid_from, {as_of})"""
-
-
-def _leading(source: Source, spec: Shared) -> str:
-    """Where a row stands, what is wrong with it as a whole, and whether the mapping leaves it out."""
-    origin = f", {FILE} AS file, {FILE_ROW} AS file_row" if source.has_origin else ""
-    return f"{ROW} AS n, {WHY} AS why, {_is_left_out(spec)} AS is_left_out{origin}"
-
-
-def _origin(source: Source) -> str:
-    return ", file, file_row" if source.has_origin else ""
-
-
-def _is_left_out(spec: Shared) -> str:
-    """By what its columns hold; a row that could not be split is never left out."""
-    only = [f"{named(name)} IS NOT NULL AND {_is_one_of(name, words)}" for name, words in spec.only.items()]
-    without = [f"NOT {_is_one_of(name, words)}" for name, words in spec.leave_out.items()]
-    wanted = " AND ".join(f"({test})" for test in (*only, *without))
-    return f"({WHY} IS NULL AND NOT ({wanted}))" if wanted else "false"
-
-
-def _is_one_of(column: str, words: Collection[str]) -> str:
-    return f"coalesce({named(column)}, '') IN ({', '.join(quoted(word.strip()) for word in words)})"
-
-
-def _id_checks(spec: Shared, name: str, *columns: str | None) -> list[str]:
-    """An id that is no damaged number and says nothing about a person, unless its columns are taken as they are."""
-    column = "p_account_id" if name == "account_id" else name
-    if not columns or None in columns or set(columns) & set(spec.as_is):
-        return []
-    personal = personal_check(name, column, str(columns[0]), "identify by a number that says nothing")
-    return [id_check(name, column), *([personal] if name != "event_id" else [])]
-
-
-def _kept_check(spec: Shared, name: str, source: str | None, column: str | None = None) -> list[str]:
-    """A word that says nothing about a person, unless its column is taken as it is."""
-    if source is None or source in spec.as_is:
-        return []
-    return [personal_check(name, column or name, source, "add the column to personal")]
-
-
-def _cell_columns(cells: Mapping[str, str]) -> str:
-    return ", ".join(f"{sql} AS {named(f'bad_{name}')}" for name, sql in cells.items())
-
-
-def _cells(cells: Collection[str]) -> str:
-    """Why cells of a row count as missing, null where all is well."""
-    bad = ", ".join(named(f"bad_{name}") for name in cells)
-    return f"CASE WHEN coalesce({bad}, NULL) IS NOT NULL THEN concat_ws({BETWEEN_CELLS}, {bad}) END"
 
 
 def _text(column: str | None) -> str:

@@ -148,8 +148,8 @@ def view_of(
     texts: Mapping[str, str],
     nothing: Sequence[str],
 ) -> Source:
-    """A view of trimmed texts, null where they are one of the words for nothing. leading: SQL for ROW, WHY and what tells
-    the origin."""
+    """A view of trimmed texts, null where they are one of the words for nothing. leading: SQL for ROW, WHY and what
+    tells the origin."""
     columns = "".join(f", {filled(sql, nothing)} AS {named(column)}" for column, sql in texts.items())
     con.execute(f"CREATE OR REPLACE VIEW {source.view} AS SELECT {leading}{columns} FROM {rows}")
     return source
