@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 
 from data.quoting import named, quoted
 from data.sources.checks import id_check, personal_check
+from data.sources.every_table import Shared
 from data.sources.source import FILE, FILE_ROW, ROW, WHY, Source
-from data.sources.tables import Shared
 
 BETWEEN_CELLS = "chr(31)"
 """Between the reasons why cells of a row count as missing."""

@@ -16,8 +16,9 @@ from data.intake.row_columns import cell_columns, cells_sql, id_checks, kept_che
 from data.log.content import BETWEEN, body_sql, content_sql, high, low, profile_sql
 from data.quoting import named, quoted
 from data.sources.checks import name_check, number, number_check, yes, yes_check
+from data.sources.every_table import Product
 from data.sources.source import WHY, Source, readable
-from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Product, Table
+from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Table
 
 NOT_GIVEN = "NULL::VARCHAR"
 REFUSED, LEFT_OUT = -1, -2

@@ -79,12 +79,14 @@ def _resolved(files: Files) -> dict[str, list[str]]:
 
 
 def _inputs(mapping: SourceMapping, kind: str, table: Table, files: Files, named: Files) -> Iterator[Input]:
+    several = len(mapping.tables(kind)) > 1
+    query = f"the query of [[{kind}]] {mapping.tables(kind).index(table) + 1}" if several else f"the query of [{kind}]"
     unfolded = table.unfolded if isinstance(table, EventsPart) else [table]
     locations = named.get(table.file, ()) if table.file is not None else files.get(kind, ())
     form = mapping.format_of(table.file or kind)
     if table.query is not None and not any(map(is_database, locations)):
         if named or locations:
-            yield from (Input(kind, one, form, None, f"the query of [{kind}]") for one in unfolded)
+            yield from (Input(kind, one, form, None, query) for one in unfolded)
         return
     for one in unfolded:
         yield from (Input(kind, one, form, location, short_name(location)) for location in locations)
@@ -92,6 +94,9 @@ def _inputs(mapping: SourceMapping, kind: str, table: Table, files: Files, named
 
 def _require_readers(mapping: SourceMapping, files: Files, named: Files, tables: Sequence[Table], asks: bool) -> None:
     names = [table.file for table in tables if table.file is not None]
+    for kind in KINDS:
+        if asks and files.get(kind) and kind in named:
+            raise UsageError(f"--{kind} and --file {kind}=… give two files one name; give the second another one")
     for name in named:
         if name not in names and not asks:
             close = difflib.get_close_matches(name, names, n=1)

@@ -11,17 +11,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from data.contract import UsageError
-from data.sources.tables import (
-    EventsPart,
-    FromColumn,
-    IdentitiesPart,
-    LeadsPart,
-    MappingTable,
-    Product,
-    Shared,
-    Table,
-    TypeRule,
-)
+from data.sources.every_table import MappingTable, Product, Shared, TypeRule
+from data.sources.tables import EventsPart, FromColumn, IdentitiesPart, LeadsPart, Table
 from data.vocabulary import Vocabulary
 
 __all__ = ["BotRule", "EventsPart", "FileFormat", "IdentitiesPart", "LeadsPart", "Mapping", "Product", "TypeRule"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from data.contract import DataError, UsageError
@@ -94,7 +95,7 @@ def _numbered(box: Sandbox, name: str, reader: pa.RecordBatchReader, is_over: th
         first = 1
         try:
             for batch in reader:
-                numbers = pa.array(range(first, first + len(batch)), pa.int64())
+                numbers = pa.array(np.arange(first, first + len(batch)))
                 yield pa.record_batch([numbers, *batch.columns], schema=schema)
                 first += len(batch)
         except FAILURES as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Checks (or ingests) as a user would: exit code, what stands on standard output (JSON), and on standard error."""
 
     def command(
-        events: list[tuple[str, ...]], leads: list[tuple[str, ...]] = LEADS, *options: str, mapping: str = MAPPING,
-        heads: tuple[str, str] = ("id,type,at,system", "id,since,country"),
+        events: Sequence[tuple[str, ...]], leads: Sequence[tuple[str, ...]] = LEADS, *options: str,
+        mapping: str = MAPPING, heads: tuple[str, str] = ("id,type,at,system", "id,since,country"),
     ) -> tuple[int, Any, str]:  # fmt: skip
         for name, head, rows in (("events", heads[0], events), ("leads", heads[1], leads)):
             with (tmp_path / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
@@ -126,8 +126,8 @@ def test_null_dates_are_told_with_their_counts(run: Run) -> None:
     ]
     found = doubts(run, SOUND, leads, code=3)
     assert found == [
-        "3 values of which each is a null date (0001-01-01T00:00:00Z 2 times, 1900-01-01T00:00:00Z 1 times); they are left "
-        "out; export empty cells instead, or set earliest where they are meant"
+        "3 values of which each is a null date (0001-01-01T00:00:00Z 2 times, 1900-01-01T00:00:00Z 1 times); they are "
+        "left out; export empty cells instead, or set earliest where they are meant"
     ]
 
 

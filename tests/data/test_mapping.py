@@ -55,6 +55,14 @@ def test_the_example_of_the_documentation_is_a_mapping(tmp_path: Path) -> None:
     }
 
 
+def test_every_table_of_the_documentation_is_one(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 3
+    for block in blocks:
+        (tmp_path / "m.toml").write_text(block if "name = " in block else f'name = "x"\n{block}', encoding="utf-8")
+        assert read_mapping(tmp_path / "m.toml").events
+
+
 def test_shipped_mappings_are_sound() -> None:
     names = [path.stem for path in SHIPPED.glob("*.toml")]
     assert {"simulated", "bpic2012", "online_retail"} <= set(names)

@@ -238,6 +238,8 @@ def test_a_file_that_no_table_reads_is_a_mistake(tmp_path: Path) -> None:
         ingest(tmp_path / "log", mapping, [str(rows)])
     with pytest.raises(UsageError, match="nothing to ingest; give mapping named its files: --file visits=PATH"):
         ingest(tmp_path / "log", mapping)
+    with pytest.raises(UsageError, match="--events and --file events=… give two files one name"):
+        ingest(tmp_path / "log", asking("SELECT 1 AS person"), [str(rows)], files={"events": [str(rows)]})
     with pytest.raises(UsageError, match="a name has letters, digits and _"):
         ask(tmp_path, asking("SELECT 1 AS person"), **{"a-b": rows})
     assert not (tmp_path / "log" / "log.json").exists()
