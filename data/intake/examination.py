@@ -91,6 +91,7 @@ def rejected_rows(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
 
 
 def rows_by_table(con: duckdb.DuckDBPyConnection, zones: Mapping[tuple[str, int], str]) -> tuple[TableRows, ...]:
+    """Good and rejected rows of every table and source. zones: its time zone, by kind and part."""
     good = " UNION ALL ".join(
         f"SELECT '{kind}' AS kind, part, count(*) AS n FROM staged_{kind} WHERE n > 0 AND part >= 0 GROUP BY ALL"
         for kind in ("events", "leads")
@@ -107,6 +108,7 @@ def rows_by_table(con: duckdb.DuckDBPyConnection, zones: Mapping[tuple[str, int]
 
 
 def rows_by_type(con: duckdb.DuckDBPyConnection, mapping: SourceMapping) -> tuple[TypeRows, ...]:
+    """Events by type, the most frequent first, beside the types that the mapping declares."""
     rows = con.execute(
         "SELECT event_type, count(*) AS n FROM staged_events WHERE n > 0 GROUP BY ALL ORDER BY n DESC, 1"
     ).fetchall()

@@ -20,6 +20,7 @@ def leading(source: Source, spec: Shared) -> str:
 
 
 def origin_columns(source: Source) -> str:
+    """The columns of `leading` that say where a row comes from, as they go on."""
     return ", file, file_row" if source.has_origin else ""
 
 
@@ -52,6 +53,7 @@ def kept_check(spec: Shared, name: str, source: str | None, column: str | None =
 
 
 def cell_columns(cells: Mapping[str, str]) -> str:
+    """SQL for a column bad_NAME for each cell: what is wrong with it, else null."""
     return ", ".join(f"{sql} AS {named(f'bad_{name}')}" for name, sql in cells.items())
 
 

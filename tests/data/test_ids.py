@@ -121,7 +121,7 @@ def test_whole_numbers_that_arrive_as_floats_are_the_same_ids(tmp_path: Path) ->
         {"lead": 1.23e2, "id": "6.0"},
         {"lead": 0.5},
     ]
-    lines.write_text("".join(json.dumps(row | {"type": "visit", "at": AT}) + "\n" for row in rows))
+    lines.write_text("".join(json.dumps(row | {"type": "visit", "at": AT, "channel": None}) + "\n" for row in rows))
     leads = tmp_path / "leads.parquet"
     floats = pa.array([123.0, 456.0, None, float("nan"), 789.0, 2.0**60], pa.float64())
     pq.write_table(pa.table({"lead": floats, "at": [AT] * 6, "account": floats, "code": floats}), leads)
