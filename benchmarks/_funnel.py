@@ -103,9 +103,7 @@ def _events(
 
 
 def _profiles(draw: np.random.Generator, created: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.Table:
-    leads = read_mapping("simulated").leads
-    if leads is None:
-        raise ValueError("the mapping simulated has no [leads]")
+    (leads,) = read_mapping("simulated").leads
     n = len(created)
     categories = {
         name: pa.array([f"{name} {i}" for i in range(8)]).take(pa.array(draw.integers(0, 8, n)))

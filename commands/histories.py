@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from commands.examination import show, tell_doubts
 from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, parse_time, workspace_of
 from commands.store import take_in
 from console import Screen, plain
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from data.intake.next_part import Counts, IngestReport
     from features.training_set import TrainingSet
     from workspace import Workspace
+
+MOST_REJECTED = 0.01
+"""Share of rows past which a check fails."""
 
 
 def simulate(
@@ -60,13 +64,22 @@ def ingest(
         str | None, typer.Option(help="file, or a shipped one: simulated, simulated_crm, bpic2012, online_retail")
     ] = None,
     events: Annotated[
-        list[str] | None, typer.Option(help="CSV, JSON lines, Parquet, or database URL; repeatable")
+        list[str] | None, typer.Option(help="CSV, JSON, Parquet, Excel, or database URL; repeatable, also with *")
     ] = None,
     leads: Annotated[list[str] | None, typer.Option(help="the same for profiles")] = None,
     identities: Annotated[list[str] | None, typer.Option(help="the same for aliases of leads")] = None,
+    file: Annotated[
+        list[str] | None, typer.Option(help="NAME=PATH: a file by the name that the mapping gives it; repeatable")
+    ] = None,
     as_of: Annotated[str | None, typer.Option(help="when the export was made, if not now")] = None,
     complete_until: Annotated[
         list[str] | None, typer.Option(help="SOURCE=TIME: a source is complete until then; repeatable")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="change nothing; show what would come in, and every doubt")
+    ] = False,
+    most_rejected: Annotated[
+        float | None, typer.Option(min=0, max=1, help="share of rows past which nothing is taken in; 0.01 with --check")
     ] = None,
     var: Var = VAR,
     log: Log = None,
@@ -75,25 +88,35 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring exports or databases into the event log. What is there already adds nothing; what differs, corrects it."""
-    from data.intake.ingest import ingest
-    from data.log.eventlog import EventLog
+    from data.intake.ingest import check_sources, ingest
     from data.sources.mapping import read_mapping
+
+    screen, log_path = Screen(quiet, as_json), log or var / "log"
+    if store is not None and (events or leads or file or check):
+        raise UsageError("--store and --events do not go together; ingest one after the other")
+    if store is not None:
+        _show_report(screen, log_path, take_in(screen, store, log_path, mapping))
+        return
+    if mapping is None or not (events or leads or identities or file):
+        raise UsageError("nothing to ingest; give --mapping and --events or --file, or --store")
+    kinds = events or [], leads or [], identities or []
+    told: Any = {"files": _files(file or []), "as_of": None if as_of is None else parse_time(as_of)}
+    if check:
+        with screen.progress("checking") as step:
+            checked = check_sources(log_path, read_mapping(mapping), *kinds, **told, progress=step)
+        show(screen, checked, var / "rejected.csv", MOST_REJECTED if most_rejected is None else most_rejected)
+        return
+    told |= {"complete_until": _ends(complete_until or []), "most_rejected": most_rejected}
+    with screen.progress("ingesting") as step:
+        report = ingest(log_path, read_mapping(mapping), *kinds, **told, progress=step)
+    _show_report(screen, log_path, report)
+
+
+def _show_report(screen: Screen, log_path: Path, report: IngestReport) -> None:
+    from data.log.eventlog import EventLog
     from features.wording import number
     from workspace import lags
 
-    screen, log_path = Screen(quiet, as_json), log or var / "log"
-    if store is not None and (events or leads):
-        raise UsageError("--store and --events do not go together; ingest one after the other")
-    if store is not None:
-        report = take_in(screen, store, log_path, mapping)
-    elif mapping is None or not (events or leads or identities):
-        raise UsageError("nothing to ingest; give --mapping and --events, or --store")
-    else:
-        time, ends = None if as_of is None else parse_time(as_of), _ends(complete_until or [])
-        with screen.progress("ingesting") as step:
-            spec = read_mapping(mapping)
-            files = (events or [], leads or [], identities or [])
-            report = ingest(log_path, spec, *files, as_of=time, complete_until=ends, progress=step)
     head = ["", "received", "accepted", "duplicate", "rejected", "corrected"]
     rows = [[name, *(number(n) for n in asdict(counts).values())] for name, counts in _kinds(report)]
     screen.table("rows", head, rows)
@@ -103,6 +126,7 @@ def ingest(
             ["why", "rows"],
             [[k, number(n)] for k, n in report.reasons.items()],
         )
+    tell_doubts(screen, report.cells, report.left_out, report.idle, report.doubts)
     for line in lags(EventLog.open(log_path)):
         screen.say(line)
     screen.result(asdict(report))
@@ -167,6 +191,17 @@ def _ends(texts: list[str]) -> dict[str, int]:
     return ends
 
 
+def _files(texts: list[str]) -> dict[str, list[str]]:
+    """Locations by the name that is given to them."""
+    files: dict[str, list[str]] = {}
+    for text in texts:
+        name, is_pair, path = text.partition("=")
+        if not is_pair or not name or not path:
+            raise UsageError(f"--file {text!r} names no file; write NAME=PATH, like contacts=contacts.csv")
+        files.setdefault(name, []).append(path)
+    return files
+
+
 def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | None) -> None:
     """What was known of one lead at a moment, in words and numbers."""
     from features.compiler import compile_plan
@@ -193,4 +228,5 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
 
 def _kinds(report: IngestReport) -> list[tuple[str, Counts]]:
     kinds = [("events", report.events), ("leads", report.leads), ("identities", report.identities)]
-    return [(name, counts) for name, counts in kinds if counts.received or name != "identities"]
+    kinds.append(("rows of files", report.files))
+    return [(name, counts) for name, counts in kinds if counts.received or name in ("events", "leads")]

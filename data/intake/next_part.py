@@ -7,7 +7,7 @@ woven into a new base.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -33,6 +33,7 @@ from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, write_delta
 from data.log.runs import Run
 from data.log.version_index import LEAD, added, is_known, open_run, unknown
 from data.sources.mapping import Mapping as SourceMapping
+from data.sources.tables import EventsPart, LeadsPart, Table
 
 ENOUGH, SHARED = 100, 0.01
 """A state of so many leads is of another account where the log has so many others, and less than that share of them."""
@@ -55,21 +56,33 @@ class Counts:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of every row. reasons: how many rows were rejected for what, the most frequent first."""
+    """What became of every row. reasons: how many rows were rejected for what, the most frequent first.
+
+    cells: how many cells of accepted rows count as missing, by what was wrong with them. left_out: rows that the
+    mapping leaves out, by kind. files: rows of the files that queries see. idle: files that nobody gave. doubts:
+    sentences about what is strange in the export.
+    """
 
     events: Counts
     leads: Counts
     identities: Counts
     reasons: dict[str, int]
     rejected_path: Path
+    cells: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    files: Counts = Counts(0, 0, 0, 0)
+    idle: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was staged: by which mapping, from when, and which aliases are new. complete_until: source -> µs UTC."""
+    """What was staged: by which mapping and which of its tables, from when, and which aliases are new. complete_until:
+    source -> µs UTC."""
 
     log_path: Path
     mapping: SourceMapping
+    tables: Sequence[Table]
     clock: Clock
     complete_until: Mapping[str, int]
     new: NewAliases
@@ -89,7 +102,8 @@ def write_next(
     index, is_old = index_runs(folders), manifest.events is None
     if old and is_old:
         manifest, index = indexed(con, old, staging)
-    judge = Judge(export.clock, export.new, export.mapping.events.shared)
+    is_shared = any(isinstance(table, EventsPart) and table.shared for table in export.tables)
+    judge = Judge(export.clock, export.new, is_shared)
     judged = {
         kind: judge_staged(con, kind, index[kind], judge, manifest.n_buckets, staging / name)
         for kind, name in INDEXES.items()
@@ -149,8 +163,8 @@ def _missing(
 
     Of another state, and of one that is older than the newest, it only asks whether it may be of this account: None.
     """
-    leads = export.mapping.leads
-    if leads is None or not leads.snapshot:
+    states = [table for table in export.tables if isinstance(table, LeadsPart) and table.snapshot]
+    if not states:
         return None
     rows = con.execute("SELECT lead_hash, any_value(lead_id) AS lead_id FROM staged_leads GROUP BY ALL").fetchnumpy()
     present = np.asarray(rows["lead_hash"], np.uint64)
@@ -163,7 +177,8 @@ def _missing(
                 f"of another account? It has leads like {', '.join(sorted(map(str, rows['lead_id'][:3])))}. Ingest it "
                 "into a log of its own (--log), or correct lead_id in the mapping"
             )
-    if leads.missing == "kept" or not len(present) or export.clock.as_of < old.full_export_us:
+    is_full = any(table.missing == "deleted" for table in states)
+    if not is_full or not len(present) or export.clock.as_of < old.full_export_us:
         return None
     # Whoever is another lead is away already, and comes back by itself.
     known = np.setdiff1d(_all_leads(index), export.new.after.merged(export.clock.as_of))

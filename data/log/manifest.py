@@ -40,7 +40,7 @@ class Words:
 
         Raises UsageError where a profile column changes from category to number, or back.
         """
-        profile = mapping.leads.profile if mapping.leads else {}
+        profile = mapping.profile
         self._check_kinds(mapping, profile)
         groups = {
             name: tuple(dict.fromkeys((*self.groups.get(name, ()), *mapping.groups.get(name, ()))))

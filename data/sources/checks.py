@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from data.contract import NAME_LIMIT
 from data.ids import CONTROL
 from data.masking import masked_sql
-from data.numbers import GROUPED, NOT_FINITE, PLAIN
+from data.numbers import GROUPED, NOT_FINITE, PLAIN, amount_pattern
 from data.quoting import quoted
 
 YES, NO = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 FINITE = {False: PLAIN, True: GROUPED}
 """How a number is written, by whether it has a decimal comma."""
+MANGLED = "^[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}$"
+"""What a spreadsheet or a float makes of an id of many digits: most of them are lost."""
+MAIL = r"^[^\s@]+@[^\s@]+[.][^\s@]+$"
+PHONE = r"^([+][0-9][0-9 ()/.-]{6,}|[(][0-9]{2,6}[)][ ]?[0-9][0-9 /.-]{4,}|[0-9]{3}[ .-][0-9]{3}[ .-][0-9]{4})$"
+"""A text that is an e-mail address, or a telephone number with the signs between its digits that people write."""
 
 
-def stripped(text: str) -> str:
-    """A text without BLANKS around it, null where nothing is left."""
-    return f"nullif(trim({text}), '')"
+PERSONAL = "is an e-mail address or a telephone number"
+
+
+def filled(text: str, nothing: Sequence[str]) -> str:
+    """A text without BLANKS around it, null where it is one of the words that mean nothing."""
+    if len(nothing) == 1:
+        return f"nullif(trim({text}), {quoted(nothing[0])})"
+    trimmed, longest = f"trim({text})", max(len(word.encode()) for word in nothing)
+    words = ", ".join(map(quoted, nothing))
+    return f"CASE WHEN strlen({trimmed}) > {longest} THEN {trimmed} WHEN {trimmed} NOT IN ({words}) THEN {trimmed} END"
 
 
 def number(text: str, decimal_comma: bool) -> str:
-    """The double in a text expression; NaN and ±inf as they are; null where it is no number."""
+    """The double in a text expression, by the rule of `amount_from_text`; NaN and ±inf as they are; null where it is
+    no number."""
     written = f"replace(replace({text}, '.', ''), ',', '.')" if decimal_comma else text
+    signs = f"regexp_replace(replace(lower({text}), 'fr.', ''), '[^0-9+{',' if decimal_comma else '.'}-]', '', 'g')"
     return f"""CASE WHEN regexp_matches(lower({text}), '^({FINITE[decimal_comma]}|{NOT_FINITE})$')
-        THEN try_cast({written} AS DOUBLE) END"""
+        THEN try_cast({written} AS DOUBLE)
+        WHEN regexp_matches(lower({text}), {quoted(f"^{amount_pattern(decimal_comma)}$")})
+        THEN try_cast(replace({signs}, ',', '.') AS DOUBLE) END"""
 
 
 def name_check(name: str, column: str, required: bool = False) -> str:
@@ -31,6 +49,27 @@ def name_check(name: str, column: str, required: bool = False) -> str:
     has, allowed = quoted(f"{name} has "), quoted(f" characters, {NAME_LIMIT} are allowed")
     return f"""CASE {missing} WHEN length({column}) > {NAME_LIMIT} THEN {has} || length({column}) || {allowed}
         WHEN regexp_matches({column}, '{CONTROL.pattern}') THEN {quoted(f"{name} holds control characters")} END"""
+
+
+def id_check(name: str, column: str) -> str:
+    """An id of which a spreadsheet has left `1.23E+11`."""
+    reason = " has lost digits (a spreadsheet took the id for a number); export it as text"
+    return f"""CASE WHEN contains({column}, '+') AND regexp_matches({column}, {quoted(MANGLED)})
+        THEN {quoted(name + " '")} || {column} || {quoted("'" + reason)} END"""
+
+
+def personal(column: str) -> str:
+    """SQL for whether a text is an e-mail address or a telephone number."""
+    may_be_phone = f"starts_with({column}, '+') OR starts_with({column}, '(') OR strlen({column}) = 12"
+    return f"""((contains({column}, '@') AND regexp_matches({column}, {quoted(MAIL)}))
+        OR (({may_be_phone}) AND regexp_matches({column}, {quoted(PHONE)})))"""
+
+
+def personal_check(name: str, column: str, source: str, remedy: str) -> str:
+    """What says who somebody is, in a column that is kept. source: what the export calls the column."""
+    reason = f" {PERSONAL}; {remedy}, or add as_is = "
+    return f"""CASE WHEN {personal(column)} THEN {quoted(name + " '")} || {masked_sql(column)}
+        || {quoted(f"'{reason}" + f'["{source}"]')} END"""
 
 
 def number_check(name: str, text: str, parsed: str, limit: float | None = None) -> str:

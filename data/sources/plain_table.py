@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.contract import DataError, UsageError
-from data.sources.textfiles import csv_header, csv_layout, text_rows
+from data.sources.textfiles import csv_head, text_rows
 
-DELIMITERS = ",;\t|"
 POSITIVE, NEGATIVE = ("1", "1.0", "true", "yes", "y", "won", "ja"), ("0", "0.0", "false", "no", "n", "lost", "nein")
 
 
@@ -59,26 +58,13 @@ def column_of(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def _csv(path: Path) -> pa.Table:
-    delimiter, header = _delimiter(path)
-    table = text_rows(path, csv_layout(header, header, delimiter)).read_all()
+    head = csv_head(path)
+    table = text_rows(path, head.layout(head.names)).read_all()
     broken = table.filter(pc.is_valid(table.column("#why")))
     if len(broken):
         number, why = broken.column("#row")[0].as_py(), broken.column("#why")[0].as_py()
         raise DataError(f"{path} row {number}: {why}; export it again")
-    return table.select(header)
-
-
-def _delimiter(path: Path) -> tuple[str, list[str]]:
-    """The delimiter that makes the most columns of the header, and these."""
-    candidates: list[tuple[str, list[str]]] = []
-    for delimiter in DELIMITERS:
-        try:
-            candidates.append((delimiter, csv_header(path, delimiter)))
-        except DataError as error:
-            why = error
-    if not candidates:
-        raise why
-    return max(candidates, key=lambda candidate: len(candidate[1]))
+    return table.select(head.names)
 
 
 def _numbers_or_words(column: pa.ChunkedArray, nothing: Sequence[str]) -> pa.ChunkedArray:

@@ -1,9 +1,10 @@
-"""Where rows come from: CSV, JSON lines, Parquet and SQL databases, each as a DuckDB view of text columns."""
+"""Where rows come from: files, SQL databases and queries over named files, each as a DuckDB view of text columns."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+import glob
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,63 +14,86 @@ import pyarrow.parquet as pq
 
 from data.contract import DataError, UsageError
 from data.quoting import named, quoted
-from data.sources.checks import stripped
+from data.sources.checks import filled
 from data.sources.database import answered_rows, asked
-from data.sources.textfiles import WHOLE_LINES, csv_header, csv_layout, text_rows
+from data.sources.json_documents import json_lines
+from data.sources.json_rows import absent_columns, checked_lines, json_text
+from data.sources.locations import (
+    DELIMITED,
+    JSON,
+    JSON_LINES,
+    SPREADSHEETS,
+    is_database,
+    kind_of,
+    require_bytes,
+    short_name,
+)
+from data.sources.mapping import FileFormat
+from data.sources.spreadsheets import sheet_names, sheet_rows
+from data.sources.tables import Table
+from data.sources.textfiles import WHOLE_LINES, Head, csv_head, rows_of, text_rows
+from data.sources.typed import text_of
+from data.sources.utf8 import utf8_blocks
 
-ROW, WHY = '"#row"', '"#why"'
+ROW, WHY, FILE, FILE_ROW = '"#row"', '"#why"', '"#file"', '"#file_row"'
 """Names that no export uses."""
-EXACT = 2**53
-"""Below this a float holds every whole number."""
+
+ONLY_EMPTY = ("",)
 
 
 @dataclass(frozen=True)
 class Source:
     """A view in a DuckDB connection, to be read once. Columns: ROW (place in the source, 1 is the first), WHY (a row
-    could not be split into columns, else null) and the asked-for columns as trimmed text, null where empty."""
+    could not be split into columns, else null) and the asked-for columns as trimmed text, null where nothing is known.
+
+    has_origin: whether it has columns FILE and FILE_ROW too, which say where a row comes from.
+    """
 
     name: str
     view: str
+    has_origin: bool = False
 
 
-def open_source(
-    con: duckdb.DuckDBPyConnection,
-    location: str,
-    columns: Sequence[str],
-    ids: Collection[str],
-    delimiter: str,
-    query: str | None,
-) -> Source:
-    """Makes a source readable. `location` is a path or a database URL (then `query` says what to ask it).
+@dataclass(frozen=True)
+class Wanted:
+    """What a table asks of a source, by its columns, and how its files are written."""
 
-    ids: columns that hold ids; where their type is one of numbers with a fraction, a whole number is the text without
-    `.0`, and NaN is none.
+    table: Table
+    form: FileFormat
+
+    @property
+    def columns(self) -> list[str]:
+        return self.table.columns
+
+    def texts(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """SQL for each column, in their order; null for optional ones that are not there."""
+        return {name: texts.get(name, "NULL::VARCHAR") for name in self.columns}
+
+    def present(self, name: str, present: Sequence[str]) -> list[str]:
+        """The columns that are to be read. Raises DataError for one that is not there, or stands twice."""
+        for column in self.columns:
+            if present.count(column) > 1:
+                raise DataError(f"{name}: column {column!r} stands twice; rename one of them")
+            if column not in present and column not in self.table.optional:
+                raise no_column(name, column, present)
+        return [column for column in self.columns if column in present]
+
+
+def open_source(con: duckdb.DuckDBPyConnection, location: str, wanted: Wanted) -> Source:
+    """Makes a source readable. `location` is a path or a database URL (then the table's query says what to ask it).
 
     Raises DataError for a file that is missing, unreadable or lacks a column, UsageError for an unknown kind.
     """
-    if "://" in location:
-        return _sql(con, location, columns, ids, query)
+    if is_database(location):
+        return _sql(con, location, wanted)
     path = Path(location)
-    kind = "".join(path.suffixes[-2:]).lower().removesuffix(".gz").rpartition(".")[2]
-    _require_bytes(path)
-    if kind in ("csv", "tsv", "txt"):
-        return _csv(con, path, columns, "\t" if kind == "tsv" else delimiter)
-    if kind in ("jsonl", "ndjson"):
-        return _json_lines(con, path, columns, ids)
-    if kind == "parquet":
-        return _parquet(con, path, columns, ids)
-    raise UsageError(
-        f"{path}: the ending {kind!r} is none of csv, tsv, txt, jsonl, ndjson (these also as .gz), parquet; rename it"
-    )
-
-
-def short_name(location: str) -> str:
-    """How reports name a source: a file by its name, a database by its kind, since a URL may hold a password.
-
-    >>> short_name("exports/events.csv"), short_name("postgresql://me:secret@db/crm")
-    ('events.csv', 'postgresql query')
-    """
-    return location.split("://")[0] + " query" if "://" in location else Path(location).name
+    require_bytes(path)
+    kind = kind_of(path)
+    if kind in DELIMITED:
+        return _csv(con, path, kind, wanted)
+    if kind in (*JSON_LINES, *JSON):
+        return _json(con, path, kind, wanted)
+    return _spreadsheet(con, path, wanted) if kind in SPREADSHEETS else _parquet(con, path, wanted)
 
 
 def readable(error: duckdb.Error, name: str) -> DataError:
@@ -83,103 +107,107 @@ def readable(error: duckdb.Error, name: str) -> DataError:
     return DataError(f"{name} cannot be read: {reason[:300]}; nothing was ingested, export it again")
 
 
-def _require_bytes(path: Path) -> None:
+def no_column(name: str, column: str, present: Sequence[str]) -> DataError:
+    """What to say of a column that is not there."""
+    close = difflib.get_close_matches(column, present, n=1, cutoff=0.4)
+    hint = f"the nearest is {close[0]!r}" if close else f"it has {', '.join(present)[:200]}"
+    return DataError(f"{name} has no column {column!r}; {hint}: correct the mapping")
+
+
+def head_of(path: Path, kind: str, form: FileFormat, columns: Sequence[str] = ()) -> Head:
+    """The top of a CSV file; one that ends in .tsv has tabs."""
+    delimiter = "\t" if kind == "tsv" else form.delimiter
+    return csv_head(path, delimiter, form.encoding, columns, form.header)
+
+
+def lines_of(path: Path, kind: str, form: FileFormat, columns: Sequence[str] = ()) -> pa.RecordBatchReader:
+    """The lines of a JSON file, a row each."""
+    if kind in JSON_LINES:
+        return rows_of(utf8_blocks(path, form.encoding), WHOLE_LINES)
+    return rows_of(json_lines(path, form.encoding, form.rows, columns), WHOLE_LINES)
+
+
+def parquet_file(path: Path) -> str:
+    """SQL for the rows of a Parquet file, whatever signs its name holds."""
+    return f"read_parquet({quoted(glob.escape(str(path)))}, file_row_number = true)"
+
+
+def parquet_schema(path: Path) -> pa.Schema:
+    """Its columns. Raises DataError for what is no Parquet file."""
     try:
-        if not path.is_file():
-            raise DataError(f"{path} is no file that can be read; check the path")
-        if path.stat().st_size == 0:
-            raise DataError(f"{path} is empty (0 bytes); export it again")
-        with path.open("rb"):
-            pass
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); check path and permissions") from None
-
-
-def _csv(con: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str], delimiter: str) -> Source:
-    header = csv_header(path, delimiter)
-    _require(path.name, header, columns)
-    con.register("rows_read", text_rows(path, csv_layout(header, columns, delimiter)))
-    return _view(con, path.name, "rows_read", ROW, WHY, [(name, named(name)) for name in columns])
-
-
-def _json_lines(con: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str], ids: Collection[str]) -> Source:
-    con.register("rows_read", text_rows(path, WHOLE_LINES))
-    valid = f"""SELECT {ROW}, line, coalesce({WHY}, CASE WHEN NOT json_valid(line) THEN 'the line is no JSON'
-        WHEN json_type(line) <> 'OBJECT' THEN 'the line is no JSON object' END) AS {WHY}"""
-    picked = [
-        (name, f"CASE WHEN {WHY} IS NULL THEN {_in_json(quoted(_pointer(name)), name in ids)} END") for name in columns
-    ]
-    return _view(con, path.name, f"({valid} FROM rows_read)", ROW, WHY, picked)
-
-
-def _view(
-    con: duckdb.DuckDBPyConnection, name: str, rows: str, number: str, why: str, columns: Sequence[tuple[str, str]]
-) -> Source:
-    """A view of trimmed texts, null where nothing is left."""
-    texts = "".join(f", {stripped(sql)} AS {named(column)}" for column, sql in columns)
-    con.execute(f"CREATE OR REPLACE VIEW rows_in AS SELECT {number} AS {ROW}, {why} AS {WHY}{texts} FROM {rows}")
-    return Source(name, "rows_in")
-
-
-def _in_json(pointer: str, is_id: bool) -> str:
-    text = f"json_extract_string(line, {pointer})"
-    if not is_id:
-        return text
-    return f"CASE json_type(line, {pointer}) WHEN 'DOUBLE' THEN {_whole(f'{text}::DOUBLE')} ELSE {text} END"
-
-
-def _whole(number: str) -> str:
-    """SQL for the text of a float that is an id."""
-    return f"""CASE WHEN {number} = trunc({number}) AND abs({number}) < {EXACT} THEN {number}::BIGINT::VARCHAR
-        WHEN NOT isnan({number}) THEN {number}::VARCHAR END"""
-
-
-def _pointer(name: str) -> str:
-    return "/" + name.replace("~", "~0").replace("/", "~1")
-
-
-def _parquet(con: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str], ids: Collection[str]) -> Source:
-    try:
-        schema = pq.read_schema(path)
+        return pq.read_schema(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path} is no Parquet file: {str(error).splitlines()[0][:200]}; export it again") from None
-    _require(path.name, schema.names, columns)
-    file = f"read_parquet({quoted(str(path))}, file_row_number = true)"
-    texts = [(name, _typed(named(name), schema.field(name).type, name in ids)) for name in columns]
-    return _view(con, path.name, file, "file_row_number + 1", "NULL::VARCHAR", texts)
 
 
-def _typed(column: str, kind: pa.DataType, is_id: bool) -> str:
-    """SQL for the text of a column of this type; categories, as pandas writes them, are what they are made of."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if is_id and pa.types.is_floating(kind):
-        return _whole(column)
-    fraction = is_id and pa.types.is_decimal(kind) and kind.scale > 0
-    return f"rtrim(rtrim({column}::VARCHAR, '0'), '.')" if fraction else f"{column}::VARCHAR"
-
-
-def _sql(
-    con: duckdb.DuckDBPyConnection, url: str, columns: Sequence[str], ids: Collection[str], query: str | None
+def view_of(
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    rows: str,
+    leading: str,
+    texts: Mapping[str, str],
+    nothing: Sequence[str],
 ) -> Source:
-    if query is None:
+    """A view of trimmed texts, null where they are one of the words for nothing. leading: SQL for ROW, WHY and what
+    tells the origin."""
+    columns = "".join(f", {filled(sql, nothing)} AS {named(column)}" for column, sql in texts.items())
+    con.execute(f"CREATE OR REPLACE VIEW {source.view} AS SELECT {leading}{columns} FROM {rows}")
+    return source
+
+
+def _csv(con: duckdb.DuckDBPyConnection, path: Path, kind: str, wanted: Wanted) -> Source:
+    head = head_of(path, kind, wanted.form, wanted.columns)
+    columns = wanted.present(path.name, head.names)
+    con.register("rows_read", text_rows(path, head.layout(columns, wanted.form.nothing), wanted.form.encoding))
+    texts = wanted.texts({name: named(name) for name in columns})
+    return view_of(con, Source(path.name, "rows_in"), "rows_read", f"{ROW}, {WHY}", texts, ONLY_EMPTY)
+
+
+def _spreadsheet(con: duckdb.DuckDBPyConnection, path: Path, wanted: Wanted) -> Source:
+    form = wanted.form
+    columns = wanted.present(path.name, sheet_names(path, form.sheet, form.header))
+    con.register("rows_read", sheet_rows(path, form.sheet, form.header, columns))
+    return _view(con, path.name, "rows_read", wanted, {name: named(name) for name in columns})
+
+
+def _json(con: duckdb.DuckDBPyConnection, path: Path, kind: str, wanted: Wanted) -> Source:
+    needed = [name for name in wanted.columns if name not in wanted.table.optional]
+    absent, names = absent_columns(con, lines_of(path, kind, wanted.form, wanted.columns), needed)
+    if absent and names:
+        raise no_column(path.name, absent[0], names)
+    con.register("rows_read", lines_of(path, kind, wanted.form, wanted.columns))
+    ids = wanted.table.ids
+    texts = {name: f"CASE WHEN {WHY} IS NULL THEN {json_text(name, name in ids)} END" for name in wanted.columns}
+    return _view(con, path.name, f"({checked_lines(ROW, WHY)})", wanted, texts)
+
+
+def _parquet(con: duckdb.DuckDBPyConnection, path: Path, wanted: Wanted) -> Source:
+    schema = parquet_schema(path)
+    columns = wanted.present(path.name, schema.names)
+    ids = wanted.table.ids
+    texts = {name: text_of(named(name), schema.field(name).type, name in ids) for name in columns}
+    leading = f"file_row_number + 1 AS {ROW}, NULL::VARCHAR AS {WHY}"
+    return view_of(
+        con, Source(path.name, "rows_in"), parquet_file(path), leading, wanted.texts(texts), wanted.form.nothing
+    )
+
+
+def _view(con: duckdb.DuckDBPyConnection, name: str, rows: str, wanted: Wanted, texts: Mapping[str, str]) -> Source:
+    return view_of(con, Source(name, "rows_in"), rows, f"{ROW}, {WHY}", wanted.texts(texts), wanted.form.nothing)
+
+
+def _sql(con: duckdb.DuckDBPyConnection, url: str, wanted: Wanted) -> Source:
+    if wanted.table.query is None:
         raise UsageError('a database needs a query; add query = "SELECT …" to the mapping\'s [events] or [leads]')
-    name, texts = short_name(url), [(column, named(column)) for column in columns]
-    typed = "".join(f", {sql} VARCHAR" for _, sql in texts)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE answers ({ROW} BIGINT{typed})")
-    with asked(url, query) as answer:
-        _require(name, list(answer.keys()), columns)
-        for batch in answered_rows(name, answer, columns, ids):
+    name = short_name(url)
+    with asked(url, wanted.table.query) as answer:
+        columns = wanted.present(name, list(answer.keys()))
+        typed = "".join(f", {named(column)} VARCHAR" for column in columns)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE answers ({ROW} BIGINT{typed})")
+        for batch in answered_rows(name, answer, columns, wanted.table.ids):
             con.register("batch", batch)
             con.execute("INSERT INTO answers SELECT * FROM batch")
             con.unregister("batch")
-    return _view(con, name, "answers", ROW, "NULL::VARCHAR", texts)
-
-
-def _require(name: str, present: Sequence[str], columns: Sequence[str]) -> None:
-    for column in columns:
-        if present.count(column) > 1:
-            raise DataError(f"{name}: column {column!r} stands twice; rename one of them")
-        if column not in present:
-            close = difflib.get_close_matches(column, present, n=1, cutoff=0.4)
-            hint = f"the nearest is {close[0]!r}" if close else f"it has {', '.join(present)[:200]}"
-            raise DataError(f"{name} has no column {column!r}; {hint}: correct the mapping")
+    texts = {column: named(column) for column in columns}
+    leading = f"{ROW}, NULL::VARCHAR AS {WHY}"
+    return view_of(con, Source(name, "rows_in"), "answers", leading, wanted.texts(texts), wanted.form.nothing)

@@ -21,13 +21,13 @@ BROKEN = (
     "the row has too many fields",
     "a quote is not closed, or text follows it (a quote inside a field is written twice)",
     "the row is longer than 2 MiB",
-    "the row is no UTF-8",
+    "the row is no UTF-8; if the file is not, add its encoding to the mapping, like cp1252",
 )
 """What may be wrong with a row, by code."""
 FINE, TOO_FEW, TOO_MANY, BAD_QUOTE, TOO_LONG, NO_UTF8 = range(len(BROKEN))
 MORE = -1
 """Instead of a code: the row goes on beyond the bytes at hand."""
-LINE_FEED, RETURN = 10, 13
+LINE_FEED, RETURN, BLANK = 10, 13, 32
 
 
 @njit()
@@ -165,16 +165,48 @@ def _is_utf8(buffer: Bytes, at: int, stop: int) -> bool:
 
 @njit()
 def copy_field(
-    buffer: Bytes, begin: Places, end: Places, doubled: Flags, quote: int, offsets: NDArray[np.int32], text: Bytes
-) -> int:
-    """Writes one field of many rows as an Arrow string column, doubled quotes made single; returns its bytes."""
+    buffer: Bytes,
+    begin: Places,
+    end: Places,
+    doubled: Flags,
+    quote: int,
+    words: Bytes,
+    ends: Places,
+    offsets: NDArray[np.int32],
+    text: Bytes,
+    known: Flags,
+) -> None:
+    """Writes one field of many rows as an Arrow string column, doubled quotes made single.
+
+    words: texts that mean that nothing is known, one behind the other, each up to its place in `ends`. known: whether
+    a field is none of them.
+    """
     at = 0
     for i in range(len(begin)):
         offsets[i] = at
+        known[i] = not _is_one_of(buffer, begin[i], end[i], words, ends)
         place = begin[i]
         while place < end[i]:
             text[at] = buffer[place]
             place += 2 if doubled[i] and buffer[place] == quote else 1
             at += 1
     offsets[len(begin)] = at
-    return at
+
+
+@njit()
+def _is_one_of(buffer: Bytes, at: int, stop: int, words: Bytes, ends: Places) -> bool:
+    """Whether a text, but for blanks around it, is one of these words."""
+    while at < stop and buffer[at] == BLANK:
+        at += 1
+    while at < stop and buffer[stop - 1] == BLANK:
+        stop -= 1
+    first = 0
+    for last in ends:
+        if last - first == stop - at:
+            same = 0
+            while first + same < last and words[first + same] == buffer[at + same]:
+                same += 1
+            if first + same == last:
+                return True
+        first = last
+    return False

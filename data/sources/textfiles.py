@@ -1,11 +1,10 @@
-"""CSV and JSON lines files, plain or gzipped, as a stream of Arrow batches of numbered text rows."""
+"""CSV and other files of lines, packed or not, as a stream of Arrow batches of numbered text rows."""
 
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,64 +15,114 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from data.sources.splitting import BROKEN, LINE_FEED, NOTHING, RETURN, Bytes, copy_field, next_line, split
+from data.sources.utf8 import utf8_blocks
 
-BLOCK = 4 << 20
 ROWS_AT_ONCE = 65_536
-BOM = b"\xef\xbb\xbf"
+DELIMITERS = ",;\t|"
+SEPARATOR = re.compile(rb"^\"?sep=(.)\"?[ ]*$", re.IGNORECASE)
+"""The line with which Excel names the delimiter, above the header."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """How rows are written. delimiter, quote: bytes, or NOTHING. fields: the names in the header, in order.
-    columns: those that are wanted. header_lines: lines above the first row."""
+    columns: those that are wanted. header_lines: lines above the first row. nothing: texts that mean that nothing is
+    known, which become null."""
 
     delimiter: int
     quote: int
     fields: tuple[str, ...]
     columns: tuple[str, ...]
     header_lines: int
+    nothing: tuple[str, ...] = ()
 
 
 WHOLE_LINES = Layout(NOTHING, NOTHING, ("line",), ("line",), header_lines=0)
 
 
-def csv_layout(header: Sequence[str], columns: Sequence[str], delimiter: str) -> Layout:
-    """A CSV file with this header."""
-    return Layout(ord(delimiter), ord('"'), tuple(header), tuple(columns), header_lines=1)
+@dataclass(frozen=True)
+class Head:
+    """The top of a CSV file. names: of the columns. lines: above the first row."""
+
+    delimiter: str
+    names: Sequence[str]
+    lines: int
+
+    def layout(self, columns: Sequence[str], nothing: Sequence[str] = ()) -> Layout:
+        """How to read these columns."""
+        return Layout(ord(self.delimiter), ord('"'), tuple(self.names), tuple(columns), self.lines, tuple(nothing))
 
 
-def csv_header(path: Path, delimiter: str) -> list[str]:
-    """The column names in the first line. Raises DataError for one that is no UTF-8, or a name that stands twice."""
-    block, _ = next(_blocks(path), (b"", True))
+def csv_head(
+    path: Path,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    columns: Sequence[str] = (),
+    has_header: bool = True,
+) -> Head:
+    """The delimiter and the names of the columns of a file.
+
+    Without a delimiter, that of a line `sep=;`, else the first of DELIMITERS with which all `columns` are there, else
+    the one that makes the most columns. Without a header columns are called "1", "2" and so on. Raises DataError for a
+    header that is no UTF-8, cannot be split, or holds a name twice.
+    """
+    block = next(utf8_blocks(path, encoding), b"")
+    end = _line_end(block)
+    separator = SEPARATOR.match(block[:end].rstrip(b"\r\n"))
+    start = end if separator else 0
     try:
-        text = block[: _header_end(block)].rstrip(b"\r\n").decode()
-        header = next(csv.reader([text], delimiter=delimiter, strict=True), [])
+        line = block[start : start + _line_end(block[start:])].rstrip(b"\r\n").decode()
     except UnicodeDecodeError:
-        raise DataError(f"{path}: the header is no UTF-8; export it again as UTF-8") from None
-    except csv.Error as error:
-        raise DataError(f"{path}: the header cannot be split ({error}); write it in one line") from None
-    twice = [name for name in header if header.count(name) > 1]
+        raise DataError(
+            f'{path}: the header is no UTF-8; add encoding = "cp1252" (Windows, western Europe), or the one it is '
+            "written in, to the mapping, or export it again as UTF-8"
+        ) from None
+    if separator and delimiter is None:
+        delimiter = separator[1].decode("latin-1")
+    delimiter, names = _split_header(path, line, (delimiter,) if delimiter else DELIMITERS, columns)
+    if not has_header:
+        names = [str(place) for place in range(1, len(names) + 1)]
+    twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; rename one of them")
-    return header
+    return Head(delimiter, names, bool(separator) + has_header)
 
 
-def text_rows(path: Path, layout: Layout) -> pa.RecordBatchReader:
+def _split_header(path: Path, line: str, delimiters: Iterable[str], columns: Sequence[str]) -> tuple[str, list[str]]:
+    """The delimiter that finds the columns, or the most of any, and the names."""
+    headers: dict[str, list[str]] = {}
+    for delimiter in delimiters:
+        try:
+            headers[delimiter] = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        except csv.Error as error:
+            why = error
+    if not headers:
+        raise DataError(f"{path}: the header cannot be split ({why}); write it in one line")
+    most = max(headers, key=lambda sign: (bool(columns) and set(columns) <= set(headers[sign]), len(headers[sign])))
+    return most, headers[most]
+
+
+def text_rows(path: Path, layout: Layout, encoding: str | None = None) -> pa.RecordBatchReader:
     """The rows of a file: `#row` (int64, 1 is the one below the header), `#why` (it could not be split, else null) and
     the wanted columns as text, as they stand.
 
     Rows are counted as a spreadsheet does: a blank one has a number, but is left out. Memory is bounded by BLOCK and
     ROW_LIMIT. While it is read, DataError tells of a file that ends early.
     """
+    return rows_of(utf8_blocks(path, encoding), layout)
+
+
+def rows_of(blocks: Iterable[bytes], layout: Layout) -> pa.RecordBatchReader:
+    """The same of blocks of UTF-8."""
     texts = [(name, pa.string()) for name in layout.columns]
     schema = pa.schema([("#row", pa.int64()), ("#why", pa.string()), *texts])
-    return pa.RecordBatchReader.from_batches(schema, _batches(path, layout, schema))
+    return pa.RecordBatchReader.from_batches(schema, _batches(blocks, layout, schema))
 
 
-def _batches(path: Path, layout: Layout, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(blocks: Iterable[bytes], layout: Layout, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     wanted = np.array([layout.columns.index(f) if f in layout.columns else -1 for f in layout.fields], np.int64)
-    rows, rest, row, skipping = RowBuffer(len(layout.columns)), b"", 1, False
-    for block, last in _blocks(path, layout.header_lines):
+    rows, rest, row, skipping = RowBuffer(len(layout.columns), layout.nothing), b"", 1, False
+    for block, last in _below(blocks, layout.header_lines):
         buffer = np.frombuffer(rest + block + (b"\n" if last else b""), np.uint8)
         at, count = next_line(buffer, 0, last) if skipping else 0, ROWS_AT_ONCE
         if at < 0:
@@ -91,7 +140,12 @@ def _batches(path: Path, layout: Layout, schema: pa.Schema) -> Iterator[pa.Recor
 class RowBuffer:
     """Room for where the fields of many rows stand."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, nothing: Sequence[str]) -> None:
+        words = [word.encode() for word in nothing]
+        self.words, self.ends = (
+            np.frombuffer(b"".join(words), np.uint8),
+            np.cumsum([len(word) for word in words], dtype=np.int64),
+        )
         self.number = np.empty(ROWS_AT_ONCE, np.int64)
         self.begin, self.end = (np.zeros((ROWS_AT_ONCE, width), np.int64) for _ in range(2))
         self.doubled = np.zeros((ROWS_AT_ONCE, width), np.bool_)
@@ -109,27 +163,27 @@ class RowBuffer:
         for place in range(self.begin.shape[1]):
             begin, end = self.begin[:rows, place], self.end[:rows, place]
             offsets, text = np.empty(rows + 1, np.int32), np.empty(int((end - begin).sum()), np.uint8)
-            copy_field(buffer, begin, end, self.doubled[:rows, place], quote, offsets, text)
-            columns.append(pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text)))
+            known, doubled = np.empty(rows, np.bool_), self.doubled[:rows, place]
+            copy_field(buffer, begin, end, doubled, quote, self.words, self.ends, offsets, text, known)
+            valid = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+            columns.append(pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text), valid))
         return pa.record_batch(columns, schema=schema)
 
 
-def _blocks(path: Path, header_lines: int = 0) -> Iterator[tuple[bytes, bool]]:
-    """The bytes below the header, without a byte order mark, and with each block whether it is the last."""
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            block = file.read(BLOCK).removeprefix(BOM)
-            block, following = block[_header_end(block) :] if header_lines else block, file.read(BLOCK)
-            while block or following:
-                if block:
-                    yield block, not following
-                block, following = following, file.read(BLOCK)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is no whole gzip file ({error}); nothing was ingested, export it again") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); nothing was ingested") from None
+def _below(blocks: Iterable[bytes], header_lines: int) -> Iterator[tuple[bytes, bool]]:
+    """The bytes below the header, and with each block whether it is the last."""
+    source = iter(blocks)
+    block = next(source, b"")
+    for _ in range(header_lines):
+        block = block[_line_end(block) :]
+    for following in filter(None, source):
+        if block:
+            yield block, False
+        block = following
+    if block:
+        yield block, True
 
 
-def _header_end(block: bytes) -> int:
+def _line_end(block: bytes) -> int:
     end = next_line(np.frombuffer(block, np.uint8), 0, True)
     return len(block) if end < 0 else end

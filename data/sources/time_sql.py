@@ -17,18 +17,22 @@ EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000, "epoch_us": 1}
 """Time formats that are numbers: µs in one."""
 NAIVE = f"^{DAY}({CLOCK})?$"
 AWARE = f"^{DAY}{CLOCK}{ZONE}$"
+NULL_DATES_BEFORE = 631_152_000 * US_PER_SECOND
+"""µs UTC of 1990-01-01: what lies before it (0001-01-01, 1900-01-01, 1970-01-01) says that no date is known."""
 
 
 @dataclass(frozen=True)
 class Times:
     """How a source writes times. zone: IANA name for those without a zone, also for a date alone. form: as in strptime,
     or epoch_s, epoch_ms, epoch_us; None is ISO 8601. dates_are: what a date alone means, also one that a form without
-    hours reads. That, and repeated and skipped hours, mean what they do to `time_from_text`.
+    hours reads. That, and repeated and skipped hours, mean what they do to `time_from_text`. earliest: µs UTC of the
+    first time that is a date at all.
     """
 
     zone: str | None
     form: str | None
     dates_are: DatesAre = "end"
+    earliest: int = NULL_DATES_BEFORE
 
     @property
     def aware(self) -> bool:
@@ -79,12 +83,15 @@ class Times:
         return f"""CASE {missing} {unzoned if self.form is None and self.zone is None else ""}
             WHEN {text} IS NOT NULL AND {parsed} IS NULL THEN {shown} || {quoted(f" is no time {form}")}
             WHEN {parsed} NOT BETWEEN {FIRST} AND {LAST} THEN {shown} || ' lies outside the years 1 to 9999 in UTC'
+            WHEN {parsed} < {self.earliest} THEN {shown} || ' is a null date; if it is meant, set earliest'
             WHEN {parsed} > {clock + AHEAD} THEN CASE WHEN {begun} > {clock + AHEAD}
                 THEN {shown} || ' lies in the future' END END"""
 
 
 def known_zone(name: str) -> bool:
-    """Whether it is an IANA time zone, as the engine that converts times knows them."""
+    """Whether it is an IANA time zone of a place, or UTC, as the engine that converts times knows them."""
+    if "/" not in name and name not in ("UTC", "GMT", "Zulu"):
+        return False
     # Imported late, here and below: a server reads mappings' rules too, and never needs the engine.
     import duckdb
 

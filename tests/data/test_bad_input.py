@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import leadscore
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
+from data.sources.mapping import read_mapping
 from tests.data.exports import HEADER, event_set
 
 MAPPING = """
@@ -64,18 +66,32 @@ ROW = {
     "no such day": (GOOD.replace("01-01", "02-30"), "occurred_at '2024-02-30T00:00:00Z' is no time in ISO 8601"),
     "future": (GOOD.replace("2024", "2999"), "occurred_at '2999-01-01T00:00:00Z' lies in the future"),
     "year 9999": (GOOD.replace("2024", "9999"), "occurred_at '9999-01-01T00:00:00Z' lies in the future"),
-    "NaN": (GOOD.replace("web,1", "web,NaN"), "value 'NaN' is not finite"),
-    "infinite": (GOOD.replace("web,1", "web,-inf"), "value '-inf' is not finite"),
-    "too large for a double": (GOOD.replace("web,1", "web,1e999"), "value '1e999' is not finite"),
-    "too large": (GOOD.replace("web,1", "web,1e12"), "value '1e12' is beyond ±5e+11"),
-    "wrong type": (GOOD.replace("web,1", "web,one"), "value 'one' is no number"),
     "no lead": (GOOD.replace("l1", ""), "lead_id is missing"),
     "million characters": (LONG, "event_type has 1000000 characters, 200 are allowed"),
-    "NUL": (GOOD.replace("web", "w\x00b"), "channel holds control characters"),
     "too few fields": ("l1,page_view", "the row has too few fields"),
     "too many fields": (GOOD + ",x", "the row has too many fields"),
     "open quote": ('l1,"page_view,2024', "a quote is not closed"),
 }  # fmt: skip
+CELL = {
+    "NaN": (GOOD.replace("web,1", "web,NaN"), "value … is not finite"),
+    "infinite": (GOOD.replace("web,1", "web,-inf"), "value … is not finite"),
+    "too large for a double": (GOOD.replace("web,1", "web,1e999"), "value … is not finite"),
+    "too large": (GOOD.replace("web,1", "web,1e12"), "value … is beyond ±5e+11"),
+    "wrong type": (GOOD.replace("web,1", "web,one"), "value … is no number"),
+    "NUL": (GOOD.replace("web", "w\x00b"), "channel holds control characters"),
+    "long": (GOOD.replace("web", "w" * 201), "channel has too many characters, 200 are allowed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CELL)
+def test_a_bad_optional_cell_costs_the_cell_and_is_counted(tmp_path: Path, kind: str) -> None:
+    row, reason = CELL[kind]
+    (tmp_path / "plain.toml").write_text(MAPPING)
+    (tmp_path / "events.csv").write_bytes(text("", row))
+    report = ingest(tmp_path / "log", read_mapping(tmp_path / "plain.toml"), [str(tmp_path / "events.csv")])
+    assert (report.events.accepted, report.events.rejected, report.cells) == (1, 0, {reason: 1})
+    ((*_, channel, value, _, _),) = event_set(tmp_path / "log")
+    assert (channel, value) == ((None, 1.0) if reason.startswith("channel") else ("web", None))
 
 
 @pytest.mark.parametrize("kind", ROW)
@@ -113,11 +129,17 @@ FILES: dict[str, tuple[str, bytes | None, int, str]] = {
     "damaged gzip": (
         "events.csv.gz", GZIP[:-6] + b"\x00" * 6, 3, f"{CUT} (CRC check",
     ),
-    "no gzip": ("events.csv.gz", text(GOOD), 3, f"{CUT} (Not a gzipped file"),
     "no Parquet": ("events.parquet", text(GOOD), 3, "events.parquet is no Parquet file: "),
     "cut Parquet": ("events.parquet", b"PAR1" + b"\x00" * 50 + b"PAR1", 3, "events.parquet is no Parquet file: "),
-    "UTF-16": ("events.csv", text(GOOD).decode().encode("utf-16"), 3, "events.csv: the header is no UTF-8"),
-    "unknown ending": ("events.xlsx", text(GOOD), 2, "events.xlsx: the ending 'xlsx' is none of csv, "),
+    "Latin-1": ("events.csv", text(GOOD, header=HEADER + ",größe").decode().encode("latin-1"), 3,
+                "events.csv: the header is no UTF-8; add encoding ="),
+    "half of UTF-16": ("events.csv", text(GOOD).decode().encode("utf-16")[:-1], 3, "is no utf-16 to its end"),
+    "unknown ending": ("events.doc", text(GOOD), 2, "events.doc: the ending 'doc' is none of csv, "),
+    "no spreadsheet": ("events.xlsx", text(GOOD), 3, "events.xlsx is no spreadsheet that can be read"),
+    "no JSON": ("events.json", text(GOOD), 3, "events.json is no JSON (Expecting value"),
+    "JSON that ends early": ("events.json", b'[{"lead": 1}, {"lead"', 3, "events.json ends inside its list"),
+    "JSON behind its end": ("events.json", b"[] []", 3, "something stands behind its end"),
+    "glob of nothing": ("*.nothing", None, 3, "*.nothing is no file, and none matches it; check the path"),
 }  # fmt: skip
 
 

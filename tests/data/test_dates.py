@@ -156,7 +156,7 @@ def test_a_profile_holds_from_the_end_of_its_day(tmp_path: Path) -> None:
     (tmp_path / "leads.csv").write_text("lead,since,size\na,2024-03-31,1\na,2024-04-02,2\n")
     (tmp_path / "events.csv").write_text("lead,type,at,received\na,visit,2024-03-31T10:00,\n")
     leads = LeadsPart(lead_id="lead", valid_from="since", time_zone=BERLIN, numbers=("size",))
-    dated = mapping().model_copy(update={"leads": leads})
+    dated = mapping().model_copy(update={"leads": (leads,)})
     into(tmp_path / "log", str(tmp_path / "events.csv"), leads=[str(tmp_path / "leads.csv")], mapping=dated)
     history = EventLog.open(tmp_path / "log").find("a")
     assert history.profiles.valid_from.tolist() == [us(2024, 3, 31, 22) - 1, us(2024, 4, 2, 22) - 1]
@@ -169,7 +169,7 @@ def test_a_lead_that_is_exported_on_the_day_it_was_created_keeps_its_state(tmp_p
     (tmp_path / "events.csv").write_text("lead,type,at,received\na,visit,2024-12-31T10:00,\n")
     keys = {"lead_id": "lead", "snapshot": True, "created_at": "since", "time_zone": BERLIN}
     leads = LeadsPart(**keys, numbers=("size",), categories=("land",), unchanging=("land",))
-    dated = mapping().model_copy(update={"leads": leads})
+    dated = mapping().model_copy(update={"leads": (leads,)})
     for _ in range(2):
         into(tmp_path / "log", str(tmp_path / "events.csv"), leads=[str(tmp_path / "leads.csv")], mapping=dated)
         log, now = EventLog.open(tmp_path / "log"), int(NOW) * 1_000_000

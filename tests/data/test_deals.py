@@ -17,7 +17,10 @@ from tests.data.exports import HEADER, NOW, PLAIN, into, rejected, write_csv
 from tests.data.test_versions import day
 
 NAMED = PLAIN.model_copy(
-    update={"events": PLAIN.events.model_copy(update={"deal_id": "deal"}), "event_types": ("won", "cancelled", "visit")}
+    update={
+        "events": (PLAIN.events[0].model_copy(update={"deal_id": "deal"}),),
+        "event_types": ("won", "cancelled", "visit"),
+    }
 )
 TARGET = Target("won", ("won",), undone_by=("cancelled",), repeats=True)
 

@@ -18,7 +18,7 @@ from tests.data.exports import NOW, PLAIN, into, logged, rejected, write_csv
 from tests.data.test_versions import day
 
 ALIASES = PLAIN.model_copy(
-    update={"identities": IdentitiesPart(alias="cookie", lead_id="contact", valid_from="since", valid_until="until")}
+    update={"identities": (IdentitiesPart(alias="cookie", lead_id="contact", valid_from="since", valid_until="until"),)}
 )
 VISITS = [f"{lead},page_view,2024-01-0{at}T00:00:00Z,,,,web,{lead}{at}" for lead in "abc" for at in (1, 5)]
 
@@ -85,7 +85,7 @@ def test_what_is_corrected_under_an_alias_after_the_merge_is_corrected_for_the_l
     tmp_path: Path, received: str, since: int, later: str
 ) -> None:
     """It is not lost to the one because the other has it."""
-    mapping = ALIASES.model_copy(update={"events": ALIASES.events.model_copy(update={"retracted": "gone"})})
+    mapping = ALIASES.model_copy(update={"events": (ALIASES.events[0].model_copy(update={"retracted": "gone"}),)})
     first, second = "a,page_view,2024-01-01T12:00:00Z,,,1.5,web,a1,", "a,page_view,2024-01-01T12:00:00Z"
     second = f"{second},{received},,{later or '1.5'},web,a1,{'' if later else 'true'}"
     aliases = write_csv(tmp_path / "ids.csv", ["a,b,2024-01-03T00:00:00Z,"], "cookie,contact,since,until")

@@ -91,7 +91,7 @@ def test_every_row_of_many_batches_is_accounted_for(full: bool, tmp_path_factory
     def check(batches: list[list[Source]], zone: str | None) -> None:
         folder = tmp_path_factory.mktemp("sums")
         door = Door(int(NOW * US), zone)
-        mapping = PLAIN.model_copy(update={"events": PLAIN.events.model_copy(update={"time_zone": zone})})
+        mapping = PLAIN.model_copy(update={"events": (PLAIN.events[0].model_copy(update={"time_zone": zone}),)})
         for number, sources in enumerate(batches):
             if not any(isinstance(each, dict) and door.fits(each) for rows in sources for each in rows):
                 continue  # a batch without a single good row is refused as a whole
@@ -201,12 +201,12 @@ def test_profiles_are_versions(tmp_path: Path) -> None:
 def test_a_profile_column_keeps_its_kind(tmp_path: Path) -> None:
     into(tmp_path / "log", write_csv(tmp_path / "events.csv", GOOD))
     digest = EventLog.open(tmp_path / "log").digest
-    leads = PLAIN.leads.model_copy(update={"categories": ("employees",), "numbers": ()})  # type: ignore[union-attr]
+    leads = PLAIN.leads[0].model_copy(update={"categories": ("employees",), "numbers": ()})
     with pytest.raises(UsageError, match="'employees' is a category here and a number in the log"):
         into(
             tmp_path / "log",
             write_csv(tmp_path / "events.csv", GOOD),
-            mapping=PLAIN.model_copy(update={"leads": leads}),
+            mapping=PLAIN.model_copy(update={"leads": (leads,)}),
         )
     assert EventLog.open(tmp_path / "log").digest == digest
 
@@ -215,7 +215,7 @@ RUN = """
 import sys; from pathlib import Path
 from tests.data.exports import PLAIN, into
 into(Path(sys.argv[1]), sys.argv[2], mapping=PLAIN.model_copy(
-    update={"events": PLAIN.events.model_copy(update={"time_zone": "Europe/Berlin"})}))
+    update={"events": (PLAIN.events[0].model_copy(update={"time_zone": "Europe/Berlin"}),)}))
 """
 
 

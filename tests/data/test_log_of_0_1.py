@@ -53,10 +53,9 @@ def test_what_it_holds_is_known_to_the_next_ingest_and_the_log_is_as_one_of_toda
     """The same rows ingested anew, and the old log that is told of them once more, have the same digest."""
     events, leads = exported(log, tmp_path)
     plain = read_mapping("simulated").model_copy(update={"words": log.words})
-    mapping = plain.model_copy(
-        update={"leads": plain.leads and plain.leads.model_copy(update={"flags": {}, "personal": (),
-                "categories": (*plain.leads.categories, *plain.leads.flags)})}
-    )  # fmt: skip
+    (states,) = plain.leads
+    columns = {"flags": {}, "personal": (), "categories": (*states.categories, *states.flags)}
+    mapping = plain.model_copy(update={"leads": (states.model_copy(update=columns),)})
     report = ingest(log.path, mapping, [events], [leads])
     assert (report.events.accepted, report.events.duplicate, report.leads.accepted) == (0, 1495, 0)
     after = EventLog.open(log.path)

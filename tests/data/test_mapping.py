@@ -45,15 +45,22 @@ def test_the_example_of_the_documentation_is_a_mapping(tmp_path: Path) -> None:
     assert example is not None
     (tmp_path / "crm.toml").write_text(example[1], encoding="utf-8")
     mapping = read_mapping(tmp_path / "crm.toml")
-    assert mapping.events.columns == ["contact_no", "when", "activity", "result", "quantity", "price"]
-    assert mapping.leads is not None
-    assert mapping.leads.columns == ["contact_no", "changed_at", "industry", "country", "employees", "email"]
-    assert mapping.leads.profile == {
+    assert mapping.events[0].columns == ["contact_no", "when", "activity", "result", "quantity", "price"]
+    assert mapping.leads[0].columns == ["contact_no", "changed_at", "industry", "country", "employees", "email"]
+    assert mapping.profile == {
         "industry": "category",
         "country": "category",
         "has_email": "category",
         "employees": "number",
     }
+
+
+def test_every_table_of_the_documentation_is_one(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 3
+    for block in blocks:
+        (tmp_path / "m.toml").write_text(block if "name = " in block else f'name = "x"\n{block}', encoding="utf-8")
+        assert read_mapping(tmp_path / "m.toml").events
 
 
 def test_shipped_mappings_are_sound() -> None:
@@ -127,6 +134,6 @@ def mapping_of(**events: Any) -> Mapping:
 
 def test_only_named_columns_are_read() -> None:
     mapping = mapping_of(event_id=["a", "b"], value={"multiply": ["q", "p"]}, event_type={"columns": ["t", "at"]})
-    assert sorted(mapping.events.columns) == ["a", "at", "b", "lead", "p", "q", "t"]
-    assert mapping.events.id_columns == ["a", "b"]
-    assert mapping_of().events.id_columns == []
+    assert sorted(mapping.events[0].columns) == ["a", "at", "b", "lead", "p", "q", "t"]
+    assert mapping.events[0].id_columns == ["a", "b"]
+    assert mapping_of().events[0].id_columns == []

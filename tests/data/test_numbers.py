@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.contract import BLANKS, VALUE_LIMIT, VALUE_SCALE
-from data.numbers import PLAIN, NoNumber, number_from_text, rounded_value, within_limit
+from data.numbers import PLAIN, NoNumber, amount_from_text, number_from_text, rounded_value, within_limit
 from data.sources import checks
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -43,6 +43,8 @@ CASES = (
         "\t1",
         " 1 ",
     ),
+    *("$1,200.50", "1,200", "1,20", "€ 5", "5 €", "-$5", "$-5", "-$-5", "USD 1,200", "1.200,50 EUR", "CHF 1'200.5"),
+    *("1 200,50", "1\xa0200\u202f000", "50%", "12 mio", "5 pcs", "Fr. 5.-", "1e3 €", "$", "€", "1,2,3", "R$ 1.000,5"),
     *("5e11", "500000000000.0001", "-5e11", "6e11", "0.00005", "-0.0", "1.00015", "2.5e-5"),
 )
 
@@ -53,12 +55,35 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
+@pytest.mark.parametrize(
+    ("text", "decimal_comma", "number"),
+    [
+        ("$1,200.50", False, 1200.5), ("1,200", False, 1200.0), ("€ 5", False, 5.0), ("-$5", False, -5.0),
+        ("$-5", False, -5.0), ("1'200.5", False, 1200.5), ("1,234,567", False, 1234567.0), ("USD 12", False, 12.0),
+        ("1.200,50 EUR", True, 1200.5), ("1\u202f200,5", True, 1200.5), ("Fr. 1'200,5", True, 1200.5),
+    ],
+)  # fmt: skip
+def test_amounts_of_money_are_numbers(text: str, decimal_comma: bool, number: float) -> None:
+    assert amount_from_text(text, decimal_comma) == number
+
+
+@pytest.mark.parametrize("text", ["50%", "12 mio", "1,20", "1,2000", "12,34,567", "5 pcs", "--5", "$", "(5)"])
+def test_what_may_mean_another_number_is_none(text: str) -> None:
+    with pytest.raises(NoNumber):
+        amount_from_text(text)
+
+
+def test_requests_hold_numbers_and_no_amounts() -> None:
+    with pytest.raises(NoNumber):
+        number_from_text("1,200")
+
+
 def said(text: str, decimal_comma: bool) -> tuple[bytes | None, bool]:
     """The bits of an event's value by the functions, and whether it is refused."""
     if not text.strip(BLANKS):
         return None, False
     try:
-        return struct.pack("d", rounded_value(within_limit(number_from_text(text, decimal_comma)))), False
+        return struct.pack("d", rounded_value(within_limit(amount_from_text(text, decimal_comma)))), False
     except NoNumber:
         return None, True
 
@@ -70,7 +95,7 @@ def disagreements(con: duckdb.DuckDBPyConnection, texts: Sequence[str], decimal_
         f"""SELECT round_even(number * {VALUE_SCALE}, 0) / {VALUE_SCALE},
             {checks.number_check("value", "text", "number", VALUE_LIMIT)} FROM
         (SELECT i, text, {checks.number("text", decimal_comma)} AS number FROM
-        (SELECT i, {checks.stripped("sent")} AS text FROM sent)) ORDER BY i"""
+        (SELECT i, {checks.filled("sent", ("",))} AS text FROM sent)) ORDER BY i"""
     ).fetchall()
     sql = [(None if reason or value is None else struct.pack("d", value), reason is not None) for value, reason in rows]
     return [text for text, found in zip(texts, sql, strict=True) if found != said(text, decimal_comma)]

@@ -22,7 +22,7 @@ from tests.data.test_versions import day
 from tests.oracles.identities_naive import FAR, People
 
 SHARED = ALIASES.model_copy(
-    update={"events": EventsPart(**{**ALIASES.events.model_dump(), "shared": True, "retracted": "gone"})}
+    update={"events": (EventsPart(**{**ALIASES.events[0].model_dump(), "shared": True, "retracted": "gone"}),)}
 )
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import DataError
-from data.sources import textfiles
+from data.sources import textfiles, utf8
 from data.sources.splitting import BROKEN, ROW_LIMIT
-from data.sources.textfiles import WHOLE_LINES, csv_header, csv_layout, text_rows
+from data.sources.textfiles import WHOLE_LINES, Head, csv_head, text_rows
 
 HEADER = ("a", "b", "c")
 FEW, MANY, QUOTE, LONG, ENCODING = BROKEN[1:]
@@ -33,7 +33,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read(path: Path, content: bytes, delimiter: str = ",") -> Found:
     """(number, why broken, fields) of each row below the header a,b,c."""
     path.write_bytes(delimiter.join(HEADER).encode() + b"\n" + content)
-    rows = text_rows(path, csv_layout(HEADER, HEADER, delimiter)).read_all().to_pylist()
+    rows = text_rows(path, Head(delimiter, HEADER, 1).layout(HEADER)).read_all().to_pylist()
     return [(row["#row"], row["#why"], tuple(row[name] for name in HEADER)) for row in rows]
 
 
@@ -65,8 +65,7 @@ def test_sound_rows_are_read_as_the_standard_library_reads_them(
 def test_the_size_of_blocks_does_not_matter(file: Path, content: bytes, block: int) -> None:
     whole = read(file, content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textfiles, "_header_end", lambda block: block.index(b"\n") + 1)
-        patch.setattr(textfiles, "BLOCK", block + len("a,b,c\n"))
+        patch.setattr(utf8, "BLOCK", block + len("a,b,c\n"))
         assert read(file, content) == whole
 
 
@@ -102,7 +101,7 @@ def test_a_quote_that_swallows_lines_gives_them_back(file: Path) -> None:
 
 
 def test_a_row_within_the_limit_may_span_blocks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(textfiles, "BLOCK", 1000)
+    monkeypatch.setattr(utf8, "BLOCK", 1000)
     wide = "x" * 5000
     assert read(file, f'd,"{wide}\n""{wide}",f\n1,2,3\n'.encode()) == [
         (1, None, ("d", f'{wide}\n"{wide}', "f")),
@@ -120,7 +119,7 @@ def test_many_rows_keep_their_numbers(file: Path) -> None:
 def test_only_wanted_columns_are_read(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b"a,b,c\n1,secret,3\n")
-    table = text_rows(path, csv_layout(HEADER, ("c", "a"), ",")).read_all()
+    table = text_rows(path, Head(",", HEADER, 1).layout(("c", "a"))).read_all()
     assert table.column_names == ["#row", "#why", "c", "a"]
     assert table.to_pylist() == [{"#row": 1, "#why": None, "c": "3", "a": "1"}]
 
@@ -142,7 +141,7 @@ def test_a_gzip_that_ends_early_is_no_shorter_file(tmp_path: Path, keep: int) ->
     path = tmp_path / "rows.csv.gz"
     path.write_bytes(gzip.compress(b"a,b,c\n" + b"".join(b"%d,%d,x\n" % (i, i * i) for i in range(2000)))[:keep])
     with pytest.raises(DataError, match=r"rows\.csv\.gz is no whole gzip file"):
-        text_rows(path, csv_layout(HEADER, HEADER, ",")).read_all()
+        text_rows(path, Head(",", HEADER, 1).layout(HEADER)).read_all()
 
 
 @pytest.mark.parametrize(
@@ -153,4 +152,4 @@ def test_a_header_that_cannot_be_is_refused(tmp_path: Path, header: bytes, messa
     path = tmp_path / "rows.csv"
     path.write_bytes(header)
     with pytest.raises(DataError, match=message):
-        csv_header(path, ",")
+        csv_head(path, ",")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from data.contract import BLANKS
 from data.sources import time_sql
-from data.sources.checks import stripped
+from data.sources.checks import filled
 from data.sources.time_sql import Times
 from data.times import DatesAre, NoTime, time_from_text
 from tests.written_times import TEXTS
@@ -49,7 +49,7 @@ def said_in_sql(
     con.register("sent", pa.table({"i": range(len(texts)), "sent": pa.array(texts, pa.string())}))
     rows = con.execute(
         f"""SELECT us, {times.check("at", "t", "us", FAR, required=True)} AS reason FROM
-        (SELECT i, t, {times.sql("t")} AS us FROM (SELECT i, {stripped("sent")} AS t FROM sent)) ORDER BY i"""
+        (SELECT i, t, {times.sql("t")} AS us FROM (SELECT i, {filled("sent", ("",))} AS t FROM sent)) ORDER BY i"""
     ).fetchall()
     return [us if reason is None else None for us, reason in rows]
 

@@ -105,7 +105,7 @@ def test_an_event_that_moves_to_another_lead_leaves_the_first_one(tmp_path: Path
     assert EventLog.open(tmp_path / "log").n_leads == 2
 
 
-RETRACTING = PLAIN.model_copy(update={"events": PLAIN.events.model_copy(update={"retracted": "gone"})})
+RETRACTING = PLAIN.model_copy(update={"events": (PLAIN.events[0].model_copy(update={"retracted": "gone"}),)})
 
 
 def test_a_retraction_takes_an_event_back_from_its_time_on(tmp_path: Path) -> None:
@@ -194,7 +194,9 @@ def test_what_is_said_otherwise_of_a_known_time_holds_from_the_export_on(tmp_pat
 
 def test_a_column_that_a_later_export_brings_is_unknown_before_it(tmp_path: Path) -> None:
     events = write_csv(tmp_path / "events.csv", LINES[:1])
-    narrow = PLAIN.model_copy(update={"leads": LeadsPart(lead_id="lead", valid_from="since", categories=("industry",))})
+    narrow = PLAIN.model_copy(
+        update={"leads": (LeadsPart(lead_id="lead", valid_from="since", categories=("industry",)),)}
+    )
     first = write_csv(tmp_path / "one.csv", [f"{lead},2024-01-02T00:00:00Z,steel,10" for lead in "bcdefgh"], VERSIONS)
     into(tmp_path / "log", events, leads=[first], mapping=narrow, buckets=1)
     second = write_csv(tmp_path / "two.csv", ["b,2024-01-03T00:00:00Z,steel,11"], VERSIONS)

@@ -11,4 +11,5 @@ places = np.zeros((1, 1), np.int64)
 flags, codes = np.zeros((1, 1), np.bool_), np.zeros(1, np.int8)
 line = np.frombuffer(b"a\n", np.uint8)
 split(line, 0, True, 1, 44, 34, places[0], places[0], places, places, flags, codes)
-copy_field(line, places[:, 0], places[:, 0], flags[:, 0], 34, np.zeros(2, np.int32), np.zeros(2, np.uint8))
+column = places[:, 0], places[:, 0], flags[:, 0]
+copy_field(line, *column, 34, line, places[:, 0], np.zeros(2, np.int32), line.copy(), flags[:, 0])

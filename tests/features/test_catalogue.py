@@ -26,9 +26,9 @@ CONVERSION = Target("conversion", ("deal_won",), closed_by=("deal_lost",))
 
 def simulated_catalogue() -> list[Definition]:
     """What `leadscore features` computes for the simulated funnel and the target `conversion`."""
-    assert SIMULATED.leads is not None
-    columns: dict[str, Kind] = dict.fromkeys(SIMULATED.leads.categories, "category")
-    columns |= dict.fromkeys(SIMULATED.leads.numbers, "number")
+    (leads,) = SIMULATED.leads
+    columns: dict[str, Kind] = dict.fromkeys(leads.categories, "category")
+    columns |= dict.fromkeys(leads.numbers, "number")
     return default_catalogue(SIMULATED.vocabulary, columns, CONVERSION.outcomes)
 
 

@@ -26,6 +26,8 @@ EVENTS = EventsPart(
     "WHERE NOT published",
     **{name: name for name in ("lead_id", "event_type", "occurred_at", "received_at", "channel", "value")},
     **{name: name for name in ("source", "event_id")},
+    earliest="0001-01-01",
+    as_is=("lead_id", "event_id", "channel"),
 )
 EVER = 2**63 - 1
 SENT = VERSIONS.where(~profiles.c.published)
@@ -72,7 +74,7 @@ def mapping_of(database: Database, log: EventLog | None, base: Mapping | None) -
     """How the store becomes the contract; profile columns are all attributes that it has seen."""
     known: dict[str, str] = {
         **(log.profile_columns if log else {}),
-        **(base.leads.profile if base and base.leads else {}),
+        **(base.profile if base else {}),
     }
     with database.read() as connection:
         kinds = _kinds(connection, known)
@@ -86,15 +88,18 @@ def mapping_of(database: Database, log: EventLog | None, base: Mapping | None) -
         valid_from="valid_from",
         account_id="account_id",
         time_format="epoch_us",
+        earliest="0001-01-01",
+        as_is=("lead_id", "account_id", *kinds),
         categories=tuple(name for name, kind in kinds.items() if kind == "category"),
         numbers=tuple(name for name, kind in kinds.items() if kind == "number"),
     )
     if base is not None:
-        return base.model_copy(update={"name": "store", "events": EVENTS, "leads": leads})
+        return base.model_copy(update={"name": "store", "null_words": (), "events": (EVENTS,), "leads": (leads,)})
     if log is None:
-        return Mapping(name="store", event_types=seen or ("none",), events=EVENTS, leads=leads)
+        return Mapping(name="store", null_words=(), event_types=seen or ("none",), events=EVENTS, leads=leads)
     return Mapping(
         name="store",
+        null_words=(),
         event_types=log.vocabulary.types,
         groups=log.vocabulary.groups,
         words=log.words,
@@ -117,7 +122,7 @@ def _kinds(connection: Connection, known: dict[str, str]) -> dict[str, str]:
 def _write_profiles(database: Database, mapping: Mapping, path: Path) -> None:
     writer: pq.ParquetWriter | None = None
     try:
-        for table in _profiles(database, mapping.leads.profile if mapping.leads else {}):
+        for table in _profiles(database, mapping.profile):
             writer = writer or pq.ParquetWriter(path, table.schema, compression="lz4")
             writer.write_table(table)
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from data.masking import E_MAIL
-from data.sources.mapping import RESERVED
+from data.sources.tables import RESERVED
 from serving.store.events.event_validation import InvalidInput, moment, name, number, required
 
 MOST = 200

@@ -36,8 +36,8 @@ from training.thresholds.stages import StageThreshold
 NOW_US = int(NOW * US_PER_SECOND)
 BOTH = PLAIN.model_copy(
     update={
-        "events": PLAIN.events.model_copy(update={"retracted": "gone"}),
-        "identities": IdentitiesPart(alias="cookie", lead_id="contact", valid_from="since"),
+        "events": (PLAIN.events[0].model_copy(update={"retracted": "gone"}),),
+        "identities": (IdentitiesPart(alias="cookie", lead_id="contact", valid_from="since"),),
     }
 )
 HEADER = "lead,type,at,received,channel,value,origin,id,gone"

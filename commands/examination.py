@@ -1,0 +1,93 @@
+"""What `leadscore ingest --check` shows: an export as it would be taken in, and every doubt about it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console import Screen, plain
+from data.contract import DataError
+from data.csv_safety import inert
+
+if TYPE_CHECKING:
+    from data.intake.examination import Examination
+    from data.intake.ingest import Checked
+
+SHOWN = 20
+"""Rejected rows, and event types, that are shown."""
+
+
+def show(screen: Screen, checked: Checked, rejected_path: Path, most_rejected: float) -> None:
+    """Prints it, and writes all rejected rows as CSV. Raises DataError past the share of rows that may be rejected."""
+    from features.wording import number
+
+    seen = checked.examination
+    rows = [[t.kind, t.source, number(t.received), number(t.rejected), t.time_zone] for t in seen.tables]
+    screen.table("tables", ["kind", "source", "rows", "rejected", "time zone"], rows)
+    _show_rejected(screen, checked, rejected_path)
+    types = [[t.event_type, number(t.events), "yes" if t.is_known else "no", t.nearest or ""] for t in seen.types]
+    screen.table("event types", ["type", "events", "known", "nearest"], types[:SHOWN])
+    spans = [[s.source, *map(_time, (s.first, s.last, s.silent_from, s.silent_until))] for s in seen.spans]
+    screen.table("sources", ["source", "from", "until", "longest silence", "to"], spans)
+    screen.table("leads", ["with events", "with a profile", "with both"], [[number(n) for n in seen.shared]])
+    for kind, sample in seen.samples.items():
+        _show_sample(screen, kind, sample)
+    tell_doubts(screen, checked.cells, checked.left_out, checked.idle, seen.doubts)
+    screen.result(asdict(checked) | {"share_rejected": seen.share_rejected})
+    _require_few(seen, most_rejected, rejected_path)
+
+
+def tell_doubts(
+    screen: Screen,
+    cells: Mapping[str, int],
+    left_out: Mapping[str, int],
+    idle: Sequence[str],
+    doubts: Sequence[str],
+) -> None:
+    """What an ingest says beside its counts."""
+    from features.wording import number
+
+    if cells:
+        screen.table("cells that count as missing", ["why", "cells"], [[why, number(n)] for why, n in cells.items()])
+    for kind, n in left_out.items():
+        screen.tell(f"{number(n)} rows of {kind} are left out, as the mapping says")
+    for name in idle:
+        screen.tell(f"no file {name!r}: the tables that read it are left out; give it by --file {name}=PATH")
+    for doubt in doubts:
+        screen.tell(f"doubt: {doubt}")
+
+
+def _show_rejected(screen: Screen, checked: Checked, path: Path) -> None:
+    if not checked.rejected:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(
+            [["source", "row", "reason"], *([inert(cell) for cell in row] for row in checked.rejected)]
+        )
+    rows = [[source, str(row), reason] for source, row, reason in checked.rejected[:SHOWN]]
+    screen.table(f"rejected, all of them in {path}", ["source", "row", "why"], rows)
+
+
+def _show_sample(screen: Screen, kind: str, sample: Sequence[Mapping[str, Any]]) -> None:
+    if sample:
+        rows = [[plain(value) if not isinstance(value, bool) else str(value).lower() for value in row.values()]
+                for row in sample]  # fmt: skip
+        screen.table(f"{kind} as they will be stored", list(sample[0]), rows)
+
+
+def _time(us: int | None) -> str:
+    return "" if us is None else datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%d")
+
+
+def _require_few(seen: Examination, most: float, path: Path) -> None:
+    if seen.share_rejected > most:
+        raise DataError(
+            f"{seen.share_rejected:.2%} of the rows are refused, more than --most-rejected {most:.2%}; "
+            f"see {path}, and correct the mapping or the export"
+        )

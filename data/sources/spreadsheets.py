@@ -1,0 +1,93 @@
+"""Sheets of Excel and OpenDocument files, as a stream of Arrow batches of numbered texts."""
+
+from __future__ import annotations
+
+import datetime
+import zipfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from data.contract import DataError
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet
+
+ROWS_AT_ONCE = 10_000
+UNPACKED = 1 << 30
+"""Bytes that a spreadsheet may unpack to: it is held in memory as a whole."""
+
+
+def sheet_names(path: Path, sheet: str | None, has_header: bool) -> list[str]:
+    """The names of the columns: what stands in the first row, or "1", "2" and so on. Raises DataError."""
+    opened = _opened(path, sheet)
+    first = next(iter(opened.iter_rows()), [])
+    if not has_header:
+        return [str(place) for place in range(1, len(first) + 1)]
+    names = [_text(cell) or "" for cell in first]
+    twice = [name for name in names if name and names.count(name) > 1]
+    if twice:
+        raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; rename one of them")
+    return names
+
+
+def sheet_rows(path: Path, sheet: str | None, has_header: bool, columns: Sequence[str]) -> pa.RecordBatchReader:
+    """`#row` (int64, 1 is the one below the header), `#why` (always null) and the wanted columns as text.
+
+    Times are written in ISO 8601 without a zone, dates without a time of day as dates. Empty rows are left out.
+    """
+    names = sheet_names(path, sheet, has_header)
+    schema = pa.schema([("#row", pa.int64()), ("#why", pa.string()), *((name, pa.string()) for name in columns)])
+    rows = enumerate(_opened(path, sheet).iter_rows(), start=0 if has_header else 1)
+    places = [names.index(name) for name in columns]
+    return pa.RecordBatchReader.from_batches(schema, _batches(islice(rows, int(has_header), None), places, schema))
+
+
+def _batches(
+    rows: Iterator[tuple[int, list[Any]]], places: Sequence[int], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    while chunk := list(islice(rows, ROWS_AT_ONCE)):
+        filled = [(number, cells) for number, cells in chunk if any(cell != "" for cell in cells)]
+        texts = [pa.array([_text(cells[place]) for _, cells in filled], pa.string()) for place in places]
+        numbers = pa.array([number for number, _ in filled], pa.int64())
+        yield pa.record_batch([numbers, pa.nulls(len(filled), pa.string()), *texts], schema=schema)
+
+
+def _opened(path: Path, sheet: str | None) -> CalamineSheet:
+    import python_calamine
+
+    _require_bounded(path)
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(path)
+        names = book.sheet_names
+        if not names or (sheet is not None and sheet not in names):
+            raise DataError(f"{path} has no sheet {sheet!r}; it has {', '.join(names)}: correct sheet in the mapping")
+        return book.get_sheet_by_name(sheet or names[0])
+    except python_calamine.PasswordError:
+        raise DataError(f"{path} is protected by a password; save it without one") from None
+    except (python_calamine.CalamineError, OSError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise DataError(f"{path} is no spreadsheet that can be read ({reason}); save it again, or as CSV") from None
+
+
+def _require_bounded(path: Path) -> None:
+    """A small file may unpack to more than there is memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > UNPACKED:
+        raise DataError(f"{path} unpacks to {size >> 20} MiB, {UNPACKED >> 20} are read; save it as CSV")
+
+
+def _text(cell: Any) -> str | None:
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell)
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, datetime.datetime):
+        return cell.isoformat(sep=" ")
+    return None if cell == "" else str(cell)

@@ -1,0 +1,26 @@
+"""Columns with types, as Parquet, databases and queries have them, as text in SQL."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+EXACT = 2**53
+"""Below this a float holds every whole number."""
+
+
+def text_of(column: str, kind: pa.DataType, is_id: bool) -> str:
+    """SQL for the text of a column of this type; categories, as pandas writes them, are what they are made of.
+
+    Ids of floats or decimals are the text without `.0` where they are whole numbers, and NaN is none.
+    """
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if is_id and pa.types.is_floating(kind):
+        return whole_number(column)
+    fraction = is_id and pa.types.is_decimal(kind) and kind.scale > 0
+    return f"rtrim(rtrim({column}::VARCHAR, '0'), '.')" if fraction else f"{column}::VARCHAR"
+
+
+def whole_number(number: str) -> str:
+    """SQL for the text of a float that is an id."""
+    return f"""CASE WHEN {number} = trunc({number}) AND abs({number}) < {EXACT} THEN {number}::BIGINT::VARCHAR
+        WHEN NOT isnan({number}) THEN {number}::VARCHAR END"""
