@@ -23,6 +23,7 @@ from tests.serving.workshop import Workshop
 from tests.test_cli import Shell
 from training.registry.artifact_files import digest_of
 from training.registry.registry import CHAMPION, Registry
+from training.registry.run_folder import JUDGE, MODEL, finished, run_draft
 
 NAME = "leadscore-conversion"
 RESTLESS = "from serving.champion import tracking_database\ntracking_database.REST_S = 1.0"
@@ -41,10 +42,12 @@ def registry(tmp_path_factory: pytest.TempPathFactory, workshop: Workshop) -> Re
     """Two versions of a model, the first of them champion."""
     root = tmp_path_factory.mktemp("registry")
     registry = Registry(root / "var")
-    for number, made in enumerate((workshop.artifact, workshop.other)):
-        folder = shutil.copytree(made, root / str(number) / "model")
-        with registry.run(NAME) as mlflow:
-            registry.log_model(mlflow, NAME, folder, workshop.artifact, pa.table({"count_page_view_7d": [1.0]}))
+    for made in (workshop.artifact, workshop.other):
+        with run_draft(registry.workspace, "conversion") as draft:
+            for kind, source in ((MODEL, made), (JUDGE, workshop.artifact)):
+                shutil.copytree(source, draft / kind)
+            run = finished(draft, "conversion", pa.table({"count_page_view_7d": [1.0]}))
+        registry.publish(NAME, run)
     registry.alias(NAME, "1", CHAMPION, "the first")
     return registry
 
@@ -89,7 +92,7 @@ def test_whoever_moves_the_alias_it_is_noticed_and_nobody_is_asked_in_between(
     source = TrackingDatabaseSource(registry.workspace, registry.uri, NAME, "tried")
     assert source.mark() is None
     for version in ("1", "2"):
-        with registry._mlflow() as mlflow:
+        with registry.tracking.opened() as mlflow:
             mlflow.MlflowClient().set_registered_model_alias(NAME, "tried", version)
         source.rests_until = 0.0
         assert source.mark() == version

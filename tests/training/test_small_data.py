@@ -33,7 +33,9 @@ def train(trained: Workspace, root: Path, small: str) -> Outcome:
     shutil.copytree(trained.log_path, root / "log")
     workspace = Workspace.open(root, root / "settings.toml")
     settings = workspace.settings
-    return train_and_register(workspace.build(), settings.training_plan, root, settings.model_dump(mode="json"))
+    return train_and_register(
+        workspace.build(), settings.training_plan, workspace.registry, settings.model_dump(mode="json")
+    )
 
 
 def test_few_are_refused_and_nothing_is_written(trained: Workspace, tmp_path: Path) -> None:

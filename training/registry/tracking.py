@@ -1,0 +1,131 @@
+"""The MLflow that a workspace registers in: its own SQLite file, or what MLFLOW_TRACKING_URI names; opened safely."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from data.contract import DataError, UsageError
+from training.registry.locations import FOLDER, is_moved, note_anew
+from training.registry.workspace_lock import writing
+
+SAFE = {
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+"""Unless the user says otherwise. MLflow's own are 120 s, eight times: an hour until a server is known to be away."""
+OWN = "mlflow.db"
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """A store of MLflow's. uri: MLflow's address of it. database: its SQLite file, None when it is none.
+
+    artifacts: where new artifacts are written; None where a tracking server says that.
+    """
+
+    workspace: Path
+    uri: str
+    database: Path | None
+    artifacts: Path | None
+
+    @staticmethod
+    def of(workspace: Path) -> Tracking:
+        """The store of a workspace. Raises UsageError for an address or a path that MLflow cannot follow."""
+        elsewhere = os.environ.get("MLFLOW_TRACKING_URI")
+        if elsewhere is None or not elsewhere.strip():
+            database = (workspace / OWN).resolve()
+            return Tracking(workspace, _sqlite_uri(database), database, database.with_name(FOLDER))
+        scheme = urlsplit(elsewhere).scheme
+        if scheme in ("", "file"):
+            raise UsageError(f"MLFLOW_TRACKING_URI {elsewhere!r} is a file store; give a database or server URI")
+        if scheme in ("http", "https", "databricks"):
+            return Tracking(workspace, elsewhere, None, None)
+        # A database says nothing of artifacts, and MLflow would write them to ./mlruns of the current folder.
+        file = _sqlite_file(elsewhere) if scheme.startswith("sqlite") else None
+        return Tracking(workspace, elsewhere, file, ((file.parent if file else workspace) / FOLDER).resolve())
+
+    @property
+    def address(self) -> str:
+        """The URI to show: without a password."""
+        parts = urlsplit(self.uri)
+        return self.uri.replace(f":{parts.password}@", ":***@", 1) if parts.password else self.uri
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other workspaces may register here too."""
+        return self.database is None or self.database.parent != self.workspace.resolve()
+
+    def bring_up_to_date(self) -> None:
+        """Notes in the store where its artifacts are now, for who holds the lock of the workspace. Raises DataError."""
+        if self.is_moved:
+            try:
+                note_anew(cast(Path, self.database), cast(Path, self.artifacts))
+            except sqlite3.Error as error:
+                raise DataError(f"{self.database} cannot be told where its artifacts are now: {error}") from None
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the store's file names another folder than the one where it is."""
+        return self.database is not None and self.artifacts is not None and is_moved(self.database, self.artifacts)
+
+    def _bring_up_to_date_unless_busy(self) -> None:
+        """For readers: they resolve what is noted, so that it may wait; MLflow's own page finds it sooner."""
+        if self.database is not None and self.is_moved and os.access(self.database, os.W_OK):
+            with writing(self.database.parent, "bringing locations up to date"):
+                self.bring_up_to_date()
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """The mlflow module, set up: no telemetry, no pickle, locations as they are now. Raises DataError."""
+        os.environ.update(SAFE)
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        for name, value in PATIENCE.items():
+            os.environ.setdefault(name, value)
+        if not self.workspace.is_dir():
+            self.workspace.mkdir(parents=True, exist_ok=True)
+        with suppress(DataError, OSError):
+            self._bring_up_to_date_unless_busy()
+        # Imported late because it takes seconds.
+        import mlflow
+        from sqlalchemy.exc import SQLAlchemyError
+
+        given = os.environ.get("MLFLOW_TRACKING_URI")
+        mlflow.set_tracking_uri(self.uri)
+        if given is None:
+            # MLflow has set it, and another workspace of this process would take it for the user's wish.
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+        try:
+            yield mlflow
+        except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
+            why = next(iter(str(error).splitlines()), type(error).__name__)
+            raise DataError(f"MLflow at {self.address} cannot do that: {why[:200]}") from None
+
+
+def _sqlite_uri(database: Path) -> str:
+    """The address of a file. Raises UsageError for a path that MLflow would take for another one."""
+    from sqlalchemy import make_url
+
+    uri = f"sqlite:///{database}"
+    if make_url(uri).database != str(database):
+        raise UsageError(
+            f"the path of the workspace, {str(database.parent)!r}, means another one to MLflow: take ? and % out of "
+            "it; a workspace can be moved"
+        )
+    return uri
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    from sqlalchemy import make_url
+
+    name = make_url(uri).database
+    return Path(name).resolve() if name and name != ":memory:" else None
