@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pyarrow as pa
 import pytest
 
 from data.contract import DataError
@@ -17,13 +15,13 @@ from serving.champion.artifact_sources import registry_source
 from serving.champion.promotion import promote
 from serving.champion.tracking_database import TrackingDatabaseSource
 from serving.messages.examples import LEAD
+from tests.runs import made_run
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
 from tests.serving.workshop import Workshop
 from tests.test_cli import Shell
 from training.registry.artifact_files import digest_of
 from training.registry.registry import CHAMPION, Registry
-from training.registry.run_folder import JUDGE, MODEL, finished, run_draft
 
 NAME = "leadscore-conversion"
 RESTLESS = "from serving.champion import tracking_database\ntracking_database.REST_S = 1.0"
@@ -43,11 +41,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory, workshop: Workshop) -> Re
     root = tmp_path_factory.mktemp("registry")
     registry = Registry(root / "var")
     for made in (workshop.artifact, workshop.other):
-        with run_draft(registry.workspace, "conversion") as draft:
-            for kind, source in ((MODEL, made), (JUDGE, workshop.artifact)):
-                shutil.copytree(source, draft / kind)
-            run = finished(draft, "conversion", pa.table({"count_page_view_7d": [1.0]}))
-        registry.publish(NAME, run)
+        registry.publish(NAME, made_run(registry.workspace, made, workshop.artifact))
     registry.alias(NAME, "1", CHAMPION, "the first")
     return registry
 
