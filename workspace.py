@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -125,12 +126,19 @@ class Workspace:
         )
 
     def build(self, cluster: str | None = None, progress: Progress = lambda done, of: None) -> TrainingSet:
-        """The training set, made or brought up to date; `cluster` is the address of a Dask scheduler."""
+        """The training set, made or brought up to date; `cluster` is the address of a Dask scheduler.
+
+        Raises DataError when the log has changed meanwhile: its rows would be of several logs under the digest of one.
+        """
         log = self.event_log()
         recipe = self.recipe(log)
         compile_plan(recipe.catalogue, recipe.vocabulary)  # what cannot be computed is refused before anything changes
         with on_cluster(cluster):
-            return build(log, recipe, self.training_set_path, self.settings.jobs, progress)
+            made = build(log, recipe, self.training_set_path, self.settings.jobs, progress)
+        if self.event_log().digest != recipe.log_digest:
+            shutil.rmtree(self.training_set_path)
+            raise DataError(f"{log.path} has changed while the training set was made; run it again")
+        return made
 
     def timeline(self, made: TrainingSet) -> LogTimeline:
         """The event log to go back in; `made` is its training set of now. Raises DataError for an empty one."""

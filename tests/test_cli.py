@@ -81,7 +81,7 @@ def copy_of(trained: Workspace, tmp_path: Path) -> Path:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, without MLflow's own cache and the lock of writers."""
-    found = (path for path in folder.rglob("*") if path.is_file())
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != "workspace.lock")
     return {str(path.relative_to(folder)): path.read_bytes() for path in found if "cache" not in path.parts}
 
 
@@ -173,6 +173,9 @@ BAD_SETTINGS = {
     '[features]\nadd = [{ feature = "Count", events = "fax" }]': "fax",
     '[features]\nadd = [{ feature = "Count", events = "any", days = "week" }]': "week",
     "not toml": "is no TOML",
+    '[targets."../../escape"]\nevents = ["x"]': "'../../escape' names folders and a model in MLflow",
+    '[targets."Phase: neu"]\nevents = ["x"]': "'Phase: neu' names folders and a model in MLflow",
+    'namespace = "a/b"': "namespace = 'a/b'",
 }
 
 

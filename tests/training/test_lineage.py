@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from data.contract import DataError
+from data.intake.ingest import ingest
+from data.sources.mapping import read_mapping
 from data.typed_json import to_json
 from settings import read_settings
 from tests.conftest import REPOSITORY
@@ -131,3 +134,19 @@ def test_a_version_under_the_metrics_of_another_run_is_noticed(root: Path) -> No
     with registry.tracking.opened() as mlflow:
         mlflow.MlflowClient().set_tag(champion.run_id, "artifact_digest", champion.judge_digest)
     assert misfits(root) == [f"version 1: digest {champion.judge_digest!r} is not {champion.digest!r}"]
+
+
+def test_a_log_that_changes_under_a_training_set_leaves_none(root: Path) -> None:
+    """Half of its rows would be of another log than the one whose digest it bears."""
+    workspace, more = Workspace.open(root, root / "horizon.toml"), root / "more.csv"
+    head = "event_id,lead_id,event_type,occurred_at,channel,value,received_at,source\n"
+    more.write_text(f"{head}new,L0000000,page_view,2024-10-01T08:00:00Z,organic,,,web\n")
+
+    def ingests(done: int, of: int) -> None:
+        if done == 1:
+            ingest(root / "log", read_mapping("simulated"), [str(more)])
+
+    with pytest.raises(DataError, match="has changed while the training set was made; run it again"):
+        workspace.build(progress=ingests)
+    assert not workspace.training_set_path.exists()
+    assert workspace.build().recipe.log_digest == workspace.event_log().digest

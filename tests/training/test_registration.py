@@ -122,7 +122,7 @@ def test_what_registering_needs_is_asked_for_before_work_begins(fault: str, shel
     plant(root)
     before = set(files(root))
     assert message in shell.refused(3, "train", *options(root))
-    assert set(files(root)) - {"workspace.lock"} == before - {"workspace.lock"}
+    assert set(files(root)) == before
 
 
 def test_a_server_that_is_away_is_told_before_work_begins(

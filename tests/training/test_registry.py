@@ -123,3 +123,12 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_nested_settings_become_dotted_parameters() -> None:
     assert flat({"a": {"b": [1, 2], "c": "x"}, "d": None}) == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}
     assert len(flat({"long": "x" * 9_000})["long"]) == 500
+
+
+def test_names_that_mlflow_does_not_take_as_keys_are_written_in_those_that_it_takes(tmp_path: Path) -> None:
+    names = ["Umsatz, EUR", "Phase: neu", 'a"b', "Käufe (Q1)", "../../escape", "a/../b"]
+    with Registry(tmp_path).run("names") as mlflow:
+        mlflow.log_params(flat({"targets": {name: {"days": place} for place, name in enumerate(names)}}))
+        run = mlflow.active_run().info.run_id
+    with Registry(tmp_path).tracking.opened() as mlflow:
+        assert sorted(mlflow.get_run(run).data.params.values()) == list("012345")

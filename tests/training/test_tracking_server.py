@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pytest
 
@@ -36,9 +36,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     command = [sys.executable, "-m", "mlflow", "server", *words, "--port", str(port), "--workers", "1"]
     pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=folder, start_new_session=True, **pipes) as run:
+        log = cast(IO[str], run.stderr)
         try:
-            assert any("Application startup complete" in line for line in run.stderr), "the server did not start"
-            threading.Thread(target=run.stderr.read, daemon=True).start()  # a full pipe would hold it up
+            assert any("Application startup complete" in line for line in log), "the server did not start"
+            threading.Thread(target=log.read, daemon=True).start()  # a full pipe would hold it up
             monkeypatch.setattr("os.environ", os.environ | {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"})
             monkeypatch.chdir(tmp_path)
             yield folder
