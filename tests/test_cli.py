@@ -278,7 +278,7 @@ def test_data_that_cannot_be_learnt_from(
     root = copy_of(trained, tmp_path)
     (root / "mlflow.db").unlink()
     assert message in shell.refused(3, "train", "--config", "settings.toml", "--var", root, "--quiet")
-    assert not (root / "models").exists()
+    assert not (root / "runs").exists()
     assert not (root / "mlflow.db").exists()
 
 
@@ -301,7 +301,7 @@ def test_training_stops_at_a_leak_unless_it_is_allowed_by_name(
     for words in (["audit", *config, "--quiet", "--json"], ["train", *config, "--quiet"]):
         code, out, err = shell(*words)
         assert (code, "leak in count_any_ever: " in err, "--allow NAME" in err) == (3, True, True)
-        assert not (root / "models").exists()
+        assert not (root / "runs").exists()
     code, out, err = shell("audit", *config, "--allow", "count_any_ever", "--json")
     assert (code, err) == (0, "")
     assert [(each["name"], each["allowed"]) for each in json.loads(out)] == [("count_any_ever", True)]

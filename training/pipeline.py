@@ -79,8 +79,7 @@ def train_and_register(
     name = registry.model_name(target)
     check_room(registry.workspace)
     registry.prepare(name)
-    with run_draft(registry.workspace, target) as draft:
-        trained = _train(draft, training_set, plan, registry, settings, tuning_minutes, say)
+    trained = _train(training_set, plan, registry, settings, tuning_minutes, say)
     say("registering in MLflow")
     is_prior = trained.account.trained_on.model == "prior"
     made = register(
@@ -100,7 +99,6 @@ class _Trained:
 
 
 def _train(
-    draft: Path,
     training_set: TrainingSet,
     plan: TrainingPlan,
     registry: Registry,
@@ -109,7 +107,7 @@ def _train(
     say: Say,
 ) -> _Trained:
     """Judges and fits; all that comes of it is one run."""
-    target, asked = training_set.recipe.target, plan.digest
+    asked = plan.digest
     say("reading the training set")
     sample = read_sample(training_set)
     plan, need = sized(sample, plan)
@@ -119,23 +117,25 @@ def _train(
     plan, trials = choose(split.past, plan, say)
     blind, judged = judge(split, plan, say)
     say("fitting the champion on all moments")
-    fitted, recipe = fit_champion(sample, plan), training_set.recipe
+    fitted = fit_champion(sample, plan)
     trained_on = _trained_on(training_set, learnt_from(sample, plan), asked, plan)
     if plan.model == "prior":
         trained_on = replace(trained_on, small=need)
     judge_on = _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
-    promised = fitted.thresholds, fitted.evidence
-    digest = write_artifact(draft / MODEL, fitted.model, recipe, *promised, trained_on, fitted.grounds, seen_by(judged))
-    write_artifact(draft / JUDGE, blind, recipe, *promised, judge_on)
-    account = replace(
-        account_of(registry.model_name(target.name), digest, target, trained_on, judged, fitted), trials=trials
-    )
-    pictures = draw(judged, fitted, training_set)
-    _write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
-    _write_records(draft / RECORDS, training_set, account)
-    parameters = flat({**settings, "parameters": dict(plan.parameters)})
-    example = split.judged.features.slice(0, EXAMPLE_ROWS)
-    run = finished(draft, target.name, example, parameters, _metrics(account), _tags(training_set, account))
+    recipe, promised = training_set.recipe, (fitted.thresholds, fitted.evidence)
+    target = recipe.target
+    with run_draft(registry.workspace, target.name) as draft:
+        made = draft / MODEL, fitted.model, recipe, *promised, trained_on, fitted.grounds, seen_by(judged)
+        digest = write_artifact(*made)
+        write_artifact(draft / JUDGE, blind, recipe, *promised, judge_on)
+        name = registry.model_name(target.name)
+        account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=trials)
+        pictures = draw(judged, fitted, training_set)
+        _write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
+        _write_records(draft / RECORDS, training_set, account)
+        parameters = flat({**settings, "parameters": dict(plan.parameters)})
+        example = split.judged.features.slice(0, EXAMPLE_ROWS)
+        run = finished(draft, target.name, example, parameters, _metrics(account), _tags(training_set, account))
     return _Trained(run, account, judged)
 
 

@@ -41,7 +41,7 @@ def train(trained: Workspace, root: Path, small: str) -> Outcome:
 def test_few_are_refused_and_nothing_is_written(trained: Workspace, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"5,000 are needed .* weeks at the current .* training.small = \"prior\""):
         train(trained, tmp_path / "few", "refuse")
-    assert not (tmp_path / "few" / "models").exists()
+    assert not (tmp_path / "few" / "runs").exists()
 
 
 def test_a_model_with_a_prior_stands_in_and_everything_says_so(trained: Workspace, tmp_path: Path) -> None:

@@ -92,8 +92,12 @@ class Registry:
     def prepare(self, name: str) -> None:
         """Asks of the store all that registering will need, so that nothing is computed in vain.
 
-        Raises DataError: the store is away, takes no writes, lost its experiment, or the name is another workspace's.
+        A store of the workspace's own that is not there yet lacks nothing, and is not made for a training that may be
+        refused. Raises DataError: the store is away, takes no writes, lost its experiment, or has the name for another.
         """
+        database = self.tracking.database
+        if database is not None and not database.exists() and not self.tracking.is_shared:
+            return
         with self.tracking.opened() as mlflow:
             self._make_experiment(mlflow, name)
             self._claim(mlflow, name)
