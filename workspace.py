@@ -23,7 +23,8 @@ from training.judging.origins import LogTimeline
 from training.measuring.evaluation import BesideTruth
 from training.pipeline import day
 from training.registry.preflight import check_room
-from training.registry.registry import Registered, Registry
+from training.registry.registered import Registered
+from training.registry.registry import Registry
 from training.registry.run_folder import SHOWN, RunFolder, find_run, sweep, unregistered
 from training.registry.workspace_lock import reading, writing
 from training.report.published import report_path

@@ -32,8 +32,9 @@ from training.recipe.train import (
 from training.recipe.tuning import tune
 from training.registration import decide, register, stand_in
 from training.registry.artifact_files import write_artifact
+from training.registry.parameters import flat
 from training.registry.preflight import check_room
-from training.registry.registry import Registry, flat
+from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, REPORT, RunFolder, finished, run_draft
 from training.report import plots
 from training.report.backtest_report import sections

@@ -12,7 +12,8 @@ from training.artifact.loaded_model import load_model
 from training.measuring.evaluation import evaluate
 from training.model.artifact_predictions import predict
 from training.recipe.train import Judged, TrainingPlan, fit_baselines, judged_as, split_by_time
-from training.registry.registry import CHALLENGER, CHAMPION, Registered, Registry
+from training.registry.registered import Registered
+from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.registry.run_folder import SHOWN, RunFolder, note_registered
 from training.report.published import publish_report
 from training.samples.sample import read_sample

@@ -22,7 +22,8 @@ from data.typed_json import to_json
 from settings import read_settings
 from tests.conftest import REPOSITORY
 from tests.training.test_moved_workspace import NAME, copy
-from training.registry.registry import Registered, Registry
+from training.registry.registered import Registered
+from training.registry.registry import Registry
 from workspace import Workspace
 
 ROUNDS = 50

@@ -13,7 +13,8 @@ from tests.artifacts import edit_manifest
 from training.pipeline import train_and_register
 from training.recipe.train import judged_as, split_by_time
 from training.registration import against
-from training.registry.registry import CHALLENGER, CHAMPION, Registry, flat
+from training.registry.parameters import flat
+from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.samples.sample import read_sample
 from workspace import Workspace
 

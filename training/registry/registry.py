@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import queue
-import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.contract import DataError
-from training.artifact.loaded_model import LoadedModel, load_model
-from training.artifact.standalone import ArtifactError
-from training.registry.artifact_files import digest_of
 from training.registry.local_copies import local_copy
 from training.registry.locations import is_elsewhere, resolved
 from training.registry.ownership import OWNER, check_owner, made_identity, model_name
+from training.registry.registered import Registered
 from training.registry.run_folder import RunFolder
 from training.registry.run_logging import log_run
 from training.registry.tracking import Tracking
@@ -28,31 +23,6 @@ RUN = "leadscore.run"
 """The tag of a version that holds the id of its run."""
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers for a model, and for an alias, that it does not have."""
-
-
-@dataclass(frozen=True)
-class Registered:
-    """A registered model version. `folder` holds the artifact, `judge` the one that was judged on the newest slice.
-
-    digest, judge_digest: sha256 of their model.json as noted at registration, so that a change after it is seen.
-    """
-
-    name: str
-    version: str
-    alias: str
-    run_id: str
-    folder: Path
-    judge: Path
-    digest: str
-    judge_digest: str
-
-    def load(self) -> LoadedModel:
-        """The model, its files compared with their hashes first. Raises DataError when it is damaged."""
-        return _load(self.folder, self.digest)
-
-    def load_judge(self) -> LoadedModel:
-        """The judge, likewise."""
-        return _load(self.judge, self.judge_digest)
 
 
 class Registry:
@@ -248,38 +218,3 @@ def _or_none(mlflow: Any, ask: Callable[[], Any]) -> Any:
         if error.error_code in ABSENT:
             return None
         raise
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as dotted MLflow parameters.
-
-    >>> flat({"training": {"folds": 5}})
-    {'training.folds': '5'}
-    """
-    parameters: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            parameters |= flat(value, f"{prefix}{mlflow_key(key)}.")
-        else:
-            parameters[f"{prefix}{mlflow_key(key)}"] = (value if isinstance(value, str) else json.dumps(value))[:500]
-    return parameters
-
-
-def mlflow_key(name: str) -> str:
-    """A name as MLflow takes it as a part of a key: what it does not take is written as its code point.
-
-    >>> mlflow_key("max_rounds"), mlflow_key("Umsatz, EUR"), mlflow_key("../a")
-    ('max_rounds', 'Umsatz-2c- EUR', '..-2f-a')
-    """
-    return re.sub(r"[^\w. -]", lambda letter: f"-{ord(letter[0]):x}-", name)
-
-
-def _load(folder: Path, digest: str) -> LoadedModel:
-    remedy = "train again or point the alias at another version"
-    try:
-        model = load_model(folder)
-    except ArtifactError as error:
-        raise DataError(f"{error}; {remedy}") from None
-    if digest_of(folder) != digest:
-        raise DataError(f"{folder}/model.json is not the one that was registered (digest {digest[:12]}); {remedy}")
-    return model

@@ -29,7 +29,8 @@ from training.pipeline import day
 from training.recipe.train import Say, flow_of
 from training.registration import register, succeeds
 from training.registry.artifact_files import rewrite_artifact
-from training.registry.registry import Registered, Registry
+from training.registry.registered import Registered
+from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, finished, run_draft
 from training.samples.sample import Sample, read_sample
 from training.thresholds.rules import CapacityRule, PrecisionRule

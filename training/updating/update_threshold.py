@@ -11,7 +11,8 @@ from features.wording import number
 from training.recipe.train import Promise
 from training.registration import register, succeeds
 from training.registry.artifact_files import read_grounds, rewrite_artifact
-from training.registry.registry import Registered, Registry
+from training.registry.registered import Registered
+from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, finished, run_draft
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
