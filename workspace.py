@@ -84,9 +84,8 @@ class Workspace:
     @contextmanager
     def writing(self, what: str) -> Iterator[None]:
         """Nobody else changes the workspace until this ends. Raises Busy: who is at work; UsageError for its path."""
-        registry = self.registry
+        self.registry  # noqa: B018 -- a path that cannot be followed is refused before a lock is left in it
         with writing(self.root, what):
-            registry.tracking.bring_up_to_date()
             sweep(self.root)
             yield
 

@@ -15,9 +15,9 @@ import pytest
 from data.contract import DataError
 from tests.test_cli import Shell, files
 from tests.test_cli import shell as shell
+from tests.training.test_workspace_lock import held
 from training.registry.locations import NOTED
 from training.registry.registry import Registry
-from training.registry.workspace_lock import writing
 from workspace import Workspace
 
 NAME = "leadscore-conversion"
@@ -118,7 +118,7 @@ def test_a_workspace_that_cannot_be_written_to_is_read_all_the_same(
 def test_locations_stay_while_somebody_writes_and_nothing_is_written_elsewhere_meanwhile(moved: Path) -> None:
     """A container and its host see one workspace at two places: neither takes the other's away in mid-run."""
     registry, before = Registry(moved), noted(moved)
-    with writing(moved, "leadscore train"):
+    with held(moved):
         assert registry.champion(NAME).load().features
         with pytest.raises(DataError, match="which is not this workspace's"), registry.run(NAME):
             pass

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from data.contract import DataError, UsageError
 from training.registry.locations import FOLDER, is_moved, note_anew
-from training.registry.workspace_lock import writing
+from training.registry.workspace_lock import Busy, is_ours, writing
 
 SAFE = {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
@@ -65,24 +65,20 @@ class Tracking:
         """Whether other workspaces may register here too."""
         return self.database is None or self.database.parent != self.workspace.resolve()
 
-    def bring_up_to_date(self) -> None:
-        """Notes in the store where its artifacts are now, for who holds the lock of the workspace. Raises DataError."""
-        if self.is_moved:
-            try:
-                note_anew(cast(Path, self.database), cast(Path, self.artifacts))
-            except sqlite3.Error as error:
-                raise DataError(f"{self.database} cannot be told where its artifacts are now: {error}") from None
+    def _bring_up_to_date(self) -> None:
+        """Notes in the store where its artifacts are now, unless it cannot be written to or another process writes.
 
-    @property
-    def is_moved(self) -> bool:
-        """Whether the store's file names another folder than the one where it is."""
-        return self.database is not None and self.artifacts is not None and is_moved(self.database, self.artifacts)
-
-    def _bring_up_to_date_unless_busy(self) -> None:
-        """For readers: they resolve what is noted, so that it may wait; MLflow's own page finds it sooner."""
-        if self.database is not None and self.is_moved and os.access(self.database, os.W_OK):
-            with writing(self.database.parent, "bringing locations up to date"):
-                self.bring_up_to_date()
+        Then it waits: readers resolve what is noted, and a writer whose artifacts would lie elsewhere is refused.
+        """
+        file, artifacts = self.database, self.artifacts
+        if file is None or artifacts is None or not is_moved(file, artifacts) or not os.access(file, os.W_OK):
+            return
+        with suppress(Busy, OSError, sqlite3.Error):
+            if is_ours(file.parent):
+                note_anew(file, artifacts)
+                return
+            with writing(file.parent, "bringing locations up to date"):
+                note_anew(file, artifacts)
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
@@ -93,8 +89,7 @@ class Tracking:
             os.environ.setdefault(name, value)
         if not self.workspace.is_dir():
             self.workspace.mkdir(parents=True, exist_ok=True)
-        with suppress(DataError, OSError):
-            self._bring_up_to_date_unless_busy()
+        self._bring_up_to_date()
         # Imported late because it takes seconds.
         import mlflow
         from sqlalchemy.exc import SQLAlchemyError

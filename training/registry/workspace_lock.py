@@ -15,6 +15,8 @@ from typing import IO
 from data.contract import DataError
 
 NAME = "workspace.lock"
+HELD = set[Path]()
+"""The workspaces whose lock this process has: only once, a second time it would wait for itself."""
 
 
 class Busy(DataError):
@@ -31,10 +33,17 @@ def writing(workspace: Path, what: str) -> Iterator[None]:
     with (workspace / NAME).open("a+", encoding="utf-8") as lock:
         _take(lock, fcntl.LOCK_EX, workspace)
         _note(lock, {"what": what, "pid": os.getpid(), "host": socket.gethostname(), "since": _now()})
+        HELD.add(workspace.resolve())
         try:
             yield
         finally:
+            HELD.discard(workspace.resolve())
             lock.truncate(0)
+
+
+def is_ours(workspace: Path) -> bool:
+    """Whether this process writes to a workspace."""
+    return workspace.resolve() in HELD
 
 
 @contextmanager
