@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from data.contract import DataError
+from serving.champion.artifact_cache import ArtifactCache
 from tests.test_cli import Shell, files
 from tests.test_cli import shell as shell
 from tests.training.test_workspace_lock import held
+from training.artifact.standalone import read
 from training.registry.locations import NOTED
 from training.registry.registry import Registry
 from workspace import Workspace
@@ -71,6 +73,18 @@ def test_a_moved_workspace_tells_judges_and_scores_as_before(
     assert json.loads(shell("evaluate", *options)[1]) == json.loads(shell("evaluate", *was)[1])
     assert json.loads(shell("info", *options)[1])["champion"].startswith("version 1")
     assert json.loads(shell("thresholds", "show", *options)[1])
+
+
+def test_a_server_starts_from_its_own_copy_after_a_move(trained: Workspace, tmp_path: Path) -> None:
+    """Not from that of the workspace that it was copied from."""
+    cache = ArtifactCache(tmp_path / "first")
+    cache.keep(cache.take(trained.champion().folder, NAME, "1", "1"))
+    for place in (tmp_path / "copy", tmp_path / "moved"):
+        shutil.copytree(cache.path, place)
+        copy_here = ArtifactCache(place).current()
+        assert copy_here is not None
+        assert Path(copy_here.folder).parent == place
+        assert read(Path(copy_here.folder))
 
 
 def test_mlflows_own_client_finds_the_artifacts_of_a_moved_workspace(moved: Path) -> None:
