@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ from features.catalogue import default_catalogue, from_json
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy
+from training.registry.ownership import model_name
 
 if TYPE_CHECKING:
     from training.recipe.train import TrainingPlan
@@ -149,6 +151,11 @@ class Settings(BaseSettings):
 
     target: str = Field(default="conversion", description="the target that the commands work on, one of [targets]")
     chain: tuple[str, ...] = Field(default=(), description="targets in order, each a step towards the next one")
+    namespace: str = Field(
+        default="",
+        pattern="^([A-Za-z0-9_]{1,40})?$",
+        description="part of the models' names, for workspaces that share a tracking server",
+    )
     jobs: int = Field(default=2, ge=1, le=256, description="buckets computed at the same time, threads of training")
     targets: dict[str, TargetSection] = {"conversion": CONVERSION, "repeat_purchase": REPEAT}
     moments: MomentsSection = MomentsSection()
@@ -168,6 +175,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only the file: what decides a model must stand where it can be read again, not in an environment."""
         return (init_settings,)
+
+    @field_validator("targets")
+    @classmethod
+    def names_folders(cls, targets: dict[str, TargetSection]) -> dict[str, TargetSection]:
+        """A target's name is that of its folders and of its registered model."""
+        for name in targets:
+            if not re.fullmatch(r"\w[\w .,()&+-]{0,59}", name) or name != name.strip(" ."):
+                raise ValueError(
+                    f"{name!r} names folders and a model in MLflow: give it letters, digits, blanks and _-.,()&+ only, "
+                    "at most 60, a letter or digit first"
+                )
+        return targets
 
     @property
     def chosen_target(self) -> Target:
@@ -201,7 +220,7 @@ class Settings(BaseSettings):
     @property
     def model_name(self) -> str:
         """The name of the registered model for the target."""
-        return f"leadscore-{self.target}"
+        return model_name(self.target, self.namespace)
 
     @property
     def training_plan(self) -> TrainingPlan:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data.contract import DataError
 from data.log.eventlog import EventLog
 from features.cluster import on_cluster
 from features.compiler import compile_plan
@@ -18,7 +22,12 @@ from training.audit.log_audit import audit
 from training.judging.origins import LogTimeline
 from training.measuring.evaluation import BesideTruth
 from training.pipeline import day
-from training.registry.registry import Registered, Registry
+from training.registry.preflight import check_room
+from training.registry.registered import Registered
+from training.registry.registry import Registry
+from training.registry.run_folder import SHOWN, RunFolder, find_run, sweep, unregistered
+from training.registry.workspace_lock import reading, writing
+from training.report.published import report_path
 from training.samples.sample import read_sample
 from training.updating.review import beside_truth, predictions
 
@@ -31,6 +40,10 @@ def lags(log: EventLog) -> list[str]:
         "since is unknown; export it too, or say --complete-until"
         for lag in log.watermarks.lagging()
     ]
+
+
+REGISTRY_S = 5.0
+"""How long `facts` waits for a registry at most."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,28 @@ class Workspace:
     @property
     def registry(self) -> Registry:
         """Where models are registered."""
-        return Registry(self.root)
+        return Registry(self.root, self.settings.namespace)
+
+    @contextmanager
+    def writing(self, what: str) -> Iterator[None]:
+        """Nobody else changes the workspace until this ends. Raises Busy: who is at work; UsageError for its path."""
+        self.registry  # noqa: B018 -- a path that cannot be followed is refused before a lock is left in it
+        with writing(self.root, what):
+            sweep(self.root)
+            yield
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Nobody changes the workspace until this ends. Raises Busy."""
+        return reading(self.root)
+
+    def check_ready(self) -> None:
+        """Raises DataError when a model could not be registered in the end: nothing is computed for that."""
+        check_room(self.root)
+        self.registry.prepare(self.model_name)
+
+    def find_run(self, name: str) -> RunFolder:
+        """The run of the target whose id begins with `name`. Raises UsageError for none, DataError for damage."""
+        return find_run(self.root, self.settings.target, name)
 
     def event_log(self) -> EventLog:
         """The event log. Raises DataError when nothing was ingested yet."""
@@ -95,12 +129,19 @@ class Workspace:
         )
 
     def build(self, cluster: str | None = None, progress: Progress = lambda done, of: None) -> TrainingSet:
-        """The training set, made or brought up to date; `cluster` is the address of a Dask scheduler."""
+        """The training set, made or brought up to date; `cluster` is the address of a Dask scheduler.
+
+        Raises DataError when the log has changed meanwhile: its rows would be of several logs under the digest of one.
+        """
         log = self.event_log()
         recipe = self.recipe(log)
         compile_plan(recipe.catalogue, recipe.vocabulary)  # what cannot be computed is refused before anything changes
         with on_cluster(cluster):
-            return build(log, recipe, self.training_set_path, self.settings.jobs, progress)
+            made = build(log, recipe, self.training_set_path, self.settings.jobs, progress)
+        if self.event_log().digest != recipe.log_digest:
+            shutil.rmtree(self.training_set_path)
+            raise DataError(f"{log.path} has changed while the training set was made; run it again")
+        return made
 
     def timeline(self, made: TrainingSet) -> LogTimeline:
         """The event log to go back in; `made` is its training set of now. Raises DataError for an empty one."""
@@ -110,7 +151,7 @@ class Workspace:
     @property
     def report_path(self) -> Path:
         """The folder of the target's report and model card."""
-        return self.root / "reports" / self.settings.target
+        return report_path(self.root, self.settings.target)
 
     @property
     def backtest_path(self) -> Path:
@@ -136,7 +177,7 @@ class Workspace:
 
     def beside_truth(self, truth: Path) -> BesideTruth:
         """The champion's judge beside the true probabilities of a simulated funnel. Raises DataError."""
-        split, p = predictions(self.root, self.settings.target, self.settings.training_plan)
+        split, p = predictions(self.registry, self.settings.target, self.settings.training_plan)
         return beside_truth(split, p, truth, self.settings.chosen_target.horizon_days)
 
     def facts(self) -> dict[str, str]:
@@ -159,6 +200,16 @@ class Workspace:
                 f"{number(made.moments)} moments, {number(made.positives)} converted, digest {made.digest[:12]}"
             )
         if (self.root / "mlflow.db").exists() or os.environ.get("MLFLOW_TRACKING_URI"):
-            champion = self.registry.find(self.model_name)
-            facts["champion"] = f"version {champion.version}, run {champion.run_id}" if champion else "none"
+            facts["champion"] = self._champion_fact()
+        if runs := unregistered(self.root, self.settings.target):
+            names = ", ".join(run[:SHOWN] for run in runs)
+            facts["not registered"] = f"runs {names}; `leadscore register RUN` finishes one"
         return facts
+
+    def _champion_fact(self) -> str:
+        """What is registered, in words, or that the registry does not say so in time."""
+        try:
+            champion = self.registry.find_within(REGISTRY_S, self.model_name)
+        except DataError as error:
+            return f"unknown: {error}"
+        return f"version {champion.version}, run {champion.run_id}" if champion else "none"

@@ -111,4 +111,11 @@ def _imports(*_: str) -> None:
     import features.training_set  # noqa: F401
 
 
-append.prepare = read.prepare = compacted.prepare = features.prepare = _imports  # type: ignore[attr-defined]
+def _warm(log: str) -> None:
+    """Compiled functions are loaded, or made where they have changed, with a small log."""
+    _imports()
+    features(str(Path(log).with_name("warm")))
+
+
+features.prepare = _warm  # type: ignore[attr-defined]
+append.prepare = read.prepare = compacted.prepare = _imports  # type: ignore[attr-defined]

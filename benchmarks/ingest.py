@@ -42,7 +42,8 @@ def run(arguments: Sequence[str]) -> list[Row]:
 
 def write_export(path: Path, size: int) -> None:
     """A CSV like the simulated funnel's, in order of receipt: 1 in 100 rows repeats an id, 1 in 10,000 is broken."""
-    time = "strftime(make_timestamp({} + k * 3000000), '%Y-%m-%dT%H:%M:%S.%fZ')"
+    step = min(3_000_000, 60_000_000_000_000 // size)  # less than two years, which lie behind us
+    time = f"strftime(make_timestamp({{}} + k * {step}), '%Y-%m-%dT%H:%M:%S.%fZ')"
     with duckdb.connect() as con:
         con.execute(
             f"""COPY (SELECT 'e' || k AS event_id,

@@ -26,6 +26,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from benchmarks._demo_model import demo_model
 from benchmarks.harness import Row
 from serving.pages.routes import page_routes
 from serving.store.store import open_store
@@ -72,7 +73,7 @@ def run(arguments: Sequence[str]) -> list[Row]:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench NAME=pages")
     parser.add_argument("--leads", type=int, default=1_000_000)
-    parser.add_argument("--artifact", default="var/models/conversion/model")
+    parser.add_argument("--artifact", default=demo_model())
     parser.add_argument("--exports", choices=("yes", "no"), default="yes")
     return parser.parse_args(arguments)
 

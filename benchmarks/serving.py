@@ -23,6 +23,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from benchmarks._demo_model import demo_model
 from benchmarks._serving_contender import OUT, Contender, leads
 from benchmarks._serving_peers import contenders
 from benchmarks.harness import Row
@@ -58,7 +59,7 @@ def run(arguments: list[str]) -> list[Row]:
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench NAME=serving")
-    parser.add_argument("--artifact", default="var/models/conversion/model")
+    parser.add_argument("--artifact", default=demo_model())
     parser.add_argument("--peers", choices=("yes", "no"), default="yes")
     parser.add_argument("--seconds", type=float, default=6.0)
     return parser.parse_args(arguments)

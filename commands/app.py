@@ -15,7 +15,7 @@ from commands.audit import audit
 from commands.backtest import backtest
 from commands.demo import demo
 from commands.histories import compact, features, ingest, simulate
-from commands.models import evaluate, promote, rollback, train
+from commands.models import evaluate, promote, register, rollback, train
 from commands.monitor import monitor
 from commands.publication import publish
 from commands.recalibration import recalibrate
@@ -31,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=ABOUT
 )
 HISTORIES = (simulate, ingest, compact, features, audit)
-MODELS = (train, recalibrate, evaluate, backtest, monitor, promote, rollback)
+MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
 for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget):
     app.command()(command)
 app.add_typer(keys, name="keys")

@@ -45,7 +45,7 @@ def audit(
     elif any((target, positive, id_column, time)):
         raise UsageError("--target, --positive, --id and --time belong to a table; name its file")
     else:
-        with screen.progress("auditing") as step:
+        with workspace.reading(), screen.progress("auditing") as step:
             findings = workspace.audit(progress=step)
     _tell(screen, findings, allowed)
     screen.result([finding.to_dict() | {"allowed": finding.name in allowed} for finding in findings])

@@ -49,25 +49,26 @@ def backtest(
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     plan = workspace.settings.training_plan
     timeline: PastDates
-    if table is not None:
-        name, timeline = table.name.partition(".")[0], _table(table, target, positive, drop, lead, time, missing)
-    elif any(option is not None for option in (target, positive, drop, lead, time, missing)):
+    if table is None and any(option is not None for option in (target, positive, drop, lead, time, missing)):
         raise UsageError("--target, --positive, --drop, --lead, --time, --missing describe a --table; name it too")
-    else:
-        name, timeline = workspace.settings.target, workspace.timeline(build(screen, workspace, cluster))
-    # Rows of a table have no time in which leads could still be open: there is nothing to choose by.
-    choose = chooser(plan if table is None else plan.decided)
-    contenders = standard(choose, timeline.columns)
-    contenders += ablations(choose, timeline.columns) if ablation else []
-    contenders += drift_steps(plan, choose, timeline.outcomes) if steps else []
-    folder = var / "backtest" / name
-    with screen.stages(origins * len(contenders)) as say:
-        made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, say=say)
-    result = rolling(made, segment if table is None else segment or [])
-    report = write_backtest(folder, name, result)
-    if table is None:
-        add_to_report(workspace.report_path, folder)
-        log_backtest(workspace.registry, workspace.model_name, folder, result)
+    with workspace.writing("leadscore backtest"):
+        if table is not None:
+            name, timeline = table.name.partition(".")[0], _table(table, target, positive, drop, lead, time, missing)
+        else:
+            name, timeline = workspace.settings.target, workspace.timeline(build(screen, workspace, cluster))
+        # Rows of a table have no time in which leads could still be open: there is nothing to choose by.
+        choose = chooser(plan if table is None else plan.decided)
+        contenders = standard(choose, timeline.columns)
+        contenders += ablations(choose, timeline.columns) if ablation else []
+        contenders += drift_steps(plan, choose, timeline.outcomes) if steps else []
+        folder = var / "backtest" / name
+        with screen.stages(origins * len(contenders)) as say:
+            made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, say=say)
+        result = rolling(made, segment if table is None else segment or [])
+        report = write_backtest(folder, name, result)
+        if table is None:
+            add_to_report(workspace.report_path, folder)
+            log_backtest(workspace.registry, workspace.model_name, folder, result)
     _tell(screen, result)
     screen.tell(f"report {report}")
 

@@ -163,9 +163,10 @@ def features(
         return
     if as_of is not None:
         raise UsageError("--as-of shows one lead at a moment; name the lead with --lead")
-    if store is not None:
-        take_in(screen, store, workspace.log_path)
-    made = build(screen, workspace, cluster)
+    with workspace.writing("leadscore features"):
+        if store is not None:
+            take_in(screen, store, workspace.log_path)
+        made = build(screen, workspace, cluster)
     screen.tell(
         f"{number(made.moments)} moments, {number(made.mature)} mature, {number(made.positives)} converted, "
         f"{number(made.censored)} censored; {len(made.catalogue)} features, in {made.path}"

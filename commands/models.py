@@ -32,10 +32,13 @@ def train(
 ) -> None:
     """Train, judge on the newest slice, register in MLflow. All targets of a chain, where one is set."""
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
-    if store is not None:
-        take_in(screen, store, workspace.log_path)
     names = workspace.settings.chained
-    results = [_train(screen, workspace.aimed_at(name), cluster, allow or []) for name in names]
+    with workspace.writing("leadscore train"):
+        for name in names:
+            workspace.aimed_at(name).check_ready()
+        if store is not None:
+            take_in(screen, store, workspace.log_path)
+        results = [_train(screen, workspace.aimed_at(name), cluster, allow or []) for name in names]
     screen.result(results[0] if len(results) == 1 else {"chain": results})
 
 
@@ -52,7 +55,7 @@ def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: lis
     compares = "auto" in (recipe.model, recipe.twin, recipe.newest_step)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")
     with screen.stages(STAGES + (recipe.tuning_minutes > 0) + compares) as say:
-        outcome = train_and_register(made, plan, workspace.root, settings_dump, recipe.tuning_minutes, say)
+        outcome = train_and_register(made, plan, workspace.registry, settings_dump, recipe.tuning_minutes, say)
     _tell_account(screen, outcome.account)
     screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
     screen.tell(f"report {outcome.report}\nMLflow {workspace.registry.address}")
@@ -78,15 +81,38 @@ def evaluate(
     """Judge the champion's recipe on the newest slice again. With --truth, beside the best possible."""
     from training.updating.review import STAGES, beside_truth, review
 
-    screen, settings = Screen(quiet, as_json), workspace_of(var, config).settings
-    with screen.stages(STAGES) as say:
-        judged = review(var, settings.target, settings.training_plan, say)
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    settings = workspace.settings
+    with workspace.reading(), screen.stages(STAGES) as say:
+        judged = review(workspace.registry, settings.target, settings.training_plan, say)
     _tell_judged(screen, judged.evaluation, judged.by_age)
     result: dict[str, Any] = judged.evaluation.to_dict()
     if truth is not None:
         comparison = beside_truth(judged.split, judged.p, truth, settings.chosen_target.horizon_days)
         result["truth"] = tell_truth(screen, comparison)
     screen.result(result)
+
+
+def register(
+    run: Annotated[str, typer.Argument(help="id of a run, or its beginning, as `train` and `info` tell it")],
+    config: Config = None,
+    var: Var = VAR,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register a run whose registering failed. As `train` would have."""
+    from dataclasses import asdict
+
+    from features.training_set import TrainingSet
+    from training.registration import register_again
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    with workspace.writing("leadscore register"):
+        there = workspace.find_run(run)
+        made = TrainingSet.open(workspace.training_set_path)
+        done = register_again(workspace.registry, there, made, workspace.settings.training_plan)
+    screen.tell(f"{workspace.model_name} version {done.version} is {done.alias}: {done.decision}")
+    screen.result({"name": workspace.model_name, "run": there.id, **asdict(done)})
 
 
 def promote(
@@ -101,7 +127,8 @@ def promote(
     from serving.champion.promotion import promote
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
-    before = promote(workspace.registry, workspace.model_name, version, reason)
+    with workspace.writing("leadscore promote"):
+        before = promote(workspace.registry, workspace.model_name, version, reason)
     screen.tell(f"version {version} of {workspace.model_name} is champion" + (f", after {before}" if before else ""))
     screen.result({"name": workspace.model_name, "version": version, "before": before})
 
@@ -117,7 +144,8 @@ def rollback(
     from serving.champion.promotion import rollback
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
-    before, now = rollback(workspace.registry, workspace.model_name, reason)
+    with workspace.writing("leadscore rollback"):
+        before, now = rollback(workspace.registry, workspace.model_name, reason)
     screen.tell(f"version {now} of {workspace.model_name} is champion again, instead of {before}")
     screen.result({"name": workspace.model_name, "version": now, "before": before})
 

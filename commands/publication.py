@@ -15,7 +15,7 @@ from data.contract import US_PER_DAY, DataError
 if TYPE_CHECKING:
     from data.log.eventlog import EventLog
     from serving.store.publication.publication import Published
-    from training.registry.registry import Registered
+    from training.registry.registered import Registered
 
 OLD = 3
 """Days after which it is told that a log has ended: what was done since is unknown."""

@@ -33,11 +33,13 @@ def recalibrate(
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     workspace.champion()  # nothing is computed for a model that is not there
-    if store is not None:
-        take_in(screen, store, workspace.log_path)
-    made = build(screen, workspace, cluster)
-    with screen.stages(STAGES) as say:
-        result = recalibrate(made, var, (ROLL,) if intercept_only else WAYS, say)
+    with workspace.writing("leadscore recalibrate"):
+        workspace.check_ready()
+        if store is not None:
+            take_in(screen, store, workspace.log_path)
+        made = build(screen, workspace, cluster)
+        with screen.stages(STAGES) as say:
+            result = recalibrate(made, workspace.registry, (ROLL,) if intercept_only else WAYS, say)
     adjustment = result.manifest.adjustment
     steps = [] if adjustment is None else [_row(step) for step in adjustment.steps]
     if steps:

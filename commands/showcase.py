@@ -12,7 +12,7 @@ from data.contract import US_PER_DAY
 if TYPE_CHECKING:
     from data.log.eventlog import EventLog
     from serving.store.store import Store
-    from training.registry.registry import Registered
+    from training.registry.registered import Registered
 
 BUCKETS = 6
 """Parts of the log that are taken: about a thousand leads of the demo."""

@@ -14,7 +14,7 @@ from console import Screen
 if TYPE_CHECKING:
     from data.intake.next_part import IngestReport
     from serving.store.store import Store
-    from training.registry.registry import Registered
+    from training.registry.registered import Registered
 
 WHO = "command line"
 keys = typer.Typer(no_args_is_help=True, help="API keys of the server: create, list, revoke.")

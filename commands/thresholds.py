@@ -117,7 +117,8 @@ def set_(
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     asked = threshold_section(precision=precision, confidence=confidence, per_week=per_week, value=value, cost=cost)
     promise = Promise(stage.upper(), **asked.model_dump())
-    made = set_threshold(TrainingSet.open(workspace.training_set_path), workspace.root, promise, reason)
+    with workspace.writing("leadscore thresholds set"):
+        made = set_threshold(TrainingSet.open(workspace.training_set_path), workspace.registry, promise, reason)
     screen.tell(sentence(made.threshold, workspace.settings.chosen_target.horizon_days))
     screen.tell(f"version {made.version} of {workspace.model_name} is champion, after {made.before}")
     wanted = ", ".join(f"{key} = {figure:g}" for key, figure in asked.model_dump(exclude_none=True).items())

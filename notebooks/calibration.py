@@ -33,7 +33,7 @@ from workspace import Workspace
 
 config = os.environ.get("LEADSCORE_CONFIG")
 workspace = Workspace.open(Path(os.environ.get("LEADSCORE_VAR", "var")), Path(config) if config else None)
-split, p = predictions(workspace.root, workspace.settings.target, workspace.settings.training_plan)
+split, p = predictions(workspace.registry, workspace.settings.target, workspace.settings.training_plan)
 rows = split.judged
 len(rows), int(rows.y.sum())
 

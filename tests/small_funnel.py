@@ -48,4 +48,4 @@ def _train(root: Path, config: Path) -> None:
     config.write_text(SETTINGS)
     workspace = Workspace.open(root, config)
     settings = workspace.settings
-    train_and_register(workspace.build(), settings.training_plan, root, settings.model_dump(mode="json"))
+    train_and_register(workspace.build(), settings.training_plan, workspace.registry, settings.model_dump(mode="json"))

@@ -81,7 +81,7 @@ def copy_of(trained: Workspace, tmp_path: Path) -> Path:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, without MLflow's own cache and the lock of writers."""
-    found = (path for path in folder.rglob("*") if path.is_file())
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != "workspace.lock")
     return {str(path.relative_to(folder)): path.read_bytes() for path in found if "cache" not in path.parts}
 
 
@@ -173,6 +173,9 @@ BAD_SETTINGS = {
     '[features]\nadd = [{ feature = "Count", events = "fax" }]': "fax",
     '[features]\nadd = [{ feature = "Count", events = "any", days = "week" }]': "week",
     "not toml": "is no TOML",
+    '[targets."../../escape"]\nevents = ["x"]': "'../../escape' names folders and a model in MLflow",
+    '[targets."Phase: neu"]\nevents = ["x"]': "'Phase: neu' names folders and a model in MLflow",
+    'namespace = "a/b"': "namespace = 'a/b'",
 }
 
 
@@ -275,7 +278,7 @@ def test_data_that_cannot_be_learnt_from(
     root = copy_of(trained, tmp_path)
     (root / "mlflow.db").unlink()
     assert message in shell.refused(3, "train", "--config", "settings.toml", "--var", root, "--quiet")
-    assert not (root / "models").exists()
+    assert not (root / "runs").exists()
     assert not (root / "mlflow.db").exists()
 
 
@@ -298,7 +301,7 @@ def test_training_stops_at_a_leak_unless_it_is_allowed_by_name(
     for words in (["audit", *config, "--quiet", "--json"], ["train", *config, "--quiet"]):
         code, out, err = shell(*words)
         assert (code, "leak in count_any_ever: " in err, "--allow NAME" in err) == (3, True, True)
-        assert not (root / "models").exists()
+        assert not (root / "runs").exists()
     code, out, err = shell("audit", *config, "--allow", "count_any_ever", "--json")
     assert (code, err) == (0, "")
     assert [(each["name"], each["allowed"]) for each in json.loads(out)] == [("count_any_ever", True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,16 @@ import numpy as np
 from data.contract import US_PER_SECOND, DataError
 from features.labels import Target
 from features.training_set import TrainingSet
-from features.wording import number, signed
 from features.words import in_words
-from training.artifact.loaded_model import LoadedModel
 from training.artifact.manifest import NewestSlice, TrainedOn
-from training.measuring.evaluation import Evaluation, evaluate
 from training.measuring.metrics import gains
 from training.model.baselines import BASELINES
-from training.model.encoding import Encoder
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
 from training.recipe.selection import choose
 from training.recipe.train import (
-    Classifier,
     Fitted,
     Judged,
     Say,
-    Split,
     TrainingPlan,
     fit_champion,
     judge,
@@ -36,17 +30,20 @@ from training.recipe.train import (
     split_by_time,
 )
 from training.recipe.tuning import tune
+from training.registration import decide, register, stand_in
 from training.registry.artifact_files import write_artifact
-from training.registry.registry import CHALLENGER, CHAMPION, Registered, Registry, flat
+from training.registry.parameters import flat
+from training.registry.preflight import check_room
+from training.registry.registry import Registry
+from training.registry.run_folder import JUDGE, MODEL, RECORDS, REPORT, RunFolder, finished, run_draft
 from training.report import plots
 from training.report.backtest_report import sections
 from training.report.model_card import model_card
+from training.report.published import report_path
 from training.report.report import TrainingAccount, html
-from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
 from training.thresholds.minimum_labels import Need, need_of, sentence
 from training.thresholds.threshold import what_if
-from training.thresholds.threshold_evidence import Grounds
 
 EXAMPLE_ROWS = 5
 STAGES = 4 + len(BASELINES)
@@ -69,17 +66,49 @@ class Outcome:
 def train_and_register(
     training_set: TrainingSet,
     plan: TrainingPlan,
-    workspace: Path,
+    registry: Registry,
     settings: Mapping[str, Any],
     tuning_minutes: float = 0.0,
     say: Say = lambda text: None,
 ) -> Outcome:
-    """Trains, judges and registers; everything it writes lies below `workspace`. Raises DataError and UsageError.
+    """Trains, judges and registers; what it writes lies below the registry's workspace. Raises DataError, UsageError.
 
-    The same training set and plan give the same model, byte for byte; then the version that is there stays.
+    What registering needs is asked for first. The same training set and plan give the same model, byte for byte; then
+    the version that is there stays.
     """
-    target, asked = training_set.recipe.target, plan.digest
-    name = f"leadscore-{target.name}"
+    target = training_set.recipe.target.name
+    name = registry.model_name(target)
+    check_room(registry.workspace)
+    registry.prepare(name)
+    trained = _train(training_set, plan, registry, settings, tuning_minutes, say)
+    say("registering in MLflow")
+    is_prior = trained.account.trained_on.model == "prior"
+    made = register(
+        registry,
+        trained.run,
+        lambda: stand_in(registry, name) if is_prior else decide(registry, name, trained.judged),
+    )
+    report = report_path(registry.workspace, target) / "report.html"
+    return Outcome(name, made.version, made.alias, made.decision, trained.account.digest, trained.account, report)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    run: RunFolder
+    account: TrainingAccount
+    judged: Judged
+
+
+def _train(
+    training_set: TrainingSet,
+    plan: TrainingPlan,
+    registry: Registry,
+    settings: Mapping[str, Any],
+    tuning_minutes: float,
+    say: Say,
+) -> _Trained:
+    """Judges and fits; all that comes of it is one run."""
+    asked = plan.digest
     say("reading the training set")
     sample = read_sample(training_set)
     plan, need = sized(sample, plan)
@@ -90,79 +119,25 @@ def train_and_register(
     blind, judged = judge(split, plan, say)
     say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)
-    folder, judge_folder = (workspace / "models" / target.name / kind for kind in ("model", "judge"))
     trained_on = _trained_on(training_set, learnt_from(sample, plan), asked, plan)
     if plan.model == "prior":
         trained_on = replace(trained_on, small=need)
-    digest = _write(folder, fitted.model, fitted, training_set, trained_on, fitted.grounds, seen_by(judged))
-    _write(
-        judge_folder, blind, fitted, training_set, _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
-    )
-    account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=trials)
-    pictures = draw(judged, fitted, training_set)
-    backtest = sections(workspace / "backtest" / target.name)
-    report = _write_report(workspace / "reports" / target.name, account, pictures, *backtest)
-    say("registering in MLflow")
-    registry = Registry(workspace)
-    version, alias, decision = _registered_before(registry, name, digest) or _register(
-        registry,
-        name,
-        folder,
-        judge_folder,
-        split,
-        lambda: (stand_in if plan.model == "prior" else decide)(registry, name, split, judged),
-        lambda mlflow: _log(mlflow, settings, plan, training_set, account, report),
-    )
-    return Outcome(name, version, alias, decision, digest, account, report / "report.html")
-
-
-def _registered_before(registry: Registry, name: str, digest: str) -> tuple[str, str, str] | None:
-    """Version, alias and decision where exactly this model is registered already."""
-    for alias in (CHAMPION, CHALLENGER):
-        same = registry.find(name, alias)
-        if same is not None and same.digest == digest:
-            return same.version, alias, "the same model, byte for byte, was registered before and is kept"
-    return None
-
-
-def _register(
-    registry: Registry,
-    name: str,
-    folder: Path,
-    judge_folder: Path,
-    split: Split,
-    decided: Callable[[], tuple[str, str]],
-    log: Callable[[Any], None],
-) -> tuple[str, str, str]:
-    """Version, alias and decision of a new model; `decided` gives the latter two, `log` adds to its run."""
-    alias, decision = decided()
-    with registry.run(name) as mlflow:
-        log(mlflow)
-        version = registry.log_model(mlflow, name, folder, judge_folder, split.judged.features.slice(0, EXAMPLE_ROWS))
-    registry.alias(name, version, alias, decision)
-    return version, alias, decision
-
-
-def decide(registry: Registry, name: str, split: Split, judged: Judged) -> tuple[str, str]:
-    """Which alias a new model gets: the first good one is champion, a later one unless it is worse on the slice."""
-    champion, base = judged.evaluation.judgements[0], judged.evaluation.judgements[1]
-    loss = champion.metrics["log_loss"].value or 0.0
-    if base.difference.low is None or base.difference.low <= 0:
-        return CHALLENGER, f"log-loss {number(loss, 4)} is not surely better than the base rate's on the newest slice"
-    rival = registry.find(name)
-    if rival is None:
-        return CHAMPION, f"the first model, better than the base rate (log-loss {number(loss, 4)})"
-    return against(rival, split, judged)
-
-
-def stand_in(registry: Registry, name: str, split: Split, judged: Judged) -> tuple[str, str]:
-    """Which alias a model with a prior gets: too few have converted to prove anything, so the first one serves.
-
-    It never takes the place of a model that is there already.
-    """
-    if registry.find(name) is not None:
-        return CHALLENGER, "a model with a prior does not take the place of the one that serves; promote it by hand"
-    return CHAMPION, "stands in until enough leads have converted for a model that is judged by them"
+    judge_on = _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
+    recipe, promised = training_set.recipe, (fitted.thresholds, fitted.evidence)
+    target = recipe.target
+    with run_draft(registry.workspace, target.name) as draft:
+        made = draft / MODEL, fitted.model, recipe, *promised, trained_on, fitted.grounds, seen_by(judged)
+        digest = write_artifact(*made)
+        write_artifact(draft / JUDGE, blind, recipe, *promised, judge_on)
+        name = registry.model_name(target.name)
+        account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=trials)
+        pictures = draw(judged, fitted, training_set)
+        _write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
+        _write_records(draft / RECORDS, training_set, account)
+        parameters = flat({**settings, "parameters": dict(plan.parameters)})
+        example = split.judged.features.slice(0, EXAMPLE_ROWS)
+        run = finished(draft, target.name, example, parameters, _metrics(account), _tags(training_set, account))
+    return _Trained(run, account, judged)
 
 
 def sized(sample: Sample, plan: TrainingPlan) -> tuple[TrainingPlan, Need]:
@@ -179,36 +154,6 @@ def sized(sample: Sample, plan: TrainingPlan) -> tuple[TrainingPlan, Need]:
     if plan.small == "prior":
         advice = f"even a model with a prior takes {FEWEST_CONVERTED}"
     raise DataError(f"{sentence(need)}; {advice}")
-
-
-def against(rival: Registered, split: Split, judged: Judged) -> tuple[str, str]:
-    """Compares with the champion in place: its judge, on the rows of the slice that it has not learnt from."""
-    model = rival.load_judge()
-    if set(model.features) - set(split.judged.features.column_names):
-        return CHALLENGER, (
-            f"version {rival.version} reads features that this training set lacks, so the two cannot be compared; "
-            "point the alias champion at the new version by hand if it shall serve"
-        )
-    fresh = split.judged.as_of >= model.manifest.trained_on.to_us
-    if not fresh.any():
-        return CHALLENGER, f"version {rival.version} has learnt from all of the newest slice, it cannot be judged there"
-    rows = split.judged.of(fresh)
-    p = predict(model, rows)
-    difference = evaluate(rows.y, rows.weight, rows.lead, {"new": judged.p[fresh], "old": p}).judgements[1].difference
-    if difference.value is None or difference.low is None or difference.high is None:
-        return CHALLENGER, f"{len(rows)} moments are too few to compare it with version {rival.version}"
-    text = (
-        f"log-loss of version {rival.version} minus the new one's on the same moments: "
-        f"{signed(difference.value, 4)} ({signed(difference.low, 4)} to {signed(difference.high, 4)})"
-    )
-    # Worse only where the whole interval says so; on a tie the fresher model serves.
-    return (CHALLENGER if difference.high < 0 else CHAMPION), text
-
-
-def predict(model: LoadedModel, rows: Sample) -> Array:
-    """Probabilities (n) of an artifact's model for the rows of a sample."""
-    matrix = Encoder.of(model.manifest.features).matrix(rows.features)
-    return model.predict(matrix.astype(np.float64))
 
 
 def account_of(
@@ -257,20 +202,6 @@ def day(at: int) -> str:
     return str(np.datetime64(at // US_PER_SECOND, "s").astype("datetime64[D]"))
 
 
-def _write(
-    folder: Path,
-    model: Classifier,
-    fitted: Fitted,
-    training_set: TrainingSet,
-    trained_on: TrainedOn,
-    grounds: Grounds | None = None,
-    judged: NewestSlice | None = None,
-) -> str:
-    return write_artifact(
-        folder, model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on, grounds, judged
-    )
-
-
 def seen_by(judged: Judged) -> NewestSlice:
     """How the recipe did on the newest slice, as an artifact tells of it: what was predicted, and what happened."""
     rows, evaluation = judged.split.judged, judged.evaluation
@@ -300,52 +231,44 @@ def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Train
 
 def _write_report(
     folder: Path, account: TrainingAccount, pictures: Mapping[str, bytes], backtest: str, backtest_card: str
-) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+) -> None:
+    folder.mkdir()
     for name, picture in pictures.items():
         (folder / f"{name}.png").write_bytes(picture)
     (folder / "report.html").write_text(html(account, pictures, backtest), encoding="utf-8")
     (folder / "model_card.md").write_text(model_card(account, backtest_card), encoding="utf-8")
-    return folder
 
 
-def _log(
-    mlflow: Any,
-    settings: Mapping[str, Any],
-    plan: TrainingPlan,
-    training_set: TrainingSet,
-    account: TrainingAccount,
-    report: Path,
-) -> None:
-    """Parameters, metrics, lineage, report and plots of the run."""
-    mlflow.log_params(flat({**settings, "parameters": dict(plan.parameters)}))
-    mlflow.log_metrics(_metrics(account.evaluation))
-    mlflow.set_tags(
-        {
-            "artifact_digest": account.digest,
-            "training_set": training_set.digest,
-            "event_log": training_set.recipe.log_digest,
-            "target": account.target.name,
-        }
-    )
-    mlflow.log_artifacts(str(report), "report")
-    mlflow.log_dict(training_set.recipe.to_json(), "recipe.json")
-    mlflow.log_dict(json.loads(json.dumps(account.evaluation.to_dict())), "evaluation.json")
-    for verdict in account.trials:
-        mlflow.log_metrics(
-            {f"trial.{verdict.name.partition(' ')[0]}.{key}": getattr(verdict, key) for key in ("gain", "se")}
-        )
-    mlflow.log_dict(
-        {"trials": [{**asdict(trial), "accepted": trial.accepted} for trial in account.trials]}, "trials.json"
-    )
+def _write_records(folder: Path, training_set: TrainingSet, account: TrainingAccount) -> None:
+    """Recipe, evaluation and trials of a run."""
+    records = {
+        "recipe": training_set.recipe.to_json(),
+        "evaluation": account.evaluation.to_dict(),
+        "trials": {"trials": [{**asdict(trial), "accepted": trial.accepted} for trial in account.trials]},
+    }
+    for name, record in records.items():
+        (folder / f"{name}.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
 
 
-def _metrics(evaluation: Evaluation) -> dict[str, float]:
+def _tags(training_set: TrainingSet, account: TrainingAccount) -> dict[str, str]:
+    """The lineage of a run."""
+    return {
+        "artifact_digest": account.digest,
+        "training_set": training_set.digest,
+        "event_log": training_set.recipe.log_digest,
+        "target": account.target.name,
+    }
+
+
+def _metrics(account: TrainingAccount) -> dict[str, float]:
     metrics: dict[str, float] = {}
-    for judgement in evaluation.judgements:
+    for trial in account.trials:
+        name = f"trial.{trial.name.partition(' ')[0]}"
+        metrics |= {f"{name}.gain": trial.gain, f"{name}.se": trial.se}
+    for judgement in account.evaluation.judgements:
         prefix = judgement.name.replace(" ", "_")
         for name, estimate in judgement.metrics.items():
             if estimate.value is not None:
                 metrics[f"{prefix}.{name}"] = estimate.value
         metrics[f"{prefix}.ece"] = judgement.ece
-    return metrics
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}

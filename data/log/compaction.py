@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data.contract import DataError
 from data.log.absences import FILE as ABSENCES
@@ -22,7 +21,7 @@ from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import FILE as IDENTITIES
 from data.log.identities import Period, write_identities
 from data.log.manifest import Manifest
-from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, REJECTED, read_rejected, write_base_bucket
+from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, join_rejected, write_base_bucket
 from data.log.runs import Run, woven
 from data.log.version_index import merge_runs
 
@@ -94,7 +93,7 @@ def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:
             draft = draft_of(staging, BASE, manifest.ingests)
             made = weave_base(draft, log, [()] * log.n_buckets, index_runs(log.folders), manifest, progress)
             write_small(draft, log.folders, read_absences([]), [], log.n_buckets)
-            pq.write_table(read_rejected(log.folders), draft / REJECTED)
+            join_rejected(log.folders, draft)
             publish([draft], log_path, made)
             return True
     except OSError as error:

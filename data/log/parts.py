@@ -53,11 +53,16 @@ def _run(leads: pa.Table, events: pa.Table, profiles: pa.Table, patches: Records
     return Run(leads.column("lead_id").combine_chunks(), events, counts[0], profiles, counts[1], patches)
 
 
-def read_rejected(folders: Sequence[Path]) -> pa.Table:
-    """Rejected rows of parts, each once, in order. Whether a file says that nothing is null differs by its rows."""
-    tables = [pq.read_table(folder / REJECTED, schema=REASONS) for folder in folders]
-    once = pa.concat_tables(tables).group_by(REASONS.names).aggregate([])
-    return once.sort_by([(name, "ascending") for name in REASONS.names])
+def join_rejected(folders: Sequence[Path], out: Path) -> None:
+    """Writes the rejected rows of parts into one file, a batch at a time: they may be more than the events.
+
+    Whether a file says that nothing is null differs by its rows.
+    """
+    with pq.ParquetWriter(out / REJECTED, REASONS) as writer:
+        for folder in folders:
+            with pq.ParquetFile(folder / REJECTED) as file:
+                for batch in file.iter_batches():
+                    writer.write_batch(batch.cast(REASONS))
 
 
 def write_base_bucket(part: Path, bucket: int, run: Run) -> None:

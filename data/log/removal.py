@@ -22,7 +22,7 @@ from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import ids_of
 from data.log.identities import without_lead as forget_alias
 from data.log.manifest import NAME, Manifest
-from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_rejected, read_run, write_base_bucket, write_delta
+from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_run, write_base_bucket, write_delta
 from data.log.runs import CODED, Run
 from data.log.version_index import LEAD, added, merge_runs, open_run, without
 
@@ -110,7 +110,7 @@ def _without(run: Run, lead_id: str) -> tuple[Run, Removed]:
 
 def _rewrite_rejected(folder: Path, lead_id: str, draft: Path) -> int:
     """Rejected rows whose reason shows a value, in quotes, that has the lead's id in it."""
-    table = read_rejected([folder])
+    table = pq.read_table(folder / REJECTED)
     theirs = [_shows(reason, lead_id) for reason in table.column("reason").to_pylist()]
     rest = table.filter(pc.invert(pa.array(theirs, pa.bool_())))
     if len(rest) < len(table):

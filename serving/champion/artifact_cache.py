@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from data.contract import DataError
@@ -63,9 +63,10 @@ class ArtifactCache:
         shutil.rmtree(copy.folder, ignore_errors=True)
 
     def current(self) -> CachedArtifact | None:
-        """The copy that served last, None when there is none."""
+        """The copy that served last, None when there is none. It lies here, wherever here was when that was noted."""
         try:
-            return CachedArtifact(**json.loads(self.note.read_text(encoding="utf-8")))
+            copy = CachedArtifact(**json.loads(self.note.read_text(encoding="utf-8")))
+            return replace(copy, folder=str(self.path / Path(copy.folder).name))
         except (OSError, ValueError, TypeError):
             return None
 

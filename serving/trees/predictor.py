@@ -19,7 +19,7 @@ from training.artifact.standalone import ArtifactError, calibrated
 from training.samples.log_odds import Array
 
 if TYPE_CHECKING:
-    from training.registry.registry import Registered
+    from training.registry.registered import Registered
 
 
 class Predictor:

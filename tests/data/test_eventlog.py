@@ -6,13 +6,13 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from data.contract import DataError
 from data.log.compaction import compact, must_compact
 from data.log.eventlog import EventLog, bucket_of
 from data.log.manifest import Manifest
-from data.log.parts import read_rejected
 from tests.data.exports import into, rejected, write_csv
 
 LINES = [
@@ -113,8 +113,8 @@ def test_rows_that_were_refused_stay_when_the_log_is_compacted(log: EventLog, tm
     into(log.path, write_csv(tmp_path / "good.csv", ["l1,page_view,2024-01-04T00:00:00Z,,,,crm,9"]))
     assert len(EventLog.open(log.path).folders) > len(told) == 2
     compact(log.path)
-    left = read_rejected(EventLog.open(log.path).folders)
-    assert [tuple(row.values()) for row in left.to_pylist()] == told
+    (path,) = EventLog.open(log.path).rejected_paths
+    assert [tuple(row.values()) for row in pq.read_table(path).to_pylist()] == told
 
 
 def test_an_ingest_that_adds_nothing_leaves_no_part_behind(log: EventLog, tmp_path: Path) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pyarrow as pa
 import pytest
 
 from data.contract import DataError
@@ -17,6 +15,7 @@ from serving.champion.artifact_sources import registry_source
 from serving.champion.promotion import promote
 from serving.champion.tracking_database import TrackingDatabaseSource
 from serving.messages.examples import LEAD
+from tests.runs import made_run
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
 from tests.serving.workshop import Workshop
@@ -41,10 +40,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory, workshop: Workshop) -> Re
     """Two versions of a model, the first of them champion."""
     root = tmp_path_factory.mktemp("registry")
     registry = Registry(root / "var")
-    for number, made in enumerate((workshop.artifact, workshop.other)):
-        folder = shutil.copytree(made, root / str(number) / "model")
-        with registry.run(NAME) as mlflow:
-            registry.log_model(mlflow, NAME, folder, workshop.artifact, pa.table({"count_page_view_7d": [1.0]}))
+    for made in (workshop.artifact, workshop.other):
+        registry.publish(NAME, made_run(registry.workspace, made, workshop.artifact))
     registry.alias(NAME, "1", CHAMPION, "the first")
     return registry
 
@@ -89,7 +86,7 @@ def test_whoever_moves_the_alias_it_is_noticed_and_nobody_is_asked_in_between(
     source = TrackingDatabaseSource(registry.workspace, registry.uri, NAME, "tried")
     assert source.mark() is None
     for version in ("1", "2"):
-        with registry._mlflow() as mlflow:
+        with registry.tracking.opened() as mlflow:
             mlflow.MlflowClient().set_registered_model_alias(NAME, "tried", version)
         source.rests_until = 0.0
         assert source.mark() == version

@@ -18,7 +18,7 @@ from serving.scoring.scorer import Scorer
 from serving.trees.predictor import Predictor
 from training.artifact.manifest import manifest_from
 from training.artifact.standalone import EDGE
-from training.pipeline import predict
+from training.model.artifact_predictions import predict
 from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
 from training.thresholds.stages import UNQUALIFIED, StageThreshold, first_stages, next_stage

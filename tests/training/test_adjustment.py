@@ -20,6 +20,7 @@ from tests.test_cli import copy_of
 from training.artifact.loaded_model import load_model
 from training.calibration.calibrator import IDENTITY
 from training.registry.artifact_files import digest_of, read_grounds
+from training.registry.registry import Registry
 from training.samples.sample import read_sample
 from training.thresholds.rules import CapacityRule, PrecisionRule
 from training.thresholds.threshold import Flow, ScoredLabels, Threshold
@@ -75,7 +76,7 @@ def drifted(root: Path) -> TrainingSet:
 
 @pytest.fixture(scope="module")
 def found(root: Path, drifted: TrainingSet) -> Adjusted:
-    return recalibrate(drifted, root, (ROLL,))
+    return recalibrate(drifted, Registry(root), (ROLL,))
 
 
 def test_a_champion_follows_a_drift_as_a_version_of_its_own(found: Adjusted, root: Path, trained: Workspace) -> None:
@@ -105,7 +106,7 @@ def test_its_history_is_told(found: Adjusted) -> None:
 
 
 def test_doing_it_again_changes_nothing(found: Adjusted, root: Path, drifted: TrainingSet) -> None:
-    again = recalibrate(drifted, root, (ROLL,))
+    again = recalibrate(drifted, Registry(root), (ROLL,))
     assert (again.version, again.before) == (found.version, found.version)
     assert again.reason.startswith("kept: ")
 
@@ -122,14 +123,14 @@ def test_server_and_file_score_it_alike(found: Adjusted, root: Path, trained: Wo
 def test_without_an_accepted_way_the_model_is_as_it_was_trained(
     found: Adjusted, root: Path, drifted: TrainingSet, trained: Workspace
 ) -> None:
-    back = recalibrate(drifted, root, (RecalibrationMethod("nothing", 1, lambda rows, until: IDENTITY),))
+    back = recalibrate(drifted, Registry(root), (RecalibrationMethod("nothing", 1, lambda rows, until: IDENTITY),))
     assert back.version not in (found.version, found.before)
     folder = Workspace.open(root, trained.root / "small.toml").champion().folder
     assert digest_of(folder) == trained.champion().digest
 
 
 def test_with_no_labels_since_training_it_says_how_many_are_needed(trained: Workspace) -> None:
-    kept = recalibrate(TrainingSet.open(trained.training_set_path), trained.root)
+    kept = recalibrate(TrainingSet.open(trained.training_set_path), trained.registry)
     assert kept.version == kept.before
     assert "0 leads with a label that matured since training have converted; 16 more are needed" in kept.reason
 
@@ -141,7 +142,7 @@ def test_another_target_is_refused(trained: Workspace, tmp_path: Path) -> None:
     content["recipe"]["target"]["horizon_days"] = 60
     (path / "training_set.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match="trained for another target"):
-        recalibrate(TrainingSet.open(path), root)
+        recalibrate(TrainingSet.open(path), Registry(root))
 
 
 def test_only_what_is_newer_than_training_and_mature_counts(trained: Workspace, drifted: TrainingSet) -> None:

@@ -10,9 +10,11 @@ import pytest
 from data.contract import DataError, UsageError
 from features.training_set import TrainingSet
 from tests.artifacts import edit_manifest
-from training.pipeline import against, train_and_register
+from training.pipeline import train_and_register
 from training.recipe.train import judged_as, split_by_time
-from training.registry.registry import CHALLENGER, CHAMPION, Registry, flat
+from training.registration import against
+from training.registry.parameters import flat
+from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.samples.sample import read_sample
 from workspace import Workspace
 
@@ -89,11 +91,11 @@ def test_a_rival_that_is_worse_stays_challenger_and_one_as_good_takes_over(train
     # The champion's judge has not learnt from the slice: it is a fair rival.
     y, weight = split.judged.y, split.judged.weight
     careless = judged_as(split, 0.5 + 0 * y, {"base rate": 0.1 + 0 * y})
-    alias, reason = against(champion, split, careless)
+    alias, reason = against(champion, careless)
     assert alias == CHALLENGER
     assert "log-loss of version 1 minus the new one's on the same moments: -" in reason
     oracle = judged_as(split, 0.01 + 0.98 * y, {"base rate": 0.1 + 0 * y})
-    assert against(champion, split, oracle)[0] == CHAMPION
+    assert against(champion, oracle)[0] == CHAMPION
     assert weight.sum() > 100
 
 
@@ -103,10 +105,12 @@ def test_the_same_data_and_settings_on_one_thread_give_the_same_bytes_and_no_new
     shutil.copy(trained.root / "mlflow.db", tmp_path)  # its artifacts stay where they are, and are only read
     settings = trained.settings.model_copy(update={"jobs": 1})
     again = Workspace(tmp_path, trained.log_path, settings)
-    outcome = train_and_register(again.build(), settings.training_plan, tmp_path, settings.model_dump(mode="json"))
+    plain = settings.model_dump(mode="json")
+    outcome = train_and_register(again.build(), settings.training_plan, again.registry, plain)
     champion = trained.champion()
-    assert content(tmp_path / "models" / "conversion" / "model") == content(champion.folder)
-    assert content(tmp_path / "models" / "conversion" / "judge") == content(champion.judge)
+    (made,) = (tmp_path / "runs" / "conversion").glob("*/")
+    assert content(made / "model") == content(champion.folder)
+    assert content(made / "judge") == content(champion.judge)
     assert outcome.digest == champion.digest
     assert (outcome.version, outcome.alias) == ("1", CHAMPION)
     assert "byte for byte" in outcome.decision
@@ -120,3 +124,12 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_nested_settings_become_dotted_parameters() -> None:
     assert flat({"a": {"b": [1, 2], "c": "x"}, "d": None}) == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}
     assert len(flat({"long": "x" * 9_000})["long"]) == 500
+
+
+def test_names_that_mlflow_does_not_take_as_keys_are_written_in_those_that_it_takes(tmp_path: Path) -> None:
+    names = ["Umsatz, EUR", "Phase: neu", 'a"b', "Käufe (Q1)", "../../escape", "a/../b"]
+    with Registry(tmp_path).run("names") as mlflow:
+        mlflow.log_params(flat({"targets": {name: {"days": place} for place, name in enumerate(names)}}))
+        run = mlflow.active_run().info.run_id
+    with Registry(tmp_path).tracking.opened() as mlflow:
+        assert sorted(mlflow.get_run(run).data.params.values()) == list("012345")

@@ -33,13 +33,15 @@ def train(trained: Workspace, root: Path, small: str) -> Outcome:
     shutil.copytree(trained.log_path, root / "log")
     workspace = Workspace.open(root, root / "settings.toml")
     settings = workspace.settings
-    return train_and_register(workspace.build(), settings.training_plan, root, settings.model_dump(mode="json"))
+    return train_and_register(
+        workspace.build(), settings.training_plan, workspace.registry, settings.model_dump(mode="json")
+    )
 
 
 def test_few_are_refused_and_nothing_is_written(trained: Workspace, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"5,000 are needed .* weeks at the current .* training.small = \"prior\""):
         train(trained, tmp_path / "few", "refuse")
-    assert not (tmp_path / "few" / "models").exists()
+    assert not (tmp_path / "few" / "runs").exists()
 
 
 def test_a_model_with_a_prior_stands_in_and_everything_says_so(trained: Workspace, tmp_path: Path) -> None:

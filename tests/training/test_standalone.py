@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 
 from features.training_set import KEYS
 from training.artifact.standalone import load
-from training.pipeline import predict
+from training.model.artifact_predictions import predict
 from training.samples.log_odds import Array
 from training.samples.sample import read_sample
 from workspace import Workspace

@@ -2,130 +2,137 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+import queue
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import numpy as np
-import pyarrow as pa
-
-from data.contract import DataError, UsageError
-from training.artifact.loaded_model import LoadedModel, load_model
-from training.artifact.standalone import ArtifactError
-from training.registry.artifact_files import CODE, digest_of
+from data.contract import DataError
+from training.registry.local_copies import local_copy
+from training.registry.locations import is_elsewhere, resolved
+from training.registry.ownership import OWNER, check_owner, made_identity, model_name
+from training.registry.registered import Registered
+from training.registry.run_folder import RunFolder
+from training.registry.run_logging import log_run
+from training.registry.tracking import Tracking
 
 CHAMPION, CHALLENGER, FORMER = "champion", "challenger", "former"
-SAFE = {
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
+RUN = "leadscore.run"
+"""The tag of a version that holds the id of its run."""
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers for a model, and for an alias, that it does not have."""
 
 
-@dataclass(frozen=True)
-class Registered:
-    """A registered model version. `folder` holds the artifact, `judge` the one that was judged on the newest slice.
+class Registry:
+    """Runs and registered models of one workspace; `MLFLOW_TRACKING_URI` overrides its own sqlite store.
 
-    digest, judge_digest: sha256 of their model.json as noted at registration, so that a change after it is seen.
+    namespace: a part of its models' names, for workspaces that share a tracking server. Raises UsageError for an
+    address or a path that MLflow cannot follow.
     """
 
-    name: str
-    version: str
-    alias: str
-    run_id: str
-    folder: Path
-    judge: Path
-    digest: str
-    judge_digest: str
+    def __init__(self, workspace: Path, namespace: str = "") -> None:
+        self.workspace, self.namespace = workspace, namespace
+        self.tracking = Tracking.of(workspace)
 
-    def load(self) -> LoadedModel:
-        """The model, its files compared with their hashes first. Raises DataError when it is damaged."""
-        return _load(self.folder, self.digest)
-
-    def load_judge(self) -> LoadedModel:
-        """The judge, likewise."""
-        return _load(self.judge, self.judge_digest)
-
-
-class Registry:
-    """Runs and registered models of one workspace; `MLFLOW_TRACKING_URI` overrides its own sqlite store."""
-
-    def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
-        elsewhere = os.environ.get("MLFLOW_TRACKING_URI")
-        self.uri = elsewhere or f"sqlite:///{(workspace / 'mlflow.db').resolve()}"
-        self.artifacts = None if elsewhere else (workspace / "mlartifacts").resolve().as_uri()
+    @property
+    def uri(self) -> str:
+        """MLflow's address of the store."""
+        return self.tracking.uri
 
     @property
     def address(self) -> str:
         """The URI to show: without a password."""
-        parts = urlsplit(self.uri)
-        return self.uri.replace(f":{parts.password}@", ":***@", 1) if parts.password else self.uri
+        return self.tracking.address
+
+    def model_name(self, target: str) -> str:
+        """The name of the registered model of a target."""
+        return model_name(target, self.namespace)
 
     @contextmanager
     def run(self, experiment: str) -> Iterator[Any]:
         """An MLflow run; yields the mlflow module. Raises DataError when the store cannot be reached."""
-        with self._mlflow() as mlflow:
-            if mlflow.get_experiment_by_name(experiment) is None:
-                mlflow.create_experiment(experiment, artifact_location=self.artifacts)
+        with self.tracking.opened() as mlflow:
+            self._make_experiment(mlflow, experiment)
             mlflow.set_experiment(experiment)
             with mlflow.start_run():
                 yield mlflow
 
-    def log_model(self, mlflow: Any, name: str, folder: Path, judge: Path, example: pa.Table) -> str:
-        """Logs an artifact as a pyfunc from code with signature and input example; returns the new version."""
-        # Imported late: who only looks a model up, as a server does, needs none of its 45 MB.
-        import pandas as pd
+    def prepare(self, name: str) -> None:
+        """Asks of the store all that registering will need, so that nothing is computed in vain.
 
-        frame = example.to_pandas().astype(dict.fromkeys(_categories(example), "object"))
-        output = pd.DataFrame({"probability": np.zeros(len(frame))})
-        info = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(CODE.with_name("pyfunc.py")),
-            artifacts={"model": str(folder)},
-            signature=mlflow.models.infer_signature(frame, output),
-            input_example=frame,
-            pip_requirements=_requirements(),
-        )
-        mlflow.log_artifacts(str(judge), "judge")
-        # Registered through the client: registering while logging prints to the user's terminal.
-        client = mlflow.MlflowClient()
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name)
-        digests = {"artifact_digest": digest_of(folder), "judge_digest": digest_of(judge)}
-        made = client.create_model_version(
-            name, info.model_uri, run_id=info.run_id, tags=digests, model_id=info.model_id
-        )
-        return str(made.version)
+        A store of the workspace's own that is not there yet lacks nothing, and is not made for a training that may be
+        refused. Raises DataError: the store is away, takes no writes, lost its experiment, or has the name for another.
+        """
+        database = self.tracking.database
+        if database is not None and not database.exists() and not self.tracking.is_shared:
+            return
+        with self.tracking.opened() as mlflow:
+            self._make_experiment(mlflow, name)
+            self._claim(mlflow, name)
+
+    def publish(self, name: str, run: RunFolder) -> str:
+        """Registers a run, which is compared with its digests first; the version. Once, however often it is asked."""
+        run = RunFolder.open(run.path)
+        with self.tracking.opened() as mlflow:
+            client = mlflow.MlflowClient()
+            self._claim(mlflow, name)
+            known = client.search_model_versions(f"name = '{name}' and tags.`{RUN}` = '{run.id}'")
+            if known:
+                return str(known[0].version)
+        with self.run(name) as mlflow:
+            info = log_run(mlflow, run)
+            # Registered through the client: registering while logging prints to the user's terminal.
+            tags = {"artifact_digest": run.about.model, "judge_digest": run.about.judge, RUN: run.id}
+            made = mlflow.MlflowClient().create_model_version(
+                name, info.model_uri, run_id=info.run_id, tags=tags, model_id=info.model_id
+            )
+            return str(made.version)
 
     def alias(self, name: str, version: str, alias: str, reason: str) -> None:
         """Points an alias at a version and notes why; the champion that another one replaces becomes `former`."""
-        with self._mlflow() as mlflow:
+        with self.tracking.opened() as mlflow:
             client = mlflow.MlflowClient()
-            before = _version_of(mlflow, name, CHAMPION)
+            before = self._version_of(mlflow, name, CHAMPION)
             if alias == CHAMPION and before is not None and str(before.version) != version:
                 client.set_registered_model_alias(name, FORMER, before.version)
             client.set_model_version_tag(name, version, "reason", reason)
             client.set_registered_model_alias(name, alias, version)
 
     def find(self, name: str, alias: str = CHAMPION) -> Registered | None:
-        """The version that an alias points at, None when there is none. Raises DataError when the store is away."""
-        with self._mlflow() as mlflow:
-            version = _version_of(mlflow, name, alias)
+        """The version that an alias points at, None when there is none.
+
+        Raises DataError when the store is away, or the model is another workspace's.
+        """
+        with self.tracking.opened() as mlflow:
+            version = self._version_of(mlflow, name, alias)
             return None if version is None else self._registered(mlflow, version, alias)
 
+    def find_within(self, seconds: float, name: str) -> Registered | None:
+        """The champion as `find` gives it; also DataError when the store does not answer in time."""
+        with self.tracking.opened():
+            pass  # MLflow's import is not what the store is blamed for
+        answers: queue.Queue[Registered | DataError | None] = queue.Queue()
+        threading.Thread(target=self._answer, args=(name, answers), daemon=True).start()
+        try:
+            answer = answers.get(timeout=seconds)
+        except queue.Empty:
+            raise DataError(f"{self.address} does not answer within {seconds:g} seconds") from None
+        if isinstance(answer, DataError):
+            raise answer
+        return answer
+
+    def _answer(self, name: str, answers: queue.Queue[Registered | DataError | None]) -> None:
+        try:
+            answers.put(self.find(name))
+        except DataError as error:
+            answers.put(error)
+
     def get(self, name: str, number: str) -> Registered | None:
-        """A version by its number, None when there is none. Raises DataError when the store is away."""
-        with self._mlflow() as mlflow:
-            version = _or_none(mlflow, lambda: mlflow.MlflowClient().get_model_version(name, number))
+        """A version by its number, None when there is none. Raises DataError as `find` does."""
+        with self.tracking.opened() as mlflow:
+            version = self._asked(mlflow, name, lambda: mlflow.MlflowClient().get_model_version(name, number))
             return None if version is None else self._registered(mlflow, version, "")
 
     def champion(self, name: str) -> Registered:
@@ -135,49 +142,72 @@ class Registry:
             raise DataError(f"there is no champion for {name!r} in {self.address}; run `leadscore train` first")
         return registered
 
+    def _make_experiment(self, mlflow: Any, name: str) -> None:
+        there, artifacts = mlflow.get_experiment_by_name(name), self.tracking.artifacts
+        if there is None:
+            mlflow.create_experiment(name, artifact_location=None if artifacts is None else artifacts.as_uri())
+        elif there.lifecycle_stage == "deleted":
+            raise DataError(
+                f"the experiment {name!r} at {self.address} was deleted; bring it back with "
+                f"`mlflow experiments restore --experiment-id {there.experiment_id}`"
+            )
+        elif artifacts is not None and is_elsewhere(there.artifact_location, artifacts):
+            raise DataError(
+                f"the experiment {name!r} at {self.address} writes to {there.artifact_location}, which is not this "
+                "workspace's; put `mlflow server` before that database, or take an experiment of another name"
+            )
+
+    def _claim(self, mlflow: Any, name: str) -> None:
+        """Makes the registered model this workspace's, one of an earlier version of ours too."""
+        client, tags = mlflow.MlflowClient(), {}
+        if self.tracking.is_shared:
+            tags = {OWNER: made_identity(self.workspace)}
+        if _or_none(mlflow, lambda: client.get_registered_model(name)) is None:
+            try:
+                client.create_registered_model(name, tags=tags)
+            except mlflow.exceptions.MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+        self._check_owner(client, name)
+        for tag, value in tags.items():
+            client.set_registered_model_tag(name, tag, value)
+
+    def _version_of(self, mlflow: Any, name: str, alias: str) -> Any:
+        return self._asked(mlflow, name, lambda: mlflow.MlflowClient().get_model_version_by_alias(name, alias))
+
+    def _asked(self, mlflow: Any, name: str, ask: Callable[[], Any]) -> Any:
+        """A version, None when there is none. Raises DataError when it is another workspace's."""
+        version = _or_none(mlflow, ask)
+        if version is not None:
+            self._check_owner(mlflow.MlflowClient(), name)
+        return version
+
+    def _check_owner(self, client: Any, name: str) -> None:
+        """Raises DataError for a registered model of another workspace."""
+        if self.tracking.is_shared:
+            check_owner(client.get_registered_model(name), self.workspace, self.address)
+
     def _registered(self, mlflow: Any, version: Any, alias: str) -> Registered:
         """A version of MLflow's with its artifacts at hand."""
+        client, digests = mlflow.MlflowClient(), version.tags
+        model = client.get_model_version_download_uri(version.name, version.version)
+        judge = client.get_run(version.run_id).info.artifact_uri
         return Registered(
             version.name,
             str(version.version),
             alias,
             version.run_id,
-            self._local(mlflow, f"models:/{version.name}/{version.version}") / "artifacts" / "model",
-            self._local(mlflow, f"runs:/{version.run_id}/judge"),
-            version.tags.get("artifact_digest", ""),
-            version.tags.get("judge_digest", ""),
+            self._local(mlflow, f"{model}/artifacts/model", digests.get("artifact_digest", "")),
+            self._local(mlflow, f"{judge}/judge", digests.get("judge_digest", "")),
+            digests.get("artifact_digest", ""),
+            digests.get("judge_digest", ""),
         )
 
-    def _local(self, mlflow: Any, uri: str) -> Path:
-        """The folder of an artifact, copied into the workspace's cache."""
-        cache = self.workspace / "cache" / uri.replace(":/", "-").replace("/", "-")
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(cache)))
-
-    @contextmanager
-    def _mlflow(self) -> Iterator[Any]:
-        """The mlflow module, set up: sqlite store, no telemetry, no pickle. Imported late because it takes seconds."""
-        if urlsplit(self.uri).scheme in ("", "file"):
-            raise UsageError(f"MLFLOW_TRACKING_URI {self.uri!r} is a file store; give a database or server URI")
-        os.environ.update(SAFE)
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-        self.workspace.mkdir(parents=True, exist_ok=True)
-        import mlflow
-        from sqlalchemy.exc import SQLAlchemyError
-
-        given = os.environ.get("MLFLOW_TRACKING_URI")
-        mlflow.set_tracking_uri(self.uri)
-        if given is None:
-            # MLflow has set it, and another workspace of this process would take it for the user's wish.
-            os.environ.pop("MLFLOW_TRACKING_URI", None)
-        try:
-            yield mlflow
-        except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
-            why = next(iter(str(error).splitlines()), type(error).__name__)
-            raise DataError(f"MLflow at {self.address} cannot do that: {why[:200]}") from None
-
-
-def _version_of(mlflow: Any, name: str, alias: str) -> Any:
-    return _or_none(mlflow, lambda: mlflow.MlflowClient().get_model_version_by_alias(name, alias))
+    def _local(self, mlflow: Any, uri: str, digest: str) -> Path:
+        """The folder of an artifact: where a database's lies, or a copy of a server's."""
+        if self.tracking.artifacts is None or not uri.startswith(("file:", "/")):
+            return local_copy(mlflow, uri, digest, self.workspace)
+        return resolved(uri, self.tracking.artifacts)
 
 
 def _or_none(mlflow: Any, ask: Callable[[], Any]) -> Any:
@@ -188,39 +218,3 @@ def _or_none(mlflow: Any, ask: Callable[[], Any]) -> Any:
         if error.error_code in ABSENT:
             return None
         raise
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as dotted MLflow parameters.
-
-    >>> flat({"training": {"folds": 5}})
-    {'training.folds': '5'}
-    """
-    parameters: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            parameters |= flat(value, f"{prefix}{key}.")
-        else:
-            parameters[f"{prefix}{key}"] = (value if isinstance(value, str) else json.dumps(value))[:500]
-    return parameters
-
-
-def _load(folder: Path, digest: str) -> LoadedModel:
-    remedy = "train again or point the alias at another version"
-    try:
-        model = load_model(folder)
-    except ArtifactError as error:
-        raise DataError(f"{error}; {remedy}") from None
-    if digest_of(folder) != digest:
-        raise DataError(f"{folder}/model.json is not the one that was registered (digest {digest[:12]}); {remedy}")
-    return model
-
-
-def _categories(table: pa.Table) -> list[str]:
-    return [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-
-
-def _requirements() -> list[str]:
-    from importlib.metadata import version
-
-    return [f"{name}=={version(name)}" for name in ("lightgbm", "numpy", "pandas", "mlflow")]

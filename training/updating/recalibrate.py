@@ -7,9 +7,10 @@ that the same labels give the same version, however often and whenever this is d
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,14 @@ from training.calibration.calibrator import Calibrator, composed
 from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
 from training.measuring.evidence import evidence_of
 from training.measuring.metrics import binomial_interval
-from training.pipeline import day, predict
+from training.model.artifact_predictions import predict
+from training.pipeline import day
 from training.recipe.train import Say, flow_of
+from training.registration import register, succeeds
 from training.registry.artifact_files import rewrite_artifact
-from training.registry.registry import CHAMPION, Registered, Registry
+from training.registry.registered import Registered
+from training.registry.registry import Registry
+from training.registry.run_folder import JUDGE, MODEL, RECORDS, finished, run_draft
 from training.samples.sample import Sample, read_sample
 from training.thresholds.rules import CapacityRule, PrecisionRule
 from training.thresholds.threshold import Flow, ScoredLabels, Threshold, by_capacity, one_per_lead
@@ -71,7 +76,10 @@ class Adjusted:
 
 
 def recalibrate(
-    training_set: TrainingSet, workspace: Path, ways: Sequence[RecalibrationMethod] = WAYS, say: Say = lambda text: None
+    training_set: TrainingSet,
+    registry: Registry,
+    ways: Sequence[RecalibrationMethod] = WAYS,
+    say: Say = lambda text: None,
 ) -> Adjusted:
     """Tries `ways` on the champion; what passes becomes the new champion, and without any the model is as trained.
 
@@ -79,7 +87,7 @@ def recalibrate(
     newest slice too, so that there are labels to try on from the start. Raises DataError when there is no champion, or
     when the training set is not one of its target and features.
     """
-    name, registry = f"leadscore-{training_set.recipe.target.name}", Registry(workspace)
+    name = registry.model_name(training_set.recipe.target.name)
     say("reading champion and training set")
     champion = registry.champion(name)
     now, model, blind = champion.load(), as_trained(champion.load()), champion.load_judge()
@@ -194,22 +202,20 @@ def _steps(line: Calibrator, fresh: MaturedRows, until: int) -> tuple[DatedStep,
 
 
 def _register(registry: Registry, champion: Registered, made: Adjusted, sample: Sample) -> Adjusted:
-    # MLflow keeps an artifact under the name of its folder: "model", where the registry looks for it.
-    manifest = made.manifest
-    folder = registry.workspace / "models" / manifest.target.name / "recalibrated" / "model"
-    rewrite_artifact(champion.folder, folder, manifest, made.grounds)
-    names = [feature.name for feature in manifest.features]
+    manifest, target = made.manifest, made.manifest.target.name
     way = "none" if manifest.adjustment is None else manifest.adjustment.way
-    with registry.run(made.name) as mlflow:
-        mlflow.set_tags({"recalibrates": champion.version, "recalibrated_by": way})
-        for verdict in made.decision.verdicts:
-            key = f"recalibration.{verdict.name.replace(' ', '_')}"
-            mlflow.log_metrics({f"{key}.gain": verdict.gain, f"{key}.accepted": float(verdict.accepted)})
-        mlflow.log_dict(made.to_dict(), "recalibration.json")
-        example = sample.features.select(names).slice(0, EXAMPLE_ROWS)
-        version = registry.log_model(mlflow, made.name, folder, champion.judge, example)
-    registry.alias(made.name, version, CHAMPION, made.reason)
-    return replace(made, version=version)
+    tags, metrics = {"recalibrates": champion.version, "recalibrated_by": way}, dict[str, float]()
+    for verdict in made.decision.verdicts:
+        key = f"recalibration.{verdict.name.replace(' ', '_')}"
+        metrics |= {f"{key}.gain": verdict.gain, f"{key}.accepted": float(verdict.accepted)}
+    example = sample.features.select([feature.name for feature in manifest.features]).slice(0, EXAMPLE_ROWS)
+    with run_draft(registry.workspace, target) as draft:
+        rewrite_artifact(champion.folder, draft / MODEL, manifest, made.grounds)
+        shutil.copytree(champion.judge, draft / JUDGE)
+        (draft / RECORDS / "recalibration.json").write_text(json.dumps(made.to_dict(), indent=2), encoding="utf-8")
+        run = finished(draft, target, example, None, metrics, tags, champion.version, made.reason)
+    registered = register(registry, run, lambda: succeeds(registry, run))
+    return replace(made, version=registered.version)
 
 
 def _check(champion: Registered, model: LoadedModel, training_set: TrainingSet) -> None:

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from data.contract import DataError
 from features.training_set import TrainingSet
 from training.measuring.evaluation import BesideTruth, against_truth
+from training.model.artifact_predictions import predict
 from training.model.baselines import BASELINES
-from training.pipeline import predict, sized
+from training.pipeline import sized
 from training.recipe.train import Judged, Say, Split, TrainingPlan, fit_baselines, judged_as, split_by_time
 from training.registry.registry import Registry
 from training.samples.log_odds import Array
@@ -21,23 +22,23 @@ STAGES = 1 + len(BASELINES)
 """How many stages a review tells of: reading, baselines."""
 
 
-def review(workspace: Path, target: str, plan: TrainingPlan, say: Say = lambda text: None) -> Judged:
+def review(registry: Registry, target: str, plan: TrainingPlan, say: Say = lambda text: None) -> Judged:
     """The champion's judge, which never saw the newest slice, beside baselines fitted again on the same past.
 
     Raises DataError as `predictions` does.
     """
     say("reading the training set")
-    split, p = predictions(workspace, target, plan)
+    split, p = predictions(registry, target, plan)
     return judged_as(split, p, fit_baselines(split, say))
 
 
-def predictions(workspace: Path, target: str, plan: TrainingPlan) -> tuple[Split, Array]:
+def predictions(registry: Registry, target: str, plan: TrainingPlan) -> tuple[Split, Array]:
     """The newest slice, and what the champion's judge says of it.
 
     Raises DataError when there is no champion, or when the training set is not the one that it was trained on.
     """
-    training_set = TrainingSet.open(workspace / "training_set" / target)
-    champion = Registry(workspace).champion(f"leadscore-{target}")
+    training_set = TrainingSet.open(registry.workspace / "training_set" / target)
+    champion = registry.champion(registry.model_name(target))
     model = champion.load_judge()
     trained_on = model.manifest.trained_on.training_set or "that it does not name"
     if trained_on != training_set.digest:

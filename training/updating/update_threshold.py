@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from data.contract import UsageError
 from features.training_set import TrainingSet
 from features.wording import number
 from training.recipe.train import Promise
+from training.registration import register, succeeds
 from training.registry.artifact_files import read_grounds, rewrite_artifact
-from training.registry.registry import CHAMPION, Registered, Registry
+from training.registry.registered import Registered
+from training.registry.registry import Registry
+from training.registry.run_folder import JUDGE, MODEL, finished, run_draft
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 
@@ -36,14 +39,13 @@ def grounds_of(champion: Registered) -> Grounds:
     return read_grounds(champion.folder, champion.load().manifest)
 
 
-def set_threshold(training_set: TrainingSet, workspace: Path, promise: Promise, reason: str) -> Set:
+def set_threshold(training_set: TrainingSet, registry: Registry, promise: Promise, reason: str) -> Set:
     """Gives the champion's stage another promise; servers take the new version up. Raises UsageError, DataError.
 
     A promise that cannot be made is refused and changes nothing.
     """
     target = training_set.recipe.target.name
-    name, registry = f"leadscore-{target}", Registry(workspace)
-    champion = registry.champion(name)
+    champion = registry.champion(registry.model_name(target))
     manifest, grounds = champion.load().manifest, grounds_of(champion)
     made, stages = grounds.threshold(promise.threshold), [threshold.stage for threshold in manifest.thresholds]
     if promise.stage not in stages:
@@ -53,11 +55,11 @@ def set_threshold(training_set: TrainingSet, workspace: Path, promise: Promise, 
             f"{promise.stage} cannot promise that on {number(made.labels)} labels; `what-if` shows what it can"
         )
     after = tuple(made if threshold.stage == made.stage else threshold for threshold in manifest.thresholds)
-    folder = workspace / "models" / target / "reset" / "model"
-    rewrite_artifact(champion.folder, folder, replace(manifest, thresholds=after))
     example = training_set.read([feature.name for feature in manifest.features]).slice(0, EXAMPLE_ROWS)
-    with registry.run(name) as mlflow:
-        mlflow.set_tags({"sets_threshold": promise.stage, "of_version": champion.version})
-        version = registry.log_model(mlflow, name, folder, champion.judge, example)
-    registry.alias(name, version, CHAMPION, reason)
-    return Set(made, version, champion.version)
+    tags = {"sets_threshold": promise.stage, "of_version": champion.version}
+    with run_draft(registry.workspace, target) as draft:
+        rewrite_artifact(champion.folder, draft / MODEL, replace(manifest, thresholds=after))
+        shutil.copytree(champion.judge, draft / JUDGE)
+        run = finished(draft, target, example, tags=tags, base=champion.version, reason=reason)
+    registered = register(registry, run, lambda: succeeds(registry, run))
+    return Set(made, registered.version, champion.version)
