@@ -43,7 +43,7 @@ CELLS = {
     "type": mostly(["page_view", "email_sent"], ["", "a\tb"]),
     "at": mostly([*INSTANTS, "2024-01-03 10:00"], ["never", ""]),
     "received": mostly(["", "2024-01-05T00:00:00Z", "2023-01-05T00:00:00Z"], ["2025-06-01T00:00:00Z", "x"]),
-    "channel": st.sampled_from(["", "web"]),
+    "channel": mostly(["", "web"], ["w" * 201, "w\tb"]),
     "value": mostly(["", "1", "-2.00005", "1.00015", "5e11"], ["nan", "-inf", "1e999", "six", "6e11"]),
     "origin": st.sampled_from(["", "crm"]),
     "id": st.sampled_from(["", "", *"123456789"]),
