@@ -143,12 +143,11 @@ def test_any_id_is_taken_out_of_tables_and_nothing_else(lead: str, tmp_path: Pat
 
 
 def test_rejected_rows_go_only_where_they_show_the_lead(tmp_path: Path) -> None:
-    lines = [f"L{n},page_view,2024-01-01T00:00:00Z,,,{value},,{n}" for n, value in enumerate(["7", "1"])]
-    lines += [f"L{n},page_view,{time},,,5,,{n}" for n, time in enumerate(["1x", "x 1"], 2)]
+    lines = [f"L{n},page_view,2024-01-01T00:00:00Z,{at},,,,{n}" for n, at in enumerate(["", "", "1x", "x 1"])]
     lines += ["1,page_view,2024-01-01T00:00:00Z,,,5,,9", "short,1", "L5,page_view,1,,,5,,10"]
     report = into(tmp_path / "log", write_csv(tmp_path / "e.csv", lines), buckets=1)
     assert len(rejected(report)) == 4
     assert erase_from_log(tmp_path / "log", "1") == 4
     reasons = pq.read_table(EventLog.open(tmp_path / "log").rejected_paths[0]).column("reason").to_pylist()
     assert len(reasons) == 2
-    assert "occurred_at '1x' is no time in ISO 8601" in reasons
+    assert "received_at '1x' is no time in ISO 8601" in reasons

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from data.contract import AHEAD
 from data.quoting import quoted
 from data.sources.time_sql import Times, known_format, known_zone
+from data.times import FIRST
 from tests.oracles.door_naive import written_time
 
 NOW = 1_735_689_600_000_000
@@ -149,8 +150,18 @@ def test_what_is_no_time_is_refused(con: duckdb.DuckDBPyConnection, text: str) -
     assert read(con, [text], Times("UTC", None)) == [(None, f"at '{text}' is no time in ISO 8601")]
 
 
+EVER = Times(None, None, earliest=FIRST)
+
+
+def test_a_null_date_is_none_unless_it_is_meant(con: duckdb.DuckDBPyConnection) -> None:
+    early, first = "1989-12-31T23:59:59.999999Z", "1990-01-01T00:00:00Z"
+    (_, reason), (_, none) = read(con, [early, first], Times(None, None))
+    assert (reason, none) == (f"at '{early}' is a null date; if it is meant, set earliest", None)
+    assert [why for _, why in read(con, [early, first], EVER)] == [None, None]
+
+
 def test_the_ends_of_time(con: duckdb.DuckDBPyConnection) -> None:
-    found = read(con, ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"], Times(None, None))
+    found = read(con, ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"], EVER)
     assert found[0] == (moment(1, 1, 1), None)
     assert found[1] == (moment(9999, 12, 31, 23, 59, 59), "at '9999-12-31T23:59:59Z' lies in the future")
     assert found[2][1] == "at '0001-01-01T00:00:00+14:00' lies outside the years 1 to 9999 in UTC"

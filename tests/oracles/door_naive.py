@@ -108,14 +108,17 @@ class Door:
 
     def _event(self, row: Row) -> tuple[tuple[str, object], Body, int, bool] | None:
         names = {name: row[name].strip(" ") for name in row}
-        if any(len(text) > 200 or re.search(r"[\x00-\x1f\x7f]", text) for text in names.values()):
+        broken = {name for name, text in names.items() if len(text) > 200 or re.search(r"[\x00-\x1f\x7f]", text)}
+        if broken - {"channel", "value"}:
             return None
         occurred, received = self._time(names["at"]), self._time(names["received"])
-        value, wrong_value = _value(names["value"])
+        value, is_wrong = _value(names["value"])
         missing = not names["lead"] or not names["type"] or occurred is None
-        if missing or wrong_value or (names["received"] and received is None) or occurred is None:
+        if missing or (names["received"] and received is None) or occurred is None:
             return None
-        body: Body = (names["lead"], names["type"], occurred, names["channel"] or None, value)
+        # A bad cell of a channel or a value costs the cell.
+        channel = None if "channel" in broken else names["channel"] or None
+        body: Body = (names["lead"], names["type"], occurred, channel, None if is_wrong else value)
         if "deal" in names:
             body = (*body, names["deal"] or None)
         known_at = max(occurred, received or occurred)

@@ -35,7 +35,7 @@ def test_in_a_file(tmp_path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["lead", "type", "at"])
         writer.writerows([f"L{i}", "visit", text] for i, text in enumerate(MEANT))
-    part = EventsPart(lead_id="lead", event_type="type", occurred_at="at")
+    part = EventsPart(lead_id="lead", event_type="type", occurred_at="at", earliest="0001-01-01")
     mapping = Mapping(name="m", event_types=("visit",), events=part)
     ingest(tmp_path / "log", mapping, [str(tmp_path / "events.csv")], buckets=1)
     read = {row["lead_id"]: row["occurred_at"] for row in logged(tmp_path / "log")}
