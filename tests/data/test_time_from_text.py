@@ -16,7 +16,7 @@ from data.contract import BLANKS
 from data.sources import time_sql
 from data.sources.checks import filled
 from data.sources.time_sql import Times
-from data.times import FIRST, DatesAre, NoTime, time_from_text
+from data.times import DatesAre, NoTime, time_from_text
 from tests.written_times import TEXTS
 
 FAR = 2**62
@@ -45,7 +45,7 @@ def said_in_sql(
     con: duckdb.DuckDBPyConnection, texts: Sequence[str], zone: str | None, dates_are: DatesAre
 ) -> list[int | None]:
     """The same by the SQL of an ingest."""
-    times = Times(zone, None, dates_are, earliest=FIRST)
+    times = Times(zone, None, dates_are, earliest=-(2**62))
     con.register("sent", pa.table({"i": range(len(texts)), "sent": pa.array(texts, pa.string())}))
     rows = con.execute(
         f"""SELECT us, {times.check("at", "t", "us", FAR, required=True)} AS reason FROM
