@@ -52,7 +52,7 @@ def is_moved(database: Path, artifacts: Path) -> bool:
 def note_anew(database: Path, artifacts: Path) -> None:
     """Notes in a database where its artifacts are now, in one transaction. Raises sqlite3.Error.
 
-    An experiment always writes here; what was written is noted where it is there.
+    An experiment always writes here; what was written is noted here unless it only lies where it was.
     """
     with closing(_connect(database, "rw")) as connection, connection:
         for table, column in NOTED:
@@ -60,7 +60,7 @@ def note_anew(database: Path, artifacts: Path) -> None:
             moved = [
                 (_renamed(noted, artifacts), row)
                 for row, noted in rows
-                if noted and _has_tail(noted) and (table == "experiments" or _is_here(noted, artifacts))
+                if noted and _has_tail(noted) and (table == "experiments" or not _lies_elsewhere(noted, artifacts))
             ]
             connection.executemany(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", moved)
 
@@ -84,5 +84,7 @@ def _renamed(location: str, artifacts: Path) -> str:
     return artifacts.as_uri() + (f"/{below}" if below else "")
 
 
-def _is_here(location: str, artifacts: Path) -> bool:
-    return (artifacts / unquote(_below(location))).exists()
+def _lies_elsewhere(location: str, artifacts: Path) -> bool:
+    """Whether what was written is there, but not here: the database was copied without its artifacts."""
+    place = resolved(location, artifacts)
+    return place.exists() and artifacts not in place.parents
