@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import NAME_LIMIT, UsageError
-from features.words import with_value
 from serving.messages.problems import Refused
+from serving.pages.leads.why import feature_said
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
 from serving.pages.rendering.page_context import PageContext, shows
@@ -108,10 +108,9 @@ def line_of(lead: WorklistEntry, live: ServedModel, context: PageContext) -> Lin
 
 def reason_of(lead: WorklistEntry, live: ServedModel, context: PageContext) -> str:
     """What speaks most for a lead; "" when it was noted by a model that knew other features."""
-    definition = live.definitions.get(lead.reason or "")
-    if definition is None:
+    if lead.reason not in live.definitions:
         return ""
-    return with_value(definition, json.loads(lead.reason_value or "null"), context.language, live.scorer.words)
+    return feature_said(context, live, lead.reason, json.loads(lead.reason_value or "null"))
 
 
 def _steps(log_odds: float | None) -> int:

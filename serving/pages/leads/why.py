@@ -68,6 +68,19 @@ def one_in_words(context: PageContext, live: ServedModel, event_type: str) -> st
     return known(f"events.{event_type}", context.language, many_in_words(context, live, event_type))
 
 
+def value_said(context: PageContext, live: ServedModel, value: Value) -> str:
+    """A value, a type of event among them in words."""
+    if isinstance(value, str) and value in live.known_types:
+        return one_in_words(context, live, value)
+    return value_in_words(value, context.language)
+
+
+def feature_said(context: PageContext, live: ServedModel, feature: str, value: Value) -> str:
+    """What a feature of the model measures, and what it is for one lead."""
+    what = in_words(live.definitions[feature], context.language, live.scorer.words)
+    return f"{what}: {value_said(context, live, value)}"
+
+
 class _Teller:
     """Finds words for one lead."""
 
@@ -76,13 +89,13 @@ class _Teller:
 
     def ground(self, ground: Ground) -> Said:
         link = "" if ground.known_at is None else f"{lead_address(self.lead_id)}?until={ground.known_at}#timeline"
-        return Said(
-            f"{self.words(ground.feature)}: {self.value(ground.value)}", ground.adds > 0, ground.occurred_at, link
-        )
+        words = feature_said(self.context, self.live, ground.feature, ground.value)
+        return Said(words, ground.adds > 0, ground.occurred_at, link)
 
     def shift(self, shift: FeatureShift) -> Said:
-        values = {"now": self.value(shift.now), "before": self.value(shift.before)}
-        return Said(self.context.t("lead.shift", what=self.words(shift.feature), **values), shift.adds > 0)
+        now, before = (value_said(self.context, self.live, value) for value in (shift.now, shift.before))
+        what = in_words(self.live.definitions[shift.feature], self.context.language, self.live.scorer.words)
+        return Said(self.context.t("lead.shift", what=what, now=now, before=before), shift.adds > 0)
 
     def between(self, explanation: Explanation) -> tuple[list[str], bool]:
         if explanation.since is None:
@@ -91,12 +104,3 @@ class _Teller:
         counts, is_all = timeline.counts(self.lead_id, explanation.since, explanation.as_of)
         names = ((many_in_words(self.context, self.live, name), count) for name, count in counts.items())
         return [f"{words}: {number(count, 0, self.context.language)}" for words, count in names], is_all
-
-    def words(self, feature: str) -> str:
-        return in_words(self.live.definitions[feature], self.context.language, self.live.scorer.words)
-
-    def value(self, value: Value) -> str:
-        """A value, a type of event among them in words."""
-        if isinstance(value, str) and value in self.live.known_types:
-            return one_in_words(self.context, self.live, value)
-        return value_in_words(value, self.context.language)

@@ -53,6 +53,16 @@ def test_reasons_of_scored_leads_are_words(visits: Visits, town: Store) -> None:
     assert "_ever" not in page
 
 
+def test_a_first_activity_is_said_as_on_the_leads_own_page(visits: Visits, own_store: Store, live: ServedModel) -> None:
+    touch = next(name for name in live.definitions if name.startswith("first_touch_event_type"))
+    put(own_store, "L1")
+    row = WorklistRow("L1", 0.9, -0.5, touch, '"whitepaper_download"', NOW - 5, 7, 6, "email")
+    own_store.worklist.note("conversion", NOW, [row])
+    page = visits("viewer").get("/leads").text
+    assert "White paper downloaded" in page
+    assert "whitepaper_download" not in page
+
+
 def test_leads_that_have_left_are_not_among_the_likeliest(visits: Visits, town: Store) -> None:
     page = visits("viewer").get("/leads").text
     assert '"stage customer"' not in page
