@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from data.histories import FAR
 from features.labels import Target
 from features.moments import MomentPolicy, label_moments
-from features.outcomes import occurrences_of
+from features.outcomes import _reopenings, occurrences_of
+from features.turns import REOPENS
 from tests.features.leads import DAY, START, histories_of
 from tests.features.test_moments import DAILY, happens, labels, lead
 from tests.oracles.features_naive import Event
@@ -160,3 +163,10 @@ def test_a_reopening_that_names_its_deal_leaves_the_win_of_another_where_it_is()
 def test_a_lead_with_an_open_deal_is_in_whatever_else_it_lost() -> None:
     life = lead(happens("visit", 0), of_deal(1, "lost", 3), of_deal(2, "lost", 5), of_deal(1, "reopened", 20))
     assert set(labels(life, WON, 30)) == {*range(1, 4), *range(21, 31)}
+
+
+def test_reopenings_are_written_from_the_first_place_on() -> None:
+    meaning, known_at = np.array([0, REOPENS, REOPENS, REOPENS], np.int8), np.array([1, 2, 3, 9])
+    superseded_at, rows = np.array([FAR, FAR, 4, FAR]), np.full(4, -1)
+    assert _reopenings(meaning, known_at, superseded_at, 0, 4, 5, rows) == 1
+    assert rows.tolist() == [1, -1, -1, -1]
