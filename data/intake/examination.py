@@ -22,7 +22,7 @@ MANY = 1_000_000
 NEAR, SHOWN = 0.8, 5
 HIDDEN = (
     *("part", "n", "high", "low", "content", "lead_hash", "known", "sort", "bucket", "cells", "reason"),
-    *("file", "file_row"),
+    *("file", "file_row", "deal"),
 )
 """Columns of staged rows that are none of theirs."""
 

@@ -17,8 +17,8 @@ from tests.data.test_versions import day
 
 STATES = PLAIN.model_copy(
     update={
-        "leads": LeadsPart(lead_id="lead", snapshot=True, created_at="since", categories=("industry", "stage"),
-                           unchanging=("industry",), missing="deleted")
+        "leads": (LeadsPart(lead_id="lead", snapshot=True, created_at="since", categories=("industry", "stage"),
+                            unchanging=("industry",), missing="deleted"),)
     }
 )  # fmt: skip
 HEADER = "lead,since,industry,stage"

@@ -288,6 +288,7 @@ PEOPLE = Mapping(
         valid_from="since",
         account_id="firm",
         categories=("Industry", "street", "note"),
+        as_is=("note",),
         numbers=("employees",),
     ),
 )
@@ -324,7 +325,7 @@ def test_profiles_are_taken_over_by_the_rules_of_the_door(store: Store, tmp_path
 def test_columns_that_the_store_cannot_tell_apart_are_refused(store: Store, tmp_path: Path) -> None:
     part = LeadsPart(lead_id="lead", valid_from="since", categories=("Size",))
     for name in ("Size", "size"):
-        mapping = PEOPLE.model_copy(update={"leads": part.model_copy(update={"categories": (name,)})})
+        mapping = PEOPLE.model_copy(update={"leads": (part.model_copy(update={"categories": (name,)}),)})
         file = write_csv(tmp_path / "p.csv", [f"{name},2024-01-01T00:00:00Z,big"], f"lead,since,{name}")
         ingest(tmp_path / "log", mapping, [], [file], clock=lambda: NOW, buckets=2)
     with pytest.raises(DataError, match="'size' differs from another one in case alone"):

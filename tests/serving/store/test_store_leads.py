@@ -94,7 +94,7 @@ def test_an_erased_lead_cannot_be_put(store: Store) -> None:
     assert store.leads.get("L1") is None
 
 
-@pytest.mark.parametrize("given", [{"lead_id": "x"}, {"N": 3}, {"Plan": "a", "plan": "b"}])
+@pytest.mark.parametrize("given", [{"lead_id": "x"}, {"Bucket": 3}, {"Plan": "a", "plan": "b"}])
 def test_names_that_the_event_log_cannot_hold_are_refused(store: Store, given: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="has a name that is taken"):
         store.leads.put("L1", NOW, None, given, NOW)
