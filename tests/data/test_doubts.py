@@ -80,7 +80,7 @@ def test_a_sound_export_raises_no_doubt_and_a_check_changes_nothing(tmp_path: Pa
         "sources",
         "with both",
         "events as they will be stored",
-        "2024-05-01 10:00:00",
+        " 10:00:00Z",
     ):
         assert words in said
     assert "doubt" not in said
