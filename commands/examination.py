@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SHOWN = 20
 """Rejected rows, and event types, that are shown."""
 
+LONGEST = 24
+"""Characters of a value in a sample; an id that is made of the row is longer."""
+
 
 def show(screen: Screen, checked: Checked, rejected_path: Path, most_rejected: float) -> None:
     """Prints it, and writes all rejected rows as CSV. Raises DataError past the share of rows that may be rejected."""
@@ -75,10 +78,17 @@ def _show_rejected(screen: Screen, checked: Checked, path: Path) -> None:
 
 
 def _show_sample(screen: Screen, kind: str, sample: Sequence[Mapping[str, Any]]) -> None:
+    """Rows in columns that say something, so that they fit a narrow terminal."""
     if sample:
-        rows = [[plain(value) if not isinstance(value, bool) else str(value).lower() for value in row.values()]
-                for row in sample]  # fmt: skip
-        screen.table(f"{kind} as they will be stored", list(sample[0]), rows)
+        names = [name for name in sample[0] if any(row[name] not in (None, "", False) for row in sample)]
+        if all(row.get("known_at") == row.get("occurred_at") for row in sample):
+            names = [name for name in names if name != "known_at"]
+        screen.table(f"{kind} as they will be stored", names, [[_shown(row[name]) for name in names] for row in sample])
+
+
+def _shown(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else plain(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _time(us: int | None) -> str:
