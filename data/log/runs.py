@@ -99,7 +99,10 @@ def _joined(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _event_order(runs: Sequence[Run], places: Sequence[NDArray[np.int64]], events: pa.Table) -> NDArray[np.int64]:
-    """Joined rows in the log's order. Source and id decide only between equals, none of which is in the first run."""
+    """Joined rows in the log's order.
+
+    Of rows that differ in source or id alone those of the first run go first: a history made of them is the same.
+    """
     starts = np.concatenate([[0], np.cumsum(runs[0].event_counts)])
     cut, lead = int(starts[-1]), _lead_of([run.event_counts for run in runs[1:]], places[1:])
     known, occurred = (events.column(name).cast(pa.int64()).to_numpy() for name in ("known_at", "occurred_at"))
