@@ -5,6 +5,8 @@ RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r /tmp/requirements.lock
 COPY dist/leadscore-*.whl /tmp/
 RUN /venv/bin/pip install --no-cache-dir --no-index --no-deps /tmp/leadscore-*.whl
+# For no processor in particular, and owned by root: a container starts without compiling, and cannot change its code.
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && /venv/bin/leadscore compile
 
 FROM python:3.11-slim
 # LightGBM's threads.
@@ -12,7 +14,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm 
 RUN useradd --system --create-home leadscore && mkdir /data && chown leadscore /data
 COPY --from=packages /venv /venv
 COPY leadscore.toml /app/
-ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=PASSIVE NUMBA_CACHE_DIR=/data/numba MALLOC_ARENA_MAX=2
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=PASSIVE MALLOC_ARENA_MAX=2
 WORKDIR /app
 USER leadscore
 VOLUME /data

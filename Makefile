@@ -6,9 +6,13 @@ RUN := $(PY) leadscore.py
 # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test serve bench proof mutants lint format lock dist sbom audit clean
+.PHONY: setup compile demo test serve bench proof mutants lint format lock dist sbom audit clean
 
-setup: .venv/ready
+setup: .venv/ready compile
+
+# Nothing is done where all is compiled already.
+compile: .venv/ready
+	@$(RUN) compile
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -20,7 +24,7 @@ setup: .venv/ready
 demo: setup
 	$(RUN) demo --var $(VAR)
 
-test: lint
+test: lint compile
 	$(PY) -m pytest --numprocesses 2 --dist worksteal
 
 # The server's many threads share two of glibc's arenas instead of filling one each.
@@ -36,15 +40,15 @@ proof: setup
 	$(PY) -m pytest --proof $(NAME)
 
 # Plants faults in the core and tells which no test notices; may be stopped, and goes on where it was.
-mutants: setup
+mutants: .venv/ready
 	$(PY) -m tests.mutation $(NAME)
 
-lint: setup
+lint: .venv/ready
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-format: setup
+format: .venv/ready
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
@@ -55,11 +59,11 @@ lock:
 	$(LOCK) --extra dev --extra cluster --constraints requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 # Wheel and sdist, without a package index: setuptools is among the locked packages.
-dist: setup
+dist: .venv/ready
 	rm -rf dist
 	$(PY) -c 'from setuptools import build_meta as backend; backend.build_sdist("dist"); backend.build_wheel("dist")'
 
-sbom: setup
+sbom: .venv/ready
 	mkdir -p $(VAR)
 	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o $(VAR)/sbom.json requirements.lock
 

@@ -13,6 +13,7 @@ import typer
 
 from commands.audit import audit
 from commands.backtest import backtest
+from commands.compilation import compile_all
 from commands.demo import demo
 from commands.histories import compact, features, ingest, simulate
 from commands.models import evaluate, promote, register, rollback, train
@@ -34,6 +35,7 @@ HISTORIES = (simulate, ingest, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
 for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget):
     app.command()(command)
+app.command(name="compile")(compile_all)
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")
 app.add_typer(thresholds, name="thresholds")

@@ -21,11 +21,15 @@ def serve(
     insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
 ) -> None:
     """Answer requests with the champion in real time. Runs until a signal comes."""
+    from data.compiled import check_ready
     from serving.champion.artifact_sources import FolderSource, registry_source
     from serving.server import Options, serve
+    from serving.telemetry.server_log import ServerLog
     from settings import read_settings, settings_path
     from training.registry.registry import CHAMPION, Registry
 
+    if not check_ready():
+        ServerLog().write("not_compiled", remedy="`leadscore compile`, once, at set-up; this start takes longer")
     name = read_settings(settings_path(config)).model_name
     source = FolderSource(artifact, name) if artifact else registry_source(var, Registry(var).uri, name, CHAMPION)
     serve(

@@ -1,10 +1,11 @@
 """Tries an artifact in a process of its own, because a damaged one may take the process down.
 
-As a program it takes FOLDER and exits with 0 when the artifact scores, explains and gives numbers
+As a program it takes FOLDER and exits with 0 when the artifact scores, explains and gives numbers.
 """
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 
@@ -12,19 +13,22 @@ import msgspec
 import numpy as np
 
 from data.contract import DataError
-from serving.champion.child_process import output_of
+from serving.champion.child_process import MACHINE_AT_FAULT, output_of
 from serving.messages.examples import LEAD
 from serving.messages.schemas import ScoreRequest
 from serving.messages.times import all_us
 from serving.scoring.served_model import ServedModel, ServedScores
 
-SECONDS = 120
-"""A test that takes longer has failed."""
+SECONDS = 120.0
+OF_THE_MACHINE = {errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIO}
 
 
-def smoke_test(folder: Path) -> None:
-    """Runs the test in a throw-away process. Raises DataError with the reason when the artifact fails."""
-    output_of(__name__, str(folder), job=f"the trial of {folder.name}", seconds=SECONDS)
+def smoke_test(folder: Path, seconds: float = SECONDS) -> None:
+    """Runs the test in a throw-away process.
+
+    Raises DataError with the reason when the artifact fails, MachineFault when it could not be told whether it does.
+    """
+    output_of(__name__, str(folder), job=f"the trial of {folder.name}", seconds=seconds)
 
 
 def warm(live: ServedModel) -> ServedScores:
@@ -50,8 +54,9 @@ def main(folder: str) -> int:
         live = ServedModel.load(Path(folder), "trial", "0")
         explain(live, warm(live))
     except Exception as error:
-        print(error, file=sys.stderr)  # noqa: T201 -- read by `smoke_test`
-        return 1
+        print(error or type(error).__name__, file=sys.stderr)  # noqa: T201 -- read by `smoke_test`
+        machine = isinstance(error, MemoryError) or getattr(error, "errno", None) in OF_THE_MACHINE
+        return MACHINE_AT_FAULT if machine else 1
     return 0
 
 

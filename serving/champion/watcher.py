@@ -10,6 +10,8 @@ from data.contract import DataError
 from serving.champion.artifact_cache import ArtifactCache, CachedArtifact, Damaged
 from serving.champion.artifact_sources import ArtifactSource
 from serving.champion.champion import Champion
+from serving.champion.child_process import MachineFault
+from serving.champion.postponement import Postponement
 from serving.champion.smoke_test import smoke_test, warm
 from serving.scoring.served_model import ServedModel
 from serving.telemetry.metrics import Metrics
@@ -34,6 +36,7 @@ class Watcher:
         self.refused: str | None = None
         self.noted: str | None = None
         self.away = False
+        self.postponed: Postponement | None = None
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
@@ -63,6 +66,8 @@ class Watcher:
         if mark is None or mark in (self.in_place, self.refused):
             self._forget_refusal(mark)
             return
+        if self.postponed is not None and self.postponed.holds(mark):
+            return
         self._change(mark)
 
     def _run(self) -> None:
@@ -84,9 +89,14 @@ class Watcher:
         if self.champion.live is not None and copy.digest == self.champion.live.model.digest:
             self.in_place = mark
             return
+        before = self.postponed if self.postponed is not None and self.postponed.mark == mark else None
         try:
-            smoke_test(Path(copy.folder))
+            smoke_test(Path(copy.folder), Postponement.patience(before))
             self._place(copy)
+        except MachineFault as error:
+            self.postponed = Postponement.after(before, mark, self.seconds)
+            self._refuse(mark, f"{error}; {self.postponed}", retry=True)
+            return
         except DataError as error:
             self.cache.discard(copy)
             self._refuse(mark, str(error), retry=False)

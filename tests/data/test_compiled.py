@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def one_package(folder: Path) -> Path:
     """What is installed, small: the package leadscore with the rule, and a function in another file that calls it."""
     tree = folder / "leadscore"
     (tree / "data").mkdir(parents=True)
-    for name in ("__init__", "compiled", "visibility"):
+    for name in ("__init__", "compiled", "contract", "visibility"):
         source = (REPOSITORY / "data" / f"{name}.py").read_text()
         (tree / "data" / f"{name}.py").write_text(source.replace("from data.", "from leadscore.data."))
     (tree / "caller.py").write_text(CALLER)
@@ -136,6 +137,57 @@ def test_a_planted_cache_of_numbas_own_keeps_the_old_rule(tmp_path: Path) -> Non
     assert run(CALL, tmp_path) == "False"
     change_the_rule(tree)
     assert run(CALL, tmp_path) == "False", "the fault is none, and the test above proves nothing"
+
+
+ANOTHER_TYPE = CALL + "\nprint(visible(2.0, 3.0))"
+NOWHERE = {"HOME": "/dev/null/home"}
+"""Of a user without a cache."""
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A folder in which not even root can write: it is mounted onto itself."""
+    made = subprocess.run(["mount", "--bind", str(folder), str(folder)], check=False)
+    if made.returncode != 0:
+        pytest.skip("only root may mount a folder read-only")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_who_may_not_write_finds_what_another_has_compiled(tmp_path: Path) -> None:
+    """What is missing there is compiled in memory."""
+    tree = one_package(tmp_path).parent
+    assert run(CALL, tree, elsewhere()) == "False"
+    with read_only(tree):
+        assert run(CALL + HITS, tree, elsewhere(**NOWHERE)) == "False\n1"
+        assert run(ANOTHER_TYPE, tree, elsewhere(**NOWHERE)) == "False\nTrue"
+
+
+def test_what_is_compiled_travels_with_the_files(tmp_path: Path) -> None:
+    """It is made for no processor in particular, and names no path."""
+    one_package(tmp_path / "here")
+    assert run(CALL, tmp_path / "here", elsewhere()) == "False"
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    assert run(CALL + HITS, tmp_path / "there", elsewhere()) == "False\n1"
+    cpu = "\nprint(visible.targetctx.codegen().magic_tuple()[1:])"
+    assert run(CALL + cpu, tmp_path / "there", elsewhere()) == "False\n('generic', '')"
+
+
+def test_a_server_that_finds_nothing_and_can_keep_nothing_is_told(tmp_path: Path) -> None:
+    tree = one_package(tmp_path).parent
+    look = "from leadscore.data import compiled\nprint(compiled.check_ready())"
+    note = "from leadscore.data import compiled\ncompiled.note_complete()"
+    with read_only(tree):
+        error = start(look, tree, elsewhere(**NOWHERE)).communicate(timeout=60)[1]
+        assert "run `leadscore compile` as the user who has installed it" in error
+    assert (run(look, tree, elsewhere()), run(note, tree, elsewhere())) == ("False", "")
+    with read_only(tree):
+        assert run(look, tree, elsewhere(**NOWHERE)) == "True"
+    change_the_rule(tree / "leadscore")
+    assert run(look, tree, elsewhere()) == "False", "what was compiled of other sources does not count"
 
 
 def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
