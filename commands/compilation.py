@@ -18,8 +18,7 @@ SETTINGS = """
 [targets.conversion]
 events = ["deal_won"]
 closed_by = ["deal_lost"]
-undone_by = ["deal_cancelled"]
-reopened_by = ["deal_reopened"]
+{}
 
 [moments]
 every_days = 28
@@ -33,7 +32,8 @@ max_rounds = 5
 fewest_converted = 1
 """
 LEADS, DAYS = 2_500, 360
-KINDS = ("fixed", "hazard")
+KINDS = {"fixed": 'undone_by = ["deal_cancelled"]\nreopened_by = ["deal_reopened"]', "hazard": ""}
+"""Kinds of model, and what each is to predict: outcomes that end, and outcomes that stand."""
 
 
 def compile_all(quiet: Quiet = False, as_json: AsJson = False) -> None:
@@ -57,9 +57,9 @@ def _go_all_the_way(folder: Path, say: Callable[[str], None]) -> None:
     say("compiling what reads exports")
     _fill_log(folder)
     config = folder / "settings.toml"
-    for kind in KINDS:
+    for kind, outcomes in KINDS.items():
         say(f"compiling what a {kind} model needs")
-        config.write_text(SETTINGS.format(kind))
+        config.write_text(SETTINGS.format(outcomes, kind))
         workspace = Workspace.open(folder, config)
         _serve(workspace, _trained(workspace))
 
