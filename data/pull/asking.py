@@ -93,18 +93,21 @@ class Table(Part):
     """What is kept of records: a file of rows with these columns, and nothing else of what the vendor says.
 
     rows: where in a record its rows stand, like "propertiesWithHistory.*.*"; the record itself if missing. columns:
-    name -> path in the row, "$." and a path in the record, or "*", the last key that `rows` went through.
+    name -> path in the row, "$." and a path in the record, "*", the last key that `rows` went through, or "@id", the id
+    that was asked for. only: rows to keep, by what stands at a path.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     rows: str = ""
+    only: dict[str, tuple[str, ...]] = {}
     columns: dict[str, str] = Field(min_length=1)
 
 
 class Resource(Part):
     """Pages of records that are asked for one after the other. once_known: left out by the first pull, which needs no
     deletions of what was never there. newer: path of a time; records from before the last pull are left out, where the
-    vendor cannot be asked for newer ones only.
+    vendor cannot be asked for newer ones only. gone: status with which the vendor says that there is none of an id, which
+    may have been deleted since it was listed.
     """
 
     name: str
@@ -113,6 +116,7 @@ class Resource(Part):
     for_each: ForEach | None = None
     once_known: bool = False
     newer: str = ""
+    gone: tuple[int, ...] = ()
 
 
 class Check(Part):
@@ -129,8 +133,8 @@ class Asking(Part):
     """The whole file: what is asked of a vendor, and the mapping that brings it into the log.
 
     name: the source that events in the log have. Placeholders in requests: {env.NAME}, {since} (RFC 3339) and
-    {since_ms}, the time of the last pull; {id} and {ids} in `for_each`; {lists.NAME} for one of `lists`; {columns} for
-    the paths of a resource's columns.
+    {since_ms}, the time of the last pull, {until}, now; in `for_each` {id}, {ids}, {id_list}, {quoted_ids} and
+    {id_objects}; {lists.NAME} for one of `lists`; {columns} for the paths of a resource's columns.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")

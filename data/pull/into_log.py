@@ -13,12 +13,13 @@ from pathlib import Path
 
 from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
+from data.intake.quarantine import NoRowFits
 from data.log.eventlog import EventLog
 from data.log.manifest import NAME
 from data.pull.asking import Asking
 from data.pull.landing import only_puller
 from data.pull.pull import Pull, Pulled, World
-from data.sources.mapping import read_mapping
+from data.sources.mapping import Mapping, read_mapping
 
 ASKED = "asked.json"
 """What was asked when the log was last brought up to date."""
@@ -56,11 +57,25 @@ def pull_into(
             stated = _stated(log_path, asking.name)
             complete = {asking.name: pulled.began_us} if stated is None or stated < pulled.began_us else {}
             begin("ingesting")
-            times = {"as_of": pulled.ended_us, "complete_until": complete, "clock": world.clock}
-            report = ingest(log_path, mapping, files=pulled.files, **times)
+            report = _ingested(log_path, mapping, pulled, complete, world, since)
         (folder / ASKED).write_text(json.dumps({"digest": asking.digest}), encoding="utf-8")
         pull.landing.remove()
         return Brought(pulled, report, since)
+
+
+def _ingested(
+    log_path: Path, mapping: Mapping, pulled: Pulled, complete: dict[str, int], world: World, since: int | None
+) -> IngestReport | None:
+    """What an ingest says. Of all that a vendor has, some row has to fit; of what has changed, there may be none, and the
+    next pull asks for it again."""
+    try:
+        return ingest(
+            log_path, mapping, files=pulled.files, as_of=pulled.ended_us, complete_until=complete, clock=world.clock
+        )
+    except NoRowFits:
+        if since is None:
+            raise
+        return None
 
 
 def since_of(log_path: Path, asking: Asking, asked: Path) -> int | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 from requests import RequestException
@@ -65,7 +66,7 @@ class Pull:
         self.landing = Landing.open(folder, asking.digest, None if since_us is None else since_us - overlap)
         self.went_on = bool(self.landing.state.positions)
         known = environment(world.environ)
-        self.values = known | _values(asking, self.landing.state.since_us)
+        self.values = known | _values(asking, self.landing.state.since_us, world.clock())
         base_url = filled(asking.client.base_url, known)
         require_safe(base_url)
         secrets = _secrets(asking.client.auth, known)
@@ -112,8 +113,7 @@ class Pull:
                 if position.batch >= len(batches):
                     self.landing.land(resource.name, {}, Position(position.batch, None, True))
                     return
-                ids = batches[position.batch]
-                values |= {"ids": ids, "id": ids[0], "id_objects": [{"id": one} for one in ids]}
+                values |= _ids(batches[position.batch])
             position = self._pages(resource, values, position, batches is None)
 
     def _pages(self, resource: Resource, values: Mapping[str, Any], position: Position, is_only: bool) -> Position:
@@ -136,6 +136,9 @@ class Pull:
         try:
             first = next(found)
         except Refused as error:
+            if error.status in resource.gone:
+                yield Page([], None)
+                return
             if position.next is None or error.status not in GONE:
                 raise
             found = pages(self.client, resource.endpoint, values, None)
@@ -164,10 +167,18 @@ class Pull:
             self.landing.state = replace(self.landing.state, started_us=int(seen.timestamp() * US_PER_SECOND))
 
 
-def _values(asking: Asking, since_us: int | None) -> dict[str, Any]:
-    since = datetime.fromtimestamp((since_us or 0) // US_PER_SECOND, UTC)
+def _values(asking: Asking, since_us: int | None, now: float) -> dict[str, Any]:
+    since, until = (datetime.fromtimestamp(at, UTC) for at in ((since_us or 0) // US_PER_SECOND, int(now)))
     lists = {f"lists.{name}": list(names) for name, names in asking.lists.items()}
-    return {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}", "since_ms": str((since_us or 0) // 1000), **lists}
+    written = {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}", "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+    return {**written, "since_ms": str((since_us or 0) // 1000), **lists}
+
+
+def _ids(ids: Sequence[str]) -> dict[str, Any]:
+    """The ids of a batch, in all forms in which requests have them."""
+    quoted = ["'" + one.replace("\\", "\\\\").replace("'", "\\'") + "'" for one in ids]
+    objects = [{"id": one} for one in ids]
+    return {"id": quote(ids[0], safe=""), "ids": ids, "id_list": ",".join(ids), "quoted_ids": ",".join(quoted), "id_objects": objects}
 
 
 def _columns(resource: Resource) -> list[str]:

@@ -22,7 +22,8 @@ def rows_of(record: Any, table: Table) -> Iterator[Row]:
     if not isinstance(record, dict):
         raise DataError(f"table {table.name}: a record is {_shown(record)} instead of an object; correct data_selector")
     for key, row in _walk(record, [part for part in table.rows.split(".") if part], ""):
-        yield {name: _cell(table, name, path, record, row, key) for name, path in table.columns.items()}
+        if all(at(row, path) in words for path, words in table.only.items()):
+            yield {name: _cell(table, name, path, record, row, key) for name, path in table.columns.items()}
 
 
 def at(record: Any, path: str) -> Any:
@@ -49,7 +50,9 @@ def _walk(value: Any, parts: list[str], key: str) -> Iterator[tuple[str, Any]]:
 def _cell(table: Table, name: str, path: str, record: Any, row: Any, key: str) -> str | None:
     if path == "*":
         return key
-    value = at(record, path[2:]) if path.startswith("$.") else at(row, path) if path != "@" else row
+    if path == "@id":
+        path = "$.@id"
+    value = at(record, path[2:]) if path.startswith("$.") else at(row, path)
     if isinstance(value, dict | list):
         raise DataError(f"table {table.name}: column {name} ({path}) holds {_shown(value)}; name a path inside it")
     if value is None or isinstance(value, str):
