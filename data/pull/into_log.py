@@ -10,12 +10,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
 from data.intake.quarantine import NoRowFits
 from data.log.eventlog import EventLog
-from data.log.manifest import NAME
+from data.log.manifest import BUCKETS, NAME
 from data.pull.asking import Asking
 from data.pull.landing import only_puller
 from data.pull.pull import Pull, Pulled, World
@@ -41,9 +42,10 @@ def pull_into(
     folder: Path,
     world: World,
     begin: Callable[[str], None] = lambda name: None,
+    buckets: int = BUCKETS,
 ) -> Brought:
     """Brings a log up to date. folder: for what is under way, and gone when it is in the log. begin: is told what is
-    done next.
+    done next. buckets: of a log that is new.
 
     Raises DataError or UsageError; the log is then as it was, and what has been pulled stays for the next run.
     """
@@ -57,21 +59,20 @@ def pull_into(
             stated = _stated(log_path, asking.name)
             complete = {asking.name: pulled.began_us} if stated is None or stated < pulled.began_us else {}
             begin("ingesting")
-            report = _ingested(log_path, mapping, pulled, complete, world, since)
+            times = {"as_of": pulled.ended_us, "complete_until": complete, "clock": world.clock}
+            report = _ingested(log_path, mapping, pulled, since, **times, buckets=buckets)
         (folder / ASKED).write_text(json.dumps({"digest": asking.digest}), encoding="utf-8")
         pull.landing.remove()
         return Brought(pulled, report, since)
 
 
 def _ingested(
-    log_path: Path, mapping: Mapping, pulled: Pulled, complete: dict[str, int], world: World, since: int | None
+    log_path: Path, mapping: Mapping, pulled: Pulled, since: int | None, **how: Any
 ) -> IngestReport | None:
     """What an ingest says. Of all that a vendor has, some row has to fit; of what has changed, there may be none, and the
     next pull asks for it again."""
     try:
-        return ingest(
-            log_path, mapping, files=pulled.files, as_of=pulled.ended_us, complete_until=complete, clock=world.clock
-        )
+        return ingest(log_path, mapping, files=pulled.files, **how)
     except NoRowFits:
         if since is None:
             raise

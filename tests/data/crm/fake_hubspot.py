@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.data.crm.fake_vendor import Answer, FakeVendor
 
-MOST_FOUND, MOST_WITH_HISTORY = 10_000, 50
+MOST_WITH_HISTORY = 50
 STAGES = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer")
 KINDS = {"0-3": "deals"}
 STAMPS = {"contacts": "lastmodifieddate"}
@@ -62,6 +62,7 @@ class FakeHubSpot(FakeVendor):
 
     records: dict[str, dict[int, Record]] = field(default_factory=dict)
     links: dict[str, dict[int, list[int]]] = field(default_factory=dict)
+    most_found: int = 10_000
     personal_sent: int = 0
     last_id: int = 1000
 
@@ -115,10 +116,10 @@ class FakeHubSpot(FakeVendor):
         return found
 
     def _search(self, kind: str, body: Any) -> Answer:
-        """At most MOST_FOUND rows of a search can be seen, and at most 200 in a page."""
+        """At most `most_found` rows of a search can be seen, and at most 200 in a page."""
         after, limit = int(body["after"]), body["limit"]
-        if limit > 200 or after + limit > MOST_FOUND:
-            return 400, {"message": "a search has at most 10000 results and 200 a page"}
+        if limit > 200 or after + limit > self.most_found:
+            return 400, {"message": "a search has at most 10,000 results, 200 a page"}
         (group,) = body["filterGroups"]
         found = [one for one in self.records.get(kind, {}).values() if one.archived is None and _fits(one, kind, group)]
         (order,) = body["sorts"]
