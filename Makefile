@@ -56,7 +56,7 @@ LOCK := .venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes
 lock:
 	test -x .venv/bin/uv || ($(PYTHON) -m venv .venv && $(PY) -m pip install --quiet uv)
 	$(LOCK) --upgrade pyproject.toml --output-file requirements.lock
-	$(LOCK) --extra dev --extra cluster --constraints requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(LOCK) --extra dev --extra cluster --extra crm --constraints requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 # Wheel and sdist, without a package index: setuptools is among the locked packages.
 dist: .venv/ready

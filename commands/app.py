@@ -19,6 +19,7 @@ from commands.histories import compact, features, ingest, simulate
 from commands.models import evaluate, promote, register, rollback, train
 from commands.monitor import monitor
 from commands.publication import publish
+from commands.pull import pull
 from commands.recalibration import recalibrate
 from commands.scores import info, score
 from commands.server import serve
@@ -31,7 +32,7 @@ ABOUT = "Which leads convert: from engagement histories to calibrated probabilit
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=ABOUT
 )
-HISTORIES = (simulate, ingest, compact, features, audit)
+HISTORIES = (simulate, ingest, pull, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
 for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget):
     app.command()(command)

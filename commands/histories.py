@@ -95,7 +95,7 @@ def ingest(
     if store is not None and (events or leads or file or check):
         raise UsageError("--store and --events do not go together; ingest one after the other")
     if store is not None:
-        _show_report(screen, log_path, take_in(screen, store, log_path, mapping))
+        show_report(screen, log_path, take_in(screen, store, log_path, mapping))
         return
     if mapping is None or not (events or leads or identities or file):
         raise UsageError("nothing to ingest; give --mapping and --events or --file, or --store")
@@ -109,10 +109,11 @@ def ingest(
     told |= {"complete_until": _ends(complete_until or []), "most_rejected": most_rejected}
     with screen.progress("ingesting") as step:
         report = ingest(log_path, read_mapping(mapping), *kinds, **told, progress=step)
-    _show_report(screen, log_path, report)
+    show_report(screen, log_path, report)
 
 
-def _show_report(screen: Screen, log_path: Path, report: IngestReport) -> None:
+def show_report(screen: Screen, log_path: Path, report: IngestReport) -> None:
+    """What an ingest did, with its doubts, and the sources that lag."""
     from data.log.eventlog import EventLog
     from features.wording import number
     from workspace import lags

@@ -81,13 +81,17 @@ def count_cells(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {why: int(n) for why, n in con.execute(query).fetchall()}
 
 
+class NoRowFits(DataError):
+    """There are rows, but none that could be taken in, or no rows at all."""
+
+
 def refuse_all(con: duckdb.DuckDBPyConnection) -> None:
-    """When no row at all fits, the mapping is wrong rather than the rows: raises DataError, naming the first."""
+    """When no row at all fits, the mapping is wrong rather than the rows: raises NoRowFits, naming the first."""
     first = con.execute(f"SELECT source, row, reason FROM ({TOLD}) ORDER BY kind, part, row LIMIT 1").fetchall()
     for source, row, reason in first:
-        raise DataError(f"{source} row {row}: {reason}; no row fits, correct the mapping")
+        raise NoRowFits(f"{source} row {row}: {reason}; no row fits, correct the mapping")
     names = con.execute("SELECT string_agg(source, ', ' ORDER BY kind, part) FROM sources").fetchall()[0][0]
-    raise DataError(f"{names}: there is a header, but no row; export again")
+    raise NoRowFits(f"{names}: there is a header, but no row; export again")
 
 
 def write_rejected(con: duckdb.DuckDBPyConnection, before: Sequence[Path], path: Path) -> None:

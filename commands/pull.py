@@ -1,0 +1,47 @@
+"""Command that asks vendors' APIs for what has changed, and brings it into the event log."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from commands.histories import show_report
+from commands.options import VAR, AsJson, Log, Quiet, Var
+from console import Screen
+from data.contract import UsageError
+
+
+def pull(
+    name: Annotated[str, typer.Argument(help="hubspot, pipedrive or salesforce, or a file that says what is asked")],
+    var: Var = VAR,
+    log: Log = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pull what has changed in a CRM into the event log. Secrets come from the environment, see docs/crm/pull.md."""
+    from dataclasses import asdict
+
+    from data.pull.asking import read_asking
+    from features.wording import number
+
+    screen, log_path = Screen(quiet, as_json), log or var / "log"
+    asking = read_asking(name)
+    try:
+        from data.pull.into_log import pull_into
+        from data.pull.pull import World
+    except ModuleNotFoundError as error:
+        raise UsageError(f"pull needs the package {error.name}; install leadscore with its extra: leadscore[crm]") from None
+    with screen.stages(len(asking.resources) + 1) as stage:
+        done = pull_into(log_path, asking, var / "pull" / asking.name, World(os.environ), stage)
+    rows = {table: n for table, n in done.pulled.rows.items() if n}
+    screen.table(f"pulled from {asking.name}", ["table", "rows"], [[table, number(n)] for table, n in rows.items()])
+    if done.report is None:
+        screen.tell(f"nothing has changed in {asking.name}")
+        screen.result({"pulled": rows, "requests": done.pulled.requests})
+        return
+    if as_json:
+        screen.result({"pulled": rows, "requests": done.pulled.requests, **asdict(done.report)})
+        return
+    show_report(screen, log_path, done.report)

@@ -1,0 +1,272 @@
+"""A vendor's account comes into the log, whole and once, whatever goes wrong on the way; later only what has changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import data.pull.connection
+import data.pull.pull
+from data.contract import DataError, UsageError
+from data.log.eventlog import EventLog
+from data.pull.asking import Endpoint
+from data.pull.pages import Page, pages
+from tests.data.crm.accounts import VENDORS, Account, account_of
+from tests.data.crm.fake_hubspot import FakeHubSpot
+from tests.data.crm.fake_vendor import Trouble
+from tests.data.crm.openapi import described, description
+from tests.oracles.pulled_naive import told_by
+
+PERSONAL = re.compile(rb"zaphod|beeblebrox|4917|49 170", re.IGNORECASE)
+DAY = 86_400
+
+
+def troubles() -> Trouble:
+    """Every kind of trouble, again and again."""
+    return Trouble(throttled=7, failing=11, cut=13, short=17)
+
+
+@pytest.fixture(params=VENDORS)
+def account(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Account]:
+    with account_of(request.param, 110, tmp_path, trouble=troubles()) as made:
+        yield made
+
+
+@pytest.fixture
+def hubspot(tmp_path: Path) -> Iterator[Account]:
+    with account_of("hubspot", 25, tmp_path) as made:
+        yield made
+
+
+def fake(account: Account) -> FakeHubSpot:
+    assert isinstance(account.vendor, FakeHubSpot)
+    return account.vendor
+
+
+def test_all_that_an_account_has_is_in_the_log_once_and_nobody_was_asked_too_early(account: Account) -> None:
+    brought = account.pull()
+    assert account.told() == told_by(account.vendor)
+    assert (account.vendor.too_early, account.vendor.refused) == (0, [])
+    assert brought.report is not None
+    assert brought.report.reasons == {}
+    stated = EventLog.open(account.log).watermarks.by_source()[account.asking.name]
+    assert stated == brought.pulled.began_us
+    assert not account.landing.exists()
+
+
+@pytest.mark.parametrize("name", ["hubspot", "pipedrive"])
+def test_what_is_asked_is_what_the_vendor_describes(name: str, tmp_path: Path) -> None:
+    """Also in a second pull, which asks for deletions."""
+    with account_of(name, 20, tmp_path, validate=description(described(name)).check) as made:
+        for _ in range(2):
+            made.pull()
+            made.vendor.now += DAY
+        assert made.vendor.refused == []
+
+
+def test_a_request_that_is_not_described_is_caught(tmp_path: Path) -> None:
+    with account_of("pipedrive", 5, tmp_path, validate=description(described("pipedrive")).check) as made:
+        deals = next(one for one in made.asking.resources if one.name == "deals")
+        endpoint = deals.endpoint.model_copy(update={"params": {"changed_since": "{since}"}})
+        made.asking = made.asking.model_copy(update={"resources": (deals.model_copy(update={"endpoint": endpoint}),)})
+        with pytest.raises(DataError, match="refuses /api/v2/deals .400."):
+            made.pull()
+        assert "there is no parameter changed_since" in made.vendor.refused[0]
+
+
+def test_who_people_are_is_never_written(account: Account) -> None:
+    """Neither while a pull is under way nor after it, in the workspace, and with HubSpot not even sent."""
+
+    def look(stage: str) -> None:
+        for path in account.folder.rglob("*"):
+            assert not path.is_file() or not PERSONAL.search(path.read_bytes()), f"{path} before {stage}"
+
+    account.pull(look)
+    look("the end")
+    assert not isinstance(account.vendor, FakeHubSpot) or account.vendor.personal_sent == 0
+
+
+def test_nothing_has_changed(account: Account) -> None:
+    account.pull()
+    before, account.vendor.now = account.digest(), account.vendor.now + DAY
+    brought = account.pull()
+    assert (brought.report, account.digest()) == (None, before)
+    assert sum(brought.pulled.rows.values()) <= 3  # Salesforce tells what its stages mean
+
+
+def test_a_second_pull_brings_only_what_has_changed(hubspot: Account) -> None:
+    vendor = fake(hubspot)
+    hubspot.pull()
+    vendor.now += DAY
+    contact = next(iter(vendor.records["contacts"].values()))
+    contact.set(vendor.now, lifecyclestage="customer")
+    new = vendor.make("contacts", vendor.now, lifecyclestage="lead", associatedcompanyid="1001")
+    deal = vendor.make("deals", vendor.now, [new.id, contact.id], dealstage="new", hs_is_closed_won="false")
+    deal.set(vendor.now + 60, hs_is_closed_won="true", amount="900", dealstage="closedwon")
+    vendor.now += DAY
+    brought = hubspot.pull()
+    assert hubspot.told() == told_by(vendor)
+    assert brought.pulled.rows["contacts"] == 2
+    assert brought.pulled.rows["deals"] == 1
+    assert brought.report is not None
+    assert brought.report.leads.received < 8
+
+
+def test_many_new_contacts_are_no_other_account(hubspot: Account) -> None:
+    """A trade show: more leads than the log knew, and none of them known."""
+    vendor = fake(hubspot)
+    hubspot.pull()
+    vendor.now += DAY
+    for _ in range(120):
+        vendor.make("contacts", vendor.now, lifecyclestage="lead")
+    hubspot.pull()
+    assert hubspot.told() == told_by(vendor)
+
+
+@pytest.mark.proof("pull")
+def test_more_contacts_than_a_search_may_show_with_one_and_the_same_time(full: bool, tmp_path: Path) -> None:
+    """An import sets one time for all: pages by time would stand still, pages by number end at 10,000."""
+    most = 10_000 if full else 400
+    with account_of("hubspot", 0, tmp_path, most_found=most) as made:
+        for _ in range(most + 50):
+            fake(made).make("contacts", made.vendor.now - DAY, lifecyclestage="lead")
+        assert made.pull().pulled.rows["contacts"] == most + 50
+
+
+def test_a_company_that_has_changed_is_known_of_its_contacts(hubspot: Account) -> None:
+    vendor = fake(hubspot)
+    hubspot.pull()
+    vendor.now += DAY
+    key, company = next(iter(vendor.records["companies"].items()))
+    theirs = [
+        str(one.id) for one in vendor.records["contacts"].values() if one.value("associatedcompanyid", "") == str(key)
+    ]
+    company.set(vendor.now, industry="FARMING")
+    hubspot.pull()
+    log = EventLog.open(hubspot.log)
+    assert theirs
+    for lead in theirs:
+        profiles = log.find(lead).profiles
+        assert _newest(profiles, "company_industry") == "FARMING"
+
+
+def _newest(profiles: Any, column: str) -> Any:
+    return profiles.columns[column].to_pylist()[-1]
+
+
+def test_contacts_that_are_merged_are_one_lead_from_then_on(hubspot: Account) -> None:
+    vendor = fake(hubspot)
+    hubspot.pull()
+    vendor.now += DAY
+    winner, loser = list(vendor.records["contacts"])[:2]
+    theirs = {(what, at) for lead, what, at in told_by(vendor) if lead == str(loser)}
+    vendor.merge(winner, loser)
+    hubspot.pull()
+    assert theirs <= {(what, at) for lead, what, at in hubspot.told() if lead == str(winner)}
+
+
+def test_a_deal_that_is_deleted_is_taken_back(hubspot: Account) -> None:
+    vendor = fake(hubspot)
+    hubspot.pull()
+    vendor.now += DAY
+    deals = list(vendor.records["deals"])
+    vendor.delete("deals", deals[0])
+    made_and_deleted = vendor.make("deals", vendor.now, vendor.links["deals"][deals[1]], dealstage="new")
+    vendor.now += DAY
+    vendor.delete("deals", made_and_deleted.id)
+    vendor.now += DAY
+    brought = hubspot.pull()
+    assert hubspot.told() == told_by(vendor)
+    assert brought.report is not None
+    assert brought.report.reasons == {}
+
+
+def test_who_changes_while_pages_are_turned_is_neither_lost_nor_doubled(hubspot: Account) -> None:
+    """Contacts are made, changed and deleted between any two requests; a second pull has what the first could not."""
+    vendor = fake(hubspot)
+    contacts = list(vendor.records["contacts"])
+
+    def meddle(number: int) -> None:
+        if 6 <= number <= 16:
+            vendor.now += 1
+            vendor.make("contacts", vendor.now, lifecyclestage="lead")
+            vendor.records["contacts"][contacts[number]].set(vendor.now, lifecyclestage="customer")
+            vendor.delete("contacts", contacts[-number])
+
+    vendor.before = meddle
+    hubspot.pull()
+    vendor.before, vendor.now = lambda number: None, vendor.now + 60
+    hubspot.pull()
+    deleted = {str(one.id) for one in vendor.records["contacts"].values() if one.archived is not None}
+    told = {row for row in hubspot.told() if row[0] not in deleted}
+    assert told == {row for row in told_by(vendor) if row[0] not in deleted}
+
+
+def lost_page(client: Any, endpoint: Endpoint, values: Mapping[str, Any], after: Any) -> Iterator[Page]:
+    """Turns one page too many."""
+    turned = list(pages(client, endpoint, values, after))
+    yield from turned[1:] or turned
+
+
+def test_a_page_that_is_lost_is_caught(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(data.pull.pull, "pages", lost_page)
+    with account_of("pipedrive", 120, tmp_path) as made:
+        made.pull()
+        assert made.told() < told_by(made.vendor)
+
+
+def test_a_retry_that_does_not_wait_is_caught(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def hasty(status: int, headers: Mapping[str, str], now: datetime) -> float:
+        return 0.0
+
+    monkeypatch.setattr(data.pull.connection, "asked_wait", hasty)
+    with account_of("pipedrive", 60, tmp_path, trouble=troubles()) as made:
+        made.pull()
+        assert made.vendor.too_early > 0
+
+
+def test_a_log_that_is_deleted_or_older_is_brought_up_to_date_again(hubspot: Account) -> None:
+    """What was pulled stands in the log, so no cursor outlives it."""
+    hubspot.pull()
+    hubspot.log.rename(hubspot.folder / "away")
+    hubspot.vendor.now += DAY
+    assert hubspot.pull().since_us is None
+    assert hubspot.told() == told_by(hubspot.vendor)
+
+
+def test_who_asks_for_more_asks_from_the_beginning(hubspot: Account) -> None:
+    hubspot.pull()
+    lists = {**hubspot.asking.lists, "company_properties": ("industry", "country")}
+    hubspot.asking = hubspot.asking.model_copy(update={"lists": lists})
+    hubspot.vendor.now += DAY
+    assert hubspot.pull().since_us is None
+
+
+def test_a_place_in_a_list_that_the_vendor_has_forgotten(tmp_path: Path) -> None:
+    """Salesforce keeps a query for two days; then the list is asked for from its beginning."""
+    with account_of("salesforce", 450, tmp_path) as made:
+
+        def fail(number: int) -> None:
+            if number == 4:
+                made.vendor.trouble = Trouble(failing=1)
+
+        made.vendor.before = fail
+        with pytest.raises(DataError, match="answers 503, 8 times; what has come stays"):
+            made.pull()
+        made.vendor.before, made.vendor.trouble = lambda number: None, Trouble()
+        vars(made.vendor)["locators"].clear()
+        made.pull()
+        assert made.told() == told_by(made.vendor)
+
+
+def test_two_pulls_at_once(hubspot: Account) -> None:
+    def again(stage: str) -> None:
+        with pytest.raises(UsageError, match="another pull is writing"):
+            hubspot.pull()
+
+    hubspot.pull(again)
