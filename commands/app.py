@@ -13,6 +13,7 @@ import typer
 
 from commands.audit import audit
 from commands.backtest import backtest
+from commands.backup import backup, restore
 from commands.demo import demo
 from commands.histories import compact, features, ingest, simulate
 from commands.models import evaluate, promote, register, rollback, train
@@ -32,7 +33,8 @@ app = typer.Typer(
 )
 HISTORIES = (simulate, ingest, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
-for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget):
+KEPT = (backup, restore)
+for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, *KEPT):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")
