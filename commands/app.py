@@ -24,6 +24,7 @@ from commands.scores import info, score
 from commands.server import serve
 from commands.store import forget, keys
 from commands.thresholds import thresholds
+from commands.trail import trail
 from commands.users import users
 from data.contract import DataError, UsageError
 
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 HISTORIES = (simulate, ingest, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
-KEPT = (backup, restore)
+KEPT = (trail, backup, restore)
 for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, *KEPT):
     app.command()(command)
 app.add_typer(keys, name="keys")

@@ -19,7 +19,7 @@
     store.thresholds.publish / take_up / effective      thresholds that people publish
     store.funnels.note / make / read                     the funnel in numbers, made at each scoring
     store.promised_vs_realised.count / read              by month and band of probability
-    store.audit.add / entries / of                       who did what when
+    store.audit.add / entries / of / search              who did what when
     store.erasure.forget / verify                        no byte left, and a receipt
 
 Times are int µs UTC; `now` is the caller's clock. All calls block: a server runs them in threads. Bad input raises
