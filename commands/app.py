@@ -20,6 +20,7 @@ from commands.models import evaluate, promote, register, rollback, train
 from commands.monitor import monitor
 from commands.publication import publish
 from commands.recalibration import recalibrate
+from commands.retention import prune
 from commands.scores import info, score
 from commands.server import serve
 from commands.store import forget, keys
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 HISTORIES = (simulate, ingest, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
-KEPT = (trail, backup, restore)
+KEPT = (trail, backup, restore, prune)
 for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, *KEPT):
     app.command()(command)
 app.add_typer(keys, name="keys")
