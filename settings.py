@@ -111,6 +111,16 @@ class AuditSection(Section):
     allow: tuple[str, ...] = Field((), description="columns or event types that were looked into and are no leak")
 
 
+class RetentionSection(Section):
+    """`[retention]`: how many days `leadscore prune` leaves what is of no use any more; 0: for ever."""
+
+    scores_days: int = Field(0, ge=0, le=36_500, description="scores of leads that have a newer one")
+    rejected_days: int = Field(0, ge=0, le=36_500, description="events that were rejected")
+    audit_days: int = Field(0, ge=0, le=36_500, description="the audit trail")
+    runs_days: int = Field(0, ge=0, le=36_500, description="runs that were never registered")
+    backtests_days: int = Field(0, ge=0, le=36_500, description="predictions that a backtest keeps to go on from")
+
+
 class ThresholdSection(Section):
     """`[thresholds.mql]`, `[thresholds.sql]`: by precision, by weekly capacity, by both or by value."""
 
@@ -138,6 +148,8 @@ class ThresholdsSection(Section):
     sql: ThresholdSection = ThresholdSection(precision=0.2)
 
 
+COMPARED_DAYS = 92
+"""So long after its outcome is certain a score is counted, with its month and with the newest weeks."""
 CONVERSION = TargetSection(events=("deal_won",), closed_by=("deal_lost",))
 REPEAT = TargetSection(
     events=("purchase",), requires=("purchase", "deal_won"), closed_by=(), repeats=True, horizon_days=90
@@ -163,6 +175,7 @@ class Settings(BaseSettings):
     training: TrainingSection = TrainingSection()
     audit: AuditSection = AuditSection()
     thresholds: ThresholdsSection = ThresholdsSection()
+    retention: RetentionSection = RetentionSection()
 
     @classmethod
     def settings_customise_sources(
@@ -187,6 +200,22 @@ class Settings(BaseSettings):
                     "at most 60, a letter or digit first"
                 )
         return targets
+
+    @property
+    def retention_days(self) -> dict[str, int]:
+        """How many days things are kept, 0 for ever. Raises UsageError for scores that go before they are counted.
+
+        A score is compared with what became of it, by `monitor` and month by month: until then it is needed.
+        """
+        days = {name.removesuffix("_days"): kept for name, kept in self.retention.model_dump().items()}
+        targets = (Target(name, **section.model_dump()) for name, section in self.targets.items())
+        fewest = max((target.window.certain_after_days for target in targets), default=0) + COMPARED_DAYS
+        if 0 < days["scores"] < fewest:
+            raise UsageError(
+                f"retention.scores_days = {days['scores']} is too short: scores are compared with what comes; "
+                f"give at least {fewest}, or 0 to keep them"
+            )
+        return days
 
     @property
     def chosen_target(self) -> Target:

@@ -13,6 +13,7 @@ import typer
 
 from commands.audit import audit
 from commands.backtest import backtest
+from commands.backup import backup, restore
 from commands.compilation import compile_all
 from commands.demo import demo
 from commands.histories import compact, features, ingest, simulate
@@ -21,10 +22,12 @@ from commands.monitor import monitor
 from commands.publication import publish
 from commands.pull import pull
 from commands.recalibration import recalibrate
+from commands.retention import prune
 from commands.scores import info, score
 from commands.server import serve
 from commands.store import forget, keys
 from commands.thresholds import thresholds
+from commands.trail import trail
 from commands.users import users
 from data.contract import DataError, UsageError
 
@@ -34,7 +37,8 @@ app = typer.Typer(
 )
 HISTORIES = (simulate, ingest, pull, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
-for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget):
+KEPT = (trail, backup, restore, prune)
+for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, *KEPT):
     app.command()(command)
 app.command(name="compile")(compile_all)
 app.add_typer(keys, name="keys")

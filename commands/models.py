@@ -10,8 +10,9 @@ import typer
 
 from commands.audit import Allow, refuse_leaks
 from commands.histories import build
-from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, workspace_of
+from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, StoreUrl, Var, workspace_of
 from commands.store import take_in
+from commands.trail import note
 from console import Screen, plain
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def promote(
     reason: Annotated[str, typer.Option(help="why; noted in the registry")] = "promoted by hand",
     config: Config = None,
     var: Var = VAR,
+    store: StoreUrl = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -129,6 +131,7 @@ def promote(
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     with workspace.writing("leadscore promote"):
         before = promote(workspace.registry, workspace.model_name, version, reason)
+    note(var, store, f"promote {workspace.model_name} version {version}")
     screen.tell(f"version {version} of {workspace.model_name} is champion" + (f", after {before}" if before else ""))
     screen.result({"name": workspace.model_name, "version": version, "before": before})
 
@@ -137,6 +140,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="why; noted in the registry")] = "rolled back by hand",
     config: Config = None,
     var: Var = VAR,
+    store: StoreUrl = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -146,6 +150,7 @@ def rollback(
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     with workspace.writing("leadscore rollback"):
         before, now = rollback(workspace.registry, workspace.model_name, reason)
+    note(var, store, f"roll back {workspace.model_name} to version {now}")
     screen.tell(f"version {now} of {workspace.model_name} is champion again, instead of {before}")
     screen.result({"name": workspace.model_name, "version": now, "before": before})
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import VAR, AsJson, Config, Quiet, Var, workspace_of
+from commands.options import VAR, AsJson, Config, Quiet, StoreUrl, Var, workspace_of
+from commands.trail import note
 from console import Screen
 from data.contract import UsageError
 
@@ -104,6 +105,7 @@ def set_(
     reason: Annotated[str, typer.Option(help="why; noted in the registry")] = "threshold set by hand",
     config: Config = None,
     var: Var = VAR,
+    store: StoreUrl = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -119,6 +121,7 @@ def set_(
     promise = Promise(stage.upper(), **asked.model_dump())
     with workspace.writing("leadscore thresholds set"):
         made = set_threshold(TrainingSet.open(workspace.training_set_path), workspace.registry, promise, reason)
+    note(var, store, f"threshold {promise.stage} {made.threshold.rule.kind} {made.threshold.rule.target:g}")
     screen.tell(sentence(made.threshold, workspace.settings.chosen_target.horizon_days))
     screen.tell(f"version {made.version} of {workspace.model_name} is champion, after {made.before}")
     wanted = ", ".join(f"{key} = {figure:g}" for key, figure in asked.model_dump(exclude_none=True).items())

@@ -7,8 +7,11 @@ import gc
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -27,6 +30,8 @@ from serving.http.listener import begin_no_more, listen
 from serving.http.services import Services
 from serving.messages.limits import Limits
 from serving.pages.exports.workbook import sweep
+from serving.scoring.served_model import ServedModel
+from serving.store.database.connection import StoreError
 from serving.store.store import Store, open_store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
@@ -106,8 +111,8 @@ def serve(options: Options) -> None:
     pa.set_memory_pool(pa.system_memory_pool())
     listening = listen(options.host, options.port)
     log, metrics, champion = ServerLog(), Metrics(), Champion()
-    champion.on_swap = metrics.serves
     with open_store(options.store) as store:
+        champion.on_swap = partial(_swapped, metrics, store)
         champion.overlay = ThresholdOverlay(store)
         watcher = Watcher(options.source, ArtifactCache(options.cache), champion, metrics, log, options.look_s)
         watcher.start()
@@ -132,6 +137,15 @@ def serve(options: Options) -> None:
         watcher.stop()
         gc.unfreeze()
         log.write("stopped")
+
+
+def _swapped(metrics: Metrics, store: Store, live: ServedModel) -> None:
+    """Tells of the model that is in place now: the metrics, and the audit trail, whoever has promoted it."""
+    metrics.serves(live)
+    with suppress(StoreError):  # a store that is away keeps no model from being put in place
+        store.audit.note_change(
+            "server", f"serve {live.model.name} version {live.model.version}", time.time_ns() // 1000
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -73,6 +73,27 @@ ALARMED = 'echo "jinja2 2.4.1 PYSEC-2014-8"; exit 1'
 
 
 @pytest.mark.parametrize(
+    ("script", "code", "said", "unsaid"),
+    [
+        (BLIND, 0, "audit: not run", "No known vulnerabilities found"),
+        (BROKEN, 0, "audit: not run", "No known vulnerabilities found"),
+        (SEEING, 0, "No known vulnerabilities found", "audit: not run"),
+        (ALARMED, 2, "jinja2 2.4.1 PYSEC-2014-8", "audit: not run"),
+    ],
+)
+def test_ci_audits_where_the_auditor_sees_and_says_where_it_does_not(
+    script: str, code: int, said: str, unsaid: str, tmp_path: Path
+) -> None:
+    words = [REPOSITORY / ".ci" / "audit", "--assume-old=.venv/ready", f"VAR={tmp_path}"]
+    environment = {**os.environ, "AUDITOR": str(auditor(tmp_path, script))}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout.splitlines()
+    assert unsaid not in done.stdout.splitlines()
+    assert ".ci/audit\n" in (REPOSITORY / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize(
     ("script", "code", "message"),
     [
         (BLIND, False, "the audit did not run"),

@@ -43,6 +43,9 @@ def sign_in(context: PageContext) -> Response:
     except Locked:
         return _asked(context, goal, 429, name, context.t("sign_in.locked"))
     if token is None:
+        # What was typed is not repeated unless it is an account's name: it may be anything, a password too.
+        tried = f"account {name}" if accounts.is_known(name) else "nobody"
+        context.services.store.audit.add(tried, "sign-in failed", context.now)
         return _asked(context, goal, 401, name, context.t("sign_in.wrong"))
     if context.account is not None:
         accounts.sign_out(context.token)

@@ -19,7 +19,7 @@
     store.thresholds.publish / take_up / effective      thresholds that people publish
     store.funnels.note / make / read                     the funnel in numbers, made at each scoring
     store.promised_vs_realised.count / read              by month and band of probability
-    store.audit.add / entries / of                       who did what when
+    store.audit.add / entries / of / search              who did what when
     store.erasure.forget / verify                        no byte left, and a receipt
 
 Times are int µs UTC; `now` is the caller's clock. All calls block: a server runs them in threads. Bad input raises
@@ -44,6 +44,7 @@ from serving.store.database.hmac_signer import Seal, seal_of
 from serving.store.database.migrate import migrate
 from serving.store.database.schema import secrets
 from serving.store.database.summaries import Summaries
+from serving.store.database.wholeness import check_whole
 from serving.store.events.events import Events
 from serving.store.events.histories import HistoryReader
 from serving.store.events.rejected import Rejected
@@ -113,8 +114,20 @@ class Store:
 def open_store(url: str = DEFAULT) -> Store:
     """Opens a store, made and migrated where need be.
 
-    Raises UsageError for a URL of another kind, DataError for a database that a newer leadscore has made, StoreAway.
+    Raises UsageError for a URL of another kind, DataError for a database that a newer leadscore has made, or that was
+    not restored to its end, StoreAway.
     """
+    store = open_unfinished(url)
+    try:
+        check_whole(store.database)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def open_unfinished(url: str) -> Store:
+    """As `open_store`, also while it is being restored: for who restores it."""
     database = connect(url)
     try:
         migrate(database)

@@ -85,6 +85,10 @@ class Accounts:
             _known(connection.execute(changed).rowcount, name)
             connection.execute(delete(sessions).where(sessions.c.account == name))
 
+    def is_known(self, name: str) -> bool:
+        """Whether there is an account of that name."""
+        return self._password(name) is not None
+
     def sign_in(self, name: str, password: str, address: str, now: int) -> str | None:
         """The token of a new session, to be kept by the browser alone; None for a wrong name or password.
 

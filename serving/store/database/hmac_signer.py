@@ -13,6 +13,8 @@ from serving.store.database.connection import Database, insert
 from serving.store.database.schema import secrets as table
 
 BYTES = 32
+SEAL = "seal"
+"""The name of the key among the secrets."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,6 @@ class Seal:
 def seal_of(database: Database) -> Seal:
     """The store's seal; its key is drawn when the store is first opened."""
     with database.write() as connection:
-        fresh = insert(connection, table).values(name="seal", value=secrets.token_bytes(BYTES))
+        fresh = insert(connection, table).values(name=SEAL, value=secrets.token_bytes(BYTES))
         connection.execute(fresh.on_conflict_do_nothing())
-        return Seal(bytes(connection.execute(select(table.c.value).where(table.c.name == "seal")).scalar_one()))
+        return Seal(bytes(connection.execute(select(table.c.value).where(table.c.name == SEAL)).scalar_one()))

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from data.contract import DataError
 from serving.store.database.connection import Database, restrict
 from serving.store.database.schema import REVISION
+from serving.store.database.wholeness import not_whole
 
 FOLDER = Path(__file__).with_name("migrations")
 LOCK = 7_305_108_261
@@ -16,10 +17,16 @@ LOCK = 7_305_108_261
 
 
 def migrate(database: Database) -> None:
-    """Makes or migrates the tables, all or nothing. Raises DataError when a newer leadscore has made them."""
+    """Makes or migrates the tables, all or nothing.
+
+    Raises DataError when a newer leadscore has made them, and for those that were not restored to their end.
+    """
     with database.read() as connection:
-        if _revision(connection) == REVISION:
-            return
+        revision = revision_of(connection)
+        if revision is None and inspect(connection).has_table("secrets"):
+            raise not_whole()
+    if revision == REVISION:
+        return
     _upgrade(database)
     if database.is_sqlite:
         restrict(Path(str(database.engine.url.database)))
@@ -43,7 +50,8 @@ def _upgrade(database: Database) -> None:
             raise DataError("the store was made by a newer leadscore; update this one, or name another store") from None
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """Of which migration the tables are; None where there are none."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

@@ -135,11 +135,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(text)
 
-    def do_GET(self) -> None:  # noqa: N802 -- the name that http.server asks for
+    def do_GET(self) -> None:
         """GET."""
         self._serve()
 
-    def do_POST(self) -> None:  # noqa: N802 -- the name that http.server asks for
+    def do_POST(self) -> None:
         """POST."""
         self._serve()
 

@@ -150,6 +150,19 @@ def test_style_is_sent_once(visits: Visits) -> None:
         assert visitor.get(f"/static/{name}").status_code == 404
 
 
+def test_failed_sign_ins_are_in_the_audit_and_what_was_typed_only_where_it_is_an_account(
+    visits: Visits, own_store: Store
+) -> None:
+    visitor = visits()
+    visitor.sign_in("viewer", "wrong")
+    visitor.sign_in("my-password-by-mistake", "x")
+    entries = own_store.audit.entries()
+    assert [(entry.who, entry.action) for entry in entries] == [
+        ("account viewer", "sign-in failed"),
+        ("nobody", "sign-in failed"),
+    ]
+
+
 def test_signing_in_is_in_the_audit(visits: Visits, own_store: Store) -> None:
     visits("editor")
     assert [(each.who, each.action) for each in own_store.audit.entries()] == [("account editor", "sign in")]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from data.contract import DataError
-from serving.store.database.schema import audit
-from serving.store.store import Store
+from serving.store.privacy.audit_trail import Asked
+from serving.store.store import Store, open_store
 
 NOW = 1_700_000_000_000_000
 
@@ -27,12 +29,86 @@ def test_entries_are_read_in_order_and_by_lead(store: Store) -> None:
     assert "L-secret" not in str(store.audit.entries())
 
 
-@pytest.mark.parametrize("change", [update(audit).values(who="nobody"), delete(audit)])
-def test_the_database_refuses_to_rewrite_it(store: Store, change: object) -> None:
-    store.audit.add("key 1", "score", NOW)
-    with pytest.raises((DBAPIError, DataError)), store.database.write() as connection:
-        connection.execute(change)  # type: ignore[call-overload]
-    assert [each.who for each in store.audit.entries()] == ["key 1"]
+UPSERT = (
+    "INSERT INTO audit (id, at, who, action) SELECT id, at, 'nobody', action FROM audit WHERE true "
+    "ON CONFLICT (id) DO UPDATE SET who = excluded.who"
+)
+REPLACE = "INSERT OR REPLACE INTO audit (id, at, who, action) SELECT id, at, 'nobody', action FROM audit"
+IN_BETWEEN = "INSERT INTO audit (id, at, who, action) VALUES (0, 0, 'nobody', 'x')"
+REWRITES = {
+    "update": ("UPDATE audit SET who = 'nobody'", {"sqlite", "postgresql"}),
+    "delete": ("DELETE FROM audit", {"sqlite", "postgresql"}),
+    "upsert": (UPSERT, {"sqlite", "postgresql"}),
+    "replace": (REPLACE, {"sqlite"}),
+    "update or replace": ("UPDATE OR REPLACE audit SET id = 2 WHERE id = 1", {"sqlite"}),
+    "an entry before others": (IN_BETWEEN, {"sqlite"}),
+    "truncate": ("TRUNCATE audit", {"postgresql"}),
+    "without triggers": ("SET session_replication_role = replica; DELETE FROM audit", {"postgresql"}),
+}
+
+
+def rewrite(store: Store, statement: str) -> None:
+    with store.database.write() as connection:
+        for part in statement.split("; "):
+            connection.execute(text(part))
+
+
+@pytest.mark.parametrize("name", REWRITES)
+def test_the_database_refuses_to_rewrite_it(store: Store, name: str) -> None:
+    statement, where = REWRITES[name]
+    if store.database.engine.dialect.name not in where:
+        pytest.skip("another database's words")
+    for number in range(3):
+        store.audit.add(f"key {number}", "score", NOW + number)
+    before = store.audit.entries()
+    with pytest.raises((DBAPIError, DataError)):
+        rewrite(store, statement)
+    assert store.audit.entries() == before
+
+
+def test_a_trail_without_its_guards_would_be_caught(tmp_path: Path) -> None:
+    """The planted fault: without the newest trigger, SQLite replaces what the trail says without a word."""
+    with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        store.audit.add("key 1", "score", NOW)
+        rewrite(store, "DROP TRIGGER audit_no_replace")
+        rewrite(store, REPLACE)
+        assert [entry.who for entry in store.audit.entries()] == ["nobody"]
+
+
+def test_it_is_searched_by_who_what_whom_and_when_and_says_roles(store: Store) -> None:
+    prefix = store.keys.create("ingest", "web tracker", NOW).split("_")[1]
+    store.accounts.add("anna", "a long password", "editor", NOW)
+    store.audit.add(prefix, "forget", NOW, "L1")
+    store.audit.add("account anna", "export /leads.csv", NOW + 1)
+    store.audit.add("account gone", "sign in", NOW + 2)
+    store.audit.add("command line", "promote m version 2", NOW + 3)
+    found = store.audit.search(Asked())
+    assert [(entry.who, entry.role, entry.label) for entry in found] == [
+        (prefix, "ingest", "web tracker"),
+        ("account anna", "editor", None),
+        ("account gone", None, None),
+        ("command line", None, None),
+    ]
+    actions = [entry.action for entry in found]
+    for asked, places in (
+        (Asked(who="anna"), [1]),
+        (Asked(who="account"), [1, 2]),
+        (Asked(who="%"), []),
+        (Asked(action="promote"), [3]),
+        (Asked(lead_id="L1"), [0]),
+        (Asked(lead_id="L2"), []),
+        (Asked(since=NOW + 1, until=NOW + 3), [1, 2]),
+        (Asked(limit=2), [2, 3]),
+    ):
+        assert [entry.action for entry in store.audit.search(asked)] == [actions[place] for place in places], asked
+
+
+def test_what_is_as_it_was_is_noted_once(store: Store) -> None:
+    for version in ("1", "1", "2", "2", "1"):
+        store.audit.note_change("server", f"serve m version {version}", NOW)
+        store.audit.add("key", "score", NOW)
+    served = store.audit.search(Asked(who="server"))
+    assert [entry.action[-1] for entry in served] == ["1", "2", "1"]
 
 
 def test_an_entry_says_who_did_what_when_and_by_a_hash_to_whom(store: Store) -> None:
