@@ -15,6 +15,7 @@ from commands.audit import audit
 from commands.backtest import backtest
 from commands.demo import demo
 from commands.histories import compact, features, ingest, simulate
+from commands.mappings import mappings
 from commands.models import evaluate, promote, register, rollback, train
 from commands.monitor import monitor
 from commands.publication import publish
@@ -30,7 +31,7 @@ ABOUT = "Which leads convert: from engagement histories to calibrated probabilit
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=ABOUT
 )
-HISTORIES = (simulate, ingest, compact, features, audit)
+HISTORIES = (simulate, mappings, ingest, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
 for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget):
     app.command()(command)
