@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -97,7 +96,7 @@ def _require_readers(mapping: SourceMapping, files: Files, named: Files, tables:
         if asks and files.get(kind) and kind in named:
             raise UsageError(f"--{kind} and --file {kind}=… give two files one name; give the second another one")
     for name in named:
-        if name not in names and (names or not asks) and not any(_speaks_of(table, name) for table in tables):
+        if name not in names and (names or not asks) and not any(_reads(table, name) for table in tables):
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {close[0]}?" if close else f"its tables read {', '.join(names) or 'no named file'}"
             raise UsageError(f"--file {name}=…: no table of mapping {mapping.name} reads {name!r}; {hint}")
@@ -108,6 +107,15 @@ def _require_readers(mapping: SourceMapping, files: Files, named: Files, tables:
             )
 
 
-def _speaks_of(table: Table, name: str) -> bool:
-    """Whether a query may read the file of that name."""
-    return bool(re.search(rf"\b{re.escape(name)}\b", table.query or "", re.IGNORECASE))
+def _reads(table: Table, name: str) -> bool:
+    """Whether the query of a table reads the file of that name; one that is no SQL may read any."""
+    if table.query is None:
+        return False
+    # Imported late: a server reads mappings' rules too, and never needs the engine.
+    import duckdb
+
+    try:
+        with duckdb.connect() as con:
+            return name.lower() in {read.lower() for read in con.get_table_names(table.query)}
+    except duckdb.Error:
+        return True

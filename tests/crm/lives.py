@@ -80,9 +80,9 @@ def _life(rng: np.random.Generator, number: int, created: datetime, until: datet
 
 def _deal(rng: np.random.Generator, created: datetime, drive: float, until: datetime) -> Deal | None:
     begun = created + timedelta(days=3 + float(rng.gamma(1.5, 30)))
-    closed, won = begun + timedelta(days=2 + float(rng.gamma(2, 20))), bool(rng.normal() < 0.5 * drive)
+    closed, won = begun + timedelta(days=2 + float(rng.gamma(2, 30))), bool(rng.normal() < 0.6 * drive - 0.5)
     amount = int(rng.lognormal(8, 0.7))
-    if rng.normal() > 0.6 * drive - 0.5 or begun >= until:
+    if rng.normal() > 0.6 * drive - 0.1 or begun >= until:
         return None
     return Deal(begun, closed if closed < until else None, won, amount)
 
