@@ -51,12 +51,14 @@ class Screen:
         if self.as_json:
             return
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        # Text, since what stands in brackets would else be taken for a style, and be gone.
+        table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
         for i, name in enumerate(head):
-            table.add_column(name, justify=_side([row[i] for row in rows]), overflow="fold")
+            table.add_column(Text(name), justify=_side([row[i] for row in rows]), overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         self.out.print(table)
 
     def result(self, value: Any) -> None:

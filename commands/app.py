@@ -17,6 +17,7 @@ from commands.backup import backup, restore
 from commands.compilation import compile_all
 from commands.demo import demo
 from commands.histories import compact, features, ingest, simulate
+from commands.mappings import mappings
 from commands.models import evaluate, promote, register, rollback, train
 from commands.monitor import monitor
 from commands.publication import publish
@@ -35,7 +36,7 @@ ABOUT = "Which leads convert: from engagement histories to calibrated probabilit
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=ABOUT
 )
-HISTORIES = (simulate, ingest, pull, compact, features, audit)
+HISTORIES = (simulate, mappings, ingest, pull, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
 KEPT = (trail, backup, restore, prune)
 for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, *KEPT):

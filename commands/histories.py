@@ -61,7 +61,7 @@ def simulate(
 
 def ingest(
     mapping: Annotated[
-        str | None, typer.Option(help="file, or a shipped one: simulated, simulated_crm, bpic2012, online_retail")
+        str | None, typer.Option(help="file, or a shipped one by its name; `leadscore mappings` lists them")
     ] = None,
     events: Annotated[
         list[str] | None, typer.Option(help="CSV, JSON, Parquet, Excel, or database URL; repeatable, also with *")
@@ -70,6 +70,9 @@ def ingest(
     identities: Annotated[list[str] | None, typer.Option(help="the same for aliases of leads")] = None,
     file: Annotated[
         list[str] | None, typer.Option(help="NAME=PATH: a file by the name that the mapping gives it; repeatable")
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="of times without a zone, where no table names one: Europe/Berlin")
     ] = None,
     as_of: Annotated[str | None, typer.Option(help="when the export was made, if not now")] = None,
     complete_until: Annotated[
@@ -103,12 +106,12 @@ def ingest(
     told: Any = {"files": _files(file or []), "as_of": None if as_of is None else parse_time(as_of)}
     if check:
         with screen.progress("checking") as step:
-            checked = check_sources(log_path, read_mapping(mapping), *kinds, **told, progress=step)
+            checked = check_sources(log_path, read_mapping(mapping, time_zone), *kinds, **told, progress=step)
         show(screen, checked, var / "rejected.csv", MOST_REJECTED if most_rejected is None else most_rejected)
         return
     told |= {"complete_until": _ends(complete_until or []), "most_rejected": most_rejected}
     with screen.progress("ingesting") as step:
-        report = ingest(log_path, read_mapping(mapping), *kinds, **told, progress=step)
+        report = ingest(log_path, read_mapping(mapping, time_zone), *kinds, **told, progress=step)
     show_report(screen, log_path, report)
 
 

@@ -32,7 +32,7 @@ GAP = 14 * US_PER_DAY
 """A source that is silent for so long is named."""
 FEW_SHARED = 0.01
 """Of the ids of the smaller of two tables; with fewer in common they speak of different leads."""
-SHOWN, SAMPLE = 5, 2000
+SHOWN, SAMPLE, MANY_NAMES = 5, 2000, 10
 SAYS_WHO = re.compile(
     r"(^|[^a-z])((first|last|full|sur|family|given|contact)?[ _-]?name|vorname|nachname)$"
     "|e[ _-]?mail|phone|mobile|telefon|fax",
@@ -121,12 +121,15 @@ def _of_people(con: duckdb.DuckDBPyConnection, mapping: SourceMapping) -> list[s
         if kind != "category" or f"p_{name}" not in present:
             continue
         column = named(f"p_{name}")
-        filled, people, names = con.execute(
+        filled, people, names, different = con.execute(
             f"""SELECT count(*), count(*) FILTER ({personal("value")}),
-                count(*) FILTER (regexp_matches(value, '{NAME}'))
+                count(*) FILTER (regexp_matches(value, '{NAME}')),
+                count(DISTINCT value) FILTER (regexp_matches(value, '{NAME}'))
             FROM (SELECT {column} AS value FROM staged_leads WHERE {column} NOT IN ('yes', 'no') LIMIT {SAMPLE})"""
         ).fetchall()[0]
-        if people or (filled and (SAYS_WHO.search(name) or 2 * names > filled)):
+        # People have many names; ten of them for hundreds of leads are sources, like Paid Search.
+        are_names = 2 * names > filled and MANY_NAMES * different > filled
+        if people or (filled and (SAYS_WHO.search(name) or are_names)):
             doubts.append(
                 f"column {name!r} is kept and looks as if it said who people are; add it to personal, or keep a flag"
             )

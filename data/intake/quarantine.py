@@ -13,6 +13,7 @@ from data.intake.staging import LEFT_OUT, REFUSED
 from data.quoting import quoted
 from data.sources.checks import PERSONAL
 from data.sources.named_files import Broken
+from data.sources.time_sql import UNZONED
 
 Names = Mapping[str, Sequence[str]]
 """Per kind of row (events, leads, identities) what the sources are called, in order."""
@@ -53,6 +54,7 @@ def collect_rejected(con: duckdb.DuckDBPyConnection, staging: Path, kind: str) -
         con.execute(
             f"INSERT INTO cells SELECT '{kind}', {WITHOUT_VALUE} AS why, count(*) FROM ({reasons}) GROUP BY why"
         )
+    refuse_unzoned(con, kind, rows)
     counts = f"SELECT count(*) FILTER (bucket = {LEFT_OUT}), count(*) FILTER (bucket >= 0 AND n > 0) FROM {rows}"
     left_out, accepted = con.execute(counts).fetchall()[0]
     refuse_personal(con, kind, accepted)
@@ -73,6 +75,17 @@ def refuse_personal(con: duckdb.DuckDBPyConnection, kind: str, accepted: int) ->
     query = "SELECT reason FROM cells WHERE kind = ? AND contains(reason, ?) AND 2 * n >= ? ORDER BY n DESC LIMIT 1"
     for (reason,) in con.execute(query, [kind, PERSONAL, accepted]).fetchall():
         raise DataError(f"column {reason}, where that is meant; nothing was ingested")
+
+
+def refuse_unzoned(con: duckdb.DuckDBPyConnection, kind: str, rows: str) -> None:
+    """A table in which no time at all has a zone is one that was forgotten: raises DataError. rows: SQL for those that
+    were staged. Taken in without its times it would have to be taken out again.
+    """
+    without = f"""SELECT part, any_value(reason) AS reason FROM {rows} WHERE bucket <> {LEFT_OUT} AND n > 0
+        GROUP BY part HAVING bool_and(coalesce(contains(reason, {quoted(UNZONED)}), false))"""
+    query = f"SELECT source, reason FROM ({without}) JOIN sources USING (part) WHERE kind = ? ORDER BY part LIMIT 1"
+    for source, reason in con.execute(query, [kind]).fetchall():
+        raise DataError(f"{source}, in every row: {reason}; nothing was ingested")
 
 
 def count_cells(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

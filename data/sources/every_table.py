@@ -44,41 +44,18 @@ class TypeRule(MappingTable):
     otherwise: str | None = None
 
 
-class Shared(MappingTable):
-    """What tables have in common: which rows they read, where lead and time stand, and how they are written.
+class Written(MappingTable):
+    """How times and numbers are written: said of a table, or of all tables of a mapping that do not say it themselves.
 
-    file: the name under which the command gives the file. query: what to ask a SQL database, or SQL over the named
-    files. only, except: rows to read and to leave out, by what columns hold. optional: columns that may be missing.
-    as_is: columns taken as they stand, with e-mail
-    addresses, phone numbers and ids that look damaged. time_zone: IANA name for
-    times without a zone. time_format: as in strptime, or epoch_s, epoch_ms, epoch_us; ISO 8601 if missing. dates_are:
-    whether a date alone means the start of its day there, or its end, as is right for what happened on it. earliest:
-    times before it are null dates. decimal_comma: numbers are written 1.234,56.
+    time_zone: IANA name for times without a zone. time_format: as in strptime, or epoch_s, epoch_ms, epoch_us; ISO 8601
+    if missing. dates_are: whether a date alone means the start of its day there, or its end, as is right for what
+    happened on it. decimal_comma: numbers are written 1.234,56.
     """
 
-    lead_id: str
-    file: str | None = None
-    query: str | None = None
-    only: dict[str, Words] = {}
-    leave_out: dict[str, Words] = Field({}, alias="except")
-    optional: tuple[str, ...] = ()
-    as_is: tuple[str, ...] = ()
     time_zone: str | None = None
     time_format: str | None = None
     dates_are: DatesAre = "end"
-    earliest: str | None = None
     decimal_comma: bool = False
-
-    @property
-    def times(self) -> Times:
-        """How its times are written."""
-        earliest = NULL_DATES_BEFORE if self.earliest is None else time_from_text(self.earliest, day_zone=UTC)
-        return Times(self.time_zone, self.time_format, self.dates_are, earliest)
-
-    @property
-    def filtered(self) -> list[str]:
-        """The columns by which rows are chosen."""
-        return [*self.only, *self.leave_out]
 
     @field_validator("time_zone")
     @classmethod
@@ -98,6 +75,36 @@ class Shared(MappingTable):
         if text is not None and info.data.get("time_zone") is None and not Times(None, text).aware:
             raise ValueError("holds no time zone; set time_zone, or add %z")
         return text
+
+
+class Shared(Written):
+    """What tables have in common: which rows they read, where lead and time stand, and how they are written.
+
+    file: the name under which the command gives the file; without it the table is left out. query: what to ask a SQL
+    database, or SQL over the named files. only, except: rows to read and to leave out, by what columns hold. optional:
+    columns that may be missing. as_is: columns taken as they stand, with e-mail addresses, phone numbers and ids that
+    look damaged. earliest: times before it are null dates.
+    """
+
+    lead_id: str
+    file: str | None = None
+    query: str | None = None
+    only: dict[str, Words] = {}
+    leave_out: dict[str, Words] = Field({}, alias="except")
+    optional: tuple[str, ...] = ()
+    as_is: tuple[str, ...] = ()
+    earliest: str | None = None
+
+    @property
+    def times(self) -> Times:
+        """How its times are written."""
+        earliest = NULL_DATES_BEFORE if self.earliest is None else time_from_text(self.earliest, day_zone=UTC)
+        return Times(self.time_zone, self.time_format, self.dates_are, earliest)
+
+    @property
+    def filtered(self) -> list[str]:
+        """The columns by which rows are chosen."""
+        return [*self.only, *self.leave_out]
 
     @field_validator("earliest")
     @classmethod

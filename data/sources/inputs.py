@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from data.contract import UsageError
+from data.sources.file_format import FileFormat
 from data.sources.locations import is_database, locations_of, short_name
-from data.sources.mapping import FileFormat
 from data.sources.mapping import Mapping as SourceMapping
 from data.sources.tables import EventsPart, Table
 
@@ -63,9 +63,7 @@ def plan_of(mapping: SourceMapping, files: Files, named: Files) -> Plan:
     tables = [table for kind in KINDS for table in mapping.tables(kind)]
     asks = any(table.query is not None for table in tables)
     _require_readers(mapping, files, named, tables, asks)
-    idle = [
-        table.file for table in tables if table.file is not None and table.file not in named and table.query is None
-    ]
+    idle = [table.file for table in tables if table.file is not None and table.file not in named]
     if not inputs:
         needed = ", ".join(dict.fromkeys(f"--file {name}=PATH" for name in idle)) or "--events, --leads or --file"
         raise UsageError(f"nothing to ingest; give mapping {mapping.name} its files: {needed}")
@@ -85,7 +83,7 @@ def _inputs(mapping: SourceMapping, kind: str, table: Table, files: Files, named
     locations = named.get(table.file, ()) if table.file is not None else files.get(kind, ())
     form = mapping.format_of(table.file or kind)
     if table.query is not None and not any(map(is_database, locations)):
-        if named or locations:
+        if locations or (named and table.file is None):
             yield from (Input(kind, one, form, None, query) for one in unfolded)
         return
     for one in unfolded:
@@ -98,12 +96,26 @@ def _require_readers(mapping: SourceMapping, files: Files, named: Files, tables:
         if asks and files.get(kind) and kind in named:
             raise UsageError(f"--{kind} and --file {kind}=… give two files one name; give the second another one")
     for name in named:
-        if name not in names and not asks:
+        if name not in names and (names or not asks) and not any(_reads(table, name) for table in tables):
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {close[0]}?" if close else f"its tables read {', '.join(names) or 'no named file'}"
             raise UsageError(f"--file {name}=…: no table of mapping {mapping.name} reads {name!r}; {hint}")
     for kind, some in files.items():
-        if some and all(table.file is not None and table.query is None for table in mapping.tables(kind)):
+        if some and all(table.file is not None for table in mapping.tables(kind)):
             raise UsageError(
                 f"all tables [{kind}] of mapping {mapping.name} name their file; give it by --file NAME=PATH"
             )
+
+
+def _reads(table: Table, name: str) -> bool:
+    """Whether the query of a table reads the file of that name; one that is no SQL may read any."""
+    if table.query is None:
+        return False
+    # Imported late: a server reads mappings' rules too, and never needs the engine.
+    import duckdb
+
+    try:
+        with duckdb.connect() as con:
+            return name.lower() in {read.lower() for read in con.get_table_names(table.query)}
+    except duckdb.Error:
+        return True

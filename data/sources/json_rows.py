@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -26,21 +26,23 @@ def checked_lines(row: str, why: str) -> str:
         WHEN json_type(line) <> 'OBJECT' THEN {quoted(NO_OBJECT)} END) AS {why} FROM rows_read"""
 
 
-def json_text(name: str, is_id: bool) -> str:
-    """SQL for the text under a name in `line`; an id that is a float is a whole number where it is one."""
-    texts = [_text_at(quoted(pointer), is_id) for pointer in _pointers(name)]
+def json_text(names: Sequence[str], is_id: bool) -> str:
+    """SQL for the text under the first of some names in `line` that has one; an id that is a float is a whole number
+    where it is one."""
+    texts = [_text_at(quoted(pointer), is_id) for name in names for pointer in _pointers(name)]
     return texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
 
 
 def absent_columns(
-    con: duckdb.DuckDBPyConnection, batches: Iterable[pa.RecordBatch], columns: Collection[str]
+    con: duckdb.DuckDBPyConnection, batches: Iterable[pa.RecordBatch], columns: Mapping[str, Sequence[str]]
 ) -> tuple[list[str], list[str]]:
-    """Columns that no row has, and the names that the first rows have; reads no further than it must."""
+    """Columns that no row has under any of their names, and the names that the first rows have; reads no further than
+    it must."""
     wanted, names = list(columns), list[str]()
     for batch in _first_small(batches):
         con.register("some_lines", pa.table({"line": batch.column("line")}))
         names = names or _names(batch)
-        tests = ", ".join(f"coalesce(bool_or({_is_there(name)}), false)" for name in wanted)
+        tests = ", ".join(f"coalesce(bool_or({_is_there(columns[name])}), false)" for name in wanted)
         is_there = con.execute(f"SELECT {tests} FROM some_lines WHERE json_valid(line)").fetchall()[0]
         con.unregister("some_lines")
         wanted = [name for name, there in zip(wanted, is_there, strict=True) if not there]
@@ -81,8 +83,9 @@ def _pointers(name: str) -> list[str]:
     return ["".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys) for keys in paths_of(name)]
 
 
-def _is_there(name: str) -> str:
-    return " OR ".join(f"json_type(line, {quoted(pointer)}) IS NOT NULL" for pointer in _pointers(name))
+def _is_there(names: Sequence[str]) -> str:
+    pointers = (pointer for name in names for pointer in _pointers(name))
+    return " OR ".join(f"json_type(line, {quoted(pointer)}) IS NOT NULL" for pointer in pointers)
 
 
 def _first_small(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:

@@ -2,64 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
 import difflib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from data.contract import UsageError
-from data.sources.every_table import MappingTable, Product, Shared, TypeRule
+from data.sources.every_table import MappingTable, Product, Shared, TypeRule, Written
+from data.sources.file_format import FileFormat
 from data.sources.tables import EventsPart, FromColumn, IdentitiesPart, LeadsPart, Table
 from data.vocabulary import Vocabulary
 
 __all__ = ["BotRule", "EventsPart", "FileFormat", "IdentitiesPart", "LeadsPart", "Mapping", "Product", "TypeRule"]
 SHIPPED = Path(__file__).parents[1] / "mappings"
-NULL_WORDS = ("null", "NULL", "\\N", "N/A", "n/a", "#N/A", "-")
-"""What means that nothing is known, where a mapping does not say otherwise."""
-
-
-class FileFormat(MappingTable):
-    """How files are written.
-
-    delimiter: between fields, that of the header if missing. encoding: as Python names it; by the byte order mark, or
-    UTF-8, if missing. header = false: the first line is a row, and columns are called "1", "2" … sheet: of a
-    spreadsheet, the first if missing. rows: path of the list of rows in a JSON document. null_words: words that mean
-    that nothing is known.
-    """
-
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    encoding: str | None = None
-    header: bool = True
-    sheet: str | None = None
-    rows: str | None = None
-    null_words: tuple[str, ...] = NULL_WORDS
-
-    @field_validator("delimiter")
-    @classmethod
-    def _plain_delimiter(cls, sign: str | None) -> str | None:
-        if sign is not None and (not sign.isascii() or sign in '"\r\n'):
-            raise ValueError('one ASCII character that is no quote and no line end, like ";"')
-        return sign
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, name: str | None) -> str | None:
-        try:
-            if name is not None and "a".encode(codecs.lookup(name).name).decode(name) == "a":
-                return name
-        except (LookupError, ValueError):
-            pass
-        if name is not None:
-            raise ValueError("no encoding of texts; write one like latin-1, cp1252 or utf-16")
-        return None
-
-    @property
-    def nothing(self) -> tuple[str, ...]:
-        """Every text that means that nothing is known."""
-        return ("", *self.null_words)
 
 
 class BotRule(MappingTable):
@@ -75,10 +32,11 @@ def _several(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-class Mapping(FileFormat):
+class Mapping(FileFormat, Written):
     """The whole file. `event_types` and `groups` are the vocabulary that features speak of; where no types are listed,
-    the log's vocabulary takes in those that occur often. files: how a named file is written, where it differs.
-    silent_after: after how many days without an event sources have ended.
+    the log's vocabulary takes in those that occur often. files: how a named file is written, where it differs. How
+    times and numbers are written holds for all tables that do not say otherwise. silent_after: after how many days
+    without an event sources have ended.
     """
 
     name: str
@@ -91,6 +49,17 @@ class Mapping(FileFormat):
     leads: Annotated[tuple[LeadsPart, ...], BeforeValidator(_several)] = ()
     bots: tuple[BotRule, ...] = ()
     silent_after: dict[str, Annotated[float, Field(gt=0)]] = Field({})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hand_down(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """What the mapping says of times and numbers, to its tables."""
+        said = {key: values[key] for key in Written.model_fields if key in values}
+        tables = {kind: _several(values[kind]) for kind in ("events", "identities", "leads") if kind in values}
+        return values | {
+            kind: [said | table if isinstance(table, dict) else table for table in some]
+            for kind, some in tables.items()
+        }
 
     @model_validator(mode="after")
     def _check_tables(self) -> Mapping:
@@ -127,17 +96,27 @@ class Mapping(FileFormat):
         return FileFormat(**base | (own.model_dump(exclude_unset=True) if own else {}))
 
 
-def read_mapping(path: Path | str) -> Mapping:
-    """Reads a mapping file, or a shipped one by its name (`simulated`). Raises UsageError: key, value, remedy."""
-    shipped = SHIPPED / f"{path}.toml"
-    file = shipped if shipped.exists() else Path(path)
+def shipped_mappings() -> dict[str, Path]:
+    """The mapping files that come with the program, by name."""
+    return {file.stem: file for file in sorted(SHIPPED.glob("*.toml"))}
+
+
+def read_mapping(path: Path | str, time_zone: str | None = None) -> Mapping:
+    """Reads a mapping file, or a shipped one by its name (`simulated`). time_zone: that of times without a zone, in
+    tables that do not name one. Raises UsageError: key, value, remedy.
+    """
+    shipped = shipped_mappings()
+    file = shipped.get(str(path), Path(path))
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        names = ", ".join(sorted(toml.stem for toml in SHIPPED.glob("*.toml")))
-        raise UsageError(f"mapping {path} cannot be read ({error.strerror}); shipped ones: {names}") from None
+        raise UsageError(
+            f"mapping {path} cannot be read ({error.strerror}); shipped ones: {', '.join(shipped)}"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"mapping {file} is no TOML: {error}") from None
+    if time_zone is not None:
+        values["time_zone"] = time_zone
     try:
         mapping = Mapping(**values)
     except ValidationError as error:
@@ -178,6 +157,18 @@ def _explained(error: ValidationError, values: dict[str, Any]) -> str:
     return f"{key} = {first['input']!r}: {reason}"
 
 
-TABLES = (Mapping, FileFormat, Shared, EventsPart, FromColumn, LeadsPart, IdentitiesPart, TypeRule, Product, BotRule)
+TABLES = (
+    Mapping,
+    FileFormat,
+    Written,
+    Shared,
+    EventsPart,
+    FromColumn,
+    LeadsPart,
+    IdentitiesPart,
+    TypeRule,
+    Product,
+    BotRule,
+)
 KEYS = sorted({field.alias or name for table in TABLES for name, field in table.model_fields.items()})
 """Every key that a mapping may have."""

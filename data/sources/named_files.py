@@ -14,9 +14,9 @@ import pyarrow as pa
 from data.contract import UsageError
 from data.quoting import named, quoted
 from data.sources.checks import filled
+from data.sources.file_format import FileFormat
 from data.sources.json_rows import checked_lines, json_types
 from data.sources.locations import DELIMITED, JSON, JSON_LINES, SPREADSHEETS, kind_of, require_bytes
-from data.sources.mapping import FileFormat
 from data.sources.mapping import Mapping as SourceMapping
 from data.sources.source import ROW, WHY, head_of, lines_of, parquet_file, parquet_schema
 from data.sources.spreadsheets import sheet_names, sheet_rows
@@ -97,13 +97,15 @@ def _write(con: duckdb.DuckDBPyConnection, path: Path, form: FileFormat, out: Pa
         head, rows = head_of(path, kind, form), "rows_read"
         columns = _texts(con, text_rows(path, head.layout(head.names), form.encoding), form)
     elif kind in SPREADSHEETS:
-        names, rows = sheet_names(path, form.sheet, form.header), "rows_read"
-        columns = _texts(con, sheet_rows(path, form.sheet, form.header, list(filter(None, names))), form)
+        names, rows = sheet_names(path, form), "rows_read"
+        columns = _texts(con, sheet_rows(path, form, list(filter(None, names))), form)
     else:
-        columns = {name: named(name) for name in parquet_schema(path).names}
+        names = parquet_schema(path).names
+        columns = {name: named(theirs) for name, theirs in zip(form.called(names), names, strict=True)}
         rows = f"(SELECT *, file_row_number + 1 AS {ROW}, NULL::VARCHAR AS {WHY} FROM {parquet_file(path)})"
+    added = {NUMBER: ROW, NAME: quoted(path.name)} | dict.fromkeys(form.optional, "NULL::VARCHAR")
     present = {name.lower() for name in columns}
-    columns |= {name: sql for name, sql in {NUMBER: ROW, NAME: quoted(path.name)}.items() if name not in present}
+    columns |= {name: sql for name, sql in added.items() if name.lower() not in present}
     selected = ", ".join(f"{sql} AS {named(name)}" for name, sql in columns.items())
     con.execute(
         f"""COPY (SELECT {selected}, {ROW}, {WHY}, {quoted(path.name)} AS {OWN_NAME} FROM {rows})
@@ -131,7 +133,8 @@ def _texts(con: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, form: F
 def _json_columns(con: duckdb.DuckDBPyConnection, path: Path, kind: str, form: FileFormat) -> dict[str, str]:
     types = json_types(con, lines_of(path, kind, form))
     lines = f"CASE WHEN {WHY} IS NULL THEN line END"
-    return {key: _json_value(lines, key, inner) for key, inner in types.items()}
+    names = dict(zip(types, form.called(list(types)), strict=True))
+    return {names[key]: _json_value(lines, key, inner) for key, inner in types.items()}
 
 
 def _json_value(line: str, key: str, kind: Any) -> str:

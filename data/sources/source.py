@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -16,6 +16,7 @@ from data.contract import DataError, UsageError
 from data.quoting import named, quoted
 from data.sources.checks import filled
 from data.sources.database import answered_rows, asked
+from data.sources.file_format import FileFormat
 from data.sources.json_documents import json_lines
 from data.sources.json_rows import absent_columns, checked_lines, json_text
 from data.sources.locations import (
@@ -28,7 +29,6 @@ from data.sources.locations import (
     require_bytes,
     short_name,
 )
-from data.sources.mapping import FileFormat
 from data.sources.spreadsheets import sheet_names, sheet_rows
 from data.sources.tables import Table
 from data.sources.textfiles import WHOLE_LINES, Head, csv_head, rows_of, text_rows
@@ -65,6 +65,11 @@ class Wanted:
     def columns(self) -> list[str]:
         return self.table.columns
 
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Columns that may be missing, as the table or its file says."""
+        return self.table.optional + self.form.optional
+
     def texts(self, texts: Mapping[str, str]) -> dict[str, str]:
         """SQL for each column, in their order; null for optional ones that are not there."""
         return {name: texts.get(name, "NULL::VARCHAR") for name in self.columns}
@@ -74,7 +79,7 @@ class Wanted:
         for column in self.columns:
             if present.count(column) > 1:
                 raise DataError(f"{name}: column {column!r} stands twice; rename one of them")
-            if column not in present and column not in self.table.optional:
+            if column not in present and column not in self.optional:
                 raise no_column(name, column, present)
         return [column for column in self.columns if column in present]
 
@@ -117,7 +122,8 @@ def no_column(name: str, column: str, present: Sequence[str]) -> DataError:
 def head_of(path: Path, kind: str, form: FileFormat, columns: Sequence[str] = ()) -> Head:
     """The top of a CSV file; one that ends in .tsv has tabs."""
     delimiter = "\t" if kind == "tsv" else form.delimiter
-    return csv_head(path, delimiter, form.encoding, columns, form.header)
+    head = csv_head(path, delimiter, form.encoding, columns, form.header)
+    return replace(head, names=form.called(head.names))
 
 
 def lines_of(path: Path, kind: str, form: FileFormat, columns: Sequence[str] = ()) -> pa.RecordBatchReader:
@@ -164,28 +170,29 @@ def _csv(con: duckdb.DuckDBPyConnection, path: Path, kind: str, wanted: Wanted) 
 
 
 def _spreadsheet(con: duckdb.DuckDBPyConnection, path: Path, wanted: Wanted) -> Source:
-    form = wanted.form
-    columns = wanted.present(path.name, sheet_names(path, form.sheet, form.header))
-    con.register("rows_read", sheet_rows(path, form.sheet, form.header, columns))
+    columns = wanted.present(path.name, sheet_names(path, wanted.form))
+    con.register("rows_read", sheet_rows(path, wanted.form, columns))
     return _view(con, path.name, "rows_read", wanted, {name: named(name) for name in columns})
 
 
 def _json(con: duckdb.DuckDBPyConnection, path: Path, kind: str, wanted: Wanted) -> Source:
-    needed = [name for name in wanted.columns if name not in wanted.table.optional]
+    paths = {name: wanted.form.names_of(name) for name in wanted.columns}
+    needed = {name: paths[name] for name in wanted.columns if name not in wanted.optional}
     absent, names = absent_columns(con, lines_of(path, kind, wanted.form, wanted.columns), needed)
     if absent and names:
         raise no_column(path.name, absent[0], names)
     con.register("rows_read", lines_of(path, kind, wanted.form, wanted.columns))
     ids = wanted.table.ids
-    texts = {name: f"CASE WHEN {WHY} IS NULL THEN {json_text(name, name in ids)} END" for name in wanted.columns}
+    texts = {name: f"CASE WHEN {WHY} IS NULL THEN {json_text(some, name in ids)} END" for name, some in paths.items()}
     return _view(con, path.name, f"({checked_lines(ROW, WHY)})", wanted, texts)
 
 
 def _parquet(con: duckdb.DuckDBPyConnection, path: Path, wanted: Wanted) -> Source:
     schema = parquet_schema(path)
-    columns = wanted.present(path.name, schema.names)
+    theirs = dict(zip(wanted.form.called(schema.names), schema.names, strict=True))
+    columns = wanted.present(path.name, wanted.form.called(schema.names))
     ids = wanted.table.ids
-    texts = {name: text_of(named(name), schema.field(name).type, name in ids) for name in columns}
+    texts = {name: text_of(named(theirs[name]), schema.field(theirs[name]).type, name in ids) for name in columns}
     leading = f"file_row_number + 1 AS {ROW}, NULL::VARCHAR AS {WHY}"
     return view_of(
         con, Source(path.name, "rows_in"), parquet_file(path), leading, wanted.texts(texts), wanted.form.nothing

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from data.contract import DataError
+from data.sources.file_format import FileFormat
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
@@ -21,29 +22,29 @@ UNPACKED = 1 << 30
 """Bytes that a spreadsheet may unpack to: it is held in memory as a whole."""
 
 
-def sheet_names(path: Path, sheet: str | None, has_header: bool) -> list[str]:
+def sheet_names(path: Path, form: FileFormat) -> list[str]:
     """The names of the columns: what stands in the first row, or "1", "2" and so on. Raises DataError."""
-    opened = _opened(path, sheet)
+    opened = _opened(path, form.sheet)
     first = next(iter(opened.iter_rows()), [])
-    if not has_header:
+    if not form.header:
         return [str(place) for place in range(1, len(first) + 1)]
     names = [_text(cell) or "" for cell in first]
     twice = [name for name in names if name and names.count(name) > 1]
     if twice:
         raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; rename one of them")
-    return names
+    return form.called(names)
 
 
-def sheet_rows(path: Path, sheet: str | None, has_header: bool, columns: Sequence[str]) -> pa.RecordBatchReader:
+def sheet_rows(path: Path, form: FileFormat, columns: Sequence[str]) -> pa.RecordBatchReader:
     """`#row` (int64, 1 is the one below the header), `#why` (always null) and the wanted columns as text.
 
     Times are written in ISO 8601 without a zone, dates without a time of day as dates. Empty rows are left out.
     """
-    names = sheet_names(path, sheet, has_header)
+    names = sheet_names(path, form)
     schema = pa.schema([("#row", pa.int64()), ("#why", pa.string()), *((name, pa.string()) for name in columns)])
-    rows = enumerate(_opened(path, sheet).iter_rows(), start=0 if has_header else 1)
+    rows = enumerate(_opened(path, form.sheet).iter_rows(), start=0 if form.header else 1)
     places = [names.index(name) for name in columns]
-    return pa.RecordBatchReader.from_batches(schema, _batches(islice(rows, int(has_header), None), places, schema))
+    return pa.RecordBatchReader.from_batches(schema, _batches(islice(rows, int(form.header), None), places, schema))
 
 
 def _batches(

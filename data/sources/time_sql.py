@@ -17,6 +17,7 @@ EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000, "epoch_us": 1}
 """Time formats that are numbers: µs in one."""
 NAIVE = f"^{DAY}({CLOCK})?$"
 AWARE = f"^{DAY}{CLOCK}{ZONE}$"
+UNZONED = "has no time zone"
 NULL_DATES_BEFORE = 631_152_000 * US_PER_SECOND
 """µs UTC of 1990-01-01: what lies before it (0001-01-01, 1900-01-01, 1970-01-01) says that no date is known."""
 
@@ -79,7 +80,7 @@ class Times:
         form = f"written as {self.form}" if self.form else "in ISO 8601"
         begun = replace(self, dates_are="start").sql(text)
         unzoned = f"""WHEN {parsed} IS NULL AND regexp_matches(upper({text}), {quoted(NAIVE)})
-            THEN {shown} || ' has no time zone; set time_zone in the mapping'"""
+            THEN {shown} || {quoted(f" {UNZONED}; give --time-zone, or set time_zone in the mapping")}"""
         return f"""CASE {missing} {unzoned if self.form is None and self.zone is None else ""}
             WHEN {text} IS NOT NULL AND {parsed} IS NULL THEN {shown} || {quoted(f" is no time {form}")}
             WHEN {parsed} NOT BETWEEN {FIRST} AND {LAST} THEN {shown} || ' lies outside the years 1 to 9999 in UTC'
