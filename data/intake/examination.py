@@ -72,6 +72,11 @@ class Examination:
     doubts: tuple[str, ...]
 
     @property
+    def sources(self) -> set[str]:
+        """The sources of its events."""
+        return {span.source for span in self.spans}
+
+    @property
     def share_rejected(self) -> float:
         """Rejected rows among all that were received, 0 to 1."""
         received = sum(table.received for table in self.tables)

@@ -83,6 +83,15 @@ class Watermarks:
             longest[source] = max(longest.get(source, 0), silence, between)
         return Watermarks(rows, {**self.stated, **stated}, longest, {**self.patience, **(patience or {})})
 
+    def without(self, sources: Collection[str]) -> Watermarks:
+        """Without all that was seen and stated of some sources."""
+        rows = tuple(row for row in self.observed if row.source not in sources)
+        stated, silences, patience = (
+            {source: told for source, told in of.items() if source not in sources}
+            for of in (self.stated, self.silences, self.patience)
+        )
+        return Watermarks(rows, stated, silences, patience)
+
     def by_source(self, types: Collection[str] | None = None) -> dict[str, int]:
         """Until when each source is complete: stated, else the newest that was known of it. types: sources of these."""
         names = sorted({row.source for row in self.observed if types is None or row.event_type in types})

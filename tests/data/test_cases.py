@@ -5,7 +5,7 @@ What each of them teaches is tested with data of its own in `test_shapes.py`, `t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,9 @@ def take(tmp_path: Path) -> Take:
     """Ingests files of the cases by a mapping of theirs, or by one that is given."""
 
     def command(
-        mapping: str | Mapping, *events: str, leads: str | None = None, as_of: str | None = None
-    ) -> IngestReport:
+        mapping: str | Mapping, *events: str, leads: str | None = None, as_of: str | None = None,
+        replacing: Sequence[str] = (),
+    ) -> IngestReport:  # fmt: skip
         return ingest(
             tmp_path / "log",
             read_mapping(CASES / mapping) if isinstance(mapping, str) else mapping,
@@ -41,6 +42,7 @@ def take(tmp_path: Path) -> Take:
             [str(CASES / leads)] if leads else [],
             as_of=None if as_of is None else time_from_text(as_of),
             buckets=2,
+            replacing=replacing,
         )
 
     return command
@@ -122,6 +124,16 @@ def test_a_crm_that_changes(tmp_path: Path, take: Take) -> None:
     assert (report.events.corrected, report.leads.corrected, report.leads.duplicate) == (2, 1, 1)
     known = time_from_text("2025-02-05T00:00:00Z")
     assert {("1", 5.0, known), ("1", 9.0, None)} <= seen(tmp_path, "lead_id", "value", "superseded_at")
+
+
+def test_a_corrected_mapping_does_not_double_events(tmp_path: Path, take: Take) -> None:
+    take("in/remap1.toml", "in/dst.csv")
+    report = take("in/remap2.toml", "in/dst.csv", replacing=[""])
+    assert (report.taken_out, report.events.accepted) == ({"": 2}, 2)
+    later = [time_from_text(time) for time in ("2024-10-27T02:30:00Z", "2024-03-31T02:30:00Z")]
+    assert seen(tmp_path, "lead_id", "event_type", "occurred_at") == {
+        ("1", "meeting", later[0]), ("2", "meeting", later[1] - 3_600_000_000),
+    }  # fmt: skip
 
 
 def test_rows_that_are_left_out(tmp_path: Path, take: Take) -> None:
