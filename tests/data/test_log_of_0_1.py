@@ -83,7 +83,7 @@ def test_a_training_set_is_built_on_it(log: EventLog, tmp_path: Path) -> None:
 
 
 def test_a_source_of_it_is_replaced_as_in_a_log_of_today(log: EventLog, tmp_path: Path) -> None:
-    events, leads = exported(log, tmp_path)
+    events, _ = exported(log, tmp_path)
     plain = read_mapping("simulated").model_copy(update={"words": log.words})
     sources = set(log.run(0).events.column("source").to_pylist()) | set(log.run(1).events.column("source").to_pylist())
     ingest(log.path, plain, [events], replacing=sources)
