@@ -131,6 +131,8 @@ def _show_report(screen: Screen, log_path: Path, report: IngestReport) -> None:
             [[k, number(n)] for k, n in report.reasons.items()],
         )
     tell_doubts(screen, report.cells, report.left_out, report.idle, report.doubts)
+    if report.learnt:
+        screen.tell(f"event types that are known from now on: {', '.join(report.learnt)}")
     tell_taken_out(screen, report.taken_out, "taken out")
     for line in lags(EventLog.open(log_path)):
         screen.say(line)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -43,13 +45,15 @@ class Request:
     clock: Clock
     complete_until: Mapping[str, int] = field(default_factory=dict)
     query_seconds: float = SECONDS
+    replacing: Collection[str] = ()
 
 
 @dataclass(frozen=True)
 class Staged:
-    """What was staged: aliases that are new, rows that the mapping leaves out, by kind, rows of files of queries, and
-    what is to be said of them."""
+    """What was staged: by which mapping, with the event types that are known then; aliases that are new, rows that the
+    mapping leaves out, by kind, rows of files of queries, and what is to be said of them."""
 
+    mapping: SourceMapping
     new: NewAliases
     left_out: Mapping[str, int]
     files: Counts
@@ -84,7 +88,7 @@ def ingest(
     """
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
     times = _clock(clock, as_of)
-    request = Request(log_path, mapping, plan, times, complete_until or {}, query_seconds)
+    request = Request(log_path, mapping, plan, times, complete_until or {}, query_seconds, replacing)
     try:
         log_path.mkdir(parents=True, exist_ok=True)
         with only_writer(log_path), staging_folder(log_path) as staging, _engine(staging) as con:
@@ -92,17 +96,17 @@ def ingest(
             manifest = old.manifest if old else Manifest((), 0, buckets)
             staged = _stage(con, request, manifest.n_buckets, staging, old, lambda done: progress(0.5 * done))
             _require_few_rejected(staged.examination, most_rejected)
-            known = mapping.model_copy(update={"event_types": mapping.event_types or frequent_types(con)})
             gone = taken_out(old, replacing, staged.examination.sources)
+            learnt = _learnt(mapping, staged.mapping, old)
             if old is not None and gone:
-                old = rest_of(con, old, gone, known.event_types, staging)
+                old = rest_of(con, old, gone, staged.mapping.event_types, staging)
                 manifest = old.manifest
             _stage_moving(con, old, staged.new, staging)
-            export = Export(log_path, known, plan.tables, times, request.complete_until, staged.new)
+            export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
             return replace(
                 report, cells=count_cells(con), left_out=dict(staged.left_out), files=staged.files, idle=plan.idle,
-                doubts=staged.examination.doubts, taken_out=gone,
+                doubts=staged.examination.doubts, taken_out=gone, learnt=learnt,
             )  # fmt: skip
     except OSError as error:
         raise DataError(
@@ -141,7 +145,7 @@ def check_sources(
 ) -> Checked:
     """What `ingest` of the same files would take in and refuse; changes nothing. Raises what it would raise."""
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
-    request = Request(log_path, mapping, plan, _clock(clock, as_of), {}, query_seconds)
+    request = Request(log_path, mapping, plan, _clock(clock, as_of), {}, query_seconds, replacing)
     try:
         with tempfile.TemporaryDirectory(prefix="leadscore-check-") as folder, _engine(Path(folder)) as con:
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
@@ -196,8 +200,27 @@ def _stage(
     zones = {
         (kind, part): some.table.time_zone or "as written" for kind in KINDS for part, some in enumerate(plan.of(kind))
     }
-    examination = examine(con, request.mapping, zones)
-    return Staged(new, {kind: n for kind, n in left_out.items() if n}, files, examination)
+    mapping = _with_types(con, request, old)
+    examination = examine(con, mapping, zones)
+    return Staged(mapping, new, {kind: n for kind, n in left_out.items() if n}, files, examination)
+
+
+def _with_types(con: duckdb.DuckDBPyConnection, request: Request, old: EventLog | None) -> SourceMapping:
+    """The mapping; where it lists no types, with those of the log, of its groups, and frequent ones."""
+    mapping, known, before = request.mapping, list[str](), Counter[str]()
+    if mapping.event_types:
+        return mapping
+    if old is not None:
+        gone = old.watermarks.told_only_by(request.replacing)
+        known = [name for name in old.vocabulary.types if name not in gone]
+        before = old.watermarks.without(request.replacing).events_by_type()
+    types = (*frequent_types(con, before, known), *chain.from_iterable(mapping.groups.values()))
+    return mapping.model_copy(update={"event_types": tuple(dict.fromkeys(types))})
+
+
+def _learnt(given: SourceMapping, used: SourceMapping, old: EventLog | None) -> tuple[str, ...]:
+    known = {*given.event_types, *(old.vocabulary.types if old else ())}
+    return tuple(name for name in used.event_types if name not in known)
 
 
 def _show_staged(con: duckdb.DuckDBPyConnection, staging: Path) -> None:

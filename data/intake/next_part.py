@@ -61,6 +61,7 @@ class IngestReport:
     cells: how many cells of accepted rows count as missing, by what was wrong with them. left_out: rows that the
     mapping leaves out, by kind. files: rows of the files that queries see. idle: files that nobody gave. doubts:
     sentences about what is strange in the export. taken_out: events of sources that were replaced.
+    learnt: event types that are known from now on though no mapping lists them.
     """
 
     events: Counts
@@ -74,6 +75,7 @@ class IngestReport:
     idle: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     taken_out: Mapping[str, int] = field(default_factory=dict)
+    learnt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

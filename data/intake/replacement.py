@@ -28,7 +28,7 @@ from data.log.content import content_of, key_hashes, lead_hashes
 from data.log.eventlog import EventLog
 from data.log.generations import draft_of
 from data.log.identities import Identities
-from data.log.manifest import Manifest, Words
+from data.log.manifest import Manifest
 from data.log.parts import BASE, EVENT_INDEX, join_rejected
 from data.log.runs import TIME, Run, coded, int64, part_of, superseded_of
 from data.log.version_index import CONTENT, KNOWN, LEAD, WIDTH, has_key_of, look_up, merge_runs, write_run
@@ -90,7 +90,7 @@ def rest_of(
     told = replace(
         manifest.without(lost, 0),
         ingests=manifest.ingests + 1,
-        words=_words_without(manifest, sources, types),
+        words=manifest.words.without_types(manifest.watermarks.told_only_by(sources) - set(types)),
         watermarks=manifest.watermarks.without(sources),
     )
     fresh = ([_without(log.run(bucket), sources, index["events"], log.folders)] for bucket in range(log.n_buckets))
@@ -116,14 +116,6 @@ def _keys_of(log: EventLog, sources: Collection[str], staging: Path) -> Path:
         write_run(parts[-1], np.stack([high, low, *[np.zeros_like(high)] * (WIDTH - 2)]))
     merge_runs(parts, staging / "replaced.index")
     return staging / "replaced.index"
-
-
-def _words_without(manifest: Manifest, sources: Collection[str], types: Collection[str]) -> Words:
-    """Types that only these sources told of are no words of the log any more."""
-    observed = manifest.watermarks.observed
-    theirs = {row.event_type for row in observed if row.source in sources}
-    others = {row.event_type for row in observed if row.source not in sources}
-    return manifest.words.without_types(theirs - others - set(types))
 
 
 def _dated(con: duckdb.DuckDBPyConnection, draft: Path, made: Manifest) -> Manifest:
