@@ -14,10 +14,11 @@ import pytest
 from data.contract import DataError, UsageError
 from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
+from data.log.eventlog import EventLog
 from data.sources.mapping import Mapping, read_mapping
 from data.times import time_from_text
 from tests.conftest import REPOSITORY
-from tests.data.exports import logged, rejected
+from tests.data.exports import logged, rejected, write_csv
 
 CASES = REPOSITORY / ".." / "shared" / "cases"
 pytestmark = pytest.mark.skipif(not CASES.exists(), reason="there is no ../shared/cases beside the repository")
@@ -124,6 +125,24 @@ def test_a_crm_that_changes(tmp_path: Path, take: Take) -> None:
     assert (report.events.corrected, report.leads.corrected, report.leads.duplicate) == (2, 1, 1)
     known = time_from_text("2025-02-05T00:00:00Z")
     assert {("1", 5.0, known), ("1", 9.0, None)} <= seen(tmp_path, "lead_id", "value", "superseded_at")
+
+
+def test_a_crm_whose_profiles_have_dates_of_their_own(tmp_path: Path, take: Take) -> None:
+    take("in/week_mod.toml", leads="in/week1.csv", as_of="2025-01-05T00:00:00Z")
+    report = take("in/week_mod.toml", leads="in/week2.csv", as_of="2025-02-05T00:00:00Z")
+    assert (report.leads.accepted, report.leads.duplicate, report.leads.corrected) == (2, 1, 0)
+    versions = EventLog.open(tmp_path / "log").find("1").profiles
+    assert versions.columns.column("stage").to_pylist() == ["Lead", "Customer"]
+
+
+def test_types_in_another_case_are_told_with_the_nearest(tmp_path: Path, take: Take) -> None:
+    types = read_mapping(CASES / "in/typo.toml").event_types
+    rows = [f"{n},{kind.lower()},2025-01-01T00:00:00Z,{n}" for n, kind in enumerate(types)]
+    file = write_csv(tmp_path / "events.csv", rows, "lead_id,event_type,occurred_at,event_id")
+    doubts = take("in/typo.toml", file).doubts
+    for kind in set(types) - {"deal_won", "deal_lost"}:
+        told = f"event type {kind.lower()!r} (1 rows) is not in event_types; the nearest is {kind!r}"
+        assert any(doubt.startswith(told) for doubt in doubts), kind
 
 
 def test_a_corrected_mapping_does_not_double_events(tmp_path: Path, take: Take) -> None:

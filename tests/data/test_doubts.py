@@ -31,6 +31,7 @@ optional = ["country"]
 """
 SOUND = [("1", "email_open", "2024-05-01T10:00:00Z", "crm"), ("2", "deal_won", "2024-05-02T10:00:00Z", "web")] * 50
 LEADS = [("1", "2024-05-01T00:00:00Z", "DE"), ("2", "2024-05-01T00:00:00Z", "FR")]
+ADDRESS = 'country … is an e-mail address or a telephone number; add the column to personal, or add as_is = ["country"]'
 Run = Callable[..., tuple[int, Any, str]]
 
 
@@ -155,6 +156,19 @@ def test_a_column_that_says_who_people_are_is_told(run: Run, column: str, values
     assert doubts(run, SOUND, leads, mapping=mapping, heads=heads) == [
         f"column {column!r} is kept and looks as if it said who people are; add it to personal, or keep a flag"
     ]
+
+
+def test_addresses_in_a_column_that_is_kept_are_told_and_not_kept(tmp_path: Path, run: Run) -> None:
+    """Of one cell in ten the cell is lost; of every other one the mapping is wrong, and nothing is taken in."""
+    leads = [(str(n), "2024-05-01T00:00:00Z", f"ann{n}@example.org" if n % 10 == 0 else "DE") for n in range(50)]
+    code, said, _ = run(SOUND, leads, "--check", "--json")
+    assert code == 0
+    assert said["cells"] == {ADDRESS: 5}
+    people = [(lead, since, f"ann{lead}@example.org") for lead, since, _ in leads]
+    code, _, err = run(SOUND, people, "--check")
+    assert code == 3
+    assert "column country … is an e-mail address" in err
+    assert not (tmp_path / "var").exists()
 
 
 def test_a_source_that_lags_and_one_that_was_silent_are_told(run: Run) -> None:

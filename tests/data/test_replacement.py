@@ -107,11 +107,11 @@ def said(folder: Path) -> Any:
 def test_a_log_is_as_if_the_earlier_ingests_of_the_source_had_never_been(
     full: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Beside a log that is made without them: events told twice, corrections, merges, full exports; in full 500."""
+    """Beside a log that is made without them: events told twice, corrections, merges, full exports; in full 200."""
     replaced = []
 
     @settings(
-        max_examples=500 if full else 25, phases=(Phase.explicit, Phase.generate), derandomize=True,
+        max_examples=200 if full else 25, phases=(Phase.explicit, Phase.generate), derandomize=True,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(
@@ -136,7 +136,7 @@ def test_a_log_is_as_if_the_earlier_ingests_of_the_source_had_never_been(
             shutil.rmtree(folder)
 
     holds()
-    assert len([report for report in replaced if report]) >= (100 if full else 5)
+    assert len([report for report in replaced if report]) >= (60 if full else 5)
 
 
 WRONG = ["l1,page_view,2024-01-05T10:00:00Z,,web,,crm,1", "l2,page_view,2024-01-06T10:00:00Z,,web,,crm,2"]
