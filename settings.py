@@ -109,6 +109,7 @@ class AuditSection(Section):
     """`[audit]`: what the leakage audit may find without stopping training."""
 
     allow: tuple[str, ...] = Field((), description="columns or event types that were looked into and are no leak")
+    stages: tuple[str, ...] = Field((), description="event types of the funnel that come before the target")
 
 
 class RetentionSection(Section):
@@ -295,6 +296,16 @@ class Settings(BaseSettings):
                 raise UsageError(f"features.drop names {name!r}, which is no column; {hint}")
         definitions = [definition for definition in default if definition.name not in self.features.drop]
         return definitions + from_json(self.features.add)
+
+    def stages(self, log: EventLog) -> tuple[str, ...]:
+        """Declared stages of the funnel. Raises UsageError for one that the log does not know."""
+        known = log.vocabulary.types
+        for name in self.audit.stages:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+                raise UsageError(f"audit.stages names {name!r}, which is no event type of the log; {hint}")
+        return self.audit.stages
 
     @property
     def moment_policy(self) -> MomentPolicy:

@@ -159,8 +159,13 @@ class Workspace:
         return self.root / "backtest" / self.settings.target
 
     def audit(self, quick: bool = False, progress: Progress = lambda done, of: None) -> list[Finding]:
-        """What the leakage audit finds in the event log and its training set. Raises DataError when there is none."""
-        return audit(self.event_log(), TrainingSet.open(self.training_set_path), quick, progress)
+        """What the leakage audit finds in the event log and its training set.
+
+        Raises DataError when there is none, UsageError for a stage that the log does not know.
+        """
+        log = self.event_log()
+        stages = self.settings.stages(log)
+        return audit(log, TrainingSet.open(self.training_set_path), stages, quick, progress)
 
     def champion(self) -> Registered:
         """The champion. Raises DataError when nothing has been trained yet."""

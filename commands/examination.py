@@ -40,6 +40,7 @@ def show(screen: Screen, checked: Checked, rejected_path: Path, most_rejected: f
     for kind, sample in seen.samples.items():
         _show_sample(screen, kind, sample)
     tell_doubts(screen, checked.cells, checked.left_out, checked.idle, seen.doubts)
+    tell_taken_out(screen, checked.taken_out, "to be taken out")
     screen.result(asdict(checked) | {"share_rejected": seen.share_rejected})
     _require_few(seen, most_rejected, rejected_path)
 
@@ -62,6 +63,15 @@ def tell_doubts(
         screen.tell(f"no file {name!r}: the tables that read it are left out; give it by --file {name}=PATH")
     for doubt in doubts:
         screen.tell(f"doubt: {doubt}")
+
+
+def tell_taken_out(screen: Screen, events: Mapping[str, int], verb: str) -> None:
+    """Which events go out for those that come in."""
+    from features.wording import counted
+
+    for source, n in events.items():
+        gone = counted(n, {"one": "{count} earlier event", "other": "{count} earlier events"})
+        screen.tell(f"{verb}: {gone} of source {source!r}; profiles and aliases, which have no source, stay")
 
 
 def _show_rejected(screen: Screen, checked: Checked, path: Path) -> None:

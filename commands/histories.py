@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.examination import show, tell_doubts
+from commands.examination import show, tell_doubts, tell_taken_out
 from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, parse_time, workspace_of
 from commands.store import take_in
 from console import Screen, plain
@@ -78,6 +78,9 @@ def ingest(
     complete_until: Annotated[
         list[str] | None, typer.Option(help="SOURCE=TIME: a source is complete until then; repeatable")
     ] = None,
+    replace: Annotated[
+        list[str] | None, typer.Option(help="a source whose earlier events the new ones replace; repeatable")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="change nothing; show what would come in, and every doubt")
     ] = False,
@@ -95,7 +98,7 @@ def ingest(
     from data.sources.mapping import read_mapping
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
-    if store is not None and (events or leads or file or check):
+    if store is not None and (events or leads or file or check or replace):
         raise UsageError("--store and --events do not go together; ingest one after the other")
     if store is not None:
         show_report(screen, log_path, take_in(screen, store, log_path, mapping))
@@ -104,6 +107,7 @@ def ingest(
         raise UsageError("nothing to ingest; give --mapping and --events or --file, or --store")
     kinds = events or [], leads or [], identities or []
     told: Any = {"files": _files(file or []), "as_of": None if as_of is None else parse_time(as_of)}
+    told |= {"replacing": replace or []}
     if check:
         with screen.progress("checking") as step:
             checked = check_sources(log_path, read_mapping(mapping, time_zone), *kinds, **told, progress=step)
@@ -131,6 +135,9 @@ def show_report(screen: Screen, log_path: Path, report: IngestReport) -> None:
             [[k, number(n)] for k, n in report.reasons.items()],
         )
     tell_doubts(screen, report.cells, report.left_out, report.idle, report.doubts)
+    if report.learnt:
+        screen.tell(f"event types that are known from now on: {', '.join(report.learnt)}")
+    tell_taken_out(screen, report.taken_out, "taken out")
     for line in lags(EventLog.open(log_path)):
         screen.say(line)
     screen.result(asdict(report))

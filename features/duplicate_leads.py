@@ -21,33 +21,40 @@ MIX = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass
 class Acts:
-    """Per event type: how many events there are, how many of them within seconds of an outcome, before or after it."""
+    """Per event type: how many events there are, and how many of them within seconds of an outcome, or just after it.
+
+    near counts both sides, after those that happened later than the outcome.
+    """
 
     events: Counter[str] = field(default_factory=Counter)
     near: Counter[str] = field(default_factory=Counter)
+    after: Counter[str] = field(default_factory=Counter)
 
     def add(self, histories: Histories, targets: Collection[str]) -> None:
         """Counts the events of leads; `targets` are the event types that count as the outcome."""
-        near = near_outcome(histories, targets)
+        near, after = near_outcome(histories, targets)
         for code, name in enumerate(histories.types):
             if name not in targets:
                 of_type = histories.event_type == code
                 self.events[name] += int(of_type.sum())
                 self.near[name] += int((of_type & near).sum())
+                self.after[name] += int((of_type & after).sum())
 
 
-def near_outcome(histories: Histories, targets: Collection[str]) -> NDArray[np.bool_]:
-    """bool[n_events]: within seconds of a target event of the same lead, by occurred_at."""
+def near_outcome(histories: Histories, targets: Collection[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """bool[n_events] each: within seconds of a target event of the same lead, by occurred_at; only of earlier ones."""
     lead = np.repeat(np.arange(histories.n_leads), np.diff(histories.starts))
     order = np.lexsort((histories.occurred_at, lead))
     is_target = np.isin(histories.event_type, [code for code, name in enumerate(histories.types) if name in targets])
-    near = np.zeros(histories.n_events, np.bool_)
+    near, in_time = np.zeros(histories.n_events, np.bool_), np.zeros(histories.n_events, np.bool_)
     for way in (order, order[::-1]):  # the outcome before each event, then the one after it
         at = np.maximum.accumulate(np.where(is_target[way], np.arange(len(way)), -1))
         outcome = way[np.maximum(at, 0)]
-        close = np.abs(histories.occurred_at[way] - histories.occurred_at[outcome]) <= WITHIN
-        near[way] |= (at >= 0) & (lead[way] == lead[outcome]) & close
-    return near
+        later_by = histories.occurred_at[way] - histories.occurred_at[outcome]
+        close = (at >= 0) & (lead[way] == lead[outcome]) & (np.abs(later_by) <= WITHIN)
+        near[way] |= close
+        in_time[way] |= close & (later_by <= 0)
+    return near, near & ~in_time
 
 
 def fingerprints(histories: Histories) -> NDArray[np.uint64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from data.log.watermarks import Observed
 
 
 class Day(NamedTuple):
-    """Events of one source and type that one day (UTC) told of: the first and the last, µs UTC.
+    """Events of one source and type that one day (UTC) told of: the first and the last, µs UTC, and how many.
 
     By the times that rows say themselves: what was corrected by an export, or became a lead's by a merge, is known from
     then on, and does not show that its source has told everything till then.
@@ -24,23 +23,25 @@ class Day(NamedTuple):
     event_type: str
     first: int
     last: int
+    events: int
 
 
 def days_of(con: duckdb.DuckDBPyConnection, until: int, told: str = TOLD_EVENTS.format("staged_events")) -> list[Day]:
     """Days up to a time (µs UTC): a date of today lies ahead until it is over. told: SQL, from which rows."""
     rows = con.execute(
-        f"""SELECT source, event_type, min(known_at), max(known_at) {told}
+        f"""SELECT source, event_type, min(known_at), max(known_at), count(*) {told}
         GROUP BY source, event_type, known_at // {US_PER_DAY} ORDER BY ALL"""
     ).fetchall()
-    return [Day(source, kind, min(first, until), min(last, until)) for source, kind, first, last in rows]
+    return [Day(source, kind, min(first, until), min(last, until), n) for source, kind, first, last, n in rows]
 
 
 def observed(days: Sequence[Day]) -> list[Observed]:
     """What was seen of each source and type."""
-    times = defaultdict[tuple[str, str], list[int]](list)
+    seen = dict[tuple[str, str], Observed]()
     for day in days:
-        times[day.source, day.event_type] += [day.first, day.last]
-    return [Observed(*key, min(of), max(of)) for key, of in times.items()]
+        key, of_day = day[:2], Observed(*day)
+        seen[key] = seen[key].and_more(of_day) if key in seen else of_day
+    return [*seen.values()]
 
 
 def silences(days: Sequence[Day]) -> dict[str, int]:

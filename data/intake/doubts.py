@@ -45,8 +45,8 @@ NAME = r"^[A-ZÄÖÜ][a-zäöüßé]+ ([A-Z][.] )?[A-ZÄÖÜ][a-zäöüßé]+(-[
 def examine(
     con: duckdb.DuckDBPyConnection, mapping: SourceMapping, zones: Mapping[tuple[str, int], str]
 ) -> Examination:
-    """Looks at all that was staged. zones: the time zone of each table, by kind and part."""
-    types, shared, spans = rows_by_type(con, mapping), shared_leads(con), spans_of_sources(con)
+    """Looks at all that was staged; all types of the mapping are known. zones: of each table, by kind and part."""
+    types, shared, spans = rows_by_type(con, mapping.event_types), shared_leads(con), spans_of_sources(con)
     doubts = [
         *_of_types(types), *_of_ids(*shared), *_of_dates(con), *_of_spans(spans),
         *_of_people(con, mapping),

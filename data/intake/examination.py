@@ -13,7 +13,6 @@ import duckdb
 from data.contract import US_PER_DAY
 from data.intake.quarantine import TOLD
 from data.quoting import named
-from data.sources.mapping import Mapping as SourceMapping
 
 ENOUGH = 20
 """Events of a type from which on it is known without being listed."""
@@ -72,16 +71,25 @@ class Examination:
     doubts: tuple[str, ...]
 
     @property
+    def sources(self) -> set[str]:
+        """The sources of its events."""
+        return {span.source for span in self.spans}
+
+    @property
     def share_rejected(self) -> float:
         """Rejected rows among all that were received, 0 to 1."""
         received = sum(table.received for table in self.tables)
         return sum(table.rejected for table in self.tables) / received if received else 0.0
 
 
-def frequent_types(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
-    """Types with ENOUGH events, the most frequent first; all of them where none has."""
+def frequent_types(con: duckdb.DuckDBPyConnection, before: Mapping[str, int], known: Sequence[str]) -> tuple[str, ...]:
+    """Types with ENOUGH events, here and before, the most frequent first; all of them where nothing is known yet.
+
+    before: how many events of each type the log was told; known: its types, which stay known.
+    """
     rows = con.execute("SELECT event_type, count(*) AS n FROM staged_events GROUP BY ALL ORDER BY n DESC, 1").fetchall()
-    return tuple(name for name, n in rows if n >= ENOUGH) or tuple(name for name, _ in rows)
+    enough = [name for name, n in rows if n + before.get(name, 0) >= ENOUGH and name not in known]
+    return (*known, *enough) or tuple(name for name, _ in rows)
 
 
 def rejected_rows(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
@@ -107,12 +115,11 @@ def rows_by_table(con: duckdb.DuckDBPyConnection, zones: Mapping[tuple[str, int]
     )
 
 
-def rows_by_type(con: duckdb.DuckDBPyConnection, mapping: SourceMapping) -> tuple[TypeRows, ...]:
-    """Events by type, the most frequent first, beside the types that the mapping declares."""
+def rows_by_type(con: duckdb.DuckDBPyConnection, known: Sequence[str]) -> tuple[TypeRows, ...]:
+    """Events by type, the most frequent first, beside those that are known."""
     rows = con.execute(
         "SELECT event_type, count(*) AS n FROM staged_events WHERE n > 0 GROUP BY ALL ORDER BY n DESC, 1"
     ).fetchall()
-    known = mapping.event_types or frequent_types(con)
     return tuple(TypeRows(name, n, name in known, None if name in known else nearest(name, known)) for name, n in rows)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -17,6 +19,7 @@ from data.intake.doubts import examine
 from data.intake.examination import Examination, frequent_types, rejected_rows
 from data.intake.next_part import Counts, Export, IngestReport, write_next
 from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, refuse_all, reject_broken
+from data.intake.replacement import rest_of, taken_out
 from data.intake.staging import Clock, stage, stage_moving, staged_rows
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
@@ -42,13 +45,15 @@ class Request:
     clock: Clock
     complete_until: Mapping[str, int] = field(default_factory=dict)
     query_seconds: float = SECONDS
+    replacing: Collection[str] = ()
 
 
 @dataclass(frozen=True)
 class Staged:
-    """What was staged: aliases that are new, rows that the mapping leaves out, by kind, rows of files of queries, and
-    what is to be said of them."""
+    """What was staged: by which mapping, with the event types that are known then; aliases that are new, rows that the
+    mapping leaves out, by kind, rows of files of queries, and what is to be said of them."""
 
+    mapping: SourceMapping
     new: NewAliases
     left_out: Mapping[str, int]
     files: Counts
@@ -65,6 +70,7 @@ def ingest(
     files: Files | None = None,
     as_of: int | None = None,
     complete_until: Mapping[str, int] | None = None,
+    replacing: Collection[str] = (),
     progress: Progress = lambda done: None,
     clock: Callable[[], float] = time.time,
     buckets: int = BUCKETS,
@@ -75,14 +81,14 @@ def ingest(
 
     What is in the log already adds nothing; what says otherwise is a later version. files: locations by the name that
     tables of the mapping and its queries give them. as_of: the time of the export (µs UTC), else now. complete_until:
-    until when sources are complete (µs UTC), where they are silent before. `progress` is told the share done, `clock`
-    gives seconds since 1970: what lies ahead of it is rejected. query_seconds: how long a query may take.
-    most_rejected: share of rows past which nothing is taken in. Raises DataError or UsageError, and then leaves the log
-    as it was.
+    until when sources are complete (µs UTC), where they are silent before. replacing: sources whose earlier events are
+    taken out in the same generation. `progress` is told the share done, `clock` gives seconds since 1970: what lies
+    ahead of it is rejected. query_seconds: how long a query may take. most_rejected: share of rows past which nothing
+    is taken in. Raises DataError or UsageError, and then leaves the log as it was.
     """
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
     times = _clock(clock, as_of)
-    request = Request(log_path, mapping, plan, times, complete_until or {}, query_seconds)
+    request = Request(log_path, mapping, plan, times, complete_until or {}, query_seconds, replacing)
     try:
         log_path.mkdir(parents=True, exist_ok=True)
         with only_writer(log_path), staging_folder(log_path) as staging, _engine(staging) as con:
@@ -90,12 +96,17 @@ def ingest(
             manifest = old.manifest if old else Manifest((), 0, buckets)
             staged = _stage(con, request, manifest.n_buckets, staging, old, lambda done: progress(0.5 * done))
             _require_few_rejected(staged.examination, most_rejected)
-            known = mapping.model_copy(update={"event_types": mapping.event_types or frequent_types(con)})
-            export = Export(log_path, known, plan.tables, times, request.complete_until, staged.new)
+            gone = taken_out(old, replacing, staged.examination.sources)
+            learnt = _learnt(mapping, staged.mapping, old)
+            if old is not None and gone:
+                old = rest_of(con, old, gone, staged.mapping.event_types, staging)
+                manifest = old.manifest
+            _stage_moving(con, old, staged.new, staging)
+            export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
             return replace(
                 report, cells=count_cells(con), left_out=dict(staged.left_out), files=staged.files, idle=plan.idle,
-                doubts=staged.examination.doubts,
+                doubts=staged.examination.doubts, taken_out=gone, learnt=learnt,
             )  # fmt: skip
     except OSError as error:
         raise DataError(
@@ -107,7 +118,7 @@ def ingest(
 
 @dataclass(frozen=True)
 class Checked:
-    """What an ingest would do. rejected: (source, row, reason)."""
+    """What an ingest would do. rejected: (source, row, reason). taken_out: events of sources that it would replace."""
 
     examination: Examination
     rejected: list[tuple[str, int, str]]
@@ -115,6 +126,7 @@ class Checked:
     left_out: Mapping[str, int]
     files: Counts
     idle: tuple[str, ...]
+    taken_out: Mapping[str, int]
 
 
 def check_sources(
@@ -126,19 +138,21 @@ def check_sources(
     *,
     files: Files | None = None,
     as_of: int | None = None,
+    replacing: Collection[str] = (),
     progress: Progress = lambda done: None,
     clock: Callable[[], float] = time.time,
     query_seconds: float = SECONDS,
 ) -> Checked:
     """What `ingest` of the same files would take in and refuse; changes nothing. Raises what it would raise."""
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
-    request = Request(log_path, mapping, plan, _clock(clock, as_of), {}, query_seconds)
+    request = Request(log_path, mapping, plan, _clock(clock, as_of), {}, query_seconds, replacing)
     try:
         with tempfile.TemporaryDirectory(prefix="leadscore-check-") as folder, _engine(Path(folder)) as con:
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
             staged = _stage(con, request, BUCKETS, Path(folder), old, progress)
+            gone = taken_out(old, replacing, staged.examination.sources)
             return Checked(
-                staged.examination, rejected_rows(con), count_cells(con), staged.left_out, staged.files, plan.idle
+                staged.examination, rejected_rows(con), count_cells(con), staged.left_out, staged.files, plan.idle, gone
             )
     except OSError as error:
         raise DataError(f"the check cannot write in {tempfile.gettempdir()} ({error}); make room") from None
@@ -182,16 +196,44 @@ def _stage(
                 new = judge_identities(con, staging, old.folders if old else [])
     if not any(staging.glob("*/bucket=[0-9]*")):
         refuse_all(con)
-    if old is not None and new.periods:
-        for table in events_that_move(old, new):
-            stage_moving(con, table, n_buckets, staging / "events")
-    for kind in ("events", "leads"):
-        con.execute(f"CREATE TEMP VIEW staged_{kind} AS SELECT * FROM {staged_rows(staging, kind)}")
+    _show_staged(con, staging)
     zones = {
         (kind, part): some.table.time_zone or "as written" for kind in KINDS for part, some in enumerate(plan.of(kind))
     }
-    examination = examine(con, request.mapping, zones)
-    return Staged(new, {kind: n for kind, n in left_out.items() if n}, files, examination)
+    mapping = _with_types(con, request, old)
+    examination = examine(con, mapping, zones)
+    return Staged(mapping, new, {kind: n for kind, n in left_out.items() if n}, files, examination)
+
+
+def _with_types(con: duckdb.DuckDBPyConnection, request: Request, old: EventLog | None) -> SourceMapping:
+    """The mapping; where it lists no types, with those of the log, of its groups, and frequent ones."""
+    mapping, known, before = request.mapping, list[str](), Counter[str]()
+    if mapping.event_types:
+        return mapping
+    if old is not None:
+        gone = old.watermarks.told_only_by(request.replacing)
+        known = [name for name in old.vocabulary.types if name not in gone]
+        before = old.watermarks.without(request.replacing).events_by_type()
+    types = (*frequent_types(con, before, known), *chain.from_iterable(mapping.groups.values()))
+    return mapping.model_copy(update={"event_types": tuple(dict.fromkeys(types))})
+
+
+def _learnt(given: SourceMapping, used: SourceMapping, old: EventLog | None) -> tuple[str, ...]:
+    known = {*given.event_types, *(old.vocabulary.types if old else ())}
+    return tuple(name for name in used.event_types if name not in known)
+
+
+def _show_staged(con: duckdb.DuckDBPyConnection, staging: Path) -> None:
+    for kind in ("events", "leads"):
+        con.execute(f"CREATE OR REPLACE TEMP VIEW staged_{kind} AS SELECT * FROM {staged_rows(staging, kind)}")
+
+
+def _stage_moving(con: duckdb.DuckDBPyConnection, old: EventLog | None, new: NewAliases, staging: Path) -> None:
+    """Puts events of the log beside the staged ones that may be another lead's from now on."""
+    if old is not None and new.periods:
+        for table in events_that_move(old, new):
+            stage_moving(con, table, old.n_buckets, staging / "events")
+        _show_staged(con, staging)
 
 
 def _stage_input(

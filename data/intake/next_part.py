@@ -28,7 +28,7 @@ from data.log.compaction import INDEXES, index_runs, must_compact, weave_base, w
 from data.log.content import lead_hashes
 from data.log.eventlog import EventLog
 from data.log.generations import draft_of, publish
-from data.log.manifest import Manifest, write_manifest
+from data.log.manifest import Manifest
 from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, write_delta
 from data.log.runs import Run
 from data.log.version_index import LEAD, added, is_known, open_run, unknown
@@ -60,7 +60,8 @@ class IngestReport:
 
     cells: how many cells of accepted rows count as missing, by what was wrong with them. left_out: rows that the
     mapping leaves out, by kind. files: rows of the files that queries see. idle: files that nobody gave. doubts:
-    sentences about what is strange in the export.
+    sentences about what is strange in the export. taken_out: events of sources that were replaced.
+    learnt: event types that are known from now on though no mapping lists them.
     """
 
     events: Counts
@@ -73,6 +74,8 @@ class IngestReport:
     files: Counts = Counts(0, 0, 0, 0)
     idle: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    taken_out: Mapping[str, int] = field(default_factory=dict)
+    learnt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,8 @@ def write_next(
         made = replace(made, full_export_us=export.clock.as_of)
     more = sum(some.accepted + some.held for some in judged.values())
     if old and not is_old and not (more or count_rejected(con) or len(absences)):
-        write_manifest(export.log_path, made)
-        return _report(con, judged, export.new, old.rejected_paths[-1])
+        publish(_drafts(staging, made), export.log_path, made)
+        return _report(con, judged, export.new, export.log_path / made.parts[-1] / REJECTED)
     what = words.profile_columns, judged["events"]
     if old is None or is_old or must_compact(made, more):
         draft = draft_of(staging, BASE, made.ingests)
@@ -135,8 +138,13 @@ def write_next(
     write_small(draft, before, absences, export.new.periods, made.n_buckets)
     write_rejected(con, [folder / REJECTED for folder in before], draft / REJECTED)
     report = _report(con, judged, export.new, export.log_path / draft.name / REJECTED)
-    publish([draft], export.log_path, made)
+    publish(_drafts(staging, made), export.log_path, made)
     return report
+
+
+def _drafts(staging: Path, manifest: Manifest) -> list[Path]:
+    """The parts that are not in the log yet."""
+    return [staging / name for name in manifest.parts if (staging / name).exists()]
 
 
 def _write_delta(draft: Path, old: EventLog, runs: Sequence[Run], staging: Path, manifest: Manifest) -> Manifest:

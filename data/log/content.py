@@ -80,6 +80,17 @@ def lead_hashes(leads: pa.Array | pa.ChunkedArray) -> NDArray[np.uint64]:
     return np.asarray(rows["hash"], np.uint64)
 
 
+def key_hashes(events: pa.Table) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """uint64[n] each: the two halves of the hash of the key of events with `source` and `event_id`."""
+    import duckdb
+
+    key = f"concat_ws('{BETWEEN}', source, event_id)"
+    with duckdb.connect() as con:
+        con.register("events", events.select(["source", "event_id"]))
+        rows = con.execute(f"SELECT {high(key)} AS high, {low(key)} AS low FROM events").fetchnumpy()
+    return np.asarray(rows["high"], np.uint64), np.asarray(rows["low"], np.uint64)
+
+
 def _high(text: str) -> np.uint64:
     digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
     return np.uint64(int.from_bytes(digest[8:], "little"))

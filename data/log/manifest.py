@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Collection
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,6 +53,15 @@ class Words:
             {**self.words, **mapping.words},
             {**self.profile_columns, **profile},
             tuple({rule.name: rule for rule in (*self.bots, *mapping.bots)}.values()),
+        )
+
+    def without_types(self, types: Collection[str]) -> Words:
+        """Without event types that nobody tells of any more; a group without types is none."""
+        groups = {name: tuple(kind for kind in of if kind not in types) for name, of in self.groups.items()}
+        return replace(
+            self,
+            types=tuple(kind for kind in self.types if kind not in types),
+            groups={name: of for name, of in groups.items() if of},
         )
 
     def _check_kinds(self, mapping: Mapping, profile: Table[str, str]) -> None:

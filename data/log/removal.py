@@ -23,7 +23,7 @@ from data.log.identities import ids_of
 from data.log.identities import without_lead as forget_alias
 from data.log.manifest import NAME, Manifest
 from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_run, write_base_bucket, write_delta
-from data.log.runs import CODED, Run
+from data.log.runs import Run, part_of
 from data.log.version_index import LEAD, added, merge_runs, open_run, without
 
 
@@ -97,14 +97,7 @@ def _without(run: Run, lead_id: str) -> tuple[Run, Removed]:
         return (run if patches.shape == run.patches.shape else replace(run, patches=patches)), Removed()
     ours = np.arange(len(run.leads)) != place
     rows, versions = (np.repeat(ours, count) for count in (run.event_counts, run.version_counts))
-    events = run.events.filter(pa.array(rows))
-    # A dictionary would still hold what only the erased lead had.
-    for name in CODED:
-        fresh = events.column(name).cast(pa.string()).dictionary_encode()
-        events = events.set_column(events.schema.get_field_index(name), name, fresh)
-    profiles = run.profiles.filter(pa.array(versions))
-    counts = run.event_counts[ours], run.version_counts[ours]
-    rest = Run(run.leads.filter(pa.array(ours)), events, counts[0], profiles, counts[1], patches)
+    rest = replace(part_of(run, rows, versions), patches=patches)
     return rest, Removed(1, int((~rows).sum()), int((~versions).sum()))
 
 
@@ -134,7 +127,7 @@ def _rewrite_indexes(folder: Path, lead_id: str, draft: Path, n_buckets: int) ->
             run = open_run(folder / name)
             removed = without(run, theirs)
             if removed:
-                merge_runs([folder / name], draft / name, int(theirs))
+                merge_runs([folder / name], draft / name, lambda records: records[LEAD] == theirs)
         digests.append(removed)
     if (folder / LEAD_INDEX).exists():
         hashes = np.fromfile(folder / LEAD_INDEX, np.uint64)

@@ -41,6 +41,23 @@ class Run:
     patches: Records = field(default_factory=lambda: NO_PATCHES)
 
 
+def part_of(run: Run, events: NDArray[np.bool_], versions: NDArray[np.bool_]) -> Run:
+    """Some of the events and profile versions of a run, by a mask each, and the leads that have any of them."""
+    owners = (np.repeat(np.arange(len(run.leads)), count) for count in (run.event_counts, run.version_counts))
+    counts = [
+        np.bincount(owner[mask], minlength=len(run.leads))
+        for owner, mask in zip(owners, (events, versions), strict=True)
+    ]
+    stay = counts[0] + counts[1] > 0
+    kept = run.events.filter(pa.array(events))
+    # A dictionary would still hold what only the others had.
+    for name in set(CODED) & {*kept.column_names}:
+        fresh = kept.column(name).cast(pa.string()).dictionary_encode()
+        kept = kept.set_column(kept.schema.get_field_index(name), name, fresh)
+    profiles = run.profiles.filter(pa.array(versions))
+    return Run(run.leads.filter(pa.array(stay)), kept, counts[0][stay], profiles, counts[1][stay], run.patches)
+
+
 def woven(runs: Sequence[Run]) -> Run:
     """All rows of runs, at least one, the oldest first, as one run.
 

@@ -8,7 +8,7 @@ No file is read whole: it is mapped, searched in windows of sorted questions, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,8 @@ PARTS = 64
 """Ranges of keys in which runs are merged."""
 Records = NDArray[np.uint64]
 """uint64[5, n]."""
+Chosen = Callable[[Records], NDArray[np.bool_]]
+"""Which records are meant: bool[n]."""
 
 
 class Hits(NamedTuple):
@@ -91,32 +93,30 @@ def _search(run: Records, high: NDArray[np.uint64], low: NDArray[np.uint64]) -> 
     return question[same], record[:, same]
 
 
-def merge_runs(runs: Sequence[Path], out: Path, without: int | None = None) -> int:
-    """Writes many runs as one, range by range of keys; `without`: the hash of a lead that is left out.
-
-    Returns how many records were left out.
-    """
-    kept = [_count(path, without) for path in runs]
-    total, done = sum(kept), 0
+def merge_runs(runs: Sequence[Path], out: Path, is_left_out: Chosen | None = None) -> int:
+    """Writes many runs as one, range by range of keys, without those that are left out; returns the digest of these."""
+    total = sum(open_run(path).shape[1] for path in runs)
+    if is_left_out is not None:
+        total -= sum(int(is_left_out(records).sum()) for records in _ranges(runs))
+    done, digest = 0, 0
     with out.open("wb") as file:
         file.truncate(8 * WIDTH * total)
-        for records in _ranges(runs, without):
+        for records in _ranges(runs):
+            if is_left_out is not None:
+                leaves = is_left_out(records)
+                digest = added(digest, digest_of(records[:, leaves]))
+                records = records[:, ~leaves]
             for row in range(WIDTH):
                 file.seek(8 * (row * total + done))
                 np.ascontiguousarray(records[row]).tofile(file)
             done += records.shape[1]
-    return int(sum(open_run(path).shape[1] for path in runs)) - total
+    return digest
 
 
-def _count(path: Path, without: int | None) -> int:
-    run = open_run(path)
-    return int(run.shape[1]) if without is None else int(np.count_nonzero(run[LEAD] != np.uint64(without)))
-
-
-def _ranges(runs: Sequence[Path], without: int | None) -> Iterator[Records]:
+def _ranges(runs: Sequence[Path]) -> Iterator[Records]:
     bounds = [(part << 58) for part in range(PARTS)]
     for part, bound in enumerate(bounds):
-        slices = []
+        slices = [np.empty((WIDTH, 0), np.uint64)]
         for path in runs:
             run = open_run(path)
             start = int(np.searchsorted(run[HIGH], np.uint64(bound)))
@@ -124,9 +124,14 @@ def _ranges(runs: Sequence[Path], without: int | None) -> Iterator[Records]:
             stop = run.shape[1] if last else int(np.searchsorted(run[HIGH], np.uint64(bounds[part + 1])))
             slices.append(np.array(run[:, start:stop]))
         records = np.concatenate(slices, axis=1)
-        if without is not None:
-            records = records[:, records[LEAD] != np.uint64(without)]
         yield records[:, np.argsort(records[HIGH], kind="stable")]
+
+
+def has_key_of(run: Path, records: Records) -> NDArray[np.bool_]:
+    """bool[n]: which records have a key that a run has."""
+    known = np.zeros(records.shape[1], np.bool_)
+    known[look_up([run], records[HIGH], records[LOW]).question] = True
+    return known
 
 
 def digest_of(records: Records) -> int:

@@ -6,6 +6,7 @@ than it ever was has ended: what leads have done there since is not known, which
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -20,12 +21,21 @@ silence before, unless its mapping says how long."""
 
 @dataclass(frozen=True)
 class Observed:
-    """Events of one type from one source; first, last: when they became known, µs UTC."""
+    """Events of one type from one source; first, last: when they became known, µs UTC; events: how many were told.
+
+    A log that was made before they were counted begins at 0.
+    """
 
     source: str
     event_type: str
     first: int
     last: int
+    events: int = 0
+
+    def and_more(self, other: Observed) -> Observed:
+        """Both together."""
+        widest = min(self.first, other.first), max(self.last, other.last)
+        return Observed(self.source, self.event_type, *widest, self.events + other.events)
 
 
 @dataclass(frozen=True)
@@ -73,15 +83,37 @@ class Watermarks:
                 )
         by_key, observed = {(row.source, row.event_type): row for row in self.observed}, list(observed)
         for row in observed:
-            old = by_key.get((row.source, row.event_type), row)
-            widest = min(old.first, row.first), max(old.last, row.last)
-            by_key[row.source, row.event_type] = Observed(row.source, row.event_type, *widest)
+            old = by_key.get((row.source, row.event_type))
+            by_key[row.source, row.event_type] = old.and_more(row) if old else row
         rows = tuple(by_key[key] for key in sorted(by_key))
         longest = {**self.silences}
         for source, silence in (silences or {}).items():
             between = _apart(_span(self.observed, source), _span(observed, source))
             longest[source] = max(longest.get(source, 0), silence, between)
         return Watermarks(rows, {**self.stated, **stated}, longest, {**self.patience, **(patience or {})})
+
+    def without(self, sources: Collection[str]) -> Watermarks:
+        """Without all that was seen and stated of some sources."""
+        rows = tuple(row for row in self.observed if row.source not in sources)
+        stated, silences, patience = (
+            {source: told for source, told in of.items() if source not in sources}
+            for of in (self.stated, self.silences, self.patience)
+        )
+        return Watermarks(rows, stated, silences, patience)
+
+    def told_only_by(self, sources: Collection[str]) -> set[str]:
+        """Event types that no other source told of."""
+        theirs, others = (
+            {row.event_type for row in self.observed if (row.source in sources) is of_them} for of_them in (True, False)
+        )
+        return theirs - others
+
+    def events_by_type(self) -> Counter[str]:
+        """How many events of each type were told."""
+        counts = Counter[str]()
+        for row in self.observed:
+            counts[row.event_type] += row.events
+        return counts
 
     def by_source(self, types: Collection[str] | None = None) -> dict[str, int]:
         """Until when each source is complete: stated, else the newest that was known of it. types: sources of these."""

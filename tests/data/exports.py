@@ -44,10 +44,11 @@ def write_csv(path: Path, lines: Sequence[str], header: str = HEADER) -> str:
 
 
 def into(
-    log: Path, *events: str, leads: Sequence[str] = (), mapping: Mapping = PLAIN, buckets: int = 2
-) -> IngestReport:
+    log: Path, *events: str, leads: Sequence[str] = (), mapping: Mapping = PLAIN, buckets: int = 2,
+    replacing: Sequence[str] = (),
+) -> IngestReport:  # fmt: skip
     """Ingests at NOW, into few buckets, which is quicker."""
-    return ingest(log, mapping, events, leads, clock=lambda: NOW, buckets=buckets)
+    return ingest(log, mapping, events, leads, clock=lambda: NOW, buckets=buckets, replacing=replacing)
 
 
 def logged(path: Path) -> list[dict[str, Any]]:

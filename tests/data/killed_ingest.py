@@ -14,10 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import data.intake.ingest
 import data.intake.next_part
 from data.contract import DataError
 from data.intake.fresh import fresh_runs
+from data.intake.replacement import rest_of
 from data.log.compaction import compact
+from data.log.eventlog import EventLog
+from data.log.generations import publish
 from data.log.manifest import Manifest, write_manifest
 from tests.data.exports import into
 
@@ -52,23 +56,33 @@ def interrupted(*arguments: Any) -> Any:
     return fresh_runs(*arguments)
 
 
+def taken_out_first(*arguments: Any) -> EventLog:
+    """Publishes the log without the source before the new events are there."""
+    log, staging, rest = arguments[1], arguments[-1], rest_of(*arguments)
+    publish([staging / name for name in rest.manifest.parts], log.path, rest.manifest)
+    return EventLog(log.path, rest.manifest)
+
+
 def run(log: Path, file: str, point: int, trouble: str, outcome: Path) -> None:
     """Ingests, if it lives long enough; `outcome` then holds the number of steps, or the error.
 
     point: the step to be killed at, 0 for none. trouble: nothing, `manifest too early` (a planted fault), `ctrl-c`,
-    `compact` (the log is woven instead), or the greatest size in bytes to which a file may grow: a full disk.
+    `compact` (the log is woven instead), `replace` (the file replaces what the source told), `replace in two
+    generations` (a planted fault), or the greatest size in bytes to which a file may grow: a full disk.
     """
     if trouble == "manifest too early":
         vars(data.intake.next_part)["publish"] = manifest_too_early
     elif trouble == "ctrl-c":
         signal.signal(signal.SIGINT, signal.default_int_handler)
         vars(data.intake.next_part)["fresh_runs"] = interrupted
-    elif trouble and trouble != "compact":
+    elif trouble == "replace in two generations":
+        vars(data.intake.ingest)["rest_of"] = taken_out_first
+    elif trouble and trouble not in ("compact", "replace"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(trouble), resource.RLIM_INFINITY))
     executioner = Executioner(log, point)
     sys.addaudithook(executioner)
     try:
-        compact(log) if trouble == "compact" else into(log, file)
+        compact(log) if trouble == "compact" else into(log, file, replacing=["crm"] * trouble.startswith("replace"))
         told = str(executioner.steps)
     except (DataError, KeyboardInterrupt) as error:
         told = f"{type(error).__name__}: {error}"

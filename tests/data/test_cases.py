@@ -5,7 +5,7 @@ What each of them teaches is tested with data of its own in `test_shapes.py`, `t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import pytest
 from data.contract import DataError, UsageError
 from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
+from data.log.eventlog import EventLog
 from data.sources.mapping import Mapping, read_mapping
 from data.times import time_from_text
 from tests.conftest import REPOSITORY
-from tests.data.exports import logged, rejected
+from tests.data.exports import logged, rejected, write_csv
 
 CASES = REPOSITORY / ".." / "shared" / "cases"
 pytestmark = pytest.mark.skipif(not CASES.exists(), reason="there is no ../shared/cases beside the repository")
@@ -32,8 +33,9 @@ def take(tmp_path: Path) -> Take:
     """Ingests files of the cases by a mapping of theirs, or by one that is given."""
 
     def command(
-        mapping: str | Mapping, *events: str, leads: str | None = None, as_of: str | None = None
-    ) -> IngestReport:
+        mapping: str | Mapping, *events: str, leads: str | None = None, as_of: str | None = None,
+        replacing: Sequence[str] = (),
+    ) -> IngestReport:  # fmt: skip
         return ingest(
             tmp_path / "log",
             read_mapping(CASES / mapping) if isinstance(mapping, str) else mapping,
@@ -41,6 +43,7 @@ def take(tmp_path: Path) -> Take:
             [str(CASES / leads)] if leads else [],
             as_of=None if as_of is None else time_from_text(as_of),
             buckets=2,
+            replacing=replacing,
         )
 
     return command
@@ -122,6 +125,34 @@ def test_a_crm_that_changes(tmp_path: Path, take: Take) -> None:
     assert (report.events.corrected, report.leads.corrected, report.leads.duplicate) == (2, 1, 1)
     known = time_from_text("2025-02-05T00:00:00Z")
     assert {("1", 5.0, known), ("1", 9.0, None)} <= seen(tmp_path, "lead_id", "value", "superseded_at")
+
+
+def test_a_crm_whose_profiles_have_dates_of_their_own(tmp_path: Path, take: Take) -> None:
+    take("in/week_mod.toml", leads="in/week1.csv", as_of="2025-01-05T00:00:00Z")
+    report = take("in/week_mod.toml", leads="in/week2.csv", as_of="2025-02-05T00:00:00Z")
+    assert (report.leads.accepted, report.leads.duplicate, report.leads.corrected) == (2, 1, 0)
+    versions = EventLog.open(tmp_path / "log").find("1").profiles
+    assert versions.columns.column("stage").to_pylist() == ["Lead", "Customer"]
+
+
+def test_types_in_another_case_are_told_with_the_nearest(tmp_path: Path, take: Take) -> None:
+    types = read_mapping(CASES / "in/typo.toml").event_types
+    rows = [f"{n},{kind.lower()},2025-01-01T00:00:00Z,{n}" for n, kind in enumerate(types)]
+    file = write_csv(tmp_path / "events.csv", rows, "lead_id,event_type,occurred_at,event_id")
+    doubts = take("in/typo.toml", file).doubts
+    for kind in set(types) - {"deal_won", "deal_lost"}:
+        told = f"event type {kind.lower()!r} (1 rows) is not in event_types; the nearest is {kind!r}"
+        assert any(doubt.startswith(told) for doubt in doubts), kind
+
+
+def test_a_corrected_mapping_does_not_double_events(tmp_path: Path, take: Take) -> None:
+    take("in/remap1.toml", "in/dst.csv")
+    report = take("in/remap2.toml", "in/dst.csv", replacing=[""])
+    assert (report.taken_out, report.events.accepted) == ({"": 2}, 2)
+    later = [time_from_text(time) for time in ("2024-10-27T02:30:00Z", "2024-03-31T02:30:00Z")]
+    assert seen(tmp_path, "lead_id", "event_type", "occurred_at") == {
+        ("1", "meeting", later[0]), ("2", "meeting", later[1] - 3_600_000_000),
+    }  # fmt: skip
 
 
 def test_rows_that_are_left_out(tmp_path: Path, take: Take) -> None:

@@ -31,6 +31,7 @@ optional = ["country"]
 """
 SOUND = [("1", "email_open", "2024-05-01T10:00:00Z", "crm"), ("2", "deal_won", "2024-05-02T10:00:00Z", "web")] * 50
 LEADS = [("1", "2024-05-01T00:00:00Z", "DE"), ("2", "2024-05-01T00:00:00Z", "FR")]
+ADDRESS = 'country … is an e-mail address or a telephone number; add the column to personal, or add as_is = ["country"]'
 Run = Callable[..., tuple[int, Any, str]]
 
 
@@ -157,6 +158,19 @@ def test_a_column_that_says_who_people_are_is_told(run: Run, column: str, values
     ]
 
 
+def test_addresses_in_a_column_that_is_kept_are_told_and_not_kept(tmp_path: Path, run: Run) -> None:
+    """Of one cell in ten the cell is lost; of every other one the mapping is wrong, and nothing is taken in."""
+    leads = [(str(n), "2024-05-01T00:00:00Z", f"ann{n}@example.org" if n % 10 == 0 else "DE") for n in range(50)]
+    code, said, _ = run(SOUND, leads, "--check", "--json")
+    assert code == 0
+    assert said["cells"] == {ADDRESS: 5}
+    people = [(lead, since, f"ann{lead}@example.org") for lead, since, _ in leads]
+    code, _, err = run(SOUND, people, "--check")
+    assert code == 3
+    assert "column country … is an e-mail address" in err
+    assert not (tmp_path / "var").exists()
+
+
 def test_a_source_that_lags_and_one_that_was_silent_are_told(run: Run) -> None:
     rows = [
         *SOUND,
@@ -193,3 +207,55 @@ def test_types_that_are_not_listed_are_known_when_they_come_often_enough(tmp_pat
     assert known == {"deal_won": True, "email_open": True, "rare": False}
     run(rows, LEADS, mapping=mapping)
     assert sorted(EventLog.open(tmp_path / "var" / "log").vocabulary.types) == ["deal_won", "email_open"]
+
+
+def test_a_check_says_what_would_be_replaced(tmp_path: Path, run: Run) -> None:
+    run(SOUND, LEADS)
+    before = (tmp_path / "var" / "log" / "log.json").read_bytes()
+    code, said, _ = run(SOUND[:1], LEADS, "--check", "--replace", "crm")
+    assert code == 0
+    assert "to be taken out: 1 earlier event of source 'crm'; profiles and aliases, which have no source, stay" in said
+    code, _, err = run(SOUND[:1], LEADS, "--check", "--replace", "CRM")
+    assert code == 2
+    assert "--replace 'CRM': the log has no event of that source, but of 'crm', 'web'" in err
+    assert (tmp_path / "var" / "log" / "log.json").read_bytes() == before
+    code, told, _ = run(SOUND[:1], LEADS, "--replace", "crm", "--json")
+    assert (code, told["taken_out"], told["events"]["accepted"]) == (0, {"crm": 1}, 1)
+
+
+WITHOUT_TYPES = MAPPING.replace('event_types = ["email_open", "form_submission", "deal_won"]\n', "")
+
+
+def many(kind: str, n: int, first: int = 0) -> list[tuple[str, ...]]:
+    return [("1", kind, f"2024-05-01T10:{at // 60:02d}:{at % 60:02d}Z", "crm") for at in range(first, first + n)]
+
+
+def test_where_no_types_are_listed_those_that_come_often_are_known_and_listed(tmp_path: Path, run: Run) -> None:
+    code, said, _ = run([*many("visit", 25), *many("won", 20), *many("typo", 2)], LEADS, mapping=WITHOUT_TYPES)
+    assert (code, "event types that are known from now on: visit, won" in said) == (0, True)
+    assert EventLog.open(tmp_path / "var" / "log").vocabulary.types == ("visit", "won")
+
+
+def test_types_become_known_when_all_exports_together_have_enough(tmp_path: Path, run: Run) -> None:
+    """Of a weekly export no type may have many rows: what is known stays so, and nothing rare is learnt by the way."""
+    for week, learnt in enumerate((["visit"], [], ["call"])):
+        rows = [*many("visit", 25, 25 * week), *many("call", 8, 8 * week), *many(f"once {week}", 1)]
+        code, said, _ = run(rows, LEADS, "--json", mapping=WITHOUT_TYPES)
+        assert (code, said["learnt"]) == (0, learnt)
+    assert EventLog.open(tmp_path / "var" / "log").vocabulary.types == ("visit", "call")
+
+
+def test_members_of_groups_are_known_though_no_types_are_listed(tmp_path: Path, run: Run) -> None:
+    run(many("visit", 25), LEADS, mapping=f'{WITHOUT_TYPES}\n[groups]\nweb = ["visit", "download"]')
+    assert EventLog.open(tmp_path / "var" / "log").vocabulary.types == ("visit", "download")
+
+
+def test_types_that_mean_the_same_are_grouped_by_the_mapping(tmp_path: Path, run: Run) -> None:
+    types = (
+        'event_type = { columns = ["type"], values = { "Email Open" = "email_open", "email_opened" = "email_open" } }'
+    )
+    mapping = MAPPING.replace('event_type = "type"', types)
+    rows = [(*row[:1], kind, *row[2:]) for kind in ("Email Open", "email_opened", "email_open") for row in SOUND[:1]]
+    assert doubts(run, rows, LEADS, mapping=mapping) == []
+    log = EventLog.open(tmp_path / "var" / "log")
+    assert [name for number in range(log.n_buckets) for name in log.bucket(number).types] == ["email_open"]

@@ -80,3 +80,14 @@ def test_a_lead_is_erased_before_any_ingest(log: EventLog) -> None:
 def test_a_training_set_is_built_on_it(log: EventLog, tmp_path: Path) -> None:
     workspace = Workspace.open(tmp_path, Path(__file__).parents[2] / "leadscore.toml")
     assert workspace.build().moments > 50
+
+
+def test_a_source_of_it_is_replaced_as_in_a_log_of_today(log: EventLog, tmp_path: Path) -> None:
+    events, _ = exported(log, tmp_path)
+    plain = read_mapping("simulated").model_copy(update={"words": log.words})
+    sources = set(log.run(0).events.column("source").to_pylist()) | set(log.run(1).events.column("source").to_pylist())
+    ingest(log.path, plain, [events], replacing=sources)
+    ingest(tmp_path / "new", plain, [events], buckets=2)
+    after, fresh = EventLog.open(log.path), EventLog.open(tmp_path / "new")
+    assert (after.manifest.events, after.n_events, after.n_leads) == (fresh.manifest.events, 1495, 25)
+    assert after.watermarks == fresh.watermarks

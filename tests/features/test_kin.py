@@ -32,12 +32,14 @@ def histories(lives: list[Life]) -> Histories:
 @given(LIVES)
 def test_near_is_within_seconds_of_an_outcome_of_the_same_lead(lives: list[Life]) -> None:
     made = histories(lives)
-    found = near_outcome(made, ["won"])
+    near, after = near_outcome(made, ["won"])
     for lead in range(made.n_leads):
         rows = range(made.starts[lead], made.starts[lead + 1])
         won = [made.occurred_at[row] for row in rows if made.types[made.event_type[row]] == "won"]
         for row in rows:
-            assert found[row] == any(abs(made.occurred_at[row] - at) <= WITHIN for at in won)
+            apart = [made.occurred_at[row] - at for at in won if abs(made.occurred_at[row] - at) <= WITHIN]
+            assert near[row] == bool(apart)
+            assert after[row] == (bool(apart) and min(apart) > 0)
 
 
 def test_acts_are_counted_by_type() -> None:
@@ -45,6 +47,7 @@ def test_acts_are_counted_by_type() -> None:
     for _ in range(2):
         acts.add(histories([[("page", 0), ("page", 30), ("won", 31), ("signed", 41), ("signed", 60)]]), ["won"])
     assert (dict(acts.events), dict(acts.near)) == ({"page": 4, "signed": 4}, {"page": 2, "signed": 2})
+    assert (acts.after["page"], acts.after["signed"]) == (0, 2)
 
 
 @given(LIVES)

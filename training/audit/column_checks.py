@@ -97,7 +97,7 @@ def filled_late(table: pa.Table, y: Array) -> Iterator[Finding]:
         empty = missing_values(table.column(name))
         if 0 < empty.sum() < len(y):
             for word, rows in (("filled", ~empty), ("empty", empty)):
-                if _settles(y[rows], y[~rows], word):
+                if settles(y[rows], y[~rows], word):
                     yield Finding("filled", name, "fail", _settled(name, word, y[rows], y[~rows]))
 
 
@@ -119,8 +119,10 @@ def later_states(
             yield Finding("state", name, severity, evidence)
 
 
-def _settles(here: Array, there: Array, word: str) -> bool:
+def settles(here: Array, there: Array, word: str = "filled") -> bool:
     """Whether one side's outcome is sure, and its odds are far from the other's; both by their 95 % intervals."""
+    if not len(here) or not len(there):
+        return False
     (low, high), (low_there, high_there) = (binomial_interval(float(y.mean()), len(y)) for y in (here, there))
     if low >= SURE:
         return bool(_odds(low) >= FOLD_OF_ODDS * _odds(high_there))

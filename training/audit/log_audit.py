@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from data.log.eventlog import EventLog
+from data.vocabulary import ANY
 from features.duplicate_leads import Acts, fingerprints
-from features.kinds import Definition, Profile, ProfileNumber
+from features.kinds import DistinctTypes, Profile, ProfileNumber
+from features.recipe import Recipe
 from features.training_set import TrainingSet
 from features.truncation_check import changed_by_the_future
 from features.views import still_held
 from features.wording import number
-from training.audit.column_checks import filled_late, known_by_columns, later_states, probed
+from training.audit.column_checks import filled_late, known_by_columns, later_states, missing_values, probed, settles
 from training.audit.findings import Finding
+from training.audit.probe import is_words
 from training.audit.table_audit import MOST_ROWS, ordering_ids
 from training.samples.folds import newest_slice
 from training.samples.log_odds import Array
@@ -47,9 +50,17 @@ class _Seen:
 
 
 def audit(
-    log: EventLog, training_set: TrainingSet, quick: bool = False, progress: Progress = lambda done, of: None
+    log: EventLog,
+    training_set: TrainingSet,
+    stages: Collection[str] = (),
+    quick: bool = False,
+    progress: Progress = lambda done, of: None,
 ) -> list[Finding]:
-    """All findings; `quick` cuts the future off in few buckets only. Raises DataError when the two do not fit."""
+    """All findings; `quick` cuts the future off in few buckets only. Raises DataError when the two do not fit.
+
+    stages: event types through which leads are known to come to the outcome. That they tell much of it, or come with
+    it, is no leak; that they come after it, or that it is sure wherever there is one, still is.
+    """
     sample, seen = read_sample(training_set), _Seen()
     findings = list(_cut(log, training_set, range(min(QUICK_BUCKETS, log.n_buckets) if quick else log.n_buckets)))
     for bucket in range(log.n_buckets):
@@ -60,26 +71,31 @@ def audit(
         seen.versions += len(histories.profiles.valid_from)
         progress(bucket + 1, log.n_buckets)
     mature = sample.of(sample.mature)
-    findings += [*_follows(seen.acts, training_set), *_overwritten(log)]
+    findings += [*_follows(seen.acts, training_set, stages), *_overwritten(log)]
     if 0 < mature.y.sum() < len(mature):
-        findings += [*_doubles(seen, mature), *_columns(mature, training_set.catalogue, seen.versions > log.n_leads)]
+        columns = _columns(mature, training_set.recipe, stages, seen.versions > log.n_leads)
+        findings += [*_doubles(seen, mature), *columns]
     elif not quick:  # training, which comes next, says more exactly what is missing
         raise DataError(f"{number(len(mature))} mature moments with one outcome only: check target and horizon")
     return findings
 
 
-def _columns(mature: Sample, catalogue: Sequence[Definition], has_versions: bool) -> Iterator[Finding]:
+def _columns(mature: Sample, recipe: Recipe, stages: Collection[str], has_versions: bool) -> Iterator[Finding]:
     """What features give away at one moment per lead, and what profiles and ids give away of a lead's whole story."""
     rows = _thinned(np.sort(one_per_lead(mature.lead, mature.as_of)))
     chosen = mature.of(np.isin(np.arange(len(mature)), rows))
     findings = dict[str, Finding]()
     if 0 < chosen.y.sum() < len(chosen):
-        known = known_by_columns(chosen.features, chosen.y)
-        findings = {finding.name: finding for finding in probed(chosen.features, chosen.y, known)}
+        known, told = known_by_columns(chosen.features, chosen.y), _columns_of(stages, recipe)
+        findings = {
+            finding.name: finding
+            for finding in probed(chosen.features, chosen.y, known)
+            if finding.name not in told or _is_sure(mature, finding.name)
+        }
     leads, ever, since = _stories(mature)
     plain = {
         definition.name: definition.column
-        for definition in catalogue
+        for definition in recipe.catalogue
         if isinstance(definition, Profile | ProfileNumber)
     }
     profile = leads.features.select([name for name in leads.features.column_names if name in plain])
@@ -91,6 +107,27 @@ def _columns(mature: Sample, catalogue: Sequence[Definition], has_versions: bool
     evidence = ordering_ids(leads.lead.tolist(), ever, since)
     if evidence is not None:
         yield Finding("ids", "lead_id", "fail", evidence)
+
+
+def _columns_of(stages: Collection[str], recipe: Recipe) -> set[str]:
+    """Features that speak of stages, of them alone or among others."""
+    told = set()
+    for definition in recipe.catalogue:
+        events = ANY if isinstance(definition, DistinctTypes) else getattr(definition, "events", None)
+        if events is not None and {*recipe.vocabulary.members(events)} & {*stages}:
+            told.add(definition.name)
+    return told
+
+
+def _is_sure(mature: Sample, name: str) -> bool:
+    """Whether leads convert for sure once a moment of theirs has seen something: it is told of those who have won."""
+    column = mature.features.column(name)
+    sees = ~missing_values(column)
+    if not is_words(column.type):
+        sees &= column.cast(pa.float64()).fill_null(0).to_numpy() != 0
+    lead = np.unique(mature.lead, return_inverse=True)[1]
+    seen, won, won_then = (np.bincount(lead, rows) > 0 for rows in (sees, mature.y, mature.y * sees))
+    return settles(won_then[seen].astype(np.float64), won[~seen].astype(np.float64))
 
 
 def _stories(mature: Sample) -> tuple[Sample, Array, NDArray[np.int64]]:
@@ -121,14 +158,13 @@ def _cut(log: EventLog, training_set: TrainingSet, buckets: range) -> Iterator[F
         yield Finding("cut", name, "fail", evidence)
 
 
-def _follows(acts: Acts, training_set: TrainingSet) -> Iterator[Finding]:
+def _follows(acts: Acts, training_set: TrainingSet, stages: Collection[str]) -> Iterator[Finding]:
     outcomes = {*training_set.recipe.target.events, *training_set.recipe.target.closed_by}
     for name in sorted(set(acts.events) - outcomes):
-        events, near = acts.events[name], acts.near[name]
+        events, near = acts.events[name], (acts.after if name in stages else acts.near)[name]
         if near >= max(FEWEST_EVENTS, ONE_ACT * events):
-            evidence = (
-                f"{number(near)} of {number(events)} events {name!r} happened within 10 seconds of the outcome: one act"
-            )
+            when = "just after" if name in stages else "within 10 seconds of"
+            evidence = f"{number(near)} of {number(events)} events {name!r} happened {when} the outcome: one act"
             yield Finding("follows", name, "fail", evidence)
 
 

@@ -254,6 +254,25 @@ def test_what_the_log_has_no_more_is_taken_out_and_what_services_sent_is_not(sto
     assert published(store, tmp_path / "log").changed == 0
 
 
+def test_what_was_replaced_in_the_log_is_replaced_in_the_store(store: Store, tmp_path: Path) -> None:
+    """Rows of the earlier ingest go, also of a lead of which nothing else is left; the store is as a new one."""
+    moved, other = OTHERS[0].replace("l2", "l4"), VISIT.replace(",crm,", ",web,")
+    export(tmp_path, tmp_path / "log", [VISIT, *OTHERS, other])
+    store.events.add([EventIn("l3", "email_click", "2024-03-01T00:00:00Z", event_id="own")], NOW_US - 5)
+    published(store, tmp_path / "log")
+    fewer = write_csv(tmp_path / "right.csv", [VISIT.replace("1.5", "2.5").replace("T10", "T09"), moved], HEADER)
+    ingest(tmp_path / "log", BOTH, [fewer], [], [], clock=lambda: NOW, buckets=4, replacing=["crm"])
+    done = published(store, tmp_path / "log", NOW_US + 1)
+    assert (done.events, done.removed, done.leads) == (2, 1, 2)
+    assert [len(of_store(store, lead)) for lead in ("l1", "l2", "l3", "l4")] == [2, 0, 1, 1]
+    assert store.leads.get("l2") is None
+    assert published(store, tmp_path / "log", NOW_US + 2).changed == 0
+    with open_store(f"sqlite:///{tmp_path / 'fresh.db'}") as fresh:
+        published(fresh, tmp_path / "log", NOW_US + 1)
+        own = [row for row in tables(store)["events"] if "'own'" in row]
+        assert sorted(tables(fresh)["events"] + own) == tables(store)["events"]
+
+
 def test_one_that_was_cut_off_goes_on_and_ends_as_one_that_was_not(
     store: Store, year: Year, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
