@@ -21,7 +21,7 @@ from commands.publication import publish
 from commands.recalibration import recalibrate
 from commands.scores import info, score
 from commands.server import serve
-from commands.store import forget, keys
+from commands.store import forget, keys, objection
 from commands.thresholds import thresholds
 from commands.users import users
 from data.contract import DataError, UsageError
@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 HISTORIES = (simulate, ingest, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
-for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget):
+for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, objection):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")

@@ -16,6 +16,8 @@ import pyarrow as pa
 import uvicorn
 
 from data.contract import UsageError
+from data.erasure.ledger import Ledger
+from data.temporary import sweep
 from serving.app import create_app
 from serving.champion.artifact_cache import ArtifactCache
 from serving.champion.artifact_sources import ArtifactSource
@@ -24,9 +26,8 @@ from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
 from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
 from serving.http.listener import begin_no_more, listen
-from serving.http.services import Services
+from serving.http.services import Services, now_us
 from serving.messages.limits import Limits
-from serving.pages.exports.workbook import sweep
 from serving.store.store import Store, open_store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
@@ -108,6 +109,8 @@ def serve(options: Options) -> None:
     log, metrics, champion = ServerLog(), Metrics(), Champion()
     champion.on_swap = metrics.serves
     with open_store(options.store) as store:
+        if options.workspace is not None and options.workspace.exists():
+            store.erasure.join(Ledger.beside(options.workspace / "log"), now_us())
         champion.overlay = ThresholdOverlay(store)
         watcher = Watcher(options.source, ArtifactCache(options.cache), champion, metrics, log, options.look_s)
         watcher.start()

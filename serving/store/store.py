@@ -36,11 +36,12 @@ from typing import Self
 
 from sqlalchemy import select
 
+from data.erasure.seal import Seal
 from serving.store.access.accounts import Accounts
 from serving.store.access.keys import Keys
 from serving.store.access.replies import Answers
 from serving.store.database.connection import Database, connect
-from serving.store.database.hmac_signer import Seal, seal_of
+from serving.store.database.hmac_signer import seal_of
 from serving.store.database.migrate import migrate
 from serving.store.database.schema import secrets
 from serving.store.database.summaries import Summaries
