@@ -26,7 +26,8 @@ def serve(
     from settings import read_settings, settings_path
     from training.registry.registry import CHAMPION, Registry
 
-    name = read_settings(settings_path(config)).model_name
+    settings = read_settings(settings_path(config))
+    name = settings.model_name
     source = FolderSource(artifact, name) if artifact else registry_source(var, Registry(var).uri, name, CHAMPION)
     serve(
         Options(
@@ -39,5 +40,6 @@ def serve(
             look,
             workspace=var,
             tracking="" if artifact else Registry(var).address,
+            personal_ids=settings.personal_ids,
         )
     )

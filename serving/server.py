@@ -47,6 +47,7 @@ class Options:
     """How to serve. source: where the champion comes from. cache: folder for its copies. store: a database URL.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
+    personal_ids: see `open_store`.
     """
 
     source: ArtifactSource
@@ -59,6 +60,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     workspace: Path | None = None
     tracking: str = ""
+    personal_ids: bool = False
 
 
 class Server(uvicorn.Server):
@@ -108,7 +110,7 @@ def serve(options: Options) -> None:
     listening = listen(options.host, options.port)
     log, metrics, champion = ServerLog(), Metrics(), Champion()
     champion.on_swap = metrics.serves
-    with open_store(options.store) as store:
+    with open_store(options.store, options.personal_ids) as store:
         if options.workspace is not None and options.workspace.exists():
             store.erasure.join(Ledger.beside(options.workspace / "log"), now_us())
         champion.overlay = ThresholdOverlay(store)

@@ -20,7 +20,7 @@
     store.funnels.note / make / read                     the funnel in numbers, made at each scoring
     store.promised_vs_realised.count / read              by month and band of probability
     store.audit.add / entries / of                       who did what when
-    store.erasure.forget / verify                        no byte left, and a receipt
+    store.erasure.forget / forget_returned / join        no byte left, and a receipt; ledgers of files
 
 Times are int µs UTC; `now` is the caller's clock. All calls block: a server runs them in threads. Bad input raises
 Refused, Conflict, Erased (or UsageError, DataError), a store that cannot be used StoreFull or StoreAway; all of them
@@ -111,28 +111,29 @@ class Store:
         self.close()
 
 
-def open_store(url: str = DEFAULT) -> Store:
+def open_store(url: str = DEFAULT, personal_ids: bool = False) -> Store:
     """Opens a store, made and migrated where need be.
 
-    Raises UsageError for a URL of another kind, DataError for a database that a newer leadscore has made, StoreAway.
+    personal_ids: whether ids that services send may be e-mail addresses or telephone numbers. Raises UsageError for a
+    URL of another kind, DataError for a database that a newer leadscore has made, StoreAway.
     """
     database = connect(url)
     try:
         migrate(database)
-        return _parts(database, seal_of(database))
+        return _parts(database, seal_of(database), personal_ids)
     except BaseException:
         database.close()
         raise
 
 
-def _parts(database: Database, seal: Seal) -> Store:
+def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
     blocked = Blocked(seal)
-    audit, events = Audit(database, blocked), Events(database, blocked)
+    audit, events = Audit(database, blocked), Events(database, blocked, personal_ids)
     return Store(
         database,
         events,
         Rejected(database, events.add),
-        Leads(database, blocked),
+        Leads(database, blocked, personal_ids),
         Publication(database, blocked),
         Listing(database),
         HistoryReader(database),
