@@ -164,6 +164,9 @@ class Settings(BaseSettings):
 
     target: str = Field(default="conversion", description="the target that the commands work on, one of [targets]")
     chain: tuple[str, ...] = Field(default=(), description="targets in order, each a step towards the next one")
+    personal_ids: bool = Field(
+        False, description="whether ids that services send may be e-mail addresses or telephone numbers"
+    )
     namespace: str = Field(
         default="",
         pattern="^([A-Za-z0-9_]{1,40})?$",

@@ -26,7 +26,7 @@ from commands.recalibration import recalibrate
 from commands.retention import prune
 from commands.scores import info, score
 from commands.server import serve
-from commands.store import forget, keys
+from commands.store import forget, keys, objection
 from commands.thresholds import thresholds
 from commands.trail import trail
 from commands.users import users
@@ -39,7 +39,7 @@ app = typer.Typer(
 HISTORIES = (simulate, mappings, ingest, pull, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
 KEPT = (trail, backup, restore, prune)
-for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, *KEPT):
+for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, objection, *KEPT):
     app.command()(command)
 app.command(name="compile")(compile_all)
 app.add_typer(keys, name="keys")

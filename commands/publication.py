@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.options import VAR, AsJson, Config, Log, Quiet, StoreUrl, Var, now_us, parse_time, store_url, workspace_of
-from commands.store import rescore
+from commands.store import join_ledgers, rescore
 from console import Screen
 from data.contract import US_PER_DAY, DataError
 
@@ -38,6 +38,7 @@ def publish(
     events, champion = workspace.event_log(), workspace.champion()
     _check_columns(events, champion)
     with open_store(store_url(var, store)) as opened:
+        join_ledgers(opened, workspace.log_path)
         with screen.progress("publishing the event log") as step:
             done = opened.publication.run(events, now_us(), step)
         _tell(screen, done)

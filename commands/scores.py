@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from commands.options import VAR, AsJson, Config, Log, Quiet, Var, parse_time, workspace_of
-from commands.store import rescore
+from commands.store import join_ledgers, join_own_store, rescore
 from console import Screen
 from data.contract import UsageError
 
@@ -29,6 +29,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score every open lead, with reasons. With --store, into the serving database's score history."""
+    from data.erasure.ledger import Ledger
     from features.wording import number
     from serving.scoring.batch import ScoredLog, check_out, score_log, told, write_scores
     from serving.scoring.chain import with_chain
@@ -40,12 +41,14 @@ def score(
     if store is not None:
         champion = workspace.champion()
         with open_store(store) as opened:
+            join_ledgers(opened, workspace.log_path)
             screen.result(rescore(screen, opened, champion))
         return
     if out is None:
         raise UsageError("nowhere to write to; give --out scores.csv, or --store")
     check_out(out)
     moment = None if as_of is None else parse_time(as_of)
+    join_own_store(var, workspace.log_path)
     events, champion = workspace.event_log(), workspace.champion()
     scorer = Scorer(Predictor.of(champion))
     with screen.progress("scoring") as step:
@@ -54,7 +57,7 @@ def score(
     if len(names) > 1:
         chain = {name: Scorer(Predictor.of(workspace.aimed_at(name).champion())) for name in names}
         scored = ScoredLog(with_chain(scored.rows, events, chain, scored.as_of), scored.as_of)
-    write_scores(scored, out)
+    write_scores(scored, out, Ledger.beside(events.path))
     best = scored.rows[:top]
     screen.tell(f"the {len(best)} best of {number(len(scored.rows))} open leads as of {scored.rows[0]['as_of']}")
     for row in best:

@@ -30,7 +30,8 @@ def serve(
 
     if not check_ready():
         ServerLog().write("not_compiled", remedy="`leadscore compile`, once, at set-up; this start takes longer")
-    name = read_settings(settings_path(config)).model_name
+    settings = read_settings(settings_path(config))
+    name = settings.model_name
     source = FolderSource(artifact, name) if artifact else registry_source(var, Registry(var).uri, name, CHAMPION)
     serve(
         Options(
@@ -43,5 +44,6 @@ def serve(
             look,
             workspace=var,
             tracking="" if artifact else Registry(var).address,
+            personal_ids=settings.personal_ids,
         )
     )

@@ -1,7 +1,8 @@
-"""Commands about the serving database: keys, forget, and what `--store` means to other commands."""
+"""Commands about the serving database: keys, forget, objection, and what `--store` means to other commands."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,8 @@ import typer
 
 from commands.options import VAR, AsJson, Quiet, StoreUrl, Var, now_us, store_url
 from console import Screen
+from data.contract import UsageError
+from data.ids import NoId, required_id
 
 if TYPE_CHECKING:
     from data.intake.next_part import IngestReport
@@ -69,7 +72,10 @@ def revoke(
 
 
 def forget(
-    lead: Annotated[str, typer.Argument(help="id of the lead")],
+    lead: Annotated[str | None, typer.Argument(help="id of the lead")] = None,
+    returned: Annotated[
+        bool, typer.Option("--returned", help="erase again who was erased and is back, as after a restore")
+    ] = False,
     store: StoreUrl = None,
     var: Annotated[Path, typer.Option(help="workspace: event log, training sets, exports")] = VAR,
     log: Annotated[Path | None, typer.Option(help="event log; default VAR/log")] = None,
@@ -77,21 +83,74 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Erase a lead and refuse it from now on. In store, event log and exports; shows the signed receipt."""
-    from data.log.exported_tables import erase_from_files
-    from features.wording import number
+    from serving.store.privacy.workspace_files import WorkspaceFiles
     from serving.store.store import open_store
 
-    screen = Screen(quiet, as_json)
+    if (lead is None) is not returned:
+        raise UsageError("name the lead to erase, or --returned, and not both")
+    screen, files = Screen(quiet, as_json), WorkspaceFiles(var, log or var / "log")
     with open_store(store_url(var, store)) as opened:
-        receipt = opened.erasure.forget(
-            lead, WHO, now_us(), lambda lead_id: erase_from_files(var, log or var / "log", lead_id)
-        )
-    removed = [[name, number(count)] for name, count in receipt.removed.items() if count]
-    screen.table("erased", ["where", "rows"], removed or [["nothing was known of this lead", "0"]])
-    for limit in receipt.limits:
-        screen.tell(f"note: {limit}")
+        if lead is None:
+            removal = opened.erasure.forget_returned(WHO, now_us(), files)
+            _tell_removed(screen, removal.counts, removal.limits)
+            screen.result(asdict(removal))
+            return
+        receipt = opened.erasure.forget(lead, WHO, now_us(), files)
+    _tell_removed(screen, receipt.removed, receipt.limits)
     screen.tell(f"receipt {receipt.id}: {receipt.subject} signed {receipt.signature}")
     screen.result(asdict(receipt))
+
+
+def _tell_removed(screen: Screen, removed: Mapping[str, int], limits: Sequence[str]) -> None:
+    from features.wording import number
+
+    rows = [[name, number(count)] for name, count in removed.items() if count]
+    screen.table("erased", ["where", "rows"], rows or [["nothing was known of this lead", "0"]])
+    for limit in limits:
+        screen.tell(f"note: {limit}")
+
+
+def objection(
+    lead: Annotated[str, typer.Argument(help="id of the lead")],
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="it does not object any more")] = False,
+    store: StoreUrl = None,
+    var: Var = VAR,
+    log: Annotated[Path | None, typer.Option(help="event log; default VAR/log")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Note that a lead objects to being scored. Or, with --withdraw, that it no longer does; its data stays."""
+    from serving.store.privacy.workspace_files import WorkspaceFiles
+    from serving.store.store import open_store
+
+    screen, files = Screen(as_json=as_json), WorkspaceFiles(var, log or var / "log")
+    try:
+        lead_id = required_id(lead)
+    except NoId as error:
+        raise UsageError(f"lead_id {error}") from None
+    files.note_objection(lead_id, not withdraw, now_us())
+    with open_store(store_url(var, store)) as opened:
+        if opened.leads.get(lead_id) is not None:
+            opened.leads.object(lead_id, not withdraw, now_us())
+        opened.audit.add(WHO, "objection off" if withdraw else "objection on", now_us(), lead_id)
+    screen.tell("the lead may be scored again" if withdraw else "the lead is not scored any more")
+    screen.result({"objects": not withdraw})
+
+
+def join_ledgers(opened: Store, log_path: Path) -> None:
+    """What store and log know of who was erased or objects, both know from now on."""
+    from data.erasure.ledger import Ledger
+
+    if log_path.parent.exists():
+        opened.erasure.join(Ledger.beside(log_path), now_us())
+
+
+def join_own_store(var: Path, log_path: Path) -> None:
+    """The same with the workspace's own store, where there is one."""
+    from serving.store.store import open_store
+
+    if (var / "store.db").exists():
+        with open_store(store_url(var, None)) as opened:
+            join_ledgers(opened, log_path)
 
 
 def take_in(screen: Screen, url: str, log_path: Path, mapping: str | None = None) -> IngestReport:
@@ -102,6 +161,7 @@ def take_in(screen: Screen, url: str, log_path: Path, mapping: str | None = None
 
     base = None if mapping is None else read_mapping(mapping)
     with open_store(url) as opened, screen.progress("taking in the store") as step:
+        join_ledgers(opened, log_path)
         return ingest_store(log_path, opened.database, base, step)
 
 

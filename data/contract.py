@@ -20,8 +20,10 @@ REQUIRED_LEAD_COLUMNS = ("lead_id", "valid_from")
 
 NAME_LIMIT = 200
 """Characters in an id, an event type, a channel, a source or a category."""
-BLANKS = " \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-"""What is stripped from around a text: Unicode's space separators, which are what trim() of DuckDB strips."""
+SPACES = " \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+WITHOUT_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
+BLANKS = SPACES + WITHOUT_WIDTH
+"""What is stripped from around a text: Unicode's space separators, and signs without width, which are copied along."""
 VALUE_LIMIT = 5e11
 """Values beyond ± this are rejected: below it a value is exact to a ten-thousandth."""
 VALUE_SCALE = 10_000

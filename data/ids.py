@@ -6,11 +6,15 @@ Names are ids of leads, accounts and events, types, channels, sources, and what 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from data.contract import BLANKS, NAME_LIMIT
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SURROGATE = re.compile("[\ud800-\udfff]")
+MAIL = r"^[^ \t\n\v\f\r@]+@[^ \t\n\v\f\r@]+[.][^ \t\n\v\f\r@]+$"
+PHONE = r"^([+][0-9][0-9 ()/.-]{6,}|[(][0-9]{2,6}[)][ ]?[0-9][0-9 /.-]{4,}|[0-9]{3}[ .-][0-9]{3}[ .-][0-9]{4})$"
+"""A text that is an e-mail address, or a telephone number with the signs between its digits that people write."""
 
 
 class NoId(ValueError):
@@ -18,12 +22,17 @@ class NoId(ValueError):
 
 
 def id_from_text(text: str) -> str | None:
-    """The id without blanks around it, None where nothing is left. Raises NoId.
+    """The id without blanks around it, in Unicode's composed form (NFC); None where nothing is left. Raises NoId.
 
-    >>> id_from_text(" BL "), id_from_text("  ")
-    ('BL', None)
+    Two texts that look alike but for that are one id: a blank or a sign without width that was copied along, an accent
+    that is a sign of its own. Signs within an id stay as they are.
+
+    >>> id_from_text(" BL "), id_from_text("  "), id_from_text("Zoe\\u0301\\u200b") == "Zo\\xe9"
+    ('BL', None, True)
     """
     name = text.strip(BLANKS)
+    if not name.isascii():
+        name = unicodedata.normalize("NFC", name)
     if len(name) > NAME_LIMIT:
         raise NoId(f"has {len(name)} characters, {NAME_LIMIT} are allowed")
     if CONTROL.search(name):
@@ -41,10 +50,32 @@ def required_id(text: str) -> str:
     return name
 
 
+def spelled(text: str) -> str:
+    """The id that a text is where it is kept already; a text that is none is itself: what is kept can be erased."""
+    try:
+        return id_from_text(text) or text
+    except NoId:
+        return text
+
+
+def says_who(name: str) -> bool:
+    """Whether an id is an e-mail address or a telephone number: it would tell who somebody is wherever it is kept.
+
+    >>> says_who("max@example.org"), says_who("+49 170 1234567"), says_who("1701234567"), says_who("L@1")
+    (True, True, False, False)
+    """
+    return bool(re.search(MAIL, name) or re.search(PHONE, name))
+
+
 def mentions(sentence: str, lead_id: str) -> bool:
     """Whether a sentence, or a value that it shows, has an id in it as a whole word.
 
     >>> mentions("value 'L 1' is no number", "1"), mentions("value '21' is no number", "1")
     (True, False)
     """
-    return re.search(rf"(?<!\w){re.escape(lead_id)}(?!\w)", sentence) is not None
+    return re.search(whole_word(lead_id), sentence) is not None
+
+
+def whole_word(lead_id: str) -> str:
+    """A pattern for an id that is no part of a longer word."""
+    return rf"(?<!\w){re.escape(lead_id)}(?!\w)"

@@ -28,6 +28,7 @@ from serving.routes import events, leads, operations, profiles, scores
 from serving.store.database import connection
 from serving.store.events import event_validation
 from serving.store.leads import leads as stored_leads
+from serving.store.privacy import workspace_files
 
 CODES: dict[type[Exception], str] = {
     connection.StoreFull: "store_full",
@@ -35,6 +36,7 @@ CODES: dict[type[Exception], str] = {
     stored_leads.Conflict: "conflict",
     stored_leads.Erased: "gone",
     event_validation.InvalidInput: "invalid",
+    workspace_files.Unfinished: "unfinished",
     UsageError: "invalid",
     DataError: "invalid",
 }

@@ -19,6 +19,8 @@ import pyarrow as pa
 import uvicorn
 
 from data.contract import UsageError
+from data.erasure.ledger import Ledger
+from data.temporary import sweep
 from serving.app import create_app
 from serving.champion.artifact_cache import ArtifactCache
 from serving.champion.artifact_sources import ArtifactSource
@@ -27,9 +29,8 @@ from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
 from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
 from serving.http.listener import begin_no_more, listen
-from serving.http.services import Services
+from serving.http.services import Services, now_us
 from serving.messages.limits import Limits
-from serving.pages.exports.workbook import sweep
 from serving.scoring.served_model import ServedModel
 from serving.store.database.connection import StoreError
 from serving.store.store import Store, open_store
@@ -51,6 +52,7 @@ class Options:
     """How to serve. source: where the champion comes from. cache: folder for its copies. store: a database URL.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
+    personal_ids: see `open_store`.
     """
 
     source: ArtifactSource
@@ -63,6 +65,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     workspace: Path | None = None
     tracking: str = ""
+    personal_ids: bool = False
 
 
 class Server(uvicorn.Server):
@@ -111,8 +114,10 @@ def serve(options: Options) -> None:
     pa.set_memory_pool(pa.system_memory_pool())
     listening = listen(options.host, options.port)
     log, metrics, champion = ServerLog(), Metrics(), Champion()
-    with open_store(options.store) as store:
+    with open_store(options.store, options.personal_ids) as store:
         champion.on_swap = partial(_swapped, metrics, store)
+        if options.workspace is not None and options.workspace.exists():
+            store.erasure.join(Ledger.beside(options.workspace / "log"), now_us())
         champion.overlay = ThresholdOverlay(store)
         watcher = Watcher(options.source, ArtifactCache(options.cache), champion, metrics, log, options.look_s)
         watcher.start()

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 IDS: tuple[str, ...] = (
     " BL ", "\u3000ü ß ", "a/b", "a/score", "1", "204", "=1+1", 'a"b', "a'b", ";=x", "%2F", "%", ".", "..", "../x",
-    "a?b#c&d=e+f", "a\\b", "<b>", "\u2028", "x" * 200,
+    "a?b#c&d=e+f", "a\\b", "<b>", "\u2028", "x" * 200, "\ufeffZoe\u0301\u200b", "a\u200db",
 )  # fmt: skip
 NO_IDS: tuple[str, ...] = ("", " ", "\u3000", "x" * 201, "a\tb", "\x7f", "L\n", "\0")

@@ -14,8 +14,10 @@ from pathlib import Path
 import duckdb
 
 from data.contract import AHEAD, DataError, UsageError
+from data.erasure.ledger import Known, Ledger
 from data.intake.aliases import NewAliases, events_that_move, judge_identities
 from data.intake.doubts import examine
+from data.intake.erased import reject_erased
 from data.intake.examination import Examination, frequent_types, rejected_rows
 from data.intake.next_part import Counts, Export, IngestReport, write_next
 from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, refuse_all, reject_broken
@@ -30,6 +32,7 @@ from data.sources.mapping import Mapping as SourceMapping
 from data.sources.named_files import rows_of_files, write_tables
 from data.sources.query import SECONDS, Sandbox, asked_source, sandbox
 from data.sources.source import Wanted, open_source, readable
+from data.temporary import temporary_folder
 
 MEMORY = "900MB"
 Progress = Callable[[float], None]
@@ -37,12 +40,13 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be ingested, where to and how it is read."""
+    """What is to be ingested, where to and how it is read. erased: what the ledger of the log knows."""
 
     log_path: Path
     mapping: SourceMapping
     plan: Plan
     clock: Clock
+    erased: Known
     complete_until: Mapping[str, int] = field(default_factory=dict)
     query_seconds: float = SECONDS
     replacing: Collection[str] = ()
@@ -79,19 +83,22 @@ def ingest(
 ) -> IngestReport:
     """Adds events, profile versions and aliases (paths or database URLs) to the log in a folder, made if need be.
 
-    What is in the log already adds nothing; what says otherwise is a later version. files: locations by the name that
-    tables of the mapping and its queries give them. as_of: the time of the export (µs UTC), else now. complete_until:
-    until when sources are complete (µs UTC), where they are silent before. replacing: sources whose earlier events are
-    taken out in the same generation. `progress` is told the share done, `clock` gives seconds since 1970: what lies
-    ahead of it is rejected. query_seconds: how long a query may take. most_rejected: share of rows past which nothing
-    is taken in. Raises DataError or UsageError, and then leaves the log as it was.
+    What is in the log already adds nothing; what says otherwise is a later version; rows about leads that the ledger
+    beside the log knows as erased are rejected. files: locations by the name that tables of the mapping and its queries
+    give them. as_of: the time of the export (µs UTC), else now. complete_until: until when sources are complete
+    (µs UTC), where they are silent before. replacing: sources whose earlier events are taken out in the same generation.
+    `progress` is told the share done, `clock` gives seconds since 1970: what lies ahead of it is rejected.
+    query_seconds: how long a query may take. most_rejected: share of rows past which nothing is taken in. Raises
+    DataError or UsageError, and then leaves the log as it was.
     """
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
     times = _clock(clock, as_of)
-    request = Request(log_path, mapping, plan, times, complete_until or {}, query_seconds, replacing)
     try:
         log_path.mkdir(parents=True, exist_ok=True)
         with only_writer(log_path), staging_folder(log_path) as staging, _engine(staging) as con:
+            # Asked under the lock that erasures take, too: whoever is erased later is taken out of what is written.
+            erased = Ledger.beside(log_path).known()
+            request = Request(log_path, mapping, plan, times, erased, complete_until or {}, query_seconds, replacing)
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
             manifest = old.manifest if old else Manifest((), 0, buckets)
             staged = _stage(con, request, manifest.n_buckets, staging, old, lambda done: progress(0.5 * done))
@@ -145,11 +152,12 @@ def check_sources(
 ) -> Checked:
     """What `ingest` of the same files would take in and refuse; changes nothing. Raises what it would raise."""
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
-    request = Request(log_path, mapping, plan, _clock(clock, as_of), {}, query_seconds, replacing)
+    times, erased = _clock(clock, as_of), Ledger.beside(log_path).known()
+    request = Request(log_path, mapping, plan, times, erased, {}, query_seconds, replacing)
     try:
-        with tempfile.TemporaryDirectory(prefix="leadscore-check-") as folder, _engine(Path(folder)) as con:
+        with temporary_folder("check") as folder, _engine(folder) as con:
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
-            staged = _stage(con, request, BUCKETS, Path(folder), old, progress)
+            staged = _stage(con, request, BUCKETS, folder, old, progress)
             gone = taken_out(old, replacing, staged.examination.sources)
             return Checked(
                 staged.examination, rejected_rows(con), count_cells(con), staged.left_out, staged.files, plan.idle, gone
@@ -192,6 +200,7 @@ def _stage(
                 _stage_input(con, some, box, part, n_buckets, request.clock, staging / kind)
                 progress((done := done + 1) / len(plan.inputs))
             left_out[kind] = collect_rejected(con, staging, kind)
+            reject_erased(con, staging, kind, request.erased)
             if kind == "identities":
                 new = judge_identities(con, staging, old.folders if old else [])
     if not any(staging.glob("*/bucket=[0-9]*")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from data.ids import spelled
 from data.quoting import named, quoted
 from data.sources.checks import id_check, personal_check
 from data.sources.every_table import Shared
@@ -33,7 +34,7 @@ def _is_left_out(spec: Shared) -> str:
 
 
 def _is_one_of(column: str, words: Collection[str]) -> str:
-    return f"coalesce({named(column)}, '') IN ({', '.join(quoted(word.strip()) for word in words)})"
+    return f"coalesce({named(column)}, '') IN ({', '.join(quoted(spelled(word.strip())) for word in words)})"
 
 
 def id_checks(spec: Shared, name: str, *columns: str | None) -> list[str]:

@@ -48,6 +48,16 @@ def read_run(part: Path, bucket: int, columns: Sequence[str]) -> Run:
     return _run(leads, events, profiles.drop_columns(["lead"]), NO_PATCHES)
 
 
+def read_lead_ids(part: Path, bucket: int) -> pa.Array:
+    """The ids of the leads in a bucket of a part. Raises as `read_run` does."""
+    table = (
+        pq.read_table(base_file(part, "leads", bucket), columns=["lead_id"])
+        if part.name.startswith(BASE)
+        else _batch(part / "leads.arrow", bucket)
+    )
+    return table.column("lead_id").combine_chunks()
+
+
 def _run(leads: pa.Table, events: pa.Table, profiles: pa.Table, patches: Records) -> Run:
     counts = [leads.column(name).to_numpy().astype(np.int64) for name in ("events", "versions")]
     return Run(leads.column("lead_id").combine_chunks(), events, counts[0], profiles, counts[1], patches)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.ids import mentions
+from data.ids import mentions, spelled, whole_word
 from data.log.absences import without_lead as forget_absences
 from data.log.compaction import INDEXES
 from data.log.content import lead_hash
@@ -22,9 +25,12 @@ from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import ids_of
 from data.log.identities import without_lead as forget_alias
 from data.log.manifest import NAME, Manifest
-from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_run, write_base_bucket, write_delta
+from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_lead_ids, read_run, write_base_bucket, write_delta
 from data.log.runs import Run, part_of
 from data.log.version_index import LEAD, added, merge_runs, open_run, without
+
+HIDDEN = "…"
+"""In place of an id in the reason why a row was refused."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +48,65 @@ class Removed:
         return self.lead + self.events + self.versions + self.rejected
 
 
-def erase_from_log(log_path: Path, lead_id: str) -> int:
-    """Publishes the log without the lead, and removes the parts that held it; says how many rows were taken out.
+@dataclass(frozen=True)
+class LogErasure:
+    """What became of a lead in an event log. rows: how many are gone. unread: parts that could not be read, and why."""
 
-    The ids that are the lead's go as well, the lead itself at the end, so that one that was killed can be repeated. 0,
-    and nothing happens, where there is no log or it does not know the lead. Raises UsageError while an ingest runs.
+    rows: int = 0
+    unread: tuple[str, ...] = ()
+
+
+def ids_in_log(log_path: Path, lead_id: str) -> list[str]:
+    """A lead, the ids that are its, and how earlier versions have spelled them; itself where there is no log."""
+    if not (log_path / NAME).exists():
+        return [lead_id]
+    log = EventLog.open(log_path)
+    theirs = ids_of(log.folders, lead_id)
+    return list(dict.fromkeys([*theirs, *_other_spellings(log, theirs)]))
+
+
+def _other_spellings(log: EventLog, lead_ids: Collection[str]) -> Iterator[str]:
+    """Ids of the log that are written otherwise than the rule has it now, and are the same."""
+    for bucket in range(log.n_buckets):
+        for folder in log.folders:
+            with suppress(OSError, pa.ArrowInvalid):  # a damaged part is told when it is to be cleaned
+                leads = read_lead_ids(folder, bucket)
+                odd = leads.filter(pc.invert(pc.string_is_ascii(leads))).to_pylist()
+                yield from (name for name in odd if name not in lead_ids and spelled(name) in lead_ids)
+
+
+def erase_from_log(log_path: Path, lead_id: str) -> LogErasure:
+    """Publishes the log without the lead, and removes the parts that held it, and what killed ingests have left.
+
+    The ids that are the lead's go as well, the lead itself at the end, so that one that was killed can be repeated.
+    Nothing else happens where there is no log or it does not know the lead. A damaged part costs itself: the others are
+    written anew. Raises UsageError while an ingest runs, OSError where the disk is full.
     """
     if not (log_path / NAME).exists():
-        return 0
-    return sum(_erase(log_path, name) for name in ids_of(EventLog.open(log_path).folders, lead_id)[::-1])
+        if (log_path / "staging").exists():
+            with only_writer(log_path), staging_folder(log_path):
+                pass
+        return LogErasure()
+    made = [_erase(log_path, name) for name in ids_in_log(log_path, lead_id)[::-1]]
+    unread = dict.fromkeys(line for erased in made for line in erased.unread)
+    return LogErasure(sum(erased.rows for erased in made), tuple(unread))
 
 
-def _erase(log_path: Path, lead_id: str) -> int:
+def _erase(log_path: Path, lead_id: str) -> LogErasure:
     with only_writer(log_path), staging_folder(log_path) as staging:
         log = EventLog.open(log_path)
-        manifest, drafts, erased, knew = log.manifest, [], 0, 0
+        manifest, drafts, erased, knew, unread = log.manifest, list[Path](), 0, 0, list[str]()
         for place, folder in enumerate(log.folders):
             kind = BASE if folder.name.startswith(BASE) else DELTA
             draft = draft_of(staging, kind, manifest.ingests + 1)
-            removed = _rewrite(log, folder, lead_id, draft)
+            try:
+                removed = _rewrite(log, folder, lead_id, draft)
+            except (OSError, ValueError) as error:  # Arrow's are among them
+                if is_full(error):
+                    raise
+                unread.append(f"{folder.name} cannot be read: {str(error).splitlines()[0][:200]}")
+                shutil.rmtree(draft)
+                continue
             if not any(draft.iterdir()):
                 draft.rmdir()
                 continue
@@ -73,7 +119,12 @@ def _erase(log_path: Path, lead_id: str) -> int:
             )
         if drafts:
             publish(drafts, log_path, replace(manifest, n_leads=manifest.n_leads - knew))
-    return erased
+    return LogErasure(erased, tuple(unread))
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the disk is to blame, and not what was read."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _rewrite(log: EventLog, folder: Path, lead_id: str, draft: Path) -> Removed:
@@ -102,18 +153,26 @@ def _without(run: Run, lead_id: str) -> tuple[Run, Removed]:
 
 
 def _rewrite_rejected(folder: Path, lead_id: str, draft: Path) -> int:
-    """Rejected rows whose reason shows a value, in quotes, that has the lead's id in it."""
+    """The rejected rows of a part whose reason shows the id: as a whole, it is not shown any more; the row stays.
+
+    A row that was refused is nobody's: it may be another lead's, whose value is the same.
+    """
     table = pq.read_table(folder / REJECTED)
-    theirs = [_shows(reason, lead_id) for reason in table.column("reason").to_pylist()]
-    rest = table.filter(pc.invert(pa.array(theirs, pa.bool_())))
-    if len(rest) < len(table):
-        pq.write_table(rest, draft / REJECTED)
-    return len(table) - len(rest)
+    reasons = table.column("reason").to_pylist()
+    hidden = [_without_id(reason, lead_id) for reason in reasons]
+    changed: int = sum(now != was for now, was in zip(hidden, reasons, strict=True))
+    if changed:
+        at = table.schema.get_field_index("reason")
+        pq.write_table(table.set_column(at, table.schema.field(at), pa.array(hidden, pa.string())), draft / REJECTED)
+    return changed
 
 
-def _shows(reason: str, lead_id: str) -> bool:
+def _without_id(reason: str, lead_id: str) -> str:
+    """A reason without an id in the value that it shows."""
     shown = re.search("'(.*)'", reason, re.DOTALL)
-    return shown is not None and mentions(shown[1], lead_id)
+    if shown is None or not mentions(shown[1], lead_id):
+        return reason
+    return f"{reason[: shown.start(1)]}{re.sub(whole_word(lead_id), HIDDEN, shown[1])}{reason[shown.end(1) :]}"
 
 
 def _rewrite_indexes(folder: Path, lead_id: str, draft: Path, n_buckets: int) -> tuple[int, int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data.contract import NAME_LIMIT
-from data.ids import CONTROL
+from data.contract import BLANKS, NAME_LIMIT
+from data.ids import CONTROL, MAIL, PHONE
 from data.masking import masked_sql
 from data.numbers import GROUPED, NOT_FINITE, PLAIN, amount_pattern
 from data.quoting import quoted
@@ -15,21 +15,23 @@ FINITE = {False: PLAIN, True: GROUPED}
 """How a number is written, by whether it has a decimal comma."""
 MANGLED = "^[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}$"
 """What a spreadsheet or a float makes of an id of many digits: most of them are lost."""
-MAIL = r"^[^\s@]+@[^\s@]+[.][^\s@]+$"
-PHONE = r"^([+][0-9][0-9 ()/.-]{6,}|[(][0-9]{2,6}[)][ ]?[0-9][0-9 /.-]{4,}|[0-9]{3}[ .-][0-9]{3}[ .-][0-9]{4})$"
-"""A text that is an e-mail address, or a telephone number with the signs between its digits that people write."""
-
-
 PERSONAL = "is an e-mail address or a telephone number"
 
 
 def filled(text: str, nothing: Sequence[str]) -> str:
-    """A text without BLANKS around it, null where it is one of the words that mean nothing."""
+    """A text without BLANKS around it and composed, null where it is one of the words that mean nothing."""
     if len(nothing) == 1:
-        return f"nullif(trim({text}), {quoted(nothing[0])})"
-    trimmed, longest = f"trim({text})", max(len(word.encode()) for word in nothing)
+        return f"nullif({_trimmed(text)}, {quoted(nothing[0])})"
+    trimmed, longest = _trimmed(text), max(len(word.encode()) for word in nothing)
     words = ", ".join(map(quoted, nothing))
     return f"CASE WHEN strlen({trimmed}) > {longest} THEN {trimmed} WHEN {trimmed} NOT IN ({words}) THEN {trimmed} END"
+
+
+def _trimmed(text: str) -> str:
+    """By the rule of `id_from_text`. Plain text is the usual one, and ten times as fast; NUL ends what NFC reads."""
+    other = f"trim({text}, {quoted(BLANKS)})"
+    return f"""(CASE WHEN strlen({text}) = length({text}) THEN trim({text})
+        WHEN contains({text}, chr(0)) THEN {other} ELSE nfc_normalize({other}) END)"""
 
 
 def number(text: str, decimal_comma: bool) -> str:
@@ -59,7 +61,7 @@ def id_check(name: str, column: str) -> str:
 
 
 def personal(column: str) -> str:
-    """SQL for whether a text is an e-mail address or a telephone number."""
+    """SQL for `says_who`."""
     may_be_phone = f"starts_with({column}, '+') OR starts_with({column}, '(') OR strlen({column}) = 12"
     return f"""((contains({column}, '@') AND regexp_matches({column}, {quoted(MAIL)}))
         OR (({may_be_phone}) AND regexp_matches({column}, {quoted(PHONE)})))"""

@@ -6,16 +6,17 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from data.log.exported_tables import erase_from_files
 from sqlalchemy import delete, select
 from sqlalchemy.exc import DBAPIError
 
 from data.contract import DataError, UsageError
+from data.erasure.seal import Seal
 from data.log.eventlog import EventLog
-from data.log.exported_tables import erase_from_files
 from data.log.identities import Identities
 from data.log.manifest import NAME
 from serving.store.database.connection import Database, connect, insert
-from serving.store.database.hmac_signer import SEAL, Seal, seal_of
+from serving.store.database.hmac_signer import SEAL, seal_of
 from serving.store.database.schema import answers, attempts, blocked, secrets, sessions
 from serving.store.privacy.blocked import Blocked
 from serving.store.privacy.erasure import OF_LEAD

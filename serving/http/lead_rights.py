@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-
-from data.log.exported_tables import erase_from_files
 from serving.http.services import Services
 from serving.messages.problems import Refused
+from serving.store.privacy.erasure import NOWHERE
 from serving.store.privacy.receipts import Receipt
+from serving.store.privacy.workspace_files import WorkspaceFiles
 
 
 def note_objection(services: Services, lead_id: str, objects: bool, who: str) -> None:
     """Notes that a lead objects, or no longer does. Raises Refused for a lead that the store does not know."""
-    if services.store.leads.get(lead_id) is None:
+    store, files, now = services.store, files_of(services), services.clock()
+    if store.leads.get(lead_id) is None:
         raise Refused("not_found", "there is no such lead in the store")
-    services.store.leads.object(lead_id, objects, services.clock())
-    services.store.audit.add(who, "objection on" if objects else "objection off", services.clock(), lead_id)
+    if files is not None:
+        files.note_objection(lead_id, objects, now)
+    store.leads.object(lead_id, objects, now)
+    store.audit.add(who, "objection on" if objects else "objection off", now, lead_id)
 
 
 def forget(services: Services, lead_id: str, who: str) -> Receipt:
     """Erases a lead from the store and from the files of the workspace; raises as `Erasure.forget` does."""
-    elsewhere = partial(_from_files, services.workspace)
-    return services.store.erasure.forget(lead_id, who, services.clock(), elsewhere)
+    return services.store.erasure.forget(lead_id, who, services.clock(), files_of(services) or NOWHERE)
 
 
-def _from_files(workspace: Path | None, lead_id: str) -> dict[str, int]:
-    return {} if workspace is None else erase_from_files(workspace, workspace / "log", lead_id)
+def files_of(services: Services) -> WorkspaceFiles | None:
+    """The files of the server's workspace, None for none."""
+    return None if services.workspace is None else WorkspaceFiles(services.workspace, services.workspace / "log")

@@ -22,6 +22,7 @@ STATUS = {
     "internal": 500,
     "not_ready": 503,
     "store_away": 503,
+    "unfinished": 503,
     "store_full": 507,
 }
 """The HTTP status of every code."""

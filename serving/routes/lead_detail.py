@@ -17,7 +17,8 @@ NEWEST = 100
 
 
 def lead_detail(services: Services, lead_id: str) -> LeadAnswer:
-    """Profile, newest events, scores and stage changes. Raises Refused for a lead that the store does not know."""
+    """Profile, newest events, scores and stage changes; no probability while it objects. Raises Refused for a lead that
+    the store does not know."""
     store = services.store
     lead = store.leads.get(lead_id)
     if lead is None:
@@ -44,7 +45,7 @@ def lead_detail(services: Services, lead_id: str) -> LeadAnswer:
                 score.model_version,
                 score.model_digest,
             )
-            for score in store.scores.history(lead_id)
+            for score in ([] if lead.objection else store.scores.history(lead_id))
         ],
         [
             StageStep(
@@ -53,7 +54,7 @@ def lead_detail(services: Services, lead_id: str) -> LeadAnswer:
                 change.before,
                 change.after,
                 change.cause,
-                change.probability,
+                None if lead.objection else change.probability,
                 change.model_version,
             )
             for change in store.scores.changes(lead_id)

@@ -101,7 +101,7 @@ async def put_lead(request: Request) -> Response:
 
 
 @needs("admin")
-@documented(ReceiptAnswer, refusals=("invalid", "store_away"), parameters=[LEAD])
+@documented(ReceiptAnswer, refusals=("invalid", "store_away", "unfinished"), parameters=[LEAD])
 async def forget_lead(request: Request) -> Response:
     """Erase a lead and all that is kept of it, and refuse late events about it; repeatable."""
     services: Services = request.app.state.services

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from data.contract import DataError, UsageError
 from data.csv_safety import inert
+from data.erasure.ledger import Known, Ledger
+from data.histories import Histories
 from data.log.eventlog import EventLog
 from features.kernel import Moments
 from features.moments import open_moments
@@ -48,15 +50,15 @@ def score_log(
 ) -> ScoredLog:
     """Scores the leads that are open at `as_of` (µs UTC, default: just after the log's last event), best first.
 
-    days: further horizons, a column each. Raises DataError when no lead is open then, UsageError for a horizon that the
-    model does not know.
+    Those that object, or were erased, are not scored: the ledger beside the log knows them. days: further horizons, a
+    column each. Raises DataError when no other lead is open then, UsageError for a horizon that no model knows.
     """
     check_days(scorer, days)
     scorer = scorer.beside(log)
     moment = log.observed_until_us + 1 if as_of is None else as_of
-    rows: list[dict[str, Any]] = []
+    known, rows = Ledger.beside(log.path).known(), list[dict[str, Any]]()
     for number in range(log.n_buckets):
-        rows.extend(_bucket(log, scorer, version, number, moment, language, days))
+        rows.extend(_bucket(log, scorer, version, number, moment, language, days, known))
         if progress:
             progress(number + 1, log.n_buckets)
     if not rows:
@@ -65,11 +67,27 @@ def score_log(
     return ScoredLog(rows, moment)
 
 
+def scorable(scored: ScoredLog, known: Known) -> ScoredLog:
+    """Scored leads without those that a ledger withholds. Raises DataError when nobody is left."""
+    withheld = known.withheld({row["lead_id"] for row in scored.rows})
+    rows = [row for row in scored.rows if row["lead_id"] not in withheld]
+    if not rows:
+        raise DataError("all leads that are open object to being scored, or were erased; there is nothing to write")
+    return ScoredLog(rows, scored.as_of)
+
+
 def _bucket(
-    log: EventLog, scorer: Scorer, version: str, number: int, as_of: int, language: Language, days: Sequence[int]
+    log: EventLog,
+    scorer: Scorer,
+    version: str,
+    number: int,
+    as_of: int,
+    language: Language,
+    days: Sequence[int],
+    known: Known,
 ) -> Iterator[dict[str, Any]]:
     histories = log.bucket(number)
-    moments = open_moments(histories, scorer.target, as_of)
+    moments = _scorable_moments(histories, open_moments(histories, scorer.target, as_of), known)
     if not len(moments):
         return
     scores = scorer.score(histories, moments)
@@ -82,6 +100,14 @@ def _bucket(
         reasons = reasons_of(grounds[row], scorer, language)
         scored = _row(lead_id, scores, row, reasons, parts[row], scorer, version, as_of, language)
         yield scored | {name: values[row] for name, values in within.items()} | {"caution": warning}
+
+
+def _scorable_moments(histories: Histories, moments: Moments, known: Known) -> Moments:
+    """Moments of leads that nobody withholds."""
+    lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
+    withheld = known.withheld(lead_ids)
+    kept = np.array([lead_id not in withheld for lead_id in lead_ids], np.bool_)
+    return Moments(moments.lead[kept], moments.as_of[kept])
 
 
 def _row(
@@ -147,13 +173,19 @@ def told(row: dict[str, Any], language: Language = "en") -> str:
     return "\n".join([head, *(line for line in reasons if line.strip() not in ("+", "-"))])
 
 
-def write_scores(scored: ScoredLog, out: Path) -> None:
-    """Writes a .csv (safe to open in a spreadsheet) or .parquet file, as a whole or not at all. Raises UsageError."""
+def write_scores(scored: ScoredLog, out: Path, ledger: Ledger) -> None:
+    """Writes a .csv (safe to open in a spreadsheet) or .parquet file, as a whole or not at all. Raises UsageError.
+
+    ledger: of the log that was scored. It is held while the list is written: whoever is erased after the scoring is not
+    in it, and whoever is erased later is found in it, also where it lies outside the workspace.
+    """
     check_out(out)
+    ledger.note_written(out)
     draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
     try:
-        WRITERS[out.suffix](scored, draft)
-        os.replace(draft, out)
+        with ledger.held() as known:
+            WRITERS[out.suffix](scorable(scored, known), draft)
+            os.replace(draft, out)
     finally:
         draft.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@
     store.funnels.note / make / read                     the funnel in numbers, made at each scoring
     store.promised_vs_realised.count / read              by month and band of probability
     store.audit.add / entries / of / search              who did what when
-    store.erasure.forget / verify                        no byte left, and a receipt
+    store.erasure.forget / forget_returned / join        no byte left, and a receipt; ledgers of files
 
 Times are int µs UTC; `now` is the caller's clock. All calls block: a server runs them in threads. Bad input raises
 Refused, Conflict, Erased (or UsageError, DataError), a store that cannot be used StoreFull or StoreAway; all of them
@@ -36,11 +36,12 @@ from typing import Self
 
 from sqlalchemy import select
 
+from data.erasure.seal import Seal
 from serving.store.access.accounts import Accounts
 from serving.store.access.keys import Keys
 from serving.store.access.replies import Answers
 from serving.store.database.connection import Database, connect
-from serving.store.database.hmac_signer import Seal, seal_of
+from serving.store.database.hmac_signer import seal_of
 from serving.store.database.migrate import migrate
 from serving.store.database.schema import secrets
 from serving.store.database.summaries import Summaries
@@ -111,13 +112,14 @@ class Store:
         self.close()
 
 
-def open_store(url: str = DEFAULT) -> Store:
+def open_store(url: str = DEFAULT, personal_ids: bool = False) -> Store:
     """Opens a store, made and migrated where need be.
 
-    Raises UsageError for a URL of another kind, DataError for a database that a newer leadscore has made, or that was
-    not restored to its end, StoreAway.
+    personal_ids: whether ids that services send may be e-mail addresses or telephone numbers. Raises UsageError for a
+    URL of another kind, DataError for a database that a newer leadscore has made, or that was not restored to its end,
+    StoreAway.
     """
-    store = open_unfinished(url)
+    store = open_unfinished(url, personal_ids)
     try:
         check_whole(store.database)
     except BaseException:
@@ -126,25 +128,25 @@ def open_store(url: str = DEFAULT) -> Store:
     return store
 
 
-def open_unfinished(url: str) -> Store:
+def open_unfinished(url: str, personal_ids: bool = False) -> Store:
     """As `open_store`, also while it is being restored: for who restores it."""
     database = connect(url)
     try:
         migrate(database)
-        return _parts(database, seal_of(database))
+        return _parts(database, seal_of(database), personal_ids)
     except BaseException:
         database.close()
         raise
 
 
-def _parts(database: Database, seal: Seal) -> Store:
+def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
     blocked = Blocked(seal)
-    audit, events = Audit(database, blocked), Events(database, blocked)
+    audit, events = Audit(database, blocked), Events(database, blocked, personal_ids)
     return Store(
         database,
         events,
         Rejected(database, events.add),
-        Leads(database, blocked),
+        Leads(database, blocked, personal_ids),
         Publication(database, blocked),
         Listing(database),
         HistoryReader(database),

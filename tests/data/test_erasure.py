@@ -15,10 +15,10 @@ from data.contract import DataError, UsageError
 from data.csv_safety import inert
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
-from data.log.exported_tables import erase_from_files, erase_from_tables
 from data.log.removal import erase_from_log
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
+from serving.store.privacy.workspace_files import WorkspaceFiles
 from tests.data.exports import into, rejected, write_csv
 
 
@@ -29,6 +29,11 @@ def log(tmp_path: Path) -> EventLog:
     log_path = tmp_path / "log"
     ingest(log_path, read_mapping("simulated"), [str(folder / "events.csv")], [str(folder / "leads.csv")], buckets=3)
     return EventLog.open(log_path)
+
+
+def erased(folder: Path, lead: str) -> int:
+    """Rows that were taken out of the exports of a workspace."""
+    return WorkspaceFiles(folder, folder / "log").clean([lead]).counts["exports"]
 
 
 def some_lead(log: EventLog) -> str:
@@ -45,7 +50,7 @@ def test_the_log_without_the_lead_is_the_log_of_everybody_else(log: EventLog, tm
     for each in others:
         before[each] = log.find(each)
     theirs = log.find(lead)
-    assert erase_from_log(log.path, lead) >= 1 + theirs.n_events + len(theirs.profiles.valid_from)
+    assert erase_from_log(log.path, lead).rows >= 1 + theirs.n_events + len(theirs.profiles.valid_from)
     after = EventLog.open(log.path)
     assert (after.n_leads, after.n_events) == (log.n_leads - 1, log.n_events - theirs.n_events)
     assert after.digest != log.digest
@@ -66,7 +71,7 @@ def test_no_value_of_the_lead_is_left_in_any_file(log: EventLog, tmp_path: Path)
     """Values are looked for in the decoded tables and, uncompressed, in the dictionaries of the files."""
     lead = some_lead(log)
     pq.write_table(pa.table({"lead_id": [lead, "L1"], "x": [1, 2]}), tmp_path / "scores.parquet")
-    erased = erase_from_files(tmp_path, log.path, lead)
+    erased = WorkspaceFiles(tmp_path, log.path).clean([lead]).counts
     assert erased["event log"] > 4
     assert erased["exports"] > 4
     for path in tmp_path.rglob("*"):
@@ -82,7 +87,7 @@ def test_no_value_of_the_lead_is_left_in_any_file(log: EventLog, tmp_path: Path)
 def test_ingesting_goes_on_after_an_erasure(log: EventLog, tmp_path: Path) -> None:
     """What the exports still held of the lead was taken out of them too, so it does not come back."""
     lead = some_lead(log)
-    erase_from_files(tmp_path, log.path, lead)
+    WorkspaceFiles(tmp_path, log.path).clean([lead])
     again = EventLog.open(log.path)
     report = ingest(log.path, read_mapping("simulated"), [str(tmp_path / "demo" / "events.csv")])
     assert report.events.accepted == 0
@@ -91,9 +96,9 @@ def test_ingesting_goes_on_after_an_erasure(log: EventLog, tmp_path: Path) -> No
 
 
 def test_nothing_happens_where_the_lead_is_not(log: EventLog, tmp_path: Path) -> None:
-    assert erase_from_log(log.path, "nobody") == 0
+    assert erase_from_log(log.path, "nobody").rows == 0
     assert EventLog.open(log.path) == log
-    assert erase_from_log(tmp_path / "nowhere", "nobody") == 0
+    assert erase_from_log(tmp_path / "nowhere", "nobody").rows == 0
 
 
 def test_while_an_ingest_runs_it_says_so(log: EventLog) -> None:
@@ -112,7 +117,7 @@ def test_tables_lose_the_leads_rows_and_not_a_byte_else(tmp_path: Path) -> None:
     (tmp_path / "log" / "c.csv").write_text("lead_id\nL1\n")
     table = pa.table({"lead_id": pa.array(["L1", "L2", "L1"]).dictionary_encode(), "x": [1, 2, 3]})
     pq.write_table(table.replace_schema_metadata({"recipe": "r"}), tmp_path / "d.parquet")
-    assert erase_from_tables(tmp_path, "L1", tmp_path / "log") == 4
+    assert erased(tmp_path, "L1") == 4
     kept = [lines[n] for n in (0, 2, 3, 4, 6)]
     assert (tmp_path / "a.csv").read_bytes() == "".join(kept).encode("latin-1")
     assert (tmp_path / "b.csv").read_text() == "id,note\nL1,x\n"
@@ -121,7 +126,8 @@ def test_tables_lose_the_leads_rows_and_not_a_byte_else(tmp_path: Path) -> None:
     assert kept_table.to_pylist() == [{"lead_id": "L2", "x": 2}]
     assert kept_table.schema.metadata[b"recipe"] == b"r"
     assert b"L1" not in (tmp_path / "d.parquet").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv", "d.parquet", "log"]
+    ours = {"erased.db", "workspace.lock"}
+    assert {path.name for path in tmp_path.iterdir()} - ours == {"a.csv", "b.csv", "d.parquet", "log"}
     with (tmp_path / "a.csv").open(encoding="latin-1", newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["lead_id", "L10", "L2", "L3", "L4"]
 
@@ -136,18 +142,19 @@ def test_any_id_is_taken_out_of_tables_and_nothing_else(lead: str, tmp_path: Pat
         writer.writerows([name, lead] for name in others)
         writer.writerows([name, "5"] for name in (lead, f" {lead} ", inert(lead)))
     pq.write_table(pa.table({"lead_id": [lead, f" {lead}", *others]}), tmp_path / "b.parquet")
-    assert erase_from_tables(tmp_path, lead, tmp_path / "log") == 5
+    assert erased(tmp_path, lead) == 5
     with (tmp_path / "a.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [["lead_id", "employees"], *([name, lead] for name in others)]
     assert pq.read_table(tmp_path / "b.parquet").to_pydict() == {"lead_id": others}
 
 
-def test_rejected_rows_go_only_where_they_show_the_lead(tmp_path: Path) -> None:
+def test_rejected_rows_stay_and_do_not_show_the_lead(tmp_path: Path) -> None:
     lines = [f"L{n},page_view,2024-01-01T00:00:00Z,{at},,,,{n}" for n, at in enumerate(["", "", "1x", "x 1"])]
     lines += ["1,page_view,2024-01-01T00:00:00Z,,,5,,9", "short,1", "L5,page_view,1,,,5,,10"]
     report = into(tmp_path / "log", write_csv(tmp_path / "e.csv", lines), buckets=1)
     assert len(rejected(report)) == 4
-    assert erase_from_log(tmp_path / "log", "1") == 4
+    assert erase_from_log(tmp_path / "log", "1").rows == 4
     reasons = pq.read_table(EventLog.open(tmp_path / "log").rejected_paths[0]).column("reason").to_pylist()
-    assert len(reasons) == 2
+    assert len(reasons) == 4
+    assert sum("…" in reason for reason in reasons) == 2
     assert "received_at '1x' is no time in ISO 8601" in reasons

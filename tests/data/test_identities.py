@@ -180,7 +180,7 @@ def test_what_cannot_be_is_refused_by_name(tmp_path: Path) -> None:
 def test_erasing_a_lead_takes_its_events_its_aliases_and_their_absences(tmp_path: Path) -> None:
     visits = [line.replace("a,", "alias-a,", 1) if line[0] == "a" else line for line in VISITS]
     log = told(tmp_path, "merge", ["alias-a,b,2024-01-03T00:00:00Z,"], visits)
-    assert erase_from_log(log.path, "b") == 2 + 1 + 4
+    assert erase_from_log(log.path, "b").rows == 2 + 1 + 4
     log = EventLog.open(log.path)
     assert {row["lead_id"] for row in logged(log.path)} == {"c"}
     assert log.n_leads == 1

@@ -25,7 +25,28 @@ from data.sources.mapping import EventsPart, LeadsPart, Mapping
 from tests.data.exports import into, logged, rejected
 from tests.written_ids import IDS, NO_IDS
 
-SIGNS = st.sampled_from([*BLANKS, "\t", "\n", "\0", "\x1f", "\x7f", "\x80", "\x85", "\u2028", "a", "é", "😀", "'", "/"])
+SIGNS = st.sampled_from(
+    [
+        *BLANKS,
+        "\t",
+        "\n",
+        "\0",
+        "\x1f",
+        "\x7f",
+        "\x80",
+        "\x85",
+        "\u2028",
+        "a",
+        "é",
+        "\u0301",
+        "\u200d",
+        "\u1100",
+        "\u1161",
+        "😀",
+        "'",
+        "/",
+    ]
+)
 TEXTS = st.text(st.characters(codec="utf-8")) | st.builds(
     lambda before, middle, size, after: before + middle * size + after,
     st.text(SIGNS, max_size=3), st.text(SIGNS, min_size=1, max_size=3), st.integers(60, 201), st.text(SIGNS, max_size=3)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from commands.options import parse_time
 from data.contract import DataError, UsageError
+from data.erasure.ledger import Ledger
 from features.moments import open_moments
 from features.wording import conversion, percent
 from serving.scoring import batch
@@ -48,13 +49,13 @@ def test_every_open_lead_is_there_once_the_best_first(trained: Workspace, scored
 def test_the_columns_are_those_of_the_contract(scored: ScoredLog, tmp_path: Path) -> None:
     assert list(scored.rows[0]) == COLUMNS
     for name in ("scores.csv", "scores.parquet"):
-        write_scores(scored, tmp_path / name)
+        write_scores(scored, tmp_path / name, Ledger(tmp_path / "erased.db"))
     with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == COLUMNS
     assert [float(row["probability"]) for row in rows] == [row["probability"] for row in scored.rows]
     assert pq.read_table(tmp_path / "scores.parquet").to_pylist() == scored.rows
-    assert len(list(tmp_path.iterdir())) == 2
+    assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".parquet", ".db"}
 
 
 def test_a_row_says_how_sure_it_is_in_words(scored: ScoredLog) -> None:
@@ -84,7 +85,9 @@ def _is_number(cell: str) -> bool:
 
 
 def written(value: Any, folder: Path) -> str:
-    write_scores(ScoredLog([{"lead_id": value, "words": value, "fit": -0.25}], 0), folder / "x.csv")
+    write_scores(
+        ScoredLog([{"lead_id": value, "words": value, "fit": -0.25}], 0), folder / "x.csv", Ledger(folder / "erased.db")
+    )
     return (folder / "x.csv").read_bytes().decode()
 
 
@@ -140,9 +143,9 @@ def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_draft(
 
     monkeypatch.setattr(batch, "WRITERS", {".csv": full})
     with pytest.raises(OSError, match="No space left"):
-        write_scores(scored, out)
+        write_scores(scored, out, Ledger(tmp_path / "erased.db"))
     assert out.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [out]
+    assert {path.name for path in tmp_path.iterdir()} == {out.name, "erased.db"}
 
 
 def test_nobody_to_score_is_told(trained: Workspace) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from data.hidden_signs import visible
 from features.wording import amount, percent, short_percent
 from serving.messages.schemas import ThresholdUsed
 from serving.pages.leads.leads import Line, line_of
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.templates import visible
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from shutil import rmtree
-from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from data.temporary import temporary_folder
 from features.wording import Language, number
 from serving.messages.times import iso
 from serving.pages.exports.columns import Column, Kind, Row, Value
@@ -28,7 +25,6 @@ OPTIONS = {
     "nan_inf_to_errors": False,
 }
 TIMES: Mapping[Language, str] = {"en": "yyyy-mm-dd hh:mm", "de": "dd.mm.yyyy hh:mm"}
-PREFIX, LOCK = "leadscore-export-", "lock"
 FIRST = 61
 """Day 61 of spreadsheets is 1 March 1900; what lies before is counted differently by each of them."""
 DAYS_TO_1970 = 25_569
@@ -40,22 +36,10 @@ def workbook(columns: Sequence[Column], chunks: Iterable[list[Row]], title: str,
 
     Raises OverflowError when there are more rows than a sheet can have, OSError when the disk is full.
     """
-    with TemporaryDirectory(prefix=PREFIX) as folder, (Path(folder) / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        path = Path(folder) / "list.xlsx"
-        _write(path, folder, columns, chunks, title, language)
+    with temporary_folder("export") as folder:
+        path = folder / "list.xlsx"
+        _write(path, str(folder), columns, chunks, title, language)
         return path.open("rb")
-
-
-def sweep() -> None:
-    """Removes what exports of killed processes have left: whoever is erased must not outlive it in a temporary folder.
-
-    The lock of a process ends with it; what another one is still at is left alone.
-    """
-    for folder in Path(gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError), (folder / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            rmtree(folder)
 
 
 def _write(

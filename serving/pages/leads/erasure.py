@@ -17,6 +17,7 @@ from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.store.database.connection import StoreAway
 from serving.store.privacy.receipts import Receipt
+from serving.store.privacy.workspace_files import Unfinished
 
 
 @shows("admin")
@@ -34,7 +35,7 @@ def erase(context: PageContext) -> Response:
         return _asked(context, lead_id, 422, context.t("erasure.unsure"))
     try:
         receipt = forget(context.services, lead_id, context.who)
-    except (UsageError, StoreAway):
+    except (UsageError, StoreAway, Unfinished):
         # Repeating does no harm, and only what has been wholly done has a receipt.
         return _asked(context, lead_id, 503, context.t("erasure.unfinished"))
     return context.redirect(f"/receipt?of={_packed(receipt)}")

@@ -16,8 +16,8 @@ from itsdangerous import Signer
 from sqlalchemy import Connection, delete, select, update
 
 from data.contract import US_PER_SECOND, UsageError
+from data.erasure.seal import Seal
 from serving.store.database.connection import Database, insert
-from serving.store.database.hmac_signer import Seal
 from serving.store.database.schema import accounts, attempts, sessions
 
 ROLES = ("viewer", "editor", "admin")

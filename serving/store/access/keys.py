@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from data.contract import UsageError
+from data.erasure.seal import Seal
 from serving.store.database.connection import Database
-from serving.store.database.hmac_signer import Seal
 from serving.store.database.schema import keys
 
 ROLES = ("score", "ingest", "read", "admin")

@@ -1,40 +1,17 @@
-"""Keyed hashes: what proves that an id, a secret or a receipt was known, without keeping it."""
+"""The store's own key: what it keeps of ids, secrets and receipts are hashes under it."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
-from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from data.erasure.seal import BYTES, Seal
 from serving.store.database.connection import Database, insert
 from serving.store.database.schema import secrets as table
 
-BYTES = 32
 SEAL = "seal"
 """The name of the key among the secrets."""
-
-
-@dataclass(frozen=True)
-class Seal:
-    """HMAC-SHA256 under a key that lives in the store. Whoever has no access to the store can neither make nor undo it.
-
-    >>> Seal(b"k" * 32).of("lead", "L1") == Seal(b"k" * 32).of("lead", "L1") != Seal(b"k" * 32).of("key", "L1")
-    True
-    """
-
-    key: bytes
-
-    def of(self, purpose: str, text: str) -> str:
-        """64 hexadecimal digits; different for different purposes."""
-        return hmac.new(self.key, f"{purpose}\x1f{text}".encode(), hashlib.sha256).hexdigest()
-
-    def fits(self, purpose: str, text: str, digest: str) -> bool:
-        """Whether the digest was made of this text; takes the same time whatever the answer."""
-        return hmac.compare_digest(self.of(purpose, text), digest)
-
 
 def seal_of(database: Database) -> Seal:
     """The store's seal; its key is drawn when the store is first opened."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from data.contract import AHEAD, DataError
-from data.ids import CONTROL, NoId, id_from_text
+from data.ids import CONTROL, NoId, id_from_text, says_who
 from data.masking import E_MAIL, SHOWN
 from data.numbers import NoNumber, rounded_value, within_limit
 from data.times import EXAMPLE, FIRST, LAST, NoTime, time_from_text
@@ -70,13 +70,16 @@ class EventResult:
     rejected_id: int | None = None
 
 
-def admit(event: EventIn, now: int) -> ValidEvent:
+def admit(event: EventIn, now: int, personal_ids: bool = False) -> ValidEvent:
     """The event under the contract; `now` is the server's clock in µs UTC. Raises InvalidInput.
+
+    personal_ids: whether ids of leads may be e-mail addresses or telephone numbers.
 
     >>> admit(EventIn("L1", "page_view", "1970-01-01T01:00:00+01:00"), now=5).known_at
     5
     """
     lead_id, kind = required("lead_id", event.lead_id), required("event_type", event.event_type)
+    require_meant("lead_id", lead_id, personal_ids)
     channel, source, event_id = (name(field, getattr(event, field)) for field in ("channel", "source", "event_id"))
     occurred_at = moment("occurred_at", event.occurred_at, now)
     received_at = now if event.received_at is None else moment("received_at", event.received_at, now)
@@ -112,6 +115,15 @@ def required(what: str, given: Any) -> str:
     if text is None:
         raise InvalidInput(f"{what} is missing")
     return text
+
+
+def require_meant(what: str, name: str | None, personal_ids: bool) -> None:
+    """Raises InvalidInput for an id that says who somebody is, unless the settings say that this is meant."""
+    if name is not None and not personal_ids and says_who(name):
+        raise InvalidInput(
+            f"{what} is an e-mail address or a telephone number; send a number that says nothing, "
+            "or set personal_ids = true where that is meant"
+        )
 
 
 def moment(what: str, given: Any, now: int) -> int:

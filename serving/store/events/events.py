@@ -44,9 +44,10 @@ class Stored:
 class Events:
     """Takes events in."""
 
-    def __init__(self, database: Database, blocked: Blocked) -> None:
+    def __init__(self, database: Database, blocked: Blocked, personal_ids: bool = False) -> None:
         self._database = database
         self._blocked = blocked
+        self._personal_ids = personal_ids
         self._commit: GroupCommit[list[_Sent], list[EventResult]] = GroupCommit(self._write)
 
     def add(self, sent: Sequence[EventIn], now: int) -> list[EventResult]:
@@ -58,7 +59,7 @@ class Events:
         """
         if not sent:
             return []
-        return self._commit.submit([_Sent(event, _judge(event, now), now) for event in sent])
+        return self._commit.submit([_Sent(event, _judge(event, now, self._personal_ids), now) for event in sent])
 
     def _write(self, batches: Sequence[list[_Sent]]) -> list[list[EventResult]]:
         together = [sent for batch in batches for sent in batch]
@@ -77,9 +78,9 @@ class Events:
         return _quarantine(connection, sent, results)
 
 
-def _judge(event: EventIn, now: int) -> ValidEvent | InvalidInput:
+def _judge(event: EventIn, now: int, personal_ids: bool) -> ValidEvent | InvalidInput:
     try:
-        return admit(event, now)
+        return admit(event, now, personal_ids)
     except InvalidInput as refused:
         return refused
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, update
 
 from data.contract import BLANKS, DataError
+from data.ids import spelled
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.schema import rejected
 from serving.store.events.event_validation import KEPT, EventIn, EventResult, as_text, from_text
@@ -73,7 +74,8 @@ def keep(connection: Connection, rejections: Sequence[Rejection]) -> list[int]:
     for rejection in rejections:
         text = as_text(rejection.event)
         digest = hashlib.sha256(f"{rejection.reason}\x1f{text}".encode()).hexdigest()
-        lead_id = rejection.event.lead_id.strip(BLANKS)[:KEPT] if isinstance(rejection.event.lead_id, str) else None
+        sent = rejection.event.lead_id
+        lead_id = spelled(sent.strip(BLANKS))[:KEPT] if isinstance(sent, str) else None
         digests.append(digest)
         rows[digest] = {
             "at": rejection.at,

@@ -63,9 +63,10 @@ class Lead:
 class Leads:
     """Puts and gets leads."""
 
-    def __init__(self, database: Database, blocked: Blocked) -> None:
+    def __init__(self, database: Database, blocked: Blocked, personal_ids: bool = False) -> None:
         self._database = database
         self._blocked = blocked
+        self._personal_ids = personal_ids
 
     def put(self, lead_id: str, valid_from: int | str, account_id: str | None, values: Attributes, now: int) -> bool:
         """Adds a version of a lead's profile, on disk when this returns; False when it stands there already.
@@ -81,7 +82,7 @@ class Leads:
 
     def put_many(self, sent: Sequence[ProfileIn], now: int) -> list[bool | DataError]:
         """The same for many in one transaction, each judged on its own: True, False, or what `put` would raise."""
-        judged = [_judge(profile, now) for profile in sent]
+        judged = [_judge(profile, now, self._personal_ids) for profile in sent]
         with self._database.write() as connection:
             return self._write(connection, judged, now)
 
@@ -131,9 +132,9 @@ class Leads:
             touch(connection, [lead_id], now)
 
 
-def _judge(profile: ProfileIn, now: int) -> ValidProfile | InvalidInput:
+def _judge(profile: ProfileIn, now: int, personal_ids: bool) -> ValidProfile | InvalidInput:
     try:
-        return admit_profile(profile, now)
+        return admit_profile(profile, now, personal_ids)
     except InvalidInput as refused:
         return refused
 

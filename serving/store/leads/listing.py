@@ -38,7 +38,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A lead in a list. Times are µs UTC; stages and score are None while it has none.
+    """A lead in a list. Times are µs UTC; stages and score are None while it has none, or objects.
 
     stage: the one that holds; model_stage: the model's; override: what someone has decided, None for nothing.
     """
@@ -103,7 +103,8 @@ def _joined(filters: Filters) -> tuple[FromClause, ColumnElement[str]]:
     They are all equal, but only that one comes out of the index in order, without sorting all that fit.
     """
     by_score = filters.stage is not None or filters.score_from is not None or filters.score_to is not None
-    stands = and_(standings.c.lead_id == leads.c.lead_id, standings.c.target == filters.target)
+    # Of whom objects nothing is shown that a score has said, nor found by it.
+    stands = and_(standings.c.lead_id == leads.c.lead_id, standings.c.target == filters.target, ~leads.c.objection)
     joined: FromClause = leads.join(standings, stands, isouter=not (by_score or filters.order == "probability"))
     lead_id: ColumnElement[str] = standings.c.lead_id if by_score else leads.c.lead_id
     for place, (name, value) in enumerate(sorted(filters.attributes.items())):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from data.masking import E_MAIL
 from data.sources.tables import RESERVED
-from serving.store.events.event_validation import InvalidInput, moment, name, number, required
+from serving.store.events.event_validation import InvalidInput, moment, name, number, require_meant, required
 
 MOST = 200
 """Attributes of a profile."""
@@ -55,14 +55,17 @@ class ValidProfile:
         return ValidProfile(lead_id, valid_from, account_id, attributes, hashlib.sha256(content.encode()).hexdigest())
 
 
-def admit_profile(profile: ProfileIn, now: int) -> ValidProfile:
+def admit_profile(profile: ProfileIn, now: int, personal_ids: bool = False) -> ValidProfile:
     """The version under the contract, names of attributes in lower case; `now`: the clock, µs UTC. Raises InvalidInput.
 
     >>> admit_profile(ProfileIn("L1", 5, None, {"Industry": " software ", "employees": None}), now=5).attributes
     {'industry': 'software'}
     """
     lead_id, at = required("lead_id", profile.lead_id), moment("valid_from", profile.valid_from, now)
-    return ValidProfile.of(lead_id, at, name("account_id", profile.account_id), _admitted(profile.attributes))
+    account_id = name("account_id", profile.account_id)
+    require_meant("lead_id", lead_id, personal_ids)
+    require_meant("account_id", account_id, personal_ids)
+    return ValidProfile.of(lead_id, at, account_id, _admitted(profile.attributes))
 
 
 def attribute_name(given: str) -> str:

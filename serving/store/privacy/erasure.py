@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, RowMapping, Table, delete, or_, select, text
+from sqlalchemy import Connection, RowMapping, Table, delete, func, or_, select, text, update
 
 from data.contract import UsageError
-from data.ids import NoId, id_from_text, mentions, required_id
+from data.erasure.lead_ids import ErasedIds
+from data.erasure.ledger import Ledger
+from data.erasure.seal import Seal
+from data.ids import NoId, id_from_text, mentions, required_id, spelled
+from data.log.eventlog import EventLog
+from data.log.manifest import NAME
+from data.log.parts import read_lead_ids
 from serving.store.database.connection import BUSY_S, Database, StoreAway, chunks
-from serving.store.database.hmac_signer import Seal
-from serving.store.database.schema import (
-    answers,
-    attributes,
-    events,
-    explanations,
-    leads,
-    profiles,
-    rejected,
-    scores,
-    stage_changes,
-    standings,
-)
+from serving.store.database.schema import answers, leads, rejected, rescorings
 from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
+from serving.store.privacy.places import TABLES, Cleaning
 from serving.store.privacy.receipts import Receipt, is_genuine, sign
+from serving.store.privacy.workspace_files import Removal, WorkspaceFiles
 
-OF_LEAD = (events, attributes, profiles, scores, standings, explanations, stage_changes, rejected, leads)
+OF_LEAD = tuple(table for table, how in TABLES.items() if how in (Cleaning.BY_LEAD, Cleaning.REJECTED))
 A_FEW = {"yield_per": 1_000}
 """Rows that are in memory at once."""
 POSTGRESQL_LIMIT = (
@@ -37,8 +35,35 @@ POSTGRESQL_LIMIT = (
 )
 
 
-def _nothing(_: str) -> Mapping[str, int]:
-    return {}
+class Elsewhere(Protocol):
+    """What lies beside the store: files of a workspace."""
+
+    def ids(self, lead_id: str) -> list[str]:
+        """A lead, and all ids that are its."""
+
+    def block(self, lead_ids: Collection[str], now: int) -> None:
+        """Keeps these leads from coming back."""
+
+    def clean(self, lead_ids: Sequence[str]) -> Removal:
+        """Takes them out."""
+
+
+class Nowhere:
+    """A store that has nothing beside it."""
+
+    def ids(self, lead_id: str) -> list[str]:
+        """The lead."""
+        return [lead_id]
+
+    def block(self, lead_ids: Collection[str], now: int) -> None:
+        """Nothing is to be done."""
+
+    def clean(self, lead_ids: Sequence[str]) -> Removal:
+        """Nothing is gone."""
+        return Removal()
+
+
+NOWHERE = Nowhere()
 
 
 class Erasure:
@@ -50,27 +75,59 @@ class Erasure:
         self._audit = audit
         self._seal = seal
 
-    def forget(
-        self, lead_id: str, who: str, now: int, elsewhere: Callable[[str], Mapping[str, int]] = _nothing
-    ) -> Receipt:
-        """Removes all that the store holds of a lead, blocks it, and returns a signed receipt.
+    def forget(self, lead_id: str, who: str, now: int, elsewhere: Elsewhere = NOWHERE) -> Receipt:
+        """Removes all that is held of a lead, blocks it, and returns a signed receipt.
 
-        elsewhere: takes the lead out of other places then, e.g. the event log, and says how many rows from where. Also
-        for a lead that the store does not know: it is blocked all the same. Raises UsageError for what is no id,
-        StoreAway when a reader keeps the write-ahead log from being emptied, and what `elsewhere` raises: the rows of
-        the store are gone then, there is no receipt, and it is to be repeated.
+        Also for a lead that nobody knows: it is blocked all the same. It is blocked first, then removed from the store,
+        then from what lies beside it, so that one that was cut off can be repeated. The receipt says what could not be
+        searched. Raises UsageError for what is no id, StoreAway when a reader keeps the write-ahead log from being
+        emptied, and Unfinished when a place is in use: there is no receipt then, and it is to be repeated.
         """
         try:
             lead_id = required_id(lead_id)
         except NoId as error:
             raise UsageError(f"lead_id {error}") from None
+        lead_ids = elsewhere.ids(lead_id)
+        elsewhere.block(lead_ids, now)
         with self._database.write() as connection:
-            self._blocked.add(connection, lead_id, now)
-            removed = _delete(connection, lead_id)
+            theirs = [*lead_ids, *_other_spellings(connection, lead_ids)]
+            for name in theirs:
+                self._blocked.add(connection, name, now)
+            removed = _delete(connection, theirs)
             self._audit.note(connection, who, "forget", now, lead_id)
         _scrub(self._database)
-        limits = () if self._database.is_sqlite else (POSTGRESQL_LIMIT,)
-        return sign(self._seal, self._blocked.subject(lead_id), now, {**removed, **elsewhere(lead_id)}, limits)
+        rest = elsewhere.clean(lead_ids)
+        limits = (*rest.limits, *(() if self._database.is_sqlite else (POSTGRESQL_LIMIT,)))
+        return sign(self._seal, self._blocked.subject(lead_id), now, {**removed, **rest.counts}, limits)
+
+    def forget_returned(self, who: str, now: int, files: WorkspaceFiles) -> Removal:
+        """Erases again whoever the ledgers of store and files know and that is there again, as after a restore.
+
+        Raises as `forget` does; repeatable.
+        """
+        self.join(files.ledger, now)
+        known = files.ledger.known()
+        with self._database.read() as connection:
+            there = set(connection.scalars(select(leads.c.lead_id)))
+            there |= set(connection.scalars(select(rejected.c.lead_id).where(rejected.c.lead_id.is_not(None))))
+        counts, limits = Counter[str](), list[str]()
+        for lead_id in sorted(known.erased(there | set(all_ids(files.log_path)))):
+            receipt = self.forget(lead_id, who, now, files)
+            counts.update(receipt.removed)
+            limits += receipt.limits
+        rest = files.clean_files(ErasedIds(known))
+        counts.update(rest.counts)
+        return Removal(dict(counts), tuple(dict.fromkeys([*limits, *rest.limits])))
+
+    def join(self, ledger: Ledger, now: int) -> None:
+        """What the store knows of who was erased or objects the ledger of files knows too from now on, and back."""
+        with self._database.read() as connection:
+            ledger.take_over(self._blocked.known(connection))
+            objecting = list(connection.scalars(select(leads.c.lead_id).where(leads.c.objection)))
+        if objecting:
+            ledger.add("objects", objecting, now)
+        with self._database.write() as connection:
+            self._blocked.take_over(connection, ledger.known())
 
     def verify(self, receipt: Receipt, lead_id: str | None = None) -> bool:
         """Whether this store has signed the receipt, and, when an id is given, that it is about that lead."""
@@ -78,16 +135,30 @@ class Erasure:
         return about and is_genuine(self._seal, receipt)
 
 
-def _delete(connection: Connection, lead_id: str) -> dict[str, int]:
-    removed = {}
+def _other_spellings(connection: Connection, lead_ids: Collection[str]) -> list[str]:
+    """Ids of the store that earlier versions have written otherwise, and that are the same."""
+    pattern = ("GLOB", "*[^ -~]*") if connection.dialect.name == "sqlite" else ("~", "[^ -~]")
+    odd = connection.scalars(select(leads.c.lead_id).where(leads.c.lead_id.op(pattern[0])(pattern[1])))
+    return [name for name in odd if name not in lead_ids and spelled(name) in lead_ids]
+
+
+def _delete(connection: Connection, lead_ids: Sequence[str]) -> dict[str, int]:
+    removed = Counter[str]({table.name: 0 for table in (*OF_LEAD, answers)})
     for table in OF_LEAD:
-        removed[table.name] = connection.execute(delete(table).where(table.c.lead_id == lead_id)).rowcount
-    for table, key, theirs in ((rejected, rejected.c.id, _of_nobody_else), (answers, answers.c.key, _mentioned)):
-        keys = [row[key.name] for row in _candidates(connection, table, lead_id) if theirs(row, lead_id)]
-        removed.setdefault(table.name, 0)
-        for chunk in chunks(keys):
-            removed[table.name] += connection.execute(delete(table).where(key.in_(chunk))).rowcount
-    return removed
+        removed[table.name] += connection.execute(delete(table).where(table.c.lead_id.in_(lead_ids))).rowcount
+    for lead_id in lead_ids:
+        for table, key, theirs in ((rejected, rejected.c.id, _of_nobody_else), (answers, answers.c.key, _mentioned)):
+            keys = [row[key.name] for row in _candidates(connection, table, lead_id) if theirs(row, lead_id)]
+            for chunk in chunks(keys):
+                removed[table.name] += connection.execute(delete(table).where(key.in_(chunk))).rowcount
+    _step_back(connection, lead_ids)
+    return dict(removed)
+
+
+def _step_back(connection: Connection, lead_ids: Sequence[str]) -> None:
+    """A scoring that was cut off goes on behind the last lead that it had done; now behind the one before that."""
+    before = select(func.max(leads.c.lead_id)).where(leads.c.lead_id < rescorings.c.after).scalar_subquery()
+    connection.execute(update(rescorings).where(rescorings.c.after.in_(lead_ids)).values(after=before))
 
 
 def _candidates(connection: Connection, table: Table, lead_id: str) -> Iterator[RowMapping]:
@@ -103,6 +174,16 @@ def _of_nobody_else(row: RowMapping, lead_id: str) -> bool:
     event = json.loads(row["event"])
     texts = [row["reason"], *_strings(event)]
     return not _is_id(event.get("lead_id")) and any(mentions(text, lead_id) for text in texts)
+
+
+def all_ids(log_path: Path) -> Iterator[str]:
+    """All ids in an event log; none where there is no log."""
+    if not (log_path / NAME).exists():
+        return
+    log = EventLog.open(log_path)
+    for bucket in range(log.n_buckets):
+        for folder in log.folders:
+            yield from read_lead_ids(folder, bucket).to_pylist()
 
 
 def _is_id(given: Any) -> bool:
@@ -132,7 +213,7 @@ def _scrub(database: Database) -> None:
         _empty_log(database)
         return
     with database.maintain() as connection:
-        for table in (*OF_LEAD, answers):
+        for table in (*OF_LEAD, answers, rescorings):
             connection.execute(text(f"VACUUM {table.name}"))
 
 

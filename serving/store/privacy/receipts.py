@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from serving.store.database.hmac_signer import Seal
+from data.erasure.seal import Seal
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from data import temporary
 from serving.http.services import Services
 from serving.pages.exports import columns, exports, workbook
 from serving.scoring.served_model import ServedModel
@@ -241,7 +242,7 @@ def test_what_killed_exports_left_is_swept_away_but_not_what_another_is_at(folde
     gone, under_way = left_behind(folder, "gone"), left_behind(folder, "under-way")
     with (under_way / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        workbook.sweep()
+        temporary.sweep()
     assert (gone.exists(), under_way.exists()) == (False, True)
 
 
@@ -259,7 +260,7 @@ def test_an_export_under_way_is_locked(
     put(own_store, live, "L1")
 
     def meanwhile(*given: Any) -> Iterator[Any]:
-        workbook.sweep()
+        temporary.sweep()
         yield from columns.rows(*given)
 
     monkeypatch.setattr(exports, "rows", meanwhile)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from data.contract import DataError
+from data.hidden_signs import visible
 from serving.pages.exports import separated
-from serving.pages.rendering.templates import visible
 from serving.store.events.event_validation import EventIn
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits

@@ -6,9 +6,9 @@ from html import escape
 
 import pytest
 
+from data.hidden_signs import visible
 from data.ids import required_id
 from serving.pages.rendering.addresses import key_of, lead_address
-from serving.pages.rendering.templates import visible
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.decisions import REASONS
 from serving.store.store import Store

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment
 
+from data.erasure.ledger import Ledger
 from data.log.eventlog import EventLog
 from features.wording import LANGUAGES, Language, chance, conversion, span
 from serving.pages.rendering.page_context import wording_of
@@ -38,7 +39,7 @@ def test_from_the_file_to_the_paper(
     visits: Visits, own_store: Store, live: ServedModel, workshop: Workshop, tmp_path: Path, language: Language
 ) -> None:
     scored = score_log(EventLog.open(workshop.log), live.scorer, "1", language=language)
-    write_scores(scored, tmp_path / "scores.csv")
+    write_scores(scored, tmp_path / "scores.csv", Ledger(tmp_path / "erased.db"))
     with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as file:
         in_words = {row["lead_id"]: row["in_words"] for row in csv.DictReader(file)}
     visitor, rows = visits("viewer", language), list(a_few(scored.rows))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from data.contract import DataError
 from serving.store.access.replies import Answer, Claim
 from serving.store.database.schema import events
 from serving.store.events.event_validation import EventIn
+from serving.store.privacy.erasure import Nowhere
+from serving.store.privacy.workspace_files import Removal
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store, open_store
 from tests.postgres import Postgres
@@ -24,6 +27,19 @@ NOW = 1_700_000_000_000_000
 LEAD, OTHER = "lead-Zaphod-42", "lead-Trillian-7"
 TRACES = (LEAD, "Betelgeuse", "acct-HeartOfGold", "evt-of-the-erased")
 """The id, and values that nobody else has."""
+
+
+@dataclass
+class Beside(Nowhere):
+    """Files that lose so many rows, or cannot."""
+
+    counts: dict[str, int]
+    trouble: str = ""
+
+    def clean(self, lead_ids: Sequence[str]) -> Removal:
+        if self.trouble:
+            raise DataError(self.trouble)
+        return Removal(self.counts)
 
 
 def live(store: Store, lead: str, account: str, country: str, event_id: str) -> None:
@@ -143,7 +159,7 @@ def test_late_events_are_refused_and_not_kept(store: Store) -> None:
 
 def test_the_receipt_verifies_and_names_nobody(store: Store, tmp_path: Path) -> None:
     live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
-    receipt = store.erasure.forget(LEAD, "test", NOW, lambda lead: {"event log": len(lead)})
+    receipt = store.erasure.forget(LEAD, "test", NOW, Beside({"event log": len(LEAD)}))
     assert receipt.removed["event log"] == len(LEAD)
     assert not any(each in str(receipt) for each in TRACES)
     assert store.erasure.verify(receipt)
@@ -226,11 +242,8 @@ def test_a_receipt_is_about_one_lead_and_of_this_store(store: Store) -> None:
 def test_when_another_place_fails_there_is_no_receipt_and_it_can_be_repeated(store: Store) -> None:
     live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
 
-    def fails(lead: str) -> dict[str, int]:
-        raise DataError("the event log is away")
-
     with pytest.raises(DataError, match="is away"):
-        store.erasure.forget(LEAD, "test", NOW, fails)
+        store.erasure.forget(LEAD, "test", NOW, Beside({}, "the event log is away"))
     assert store.leads.get(LEAD) is None
     assert store.events.add([EventIn(LEAD, "visit", NOW)], NOW)[0].status == "rejected"
-    assert store.erasure.forget(LEAD, "test", NOW, lambda lead: {"event log": 7}).removed["event log"] == 7
+    assert store.erasure.forget(LEAD, "test", NOW, Beside({"event log": 7})).removed["event log"] == 7
