@@ -11,7 +11,8 @@ from sqlalchemy import Connection, RowMapping, Table, delete, or_, select, text
 
 from data.contract import UsageError
 from data.ids import NoId, id_from_text, mentions, required_id
-from serving.store.database.connection import BUSY_S, Database, StoreAway, chunks
+from serving.store.database.connection import BUSY_S, Database, chunks
+from serving.store.database.failures import StoreAway
 from serving.store.database.hmac_signer import Seal
 from serving.store.database.schema import (
     answers,
