@@ -25,14 +25,14 @@ from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
 from serving.pages.routes import page_routes
 from serving.routes import events, leads, operations, profiles, scores
-from serving.store.database import connection
+from serving.store.database import failures
 from serving.store.events import event_validation
 from serving.store.leads import leads as stored_leads
 from serving.store.privacy import workspace_files
 
 CODES: dict[type[Exception], str] = {
-    connection.StoreFull: "store_full",
-    connection.StoreAway: "store_away",
+    failures.StoreFull: "store_full",
+    failures.StoreAway: "store_away",
     stored_leads.Conflict: "conflict",
     stored_leads.Erased: "gone",
     event_validation.InvalidInput: "invalid",

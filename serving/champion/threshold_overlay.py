@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serving.scoring.effective_thresholds import effective_thresholds
 from serving.scoring.served_model import ServedModel
-from serving.store.database.connection import StoreError
+from serving.store.database.failures import StoreError
 from serving.store.store import Store
 
 

@@ -16,6 +16,8 @@ from serving.http.refusals import refusal
 from serving.http.services import Services
 
 OURS = re.compile(r"[A-Za-z0-9._-]{1,64}")
+HOST = re.compile(r"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+"""What may stand there: without, no address of the request could be read, and links of ours would lead elsewhere."""
 SAFE = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -39,7 +41,10 @@ class RequestLogMiddleware:
             return
         exchange = Exchange(scope, send, self.templates, self.services.draining.is_set())
         try:
-            await self.app(scope, receive, exchange.send)
+            if HOST.fullmatch(Headers(scope=scope).get("host", "")):
+                await self.app(scope, receive, exchange.send)
+            else:
+                await refusal(exchange.id, "malformed", "the header Host names no host")(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499
         except Exception as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any, get_args
 from urllib.parse import urlencode
 
+from data.numbers import NoNumber, number_from_text
+from serving.http.queries import Parameters
 from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import PageContext
 from serving.scoring.what_if import LIMITS, Brings, By
@@ -40,13 +41,7 @@ def bounds_of(by: By, grounds: Grounds | None) -> tuple[float, float]:
 
 def asked_of(context: PageContext) -> dict[str, str]:
     """What the address says, without what is empty. Raises Refused for what the page does not have."""
-    values: dict[str, str] = {}
-    for name, value in context.request.query_params.multi_items():
-        if name not in NAMES or name in values or len(value) > 100:
-            raise Refused("invalid", "the address has a part that is unknown, repeated or too long")
-        if value:
-            values[name] = value
-    return values
+    return Parameters([(name, value) for name, value in context.asked if value], *NAMES).values
 
 
 def by_of(values: Mapping[str, str]) -> By:
@@ -64,10 +59,10 @@ def number_of(values: Mapping[str, str], name: str) -> float | None:
     if not text:
         return None
     try:
-        number = float(text) if text.isascii() and "_" not in text else float("nan")
-    except ValueError:
-        number = float("nan")
-    if not (isfinite(number) and 0 < number <= 1e9):
+        number = number_from_text(text)
+    except NoNumber:
+        number = 0.0
+    if not 0 < number <= 1e9:
         raise Refused("invalid", f"{name} is no number that can be")
     return number
 

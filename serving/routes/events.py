@@ -18,7 +18,7 @@ from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import needs
 from serving.http.openapi import documented, query
-from serving.http.queries import Query
+from serving.http.queries import Query, numbered
 from serving.http.services import Services
 from serving.messages.body import decode_raw, read
 from serving.messages.examples import INGEST
@@ -75,8 +75,7 @@ async def rejected_events(request: Request) -> Response:
 async def replay_event(request: Request) -> Response:
     """Send a rejected event again, repaired, or as it was when time has mended it."""
     services: Services = request.app.state.services
-    number: str = request.path_params["number"]
-    which = int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0
+    which = numbered(request, "number")
     body = await read(request, services.limits)
     repaired = decode_raw(AGAIN, body).event
     return await idempotency.answer_once(request, body, lambda: _replay(services, which, repaired))

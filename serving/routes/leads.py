@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -20,7 +19,7 @@ from serving.http.authentication import caller_of, needs
 from serving.http.lead_paths import LeadRoute, sent_id
 from serving.http.lead_rights import forget, note_objection
 from serving.http.openapi import EXTRAS, documented, lead_id, query
-from serving.http.queries import Query, extra_of
+from serving.http.queries import MOST_OF_ONE, Query, extra_of
 from serving.http.services import Services
 from serving.messages.body import decode, read
 from serving.messages.examples import PROFILE
@@ -39,6 +38,7 @@ from serving.messages.times import at, written_us
 from serving.routes.lead_detail import lead_detail
 from serving.routes.stored_scores import score_of
 from serving.scoring.served_model import ServedModel
+from serving.store.database.cursor import LONGEST
 from serving.store.leads.listing import ORDERS, Filters, Listed
 
 PROFILE_SENT: msgspec.json.Decoder[LeadRequest] = msgspec.json.Decoder(LeadRequest)
@@ -48,6 +48,7 @@ BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
 TIME = {"type": "string", "format": "date-time"}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"}
+PAIR = {"type": "string", "pattern": "^[!-9;-~]+:[ -~]+$", "maxLength": 400}
 FILTERS = (
     query("stage", "only this stage", TEXT),
     query("score_from", "lowest probability", SHARE),
@@ -55,8 +56,12 @@ FILTERS = (
     query("changed_since", "only leads that changed since", TIME),
     query(
         "profile",
-        "COLUMN:VALUE of the profile; repeatable",
-        {"type": "array", "items": {"type": "string", "pattern": "^[!-9;-~]+:[ -~]+$", "maxLength": 400}},
+        "COLUMN:VALUE of the profile; repeatable, each column once",
+        {
+            "type": "array",
+            "maxItems": MOST_OF_ONE,
+            "items": {"type": "string", "pattern": "^[!-9;-~]+:[ -~]+$", "maxLength": 400},
+        },
     ),
     query(
         "order",
@@ -64,7 +69,7 @@ FILTERS = (
         {"enum": [*ORDERS]},
     ),
     query("limit", "leads on a page", {"type": "integer", "minimum": 1, "maximum": 1000}),
-    query("cursor", "`next` of the page before", TEXT),
+    query("cursor", "`next` of the page before", TEXT | {"maxLength": LONGEST}),
 )
 AS_OF = query("as_of", "the moment to score at, default now", TIME)
 
@@ -78,7 +83,7 @@ async def list_leads(request: Request) -> Response:
     asked = Query(request, *names, many="profile")
     filters = _filters(asked, services.champion.live)
     return json(
-        await run_in_threadpool(_page, services, filters, asked.text("cursor"), asked.whole("limit", 1, 1000, 100))
+        await run_in_threadpool(_page, services, filters, asked.cursor("cursor"), asked.whole("limit", 1, 1000, 100))
     )
 
 
@@ -139,18 +144,18 @@ def _lead_of(request: Request) -> str:
 
 
 def _filters(asked: Query, live: ServedModel | None) -> Filters:
-    order: Any = asked.values.get("order", "lead_id")
-    if order not in ORDERS:
-        raise Refused("invalid", f"order: one of {', '.join(ORDERS)}")
     kinds = {} if live is None else live.profile_columns
+    attributes = [_attribute(pair, kinds) for pair in asked.many]
+    if len(attributes) > len({column.lower() for column, _ in attributes}):
+        raise Refused("invalid", "profile: a column has one value; ask for one at a time")
     return Filters(
         target="conversion" if live is None else live.target.name,
         stage=asked.text("stage"),
         score_from=asked.number("score_from", 0, 1),
         score_to=asked.number("score_to", 0, 1),
         changed_since=asked.time("changed_since"),
-        attributes=dict(_attribute(pair, kinds) for pair in asked.many),
-        order=order,
+        attributes=dict(attributes),
+        order=asked.choice("order", ORDERS, "lead_id"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from serving.http.openapi import methods_of
-from serving.messages.examples import BATCH, INGEST, LEAD, PROFILE
+from serving.http.openapi import methods_of, operation_of
+from serving.messages.examples import BATCH, INGEST, LEAD, PROFILE, PROFILES
+from tests.serving.fuzz_grammar import HEADERS, IDS, PAGES, USUAL, Grammar, Visits
 
 HANG_S = 20.0
 NASTY: tuple[bytes, ...] = (
@@ -26,21 +28,13 @@ NASTY: tuple[bytes, ...] = (
     b"253402300800", b"-62135596801", b'"=cmd|\' /C calc\'!A0"', b'"<script>alert(1)</script>"', b'"../../etc/passwd"',
     '"\N{RIGHT-TO-LEFT OVERRIDE}\N{ZERO WIDTH JOINER}"'.encode(),
 )  # fmt: skip
-BODIES = tuple(json.dumps(each).encode() for each in (LEAD, BATCH, INGEST, PROFILE, {"objects": True}, {"event": None}))
-IDS = ("L1", "%00", "%ED%A0%80", "%FF", "..", "%2e%2e%2f", "a" * 300, "%F0%9F%92%A9", "'%20OR%201=1", "%0d%0aX")
-QUERIES = (
-    "", "features=true", "reasons=true&features=true", "as_of=0001-01-01T00:00:00%2B14:00", "as_of=%FF", "limit=1e9",
-    "limit=-1", "cursor=%00", "cursor=e30", "profile=employees:NaN", "profile=:", "profile=a:b&profile=a:c", "order=x",
-    "score_from=nan", "score_to=1e999", "changed_since=9999-12-31T23:59:59-14:00", "stage=%ED%A0%80", "x=" + "y" * 5000,
-    "=&&==&", "after=99999999999999999999", "after=%D9%A1",
-)  # fmt: skip
-HEADERS: tuple[tuple[bytes, bytes], ...] = (
-    (b"content-type", b"text/plain"), (b"content-type", b"\xff\xfe"), (b"content-length", b"99999999999999999999"),
-    (b"content-length", b"-1"), (b"content-length", b"abc"), (b"accept-language", b"\xff" * 300),
-    (b"accept-language", b"de;q=1e999,en;q=nan,de;q=" + b"9" * 5000), (b"x-request-id", b"\x80"),
-    (b"idempotency-key", b"\xe4" * 10), (b"idempotency-key", b"k" * 5000), (b"idempotency-key", b"same"),
-    (b"authorization", b"Bearer \xff\xff"), (b"authorization", b"Basic " + b"A" * 9000), (b"host", b"\xff"),
-)  # fmt: skip
+SENT = (LEAD, BATCH, INGEST, PROFILE, PROFILES, {"objects": True}, {"event": None})
+BODIES = tuple(
+    json.dumps(each).encode() for each in (LEAD, BATCH, INGEST, PROFILE, PROFILES, {"objects": True}, {"event": None})
+)
+NEXT = (re.compile(rb'"next":"([^"]+)"'), re.compile(rb'[?&](?:amp;)?after=([^&"#]+)'))
+"""Where answers and pages tell of the page that comes next."""
+FORM = (b"content-type", b"application/x-www-form-urlencoded")
 
 
 @dataclass(frozen=True)
@@ -63,32 +57,56 @@ class Failure:
 
 
 class Fuzzer:
-    """Draws requests for all routes of an application and sends them; the same seed gives the same requests."""
+    """Draws requests for all routes of an application and sends them; the same seed gives the same requests.
 
-    def __init__(self, app: Starlette, seed: int) -> None:
-        self.app = app
+    visits: whose session pages are asked for in; without, nobody is signed in.
+    """
+
+    def __init__(self, app: Starlette, seed: int, visits: Visits | None = None) -> None:
+        self.app, self.visits = app, visits
         self.rng = np.random.default_rng(seed)
-        routes = [route for route in app.routes if isinstance(route, Route)]
-        self.routes = [(method, route.path) for route in routes for method in methods_of(route)]
+        self.grammar = Grammar(self.rng)
+        self.routes = [
+            (method, route.path, _names(route, method))
+            for route in app.routes
+            if isinstance(route, Route)
+            for method in methods_of(route)
+        ]
         self.statuses: dict[int, int] = {}
 
     def run(self, runner: asyncio.Runner, cases: int) -> list[Failure]:
-        """Sends so many requests; whatever must not have happened."""
+        """Sends so many requests; whatever must not have happened. Lists are asked first, for cursors to forge."""
+        for order in USUAL["order"]:
+            case = Case("GET", "/v1/leads", f"limit=1&order={order}".encode(), (), (b"",))
+            self.grammar.seen += _cursors(runner.run(send(self.app, case))[1])
         return [failure for _ in range(cases) if (failure := runner.run(self._try(self._case()))) is not None]
 
     def _case(self) -> Case:
-        method, path = self._one(self.routes)
+        method, path, names = self._one(self.routes)
+        is_page = not path.startswith(("/v1", "/v2", "/metrics", "/openapi"))
         if self._maybe(0.05):
             method = self._one(("GET", "POST", "PUT", "DELETE", "PATCH", "TRACE"))
         # What is erased stays erased, so the usual lead is not the one that is deleted.
         known = "L1" if method == "DELETE" else "L-1001"
-        lead, number = (self._one(IDS) if self._maybe(0.3) else usual for usual in (known, "1"))
-        path = path.replace("{lead_id}", lead).replace("{number}", number)
-        headers = {b"content-type": b"application/json"}
+        lead, number, name = (self._one(IDS) if self._maybe(0.3) else usual for usual in (known, "1", "page.css"))
+        for hole, text in (("{lead_id}", lead), ("{lead_id:path}", lead), ("{number}", number), ("{name}", name)):
+            path = path.replace(hole, text)
+        headers, token = {b"content-type": b"application/json"}, ""
+        if is_page and self.visits is not None and self._maybe(0.9):
+            token, form = self.visits()
+            headers[b"cookie"] = f"leadscore={token}".encode()
         if self._maybe(0.2):
             headers.update([self._one(HEADERS)])
-        body = self._damaged(self._one(BODIES)) if method in ("POST", "PUT", "PATCH") or self._maybe(0.1) else b""
-        query = self._one(QUERIES).encode() if self._maybe(0.4) else b""
+        query = self.grammar.parameters(names).encode() if names and self._maybe(0.6) else b""
+        if not names and self._maybe(0.1):
+            query = self.grammar.parameters(()).encode()
+        if is_page and method == "POST":
+            headers.update([FORM])
+            erases = path == "/erasure"
+            sent = self.grammar.parameters(names) if not erases else f"lead=L1&sure=yes&{self.grammar.value('x')}"
+            body = f"form={form if token else ''}&{sent}".encode()
+        else:
+            body = self._damaged(self._one(BODIES)) if method in ("POST", "PUT", "PATCH") or self._maybe(0.1) else b""
         return Case(method, path, query, tuple(headers.items()), self._cut(body))
 
     def _damaged(self, body: bytes) -> bytes:
@@ -123,10 +141,10 @@ class Fuzzer:
         return body[:at], b"", body[at:]
 
     def _one(self, among: Any) -> Any:
-        return among[int(self.rng.integers(0, len(among)))]
+        return self.grammar.one(among)
 
     def _maybe(self, share: float) -> bool:
-        return bool(self.rng.random() < share)
+        return self.grammar.maybe(share)
 
     async def _try(self, case: Case) -> Failure | None:
         began = time.perf_counter()
@@ -135,13 +153,26 @@ class Fuzzer:
         except Exception as error:
             return Failure(f"{type(error).__name__}: {error}", case)
         self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.grammar.seen += _cursors(body)
         if status >= 500:
             return Failure(f"status {status}: {body[:300]!r}", case)
         if b"Traceback" in body or b"site-packages" in body:
             return Failure("a traceback in the body", case)
-        if status >= 400 and len(body) >= 2048:
+        if status >= 400 and body.startswith(b"{") and len(body) >= 2048:
             return Failure(f"a refusal of {len(body)} bytes", case)
         return Failure("a hang", case) if time.perf_counter() - began > HANG_S else None
+
+
+def _cursors(body: bytes) -> list[str]:
+    return [match[1].decode() for pattern in NEXT for match in pattern.finditer(body)]
+
+
+def _names(route: Route, method: str) -> tuple[str, ...]:
+    """The parameters that a route knows."""
+    operation = operation_of(route)
+    if operation is None:
+        return PAGES.get(route.path, ())
+    return tuple(parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query")
 
 
 async def send(app: Starlette, case: Case) -> tuple[int, bytes]:
@@ -158,7 +189,8 @@ async def send(app: Starlette, case: Case) -> tuple[int, bytes]:
 
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": case.method, "scheme": "http",
-        "path": unquote(case.path), "raw_path": case.path.encode(), "query_string": case.query, "root_path": "",
+        "path": unquote(case.path), "raw_path": case.path.encode("latin-1", "replace"),
+        "query_string": case.query, "root_path": "",
         "headers": list(case.headers), "client": ("127.0.0.1", 1), "server": ("inside", 80),
     }  # fmt: skip
     await app(scope, receive, note)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from anyio import from_thread
 from starlette.requests import ClientDisconnect
@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from data.contract import US_PER_DAY
 from features.wording import LANGUAGES, number
+from serving.http.queries import form_pairs
 from serving.messages.problems import Refused
 from serving.messages.times import EPOCH
 from serving.pages.exports.columns import Row, columns_of, rows
@@ -27,7 +28,7 @@ from serving.pages.leads.leads import asked_of, wanted_of
 from serving.pages.rendering.links import LIFE_DAYS, PARTS, by_link_or_session, link
 from serving.pages.rendering.page_context import HEADERS, PageContext, shows
 from serving.scoring.served_model import ServedModel
-from serving.store.database.connection import StoreFull
+from serving.store.database.failures import StoreFull
 from serving.store.leads.worklist_query import Wanted
 
 CSV = "text/csv; charset=utf-8"
@@ -45,7 +46,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
 def separated(context: PageContext) -> Response:
     """The list as separated values; `form=de`: as German spreadsheets open them."""
     context, wanted, live = _asked(context, "form")
-    form = FORMS.get(context.request.query_params.get("form", ""))
+    form = FORMS.get(dict(context.asked).get("form", ""))
     if form is None:
         raise Refused("invalid", "the address has a form that is none")
     columns = columns_of(live, context)
@@ -84,7 +85,7 @@ def make_link(context: PageContext) -> Response:
     """A link to an export of the list from which the form comes."""
     path, form = KINDS.get(context.form.get("kind", ""), ("", ""))
     asked = {
-        name: value for name, value in asked_of(parse_qsl(context.form.get("list", ""))).items() if name != "after"
+        name: value for name, value in asked_of(form_pairs(context.form.get("list", ""))).items() if name != "after"
     }
     if not path:
         raise Refused("invalid", "the form has a kind that is none")
@@ -99,7 +100,7 @@ def make_link(context: PageContext) -> Response:
 
 def _asked(context: PageContext, *also: str) -> tuple[PageContext, Wanted, ServedModel]:
     """What is wanted, in the language that the address names, and the model that its words come from."""
-    asked = asked_of(context.request.query_params.multi_items(), ("language", *PARTS, *also))
+    asked = asked_of(context.asked, ("language", *PARTS, *also))
     language: Any = asked.get("language", context.language)
     if language not in LANGUAGES:
         raise Refused("invalid", "the address has a language that is none")

@@ -41,7 +41,7 @@ def lift(context: PageContext) -> Response:
 @shows("editor")
 def objections(context: PageContext) -> Response:
     """Where an objection is noted or taken back by id, because a lead that objects is shown nowhere."""
-    return context.render("objections.html", noted=context.request.query_params.get("noted") == "1")
+    return context.render("objections.html", noted=("noted", "1") in context.asked)
 
 
 @shows("editor")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import asdict
-from typing import Any
 
+import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,7 +15,7 @@ from serving.http.lead_rights import forget
 from serving.messages.problems import Refused
 from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext, shows
-from serving.store.database.connection import StoreAway
+from serving.store.database.failures import StoreAway
 from serving.store.privacy.receipts import Receipt
 from serving.store.privacy.workspace_files import Unfinished
 
@@ -23,7 +23,7 @@ from serving.store.privacy.workspace_files import Unfinished
 @shows("admin")
 def ask(context: PageContext) -> Response:
     """Says what erasing means, and asks whether it is meant."""
-    lead = context.request.query_params.get("lead", "")
+    lead = dict(context.asked).get("lead", "")
     return _asked(context, checked(lead) if lead else "")
 
 
@@ -44,15 +44,11 @@ def erase(context: PageContext) -> Response:
 @shows("admin")
 def show(context: PageContext) -> Response:
     """A receipt, which stands in the address alone; one that the store has not signed is none."""
-    receipt_text = context.request.query_params.get("of")
+    receipt_text = dict(context.asked).get("of")
     if receipt_text is None:
         return context.redirect("/erasure")
     receipt = _unpacked(receipt_text)
-    try:
-        genuine = receipt is not None and context.services.store.erasure.verify(receipt)
-    except (TypeError, ValueError, AttributeError):
-        genuine = False
-    if receipt is None or not genuine:
+    if receipt is None or not context.services.store.erasure.verify(receipt):
         raise Refused("not_found", "this store has signed no such receipt")
     return context.render("receipt.html", receipt=receipt)
 
@@ -70,9 +66,8 @@ def _packed(receipt: Receipt) -> str:
 def _unpacked(text: str) -> Receipt | None:
     """What an address says is a receipt; None for what cannot be one."""
     try:
-        values: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text.encode("ascii", "replace")))
-        return Receipt(**{**values, "limits": tuple(values["limits"])})
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return msgspec.json.decode(base64.urlsafe_b64decode(text.encode("ascii", "replace")), type=Receipt)
+    except (ValueError, RecursionError):
         return None
 
 

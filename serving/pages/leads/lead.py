@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import US_PER_DAY, US_PER_SECOND, UsageError
+from serving.http.queries import Parameters, whole_number
 from serving.messages.problems import Refused
 from serving.pages.leads.leads import STEPS, line_of
 from serving.pages.leads.score_line import score_line
@@ -29,7 +30,6 @@ PER_PAGE = 50
 SCORES = 500
 CHANGES = 20
 DEEDS = 20
-LONGEST_CURSOR = 2_000
 MINUTE = 60 * US_PER_SECOND
 DAYS = (7, 30, 90)
 """For so many days a decision may hold; else until it is lifted."""
@@ -52,7 +52,7 @@ class TimelineRow:
 @shows("viewer")
 def lead(context: PageContext) -> Response:
     """All about one lead. One that objects, was erased or never was answers the same: there is nothing."""
-    lead_id, live = checked(context.request.path_params["lead_id"]), context.services.champion.current()
+    lead_id, live = checked(context.lead_in_path), context.services.champion.current()
     store, target = context.services.store, live.target.name
     profiles = store.leads.shown(lead_id)
     if profiles is None:
@@ -79,7 +79,7 @@ def lead(context: PageContext) -> Response:
         changes=changes,
         rows=_rows(context, live, stretch.events, standing),
         older=f"{lead_address(lead_id)}?after={stretch.next}#timeline" if stretch.next else "",
-        is_top=not context.request.query_params,
+        is_top=not context.asked,
         profiles=profiles,
         deeds=[(row.at, row.who, deed(context, row.action)) for row in store.audit.of(lead_id, DEEDS)],
         stages=[UNQUALIFIED, *(threshold.stage for threshold in live.thresholds)],
@@ -115,16 +115,13 @@ def deed(context: PageContext, action: str) -> str:
 
 def _stretch(context: PageContext, live: ServedModel, lead_id: str) -> Stretch:
     """The events that the address asks for. Raises Refused for what no timeline has."""
-    asked = dict(context.request.query_params)
-    until = asked.get("until")
-    fine = set(asked) <= {"after", "until"} and len(asked) <= 1 and len(asked.get("after", "")) <= LONGEST_CURSOR
-    if not fine or (until is not None and not (until.isascii() and until.isdecimal() and len(until) < 19)):
+    asked = Parameters(context.asked, "after", "until")
+    until, bots = asked.values.get("until"), live.reader.bots
+    moment = None if until is None else whole_number(until)
+    if len(asked.values) > 1 or (until is not None and moment is None):
         raise Refused("invalid", "the address has a part that cannot be")
-    bots = live.reader.bots
     try:
-        return context.services.store.timeline.page(
-            lead_id, bots, asked.get("after"), None if until is None else int(until), PER_PAGE
-        )
+        return context.services.store.timeline.page(lead_id, bots, asked.cursor("after"), moment, PER_PAGE)
     except UsageError:
         raise Refused("invalid", "the address has a cursor that is none") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import NAME_LIMIT, UsageError
+from serving.http.queries import Pairs, Parameters
 from serving.messages.problems import Refused
 from serving.pages.leads.why import feature_said
 from serving.pages.rendering.addresses import lead_address
@@ -51,7 +52,7 @@ class Line:
 @shows("viewer")
 def leads(context: PageContext) -> Response:
     """Leads by filters that stand in the address, page by page."""
-    live, asked = context.services.champion.current(), asked_of(context.request.query_params.multi_items())
+    live, asked = context.services.champion.current(), asked_of(context.asked)
     wanted = wanted_of(asked, live)
     store = context.services.store.worklist
     try:
@@ -80,22 +81,17 @@ def leads(context: PageContext) -> Response:
     )
 
 
-def asked_of(parts: Iterable[tuple[str, str]], also: Collection[str] = ()) -> dict[str, str]:
+def asked_of(parts: Pairs, also: Collection[str] = ()) -> dict[str, str]:
     """What the parts of an address say, without what is empty. Raises Refused for what no list has, nor `also`."""
-    known = {*TEXTS, *MARKS, "order", "after", *also}
-    values: dict[str, str] = {}
-    for name, value in parts:
-        if name not in known or name in values or len(value) > 4 * NAME_LIMIT or "\0" in value:
-            raise Refused("invalid", "the address has a part that is unknown, repeated or too long")
-        if value:
-            values[name] = value
-    return values
+    given = [(name, value) for name, value in parts if value]
+    return Parameters(given, *TEXTS, *MARKS, "order", "after", *also).values
 
 
 def wanted_of(asked: Mapping[str, str], live: ServedModel) -> Wanted:
     """The leads that an address means. Raises Refused for a value that cannot be."""
     order: Any = asked.get("order", "chance")
-    if order not in get_args(Order) or any(asked.get(mark, "1") != "1" for mark in MARKS):
+    too_long = any(len(asked.get(name, "")) > NAME_LIMIT for name in TEXTS)
+    if too_long or order not in get_args(Order) or any(asked.get(mark, "1") != "1" for mark in MARKS):
         raise Refused("invalid", "the address has a value that cannot be")
     given: dict[str, Any] = {name: asked.get(name) for name in TEXTS} | {mark: mark in asked for mark in MARKS}
     return Wanted(live.target.name, **given, order=order)

@@ -18,7 +18,7 @@ from serving.store.leads.worklist import MOST
 @shows("viewer")
 def printed(context: PageContext) -> Response:
     """At most 200 leads: nobody works through more on paper."""
-    live, asked = context.services.champion.current(), asked_of(context.request.query_params.multi_items())
+    live, asked = context.services.champion.current(), asked_of(context.asked)
     filters = {name: value for name, value in asked.items() if name != "after"}
     wanted = wanted_of(filters, live)
     walked = chain.from_iterable(context.services.store.worklist.walk(wanted, MOST))

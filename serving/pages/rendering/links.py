@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import urlencode
 
+from serving.http.queries import whole_number
 from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import PageContext, by_session
 
@@ -27,14 +28,19 @@ def by_link_or_session(context: PageContext, form: Mapping[str, str]) -> PageCon
 
     It is not said why, and nobody is asked to sign in: a scheduler would take that page for the file.
     """
-    parts = context.request.query_params.multi_items()
+    try:
+        parts = context.asked
+    except Refused:
+        if f"{SIGNATURE}=" not in context.request.url.query:
+            raise
+        parts = [(SIGNATURE, "")]
     given = dict(parts)
     if SIGNATURE not in given:
         return by_session(context, form)
     signed = [(name, value) for name, value in parts if name != SIGNATURE]
     text, name, until = _text(context.request.url.path, signed), given.get(ACCOUNT, ""), given.get(UNTIL, "")
     account = context.services.store.accounts.linked(name, text, given[SIGNATURE])
-    if account is None or len(parts) != len(given) or int(until) * 1_000_000 <= context.now:
+    if account is None or len(parts) != len(given) or (whole_number(until) or 0) * 1_000_000 <= context.now:
         raise Refused("link_ended", "the link does not hold")
     return replace(context, account=account)
 

@@ -8,23 +8,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from data.contract import DataError, UsageError
 from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, span
 from serving.http.answers import language_of
+from serving.http.queries import Pairs, form_pairs, query_pairs
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
 from serving.messages.times import iso
 from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
 from serving.store.access.accounts import ROLES, Account
-from serving.store.database.connection import StoreAway, StoreFull
+from serving.store.database.failures import StoreAway, StoreFull
 from training.thresholds.model_warning import model_warning
 
 COOKIE = "leadscore"
@@ -72,6 +74,17 @@ class PageContext:
         """What the server is made of."""
         services: Services = self.request.app.state.services
         return services
+
+    @cached_property
+    def asked(self) -> Pairs:
+        """The parts behind the question mark. Raises Refused for what no page can mean."""
+        return query_pairs(self.request)
+
+    @property
+    def lead_in_path(self) -> str:
+        """The part of the path that names a lead, as it was sent."""
+        lead_id: str = self.request.path_params["lead_id"]
+        return lead_id
 
     @property
     def now(self) -> int:
@@ -155,6 +168,8 @@ def _answer(
         return _refusal(context, "store_full")
     except StoreAway:
         return _refusal(context, "store_away")
+    except (DataError, UsageError):
+        return _refusal(context, "invalid")
 
 
 def _checked(handler: Handler, role: PageRole, context: PageContext) -> Response:
@@ -173,7 +188,7 @@ def _is_ours(context: PageContext) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if origin is not None and origin.partition("://")[2] != headers.get("host"):
         return False
     return context.account is None or context.services.store.accounts.is_form_token(
         context.token, context.form.get("form", "")
@@ -214,11 +229,13 @@ async def _form(request: Request) -> dict[str, str] | Refused:
                 body += chunk
                 if len(body) > LARGEST_FORM:
                     return Refused("too_large", "the form is too large")
-        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=100))
+        return dict(form_pairs(body.decode("ascii")))
     except TimeoutError:
         return Refused("too_slow", "the form did not arrive in time")
-    except ValueError:
+    except UnicodeDecodeError:
         return Refused("malformed", "the form cannot be read")
+    except Refused as error:
+        return error
 
 
 def _words(context: PageContext) -> dict[str, Any]:

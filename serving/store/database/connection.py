@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from data.contract import DataError, UsageError
+from data.contract import UsageError
+from serving.store.database.failures import in_plain_words, refuse_unkeepable
+from serving.store.database.store_file import StoreFile
 
 BUSY_S = 5
 """Seconds that a connection waits for a database that another process is writing to, or that does not answer."""
 CONNECTIONS = 20
 AT_ONCE = 500
-SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_FSYNC)
-SQLITE_AWAY = (
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-)
 LAST = "leadscore last"
-POSTGRESQL_FULL = "53100"
-POSTGRESQL_AWAY = ("08", "53", "57")
-"""Classes of SQLSTATE: the connection failed, resources are short, an operator intervened."""
+FILES = "leadscore files"
 PRAGMAS: tuple[str, ...] = (
     f"PRAGMA busy_timeout = {BUSY_S * 1000}",
     "PRAGMA journal_mode = WAL",
@@ -42,6 +35,8 @@ PRAGMAS: tuple[str, ...] = (
     "PRAGMA secure_delete = ON",
     "PRAGMA temp_store = MEMORY",
 )
+OPENED = "SELECT count(*) FROM sqlite_master"
+"""Reading opens the write-ahead log, which stays until the last connection is closed."""
 # A silent network is given up after seconds, and an acknowledged commit is on disk whatever the server's default.
 POSTGRESQL = {
     "connect_timeout": BUSY_S - 2,
@@ -54,23 +49,15 @@ POSTGRESQL = {
 }
 
 
-class StoreError(DataError):
-    """The store could not do what was asked; nothing of it happened."""
-
-
-class StoreFull(StoreError):
-    """The disk below the store is full. What was acknowledged is safe, and writing works again once there is room."""
-
-
-class StoreAway(StoreError):
-    """The database does not answer, or another process keeps it locked. Asking again later works."""
-
-
 @dataclass(frozen=True)
 class Database:
-    """An engine, and a lock that lets the threads of this process write to SQLite one after the other."""
+    """An engine, and a lock that lets the threads of this process write to SQLite one after the other.
+
+    file: that of SQLite, None for PostgreSQL.
+    """
 
     engine: Engine
+    file: StoreFile | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -81,7 +68,9 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view. Raises StoreAway."""
-        with _in_plain_words(), self.engine.connect() as connection:
+        with in_plain_words(), self.engine.connect() as connection:
+            if self.file is not None:
+                self.file.check(connection.info[FILES])
             yield connection
 
     @contextmanager
@@ -98,16 +87,21 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction: on disk when the block has ended, undone when it raises. Raises StoreFull, StoreAway."""
         turn = self._turn if self.is_sqlite else nullcontext()
-        with _in_plain_words(), turn, self.engine.execution_options(writes=True).begin() as connection:
-            connection.info.pop(LAST, None)  # what a transaction that was undone has left
-            yield connection
-            for work in connection.info.pop(LAST, ()):
-                work(connection)
+        with in_plain_words(), turn:
+            with self.engine.execution_options(writes=True).begin() as connection:
+                connection.info.pop(LAST, None)  # what a transaction that was undone has left
+                files = connection.info.get(FILES, ())
+                yield connection
+                for work in connection.info.pop(LAST, ()):
+                    work(connection)
+            if self.file is not None:
+                # Only now it is certain which file the transaction is in.
+                self.file.check_whole(files)
 
     @contextmanager
     def maintain(self) -> Iterator[Connection]:
         """A connection for what a database only does outside transactions. Raises StoreAway."""
-        with _in_plain_words(), self.engine.connect() as connection:
+        with in_plain_words(), self.engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
@@ -142,17 +136,17 @@ def connect(url: str) -> Database:
         raise UsageError("the store's URL cannot be read; write sqlite:///var/store.db or postgresql://…") from None
     kind = parsed.get_backend_name()
     if kind == "sqlite":
-        return Database(_sqlite(parsed))
+        return _sqlite(parsed)
     if kind == "postgresql":
-        return Database(_postgresql(parsed))
+        return _postgresql(parsed)
     raise UsageError(f"the store's URL begins with {kind!r}; write sqlite:///PATH or postgresql://…")
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL) -> Database:
     if url.database in (None, "", ":memory:"):
         raise UsageError("a store in memory would lose what it acknowledged; write sqlite:///PATH")
-    path = Path(str(url.database))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    file = StoreFile(Path(str(url.database)))
+    file.path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
         connect_args={"check_same_thread": False, "timeout": BUSY_S},
@@ -160,13 +154,15 @@ def _sqlite(url: URL) -> Engine:
         max_overflow=0,
         pool_timeout=BUSY_S,
     )
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "do_connect", lambda *_: file.make())
+    event.listen(engine, "connect", partial(_prepare, file))
     event.listen(engine, "begin", _begin)
-    return engine
+    event.listen(engine, "handle_error", refuse_unkeepable)
+    return Database(engine, file)
 
 
-def _postgresql(url: URL) -> Engine:
-    return create_engine(
+def _postgresql(url: URL) -> Database:
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args=POSTGRESQL,
         isolation_level="READ COMMITTED",
@@ -175,21 +171,24 @@ def _postgresql(url: URL) -> Engine:
         pool_timeout=BUSY_S,
         pool_pre_ping=True,
     )
+    event.listen(engine, "handle_error", refuse_unkeepable)
+    return Database(engine)
 
 
-def _prepare(connection: sqlite3.Connection, _: object) -> None:
+def _prepare(file: StoreFile, connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     # SQLAlchemy begins transactions itself (`_begin`): sqlite3 would begin them too late to be safe.
     connection.isolation_level = None
-    for pragma in PRAGMAS:
-        _patiently(connection, pragma)
+    for statement in (*PRAGMAS, OPENED):
+        _patiently(connection, statement)
+    record.info[FILES] = file.files()
 
 
-def _patiently(connection: sqlite3.Connection, pragma: str) -> None:
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
     """SQLite does not wait for its busy timeout where two change the journal's mode at once: one is refused."""
     last = time.monotonic() + BUSY_S
     while True:
         try:
-            connection.execute(pragma)
+            connection.execute(statement)
             return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > last:
@@ -201,34 +200,3 @@ def _begin(connection: Connection) -> None:
     # A reader that turns writer half-way fails at once when another has written: writers say so at the start.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def _in_plain_words() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise _explained(error) from error
-    except TimeoutError as error:
-        raise StoreAway(f"the store is busy: no connection became free within {BUSY_S} s; ask again later") from error
-
-
-def _explained(error: DBAPIError) -> Exception:
-    """StoreFull or StoreAway where that is what the driver's error means; any other is a bug and stays."""
-    cause: Any = error.orig
-    code = getattr(cause, "sqlite_errorcode", None)
-    state = getattr(cause, "sqlstate", None)
-    if code in SQLITE_FULL or state == POSTGRESQL_FULL:
-        return StoreFull("the disk below the store is full; nothing of this was stored, make room and send it again")
-    if code is not None and code & 0xFF in SQLITE_AWAY:
-        return StoreAway(f"the store's file cannot be used now ({cause}); nothing of this was stored, send it again")
-    broken = isinstance(error, OperationalError | InterfaceError) and (state is None or state[:2] in POSTGRESQL_AWAY)
-    if code is None and (error.connection_invalidated or broken):
-        return StoreAway("the database does not answer; nothing of this was acknowledged, send it again later")
-    return error
-
-
-def restrict(path: Path) -> None:
-    """Only the owner may read the store: it holds what leads did, and the key of the erased."""
-    if path.exists():
-        os.chmod(path, 0o600)

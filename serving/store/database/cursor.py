@@ -14,6 +14,8 @@ from sqlalchemy import ColumnElement, Select, tuple_
 from data.contract import UsageError
 
 Key = int | float | str
+LONGEST = 8_000
+"""Characters of a cursor: two names of the longest kind, each sign written as JSON writes it, fit."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class KeysetOrder:
         """The keys that a cursor holds. Raises UsageError for one that no list in this order has given."""
         keys: list[Any] = []
         try:
-            name, *keys = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii", "replace")))
+            name, *keys = json.loads(base64.urlsafe_b64decode(cursor[: LONGEST + 1].encode("ascii", "replace")))
         except (ValueError, TypeError, RecursionError):
             name = None
         if name != self.name or len(keys) != len(self.kinds) or not all(map(_holds, self.kinds, keys)):

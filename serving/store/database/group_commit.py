@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from serving.store.database.connection import StoreError
+from serving.store.database.failures import StoreError
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from data.contract import DataError
-from serving.store.database.connection import Database, restrict
+from serving.store.database.connection import Database
 from serving.store.database.schema import REVISION
 from serving.store.database.wholeness import not_whole
 
@@ -28,8 +28,6 @@ def migrate(database: Database) -> None:
     if revision == REVISION:
         return
     _upgrade(database)
-    if database.is_sqlite:
-        restrict(Path(str(database.engine.url.database)))
 
 
 def _upgrade(database: Database) -> None:

@@ -19,7 +19,8 @@ from data.ids import NoId, id_from_text, mentions, required_id, spelled
 from data.log.eventlog import EventLog
 from data.log.manifest import NAME
 from data.log.parts import read_lead_ids
-from serving.store.database.connection import BUSY_S, Database, StoreAway, chunks
+from serving.store.database.connection import BUSY_S, Database, chunks
+from serving.store.database.failures import StoreAway
 from serving.store.database.schema import answers, leads, rejected, rescorings
 from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked

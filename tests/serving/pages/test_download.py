@@ -12,7 +12,7 @@ from starlette.types import Message
 
 from serving.pages.exports import download
 from serving.pages.exports.download import Download
-from serving.store.database.connection import StoreAway
+from serving.store.database.failures import StoreAway
 
 SCOPE: dict[str, Any] = {"type": "http", "asgi": {"spec_version": "2.3"}}
 

@@ -16,7 +16,7 @@ from data import temporary
 from serving.http.services import Services
 from serving.pages.exports import columns, exports, workbook
 from serving.scoring.served_model import ServedModel
-from serving.store.database.connection import StoreAway
+from serving.store.database.failures import StoreAway
 from serving.store.leads.decisions import Decision
 from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.scores import StoredScore

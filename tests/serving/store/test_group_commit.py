@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from serving.store.database.connection import StoreFull
+from serving.store.database.failures import StoreFull
 from serving.store.database.group_commit import GroupCommit
 
 Result = TypeVar("Result")

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, text
 
 import serving.store.database.connection
+import serving.store.database.failures
 import serving.store.privacy.erasure
 from data.contract import DataError
 from serving.store.access.replies import Answer, Claim
@@ -186,7 +187,7 @@ def test_a_reader_in_the_way_is_told_and_forgetting_again_works(
     monkeypatch.setattr(serving.store.privacy.erasure, "BUSY_S", 0)
     with lived.database.read() as reader:
         assert reader.execute(select(events)).first() is not None
-        with pytest.raises(serving.store.database.connection.StoreAway, match="forget the lead again"):
+        with pytest.raises(serving.store.database.failures.StoreAway, match="forget the lead again"):
             lived.erasure.forget(LEAD, "test", NOW)
     assert lived.leads.get(LEAD) is None
     lived.erasure.forget(LEAD, "test", NOW)

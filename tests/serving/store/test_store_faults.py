@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from serving.store.database.connection import StoreAway, StoreFull
+from serving.store.database.failures import StoreAway, StoreFull
 from serving.store.database.schema import events
 from serving.store.events.event_validation import EventIn
 from serving.store.store import Store, open_store

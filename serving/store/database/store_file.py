@@ -1,0 +1,108 @@
+"""The file of a store on SQLite: private from its first byte, and missed when it is removed, replaced or damaged."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from serving.store.database.failures import StoreDamaged
+
+BESIDE = ("", "-wal", "-shm")
+"""The file, its write-ahead log, and the index of that."""
+PRIVATE = 0o600
+LOG_BEGINS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+"""How a write-ahead log begins that is not empty; see https://www.sqlite.org/fileformat2.html"""
+PATIENCE_S = 1.0
+"""For so long a file may not fit together: a checkpoint is being written, page by page."""
+
+Identity = tuple[int, int] | None
+"""Device and number of a file, None for none."""
+
+
+class StoreFile:
+    """The file at a path, and which one it was when it was first opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._first: Identity = None
+
+    def make(self) -> None:
+        """Before SQLite opens it: makes the file where there is none, for its owner alone; SQLite gives what it puts
+        beside it the same rights. Raises StoreDamaged when it is another than at first.
+        """
+        if self._first is None:
+            # What goes wrong here, SQLite meets too, and says better.
+            with suppress(OSError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
+            for name in BESIDE:
+                with suppress(OSError):
+                    _restrict(f"{self.path}{name}")
+            self._first = _identity(str(self.path))
+        elif _identity(str(self.path)) != self._first:
+            raise StoreDamaged(self._gone)
+
+    def files(self) -> tuple[Identity, ...]:
+        """Which files a connection has just opened."""
+        return tuple(_identity(f"{self.path}{name}") for name in BESIDE)
+
+    def check(self, files: tuple[Identity, ...]) -> None:
+        """Raises StoreDamaged when the files are others than those that a connection has opened."""
+        if self.files() != files:
+            raise StoreDamaged(self._gone)
+
+    def check_whole(self, files: tuple[Identity, ...]) -> None:
+        """The same, also for a file or log that was overwritten or cut."""
+        self.check(files)
+        until = time.monotonic() + PATIENCE_S
+        while not self._is_whole():
+            if time.monotonic() > until:
+                raise StoreDamaged(
+                    f"{self.path} was overwritten or cut; nothing is acknowledged any more. Stop what uses it and put "
+                    "a backup in its place, see docs/operations.md"
+                )
+            time.sleep(0.02)
+
+    def _is_whole(self) -> bool:
+        """Whether the file as it is on disk says that it is a database of its size, and its log that it is one."""
+        # SQLite itself opens the file: a process that closes it by other means loses its locks on it.
+        fresh = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            fresh.execute("PRAGMA schema_version").fetchone()
+            return self.path.stat().st_size > 0 and _first_bytes(f"{self.path}-wal") in (b"", *LOG_BEGINS)
+        except (sqlite3.DatabaseError, OSError):
+            return False
+        finally:
+            fresh.close()
+
+    @property
+    def _gone(self) -> str:
+        return (
+            f"{self.path} was removed or replaced while it was in use; nothing is acknowledged any more. Put it back, "
+            "or restart what uses it, see docs/operations.md"
+        )
+
+
+def _identity(path: str) -> Identity:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _first_bytes(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(4)
+    except FileNotFoundError:
+        return b""
+
+
+def _restrict(path: str) -> None:
+    found = os.stat(path)
+    if stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077:
+        os.chmod(path, PRIVATE)
