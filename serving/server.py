@@ -32,7 +32,7 @@ from serving.http.listener import begin_no_more, listen
 from serving.http.services import Services, now_us
 from serving.messages.limits import Limits
 from serving.scoring.served_model import ServedModel
-from serving.store.database.connection import StoreError
+from serving.store.database.failures import StoreError
 from serving.store.store import Store, open_store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog

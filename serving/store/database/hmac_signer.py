@@ -13,6 +13,7 @@ from serving.store.database.schema import secrets as table
 SEAL = "seal"
 """The name of the key among the secrets."""
 
+
 def seal_of(database: Database) -> Seal:
     """The store's seal; its key is drawn when the store is first opened."""
     with database.write() as connection:

@@ -101,22 +101,23 @@ class Erasure:
         limits = (*rest.limits, *(() if self._database.is_sqlite else (POSTGRESQL_LIMIT,)))
         return sign(self._seal, self._blocked.subject(lead_id), now, {**removed, **rest.counts}, limits)
 
-    def forget_returned(self, who: str, now: int, files: WorkspaceFiles) -> Removal:
-        """Erases again whoever the ledgers of store and files know and that is there again, as after a restore.
-
-        Raises as `forget` does; repeatable.
-        """
-        self.join(files.ledger, now)
-        known = files.ledger.known()
+    def returned(self, files: WorkspaceFiles) -> set[str]:
+        """Leads that are there although a ledger of store or files knows them as erased, as after a restore."""
         with self._database.read() as connection:
             there = set(connection.scalars(select(leads.c.lead_id)))
             there |= set(connection.scalars(select(rejected.c.lead_id).where(rejected.c.lead_id.is_not(None))))
+            there |= set(all_ids(files.log_path))
+            return files.ledger.known().erased(there) | self._blocked.among(connection, there)
+
+    def forget_returned(self, who: str, now: int, files: WorkspaceFiles) -> Removal:
+        """Erases again whoever has returned. Raises as `forget` does; repeatable."""
+        self.join(files.ledger, now)
         counts, limits = Counter[str](), list[str]()
-        for lead_id in sorted(known.erased(there | set(all_ids(files.log_path)))):
+        for lead_id in sorted(self.returned(files)):
             receipt = self.forget(lead_id, who, now, files)
             counts.update(receipt.removed)
             limits += receipt.limits
-        rest = files.clean_files(ErasedIds(known))
+        rest = files.clean_files(ErasedIds(files.ledger.known()))
         counts.update(rest.counts)
         return Removal(dict(counts), tuple(dict.fromkeys([*limits, *rest.limits])))
 
