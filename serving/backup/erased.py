@@ -13,6 +13,7 @@ from data.contract import DataError, UsageError
 from data.erasure.lead_ids import ErasedIds
 from data.erasure.seal import Seal
 from serving.store.database.connection import Database, connect
+from serving.store.database.failures import StoreError
 from serving.store.database.hmac_signer import SEAL, seal_of
 from serving.store.database.schema import answers, attempts, secrets, sessions
 from serving.store.privacy.blocked import Blocked
@@ -61,11 +62,14 @@ def ledger_of(url: str) -> Iterator[Database]:
         file = replaced.engine.url.database
         if replaced.is_sqlite and not Path(str(file)).is_file():
             raise UsageError(f"there is no store at {file} whose ledger could be read; leave --ledger out")
+        try:
+            _seal(replaced)
+        except (StoreError, DBAPIError) as error:
+            raise DataError(
+                f"the ledger cannot be read ({error.__cause__ or error}); restore without --ledger, and forget anew "
+                "whom receipts tell of"
+            ) from None
         yield replaced
-    except DBAPIError as error:
-        raise DataError(
-            f"the ledger cannot be read ({error.orig}); restore without --ledger, and forget anew whom receipts tell of"
-        ) from None
     finally:
         replaced.close()
 
