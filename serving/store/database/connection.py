@@ -96,7 +96,7 @@ class Database:
                     work(connection)
             if self.file is not None:
                 # Only now it is certain which file the transaction is in.
-                self.file.check_whole(files)
+                self.file.check_content(files)
 
     @contextmanager
     def maintain(self) -> Iterator[Connection]:

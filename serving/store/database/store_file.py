@@ -54,7 +54,7 @@ class StoreFile:
         if self.files() != files:
             raise StoreDamaged(self._gone)
 
-    def check_whole(self, files: tuple[Identity, ...]) -> None:
+    def check_content(self, files: tuple[Identity, ...]) -> None:
         """The same, also for a file or log that was overwritten or cut."""
         self.check(files)
         until = time.monotonic() + PATIENCE_S

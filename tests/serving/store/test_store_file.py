@@ -126,7 +126,7 @@ def test_without_the_look_it_would_be_acknowledged(
 ) -> None:
     """Planted fault: nobody looks which file a transaction went to."""
     monkeypatch.setattr(StoreFile, "check", lambda *_: None)
-    monkeypatch.setattr(StoreFile, "check_whole", lambda *_: None)
+    monkeypatch.setattr(StoreFile, "check_content", lambda *_: None)
     happen(path)
     assert opened.events.add([EventIn("L", "visit", NOW + 1)], NOW)[0].status == "accepted"
 
