@@ -10,6 +10,7 @@ import typer
 
 from commands.audit import Allow, refuse_leaks
 from commands.histories import build
+from commands.monitor import Anyway, refuse_red
 from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, StoreUrl, Var, workspace_of
 from commands.store import take_in
 from commands.trail import note
@@ -119,6 +120,7 @@ def register(
 def promote(
     version: Annotated[str, typer.Argument(help="number of a registered version")],
     reason: Annotated[str, typer.Option(help="why; noted in the registry")] = "promoted by hand",
+    anyway: Anyway = False,
     config: Config = None,
     var: Var = VAR,
     store: StoreUrl = None,
@@ -129,6 +131,7 @@ def promote(
     from serving.champion.promotion import promote
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    refuse_red(var, store, workspace.settings.target, anyway)
     with workspace.writing("leadscore promote"):
         before = promote(workspace.registry, workspace.model_name, version, reason)
     note(var, store, f"promote {workspace.model_name} version {version}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.histories import build
+from commands.monitor import Anyway, refuse_red
 from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, workspace_of
 from commands.store import take_in
 from console import Screen
@@ -21,6 +22,7 @@ def recalibrate(
     log: Log = None,
     cluster: Cluster = None,
     store: FromStore = None,
+    anyway: Anyway = False,
     intercept_only: Annotated[
         bool, typer.Option("--intercept-only", help="only the rolling intercept; for a scheduler, e.g. once a week")
     ] = False,
@@ -33,6 +35,7 @@ def recalibrate(
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     workspace.champion()  # nothing is computed for a model that is not there
+    refuse_red(var, store, workspace.settings.target, anyway)
     with workspace.writing("leadscore recalibrate"):
         workspace.check_ready()
         if store is not None:

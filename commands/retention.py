@@ -41,7 +41,7 @@ def prune(
             gone[name] = len(paths)
             if not dry_run:
                 remove(paths)
-    kept = days | {"sessions": "ended", "answers": 1}
+    kept: dict[str, int | str] = {**days, "sessions": "ended", "answers": 1}
     rows = [[name, _age(kept[name]), number(count)] for name, count in gone.items()]
     screen.table("to be removed" if dry_run else "removed", ["what", "older than", "count"], rows)
     screen.result({"dry_run": dry_run, "removed": gone})

@@ -97,6 +97,30 @@ def test_no_store_is_made_for_the_trail_alone(shell: Shell, installation: list[s
     assert not store.exists()
 
 
+def test_promotion_and_recalibration_wait_while_data_does_not_arrive_as_usual(
+    shell: Shell, installation: list[str]
+) -> None:
+    """A tracker that has stopped: the monitor says so by its exit code, and what follows outcomes waits."""
+    now, url = time.time_ns() // 1000, f"sqlite:///{Path(installation[1]) / 'store.db'}"
+    sent = [
+        EventIn("L1", "sales_call", at, received_at=at, event_id=f"{day}-{n}", source="crm")
+        for day in range(10, 90)
+        for n in range(5)
+        for at in [now - day * DAY]
+    ]
+    with open_store(url) as store:
+        store.events.add(sent, now)
+    code, out, _ = shell("monitor", *installation, "--json")
+    told = json.loads(out)
+    assert (code, told["exit_code"], list(told["flow"][0]["stream"]), told["flow"][0]["red"]) == (30, 30, ["crm"], True)
+    assert "crm is silent since" in shell("monitor", *installation)[1]
+    for words in (["promote", "1"], ["recalibrate", "--store", url]):
+        said = shell.refused(3, *words, *installation)
+        assert "data does not arrive as usual: crm is silent since" in said
+        assert "or say --anyway" in said
+    assert "is champion already" in shell.refused(2, "promote", "1", "--anyway", *installation)
+
+
 def test_what_is_over_is_counted_then_removed(shell: Shell, installation: list[str]) -> None:
     root = Path(installation[1])
     config = Path(installation[3])

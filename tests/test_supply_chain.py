@@ -84,7 +84,7 @@ ALARMED = 'echo "jinja2 2.4.1 PYSEC-2014-8"; exit 1'
 def test_ci_audits_where_the_auditor_sees_and_says_where_it_does_not(
     script: str, code: int, said: str, unsaid: str, tmp_path: Path
 ) -> None:
-    words = [REPOSITORY / ".ci" / "audit", "--assume-old=.venv/ready", f"VAR={tmp_path}"]
+    words = [str(REPOSITORY / ".ci" / "audit"), "--assume-old=.venv/ready", f"VAR={tmp_path}"]
     environment = {**os.environ, "AUDITOR": str(auditor(tmp_path, script))}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == code, done.stderr

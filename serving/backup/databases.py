@@ -99,7 +99,7 @@ def _run(database: Database, program: str, *options: str) -> None:
     _, words = database.engine.dialect.create_connect_args(database.engine.url)
     environment = os.environ | {"PGPASSWORD": str(words.pop("password", ""))}
     # Beside libpq's words there are objects of the driver's.
-    where = make_conninfo(**{name: word for name, word in words.items() if isinstance(word, str | int)})
+    where = make_conninfo(**{name: str(word) for name, word in words.items() if isinstance(word, str | int)})
     command = [program, "--no-password", f"--dbname={where}", *options]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -30,9 +30,11 @@ async def ready(request: Request) -> Response:
     services: Services = request.app.state.services
     if services.draining.is_set():
         raise Refused("not_ready", "the server is about to stop")
-    services.champion.current()
+    target = services.champion.current().target.name
     await run_in_threadpool(services.store.ping)
-    return json(Health("ready", services.champion.refusal or ""))
+    red = (await run_in_threadpool(services.store.flow.read, target, services.clock())).red
+    told = [services.champion.refusal, *(f"data does not arrive as usual: {alarm.told}" for alarm in red[:1])]
+    return json(Health("ready", "; ".join(filter(None, told))))
 
 
 @needs("read")

@@ -126,6 +126,7 @@ class Rescorer:
         stages = [UNQUALIFIED, *(threshold.stage for threshold in self._effective.thresholds), CUSTOMER]
         self._store.funnels.make(target.name, stages, as_of - target.window.certain_after_days * US_PER_DAY, now)
         self._store.promised_vs_realised.count(target, now)
+        self._store.flow.look(target, now)
 
     def _settle(self, histories: Histories, as_of: int, clock: Callable[[], int]) -> None:
         """Leads that have left the population by their outcomes get the stage that this means."""

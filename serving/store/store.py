@@ -19,6 +19,7 @@
     store.thresholds.publish / take_up / effective      thresholds that people publish
     store.funnels.note / make / read                     the funnel in numbers, made at each scoring
     store.promised_vs_realised.count / read              by month and band of probability
+    store.flow.look / read                               whether data arrives, and leads are scored, as usual
     store.audit.add / entries / of / search              who did what when
     store.erasure.forget / forget_returned / join        no byte left, and a receipt; ledgers of files
 
@@ -50,6 +51,7 @@ from serving.store.events.events import Events
 from serving.store.events.histories import HistoryReader
 from serving.store.events.rejected import Rejected
 from serving.store.events.timeline import LeadTimeline
+from serving.store.flow import DataFlow
 from serving.store.leads.decisions import Decisions
 from serving.store.leads.leads import Leads
 from serving.store.leads.listing import Listing
@@ -93,6 +95,7 @@ class Store:
     thresholds: ThresholdChanges
     funnels: Funnels
     promised_vs_realised: PromisedVsRealised
+    flow: DataFlow
 
     def ping(self) -> None:
         """Returns when the database answers. Raises StoreAway."""
@@ -164,4 +167,5 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         ThresholdChanges(database, audit),
         Funnels(database, Summaries(database)),
         PromisedVsRealised(database, Summaries(database)),
+        DataFlow(database, Summaries(database)),
     )

@@ -23,6 +23,7 @@ from serving.http.queries import Pairs, form_pairs, query_pairs
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
 from serving.messages.times import iso
+from serving.pages.rendering.flow_banner import flow_banner
 from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
 from serving.store.access.accounts import ROLES, Account
@@ -251,6 +252,9 @@ def _words(context: PageContext) -> dict[str, Any]:
         "t": context.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
+        "alarm": flow_banner(context.services.store.flow.read(live.target.name, context.now), language)
+        if live and context.account
+        else "",
         "caution": model_warning(
             live.predictor.manifest.trained_on.small, language, live.predictor.manifest.trained_on.lags
         )

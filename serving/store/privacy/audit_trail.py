@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Select, func, literal, select
 
@@ -100,7 +101,7 @@ class Audit:
             return [AuditEntry(*row) for row in connection.execute(query.limit(limit))]
 
 
-def _with_roles() -> Select[tuple[object, ...]]:
+def _with_roles() -> Select[Any]:
     """A key's role never changes; an account gets another one by being removed and added, which the trail tells."""
     account = literal("account ") + accounts.c.name == audit.c.who
     columns = (*audit.c, func.coalesce(keys.c.role, accounts.c.role), keys.c.label)

@@ -136,18 +136,20 @@ def backed_up_under_load(url: str, root: Path, place: Path, full: bool) -> tuple
         raise RuntimeError("the writer has no standard output")
     enough, out = threading.Event(), process.stdout
 
+    began = [0.0]
+
     def read() -> None:
         for line in out:
+            began[0] = began[0] or time.monotonic()
             acknowledged.extend(line.decode().split()[1:])
-            if len(acknowledged) >= (20_000 if full else 500):
+            if len(acknowledged) >= (5_000 if full else 500):
                 enough.set()
 
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        began = time.monotonic()
-        assert enough.wait(120)
-        before, rate = set(acknowledged), len(acknowledged) / (time.monotonic() - began)
+        assert enough.wait(600)
+        before, rate = set(acknowledged), len(acknowledged) / (time.monotonic() - began[0])
         make_backup(Installation(root, root / "log", url), place, time.time_ns() // 1000)
         assert process.poll() is None, "it was written to all the time"
     finally:

@@ -1,0 +1,169 @@
+"""Data that stops, is renamed or doubled is told within a week, and a quiet year with holidays is quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from data.simulated.simulate import FunnelOptions, simulate
+from training.monitoring.arrivals import Alarm, Arrivals, Counts, Stream, alarms_of
+
+OUTCOMES = frozenset({"deal_won", "deal_lost"})
+START = date(2024, 1, 1)
+FIRST = START.toordinal() - date(1970, 1, 1).toordinal()
+DAYS, BREAK = 760, 650
+Streams = Mapping[tuple[str, str], Counts]
+RATES = {
+    ("web", "page_view"): 600.0,
+    ("web", "pricing_view"): 70.0,
+    ("web", "demo_request"): 6.0,
+    ("mail", "email_sent"): 230.0,
+    ("mail", "email_reply"): 0.5,
+    ("crm", "sales_call"): 50.0,
+    ("crm", "deal_lost"): 11.0,
+    ("crm", "deal_won"): 2.0,
+    ("shop", "purchase"): 16.0,
+}
+"""Events a day in the cheap form, about as in the simulated funnel."""
+CLOSED = ((12, 24), (12, 25), (12, 26), (1, 1), (5, 1), (10, 3))
+EASTER = (
+    date(2024, 3, 29),
+    date(2024, 4, 1),
+    date(2025, 4, 18),
+    date(2025, 4, 21),
+    date(2025, 5, 29),
+    date(2025, 6, 9),
+)
+
+
+def activity(day: int) -> float:
+    """What holidays leave of a day."""
+    at = date.fromordinal(START.toordinal() + day)
+    if (at.month, at.day) in CLOSED:
+        return 0.0
+    if at in EASTER:
+        return 0.05
+    if (at.month, at.day) >= (12, 20) or (at.month, at.day) <= (1, 6):
+        return 0.3
+    return 0.6 if at.month == 8 and 4 <= at.day <= 17 else 1.0
+
+
+def drawn(seed: int) -> Streams:
+    """Counts by chance around a rhythm by weekday, in waves, in a growing company."""
+    rng = np.random.default_rng(seed)
+    weekday = np.array([1.2, 1.2, 1.1, 1.1, 1.0, 0.25, 0.15])[np.arange(DAYS) % 7]
+    growth = 1 + 0.6 * np.arange(DAYS) / DAYS
+    return {
+        stream: rng.poisson(rate * weekday * growth * rng.gamma(20, 1 / 20, DAYS)) for stream, rate in RATES.items()
+    }
+
+
+def of_funnel(folder: str) -> Streams:
+    """Counts of the simulated funnel."""
+    made = simulate(Path(folder), FunnelOptions(leads=12_000, seed=5, days=DAYS))
+    read = f"read_csv('{made.events}', all_varchar = true, ignore_errors = true)"
+    known = "try_cast(coalesce(received_at, occurred_at) AS timestamp)"
+    query = f"SELECT source, event_type, {known}::date - date '{START}' AS day, count(*) FROM {read} GROUP BY ALL"
+    counts: dict[tuple[str, str], Counts] = {}
+    for source, kind, day, n in duckdb.sql(query).fetchall():
+        if day is not None and 0 <= day < DAYS:
+            counts.setdefault((source, kind), np.zeros(DAYS, np.int64))[day] = n
+    return {stream: each for stream, each in counts.items() if each.sum() > 50}
+
+
+@pytest.fixture(scope="module")
+def quiet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Streams:
+    """Two years with holidays: in full those of the simulated funnel."""
+    full = request.config.getoption("--proof") is not None
+    streams = of_funnel(str(tmp_path_factory.mktemp("funnel"))) if full else drawn(1)
+    rng, share = np.random.default_rng(0), np.array([activity(day) for day in range(DAYS)])
+    return {stream: rng.binomial(counts, share) for stream, counts in streams.items()}
+
+
+def alarms(streams: Streams, day: int) -> list[Alarm]:
+    """What is told in the morning of a day."""
+    return alarms_of(Arrivals(FIRST, {stream: counts[:day] for stream, counts in streams.items()}), OUTCOMES)
+
+
+def told(streams: Streams, day: int) -> set[tuple[str, Stream]]:
+    return {(alarm.kind, alarm.stream) for alarm in alarms(streams, day)}
+
+
+def without(streams: Streams, types: frozenset[str] | None = None, source: str = "") -> Streams:
+    late = np.arange(DAYS) >= BREAK
+
+    def is_gone(stream: tuple[str, str]) -> bool:
+        return stream[1] in types if types is not None else source in ("", stream[0])
+
+    return {stream: np.where(late & is_gone(stream), 0, counts) for stream, counts in streams.items()}
+
+
+def renamed(streams: Streams) -> Streams:
+    late, old = np.arange(DAYS) >= BREAK, streams["web", "page_view"]
+    return {**streams, ("web", "page_view"): np.where(late, 0, old), ("web", "pageview"): np.where(late, old, 0)}
+
+
+def doubled(streams: Streams, source: str) -> Streams:
+    times = 1 + (np.arange(DAYS) >= BREAK)
+    return {stream: counts * times if stream[0] == source else counts for stream, counts in streams.items()}
+
+
+def worlds(streams: Streams) -> Iterator[tuple[str, Streams, str, Stream]]:
+    yield "all stops", without(streams), "silent", ()
+    yield "web stops", without(streams, source="web"), "silent", ("web",)
+    yield "a type is renamed", renamed(streams), "silent", ("web", "page_view")
+    yield "outcomes stop", without(streams, types=OUTCOMES), "silent", ("", "outcomes")
+    for source in ("web", "crm", "mail", "shop"):
+        yield f"{source} doubles", doubled(streams, source), "doubled", (source,)
+
+
+@pytest.mark.proof("flow")
+def test_each_broken_world_is_told_within_a_week_and_still_after_two_and_eight(quiet: Streams) -> None:
+    for name, broken, kind, stream in worlds(quiet):
+        days = [
+            day
+            for day in range(8)
+            if (kind, stream) in {(each.kind, each.stream) for each in alarms(broken, BREAK + day)}
+        ]
+        assert days, name
+        for later in (14, 56):
+            assert (kind, stream) in {(each.kind, each.stream) for each in alarms(broken, BREAK + later)}, (name, later)
+        print(f"{name}: told after {days[0]} days")  # noqa: T201 -- a proof
+
+
+@pytest.mark.proof("flow")
+def test_a_quiet_year_with_holidays_raises_one_false_alarm_at_most(quiet: Streams) -> None:
+    """Looked at every day; the same on days in a row counts once."""
+    days = [told(quiet, day) for day in range(DAYS - 364, DAYS + 1)]
+    begun = [alarm for before, now in zip([set(), *days], days, strict=False) for alarm in now - before]
+    assert len(begun) <= 1, begun
+
+
+def test_the_widest_stream_is_told_alone_and_a_new_type_is_to_be_looked_at(quiet: Streams) -> None:
+    [alarm] = alarms(without(quiet), BREAK + 8)
+    assert (alarm.kind, alarm.stream, alarm.is_red) == ("silent", (), True)
+    assert alarm.told.startswith("everything is silent since 2025-10-1")
+    kinds = {(each.kind, each.is_red) for each in alarms(renamed(quiet), BREAK + 8)}
+    assert kinds == {("silent", True), ("new", False)}
+
+
+def test_what_has_ended_long_ago_and_what_has_just_begun_is_not_judged(quiet: Streams) -> None:
+    ended = {stream: np.where(np.arange(DAYS) < 400, counts, 0) for stream, counts in quiet.items()}
+    assert alarms(ended, DAYS) == []
+    assert alarms({stream: counts[:30] for stream, counts in quiet.items()}, 30) == []
+    assert alarms({}, DAYS) == []
+    assert alarms({("web", "x"): np.zeros(DAYS, np.int64)}, DAYS) == []
+
+
+def test_without_the_rhythm_of_weekdays_and_scatter_a_quiet_year_would_not_be_quiet(
+    quiet: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted fault: a rule that takes two days of silence for a break, as a weekend or a holiday has."""
+    monkeypatch.setattr("training.monitoring.arrivals.SILENT_DAYS", 2)
+    monkeypatch.setattr("training.monitoring.arrivals.LONGER", 0.0)
+    assert any(alarms(quiet, day) for day in range(710, 740))

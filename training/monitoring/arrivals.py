@@ -1,0 +1,158 @@
+"""Whether data still arrives as usual: streams of events by source and type, each against its own rhythm by weekday.
+
+A stream is silent when so many events would be due by now that their absence is no chance, for longer than ever before;
+doubled when nearly every day of the newest week brings far more than that weekday did before. Of nested streams the
+widest is told: when a source is silent, its types are not told one by one. What has been silent for as long as a rhythm
+is learnt from has ended, and is not watched any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
+Kind = Literal["silent", "doubled", "new"]
+EPOCH = date(1970, 1, 1).toordinal()
+Stream = tuple[str, ...]
+"""() is all, (source,) a source, (source, type) a type of it."""
+WEEK = 7
+LEARNT_DAYS, FEWEST_DAYS = 26 * WEEK, 6 * WEEK
+"""A rhythm is learnt from so many days before what is judged, and at least from so many."""
+SILENT_DAYS, LONGER, DUE = 6, 1.5, 12.0
+"""Silent: from so many days on, so much longer than ever before, and so many events due (more where counts scatter)."""
+NEW_DAYS, NEW_EVENTS = 8 * WEEK, 20
+"""A type counts as new for so long, from so many events on."""
+TIMES, TIMES_A_DAY, DAYS_ABOVE, SURE, BUSY = 1.7, 1.3, 6, 6.0, 0.65
+"""Doubled: the week by so much, so many of its days by that much, and by so many standard deviations."""
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Events by source and type and day, int64[n] each, up to the newest whole day. first_day: in days since 1970."""
+
+    first_day: int
+    counts: Mapping[tuple[str, str], Counts]
+
+    @property
+    def streams(self) -> dict[Stream, Counts]:
+        """All streams: everything, sources, types."""
+        sums: dict[Stream, Counts] = {}
+        for (source, kind), counts in self.counts.items():
+            for stream in ((), (source,), (source, kind)):
+                sums[stream] = sums.get(stream, np.zeros_like(counts)) + counts
+        return sums
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What is not as usual. since: the first day of it, in days since 1970. evidence: in words."""
+
+    kind: Kind
+    stream: Stream
+    since: int
+    evidence: str
+
+    @property
+    def is_red(self) -> bool:
+        """Whether scores cannot be trusted until it is mended; a new type is only to be looked at."""
+        return self.kind != "new"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "red": self.is_red, "told": self.told}
+
+    @property
+    def told(self) -> str:
+        """The same in a line."""
+        what = " ".join(part for part in self.stream if part) or "everything"
+        return f"{what} is {self.kind} since {date.fromordinal(EPOCH + self.since):%Y-%m-%d}: {self.evidence}"
+
+
+def alarms_of(arrivals: Arrivals, outcomes: frozenset[str] = frozenset()) -> list[Alarm]:
+    """What does not arrive as usual at the end of the newest whole day, the widest streams first.
+
+    outcomes: types that end a lead's chance, which are judged together too, as the stream ("", "outcomes").
+    """
+    streams, told = arrivals.streams, list[Alarm]()
+    ends = [counts for (_, kind), counts in arrivals.counts.items() if kind in outcomes]
+    if ends:
+        streams[("", "outcomes")] = np.sum(ends, axis=0)
+    for stream in sorted(streams, key=lambda stream: (len(stream), stream)):
+        wider = [alarm.stream for alarm in told if alarm.kind == "silent"]
+        if not any(stream[: len(other)] == other for other in wider):
+            told += _judged(stream, streams[stream], arrivals.first_day)
+    return told
+
+
+def _judged(stream: Stream, counts: Counts, first_day: int) -> list[Alarm]:
+    checks = (_silent, _doubled) if len(stream) < 2 else (_silent, _new)
+    alarms = (check(stream, counts, first_day) for check in checks)
+    return [alarm for alarm in alarms if alarm is not None]
+
+
+def _silent(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
+    there = np.flatnonzero(counts)
+    if not len(there):
+        return None
+    silence = len(counts) - 1 - int(there[-1])
+    before = counts[max(0, there[-1] + 1 - LEARNT_DAYS, there[0]) : there[-1] + 1]
+    if not SILENT_DAYS <= silence <= LEARNT_DAYS or len(before) < FEWEST_DAYS:
+        return None
+    longest = int(np.diff(np.flatnonzero(before)).max(initial=1)) - 1
+    due = float(_expected(before, silence).sum())
+    if silence <= LONGER * longest or due < DUE * _scatter(before):
+        return None
+    since = first_day + int(there[-1]) + 1
+    return Alarm("silent", stream, since, f"no event for {silence} days, {due:.0f} were due")
+
+
+def _doubled(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
+    there = np.flatnonzero(counts)
+    before = counts[max(0, len(counts) - WEEK - LEARNT_DAYS, there[0]) : -WEEK] if len(there) else counts[:0]
+    if len(before) < FEWEST_DAYS:
+        return None
+    usual, newest = _expected(before, WEEK), counts[-WEEK:]
+    week = max(float(usual.sum()), float(np.quantile(_weeks(before), BUSY)))
+    if newest.sum() < max(TIMES * week, week + SURE * np.sqrt(week * _scatter(before))):
+        return None
+    if int((newest > TIMES_A_DAY * usual).sum()) < DAYS_ABOVE:
+        return None
+    since = first_day + len(counts) - WEEK
+    return Alarm("doubled", stream, since, f"{newest.sum()} events in a week, {week:.0f} are usual")
+
+
+def _new(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
+    there = np.flatnonzero(counts)
+    if not len(there) or len(counts) - there[0] > NEW_DAYS or there[0] < FEWEST_DAYS or counts.sum() < NEW_EVENTS:
+        return None
+    return Alarm("new", stream, first_day + int(there[0]), f"{counts.sum()} events of a type that was not there before")
+
+
+def _expected(before: Counts, days: int) -> NDArray[np.float64]:
+    """How many events the days after `before` usually bring: the weekday's median, or mean where they are rare."""
+    weekday = np.arange(len(before)) % WEEK
+    medians = np.array([np.median(before[weekday == day]) for day in range(WEEK)])
+    means = np.array([before[weekday == day].mean() for day in range(WEEK)])
+    usual = medians if medians.sum() >= WEEK else means
+    return np.asarray(usual[(len(before) + np.arange(days)) % WEEK], dtype=np.float64)
+
+
+def _weeks(before: Counts) -> NDArray[np.int64]:
+    """Sums of whole weeks that end with it."""
+    return np.asarray(before[len(before) % WEEK :].reshape(-1, WEEK).sum(axis=1))
+
+
+def _scatter(before: Counts) -> float:
+    """Variance of weekly sums over their mean; 1 for events that come by chance, more where they come in waves.
+
+    From differences of neighbouring weeks, so that slow growth is no scatter.
+    """
+    weeks = _weeks(before)
+    mean = max(float(weeks.mean()), 1e-9)
+    return max(1.0, float(np.median(np.diff(weeks) ** 2)) / 2 / 0.455 / mean)
