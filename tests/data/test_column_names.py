@@ -100,10 +100,9 @@ occurred_at = "when"
 
 def test_a_forgotten_zone_stops_the_ingest_and_a_row_without_one_costs_the_row(tmp_path: Path) -> None:
     """Else the other tables would come in, and what has no times would be missing without a stop."""
-    table_in(tmp_path / "a.csv", [["id", "type", "when"], ["1", "call", AT]])
-    table_in(
-        tmp_path / "b.csv", [["id", "type", "when"], ["2", "call", "2024-01-02 10:00"], ["3", "call", "2024-01-03"]]
-    )
+    head, unzoned = ["id", "type", "when"], ["2", "call", "2024-01-02 10:00"]
+    table_in(tmp_path / "a.csv", [head, ["1", "call", AT]])
+    table_in(tmp_path / "b.csv", [head, unzoned, ["3", "call", "2024-01-03"]])
     mapping = Mapping(name="m", event_types=("call",), events=[EVENTS | {"file": "a"}, EVENTS | {"file": "b"}])
     with pytest.raises(DataError, match=r"b.csv, in every row: .* has no time zone; give --time-zone.*nothing was"):
         take(tmp_path, mapping, a=tmp_path / "a.csv", b=tmp_path / "b.csv")
