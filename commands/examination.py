@@ -59,8 +59,8 @@ def tell_doubts(
         screen.table("cells that count as missing", ["why", "cells"], [[why, number(n)] for why, n in cells.items()])
     for kind, n in left_out.items():
         screen.tell(f"{number(n)} rows of {kind} are left out, as the mapping says")
-    for name in idle:
-        screen.tell(f"no file {name!r}: the tables that read it are left out; give it by --file {name}=PATH")
+    if idle:
+        screen.tell(f"no file {', '.join(idle)}: the tables that read it are left out; give it by --file NAME=PATH")
     for doubt in doubts:
         screen.tell(f"doubt: {doubt}")
 

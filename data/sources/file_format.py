@@ -60,11 +60,11 @@ class FileFormat(MappingTable):
         """All names that a column may have, its own first."""
         return (column, *self.also_called.get(column, ()))
 
-    def called(self, names: Sequence[str]) -> list[str]:
+    def own_names(self, names: Sequence[str]) -> list[str]:
         """The names of a file's columns as the mapping calls them. Of several that a column may have the first counts,
         and the others stay as they are.
 
-        >>> FileFormat(also_called={"Record ID": ["Contact ID", "Datensatz-ID"]}).called(["Datensatz-ID", "Email"])
+        >>> FileFormat(also_called={"Record ID": ["Contact ID", "Datensatz-ID"]}).own_names(["Datensatz-ID", "Email"])
         ['Record ID', 'Email']
         """
         own = dict[str, str]()

@@ -101,7 +101,7 @@ def _write(con: duckdb.DuckDBPyConnection, path: Path, form: FileFormat, out: Pa
         columns = _texts(con, sheet_rows(path, form, list(filter(None, names))), form)
     else:
         names = parquet_schema(path).names
-        columns = {name: named(theirs) for name, theirs in zip(form.called(names), names, strict=True)}
+        columns = {name: named(theirs) for name, theirs in zip(form.own_names(names), names, strict=True)}
         rows = f"(SELECT *, file_row_number + 1 AS {ROW}, NULL::VARCHAR AS {WHY} FROM {parquet_file(path)})"
     added = {NUMBER: ROW, NAME: quoted(path.name)} | dict.fromkeys(form.optional, "NULL::VARCHAR")
     present = {name.lower() for name in columns}
@@ -133,7 +133,7 @@ def _texts(con: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, form: F
 def _json_columns(con: duckdb.DuckDBPyConnection, path: Path, kind: str, form: FileFormat) -> dict[str, str]:
     types = json_types(con, lines_of(path, kind, form))
     lines = f"CASE WHEN {WHY} IS NULL THEN line END"
-    names = dict(zip(types, form.called(list(types)), strict=True))
+    names = dict(zip(types, form.own_names(list(types)), strict=True))
     return {names[key]: _json_value(lines, key, inner) for key, inner in types.items()}
 
 

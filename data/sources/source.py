@@ -123,7 +123,7 @@ def head_of(path: Path, kind: str, form: FileFormat, columns: Sequence[str] = ()
     """The top of a CSV file; one that ends in .tsv has tabs."""
     delimiter = "\t" if kind == "tsv" else form.delimiter
     head = csv_head(path, delimiter, form.encoding, columns, form.header)
-    return replace(head, names=form.called(head.names))
+    return replace(head, names=form.own_names(head.names))
 
 
 def lines_of(path: Path, kind: str, form: FileFormat, columns: Sequence[str] = ()) -> pa.RecordBatchReader:
@@ -189,8 +189,8 @@ def _json(con: duckdb.DuckDBPyConnection, path: Path, kind: str, wanted: Wanted)
 
 def _parquet(con: duckdb.DuckDBPyConnection, path: Path, wanted: Wanted) -> Source:
     schema = parquet_schema(path)
-    theirs = dict(zip(wanted.form.called(schema.names), schema.names, strict=True))
-    columns = wanted.present(path.name, wanted.form.called(schema.names))
+    theirs = dict(zip(wanted.form.own_names(schema.names), schema.names, strict=True))
+    columns = wanted.present(path.name, wanted.form.own_names(schema.names))
     ids = wanted.table.ids
     texts = {name: text_of(named(theirs[name]), schema.field(theirs[name]).type, name in ids) for name in columns}
     leading = f"file_row_number + 1 AS {ROW}, NULL::VARCHAR AS {WHY}"

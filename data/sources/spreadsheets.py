@@ -32,7 +32,7 @@ def sheet_names(path: Path, form: FileFormat) -> list[str]:
     twice = [name for name in names if name and names.count(name) > 1]
     if twice:
         raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; rename one of them")
-    return form.called(names)
+    return form.own_names(names)
 
 
 def sheet_rows(path: Path, form: FileFormat, columns: Sequence[str]) -> pa.RecordBatchReader:

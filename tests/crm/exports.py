@@ -26,7 +26,11 @@ fewest_converted = 10
 model = "fixed"
 twin = "no"
 newest_step = "no"
+
+[audit]
+allow = ["count_deal_created_ever", "count_became_opportunity_ever", "count_opportunity_added_ever"]
 """
+"""Few leads, of whom hardly anything but an open deal tells who will win."""
 
 
 def commands_of(document: str) -> list[list[str]]:

@@ -59,9 +59,9 @@ def _activities(life: Life) -> Iterator[Row]:
         acts.append(
             (life.acts[-1][0], 32, "null", {"Merge IDs": f"[{9_000_000 + life.number}]", "Merge Source": "CRM"})
         )
-    for place, (at, kind, value, attributes) in enumerate(sorted(acts, key=lambda act: act[0])):
+    for place, (at, activity, value, attributes) in enumerate(sorted(acts, key=lambda act: act[0])):
         yield {
             "marketoGUID": f"{life.number:06d}-{place:04d}", "leadId": id_of(life), "activityDate": _time(at),
-            "activityTypeId": kind, "campaignId": "null", "primaryAttributeValueId": "null",
+            "activityTypeId": activity, "campaignId": "null", "primaryAttributeValueId": "null",
             "primaryAttributeValue": value, "attributes": json.dumps(attributes),
         }  # fmt: skip

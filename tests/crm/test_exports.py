@@ -35,6 +35,7 @@ IDS: dict[str, Callable[[Life], Any]] = {
     "pipedrive": lambda life: life.number,
 }  # fmt: skip
 """What a CRM calls a lead; trackers call it u1."""
+TRACKERS = ("ga4", "segment", "posthog", "snowplow")
 ZONED = {"hubspot": "Europe/Berlin", "pipedrive": "Europe/Berlin"}
 
 
@@ -322,12 +323,10 @@ def test_what_a_converted_lead_did_before_is_known_from_then(tmp_path: Path) -> 
     """Salesforce hands tasks to the contact: taken for the contact's, leads without a history would convert."""
     write("salesforce", tmp_path / "export", LEADS, UNTIL)
     take(tmp_path, "salesforce", tmp_path / "export")
-    converted = {salesforce.id_of(life): life.deal.created for life in LIVES if life.deal}
-    calls = [
-        row for row in logged(tmp_path / "log") if row["event_type"] == "sales_call" and row["lead_id"] in converted
-    ]
-    before = [row for row in calls if row["occurred_at"] < converted[row["lead_id"]].timestamp() * 1_000_000]
-    assert len(before) > 20
+    converted = {salesforce.id_of(life): us(life.deal.created) for life in LIVES if life.deal}
+    calls = [row for row in logged(tmp_path / "log") if row["event_type"] == "sales_call"]
+    before = [row for row in calls if row["occurred_at"] < converted.get(row["lead_id"], 0)]
+    assert len(before) > 5
     assert all(row["known_at"] == row["occurred_at"] for row in before)
 
 
@@ -366,16 +365,15 @@ def test_days_of_ga4_may_differ_in_their_columns(tmp_path: Path) -> None:
     assert (report.events.rejected, report.files.received) == (0, len(rows))
 
 
-def test_weeks_of_a_tracker_one_after_the_other(tmp_path: Path, vendor: str) -> None:
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_weeks_of_a_tracker_one_after_the_other(tmp_path: Path, tracker: str) -> None:
     """A later export names a cookie and its lead again, from a later time on: nothing is refused or doubled."""
-    write(vendor, tmp_path / "export", LEADS, UNTIL)
+    write(tracker, tmp_path / "export", LEADS, UNTIL)
     path = tmp_path / "export" / "events.jsonl"
-    if not path.exists():
-        pytest.skip("no tracker")
     rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
     for part in (rows[: len(rows) // 2], rows[len(rows) // 3 :]):
         path.write_text("".join(part), encoding="utf-8")
-        report = take(tmp_path, vendor, tmp_path / "export")
+        report = take(tmp_path, tracker, tmp_path / "export")
         assert (report.events.rejected, report.identities.rejected, report.leads.rejected) == (0, 0, 0), report.reasons
 
 

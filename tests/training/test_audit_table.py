@@ -102,6 +102,15 @@ def test_ids_that_order_the_outcomes_are_found() -> None:
     assert found(Labelled(table.features, table.y, pa.table({"id": letters}))) == {("ids", "id")}
 
 
+def test_ids_that_all_hold_one_number_are_ordered_by_the_rest() -> None:
+    """Like 00Q5e1 and 00Q5e2: by their first number they would stand in the order of the rows."""
+    table = honest(3)
+    rows = np.argsort(table.y, kind="stable")
+    ids = [f"00Q{letter}" for letter in np.random.default_rng(5).permutation([f"{i:x}".zfill(6) for i in range(ROWS)])]
+    sorted_by_outcome = Labelled(table.features.take(pa.array(rows)), table.y[rows], pa.table({"id": ids}))
+    assert found(sorted_by_outcome) == set()
+
+
 def test_ids_that_follow_the_clock_through_a_drift_are_none() -> None:
     rng = np.random.default_rng(5)
     time = np.arange(ROWS)

@@ -130,10 +130,11 @@ def _repeated_rows(labelled: Labelled) -> Iterator[Finding]:
 
 
 def _place(ids: Sequence[str]) -> NDArray[np.int64]:
-    """Rank of each id: by its number where all have one, else by the alphabet."""
-    numbers = [re.search(r"\d{1,15}", text) for text in ids]
-    if all(numbers):
-        return _rank(np.array([int(match.group()) for match in numbers if match]))
+    """Rank of each id: by its number where that tells ids apart, else by the alphabet (00Q5e01 and 00Q5e02 have one
+    number, and would stand in the order of the rows, which follows the outcome)."""
+    numbers = [int(match.group()) for match in (re.search(r"\d{1,15}", text) for text in ids) if match]
+    if len(set(numbers)) == len(set(ids)):
+        return _rank(np.array(numbers))
     return _rank(np.array(ids, dtype=np.str_))
 
 
