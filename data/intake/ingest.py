@@ -17,7 +17,7 @@ from data.intake.doubts import examine
 from data.intake.examination import Examination, frequent_types, rejected_rows
 from data.intake.next_part import Counts, Export, IngestReport, write_next
 from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, refuse_all, reject_broken
-from data.intake.staging import Clock, stage, stage_moving, staged_rows
+from data.intake.staging import GONE, Clock, stage, stage_moving, staged_rows
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
 from data.log.manifest import BUCKETS, NAME, Manifest
@@ -180,7 +180,7 @@ def _stage(
             left_out[kind] = collect_rejected(con, staging, kind)
             if kind == "identities":
                 new = judge_identities(con, staging, old.folders if old else [])
-    if not any(staging.glob("*/bucket=[0-9]*")):
+    if not any(staging.glob("*/bucket=[0-9]*")) and not any(staging.glob(f"leads/bucket={GONE}")):
         refuse_all(con)
     if old is not None and new.periods:
         for table in events_that_move(old, new):

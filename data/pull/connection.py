@@ -23,7 +23,7 @@ USED_UP = ("REQUEST_LIMIT_EXCEEDED", '"DAILY"')
 Sleep = Callable[[float], None]
 
 
-class PatientSession(Session):
+class PatientSession(Session):  # type: ignore[misc]
     """Sends requests to one host. Answers of 429 and 5xx, broken connections and answers cut short are asked for again.
 
     secrets: texts that no message may show. sleep, clock: how time passes (s since 1970). Raises DataError for all that
@@ -34,6 +34,7 @@ class PatientSession(Session):
         self, name: str, base_url: str, secrets: Collection[str], sleep: Sleep, clock: Callable[[], float]
     ) -> None:
         super().__init__(timeout=TIMEOUT_S, raise_for_status=False)
+        self.headers["User-Agent"] = "leadscore"
         self.name, self.host, self.secrets = name, urlsplit(base_url)[:2], secrets
         self.sleep, self.clock = sleep, clock
         self.first_seen: datetime | None = None
@@ -84,8 +85,8 @@ class PatientSession(Session):
     def _wait_for(self, seconds: float, trouble: str) -> None:
         if seconds > LONGEST:
             raise DataError(
-                f"{self.name} {trouble} and wants to be left alone for {seconds / 60:.0f} minutes; what has come stays, "
-                "run the command again then and it goes on"
+                f"{self.name} {trouble} and wants to be left alone for {seconds / 60:.0f} minutes; what has come "
+                "stays, run the command again then and it goes on"
             )
         self.sleep(seconds)
 
@@ -105,7 +106,9 @@ class PatientSession(Session):
             return Refused(f"{self.name} does not accept the token (401): {said}; renew it, see docs/crm/pull.md", 401)
         if answer.status_code == 403:
             return Refused(f"{self.name} does not allow this (403): {said}; give the token the rights it names", 403)
-        return Refused(f"{self.name} refuses {urlsplit(answer.url).path} ({answer.status_code}): {said}", answer.status_code)
+        return Refused(
+            f"{self.name} refuses {urlsplit(answer.url).path} ({answer.status_code}): {said}", answer.status_code
+        )
 
     def shown(self, text: str) -> str:
         """What a vendor says, cut short, without secrets and what may be personal."""
@@ -129,8 +132,8 @@ class PatientSession(Session):
         if abs(apart) > AHEAD / US_PER_SECOND:
             side = "behind" if apart > 0 else "ahead of"
             raise DataError(
-                f"the clock of this machine is {abs(apart) / 60:.0f} minutes {side} that of {self.name}: what happened when "
-                "would be told wrongly; set it, then run the command again"
+                f"the clock of this machine is {abs(apart) / 60:.0f} minutes {side} that of {self.name}: what happened "
+                "when would be told wrongly; set it, then run the command again"
             )
         self.first_seen = theirs
 

@@ -1,4 +1,4 @@
-"""A vendor's account comes into the log, whole and once, whatever goes wrong on the way; later only what has changed."""
+"""A vendor's account comes into the log, whole and once, whatever goes wrong on the way; later only what changed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import data.pull.connection
 import data.pull.pull
 from data.contract import DataError, UsageError
+from data.histories import FAR
 from data.log.eventlog import EventLog
 from data.pull.asking import Endpoint
 from data.pull.pages import Page, pages
 from tests.data.crm.accounts import VENDORS, Account, account_of
 from tests.data.crm.fake_hubspot import FakeHubSpot
+from tests.data.crm.fake_salesforce import FakeSalesforce
 from tests.data.crm.fake_vendor import Trouble
 from tests.data.crm.openapi import described, description
 from tests.oracles.pulled_naive import told_by
@@ -74,7 +77,7 @@ def test_a_request_that_is_not_described_is_caught(tmp_path: Path) -> None:
         deals = next(one for one in made.asking.resources if one.name == "deals")
         endpoint = deals.endpoint.model_copy(update={"params": {"changed_since": "{since}"}})
         made.asking = made.asking.model_copy(update={"resources": (deals.model_copy(update={"endpoint": endpoint}),)})
-        with pytest.raises(DataError, match="refuses /api/v2/deals .400."):
+        with pytest.raises(DataError, match=r"refuses /api/v2/deals \(400\)"):
             made.pull()
         assert "there is no parameter changed_since" in made.vendor.refused[0]
 
@@ -168,6 +171,31 @@ def test_contacts_that_are_merged_are_one_lead_from_then_on(hubspot: Account) ->
     vendor.merge(winner, loser)
     hubspot.pull()
     assert theirs <= {(what, at) for lead, what, at in hubspot.told() if lead == str(winner)}
+
+
+@pytest.mark.parametrize("name", ["hubspot", "salesforce"])
+def test_contacts_that_are_deleted_are_gone_from_then_on(name: str, tmp_path: Path) -> None:
+    with account_of(name, 25, tmp_path) as made:
+        made.pull()
+        vendor = made.vendor
+        vendor.now += DAY
+        if isinstance(vendor, FakeHubSpot):
+            key, other = map(str, list(vendor.records["contacts"])[:2])
+            vendor.delete("contacts", int(key))
+        elif isinstance(vendor, FakeSalesforce):
+            key, other = list(vendor.records["Contact"])[:2]
+            vendor.change("Contact", key, vendor.now, IsDeleted=True)
+        vendor.now += DAY
+        brought = made.pull()
+        assert (is_away(made, key), is_away(made, other)) == (True, False)
+        assert brought.report is not None
+        assert (brought.report.leads.accepted, brought.report.reasons) == (1, {})
+
+
+def is_away(account: Account, lead: str) -> bool:
+    """Whether a lead is gone at the end, and not by a merge."""
+    absences = EventLog.open(account.log).find(lead).absences
+    return absences is not None and FAR in absences.until[~np.asarray(absences.merged)]
 
 
 def test_a_deal_that_is_deleted_is_taken_back(hubspot: Account) -> None:

@@ -1,4 +1,4 @@
-"""HubSpot's CRM API (2026-03) as far as a pull asks it: searches, batches, archived records, associations, properties."""
+"""HubSpot's CRM API (2026-03) as far as a pull asks it: searches, batches, archives, associations, properties."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ PERSONAL = {"email": "zaphod@example.com", "firstname": "Zaphod", "lastname": "B
 CONNECTED = "f240bbac-87c9-4f6e-bf70-924b57d47db7"
 KNOWN = {
     "contacts": (
-        *("lifecyclestage", "associatedcompanyid", "hs_merged_object_ids", "hs_analytics_source", "industry", "country"),
+        *(
+            "lifecyclestage",
+            "associatedcompanyid",
+            "hs_merged_object_ids",
+            "hs_analytics_source",
+            "industry",
+            "country",
+        ),
         *("numemployees", *PERSONAL),
     ),
     "companies": ("industry", "country", "numberofemployees"),
@@ -193,7 +200,9 @@ def hubspot_with(n_contacts: int, seed: int = 1, **settings: Any) -> FakeHubSpot
     vendor, dice = FakeHubSpot(**settings), random.Random(seed)
     begin = vendor.clock() - 300 * 86400
     companies = [
-        vendor.make("companies", begin, industry=dice.choice(("RETAIL", "BANKING")), numberofemployees=str(dice.randint(1, 999)))
+        vendor.make(
+            "companies", begin, industry=dice.choice(("RETAIL", "BANKING")), numberofemployees=str(dice.randint(1, 999))
+        )
         for _ in range(1 + n_contacts // 5)
     ]
     for _ in range(n_contacts):

@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         vendor = self.vendor
-        status, answer, trouble = vendor.handle(self.command, self.path, self.headers, raw)
+        status, answer, trouble = vendor.handle(self.command, self.path, dict(self.headers.items()), raw)
         if trouble == "cut":
             self.close_connection = True
             self.connection.shutdown(2)
@@ -135,11 +135,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(text)
 
-    def do_GET(self) -> None:  # noqa: N802 -- the name that http.server asks for
+    def do_GET(self) -> None:
         """GET."""
         self._serve()
 
-    def do_POST(self) -> None:  # noqa: N802 -- the name that http.server asks for
+    def do_POST(self) -> None:
         """POST."""
         self._serve()
 
