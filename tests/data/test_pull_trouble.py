@@ -178,6 +178,23 @@ def test_files_that_were_left_behind(account: Account, damage: str) -> None:
     assert account.told() == told_by(account.vendor)
 
 
+def test_an_answer_in_part_is_asked_for_again(account: Account) -> None:
+    """HubSpot's 207 without some of the contacts: those that are gone are no fault, the others come later."""
+    honest, halves = account.vendor.answer, list[str]()
+
+    def answer(method: str, path: str, params: object, body: object) -> tuple[int, dict[str, list[object]]]:
+        status, whole = honest(method, path, params, body)  # type: ignore[arg-type]
+        if not path.endswith("contacts/batch/read") or len(halves) > 2:
+            return status, whole
+        halves.append(path)
+        return 207, {"results": whole["results"][:3], "errors": [{"category": "RATE_LIMITS"}]}
+
+    vars(account.vendor)["answer"] = answer
+    account.pull()
+    assert len(halves) == 3
+    assert account.told() == told_by(account.vendor)
+
+
 def test_a_next_page_on_another_host(tmp_path: Path) -> None:
     """The token goes to the vendor and to nobody else."""
     with account_of("salesforce", 250, tmp_path) as made, account_of("salesforce", 5, tmp_path / "other") as other:

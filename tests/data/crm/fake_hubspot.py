@@ -143,7 +143,10 @@ class FakeHubSpot(FakeVendor):
         ids = [int(one["id"]) for one in body["inputs"]]
         there = [one for one in map(self.records.get(kind, {}).get, ids) if one is not None and one.archived is None]
         results = [self._shown(one, kind, body) for one in there]
-        return 200 if len(results) == len(ids) else 207, {"status": "COMPLETE", "results": results}
+        if len(results) == len(ids):
+            return 200, {"status": "COMPLETE", "results": results}
+        errors = [{"status": "error", "category": "OBJECT_NOT_FOUND", "message": "some are not there"}]
+        return 207, {"status": "COMPLETE", "results": results, "numErrors": 1, "errors": errors}
 
     def _archived(self, kind: str, params: Mapping[str, str]) -> Answer:
         gone = sorted((one for one in self.records.get(kind, {}).values() if one.archived), key=lambda one: one.id)
