@@ -169,6 +169,7 @@ print([deed for deed in deeds if "__pycache__" not in deed[1] and ".nbi" not in 
 THIRD_PARTY = [
     *("duckdb", "joblib", "lightgbm", "numba", "numpy", "pandas", "pyarrow.parquet", "scipy.optimize", "sklearn"),
     *(
+        "dlt.sources.helpers.rest_client",
         "matplotlib.figure",
         "starlette.routing",
         "sqlalchemy",

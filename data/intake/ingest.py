@@ -22,7 +22,7 @@ from data.intake.examination import Examination, frequent_types, rejected_rows
 from data.intake.next_part import Counts, Export, IngestReport, write_next
 from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, refuse_all, reject_broken
 from data.intake.replacement import rest_of, taken_out
-from data.intake.staging import Clock, stage, stage_moving, staged_rows
+from data.intake.staging import GONE, Clock, stage, stage_moving, staged_rows
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
 from data.log.manifest import BUCKETS, NAME, Manifest
@@ -203,7 +203,7 @@ def _stage(
             reject_erased(con, staging, kind, request.erased)
             if kind == "identities":
                 new = judge_identities(con, staging, old.folders if old else [])
-    if not any(staging.glob("*/bucket=[0-9]*")):
+    if not any(staging.glob("*/bucket=[0-9]*")) and not any(staging.glob(f"leads/bucket={GONE}")):
         refuse_all(con)
     _show_staged(con, staging)
     zones = {

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from data.contract import AHEAD, US_PER_DAY, DataError
 from data.intake.aliases import NewAliases
 from data.intake.days import days_of, observed, silences
+from data.intake.departures import gone_and_back
 from data.intake.fresh import fresh_runs, known_span
 from data.intake.judging import Judge, Judged, judge_staged
 from data.intake.log_of_0_1 import indexed
@@ -115,14 +116,15 @@ def write_next(
         stage_held(con, manifest.n_buckets, staging / "held")
     aliases = absences_of_aliases(export.new.periods)
     missing = _missing(con, export, manifest, folders, index["leads"])
-    absences = pa.concat_tables([aliases, read_absences([]) if missing is None else missing])
+    said = gone_and_back(con, staging, read_absences(folders))
+    absences = pa.concat_tables([aliases, read_absences([]) if missing is None else missing, said.absences])
     made = replace(_next(con, export, manifest, judged, absences), words=words)
     if missing is not None:
         made = replace(made, full_export_us=export.clock.as_of)
     more = sum(some.accepted + some.held for some in judged.values())
     if old and not is_old and not (more or count_rejected(con) or len(absences)):
         publish(_drafts(staging, made), export.log_path, made)
-        return _report(con, judged, export.new, export.log_path / made.parts[-1] / REJECTED)
+        return said.counted(_report(con, judged, export.new, export.log_path / made.parts[-1] / REJECTED))
     what = words.profile_columns, judged["events"]
     if old is None or is_old or must_compact(made, more):
         draft = draft_of(staging, BASE, made.ingests)
@@ -137,7 +139,7 @@ def write_next(
         )
     write_small(draft, before, absences, export.new.periods, made.n_buckets)
     write_rejected(con, [folder / REJECTED for folder in before], draft / REJECTED)
-    report = _report(con, judged, export.new, export.log_path / draft.name / REJECTED)
+    report = said.counted(_report(con, judged, export.new, export.log_path / draft.name / REJECTED))
     publish(_drafts(staging, made), export.log_path, made)
     return report
 

@@ -21,8 +21,8 @@ from data.sources.source import WHY, Source, readable
 from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Table
 
 NOT_GIVEN = "NULL::VARCHAR"
-REFUSED, LEFT_OUT = -1, -2
-"""Buckets of rows that are not accepted, and of those that a mapping leaves out."""
+REFUSED, LEFT_OUT, GONE = -1, -2, -3
+"""Buckets of rows that are not accepted, that a mapping leaves out, and that say that a lead is gone."""
 KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGINT AS low, 0::UBIGINT AS content,
     0::UBIGINT AS lead_hash, 0::BIGINT AS known, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
 NOTHING_STAGED = {
@@ -64,7 +64,8 @@ def stage(
         judged = _events(source, spec, times)
     else:
         judged = _leads(source, spec, times) if isinstance(spec, LeadsPart) else _identities(source, spec, times)
-    bucket = f"""CASE WHEN is_left_out THEN {LEFT_OUT} WHEN reason IS NOT NULL THEN {REFUSED}
+    gone = f"WHEN gone THEN {GONE}" if isinstance(spec, LeadsPart) else ""
+    bucket = f"""CASE WHEN is_left_out THEN {LEFT_OUT} WHEN reason IS NOT NULL THEN {REFUSED} {gone}
         ELSE (lead_hash % {buckets})::INTEGER END AS bucket"""
     try:
         con.execute(
@@ -81,6 +82,13 @@ def staged_rows(staging: Path, kind: str, bucket: int | None = None) -> str:
         return f"(SELECT {NOTHING_STAGED[kind]} WHERE false)"
     files = quoted(str(staging / kind / folder / "*.parquet"))
     return f"read_parquet({files}, hive_partitioning = true, union_by_name = true)"
+
+
+def gone_rows(staging: Path) -> str:
+    """SQL for the rows that say that a lead is gone: its hash, and since when."""
+    if not any((staging / "leads").glob(f"bucket={GONE}")):
+        return "(SELECT 0::UBIGINT AS lead_hash, 0::BIGINT AS valid_from WHERE false)"
+    return f"read_parquet({quoted(str(staging / 'leads' / f'bucket={GONE}' / '*.parquet'))})"
 
 
 def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
@@ -189,6 +197,7 @@ def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
         name_check("lead_id", "lead_id", required=True),
         *id_checks(spec, "lead_id", spec.lead_id),
         times.check("valid_from", "valid_text", "valid_from", clock.now, required=not spec.snapshot),
+        yes_check("deleted", "deleted_text"),
     ]
     cells = _profile_cells(spec) | {"created_at": times.check("created_at", "created_text", "created_at", clock.now)}
     made = "".join(f", {sql} AS {named(f'p_{name}')}" for name, sql in columns.items())
@@ -197,15 +206,15 @@ def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
     good = "".join(f", {bad[name]} AS {named(f'p_{name}')}" for name in columns if name in cells)
     replaced = "".join(f", {named(f'p_{name}')}" for name in columns if name in cells)
     selected = "".join(f", {named(f'p_{name}')}" for name in columns)
-    own = f"""SELECT n, lead_id, coalesce(valid_from, {clock.as_of}) AS valid_from{selected}, reason, cells, is_left_out
-        {origin_columns(source)} FROM judged"""
+    own = f"""SELECT n, lead_id, coalesce(valid_from, {clock.as_of}) AS valid_from{selected}, reason, cells,
+        is_left_out, {yes("deleted_text")} AS gone{origin_columns(source)} FROM judged"""
     rows = f"SELECT *, {STATE if spec.snapshot else VERSION}::TINYINT AS sort FROM ({own})"
     if spec.created_at is not None:
         rows += f" UNION ALL BY NAME {_creation(spec, columns, clock.as_of)}"
     content = profile_sql((name, named(f"p_{name}")) for name in columns)
     return f"""WITH texts AS (SELECT {leading(source, spec)}, {named(spec.lead_id)} AS lead_id,
-            {_text(spec.valid_from or spec.exported_at)} AS valid_text, {_text(spec.created_at)} AS created_text{made}
-            FROM {source.view}),
+            {_text(spec.valid_from or spec.exported_at)} AS valid_text, {_text(spec.created_at)} AS created_text,
+            {_text(spec.deleted)} AS deleted_text{made} FROM {source.view}),
         parsed AS (SELECT *, {times.sql("valid_text")} AS valid_from, {times.sql("created_text")} AS created_at
             FROM texts),
         checked AS (SELECT *, {cell_columns(cells)} FROM parsed),
@@ -236,7 +245,7 @@ def _creation(spec: LeadsPart, columns: Collection[str], as_of: int) -> str:
     selected = "".join(
         f", {named(f'p_{name}')}" if name in known else f", NULL AS {named(f'p_{name}')}" for name in columns
     )
-    return f"""SELECT -n AS n, lead_id, created_at AS valid_from{selected}, false AS is_left_out,
+    return f"""SELECT -n AS n, lead_id, created_at AS valid_from{selected}, false AS is_left_out, false AS gone,
         {CREATION}::TINYINT AS sort FROM judged
         WHERE reason IS NULL AND NOT is_left_out AND created_at < coalesce(valid_from, {as_of})"""
 

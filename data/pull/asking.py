@@ -47,7 +47,7 @@ class Auth(Part):
 
 
 class Client(Part):
-    """The vendor. overlap_minutes: how much of the time before is asked for again, since searches lag behind changes."""
+    """The vendor. overlap_minutes: how much of the time before is asked for again, since searches lag behind."""
 
     base_url: str
     auth: Auth
@@ -104,10 +104,11 @@ class Table(Part):
 
 
 class Resource(Part):
-    """Pages of records that are asked for one after the other. once_known: left out by the first pull, which needs no
-    deletions of what was never there. newer: path of a time; records from before the last pull are left out, where the
-    vendor cannot be asked for newer ones only. gone: status with which the vendor says that there is none of an id, which
-    may have been deleted since it was listed.
+    """Pages of records that are asked for one after the other.
+
+    once_known: left out by the first pull, which needs no deletions of what was never there. newer: path of a time;
+    records from before the last pull are left out, where the vendor cannot be asked for newer ones only. gone: status
+    with which the vendor says that there is none of an id, which may have been deleted since it was listed.
     """
 
     name: str
@@ -120,8 +121,9 @@ class Resource(Part):
 
 
 class Check(Part):
-    """Names that have to be known to the vendor: asked before anything is pulled, since unknown ones would be columns of
-    nothing. list: which of `lists` holds them. what: how messages call one. field: where the vendor's names stand."""
+    """Names that have to be known to the vendor: asked before anything is pulled, since unknown ones would be columns
+    of nothing. list: which of `lists` holds them. what: how messages call one. field: where the vendor's names stand.
+    """
 
     endpoint: Endpoint
     list: str
@@ -153,7 +155,9 @@ class Asking(Part):
         for resource in self.resources:
             for name in resource.for_each.tables if resource.for_each else ():
                 if name not in landed:
-                    raise ValueError(f"resource {resource.name} asks for each of {name!r}, which no resource before lands")
+                    raise ValueError(
+                        f"resource {resource.name} asks for each of {name!r}, which no resource before lands"
+                    )
             landed |= {table.name for table in resource.tables}
         for name in landed:
             columns = {tuple(table.columns) for table in self.tables if table.name == name}

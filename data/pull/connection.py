@@ -23,7 +23,7 @@ USED_UP = ("REQUEST_LIMIT_EXCEEDED", '"DAILY"')
 Sleep = Callable[[float], None]
 
 
-class PatientSession(Session):
+class PatientSession(Session):  # type: ignore[misc]
     """Sends requests to one host. Answers of 429 and 5xx, broken connections and answers cut short are asked for again.
 
     secrets: texts that no message may show. sleep, clock: how time passes (s since 1970). Raises DataError for all that
@@ -34,6 +34,7 @@ class PatientSession(Session):
         self, name: str, base_url: str, secrets: Collection[str], sleep: Sleep, clock: Callable[[], float]
     ) -> None:
         super().__init__(timeout=TIMEOUT_S, raise_for_status=False)
+        self.headers["User-Agent"] = "leadscore"
         self.name, self.host, self.secrets = name, urlsplit(base_url)[:2], secrets
         self.sleep, self.clock = sleep, clock
         self.first_seen: datetime | None = None
@@ -66,9 +67,7 @@ class PatientSession(Session):
         if answer.status_code == 429 or answer.status_code >= 500:
             self._require_rest(answer)
             return answer, f"answers {answer.status_code}"
-        if answer.ok and not _is_json(answer):
-            return answer, "answers with what is no JSON"
-        return answer, None
+        return answer, _flaw_of(answer) if answer.ok else None
 
     def _good(self, answer: Response) -> Response:
         if not 200 <= answer.status_code < 300:
@@ -84,8 +83,8 @@ class PatientSession(Session):
     def _wait_for(self, seconds: float, trouble: str) -> None:
         if seconds > LONGEST:
             raise DataError(
-                f"{self.name} {trouble} and wants to be left alone for {seconds / 60:.0f} minutes; what has come stays, "
-                "run the command again then and it goes on"
+                f"{self.name} {trouble} and wants to be left alone for {seconds / 60:.0f} minutes; what has come "
+                "stays, run the command again then and it goes on"
             )
         self.sleep(seconds)
 
@@ -105,7 +104,9 @@ class PatientSession(Session):
             return Refused(f"{self.name} does not accept the token (401): {said}; renew it, see docs/crm/pull.md", 401)
         if answer.status_code == 403:
             return Refused(f"{self.name} does not allow this (403): {said}; give the token the rights it names", 403)
-        return Refused(f"{self.name} refuses {urlsplit(answer.url).path} ({answer.status_code}): {said}", answer.status_code)
+        return Refused(
+            f"{self.name} refuses {urlsplit(answer.url).path} ({answer.status_code}): {said}", answer.status_code
+        )
 
     def shown(self, text: str) -> str:
         """What a vendor says, cut short, without secrets and what may be personal."""
@@ -129,8 +130,8 @@ class PatientSession(Session):
         if abs(apart) > AHEAD / US_PER_SECOND:
             side = "behind" if apart > 0 else "ahead of"
             raise DataError(
-                f"the clock of this machine is {abs(apart) / 60:.0f} minutes {side} that of {self.name}: what happened when "
-                "would be told wrongly; set it, then run the command again"
+                f"the clock of this machine is {abs(apart) / 60:.0f} minutes {side} that of {self.name}: what happened "
+                "when would be told wrongly; set it, then run the command again"
             )
         self.first_seen = theirs
 
@@ -143,12 +144,16 @@ class Refused(DataError):
         self.status = status
 
 
-def _is_json(answer: Response) -> bool:
+def _flaw_of(answer: Response) -> str | None:
+    """Why a good answer is none. HubSpot's 207 leaves records out: those that are gone, rightly, or others, for now."""
     try:
-        answer.json()
+        said = answer.json()
     except ValueError:
-        return False
-    return True
+        return "answers with what is no JSON"
+    errors = said.get("errors", ()) if answer.status_code == 207 and isinstance(said, dict) else ()
+    if any(error.get("category") != "OBJECT_NOT_FOUND" for error in errors):
+        return "answers in part only"
+    return "says that it failed" if isinstance(said, dict) and said.get("success") is False else None
 
 
 def seconds() -> float:

@@ -66,11 +66,9 @@ def pull_into(
         return Brought(pulled, report, since)
 
 
-def _ingested(
-    log_path: Path, mapping: Mapping, pulled: Pulled, since: int | None, **how: Any
-) -> IngestReport | None:
-    """What an ingest says. Of all that a vendor has, some row has to fit; of what has changed, there may be none, and the
-    next pull asks for it again."""
+def _ingested(log_path: Path, mapping: Mapping, pulled: Pulled, since: int | None, **how: Any) -> IngestReport | None:
+    """What an ingest says. Of all that a vendor has, some row has to fit; of what has changed, there may be none, and
+    the next pull asks for it again."""
     try:
         return ingest(log_path, mapping, files=pulled.files, **how)
     except NoRowFits:

@@ -30,7 +30,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Position:
-    """How far a resource is: which of its batches is asked for, at which page (None: the first), whether all is there."""
+    """How far a resource is: which of its batches is asked for, at which page (None: the first), whether it is done."""
 
     batch: int = 0
     next: Mapping[str, Any] | None = None
@@ -39,8 +39,9 @@ class Position:
 
 @dataclass(frozen=True)
 class State:
-    """What has landed. digest: of what is asked. since_us: from when on changes are asked for, None for all; started_us,
-    finished_us: when this pull began, by the vendor's clock, and ended, by ours (µs UTC). bytes, rows: by table."""
+    """What has landed. digest: of what is asked. since_us: from when on changes are asked for, None for all;
+    started_us, finished_us: when this pull began, by the vendor's clock, and ended, by ours (µs UTC). bytes, rows: by
+    table."""
 
     digest: str
     since_us: int | None
@@ -74,8 +75,8 @@ class Landing:
     def open(folder: Path, digest: str, since_us: int | None) -> Landing:
         """What a pull that was cut short has left, or a new one.
 
-        What was begun with other questions, or is damaged, is thrown away: the log has nothing of it yet, so it is asked
-        for again.
+        What was begun with other questions, or is damaged, is thrown away: the log has nothing of it yet, so it is
+        asked for again.
         """
         state = _read(folder / STATE)
         if state is None or state.digest != digest or not _cut(folder, state):
@@ -144,7 +145,9 @@ class Landing:
         rows = f"read_json({quoted(str(lines))}, format = 'newline_delimited', columns = {{{kinds}}})"
         if not lines.exists():
             rows = f"(SELECT {', '.join(f'NULL::VARCHAR AS {named(name)}' for name in columns)} WHERE false)"
-        con.execute(f"COPY (SELECT DISTINCT * FROM {rows} ORDER BY ALL) TO {quoted(str(out))} (FORMAT parquet)").fetchall()
+        con.execute(
+            f"COPY (SELECT DISTINCT * FROM {rows} ORDER BY ALL) TO {quoted(str(out))} (FORMAT parquet)"
+        ).fetchall()
         return out
 
 

@@ -33,7 +33,7 @@ class Page:
     next: Mapping[str, Any] | None
 
 
-class KeysetPaginator(BasePaginator):
+class KeysetPaginator(BasePaginator):  # type: ignore[misc]
     """Goes on after the id of the last row, until a page is empty: no page moves when rows come, change or go, and no
     list is too long. `place` is where the id stands in the body; a number in it is a place in a list."""
 

@@ -37,7 +37,8 @@ def _value(name: str, values: Mapping[str, Any]) -> Any:
     if name.startswith("env."):
         variable = name.removeprefix("env.")
         raise UsageError(f"the environment variable {variable} is missing; set it, see docs/crm/pull.md")
-    raise UsageError(f"{{{name}}} means nothing here; there are {', '.join(sorted(values))[:300]}")
+    known = sorted(known for known in values if not known.startswith("env."))
+    raise UsageError(f"{{{name}}} means nothing here; there are {', '.join(known)[:300]}")
 
 
 def _text(value: Any) -> str:

@@ -20,7 +20,7 @@ from data.pull.connection import PatientSession, Refused
 from data.pull.landing import Landing, Position, State, no_room
 from data.pull.pages import Page, client_of, pages
 from data.pull.placeholders import environment, filled
-from data.pull.rows import Row, at, rows_of
+from data.pull.rows import Row, at, kept_rows
 from data.times import NoTime, time_from_text
 
 GONE = (400, 404, 410)
@@ -151,7 +151,7 @@ class Pull:
         records = [record for record in page.records if since is None or _is_newer(record, resource.newer, since)]
         asked = {"@id": values["id"]} if "id" in values else {}
         told = [record | asked if isinstance(record, dict) else record for record in records]
-        return {table.name: [row for record in told for row in rows_of(record, table)] for table in resource.tables}
+        return {table.name: [row for record in told for row in kept_rows(record, table)] for table in resource.tables}
 
     def _batches(self, resource: Resource) -> list[list[str]] | None:
         """The ids of `for_each`, cut into requests; None where there is none."""
@@ -178,7 +178,13 @@ def _ids(ids: Sequence[str]) -> dict[str, Any]:
     """The ids of a batch, in all forms in which requests have them."""
     quoted = ["'" + one.replace("\\", "\\\\").replace("'", "\\'") + "'" for one in ids]
     objects = [{"id": one} for one in ids]
-    return {"id": quote(ids[0], safe=""), "ids": ids, "id_list": ",".join(ids), "quoted_ids": ",".join(quoted), "id_objects": objects}
+    return {
+        "id": quote(ids[0], safe=""),
+        "ids": ids,
+        "id_list": ",".join(ids),
+        "quoted_ids": ",".join(quoted),
+        "id_objects": objects,
+    }
 
 
 def _columns(resource: Resource) -> list[str]:

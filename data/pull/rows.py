@@ -12,11 +12,11 @@ from data.pull.asking import Table
 Row = dict[str, str | None]
 
 
-def rows_of(record: Any, table: Table) -> Iterator[Row]:
+def kept_rows(record: Any, table: Table) -> Iterator[Row]:
     """The rows that a record has for a table. Raises DataError for a record, or a column, that is of another kind.
 
     >>> table = Table(name="stages", rows="history.*.*", columns={"id": "$.id", "what": "*", "value": "value"})
-    >>> list(rows_of({"id": 7, "email": "…", "history": {"stage": [{"value": "lead"}]}}, table))
+    >>> list(kept_rows({"id": 7, "email": "…", "history": {"stage": [{"value": "lead"}]}}, table))
     [{'id': '7', 'what': 'stage', 'value': 'lead'}]
     """
     if not isinstance(record, dict):
@@ -62,4 +62,4 @@ def _cell(table: Table, name: str, path: str, record: Any, row: Any, key: str) -
 
 def _shown(value: Any) -> str:
     """What kind of thing it is; what it says may be personal."""
-    return {dict: "an object", list: "a list"}.get(type(value), f"a {type(value).__name__}")
+    return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a single value"

@@ -104,6 +104,7 @@ class LeadsPart(Shared):
     valid_from: since when a version holds. snapshot: the row is the state at the time of the export, which is that of
     the command, or of a column exported_at; created_at and the `unchanging` profile columns tell what was known of a
     lead from its creation on. missing = "deleted": the export is a full one, and a lead that is not in it is gone.
+    deleted: a column that says true where the lead is gone from valid_from on; such a row is no version.
     categories, numbers: profile columns to keep, by name. rename: source column -> what it is called in the log.
     personal: columns dropped at the door; flags keep whether one was filled in, e.g. has_email = "email".
     """
@@ -114,6 +115,7 @@ class LeadsPart(Shared):
     created_at: str | None = None
     unchanging: tuple[str, ...] = ()
     missing: Literal["kept", "deleted"] = "kept"
+    deleted: str | None = None
     account_id: str | None = None
     categories: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
@@ -154,6 +156,8 @@ class LeadsPart(Shared):
             raise ValueError(
                 "exported_at, created_at, unchanging and missing belong to snapshot = true; add it, or leave them out"
             )
+        if self.snapshot and self.deleted is not None:
+            raise ValueError("deleted needs valid_from, since when the lead is gone; add it instead of snapshot = true")
         for name in self.unchanging:
             if name != "account_id" and name not in (*self.categories, *self.numbers, *self.flags):
                 raise ValueError(f"unchanging column {name!r} is no profile column; add it to categories or numbers")
@@ -163,7 +167,15 @@ class LeadsPart(Shared):
     def columns(self) -> list[str]:
         """The source columns that are read; personal ones only where a flag asks for them."""
         times = [self.valid_from, self.exported_at, self.created_at]
-        rest = [self.lead_id, *times, self.account_id, *self.categories, *self.numbers, *self.flags.values()]
+        rest = [
+            self.lead_id,
+            *times,
+            self.deleted,
+            self.account_id,
+            *self.categories,
+            *self.numbers,
+            *self.flags.values(),
+        ]
         return [name for name in dict.fromkeys([*rest, *self.filtered]) if name is not None]
 
     @property

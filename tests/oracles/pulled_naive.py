@@ -1,4 +1,4 @@
-"""What a log has to hold of a vendor's account, by plain loops over all that the account has: (lead, event type, second)."""
+"""What a log has to hold of a vendor's account, by plain loops over all that it has: (lead, event type, second)."""
 
 from __future__ import annotations
 

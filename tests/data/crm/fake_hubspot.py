@@ -1,4 +1,4 @@
-"""HubSpot's CRM API (2026-03) as far as a pull asks it: searches, batches, archived records, associations, properties."""
+"""HubSpot's CRM API (2026-03) as far as a pull asks it: searches, batches, archives, associations, properties."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ PERSONAL = {"email": "zaphod@example.com", "firstname": "Zaphod", "lastname": "B
 CONNECTED = "f240bbac-87c9-4f6e-bf70-924b57d47db7"
 KNOWN = {
     "contacts": (
-        *("lifecyclestage", "associatedcompanyid", "hs_merged_object_ids", "hs_analytics_source", "industry", "country"),
+        *(
+            "lifecyclestage",
+            "associatedcompanyid",
+            "hs_merged_object_ids",
+            "hs_analytics_source",
+            "industry",
+            "country",
+        ),
         *("numemployees", *PERSONAL),
     ),
     "companies": ("industry", "country", "numberofemployees"),
@@ -136,7 +143,10 @@ class FakeHubSpot(FakeVendor):
         ids = [int(one["id"]) for one in body["inputs"]]
         there = [one for one in map(self.records.get(kind, {}).get, ids) if one is not None and one.archived is None]
         results = [self._shown(one, kind, body) for one in there]
-        return 200 if len(results) == len(ids) else 207, {"status": "COMPLETE", "results": results}
+        if len(results) == len(ids):
+            return 200, {"status": "COMPLETE", "results": results}
+        errors = [{"status": "error", "category": "OBJECT_NOT_FOUND", "message": "some are not there"}]
+        return 207, {"status": "COMPLETE", "results": results, "numErrors": 1, "errors": errors}
 
     def _archived(self, kind: str, params: Mapping[str, str]) -> Answer:
         gone = sorted((one for one in self.records.get(kind, {}).values() if one.archived), key=lambda one: one.id)
@@ -193,7 +203,9 @@ def hubspot_with(n_contacts: int, seed: int = 1, **settings: Any) -> FakeHubSpot
     vendor, dice = FakeHubSpot(**settings), random.Random(seed)
     begin = vendor.clock() - 300 * 86400
     companies = [
-        vendor.make("companies", begin, industry=dice.choice(("RETAIL", "BANKING")), numberofemployees=str(dice.randint(1, 999)))
+        vendor.make(
+            "companies", begin, industry=dice.choice(("RETAIL", "BANKING")), numberofemployees=str(dice.randint(1, 999))
+        )
         for _ in range(1 + n_contacts // 5)
     ]
     for _ in range(n_contacts):

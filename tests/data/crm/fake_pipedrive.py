@@ -58,7 +58,11 @@ class FakePipedrive(FakeVendor):
 
     def wait_headers(self) -> dict[str, str]:
         """Seconds until the window begins anew."""
-        return {"x-ratelimit-limit": "80", "x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{self.trouble.wait_s:g}"}
+        return {
+            "x-ratelimit-limit": "80",
+            "x-ratelimit-remaining": "0",
+            "x-ratelimit-reset": f"{self.trouble.wait_s:g}",
+        }
 
     def answer(self, method: str, path: str, params: Mapping[str, str], body: Any) -> Answer:
         """By the path."""
@@ -89,12 +93,18 @@ class FakePipedrive(FakeVendor):
 def _fits(one: Mapping[str, Any], kind: str, params: Mapping[str, str], is_archive: bool) -> bool:
     if "ids" in params and str(one["id"]) not in params["ids"].split(","):
         return False
-    if one["update_time"] < params.get("updated_since", "") or str(one.get("org_id")) != params.get("org_id", str(one.get("org_id"))):
+    if one["update_time"] < params.get("updated_since", "") or str(one.get("org_id")) != params.get(
+        "org_id", str(one.get("org_id"))
+    ):
         return False
     if kind == "deals":
         status = "deleted" if one["is_deleted"] else one["status"]
-        return status in params.get("status", "open,won,lost").split(",") and one.get("is_archived", False) == is_archive
-    return not one["is_deleted"] and str(one.get("done", True)).lower() == params.get("done", str(one.get("done", True)).lower())
+        return (
+            status in params.get("status", "open,won,lost").split(",") and one.get("is_archived", False) == is_archive
+        )
+    return not one["is_deleted"] and str(one.get("done", True)).lower() == params.get(
+        "done", str(one.get("done", True)).lower()
+    )
 
 
 def pipedrive_with(n_persons: int, seed: int = 1, **settings: Any) -> FakePipedrive:
@@ -102,7 +112,14 @@ def pipedrive_with(n_persons: int, seed: int = 1, **settings: Any) -> FakePipedr
     vendor, dice = FakePipedrive(**settings), random.Random(seed)
     begin = vendor.clock() - 300 * 86400
     organizations = [
-        vendor.make("organizations", begin, name="Megadodo", industry=dice.randint(1, 5), employee_count=dice.randint(1, 999), address={"value": "Somewhere 1", "country": "DE"})
+        vendor.make(
+            "organizations",
+            begin,
+            name="Megadodo",
+            industry=dice.randint(1, 5),
+            employee_count=dice.randint(1, 999),
+            address={"value": "Somewhere 1", "country": "DE"},
+        )
         for _ in range(1 + n_persons // 5)
     ]
     for _ in range(n_persons):
@@ -111,14 +128,26 @@ def pipedrive_with(n_persons: int, seed: int = 1, **settings: Any) -> FakePipedr
         for kind in dice.sample(["call", "meeting", "email", "task"], dice.randint(0, 4)):
             at += dice.uniform(0.1, 3) * 86400
             who = [{"person_id": person, "primary": True}]
-            vendor.make("activities", at, person_id=person, type=kind, done=True, marked_as_done_time=stamp(at), due_date=stamp(at)[:10], participants=who, subject="Call Zaphod")
+            vendor.make(
+                "activities",
+                at,
+                person_id=person,
+                type=kind,
+                done=True,
+                marked_as_done_time=stamp(at),
+                due_date=stamp(at)[:10],
+                participants=who,
+                subject="Call Zaphod",
+            )
         if dice.random() < 0.4:
             _sell(vendor, person, at, dice)
     return vendor
 
 
 def _sell(vendor: FakePipedrive, person: int, at: float, dice: random.Random) -> None:
-    deal = vendor.make("deals", at, title="Deal of Zaphod", person_id=person, value=500, status="open", stage_id=1)["id"]
+    deal = vendor.make("deals", at, title="Deal of Zaphod", person_id=person, value=500, status="open", stage_id=1)[
+        "id"
+    ]
     vendor.change("deals", deal, at + 86400, stage_id=2, title="Deal of Zaphod Beeblebrox")
     status, closed = dice.choice(("won", "lost")), at + 86400 * dice.uniform(2, 20)
     vendor.change("deals", deal, closed, status=status)

@@ -14,17 +14,20 @@ from tests.data.crm.fake_vendor import Answer, FakeVendor
 PATH = "/services/data/v62.0"
 SELECT = re.compile(r"SELECT ([\w.,]+) FROM (\w+) WHERE (.+)")
 TERM = re.compile(r"([\w.]+) (>=|<=|=) ([^\s()]+)|([\w.]+) IN \(([^)]*)\)")
+TIMES = "Id CreatedDate SystemModstamp IsDeleted"
 FIELDS = {
-    "Lead": "Id CreatedDate SystemModstamp IsDeleted MasterRecordId ConvertedContactId ConvertedDate LeadSource Industry Country NumberOfEmployees Name Email",
+    "Lead": f"{TIMES} MasterRecordId ConvertedContactId ConvertedDate LeadSource Industry Country NumberOfEmployees "
+    "Email",
     "LeadHistory": "Id LeadId Field NewValue CreatedDate",
-    "Contact": "Id CreatedDate SystemModstamp IsDeleted MasterRecordId AccountId LeadSource Account.Industry Account.BillingCountry Account.NumberOfEmployees Account.SystemModstamp Name Email",
-    "Opportunity": "Id CreatedDate SystemModstamp Amount IsDeleted Name",
+    "Contact": f"{TIMES} MasterRecordId AccountId LeadSource Email Account.Industry Account.BillingCountry "
+    "Account.NumberOfEmployees Account.SystemModstamp",
+    "Opportunity": f"{TIMES} Amount Name",
     "OpportunityHistory": "Id OpportunityId StageName CreatedDate",
-    "OpportunityContactRole": "Id OpportunityId ContactId SystemModstamp IsDeleted",
+    "OpportunityContactRole": f"{TIMES} OpportunityId ContactId",
     "OpportunityStage": "ApiName IsWon IsClosed IsActive",
-    "Task": "Id WhoId TaskSubtype CompletedDateTime ActivityDate SystemModstamp IsDeleted IsClosed Subject",
-    "Event": "Id WhoId EndDateTime SystemModstamp IsDeleted Subject",
-    "CampaignMember": "Id LeadOrContactId CreatedDate FirstRespondedDate SystemModstamp IsDeleted Name Email",
+    "Task": f"{TIMES} WhoId TaskSubtype CompletedDateTime ActivityDate IsClosed Subject",
+    "Event": f"{TIMES} WhoId EndDateTime Subject",
+    "CampaignMember": f"{TIMES} LeadOrContactId FirstRespondedDate Email",
 }
 
 
@@ -129,12 +132,18 @@ def salesforce_with(n_leads: int, seed: int = 1, **settings: Any) -> FakeSalesfo
     """An org with leads, of which some became contacts with opportunities, tasks, meetings and campaigns."""
     vendor, dice = FakeSalesforce(**settings), random.Random(seed)
     begin = vendor.clock() - 300 * 86400
-    for name, is_won, is_closed in (("Prospecting", False, False), ("Closed Won", True, True), ("Closed Lost", False, True)):
+    for name, is_won, is_closed in (
+        ("Prospecting", False, False),
+        ("Closed Won", True, True),
+        ("Closed Lost", False, True),
+    ):
         vendor.make("OpportunityStage", begin, ApiName=name, IsWon=is_won, IsClosed=is_closed, IsActive=True)
     for _ in range(n_leads):
         at = begin + dice.uniform(1, 200) * 86400
         who = {"Name": "Zaphod Beeblebrox", "Email": "zaphod@example.com"}
-        lead = vendor.make("Lead", at, LeadSource="Web", Industry="Retail", Country="DE", NumberOfEmployees=dice.randint(1, 99), **who)
+        lead = vendor.make(
+            "Lead", at, LeadSource="Web", Industry="Retail", Country="DE", NumberOfEmployees=dice.randint(1, 99), **who
+        )
         vendor.make("LeadHistory", at + 3600, LeadId=lead, Field="Status", NewValue="Working")
         vendor.make("CampaignMember", at + 7200, LeadOrContactId=lead, FirstRespondedDate=stamp(at + 86400)[:10], **who)
         if dice.random() < 0.5:
@@ -143,11 +152,17 @@ def salesforce_with(n_leads: int, seed: int = 1, **settings: Any) -> FakeSalesfo
 
 
 def _convert(vendor: FakeSalesforce, lead: str, at: float, dice: random.Random, who: Mapping[str, Any]) -> None:
-    account = {"AccountId": f"Acc{dice.randint(1, 50):015d}", "Account.Industry": "Banking", "Account.SystemModstamp": stamp(at)}
+    account = {
+        "AccountId": f"Acc{dice.randint(1, 50):015d}",
+        "Account.Industry": "Banking",
+        "Account.SystemModstamp": stamp(at),
+    }
     contact = vendor.make("Contact", at, LeadSource="Web", **account, **who)
     vendor.change("Lead", lead, at, ConvertedContactId=contact, ConvertedDate=stamp(at)[:10])
     at += 86400 * dice.uniform(1, 4)
-    vendor.make("Task", at, WhoId=contact, TaskSubtype="Call", CompletedDateTime=stamp(at), IsClosed=True, Subject="Call Zaphod")
+    vendor.make(
+        "Task", at, WhoId=contact, TaskSubtype="Call", CompletedDateTime=stamp(at), IsClosed=True, Subject="Call Zaphod"
+    )
     vendor.make("Event", at, WhoId=contact, EndDateTime=stamp(at + 86400), Subject="Meet Zaphod")
     deal = vendor.make("Opportunity", at, Amount=500.0, Name="Deal of Zaphod")
     vendor.make("OpportunityContactRole", at, OpportunityId=deal, ContactId=contact)

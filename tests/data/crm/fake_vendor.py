@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         vendor = self.vendor
-        status, answer, trouble = vendor.handle(self.command, self.path, self.headers, raw)
+        status, answer, trouble = vendor.handle(self.command, self.path, dict(self.headers.items()), raw)
         if trouble == "cut":
             self.close_connection = True
             self.connection.shutdown(2)

@@ -29,7 +29,5 @@ def run(name: str, url: str, folder: Path, point: int, fault: str, outcome: Path
         vars(sys.modules[Landing.__module__])["Landing"].land = position_too_early
     executioner = Executioner(folder, point)
     sys.addaudithook(executioner)
-    pull_into(
-        folder / "log", asked_at(name, url), folder / "pull", World(ENVIRON, time.sleep, time.time), buckets=2
-    )
+    pull_into(folder / "log", asked_at(name, url), folder / "pull", World(ENVIRON, time.sleep, time.time), buckets=2)
     outcome.write_text(str(executioner.steps))
