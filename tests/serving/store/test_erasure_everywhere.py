@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -27,6 +28,7 @@ SIGNS = "abz019-_=+@'\"\\;,|/%. <>&#?é\u0301ü😀\u200d\u3000"
 NEIGHBOURS = ("1", "204", "=1+1", "'=1+1", "a/b", "a/bc", 'a"b', ";=x", "21", "x")
 FORMS = {"scores.parquet", "best.csv", "leads de.csv", "leads.xlsx", "top.json", "all.jsonl", "store.db"}
 NUMBERED = ("rejected", "scores", "stage_changes", "audit", "changes", "leads", "rescorings", "answers")
+APART = ("erased.db", "rejected.csv", "workspace.lock")
 HASHED = ("blocked", "secrets")
 """Tables of the store whose rows have numbers of their own, or are about the erasure itself."""
 
@@ -51,8 +53,7 @@ class Killer:
 
     def __init__(self) -> None:
         words = [sys.executable, "-m", "tests.killed_erasure"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self.process = subprocess.Popen(words, cwd=REPOSITORY, text=True, bufsize=1, **pipes)
+        self.process = subprocess.Popen(words, cwd=REPOSITORY, text=True, bufsize=1, stdin=PIPE, stdout=PIPE)
 
     def __call__(self, root: Path, lead: str, deed: int) -> int:
         """Exit status: 9 for one that died."""
@@ -97,7 +98,11 @@ def rest_of(root: Path, lead: str) -> dict[str, list[str]]:
     """All rows in all files outside of the log that are not the lead's, and are not about numbers of rows."""
     rest: dict[str, list[str]] = {}
     for path in files(root, root.with_name("outside")):
-        if "log" in path.parts or path.suffix == ".draft" or path.name in ("erased.db", "rejected.csv", "workspace.lock"):
+        if (
+            "log" in path.parts
+            or path.suffix == ".draft"
+            or path.name in ("erased.db", "rejected.csv", "workspace.lock")
+        ):
             continue
         rows = [row for row in rows_in(path) if not (path.suffix == ".db" and row[0] in NUMBERED + HASHED)]
         theirs = [row for row in rows if not any(same(cell, lead) for cell in row if isinstance(cell, str))]
