@@ -112,7 +112,7 @@ def _fill_lists(root: Path, leads: Sequence[str], outside: Path) -> None:
     (root / "top.json").write_text(json.dumps({"leads": len(leads), "top": rows}))
     (root / "all.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     (root / ".best.csv.99.draft").write_text("lead_id\n" + "".join(f"{inert(lead)}\n" for lead in leads))
-    refused = [["source", "row", "reason"], *(["a.csv", 1, f"time '{lead}' is no time"] for lead in leads)]
+    refused = [("source", "row", "reason"), *(("a.csv", "1", f"time '{lead}' is no time") for lead in leads)]
     with (root / "rejected.csv").open("w", newline="") as out:
         csv.writer(out).writerows(refused)
 

@@ -24,10 +24,11 @@ def without_rows(path: Path, draft: Path, ids: LeadIds) -> int:
     """
     gone = 0
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        delimiter, header = _header(file.readline().removeprefix(BOM))
+        first = file.readline().removeprefix(BOM)
+        delimiter, header = _header(first)
         places = [place for place, name in enumerate(header) if is_heading(name)]
         if not places:
-            return _none_elsewhere(file, header, ids)
+            return _none_elsewhere(file, first, ids)
         file.seek(0)
         with draft.open("wb") as out:
             for row, lines in _rows(file, delimiter):
@@ -39,9 +40,9 @@ def without_rows(path: Path, draft: Path, ids: LeadIds) -> int:
     return gone
 
 
-def _none_elsewhere(file: TextIO, header: Sequence[str], ids: LeadIds) -> int:
+def _none_elsewhere(file: TextIO, first: str, ids: LeadIds) -> int:
     """0 where no cell of a list without a column of ids is one. Raises DataError: which row it is."""
-    if any("\0" in name for name in header):
+    if "\0" in first:
         raise DataError("it is no list in UTF-8")
     file.seek(0)
     for number, line in enumerate(file, start=1):
