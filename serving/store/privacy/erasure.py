@@ -14,6 +14,7 @@ from data.ids import NoId, id_from_text, mentions, required_id
 from serving.store.database.connection import BUSY_S, Database, chunks
 from serving.store.database.failures import StoreAway
 from serving.store.database.hmac_signer import Seal
+from serving.store.database.presence import hold
 from serving.store.database.schema import (
     answers,
     attributes,
@@ -67,6 +68,7 @@ class Erasure:
             raise UsageError(f"lead_id {error}") from None
         with self._database.write() as connection:
             self._blocked.add(connection, lead_id, now)
+            hold(connection, lead_id)
             removed = _delete(connection, lead_id)
             self._audit.note(connection, who, "forget", now, lead_id)
         _scrub(self._database)
@@ -81,6 +83,8 @@ class Erasure:
 
 def _delete(connection: Connection, lead_id: str) -> dict[str, int]:
     removed = {}
+    # What a request that is being worked on answers is not kept: it may speak of the lead when all else is gone.
+    connection.execute(delete(answers).where(answers.c.status.is_(None)))
     for table in OF_LEAD:
         removed[table.name] = connection.execute(delete(table).where(table.c.lead_id == lead_id)).rowcount
     for table, key, theirs in ((rejected, rejected.c.id, _of_nobody_else), (answers, answers.c.key, _mentioned)):
