@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Literal
 
-from data.contract import BLANKS, US_PER_SECOND
+from data.contract import AHEAD, BLANKS, US_PER_SECOND
 
 DAY = r"(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
 CLOCK = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]+)?)?"
@@ -22,6 +23,11 @@ FIRST, LAST = -62_135_596_800 * US_PER_SECOND, 253_402_300_800 * US_PER_SECOND -
 CLOCK_OF_DATES = {"start": "00:00", "end": "23:59:59.999999"}
 """What the clock shows at the time that a date alone means."""
 DatesAre = Literal["start", "end"]
+EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000, "epoch_us": 1}
+"""Ways to write a time as a number, each to be declared: µs in one."""
+EARLIEST = 631_152_000 * US_PER_SECOND
+"""µs UTC of 1990-01-01: what lies before it (0001-01-01, 1899-12-30, 1900, 1970) says that no date is known."""
+NULL_DATE, IN_FUTURE = "is a null date; if it is meant, set earliest", "lies in the future"
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 EXAMPLE = "2024-05-01T12:00:00Z"
@@ -65,6 +71,32 @@ def time_from_text(
     if not FIRST <= at <= LAST:
         raise NoTime("lies outside the years 1 to 9999 in UTC")
     return at
+
+
+def time_from_number(number: float, form: str) -> int:
+    """µs UTC of a number whose unit is declared, one of EPOCHS. Raises NoTime.
+
+    >>> time_from_number(1761991200000, "epoch_ms"), time_from_number(1.5, "epoch_s")
+    (1761991200000000, 1500000)
+    """
+    at = round(Decimal(str(number)) * EPOCHS[form])
+    if not FIRST <= at <= LAST:
+        raise NoTime("lies outside the years 1 to 9999 in UTC")
+    return at
+
+
+def doubt_of(at: int, clock: int, earliest: int = EARLIEST) -> str | None:
+    """Why something cannot have happened at `at`, as the end of a sentence; None where it can. All are µs UTC.
+
+    earliest: the first time that is a date at all, where another one is declared. What is ahead of the clock by up to
+    five minutes is taken for skew.
+
+    >>> doubt_of(0, clock=EARLIEST), doubt_of(0, clock=EARLIEST, earliest=0)
+    ('is a null date; if it is meant, set earliest', None)
+    """
+    if at < earliest:
+        return NULL_DATE
+    return IN_FUTURE if at > clock + AHEAD else None
 
 
 def _why_not(text: str) -> str:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from data.sources.time_sql import NULL_DATES_BEFORE, Times, known_format, known_zone
-from data.times import DatesAre, NoTime, time_from_text
+from data.sources.time_sql import Times, known_format, known_zone
+from data.times import EARLIEST, DatesAre, NoTime, time_from_text
 
 
 def _listed(value: Any) -> Any:
@@ -98,7 +98,7 @@ class Shared(Written):
     @property
     def times(self) -> Times:
         """How its times are written."""
-        earliest = NULL_DATES_BEFORE if self.earliest is None else time_from_text(self.earliest, day_zone=UTC)
+        earliest = EARLIEST if self.earliest is None else time_from_text(self.earliest, day_zone=UTC)
         return Times(self.time_zone, self.time_format, self.dates_are, earliest)
 
     @property

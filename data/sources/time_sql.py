@@ -8,18 +8,26 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from data.contract import AHEAD, US_PER_DAY, US_PER_SECOND
+from data.contract import AHEAD, US_PER_DAY
 from data.masking import masked_time_sql
 from data.quoting import quoted
-from data.times import CLOCK, CLOCK_OF_DATES, DAY, FIRST, LAST, ZONE, DatesAre
+from data.times import (
+    CLOCK,
+    CLOCK_OF_DATES,
+    DAY,
+    EARLIEST,
+    EPOCHS,
+    FIRST,
+    IN_FUTURE,
+    LAST,
+    NULL_DATE,
+    ZONE,
+    DatesAre,
+)
 
-EPOCHS = {"epoch_s": US_PER_SECOND, "epoch_ms": 1000, "epoch_us": 1}
-"""Time formats that are numbers: µs in one."""
 NAIVE = f"^{DAY}({CLOCK})?$"
 AWARE = f"^{DAY}{CLOCK}{ZONE}$"
 UNZONED = "has no time zone"
-NULL_DATES_BEFORE = 631_152_000 * US_PER_SECOND
-"""µs UTC of 1990-01-01: what lies before it (0001-01-01, 1900-01-01, 1970-01-01) says that no date is known."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Times:
     zone: str | None
     form: str | None
     dates_are: DatesAre = "end"
-    earliest: int = NULL_DATES_BEFORE
+    earliest: int = EARLIEST
 
     @property
     def aware(self) -> bool:
@@ -84,9 +92,9 @@ class Times:
         return f"""CASE {missing} {unzoned if self.form is None and self.zone is None else ""}
             WHEN {text} IS NOT NULL AND {parsed} IS NULL THEN {shown} || {quoted(f" is no time {form}")}
             WHEN {parsed} NOT BETWEEN {FIRST} AND {LAST} THEN {shown} || ' lies outside the years 1 to 9999 in UTC'
-            WHEN {parsed} < {self.earliest} THEN {shown} || ' is a null date; if it is meant, set earliest'
+            WHEN {parsed} < {self.earliest} THEN {shown} || ' {NULL_DATE}'
             WHEN {parsed} > {clock + AHEAD} THEN CASE WHEN {begun} > {clock + AHEAD}
-                THEN {shown} || ' lies in the future' END END"""
+                THEN {shown} || ' {IN_FUTURE}' END END"""
 
 
 def known_zone(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -201,11 +201,15 @@ class Health(Struct, frozen=True):
 
 
 class LeadRequest(Asked, frozen=True):
-    """A version of a lead's profile. valid_from: since when it holds, default now. A column that is null is unknown."""
+    """A version of a lead's profile. A column that is null is unknown.
+
+    valid_from: since when it holds, default now. earliest: the first time that is a date at all, default 1990.
+    """
 
     profile: Attributes = {}
     account_id: Name | None = None
     valid_from: Moment | None = None
+    earliest: Moment | None = None
 
 
 class LeadPut(Struct, frozen=True):
@@ -223,7 +227,7 @@ class LeadVersion(LeadRequest, frozen=True, kw_only=True):
 class LeadsRequest(Asked, frozen=True):
     """Versions of profiles, each judged on its own: a bad one does not keep the others out.
 
-    Fields of each: lead_id, and optionally profile, account_id, valid_from, as in a request about one lead.
+    Fields of each: lead_id, and optionally profile, account_id, valid_from, earliest, as in a request about one lead.
     """
 
     leads: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_LEADS)]
@@ -252,11 +256,22 @@ class ObjectionRequest(Asked, frozen=True):
     objects: bool
 
 
-class IngestRequest(Asked, frozen=True):
+class TimesDeclared(Asked, frozen=True, kw_only=True):
+    """How times are meant that would else be refused.
+
+    earliest: the first time that is a date at all, default 1990; what lies before it is a null date. time_format: what
+    times that are numbers count since 1970; without it they are refused.
+    """
+
+    earliest: Moment | None = None
+    time_format: Literal["epoch_s", "epoch_ms", "epoch_us"] | None = None
+
+
+class IngestRequest(TimesDeclared, frozen=True):
     """Events to take in, each judged on its own: a bad one does not keep the others out.
 
     Fields of each: lead_id, event_type, occurred_at, and optionally channel, value, received_at, source, event_id.
-    Send an event_id of your own, so that a repeated event counts once.
+    Send an event_id of your own, so that a repeated event counts once. earliest, time_format: see TimesDeclared.
     """
 
     events: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_INGESTED)]
@@ -285,7 +300,7 @@ class IngestAnswer(Struct, frozen=True):
     ignored_fields: list[str]
 
 
-class Replay(Asked, frozen=True):
+class Replay(TimesDeclared, frozen=True):
     """A rejected event, repaired; null sends it again as it was."""
 
     event: dict[str, Any] | None = None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from data.compiled import njit
-from data.times import FIRST, LAST, NoTime, time_from_text
+from data.times import EARLIEST, FIRST, LAST, NoTime, time_from_text
 from serving.messages.problems import Refused
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,6 +59,11 @@ def all_us(texts: Sequence[str], place: Callable[[int], str]) -> list[int]:
     if not texts or _read(content, out):
         return out.tolist()
     return [written_us(text, place(i)) for i, text in enumerate(texts)]
+
+
+def earliest_of(declared: str | None) -> int:
+    """µs UTC of the first time that is a date at all. Raises Refused."""
+    return EARLIEST if declared is None else written_us(declared, "$.earliest")
 
 
 def written_us(text: str, place: str) -> int:

@@ -13,8 +13,8 @@ from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import ADDRESS, by_of, number_of
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import ServedModel
-from serving.scoring.what_if import keeps_order, wished
-from serving.store.scores.threshold_changes import REASONS, Wish
+from serving.scoring.what_if import wished
+from serving.store.scores.threshold_changes import REASONS, OutOfOrder, Wish
 from training.thresholds.threshold import Threshold
 
 
@@ -32,7 +32,10 @@ def publish(context: PageContext) -> Response:
     if made is None and form.get("by") != "model":
         return context.render("error.html", 422, sentence=context.t("errors.unpromised"))
     wish = Wish(live.target.name, stage, live.model.version, live.model.digest, who, reason, made)
-    context.services.store.thresholds.publish(wish, context.now)
+    try:
+        context.services.store.thresholds.publish(wish, live.scorer.thresholds, context.now)
+    except OutOfOrder:
+        return context.render("error.html", 422, sentence=context.t("errors.unpromised"))
     return context.redirect(f"{ADDRESS}?published=1")
 
 
@@ -45,7 +48,7 @@ def _made(live: ServedModel, form: Mapping[str, str], stage: str) -> Threshold |
         made = wished(grounds, stage, by, number_of(form, "value") or 0.0)
     except UsageError:
         made = None
-    if made is None or made.probability is None or not keeps_order(live.effective_thresholds.thresholds, made):
+    if made is None or made.probability is None:
         return None
     return made
 

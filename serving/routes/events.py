@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import msgspec
@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from data.contract import US_PER_SECOND, DataError
+from data.contract import DataError
+from data.times import EARLIEST, NoTime, time_from_number
 from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import needs
@@ -24,7 +25,7 @@ from serving.messages.body import decode_raw, read
 from serving.messages.examples import INGEST
 from serving.messages.problems import Refused
 from serving.messages.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
-from serving.messages.times import at
+from serving.messages.times import at, earliest_of
 from serving.store.events.event_validation import EventIn, EventResult
 from serving.store.events.rejected import StoredRejection
 
@@ -32,8 +33,6 @@ SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
 AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
 FIELDS = frozenset(EventIn.__slots__)
 TIMES = frozenset(("occurred_at", "received_at"))
-MICROSECONDS_FROM = 631_152_000 * US_PER_SECOND
-"""1990 in µs since 1970: seconds and milliseconds of any year up to 9999 are smaller numbers."""
 BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
 PAGE = (
     query("after", "the number after which to go on", {"type": "integer", "minimum": 0, "maximum": 10**15}),
@@ -53,7 +52,7 @@ async def add_events(request: Request) -> Response:
     """Take events in; accepted ones are on disk when the answer is sent, and repeated ones count idempotency."""
     services: Services = request.app.state.services
     body = await read(request, services.limits)
-    sent = decode_raw(SENT, body).events
+    sent = decode_raw(SENT, body)
     return await idempotency.answer_once(request, body, lambda: _add(services, sent))
 
 
@@ -77,13 +76,14 @@ async def replay_event(request: Request) -> Response:
     services: Services = request.app.state.services
     which = numbered(request, "number")
     body = await read(request, services.limits)
-    repaired = decode_raw(AGAIN, body).event
-    return await idempotency.answer_once(request, body, lambda: _replay(services, which, repaired))
+    again = decode_raw(AGAIN, body)
+    return await idempotency.answer_once(request, body, lambda: _replay(services, which, again))
 
 
-def _add(services: Services, sent: Sequence[Mapping[str, Any]]) -> IngestAnswer:
-    events = [_event(fields) for fields in sent]
-    results = services.store.events.add(events, services.clock())
+def _add(services: Services, asked: IngestRequest) -> IngestAnswer:
+    sent = asked.events
+    events = [_event(fields, asked.time_format) for fields in sent]
+    results = services.store.events.add(events, services.clock(), earliest_of(asked.earliest))
     counts = Counter(result.status for result in results)
     for status, count in counts.items():
         services.metrics.ingested.labels(status).inc(count)
@@ -91,26 +91,36 @@ def _add(services: Services, sent: Sequence[Mapping[str, Any]]) -> IngestAnswer:
     return IngestAnswer(len(sent), counts["accepted"], counts["duplicate"], counts["rejected"], answers, _ignored(sent))
 
 
-def _replay(services: Services, number: int, repaired: Mapping[str, Any] | None) -> EventAnswer:
+def _replay(services: Services, number: int, again: Replay) -> EventAnswer:
     try:
-        rejected = services.store.rejected.get(number)
+        kept = services.store.rejected.get(number).event
     except DataError:
         raise Refused("not_found", "there is no rejected event of this number") from None
-    event = _event(asdict(rejected.event) if repaired is None else repaired)
-    return _answer(services.store.rejected.replay(number, services.clock(), event))
+    event = _kept(kept) if again.event is None else _event(again.event, again.time_format)
+    return _answer(services.store.rejected.replay(number, services.clock(), event, earliest_of(again.earliest)))
 
 
-def _event(sent: Mapping[str, Any]) -> EventIn:
+def _event(sent: Mapping[str, Any], time_format: str | None) -> EventIn:
     """An event with the fields that there are; the store judges it, whatever they hold."""
     known = {name: sent[name] for name in FIELDS & sent.keys()}
-    known |= {name: _with_unit(known[name]) for name in TIMES & known.keys()}
+    known |= {name: _with_unit(known[name], time_format) for name in TIMES & known.keys()}
     return EventIn(**{"lead_id": None, "event_type": None, "occurred_at": None, **known})
 
 
-def _with_unit(time: Any) -> Any:
-    """A time as it was sent; a number that as µs lies before 1990 may be seconds or milliseconds, and becomes a text,
-    which the store refuses for want of a unit."""
-    return str(time) if type(time) is int and -(2**63) <= time < MICROSECONDS_FROM else time
+def _kept(event: EventIn) -> EventIn:
+    """A rejected event as it was; a number of old may be of any unit, and was never read as a time."""
+    told = {name: getattr(event, name) for name in TIMES}
+    return replace(event, **{name: str(at) for name, at in told.items() if type(at) is int and at < EARLIEST})
+
+
+def _with_unit(time: Any, time_format: str | None) -> Any:
+    """A time as it was sent; a number by the declared unit, else as a text, which is refused for want of one."""
+    if type(time) not in (int, float) or abs(time) > 2**63:
+        return time
+    try:
+        return str(time) if time_format is None else time_from_number(time, time_format)
+    except NoTime:
+        return time
 
 
 def _ignored(sent: Sequence[Mapping[str, Any]]) -> list[str]:

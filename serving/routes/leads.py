@@ -34,7 +34,7 @@ from serving.messages.schemas import (
     ReceiptAnswer,
     ScoreAnswer,
 )
-from serving.messages.times import at, written_us
+from serving.messages.times import at, earliest_of, written_us
 from serving.routes.lead_detail import lead_detail
 from serving.routes.stored_scores import score_of
 from serving.scoring.served_model import ServedModel
@@ -200,7 +200,8 @@ def _listed(row: Listed) -> ListedLead:
 def _put(services: Services, lead_id: str, asked: LeadRequest) -> LeadPut:
     now = services.clock()
     since = now if asked.valid_from is None else written_us(asked.valid_from, "$.valid_from")
-    added = services.store.leads.put(lead_id, since, asked.account_id, asked.profile, now)
+    earliest = earliest_of(asked.earliest)
+    added = services.store.leads.put(lead_id, since, asked.account_id, asked.profile, now, earliest)
     return LeadPut("accepted" if added else "duplicate")
 
 

@@ -20,7 +20,7 @@ from serving.messages.body import decode_raw, explained, read
 from serving.messages.examples import PROFILES
 from serving.messages.problems import Refused
 from serving.messages.schemas import LeadsAnswer, LeadsRequest, LeadVersion, VersionResult
-from serving.messages.times import written_us
+from serving.messages.times import earliest_of, written_us
 from serving.store.events.event_validation import InvalidInput
 from serving.store.leads.profile_validation import ProfileIn
 
@@ -54,11 +54,12 @@ def _version(fields: Mapping[str, Any], now: int) -> ProfileIn | InvalidInput:
     try:
         asked = msgspec.convert(fields, LeadVersion)
         since = now if asked.valid_from is None else written_us(asked.valid_from, "$.valid_from")
+        earliest = earliest_of(asked.earliest)
     except msgspec.ValidationError as error:
         return InvalidInput(explained(str(error)))
     except Refused as refused:
         return InvalidInput(refused.detail)
-    return ProfileIn(asked.lead_id, since, asked.account_id, asked.profile)
+    return ProfileIn(asked.lead_id, since, asked.account_id, asked.profile, earliest)
 
 
 def _result(judged: bool | DataError) -> VersionResult:

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from serving.messages.schemas import ThresholdSet
 from serving.messages.times import at
-from serving.store.scores.threshold_changes import Change
+from serving.store.scores.threshold_changes import Change, in_force
 from training.thresholds.stages import StageThreshold
 from training.thresholds.threshold import Threshold, stage_thresholds
 
@@ -35,11 +35,8 @@ class EffectiveThresholds:
 
 
 def effective_thresholds(own: Sequence[Threshold], version: str, changes: Sequence[Change] = ()) -> EffectiveThresholds:
-    """The thresholds of a model's version under changes, one a stage; one for a stage that it lacks has no effect."""
-    published = {change.stage: change.threshold for change in changes if change.threshold is not None}
-    thresholds = tuple(published.get(threshold.stage, threshold) for threshold in own)
-    stages = {threshold.stage for threshold in own}
-    followed = tuple(change for change in changes if change.stage in stages)
+    """The thresholds of a model's version under changes, one a stage, by `in_force`."""
+    thresholds, followed = in_force(own, changes)
     return EffectiveThresholds(thresholds, ThresholdSet(_name(version, followed), _digest(thresholds)), followed)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from data.contract import UsageError
@@ -63,10 +61,3 @@ def wished(grounds: Grounds, stage: str, by: By, value: float) -> Threshold | No
     if by == "week":
         return grounds.threshold(lambda labels, flow: by_capacity(stage, labels, flow, value))
     return None
-
-
-def keeps_order(thresholds: Sequence[Threshold], made: Threshold) -> bool:
-    """Whether stages would still follow each other; `thresholds` ascend, and one of them is of the same stage."""
-    after = [made if threshold.stage == made.stage else threshold for threshold in thresholds]
-    begins = [threshold.probability for threshold in after if threshold.probability is not None]
-    return all(low < high for low, high in pairwise(begins))

@@ -13,7 +13,7 @@ from commands.options import parse_time
 from data.contract import US_PER_DAY, UsageError
 from data.intake.ingest import ingest
 from data.sources.mapping import EventsPart, Mapping
-from data.times import time_from_text
+from data.times import EPOCHS, time_from_text
 from serving.http.services import Services
 from serving.store.database.schema import events, profiles
 from serving.store.events.event_validation import EventIn
@@ -47,7 +47,7 @@ def test_in_an_event(inside: Inside, services: Services) -> None:
         {"lead_id": "L", "event_type": "visit", "event_id": f"E{i}", "occurred_at": text}
         for i, text in enumerate(MEANT)
     ]
-    results = inside.post("/v1/events", json={"events": sent}).json()["results"]
+    results = inside.post("/v1/events", json={"events": sent, "earliest": "0001-01-01T00:00:00Z"}).json()["results"]
     with services.store.database.read() as connection:
         stored = dict(connection.execute(select(events.c.event_id, events.c.occurred_at)).all())
     assert {text: stored.get(f"E{i}") for i, text in enumerate(MEANT)} == MEANT
@@ -69,7 +69,7 @@ def test_in_a_body_to_be_scored(inside: Inside) -> None:
 
 
 def test_in_an_address(inside: Inside) -> None:
-    inside.put("/v1/leads/L", json={"valid_from": "0001-01-01T00:00:00Z"})
+    inside.put("/v1/leads/L", json={"valid_from": "0001-01-01T00:00:00Z", "earliest": "0001-01-01T00:00:00Z"})
     read = {}
     for text in MEANT:
         answer = inside.get(f"/v1/leads/L/score?as_of={quote(text)}")
@@ -82,7 +82,7 @@ def test_in_an_address(inside: Inside) -> None:
 
 def test_in_a_profile(inside: Inside, services: Services) -> None:
     for i, text in enumerate(MEANT):
-        answer = inside.put(f"/v1/leads/L{i}", json={"valid_from": text})
+        answer = inside.put(f"/v1/leads/L{i}", json={"valid_from": text, "earliest": "0001-01-01T00:00:00Z"})
         assert answer.status_code == (200 if MEANT[text] is not None else 422), (text, answer.text)
     with services.store.database.read() as connection:
         stored = dict(connection.execute(select(profiles.c.lead_id, profiles.c.valid_from)).all())
@@ -124,8 +124,36 @@ def test_a_number_without_a_unit_that_was_kept_is_not_read_as_another_time(insid
         assert "is a number without a unit" in again.json()["reason"]
 
 
-def test_microseconds_as_a_number_are_a_time(inside: Inside, services: Services) -> None:
-    event = {"lead_id": "L", "event_type": "visit", "occurred_at": NOON, "event_id": "E"}
-    assert inside.post("/v1/events", json={"events": [event]}).json()["accepted"] == 1
+@pytest.mark.parametrize(("unit", "in_one"), EPOCHS.items())
+def test_a_number_whose_unit_is_declared_is_a_time(inside: Inside, services: Services, unit: str, in_one: int) -> None:
+    event = {"lead_id": "L", "event_type": "visit", "occurred_at": NOON // in_one, "event_id": "E"}
+    assert inside.post("/v1/events", json={"events": [event], "time_format": unit}).json()["accepted"] == 1
     with services.store.database.read() as connection:
         assert connection.scalar(select(events.c.occurred_at)) == NOON
+    assert inside.post("/v1/events", json={"events": [event]}).json()["rejected"] == 1
+    assert inside.post("/v1/events", json={"events": [event], "time_format": "days"}).status_code == 422
+
+
+NULL_DATES = ("0001-01-01T00:00:00Z", "1899-12-30T00:00:00Z", "1900-01-01T00:00:00Z", "1970-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("text", NULL_DATES)
+def test_a_null_date_is_kept_out_at_every_door_unless_it_is_declared(
+    inside: Inside, services: Services, text: str, tmp_path: Path
+) -> None:
+    event = {"lead_id": "L", "event_type": "visit", "occurred_at": text}
+    (result,) = inside.post("/v1/events", json={"events": [event]}).json()["results"]
+    profile = inside.put("/v1/leads/L", json={"valid_from": text})
+    many = inside.put("/v1/leads", json={"leads": [{"lead_id": "L", "valid_from": text}]}).json()["results"][0]
+    for reason in (result["reason"], profile.json()["detail"], many["reason"]):
+        assert "is a null date; if it is meant, set earliest" in reason
+    assert services.store.leads.get("L") is None
+    again = {"earliest": text}
+    replayed = inside.post(f"/v1/events/rejected/{result['rejected_id']}/replay", json=again)
+    assert replayed.json()["status"] == "accepted"
+    assert inside.put("/v1/leads/L", json={"valid_from": text, **again}).status_code == 200
+    (tmp_path / "events.csv").write_text(f"lead,type,at\nL,visit,{text}\nL,visit,2024-05-01T00:00:00Z\n")
+    part = EventsPart(lead_id="lead", event_type="type", occurred_at="at")
+    report = ingest(tmp_path / "log", Mapping(name="m", event_types=("visit",), events=part),
+                    [str(tmp_path / "events.csv")], buckets=1)  # fmt: skip
+    assert report.reasons == {"occurred_at … is a null date; if it is meant, set earliest": 1}

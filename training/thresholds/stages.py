@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 UNQUALIFIED = "unqualified"
 CUSTOMER = "customer"
@@ -19,6 +20,15 @@ class StageThreshold:
 
     stage: str
     probability: float
+
+
+def are_in_order(begins: Iterable[float | None]) -> bool:
+    """Whether stages follow each other: none begins below the one before it; None begins nowhere.
+
+    >>> are_in_order([0.05, None, 0.2]), are_in_order([0.3, 0.2])
+    (True, False)
+    """
+    return all(low <= high for low, high in pairwise(begin for begin in begins if begin is not None))
 
 
 def next_stage(previous: str | None, probability: float, thresholds: Sequence[StageThreshold]) -> str:

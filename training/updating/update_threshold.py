@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from data.contract import UsageError
 from features.training_set import TrainingSet
-from features.wording import number
+from features.wording import chance, number
 from training.recipe.train import Promise
 from training.registration import register, succeeds
 from training.registry.artifact_files import read_grounds, rewrite_artifact
 from training.registry.registered import Registered
 from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, finished, run_draft
+from training.thresholds.stages import are_in_order
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 
@@ -55,6 +56,11 @@ def set_threshold(training_set: TrainingSet, registry: Registry, promise: Promis
             f"{promise.stage} cannot promise that on {number(made.labels)} labels; `what-if` shows what it can"
         )
     after = tuple(made if threshold.stage == made.stage else threshold for threshold in manifest.thresholds)
+    if not are_in_order(threshold.probability for threshold in after):
+        raise UsageError(
+            f"{promise.stage} would begin at {chance(made.probability)}, and the stages would no longer follow each "
+            "other; `what-if` shows where the others begin"
+        )
     example = training_set.read([feature.name for feature in manifest.features]).slice(0, EXAMPLE_ROWS)
     tags = {"sets_threshold": promise.stage, "of_version": champion.version}
     with run_draft(registry.workspace, target) as draft:

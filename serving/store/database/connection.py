@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -112,6 +112,12 @@ class Database:
 def before_commit(connection: Connection, work: Callable[[Connection], None]) -> None:
     """Has work done as the last of a transaction, once however often it is asked for."""
     connection.info.setdefault(LAST, {})[work] = None
+
+
+def one_at_a_time(connection: Connection, number: int) -> None:
+    """Waits, until this transaction ends, for all others that ask for the same number; SQLite has one writer anyway."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def insert(connection: Connection, table: Table) -> Any:

@@ -23,9 +23,10 @@ SQLITE_AWAY = (
 )
 SQLITE_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 POSTGRESQL_FULL = "53100"
-POSTGRESQL_AWAY = ("08", "53", "57")
+POSTGRESQL_AWAY = ("08", "40", "53", "57")
 POSTGRESQL_DAMAGED = "XX"
-"""Classes of SQLSTATE: the connection failed, resources are short, an operator intervened; data are corrupt."""
+"""Classes of SQLSTATE: the connection failed, another one was in the way, resources are short, an operator intervened;
+data are corrupt."""
 
 
 class StoreError(DataError):

@@ -11,11 +11,11 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from data.contract import AHEAD, DataError
+from data.contract import DataError
 from data.ids import CONTROL, NoId, id_from_text, says_who
 from data.masking import E_MAIL, SHOWN
 from data.numbers import NoNumber, rounded_value, within_limit
-from data.times import EXAMPLE, FIRST, LAST, NoTime, time_from_text
+from data.times import EARLIEST, EXAMPLE, FIRST, LAST, NoTime, doubt_of, time_from_text
 
 KEPT = 1000
 """Characters that are kept of a text in a rejected event."""
@@ -70,19 +70,21 @@ class EventResult:
     rejected_id: int | None = None
 
 
-def admit(event: EventIn, now: int, personal_ids: bool = False) -> ValidEvent:
-    """The event under the contract; `now` is the server's clock in µs UTC. Raises InvalidInput.
+def admit(event: EventIn, now: int, earliest: int = EARLIEST, personal_ids: bool = False) -> ValidEvent:
+    """The event under the contract. Raises InvalidInput.
 
-    personal_ids: whether ids of leads may be e-mail addresses or telephone numbers.
+    now: the server's clock; earliest: the first time that is a date at all; both µs UTC. personal_ids: whether ids of
+    leads may be e-mail addresses or telephone numbers.
 
-    >>> admit(EventIn("L1", "page_view", "1970-01-01T01:00:00+01:00"), now=5).known_at
+    >>> admit(EventIn("L1", "page_view", "1970-01-01T01:00:00+01:00"), now=5, earliest=0).known_at
     5
     """
     lead_id, kind = required("lead_id", event.lead_id), required("event_type", event.event_type)
     require_meant("lead_id", lead_id, personal_ids)
     channel, source, event_id = (name(field, getattr(event, field)) for field in ("channel", "source", "event_id"))
-    occurred_at = moment("occurred_at", event.occurred_at, now)
-    received_at = now if event.received_at is None else moment("received_at", event.received_at, now)
+    occurred_at = moment("occurred_at", event.occurred_at, now, earliest)
+    received_at = event.received_at
+    received_at = now if received_at is None else moment("received_at", received_at, now, earliest)
     value = _value(event.value)
     body = body_of(lead_id, kind, occurred_at, channel, value)
     known_at = max(occurred_at, received_at)
@@ -126,13 +128,14 @@ def require_meant(what: str, name: str | None, personal_ids: bool) -> None:
         )
 
 
-def moment(what: str, given: Any, now: int) -> int:
-    """µs UTC of a time that is not beyond the clock by more than five minutes. Raises InvalidInput."""
+def moment(what: str, given: Any, now: int, earliest: int) -> int:
+    """µs UTC of a time at which something can have happened, by `doubt_of`. Raises InvalidInput."""
     if given is None:
         raise InvalidInput(f"{what} is missing")
     at = _us(what, given)
-    if at > now + AHEAD:
-        raise InvalidInput(f"{what} {_shown(given)}lies in the future")
+    doubt = doubt_of(at, now, earliest)
+    if doubt is not None:
+        raise InvalidInput(f"{what} {_shown(given)}{doubt}")
     return at
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from data.times import EARLIEST
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.group_commit import GroupCommit
@@ -50,8 +51,9 @@ class Events:
         self._personal_ids = personal_ids
         self._commit: GroupCommit[list[_Sent], list[EventResult]] = GroupCommit(self._write)
 
-    def add(self, sent: Sequence[EventIn], now: int) -> list[EventResult]:
-        """One result per event, in order; all is on disk when this returns. `now`: the server's clock, µs UTC.
+    def add(self, sent: Sequence[EventIn], now: int, earliest: int = EARLIEST) -> list[EventResult]:
+        """One result per event, in order; all is on disk when this returns. `now`: the server's clock;
+        `earliest`: the first time that is a date at all; both µs UTC.
 
         An event that is there already is a duplicate and has no effect, but for an earlier `received_at`; the same
         id with another content is rejected. A rejected event is kept (`store.rejected`), unless its lead was erased.
@@ -59,7 +61,8 @@ class Events:
         """
         if not sent:
             return []
-        return self._commit.submit([_Sent(event, _judge(event, now, self._personal_ids), now) for event in sent])
+        judged = [_judge(event, now, earliest, self._personal_ids) for event in sent]
+        return self._commit.submit([_Sent(event, result, now) for event, result in zip(sent, judged, strict=True)])
 
     def _write(self, batches: Sequence[list[_Sent]]) -> list[list[EventResult]]:
         together = [sent for batch in batches for sent in batch]
@@ -78,9 +81,9 @@ class Events:
         return _quarantine(connection, sent, results)
 
 
-def _judge(event: EventIn, now: int, personal_ids: bool) -> ValidEvent | InvalidInput:
+def _judge(event: EventIn, now: int, earliest: int, personal_ids: bool) -> ValidEvent | InvalidInput:
     try:
-        return admit(event, now, personal_ids)
+        return admit(event, now, earliest, personal_ids)
     except InvalidInput as refused:
         return refused
 

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, select, update
 
 from data.contract import BLANKS, DataError
 from data.ids import spelled
+from data.times import EARLIEST
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.schema import rejected
 from serving.store.events.event_validation import KEPT, EventIn, EventResult, as_text, from_text
 
-Add = Callable[[Sequence[EventIn], int], list[EventResult]]
+Add = Callable[[Sequence[EventIn], int, int], list[EventResult]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,9 @@ class Rejected:
             raise DataError(f"there is no rejected event {number}; list them to see which there are")
         return _read(row)
 
-    def replay(self, number: int, now: int, repaired: EventIn | None = None) -> EventResult:
-        """Sends a rejected event again, repaired or, when time has mended it, as it was."""
-        result = self._add([repaired or self.get(number).event], now)[0]
+    def replay(self, number: int, now: int, repaired: EventIn | None = None, earliest: int = EARLIEST) -> EventResult:
+        """Sends a rejected event again, repaired or, when time has mended it, as it was. earliest: as for new ones."""
+        result = self._add([repaired or self.get(number).event], now, earliest)[0]
         if result.status != "rejected":
             with self._database.write() as connection:
                 connection.execute(update(rejected).where(rejected.c.id == number).values(replayed_at=now))

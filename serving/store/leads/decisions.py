@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from data.contract import DataError, UsageError
 from serving.store.database.connection import Database
-from serving.store.database.presence import is_present
-from serving.store.database.schema import leads, standings
+from serving.store.database.presence import hold_present
+from serving.store.database.schema import standings
 from serving.store.privacy.audit_trail import Audit
 from serving.store.scores.scores import DECISION, UNDECIDED, nowhere, stand, standings_of
 
@@ -66,15 +66,10 @@ class Decisions:
 
     def _write(self, lead_id: str, target: str, decided: Mapping[str, Any], who: str, action: str, now: int) -> None:
         with self._database.write() as connection:
-            _check(connection, lead_id)
+            if not hold_present(connection, [lead_id]):
+                raise DataError("there is no such lead in the store, or it objects; nothing was decided about it")
             before = standings_of(connection, target, [lead_id])
             there = before.get(lead_id) or nowhere(target, lead_id)
             row = {**there, **decided, "stage": decided["override"] or there["model_stage"], "cause": "override"}
             stand(connection, [row], before, now)
             self._audit.note(connection, who, action, now, lead_id)
-
-
-def _check(connection: Connection, lead_id: str) -> None:
-    query = select(leads.c.lead_id).where(leads.c.lead_id == lead_id, is_present())
-    if connection.execute(query).first() is None:
-        raise DataError("there is no such lead in the store, or it objects; nothing was decided about it")

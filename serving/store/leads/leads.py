@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, func, select, update
 
 from data.contract import AHEAD, DataError
+from data.times import EARLIEST
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database
 from serving.store.database.presence import is_present
@@ -68,14 +69,22 @@ class Leads:
         self._blocked = blocked
         self._personal_ids = personal_ids
 
-    def put(self, lead_id: str, valid_from: int | str, account_id: str | None, values: Attributes, now: int) -> bool:
+    def put(
+        self,
+        lead_id: str,
+        valid_from: int | str,
+        account_id: str | None,
+        values: Attributes,
+        now: int,
+        earliest: int = EARLIEST,
+    ) -> bool:
         """Adds a version of a lead's profile, on disk when this returns; False when it stands there already.
 
         valid_from: int µs UTC or ISO 8601 text with a zone. An attribute that is None is unknown. Names
-        of attributes are kept in lower case.
+        of attributes are kept in lower case. earliest: µs UTC of the first time that is a date at all.
         Raises InvalidInput for what breaks the contract, Conflict when another version begins at the same time, Erased.
         """
-        [judged] = self.put_many([ProfileIn(lead_id, valid_from, account_id, values)], now)
+        [judged] = self.put_many([ProfileIn(lead_id, valid_from, account_id, values, earliest)], now)
         if isinstance(judged, DataError):
             raise judged
         return judged

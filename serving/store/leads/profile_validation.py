@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from data.masking import E_MAIL
 from data.sources.tables import RESERVED
+from data.times import EARLIEST
 from serving.store.events.event_validation import InvalidInput, moment, name, number, require_meant, required
 
 MOST = 200
@@ -27,13 +28,14 @@ Attributes = Mapping[str, str | float | None]
 class ProfileIn:
     """A version of a lead's profile as it was sent. valid_from: int µs UTC, or text as `time_from_text` reads it.
 
-    An attribute that is None is unknown.
+    An attribute that is None is unknown. earliest: µs UTC of the first time that is a date at all.
     """
 
     lead_id: str
     valid_from: int | str
     account_id: str | None
     attributes: Attributes
+    earliest: int = EARLIEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,11 @@ class ValidProfile:
 def admit_profile(profile: ProfileIn, now: int, personal_ids: bool = False) -> ValidProfile:
     """The version under the contract, names of attributes in lower case; `now`: the clock, µs UTC. Raises InvalidInput.
 
-    >>> admit_profile(ProfileIn("L1", 5, None, {"Industry": " software ", "employees": None}), now=5).attributes
+    >>> given = ProfileIn("L1", EARLIEST, None, {"Industry": " software ", "employees": None})
+    >>> admit_profile(given, now=EARLIEST).attributes
     {'industry': 'software'}
     """
-    lead_id, at = required("lead_id", profile.lead_id), moment("valid_from", profile.valid_from, now)
+    lead_id, at = required("lead_id", profile.lead_id), moment("valid_from", profile.valid_from, now, profile.earliest)
     account_id = name("account_id", profile.account_id)
     require_meant("lead_id", lead_id, personal_ids)
     require_meant("account_id", account_id, personal_ids)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, select, text, update
 
 from serving.store.database.connection import Database, chunks
-from serving.store.database.presence import is_present
+from serving.store.database.presence import hold_present, is_present
 from serving.store.database.schema import attributes, leads, scores, standings
 from serving.store.leads.worklist_query import (
     LABELS,
@@ -106,11 +106,18 @@ class Worklist:
         """Notes what was known of leads that have just been scored as of a moment (µs UTC), in one transaction."""
         if not worklist_rows:
             return
-        names = [row.lead_id for row in worklist_rows]
         with self._database.write() as connection:
+            present = hold_present(connection, [row.lead_id for row in worklist_rows])
+            names = sorted(present)
+            if not names:
+                return
             before, labels = _before(connection, target, as_of, names), _labels(connection, names)
             now = _probabilities(connection, target, names)
-            rows = [_row(row, before.get(row.lead_id), now.get(row.lead_id), labels) for row in worklist_rows]
+            rows = [
+                _row(row, before.get(row.lead_id), now.get(row.lead_id), labels)
+                for row in worklist_rows
+                if row.lead_id in present
+            ]
             key = and_(standings.c.target == target, standings.c.lead_id == bindparam("lead"))
             values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "lead"}
             new = [{k if k == "lead" else f"new_{k}": v for k, v in row.items()} for row in rows]

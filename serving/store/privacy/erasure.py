@@ -21,6 +21,7 @@ from data.log.manifest import NAME
 from data.log.parts import read_lead_ids
 from serving.store.database.connection import BUSY_S, Database, chunks
 from serving.store.database.failures import StoreAway
+from serving.store.database.presence import hold
 from serving.store.database.schema import answers, leads, rejected, rescorings
 from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
@@ -92,8 +93,9 @@ class Erasure:
         elsewhere.block(lead_ids, now)
         with self._database.write() as connection:
             theirs = [*lead_ids, *_other_spellings(connection, lead_ids)]
-            for name in theirs:
+            for name in sorted(theirs):
                 self._blocked.add(connection, name, now)
+                hold(connection, name)
             removed = _delete(connection, theirs)
             self._audit.note(connection, who, "forget", now, lead_id)
         _scrub(self._database)
@@ -146,6 +148,8 @@ def _other_spellings(connection: Connection, lead_ids: Collection[str]) -> list[
 
 def _delete(connection: Connection, lead_ids: Sequence[str]) -> dict[str, int]:
     removed = Counter[str]({table.name: 0 for table in (*OF_LEAD, answers)})
+    # What a request that is being worked on answers is not kept: it may speak of the lead when all else is gone.
+    connection.execute(delete(answers).where(answers.c.status.is_(None)))
     for table in OF_LEAD:
         removed[table.name] += connection.execute(delete(table).where(table.c.lead_id.in_(lead_ids))).rowcount
     for lead_id in lead_ids:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from serving.store.database.connection import Database, insert
+from serving.store.database.presence import hold_present
 from serving.store.database.schema import explanations
 
 Value = float | str | None
@@ -64,15 +65,18 @@ class Explanations:
         self._database = database
 
     def note(self, target: str, batch: Sequence[Explanation]) -> None:
-        """Keeps explanations of leads that have just been scored, in one transaction."""
-        if not batch:
-            return
+        """Keeps explanations of leads that have just been scored, in one transaction; but of those that are no longer
+        present: nothing comes back after an erasure."""
         with self._database.write() as connection:
+            present = hold_present(connection, [explanation.lead_id for explanation in batch])
+            rows = [{"target": target, **_row(told)} for told in batch if told.lead_id in present]
+            if not rows:
+                return
             statement = insert(connection, explanations)
             key = [explanations.c.target, explanations.c.lead_id]
             set_ = {name: statement.excluded[name] for name in ("as_of", "model_digest", "told")}
             there = statement.on_conflict_do_update(index_elements=key, set_=set_)
-            connection.execute(there, [{"target": target, **_row(explanation)} for explanation in batch])
+            connection.execute(there, rows)
 
     def of(self, target: str, lead_id: str) -> Explanation | None:
         """The explanation of a lead's newest score, None for none."""

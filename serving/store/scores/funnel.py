@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, case, cast, func, o
 
 from data.contract import US_PER_DAY
 from serving.store.database.connection import Database
-from serving.store.database.presence import is_present
+from serving.store.database.presence import hold_present, is_present
 from serving.store.database.schema import leads, stage_changes, standings
 from serving.store.database.summaries import Summaries
 from training.thresholds.stages import CUSTOMER
@@ -104,6 +104,7 @@ class Funnels:
             {"lead": origin.lead_id} | {f"new_{name}": getattr(origin, name) for name in names} for origin in origins
         ]
         with self._database.write() as connection:
+            hold_present(connection, [origin.lead_id for origin in origins])
             connection.execute(update(standings).where(key).values(values), rows)
 
     def make(self, target: str, stages: Sequence[str], old_enough: int, now: int) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, case, func, select
 from data.contract import US_PER_DAY
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database, chunks, insert
-from serving.store.database.presence import is_present
-from serving.store.database.schema import leads, scores, stage_changes, standings
+from serving.store.database.presence import hold_present
+from serving.store.database.schema import scores, stage_changes, standings
 from training.thresholds.stages import UNQUALIFIED, StageThreshold, next_stage
 
 DECISION = ("override", "override_reason", "override_by", "override_at", "override_until")
@@ -99,7 +99,7 @@ class ScoreStore:
         A lead that the store does not know, or that objects, is left out: nothing comes back after an erasure.
         """
         with self._database.write() as connection:
-            known = _scorable(connection, [score.lead_id for score in batch])
+            known = hold_present(connection, [score.lead_id for score in batch])
             scorable = sorted((score for score in batch if score.lead_id in known), key=lambda score: score.lead_id)
             if not scorable:
                 return {}
@@ -117,7 +117,7 @@ class ScoreStore:
         someone had decided.
         """
         with self._database.write() as connection:
-            known = _scorable(connection, lead_ids)
+            known = hold_present(connection, lead_ids)
             before = standings_of(connection, target, sorted(known))
             rows = [
                 {**before.get(lead_id, nowhere(target, lead_id)), **NOTHING_AHEAD, **_both(stage), "cause": cause}
@@ -162,13 +162,6 @@ class ScoreStore:
         query = select(*(standings.c[name] for name in Standing.__slots__)).where(standings.c.lead_id == lead_id)
         with self._database.read() as connection:
             return [Standing(*row) for row in connection.execute(query.order_by(standings.c.target))]
-
-
-def _scorable(connection: Connection, lead_ids: Sequence[str]) -> set[str]:
-    scorable: set[str] = set()
-    for chunk in chunks(sorted(lead_ids)):
-        scorable |= set(connection.scalars(select(leads.c.lead_id).where(leads.c.lead_id.in_(chunk), is_present())))
-    return scorable
 
 
 def standings_of(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
 from data.contract import UsageError
-from serving.store.database.connection import Database
+from serving.store.database.connection import Database, one_at_a_time
 from serving.store.database.schema import threshold_changes
 from serving.store.privacy.audit_trail import Audit
+from training.thresholds.stages import are_in_order
 from training.thresholds.threshold import Threshold, threshold_from
 
+LOCK = 7_305_108_263
+"""Any number of our own: what is published is compared with all that was, by one at a time."""
 REASONS = ("capacity", "quality", "goal", "trial", "correction")
 """Why: sales can take more or fewer; too few of those handed over bought, or more could be tried; another goal; to try
 it out; to undo a mistake. A closed list, because what stands in the audit trail can never be erased."""
@@ -52,6 +56,32 @@ class Wish:
     threshold: Threshold | None
 
 
+class OutOfOrder(UsageError):
+    """A change after which stages would no longer follow each other, or would undo another change in silence."""
+
+
+def in_force(own: Sequence[Threshold], changes: Sequence[Change]) -> tuple[tuple[Threshold, ...], tuple[Change, ...]]:
+    """A model's own thresholds under changes, one a stage, and which of those are followed, in the order of stages.
+
+    Where stages would no longer follow each other, the oldest change is not followed, then the next. So they follow
+    each other whatever was published, taken up and taken back, in whatever order.
+    """
+    stages = [threshold.stage for threshold in own]
+    followed = sorted((change for change in changes if change.threshold and change.stage in stages), key=_number)
+    while followed and not are_in_order(threshold.probability for threshold in _laid_over(own, followed)):
+        followed.pop(0)
+    return _laid_over(own, followed), tuple(sorted(followed, key=lambda change: stages.index(change.stage)))
+
+
+def _laid_over(own: Sequence[Threshold], changes: Sequence[Change]) -> tuple[Threshold, ...]:
+    published = {change.stage: change.threshold for change in changes if change.threshold is not None}
+    return tuple(published.get(threshold.stage, threshold) for threshold in own)
+
+
+def _number(change: Change) -> int:
+    return change.id
+
+
 class ThresholdChanges:
     """Publishes changes and says which are in force: for each stage the newest that a scoring has taken up.
 
@@ -63,13 +93,20 @@ class ThresholdChanges:
         self._database = database
         self._audit = audit
 
-    def publish(self, wish: Wish, now: int) -> None:
-        """Publishes a change; the next scoring takes it up. Raises UsageError for a reason that is none of REASONS."""
+    def publish(self, wish: Wish, own: Sequence[Threshold], now: int) -> None:
+        """Publishes a change over the model's own thresholds; the next scoring takes it up.
+
+        Raises UsageError for a reason that is none of REASONS, OutOfOrder when it does not go with what is in force
+        and what waits.
+        """
         if wish.reason not in REASONS:
             raise UsageError(f"reason {wish.reason!r} is unknown; choose one of {', '.join(REASONS)}")
         row = {name: getattr(wish, name) for name in Wish.__slots__} | {"threshold": _to_text(wish.threshold)}
         with self._database.write() as connection:
-            connection.execute(threshold_changes.insert().values(row | {"at": now}))
+            one_at_a_time(connection, LOCK)
+            before = _newest(connection, _of(wish.target, wish.model_digest))
+            number = connection.execute(threshold_changes.insert().values(row | {"at": now})).inserted_primary_key[0]
+            _check_order(own, before, _newest(connection, _of(wish.target, wish.model_digest)), number)
             self._audit.note(connection, f"account {wish.who}", _action(wish), now)
 
     def take_up(self, target: str, model_digest: str, now: int) -> list[Change]:
@@ -88,14 +125,30 @@ class ThresholdChanges:
         """What is followed by this model now, one change a stage."""
         query = _of(target, model_digest).where(threshold_changes.c.taken_up_at.is_not(None))
         with self._database.read() as connection:
-            newest = {change.stage: change for change in _read(connection, query)}
-        return [change for change in newest.values() if change.threshold is not None]
+            return [change for change in _newest(connection, query) if change.threshold is not None]
 
     def history(self, target: str, limit: int = 50) -> list[Change]:
         """Changes for whatever model, the newest first."""
         query = select(threshold_changes).where(threshold_changes.c.target == target)
         with self._database.read() as connection:
             return _read(connection, query.order_by(threshold_changes.c.id.desc()).limit(limit))
+
+
+def _check_order(own: Sequence[Threshold], before: Sequence[Change], after: Sequence[Change], number: int) -> None:
+    """Raises OutOfOrder when the change of that number is not followed, or another one no longer is."""
+    wish = next(change for change in after if change.id == number)
+    followed = {change.id for change in in_force(own, after)[1]}
+    others = {change.id for change in in_force(own, before)[1] if change.stage != wish.stage}
+    if not others <= followed or (wish.threshold is not None and number not in followed):
+        raise OutOfOrder(
+            f"{wish.stage} would begin where stages no longer follow each other, with what is published and waits; "
+            "change the other stage first"
+        )
+
+
+def _newest(connection: Connection, query: Select[Any]) -> list[Change]:
+    """The newest change of each stage."""
+    return list({change.stage: change for change in _read(connection, query)}.values())
 
 
 def _of(target: str, model_digest: str) -> Select[Any]:
