@@ -23,7 +23,8 @@ from data.pull.pages import Page, pages
 from data.pull.pull import Pull, World
 from tests.data.crm.accounts import VENDORS, Account, account_of
 from tests.data.crm.fake_hubspot import FakeHubSpot
-from tests.data.crm.fake_salesforce import FakeSalesforce
+from tests.data.crm.fake_pipedrive import FakePipedrive
+from tests.data.crm.fake_salesforce import FakeSalesforce, stamp
 from tests.data.crm.fake_vendor import Trouble
 from tests.data.crm.openapi import described, description
 from tests.oracles.pulled_naive import told_by
@@ -147,6 +148,52 @@ def test_a_second_pull_brings_only_what_has_changed(hubspot: Account) -> None:
     assert brought.pulled.rows["deals"] == 1
     assert brought.report is not None
     assert brought.report.leads.received < 8
+
+
+def test_what_has_changed_in_pipedrive(tmp_path: Path) -> None:
+    with account_of("pipedrive", 30, tmp_path) as made:
+        vendor = made.vendor
+        assert isinstance(vendor, FakePipedrive)
+        made.pull()
+        vendor.now += DAY
+        deals = vendor.records["deals"]
+        won = next(key for key, one in deals.items() if one["status"] == "won")
+        vendor.change("deals", won, vendor.now, status="open")
+        gone = next(key for key in deals if key != won)
+        vendor.change("deals", gone, vendor.now, is_deleted=True)
+        person = vendor.make("persons", vendor.now, name="Zaphod")["id"]
+        new = vendor.make("deals", vendor.now, person_id=person, status="open", value=7)["id"]
+        vendor.now += DAY
+        vendor.change("deals", new, vendor.now, status="lost")
+        brought = made.pull()
+        assert made.told() == told_by(vendor)
+        assert (brought.pulled.rows["persons"], brought.pulled.rows["deals"]) == (1, 3)
+
+
+def test_what_has_changed_in_salesforce(tmp_path: Path) -> None:
+    """Also a contact that gets a role in an opportunity that has not changed itself: its history is the contact's."""
+    with account_of("salesforce", 30, tmp_path) as made:
+        vendor = made.vendor
+        assert isinstance(vendor, FakeSalesforce)
+        made.pull()
+        vendor.now += DAY
+        contacts, deals = list(vendor.records["Contact"]), list(vendor.records["Opportunity"])
+        vendor.make("OpportunityContactRole", vendor.now, OpportunityId=deals[0], ContactId=contacts[5])
+        vendor.change("Opportunity", deals[1], vendor.now, IsDeleted=True)
+        vendor.change("Task", next(iter(vendor.records["Task"])), vendor.now, IsDeleted=True)
+        vendor.make(
+            "Task",
+            vendor.now,
+            WhoId=contacts[3],
+            TaskSubtype="Call",
+            IsClosed=True,
+            CompletedDateTime=stamp(vendor.now),
+        )
+        vendor.now += DAY
+        brought = made.pull()
+        assert made.told() == told_by(vendor)
+        assert (brought.pulled.rows["tasks"], brought.pulled.rows["opportunities"]) == (2, 2)
+        assert "leads" not in brought.pulled.rows or brought.pulled.rows["leads"] == 0
 
 
 def test_many_new_contacts_are_no_other_account(hubspot: Account) -> None:

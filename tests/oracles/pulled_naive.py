@@ -69,7 +69,7 @@ def _pipedrive(vendor: FakePipedrive) -> Told:
             continue
         lead = str(deal["person_id"])
         told.add((lead, "deal_created", second(deal["add_time"])))
-        for change in vendor.changes[key]:
+        for change in vendor.changes.get(key, ()):
             what = {"stage_id": "deal_stage_change", "status": f"deal_{change['new_value']}"}.get(change["field_key"])
             if what == "deal_open":
                 what = "deal_cancelled" if change["old_value"] == "won" else "deal_reopened"
