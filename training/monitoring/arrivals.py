@@ -24,7 +24,7 @@ Stream = tuple[str, ...]
 WEEK = 7
 LEARNT_DAYS, FEWEST_DAYS = 26 * WEEK, 6 * WEEK
 """A rhythm is learnt from so many days before what is judged, and at least from so many."""
-SILENT_DAYS, LONGER, DUE = 6, 1.5, 12.0
+SILENT_DAYS, LONGER, DUE = 6, 1.5, 30.0
 """Silent: from so many days on, so much longer than ever before, and so many events due (more where counts scatter)."""
 NEW_DAYS, NEW_EVENTS = 8 * WEEK, 20
 """A type counts as new for so long, from so many events on."""
