@@ -104,6 +104,13 @@ class Database:
         with in_plain_words(), self.engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """As `maintain`, of SQLite, outside of any transaction and while no other thread of this process writes."""
+        with self._turn, self.maintain() as connection:
+            connection.exec_driver_sql("COMMIT")  # of what `_begin` has begun
+            yield connection
+
     def close(self) -> None:
         """Gives all connections back; the last one of SQLite empties the write-ahead log."""
         self.engine.dispose()

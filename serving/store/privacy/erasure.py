@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -98,7 +99,7 @@ class Erasure:
                 hold(connection, name)
             removed = _delete(connection, theirs)
             self._audit.note(connection, who, "forget", now, lead_id)
-        _scrub(self._database)
+        _scrub(self._database, theirs)
         rest = elsewhere.clean(lead_ids)
         limits = (*rest.limits, *(() if self._database.is_sqlite else (POSTGRESQL_LIMIT,)))
         return sign(self._seal, self._blocked.subject(lead_id), now, {**removed, **rest.counts}, limits)
@@ -213,14 +214,36 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(part)
 
 
-def _scrub(database: Database) -> None:
-    """Overwrites what deleting has left behind: SQLite has zeroed the pages, but its write-ahead log has old ones."""
+def _scrub(database: Database, lead_ids: Sequence[str]) -> None:
+    """Overwrites what deleting has left behind: SQLite has zeroed what was deleted, but its write-ahead log has old
+    pages, and a page that was split may keep copies of what was moved. Only a file that is written anew has none then.
+    """
     if database.is_sqlite:
         _empty_log(database)
+        if _is_left(Path(str(database.engine.url.database)), lead_ids):
+            _write_anew(database)
+            _empty_log(database)
         return
     with database.maintain() as connection:
         for table in (*OF_LEAD, answers, rescorings):
             connection.execute(text(f"VACUUM {table.name}"))
+
+
+def _is_left(path: Path, lead_ids: Sequence[str]) -> bool:
+    """Whether the bytes of an id are anywhere in a file; they may be another lead's, whose id is longer."""
+    written = {form for name in lead_ids for form in (name, json.dumps(name)[1:-1])}
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(form.encode()) >= 0 for form in written)
+
+
+def _write_anew(database: Database) -> None:
+    """Through a temporary file: a large store would not fit into memory."""
+    with database.alone() as connection:
+        connection.exec_driver_sql("PRAGMA temp_store = FILE")
+        try:
+            connection.exec_driver_sql("VACUUM")
+        finally:
+            connection.exec_driver_sql("PRAGMA temp_store = MEMORY")
 
 
 def _empty_log(database: Database) -> None:

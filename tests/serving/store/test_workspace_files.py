@@ -14,6 +14,7 @@ import pytest
 
 from data.contract import DataError
 from data.erasure import replacing
+from data.log import manifest
 from data.log.eventlog import EventLog
 from serving.store.privacy import workspace_files
 from serving.store.privacy.workspace_files import Unfinished, WorkspaceFiles
@@ -116,7 +117,7 @@ def test_what_another_program_writes_meanwhile_is_not_overwritten(
     at: WorkspaceFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is read again; one that is written to all the time is told."""
-    path, again, sync = at.root / "list.csv", [1], replacing.sync
+    path, again, sync = at.root / "list.csv", [1], manifest.sync
 
     def meanwhile(draft: Path) -> None:
         if again and draft.name != path.name and again.pop():
