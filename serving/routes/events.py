@@ -109,8 +109,11 @@ def _event(sent: Mapping[str, Any], time_format: str | None) -> EventIn:
 
 def _kept(event: EventIn) -> EventIn:
     """A rejected event as it was; a number of old may be of any unit, and was never read as a time."""
-    told = {name: getattr(event, name) for name in TIMES}
-    return replace(event, **{name: str(at) for name, at in told.items() if type(at) is int and at < EARLIEST})
+    return replace(event, occurred_at=_of_old(event.occurred_at), received_at=_of_old(event.received_at))
+
+
+def _of_old(time: Any) -> Any:
+    return str(time) if type(time) is int and time < EARLIEST else time
 
 
 def _with_unit(time: Any, time_format: str | None) -> Any:

@@ -122,7 +122,7 @@ def test_explanations_are_kept_as_they_are_and_go_with_the_lead(own_store: Store
     hostile = "</script>'\"\u202e{{7*7}}"
     first = Explanation("L1", 5, "d", (Ground(hostile, 0.5, hostile, 1, 2), Ground("b", -0.1, None, None, None)), 3,
                        (FeatureShift("c", 1.5, None, -0.3),))  # fmt: skip
-    own_store.leads.put("L1", 1, None, {}, 1)
+    own_store.leads.put("L1", 1, None, {}, 1, earliest=1)
     own_store.explanations.note("conversion", [first])
     newer = Explanation("L1", 6, "d", (), None, ())
     assert own_store.explanations.of("conversion", "L1") == first

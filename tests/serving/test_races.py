@@ -42,10 +42,10 @@ class Town:
         gone, kept, stage = f"gone-{number}", f"kept-{number}", ("SQL", "MQL", "unqualified")[number % 3]
         self.accept(number, "before", gone, kept)
         parts: list[Callable[[], object]] = [
-            lambda: [self.accept(number, str(n), gone, kept) for n in range(3)],
+            lambda: self.accept(number, "meanwhile", gone, kept),
             lambda: self.servers[1].delete(f"/v1/leads/{gone}"),
             lambda: self.decide(kept, stage),
-            lambda: [self.score(NOW + 10 * number + n, gone, kept) for n in range(3)],
+            lambda: self.score(NOW + 10 * number, gone, kept),
             lambda: self.publish(number),
         ]
         ready = Barrier(len(parts))
@@ -70,8 +70,8 @@ class Town:
 
     def accept(self, number: int, name: str, *leads: str) -> None:
         """A service sends events about leads to both servers; those of an erased one are refused, and that is right."""
-        for server in self.servers:
-            sent = [event(f"{number}-{name}-{lead}", lead) for lead in leads]
+        for n, server in enumerate(self.servers * 3):
+            sent = [event(f"{number}-{name}-{n}-{lead}", lead) for lead in leads]
             server.post("/v1/events", json={"events": sent}).raise_for_status()
 
     def decide(self, lead: str, stage: str) -> int:
@@ -80,12 +80,13 @@ class Town:
         return self.servers[0].post("/decisions", data=form).status_code
 
     def score(self, now: int, *leads: str) -> None:
-        """What a scoring writes, transaction by transaction."""
-        scores = [StoredScore(lead, "conversion", now, 0.3, 0.0, 1.0, "1", "d") for lead in leads]
-        self.store.scores.record(scores, STEPS, now)
-        self.store.explanations.note("conversion", [Explanation(lead, now, "d", (), None, ()) for lead in leads])
+        """What three scorings write, transaction by transaction."""
         rows = [WorklistRow(lead, 0.0, 0.0, None, None, None, 0, 0, None) for lead in leads]
-        self.store.worklist.note("conversion", now, rows)
+        for at in range(now, now + 3):
+            scores = [StoredScore(lead, "conversion", at, 0.3, 0.0, 1.0, "1", "d") for lead in leads]
+            self.store.scores.record(scores, STEPS, at)
+            self.store.explanations.note("conversion", [Explanation(lead, at, "d", (), None, ()) for lead in leads])
+            self.store.worklist.note("conversion", at, rows)
 
     def publish(self, number: int) -> None:
         """Thresholds are published and taken back, and a scoring takes them up."""

@@ -105,7 +105,8 @@ class ThresholdChanges:
         with self._database.write() as connection:
             one_at_a_time(connection, LOCK)
             before = _newest(connection, _of(wish.target, wish.model_digest))
-            number = connection.execute(threshold_changes.insert().values(row | {"at": now})).inserted_primary_key[0]
+            added = threshold_changes.insert().values(row | {"at": now}).returning(threshold_changes.c.id)
+            number = connection.execute(added).scalar_one()
             _check_order(own, before, _newest(connection, _of(wish.target, wish.model_digest)), number)
             self._audit.note(connection, f"account {wish.who}", _action(wish), now)
 

@@ -231,7 +231,7 @@ def test_the_store_gives_back_to_the_log_only_what_services_sent(store: Store, t
 
 def test_the_erased_and_those_who_object_stay_out(store: Store, tmp_path: Path) -> None:
     export(tmp_path, tmp_path / "log", [VISIT, *OTHERS])
-    store.leads.put("l2", 1, None, {}, 1)
+    store.leads.put("l2", 1, None, {}, 1, earliest=1)
     store.leads.object("l2", True, 1)
     store.erasure.forget("l1", "test", 1)
     done = published(store, tmp_path / "log")

@@ -13,6 +13,7 @@ from data.contract import VALUE_LIMIT
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.sources.mapping import EventsPart, Mapping
+from data.times import FIRST
 from serving.store.events.event_validation import EventIn, InvalidInput, admit, as_text, from_text
 
 NOW = 1_700_000_000_000_000
@@ -57,7 +58,7 @@ def test_ids_and_values_are_those_of_an_ingest(tmp_path: Path) -> None:
     admitted = []
     for each in sent:
         try:
-            admitted.append(admit(each, NOW))
+            admitted.append(admit(each, NOW, FIRST))
         except InvalidInput:
             continue
     stored = {each.event_id: each.value for each in admitted}
@@ -83,8 +84,8 @@ def test_nothing_but_refused_ever_comes_out(event: EventIn) -> None:
 @given(names, values, st.integers(-62_135_596_800_000_000, NOW))
 def test_a_second_time_through_the_door_changes_nothing(lead: str, value: float | None, at: int) -> None:
     try:
-        first = admit(EventIn(lead, "visit", at, None, value), NOW)
+        first = admit(EventIn(lead, "visit", at, None, value), NOW, FIRST)
     except InvalidInput:
         return
-    again = admit(EventIn(first.lead_id, first.event_type, first.occurred_at, first.channel, first.value), NOW)
+    again = admit(EventIn(first.lead_id, first.event_type, first.occurred_at, first.channel, first.value), NOW, FIRST)
     assert again == first

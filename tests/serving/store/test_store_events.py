@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import func, select
 
 from data.contract import AHEAD, US_PER_DAY
+from data.times import FIRST
 from serving.store.database.schema import events, leads
 from serving.store.events.event_validation import EventIn
 from serving.store.store import Store, open_store
@@ -114,7 +115,9 @@ def test_the_years_1_and_9999_and_both_nights_of_the_clock_change(store: Store) 
         "2023-03-26T02:30:00+01:00": "accepted",
         "9999-12-31T23:59:59.999999-14:00": "rejected",
     }
-    results = store.events.add([EventIn("L1", "page_view", each) for each in times], NOW)
+    sent = [EventIn("L1", "page_view", each) for each in times]
+    assert store.events.add(sent[:1], NOW)[0].status == "rejected", "a null date, unless it is declared"
+    results = store.events.add(sent, NOW, FIRST)
     assert [each.status for each in results] == list(times.values())
     hour = stored(store)
     assert len(hour) == 4

@@ -15,6 +15,7 @@ from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import Mapping, read_mapping
+from data.times import FIRST
 from features.catalogue import default_catalogue
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
@@ -150,7 +151,7 @@ def test_the_log_made_from_the_store_holds_the_same(
 def test_without_a_mapping_the_types_that_were_sent_are_the_vocabulary(store: Store, tmp_path: Path) -> None:
     store.events.add([EventIn("L1", kind, NOW - 9) for kind in ("visit", "call")], NOW)
     store.leads.put("L1", NOW - 9, "A", {"Plan": "gold", "size": 3, "mixed": 1}, NOW)
-    store.leads.put("L2", "0001-01-01T00:00:00Z", None, {"mixed": "x"}, NOW)
+    store.leads.put("L2", "0001-01-01T00:00:00Z", None, {"mixed": "x"}, NOW, FIRST)
     ingest_store(tmp_path / "log", store.database, clock=lambda: NOW / 1_000_000)
     made = EventLog.open(tmp_path / "log")
     assert made.vocabulary.types == ("call", "visit")

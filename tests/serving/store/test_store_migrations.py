@@ -80,7 +80,7 @@ def test_other_urls_are_refused(url: str, said: str) -> None:
 
 
 def test_a_store_of_before_decisions_keeps_its_stages(store: Store, store_url: str) -> None:
-    store.leads.put("L1", 1, None, {}, 1)
+    store.leads.put("L1", 1, None, {}, 1, earliest=1)
     store.scores.record([StoredScore("L1", "conversion", 1, 0.5, 0.4, 0.6, "1", "d")], [StageThreshold("MQL", 0.1)], 1)
     config = Config()
     config.set_main_option("script_location", str(FOLDER))

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import Connection, func, select, text
 
 from serving.store.access.replies import Answer, Claim
-from serving.store.database import presence
+from serving.store.database.presence import is_present
+from serving.store.database.schema import leads
 from serving.store.events.event_validation import EventIn
 from serving.store.leads import decisions, worklist
 from serving.store.leads.decisions import Decision
@@ -85,7 +86,7 @@ def in_the_middle(
 ) -> bool:  # fmt: skip
     """Has the second begin when the first is in a place between reading and writing; says whether it had to wait."""
     module, name = place
-    real, waited, seconds = getattr(module, name), [], list[Future[None]]()
+    real, waited, seconds = getattr(module, name), list[bool](), list[Future[None]]()
 
     def paused(*arguments: Any) -> Any:
         answer = real(*arguments)
@@ -98,7 +99,8 @@ def in_the_middle(
         monkeypatch.setattr(module, name, paused)
         first(servers[0])
         seconds[0].result()
-    return waited[0]
+    [has_waited] = waited
+    return has_waited
 
 
 def test_a_scoring_does_not_write_back_what_a_person_decided_meanwhile(
@@ -153,7 +155,7 @@ def test_an_answer_that_is_being_made_is_not_kept_beyond_an_erasure(store: Store
 
 
 def unheld(connection: Connection, lead_ids: Sequence[str]) -> set[str]:
-    query = select(presence.leads.c.lead_id).where(presence.leads.c.lead_id.in_(lead_ids), presence.is_present())
+    query = select(leads.c.lead_id).where(leads.c.lead_id.in_(lead_ids), is_present())
     return set(connection.scalars(query))
 
 

@@ -36,7 +36,7 @@ class Thresholds(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.target, self.now = f"t{next(TARGETS)}", NOW
-        self.models = [(of_precision("MQL", 0.1, 0.05), of_precision("SQL", 0.3, 0.3))]
+        self.models: list[tuple[Threshold, ...]] = [(of_precision("MQL", 0.1, 0.05), of_precision("SQL", 0.3, 0.3))]
         self.live, self.scored = 0, 0
         self.followed = self.effective()
 
