@@ -118,7 +118,7 @@ def test_a_mistake_is_named_with_key_value_and_remedy(tmp_path: Path, old: str, 
 
 
 def test_a_mapping_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot be read .*shipped ones: bpic2012, .*online_retail, .*simulated"):
+    with pytest.raises(UsageError, match=r"cannot be read .*shipped ones: bpic2012, .*, hubspot, .*, simulated"):
         read_mapping("simulatd")
     with pytest.raises(UsageError, match="cannot be read"):
         read_mapping(tmp_path)
