@@ -22,7 +22,7 @@ from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import ids_of
 from data.log.identities import without_lead as forget_alias
 from data.log.manifest import NAME, Manifest
-from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_run, write_base_bucket, write_delta
+from data.log.parts import BASE, DELTA, LEAD_INDEX, read_run, rejected_files, write_base_bucket, write_delta
 from data.log.runs import Run, part_of
 from data.log.version_index import LEAD, added, merge_runs, open_run, without
 
@@ -103,12 +103,15 @@ def _without(run: Run, lead_id: str) -> tuple[Run, Removed]:
 
 def _rewrite_rejected(folder: Path, lead_id: str, draft: Path) -> int:
     """Rejected rows whose reason shows a value, in quotes, that has the lead's id in it."""
-    table = pq.read_table(folder / REJECTED)
-    theirs = [_shows(reason, lead_id) for reason in table.column("reason").to_pylist()]
-    rest = table.filter(pc.invert(pa.array(theirs, pa.bool_())))
-    if len(rest) < len(table):
-        pq.write_table(rest, draft / REJECTED)
-    return len(table) - len(rest)
+    removed = 0
+    for path in rejected_files([folder]):
+        table = pq.read_table(path)
+        theirs = [_shows(reason, lead_id) for reason in table.column("reason").to_pylist()]
+        rest = table.filter(pc.invert(pa.array(theirs, pa.bool_())))
+        if len(rest) < len(table):
+            pq.write_table(rest, draft / path.name)
+        removed += len(table) - len(rest)
+    return removed
 
 
 def _shows(reason: str, lead_id: str) -> bool:
