@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.intake.judging import Judged
+from data.intake.staged_verdicts import Judged
 from data.intake.staging import staged_rows
 from data.log.runs import CODED, ORDER, TIME, Run
 from data.quoting import named

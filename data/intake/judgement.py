@@ -14,7 +14,7 @@ Profile versions are told apart by lead and time (profile_versions.py). A row th
 is known already is a version from the time of its export on. A row that is the state as exported is a version from then
 on, if it differs from the newest before it.
 
-Called by judging.py, which also words the refusals. Events that services send are refused instead, in the store.
+Called by staged_verdicts.py, which also words refusals. Events that services send are refused instead, in the store.
 """
 
 from __future__ import annotations

@@ -20,19 +20,29 @@ from data.intake.aliases import NewAliases
 from data.intake.days import days_of, observed, silences
 from data.intake.departures import gone_and_back
 from data.intake.fresh import fresh_runs, known_span
-from data.intake.judging import Judge, Judged, judge_staged
 from data.intake.log_of_0_1 import indexed
 from data.intake.quarantine import count_reasons, count_rejected, write_rejected
+from data.intake.staged_verdicts import Judge, Judged, judge_staged
 from data.intake.staging import Clock, stage_held
 from data.log.absences import absences_digest, absences_of_aliases, changed, read_absences
-from data.log.compaction import INDEXES, index_runs, must_compact, weave_base, write_small
+from data.log.compaction import INDEXES, index_runs, must_compact, taken_in, weave_base, write_small
 from data.log.content import lead_hashes
-from data.log.eventlog import EventLog
+from data.log.eventlog import ALL, EventLog
 from data.log.generations import draft_of, publish
 from data.log.manifest import Manifest
-from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, write_delta
-from data.log.runs import Run
-from data.log.version_index import LEAD, added, is_known, open_run, unknown
+from data.log.parts import (
+    BASE,
+    DELTA,
+    EARLIER,
+    LEAD_INDEX,
+    REJECTED,
+    join_rejected,
+    read_run,
+    rejected_files,
+    write_delta,
+)
+from data.log.runs import Run, joined
+from data.log.version_index import LEAD, added, is_known, merge_runs, open_run, unknown
 from data.sources.mapping import Mapping as SourceMapping
 from data.sources.tables import EventsPart, LeadsPart, Table
 
@@ -131,14 +141,16 @@ def write_next(
         fresh = (fresh_runs(con, staging, [bucket], *what) for bucket in range(made.n_buckets))
         index = {kind: [*runs, staging / INDEXES[kind]] for kind, runs in index.items()}
         made, before = weave_base(draft, old, fresh, index, made, progress), folders
+        write_rejected(con, rejected_files(before), draft / REJECTED)
     else:
-        draft = draft_of(staging, DELTA, made.ingests)
-        made, before = (
-            _write_delta(draft, old, fresh_runs(con, staging, range(made.n_buckets), *what), staging, made),
-            [],
+        draft, before = draft_of(staging, DELTA, made.ingests), taken_in(folders, more)
+        made = _write_delta(
+            draft, before, folders, fresh_runs(con, staging, range(made.n_buckets), *what), staging, made
         )
+        write_rejected(con, [], draft / REJECTED)
+        if before:
+            join_rejected(before, draft / EARLIER)
     write_small(draft, before, absences, export.new.periods, made.n_buckets)
-    write_rejected(con, [folder / REJECTED for folder in before], draft / REJECTED)
     report = said.counted(_report(con, judged, export.new, export.log_path / draft.name / REJECTED))
     publish(_drafts(staging, made), export.log_path, made)
     return report
@@ -149,19 +161,28 @@ def _drafts(staging: Path, manifest: Manifest) -> list[Path]:
     return [staging / name for name in manifest.parts if (staging / name).exists()]
 
 
-def _write_delta(draft: Path, old: EventLog, runs: Sequence[Run], staging: Path, manifest: Manifest) -> Manifest:
-    write_delta(draft, runs)
+def _write_delta(
+    draft: Path, taken: Sequence[Path], folders: Sequence[Path], fresh: Sequence[Run], staging: Path, manifest: Manifest
+) -> Manifest:
+    """Writes fresh runs, and deltas that are taken in, as one delta beside the other parts."""
+    rows = sum(len(run.events) + len(run.profiles) for run in fresh)
+    n_events = sum(len(run.events) for run in fresh)
+    write_delta(
+        draft,
+        [joined([*(read_run(folder, bucket, ALL) for folder in taken), run]) for bucket, run in enumerate(fresh)],
+    )
     for name in INDEXES.values():
-        (staging / name).rename(draft / name)
-    hashes = np.sort(lead_hashes(pa.chunked_array([run.leads for run in runs], pa.string())))
-    new = unknown([folder / LEAD_INDEX for folder in old.folders], hashes)
-    new.tofile(draft / LEAD_INDEX)
-    n_events, n_versions = sum(len(run.events) for run in runs), sum(len(run.profiles) for run in runs)
+        merge_runs([*(folder / name for folder in taken), staging / name], draft / name)
+    hashes = np.sort(lead_hashes(pa.chunked_array([run.leads for run in fresh], pa.string())))
+    new = unknown([folder / LEAD_INDEX for folder in folders], hashes)
+    known = [np.fromfile(folder / LEAD_INDEX, np.uint64) for folder in taken]
+    np.sort(np.concatenate([*known, new])).tofile(draft / LEAD_INDEX)
+    gone = {folder.name for folder in taken}
     return replace(
         manifest,
-        parts=(*manifest.parts, draft.name),
+        parts=(*(part for part in manifest.parts if part not in gone), draft.name),
         n_events=manifest.n_events + n_events,
-        n_added=manifest.n_added + n_events + n_versions,
+        n_added=manifest.n_added + rows,
         n_leads=manifest.n_leads + len(new),
     )
 

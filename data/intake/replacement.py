@@ -29,7 +29,7 @@ from data.log.eventlog import EventLog
 from data.log.generations import draft_of
 from data.log.identities import Identities
 from data.log.manifest import Manifest
-from data.log.parts import BASE, EVENT_INDEX, join_rejected
+from data.log.parts import BASE, EVENT_INDEX, REJECTED, join_rejected
 from data.log.runs import TIME, Run, coded, int64, part_of, superseded_of
 from data.log.version_index import CONTENT, KNOWN, LEAD, WIDTH, has_key_of, look_up, merge_runs, write_run
 from data.quoting import quoted
@@ -97,7 +97,7 @@ def rest_of(
     left = {**index, "events": [staging / f"rest-{EVENT_INDEX}"]}
     made = weave_base(draft, None, fresh, left, told, lambda done: None)
     write_small(draft, log.folders, read_absences([]), [], log.n_buckets)
-    join_rejected(log.folders, draft)
+    join_rejected(log.folders, draft / REJECTED)
     return EventLog(staging, _dated(con, draft, made))
 
 

@@ -152,7 +152,7 @@ def stage_moving(con: duckdb.DuckDBPyConnection, events: pa.Table, buckets: int,
 
 
 def stage_held(con: duckdb.DuckDBPyConnection, buckets: int, out: Path) -> None:
-    """Stages what goes into the log otherwise than as a row says, by the table `held` (judging.py)."""
+    """Stages what goes into the log otherwise than as a row says, by the table `held` (staged_verdicts.py)."""
     con.execute(
         f"""COPY (SELECT coalesce(holder_id, lead_id) AS lead_id, held.known AS known_at, occurred_at, event_type,
             channel, value, source, event_id, deal, superseded, (holder % {buckets})::INTEGER AS bucket

@@ -21,13 +21,15 @@ from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import FILE as IDENTITIES
 from data.log.identities import Period, write_identities
 from data.log.manifest import Manifest
-from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, join_rejected, write_base_bucket
+from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, REJECTED, join_rejected, write_base_bucket
 from data.log.runs import Run, woven
-from data.log.version_index import merge_runs
+from data.log.version_index import merge_runs, open_run
 
 MOST_DELTAS = 64
 """Deltas are woven in when there are more of them, or when they hold more rows than the base: so a row is woven twice
 on average until the log has grown to twice its size."""
+MOST_TAKEN = 1_000_000
+"""Rows that an append writes at most for deltas that it takes into its own, so that it costs what it brings."""
 INDEXES = {"events": EVENT_INDEX, "leads": PROFILE_INDEX}
 Progress = Callable[[float], None]
 Runs = Mapping[str, Sequence[Path]]
@@ -37,6 +39,22 @@ Runs = Mapping[str, Sequence[Path]]
 def must_compact(manifest: Manifest, more: int) -> bool:
     """Whether deltas with so many more rows would be too large beside the base."""
     return manifest.n_added + more > manifest.n_base or len(manifest.parts) > MOST_DELTAS
+
+
+def taken_in(folders: Sequence[Path], more: int) -> list[Path]:
+    """The newest deltas that an append of so many rows writes into its own, the oldest first.
+
+    Those that are no larger than all that is newer: so there are few deltas, about as many as their rows have doubled,
+    and a row is written about as often.
+    """
+    taken, total = list[Path](), more
+    for folder in folders[:0:-1]:
+        rows = sum(open_run(folder / name).shape[1] for name in INDEXES.values())
+        if rows > total or total + rows > MOST_TAKEN:
+            break
+        taken.insert(0, folder)
+        total += rows
+    return taken
 
 
 def index_runs(folders: Sequence[Path]) -> dict[str, list[Path]]:
@@ -93,7 +111,7 @@ def compact(log_path: Path, progress: Progress = lambda done: None) -> bool:
             draft = draft_of(staging, BASE, manifest.ingests)
             made = weave_base(draft, log, [()] * log.n_buckets, index_runs(log.folders), manifest, progress)
             write_small(draft, log.folders, read_absences([]), [], log.n_buckets)
-            join_rejected(log.folders, draft)
+            join_rejected(log.folders, draft / REJECTED)
             publish([draft], log_path, made)
             return True
     except OSError as error:

@@ -27,7 +27,7 @@ from data.log.absences import absences_of, read_absences
 from data.log.bots import label_bots
 from data.log.content import lead_hash
 from data.log.manifest import Manifest, Words, read_manifest
-from data.log.parts import REJECTED, base_file, read_run
+from data.log.parts import base_file, read_run, rejected_files
 from data.log.runs import ORDER, Run, coded, int64, superseded_of, woven
 from data.log.watermarks import Watermarks
 from data.sources.mapping import BotRule
@@ -128,8 +128,8 @@ class EventLog:
 
     @property
     def rejected_paths(self) -> list[Path]:
-        """Rows that broke the contract, one file for each part."""
-        return [folder / REJECTED for folder in self.folders]
+        """Files of rows that broke the contract, those of the newest ingest last."""
+        return rejected_files(self.folders)
 
     def file(self, kind: str, bucket: int) -> Path:
         """A file of a bucket of the base; kind: events, leads or profiles."""

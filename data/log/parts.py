@@ -22,7 +22,8 @@ LAYOUT = {"compression": "lz4", "use_dictionary": ["lead", *CODED]}
 """How files of events are written."""
 EVENT_INDEX, PROFILE_INDEX, LEAD_INDEX = "events.index", "profiles.index", "leads.index"
 """Runs of the version index, and hashes (uint64, ascending) of the leads that no older part has."""
-REJECTED = "rejected.parquet"
+REJECTED, EARLIER = "rejected.parquet", "rejected_before.parquet"
+"""Rejected rows of the ingest that made a part, and of those that made the deltas that it has taken in."""
 REASONS = pa.schema([("source", pa.string()), ("row", pa.int64()), ("reason", pa.string())])
 BASE, DELTA = "generation", "delta"
 
@@ -63,14 +64,19 @@ def _run(leads: pa.Table, events: pa.Table, profiles: pa.Table, patches: Records
     return Run(leads.column("lead_id").combine_chunks(), events, counts[0], profiles, counts[1], patches)
 
 
+def rejected_files(folders: Sequence[Path]) -> list[Path]:
+    """The files of rejected rows in parts."""
+    return [folder / name for folder in folders for name in (EARLIER, REJECTED) if (folder / name).exists()]
+
+
 def join_rejected(folders: Sequence[Path], out: Path) -> None:
     """Writes the rejected rows of parts into one file, a batch at a time: they may be more than the events.
 
     Whether a file says that nothing is null differs by its rows.
     """
-    with pq.ParquetWriter(out / REJECTED, REASONS) as writer:
-        for folder in folders:
-            with pq.ParquetFile(folder / REJECTED) as file:
+    with pq.ParquetWriter(out, REASONS) as writer:
+        for path in rejected_files(folders):
+            with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches():
                     writer.write_batch(batch.cast(REASONS))
 

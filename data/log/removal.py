@@ -25,7 +25,16 @@ from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import ids_of
 from data.log.identities import without_lead as forget_alias
 from data.log.manifest import NAME, Manifest
-from data.log.parts import BASE, DELTA, LEAD_INDEX, REJECTED, read_lead_ids, read_run, write_base_bucket, write_delta
+from data.log.parts import (
+    BASE,
+    DELTA,
+    LEAD_INDEX,
+    read_lead_ids,
+    read_run,
+    rejected_files,
+    write_base_bucket,
+    write_delta,
+)
 from data.log.runs import Run, part_of
 from data.log.version_index import LEAD, added, merge_runs, open_run, without
 
@@ -157,13 +166,17 @@ def _rewrite_rejected(folder: Path, lead_id: str, draft: Path) -> int:
 
     A row that was refused is nobody's: it may be another lead's, whose value is the same.
     """
-    table = pq.read_table(folder / REJECTED)
-    reasons = table.column("reason").to_pylist()
-    hidden = [_without_id(reason, lead_id) for reason in reasons]
-    changed: int = sum(now != was for now, was in zip(hidden, reasons, strict=True))
-    if changed:
-        at = table.schema.get_field_index("reason")
-        pq.write_table(table.set_column(at, table.schema.field(at), pa.array(hidden, pa.string())), draft / REJECTED)
+    changed = 0
+    for path in rejected_files([folder]):
+        table = pq.read_table(path)
+        reasons = table.column("reason").to_pylist()
+        hidden = [_without_id(reason, lead_id) for reason in reasons]
+        differing = sum(now != was for now, was in zip(hidden, reasons, strict=True))
+        if differing:
+            at = table.schema.get_field_index("reason")
+            column = pa.array(hidden, pa.string())
+            pq.write_table(table.set_column(at, table.schema.field(at), column), draft / path.name)
+        changed += differing
     return changed
 
 

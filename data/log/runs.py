@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -59,22 +59,29 @@ def part_of(run: Run, events: NDArray[np.bool_], versions: NDArray[np.bool_]) ->
 
 
 def woven(runs: Sequence[Run]) -> Run:
-    """All rows of runs, at least one, the oldest first, as one run.
+    """All rows of runs, at least one, the oldest first, as one run, with what is superseded in it."""
+    run = joined(runs)
+    if not run.patches.shape[1]:
+        return run
+    events = _patched(run.leads, np.repeat(np.arange(len(run.leads)), run.event_counts), run.events, run.patches)
+    return replace(run, events=events, patches=NO_PATCHES)
+
+
+def joined(runs: Sequence[Run]) -> Run:
+    """All rows of runs, at least one, the oldest first, as one run, and all their patches.
 
     The first run has most of the rows and is sorted: the others' are put between, each found its place by bisection.
     """
-    runs = [run for run in runs if len(run.leads) or run.patches.shape[1]] or list(runs[:1])
-    if len(runs) == 1 and not runs[0].patches.shape[1]:
-        return runs[0]
+    patches = np.concatenate([run.patches for run in runs], axis=1)
+    runs = [run for run in runs if len(run.leads)] or list(runs[:1])
+    if len(runs) == 1:
+        return replace(runs[0], patches=patches)
     leads, places = _united([run.leads for run in runs])
     counts = _counted(len(leads), places, [run.event_counts for run in runs])
     version_counts = _counted(len(leads), places, [run.version_counts for run in runs])
     events = _joined([run.events for run in runs])
     events = events.take(_event_order(runs, places, events))
-    patches = np.concatenate([run.patches for run in runs], axis=1)
-    if patches.shape[1]:
-        events = _patched(leads, np.repeat(np.arange(len(leads)), counts), events, patches)
-    return Run(leads, events, counts, _profiles(runs, places), version_counts)
+    return Run(leads, events, counts, _profiles(runs, places), version_counts, patches)
 
 
 def _united(several: Sequence[pa.Array]) -> tuple[pa.Array, list[NDArray[np.int64]]]:

@@ -9,6 +9,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Weeks:
         at = us(week, 12)
         files = crm.export(folder / f"week-{number}")
         mapping = read_mapping(folder / "hubspot.toml")
-        report = ingest(folder / "log", mapping, files=files, as_of=at, clock=lambda at=at: at / 1e6, buckets=4)
+        report = ingest(folder / "log", mapping, files=files, as_of=at, clock=partial(float, at / 1e6), buckets=4)
         reports.append((crm.told, report))
     return EventLog.open(folder / "log"), reports
 

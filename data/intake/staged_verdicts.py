@@ -1,4 +1,4 @@
-"""Judges all staged rows of an ingest, by ranges of their keys so that memory stays bounded."""
+"""Verdicts about all staged rows of an ingest, judged by ranges of their keys so that memory stays bounded."""
 
 from __future__ import annotations
 
