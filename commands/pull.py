@@ -32,8 +32,9 @@ def pull(
         from data.pull.into_log import pull_into
         from data.pull.pull import World
     except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
         raise UsageError(
-            f"pull needs the package {error.name}; install leadscore with its extra: leadscore[crm]"
+            f"pull needs the package {missing}; install leadscore with its extra: leadscore[crm]"
         ) from None
     with screen.stages(len(asking.resources) + 1) as stage:
         done = pull_into(log_path, asking, var / "pull" / asking.name, World(os.environ), stage)

@@ -59,7 +59,7 @@ def is_whole(account: Account) -> bool:
 def test_killed_at_any_step_and_run_again_all_is_there_once(name: str, full: bool, folders: Iterator[Path]) -> None:
     """In full: 10,000 contacts, throttled, killed at 12 steps one after the other."""
     trouble = Trouble(throttled=9, failing=13, cut=17, short=19, wait_s=0.05)
-    size, kills = (10_000, 12) if full else (60, 3)
+    size, kills = (10_000, 12) if full else (60, 2)
     with account_of(name, size, next(folders), real_time=True, trouble=trouble) as account:
         count, dice = steps(account), random.Random(7)
         asked, account.folder = account.vendor.requests, next(folders)
@@ -76,7 +76,7 @@ def test_killed_at_the_end_all_is_there_once(full: bool, folders: Iterator[Path]
     """The last steps: files for the ingest, the ingest, and what is cleared away after it."""
     with account_of("hubspot", 40, next(folders), real_time=True) as account:
         count = steps(account)
-        for point in range(count - (120 if full else 20), count + 1, 1 if full else 9):
+        for point in range(count - (120 if full else 12), count + 1, 1 if full else 8):
             account.folder = next(folders)
             assert ends(account, point) == -signal.SIGKILL
             assert is_whole(account), f"killed at step {point} of {count}"
