@@ -81,11 +81,12 @@ def refuse_unzoned(con: duckdb.DuckDBPyConnection, kind: str, rows: str) -> None
     """A table in which no time at all has a zone is one that was forgotten: raises DataError. rows: SQL for those that
     were staged. Taken in without its times it would have to be taken out again.
     """
-    without = f"""SELECT part, any_value(reason) AS reason FROM {rows} WHERE bucket <> {LEFT_OUT} AND n > 0
-        GROUP BY part HAVING bool_and(coalesce(contains(reason, {quoted(UNZONED)}), false))"""
-    query = f"SELECT source, reason FROM ({without}) JOIN sources USING (part) WHERE kind = ? ORDER BY part LIMIT 1"
-    for source, reason in con.execute(query, [kind]).fetchall():
-        raise DataError(f"{source}, in every row: {reason}; nothing was ingested")
+    without = f"""SELECT part, min(n) AS row, arg_min(reason, n) AS reason FROM {rows}
+        WHERE bucket <> {LEFT_OUT} AND n > 0 GROUP BY part
+        HAVING bool_and(coalesce(contains(reason, {quoted(UNZONED)}), false))"""
+    query = f"SELECT source, row, reason FROM ({without}) JOIN sources USING (part) WHERE kind = ? ORDER BY part"
+    for source, row, reason in con.execute(query, [kind]).fetchall():
+        raise DataError(f"{source} row {row}: {reason}, or give --time-zone; no row fits, correct the mapping")
 
 
 def count_cells(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -88,7 +88,7 @@ class Times:
         form = f"written as {self.form}" if self.form else "in ISO 8601"
         begun = replace(self, dates_are="start").sql(text)
         unzoned = f"""WHEN {parsed} IS NULL AND regexp_matches(upper({text}), {quoted(NAIVE)})
-            THEN {shown} || {quoted(f" {UNZONED}; give --time-zone, or set time_zone in the mapping")}"""
+            THEN {shown} || {quoted(f" {UNZONED}; set time_zone in the mapping")}"""
         return f"""CASE {missing} {unzoned if self.form is None and self.zone is None else ""}
             WHEN {text} IS NOT NULL AND {parsed} IS NULL THEN {shown} || {quoted(f" is no time {form}")}
             WHEN {parsed} NOT BETWEEN {FIRST} AND {LAST} THEN {shown} || ' lies outside the years 1 to 9999 in UTC'

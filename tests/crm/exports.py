@@ -36,7 +36,7 @@ allow = ["count_deal_created_ever", "count_became_opportunity_ever", "count_oppo
 def commands_of(document: str) -> list[list[str]]:
     """The words of each `leadscore` command in the shell blocks of a document, without the program itself."""
     blocks = re.findall(r"^```sh\n(.*?)^```", document.replace("\\\n", " "), re.MULTILINE | re.DOTALL)
-    lines = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
     return [words[1:] for words in lines if words and words[0] == ".venv/bin/leadscore"]
 
 

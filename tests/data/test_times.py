@@ -135,7 +135,7 @@ def test_a_date_lies_in_the_future_when_its_day_has_not_begun(con: duckdb.DuckDB
 def test_a_naive_time_needs_a_zone(con: duckdb.DuckDBPyConnection, text: str) -> None:
     (us, reason), *_ = read(con, [text], Times(None, None))
     assert us is None
-    assert reason == f"at '{text}' has no time zone; give --time-zone, or set time_zone in the mapping"
+    assert reason == f"at '{text}' has no time zone; set time_zone in the mapping"
 
 
 @pytest.mark.parametrize(
