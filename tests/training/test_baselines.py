@@ -47,6 +47,17 @@ def test_each_step_up_knows_more() -> None:
     assert loss("LightGBM defaults") < found[0]
 
 
+@pytest.mark.parametrize("name", BASELINES)
+def test_columns_may_be_called_anything(name: str) -> None:
+    """As event types and profile columns may; only those of the points rule are looked for by name."""
+    train, y = table(1)
+    odd = {"profile_industry": 'profile_Branche "neu" [x]: {y}, z', "sum_any_ever": "sum_a,b_ever 😀"}
+    fitted, plain = (
+        BASELINES[name](frame, y, np.ones(len(y)), np.arange(len(y))) for frame in (train.rename(columns=odd), train)
+    )
+    assert fitted.predict(train.rename(columns=odd)).tolist() == plain.predict(train).tolist()
+
+
 def test_the_base_rate_counts_weights() -> None:
     found = base_rate(pd.DataFrame(index=range(3)), np.array([1, 0, 0]), np.array([2.0, 1, 1]), np.arange(3))
     assert found.predict(pd.DataFrame(index=range(2))).tolist() == [0.5, 0.5]

@@ -19,7 +19,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, QuantileTransformer
 
 from training.samples.log_odds import Array, clip, logit, row_losses
 
@@ -167,8 +167,14 @@ def lightgbm_defaults(table: Table, y: Array, weight: Array, time: NDArray[Any])
     """LightGBM as it comes, with a fixed seed; the base rate where there is only one class."""
     if np.ptp(y) == 0:
         return base_rate(table, y, weight, time)
-    model = LGBMClassifier(random_state=0, deterministic=True, force_row_wise=True, verbose=-1)
-    return Classifier(model.fit(_frame(table), y, sample_weight=weight))
+    trees = LGBMClassifier(random_state=0, deterministic=True, force_row_wise=True, verbose=-1)
+    model = Pipeline([("names", FunctionTransformer(_numbered)), ("trees", trees)])
+    return Classifier(model.fit(_frame(table), y, trees__sample_weight=weight))
+
+
+def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns called by their place: LightGBM refuses names with characters that JSON gives a meaning to."""
+    return frame.set_axis([f"column_{place}" for place in range(frame.shape[1])], axis=1)
 
 
 BASELINES: Mapping[str, Fit] = {
