@@ -86,7 +86,7 @@ def ingest(
     What is in the log already adds nothing; what says otherwise is a later version; rows about leads that the ledger
     beside the log knows as erased are rejected. files: locations by the name that tables of the mapping and its queries
     give them. as_of: the time of the export (µs UTC), else now. complete_until: until when sources are complete
-    (µs UTC), where they are silent before. replacing: sources whose earlier events are taken out in the same generation.
+    (µs UTC), where they are silent before. replacing: sources whose earlier events are taken out in this generation.
     `progress` is told the share done, `clock` gives seconds since 1970: what lies ahead of it is rejected.
     query_seconds: how long a query may take. most_rejected: share of rows past which nothing is taken in. Raises
     DataError or UsageError, and then leaves the log as it was.
