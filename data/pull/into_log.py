@@ -18,7 +18,7 @@ from data.intake.quarantine import NoRowFits
 from data.log.eventlog import EventLog
 from data.log.manifest import BUCKETS, NAME
 from data.pull.asking import Asking
-from data.pull.landing import only_puller
+from data.pull.landing import LANDING, only_puller
 from data.pull.pull import Pull, Pulled, World
 from data.sources.mapping import Mapping, read_mapping
 
@@ -52,7 +52,7 @@ def pull_into(
     mapping = read_mapping(asking.mapping)
     with only_puller(folder):
         since = since_of(log_path, asking, folder / ASKED)
-        pull = Pull(asking, folder / "landing", since, world)
+        pull = Pull(asking, folder / LANDING, since, world)
         pulled = pull.run(begin)
         report = None
         if not pulled.is_empty:

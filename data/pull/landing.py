@@ -25,6 +25,8 @@ from data.pull.rows import Row
 from data.quoting import named, quoted
 
 STATE = "pull.json"
+LANDING = "landing"
+"""The folder of a pull that is under way, below the one of all of a vendor's."""
 FORMAT = 1
 
 

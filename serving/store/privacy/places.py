@@ -26,6 +26,7 @@ class Cleaning(Enum):
     POSITION = "a position in the order of ids, which becomes that of the lead before it"
     BY_FORM = "rows of tables, lists, sheets and documents, by the form of the file"
     AS_A_WHOLE = "the file is removed when it mentions it: it is made anew"
+    UNDER_WAY = "the file is removed when it mentions it and nobody is at work there: it is asked for again"
     OWN_WAY = "parts are written anew without it (data/log/removal.py)"
     BY_TABLES = "by the tables below; then the write-ahead log is emptied, or the space is told to be reused"
     HASHES = "nothing: it holds keyed hashes of ids"
@@ -88,11 +89,12 @@ FILES = (
     FilePlace("MLflow", ("mlflow.db*", "mlartifacts/*"), Cleaning.NO_IDS),
     FilePlace("copies of models", ("serving/*",), Cleaning.NO_IDS),
     FilePlace("notes", ("workspace.lock", "workspace.json", "*.toml"), Cleaning.NO_IDS),
+    FilePlace("pulls", ("pull/*",), Cleaning.UNDER_WAY),
     FilePlace("checks", ("rejected.csv",), Cleaning.AS_A_WHOLE),
     FilePlace("exports", ("*",), Cleaning.BY_FORM),
 )
 """Of a workspace. The last one is all that people have let write there, under whatever name."""
-TAKEN_OUT = (Cleaning.BY_FORM, Cleaning.AS_A_WHOLE, Cleaning.OWN_WAY)
+TAKEN_OUT = (Cleaning.BY_FORM, Cleaning.AS_A_WHOLE, Cleaning.UNDER_WAY, Cleaning.OWN_WAY)
 """Of what a receipt counts."""
 
 

@@ -17,6 +17,7 @@ from data.erasure.lead_ids import LeadIds
 from data.erasure.ledger import Ledger
 from data.ids import mentions, whole_word
 from data.log.removal import erase_from_log, ids_in_log, is_full
+from data.pull.landing import LANDING, only_puller
 from data.temporary import sweep
 from serving.store.privacy.places import FILES, TAKEN_OUT, Cleaning, is_declared, place_of
 from training.registry.workspace_lock import Busy, writing
@@ -143,6 +144,12 @@ class WorkspaceFiles:
         place = place_of(name)
         if place.cleaning is Cleaning.AS_A_WHOLE:
             search.remove(path, place.name)
+        if place.cleaning is Cleaning.UNDER_WAY and path.parent.name == LANDING:
+            try:
+                with only_puller(path.parent.parent):
+                    search.remove(path, place.name)
+            except UsageError as error:
+                search.limits += [line for line in [f"{error}; what it holds goes then"] if line not in search.limits]
         if place.cleaning is not Cleaning.BY_FORM:
             return
         if can_clean(path):

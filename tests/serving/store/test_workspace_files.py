@@ -16,6 +16,7 @@ from data.contract import DataError
 from data.erasure import replacing
 from data.log import manifest
 from data.log.eventlog import EventLog
+from data.pull.landing import LANDING, Landing, Position, only_puller
 from serving.store.privacy import workspace_files
 from serving.store.privacy.workspace_files import Unfinished, WorkspaceFiles
 from serving.store.store import open_store
@@ -66,6 +67,20 @@ def test_a_damaged_part_of_the_log_costs_its_line_and_the_others_are_written_ane
     assert removal.counts["event log"] == 3
     assert len(removal.limits) == 1
     assert removal.limits[0].startswith(f"event log: {delta.name} cannot be read: ")
+
+
+def test_a_pull_that_was_cut_short_begins_anew_and_one_that_is_at_work_is_told(at: WorkspaceFiles) -> None:
+    folder = at.root / "pull" / "hubspot"
+    with only_puller(folder):
+        landing = Landing.open(folder / LANDING, "asked", None)
+        landing.land("contacts", {"contacts": [{"id": LEAD}, {"id": "L1"}]}, Position(done=True))
+        removal = at.clean([LEAD])
+        assert removal.counts["pulls"] == 0
+        assert removal.limits == (
+            f"another pull is writing to {folder}; wait until it is done; what it holds goes then",
+        )
+    assert at.clean([LEAD]).counts["pulls"] == 1
+    assert Landing.open(folder / LANDING, "asked", None).position("contacts") == Position()
 
 
 def test_links_are_cleaned_where_they_lie_or_told(at: WorkspaceFiles, tmp_path: Path) -> None:
