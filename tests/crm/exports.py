@@ -7,6 +7,7 @@ import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
+from data.sources.mapping import read_mapping
 from tests.conftest import REPOSITORY
 
 PAGES = REPOSITORY / "docs" / "crm"
@@ -26,11 +27,7 @@ fewest_converted = 10
 model = "fixed"
 twin = "no"
 newest_step = "no"
-
-[audit]
-allow = ["count_deal_created_ever", "count_became_opportunity_ever", "count_opportunity_added_ever"]
 """
-"""Few leads, of whom hardly anything but an open deal tells who will win."""
 
 
 def commands_of(document: str) -> list[list[str]]:
@@ -40,9 +37,14 @@ def commands_of(document: str) -> list[list[str]]:
     return [words[1:] for words in lines if words and words[0] == ".venv/bin/leadscore"]
 
 
-def settings_in(folder: Path) -> None:
-    """Settings of the repository below a folder, with quick training added."""
+STAGES = ("became_mql", "became_sql", "became_opportunity", "deal_created", "opportunity_added")
+"""Event types through which leads come to a deal."""
+
+
+def settings_in(folder: Path, vendor: str) -> None:
+    """Settings of the repository below a folder, with quick training added, and the stages of a vendor's mapping."""
     (folder / "examples").mkdir()
-    (folder / "leadscore.toml").write_text(QUICK)
+    stages = [stage for stage in STAGES if stage in read_mapping(vendor).event_types]
+    (folder / "leadscore.toml").write_text(f"{QUICK}\n[audit]\nstages = {stages}\n")
     web = (REPOSITORY / "examples" / "web.toml").read_text(encoding="utf-8")
     (folder / "examples" / "web.toml").write_text(web + QUICK)

@@ -72,7 +72,7 @@ def test_the_commands_of_a_page_lead_to_a_full_list(
     commands, vendor = commands_of(text), "hubspot" if page == "README" else page
     assert [words[0] for words in commands if "--check" not in words] == list(USES)
     assert commands[0][:2] == ["ingest", "--check"]
-    settings_in(tmp_path)
+    settings_in(tmp_path, vendor)
     write(vendor, tmp_path / "exports", LEADS, UNTIL)
     for words in commands[:-1]:
         monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD))
