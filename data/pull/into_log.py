@@ -18,7 +18,7 @@ from data.intake.quarantine import NoRowFits
 from data.log.eventlog import EventLog
 from data.log.manifest import BUCKETS, NAME
 from data.pull.asking import Asking
-from data.pull.landing import LANDING, only_puller
+from data.pull.folder import LANDING, only_puller
 from data.pull.pull import Pull, Pulled, World
 from data.sources.mapping import Mapping, read_mapping
 

@@ -6,27 +6,23 @@ counted bytes was never counted: a half-written page, which is cut off before th
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from data.contract import DataError, UsageError
+from data.contract import DataError
 from data.log.manifest import sync
 from data.pull.asking import Table
 from data.pull.rows import Row
 from data.quoting import named, quoted
 
 STATE = "pull.json"
-LANDING = "landing"
-"""The folder of a pull that is under way, below the one of all of a vendor's."""
 FORMAT = 1
 
 
@@ -53,18 +49,6 @@ class State:
     rows: Mapping[str, int] = field(default_factory=dict)
     positions: Mapping[str, Position] = field(default_factory=dict)
     format: int = FORMAT
-
-
-@contextmanager
-def only_puller(folder: Path) -> Iterator[None]:
-    """One pull at a time into a folder; a second one is told so (UsageError). The lock ends with the process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "pull.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another pull is writing to {folder}; wait until it is done") from None
-        yield
 
 
 class Landing:

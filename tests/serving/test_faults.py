@@ -148,6 +148,10 @@ def test_a_clock_that_runs_ahead_accepts_and_the_right_one_waits(at: At) -> None
     assert score["as_of"] > time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+ANY_DATE = {"earliest": "0001-01-01T00:00:00Z"}
+"""Said by who means such dates; else they are null dates."""
+
+
 @pytest.mark.proof("clock")
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
 def test_the_first_and_the_last_year_break_nothing(at: At, moment: str) -> None:
@@ -157,8 +161,8 @@ def test_the_first_and_the_last_year_break_nothing(at: At, moment: str) -> None:
         server.post("/v1/score", json=LEAD | {"as_of": moment}),
         server.post("/v1/score", json=LEAD | {"known_since": moment}),
         server.post("/v1/score", json=LEAD | {"events": [told]}),
-        server.post("/v1/events", json={"events": [told | {"lead_id": "L-1"}]}),
-        server.put("/v1/leads/L-1", json={"profile": {}, "valid_from": moment}),
+        server.post("/v1/events", json={"events": [told | {"lead_id": "L-1"}], **ANY_DATE}),
+        server.put("/v1/leads/L-1", json={"profile": {}, "valid_from": moment, **ANY_DATE}),
         server.get("/v1/leads/L-1/score", params={"as_of": moment}),
         server.get("/v1/leads", params={"changed_since": moment}),
         server.get("/v1/leads/L-1"),

@@ -17,7 +17,7 @@ from data.erasure.lead_ids import LeadIds
 from data.erasure.ledger import Ledger
 from data.ids import mentions, whole_word
 from data.log.removal import erase_from_log, ids_in_log, is_full
-from data.pull.landing import LANDING, only_puller
+from data.pull.folder import LANDING, only_puller
 from data.temporary import sweep
 from serving.store.privacy.places import FILES, TAKEN_OUT, Cleaning, is_declared, place_of
 from training.registry.workspace_lock import Busy, writing

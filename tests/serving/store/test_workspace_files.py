@@ -16,7 +16,8 @@ from data.contract import DataError
 from data.erasure import replacing
 from data.log import manifest
 from data.log.eventlog import EventLog
-from data.pull.landing import LANDING, Landing, Position, only_puller
+from data.pull.folder import LANDING, only_puller
+from data.pull.landing import Landing, Position
 from serving.store.privacy import workspace_files
 from serving.store.privacy.workspace_files import Unfinished, WorkspaceFiles
 from serving.store.store import open_store
