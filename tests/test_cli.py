@@ -86,7 +86,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_every_command_is_known_and_tells_what_it_does(shell: Shell) -> None:
-    names = {str(each.callback.__name__) for each in app.registered_commands if each.callback}
+    names = {each.name or str(each.callback.__name__) for each in app.registered_commands if each.callback}
     assert set(COMMANDS) <= names
     for name in sorted(names):
         code, out, err = shell(name, "--help")

@@ -84,7 +84,7 @@ def test_promotions_and_thresholds_are_in_the_trail(shell: Shell, installation: 
         ("command line", "promote leadscore-conversion version 2"),
     ]
     code, out, _ = shell("trail", *installation[:2], "--action", "promote", "--since", "2024-01-01")
-    assert "promote leadscore-conversion version 2" in out
+    assert "promoteleadscore-conversionversion2" in "".join(out.split()), "words are broken where columns are narrow"
     assert "threshold" not in out
     assert json.loads(shell("trail", *installation[:2], "--until", "2024-01-01", "--json")[1]) == []
     assert "--since 'soon'" in shell.refused(2, "trail", *installation[:2], "--since", "soon")

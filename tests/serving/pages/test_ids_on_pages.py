@@ -43,4 +43,6 @@ def test_every_lead_has_its_pages(visits: Visits, own_store: Store) -> None:
 def test_what_is_no_id_has_no_page(visits: Visits, text: str) -> None:
     admin = visits("admin")
     for address in (f"/leads/{key_of(text)}", f"/erasure?lead={key_of(text)}"):
-        assert admin.get(address).status_code == 404
+        # NUL is refused as a parameter, whatever it is to say.
+        nul = address.startswith("/erasure") and text == "\0"
+        assert admin.get(address).status_code == (422 if nul else 404)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from html import unescape
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from data.contract import US_PER_DAY, UsageError
+from data.contract import US_PER_DAY
+from data.ids import required_id
 from serving.http import lead_rights as rights
 from serving.scoring.served_model import ServedModel
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
 from serving.store.leads.worklist import WorklistRow
+from serving.store.privacy.workspace_files import Removal, Unfinished, WorkspaceFiles
 from serving.store.scores.explanations import Explanation, FeatureShift, Ground
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
@@ -266,13 +270,14 @@ def test_erasing_by_id_also_whom_nobody_may_see(visits: Visits, own_store: Store
 
 
 def test_an_erasure_that_is_not_finished_says_so_and_has_no_receipt(
-    visits: Visits, own_store: Store, monkeypatch: pytest.MonkeyPatch
+    visits: Visits, own_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def busy(workspace: object, lead_id: str) -> dict[str, int]:
-        raise UsageError("an ingest is running")
+    def busy(files: WorkspaceFiles, lead_ids: Sequence[str]) -> Removal:
+        raise Unfinished("an ingest is running")
 
     put(own_store, "L1")
-    monkeypatch.setattr(rights, "_from_files", busy)
+    monkeypatch.setattr(rights, "files_of", lambda services: WorkspaceFiles(tmp_path, tmp_path / "log"))
+    monkeypatch.setattr(WorkspaceFiles, "clean", busy)
     admin = visits("admin")
     unfinished = admin.form("/erasure?lead=L1", "/erasure", sure="yes")
     assert unfinished.status_code == 503
@@ -331,7 +336,7 @@ def test_an_address_that_cannot_be_is_said_so(visits: Visits, own_store: Store, 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_texts_are_shown_and_do_nothing(visits: Visits, own_store: Store, hostile: str) -> None:
-    put(own_store, hostile, text=hostile, industry=hostile)
+    put(own_store, required_id(hostile), text=hostile, industry=hostile)
     own_store.events.add([EventIn(hostile, hostile, NOW - 99, hostile, None, NOW - 99, hostile)], NOW)
     address = f"/leads/{quote(hostile, safe='')}"
     for path in (address, f"/erasure?lead={quote(hostile, safe='')}"):
@@ -343,4 +348,4 @@ def test_hostile_texts_are_shown_and_do_nothing(visits: Visits, own_store: Store
         assert not {each for each in answer.text if each in "\u202e\u2066\u2069\u200b\u200f\u0085\u009f\ufeff\ufffb"}
         assert ("7*7" in hostile) == ("7*7" in answer.text), "nothing is computed"
     assert visits("admin").form(address, "/decisions", stage="MQL", reason="other", days="30").status_code == 303
-    assert own_store.decisions.of(hostile, "conversion") is not None
+    assert own_store.decisions.of(required_id(hostile), "conversion") is not None

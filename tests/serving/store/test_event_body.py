@@ -17,7 +17,7 @@ VALUES = st.none() | st.floats(-5e11, 5e11) | st.integers(-(10**11), 10**11)
 def test_the_content_of_an_event_is_the_same_in_sql_and_in_the_store(
     rows: list[tuple[str, str, int, str | None, float | None]],
 ) -> None:
-    events = [admit(EventIn(*row), now=2**52) for row in rows]
+    events = [admit(EventIn(*row), now=2**52, earliest=0) for row in rows]
     with duckdb.connect() as con:
         con.execute(
             "CREATE TABLE e (n INT, lead_id VARCHAR, event_type VARCHAR, moment BIGINT, channel VARCHAR, value DOUBLE)"
