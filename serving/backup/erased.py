@@ -39,7 +39,6 @@ def erase_again(store: Store | None, root: Path, replaced: Database | None, who:
     with store.database.write() as connection:
         for table in SHORT_LIVED:
             connection.execute(delete(table))
-    store.erasure.join(files.ledger, now)
     returned = store.erasure.returned(files)
     store.erasure.forget_returned(who, now, files)
     return len(returned)
