@@ -17,7 +17,7 @@ from data.contract import AHEAD, DataError, UsageError
 from data.erasure.ledger import Known, Ledger
 from data.intake.aliases import NewAliases, events_that_move, judge_identities
 from data.intake.doubts import examine
-from data.intake.erased import reject_erased
+from data.intake.erased import erased_aliases, reject_erased
 from data.intake.examination import Examination, frequent_types, rejected_rows
 from data.intake.next_part import Counts, Export, IngestReport, write_next
 from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, refuse_all, reject_broken
@@ -35,6 +35,10 @@ from data.sources.source import Wanted, open_source, readable
 from data.temporary import temporary_folder
 
 MEMORY = "900MB"
+ALIASES_OF_ERASED = (
+    "{} ids are aliases of leads that were erased, and erased with them: `leadscore forget --returned` takes out what "
+    "the log holds of them from before"
+)
 Progress = Callable[[float], None]
 
 
@@ -55,13 +59,17 @@ class Request:
 @dataclass(frozen=True)
 class Staged:
     """What was staged: by which mapping, with the event types that are known then; aliases that are new, rows that the
-    mapping leaves out, by kind, rows of files of queries, and what is to be said of them."""
+    mapping leaves out, by kind, rows of files of queries, and what is to be said of them.
+
+    erased: ids that turned out to be aliases of erased leads.
+    """
 
     mapping: SourceMapping
     new: NewAliases
     left_out: Mapping[str, int]
     files: Counts
     examination: Examination
+    erased: Sequence[str] = ()
 
 
 def ingest(
@@ -103,6 +111,8 @@ def ingest(
             manifest = old.manifest if old else Manifest((), 0, buckets)
             staged = _stage(con, request, manifest.n_buckets, staging, old, lambda done: progress(0.5 * done))
             _require_few_rejected(staged.examination, most_rejected)
+            if staged.erased:
+                Ledger.beside(log_path).add("erased", staged.erased, times.now)
             gone = taken_out(old, replacing, staged.examination.sources)
             learnt = _learnt(mapping, staged.mapping, old)
             if old is not None and gone:
@@ -192,7 +202,8 @@ def _stage(
     progress: Progress,
 ) -> Staged:
     """Checks every row of every source. Raises DataError when not a single one is good."""
-    plan, new, left_out, done = request.plan, NewAliases(), dict[str, int](), 0
+    plan, left_out, done = request.plan, dict[str, int](), 0
+    known, theirs = request.erased, list[str]()
     open_quarantine(con, {kind: [some.name for some in plan.of(kind)] for kind in KINDS})
     with _queries(con, request, staging) as (box, files):
         for kind in KINDS:
@@ -200,9 +211,11 @@ def _stage(
                 _stage_input(con, some, box, part, n_buckets, request.clock, staging / kind)
                 progress((done := done + 1) / len(plan.inputs))
             left_out[kind] = collect_rejected(con, staging, kind)
-            reject_erased(con, staging, kind, request.erased)
             if kind == "identities":
-                new = judge_identities(con, staging, old.folders if old else [])
+                theirs = erased_aliases(con, staging, known)
+                known = known.and_erased(theirs, request.clock.now)
+            reject_erased(con, staging, kind, known)
+    new = judge_identities(con, staging, old.folders if old else [])
     if not any(staging.glob("*/bucket=[0-9]*")) and not any(staging.glob(f"leads/bucket={GONE}")):
         refuse_all(con)
     _show_staged(con, staging)
@@ -211,7 +224,9 @@ def _stage(
     }
     mapping = _with_types(con, request, old)
     examination = examine(con, mapping, zones)
-    return Staged(mapping, new, {kind: n for kind, n in left_out.items() if n}, files, examination)
+    if theirs:
+        examination = replace(examination, doubts=(*examination.doubts, ALIASES_OF_ERASED.format(len(theirs))))
+    return Staged(mapping, new, {kind: n for kind, n in left_out.items() if n}, files, examination, theirs)
 
 
 def _with_types(con: duckdb.DuckDBPyConnection, request: Request, old: EventLog | None) -> SourceMapping:
