@@ -54,9 +54,7 @@ def _among(column: str, lead_ids: Collection[str]) -> str:
     return f"{column} IN ({', '.join(quoted(name) for name in sorted(lead_ids))})"
 
 
-def _reject(
-    con: duckdb.DuckDBPyConnection, kind: str, rows: str, erased: Mapping[str, str], folder: Path
-) -> None:
+def _reject(con: duckdb.DuckDBPyConnection, kind: str, rows: str, erased: Mapping[str, str], folder: Path) -> None:
     """Leaves the rest of a bucket of rows. erased: whether an id is an erased lead's, by its column."""
     theirs, kept = " OR ".join(erased.values()), "*"
     if kind == "identities":

@@ -16,13 +16,15 @@ import duckdb
 from data.contract import AHEAD, DataError, UsageError
 from data.erasure.ledger import Known, Ledger
 from data.intake.aliases import NewAliases, events_that_move, judge_identities
+from data.intake.departures import require_same_account
 from data.intake.doubts import examine
 from data.intake.erased import erased_aliases, reject_erased
 from data.intake.examination import Examination, frequent_types, rejected_rows
-from data.intake.next_part import Counts, Export, IngestReport, write_next
+from data.intake.next_part import Counts, Export, IngestReport, has_states, write_next
 from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, refuse_all, reject_broken
 from data.intake.replacement import rest_of, taken_out
 from data.intake.staging import GONE, Clock, stage, stage_moving, staged_rows
+from data.log.compaction import index_runs
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
 from data.log.manifest import BUCKETS, NAME, Manifest
@@ -88,6 +90,7 @@ def ingest(
     buckets: int = BUCKETS,
     query_seconds: float = SECONDS,
     most_rejected: float | None = None,
+    new_leads: bool = False,
 ) -> IngestReport:
     """Adds events, profile versions and aliases (paths or database URLs) to the log in a folder, made if need be.
 
@@ -96,8 +99,9 @@ def ingest(
     give them. as_of: the time of the export (µs UTC), else now. complete_until: until when sources are complete
     (µs UTC), where they are silent before. replacing: sources whose earlier events are taken out in this generation.
     `progress` is told the share done, `clock` gives seconds since 1970: what lies ahead of it is rejected.
-    query_seconds: how long a query may take. most_rejected: share of rows past which nothing is taken in. Raises
-    DataError or UsageError, and then leaves the log as it was.
+    query_seconds: how long a query may take. most_rejected: share of rows past which nothing is taken in. new_leads:
+    that a state shares no leads with the log is as it should be. Raises DataError or UsageError, and then leaves the
+    log as it was.
     """
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
     times = _clock(clock, as_of)
@@ -119,7 +123,7 @@ def ingest(
                 old = rest_of(con, old, gone, staged.mapping.event_types, staging)
                 manifest = old.manifest
             _stage_moving(con, old, staged.new, staging)
-            export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new)
+            export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new, new_leads)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
             return replace(
                 report, cells=count_cells(con), left_out=dict(staged.left_out), files=staged.files, idle=plan.idle,
@@ -159,6 +163,7 @@ def check_sources(
     progress: Progress = lambda done: None,
     clock: Callable[[], float] = time.time,
     query_seconds: float = SECONDS,
+    new_leads: bool = False,
 ) -> Checked:
     """What `ingest` of the same files would take in and refuse; changes nothing. Raises what it would raise."""
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
@@ -168,6 +173,8 @@ def check_sources(
         with temporary_folder("check") as folder, _engine(folder) as con:
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
             staged = _stage(con, request, BUCKETS, folder, old, progress)
+            if old and old.manifest.events is not None and has_states(plan.tables) and not new_leads:
+                require_same_account(con, old, index_runs(old.folders)["leads"])
             gone = taken_out(old, replacing, staged.examination.sources)
             return Checked(
                 staged.examination, rejected_rows(con), count_cells(con), staged.left_out, staged.files, plan.idle, gone
