@@ -20,7 +20,7 @@ from data.intake.departures import require_same_account
 from data.intake.doubts import examine
 from data.intake.erased import erased_aliases, reject_erased
 from data.intake.examination import Examination, frequent_types, rejected_rows
-from data.intake.next_part import Counts, Export, IngestReport, has_states, write_next
+from data.intake.next_part import Counts, Export, IngestReport, has_states, takes_back, write_next
 from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, refuse_all, reject_broken
 from data.intake.replacement import rest_of, taken_out
 from data.intake.staging import GONE, Clock, stage, stage_moving, staged_rows
@@ -110,9 +110,10 @@ def ingest(
         with only_writer(log_path), staging_folder(log_path) as staging, _engine(staging) as con:
             # Asked under the lock that erasures take, too: whoever is erased later is taken out of what is written.
             erased = Ledger.beside(log_path).known()
-            request = Request(log_path, mapping, plan, times, erased, complete_until or {}, query_seconds, replacing)
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
             manifest = old.manifest if old else Manifest((), 0, buckets)
+            times = replace(times, takes_back=times.stated and times.as_of >= manifest.state_us)
+            request = Request(log_path, mapping, plan, times, erased, complete_until or {}, query_seconds, replacing)
             staged = _stage(con, request, manifest.n_buckets, staging, old, lambda done: progress(0.5 * done))
             _require_few_rejected(staged.examination, most_rejected)
             if staged.erased:
@@ -125,9 +126,10 @@ def ingest(
             _stage_moving(con, old, staged.new, staging)
             export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new, new_leads)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
+            doubts = (*staged.examination.doubts, *_of_taking_back(plan, times, manifest, report.taken_back))
             return replace(
                 report, cells=count_cells(con), left_out=dict(staged.left_out), files=staged.files, idle=plan.idle,
-                doubts=staged.examination.doubts, taken_out=gone, learnt=learnt,
+                doubts=doubts, taken_out=gone, learnt=learnt,
             )  # fmt: skip
     except OSError as error:
         raise DataError(
@@ -190,6 +192,16 @@ def _clock(clock: Callable[[], float], as_of: int | None) -> Clock:
     if as_of is not None and as_of > now + AHEAD:
         raise UsageError("the time of the export lies in the future; correct --as-of")
     return Clock(now, now if as_of is None else as_of, as_of is not None)
+
+
+def _of_taking_back(plan: Plan, times: Clock, before: Manifest, taken_back: int) -> Iterator[str]:
+    """What became, or not, of events whose time is empty in their row by now."""
+    if taken_back:
+        yield f"{taken_back} events have no time in their row any more: they are taken back from the export's time on"
+    elif takes_back(plan.tables) and before.state_us and not times.stated:
+        yield "events whose time is empty by now stay as they were: say with --as-of when the export was made"
+    elif takes_back(plan.tables) and not times.takes_back:
+        yield "the export is older than another one: events whose time is empty in it stay as they were"
 
 
 def _require_few_rejected(examination: Examination, most: float | None) -> None:

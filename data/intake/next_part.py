@@ -69,6 +69,7 @@ class IngestReport:
     cells: how many cells of accepted rows count as missing, by what was wrong with them. left_out: rows that the
     mapping leaves out, by kind. files: rows of the files that queries see. idle: files that nobody gave. doubts:
     sentences about what is strange in the export. taken_out: events of sources that were replaced.
+    taken_back: events whose time has become empty in their row.
     learnt: event types that are known from now on though no mapping lists them.
     """
 
@@ -84,6 +85,7 @@ class IngestReport:
     doubts: tuple[str, ...] = ()
     taken_out: Mapping[str, int] = field(default_factory=dict)
     learnt: tuple[str, ...] = ()
+    taken_back: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ def write_next(
     made = replace(_next(con, export, manifest, judged, absences), words=words)
     if left is not None:
         made = replace(made, full_export_us=export.clock.as_of)
-    more = sum(some.accepted + some.held for some in judged.values())
+    if takes_back(export.tables):
+        made = replace(made, state_us=max(made.state_us, export.clock.as_of))
+    more = sum(some.accepted + some.beside + some.held for some in judged.values())
     if not old or is_old or more or count_rejected(con) or len(absences):
         fresh = Fresh(con, staging, words.profile_columns, judged["events"])
         if old is None or is_old or must_compact(made, more):
@@ -140,6 +144,11 @@ def write_next(
 def has_states(tables: Sequence[Table]) -> bool:
     """Whether one of these tables tells of leads as they were at the time of the export."""
     return any(isinstance(table, LeadsPart) and table.snapshot for table in tables)
+
+
+def takes_back(tables: Sequence[Table]) -> bool:
+    """Whether one of these tables takes events back whose time has become empty."""
+    return any(isinstance(table, EventsPart) and table.emptied == "retracted" for table in tables)
 
 
 def _judged(
@@ -271,4 +280,5 @@ def _report(
     )
     accepted, refused = len(new.periods), rejected["identities"]
     aliases = Counts(accepted + new.repeated + refused, accepted, new.repeated, refused)
-    return IngestReport(events, leads, aliases, count_reasons(con), rejected_path)
+    taken_back = judged["events"].beside
+    return IngestReport(events, leads, aliases, count_reasons(con), rejected_path, taken_back=taken_back)
