@@ -101,7 +101,7 @@ TAKEN_OUT = (Cleaning.BY_FORM, Cleaning.AS_A_WHOLE, Cleaning.UNDER_WAY, Cleaning
 def place_of(path: PurePath) -> FilePlace:
     """The place of a file, by its path below the workspace.
 
-    >>> place_of(PurePath("training_set/conversion/shard-000.parquet")).name, place_of(PurePath("my list.csv")).name
+    >>> place_of(PurePath("training_set/conversion/rows/shard-0.parquet")).name, place_of(PurePath("my list.csv")).name
     ('training sets', 'exports')
     """
     return next(place for place in FILES if any(fnmatch(path.as_posix(), pattern) for pattern in place.patterns))
