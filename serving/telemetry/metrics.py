@@ -30,6 +30,11 @@ class Metrics:
         self.requests = counter("requests", "Requests by route and status", ["route", "method", "status"])
         self.seconds = histogram("request_seconds", "Time to answer", ["route"], buckets=SECONDS)
         self.in_work = gauge("requests_in_work", "Requests being answered")
+        self.waiting = gauge("requests_waiting", "Requests whose work waits or is done, by kind of work", ["kind"])
+        self.connections = gauge("connections", "Connections of clients")
+        self.sent_away = gauge(
+            "connections_sent_away", "Connections ended for keeping the server waiting"
+        )
         self.stages = counter("scores", "Scores given by stage", ["stage"])
         self.ingested = counter("ingested_events", "Events received by result", ["result"])
         self.swaps = counter("model_swaps", "Champions put in place")
