@@ -70,7 +70,7 @@ class Acceptor:
 
     def _enter(self, connected: socket.socket, peer: str) -> None:
         connection = self.connection(peer)
-        if not self.crowd.admit(connection):
+        if not self.crowd.let_in(connection):
             connected.close()
             return
         entering = self.loop.create_task(self._connect(connected, connection))
@@ -84,7 +84,7 @@ class Acceptor:
             self.crowd.leave(connection)
             connected.close()
 
-    def _rest(self, why: str) -> None:
+    def _rest(self, why: str | None) -> None:
         """Room is made, and used a moment later, when the connections that were ended have given it back."""
         self.crowd.make_room(MADE_ROOM)
         self.log.write("no_room_to_connect", why=why, connections=len(self.crowd.clients))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from secrets import token_hex
 from typing import Any
 
@@ -168,6 +169,6 @@ class Connection(HttpToolsProtocol):
             self.loop.call_later(LAST_S, self.transport.abort)
 
 
-def _is_passed_on(headers: list[tuple[bytes, bytes]]) -> bool:
+def _is_passed_on(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether a proxy has sent a request: its connection carries requests of many clients."""
     return any(name == b"x-forwarded-for" for name, _ in headers)

@@ -39,7 +39,7 @@ class Crowd:
         self.addresses: Counter[str] = Counter()
         self.sent_away = 0
 
-    def admit(self, client: Client) -> bool:
+    def let_in(self, client: Client) -> bool:
         """Whether another client may come in; where there is no room, it is made."""
         address = client.address
         if address and self.addresses[address] >= self.per_address and not self.make_room(1, address):

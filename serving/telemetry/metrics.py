@@ -32,9 +32,7 @@ class Metrics:
         self.in_work = gauge("requests_in_work", "Requests being answered")
         self.waiting = gauge("requests_waiting", "Requests whose work waits or is done, by kind of work", ["kind"])
         self.connections = gauge("connections", "Connections of clients")
-        self.sent_away = gauge(
-            "connections_sent_away", "Connections ended for keeping the server waiting"
-        )
+        self.sent_away = gauge("connections_sent_away", "Connections ended for keeping the server waiting")
         self.stages = counter("scores", "Scores given by stage", ["stage"])
         self.ingested = counter("ingested_events", "Events received by result", ["result"])
         self.swaps = counter("model_swaps", "Champions put in place")
