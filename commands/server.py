@@ -41,7 +41,7 @@ def serve(
             host,
             port,
             insecure_local,
-            look,
+            look_s=look,
             workspace=var,
             tracking="" if artifact else Registry(var).address,
             personal_ids=settings.personal_ids,

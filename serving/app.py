@@ -7,6 +7,7 @@ score (docs/experiments.md). Whoever adds a route, `@app.get(...)`, has all of F
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,7 +20,7 @@ from starlette.routing import Match, Route
 
 from data.contract import DataError, UsageError
 from serving.http.authentication import needed_by
-from serving.http.middleware import ConcurrencyLimitMiddleware, RequestLogMiddleware
+from serving.http.middleware import RequestLogMiddleware
 from serving.http.refusals import refusal
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
@@ -65,7 +66,6 @@ def create_app(services: Services) -> FastAPI:
         routes=list(routes),
         middleware=[
             Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in routes}),
-            Middleware(ConcurrencyLimitMiddleware, services),
         ],
         exception_handlers={
             Refused: _refused,
@@ -75,6 +75,8 @@ def create_app(services: Services) -> FastAPI:
         },
     )
     app.router.redirect_slashes = False
+    for kind in services.work.kinds():
+        services.metrics.waiting.labels(kind.name).set_function(partial(getattr, kind, "waiting"))
     app.state.services = services
     return app
 

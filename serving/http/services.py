@@ -6,13 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from anyio import CapacityLimiter
-
 from serving.champion.champion import Champion
+from serving.edge.pulse import Pulse
+from serving.edge.work import Work
 from serving.http.authentication import Authenticator
+from serving.messages.body import Bodies
 from serving.messages.limits import Limits
+from serving.store.flow import Flow
 from serving.store.store import Store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
@@ -29,8 +32,8 @@ class Services:
 
     workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
     tracking: the address of MLflow, without a password; "" when the model comes from a folder.
-    computing: one long computation at a time; side by side their threads would only wait for the interpreter.
-    exporting: turns at making exports, for the same reason.
+    exporting: turns at making exports; side by side they would only wait for the interpreter.
+    work: kinds of work, each with threads and a queue of its own. bodies: those on their way. pulse: that of the store.
     """
 
     champion: Champion
@@ -43,5 +46,15 @@ class Services:
     draining: threading.Event = field(default_factory=threading.Event)
     workspace: Path | None = None
     tracking: str = ""
-    computing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
+    work: Work = field(default_factory=Work)
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """Of this server, within its limits."""
+        return Bodies(self.limits)
+
+    @cached_property
+    def pulse(self) -> Pulse[Flow]:
+        """Whether the store answers, and how data arrives by what it holds."""
+        return Pulse(self.work.health)

@@ -33,7 +33,7 @@ def ask(context: PageContext) -> Response:
     return context.redirect(goal) if context.account else _asked(context, goal)
 
 
-@shows("anyone")
+@shows("anyone", kind="sign_in")
 def sign_in(context: PageContext) -> Response:
     """Lets in who knows the password; the session that begins has a new token, whatever the browser had before."""
     goal, name = inside(context.form.get("next", "")), context.form.get("name", "")
