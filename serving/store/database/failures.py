@@ -50,7 +50,7 @@ REFUSALS = {
     "max_connections, or give each server of this store less (?connections= in its URL)",
     "password|authentication failed|SASL": "the database refuses the store's role or its password; check the store's "
     "URL, or the password's file",
-    "no pg_hba.conf entry": "the database does not let this role in from here, with or without TLS: see its "
+    "pg_hba.conf": "the database does not let this role in from here, with or without TLS: see its "
     "pg_hba.conf, or ask for TLS by ?sslmode=require in the store's URL",
     "SSL|TLS|certificate": "the database and the store's URL do not agree on TLS; check sslmode and sslrootcert in "
     "the URL, and the server's certificate",

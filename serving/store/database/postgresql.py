@@ -43,7 +43,9 @@ READS = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITES = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on"
 EXACT = "SET LOCAL extra_float_digits = 1"
 """Numbers lose no digit, whatever the database's default."""
+EMPTY = re.compile(r"[?&](\w+)=(?=&|$)")
 HOSTS = re.compile(r"(?P<before>[^:/?]+://(?:[^/?]*@)?)(?P<hosts>[^/?@]*,[^/?@]*)(?P<after>[/?].*)?")
+HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>\d+)?)?")
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,14 @@ def address_of(text: str) -> Address:
 
     Raises UsageError for what cannot be read, and for a word that is none.
     """
+    if (empty := EMPTY.search(text)) is not None:
+        raise UsageError(f"{empty[1]!r} in the store's URL says nothing; give it a value or leave it out")
     url = _one_host(text).set(drivername="postgresql+psycopg")
     schema, connections = url.query.get("schema"), url.query.get("connections", str(CONNECTIONS))
     url = url.difference_update_query(["schema", "connections"])
     if not (isinstance(connections, str) and connections.isdecimal() and 1 <= int(connections) <= MOST):
         raise UsageError(f"connections={connections!r} in the store's URL is no number from 1 to {MOST}")
-    if schema is not None and not (isinstance(schema, str) and 0 < len(schema.encode()) < 64 and "\0" not in schema):
+    if schema is not None and not (isinstance(schema, str) and len(schema.encode()) < 64 and "\0" not in schema):
         raise UsageError(f"schema={schema!r} in the store's URL is no name of a schema")
     _check_words(url.query)
     if _has_hosts(url) and "target_session_attrs" not in url.query:
@@ -135,7 +139,11 @@ def _one_host(text: str) -> URL:
             "the store's URL cannot be read; write postgresql://USER@HOST[:PORT][,HOST…]/DATABASE, and %-escape "
             "what is special in a password"
         ) from None
-    return url.update_query_pairs([("host", host) for host in found["hosts"].split(",")])
+    hosts = [HOST.fullmatch(host) for host in found["hosts"].split(",")]
+    if not all(hosts):
+        raise UsageError("the hosts in the store's URL cannot be read; write HOST:PORT,HOST:PORT, or [ADDRESS]:PORT")
+    names, ports = zip(*((host["six"] or host["name"], host["port"] or "") for host in hosts if host), strict=True)
+    return url.update_query_dict({"host": ",".join(names), "port": ",".join(ports)})
 
 
 def _has_hosts(url: URL) -> bool:
