@@ -110,6 +110,11 @@ class Database:
             connection.exec_driver_sql("COMMIT")  # of what `_begin` has begun
             yield connection
 
+    def table_name(self, table: Table) -> str:
+        """How a table is called by who does not know in which schema the store is."""
+        quote = self.engine.dialect.identifier_preparer.quote
+        return table.name if self.schema is None else f"{quote(self.schema)}.{table.name}"
+
     def close(self) -> None:
         """Gives all connections back; the last one of SQLite empties the write-ahead log."""
         self.engine.dispose()

@@ -7,17 +7,22 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 import serving.store.database.postgresql
 from data.contract import DataError, UsageError
 from serving.store.database.connection import connect
-from serving.store.database.failures import StoreAway, StoreDamaged, StoreError, StoreForbidden
+from serving.store.database.failures import StoreAway, StoreDamaged, StoreError, StoreForbidden, in_plain_words
+from serving.store.database.fair_pool import FairPool
 from serving.store.database.migrate import grant, migrate, migration_sql
 from serving.store.database.postgresql import address_of
 from serving.store.events.event_validation import EventIn
+from serving.store.events.log_export import ingest_store
 from serving.store.store import Store, open_store
 from tests.pgbouncer import pooled
 from tests.postgres import Postgres, running
@@ -239,12 +244,16 @@ def test_each_refusal_has_a_message_of_its_own(
     assert not {"wrong", "sesame", "127.0.0.1"} & set(str(caught.value).split())
 
 
-def test_a_server_that_speaks_another_language_is_quoted() -> None:
-    from serving.store.database.failures import _refusal
-
-    told = "connection failed: FATAL:  Datenbank »x« existiert nicht"
-    assert _refusal(told) == "the database refuses the connection: Datenbank »x« existiert nicht"
-    assert _refusal('connection failed: connection to server at "h" failed: Connection refused') is None
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("connection failed: FATAL:  Datenbank »x« existiert nicht", "refuses the connection: Datenbank »x« existiert"),
+        ('connection failed: connection to server at "h" failed: Connection refused', "does not answer"),
+    ],
+)
+def test_a_server_that_speaks_another_language_is_quoted(words: str, message: str) -> None:
+    with pytest.raises(StoreAway, match=message), in_plain_words():
+        raise OperationalError("", None, psycopg.OperationalError(words))
 
 
 def test_a_statement_that_takes_too_long_and_a_lock_are_told(postgres: Postgres) -> None:
@@ -358,6 +367,7 @@ def test_who_waits_longest_for_a_connection_is_next(postgres: Postgres) -> None:
                 served.append(number)
 
         pool = store.database.engine.pool
+        assert isinstance(pool, FairPool)
         with store.database.read():
             waiting = [threading.Thread(target=read, args=(number,)) for number in range(6)]
             for number, reader in enumerate(waiting, 1):
@@ -378,3 +388,13 @@ def test_no_call_needs_a_second_connection_while_it_has_one(postgres: Postgres) 
         store.ping()
         store.audit.add("test", "try", NOW)
         store.erasure.forget("L1", "test", NOW)
+
+
+def test_events_of_a_store_in_a_schema_come_into_the_event_log(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.database(own := name())
+    postgres.tell('CREATE SCHEMA "of sales"', database=own)
+    with open_store(url) as other, open_store(url + "?schema=of%20sales") as store:
+        add(other, "not these")
+        add(store, "1", "2")
+        report = ingest_store(tmp_path / "log", store.database, clock=lambda: NOW / 1e6)
+    assert report.events.accepted == 2
