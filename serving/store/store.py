@@ -98,9 +98,10 @@ class Store:
     flow: DataFlow
 
     def ping(self) -> None:
-        """Returns when the database answers. Raises StoreAway."""
+        """Returns when the database answers and takes writes. Raises StoreAway, StoreReadOnly."""
         with self.database.read() as connection:
             connection.execute(select(secrets.c.name)).all()
+        self.database.check_writable()
 
     def close(self) -> None:
         """Gives all connections back."""

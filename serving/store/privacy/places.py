@@ -28,7 +28,7 @@ class Cleaning(Enum):
     AS_A_WHOLE = "the file is removed when it mentions it: it is made anew"
     UNDER_WAY = "the file is removed when it mentions it and nobody is at work there: it is asked for again"
     OWN_WAY = "parts are written anew without it (data/log/removal.py)"
-    BY_TABLES = "by the tables below; then the write-ahead log is emptied, or the space is told to be reused"
+    BY_TABLES = "by the tables below; then the write-ahead log of SQLite is emptied"
     HASHES = "nothing: it holds keyed hashes of ids"
     NO_IDS = "nothing: it holds numbers, models and settings"
 
