@@ -34,7 +34,7 @@ def bounds_of(by: By, grounds: Grounds | None) -> tuple[float, float]:
     most = {
         "chance": 100 * float(grounds.labels.p.max()),
         "share": 100 * float(grounds.curve.high.max()),
-        "week": grounds.flow.per_week,
+        "week": grounds.volume.per_week,
     }
     return low, min(high, max(float(round(most[by])), 1.0))
 

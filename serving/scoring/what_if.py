@@ -39,7 +39,7 @@ class Brings:
 
 def brings(grounds: Grounds, probability: float) -> Brings:
     """What a threshold at a probability brings, by the labels and the flow on which a model's promises rest."""
-    labels, (leads, wins) = grounds.labels, grounds.flow.above(probability)
+    labels, (leads, wins) = grounds.labels, grounds.volume.above(probability)
     above = labels.p >= probability
     selected, converted = int(above.sum()), int(labels.y[above].sum())
     low = high = None

@@ -1,8 +1,8 @@
 """Episodes: a lead enters a stage at a time and for a reason, is there for a while, and leaves it for a reason.
 
-Made of changes of stage in order of time, by `next_episode`, one change at a time: the store does so at each scoring and
-decision, a replay of the past for all changes of a lead. What moves a lead is the stage rule (stages.py), a person's
-decision, or what has happened.
+Made of changes of stage in order of time, by `next_episode`, one change at a time: the store does so at each scoring
+and decision, a replay of the past for all changes of a lead. What moves a lead is the stage rule (stages.py), a
+person's decision, or what has happened.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Turn:
 class Episode:
     """A stay of a lead in a stage.
 
-    entered_at: µs UTC; entered: first score, score, threshold, model, hand, reopened, bought or lost. nth: which stay of
-    the lead in this stage it is, from 1. left_at, left: None while it lasts; fell below, went on, lost, bought,
+    entered_at: µs UTC; entered: first score, score, threshold, model, hand, reopened, bought or lost. nth: which
+    stay of the lead in this stage it is, from 1. left_at, left: None while it lasts; fell below, went on, lost, bought,
     threshold, model or hand.
     """
 

@@ -42,7 +42,7 @@ def test_what_holds_is_told_in_both_languages(visits: Visits) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("by=week&value=2&capacity=1", "no more than 2 a week"),
+        ("by=week&value=2&capacity=1", "no more than 2 new ones a week"),
         ("by=week&value=2&capacity=1", "more than sales can take"),
         ("by=share&value=99", "There is no SQL threshold"),
         ("by=chance&value=1", "A likelihood alone promises nothing"),
