@@ -61,3 +61,14 @@ def weeks_of(rows: Sequence[Row], probability: float, first: int, count: int) ->
             )
         told.append(Week(entries, wins, returns, stock))
     return told
+
+
+def missed_of(rows: Sequence[Row], probability: float, first: int, count: int) -> float:
+    """Of the leads with a moment before a conversion in those weeks, the share that had never reached a probability."""
+    missed = []
+    for lead in {row.lead for row in rows}:
+        mine = [row for row in rows if row.lead == lead]
+        won = [row.at for row in mine if row.won and first <= (row.at - MONDAY) // WEEK < first + count]
+        if won:
+            missed.append(all(row.p < probability for row in mine if row.at <= max(won)))
+    return sum(missed) / max(len(missed), 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.oracles.replay_naive import MONDAY, WEEK, Row, weeks_of
+from tests.oracles.replay_naive import MONDAY, WEEK, Row, missed_of, weeks_of
 from training.thresholds.replay import Replay, spread
 
 SCORES = st.sampled_from([0.0, 0.17, 0.18, 0.19, 0.2, 0.21, 0.5, 1.0])
@@ -44,6 +44,7 @@ def test_a_replay_is_what_the_stage_rule_gives_lead_by_lead(rows: list[Row], pro
     assert arrivals.returns == spread(np.array([week.returns for week in naive]))
     assert arrivals.stock == spread(np.array([week.stock for week in naive]))
     assert (arrivals.entered, arrivals.converted) == (sum(entries.leads), sum(entries.wins))
+    assert replay.missed(probability) == missed_of(rows, probability, replay.first_week, replay.weeks)
 
 
 @given(lives(), st.sampled_from([0.4, 1, 2, 3, 1e6]))

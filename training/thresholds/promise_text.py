@@ -40,8 +40,8 @@ ARRIVE = {
     "({least} to {busiest} in eight weeks of ten), and {wins} of them converted ({fewest} to {most_wins}); {returns} "
     "a week came back after falling below, and {stock} stood there. ",
     "de": "In den {weeks} Wochen bis {until} wären pro Woche {leads} Leads zum ersten Mal dorthin gekommen ({least} "
-    "bis {busiest} in acht von zehn Wochen), {wins} davon konvertierten ({fewest} bis {most_wins}); {returns} pro Woche "
-    "kamen nach einem Abfall zurück, und {stock} standen dort. ",
+    "bis {busiest} in acht von zehn Wochen), {wins} davon konvertierten ({fewest} bis {most_wins}); {returns} pro "
+    "Woche kamen nach einem Abfall zurück, und {stock} standen dort. ",
 }
 AT_ENTRY = {
     "en": "Of all {entered}, from the moment they came there, {entered_won} converted ({entry}, 95% interval). ",

@@ -23,6 +23,8 @@ MOST_WEEKS = 26
 """The newest weeks count: half a year, so that a season and the growth of a company weigh little."""
 FEWEST_WEEKS = 9
 """With fewer there is no week that one of ten exceeds."""
+MOST_SEEN = 200
+"""Thresholds whose arrivals are kept: people try some, a program many."""
 RUNGS = 2_000
 """Thresholds that are tried for a capacity: the strictest lead by lead, then ever more leads apart."""
 
@@ -145,9 +147,16 @@ class Replay:
             return None
         return 0.0 if last == len(fits) and self.busy(0.0) <= per_week else float(rungs[last - 1])
 
+    def missed(self, probability: float) -> float:
+        """Of the leads that converted, the share that had not entered by then a stage which begins at a probability."""
+        best = self._best_of_converted
+        return float(np.searchsorted(best, probability, side="left") / max(len(best), 1))
+
     def arrivals(self, probability: float) -> Arrivals:
         """All that a stage which begins at a probability would have brought, as `next_stage` moves leads."""
         if probability not in self._seen:
+            if len(self._seen) >= MOST_SEEN:
+                self._seen.clear()
             self._seen[probability] = self._arrivals(probability)
         return self._seen[probability]
 
@@ -202,12 +211,28 @@ class Replay:
         return self.p[self._order], _week(self.as_of[self._order]) - self.first_week, same
 
     @cached_property
-    def _records(self) -> Records:
-        """Exact, by ranks: the highest so far of each lead in one pass over all."""
-        p, week, same = self._in_time
+    def _best_of_converted(self) -> Array:
+        """The highest probability that leads had had when they last stood before a conversion in a counted week."""
+        _, week, same = self._in_time
+        values, _, highest = self._highest
+        won = np.flatnonzero((self.y[self._order] > 0) & (week >= 0) & (week < self.weeks))
+        lead = np.cumsum(~same)[won]
+        last = np.append(lead[1:] != lead[:-1], True) if len(won) else np.zeros(0, np.bool_)
+        return np.sort(values[highest[won[last]]])
+
+    @cached_property
+    def _highest(self) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+        """All probabilities that there are, the rank of each moment among them, and of the highest of its lead so far.
+        By ranks, because sums of lead and probability would not be exact."""
+        p, _, same = self._in_time
         values, rank = np.unique(p, return_inverse=True)
         number = np.cumsum(~same) * len(values)
-        highest = np.maximum.accumulate(number + rank) - number
+        return values, rank, np.maximum.accumulate(number + rank) - number
+
+    @cached_property
+    def _records(self) -> Records:
+        p, week, same = self._in_time
+        values, rank, highest = self._highest
         before = np.where(same, np.append(0, highest[:-1]), -1)
         chosen = np.flatnonzero((rank > before) & (week >= 0) & (week < self.weeks))
         chosen = chosen[np.argsort(-rank[chosen], kind="stable")]

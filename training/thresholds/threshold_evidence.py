@@ -60,8 +60,12 @@ class Grounds:
         return self.with_arrivals(with_record(self.story, self.volume, self.labels, derive))
 
     def with_arrivals(self, threshold: Threshold) -> Threshold:
-        """A threshold with what past weeks would have brought from there on."""
-        return replace(threshold, arrivals=self.arrivals(threshold.probability))
+        """A threshold with what past weeks would have brought from there on, whoever has derived it."""
+        arrivals = self.arrivals(threshold.probability)
+        if threshold.probability is None or arrivals is None:
+            return threshold
+        leads, wins = self.volume.above(threshold.probability)
+        return replace(threshold, leads_per_week=leads, wins_per_week=wins, arrivals=arrivals)
 
     def arrivals(self, probability: float | None) -> Arrivals | None:
         """What past weeks would have brought from a probability on; None where too few weeks are known."""
