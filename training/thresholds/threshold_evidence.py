@@ -55,6 +55,12 @@ class Grounds:
         """What was predicted and what came of it, month by month."""
         return count_by_month(self.story.lead, self.story.as_of, self.story.p, self.story.y)
 
+    def near(self, low: float, high: float) -> list[MonthBand]:
+        """Leads that stood in [low, high) at their first moment of a month, month by month."""
+        story, edges = self.story, (0.0, low, np.nextafter(high, 2.0), 2.0)
+        rows = count_by_month(story.lead, story.as_of, story.p, story.y, edges)
+        return [row for row in rows if row.band == 1]
+
     def threshold(self, derive: Callable[[ScoredLabels, Volume], Threshold]) -> Threshold:
         """The threshold that a rule gives on these grounds, with its record."""
         return self.with_arrivals(with_record(self.story, self.volume, self.labels, derive))
