@@ -13,6 +13,7 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
+    from training.thresholds.replay import Spread
     from training.thresholds.rules import RecordPeriod
     from training.thresholds.threshold import Threshold
 
@@ -65,7 +66,6 @@ def what_if(
     """What other thresholds would bring. Volume and wins a week, precision with its interval, recall."""
     from features.wording import number
     from training.report import plots
-    from training.thresholds.threshold import what_if
     from training.updating.update_threshold import grounds_of, thresholds_of
 
     screen, workspace = Screen(as_json=as_json), workspace_of(var, config)
@@ -73,7 +73,7 @@ def what_if(
         raise UsageError(f"{plot}: the picture is a .png; name it so")
     champion = workspace.champion()
     grounds = grounds_of(champion)
-    curve = what_if(grounds.labels, grounds.flow)
+    curve = grounds.curve
     columns = (curve.probability, curve.leads_per_week, curve.wins_per_week, curve.precision, curve.low, curve.high)
     rows = [
         [
@@ -136,10 +136,20 @@ def _row(threshold: Threshold) -> list[str]:
     is_mix = kind == "precision" and threshold.per_week is not None
     promised = f"{amount(target)} a week" if kind == "capacity" else f"at least {_share(target)}"
     past = f"kept {record.kept}, broken {record.broken} of {record.of}" if record is not None and record.of else ""
-    volume = [number(weekly, 1) for weekly in (threshold.leads_per_week, threshold.wins_per_week)]
+    arrivals = threshold.arrivals
+    spreads = (None, None) if arrivals is None else (arrivals.entries, arrivals.wins)
+    means = (threshold.leads_per_week, threshold.wins_per_week)
+    volume = [_weekly(mean, spread) for mean, spread in zip(means, spreads, strict=True)]
     counts = [number(count) for count in (threshold.labels, threshold.selected, threshold.converted)]
     start, action = _share(threshold.probability), "" if record is None else record.action
     return [threshold.stage, "mix" if is_mix else kind, start, promised, *counts, *volume, past, action]
+
+
+def _weekly(mean: float, spread: Spread | None) -> str:
+    """Leads a week, and between what they lie in eight weeks of ten."""
+    from features.wording import amount, number
+
+    return number(mean, 1) if spread is None else f"{number(mean, 1)} ({amount(spread.low)} to {amount(spread.high)})"
 
 
 def _past(period: RecordPeriod) -> list[str]:

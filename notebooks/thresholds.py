@@ -28,7 +28,7 @@ from training.recipe.train import fit_champion
 from training.report.plots import score_distribution, what_if_curve
 from training.samples.sample import read_sample
 from training.thresholds.promise_text import sentence
-from training.thresholds.threshold import by_capacity, by_precision, by_value, what_if
+from training.thresholds.threshold import by_capacity, by_precision, by_value
 from workspace import Workspace
 
 config = os.environ.get("LEADSCORE_CONFIG")
@@ -38,12 +38,12 @@ days = settings.chosen_target.horizon_days
 
 # %% [markdown]
 # ## The evidence
-# One out-of-fold prediction per lead of known outcome (`labels`), and the leads that came up lately (`flow`).
+# One out-of-fold prediction per lead of known outcome (`labels`), and what past weeks would have brought (`flow`).
 
 # %%
 sample = read_sample(TrainingSet.open(workspace.training_set_path))
 fitted = fit_champion(sample, settings.training_plan.decided)
-labels, flow = fitted.labels, fitted.flow
+labels, flow = fitted.labels, fitted.grounds.volume
 {"leads of known outcome": len(labels.p), "converted": int(labels.y.sum()), "new leads a week": flow.per_week}
 
 # %% [markdown]
@@ -51,7 +51,7 @@ labels, flow = fitted.labels, fitted.flow
 # The higher it is, the more of the leads above convert, and the fewer conversions are among them.
 
 # %%
-curve = what_if(labels, flow)
+curve = fitted.grounds.curve
 what_if_curve(curve, fitted.thresholds)
 
 # %%
@@ -84,10 +84,10 @@ for way in ways:
     print(f"- {sentence(way, days)}\n")  # noqa: T201 -- a notebook shows its results
 
 # %% [markdown]
-# The second promises too much, and says so instead of pretending. Where the leads of today stand:
+# The second promises too much, and says so instead of pretending. Where leads stand:
 
 # %%
-score_distribution(flow.p, [threshold for threshold in ways if threshold.probability is not None][:1])
+score_distribution(labels.p, [threshold for threshold in ways if threshold.probability is not None][:1])
 
 # %% [markdown]
 # Put what was agreed into `leadscore.toml`, section `[thresholds.sql]`, and train again. A promise holds as long as

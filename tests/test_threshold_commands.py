@@ -56,7 +56,7 @@ def test_from_what_there_is_to_another_promise(
     assert old.manifest.boosters == new.manifest.boosters
     assert new.manifest.thresholds[0] == old.manifest.thresholds[0]
     assert new.manifest.thresholds[1].rule == CapacityRule(3)
-    assert "no more than 3 a week" in run(capsys, root, "explain", "SQL")[1]
+    assert "no more than 3 new ones a week" in run(capsys, root, "explain", "SQL")[1]
     code, out, err = run(capsys, root, "set", "MQL", "--value", "10000", "--cost", "100", "--json")
     assert (code, err) == (0, "")
     again = json.loads(out)

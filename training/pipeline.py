@@ -43,7 +43,6 @@ from training.report.published import report_path
 from training.report.report import TrainingAccount, html
 from training.samples.sample import Sample, read_sample
 from training.thresholds.minimum_labels import Need, need_of, sentence
-from training.thresholds.threshold import what_if
 
 EXAMPLE_ROWS = 5
 STAGES = 4 + len(BASELINES)
@@ -187,7 +186,7 @@ def draw(judged: Judged, fitted: Fitted, training_set: TrainingSet) -> dict[str,
         "gains": plots.gains_curve(curve),
         "precision-recall": plots.precision_recall(curve),
         "scores": plots.score_distribution(fitted.flow.p, fitted.thresholds),
-        "what-if": plots.what_if_curve(what_if(fitted.labels, fitted.flow), fitted.thresholds),
+        "what-if": plots.what_if_curve(fitted.grounds.curve, fitted.thresholds),
         "importances": plots.importances(names, gain / max(gain.sum(), 1e-12)),
     }
     return {name: plots.png(figure) for name, figure in figures.items()}

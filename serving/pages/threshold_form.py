@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 from urllib.parse import urlencode
 
@@ -34,14 +34,14 @@ def bounds_of(by: By, grounds: Grounds | None) -> tuple[float, float]:
     most = {
         "chance": 100 * float(grounds.labels.p.max()),
         "share": 100 * float(grounds.curve.high.max()),
-        "week": grounds.flow.per_week,
+        "week": grounds.volume.per_week,
     }
     return low, min(high, max(float(round(most[by])), 1.0))
 
 
-def asked_of(context: PageContext) -> dict[str, str]:
-    """What the address says, without what is empty. Raises Refused for what the page does not have."""
-    return Parameters([(name, value) for name, value in context.asked if value], *NAMES).values
+def asked_of(context: PageContext, more: Sequence[str] = ()) -> dict[str, str]:
+    """What the address says, without what is empty. more: names beside NAMES. Raises Refused for what there is not."""
+    return Parameters([(name, value) for name, value in context.asked if value], *NAMES, *more).values
 
 
 def by_of(values: Mapping[str, str]) -> By:
@@ -53,16 +53,16 @@ def by_of(values: Mapping[str, str]) -> By:
     return chosen
 
 
-def number_of(values: Mapping[str, str], name: str) -> float | None:
-    """A positive number; a decimal comma is read too. Raises Refused for anything else."""
+def number_of(values: Mapping[str, str], name: str, least: float = 1e-9) -> float | None:
+    """A number from `least` on; a decimal comma is read too. Raises Refused for anything else."""
     text = values.get(name, "").strip().replace(",", ".")
     if not text:
         return None
     try:
         number = number_from_text(text)
     except NoNumber:
-        number = 0.0
-    if not 0 < number <= 1e9:
+        number = -1.0
+    if not least <= number <= 1e9:
         raise Refused("invalid", f"{name} is no number that can be")
     return number
 

@@ -12,6 +12,7 @@ from data.contract import DataError, UsageError
 from features.wording import Language, amount, short_percent
 from serving.messages.problems import Refused
 from serving.pages.curve import Curve, CurveRow, curve_of, rows_of
+from serving.pages.planner import fields_of, plan_of
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
 from serving.scoring.served_model import ServedModel
@@ -53,7 +54,8 @@ class Trial:
 @shows("viewer")
 def thresholds(context: PageContext) -> Response:
     """What holds, what if, what was changed."""
-    live, asked = context.services.champion.current(), asked_of(context)
+    live = context.services.champion.current()
+    asked = asked_of(context, fields_of([threshold.stage for threshold in live.scorer.thresholds]))
     history = context.services.store.thresholds.history(live.target.name)
     grounds = grounds_of(live)
     cards = [_card(threshold, live, grounds, history, context) for threshold in live.effective_thresholds.thresholds]
@@ -70,6 +72,7 @@ def thresholds(context: PageContext) -> Response:
         here="thresholds",
         cards=cards,
         has_grounds=grounds is not None,
+        plan=None if grounds is None else plan_of(context, live, grounds, asked),
         stage=stage,
         by=by,
         value=asked.get("value") or (grounds and start_of(held.brings, by, grounds)),
@@ -77,7 +80,7 @@ def thresholds(context: PageContext) -> Response:
         ways={way: address_of(stage=stage, by=way) for way in get_args(By)},
         capacity=capacity,
         trial=trial,
-        fits=None if trial is None or trial.brings is None or not capacity else trial.brings.leads / capacity,
+        fits=None if trial is None or trial.brings is None or not capacity else trial.brings.busiest / capacity,
         curve=_curve(cards, trial, grounds, capacity),
         rows=_rows(grounds),
         links=_links(trial),
@@ -112,6 +115,8 @@ def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: ServedMod
 def _card(
     threshold: Threshold, live: ServedModel, grounds: Grounds | None, history: list[Change], context: PageContext
 ) -> Card:
+    if grounds is not None:
+        threshold = grounds.with_arrivals(threshold)
     effect = brings(grounds, threshold.probability) if grounds and threshold.probability is not None else None
     mine = [one for one in history if one.stage == threshold.stage and one.model_digest == live.model.digest]
     change = next((one for one in live.effective_thresholds.changes if one.stage == threshold.stage), None)

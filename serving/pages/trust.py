@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from math import sqrt
+from statistics import NormalDist
 from urllib.parse import quote, urlsplit
 
 import numpy as np
 from starlette.responses import Response
 from starlette.routing import Route
 
+from data.numbers import NoNumber, number_from_text
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.plot import Scale
-from serving.pages.rendering.shares import Share, share
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import ServedModel
 from training.measuring.evaluation import Bin
 from training.thresholds.calibration_by_month import EDGES, MonthBand
+from training.thresholds.verdicts import Field, judged, pooled, quarter
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252
 LIMITS = 6
@@ -26,13 +26,15 @@ LIMITS = 6
 MONTHS = 12
 """The newest months that are shown."""
 BINS = 10
-MARKS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+ABOUT = 0.13
+"""Scores within this share of a number are about as high."""
+MARKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Where a picture has ticks."""
 
 
 @dataclass(frozen=True)
 class Dot:
-    """Leads of like probability: what was said of them, and what came. verdict: as said, more, or fewer."""
+    """Leads of like probability: what was said of them, and what came; verdict: see training/thresholds/verdicts.py."""
 
     said: float
     leads: int
@@ -63,23 +65,22 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A band of a month: leads, promised and come; None in a table where there was no lead."""
+class PeriodRow:
+    """A month, a quarter or all of them: a field for each band and one for all bands, None where there was no lead."""
 
-    leads: int
-    promised: float
-    came: int
+    period: str
+    fields: list[Field | None]
 
 
 @dataclass(frozen=True)
-class Month:
-    """A month: its bands, all of it, and whether what came is what was promised, more, or fewer."""
+class Near:
+    """Leads that scored from `low` up to `high`: all of them, and by quarter. asked: percent, as it was typed."""
 
-    month: str
-    cells: list[Cell | None]
-    all: Cell
-    seen: Share
-    verdict: str
+    asked: str
+    low: float
+    high: float
+    all: Field | None
+    quarters: list[PeriodRow]
 
 
 @shows("viewer")
@@ -88,6 +89,8 @@ def trust(context: PageContext) -> Response:
     live = context.services.champion.current()
     manifest = live.predictor.manifest
     own = context.services.store.promised_vs_realised.read(live.target.name)
+    typed = dict(context.asked).get("chance", "")
+    counted, days = own or _learnt(live), live.target.horizon_days
     dots, unseen = dots_of(live)
     return context.render(
         "trust.html",
@@ -95,7 +98,11 @@ def trust(context: PageContext) -> Response:
         dots=dots,
         unseen=unseen,
         picture=picture_of(dots) if dots else None,
-        months=months_of(own or _learnt(live)),
+        months=rows_of(counted, str, days),
+        quarters=rows_of(counted, quarter, days),
+        whole=rows_of(counted, lambda month: "", days),
+        near=near_of(typed, live),
+        typed=typed,
         own=bool(own),
         edges=EDGES,
         trained=manifest.trained_on,
@@ -119,7 +126,7 @@ def dots_of(live: ServedModel) -> tuple[list[Dot], bool]:
     """
     manifest = live.predictor.manifest
     if manifest.judged is not None and manifest.adjustment is None:
-        return [_dot_of_bin(judged) for judged in manifest.judged.bins], True
+        return [_dot_of_bin(slice_bin, len(manifest.judged.bins)) for slice_bin in manifest.judged.bins], True
     grounds = grounds_of(live)
     if grounds is None or not len(grounds.labels.p):
         return [], False
@@ -130,27 +137,37 @@ def dots_of(live: ServedModel) -> tuple[list[Dot], bool]:
 
 
 def picture_of(dots: Sequence[Dot]) -> Picture:
-    """Said to the right, come upwards; both from 0 to the same end, by square roots, since most leads lie near 0."""
-    most = max(max(dot.said, dot.high) for dot in dots)
-    end = next((mark for mark in MARKS if mark >= most), 1.0)
-    marks = [mark for mark in MARKS if mark <= end]
-    across, upwards = Scale(0, sqrt(end), LEFT, RIGHT), Scale(0, sqrt(end), BOTTOM, TOP)
-
-    def x(value: float) -> float:
-        return across(sqrt(value))
-
-    def y(value: float) -> float:
-        return upwards(sqrt(value))
-
+    """Said to the right, come upwards, both from 0 to 100 %."""
+    x, y = Scale(0, 1, LEFT, RIGHT), Scale(0, 1, BOTTOM, TOP)
     spots = [Spot(x(dot.said), y(dot.value), y(dot.low), y(dot.high)) for dot in dots]
-    return Picture(spots, [(x(mark), mark) for mark in marks], [(y(mark), mark) for mark in marks], (RIGHT, TOP))
+    return Picture(spots, [(x(mark), mark) for mark in MARKS], [(y(mark), mark) for mark in MARKS], (RIGHT, TOP))
 
 
-def months_of(bands: Sequence[MonthBand]) -> list[Month]:
-    """The newest months, the newest first."""
-    ordered = sorted(bands, key=lambda row: (row.month, row.band))
-    months = [_month(month, list(rows)) for month, rows in groupby(ordered, key=lambda row: row.month)]
-    return [month for month in months if month is not None][::-1][:MONTHS]
+def rows_of(bands: Sequence[MonthBand], period: Callable[[str], str], horizon_days: int) -> list[PeriodRow]:
+    """The newest months by period, the newest first."""
+    newest = sorted({row.month for row in bands})[-MONTHS:]
+    mine = [row for row in bands if row.month in newest]
+    table = pooled(mine, period, len(EDGES) - 1, horizon_days)
+    return [PeriodRow(name, fields) for name, fields in reversed(table.items())]
+
+
+def near_of(typed: str, live: ServedModel) -> Near | None:
+    """What became of leads that scored about as high as was typed, in percent; None where it is no such number.
+
+    About as high: within an eighth of it, as 20 to 26 % for 23 %.
+    """
+    grounds, text = grounds_of(live), typed.strip().removesuffix("%").strip().replace(",", ".")
+    try:
+        asked = number_from_text(text) / 100
+    except NoNumber:
+        return None
+    if grounds is None or not 0 < asked <= 1:
+        return None
+    low, high = asked * (1 - ABOUT), min(asked * (1 + ABOUT), 1.0)
+    rows, days = grounds.near(low, high), live.target.horizon_days
+    whole = pooled(rows, lambda month: "", 0, days).get("", [None])
+    quarters = pooled(rows, quarter, 0, days)
+    return Near(text, low, high, whole[0], [PeriodRow(name, told) for name, told in reversed(quarters.items())])
 
 
 def link_of(tracking: str, live: ServedModel) -> str | None:
@@ -166,33 +183,22 @@ def _learnt(live: ServedModel) -> list[MonthBand]:
     return [] if grounds is None else grounds.months
 
 
-def _month(month: str, rows: list[MonthBand]) -> Month | None:
-    by_band = {row.band: Cell(row.leads, row.promised, row.came) for row in rows}
-    cells = [by_band.get(place) for place in range(len(EDGES) - 1)]
-    whole = Cell(*(sum(getattr(row, name) for row in rows) for name in ("leads", "promised", "came")))
-    seen = share(whole.came, whole.leads)
-    if seen is None:
-        return None
-    return Month(month, cells, whole, seen, _verdict(whole.promised / whole.leads, seen.low, seen.high))
-
-
 def _dot(said: float, leads: int, came: int) -> Dot:
-    seen = share(came, leads) or Share(0, 0, 0.0, 0.0, 1.0)
-    return Dot(said, leads, seen.value, seen.low, seen.high, _verdict(said, seen.low, seen.high))
+    field = judged(leads, said * leads, came, BINS)
+    return Dot(said, leads, came / leads, field.low, field.high, field.verdict)
 
 
-def _dot_of_bin(judged: Bin) -> Dot:
-    observed, predicted = judged.observed, judged.predicted
+def _dot_of_bin(slice_bin: Bin, looks: int) -> Dot:
+    observed, predicted = slice_bin.observed, slice_bin.predicted
     low, high = observed.low or 0.0, 1.0 if observed.high is None else observed.high
-    return Dot(predicted, judged.leads, observed.value or 0.0, low, high, _verdict(predicted, low, high))
-
-
-def _verdict(said: float, low: float, high: float) -> str:
-    """
-    >>> _verdict(0.1, 0.05, 0.2), _verdict(0.1, 0.2, 0.3), _verdict(0.5, 0.2, 0.3)
-    ('as_said', 'more', 'fewer')
-    """
-    return "more" if low > said else "fewer" if high < said else "as_said"
+    value, wider = observed.value or 0.0, NormalDist().inv_cdf(1 - 0.025 / looks) / NormalDist().inv_cdf(0.975)
+    if low <= predicted <= high:
+        verdict = "as_said"
+    elif value - wider * (value - low) <= predicted <= value + wider * (high - value):
+        verdict = "doubt"
+    else:
+        verdict = "more" if value > predicted else "fewer"
+    return Dot(predicted, slice_bin.leads, value, low, high, verdict)
 
 
 routes = [

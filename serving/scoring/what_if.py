@@ -21,13 +21,15 @@ RULES = {"precision": "share", "capacity": "week"}
 class Brings:
     """What a threshold brings.
 
-    probability: where the stage begins. leads, wins: expected a week. expected: share of the leads that is expected
+    probability: where the stage begins. leads, wins: new ones a week, on average. busiest: leads that nine weeks of ten
+    do not exceed. expected: share of the leads that is expected
     to convert, None without leads. Of the labels above, `selected` in number, `converted` did; low, high: 95 % interval
     of that share, None without labels. of_all: share of all conversions that lies above.
     """
 
     probability: float
     leads: float
+    busiest: float
     wins: float
     expected: float | None
     selected: int
@@ -39,16 +41,16 @@ class Brings:
 
 def brings(grounds: Grounds, probability: float) -> Brings:
     """What a threshold at a probability brings, by the labels and the flow on which a model's promises rest."""
-    labels, (leads, wins) = grounds.labels, grounds.flow.above(probability)
+    labels, (leads, wins) = grounds.labels, grounds.volume.above(probability)
     above = labels.p >= probability
     selected, converted = int(above.sum()), int(labels.y[above].sum())
     low = high = None
     if selected:
         low, high = (float(bound) for bound in binomial_interval(converted / selected, selected))
     expected = wins / leads if leads else None
-    return Brings(
-        probability, leads, wins, expected, selected, converted, low, high, converted / max(labels.y.sum(), 1)
-    )
+    of_all = converted / max(labels.y.sum(), 1)
+    busiest = grounds.volume.busy(probability)
+    return Brings(probability, leads, busiest, wins, expected, selected, converted, low, high, of_all)
 
 
 def wished(grounds: Grounds, stage: str, by: By, value: float) -> Threshold | None:

@@ -95,7 +95,7 @@ class Town:
             made = None if (number + n) % 4 == 0 else of_precision(stage, 0.3, begins)
             try:
                 wish = Wish("conversion", stage, "1", "d", "anna", "goal", made)
-                self.store.thresholds.publish(wish, OWN, NOW + number)
+                self.store.thresholds.publish([wish], OWN, NOW + number)
             except OutOfOrder:
                 continue
         self.store.thresholds.take_up("conversion", "d", NOW + number)

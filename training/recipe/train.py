@@ -31,6 +31,7 @@ from training.thresholds.threshold import (
     Flow,
     ScoredLabels,
     Threshold,
+    Volume,
     by_capacity,
     by_precision,
     by_value,
@@ -61,7 +62,7 @@ class Promise:
     value: float | None = None
     cost: float | None = None
 
-    def threshold(self, labels: ScoredLabels, flow: Flow) -> Threshold:
+    def threshold(self, labels: ScoredLabels, flow: Volume) -> Threshold:
         """The threshold that keeps it, or that says why there is none."""
         if self.precision is not None:
             return by_precision(self.stage, labels, flow, self.precision, self.confidence, self.per_week)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from features.wording import Language, amount, chance, short_percent, within
+from features.wording import Language, amount, chance, day, short_percent, span, within
+from training.measuring.metrics import binomial_interval
+from training.thresholds.replay import Arrivals
 from training.thresholds.rules import CapacityRule, PrecisionRule, Record, ValueRule
 from training.thresholds.threshold import Threshold
 
@@ -17,19 +19,39 @@ PROMISE = {
     "this holds with {confidence} confidence as long as leads stay like those it was learnt from. ",
     ("precision", "de"): "Von den Leads ab dort konvertieren mindestens {target} {within}; "
     "das gilt mit {confidence} Sicherheit, solange die Leads denen gleichen, aus denen gelernt wurde. ",
-    ("capacity", "en"): "The best leads go to sales, on average no more than {target} a week. ",
-    ("capacity", "de"): "Die besten Leads gehen an den Vertrieb, im Mittel höchstens {target} pro Woche. ",
+    ("capacity", "en"): "The best leads go to sales: no more than {target} new ones a week, in nine weeks of ten. ",
+    ("capacity", "de"): "Die besten Leads gehen an den Vertrieb: höchstens {target} neue pro Woche, in neun von zehn. ",
     ("value", "en"): "From there on a touch pays off on average when it costs {target} of what a win is worth. ",
     (
         "value",
         "de",
     ): "Ab dort lohnt sich ein Kontakt im Mittel, wenn er {target} dessen kostet, was ein Abschluss wert ist. ",
 }
+LABELS = {
+    "en": "Of {labels} leads with known outcome, {selected} lay there and {converted} of them converted.",
+    "de": "Von {labels} Leads mit bekanntem Ausgang lagen {selected} dort, {converted} davon konvertierten.",
+}
 EXPECT = {
-    "en": "Expect {leads} leads and {wins} wins a week. "
-    "Of {labels} leads with known outcome, {selected} lay there and {converted} of them converted.",
-    "de": "Zu erwarten sind {leads} Leads und {wins} Abschlüsse pro Woche. "
-    "Von {labels} Leads mit bekanntem Ausgang lagen {selected} dort, {converted} davon konvertierten.",
+    "en": f"Expect {{leads}} leads and {{wins}} wins a week. {LABELS['en']}",
+    "de": f"Zu erwarten sind {{leads}} Leads und {{wins}} Abschlüsse pro Woche. {LABELS['de']}",
+}
+ARRIVE = {
+    "en": "In the {weeks} weeks up to {until}, {leads} leads a week would have come there for the first time "
+    "({least} to {busiest} in eight weeks of ten), and {wins} of them converted ({fewest} to {most_wins}); {returns} "
+    "a week came back after falling below, and {stock} stood there. ",
+    "de": "In den {weeks} Wochen bis {until} wären pro Woche {leads} Leads zum ersten Mal dorthin gekommen ({least} "
+    "bis {busiest} in acht von zehn Wochen), {wins} davon konvertierten ({fewest} bis {most_wins}); {returns} pro "
+    "Woche kamen nach einem Abfall zurück, und {stock} standen dort. ",
+}
+AT_ENTRY = {
+    "en": "Of all {entered}, from the moment they came there, {entered_won} converted ({entry}, 95% interval). ",
+    "de": "Von allen {entered} konvertierten, von da an gerechnet, {entered_won} ({entry}, 95-%-Intervall). ",
+}
+ANY_MOMENT = {
+    "en": "The promise is about leads at any moment there: of {labels} with known outcome, {selected} lay there and "
+    "{converted} converted.",
+    "de": "Das Versprechen gilt für Leads in jedem Moment dort: Von {labels} mit bekanntem Ausgang lagen {selected} "
+    "dort, {converted} konvertierten.",
 }
 REFUSAL = {
     ("precision", "en"): "There is no {stage} threshold: {labels} leads with known outcome are not enough evidence "
@@ -86,7 +108,7 @@ def sentence(threshold: Threshold, days: int, language: Language = "en") -> str:
 
     >>> capacity = Threshold("SQL", CapacityRule(40), 0.312, 900, 90, 35, 38.0, 14.2)
     >>> print(sentence(capacity, days=90)[:98])
-    SQL begins at a probability of 31 of 100. The best leads go to sales, on average no more than 40 a
+    SQL begins at a probability of 31 of 100. The best leads go to sales: no more than 40 new ones a w
     """
     rule = threshold.rule
     written = amount if isinstance(rule, CapacityRule) else short_percent
@@ -104,6 +126,7 @@ def sentence(threshold: Threshold, days: int, language: Language = "en") -> str:
         "missing": amount(threshold.missing_labels or 0, language),
         "most": amount(threshold.per_week or 0.0, language),
         **_money(threshold, language),
+        **_weeks(threshold.arrivals, language),
         **_history(threshold, language),
     }
     return _text(threshold, language).format(**words)
@@ -116,10 +139,38 @@ def _money(threshold: Threshold, language: Language) -> dict[str, str]:
     return {name: amount(money, language) for name, money in zip(names, sums, strict=True)}
 
 
+def _weeks(arrivals: Arrivals | None, language: Language) -> dict[str, str]:
+    if arrivals is None:
+        return {}
+    share = arrivals.converted / max(arrivals.entered, 1)
+    low, high = binomial_interval(share, max(arrivals.entered, 1)).tolist()
+    amounts = {
+        "weeks": arrivals.weeks,
+        "least": arrivals.entries.low,
+        "busiest": arrivals.entries.high,
+        "fewest": arrivals.wins.low,
+        "most_wins": arrivals.wins.high,
+        "returns": arrivals.returns.mean,
+        "stock": arrivals.stock.mean,
+        "entered": arrivals.entered,
+        "entered_won": arrivals.converted,
+    }
+    told = {name: amount(value, language) for name, value in amounts.items()}
+    return {**told, "entry": span(low, high, language), "until": day(arrivals.until, language)}
+
+
 def _history(threshold: Threshold, language: Language) -> dict[str, str]:
     record = threshold.record or NO_RECORD
     counts = {"kept": record.kept, "broken": record.broken, "of": record.of, "recent": record.recent_labels or 0}
     return {name: amount(count, language) for name, count in counts.items()}
+
+
+def _expected(threshold: Threshold, language: Language) -> str:
+    if threshold.arrivals is None:
+        return EXPECT[language]
+    entry = AT_ENTRY[language] if threshold.arrivals.entered else ""
+    any_moment = ANY_MOMENT if threshold.rule.kind == "precision" else LABELS
+    return ARRIVE[language] + entry + any_moment[language]
 
 
 def _text(threshold: Threshold, language: Language) -> str:
@@ -130,7 +181,7 @@ def _text(threshold: Threshold, language: Language) -> str:
         profit = PROFIT[language] if threshold.profit_per_week is not None else ""
         past = RECORD[language] if record.of else ""
         widened = WIDENED[language] if record.action == "widened" else ""
-        return FROM[language] + PROMISE[kind, language] + mix + EXPECT[language] + profit + past + widened
+        return FROM[language] + PROMISE[kind, language] + mix + _expected(threshold, language) + profit + past + widened
     if record.action == "withdrawn":
         return WITHDRAWN[language]
     if is_mix and threshold.missing_labels is None:

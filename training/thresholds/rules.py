@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from data.typed_json import Null
+from training.thresholds.replay import Arrivals
 
 Kind = Literal["precision", "capacity", "value"]
 Verdict = Literal["kept", "short", "broken", "none"]
@@ -94,6 +95,7 @@ class StoredThreshold:
     win: Null[float] = None
     touch: Null[float] = None
     record: Null[Record] = None
+    arrivals: Arrivals | None = None
 
     def rule_of(self) -> Rule:
         """The rule with what belongs to it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from data.typed_json import from_json, to_json
 from training.measuring.metrics import binomial_interval
 from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
+from training.thresholds.replay import Arrivals
 from training.thresholds.rules import CapacityRule, PrecisionRule, Record, Rule, StoredThreshold, ValueRule
 from training.thresholds.stages import StageThreshold
 
@@ -39,9 +40,29 @@ class ScoredLabels:
     y: Array
 
 
+class Volume(Protocol):
+    """How many leads a stage brings, by where it begins: a `Replay` of past weeks, or a `Flow` where there are none."""
+
+    @property
+    def per_week(self) -> float:
+        """Leads a week that come up at all."""
+
+    def above(self, probability: float) -> tuple[float, float]:
+        """Leads a week that enter for the first time, and how many of them convert, on average."""
+
+    def busy(self, probability: float) -> float:
+        """Leads that nine weeks of ten do not exceed, as far as weeks are known."""
+
+    def fitting(self, per_week: float) -> float | None:
+        """The lowest threshold that brings no more than that; 0 where all fit, None where none does."""
+
+
 @dataclass(frozen=True)
 class Flow:
-    """What sales will see: probabilities `p` (n) of the leads open now, and how many leads come up in a week."""
+    """A volume where past weeks are not known, as in a table without histories: each lead is seen once.
+
+    p: probabilities (n) of leads at one moment each. per_week: how many such leads come up in a week.
+    """
 
     p: Array
     per_week: float
@@ -56,6 +77,18 @@ class Flow:
         chosen = self.p >= probability
         return float(chosen.sum() * share), float(self.p[chosen].sum() * share)
 
+    def busy(self, probability: float) -> float:
+        """Leads in an average week: of others nothing is known."""
+        return self.above(probability)[0]
+
+    def fitting(self, per_week: float) -> float | None:
+        """The lowest of the probabilities above which no more than that come up."""
+        scores, counts = np.unique(self.p, return_counts=True)
+        fits = scores[np.cumsum(counts[::-1])[::-1] * (self.per_week / len(self.p)) <= per_week]
+        if not len(fits):
+            return None
+        return 0.0 if len(fits) == len(scores) else float(fits[0])
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -63,7 +96,8 @@ class Threshold:
 
     `probability` is None when the promise cannot be made; then `missing_labels` says about how many more labelled leads
     it takes at the precision seen, None if none would help. Of `labels` leads, `selected` lay at or above, of whom
-    `converted` did. `record` says what became of past promises (see training/thresholds/track_record.py).
+    `converted` did. `record` says what became of past promises (see training/thresholds/track_record.py);
+    `arrivals` what past weeks would have brought, None where they are not known.
     """
 
     stage: str
@@ -76,6 +110,7 @@ class Threshold:
     wins_per_week: float
     missing_labels: int | None = None
     record: Record | None = None
+    arrivals: Arrivals | None = None
 
     @property
     def per_week(self) -> float | None:
@@ -93,7 +128,7 @@ class Threshold:
     def profit_per_week(self) -> tuple[float, float, float] | None:
         """What touching the leads above earns in a week, with its 95 % interval; None without amounts or evidence.
 
-        The interval is that of the precision among the labels, exact for a threshold chosen without looking at them.
+        The interval is that of the precision: of first entries where past weeks are known, else among the labels.
 
         >>> Threshold("SQL", ValueRule(0.1, win=1000, touch=100), 0.1, 900, 100, 40, 20.0, 8.0).profit_per_week
         (6000.0, 4066.0, 8056.0)
@@ -101,8 +136,10 @@ class Threshold:
         rule = self.rule
         if not isinstance(rule, ValueRule) or rule.win is None or rule.touch is None or not self.selected:
             return None
-        seen = self.converted / self.selected
-        shares = (seen, *binomial_interval(seen, self.selected).tolist())
+        converted, of = self.converted, self.selected
+        if self.arrivals is not None and self.arrivals.entered:
+            converted, of = self.arrivals.converted, self.arrivals.entered
+        shares = (converted / of, *binomial_interval(converted / of, of).tolist())
         low_to_high = [round(self.leads_per_week * (share * rule.win - rule.touch), 0) for share in shares]
         return low_to_high[0], low_to_high[1], low_to_high[2]
 
@@ -138,7 +175,7 @@ def stage_thresholds(thresholds: Iterable[Threshold]) -> list[StageThreshold]:
 def by_precision(
     stage: str,
     labels: ScoredLabels,
-    flow: Flow,
+    flow: Volume,
     precision: float,
     confidence: float = CONFIDENCE,
     per_week: float | None = None,
@@ -162,7 +199,7 @@ def by_precision(
     certified = _fallback(_tail(converted, selected, precision), error)
     if per_week is not None and certified.any():
         _check_amount("capacity", per_week)
-        certified &= np.array([flow.above(float(cut))[0] <= per_week for cut in cuts])
+        certified &= np.array([flow.busy(float(cut)) <= per_week for cut in cuts])
         if not certified.any():
             return _refused(stage, rule, len(labels.p), None)
     if not certified.any():
@@ -172,23 +209,20 @@ def by_precision(
     return Threshold(stage, rule, lowest, *_evidence(lowest, labels, flow))
 
 
-def by_capacity(stage: str, labels: ScoredLabels, flow: Flow, per_week: float) -> Threshold:
-    """The lowest threshold above which no more than `per_week` leads are expected per week.
+def by_capacity(stage: str, labels: ScoredLabels, flow: Volume, per_week: float) -> Threshold:
+    """The lowest threshold that no more than `per_week` leads a week enter for the first time, in nine weeks of ten.
 
     0 when sales can take them all; none when more leads than that share the highest probability.
     """
     _check_flow(flow)
     _check_amount("capacity", per_week)
-    scores, counts = np.unique(flow.p, return_counts=True)
-    volume = np.cumsum(counts[::-1])[::-1] * (flow.per_week / len(flow.p))
-    fits = scores[volume <= per_week]
-    if not len(fits):
+    lowest = flow.fitting(per_week)
+    if lowest is None:
         return _refused(stage, CapacityRule(per_week), len(labels.p), None)
-    lowest = 0.0 if len(fits) == len(scores) else float(fits[0])
     return Threshold(stage, CapacityRule(per_week), lowest, *_evidence(lowest, labels, flow))
 
 
-def by_value(stage: str, labels: ScoredLabels, flow: Flow, win: float, touch: float) -> Threshold:
+def by_value(stage: str, labels: ScoredLabels, flow: Volume, win: float, touch: float) -> Threshold:
     """Where a touch that costs `touch` begins to pay off on average, when a win is worth `win`: at touch / win."""
     _check_flow(flow)
     _check_amount("value of a win", win)
@@ -237,7 +271,7 @@ class WhatIf:
     recall: Array
 
 
-def what_if(labels: ScoredLabels, flow: Flow) -> WhatIf:
+def what_if(labels: ScoredLabels, flow: Volume) -> WhatIf:
     """The consequences of about fifty thresholds; an interval holds for a threshold chosen without looking at it."""
     _check_flow(flow)
     _check_labels(labels)
@@ -293,7 +327,7 @@ def _missing_labels(selected: Array, converted: Array, labels: int, precision: f
     return int(np.ceil((factors[enough.argmax(), 0] - 1) * labels)) if enough.any() else None
 
 
-def _evidence(probability: float, labels: ScoredLabels, flow: Flow) -> tuple[int, int, int, float, float]:
+def _evidence(probability: float, labels: ScoredLabels, flow: Volume) -> tuple[int, int, int, float, float]:
     above = labels.p >= probability
     return len(labels.p), int(above.sum()), int(labels.y[above].sum()), *flow.above(probability)
 
@@ -308,7 +342,7 @@ def _check_amount(name: str, value: float) -> None:
         raise UsageError(f"{name} {value:g} must be a positive number")
 
 
-def _check_flow(flow: Flow) -> None:
+def _check_flow(flow: Volume) -> None:
     _check_amount("leads per week", flow.per_week)
     if not len(flow.p):
         raise UsageError("there is no open lead to expect a volume from; give the scores of at least one")

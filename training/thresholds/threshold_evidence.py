@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from training.thresholds.calibration_by_month import MonthBand, count_by_month
-from training.thresholds.threshold import Flow, ScoredLabels, Threshold, WhatIf, what_if
+from training.thresholds.replay import Arrivals, Replay
+from training.thresholds.threshold import Flow, ScoredLabels, Threshold, Volume, WhatIf, what_if
 from training.thresholds.track_record import Story, with_record
 
 
@@ -35,18 +36,46 @@ class Grounds:
         return ScoredLabels(self.story.p[self.chosen], self.story.y[self.chosen])
 
     @cached_property
+    def replay(self) -> Replay:
+        """The story, week by week."""
+        return Replay(self.story.p, self.story.y, self.story.lead, self.story.as_of)
+
+    @property
+    def volume(self) -> Volume:
+        """How many leads a threshold brings: what past weeks would have brought, where enough of them are known."""
+        return self.replay if self.replay.is_enough else self.flow
+
+    @cached_property
     def curve(self) -> WhatIf:
         """What about fifty thresholds would bring."""
-        return what_if(self.labels, self.flow)
+        return what_if(self.labels, self.volume)
 
     @cached_property
     def months(self) -> list[MonthBand]:
         """What was predicted and what came of it, month by month."""
         return count_by_month(self.story.lead, self.story.as_of, self.story.p, self.story.y)
 
-    def threshold(self, derive: Callable[[ScoredLabels, Flow], Threshold]) -> Threshold:
+    def near(self, low: float, high: float) -> list[MonthBand]:
+        """Leads that stood in [low, high) at their first moment of a month, month by month."""
+        story, edges = self.story, (0.0, low, np.nextafter(high, 2.0), 2.0)
+        rows = count_by_month(story.lead, story.as_of, story.p, story.y, edges)
+        return [row for row in rows if row.band == 1]
+
+    def threshold(self, derive: Callable[[ScoredLabels, Volume], Threshold]) -> Threshold:
         """The threshold that a rule gives on these grounds, with its record."""
-        return with_record(self.story, self.flow, self.labels, derive)
+        return self.with_arrivals(with_record(self.story, self.volume, self.labels, derive))
+
+    def with_arrivals(self, threshold: Threshold) -> Threshold:
+        """A threshold with what past weeks would have brought from there on, whoever has derived it."""
+        arrivals = self.arrivals(threshold.probability)
+        if threshold.probability is None or arrivals is None:
+            return threshold
+        leads, wins = self.volume.above(threshold.probability)
+        return replace(threshold, leads_per_week=leads, wins_per_week=wins, arrivals=arrivals)
+
+    def arrivals(self, probability: float | None) -> Arrivals | None:
+        """What past weeks would have brought from a probability on; None where too few weeks are known."""
+        return None if probability is None or not self.replay.is_enough else self.replay.arrivals(probability)
 
     def content(self) -> bytes:
         """A Parquet file of them; numbers only: leads are counted, not named."""

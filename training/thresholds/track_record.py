@@ -19,12 +19,12 @@ from data.contract import US_PER_DAY
 from training.measuring.metrics import binomial_interval
 from training.samples.log_odds import Array
 from training.thresholds.rules import Action, CapacityRule, Record, RecordPeriod, Verdict
-from training.thresholds.threshold import Flow, ScoredLabels, Threshold, one_per_lead
+from training.thresholds.threshold import ScoredLabels, Threshold, Volume, one_per_lead
 
 PERIODS = 5
 RECENT = 2
 """Periods whose labels alone decide where drift has broken what all labels said."""
-Derive = Callable[[ScoredLabels, Flow], Threshold]
+Derive = Callable[[ScoredLabels, Volume], Threshold]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Story:
         return sorted({*ends[:-1].astype(np.int64).tolist(), int(self.as_of.max()) + 1})
 
 
-def periods_of(story: Story, flow: Flow, derive: Derive) -> list[RecordPeriod]:
+def periods_of(story: Story, flow: Volume, derive: Derive) -> list[RecordPeriod]:
     """The promise that `derive` makes of labels and flow, made at each past edge and held against what followed.
 
     Kept: at least as many converted as promised. Short: fewer did, but chance explains it. Broken: the whole interval
@@ -67,7 +67,7 @@ def periods_of(story: Story, flow: Flow, derive: Derive) -> list[RecordPeriod]:
     return [_period(story, flow, derive, *pair) for pair in pairwise(edges)]
 
 
-def with_record(story: Story, flow: Flow, labels: ScoredLabels, derive: Derive) -> Threshold:
+def with_record(story: Story, flow: Volume, labels: ScoredLabels, derive: Derive) -> Threshold:
     """The threshold of all labels with its record; where the last period broke the promise, what recent labels allow.
 
     Widened: the recent labels alone still prove the promise, further up. Withdrawn: they do not.
@@ -90,7 +90,7 @@ def with_record(story: Story, flow: Flow, labels: ScoredLabels, derive: Derive) 
     return replace(widened, record=_record(periods, "widened", recent))
 
 
-def _period(story: Story, flow: Flow, derive: Derive, since: int, until: int) -> RecordPeriod:
+def _period(story: Story, flow: Volume, derive: Derive, since: int, until: int) -> RecordPeriod:
     known = story.labels(0, since - story.delay_days * US_PER_DAY + 1)
     made = derive(known, flow) if len(known.y) else None
     probability, target = (None, 0.0) if made is None else (made.probability, made.rule.target)

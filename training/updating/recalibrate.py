@@ -34,7 +34,7 @@ from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, finished, run_draft
 from training.samples.sample import Sample, read_sample
 from training.thresholds.rules import CapacityRule, PrecisionRule
-from training.thresholds.threshold import Flow, ScoredLabels, Threshold, by_capacity, one_per_lead
+from training.thresholds.threshold import ScoredLabels, Threshold, Volume, by_capacity, one_per_lead
 from training.thresholds.threshold_evidence import Grounds
 from training.thresholds.track_record import Story
 from training.updating.recalibration_trial import (
@@ -125,7 +125,7 @@ def matured_since(model: LoadedModel, sample: Sample) -> MaturedRows:
     return MaturedRows(predict(model, rows), rows.y, rows.weight, rows.lead, rows.as_of, rows.as_of + delay)
 
 
-def recheck(threshold: Threshold, labels: ScoredLabels, flow: Flow) -> Threshold:
+def recheck(threshold: Threshold, labels: ScoredLabels, flow: Volume) -> Threshold:
     """A threshold after recalibration: the same promise, its evidence and its volume from the labels since training.
 
     A probability means the same as before, so a cut by precision or by value stays where it was, and one by capacity is
@@ -173,7 +173,9 @@ def _adjusted(
     grounds: Grounds,
 ) -> Manifest:
     """The manifest of the adjusted model: calibrator, thresholds, evidence, and the history of what was done."""
-    after = tuple(recheck(threshold, grounds.labels, grounds.flow) for threshold in trained.thresholds)
+    after = tuple(
+        grounds.with_arrivals(recheck(threshold, grounds.labels, grounds.volume)) for threshold in trained.thresholds
+    )
     pairs = zip(trained.thresholds, after, strict=True)
     adjustment = Adjustment(
         way=line.name,

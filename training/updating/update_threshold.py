@@ -31,8 +31,12 @@ class Set:
 
 
 def thresholds_of(champion: Registered) -> list[Threshold]:
-    """The thresholds in force. Raises DataError for a damaged model."""
-    return list(champion.load().manifest.thresholds)
+    """The thresholds in force, with what past weeks would have brought. Raises DataError for a damaged model."""
+    manifest = champion.load().manifest
+    if manifest.grounds is None:
+        return list(manifest.thresholds)
+    grounds = read_grounds(champion.folder, manifest)
+    return [grounds.with_arrivals(threshold) for threshold in manifest.thresholds]
 
 
 def grounds_of(champion: Registered) -> Grounds:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from data.contract import UsageError
 from serving.store.database.connection import Database, one_at_a_time
@@ -93,22 +94,28 @@ class ThresholdChanges:
         self._database = database
         self._audit = audit
 
-    def publish(self, wish: Wish, own: Sequence[Threshold], now: int) -> None:
-        """Publishes a change over the model's own thresholds; the next scoring takes it up.
+    def publish(self, wishes: Sequence[Wish], own: Sequence[Threshold], now: int) -> None:
+        """Publishes changes of one model over its own thresholds, all or none; the next scoring takes them up.
 
-        Raises UsageError for a reason that is none of REASONS, OutOfOrder when it does not go with what is in force
+        Raises UsageError for a reason that is none of REASONS, OutOfOrder when they do not go with what is in force
         and what waits.
         """
-        if wish.reason not in REASONS:
-            raise UsageError(f"reason {wish.reason!r} is unknown; choose one of {', '.join(REASONS)}")
-        row = {name: getattr(wish, name) for name in Wish.__slots__} | {"threshold": _to_text(wish.threshold)}
+        for wish in wishes:
+            if wish.reason not in REASONS:
+                raise UsageError(f"reason {wish.reason!r} is unknown; choose one of {', '.join(REASONS)}")
+        query = _of(wishes[0].target, wishes[0].model_digest)
         with self._database.write() as connection:
             one_at_a_time(connection, LOCK)
-            before = _newest(connection, _of(wish.target, wish.model_digest))
-            added = threshold_changes.insert().values(row | {"at": now}).returning(threshold_changes.c.id)
-            number = connection.execute(added).scalar_one()
-            _check_order(own, before, _newest(connection, _of(wish.target, wish.model_digest)), number)
-            self._audit.note(connection, f"account {wish.who}", _action(wish), now)
+            before = _newest(connection, query)
+            numbers = [connection.execute(_added(wish, now)).scalar_one() for wish in wishes]
+            _check_order(own, before, _newest(connection, query), numbers)
+            for wish in wishes:
+                self._audit.note(connection, f"account {wish.who}", _action(wish), now)
+
+    def next_in_force(self, target: str, model_digest: str, own: Sequence[Threshold]) -> tuple[Threshold, ...]:
+        """The thresholds that the next scoring by a model would follow, what waits among them."""
+        with self._database.read() as connection:
+            return in_force(own, _newest(connection, _of(target, model_digest)))[0]
 
     def take_up(self, target: str, model_digest: str, now: int) -> list[Change]:
         """What a scoring by this model has to follow, one change a stage; what waited is in force from now on."""
@@ -135,15 +142,18 @@ class ThresholdChanges:
             return _read(connection, query.order_by(threshold_changes.c.id.desc()).limit(limit))
 
 
-def _check_order(own: Sequence[Threshold], before: Sequence[Change], after: Sequence[Change], number: int) -> None:
-    """Raises OutOfOrder when the change of that number is not followed, or another one no longer is."""
-    wish = next(change for change in after if change.id == number)
+def _check_order(
+    own: Sequence[Threshold], before: Sequence[Change], after: Sequence[Change], numbers: Sequence[int]
+) -> None:
+    """Raises OutOfOrder when a change of those numbers is not followed, or another one no longer is."""
+    wishes = [change for change in after if change.id in numbers]
+    stages, wanted = {wish.stage for wish in wishes}, {wish.id for wish in wishes if wish.threshold is not None}
     followed = {change.id for change in in_force(own, after)[1]}
-    others = {change.id for change in in_force(own, before)[1] if change.stage != wish.stage}
-    if not others <= followed or (wish.threshold is not None and number not in followed):
+    others = {change.id for change in in_force(own, before)[1] if change.stage not in stages}
+    if not others | wanted <= followed:
         raise OutOfOrder(
-            f"{wish.stage} would begin where stages no longer follow each other, with what is published and waits; "
-            "change the other stage first"
+            f"{' and '.join(sorted(stages))} would begin where stages no longer follow each other, with what is "
+            "published and waits; change the other stage first"
         )
 
 
@@ -171,6 +181,11 @@ def _to_text(threshold: Threshold | None) -> str:
 def _from_text(text: str) -> Threshold | None:
     values = json.loads(text)
     return None if values is None else threshold_from(values)
+
+
+def _added(wish: Wish, now: int) -> ReturningInsert[tuple[int]]:
+    row = {name: getattr(wish, name) for name in Wish.__slots__} | {"threshold": _to_text(wish.threshold)}
+    return threshold_changes.insert().values(row | {"at": now}).returning(threshold_changes.c.id)
 
 
 def _action(wish: Wish) -> str:

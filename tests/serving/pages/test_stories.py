@@ -78,7 +78,7 @@ def test_a_threshold_is_tried_published_and_shows_in_the_list(
     context = chromium.new_context(java_script_enabled=scripts, locale="en")
     complaints: list[str] = []
     page = signed_in(watched(context.new_page(), town.address, complaints), town.address)
-    wanted = "1.5" if scripts else "3"
+    wanted = "9.5" if scripts else "11"
     page.goto(f"{town.address}/thresholds?stage=SQL&by=week")
     page.fill("#value", wanted)
     if scripts:
@@ -93,7 +93,7 @@ def test_a_threshold_is_tried_published_and_shows_in_the_list(
     rescore(town.store, live, time.time_ns() // 1000)
     page.goto(f"{town.address}/leads?stage=SQL")
     assert page.locator("tbody tr .stage.sql").count() > 0
-    assert f"no more than {wanted} a week" in _until_in_force(page, town.address, wanted)
+    assert f"no more than {wanted} new ones a week" in _until_in_force(page, town.address, wanted)
     assert complaints == []
     context.close()
 
@@ -102,7 +102,7 @@ def _until_in_force(page: Page, address: str, wanted: str) -> str:
     """What the page says once the server has looked again."""
     for _ in range(60):
         page.goto(f"{address}/thresholds")
-        if f"no more than {wanted} a week" in page.content():
+        if f"no more than {wanted} new ones a week" in page.content():
             break
         page.wait_for_timeout(250)
     return page.content()

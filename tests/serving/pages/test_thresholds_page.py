@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
@@ -12,13 +13,13 @@ from serving.messages.examples import LEAD
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.listing import Filters
 from serving.store.store import Store
-from tests.serving.pages.browser import forms
+from tests.serving.pages.browser import Visitor, forms
 from tests.serving.pages.conftest import Visits
 from tests.serving.pages.town import rescore, settle_in
 from tests.serving.workshop import Workshop
 
 NOW = time.time_ns() // 1000
-WISH = "/thresholds?stage=SQL&by=week&value=2"
+WISH = "/thresholds?stage=SQL&by=week&value=10"
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_what_holds_is_told_in_both_languages(visits: Visits) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("by=week&value=2&capacity=1", "no more than 2 a week"),
+        ("by=week&value=2&capacity=1", "no more than 2 new ones a week"),
         ("by=week&value=2&capacity=1", "more than sales can take"),
         ("by=share&value=99", "There is no SQL threshold"),
         ("by=chance&value=1", "A likelihood alone promises nothing"),
@@ -79,7 +80,7 @@ def test_a_published_change_reaches_list_and_answers_at_the_next_scoring(
     answer = visitor("POST", "/v1/score", json=LEAD).json()
     assert "by editor, over model 1" in answer["threshold_set"]["name"]
     told = {each["stage"]: each for each in answer["thresholds"]}
-    assert (told["SQL"]["rule"], told["SQL"]["target"]) == ("capacity", 2.0)
+    assert (told["SQL"]["rule"], told["SQL"]["target"]) == ("capacity", 10.0)
     assert stages(town) != before, "there is work for sales now"
     assert stages(town).count("SQL") > before.count("SQL")
     assert "threshold change" in {each.cause for name in _sql(town) for each in town.scores.changes(name)}
@@ -88,7 +89,7 @@ def test_a_published_change_reaches_list_and_answers_at_the_next_scoring(
     assert "sales can take more or fewer" in page
     assert '"stage sql"' in visits("viewer").get("/leads?stage=SQL").text
     entries = [each for each in town.audit.entries(limit=1000) if each.action.startswith("threshold")]
-    assert [(each.who, each.action) for each in entries] == [("account editor", "threshold SQL capacity 2: capacity")]
+    assert [(each.who, each.action) for each in entries] == [("account editor", "threshold SQL capacity 10: capacity")]
 
 
 def test_another_model_ends_it_visibly(
@@ -147,3 +148,50 @@ def test_a_model_without_grounds_says_so(visits: Visits, services: Services, liv
 def _sql(store: Store) -> list[str]:
     found = store.listing.page(Filters(target="conversion", stage="SQL"), None, 1000).leads
     return [each.lead_id for each in found]
+
+
+PLAN = "/thresholds?plan=week&week_SQL=6&week_MQL=15"
+
+
+def test_a_plan_for_both_stages_is_published_as_one(visits: Visits, town: Store) -> None:
+    visitor = visits("editor")
+    page = visitor.get(PLAN).text
+    for said in ("in eight weeks of ten", "Each bar is a week from", "Publish this plan", 'value="15"'):
+        assert said in page
+    assert "Diesen Plan veröffentlichen" in visits("editor", "de").get(PLAN).text
+    fields = {"form": forms(page)["/thresholds"]["form"], "digest": forms(page)["/thresholds"]["digest"]}
+    plan = {**fields, "plan": "week", "week_SQL": "6", "week_MQL": "15", "reason": "capacity"}
+    assert visitor.post("/thresholds", data=plan).headers["location"] == "/thresholds?published=1"
+    published = {each.stage: each.threshold for each in town.thresholds.history("conversion")}
+    assert {stage: threshold and threshold.rule.target for stage, threshold in published.items()} == {
+        "MQL": 15.0,
+        "SQL": 6.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"week_SQL": "15", "week_MQL": "6"}, "would not follow the other stage"),
+        ({"week_SQL": "0"}, "no lead would ever come here"),
+        ({"week_SQL": "1000000"}, "That is more than ever comes"),
+        ({"plan": "value", "win": "100", "cost_SQL": "200"}, "less than a win is worth"),
+    ],
+)
+def test_what_cannot_be_published_is_told_before_and_nothing_typed_is_lost(
+    visits: Visits, town: Store, typed: dict[str, str], said: str
+) -> None:
+    visitor, values = visits("editor"), {"plan": "week"} | typed
+    page = visitor.get(f"/thresholds?{urlencode(values)}").text
+    assert said in page
+    assert "The nearest that works" in page
+    assert "Publish this plan" not in page
+    assert all(f'value="{each}"' in page for name, each in typed.items() if name != "plan")
+    sent = {"form": forms(page)["/sign-out"]["form"], **values, "digest": visitor_digest(visitor), "reason": "goal"}
+    answer = visitor.post("/thresholds", data=sent)
+    assert dict(parse_qsl(urlsplit(answer.headers["location"]).query)) == values, "as it was typed"
+    assert town.thresholds.history("conversion") == []
+
+
+def visitor_digest(visitor: Visitor) -> str:
+    return forms(visitor.get(PLAN).text)["/thresholds"]["digest"]

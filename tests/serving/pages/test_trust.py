@@ -9,7 +9,7 @@ import pytest
 
 from serving.app import create_app
 from serving.http.services import Services
-from serving.pages.trust import dots_of, link_of, months_of, picture_of
+from serving.pages.trust import dots_of, link_of, near_of, picture_of, rows_of
 from serving.scoring.served_model import ServedModel
 from tests.serving.pages.browser import Visitor
 from tests.serving.pages.conftest import Visits
@@ -55,9 +55,42 @@ def test_the_judges_slice_comes_before_what_was_learnt_from(live: ServedModel) -
 def test_months_the_newest_first_each_with_all_its_bands() -> None:
     rows: list[MonthBand] = [MonthBand("2024-01-01", 0, 90, 0.5, 1), MonthBand("2024-02-01", 2, 10, 1.0, 9)]
     rows.append(MonthBand("2024-01-01", 3, 10, 5.0, 4))
-    newest, oldest = months_of(rows)
-    assert (newest.month, newest.verdict, newest.cells[0]) == ("2024-02-01", "more", None)
-    assert (oldest.all.leads, oldest.all.promised, oldest.all.came, oldest.verdict) == (100, 5.5, 5, "as_said")
+    newest, oldest = rows_of(rows, str, 30)
+    assert (newest.period, newest.fields[0]) == ("2024-02-01", None)
+    assert newest.fields[-1] is not None
+    assert newest.fields[-1].verdict == "more"
+    whole = oldest.fields[-1]
+    assert whole is not None
+    assert (whole.leads, whole.promised, whole.came, whole.verdict) == (100, 5.5, 5, "as_said")
+
+
+def test_a_band_that_is_off_all_year_is_told_though_every_month_is_within_chance(
+    visits: Visits, services: Services
+) -> None:
+    body = [
+        {"month": f"2025-{month:02}-01", "band": 3, "leads": 80, "promised": 20.0, "came": came}
+        for month, came in enumerate([15, 14, 16] * 4, start=1)
+    ]
+    services.store.promised_vs_realised._summaries.keep("conversion", "kept", body, 1)
+    page = visits("viewer").get("/trust").text
+    assert "fewer bought than was said of those at 20% and more: 240.0 were promised, 180 came, 0.75" in page
+    assert "weniger als gesagt von denen bei 20\xa0% und mehr" in visits("viewer", "de").get("/trust").text
+
+
+def test_somebody_who_doubts_a_number_sees_what_became_of_such_leads(visits: Visits, live: ServedModel) -> None:
+    doubted = near_of("23 %", live)
+    assert doubted is not None
+    assert (round(doubted.low, 2), round(doubted.high, 2)) == (0.2, 0.26)
+    near = near_of("4,5", live)
+    assert near is not None
+    assert near.all is not None
+    assert sum(row.fields[0].leads for row in near.quarters if row.fields[0]) == near.all.leads
+    page = visits("viewer").get("/trust?chance=4%2C5").text
+    assert f"Of {near.all.leads} such leads" in page
+    assert "scored 3.9% to 5.1%" in page
+    assert "No lead of known outcome scored so" in visits("viewer").get("/trust?chance=99").text
+    for typed in ("x", "0", "101", "1e999", "-3"):
+        assert "no percentage that can be" in visits("viewer").get(f"/trust?chance={typed}").text
 
 
 @pytest.mark.parametrize(

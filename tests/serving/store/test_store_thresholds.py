@@ -26,7 +26,7 @@ OWN = (of_precision("MQL", 0.1, 0.05), of_precision("SQL", 0.3, 0.4))
 
 
 def test_a_change_waits_until_a_scoring_takes_it_up(store: Store) -> None:
-    store.thresholds.publish(wish(), OWN, NOW)
+    store.thresholds.publish([wish()], OWN, NOW)
     assert store.thresholds.effective("conversion", "d1") == []
     [taken] = store.thresholds.take_up("conversion", "d1", NOW + 5)
     assert (taken.stage, taken.who, taken.taken_up_at) == ("SQL", "anna", NOW + 5)
@@ -36,25 +36,25 @@ def test_a_change_waits_until_a_scoring_takes_it_up(store: Store) -> None:
 
 def test_the_newest_of_a_stage_holds_and_a_stage_can_be_given_back(store: Store) -> None:
     for each in (wish("MQL"), wish(target=0.2), wish(target=0.4)):
-        store.thresholds.publish(each, OWN, NOW)
+        store.thresholds.publish([each], OWN, NOW)
     taken = [change.threshold for change in store.thresholds.take_up("conversion", "d1", NOW)]
     assert {each.stage: each.rule.target for each in taken if each is not None} == {"MQL": 0.3, "SQL": 0.4}
-    store.thresholds.publish(wish(target=None), OWN, NOW + 1)
+    store.thresholds.publish([wish(target=None)], OWN, NOW + 1)
     assert len(store.thresholds.effective("conversion", "d1")) == 2, "the next scoring gives it back"
     assert [each.stage for each in store.thresholds.take_up("conversion", "d1", NOW + 2)] == ["MQL"]
 
 
 def test_another_model_or_target_is_not_touched(store: Store) -> None:
-    store.thresholds.publish(wish(), OWN, NOW)
+    store.thresholds.publish([wish()], OWN, NOW)
     assert store.thresholds.take_up("conversion", "d2", NOW) == []
     assert store.thresholds.take_up("sql_accepted", "d1", NOW) == []
     assert [each.taken_up_at for each in store.thresholds.history("conversion")] == [None]
 
 
 def test_who_and_why_stand_in_the_audit_trail_and_free_text_does_not(store: Store) -> None:
-    store.thresholds.publish(wish(), OWN, NOW)
+    store.thresholds.publish([wish()], OWN, NOW)
     [entry] = store.audit.entries()
     assert (entry.who, entry.action) == ("account anna", "threshold SQL precision 0.3: goal")
     with pytest.raises(UsageError, match="unknown; choose one of capacity"):
-        store.thresholds.publish(wish(reason="because Bob said so"), OWN, NOW)
+        store.thresholds.publish([wish(reason="because Bob said so")], OWN, NOW)
     assert len(store.audit.entries()) == len(store.thresholds.history("conversion")) == 1

@@ -53,7 +53,7 @@ class Thresholds(RuleBasedStateMachine):
         self.now += 1
         wish = Wish(self.target, stage, str(self.live), self.digest, "anna", "goal", threshold)
         try:
-            self.store.thresholds.publish(wish, self.models[self.live], self.now)
+            self.store.thresholds.publish([wish], self.models[self.live], self.now)
         except OutOfOrder:
             assert self.store.thresholds.history(self.target, 1) == [] or (
                 self.store.thresholds.history(self.target, 1)[0].at < self.now

@@ -1,0 +1,81 @@
+"""A plan is in order before anything can be published, and what cannot be is told with the nearest goal that can."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serving.scoring.planner import Goal, Planned, plan
+from tests.training.test_replay import crowd
+from training.thresholds.rules import PrecisionRule
+from training.thresholds.stages import are_in_order
+from training.thresholds.threshold import Flow, Threshold
+from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.track_record import Story
+
+WORLD = crowd(5)
+GROUNDS = Grounds(Story(WORLD.p, WORLD.y, WORLD.lead, WORLD.as_of, 30), WORLD.as_of == WORLD.as_of, Flow(WORLD.p, 30.0))
+HELD = [
+    GROUNDS.with_arrivals(Threshold(stage, PrecisionRule(begin, 0.95), begin, 900, 100, 40, 0.0, 0.0))
+    for stage, begin in (("MQL", 0.2), ("SQL", 0.5))
+]
+
+
+def planned(mql: Goal | None = None, sql: Goal | None = None) -> dict[str, Planned]:
+    goals = {stage: goal for stage, goal in (("MQL", mql), ("SQL", sql)) if goal is not None}
+    return {one.stage: one for one in plan(GROUNDS, HELD, goals)}
+
+
+def test_both_stages_begin_where_their_people_can_take_what_comes() -> None:
+    both = planned(Goal(per_week=20), Goal(per_week=4))
+    assert [one.trouble for one in both.values()] == [None, None]
+    for stage, most in (("MQL", 20), ("SQL", 4)):
+        threshold = both[stage].threshold
+        assert threshold is not None
+        assert threshold.arrivals is not None
+        assert both[stage].busiest == threshold.arrivals.entries.high <= most
+
+
+@pytest.mark.parametrize(
+    ("goal", "trouble"),
+    [
+        (Goal(per_week=0), "nobody"),
+        (Goal(per_week=1e6), "everybody"),
+        (Goal(win=100, touch=100), "worthless"),
+        (Goal(win=100, touch=0), "worthless"),
+        (Goal(per_week=28), "order"),
+        (Goal(win=4_000, touch=40), "order"),
+    ],
+)
+def test_what_cannot_be_is_told_with_the_nearest_that_can(goal: Goal, trouble: str) -> None:
+    told = planned(sql=goal)["SQL"]
+    assert told.trouble == trouble
+    assert told.nearest is not None
+    again = Goal(per_week=told.nearest) if goal.per_week is not None else Goal(win=goal.win, touch=told.nearest)
+    once_more = planned(sql=again)["SQL"]
+    if once_more.trouble == "order" and once_more.nearest is not None:
+        again = Goal(per_week=once_more.nearest)
+        once_more = planned(sql=again)["SQL"]
+    assert once_more.trouble is None
+
+
+def test_a_lower_stage_that_would_begin_above_the_higher_one_is_told_so() -> None:
+    told = planned(Goal(per_week=2), Goal(per_week=10))
+    assert (told["MQL"].trouble, told["SQL"].trouble) == ("order", None)
+    nearest = told["MQL"].nearest
+    assert nearest is not None
+    assert 2 < nearest <= 11
+    assert planned(Goal(per_week=nearest), Goal(per_week=10))["MQL"].trouble is None
+
+
+AMOUNTS = st.one_of(st.none(), st.floats(0, 60), st.sampled_from([0, 1, 29, 30, 1e6, 1e9]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(AMOUNTS, AMOUNTS)
+def test_a_plan_without_trouble_is_in_order(mql: float | None, sql: float | None) -> None:
+    stages = planned(*(None if amount is None else Goal(per_week=amount) for amount in (mql, sql)))
+    if all(one.trouble is None for one in stages.values()):
+        begins = [one.threshold and one.threshold.probability for one in stages.values()]
+        assert are_in_order(begins)
