@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from data.contract import DataError
 from data.typed_json import from_json
+from features.wording import number, signed
 from training.samples.log_odds import Array, clip, fit_logistic, logit, row_losses
 
 MIN_SLOPE = 0.01
@@ -118,6 +119,19 @@ class Verdict:
     def accepted(self) -> bool:
         """Better than doing nothing by more than one standard error."""
         return self.gain > self.se
+
+    @property
+    def told(self) -> str:
+        """What a trial came to.
+
+        >>> Verdict("newest_step = yes", 0.002, 0.001, 500).told
+        'newest_step = yes saves +0.00200 log-loss (standard error 0.00100) on 500 leads that came later: taken'
+        """
+        taken = "taken" if self.accepted else "not taken, one standard error is asked for"
+        return (
+            f"{self.name} saves {signed(self.gain, 5)} log-loss (standard error {number(self.se, 5)}) on "
+            f"{number(self.leads)} leads that came later: {taken}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; an infinite error is None."""
