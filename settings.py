@@ -98,7 +98,7 @@ class TrainingSection(Section):
     newest_step: Literal["auto", "yes", "no"] = Field(
         "auto", description="whether the intercept steps after the newest moments; auto: where that helped before"
     )
-    folds: int = Field(4, ge=2, le=20, description="each model leaves out one fold of leads; with twins there are twice as many")
+    folds: int = Field(4, ge=2, le=20, description="each model leaves out one fold of leads; twins double them")
     learning_rate: float = Field(0.03, gt=0, le=1, description="LightGBM learning rate")
     num_leaves: int = Field(7, ge=2, le=1024, description="leaves per tree")
     min_leaf: int = Field(40, ge=1, description="moments per leaf at least")

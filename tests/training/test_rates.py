@@ -122,7 +122,9 @@ def leads(n: int = 2_000) -> tuple[object, NDArray[np.int64], NDArray[np.int64]]
     y = (rng.random(n) < 1 / (1 + np.exp(1 - worth[city]))).astype(np.int64)
     names = np.array([f"city {code}" for code in range(70)], dtype=object)[city]
     names[rng.random(n) < 0.1] = None
-    frame = pd.DataFrame({"city": names, "plan": np.array(["a", "b", None])[rng.integers(0, 3, n)], "age": rng.random(n)})
+    frame = pd.DataFrame(
+        {"city": names, "plan": np.array(["a", "b", None])[rng.integers(0, 3, n)], "age": rng.random(n)}
+    )
     return frame, y, np.arange(n)
 
 

@@ -119,16 +119,18 @@ def newest_step_trial(
     """What the step of `newest_step` would have gained at past dates, on the leads that came next.
 
     since: int64[n], when labels were certain: each date knows those before it. The predictions are the fit's own out
-    of fold, so that nothing is fitted for the question.
+    of fold, so that nothing is fitted for the question; what that fit knows of later levels is taken away by the
+    intercept of all that was known at the date.
     """
-    code = np.unique(lead, return_inverse=True)[1]
+    code, z = np.unique(lead, return_inverse=True)[1], logit(p)
     saved, counts = np.zeros(len(p)), np.zeros(len(p))
     for past, judged in forward_steps(as_of, code, STEPS):
         known = past & (since <= as_of[judged].min())
-        step = newest_step(p[known], y[known], weight[known], lead[known], as_of[known]) if known.any() else 0.0
-        z = logit(p[judged])
-        saved[judged] = row_losses(y[judged], z) - row_losses(y[judged], z + step)
-        counts[judged] = weight[judged]
+        if known.any():
+            fitted = z + offset(z[known], y[known], independent(weight[known], lead[known]))
+            step = newest_step(expit(fitted[known]), y[known], weight[known], lead[known], as_of[known])
+            saved[judged] = row_losses(y[judged], fitted[judged]) - row_losses(y[judged], fitted[judged] + step)
+            counts[judged] = weight[judged]
     return Verdict("newest_step = yes", *gain_and_error(saved, counts, code))
 
 

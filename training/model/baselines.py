@@ -31,8 +31,8 @@ PSEUDO_LEADS = 20.0
 STRENGTHS = (0.003, 0.03, 0.3)
 FORWARD_SHARE = 0.75
 MOST_ROWS = 20_000
-"""Logistic regression is fitted on about so many rows: those that converted, and of the others as many as remain, spread
-evenly over time and so much heavier. More change little but its cost."""
+"""Logistic regression is fitted on about so many rows: those that converted, and of the others as many as there is room
+for, spread evenly over time and so much heavier. More change little but its cost."""
 
 
 class Baseline(Protocol):

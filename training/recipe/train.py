@@ -180,7 +180,8 @@ def judged_as(split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
     """Judges predictions `p` of the newest slice beside those of the baselines."""
     rows, predictions = split.judged, {"champion": p, **others}
     evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
-    by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, predictions)
+    shown = dict(list(predictions.items())[:2])  # the champion beside the base rate: by age nobody asks for more
+    by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, shown)
     return Judged(split, p, evaluation, by_age)
 
 
@@ -250,12 +251,12 @@ def step_of(model: Classifier, sample: Sample, plan: TrainingPlan) -> float:
 def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
     rows, members = learnt_from(sample, plan), {"twin": plan.twin == "yes", "rates": plan.rates == "yes"}
     parameters = {**plan.parameters, **members}
+    when = rows.weight, rows.lead, rows.as_of, rows.since
     if plan.model == "hazard":
-        return HazardClassifier(**parameters).fit(
-            rows.features, rows.event_days, rows.observed_days, rows.horizon_days, rows.weight, rows.lead, rows.as_of, rows.since
-        )
+        days = rows.event_days, rows.observed_days, rows.horizon_days
+        return HazardClassifier(**parameters).fit(rows.features, *days, *when)
     kind = PriorClassifier if plan.model == "prior" else LeadConversionClassifier
-    return kind(**parameters).fit(rows.features, rows.y.astype(np.int64), rows.weight, rows.lead, rows.as_of, rows.since)
+    return kind(**parameters).fit(rows.features, rows.y.astype(np.int64), *when)
 
 
 def learnt_from(sample: Sample, plan: TrainingPlan) -> Sample:
