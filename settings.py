@@ -87,15 +87,18 @@ class TrainingSection(Section):
         description="what to do with fewer: refuse, or a simple model with a prior, which every score tells of",
     )
     model: Literal["auto", "hazard", "fixed"] = Field(
-        "auto", description="hazard learns from open leads too, fixed from known outcomes; auto: the better one"
+        "auto", description="hazard learns from open leads too, fixed from known outcomes; auto: hazard from a log"
     )
     twin: Literal["auto", "yes", "no"] = Field(
-        "auto", description="whether as many extremely randomised trees are averaged in; auto: where they help"
+        "yes", description="whether as many extremely randomised trees are averaged in; auto, of old, is yes"
+    )
+    rates: Literal["yes", "no"] = Field(
+        "yes", description="whether half of the trees see how much of each category has converted so far"
     )
     newest_step: Literal["auto", "yes", "no"] = Field(
-        "auto", description="whether the intercept steps after the newest moments; auto: where that helps"
+        "auto", description="whether the intercept steps after the newest moments; auto: where that helped before"
     )
-    folds: int = Field(5, ge=2, le=20, description="models that are averaged, each leaving out one fold of leads")
+    folds: int = Field(4, ge=2, le=20, description="each model leaves out one fold of leads; twins double them")
     learning_rate: float = Field(0.03, gt=0, le=1, description="LightGBM learning rate")
     num_leaves: int = Field(7, ge=2, le=1024, description="leaves per tree")
     min_leaf: int = Field(40, ge=1, description="moments per leaf at least")
@@ -281,6 +284,7 @@ class Settings(BaseSettings):
             promises,
             training.model,
             training.twin,
+            training.rates,
             training.newest_step,
             training.small,
         )
