@@ -23,6 +23,7 @@ def serve(
     """Answer requests with the champion in real time. Runs until a signal comes."""
     from data.compiled import check_ready
     from serving.champion.artifact_sources import FolderSource, registry_source
+    from serving.http.services import SalesDesk
     from serving.server import Options, serve
     from serving.telemetry.server_log import ServerLog
     from settings import read_settings, settings_path
@@ -45,5 +46,8 @@ def serve(
             workspace=var,
             tracking="" if artifact else Registry(var).address,
             personal_ids=settings.personal_ids,
+            sales=SalesDesk(
+                **settings.sales.model_dump(exclude={"reject_reasons"}), reasons=settings.sales.reject_reasons
+            ),
         )
     )

@@ -29,7 +29,7 @@ from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
 from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
 from serving.http.listener import begin_no_more, listen
-from serving.http.services import Services, now_us
+from serving.http.services import SalesDesk, Services, now_us
 from serving.messages.limits import Limits
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreError
@@ -52,7 +52,7 @@ class Options:
     """How to serve. source: where the champion comes from. cache: folder for its copies. store: a database URL.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
-    personal_ids: see `open_store`.
+    personal_ids: see `open_store`. sales: how leads are worked.
     """
 
     source: ArtifactSource
@@ -66,6 +66,7 @@ class Options:
     workspace: Path | None = None
     tracking: str = ""
     personal_ids: bool = False
+    sales: SalesDesk = field(default_factory=SalesDesk)
 
 
 class Server(uvicorn.Server):
@@ -133,6 +134,7 @@ def serve(options: Options) -> None:
             options.limits,
             workspace=options.workspace,
             tracking=options.tracking,
+            sales=options.sales,
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from anyio import CapacityLimiter
 
 from serving.champion.champion import Champion
 from serving.http.authentication import Authenticator
 from serving.messages.limits import Limits
+from serving.store.scores.sections import REJECTIONS
 from serving.store.store import Store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
@@ -24,12 +26,33 @@ def now_us() -> int:
 
 
 @dataclass(frozen=True)
+class SalesDesk:
+    """How sales work with leads. reasons: for which a lead may be rejected. crm_link: the address of a lead in the CRM,
+    with `{lead_id}`, "" for none. owners: by account the name that the CRM has for its owner, where it is another.
+    first_hours: within which a lead that is new for sales shall be acted on."""
+
+    reasons: tuple[str, ...] = REJECTIONS
+    crm_link: str = ""
+    owners: Mapping[str, str] = field(default_factory=dict)
+    first_hours: float = 24.0
+
+    def owner_of(self, account: str) -> str:
+        """As whom an account has leads."""
+        return self.owners.get(account, account)
+
+    def address(self, lead_id: str) -> str:
+        """Where a lead is in the CRM, "" where that is not known."""
+        return self.crm_link.replace("{lead_id}", quote(lead_id, safe="")) if self.crm_link else ""
+
+
+@dataclass(frozen=True)
 class Services:
     """champion: the model that answers. store: leads and events. draining: set when the server is about to stop.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
     tracking: the address of MLflow, without a password; "" when the model comes from a folder.
     computing: one long computation at a time; side by side their threads would only wait for the interpreter.
+    sales: how leads are worked.
     exporting: turns at making exports, for the same reason.
     """
 
@@ -43,5 +66,6 @@ class Services:
     draining: threading.Event = field(default_factory=threading.Event)
     workspace: Path | None = None
     tracking: str = ""
+    sales: SalesDesk = field(default_factory=SalesDesk)
     computing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))

@@ -377,10 +377,39 @@ class StageDecision(Struct, frozen=True):
     until: datetime | None
 
 
+class WorkRequest(Asked, frozen=True):
+    """What sales does with a lead: take, assign, accept, reject, snooze or return (to nurturing).
+
+    seen: `number` of the newest step that you know, 0 for none: 409 when somebody else has acted since. owner: whose
+    the lead is from then on; for take and assign, and wherever nobody has it yet. reason: of a rejection, of the closed
+    list of the settings. days: of a snooze. There is no free text: it would hold personal data.
+    """
+
+    action: Literal["take", "assign", "accept", "reject", "snooze", "return"]
+    seen: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    owner: Name | None = None
+    reason: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    days: Annotated[int, Meta(ge=1, le=365)] | None = None
+
+
+class WorkStep(Struct, frozen=True):
+    """What was done with a lead. stage, probability: those of then. until: end of a snooze."""
+
+    number: int
+    at: datetime
+    action: str
+    owner: str
+    reason: str | None
+    until: datetime | None
+    stage: str | None
+    probability: float | None
+
+
 class LeadAnswer(Struct, frozen=True):
     """What is known of a lead. history: its newest events, latest first; events: how many there are in all.
 
-    scores: with the model's stages; decision: what a person has set beside them, null for nothing.
+    scores: with the model's stages; decision: what a person has set beside them, null for nothing. work: what sales
+    did with it, latest first.
     """
 
     lead_id: str
@@ -394,6 +423,7 @@ class LeadAnswer(Struct, frozen=True):
     scores: list[PastScore]
     stages: list[StageStep]
     decision: StageDecision | None
+    work: list[WorkStep]
 
 
 class ListedLead(Struct, frozen=True):
