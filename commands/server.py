@@ -46,6 +46,7 @@ def serve(
             workspace=var,
             tracking="" if artifact else Registry(var).address,
             personal_ids=settings.personal_ids,
+            target=settings.target,
             sales=SalesDesk(
                 **settings.sales.model_dump(exclude={"reject_reasons"}), reasons=settings.sales.reject_reasons
             ),

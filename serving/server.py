@@ -27,6 +27,7 @@ from serving.champion.artifact_sources import ArtifactSource
 from serving.champion.champion import Champion
 from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
+from serving.first_scores import FirstScores
 from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
 from serving.http.listener import begin_no_more, listen
 from serving.http.services import SalesDesk, Services, now_us
@@ -52,7 +53,7 @@ class Options:
     """How to serve. source: where the champion comes from. cache: folder for its copies. store: a database URL.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
-    personal_ids: see `open_store`. sales: how leads are worked.
+    personal_ids: see `open_store`. sales, target: see `Services`.
     """
 
     source: ArtifactSource
@@ -67,6 +68,7 @@ class Options:
     tracking: str = ""
     personal_ids: bool = False
     sales: SalesDesk = field(default_factory=SalesDesk)
+    target: str = "conversion"
 
 
 class Server(uvicorn.Server):
@@ -122,6 +124,8 @@ def serve(options: Options) -> None:
         champion.overlay = ThresholdOverlay(store)
         watcher = Watcher(options.source, ArtifactCache(options.cache), champion, metrics, log, options.look_s)
         watcher.start()
+        first_scores = FirstScores(store, champion, log, now_us)
+        first_scores.start()
         authenticator: Authenticator = (
             NoAuthentication() if options.insecure_local else KeyAuthenticator(verifier(store))
         )
@@ -135,12 +139,14 @@ def serve(options: Options) -> None:
             workspace=options.workspace,
             tracking=options.tracking,
             sales=options.sales,
+            target=options.target,
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
         gc.collect()
         gc.freeze()
         Server(_config(services), services).run(sockets=[listening])
+        first_scores.stop()
         watcher.stop()
         gc.unfreeze()
         log.write("stopped")

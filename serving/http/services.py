@@ -52,7 +52,7 @@ class Services:
     workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
     tracking: the address of MLflow, without a password; "" when the model comes from a folder.
     computing: one long computation at a time; side by side their threads would only wait for the interpreter.
-    sales: how leads are worked.
+    sales: how leads are worked. target: what is predicted, as the settings say; a model in place says it itself.
     exporting: turns at making exports, for the same reason.
     """
 
@@ -67,5 +67,12 @@ class Services:
     workspace: Path | None = None
     tracking: str = ""
     sales: SalesDesk = field(default_factory=SalesDesk)
+    target: str = "conversion"
     computing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
+
+    @property
+    def target_name(self) -> str:
+        """What the scores are about that are shown, with and without a model."""
+        live = self.champion.live
+        return self.target if live is None else live.target.name

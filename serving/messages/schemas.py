@@ -377,19 +377,54 @@ class StageDecision(Struct, frozen=True):
     until: datetime | None
 
 
-class WorkRequest(Asked, frozen=True):
-    """What sales does with a lead: take, assign, accept, reject, snooze or return (to nurturing).
+class Work(Asked, frozen=True, tag_field="action"):
+    """What sales does with a lead; `action` says what. There is no free text: it would hold personal data.
 
-    seen: `number` of the newest step that you know, 0 for none: 409 when somebody else has acted since. owner: whose
-    the lead is from then on; for take and assign, and wherever nobody has it yet. reason: of a rejection, of the closed
-    list of the settings. days: of a snooze. There is no free text: it would hold personal data.
+    seen: `number` of the newest step that you know, 0 for none: 409 when somebody else has acted since.
     """
 
-    action: Literal["take", "assign", "accept", "reject", "snooze", "return"]
-    seen: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    seen: Annotated[float, Meta(ge=0, le=2**31 - 1, multiple_of=1)]  # a whole number of JSON may be written 2.0
+
+
+class Take(Work, frozen=True, tag="take"):
+    """From now on the lead is its taker's. owner: who takes it, an account or an owner of leads."""
+
+    owner: Name
+
+
+class Assign(Work, frozen=True, tag="assign"):
+    """From now on the lead is somebody else's. owner: whose, an account or an owner of leads."""
+
+    owner: Name
+
+
+class Accept(Work, frozen=True, tag="accept"):
+    """Sales says that the lead was worth handing over. owner: who says it, where nobody has the lead yet."""
+
     owner: Name | None = None
-    reason: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
-    days: Annotated[int, Meta(ge=1, le=365)] | None = None
+
+
+class Reject(Work, frozen=True, tag="reject"):
+    """Sales says that it was not. reason: of the closed list of the settings; owner: as in Accept."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9_]+$")]
+    owner: Name | None = None
+
+
+class Snooze(Work, frozen=True, tag="snooze"):
+    """The lead rests for so many days. owner: as in Accept."""
+
+    days: Annotated[float, Meta(ge=1, le=365, multiple_of=1)]
+    owner: Name | None = None
+
+
+class Return(Work, frozen=True, tag="return"):
+    """Back to nurturing. owner: as in Accept."""
+
+    owner: Name | None = None
+
+
+WorkRequest = Take | Assign | Accept | Reject | Snooze | Return
 
 
 class WorkStep(Struct, frozen=True):

@@ -13,7 +13,7 @@ from serving.http.openapi import documented, lead_id
 from serving.http.sales_actions import Wish, act
 from serving.http.services import Services
 from serving.messages.body import decode, read
-from serving.messages.schemas import WorkRequest, WorkStep
+from serving.messages.schemas import Reject, Snooze, WorkRequest, WorkStep
 from serving.routes.lead_detail import work_step
 
 WORK: msgspec.json.Decoder[WorkRequest] = msgspec.json.Decoder(WorkRequest)
@@ -22,15 +22,15 @@ EXAMPLE = {"action": "reject", "seen": 1, "owner": "anna", "reason": "timing"}
 
 
 @needs("ingest")
-@documented(
-    WorkStep, WorkRequest, EXAMPLE, (*BODY, "not_found", "not_ready"), parameters=[lead_id(), idempotency.ABOUT]
-)
+@documented(WorkStep, WorkRequest, EXAMPLE, (*BODY, "not_found"), parameters=[lead_id(), idempotency.ABOUT])
 async def work_on_lead(request: Request) -> Response:
     """Take, assign, accept, reject, snooze or hand back a lead; 409 says what somebody else has done meanwhile."""
     services: Services = request.app.state.services
     lead, body = sent_id(request.path_params["lead_id"]), await read(request, services.limits)
     asked, who = decode(WORK, body), caller_of(request).who
-    wish = Wish(asked.action, asked.seen, asked.owner, asked.reason, asked.days)
+    reason = asked.reason if isinstance(asked, Reject) else None
+    days = int(asked.days) if isinstance(asked, Snooze) else None
+    wish = Wish(str(asked.__struct_config__.tag), int(asked.seen), asked.owner, reason, days)
     return await idempotency.answer_once(request, body, lambda: work_step(act(services, lead, wish, who, None)))
 
 

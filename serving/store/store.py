@@ -12,6 +12,7 @@
     store.decisions.make / lift / of                     stages that people set
     store.work.act / of / wake                           what sales do with leads, step by step
     store.queue.page / counts                            sections of Today
+    store.unscored.after                                 leads that were sent and have no score yet
     store.worklist.note / page / walk / choices          what a list shows people of where leads stand
     store.explanations.note / of                         why they stand there
     store.rescorings                                     how far `leadscore score --store` has come
@@ -58,6 +59,7 @@ from serving.store.leads.decisions import Decisions
 from serving.store.leads.leads import Leads
 from serving.store.leads.listing import Listing
 from serving.store.leads.queue import Queue
+from serving.store.leads.unscored import Unscored
 from serving.store.leads.work import Work
 from serving.store.leads.worklist import Worklist
 from serving.store.privacy.audit_trail import Audit
@@ -90,6 +92,7 @@ class Store:
     decisions: Decisions
     work: Work
     queue: Queue
+    unscored: Unscored
     worklist: Worklist
     explanations: Explanations
     rescorings: Rescorings
@@ -164,6 +167,7 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         Decisions(database, audit),
         Work(database, blocked, audit),
         Queue(database),
+        Unscored(database),
         Worklist(database),
         Explanations(database),
         Rescorings(database),

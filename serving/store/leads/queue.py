@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, literal, select
+from sqlalchemy import Connection, Select, exists, func, literal, select
 
 from serving.store.database.connection import Database
 from serving.store.database.cursor import KeysetOrder
@@ -71,6 +71,12 @@ class Queue:
         ]
         more = len(rows) > limit
         return QueuePage(found, ORDER.cursor([shown[-1].probability, shown[-1].lead_id]) if more else None)
+
+    def has(self, target: str, worker: str) -> bool:
+        """Whether somebody has leads."""
+        theirs = exists().where(standings.c.target == target, standings.c.worker == worker)
+        with self._database.read() as connection:
+            return bool(connection.scalar(select(theirs)))
 
     def counts(self, target: str, worker: str | None = None) -> dict[Section, int]:
         """How many leads are in each section, counted up to COUNTED."""

@@ -153,6 +153,16 @@ class ScoreStore:
         with self._database.read() as connection:
             return [ScoreRecord(**_without_id(row)) for row in connection.execute(query)]
 
+    def lines(self, target: str, lead_ids: Sequence[str], since: int) -> dict[str, list[tuple[int, float]]]:
+        """`as_of` and probability of a few leads' scores from a moment on (µs UTC), each lead's oldest first."""
+        query = select(scores.c.lead_id, scores.c.as_of, scores.c.probability).order_by(scores.c.lead_id, scores.c.id)
+        query = query.where(scores.c.lead_id.in_(lead_ids), scores.c.target == target, scores.c.as_of >= since)
+        lines: dict[str, list[tuple[int, float]]] = {}
+        with self._database.read() as connection:
+            for lead_id, as_of, probability in connection.execute(query):
+                lines.setdefault(lead_id, []).append((as_of, probability))
+        return lines
+
     def changes(self, lead_id: str, limit: int = 1000) -> list[StageChange]:
         """Changes of a lead's stage, the newest first."""
         query = select(*(stage_changes.c[name] for name in StageChange.__slots__))
