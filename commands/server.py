@@ -18,6 +18,9 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
     look: Annotated[float, typer.Option(min=0.1, help="seconds between looks for a new champion")] = 10.0,
+    score_new: Annotated[
+        bool, typer.Option(help="score leads that services send for the first time at once; one server of a store does")
+    ] = True,
     insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
 ) -> None:
     """Answer requests with the champion in real time. Runs until a signal comes."""
@@ -47,6 +50,7 @@ def serve(
             tracking="" if artifact else Registry(var).address,
             personal_ids=settings.personal_ids,
             target=settings.target,
+            score_new=score_new,
             sales=SalesDesk(
                 **settings.sales.model_dump(exclude={"reject_reasons"}), reasons=settings.sales.reject_reasons
             ),

@@ -39,7 +39,8 @@ class FirstScores:
     def stop(self) -> None:
         """Ends after what is under way."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def look(self) -> int:
         """Scores who has come since the last look; says how many leads got a score."""

@@ -54,6 +54,7 @@ class Options:
 
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
     personal_ids: see `open_store`. sales, target: see `Services`.
+    score_new: whether leads that services send for the first time are scored at once.
     """
 
     source: ArtifactSource
@@ -69,6 +70,7 @@ class Options:
     personal_ids: bool = False
     sales: SalesDesk = field(default_factory=SalesDesk)
     target: str = "conversion"
+    score_new: bool = True
 
 
 class Server(uvicorn.Server):
@@ -125,7 +127,8 @@ def serve(options: Options) -> None:
         watcher = Watcher(options.source, ArtifactCache(options.cache), champion, metrics, log, options.look_s)
         watcher.start()
         first_scores = FirstScores(store, champion, log, now_us)
-        first_scores.start()
+        if options.score_new:
+            first_scores.start()
         authenticator: Authenticator = (
             NoAuthentication() if options.insecure_local else KeyAuthenticator(verifier(store))
         )

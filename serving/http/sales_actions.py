@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast, get_args
 
 from data.contract import US_PER_DAY
 from serving.http.services import Services
@@ -60,9 +61,9 @@ def _deed(services: Services, lead_id: str, wish: Wish, who: str, person: str | 
 
 
 def _action(name: str) -> Action:
-    for action in STATES:
+    for action in get_args(Action):
         if action == name:
-            return action
+            return cast(Action, action)
     raise Refused("invalid", f"action: one of {', '.join(STATES)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import httpx
 import pytest
 
 from serving.champion.champion import Champion
@@ -15,6 +16,7 @@ from serving.store.leads import unscored
 from serving.store.leads.unscored import BEGINNING
 from serving.store.store import Store
 from serving.telemetry.server_log import ServerLog
+from tests.serving.conftest import Starts
 
 NOW = 1_700_000_000_000_000
 
@@ -72,6 +74,15 @@ def test_a_store_that_is_away_costs_nobody_their_score(
         with pytest.raises(StoreAway):
             first_scores.look()
     assert first_scores.look() == 1
+
+
+def test_a_server_lists_a_new_lead_within_seconds(start: Starts) -> None:
+    server = start("--score-new")
+    server.ready()
+    event = {"lead_id": "L1", "event_type": "pricing_view", "occurred_at": "2024-05-01T12:00:00Z"}
+    httpx.post(f"{server.url}/v1/events", json={"events": [event]}).raise_for_status()
+    server.until(lambda: httpx.get(f"{server.url}/v1/leads").json()["leads"][0]["probability"] is not None)
+    assert any(line["event"] == "first_scores" for line in server.log_lines())
 
 
 def test_without_a_model_nobody_is_passed_over(own_store: Store, live: ServedModel) -> None:

@@ -56,7 +56,7 @@ def test_what_was_done_comes_before_the_stage(done: dict[str, Any], step: str) -
 
 
 def test_some_lead_reaches_every_rule_and_every_lead_reaches_one() -> None:
-    everybody = itertools.product(
+    everybody: Any = itertools.product(
         (UNQUALIFIED, "MQL", "SQL", CUSTOMER, "of one's own"),
         (False, True),
         (None, 0, 20, 100),
