@@ -33,8 +33,9 @@ from serving.edge.connection import Connection
 from serving.edge.crowd import Crowd
 from serving.edge.listener import begin_no_more, listen
 from serving.edge.proxies import Proxies
+from serving.first_scores import FirstScores
 from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
-from serving.http.services import Services, now_us
+from serving.http.services import SalesDesk, Services, now_us
 from serving.messages.limits import Limits
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreError
@@ -61,7 +62,8 @@ class Options:
     """How to serve. source: where the champion comes from. cache: folder for its copies. store: a database URL.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
-    personal_ids: see `open_store`.
+    personal_ids: see `open_store`. sales, target: see `Services`.
+    score_new: whether leads that services send for the first time are scored at once.
     """
 
     source: ArtifactSource
@@ -76,6 +78,9 @@ class Options:
     workspace: Path | None = None
     tracking: str = ""
     personal_ids: bool = False
+    sales: SalesDesk = field(default_factory=SalesDesk)
+    target: str = "conversion"
+    score_new: bool = True
 
 
 class Server(uvicorn.Server):
@@ -157,6 +162,9 @@ def serve(options: Options) -> None:
         champion.overlay = ThresholdOverlay(store)
         watcher = Watcher(options.source, ArtifactCache(options.cache), champion, metrics, log, options.look_s)
         watcher.start()
+        first_scores = FirstScores(store, champion, log, now_us)
+        if options.score_new:
+            first_scores.start()
         authenticator: Authenticator = (
             NoAuthentication() if options.insecure_local else KeyAuthenticator(verifier(store))
         )
@@ -169,12 +177,15 @@ def serve(options: Options) -> None:
             options.limits,
             workspace=options.workspace,
             tracking=options.tracking,
+            sales=options.sales,
+            target=options.target,
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
         gc.collect()
         gc.freeze()
         Server(_config(services, proxies), services, proxies).run(sockets=[listening])
+        first_scores.stop()
         watcher.stop()
         gc.unfreeze()
         log.write("stopped")

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from data.contract import DataError, UsageError
-from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, span
+from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, since, span
 from serving.edge.bulkhead import Bulkhead
 from serving.http.answers import language_of
 from serving.http.queries import Pairs, form_pairs, query_pairs
@@ -33,8 +33,10 @@ COOKIE = "leadscore"
 LANGUAGE = "language"
 YEAR_S = 365 * 86_400
 LARGEST_FORM = 65_536
-PAGES = ("leads", "funnel", "thresholds", "trust")
+PAGES = ("today", "leads", "funnel", "thresholds", "trust")
 """What the head of each page offers, by its path."""
+FIRST = "/today"
+"""Where people are sent who have not said where they want to go."""
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -154,10 +156,10 @@ def inside(path: str) -> str:
     """A path of our own, else that of the first page: nobody is sent elsewhere.
 
     >>> inside("/leads?stage=SQL"), inside("//evil.example"), inside("https://evil.example"), inside("/\\\\evil")
-    ('/leads?stage=SQL', '/leads', '/leads', '/leads')
+    ('/leads?stage=SQL', '/today', '/today', '/today')
     """
     fine = path.startswith("/") and path[1:2] not in ("/", "\\") and path.isprintable() and path.isascii()
-    return path if fine else "/leads"
+    return path if fine else FIRST
 
 
 def _answer(
@@ -205,7 +207,7 @@ def _is_ours(context: PageContext) -> bool:
 def _address(request: Request) -> str:
     """Where the visitor is or wanted to go; what a form would have done is not done by going there."""
     if request.method != "GET":
-        return "/leads"
+        return FIRST
     # As it was sent: what an id has of its own, such as a slash or a question mark, is written in numbers there.
     path = request.scope["raw_path"].decode("latin1")
     return f"{path}?{request.url.query}" if request.url.query else path
@@ -252,6 +254,7 @@ def _words(context: PageContext) -> dict[str, Any]:
     language = context.language
     token = context.services.store.accounts.form_token(context.token) if context.account else ""
     live = context.services.champion.live
+    target = context.services.target_name
     return {
         "context": context,
         "pages": PAGES,
@@ -260,8 +263,8 @@ def _words(context: PageContext) -> dict[str, Any]:
         "t": context.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
-        "alarm": flow_banner(context.services.store.flow.read(live.target.name, context.now), language)
-        if live and context.account
+        "alarm": flow_banner(context.services.store.flow.read(target, context.now), language)
+        if context.account
         else "",
         "caution": model_warning(
             live.predictor.manifest.trained_on.small, language, live.predictor.manifest.trained_on.lags
@@ -269,6 +272,7 @@ def _words(context: PageContext) -> dict[str, Any]:
         if live
         else "",
         "ago": lambda moment: ago(moment, context.now, language),
+        "since": lambda moment: since(moment, context.now, language),
         "iso": iso,
         **wording_of(language),
     }
