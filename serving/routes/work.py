@@ -12,7 +12,7 @@ from serving.http.lead_paths import LeadRoute, sent_id
 from serving.http.openapi import documented, lead_id
 from serving.http.sales_actions import Wish, act
 from serving.http.services import Services
-from serving.messages.body import decode, read
+from serving.messages.body import decode
 from serving.messages.schemas import Reject, Snooze, WorkRequest, WorkStep
 from serving.routes.lead_detail import work_step
 
@@ -26,7 +26,7 @@ EXAMPLE = {"action": "reject", "seen": 1, "owner": "anna", "reason": "timing"}
 async def work_on_lead(request: Request) -> Response:
     """Take, assign, accept, reject, snooze or hand back a lead; 409 says what somebody else has done meanwhile."""
     services: Services = request.app.state.services
-    lead, body = sent_id(request.path_params["lead_id"]), await read(request, services.limits)
+    lead, body = sent_id(request.path_params["lead_id"]), await services.bodies.json(request)
     asked, who = decode(WORK, body), caller_of(request).who
     reason = asked.reason if isinstance(asked, Reject) else None
     days = int(asked.days) if isinstance(asked, Snooze) else None
