@@ -275,3 +275,10 @@ def test_what_contradicts_the_end_of_an_alias_is_refused_by_name(tmp_path: Path,
     report = ingest(tmp_path / "log", ALIASES, [], [], [file], clock=lambda: NOW)
     assert [row[1:] for row in rejected(report)] == [(1, reason)]
     assert report.identities.accepted == 1, "the other way round after the end"
+
+
+def test_of_a_corrected_event_of_an_alias_the_lead_has_what_was_said_last(tmp_path: Path) -> None:
+    versions = [f"a,page_view,2024-01-01T00:00:00Z,2024-01-0{at}T00:00:00Z,,{at},web,x" for at in (1, 2)]
+    told(tmp_path, "before", [], versions)
+    history = told(tmp_path, "merge", ["a,b,2024-01-03T00:00:00Z,"]).find("b")
+    assert (history.known_at.tolist(), history.value.tolist()) == ([day(3)], [2.0])

@@ -173,9 +173,10 @@ def test_events_lie_in_the_total_order_whatever_order_they_come_in(tmp_path: Pat
 @pytest.mark.parametrize("order", [1, -1])
 def test_events_that_come_one_by_one_lie_in_the_same_order(tmp_path: Path, order: int) -> None:
     """But for those that differ in source or id alone, of which a history is the same in any order."""
-    for number, line in enumerate(LINES[::order]):
+    lines = [*LINES, "b,page_view,2024-01-02T00:00:00Z,2024-01-05T00:00:00Z,web,9,crm,10"]
+    for number, line in enumerate(lines[::order]):
         into(tmp_path / "log", write_csv(tmp_path / f"{number}.csv", [line]), buckets=1)
-    into(tmp_path / "whole", write_csv(tmp_path / "whole.csv", LINES), buckets=1)
+    into(tmp_path / "whole", write_csv(tmp_path / "whole.csv", lines), buckets=1)
     apart, whole = (
         [[value for name, value in event.items() if name not in ("source", "event_id")] for event in logged(folder)]
         for folder in (tmp_path / "log", tmp_path / "whole")
