@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -316,4 +316,6 @@ attempts = Table(
     Column("subject", DIGEST, primary_key=True),
     Column("count", Integer, nullable=False),
     Column("since", TIME, nullable=False),
+    Column("account", DIGEST),
+    Index("attempts_of_account", "account"),
 )
