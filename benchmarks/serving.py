@@ -159,7 +159,7 @@ async def _load(base: str, contender: Contender, seconds: float) -> list[float]:
 
 
 def _request(contender: Contender, body: bytes) -> bytes:
-    head = f"{contender.method} {contender.path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+    head = f"{contender.method} {contender.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

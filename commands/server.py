@@ -19,6 +19,11 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
     look: Annotated[float, typer.Option(min=0.1, help="seconds between looks for a new champion")] = 10.0,
     insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="address or network of a proxy that ends TLS; repeatable")
+    ] = None,
+    plain_http: Annotated[bool, typer.Option("--plain-http", help="other machines may ask unencrypted")] = False,
+    allowed_host: Annotated[list[str] | None, typer.Option(help="name to be asked by; repeatable")] = None,
 ) -> None:
     """Answer requests with the champion in real time. Runs until a signal comes."""
     from data.compiled import check_ready
@@ -42,6 +47,9 @@ def serve(
             port,
             insecure_local,
             look_s=look,
+            trusted_proxies=tuple(trusted_proxy or ()),
+            plain_http=plain_http,
+            hosts=tuple(name.lower() for name in allowed_host or ()),
             workspace=var,
             tracking="" if artifact else Registry(var).address,
             personal_ids=settings.personal_ids,
