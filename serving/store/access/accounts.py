@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -127,7 +127,7 @@ class Accounts:
         with self._database.write() as connection:
             connection.execute(rows)
 
-    def _attempt(self, connection: Connection, name: str, address: str, device: str, now: int) -> list[str] | None:
+    def _attempt(self, connection: Connection, name: str, address: str, device: str, now: int) -> Sequence[str] | None:
         """Counts an attempt; under which subjects, the narrowest first, None when there were too many already."""
         where, account = network_of(address), self._account(name)
         mark, _, proof = device.partition(".")
@@ -144,7 +144,7 @@ class Accounts:
             # Who is not heard counts no further: an address that is locked out can lock out nobody else.
             if _count(connection, subject, of, now) > most:
                 return None
-        return list(allowed)
+        return tuple(allowed)
 
     def _account(self, name: str) -> str:
         return self._seal.of("attempt", f"of {name}")
