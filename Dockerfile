@@ -21,4 +21,5 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/v2/health/live', timeout=5)"]
 ENTRYPOINT ["leadscore"]
+# Whoever runs it adds `--trusted-proxy ADDRESS` of what ends TLS, or `--plain-http`: without, it refuses to start.
 CMD ["serve", "--var", "/data", "--host", "0.0.0.0"]

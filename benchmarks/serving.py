@@ -2,7 +2,8 @@
 
 `make bench NAME=serving`: all contenders in one run. For each: requests per second and milliseconds at 8 connections,
 CPU of the server per request, and the ratio to the echo. Peers (`mlflow models serve`, BentoML) live in an environment
-of their own below var/bench/env; `--peers no` leaves them out. `--artifact FOLDER` names the model. The echo is
+of their own below var/bench/env; `--peers no` leaves them out. `--artifact FOLDER` names the model. `make bench
+NAME="serving --overload"` asks the server alone, by 8, 64, 256 and 1,000 connections that heed no refusal. The echo is
 FastAPI's, which comes along with MLflow, so that its figures can be compared with earlier ones.
 """
 
@@ -25,10 +26,13 @@ import numpy as np
 
 from benchmarks._demo_model import demo_model
 from benchmarks._serving_contender import OUT, Contender, leads
+from benchmarks._serving_overload import CONNECTIONS as CROWDS
+from benchmarks._serving_overload import Crowd
 from benchmarks._serving_peers import contenders
 from benchmarks.harness import Row
 
 CONNECTIONS = 8
+LOADED = ("score", "score with reasons", "score by id, 1,000 events")
 ECHO = """
 import sys, uvicorn
 from fastapi import FastAPI, Request, Response
@@ -49,6 +53,13 @@ def run(arguments: list[str]) -> list[Row]:
     artifact = Path(options.artifact)
     if not artifact.is_dir():
         raise SystemExit(f"{artifact} holds no model: run `make demo` first, or name one with --artifact")
+    if options.overload:
+        return [
+            row
+            for contender in _contenders(artifact, False)
+            if contender.name in LOADED
+            for row in _overloaded(contender, options.seconds)
+        ]
     rows = [_measured(contender, options.seconds) for contender in _contenders(artifact, options.peers == "yes")]
     echo = next(row for row in rows if row["contender"] == "echo")
     for row in rows:
@@ -61,6 +72,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench NAME=serving")
     parser.add_argument("--artifact", default=demo_model())
     parser.add_argument("--peers", choices=("yes", "no"), default="yes")
+    parser.add_argument("--overload", action="store_true")
     parser.add_argument("--seconds", type=float, default=6.0)
     return parser.parse_args(arguments)
 
@@ -78,6 +90,20 @@ def _contenders(artifact: Path, peers: bool) -> Iterator[Contender]:
     yield Contender("batch of 500", ours, 18105, "POST", "/v1/score/batch", batch, ready, 500)
     if peers:
         yield from contenders(artifact)
+
+
+def _overloaded(contender: Contender, seconds: float) -> list[Row]:
+    """Goodput by number of connections, beside the best of them."""
+    with _serving(contender):
+        if contender.method == "GET":
+            _store_a_lead(f"http://127.0.0.1:{contender.port}")
+        bodies = contender.bodies
+        rows = []
+        for count in CROWDS:
+            crowd = Crowd(contender.port, lambda turn: _request(contender, bodies[turn % len(bodies)]), _answer)
+            rows.append({"asked": contender.name, **asyncio.run(crowd.ask(count, seconds))})
+    best = max(row["answered/s"] for row in rows)
+    return [row | {"of the best": round(row["answered/s"] / best, 2)} for row in rows]
 
 
 def _measured(contender: Contender, seconds: float) -> Row:
@@ -159,7 +185,7 @@ async def _load(base: str, contender: Contender, seconds: float) -> list[float]:
 
 
 def _request(contender: Contender, body: bytes) -> bytes:
-    head = f"{contender.method} {contender.path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+    head = f"{contender.method} {contender.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -22,6 +22,11 @@ def serve(
         bool, typer.Option(help="score leads that services send for the first time at once; one server of a store does")
     ] = True,
     insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="address or network of a proxy that ends TLS; repeatable")
+    ] = None,
+    plain_http: Annotated[bool, typer.Option("--plain-http", help="other machines may ask unencrypted")] = False,
+    allowed_host: Annotated[list[str] | None, typer.Option(help="name to be asked by; repeatable")] = None,
 ) -> None:
     """Answer requests with the champion in real time. Runs until a signal comes."""
     from data.compiled import check_ready
@@ -46,6 +51,9 @@ def serve(
             port,
             insecure_local,
             look_s=look,
+            trusted_proxies=tuple(trusted_proxy or ()),
+            plain_http=plain_http,
+            hosts=tuple(name.lower() for name in allowed_host or ()),
             workspace=var,
             tracking="" if artifact else Registry(var).address,
             personal_ids=settings.personal_ids,

@@ -1,4 +1,4 @@
-"""Commands about accounts of the people who use the page: add, list, remove, change a password."""
+"""Commands about accounts of the people who use the page: add, list, remove, change a password, unlock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from console import Screen
 
 WHO = "command line"
 NAME = typer.Argument(help="letters, digits or ._@-")
-users = typer.Typer(no_args_is_help=True, help="Accounts for the page: add, list, remove, password.")
+users = typer.Typer(no_args_is_help=True, help="Accounts for the page: add, list, remove, password, unlock.")
 
 
 @users.command()
@@ -64,6 +64,21 @@ def password(name: Annotated[str, NAME], var: Var = VAR, store: StoreUrl = None)
         opened.accounts.set_password(name, _password())
         opened.audit.add(WHO, f"change password of {name}", now_us())
     Screen().tell(f"{name} has a new password")
+
+
+@users.command()
+def unlock(
+    name: Annotated[str | None, typer.Argument(help="default: all accounts and addresses")] = None,
+    var: Var = VAR,
+    store: StoreUrl = None,
+) -> None:
+    """Forget failed sign-ins, so that nobody has to wait."""
+    from serving.store.store import open_store
+
+    with open_store(store_url(var, store)) as opened:
+        opened.accounts.unlock(name)
+        opened.audit.add(WHO, f"unlock {name or 'all'}", now_us())
+    Screen().tell(f"{name or 'everybody'} may try again")
 
 
 def _password() -> str:

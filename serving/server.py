@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import socket
 import sys
 import threading
@@ -32,9 +31,10 @@ from serving.edge.acceptor import Acceptor
 from serving.edge.connection import Connection
 from serving.edge.crowd import Crowd
 from serving.edge.listener import begin_no_more, listen
-from serving.edge.proxies import Proxies
+from serving.edge.proxies import Proxies, is_loopback
 from serving.first_scores import FirstScores
 from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
+from serving.http.door import Door
 from serving.http.services import SalesDesk, Services, now_us
 from serving.messages.limits import Limits
 from serving.scoring.served_model import ServedModel
@@ -52,6 +52,7 @@ SPEAK_S = 1.0
 GRACE_S = 7
 """So long requests in flight may take after that."""
 
+LOOPBACK = ("127.0.0.1", "::1")
 SWITCH_S = 0.0005
 """A thread that reads gives the interpreter away at each row; for so long it waits until it has it back. With Python's
 5 ms, a thousand clients who are turned away would take half of what the others get."""
@@ -64,6 +65,8 @@ class Options:
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
     personal_ids: see `open_store`. sales, target: see `Services`.
     score_new: whether leads that services send for the first time are scored at once.
+    trusted_proxies: see `Proxies`, beside this machine's own. plain_http, hosts: see `Door`; () for any host, with
+    insecure_local for none but this machine.
     """
 
     source: ArtifactSource
@@ -73,7 +76,9 @@ class Options:
     port: int = 8000
     insecure_local: bool = False
     look_s: float = 10.0
-    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    trusted_proxies: tuple[str, ...] = ()
+    plain_http: bool = False
+    hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     workspace: Path | None = None
     tracking: str = ""
@@ -148,7 +153,12 @@ def serve(options: Options) -> None:
     """Serves until a signal comes. Raises UsageError for options that would let everybody in, and StoreAway."""
     if options.insecure_local and not is_loopback(options.host):
         raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
-    proxies = Proxies(options.trusted_proxies)
+    if not (is_loopback(options.host) or options.trusted_proxies or options.plain_http):
+        raise UsageError(
+            f"--host {options.host} can be reached from other machines, and keys and passwords would come unencrypted: "
+            "name the proxy that ends TLS by --trusted-proxy ADDRESS, or say --plain-http where that is meant"
+        )
+    proxies = Proxies([*options.trusted_proxies, *LOOPBACK])
     sweep()
     # Arrow's own allocator keeps what was freed; a server asks it for little and seldom.
     pa.set_memory_pool(pa.system_memory_pool())
@@ -168,6 +178,7 @@ def serve(options: Options) -> None:
         authenticator: Authenticator = (
             NoAuthentication() if options.insecure_local else KeyAuthenticator(verifier(store))
         )
+        hosts = frozenset(options.hosts) if options.hosts or options.insecure_local else None
         services = Services(
             champion,
             store,
@@ -179,6 +190,7 @@ def serve(options: Options) -> None:
             tracking=options.tracking,
             sales=options.sales,
             target=options.target,
+            door=Door(hosts, options.plain_http),
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
@@ -198,18 +210,6 @@ def _swapped(metrics: Metrics, store: Store, live: ServedModel) -> None:
         store.audit.note_change(
             "server", f"serve {live.model.name} version {live.model.version}", time.time_ns() // 1000
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0"), is_loopback("example.org")
-    (True, True, False, False)
-    """
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _config(services: Services, proxies: Proxies) -> uvicorn.Config:

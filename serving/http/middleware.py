@@ -14,10 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.refusals import refusal
 from serving.http.services import Services
+from serving.messages.problems import Refused
 
 OURS = re.compile(r"[A-Za-z0-9._-]{1,64}")
-HOST = re.compile(r"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-"""What may stand there: without, no address of the request could be read, and links of ours would lead elsewhere."""
 SAFE = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -45,10 +44,10 @@ class RequestLogMiddleware:
         exchange = Exchange(scope, send, self.templates, self.services.draining.is_set())
         self.in_work += 1
         try:
-            if HOST.fullmatch(Headers(scope=scope).get("host", "")):
-                await self.app(scope, receive, exchange.send)
-            else:
-                await refusal(exchange.id, "malformed", "the header Host names no host")(scope, receive, exchange.send)
+            self.services.door.check(scope, scope["path"] in ALWAYS)
+            await self.app(scope, receive, exchange.send)
+        except Refused as error:
+            await refusal(exchange.id, error.code, error.detail)(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499
         except Exception as error:

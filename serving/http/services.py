@@ -14,6 +14,7 @@ from serving.champion.champion import Champion
 from serving.edge.pulse import Pulse
 from serving.edge.work import Work
 from serving.http.authentication import Authenticator
+from serving.http.door import Door
 from serving.messages.body import Bodies
 from serving.messages.limits import Limits
 from serving.store.flow import Flow
@@ -55,6 +56,7 @@ class Services:
     workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
     tracking: the address of MLflow, without a password; "" when the model comes from a folder.
     sales: how leads are worked. target: what is predicted, as the settings say; a model in place says it itself.
+    door: which requests are heard.
     exporting: turns at making exports; side by side they would only wait for the interpreter.
     work: kinds of work, each with threads and a queue of its own. bodies: those on their way. pulse: that of the store.
     """
@@ -71,6 +73,7 @@ class Services:
     tracking: str = ""
     sales: SalesDesk = field(default_factory=SalesDesk)
     target: str = "conversion"
+    door: Door = field(default_factory=Door)
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
     work: Work = field(default_factory=Work)
 

@@ -6,6 +6,7 @@ STATUS = {
     "malformed": 400,
     "unauthorized": 401,
     "forbidden": 403,
+    "insecure": 403,
     "link_ended": 403,
     "not_found": 404,
     "method_not_allowed": 405,

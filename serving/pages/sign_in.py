@@ -16,6 +16,8 @@ from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import COOKIE, FIRST, LANGUAGE, YEAR_S, PageContext, inside, shows
 from serving.store.access.accounts import LIFE, Locked
 
+DEVICE = "device"
+"""The cookie by which a browser is known that has signed in before: no stranger's failures count for it."""
 STATIC = Path(__file__).with_name("static")
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
@@ -39,7 +41,13 @@ def sign_in(context: PageContext) -> Response:
     goal, name = inside(context.form.get("next", "")), context.form.get("name", "")
     accounts, address = context.services.store.accounts, context.request.client
     try:
-        token = accounts.sign_in(name, context.form.get("password", ""), address.host if address else "", context.now)
+        token = accounts.sign_in(
+            name,
+            context.form.get("password", ""),
+            address.host if address else "",
+            context.now,
+            context.request.cookies.get(DEVICE, ""),
+        )
     except Locked:
         return _asked(context, goal, 429, name, context.t("sign_in.locked"))
     if token is None:
@@ -52,6 +60,7 @@ def sign_in(context: PageContext) -> Response:
     context.services.store.audit.add(f"account {name}", "sign in", context.now)
     answer = context.redirect(goal)
     _remember(context, answer, COOKIE, token, LIFE // 1_000_000, http_only=True)
+    _remember(context, answer, DEVICE, accounts.device(name), YEAR_S, http_only=True)
     return answer
 
 

@@ -86,7 +86,8 @@ def test_readiness_turns_first_and_a_slow_request_is_finished(start: Starts) -> 
     address = httpx.URL(server.url)
     with socket.create_connection((address.host, address.port or 80)) as slow:
         slow.sendall(
-            b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{"
+            b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{"
         )
         server.process.send_signal(signal.SIGTERM)
         server.until(lambda: httpx.get(f"{server.url}/v2/health/ready").status_code == 503)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -29,12 +30,14 @@ LIFE = 12 * 3600 * US_PER_SECOND
 """A session ends so long after its beginning, whatever was done in it."""
 WINDOW = 15 * 60 * US_PER_SECOND
 """Failures are counted within such a time from the first one on; a lock ends with it."""
-MOST_OF_ACCOUNT, MOST_OF_ADDRESS = 5, 30
-"""Failures that are allowed: for one account from anywhere, and from one address for any account."""
+MOST_OF_PAIR, MOST_OF_ADDRESS, MOST_OF_ACCOUNT, MOST_OF_DEVICE = 5, 30, 100, 10
+"""Failures that are allowed: from one address for one account, from one address for any account, for one account from
+anywhere, and of a device on which the account's owner has signed in before. What strangers do never counts for such a
+device, so they can lock nobody out who has been here before."""
 
 
 class Locked(UsageError):
-    """Too many failures: nobody is let in until WINDOW has passed since the first of them."""
+    """Too many failures: this address is not let in until WINDOW has passed since the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +92,65 @@ class Accounts:
         """Whether there is an account of that name."""
         return self._password(name) is not None
 
-    def sign_in(self, name: str, password: str, address: str, now: int) -> str | None:
+    def sign_in(self, name: str, password: str, address: str, now: int, device: str = "") -> str | None:
         """The token of a new session, to be kept by the browser alone; None for a wrong name or password.
 
-        Takes the same time for both. address: where the request came from. Raises Locked after too many failures.
+        Takes the same time for both. address: where the request came from. device: what `device` once gave the browser,
+        "" for nothing. Raises Locked after too many failures.
         """
-        of_account, of_address = (
-            self._seal.of("attempt", subject) for subject in (f"account {name}", f"address {address}")
-        )
         # Counted before the password is looked at, so that guesses made at once count like guesses in a row.
         with self._database.write() as connection:
             connection.execute(delete(attempts).where(attempts.c.since <= now - WINDOW))
-            counts = [_count(connection, subject, now) for subject in (of_account, of_address)]
-        if counts[0] > MOST_OF_ACCOUNT or counts[1] > MOST_OF_ADDRESS:
+            counted = self._attempt(connection, name, address, device, now)
+        if counted is None:
             raise Locked("too many failed attempts; try again in a quarter of an hour")
         known = self._password(name)
         if not self._fits(known or self._nobody, password) or known is None:
             return None
         with self._database.write() as connection:
-            connection.execute(delete(attempts).where(attempts.c.subject == of_account))
-            less = update(attempts).where(attempts.c.subject == of_address).values(count=attempts.c.count - 1)
+            own, *others = counted
+            connection.execute(delete(attempts).where(attempts.c.subject == own))
+            less = update(attempts).where(attempts.c.subject.in_(others)).values(count=attempts.c.count - 1)
             connection.execute(less)
             return self._begin(connection, name, now)
+
+    def device(self, name: str) -> str:
+        """What a browser keeps that has signed in, so that it is known again; it opens nothing."""
+        mark = secrets.token_urlsafe(16)
+        return f"{mark}.{self._seal.of('device', self._of_device(name, mark))}"
+
+    def unlock(self, name: str | None) -> None:
+        """Forgets failures for an account, or all failures. Raises UsageError when there is no such account."""
+        if name is not None:
+            _known(int(self.is_known(name)), name)
+        rows = delete(attempts) if name is None else delete(attempts).where(attempts.c.account == self._account(name))
+        with self._database.write() as connection:
+            connection.execute(rows)
+
+    def _attempt(self, connection: Connection, name: str, address: str, device: str, now: int) -> Sequence[str] | None:
+        """Counts an attempt; under which subjects, the narrowest first, None when there were too many already."""
+        where, account = network_of(address), self._account(name)
+        mark, _, proof = device.partition(".")
+        if device.isascii() and self._seal.fits("device", self._of_device(name, mark), proof):
+            subject = self._seal.of("attempt", f"device {mark}")
+            if _count(connection, subject, account, now) <= MOST_OF_DEVICE:
+                return [subject]
+        allowed = {
+            self._seal.of("attempt", f"address {where} {name}"): (account, MOST_OF_PAIR),
+            self._seal.of("attempt", f"address {where}"): (None, MOST_OF_ADDRESS),
+            self._seal.of("attempt", f"account {name}"): (account, MOST_OF_ACCOUNT),
+        }
+        for subject, (of, most) in allowed.items():
+            # Who is not heard counts no further: an address that is locked out can lock out nobody else.
+            if _count(connection, subject, of, now) > most:
+                return None
+        return tuple(allowed)
+
+    def _account(self, name: str) -> str:
+        return self._seal.of("attempt", f"of {name}")
+
+    def _of_device(self, name: str, mark: str) -> str:
+        return f"{name}\x1f{mark}"
 
     def visitor(self, token: str, now: int) -> Account | None:
         """Whose session a token is, None for none that is valid now."""
@@ -197,9 +237,24 @@ def _columns() -> Iterator[Any]:
     return (accounts.c[name] for name in Account.__slots__)
 
 
-def _count(connection: Connection, subject: str, now: int) -> int:
+def network_of(address: str) -> str:
+    """By what an address counts: one of IPv6 by the network that a household or machine has of them.
+
+    >>> network_of("10.0.0.1"), network_of("2001:db8::17"), network_of("2001:db8::18"), network_of("somewhere")
+    ('10.0.0.1', '2001:db8::/64', '2001:db8::/64', 'somewhere')
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+def _count(connection: Connection, subject: str, account: str | None, now: int) -> int:
     """One more attempt; how many there were since the first one within the window."""
-    statement = insert(connection, attempts).values(subject=subject, count=1, since=now)
+    statement = insert(connection, attempts).values(subject=subject, account=account, count=1, since=now)
     more = {"count": attempts.c.count + 1}
     statement = statement.on_conflict_do_update(index_elements=[attempts.c.subject], set_=more)
     return int(connection.execute(statement.returning(attempts.c.count)).scalar_one())

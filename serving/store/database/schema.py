@@ -352,4 +352,6 @@ attempts = Table(
     Column("subject", DIGEST, primary_key=True),
     Column("count", Integer, nullable=False),
     Column("since", TIME, nullable=False),
+    Column("account", DIGEST),
+    Index("attempts_of_account", "account"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving.store.access.accounts import MOST_OF_ACCOUNT
+from serving.store.access.accounts import MOST_OF_PAIR
 from serving.store.store import Store
 from tests.serving.pages.browser import PASSWORD, forms
 from tests.serving.pages.conftest import Visits
@@ -86,7 +86,7 @@ def test_a_form_made_for_another_session_does_nothing(visits: Visits) -> None:
 
 def test_an_account_is_locked_after_failures_with_words_of_when(visits: Visits) -> None:
     visitor = visits()
-    for _ in range(MOST_OF_ACCOUNT):
+    for _ in range(MOST_OF_PAIR):
         refused = visitor.sign_in("viewer", "wrong")
         assert refused.status_code == 401
         assert "do not go together" in refused.text
@@ -94,6 +94,15 @@ def test_an_account_is_locked_after_failures_with_words_of_when(visits: Visits) 
     assert locked.status_code == 429
     assert "quarter of an hour" in locked.text
     assert visits().sign_in("editor").status_code == 303
+
+
+def test_a_browser_that_has_signed_in_before_is_not_locked_out_by_strangers(visits: Visits) -> None:
+    known, stranger = visits("viewer"), visits()
+    for _ in range(MOST_OF_PAIR + 1):
+        stranger.sign_in("viewer", "wrong")
+    assert stranger.sign_in("viewer").status_code == 429
+    known.client.cookies.delete("leadscore")
+    assert known.sign_in("viewer").status_code == 303
 
 
 @pytest.mark.parametrize(

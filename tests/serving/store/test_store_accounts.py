@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from data.contract import UsageError
-from serving.store.access.accounts import LIFE, MOST_OF_ACCOUNT, MOST_OF_ADDRESS, WINDOW, Accounts, Locked
+from serving.store.access.accounts import (
+    LIFE,
+    MOST_OF_ACCOUNT,
+    MOST_OF_ADDRESS,
+    MOST_OF_DEVICE,
+    MOST_OF_PAIR,
+    WINDOW,
+    Accounts,
+    Locked,
+)
 from serving.store.database.hmac_signer import seal_of
 from serving.store.database.schema import accounts, attempts, sessions
 from serving.store.store import Store
@@ -54,12 +64,78 @@ def test_tokens_that_are_none_are_nobody(people: Accounts) -> None:
     assert [people.visitor(each, NOW) for each in ("", token[:-1], token + "x", "ü", "x" * 9999)] == [None] * 5
 
 
-def test_an_account_is_locked_after_failures_from_anywhere_and_opens_again(people: Accounts) -> None:
-    for n in range(MOST_OF_ACCOUNT):
-        assert people.sign_in("anna", "wrong", f"10.0.0.{n}", NOW + n) is None
+def test_an_address_that_guesses_is_locked_for_that_account_alone_and_opens_again(people: Accounts) -> None:
+    people.add("bob", PASSWORD, "viewer", NOW)
+    for n in range(MOST_OF_PAIR):
+        assert people.sign_in("anna", "wrong", "10.0.0.1", NOW + n) is None
     with pytest.raises(Locked):
-        people.sign_in("anna", PASSWORD, "10.0.1.1", NOW + 10)
-    assert people.sign_in("anna", PASSWORD, "10.0.1.1", NOW + WINDOW) is not None
+        people.sign_in("anna", PASSWORD, "10.0.0.1", NOW + 10)
+    assert people.sign_in("anna", PASSWORD, "10.0.0.2", NOW + 10) is not None
+    assert people.sign_in("bob", PASSWORD, "10.0.0.1", NOW + 10) is not None
+    assert people.sign_in("anna", PASSWORD, "10.0.0.1", NOW + WINDOW + 10) is not None
+
+
+def test_guesses_from_everywhere_are_bounded_and_lock_out_nobody_who_has_been_here(people: Accounts) -> None:
+    device = people.device("anna")
+    heard = 0
+    for n in range(MOST_OF_ACCOUNT + 20):
+        try:
+            heard += people.sign_in("anna", "wrong", f"10.0.{n}.1", NOW) is None
+        except Locked:
+            continue
+    assert heard == MOST_OF_ACCOUNT
+    with pytest.raises(Locked):
+        people.sign_in("anna", PASSWORD, "10.9.9.9", NOW + 1)
+    assert people.sign_in("anna", PASSWORD, "10.9.9.9", NOW + 1, device) is not None
+
+
+def test_strangers_behind_the_same_address_lock_out_nobody_who_has_been_here(people: Accounts) -> None:
+    """A proxy that is not trusted has one address for all."""
+    device = people.device("anna")
+    for n in range(MOST_OF_ADDRESS + 1):
+        with suppress(Locked):
+            people.sign_in(("anna", f"guess{n}")[n % 2], "wrong", "10.0.0.1", NOW)
+    assert people.sign_in("anna", PASSWORD, "10.0.0.1", NOW + 1, device) is not None
+
+
+@pytest.mark.parametrize("device", ["", "x", "x.y", ".", "ü.ü", "x" * 5000])
+def test_a_device_that_is_none_helps_nobody(people: Accounts, device: str) -> None:
+    for proof in (device, people.device("bob")):
+        with suppress(Locked):
+            for _ in range(MOST_OF_PAIR + 1):
+                people.sign_in("anna", "wrong", "10.0.0.1", NOW, proof)
+        with pytest.raises(Locked):
+            people.sign_in("anna", PASSWORD, "10.0.0.1", NOW, proof)
+
+
+def test_a_device_that_is_stolen_buys_few_guesses(people: Accounts) -> None:
+    device = people.device("anna")
+    heard = 0
+    for _ in range(200):
+        with suppress(Locked):
+            heard += people.sign_in("anna", "wrong", "10.0.0.1", NOW, device) is None
+    assert heard == MOST_OF_DEVICE + MOST_OF_PAIR
+
+
+def test_whoever_runs_the_server_unlocks_an_account_or_all(people: Accounts) -> None:
+    def locked(address: str) -> bool:
+        try:
+            return people.sign_in("anna", PASSWORD, address, NOW) is None
+        except Locked:
+            return True
+
+    for n in range(MOST_OF_ADDRESS + 1):
+        with suppress(Locked):
+            people.sign_in("anna", "wrong", "10.0.0.1", NOW)
+        with suppress(Locked):
+            people.sign_in(f"guess{n}", "wrong", "10.0.0.2", NOW)
+    assert (locked("10.0.0.1"), locked("10.0.0.2")) == (True, True)
+    people.unlock("anna")
+    assert (locked("10.0.0.1"), locked("10.0.0.2")) == (False, True)
+    people.unlock(None)
+    assert not locked("10.0.0.2")
+    with pytest.raises(UsageError, match="there is no account 'bob'"):
+        people.unlock("bob")
 
 
 def test_an_address_is_locked_whatever_names_it_tries(people: Accounts) -> None:
@@ -88,13 +164,13 @@ def test_an_account_of_ones_own_buys_no_further_guesses(people: Accounts) -> Non
 def test_guesses_at_once_count_like_guesses_in_a_row(people: Accounts) -> None:
     def guess(n: int) -> bool:
         try:
-            people.sign_in("anna", f"wrong {n}", f"10.0.0.{n}", NOW)
+            people.sign_in("anna", f"wrong {n}", "10.0.0.1", NOW)
         except Locked:
             return False
         return True
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(guess, range(24))) == MOST_OF_ACCOUNT
+        assert sum(pool.map(guess, range(24))) == MOST_OF_PAIR
 
 
 def test_a_new_password_or_a_removal_ends_all_sessions(people: Accounts) -> None:
