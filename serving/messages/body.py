@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zlib
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -31,21 +33,48 @@ async def read(request: Request, limits: Limits) -> bytes:
     # A declared length only saves reading: what counts is what arrives.
     if declared.isdecimal() and (len(declared) > 15 or int(declared) > limits.body):
         raise _too_large(limits)
+    inflate = _inflating(request.headers.get("content-encoding", "identity").strip().lower())
     try:
         async with asyncio.timeout(limits.body_s):
-            return await _read(request, limits)
+            return await _read(request, limits, inflate)
     except TimeoutError:
         raise Refused("too_slow", f"the body did not arrive within {limits.body_s:g} seconds") from None
 
 
-async def _read(request: Request, limits: Limits) -> bytes:
+async def _read(request: Request, limits: Limits, inflate: Callable[[bytes, int], bytes]) -> bytes:
     chunks, size = [], 0
     async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
+        if not chunk:
+            continue
+        # No more is made of it than is taken, however much is in it.
+        chunks.append(inflate(chunk, limits.body + 1 - size))
+        size += len(chunks[-1])
         if size > limits.body:
             raise _too_large(limits)
+    chunks.append(inflate(b"", 0))
     return b"".join(chunks)
+
+
+def _inflating(encoding: str) -> Callable[[bytes, int], bytes]:
+    """From a part of a body, and how many bytes of what is in it to take, to these; no part is its end.
+
+    Raises Refused for another encoding than gzip.
+    """
+    if encoding in ("", "identity"):
+        return lambda part, most: part
+    if encoding != "gzip":
+        raise Refused("not_encoded", "send the body as it is, or with Content-Encoding: gzip")
+    inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def inflate(part: bytes, most: int) -> bytes:
+        if inflater.eof == bool(part) or inflater.unused_data:
+            raise Refused("malformed", "the body is not one whole gzip stream, as its Content-Encoding says")
+        try:
+            return inflater.decompress(part, most) if part else b""
+        except zlib.error:
+            raise Refused("malformed", "the body is no gzip stream, as its Content-Encoding says") from None
+
+    return inflate
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

@@ -22,7 +22,7 @@ from serving.scoring.served_model import ServedModel
 ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)
 MANY: msgspec.json.Decoder[BatchRequest] = msgspec.json.Decoder(BatchRequest)
 NOTHING = Extra()
-REFUSALS = ("malformed", "conflict", "too_slow", "too_large", "not_json", "invalid", "not_ready")
+REFUSALS = ("malformed", "conflict", "too_slow", "too_large", "not_json", "not_encoded", "invalid", "not_ready")
 
 
 @needs("score")
