@@ -14,6 +14,8 @@ from serving.http.openapi import document, documented
 from serving.http.services import Services
 from serving.messages.problems import Refused
 from serving.messages.schemas import Health, ModelAnswer
+from serving.store.database.failures import StoreError
+from serving.store.flow import Flow
 
 
 @needs("anyone")
@@ -42,7 +44,18 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     services: Services = request.app.state.services
+    services.metrics.flows(await run_in_threadpool(_flow, services))
     return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _flow(services: Services) -> Flow | None:
+    """What is known of the data; None while the store does not answer, or takes no writes."""
+    live = services.champion.live
+    try:
+        services.store.ping()
+        return services.store.flow.read(live.target.name if live else "", services.clock())
+    except StoreError:
+        return None
 
 
 @needs("anyone")
