@@ -49,4 +49,5 @@ def late_sources(delays: Delays) -> list[Alarm]:
 
 def _weekly(days: NDArray[np.float64] | Counts) -> NDArray[np.float64]:
     """Sums of whole weeks that end with the newest day."""
-    return np.asarray(days[len(days) % WEEK :], dtype=np.float64).reshape(-1, WEEK).sum(axis=1)
+    weeks: NDArray[np.float64] = days[len(days) % WEEK :].astype(np.float64).reshape(-1, WEEK)
+    return np.asarray(weeks.sum(axis=1), dtype=np.float64)
