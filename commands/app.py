@@ -69,7 +69,9 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    """What libraries are told before they are imported."""
+    """What libraries are told before they are imported. Not where files cannot be locked."""
+    if os.name != "posix":
+        _stop(2, "leadscore runs on Linux and macOS, not on Windows; use WSL or the image, see docs/operations.md")
     # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Of users without a home, and machines without /dev/shm: both go on without them.
