@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -330,8 +331,9 @@ class Settings(BaseSettings):
     def catalogue(self, log: EventLog) -> list[Definition]:
         """The default catalogue for a log, without what `features.drop` names, with what `features.add` adds.
 
-        Raises UsageError when there is nothing to drop by that name.
+        Raises UsageError when there is nothing to drop by that name, and for a target that the log cannot have.
         """
+        self._check_target(log.vocabulary.types)
         default = default_catalogue(log.vocabulary, log.profile_columns, self.chosen_target.outcomes)
         names = [definition.name for definition in default]
         for name in self.features.drop:
@@ -341,6 +343,24 @@ class Settings(BaseSettings):
                 raise UsageError(f"features.drop names {name!r}, which is no column; {hint}")
         definitions = [definition for definition in default if definition.name not in self.features.drop]
         return definitions + from_json(self.features.add)
+
+    def _check_target(self, known: Sequence[str]) -> None:
+        """Raises UsageError for a misspelt event type, and where no event of the target's is one of the log's."""
+        # Imported late, since it reads exports.
+        from data.intake.examination import nearest
+
+        target = self.chosen_target
+        for name in target.turning:
+            meant = None if name in known else nearest(name, known)
+            if meant is not None:
+                raise UsageError(
+                    f"target {target.name!r} names {name!r}, which is no event type of the log; did you mean {meant}?"
+                )
+        if not set(target.events) & set(known):
+            raise UsageError(
+                f"none of the target's events ({', '.join(target.events)}) is an event type of the log; "
+                f"known are {', '.join(known)}"
+            )
 
     def stages(self, log: EventLog) -> tuple[str, ...]:
         """Declared stages of the funnel. Raises UsageError for one that the log does not know."""

@@ -5,8 +5,10 @@ Help and refusals import neither numba nor pandas nor Rich: a command imports wh
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import warnings
 from typing import NoReturn
 
 import typer
@@ -51,8 +53,7 @@ app.add_typer(thresholds, name="thresholds")
 
 def main() -> None:
     """Runs a command; errors a user can mend are one line on standard error, exit code 2 (usage) or 3 (data)."""
-    # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _prepare()
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except typer.TyperException as error:
@@ -65,6 +66,17 @@ def main() -> None:
         _stop(3, f"{error.filename or 'input or output'}: {error.strerror or error}")
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
+
+
+def _prepare() -> None:
+    """What libraries are told before they are imported. Not where files cannot be locked."""
+    if os.name != "posix":
+        _stop(2, "leadscore runs on Linux and macOS, not on Windows; use WSL or the image, see docs/operations.md")
+    # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Of users without a home, and machines without /dev/shm: both go on without them.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", ".*joblib will operate in serial mode")
 
 
 def _stop(code: int, text: str) -> NoReturn:

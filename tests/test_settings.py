@@ -11,6 +11,9 @@ import pytest
 from pydantic import BaseModel
 
 from data.contract import UsageError
+from data.intake.ingest import ingest
+from data.log.eventlog import EventLog
+from data.sources.mapping import read_mapping
 from settings import Settings, TargetSection, keys, read_settings
 from tests.conftest import REPOSITORY
 
@@ -136,3 +139,29 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="is no TOML"):
         read_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ('events = ["deal_wonn"]', "target 'conversion' names 'deal_wonn', .*; did you mean deal_won?"),
+        ('events = ["deal_won"]\nclosed_by = ["Deal lost"]', "names 'Deal lost', .*; did you mean deal_lost?"),
+        ('events = ["sale"]', r"none of the target's events \(sale\) is an event type of the log; known are"),
+        ('events = ["deal_won", "elsewhere"]\nclosed_by = ["given_up"]', ""),
+    ],
+)
+def test_a_misspelt_event_of_a_target_is_no_target_that_nobody_reaches(
+    target: str, message: str, tmp_path: Path
+) -> None:
+    """Nobody had converted, said the training set; types that a log does not have yet may be named."""
+    config, exported = tmp_path / "settings.toml", tmp_path / "events.csv"
+    config.write_text(f"[targets.conversion]\n{target}\n")
+    exported.write_text("lead_id,event_type,occurred_at,received_at,channel,value,source,event_id\n"
+                        "L1,page_view,2024-05-01T10:00:00Z,2024-05-01T10:00:00Z,,,web,1\n")  # fmt: skip
+    ingest(tmp_path / "log", read_mapping("simulated"), [str(exported)], [], buckets=1)
+    settings, log = read_settings(config), EventLog.open(tmp_path / "log")
+    if not message:
+        assert settings.catalogue(log)
+        return
+    with pytest.raises(UsageError, match=message):
+        settings.catalogue(log)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zlib
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -60,18 +62,44 @@ class Bodies:
         self.arriving[time] = None
         chunks, size = [], 0
         try:
-            async for chunk in request.stream():
-                chunks.append(chunk)
-                size += len(chunk)
-                self.size += len(chunk)
+            inflate = _inflating(request.headers.get("content-encoding", "identity").strip().lower())
+            async for part in request.stream():
+                if not part:
+                    continue
+                # No more is made of it than is taken, however much is in it.
+                chunks.append(inflate(part, most + 1 - size))
+                size += len(chunks[-1])
+                self.size += len(chunks[-1])
                 if size > most:
                     raise _too_large(most)
                 if self.size > self.limits.bodies_bytes:
                     raise Refused("busy", "too many large bodies at once; try again in a second", 1)
-            return b"".join(chunks)
+            return b"".join([*chunks, inflate(b"", 0)])
         finally:
             self.arriving.pop(time, None)
             self.size -= size
+
+
+def _inflating(encoding: str) -> Callable[[bytes, int], bytes]:
+    """From a part of a body, and how many bytes of what is in it to take, to these; no part is its end.
+
+    Raises Refused for another encoding than gzip.
+    """
+    if encoding in ("", "identity"):
+        return lambda part, most: part
+    if encoding != "gzip":
+        raise Refused("not_encoded", "send the body as it is, or with Content-Encoding: gzip")
+    inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def inflate(part: bytes, most: int) -> bytes:
+        if inflater.eof == bool(part) or inflater.unused_data:
+            raise Refused("malformed", "the body is not one whole gzip stream, as its Content-Encoding says")
+        try:
+            return inflater.decompress(part, most) if part else b""
+        except zlib.error:
+            raise Refused("malformed", "the body is no gzip stream, as its Content-Encoding says") from None
+
+    return inflate
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

@@ -17,6 +17,7 @@ STATUS = {
     "too_large": 413,
     "too_many_rows": 413,
     "not_json": 415,
+    "not_encoded": 415,
     "invalid": 422,
     "objection": 451,
     "busy": 429,

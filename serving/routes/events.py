@@ -32,7 +32,7 @@ SENT: msgspec.json.Decoder[IngestRequest] = msgspec.json.Decoder(IngestRequest)
 AGAIN: msgspec.json.Decoder[Replay] = msgspec.json.Decoder(Replay)
 FIELDS = frozenset(EventIn.__slots__)
 TIMES = frozenset(("occurred_at", "received_at"))
-BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
+BODY = ("malformed", "too_slow", "too_large", "not_json", "not_encoded", *idempotency.REFUSALS)
 PAGE = (
     query("after", "the number after which to go on", {"type": "integer", "minimum": 0, "maximum": 10**15}),
     query("limit", "how many", {"type": "integer", "minimum": 1, "maximum": 1000}),

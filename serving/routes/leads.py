@@ -43,7 +43,7 @@ from serving.store.leads.listing import ORDERS, Filters, Listed
 PROFILE_SENT: msgspec.json.Decoder[LeadRequest] = msgspec.json.Decoder(LeadRequest)
 OBJECTION: msgspec.json.Decoder[ObjectionRequest] = msgspec.json.Decoder(ObjectionRequest)
 LEAD = lead_id()
-BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
+BODY = ("malformed", "too_slow", "too_large", "not_json", "not_encoded", *idempotency.REFUSALS)
 TIME = {"type": "string", "format": "date-time"}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"}

@@ -13,6 +13,7 @@ from serving.http.openapi import document, documented
 from serving.http.services import Services
 from serving.messages.problems import Refused
 from serving.messages.schemas import Health, ModelAnswer
+from serving.store.database.failures import StoreError
 from serving.store.flow import Flow
 
 
@@ -41,6 +42,11 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     services: Services = request.app.state.services
+    target = services.target_name
+    try:
+        services.metrics.flows(await services.pulse.beat(lambda: _flow(services, target)))
+    except StoreError:  # it does not answer, or takes no writes
+        services.metrics.flows(None)
     return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 

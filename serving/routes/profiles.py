@@ -25,7 +25,7 @@ from serving.store.events.event_validation import InvalidInput
 from serving.store.leads.profile_validation import ProfileIn
 
 SENT: msgspec.json.Decoder[LeadsRequest] = msgspec.json.Decoder(LeadsRequest)
-BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
+BODY = ("malformed", "too_slow", "too_large", "not_json", "not_encoded", *idempotency.REFUSALS)
 
 
 @needs("ingest")

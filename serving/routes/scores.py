@@ -23,7 +23,7 @@ MANY: msgspec.json.Decoder[BatchRequest] = msgspec.json.Decoder(BatchRequest)
 NOTHING = Extra()
 LARGE = 256 * 2**10
 """Bytes of a body that is not even read on the event loop."""
-REFUSALS = ("malformed", "conflict", "too_slow", "too_large", "not_json", "invalid", "not_ready")
+REFUSALS = ("malformed", "conflict", "too_slow", "too_large", "not_json", "not_encoded", "invalid", "not_ready")
 
 
 @needs("score")

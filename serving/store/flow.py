@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import func, select
 
 from data.contract import US_PER_DAY
@@ -18,6 +19,7 @@ from serving.store.database.connection import Database
 from serving.store.database.schema import events, rescorings
 from serving.store.database.summaries import Summaries
 from training.monitoring.arrivals import LEARNT_DAYS, NEW_DAYS, Alarm, Arrivals, alarms_of
+from training.monitoring.lateness import Delays, late_sources
 
 Row = tuple[str, str, int, int]
 """Source, type, day since 1970, number of events."""
@@ -53,6 +55,7 @@ class DataFlow:
         """Counts what has arrived, and keeps what it says. now: µs UTC."""
         sent, published = self._counts(now)
         alarms = [*_alarms(sent, target, now // US_PER_DAY), *self._alarms_of_log(published, target, now)]
+        alarms += self._late_sources(now)
         self._summaries.keep(target.name, NAME, [asdict(alarm) for alarm in alarms], now)
         return self.read(target.name, now)
 
@@ -83,6 +86,21 @@ class DataFlow:
             sending = set(connection.scalars(sources))
             rows: list[Row] = [(source, kind, int(at), int(n)) for source, kind, at, n in connection.execute(query)]
         return [row for row in rows if row[0] in sending], [row for row in rows if row[0] not in sending]
+
+    def _late_sources(self, now: int) -> list[Alarm]:
+        """Sources of services whose events become known later than usual; when a log's are known, its export says."""
+        day, end = events.c.known_at // US_PER_DAY, now // US_PER_DAY
+        query = select(events.c.source, day, func.count(), func.sum(events.c.known_at - events.c.occurred_at))
+        query = query.where(events.c.known_at >= (end - DAYS) * US_PER_DAY, events.c.known_at < end * US_PER_DAY)
+        counts, seconds = dict[str, NDArray[np.int64]](), dict[str, NDArray[np.float64]]()
+        with self._database.read() as connection:
+            for source, at, n, us in connection.execute(
+                query.where(~events.c.published).group_by(events.c.source, day)
+            ):
+                place = int(at) - (end - DAYS)
+                counts.setdefault(source, np.zeros(DAYS, np.int64))[place] = n
+                seconds.setdefault(source, np.zeros(DAYS))[place] = float(us) / 1e6
+        return late_sources(Delays(end - DAYS, counts, seconds))
 
     def _scored(self, target: str) -> list[int]:
         """When leads were scored, the newest first, µs UTC."""

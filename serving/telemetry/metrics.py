@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from serving.scoring.served_model import ServedModel, ServedScores
+from serving.store.flow import Flow
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -38,6 +39,13 @@ class Metrics:
         self.swaps = counter("model_swaps", "Champions put in place")
         self.refused = counter("models_refused", "Champions refused, the old one serves on")
         self.model = gauge("model_info", "1 for the model that answers", ["name", "version", "digest"])
+        self.store_up = gauge("store_up", "1 while the store answers and takes writes")
+        self.alarms = gauge("data_alarm", "1 for what of the data is not as usual", ["kind", "stream"])
+        self.looked_at = gauge("data_looked_at_seconds", "When `leadscore monitor` or a scoring last looked, Unix time")
+        self.scored_at = gauge("leads_scored_at_seconds", "When all leads were last scored, Unix time")
+        self.learnt_until = gauge(
+            "model_learnt_until_seconds", "Until when the model that answers has learnt, Unix time"
+        )
         self.drift = Drift()
         self.answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.registry.register(self.drift)
@@ -64,8 +72,21 @@ class Metrics:
         """Notes that another model answers from now on."""
         self.model.clear()
         self.model.labels(live.model.name, live.model.version, live.model.digest).set(1)
+        self.learnt_until.set(live.predictor.manifest.trained_on.to_us / 1e6)
         self.swaps.inc()
         self.drift.start(live)
+
+    def flows(self, flow: Flow | None) -> None:
+        """Notes what is known of the data; None while the store does not answer, when what was known stays."""
+        self.store_up.set(flow is not None)
+        if flow is None:
+            return
+        self.alarms.clear()
+        for alarm in flow.alarms:
+            self.alarms.labels(alarm.kind, " ".join(part for part in alarm.stream if part) or "everything").set(1)
+        for measure, at in ((self.looked_at, flow.looked_at), (self.scored_at, flow.scored_at)):
+            if at is not None:
+                measure.set(at / 1e6)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
-Kind = Literal["silent", "doubled", "new"]
+Kind = Literal["silent", "doubled", "new", "late"]
 EPOCH = date(1970, 1, 1).toordinal()
 Stream = tuple[str, ...]
 """() is all, (source,) a source, (source, type) a type of it."""
@@ -60,8 +60,8 @@ class Alarm:
 
     @property
     def is_red(self) -> bool:
-        """Whether scores cannot be trusted until it is mended; a new type is only to be looked at."""
-        return self.kind != "new"
+        """Whether scores cannot be trusted until it is mended; what is new or late is only to be looked at."""
+        return self.kind in ("silent", "doubled")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

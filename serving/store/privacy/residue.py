@@ -24,10 +24,10 @@ def is_left(path: Path, lead_ids: Collection[str]) -> bool:
     """
     written = {form.encode() for name in lead_ids for form in (name, json.dumps(name)[1:-1])}
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return any(form in part for part in unused(content) for form in written)
+        return any(form in part for part in parts_without_rows(content) for form in written)
 
 
-def unused(content: mmap.mmap | bytes) -> Iterator[bytes]:
+def parts_without_rows(content: mmap.mmap | bytes) -> Iterator[bytes]:
     """The parts of a database in which no row is, page by page."""
     size = _number(content, 16)
     size = 65_536 if size == 1 else size

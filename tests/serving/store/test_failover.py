@@ -70,8 +70,10 @@ def test_a_standby_is_read_and_refuses_writes_until_it_is_promoted(
             assert [answer.status_code for answer in writes] == [503] * 3, [answer.text for answer in writes]
             assert all("standby" in answer.json()["detail"] for answer in writes)
             assert '"failed"' not in written.getvalue()
+            assert "leadscore_store_up 0.0" in server.get("/metrics").text
             copy.tell("SELECT pg_promote()")
             assert server.get("/v2/health/ready").status_code == 200
+            assert "leadscore_store_up 1.0" in server.get("/metrics").text
             assert server.post("/v1/events", json={"events": [event(1)]}).json()["accepted"] == 1
 
 

@@ -22,7 +22,7 @@ from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
 from serving.store.leads.profile_validation import ProfileIn
 from serving.store.privacy.erasure import Nowhere
-from serving.store.privacy.residue import unused
+from serving.store.privacy.residue import parts_without_rows
 from serving.store.privacy.workspace_files import Removal
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store, open_store
@@ -127,7 +127,7 @@ def test_unused_parts_of_pages_are_all_that_rows_do_not_take(tmp_path: Path) -> 
         database.execute("DELETE FROM pages WHERE name LIKE 'gone-1%'")
         database.commit()
     content = path.read_bytes()
-    parts = b"|".join(unused(content))
+    parts = b"|".join(parts_without_rows(content))
     assert b"gone-1" in parts
     for n in range(500):
         row = f"kept-{n}{'x' * 90}".encode()

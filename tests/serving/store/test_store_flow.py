@@ -93,3 +93,21 @@ def test_a_log_is_judged_at_its_own_end_and_its_end_apart(store: Store) -> None:
         ("event log",),
         ("crm",),
     ]
+
+
+def test_a_source_whose_events_become_known_late_is_to_be_looked_at(store: Store) -> None:
+    """It is no reason to hold promotions back: what is missing comes."""
+    send(store, "web", range(1, 100))
+    slow = [
+        EventIn(
+            "L1", "call", NOW - (day + late) * DAY, received_at=NOW - day * DAY, source="crm", event_id=f"{day}-{n}"
+        )
+        for day in range(1, 100)
+        for n in range(6)
+        for late in ((4,) if day < 8 else (1,))
+    ]
+    store.events.add(slow, NOW)
+    flow = store.flow.look(TARGET, NOW)
+    assert [(alarm.kind, alarm.stream) for alarm in flow.alarms] == [("late", ("crm",))]
+    assert "known 4.0 days after they happened, 1.0 are usual" in flow.alarms[0].told
+    assert flow.red == ()
