@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_a_later_export_corrects_from_its_time_on(tmp_path: Path) -> None:
     files = [write_csv(tmp_path / f"{value}.csv", [UNDATED.replace("1.5", value)]) for value in ("1.5", "2.5")]
     # Later by the clock, but nobody says when they were exported.
     times = [NOW, NOW, NOW + 86_400, NOW + 172_800]
-    counts = [ingest(tmp_path / "log", PLAIN, [file], clock=lambda now=now: now, buckets=2).events
+    counts = [ingest(tmp_path / "log", PLAIN, [file], clock=partial(float, now), buckets=2).events
               for file, now in zip((*files, *files), times, strict=True)]  # fmt: skip
     assert [(row.accepted, row.duplicate, row.corrected) for row in counts] == [
         (1, 0, 0), (1, 0, 1), (0, 1, 0), (0, 1, 0)

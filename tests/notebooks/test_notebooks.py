@@ -45,13 +45,15 @@ def run(name: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Exe
     monkeypatch.setenv("LEADSCORE_CONFIG", str(workspace.root / "small.toml"))
     shell, pictures = Shell.instance(config=Config({"HistoryManager": {"enabled": False}})), 0
     # The magic does so for the first shell of a process only; what it does in a kernel is seen below.
-    select_figure_formats(shell, {"png"})
+    select_figure_formats(shell, {"png"})  # type: ignore[no-untyped-call]
+    formatter = shell.display_formatter
+    assert formatter is not None
     try:
         for cell in jupytext.read(REPOSITORY / "notebooks" / f"{name}.py").cells:
             if cell.cell_type == "code":
-                done = shell.run_cell(cell.source)
+                done = shell.run_cell(cell.source)  # type: ignore[no-untyped-call]
                 done.raise_error()
-                pictures += "image/png" in shell.display_formatter.format(done.result)[0]
+                pictures += "image/png" in formatter.format(done.result)[0]
         return Executed(dict(shell.user_ns), pictures)
     finally:
         Shell.clear_instance()
