@@ -1,4 +1,4 @@
-"""What is too good to be true is not registered: a model that knows the future, and one that loses to its own baseline."""
+"""A model that knows the future stops training; one that loses to its own logistic regression is no champion."""
 
 from __future__ import annotations
 

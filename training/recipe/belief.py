@@ -1,4 +1,4 @@
-"""Whether a model is too good to be true: then something gives the outcome away that no single column's check has seen."""
+"""Whether a model is too good to be true: then something gives the outcome away that no column's check has seen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BELIEVED = 0.99
 
 
 def check_believable(model: Boosted, judged: Judged, allow: Collection[str]) -> None:
-    """Raises DataError for a judge that tells the newest slice apart for sure, unless its strongest column is allowed."""
+    """Raises DataError for a judge that tells the newest slice apart for sure; its strongest column may be allowed."""
     auc = judged.evaluation.judgements[0].metrics["auc"]
     if auc.low is None or auc.value is None or auc.low <= BELIEVED:
         return
