@@ -21,7 +21,10 @@ from training.samples.log_odds import Array
 
 HORIZON = 30
 ENDS = ends_of(HORIZON)
-SMALL: dict[str, Any] = {"n_folds": 2, "max_rounds": 200, "learning_rate": 0.1, "column_share": 1.0, "n_jobs": 1}
+SMALL: dict[str, Any] = {
+    **{"n_folds": 2, "max_rounds": 200, "learning_rate": 0.1, "column_share": 1.0},
+    **{"twin": False, "n_jobs": 1},
+}
 Made = tuple[pd.DataFrame, Array, Array, NDArray[np.int64], Array]
 
 
@@ -123,7 +126,7 @@ def test_where_every_outcome_is_known_it_is_as_good_as_the_fixed_model() -> None
 
 def test_a_twin_adds_as_many_trees_of_another_kind_and_changes_the_mean() -> None:
     made = leads(1_500)
-    alone, both = fitted(made, twin=False), fitted(made)
+    alone, both = fitted(made), fitted(made, twin=True)
     texts = [each.model_to_string() for each in both.boosters_]
     assert texts[:2] == [each.model_to_string() for each in alone.boosters_]
     assert ["[extra_trees: 1]" in text for text in texts] == [False, False, True, True]
