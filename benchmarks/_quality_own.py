@@ -25,7 +25,7 @@ def fit(contender: str, folder: str, out: str, seed: int, budget: float) -> dict
 
 
 def leadscore(split: Split, seed: int, twin: bool = False) -> Array:
-    """The preset as `fit` gives it: told of leads, and of time where rows are in order of time."""
+    """The preset: told of leads, and where rows are in order of time of that, so that half of it sees running rates."""
     learn = split.learn
     model = LeadConversionClassifier(twin=twin, random_state=seed, n_jobs=1)
     time = learn.time if split.in_order else None
@@ -34,7 +34,7 @@ def leadscore(split: Split, seed: int, twin: bool = False) -> Array:
 
 
 def leadscore_twin(split: Split, seed: int) -> Array:
-    """The same with a twin of extremely randomised trees, which training takes where it was better on the past."""
+    """The mix that training takes: with a twin of extremely randomised trees, half of all seeing running rates."""
     return leadscore(split, seed, twin=True)
 
 

@@ -27,8 +27,8 @@ from benchmarks.harness import Row, measure, measure_warm, report
 
 ROOT = Path("var/bench/quality")
 MODEL = (
-    *("model/classifier", "model/boosted", "model/encoding", "calibration/calibrator"),
-    *("samples/folds", "samples/log_odds", "artifact/standalone"),
+    *("model/classifier", "model/boosted", "model/encoding", "model/rates", "calibration/calibrator"),
+    *("samples/folds", "samples/log_odds", "artifact/standalone", "artifact/tree_text"),
 )
 RECIPES = {OURS: MODEL, TWIN: MODEL, "logistic regression": ("model/baselines", "samples/log_odds")}
 """The files of training/ that decide what a contender says."""

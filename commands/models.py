@@ -55,8 +55,9 @@ def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: lis
         screen.tell(f"warning: {line}")
     refuse_leaks(screen, workspace, allow)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")
+    allowed = {*allow, *settings.audit.allow}
     with screen.stages(STAGES + (recipe.tuning_minutes > 0)) as say:
-        outcome = train_and_register(made, plan, workspace.registry, settings_dump, recipe.tuning_minutes, say)
+        outcome = train_and_register(made, plan, workspace.registry, settings_dump, recipe.tuning_minutes, say, allowed)
     _tell_account(screen, outcome.account)
     screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
     screen.tell(f"report {outcome.report}\nMLflow {workspace.registry.address}")

@@ -210,7 +210,7 @@ def test_what_is_installed_is_one_package(installed: Path, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-SHORTER = {"every_days = 7 ": "every_days = 28 ", "folds = 5 ": "folds = 2 ", "max_rounds = 3000 ": "max_rounds = 60 "}
+SHORTER = {"every_days = 7 ": "every_days = 28 ", "folds = 4 ": "folds = 2 ", "max_rounds = 3000 ": "max_rounds = 60 "}
 """Settings of the demo, and what they are where it shall not take long."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from training.artifact.manifest import NewestSlice, TrainedOn
 from training.measuring.metrics import gains
 from training.model.baselines import BASELINES
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
+from training.recipe.belief import check_believable
 from training.recipe.train import (
     Fitted,
     Judged,
@@ -68,8 +69,11 @@ def train_and_register(
     settings: Mapping[str, Any],
     tuning_minutes: float = 0.0,
     say: Say = lambda text: None,
+    allow: Collection[str] = (),
 ) -> Outcome:
     """Trains, judges and registers; what it writes lies below the registry's workspace. Raises DataError, UsageError.
+
+    allow: columns that were looked into and are no leak, see training/recipe/belief.py.
 
     What registering needs is asked for first. The same training set and plan give the same model, byte for byte; then
     the version that is there stays.
@@ -78,7 +82,7 @@ def train_and_register(
     name = registry.model_name(target)
     check_room(registry.workspace)
     registry.prepare(name)
-    trained = _train(training_set, plan, registry, settings, tuning_minutes, say)
+    trained = _train(training_set, plan, registry, settings, tuning_minutes, say, allow)
     say("registering in MLflow")
     is_prior = trained.account.trained_on.model == "prior"
     made = register(
@@ -104,6 +108,7 @@ def _train(
     settings: Mapping[str, Any],
     tuning_minutes: float,
     say: Say,
+    allow: Collection[str],
 ) -> _Trained:
     """Judges and fits; all that comes of it is one run."""
     asked = plan.digest
@@ -115,6 +120,7 @@ def _train(
         plan = tune(split.past, plan, tuning_minutes, say)
     plan = plan.decided(sample)
     blind, judged = judge(split, plan, say)
+    check_believable(blind, judged, allow)
     say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)
     trained_on = _trained_on(training_set, learnt_from(sample, plan), asked, plan)

@@ -18,6 +18,9 @@ from training.registry.run_folder import SHOWN, RunFolder, note_registered
 from training.report.published import publish_report
 from training.samples.sample import read_sample
 
+SIMPLE = "logistic regression"
+"""The baseline that no champion may be surely worse than."""
+
 
 @dataclass(frozen=True)
 class Registration:
@@ -57,11 +60,17 @@ def succeeds(registry: Registry, run: RunFolder) -> tuple[str, str]:
 
 
 def decide(registry: Registry, name: str, judged: Judged) -> tuple[str, str]:
-    """Which alias a new model gets: the first good one is champion, a later one unless it is worse on the slice."""
+    """Which alias a new model gets: the first good one is champion, a later one unless it is worse on the slice.
+
+    One that is surely worse than its own logistic regression never is.
+    """
     champion, base = judged.evaluation.judgements[0], judged.evaluation.judgements[1]
     loss = champion.metrics["log_loss"].value or 0.0
     if base.difference.low is None or base.difference.low <= 0:
         return CHALLENGER, f"log-loss {number(loss, 4)} is not surely better than the base rate's on the newest slice"
+    simple = next(other for other in judged.evaluation.judgements if other.name == SIMPLE)
+    if simple.difference.high is not None and simple.difference.high < 0:
+        return CHALLENGER, f"log-loss {number(loss, 4)} is surely worse than that of {SIMPLE} on the newest slice"
     rival = registry.find(name)
     if rival is None:
         return CHAMPION, f"the first model, better than the base rate (log-loss {number(loss, 4)})"

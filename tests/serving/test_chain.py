@@ -38,7 +38,7 @@ WON = {"events": ["deal_won"], "closed_by": ["deal_lost"]}
 CHAIN: dict[str, Any] = {
     "chain": ["sql_accepted", "conversion"],
     "targets": {"sql_accepted": ACCEPTED, "conversion": WON},
-    "training": {"folds": 2, "max_rounds": 30, "learning_rate": 0.1},
+    "training": {"folds": 2, "max_rounds": 30, "learning_rate": 0.1, "model": "fixed", "twin": "no"},
     "moments": {"every_days": 14},
 }
 

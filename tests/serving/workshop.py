@@ -45,7 +45,7 @@ def _make(folder: Path, shop: Workshop) -> None:
     simulate(folder / "funnel", FunnelOptions(leads=700, seed=3, days=300))
     events, leads = ([str(folder / "funnel" / name)] for name in ("events.csv", "leads.csv"))
     ingest(shop.log, read_mapping("simulated"), events, leads)
-    training = {"folds": 2, "max_rounds": 60, "learning_rate": 0.1}
+    training = {"folds": 2, "max_rounds": 60, "learning_rate": 0.1, "model": "fixed", "twin": "no"}
     promises = {"mql": {"precision": 0.15}, "sql": {"precision": 0.4}}
     settings = Settings.model_validate({"training": training, "thresholds": promises})
     workspace = Workspace(folder, shop.log, settings)

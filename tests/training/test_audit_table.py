@@ -171,3 +171,24 @@ def test_the_known_leaks_of_public_tables_are_found_and_nothing_else(file: str, 
     again = audit_table(Labelled(labelled.features.select(left), labelled.y, labelled.ids, labelled.time))
     assert {each.name for each in again} - {"rows"} == set()
     assert ("rows" in {each.name for each in findings}) == file.startswith("x_education")
+
+
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.03, 0.05])
+def test_an_amount_that_is_0_unless_won_is_found_however_few_win(share: float) -> None:
+    rng, rows = np.random.default_rng(4), 6_000
+    table = honest(3, rows=rows)
+    y = (rng.random(rows) < share).astype(np.float64)
+    table = Labelled(table.features, y, table.ids, table.time)
+    leaky = with_column(table, "deal_amount", np.where(y > 0, rng.lognormal(8, 1, rows), 0.0))
+    assert ("probe", "deal_amount") in found(leaky)
+    assert found(table) == set()
+    basket = np.where(rng.random(rows) < 0.9, 0.0, rng.lognormal(4, 1, rows))  # as often 0, and honest
+    assert found(with_column(table, "basket", basket)) == set()
+
+
+def test_codes_that_only_winners_have_are_found_among_hundreds() -> None:
+    table, rng = honest(5), np.random.default_rng(5)
+    owner = np.where(table.y > 0, rng.integers(0, 30, ROWS), rng.integers(30, 130, ROWS))
+    names = np.array([f"owner {code:03d}" for code in range(130)])
+    assert ("probe", "owner") in found(with_column(table, "owner", names[owner]))
+    assert found(with_column(table, "owner", names[rng.integers(0, 130, ROWS)])) == set()

@@ -21,7 +21,10 @@ from training.samples.log_odds import Array
 
 HORIZON = 30
 ENDS = ends_of(HORIZON)
-SMALL: dict[str, Any] = {"n_folds": 2, "max_rounds": 200, "learning_rate": 0.1, "column_share": 1.0, "n_jobs": 1}
+SMALL: dict[str, Any] = {
+    **{"n_folds": 2, "max_rounds": 200, "learning_rate": 0.1, "column_share": 1.0},
+    **{"twin": False, "n_jobs": 1},
+}
 Made = tuple[pd.DataFrame, Array, Array, NDArray[np.int64], Array]
 
 

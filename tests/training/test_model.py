@@ -106,7 +106,7 @@ def test_the_same_data_gives_the_same_text_on_any_number_of_threads() -> None:
 
 
 def test_a_row_of_weight_two_is_that_row_twice() -> None:
-    """As far as it should be: rows of a lead stay together, nothing is drawn, and few values, so that bins do not move."""
+    """As far as it should be: rows of a lead stay together, nothing is drawn, and so few values that no bin moves."""
     frame, y, _ = leads(n=600)
     frame = frame[["country", "flag"]].assign(visits=frame["visits"].fillna(0))
     lead, weight = np.arange(len(y)), np.where(np.arange(len(y)) % 3 == 0, 2, 1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,10 +115,8 @@ def test_both_leaks_are_seen_when_they_are_planted(monkeypatch: pytest.MonkeyPat
     assert not np.array_equal(with_own[one], flipped[one])
 
 
-def leads(n: int = 2_000) -> tuple[object, NDArray[np.int64], NDArray[np.int64]]:
+def leads(n: int = 2_000) -> tuple[pd.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
     """A frame whose first category decides much, its many values being known by their rates only; outcomes; leads."""
-    import pandas as pd
-
     rng = np.random.default_rng(1)
     city, worth = rng.integers(0, 70, n), rng.normal(0, 1.5, 70)
     y = (rng.random(n) < 1 / (1 + np.exp(1 - worth[city]))).astype(np.int64)
@@ -131,7 +131,7 @@ def leads(n: int = 2_000) -> tuple[object, NDArray[np.int64], NDArray[np.int64]]
 def test_frozen_rates_are_splits_of_categories_and_score_the_same() -> None:
     frame, y, lead = leads()
     model = LeadConversionClassifier(n_folds=2, max_rounds=80, learning_rate=0.1, n_jobs=1)
-    fitted: list[object] = []
+    fitted: list[lightgbm.Booster] = []
     original = model._folded
     model._folded = lambda boosters: fitted.extend(boosters) or original(boosters)  # type: ignore[method-assign, func-returns-value]
     model.fit(frame, y, groups=lead, time=lead)
@@ -145,12 +145,12 @@ def test_frozen_rates_are_splits_of_categories_and_score_the_same() -> None:
     assert sum(any(int(f) >= 3 for f in _features(booster)) for booster in fitted) == 2, "half of the members see rates"
     for with_rates, without in zip(fitted, model.boosters_, strict=True):
         assert without.num_feature() == 3
-        raw, scored = (b.predict(x, raw_score=True) for b, x in ((with_rates, wide), (without, matrix)))  # type: ignore[attr-defined]
+        raw, scored = (b.predict(x, raw_score=True) for b, x in ((with_rates, wide), (without, matrix)))
         np.testing.assert_allclose(scored, raw, rtol=0, atol=1e-12)
 
 
-def _features(booster: object) -> list[str]:
-    text: str = booster.model_to_string()  # type: ignore[attr-defined]
+def _features(booster: lightgbm.Booster) -> list[str]:
+    text: str = booster.model_to_string()
     return [
         word for line in text.splitlines() if line.startswith("split_feature=") for word in line.split("=")[1].split()
     ]

@@ -32,7 +32,7 @@ def only(text: str, chosen: Sequence[bool]) -> str:
 def with_trees(text: str, trees: Iterable[Tree], features: Sequence[str], infos: Sequence[str]) -> str:
     """A booster's text with other trees, which read these features.
 
-    infos: what LightGBM notes of each feature's values. What the text tells of the old trees is left out.
+    infos: what LightGBM notes of each feature's values. With what settings it was fitted stays told behind the trees.
     """
     head = _sizeless(text.partition("\nTree=")[0])
     told = {
@@ -45,7 +45,8 @@ def with_trees(text: str, trees: Iterable[Tree], features: Sequence[str], infos:
         f"{name}={told[name]}" if name in told else line for name, line in zip(lines, head.splitlines(), strict=True)
     )
     blocks = [f"Tree={number}\n{_written(tree)}\n\n" for number, tree in enumerate(trees)]
-    return head.rstrip("\n") + "\n\n" + "".join(blocks) + END + "\n"
+    _, begin, fitted_with = text.partition("\nparameters:")
+    return head.rstrip("\n") + "\n\n" + "".join(blocks) + END + "\n" + begin + fitted_with
 
 
 def head_of(text: str, name: str) -> list[str]:

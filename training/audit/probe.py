@@ -15,6 +15,8 @@ from training.model.encoding import Encoder
 from training.samples.log_odds import Array, logit, row_losses
 
 BINS = 32
+MOST_WORDS = 500
+"""Values of a column of words that are looked at apart, the most frequent ones."""
 FOLDS = 4
 PRIOR = 5.0
 """Rows of the base rate that a level's own rate is mixed with."""
@@ -102,14 +104,21 @@ def _common(values: NDArray[np.object_], missing: NDArray[np.bool_]) -> tuple[ND
     )
     rank = np.empty(len(names), np.int64)
     rank[np.argsort(-count, kind="stable")] = np.arange(len(names))
-    return names, np.minimum(rank[code], BINS - 1)
+    return names, np.minimum(rank[code], MOST_WORDS - 1)
 
 
 def _edges(values: Array) -> Array:
-    distinct = np.unique(values)
+    """Where bins begin: about equally many rows in each, and a value that fills a bin alone has one of its own.
+
+    Else all of a column that is 0 unless won lies in one bin, and tells nothing.
+    """
+    distinct, count = np.unique(values, return_counts=True)
     if len(distinct) <= BINS:
         return distinct[1:]
-    return np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1], method="nearest"))
+    full = np.flatnonzero(count * BINS >= len(values))
+    rest = np.repeat(np.delete(distinct, full), np.delete(count, full))
+    own = distinct[np.concatenate([full, np.minimum(full + 1, len(distinct) - 1)])]
+    return np.unique([*own, *np.quantile(rest, np.linspace(0, 1, BINS + 1)[1:-1], method="nearest")])
 
 
 def _folds(rows: int) -> NDArray[np.int64]:

@@ -84,7 +84,7 @@ def gathered(p: Array, y: Array, weight: Array, most: int = MOST_ROWS) -> tuple[
         return p, y, weight
     member = np.empty(len(p), np.int64)
     member[np.argsort(p, kind="stable")] = np.arange(len(p)) * most // len(p)
-    mass = np.bincount(member, weight)
+    mass = np.bincount(member, weight).astype(np.float64)
     some = mass > 0
     z, share = (np.bincount(member, weight * values)[some] / mass[some] for values in (logit(p), y))
     return np.asarray(expit(z)), share, mass[some]

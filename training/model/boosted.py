@@ -141,8 +141,10 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows, held = (np.flatnonzero(side) for side in (fold != out, fold == out))
         if len(rows) == 0:
             return {member: _stump(data, self._parameters()) for member in members}
-        parts = tuple(data.subset(side.tolist()).construct() for side in (rows, held))
-        return {member: self._booster(*parts, self._parameters_of(member, data.num_feature())) for member in members}
+        seen, kept = (data.subset(side.tolist()).construct() for side in (rows, held))
+        return {
+            member: self._booster(seen, kept, self._parameters_of(member, data.num_feature())) for member in members
+        }
 
     def _parameters_of(self, member: Member, columns: int) -> dict[str, Any]:
         rates = range(len(self.encoder_.names), len(self.encoder_.names) + len(self.frozen_))

@@ -60,7 +60,7 @@ def running_rates(
         return np.empty((len(matrix), 0), np.float32), ()
     _, lead = np.unique(known.lead, return_inverse=True)
     seen, won, (all_seen, all_won) = _tally(np.zeros(len(matrix), np.int64), 1, lead, known)
-    made, frozen = [], []
+    made, frozen = list[NDArray[np.float32]](), list[Frozen]()
     for column in columns:
         codes = matrix[:, column]
         values = int(np.nanmax(codes, initial=-1)) + 1
