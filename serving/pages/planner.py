@@ -75,7 +75,7 @@ def fields_of(stages: Sequence[str]) -> list[str]:
     return ["plan", "win", *(field_of(stage, by) for stage in stages for by in ("week", "value"))]
 
 
-def plan_of(context: PageContext, live: ServedModel, grounds: Grounds, values: Mapping[str, str]) -> Plan:
+def asked_plan(context: PageContext, live: ServedModel, grounds: Grounds, values: Mapping[str, str]) -> Plan:
     """The plan that an address or form asks for. Raises Refused for a field that holds no number."""
     own, by = live.scorer.thresholds, "value" if values.get("plan") == "value" else "week"
     held = context.services.store.thresholds.next_in_force(live.target.name, live.model.digest, own)

@@ -77,5 +77,5 @@ AMOUNTS = st.one_of(st.none(), st.floats(0, 60), st.sampled_from([0, 1, 29, 30, 
 def test_a_plan_without_trouble_is_in_order(mql: float | None, sql: float | None) -> None:
     stages = planned(*(None if amount is None else Goal(per_week=amount) for amount in (mql, sql)))
     if all(one.trouble is None for one in stages.values()):
-        begins = [one.threshold and one.threshold.probability for one in stages.values()]
+        begins = [None if one.threshold is None else one.threshold.probability for one in stages.values()]
         assert are_in_order(begins)
