@@ -41,7 +41,7 @@ class ScoredLabels:
 
 
 class Volume(Protocol):
-    """How many leads a stage brings, by where it begins: a `StageReplay` of past weeks, or a `Flow` where there are none."""
+    """How many leads a stage brings, by where it begins: a `StageReplay` of past weeks, or a `Flow` without any."""
 
     @property
     def per_week(self) -> float:
