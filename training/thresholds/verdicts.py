@@ -39,8 +39,8 @@ class Field:
 def judge_field(leads: int, promised: float, came: int, looks: int = 1, overlap: float = 1.0) -> Field:
     """A field among `looks` of its kind. overlap: how many times over an outcome counts on average.
 
-    >>> judge_field(960, 240.0, 180).verdict, judge_field(80, 20.0, 15, looks=12).verdict, judge_field(80, 20.0, 12, looks=12).verdict
-    ('fewer', 'as_said', 'doubt')
+    >>> [judge_field(960, 240.0, 180).verdict, *(judge_field(80, 20.0, came, 12).verdict for came in (15, 12))]
+    ['fewer', 'as_said', 'doubt']
     """
     share, said, count = came / leads, promised / leads, leads / overlap
     low, high = binomial_interval(share, count).tolist()
