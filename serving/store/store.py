@@ -18,6 +18,7 @@
     store.answers.recall / remember / release            idempotent requests
     store.thresholds.publish / take_up / effective      thresholds that people publish
     store.funnels.note / make / read                     the funnel in numbers, made at each scoring
+    store.entrants.make / read                           who entered a stage in a quarter, and what became of them
     store.episodes.of                                    a lead's stays in stages, with why it came and left
     store.promised_vs_realised.count / read              by month and band of probability
     store.flow.look / read                               whether data arrives, and leads are scored, as usual
@@ -61,6 +62,7 @@ from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
 from serving.store.privacy.erasure import Erasure
 from serving.store.publication.publication import Publication
+from serving.store.scores.entrants import EntrantCounts
 from serving.store.scores.episodes import EpisodeReader
 from serving.store.scores.explanations import Explanations
 from serving.store.scores.funnel import Funnels
@@ -97,6 +99,7 @@ class Store:
     thresholds: ThresholdChanges
     funnels: Funnels
     episodes: EpisodeReader
+    entrants: EntrantCounts
     promised_vs_realised: PromisedVsRealised
     flow: DataFlow
 
@@ -170,6 +173,7 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         ThresholdChanges(database, audit),
         Funnels(database, Summaries(database)),
         EpisodeReader(database),
+        EntrantCounts(database, Summaries(database)),
         PromisedVsRealised(database, Summaries(database)),
         DataFlow(database, Summaries(database)),
     )
