@@ -1,7 +1,8 @@
 """Leads that entered a stage within a quarter, and what became of them in equal time; the quarter before beside it.
 
 A lead counts once, when it first comes to a stage by itself: by its score, or as new. Who is moved by another
-threshold, another model or by hand is counted apart, and who stood there at the first scoring of all has entered at no known time.
+threshold, another model or by hand is counted apart, and who stood there at the first scoring of all has entered at no
+known time.
 """
 
 from __future__ import annotations
