@@ -18,6 +18,7 @@ from features.catalogue import default_catalogue, from_json
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy
+from serving.store.scores.sections import REJECTIONS
 from training.registry.ownership import model_name
 
 if TYPE_CHECKING:
@@ -87,15 +88,18 @@ class TrainingSection(Section):
         description="what to do with fewer: refuse, or a simple model with a prior, which every score tells of",
     )
     model: Literal["auto", "hazard", "fixed"] = Field(
-        "auto", description="hazard learns from open leads too, fixed from known outcomes; auto: the better one"
+        "auto", description="hazard learns from open leads too, fixed from known outcomes; auto: hazard from a log"
     )
     twin: Literal["auto", "yes", "no"] = Field(
-        "auto", description="whether as many extremely randomised trees are averaged in; auto: where they help"
+        "yes", description="whether as many extremely randomised trees are averaged in; auto, of old, is yes"
+    )
+    rates: Literal["yes", "no"] = Field(
+        "yes", description="whether half of the trees see how much of each category has converted so far"
     )
     newest_step: Literal["auto", "yes", "no"] = Field(
-        "auto", description="whether the intercept steps after the newest moments; auto: where that helps"
+        "auto", description="whether the intercept steps after the newest moments; auto: where that helped before"
     )
-    folds: int = Field(5, ge=2, le=20, description="models that are averaged, each leaving out one fold of leads")
+    folds: int = Field(4, ge=2, le=20, description="each model leaves out one fold of leads; twins double them")
     learning_rate: float = Field(0.03, gt=0, le=1, description="LightGBM learning rate")
     num_leaves: int = Field(7, ge=2, le=1024, description="leaves per tree")
     min_leaf: int = Field(40, ge=1, description="moments per leaf at least")
@@ -149,6 +153,42 @@ class ThresholdsSection(Section):
     sql: ThresholdSection = ThresholdSection(precision=0.2)
 
 
+class SalesSection(Section):
+    """`[sales]`: how leads are worked."""
+
+    reject_reasons: tuple[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")], ...] = Field(
+        REJECTIONS,
+        min_length=1,
+        max_length=30,
+        description="for which a lead may be rejected; a name each, no sentence",
+    )
+    first_hours: float = Field(24.0, gt=0, le=8760, description="within which a new lead shall be acted on")
+    crm_link: str = Field("", max_length=500, description="address of a lead in the CRM, https, with {lead_id} in it")
+    owners: dict[str, Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        {}, description="account = the name that the CRM has for this owner, where it is another"
+    )
+
+    @field_validator("reject_reasons")
+    @classmethod
+    def each_once(cls, reasons: tuple[str, ...]) -> tuple[str, ...]:
+        """A reason that is there twice cannot be counted."""
+        if len(set(reasons)) < len(reasons):
+            raise ValueError("a reason is there twice; name each once")
+        return reasons
+
+    @field_validator("crm_link")
+    @classmethod
+    def leads_into_the_crm(cls, link: str) -> str:
+        """What a page links to for every lead must be an address of one host, and differ from lead to lead."""
+        if not link:
+            return link
+        if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[!-~]*", link):
+            raise ValueError("must begin with https://HOST/ and hold no blanks; a page opens nothing else")
+        if link.count("{lead_id}") != 1 or re.search(r"[{}]", link.replace("{lead_id}", "")):
+            raise ValueError("must hold {lead_id} once, in path or query, and no other braces")
+        return link
+
+
 COMPARED_DAYS = 92
 """So long after its outcome is certain a score is counted, with its month and with the newest weeks."""
 CONVERSION = TargetSection(events=("deal_won",), closed_by=("deal_lost",))
@@ -180,6 +220,7 @@ class Settings(BaseSettings):
     audit: AuditSection = AuditSection()
     thresholds: ThresholdsSection = ThresholdsSection()
     retention: RetentionSection = RetentionSection()
+    sales: SalesSection = SalesSection()
 
     @classmethod
     def settings_customise_sources(
@@ -281,6 +322,7 @@ class Settings(BaseSettings):
             promises,
             training.model,
             training.twin,
+            training.rates,
             training.newest_step,
             training.small,
         )

@@ -28,6 +28,7 @@ from training.registry.registry import Registry
 from training.registry.run_folder import SHOWN, RunFolder, find_run, sweep, unregistered
 from training.registry.workspace_lock import reading, writing
 from training.report.published import report_path
+from training.samples.frame import Frame, frame_of
 from training.samples.sample import read_sample
 from training.updating.review import beside_truth, predictions
 
@@ -142,6 +143,13 @@ class Workspace:
             shutil.rmtree(self.training_set_path)
             raise DataError(f"{log.path} has changed while the training set was made; run it again")
         return made
+
+    def frame(self) -> Frame:
+        """The training set as pandas has it: X, y, weights, leads and times.
+
+        Raises DataError when there is none yet: `leadscore features` makes it.
+        """
+        return frame_of(TrainingSet.open(self.training_set_path))
 
     def timeline(self, made: TrainingSet) -> LogTimeline:
         """The event log to go back in; `made` is its training set of now. Raises DataError for an empty one."""

@@ -137,6 +137,24 @@ class Client:
         page = self._ask("GET", f"/v1/leads?{httpx.QueryParams(asked)}")
         return page["leads"], page["next"]
 
+    def work(
+        self,
+        lead_id: str,
+        action: str,
+        seen: int,
+        owner: str | None = None,
+        reason: str | None = None,
+        days: int | None = None,
+    ) -> Mapping[str, Any]:
+        """Takes, assigns, accepts, rejects, snoozes or returns a lead; the step, whose `number` is the next `seen`.
+
+        seen: the number of the newest step that you know, 0 for none. Raises LeadscoreError of code `conflict`, which
+        says what somebody else has done, when that is no longer the newest.
+        """
+        body = {"action": action, "seen": seen, "owner": owner, "reason": reason, "days": days}
+        step: Mapping[str, Any] = self._ask("POST", f"{_path(lead_id)}/work", _plain(body))
+        return step
+
     def forget(self, lead_id: str) -> Mapping[str, Any]:
         """Erases a lead; the signed receipt."""
         receipt: Mapping[str, Any] = self._ask("DELETE", _path(lead_id))

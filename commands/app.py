@@ -18,6 +18,7 @@ from commands.compilation import compile_all
 from commands.demo import demo
 from commands.histories import compact, features, ingest, simulate
 from commands.mappings import mappings
+from commands.migration import store
 from commands.models import evaluate, promote, register, rollback, train
 from commands.monitor import monitor
 from commands.publication import publish
@@ -43,6 +44,7 @@ for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, 
     app.command()(command)
 app.command(name="compile")(compile_all)
 app.add_typer(keys, name="keys")
+app.add_typer(store, name="store")
 app.add_typer(users, name="users")
 app.add_typer(thresholds, name="thresholds")
 

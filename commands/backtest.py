@@ -43,7 +43,6 @@ def backtest(
     from training.judging.contenders import ablations, standard
     from training.judging.drift_steps import drift_steps
     from training.judging.rolling import rolling
-    from training.recipe.selection import chooser
     from training.report.backtest_report import add_to_report, log_backtest, write_backtest
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
@@ -56,11 +55,9 @@ def backtest(
             name, timeline = table.name.partition(".")[0], _table(table, target, positive, drop, lead, time, missing)
         else:
             name, timeline = workspace.settings.target, workspace.timeline(build(screen, workspace, cluster))
-        # Rows of a table have no time in which leads could still be open: there is nothing to choose by.
-        choose = chooser(plan if table is None else plan.decided)
-        contenders = standard(choose, timeline.columns)
-        contenders += ablations(choose, timeline.columns) if ablation else []
-        contenders += drift_steps(plan, choose, timeline.outcomes) if steps else []
+        contenders = standard(plan, timeline.columns)
+        contenders += ablations(plan, timeline.columns) if ablation else []
+        contenders += drift_steps(plan, timeline.outcomes) if steps else []
         folder = var / "backtest" / name
         with screen.stages(origins * len(contenders)) as say:
             made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, say=say)

@@ -81,6 +81,9 @@ def ingest(
     replace: Annotated[
         list[str] | None, typer.Option(help="a source whose earlier events the new ones replace; repeatable")
     ] = None,
+    new_leads: Annotated[
+        bool, typer.Option("--new-leads", help="the export has leads that are new to the log, not another account's")
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="change nothing; show what would come in, and every doubt")
     ] = False,
@@ -107,7 +110,7 @@ def ingest(
         raise UsageError("nothing to ingest; give --mapping and --events or --file, or --store")
     kinds = events or [], leads or [], identities or []
     told: Any = {"files": _files(file or []), "as_of": None if as_of is None else parse_time(as_of)}
-    told |= {"replacing": replace or []}
+    told |= {"replacing": replace or [], "new_leads": new_leads}
     if check:
         with screen.progress("checking") as step:
             checked = check_sources(log_path, read_mapping(mapping, time_zone), *kinds, **told, progress=step)

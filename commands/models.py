@@ -54,9 +54,8 @@ def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: lis
     for line in lags(workspace.event_log()):
         screen.tell(f"warning: {line}")
     refuse_leaks(screen, workspace, allow)
-    compares = "auto" in (recipe.model, recipe.twin, recipe.newest_step)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")
-    with screen.stages(STAGES + (recipe.tuning_minutes > 0) + compares) as say:
+    with screen.stages(STAGES + (recipe.tuning_minutes > 0)) as say:
         outcome = train_and_register(made, plan, workspace.registry, settings_dump, recipe.tuning_minutes, say)
     _tell_account(screen, outcome.account)
     screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
@@ -174,11 +173,10 @@ def tell_truth(screen: Screen, comparison: BesideTruth) -> dict[str, Any]:
 
 
 def _tell_account(screen: Screen, account: TrainingAccount) -> None:
-    from training.recipe import selection
     from training.thresholds.promise_text import sentence
 
     for trial in account.trials:
-        screen.tell(selection.sentence(trial))
+        screen.tell(trial.told)
     _tell_judged(screen, account.evaluation, account.by_age)
     for threshold in account.thresholds:
         screen.tell(sentence(threshold, account.target.horizon_days))

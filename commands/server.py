@@ -18,11 +18,15 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
     look: Annotated[float, typer.Option(min=0.1, help="seconds between looks for a new champion")] = 10.0,
+    score_new: Annotated[
+        bool, typer.Option(help="score leads that services send for the first time at once; one server of a store does")
+    ] = True,
     insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
 ) -> None:
     """Answer requests with the champion in real time. Runs until a signal comes."""
     from data.compiled import check_ready
     from serving.champion.artifact_sources import FolderSource, registry_source
+    from serving.http.services import SalesDesk
     from serving.server import Options, serve
     from serving.telemetry.server_log import ServerLog
     from settings import read_settings, settings_path
@@ -41,9 +45,14 @@ def serve(
             host,
             port,
             insecure_local,
-            look,
+            look_s=look,
             workspace=var,
             tracking="" if artifact else Registry(var).address,
             personal_ids=settings.personal_ids,
+            target=settings.target,
+            score_new=score_new,
+            sales=SalesDesk(
+                **settings.sales.model_dump(exclude={"reject_reasons"}), reasons=settings.sales.reject_reasons
+            ),
         )
     )

@@ -1,4 +1,7 @@
-"""The training set: who, when, label, and what was known then, as one Parquet shard per bucket of the event log."""
+"""The training set: who, when, label, and what was known then, as one Parquet shard per bucket of the event log.
+
+The folder `rows` holds the shards and nothing else, so that pandas, Polars and DuckDB read it as one data set.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,8 @@ from features.recipe import Recipe, recipe_from
 
 KEYS = ("lead_id", "as_of", "label", "mature", "censored", "weight", "event_days", "observed_days")
 """The columns of a shard that are no features."""
+ROWS = "rows"
+"""The folder of the shards."""
 CHUNK = 66_000
 """Moments computed at once. No power of two: the columns of a row would fall into the same few lines of the cache."""
 Progress = Callable[[int, int], None]
@@ -71,6 +76,11 @@ class TrainingSet:
         return TrainingSet(path, **vars(summary))
 
     @property
+    def rows(self) -> Path:
+        """The folder of the shards; earlier versions had no folder of their own for them."""
+        return rows if (rows := self.path / ROWS).is_dir() else self.path
+
+    @property
     def catalogue(self) -> Sequence[Definition]:
         return self.recipe.catalogue
 
@@ -81,7 +91,7 @@ class TrainingSet:
         """
         wanted = None if columns is None else list(dict.fromkeys([*columns, "as_of", "lead_id"]))
         try:
-            shards = [pq.read_table(shard, columns=wanted) for shard in sorted(self.path.glob("shard-*.parquet"))]
+            shards = [pq.read_table(shard, columns=wanted) for shard in sorted(self.rows.glob("shard-*.parquet"))]
         except (OSError, pa.ArrowInvalid) as error:
             raise DataError(f"{self.path} cannot be read ({error}); run `leadscore features` again") from None
         table = pa.concat_tables(shards).unify_dictionaries()
@@ -90,7 +100,7 @@ class TrainingSet:
 
     def shard(self, bucket: int) -> pa.Table:
         """The rows of one bucket of the event log, in order of (lead, as_of). Raises DataError when it is damaged."""
-        path = _shard(self.path, bucket)
+        path = self.rows / _shard_name(bucket)
         try:
             return pq.read_table(path)
         except (OSError, pa.ArrowInvalid) as error:
@@ -107,7 +117,7 @@ def build(
     """
     if log.digest != recipe.log_digest:
         raise DataError(f"{log.path} has changed since the recipe was made; start again")
-    out.mkdir(parents=True, exist_ok=True)
+    (out / ROWS).mkdir(parents=True, exist_ok=True)
     (out / "training_set.json").unlink(missing_ok=True)
     _sweep(out, log.n_buckets)
     tasks = (joblib.delayed(build_shard)(log.path, number, recipe, out) for number in range(log.n_buckets))
@@ -192,12 +202,16 @@ def _layout(plan: Plan) -> dict[str, Any]:
 
 
 def _shard(out: Path, number: int) -> Path:
-    return out / f"shard-{number:03d}.parquet"
+    return out / ROWS / _shard_name(number)
+
+
+def _shard_name(number: int) -> str:
+    return f"shard-{number:03d}.parquet"
 
 
 def _sweep(out: Path, shards: int) -> None:
-    """Removes drafts of builds that were killed, and shards of a log with more buckets."""
-    for stray in set(out.glob("shard-*")) - {_shard(out, number) for number in range(shards)}:
+    """Removes drafts of builds that were killed, and shards of a log with more buckets or beside the folder of rows."""
+    for stray in {*out.glob("shard-*"), *(out / ROWS).iterdir()} - {_shard(out, number) for number in range(shards)}:
         stray.unlink(missing_ok=True)
 
 

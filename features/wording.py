@@ -220,6 +220,17 @@ def ago(moment: int, now: int, language: Language = "en") -> str:
     return _ago(max(0, (now - moment) // US_PER_DAY), language)
 
 
+def since(moment: int, now: int, language: Language = "en") -> str:
+    """How long ago a moment of these days was, as people say it.
+
+    >>> since(0, 2 * 3600 * 1_000_000), since(0, 3 * US_PER_DAY, "de"), since(0, 5)
+    ('2 hours ago', 'vor 3 Tagen', '1 minute ago')
+    """
+    minutes = max(1, (now - moment) // US_PER_MINUTE)
+    past = timedelta(minutes=-min(minutes, 10_000_000))
+    return format_timedelta(past, "minute", threshold=1.2, add_direction=True, locale=_locale(language))
+
+
 def _base(probability: float) -> int:
     return 1000 if probability < SMALL else 100
 

@@ -30,7 +30,6 @@ from training.judging.inflation import inflation
 from training.judging.rolling import rolling
 from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores
 from training.monitoring.monitor import checks_of, decide
-from training.recipe.selection import chooser
 from training.report.plots import losses_over_time, promised_realised
 from training.report.rolling_tables import means
 from training.samples.sample import Sample
@@ -38,7 +37,7 @@ from workspace import Workspace
 
 config = os.environ.get("LEADSCORE_CONFIG")
 workspace = Workspace.open(Path(os.environ.get("LEADSCORE_VAR", "var")), Path(config) if config else None)
-plan = workspace.settings.training_plan.decided
+plan = workspace.settings.training_plan
 timeline = workspace.timeline(TrainingSet.open(workspace.training_set_path))
 
 # %% [markdown]
@@ -56,7 +55,7 @@ def newest_rate(past: Sample) -> Predict:
     return lambda rows: np.full(len(rows), max(rate, 1e-6))
 
 
-recipe = standard(chooser(plan), timeline.columns)
+recipe = standard(plan, timeline.columns)
 chosen = [contender for contender in recipe if contender.name in (CHAMPION, BASE_RATE)]
 contenders = [*chosen, Contender("newest rate", "rate of the newest quarter", newest_rate)]
 folder = Path(tempfile.mkdtemp())

@@ -7,6 +7,7 @@ score (docs/experiments.md). Whoever adds a route, `@app.get(...)`, has all of F
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,12 +20,12 @@ from starlette.routing import Match, Route
 
 from data.contract import DataError, UsageError
 from serving.http.authentication import needed_by
-from serving.http.middleware import ConcurrencyLimitMiddleware, RequestLogMiddleware
+from serving.http.middleware import RequestLogMiddleware
 from serving.http.refusals import refusal
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
 from serving.pages.routes import page_routes
-from serving.routes import events, leads, operations, profiles, scores
+from serving.routes import events, leads, operations, profiles, scores, work
 from serving.store.database import failures
 from serving.store.events import event_validation
 from serving.store.leads import leads as stored_leads
@@ -54,6 +55,7 @@ def create_app(services: Services) -> FastAPI:
         *events.routes,
         *leads.routes,
         *profiles.routes,
+        *work.routes,
         *operations.routes,
         *page_routes(),
     ]
@@ -65,7 +67,6 @@ def create_app(services: Services) -> FastAPI:
         routes=list(routes),
         middleware=[
             Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in routes}),
-            Middleware(ConcurrencyLimitMiddleware, services),
         ],
         exception_handlers={
             Refused: _refused,
@@ -75,6 +76,8 @@ def create_app(services: Services) -> FastAPI:
         },
     )
     app.router.redirect_slashes = False
+    for kind in services.work.kinds():
+        services.metrics.waiting.labels(kind.name).set_function(partial(getattr, kind, "waiting"))
     app.state.services = services
     return app
 

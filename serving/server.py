@@ -6,6 +6,7 @@ import asyncio
 import gc
 import ipaddress
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -27,9 +28,14 @@ from serving.champion.artifact_sources import ArtifactSource
 from serving.champion.champion import Champion
 from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
+from serving.edge.acceptor import Acceptor
+from serving.edge.connection import Connection
+from serving.edge.crowd import Crowd
+from serving.edge.listener import begin_no_more, listen
+from serving.edge.proxies import Proxies
+from serving.first_scores import FirstScores
 from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
-from serving.http.listener import begin_no_more, listen
-from serving.http.services import Services, now_us
+from serving.http.services import SalesDesk, Services, now_us
 from serving.messages.limits import Limits
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreError
@@ -46,13 +52,18 @@ SPEAK_S = 1.0
 GRACE_S = 7
 """So long requests in flight may take after that."""
 
+SWITCH_S = 0.0005
+"""A thread that reads gives the interpreter away at each row; for so long it waits until it has it back. With Python's
+5 ms, a thousand clients who are turned away would take half of what the others get."""
+
 
 @dataclass(frozen=True)
 class Options:
     """How to serve. source: where the champion comes from. cache: folder for its copies. store: a database URL.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
-    personal_ids: see `open_store`.
+    personal_ids: see `open_store`. sales, target: see `Services`.
+    score_new: whether leads that services send for the first time are scored at once.
     """
 
     source: ArtifactSource
@@ -62,18 +73,40 @@ class Options:
     port: int = 8000
     insecure_local: bool = False
     look_s: float = 10.0
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     limits: Limits = field(default_factory=Limits)
     workspace: Path | None = None
     tracking: str = ""
     personal_ids: bool = False
+    sales: SalesDesk = field(default_factory=SalesDesk)
+    target: str = "conversion"
+    score_new: bool = True
 
 
 class Server(uvicorn.Server):
     """On a signal it first says goodbye: ready turns 503, and every answer asks the client to come by anew."""
 
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services, proxies: Proxies) -> None:
         super().__init__(config)
-        self.services = services
+        self.services, self.proxies = services, proxies
+        self.crowd = Crowd(services.limits, time.monotonic)
+        services.metrics.connections.set_function(lambda: len(self.crowd.clients))
+        services.metrics.sent_away.set_function(lambda: self.crowd.sent_away)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Opens the door: as uvicorn does, with an acceptor and connections of our own."""
+        await self.lifespan.startup()
+        self.servers = [
+            Acceptor(listening, self._connection, self.crowd, self.services.log)  # type: ignore[misc]
+            for listening in sockets or []
+        ]
+        self.started = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Once a second, clients that keep the server waiting for too long are sent away."""
+        if counter % 10 == 0:
+            self.crowd.sweep()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, a second one stops at once."""
@@ -100,6 +133,12 @@ class Server(uvicorn.Server):
             self.services.log.write("silent_connections_closed")
         await super().shutdown(sockets)
 
+    def _connection(self, peer: str) -> Connection:
+        address = "" if self.proxies.trusts(peer) else peer
+        return Connection(
+            self.config, self.server_state, self.lifespan.state, self.crowd, self.services.limits, address
+        )
+
     def _shut(self) -> None:
         self.services.log.write("stopping")
         self.should_exit = True
@@ -109,9 +148,11 @@ def serve(options: Options) -> None:
     """Serves until a signal comes. Raises UsageError for options that would let everybody in, and StoreAway."""
     if options.insecure_local and not is_loopback(options.host):
         raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
+    proxies = Proxies(options.trusted_proxies)
     sweep()
     # Arrow's own allocator keeps what was freed; a server asks it for little and seldom.
     pa.set_memory_pool(pa.system_memory_pool())
+    sys.setswitchinterval(SWITCH_S)
     listening = listen(options.host, options.port)
     log, metrics, champion = ServerLog(), Metrics(), Champion()
     with open_store(options.store, options.personal_ids) as store:
@@ -121,6 +162,9 @@ def serve(options: Options) -> None:
         champion.overlay = ThresholdOverlay(store)
         watcher = Watcher(options.source, ArtifactCache(options.cache), champion, metrics, log, options.look_s)
         watcher.start()
+        first_scores = FirstScores(store, champion, log, now_us)
+        if options.score_new:
+            first_scores.start()
         authenticator: Authenticator = (
             NoAuthentication() if options.insecure_local else KeyAuthenticator(verifier(store))
         )
@@ -133,12 +177,15 @@ def serve(options: Options) -> None:
             options.limits,
             workspace=options.workspace,
             tracking=options.tracking,
+            sales=options.sales,
+            target=options.target,
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
         gc.collect()
         gc.freeze()
-        Server(_config(services), services).run(sockets=[listening])
+        Server(_config(services, proxies), services, proxies).run(sockets=[listening])
+        first_scores.stop()
         watcher.stop()
         gc.unfreeze()
         log.write("stopped")
@@ -165,7 +212,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _config(services: Services) -> uvicorn.Config:
+def _config(services: Services, proxies: Proxies) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(services),
         loop="uvloop",
@@ -175,7 +222,8 @@ def _config(services: Services) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=30,
+        forwarded_allow_ips=proxies.given,
+        timeout_keep_alive=int(services.limits.idle_s),
         timeout_graceful_shutdown=GRACE_S,
     )
 

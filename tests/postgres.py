@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -37,11 +37,12 @@ class Postgres:
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         """Starts it, and returns when it answers."""
-        options = [each for name, value in SETTINGS.items() for each in ("-c", f"{name}={value}")]
-        self.process = _run_unprivileged(
+        options = [each for name, value in (SETTINGS | self.settings).items() for each in ("-c", f"{name}={value}")]
+        self.process = run_unprivileged(
             [str(self.programs / "postgres"), "-D", str(self.folder), "-p", str(self.port), "-k", "", *options],
             self.folder,
         )
@@ -66,26 +67,55 @@ class Postgres:
     def admin(self) -> str:
         return f"host=127.0.0.1 port={self.port} user=leadscore dbname=postgres"
 
-    def database(self, name: str) -> str:
+    def database(self, name: str, how: str = "") -> str:
         """The URL of a new, empty database."""
-        with psycopg.connect(self.admin, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        return f"postgresql://leadscore@127.0.0.1:{self.port}/{name}"
+        self.tell(f'CREATE DATABASE "{name}" {how}')
+        return self.url(name)
+
+    def url(self, name: str, user: str = "leadscore") -> str:
+        """The URL of a database of this server's."""
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{name}"
+
+    def tell(self, *statements: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """What the last of some statements of its administrator answers."""
+        with psycopg.connect(self.admin, dbname=database, autocommit=True) as connection:
+            for statement in statements:
+                answer = connection.execute(statement.encode())
+            return answer.fetchall() if answer.description else []
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
-    """A server of one's own; skips the test where PostgreSQL is not installed."""
+def standby(primary: Postgres) -> Iterator[Postgres]:
+    """A copy of a server that follows it, reads and takes no writes."""
+    folder = Path(tempfile.mkdtemp(prefix="leadscore-standby-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    copy = Postgres(primary.programs, folder / "data", free_port(), settings=primary.settings)
+    source = f"host=127.0.0.1 port={primary.port} user=leadscore"
+    command = [str(copy.programs / "pg_basebackup"), "-D", str(copy.folder), "-d", source, "-R", "-c", "fast"]
+    try:
+        if os.getuid() == 0:
+            shutil.chown(folder, *account())
+        if run_unprivileged(command, folder).wait() != 0:
+            raise RuntimeError(f"pg_basebackup failed, see {folder}")
+        copy.start()
+        yield copy
+    finally:
+        copy.stop(signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[Postgres]:
+    """A server of one's own, with these settings; skips the test where PostgreSQL is not installed."""
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed; apt-get install postgresql")
     # In memory where there is such a folder: a database for each test is many small files.
     folder = Path(tempfile.mkdtemp(prefix="leadscore-postgres-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-    server = Postgres(programs, folder / "data", _free_port())
+    server = Postgres(programs, folder / "data", free_port(), settings=settings)
     try:
         if os.getuid() == 0:
-            shutil.chown(folder, *_account())
-        made = _run_unprivileged(
+            shutil.chown(folder, *account())
+        made = run_unprivileged(
             [str(programs / "initdb"), "-D", str(server.folder), "-U", "leadscore", "-A", "trust", "-E", "UTF8", "-N"],
             folder,
         )
@@ -104,7 +134,7 @@ def _programs() -> Path | None:
     return found[-1].parent if found else None
 
 
-def _account() -> tuple[int, int]:
+def account() -> tuple[int, int]:
     """Whom to run as when root runs the tests: PostgreSQL refuses root."""
     for name in ("postgres", "nobody"):
         try:
@@ -115,11 +145,11 @@ def _account() -> tuple[int, int]:
     raise RuntimeError("there is neither a user postgres nor nobody to run PostgreSQL as")
 
 
-def _run_unprivileged(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+def run_unprivileged(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     quiet = subprocess.DEVNULL
     if os.getuid() != 0:
         return subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet)
-    user, group = _account()
+    user, group = account()
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -132,7 +162,7 @@ def _run_unprivileged(command: list[str], folder: Path) -> subprocess.Popen[byte
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -246,7 +246,7 @@ DAMAGES: dict[str, tuple[Edit, list[str], str]] = {
     "manifest of the log": (unreadable("log/log.json"), ["features"], "log.json"),
     "events of the log": (unreadable("log/*/events-*.parquet"), ["score", "--out", "x.csv"], "cannot be read"),
     "training set": (unreadable("training_set/*/training_set.json"), ["evaluate"], "no complete training set"),
-    "shards": (unreadable("training_set/*/shard-*.parquet"), ["evaluate"], "shard-000.parquet"),
+    "shards": (unreadable("training_set/*/rows/shard-*.parquet"), ["evaluate"], "shard-000.parquet"),
     "MLflow store": (unreadable("mlflow.db"), ["score", "--out", "x.csv"], "cannot do that"),
 }
 
@@ -284,7 +284,7 @@ def test_data_that_cannot_be_learnt_from(
 
 def leaky(root: Path) -> None:
     """Plants what is known at a lead's last moment into all of its moments."""
-    shard = root / "training_set" / "conversion" / "shard-000.parquet"
+    shard = root / "training_set" / "conversion" / "rows" / "shard-000.parquet"
     table = pq.read_table(shard)
     place = table.column_names.index("count_any_ever")
     later = pa.array(np.arange(len(table), dtype=np.float32))

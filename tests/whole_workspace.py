@@ -62,7 +62,7 @@ def fill(root: Path, store: Store, leads: Sequence[str], outside: Path) -> None:
     with store.database.write() as connection:
         values = {"target": "conversion", "model_digest": "d", "as_of": AT, "started_at": AT, "scored": 1}
         connection.execute(rescorings.insert().values(values | {"after": leads[0]}))
-    for place in ("training_set/conversion/shard-000", "backtest/conversion/scratch/1/shard-000", "scores"):
+    for place in ("training_set/conversion/rows/shard-000", "backtest/conversion/scratch/1/rows/shard-000", "scores"):
         path = root / f"{place}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table({"lead_id": pa.array(leads).dictionary_encode(), "x": range(len(leads))}), path)

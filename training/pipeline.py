@@ -18,7 +18,6 @@ from training.artifact.manifest import NewestSlice, TrainedOn
 from training.measuring.metrics import gains
 from training.model.baselines import BASELINES
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
-from training.recipe.selection import choose
 from training.recipe.train import (
     Fitted,
     Judged,
@@ -46,7 +45,7 @@ from training.thresholds.minimum_labels import Need, need_of, sentence
 
 EXAMPLE_ROWS = 5
 STAGES = 4 + len(BASELINES)
-"""How many stages a run tells of: reading, judge, baselines, champion, MLflow; tuning and comparing are others."""
+"""How many stages a run tells of: reading, judge, baselines, champion, MLflow; tuning is another."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def _train(
     split = split_by_time(sample, plan)
     if tuning_minutes and plan.model != "prior":
         plan = tune(split.past, plan, tuning_minutes, say)
-    plan, trials = choose(split.past, plan, say)
+    plan = plan.decided(sample)
     blind, judged = judge(split, plan, say)
     say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)
@@ -129,7 +128,7 @@ def _train(
         digest = write_artifact(*made)
         write_artifact(draft / JUDGE, blind, recipe, *promised, judge_on)
         name = registry.model_name(target.name)
-        account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=trials)
+        account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=fitted.model.trials_)
         pictures = draw(judged, fitted, training_set)
         _write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
         _write_records(draft / RECORDS, training_set, account)
@@ -148,7 +147,7 @@ def sized(sample: Sample, plan: TrainingPlan) -> tuple[TrainingPlan, Need]:
     if need.met or not sample.mature.any():  # that nothing is mature has a sentence of its own
         return plan, need
     if plan.small == "prior" and need.converted >= FEWEST_CONVERTED:
-        return replace(plan, model="prior", twin="no", newest_step="no"), need
+        return replace(plan, model="prior", twin="no", rates="no", newest_step="no"), need
     advice = 'wait, lengthen horizon_days, or set training.small = "prior" for a simple model with a prior'
     if plan.small == "prior":
         advice = f"even a model with a prior takes {FEWEST_CONVERTED}"
@@ -220,6 +219,7 @@ def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Train
         converted_leads=len(np.unique(rows.lead[rows.y == 1])),
         model=plan.model,
         twin=plan.twin,
+        rates=plan.rates,
         training_set=training_set.digest,
         event_log=training_set.recipe.log_digest,
         plan=asked,

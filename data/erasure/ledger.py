@@ -44,6 +44,13 @@ class Known:
         """Which of these leads were erased."""
         return self._among("erased", lead_ids)
 
+    def and_erased(self, lead_ids: Collection[str], now: int) -> Known:
+        """With these leads erased (µs UTC), too; where a ledger is there."""
+        if not self.keys or not lead_ids:
+            return self
+        more = dict.fromkeys((subject_of(Seal(self.keys[0]), lead_id) for lead_id in lead_ids), now)
+        return Known(self.keys, {**self.subjects, "erased": {**more, **self.subjects.get("erased", {})}})
+
     def withheld(self, lead_ids: Collection[str]) -> set[str]:
         """Which of them must not be scored: they were erased, or object."""
         return self._among("erased", lead_ids) | self._among("objects", lead_ids)

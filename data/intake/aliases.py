@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from data.histories import FAR
 from data.log.content import lead_hash
 from data.log.eventlog import ALL, EventLog
-from data.log.identities import Identities, Period, Periods, leads_back
+from data.log.identities import NOBODY, Identities, Period, Periods, leads_back
 from data.masking import masked
 from data.quoting import quoted
 
@@ -95,7 +95,7 @@ def _staged(con: duckdb.DuckDBPyConnection, staging: Path) -> list[tuple[int, in
         f"""SELECT part, n, alias, lead_id, valid_from, coalesce(valid_until, {FAR}) FROM read_parquet({files})
         ORDER BY valid_from, part, n"""
     ).fetchall()
-    return [(part, n, Period(alias, int(lead_hash(lead)), lead, since, until))
+    return [(part, n, Period(alias, int(lead_hash(lead)) if lead else NOBODY, lead, since, until))
             for part, n, alias, lead, since, until in rows]  # fmt: skip
 
 

@@ -1,19 +1,33 @@
-"""Leads that an export says are gone, and those that are back: rows of a profile with `deleted`."""
+"""Who an export says is there: leads that are gone by rows with `deleted`, that are back, and whose account it is of.
+
+An export of another account shares no ids with the log.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from data.contract import DataError
 from data.intake.staging import gone_rows
 from data.log.absences import SCHEMA
+from data.log.eventlog import EventLog
+from data.log.version_index import LEAD, is_known, open_run
+from data.masking import masked
 
 if TYPE_CHECKING:
     from data.intake.next_part import IngestReport
+
+ENOUGH, SHARED, SHOWN = 100, 0.01, 3
+"""A state of so many leads is of another account where the log has so many others, and less than that share of them."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +77,43 @@ def gone_and_back(con: duckdb.DuckDBPyConnection, staging: Path, before: pa.Tabl
     gone = con.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0]
     new = sum(added.column("away").to_pylist())
     return Departures(added.cast(SCHEMA), gone, gone - new)
+
+
+def require_same_account(con: duckdb.DuckDBPyConnection, old: EventLog, index: Sequence[Path]) -> None:
+    """Raises DataError, with some ids of both, where nearly none of the staged leads has a profile in the log.
+
+    index: of profile versions. Looks at all leads that are known only where there is a doubt.
+    """
+    present = hashes_of_state(con)
+    shared = int(is_known(index, present).sum())
+    if len(present) < ENOUGH or shared >= SHARED * len(present):
+        return
+    n_known = len(all_leads(index))
+    if n_known >= ENOUGH:
+        theirs = con.execute(f"SELECT DISTINCT lead_id FROM staged_leads ORDER BY lead_id LIMIT {SHOWN}").fetchall()
+        raise DataError(
+            f"of {len(present)} leads in the export the log knows {shared}, and it knows {n_known} others: is it of "
+            f"another account? Its leads are like {_listed(name for (name,) in theirs)}, those of the log like "
+            f"{_listed(_known(old))}. Ingest it into a log of its own (--log), or correct lead_id in the mapping; if "
+            "they are new leads of this account, say --new-leads"
+        )
+
+
+def hashes_of_state(con: duckdb.DuckDBPyConnection) -> NDArray[np.uint64]:
+    """The leads of which profiles were staged."""
+    rows = con.execute("SELECT DISTINCT lead_hash FROM staged_leads").fetchnumpy()
+    return np.asarray(rows["lead_hash"], np.uint64)
+
+
+def all_leads(index: Sequence[Path]) -> NDArray[np.uint64]:
+    """Hashes of the leads of runs of an index, ascending."""
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *(np.array(open_run(path)[LEAD]) for path in index)]))
+
+
+def _known(log: EventLog) -> list[str]:
+    buckets = (log.bucket(number).lead_ids.to_pylist() for number in range(log.n_buckets))
+    return sorted(islice(chain.from_iterable(buckets), SHOWN))
+
+
+def _listed(lead_ids: Iterable[str]) -> str:
+    return ", ".join(map(masked, lead_ids))

@@ -87,7 +87,9 @@ def frequent_types(con: duckdb.DuckDBPyConnection, before: Mapping[str, int], kn
 
     before: how many events of each type the log was told; known: its types, which stay known.
     """
-    rows = con.execute("SELECT event_type, count(*) AS n FROM staged_events GROUP BY ALL ORDER BY n DESC, 1").fetchall()
+    rows = con.execute(
+        "SELECT event_type, count(*) AS n FROM staged_events WHERE n > 0 GROUP BY ALL ORDER BY n DESC, 1"
+    ).fetchall()
     enough = [name for name, n in rows if n + before.get(name, 0) >= ENOUGH and name not in known]
     return (*known, *enough) or tuple(name for name, _ in rows)
 
@@ -143,12 +145,12 @@ def _plain(name: str) -> str:
 def shared_leads(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
     """Leads with events, with profiles, and with both: of some buckets where there are many, and never all at once."""
     total = con.execute("SELECT count(*) FROM staged_events").fetchall()[0][0]
-    some = "" if total < MANY else "WHERE bucket = 0"
+    some = "" if total < MANY else "AND bucket = 0"
     row = con.execute(
         f"""SELECT count(*) FILTER (e), count(*) FILTER (l), count(*) FILTER (e AND l) FROM (
         SELECT lead_hash, bool_or(is_event) AS e, bool_or(NOT is_event) AS l FROM (
-            SELECT lead_hash, true AS is_event FROM staged_events {some}
-            UNION ALL SELECT lead_hash, false FROM staged_leads {some}) GROUP BY lead_hash)"""
+            SELECT lead_hash, true AS is_event FROM staged_events WHERE n > 0 {some}
+            UNION ALL SELECT lead_hash, false FROM staged_leads WHERE n > 0 {some}) GROUP BY lead_hash)"""
     ).fetchall()[0]
     return int(row[0]), int(row[1]), int(row[2])
 

@@ -16,13 +16,15 @@ import duckdb
 from data.contract import AHEAD, DataError, UsageError
 from data.erasure.ledger import Known, Ledger
 from data.intake.aliases import NewAliases, events_that_move, judge_identities
+from data.intake.departures import require_same_account
 from data.intake.doubts import examine
-from data.intake.erased import reject_erased
+from data.intake.erased import erased_aliases, reject_erased
 from data.intake.examination import Examination, frequent_types, rejected_rows
-from data.intake.next_part import Counts, Export, IngestReport, write_next
+from data.intake.next_part import Counts, Export, IngestReport, has_states, takes_back, write_next
 from data.intake.quarantine import collect_rejected, count_cells, open_quarantine, refuse_all, reject_broken
 from data.intake.replacement import rest_of, taken_out
 from data.intake.staging import GONE, Clock, stage, stage_moving, staged_rows
+from data.log.compaction import index_runs
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
 from data.log.manifest import BUCKETS, NAME, Manifest
@@ -35,6 +37,10 @@ from data.sources.source import Wanted, open_source, readable
 from data.temporary import temporary_folder
 
 MEMORY = "900MB"
+ALIASES_OF_ERASED = (
+    "{} ids are aliases of leads that were erased, and erased with them: `leadscore forget --returned` takes out what "
+    "the log holds of them from before"
+)
 Progress = Callable[[float], None]
 
 
@@ -55,13 +61,17 @@ class Request:
 @dataclass(frozen=True)
 class Staged:
     """What was staged: by which mapping, with the event types that are known then; aliases that are new, rows that the
-    mapping leaves out, by kind, rows of files of queries, and what is to be said of them."""
+    mapping leaves out, by kind, rows of files of queries, and what is to be said of them.
+
+    erased: ids that turned out to be aliases of erased leads.
+    """
 
     mapping: SourceMapping
     new: NewAliases
     left_out: Mapping[str, int]
     files: Counts
     examination: Examination
+    erased: Sequence[str] = ()
 
 
 def ingest(
@@ -80,6 +90,7 @@ def ingest(
     buckets: int = BUCKETS,
     query_seconds: float = SECONDS,
     most_rejected: float | None = None,
+    new_leads: bool = False,
 ) -> IngestReport:
     """Adds events, profile versions and aliases (paths or database URLs) to the log in a folder, made if need be.
 
@@ -88,8 +99,9 @@ def ingest(
     give them. as_of: the time of the export (µs UTC), else now. complete_until: until when sources are complete
     (µs UTC), where they are silent before. replacing: sources whose earlier events are taken out in this generation.
     `progress` is told the share done, `clock` gives seconds since 1970: what lies ahead of it is rejected.
-    query_seconds: how long a query may take. most_rejected: share of rows past which nothing is taken in. Raises
-    DataError or UsageError, and then leaves the log as it was.
+    query_seconds: how long a query may take. most_rejected: share of rows past which nothing is taken in. new_leads:
+    that a state shares no leads with the log is as it should be. Raises DataError or UsageError, and then leaves the
+    log as it was.
     """
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
     times = _clock(clock, as_of)
@@ -98,22 +110,26 @@ def ingest(
         with only_writer(log_path), staging_folder(log_path) as staging, _engine(staging) as con:
             # Asked under the lock that erasures take, too: whoever is erased later is taken out of what is written.
             erased = Ledger.beside(log_path).known()
-            request = Request(log_path, mapping, plan, times, erased, complete_until or {}, query_seconds, replacing)
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
             manifest = old.manifest if old else Manifest((), 0, buckets)
+            times = replace(times, takes_back=times.stated and times.as_of >= manifest.state_us)
+            request = Request(log_path, mapping, plan, times, erased, complete_until or {}, query_seconds, replacing)
             staged = _stage(con, request, manifest.n_buckets, staging, old, lambda done: progress(0.5 * done))
             _require_few_rejected(staged.examination, most_rejected)
+            if staged.erased:
+                Ledger.beside(log_path).add("erased", staged.erased, times.now)
             gone = taken_out(old, replacing, staged.examination.sources)
             learnt = _learnt(mapping, staged.mapping, old)
             if old is not None and gone:
                 old = rest_of(con, old, gone, staged.mapping.event_types, staging)
                 manifest = old.manifest
             _stage_moving(con, old, staged.new, staging)
-            export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new)
+            export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new, new_leads)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
+            doubts = (*staged.examination.doubts, *_of_taking_back(plan, times, manifest, report.taken_back))
             return replace(
                 report, cells=count_cells(con), left_out=dict(staged.left_out), files=staged.files, idle=plan.idle,
-                doubts=staged.examination.doubts, taken_out=gone, learnt=learnt,
+                doubts=doubts, taken_out=gone, learnt=learnt,
             )  # fmt: skip
     except OSError as error:
         raise DataError(
@@ -149,6 +165,7 @@ def check_sources(
     progress: Progress = lambda done: None,
     clock: Callable[[], float] = time.time,
     query_seconds: float = SECONDS,
+    new_leads: bool = False,
 ) -> Checked:
     """What `ingest` of the same files would take in and refuse; changes nothing. Raises what it would raise."""
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
@@ -158,6 +175,8 @@ def check_sources(
         with temporary_folder("check") as folder, _engine(folder) as con:
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
             staged = _stage(con, request, BUCKETS, folder, old, progress)
+            if old and old.manifest.events is not None and has_states(plan.tables) and not new_leads:
+                require_same_account(con, old, index_runs(old.folders)["leads"])
             gone = taken_out(old, replacing, staged.examination.sources)
             return Checked(
                 staged.examination, rejected_rows(con), count_cells(con), staged.left_out, staged.files, plan.idle, gone
@@ -173,6 +192,16 @@ def _clock(clock: Callable[[], float], as_of: int | None) -> Clock:
     if as_of is not None and as_of > now + AHEAD:
         raise UsageError("the time of the export lies in the future; correct --as-of")
     return Clock(now, now if as_of is None else as_of, as_of is not None)
+
+
+def _of_taking_back(plan: Plan, times: Clock, before: Manifest, taken_back: int) -> Iterator[str]:
+    """What became, or not, of events whose time is empty in their row by now."""
+    if taken_back:
+        yield f"{taken_back} events have no time in their row any more: they are taken back from the export's time on"
+    elif takes_back(plan.tables) and before.state_us and not times.stated:
+        yield "events whose time is empty by now stay as they were: say with --as-of when the export was made"
+    elif takes_back(plan.tables) and not times.takes_back:
+        yield "the export is older than another one: events whose time is empty in it stay as they were"
 
 
 def _require_few_rejected(examination: Examination, most: float | None) -> None:
@@ -192,7 +221,8 @@ def _stage(
     progress: Progress,
 ) -> Staged:
     """Checks every row of every source. Raises DataError when not a single one is good."""
-    plan, new, left_out, done = request.plan, NewAliases(), dict[str, int](), 0
+    plan, left_out, done = request.plan, dict[str, int](), 0
+    known, theirs = request.erased, list[str]()
     open_quarantine(con, {kind: [some.name for some in plan.of(kind)] for kind in KINDS})
     with _queries(con, request, staging) as (box, files):
         for kind in KINDS:
@@ -200,9 +230,11 @@ def _stage(
                 _stage_input(con, some, box, part, n_buckets, request.clock, staging / kind)
                 progress((done := done + 1) / len(plan.inputs))
             left_out[kind] = collect_rejected(con, staging, kind)
-            reject_erased(con, staging, kind, request.erased)
             if kind == "identities":
-                new = judge_identities(con, staging, old.folders if old else [])
+                theirs = erased_aliases(con, staging, known)
+                known = known.and_erased(theirs, request.clock.now)
+            reject_erased(con, staging, kind, known)
+    new = judge_identities(con, staging, old.folders if old else [])
     if not any(staging.glob("*/bucket=[0-9]*")) and not any(staging.glob(f"leads/bucket={GONE}")):
         refuse_all(con)
     _show_staged(con, staging)
@@ -211,7 +243,9 @@ def _stage(
     }
     mapping = _with_types(con, request, old)
     examination = examine(con, mapping, zones)
-    return Staged(mapping, new, {kind: n for kind, n in left_out.items() if n}, files, examination)
+    if theirs:
+        examination = replace(examination, doubts=(*examination.doubts, ALIASES_OF_ERASED.format(len(theirs))))
+    return Staged(mapping, new, {kind: n for kind, n in left_out.items() if n}, files, examination, theirs)
 
 
 def _with_types(con: duckdb.DuckDBPyConnection, request: Request, old: EventLog | None) -> SourceMapping:

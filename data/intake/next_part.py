@@ -13,12 +13,11 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from data.contract import AHEAD, US_PER_DAY, DataError
+from data.contract import AHEAD, US_PER_DAY
 from data.intake.aliases import NewAliases
 from data.intake.days import days_of, observed, silences
-from data.intake.departures import gone_and_back
+from data.intake.departures import all_leads, gone_and_back, hashes_of_state, require_same_account
 from data.intake.fresh import fresh_runs, known_span
 from data.intake.log_of_0_1 import indexed
 from data.intake.quarantine import count_reasons, count_rejected, write_rejected
@@ -42,12 +41,10 @@ from data.log.parts import (
     write_delta,
 )
 from data.log.runs import Run, joined
-from data.log.version_index import LEAD, added, is_known, merge_runs, open_run, unknown
+from data.log.version_index import added, merge_runs, unknown
 from data.sources.mapping import Mapping as SourceMapping
 from data.sources.tables import EventsPart, LeadsPart, Table
 
-ENOUGH, SHARED = 100, 0.01
-"""A state of so many leads is of another account where the log has so many others, and less than that share of them."""
 Progress = Callable[[float], None]
 
 
@@ -72,6 +69,7 @@ class IngestReport:
     cells: how many cells of accepted rows count as missing, by what was wrong with them. left_out: rows that the
     mapping leaves out, by kind. files: rows of the files that queries see. idle: files that nobody gave. doubts:
     sentences about what is strange in the export. taken_out: events of sources that were replaced.
+    taken_back: events whose time has become empty in their row.
     learnt: event types that are known from now on though no mapping lists them.
     """
 
@@ -87,12 +85,15 @@ class IngestReport:
     doubts: tuple[str, ...] = ()
     taken_out: Mapping[str, int] = field(default_factory=dict)
     learnt: tuple[str, ...] = ()
+    taken_back: int = 0
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was staged: by which mapping and which of its tables, from when, and which aliases are new. complete_until:
-    source -> µs UTC."""
+    """What was staged: by which mapping and which of its tables, from when, and which aliases are new.
+
+    complete_until: source -> µs UTC. of_new_leads: whether somebody says that its leads are new to the log.
+    """
 
     log_path: Path
     mapping: SourceMapping
@@ -100,6 +101,7 @@ class Export:
     clock: Clock
     complete_until: Mapping[str, int]
     new: NewAliases
+    of_new_leads: bool = False
 
 
 def write_next(
@@ -111,49 +113,55 @@ def write_next(
     progress: Progress,
 ) -> IngestReport:
     """Judges what was staged and publishes the log with it. Raises DataError where the export is of another account."""
-    words = manifest.words.and_those_of(export.mapping)
-    folders = old.folders if old else []
+    words, folders = manifest.words.and_those_of(export.mapping), old.folders if old else []
     index, is_old = index_runs(folders), manifest.events is None
     if old and is_old:
         manifest, index = indexed(con, old, staging)
+    if old and has_states(export.tables) and not export.of_new_leads:
+        require_same_account(con, old, index["leads"])
+    judged = _judged(con, export, index, manifest.n_buckets, staging)
+    left = _left(con, export, manifest, folders, index["leads"])
+    said = gone_and_back(con, staging, read_absences(folders))
+    absences = pa.concat_tables([absences_of_aliases(export.new.periods), left or read_absences([]), said.absences])
+    made = replace(_next(con, export, manifest, judged, absences), words=words)
+    if left is not None:
+        made = replace(made, full_export_us=export.clock.as_of)
+    if takes_back(export.tables):
+        made = replace(made, state_us=max(made.state_us, export.clock.as_of))
+    more = sum(some.accepted + some.beside + some.held for some in judged.values())
+    if not old or is_old or more or count_rejected(con) or len(absences):
+        fresh = Fresh(con, staging, words.profile_columns, judged["events"])
+        if old is None or is_old or must_compact(made, more):
+            draft, before, made = _write_base(fresh, old, index, made, progress)
+        else:
+            draft, before, made = _write_delta(fresh, folders, more, made)
+        write_small(draft, before, absences, export.new.periods, made.n_buckets)
+    report = said.counted(_report(con, judged, export.new, export.log_path / made.parts[-1] / REJECTED))
+    publish(_drafts(staging, made), export.log_path, made)
+    return report
+
+
+def has_states(tables: Sequence[Table]) -> bool:
+    """Whether one of these tables tells of leads as they were at the time of the export."""
+    return any(isinstance(table, LeadsPart) and table.snapshot for table in tables)
+
+
+def takes_back(tables: Sequence[Table]) -> bool:
+    """Whether one of these tables takes events back whose time has become empty."""
+    return any(isinstance(table, EventsPart) and table.emptied == "retracted" for table in tables)
+
+
+def _judged(
+    con: duckdb.DuckDBPyConnection, export: Export, index: Mapping[str, Sequence[Path]], n_buckets: int, staging: Path
+) -> dict[str, Judged]:
     is_shared = any(isinstance(table, EventsPart) and table.shared for table in export.tables)
     judge = Judge(export.clock, export.new, is_shared)
     judged = {
-        kind: judge_staged(con, kind, index[kind], judge, manifest.n_buckets, staging / name)
-        for kind, name in INDEXES.items()
+        kind: judge_staged(con, kind, index[kind], judge, n_buckets, staging / name) for kind, name in INDEXES.items()
     }
     if judged["events"].held:
-        stage_held(con, manifest.n_buckets, staging / "held")
-    aliases = absences_of_aliases(export.new.periods)
-    missing = _missing(con, export, manifest, folders, index["leads"])
-    said = gone_and_back(con, staging, read_absences(folders))
-    absences = pa.concat_tables([aliases, read_absences([]) if missing is None else missing, said.absences])
-    made = replace(_next(con, export, manifest, judged, absences), words=words)
-    if missing is not None:
-        made = replace(made, full_export_us=export.clock.as_of)
-    more = sum(some.accepted + some.held for some in judged.values())
-    if old and not is_old and not (more or count_rejected(con) or len(absences)):
-        publish(_drafts(staging, made), export.log_path, made)
-        return said.counted(_report(con, judged, export.new, export.log_path / made.parts[-1] / REJECTED))
-    what = words.profile_columns, judged["events"]
-    if old is None or is_old or must_compact(made, more):
-        draft = draft_of(staging, BASE, made.ingests)
-        fresh = (fresh_runs(con, staging, [bucket], *what) for bucket in range(made.n_buckets))
-        index = {kind: [*runs, staging / INDEXES[kind]] for kind, runs in index.items()}
-        made, before = weave_base(draft, old, fresh, index, made, progress), folders
-        write_rejected(con, rejected_files(before), draft / REJECTED)
-    else:
-        draft, before = draft_of(staging, DELTA, made.ingests), taken_in(folders, more)
-        made = _write_delta(
-            draft, before, folders, fresh_runs(con, staging, range(made.n_buckets), *what), staging, made
-        )
-        write_rejected(con, [], draft / REJECTED)
-        if before:
-            join_rejected(before, draft / EARLIER)
-    write_small(draft, before, absences, export.new.periods, made.n_buckets)
-    report = said.counted(_report(con, judged, export.new, export.log_path / draft.name / REJECTED))
-    publish(_drafts(staging, made), export.log_path, made)
-    return report
+        stage_held(con, n_buckets, staging / "held")
+    return judged
 
 
 def _drafts(staging: Path, manifest: Manifest) -> list[Path]:
@@ -161,63 +169,77 @@ def _drafts(staging: Path, manifest: Manifest) -> list[Path]:
     return [staging / name for name in manifest.parts if (staging / name).exists()]
 
 
+@dataclass(frozen=True)
+class Fresh:
+    """Judged rows of an ingest, in its staging folder. columns: of profiles. judged: its events."""
+
+    con: duckdb.DuckDBPyConnection
+    staging: Path
+    columns: Mapping[str, str]
+    judged: Judged
+
+    def runs(self, buckets: Sequence[int]) -> list[Run]:
+        """A run for each of these buckets, all of them or one."""
+        return fresh_runs(self.con, self.staging, buckets, self.columns, self.judged)
+
+
+def _write_base(
+    fresh: Fresh, old: EventLog | None, index: Mapping[str, Sequence[Path]], manifest: Manifest, progress: Progress
+) -> tuple[Path, list[Path], Manifest]:
+    """Weaves all parts and fresh rows into a new base; the draft, the parts that it takes the place of, and what it
+    holds."""
+    draft, taken = draft_of(fresh.staging, BASE, manifest.ingests), old.folders if old else []
+    runs = (fresh.runs([bucket]) for bucket in range(manifest.n_buckets))
+    all_runs = {kind: [*some, fresh.staging / INDEXES[kind]] for kind, some in index.items()}
+    made = weave_base(draft, old, runs, all_runs, manifest, progress)
+    write_rejected(fresh.con, rejected_files(taken), draft / REJECTED)
+    return draft, taken, made
+
+
 def _write_delta(
-    draft: Path, taken: Sequence[Path], folders: Sequence[Path], fresh: Sequence[Run], staging: Path, manifest: Manifest
-) -> Manifest:
-    """Writes fresh runs, and deltas that are taken in, as one delta beside the other parts."""
-    rows = sum(len(run.events) + len(run.profiles) for run in fresh)
-    n_events = sum(len(run.events) for run in fresh)
-    write_delta(
-        draft,
-        [joined([*(read_run(folder, bucket, ALL) for folder in taken), run]) for bucket, run in enumerate(fresh)],
-    )
+    fresh: Fresh, folders: Sequence[Path], more: int, manifest: Manifest
+) -> tuple[Path, list[Path], Manifest]:
+    """Writes fresh rows, and deltas that are taken in, as one delta beside the other parts; as `_write_base`."""
+    draft, taken = draft_of(fresh.staging, DELTA, manifest.ingests), taken_in(folders, more)
+    runs = fresh.runs(range(manifest.n_buckets))
+    whole = [joined([*(read_run(folder, bucket, ALL) for folder in taken), run]) for bucket, run in enumerate(runs)]
+    write_delta(draft, whole)
     for name in INDEXES.values():
-        merge_runs([*(folder / name for folder in taken), staging / name], draft / name)
-    hashes = np.sort(lead_hashes(pa.chunked_array([run.leads for run in fresh], pa.string())))
+        merge_runs([*(folder / name for folder in taken), fresh.staging / name], draft / name)
+    hashes = np.sort(lead_hashes(pa.chunked_array([run.leads for run in runs], pa.string())))
     new = unknown([folder / LEAD_INDEX for folder in folders], hashes)
     known = [np.fromfile(folder / LEAD_INDEX, np.uint64) for folder in taken]
     np.sort(np.concatenate([*known, new])).tofile(draft / LEAD_INDEX)
-    gone = {folder.name for folder in taken}
-    return replace(
+    write_rejected(fresh.con, [], draft / REJECTED)
+    if taken:
+        join_rejected(taken, draft / EARLIER)
+    gone, n_events = {folder.name for folder in taken}, sum(len(run.events) for run in runs)
+    made = replace(
         manifest,
         parts=(*(part for part in manifest.parts if part not in gone), draft.name),
         n_events=manifest.n_events + n_events,
-        n_added=manifest.n_added + rows,
+        n_added=manifest.n_added + n_events + sum(len(run.profiles) for run in runs),
         n_leads=manifest.n_leads + len(new),
     )
+    return draft, taken, made
 
 
-def _missing(
+def _left(
     con: duckdb.DuckDBPyConnection, export: Export, old: Manifest, folders: Sequence[Path], index: Sequence[Path]
 ) -> pa.Table | None:
-    """Leads that a full export does not have any more, and those that are back; looks at all leads that are known.
+    """Leads that a full export does not have any more, and those that are back; None of any other, and of an older one.
 
-    Of another state, and of one that is older than the newest, it only asks whether it may be of this account: None.
+    Looks at all leads that are known.
     """
-    states = [table for table in export.tables if isinstance(table, LeadsPart) and table.snapshot]
-    if not states:
+    states = [table for table in export.tables if isinstance(table, LeadsPart) and table.missing == "deleted"]
+    if not states or export.clock.as_of < old.full_export_us:
         return None
-    rows = con.execute("SELECT lead_hash, any_value(lead_id) AS lead_id FROM staged_leads GROUP BY ALL").fetchnumpy()
-    present = np.asarray(rows["lead_hash"], np.uint64)
-    shared = int(is_known(index, present).sum())
-    if len(present) >= ENOUGH and shared < SHARED * len(present):
-        n_known = len(_all_leads(index))
-        if n_known >= ENOUGH:
-            raise DataError(
-                f"of {len(present)} leads in the export the log knows {shared}, and it knows {n_known} others: is it "
-                f"of another account? It has leads like {', '.join(sorted(map(str, rows['lead_id'][:3])))}. Ingest it "
-                "into a log of its own (--log), or correct lead_id in the mapping"
-            )
-    is_full = any(table.missing == "deleted" for table in states)
-    if not is_full or not len(present) or export.clock.as_of < old.full_export_us:
+    present = hashes_of_state(con)
+    if not len(present):
         return None
     # Whoever is another lead is away already, and comes back by itself.
-    known = np.setdiff1d(_all_leads(index), export.new.after.merged(export.clock.as_of))
+    known = np.setdiff1d(all_leads(index), export.new.after.merged(export.clock.as_of))
     return changed(read_absences(folders), known, present, export.clock.as_of)
-
-
-def _all_leads(index: Sequence[Path]) -> NDArray[np.uint64]:
-    return np.unique(np.concatenate([np.empty(0, np.uint64), *(np.array(open_run(path)[LEAD]) for path in index)]))
 
 
 def _next(
@@ -258,4 +280,5 @@ def _report(
     )
     accepted, refused = len(new.periods), rejected["identities"]
     aliases = Counts(accepted + new.repeated + refused, accepted, new.repeated, refused)
-    return IngestReport(events, leads, aliases, count_reasons(con), rejected_path)
+    taken_back = judged["events"].beside
+    return IngestReport(events, leads, aliases, count_reasons(con), rejected_path, taken_back=taken_back)

@@ -55,7 +55,7 @@ def collect_rejected(con: duckdb.DuckDBPyConnection, staging: Path, kind: str) -
             f"INSERT INTO cells SELECT '{kind}', {WITHOUT_VALUE} AS why, count(*) FROM ({reasons}) GROUP BY why"
         )
     refuse_unzoned(con, kind, rows)
-    counts = f"SELECT count(*) FILTER (bucket = {LEFT_OUT}), count(*) FILTER (bucket >= 0 AND n > 0) FROM {rows}"
+    counts = f"SELECT count(*) FILTER (bucket = {LEFT_OUT}), count(*) FILTER (bucket >= 0) FROM {rows} WHERE n > 0"
     left_out, accepted = con.execute(counts).fetchall()[0]
     refuse_personal(con, kind, accepted)
     return int(left_out)

@@ -63,7 +63,9 @@ class Judge:
 class Judged:
     """What became of the rows of a kind. held: events that go into the log otherwise than as a row says.
 
-    corrected_until: when the last of them, or of the log, became known to be wrong, µs UTC.
+    beside: rows that are not the export's own and add something: of events, those that take one back whose time has
+    become empty, of leads, what was known when they were created. corrected_until: when the last of the events, or of
+    those of the log, became known to be wrong, µs UTC.
     digest: of the versions that are new.
     """
 
@@ -72,6 +74,7 @@ class Judged:
     duplicate: int = 0
     corrected: int = 0
     held: int = 0
+    beside: int = 0
     corrected_until: int = 0
     digest: int = 0
     runs: list[Path] = field(default_factory=list)
@@ -143,6 +146,7 @@ def _count(judged: Judged, made: Verdicts, n: NDArray[Any]) -> None:
     judged.accepted += int(np.count_nonzero(own & (made.outcome == ACCEPTED)))
     judged.duplicate += int(np.count_nonzero(own & (made.outcome == DUPLICATE)))
     judged.corrected += int(np.count_nonzero(own & made.corrects))
+    judged.beside += int(np.count_nonzero(~own & (made.outcome == ACCEPTED)))
     judged.held += made.held.shape[1]
     ends = np.concatenate([made.held[3], made.patches[LOW]]).view(np.int64)
     judged.corrected_until = max(judged.corrected_until, int(ends[ends < FAR].max(initial=0)))

@@ -39,11 +39,12 @@ NOTHING_STAGED = {
 @dataclass(frozen=True)
 class Clock:
     """The clock of an ingest and the time of its export, µs UTC. stated: whether that was stated rather than taken from
-    the clock."""
+    the clock. takes_back: whether what its rows do not have any more is taken back."""
 
     now: int
     as_of: int
     stated: bool = False
+    takes_back: bool = False
 
 
 def stage(
@@ -92,9 +93,14 @@ def gone_rows(staging: Path) -> str:
 
 
 def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
-    """Events with the reason why one is refused, else null."""
+    """Events with the reason why one is refused, else null.
+
+    Rows in which the time of an event is empty, where that takes it back, have negative numbers.
+    """
     times = spec.times
     channel, origin = _constant(spec, "channel", spec.channel), _constant(spec, "source", spec.source)
+    is_wide, takes_back = isinstance(spec, FilledColumn), spec.emptied == "retracted" and clock.takes_back
+    emptied = f"({WHY} IS NULL AND {_text(spec.occurred_at)} IS NULL)" if is_wide else "false"
     checks = [
         "why",
         name_check("lead_id", "lead_id", required=True),
@@ -102,7 +108,7 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
         name_check("event_type", "event_type", required=True),
         *(name_check(name, name) for name in ("source", "event_id", "deal_id")),
         *id_checks(spec, "event_id", *spec.id_columns),
-        times.check("occurred_at", "occurred_text", "occurred_at", clock.now, required=True),
+        times.check("occurred_at", "occurred_text", "occurred_at", clock.now, required=not is_wide),
         times.check("received_at", "received_text", "received_at", clock.now),
         yes_check("retracted", "retracted_text"),
     ]
@@ -111,23 +117,24 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
         "channel": f"coalesce({', '.join(channels)}, NULL)",
         "value": number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
     }
-    filled = f"WHERE {WHY} IS NOT NULL OR {_text(spec.occurred_at)} IS NOT NULL"
     return f"""WITH texts AS (SELECT {leading(source, spec)}, {named(spec.lead_id)} AS lead_id,
             {_event_type(spec)} AS event_type, {channel} AS channel, {origin} AS source,
             {_event_id(spec)} AS event_id, {_text(spec.occurred_at)} AS occurred_text,
-            {_text(spec.received_at)} AS received_text, {_value_text(spec)} AS value_text,
-            {_value(spec)} AS parsed_value, {_text(spec.retracted)} AS retracted_text, {_text(spec.deal_id)} AS deal_id
-            FROM {source.view} {filled if isinstance(spec, FilledColumn) else ""}),
-        parsed AS (SELECT *, {times.sql("occurred_text")} AS occurred_at, {times.sql("received_text")} AS received_at,
-            {cell_columns(cells)} FROM texts),
+            CASE WHEN NOT {emptied} THEN {_text(spec.received_at)} END AS received_text,
+            {_value_text(spec)} AS value_text, {_value(spec)} AS parsed_value,
+            {_text(spec.retracted)} AS retracted_text, {_text(spec.deal_id)} AS deal_id,
+            {emptied} AS emptied FROM {source.view} {"" if takes_back else f"WHERE NOT {emptied}"}),
+        parsed AS (SELECT *, {times.sql("received_text")} AS received_at, {cell_columns(cells)},
+            CASE WHEN emptied THEN {clock.as_of} ELSE {times.sql("occurred_text")} END AS occurred_at FROM texts),
         judged AS (SELECT * EXCLUDE (source, channel, is_left_out), coalesce({", ".join(checks)}) AS reason,
             coalesce(source, '') AS source, CASE WHEN bad_channel IS NULL THEN channel END AS channel,
             CASE WHEN bad_value IS NULL THEN round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} END AS value,
             greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at, {cells_sql(cells)} AS cells,
             is_left_out OR coalesce(event_type = '', false) AS is_left_out, {yes("retracted_text")} AS retracted,
             {high("deal_id")} AS deal FROM parsed),
-        whole AS (SELECT * EXCLUDE (event_id), coalesce(event_id, {body_sql("occurred_at", "deal")}) AS event_id
-            FROM judged),
+        whole AS (SELECT * EXCLUDE (n, event_id, retracted, is_left_out), emptied OR retracted AS retracted,
+            CASE WHEN emptied THEN -n ELSE n END AS n, is_left_out OR (emptied AND reason IS NOT NULL) AS is_left_out,
+            coalesce(event_id, {body_sql("occurred_at", "deal")}) AS event_id FROM judged),
         sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole)
         {KEYED}, is_left_out{origin_columns(source)}
         FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM sorted)"""

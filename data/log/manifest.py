@@ -81,7 +81,7 @@ class Manifest:
     n_events: rows of events, also those that were corrected later. n_base, n_added: rows of events and profile versions
     in the base and in the deltas. n_overwritten: profile versions that said something else about a time that was known.
     corrected_until_us: the last time at which events became known to be wrong; full_export_us: the newest export that
-    had all leads.
+    had all leads; state_us: the newest whose rows say what is not so any more.
     events, profiles: digests of the versions, order-free; None in a log of version 0.1, which has no index of versions
     yet, and a digest of its own.
     """
@@ -100,6 +100,7 @@ class Manifest:
     observed_until_us: int = 0
     corrected_until_us: int = 0
     full_export_us: int = 0
+    state_us: int = 0
     events: int | None = 0
     profiles: int | None = 0
     digest_of_0_1: str = ""
@@ -142,6 +143,7 @@ class Manifest:
             "observed_until_us": self.observed_until_us,
             "corrected_until_us": self.corrected_until_us,
             "full_export_us": self.full_export_us,
+            "state_us": self.state_us,
             "versions": {"events": _hex(self.events), "profiles": _hex(self.profiles)},
             "digest_of_0_1": self.digest_of_0_1,
             "digest": self.digest,
@@ -200,6 +202,7 @@ def _from_json(about: dict[str, Any]) -> Manifest:
         ),
         corrected_until_us=about.get("corrected_until_us", 0),
         full_export_us=about.get("full_export_us", 0),
+        state_us=about.get("state_us", 0),
         events=_number(about["versions"]["events"]),
         profiles=_number(about["versions"]["profiles"]),
         digest_of_0_1=about["digest_of_0_1"],

@@ -27,12 +27,14 @@ class EventsPart(Shared):
     event_id may name several columns, which identify an event together. retracted: a column that says true where the
     source takes an event back. shared: rows with one event_id and several leads are one event of all of these. deal_id:
     a column that tells several deals of one lead apart. from_columns: columns of times, each an event of its own,
-    instead of event_type and occurred_at.
+    instead of event_type and occurred_at. emptied = "retracted": where such a column is empty, an event that it had in
+    an earlier export is taken back.
     """
 
     event_type: str | TypeRule | None = None
     occurred_at: str | None = None
     from_columns: tuple[FromColumn, ...] = ()
+    emptied: Literal["kept", "retracted"] = "kept"
     received_at: str | None = None
     channel: str | None = None
     value: str | Product | None = None
@@ -52,6 +54,8 @@ class EventsPart(Shared):
             raise ValueError("event_type is missing; add it, or constants = { event_type = … }, or from_columns")
         if not self.from_columns and self.occurred_at is None:
             raise ValueError("occurred_at is missing; add it, or from_columns")
+        if not self.from_columns and self.emptied == "retracted":
+            raise ValueError("emptied belongs to from_columns, whose columns may be empty; add them, or leave it out")
         if self.shared and self.event_id is None:
             raise ValueError("shared = true needs event_id, which says which rows are one event; add it")
         return self

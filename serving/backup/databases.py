@@ -70,8 +70,10 @@ def copy_sqlite(source: Path, place: Path) -> None:
 
 def dump(database: Database, place: Path) -> None:
     """A database of PostgreSQL's as it is at one moment, without the row that says it is whole. Raises DataError."""
-    options = ("--format=custom", f"--exclude-table-data={REVISION}", f"--file={place}")
-    _run(database, "pg_dump", *options, *NO_ACCOUNTS)
+    options = ("--format=custom", f"--exclude-table-data=*.{REVISION}", f"--file={place}")
+    quote = database.engine.dialect.identifier_preparer.quote_identifier
+    own = () if database.schema is None else (f"--schema={quote(database.schema)}",)
+    _run(database, "pg_dump", *options, *own, *NO_ACCOUNTS)
     place.chmod(0o600)
 
 

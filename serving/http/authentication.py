@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, Protocol
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.edge.bulkhead import Bulkhead
 from serving.messages.problems import Refused
 
 Role = Literal["score", "ingest", "read", "admin"]
@@ -40,11 +40,15 @@ class Authenticator(Protocol):
 
 
 class KeyAuthenticator:
-    """Asks the store about a key, and remembers the answer for KEPT_S seconds."""
+    """Asks the store about a key, and remembers the answer for KEPT_S seconds.
+
+    Keys that were good a moment ago wait apart from those that nobody has seen: guesses hold up no caller.
+    """
 
     def __init__(self, verify: Callable[[str], Caller | None], clock: Callable[[], float] = time.monotonic) -> None:
         self.verify, self.clock = verify, clock
         self.known: dict[bytes, tuple[Caller, float]] = {}
+        self.again, self.first = Bulkhead("keys", 1, 512), Bulkhead("new keys", 1, 64)
 
     async def caller(self, authorization: str | None) -> Caller | None:
         """The caller that sends `Bearer KEY`."""
@@ -55,7 +59,8 @@ class KeyAuthenticator:
         remembered = self.known.get(mark)
         if remembered is not None and self.clock() < remembered[1]:
             return remembered[0]
-        verified = await run_in_threadpool(self.verify, key.strip())
+        line = self.first if remembered is None else self.again
+        verified = await line.run(self.verify, key.strip())
         if verified is None:
             self.known.pop(mark, None)
             return None

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -34,10 +33,10 @@ async def answer_once(request: Request, body: bytes, work: Callable[[], Any]) ->
         raise Refused("invalid", "Idempotency-Key: 1 to 200 visible ASCII characters")
     services: Services = request.app.state.services
     if key is None:
-        content = await run_in_threadpool(lambda: msgspec.json.encode(work()))
+        content = await services.work.writes.run(lambda: msgspec.json.encode(work()))
     else:
         whole = " ".join((caller_of(request).who, request.method, request.url.path, key))
-        content = await run_in_threadpool(_remembered, services, whole, body, work)
+        content = await services.work.writes.run(_remembered, services, whole, body, work)
     return Response(content, media_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""What every request passes: a request id, one log line, measures, no traceback; and the limit of requests at once."""
+"""What every request passes: a request id, one log line, measures, no traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ SAFE = [
     (b"content-security-policy", b"default-src 'none'"),
 ]
 ALWAYS = ("/v2/health/live", "/v2/health/ready", "/metrics")
-"""Answered however many requests are in work: whoever watches the server must not be turned away."""
+"""Asked all the time by whoever watches the server: not logged when all is well."""
+TOO_MANY = 429
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD")
 """The method is the sender's word; only these become labels."""
 
@@ -34,12 +35,15 @@ class RequestLogMiddleware:
 
     def __init__(self, app: ASGIApp, services: Services, templates: Mapping[Any, str]) -> None:
         self.app, self.services, self.templates = app, services, templates
+        self.in_work = 0
+        services.metrics.in_work.set_function(lambda: self.in_work)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         exchange = Exchange(scope, send, self.templates, self.services.draining.is_set())
+        self.in_work += 1
         try:
             if HOST.fullmatch(Headers(scope=scope).get("host", "")):
                 await self.app(scope, receive, exchange.send)
@@ -52,6 +56,8 @@ class RequestLogMiddleware:
             if exchange.status is None:
                 detail = "an error of the server; the log has it by this request_id"
                 await refusal(exchange.id, "internal", detail)(scope, receive, exchange.send)
+        finally:
+            self.in_work -= 1
         self._note(exchange)
 
     def _note(self, exchange: Exchange) -> None:
@@ -64,31 +70,6 @@ class RequestLogMiddleware:
                 "request", request_id=exchange.id, route=exchange.route, method=label, status=status,
                 ms=round(took * 1000, 2), key=exchange.caller,
             )  # fmt: skip
-
-
-class ConcurrencyLimitMiddleware:
-    """Refuses a request while as many as the limit says are in work."""
-
-    def __init__(self, app: ASGIApp, services: Services) -> None:
-        self.app, self.at_once = app, services.limits.at_once
-        self.in_work = 0
-        services.metrics.in_work.set_function(lambda: self.in_work)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        if self.in_work >= self.at_once and scope["path"] not in ALWAYS:
-            busy = refusal(
-                scope["state"]["request_id"], "busy", "too many requests at once; try again in a second", retry_after=1
-            )
-            await busy(scope, receive, send)
-            return
-        self.in_work += 1
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self.in_work -= 1
 
 
 class Exchange:
@@ -126,6 +107,8 @@ class Exchange:
         """Adds our headers and notes the status."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if self.status == TOO_MANY:
+                self.scope["state"].get("slow_down", bool)()
             present = {name for name, _ in message["headers"]}
             message["headers"] = [
                 *message["headers"],

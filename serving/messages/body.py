@@ -22,30 +22,56 @@ CONTROL = re.compile(rb"\\(?:[bfnrt]|u00(?:[01].|7[fF]))")
 """A control character as JSON writes it; only the last one, DEL, may also stand there as it is."""
 
 
-async def read(request: Request, limits: Limits) -> bytes:
-    """The whole body. Raises Refused when it is no JSON, too large or too slow."""
-    kind = request.headers.get("content-type", "application/json")
-    if kind.partition(";")[0].strip().lower() != "application/json":
-        raise Refused("not_json", "send the header Content-Type: application/json")
-    declared = request.headers.get("content-length", "")
-    # A declared length only saves reading: what counts is what arrives.
-    if declared.isdecimal() and (len(declared) > 15 or int(declared) > limits.body):
-        raise _too_large(limits)
-    try:
-        async with asyncio.timeout(limits.body_s):
-            return await _read(request, limits)
-    except TimeoutError:
-        raise Refused("too_slow", f"the body did not arrive within {limits.body_s:g} seconds") from None
+class Bodies:
+    """Bodies on their way, bounded in number and bytes: who takes too long loses a place to newcomers, as if the time
+    for a body were over, so that nobody is shut out by half-sent bodies."""
 
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.arriving: dict[asyncio.Timeout, None] = {}
+        self.size = 0
 
-async def _read(request: Request, limits: Limits) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limits.body:
-            raise _too_large(limits)
-    return b"".join(chunks)
+    async def json(self, request: Request) -> bytes:
+        """The whole body. Raises Refused when it is no JSON, too large or too slow."""
+        kind = request.headers.get("content-type", "application/json")
+        if kind.partition(";")[0].strip().lower() != "application/json":
+            raise Refused("not_json", "send the header Content-Type: application/json")
+        return await self.take(request, self.limits.body)
+
+    async def take(self, request: Request, most: int) -> bytes:
+        """The whole body, of `most` bytes at most. Raises Refused when it is too large or too slow, or too much is on
+        its way already."""
+        declared = request.headers.get("content-length", "")
+        # A declared length only saves reading: what counts is what arrives.
+        if declared.isdecimal() and (len(declared) > 15 or int(declared) > most):
+            raise _too_large(most)
+        try:
+            async with asyncio.timeout(self.limits.body_s) as time:
+                return await self._take(request, most, time)
+        except TimeoutError:
+            raise Refused("too_slow", f"the body did not arrive within {self.limits.body_s:g} seconds") from None
+
+    async def _take(self, request: Request, most: int, time: asyncio.Timeout) -> bytes:
+        if len(self.arriving) >= self.limits.bodies:
+            slowest = next(iter(self.arriving))
+            del self.arriving[slowest]
+            if not slowest.expired():
+                slowest.reschedule(0)
+        self.arriving[time] = None
+        chunks, size = [], 0
+        try:
+            async for chunk in request.stream():
+                chunks.append(chunk)
+                size += len(chunk)
+                self.size += len(chunk)
+                if size > most:
+                    raise _too_large(most)
+                if self.size > self.limits.bodies_bytes:
+                    raise Refused("busy", "too many large bodies at once; try again in a second", 1)
+            return b"".join(chunks)
+        finally:
+            self.arriving.pop(time, None)
+            self.size -= size
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -82,5 +108,5 @@ def explained(message: str) -> str:
     return f"{place}: {reason[:1].lower()}{reason[1:]}"
 
 
-def _too_large(limits: Limits) -> Refused:
-    return Refused("too_large", f"the body has more than {number(limits.body)} bytes; send less at once")
+def _too_large(most: int) -> Refused:
+    return Refused("too_large", f"the body has more than {number(most)} bytes; send less at once")

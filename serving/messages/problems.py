@@ -19,6 +19,7 @@ STATUS = {
     "invalid": 422,
     "objection": 451,
     "busy": 429,
+    "head_too_large": 431,
     "internal": 500,
     "not_ready": 503,
     "store_away": 503,

@@ -6,10 +6,12 @@ from starlette.routing import Route
 
 from serving.pages import funnel, publishing, sign_in, thresholds, trust
 from serving.pages.exports import exports
-from serving.pages.leads import decisions, erasure, lead, leads, print_list
+from serving.pages.leads import decisions, erasure, lead, leads, print_list, today, work
 
 NOUNS = (
     sign_in,
+    today,
+    work,
     leads,
     print_list,
     exports,

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from features.wording import LANGUAGES
 from serving.http.authentication import needs
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import COOKIE, LANGUAGE, YEAR_S, PageContext, inside, shows
+from serving.pages.rendering.page_context import COOKIE, FIRST, LANGUAGE, YEAR_S, PageContext, inside, shows
 from serving.store.access.accounts import LIFE, Locked
 
 STATIC = Path(__file__).with_name("static")
@@ -22,8 +22,8 @@ KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", 
 
 @shows("anyone")
 def first(context: PageContext) -> Response:
-    """Leads are what most people come for."""
-    return context.redirect("/leads")
+    """What is to be done today is what most people come for."""
+    return context.redirect(FIRST)
 
 
 @shows("anyone")
@@ -33,7 +33,7 @@ def ask(context: PageContext) -> Response:
     return context.redirect(goal) if context.account else _asked(context, goal)
 
 
-@shows("anyone")
+@shows("anyone", kind="sign_in")
 def sign_in(context: PageContext) -> Response:
     """Lets in who knows the password; the session that begins has a new token, whatever the browser had before."""
     goal, name = inside(context.form.get("next", "")), context.form.get("name", "")

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,7 +20,7 @@ from serving.http.authentication import needs
 from serving.http.openapi import documented, query
 from serving.http.queries import Query, numbered
 from serving.http.services import Services
-from serving.messages.body import decode_raw, read
+from serving.messages.body import decode_raw
 from serving.messages.examples import INGEST
 from serving.messages.problems import Refused
 from serving.messages.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
@@ -51,9 +50,9 @@ NUMBER = {
 async def add_events(request: Request) -> Response:
     """Take events in; accepted ones are on disk when the answer is sent, and repeated ones count idempotency."""
     services: Services = request.app.state.services
-    body = await read(request, services.limits)
-    sent = decode_raw(SENT, body)
-    return await idempotency.answer_once(request, body, lambda: _add(services, sent))
+    services.work.writes.check()
+    body = await services.bodies.json(request)
+    return await idempotency.answer_once(request, body, lambda: _add(services, decode_raw(SENT, body)))
 
 
 @needs("ingest")
@@ -63,7 +62,7 @@ async def rejected_events(request: Request) -> Response:
     services: Services = request.app.state.services
     asked = Query(request, "after", "limit")
     after, limit = asked.whole("after", 0, 10**15, 0), asked.whole("limit", 1, 1000, 100)
-    rejected = await run_in_threadpool(services.store.rejected.list, after, limit)
+    rejected = await services.work.reads.run(services.store.rejected.list, after, limit)
     return json(
         RejectedPage([_shown(event) for event in rejected], rejected[-1].id if len(rejected) == limit else None)
     )
@@ -74,10 +73,9 @@ async def rejected_events(request: Request) -> Response:
 async def replay_event(request: Request) -> Response:
     """Send a rejected event again, repaired, or as it was when time has mended it."""
     services: Services = request.app.state.services
-    which = numbered(request, "number")
-    body = await read(request, services.limits)
-    again = decode_raw(AGAIN, body)
-    return await idempotency.answer_once(request, body, lambda: _replay(services, which, again))
+    services.work.writes.check()
+    which, body = numbered(request, "number"), await services.bodies.json(request)
+    return await idempotency.answer_once(request, body, lambda: _replay(services, which, decode_raw(AGAIN, body)))
 
 
 def _add(services: Services, asked: IngestRequest) -> IngestAnswer:

@@ -7,10 +7,19 @@ from itertools import islice
 from data.histories import Histories
 from serving.http.services import Services
 from serving.messages.problems import Refused
-from serving.messages.schemas import LeadAnswer, PastEvent, PastScore, ProfileVersion, StageDecision, StageStep
+from serving.messages.schemas import (
+    LeadAnswer,
+    PastEvent,
+    PastScore,
+    ProfileVersion,
+    StageDecision,
+    StageStep,
+    WorkStep,
+)
 from serving.messages.times import at
 from serving.routes.stored_scores import histories_of
 from serving.store.leads.decisions import Decision
+from serving.store.leads.work import Step
 
 NEWEST = 100
 """Events that are shown."""
@@ -60,6 +69,15 @@ def lead_detail(services: Services, lead_id: str) -> LeadAnswer:
             for change in store.scores.changes(lead_id)
         ],
         _decision(store.decisions.of(lead_id, live.target.name)),
+        [work_step(step) for step in store.work.of(lead_id)],
+    )
+
+
+def work_step(step: Step) -> WorkStep:
+    """A step of sales' work as it is told."""
+    until = None if step.until is None else at(step.until)
+    return WorkStep(
+        step.number, at(step.at), step.action, step.worker, step.reason, until, step.stage, step.probability
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,7 +20,7 @@ from serving.http.lead_rights import forget, note_objection
 from serving.http.openapi import EXTRAS, documented, lead_id, query
 from serving.http.queries import MOST_OF_ONE, Query, extra_of
 from serving.http.services import Services
-from serving.messages.body import decode, read
+from serving.messages.body import decode
 from serving.messages.examples import PROFILE
 from serving.messages.problems import Refused
 from serving.messages.schemas import (
@@ -83,7 +82,9 @@ async def list_leads(request: Request) -> Response:
     asked = Query(request, *names, many="profile")
     filters = _filters(asked, services.champion.live)
     return json(
-        await run_in_threadpool(_page, services, filters, asked.cursor("cursor"), asked.whole("limit", 1, 1000, 100))
+        await services.work.reads.run(
+            _page, services, filters, asked.cursor("cursor"), asked.whole("limit", 1, 1000, 100)
+        )
     )
 
 
@@ -92,7 +93,7 @@ async def list_leads(request: Request) -> Response:
 async def get_lead(request: Request) -> Response:
     """Profile, newest events, scores that were recorded and stage changes of a lead."""
     services: Services = request.app.state.services
-    return json(await run_in_threadpool(lead_detail, services, _lead_of(request)))
+    return json(await services.work.reads.run(lead_detail, services, _lead_of(request)))
 
 
 @needs("ingest")
@@ -100,9 +101,9 @@ async def get_lead(request: Request) -> Response:
 async def put_lead(request: Request) -> Response:
     """Add a version of a lead's profile; on disk when the answer is sent."""
     services: Services = request.app.state.services
-    lead, body = _lead_of(request), await read(request, services.limits)
-    asked = decode(PROFILE_SENT, body)
-    return await idempotency.answer_once(request, body, lambda: _put(services, lead, asked))
+    services.work.writes.check()
+    lead, body = _lead_of(request), await services.bodies.json(request)
+    return await idempotency.answer_once(request, body, lambda: _put(services, lead, decode(PROFILE_SENT, body)))
 
 
 @needs("admin")
@@ -110,7 +111,7 @@ async def put_lead(request: Request) -> Response:
 async def forget_lead(request: Request) -> Response:
     """Erase a lead and all that is kept of it, and refuse late events about it; repeatable."""
     services: Services = request.app.state.services
-    return json(await run_in_threadpool(_forget, services, _lead_of(request), caller_of(request).who))
+    return json(await services.work.writes.run(_forget, services, _lead_of(request), caller_of(request).who))
 
 
 @needs("admin")
@@ -119,8 +120,8 @@ async def object_to_scores(request: Request) -> Response:
     """Note that a lead objects to being scored, or no longer does; its data stays."""
     services: Services = request.app.state.services
     lead = _lead_of(request)
-    asked = decode(OBJECTION, await read(request, services.limits))
-    return json(await run_in_threadpool(_object, services, lead, asked, caller_of(request).who))
+    asked = decode(OBJECTION, await services.bodies.json(request))
+    return json(await services.work.writes.run(_object, services, lead, asked, caller_of(request).who))
 
 
 @needs("score")
@@ -135,7 +136,7 @@ async def score_lead(request: Request) -> Response:
     asked = Query(request, "as_of", "features", "reasons", "horizons")
     extra, as_of, live = extra_of(request, asked), asked.time("as_of"), services.champion.current()
     moment = services.clock() if as_of is None else as_of
-    return json(await run_in_threadpool(score_of, services, live, _lead_of(request), moment, extra))
+    return json(await services.work.by_id.run(score_of, services, live, _lead_of(request), moment, extra))
 
 
 def _lead_of(request: Request) -> str:

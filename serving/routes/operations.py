@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,6 +13,7 @@ from serving.http.openapi import document, documented
 from serving.http.services import Services
 from serving.messages.problems import Refused
 from serving.messages.schemas import Health, ModelAnswer
+from serving.store.flow import Flow
 
 
 @needs("anyone")
@@ -31,9 +31,8 @@ async def ready(request: Request) -> Response:
     if services.draining.is_set():
         raise Refused("not_ready", "the server is about to stop")
     target = services.champion.current().target.name
-    await run_in_threadpool(services.store.ping)
-    red = (await run_in_threadpool(services.store.flow.read, target, services.clock())).red
-    told = [services.champion.refusal, *(f"data does not arrive as usual: {alarm.told}" for alarm in red[:1])]
+    flow = await services.pulse.beat(lambda: _flow(services, target))
+    told = [services.champion.refusal, *(f"data does not arrive as usual: {alarm.told}" for alarm in flow.red[:1])]
     return json(Health("ready", "; ".join(filter(None, told))))
 
 
@@ -49,7 +48,10 @@ async def metrics(request: Request) -> Response:
 @documented(dict)
 async def openapi(request: Request) -> Response:
     """This document."""
-    return json(document(request.app))
+    state = request.app.state
+    if not hasattr(state, "document"):  # it takes a while to make, and anyone may ask for it
+        state.document = json(document(request.app)).body
+    return Response(state.document, media_type="application/json")
 
 
 @needs("read")
@@ -73,6 +75,11 @@ async def model(request: Request) -> Response:
             services.champion.refusal,
         )
     )
+
+
+def _flow(services: Services, target: str) -> Flow:
+    services.store.ping()
+    return services.store.flow.read(target, services.clock())
 
 
 routes = [

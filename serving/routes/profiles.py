@@ -16,7 +16,7 @@ from serving.http import idempotency
 from serving.http.authentication import needs
 from serving.http.openapi import documented
 from serving.http.services import Services
-from serving.messages.body import decode_raw, explained, read
+from serving.messages.body import decode_raw, explained
 from serving.messages.examples import PROFILES
 from serving.messages.problems import Refused
 from serving.messages.schemas import LeadsAnswer, LeadsRequest, LeadVersion, VersionResult
@@ -33,9 +33,9 @@ BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
 async def put_leads(request: Request) -> Response:
     """Add versions of the profiles of many leads; those that are accepted are on disk when the answer is sent."""
     services: Services = request.app.state.services
-    body = await read(request, services.limits)
-    sent = decode_raw(SENT, body).leads
-    return await idempotency.answer_once(request, body, lambda: _put(services, sent))
+    services.work.writes.check()
+    body = await services.bodies.json(request)
+    return await idempotency.answer_once(request, body, lambda: _put(services, decode_raw(SENT, body).leads))
 
 
 def _put(services: Services, sent: Sequence[Mapping[str, Any]]) -> LeadsAnswer:

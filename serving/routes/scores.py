@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,7 +12,7 @@ from serving.http.authentication import needs
 from serving.http.openapi import EXTRAS, documented
 from serving.http.queries import Query, extra_of
 from serving.http.services import Services
-from serving.messages.body import decode, read
+from serving.messages.body import decode
 from serving.messages.examples import BATCH, LEAD
 from serving.messages.schemas import BatchAnswer, BatchRequest, Extra, ScoreAnswer, ScoreRequest
 from serving.messages.times import written_us
@@ -22,6 +21,8 @@ from serving.scoring.served_model import ServedModel
 ONE: msgspec.json.Decoder[ScoreRequest] = msgspec.json.Decoder(ScoreRequest)
 MANY: msgspec.json.Decoder[BatchRequest] = msgspec.json.Decoder(BatchRequest)
 NOTHING = Extra()
+LARGE = 256 * 2**10
+"""Bytes of a body that is not even read on the event loop."""
 REFUSALS = ("malformed", "conflict", "too_slow", "too_large", "not_json", "invalid", "not_ready")
 
 
@@ -34,11 +35,16 @@ async def score(request: Request) -> Response:
     """
     services: Services = request.app.state.services
     extra = extra_of(request, Query(request, "features", "reasons", "horizons"))
-    asked = decode(ONE, await read(request, services.limits))
-    live = services.champion.current()
-    if extra == NOTHING and len(asked.events) <= services.limits.inline_events:
-        return json(_score(services, live, asked, extra))
-    return json(await to_thread.run_sync(_score, services, live, asked, extra, limiter=services.computing))
+    work = services.work
+    kind = work.scores if extra == NOTHING else work.reasons
+    kind.check()
+    body = await services.bodies.json(request)
+    if len(body) > LARGE:
+        return await work.long.run(_score_long, services, body, extra)
+    asked, live = decode(ONE, body), services.champion.current()
+    if len(asked.events) <= services.limits.inline_events:
+        return await kind.run(_score, services, live, asked, extra)
+    return await work.long.run(_score, services, live, asked, extra)
 
 
 @needs("score")
@@ -47,16 +53,20 @@ async def score_batch(request: Request) -> Response:
     """The same for up to 1,000 leads, in their order, all by one model."""
     services: Services = request.app.state.services
     extra = extra_of(request, Query(request, "features", "reasons", "horizons"))
-    body = await read(request, services.limits)
-    return await to_thread.run_sync(_score_batch, services, body, extra, limiter=services.computing)
+    services.work.long.check()
+    return await services.work.long.run(_score_batch, services, await services.bodies.json(request), extra)
 
 
-def _score(services: Services, live: ServedModel, asked: ScoreRequest, extra: Extra) -> ScoreAnswer:
+def _score_long(services: Services, body: bytes, extra: Extra) -> Response:
+    return _score(services, services.champion.current(), decode(ONE, body), extra)
+
+
+def _score(services: Services, live: ServedModel, asked: ScoreRequest, extra: Extra) -> Response:
     as_of = services.clock() if asked.as_of is None else written_us(asked.as_of, "$.as_of")
     requests = live.request_histories([asked], [as_of])
     scored = live.score(requests, [as_of])
     services.metrics.scored(live, scored)
-    return single(live, requests, scored, as_of, live.unused(asked), extra)
+    return json(single(live, requests, scored, as_of, live.unused(asked), extra))
 
 
 def _score_batch(services: Services, body: bytes, extra: Extra) -> Response:

@@ -13,7 +13,7 @@ from features.kernel import Moments
 from features.moments import open_moments
 from features.outcomes import left
 from features.views import still_held
-from serving.scoring.effective_thresholds import effective_thresholds
+from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
 from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import Scorer, Scores
@@ -89,6 +89,11 @@ class Rescorer:
         self._sum_up(rescoring.as_of, clock())
         rescorings.finish(rescoring, clock())
         return Rescored(rescoring.as_of, done, rescoring.scored, resumed, self._effective.identity.name)
+
+    def first_scores(self, lead_ids: Sequence[str], clock: Callable[[], int], thresholds: EffectiveThresholds) -> int:
+        """Scores leads (sorted) with all that is known now, under thresholds that are in force; says how many."""
+        self._effective = thresholds
+        return self._score(lead_ids, clock() + 1, clock)
 
     def _score(self, lead_ids: Sequence[str], as_of: int, clock: Callable[[], int]) -> int:
         histories = self._store.histories.of(lead_ids, as_of, self._columns, self._bots)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from data.contract import US_PER_DAY
 from data.histories import Histories
 from features.kernel import Moments
+from serving.scoring.latest_events import latest_events
 from serving.scoring.scorer import Scorer, Scores
+from serving.store.leads.work import EVENTS
 from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.explanations import Explanation
 
@@ -30,6 +32,7 @@ def worklist_rows(
     fit, engagement = scorer.model.parts(scores.matrix)[:, 1:].T.tolist()
     lead_ids, as_of = histories.lead_ids.to_pylist(), int(moments.as_of[0])
     active, contacts, ignored, channel = _behaviour(scorer, histories, as_of)
+    latest = latest_events(histories, scorer.plan.vocabulary.groups.get("contact", ()))
     return [
         WorklistRow(
             lead_ids[lead],
@@ -40,6 +43,7 @@ def worklist_rows(
             int(contacts[lead]),
             int(ignored[lead]),
             None if channel[lead] < 0 else histories.channels[channel[lead]],
+            latest[lead],
         )
         for row, lead in enumerate(moments.lead.tolist())
     ]
@@ -59,7 +63,8 @@ def _behaviour(
     at, person = histories.occurred_at, ~histories.bot
     groups = scorer.plan.vocabulary.groups
     contact = _is_one_of(histories, groups.get("contact", ())) & person
-    own, answer = person & ~contact, _is_one_of(histories, groups.get("answer", ())) & person
+    own = person & ~contact & ~_is_one_of(histories, EVENTS)
+    answer = _is_one_of(histories, groups.get("answer", ())) & person
     active, answered = (_latest(histories.n_leads, lead[mask], at[mask]) for mask in (own, answer))
     recent = contact & (at >= as_of - PRESSURE_US)
     ignored = recent & (at > answered[lead])

@@ -10,6 +10,9 @@
     store.timeline.page / counts                         a lead's events, the newest first
     store.scores.record / settle / history / changes / standing
     store.decisions.make / lift / of                     stages that people set
+    store.work.act / of / wake                           what sales do with leads, step by step
+    store.queue.page / counts                            sections of Today
+    store.unscored.after                                 leads that were sent and have no score yet
     store.worklist.note / page / walk / choices          what a list shows people of where leads stand
     store.explanations.note / of                         why they stand there
     store.rescorings                                     how far `leadscore score --store` has come
@@ -57,6 +60,9 @@ from serving.store.flow import DataFlow
 from serving.store.leads.decisions import Decisions
 from serving.store.leads.leads import Leads
 from serving.store.leads.listing import Listing
+from serving.store.leads.queue import Queue
+from serving.store.leads.unscored import Unscored
+from serving.store.leads.work import Work
 from serving.store.leads.worklist import Worklist
 from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
@@ -88,6 +94,9 @@ class Store:
     timeline: LeadTimeline
     scores: ScoreStore
     decisions: Decisions
+    work: Work
+    queue: Queue
+    unscored: Unscored
     worklist: Worklist
     explanations: Explanations
     rescorings: Rescorings
@@ -104,9 +113,10 @@ class Store:
     flow: DataFlow
 
     def ping(self) -> None:
-        """Returns when the database answers. Raises StoreAway."""
+        """Returns when the database answers and takes writes. Raises StoreAway, StoreReadOnly."""
         with self.database.read() as connection:
             connection.execute(select(secrets.c.name)).all()
+        self.database.check_writable()
 
     def close(self) -> None:
         """Gives all connections back."""
@@ -162,6 +172,9 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         LeadTimeline(database),
         ScoreStore(database),
         Decisions(database, audit),
+        Work(database, blocked, audit),
+        Queue(database),
+        Unscored(database),
         Worklist(database),
         Explanations(database),
         Rescorings(database),

@@ -21,8 +21,9 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy.typing import NDArray
 
 from data.compiled import njit
-from serving.trees.trees import CATEGORICAL, DEFAULT_LEFT, MISSING_ZERO, NAN_LEFT, Forest
+from serving.trees.trees import NAN_LEFT, Forest
 from training.artifact.standalone import EDGE
+from training.artifact.tree_text import CATEGORICAL, DEFAULT_LEFT, MISSING_ZERO
 from training.samples.log_odds import Array
 
 ZERO = 1e-35

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from data.compiled import njit
 from serving.trees.bit_masks import Calibration, calibrated_one, masks_of, predict_periods
-from serving.trees.pruning import pruned, splits_on
+from serving.trees.pruning import pruned
 from serving.trees.tree_shap import Explained
-from serving.trees.trees import grown, only, trees_of
+from serving.trees.trees import grown
 from training.artifact.manifest import Periods
 from training.artifact.standalone import POINTS, ArtifactError, explained, within
+from training.artifact.tree_text import only, splits_on, trees_of
 from training.samples.log_odds import Array
 
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from serving.trees.trees import CATEGORICAL, Tree
 from training.artifact.standalone import ArtifactError
-
-
-def splits_on(tree: Tree, feature: int) -> bool:
-    """Whether a tree looks at a feature."""
-    return str(feature) in tree.get("split_feature", [])
+from training.artifact.tree_text import CATEGORICAL, Tree
 
 
 def pruned(tree: Tree, feature: int, value: float) -> Tree:

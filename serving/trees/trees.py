@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.artifact.standalone import ArtifactError
+from training.artifact.tree_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, Tree, trees_of
 
-CATEGORICAL, DEFAULT_LEFT, MISSING_ZERO, MISSING_NAN = 1, 2, 4, 8
-"""Bits of LightGBM's decision_type."""
 NAN_LEFT = 16
 """A bit that we add to it: a missing value goes left at this split, whatever the reason."""
 NODE = np.dtype([("feature", np.int32), ("kind", np.int32), ("left", np.int32), ("threshold", np.float64)], align=True)
 """A node, all in one place of memory. feature: -1 for a leaf. kind: bits above. left: number of its left child, the
 right one comes next. threshold: for a category split the row of `starts`."""
-
-
-Tree = dict[str, list[str]]
-"""The fields of a tree in LightGBM's text."""
 
 
 class Forest(NamedTuple):
@@ -42,21 +37,6 @@ class Forest(NamedTuple):
 def forest_of(texts: Sequence[str]) -> Forest:
     """Reads the boosters of an artifact, whose hashes have been compared. Raises ArtifactError for another format."""
     return grown(trees_of(texts), len(texts))
-
-
-def trees_of(texts: Sequence[str]) -> list[Tree]:
-    """The fields of each tree in the texts of boosters."""
-    return [tree for text in texts for tree in _trees(text)]
-
-
-def only(text: str, chosen: Sequence[bool]) -> str:
-    """A booster's text with some of its trees: one bool for each tree, in the text's order."""
-    body, end, rest = text.partition("end of trees")
-    head, *trees = body.split("\nTree=")
-    selected = [tree for tree, keep in zip(trees, chosen, strict=True) if keep]
-    # LightGBM finds trees by their sizes in bytes where they are given, and by their heads where not.
-    lines = [line for line in head.splitlines() if not line.startswith("tree_sizes=")]
-    return "\nTree=".join(["\n".join(lines), *selected]) + "\n" + end + rest
 
 
 def grown(trees: Sequence[Tree], boosters: int) -> Forest:
@@ -82,13 +62,6 @@ def grown(trees: Sequence[Tree], boosters: int) -> Forest:
         np.concatenate(starts),
         np.concatenate(members),
     )
-
-
-def _trees(text: str) -> Iterator[dict[str, list[str]]]:
-    """The fields of each tree in a booster's text."""
-    for block in text.partition("end of trees")[0].split("\nTree=")[1:]:
-        fields = (line.split("=", 1) for line in block.splitlines() if "=" in line)
-        yield {name: value.split() for name, value in fields}
 
 
 def _nodes(tree: dict[str, list[str]], base: int, first_set: int) -> NDArray[np.void]:

@@ -56,3 +56,14 @@ def test_a_patch_between_two_versions_of_the_log_says_when_the_older_one_ended_b
     (patch,) = verdicts.patches.T
     assert [int(patch[place]) for place in (HIGH, LOW, CONTENT)] == [300, 200, 4]
     assert verdicts.held.T.tolist() == [[0, L1, 200, 300]]
+
+
+def test_many_events_that_are_corrected_at_once_are_judged_as_each_by_itself() -> None:
+    """More than what room is made for at first."""
+    rows = [Row(key, 5, L1, 200, DATED_EVENT) for key in range(1, 41)]
+    known = [Row(key, 4, L1, 100) for key in range(1, 41)] + [Row(key, 6, L1, 300) for key in range(1, 41)]
+    known.sort()
+    verdicts = judged(rows, known)
+    assert verdicts.held.T.tolist() == [[place, L1, 200, 300] for place in range(40)]
+    assert verdicts.new.T.tolist() == [[row.key, row.key, 5, L1, 200] for row in rows]
+    assert verdicts.patches.T.tolist() == [[300, 200, 4, L1, 100]] * 40

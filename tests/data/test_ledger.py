@@ -131,6 +131,34 @@ def test_an_erased_lead_does_not_return_by_a_file_nor_as_an_alias(ledger: Ledger
     assert [row[2] for row in checked.rejected] == [REASON] * 2
 
 
+def test_an_id_that_turns_out_to_be_an_erased_lead_is_erased_too_and_so_are_its_own(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """An alias, one of it, and nobody else: not whom the erased lead was an alias of, nor a shared cookie."""
+    ledger.add("erased", ["1"], AT)
+    mapping = ALIASES.model_copy(
+        update={"identities": (IdentitiesPart(lead_id="lead", alias="alias", valid_from="at", valid_until="until"),)}
+    )
+    rows = ["2,1,2024-01-01T00:00:00Z,", "cookie,2,2024-01-01T00:00:00Z,", "1,3,2024-01-01T00:00:00Z,",
+            "shared,1,2024-01-01T00:00:00Z,2024-05-01T00:00:00Z"]  # fmt: skip
+    names, leads = write_csv(tmp_path / "ids.csv", rows, "alias,lead,at,until"), ["2", "3", "cookie", "shared"]
+    events = [events_of(tmp_path / f"{at}.parquet", leads, f"2024-0{at}-01T00:00:00Z") for at in (3, 6)]
+    checked = check_sources(tmp_path / "log", mapping, events, [], [names], clock=lambda: NOW)
+    assert ledger.known().erased(leads) == set(), "a check changes nothing"
+    report = ingest(tmp_path / "log", mapping, events, [], [names], clock=lambda: NOW)
+    assert ledger.known().erased([*leads, "1"]) == {"1", "2", "cookie"}
+    assert (report.events.rejected, report.identities.accepted, report.identities.rejected) == (8, 1, 3)
+    assert report.doubts == checked.examination.doubts
+    assert report.doubts[-1].startswith("2 ids are aliases of leads that were erased")
+    log = EventLog.open(tmp_path / "log")
+    there = {lead for bucket in range(log.n_buckets) for lead in log.bucket(bucket).lead_ids.to_pylist()}
+    assert there == {"3", "shared"}
+    known = {lead: int(log.find(lead).known_at.min()) for lead in ("3", "shared")}
+    assert known["shared"] > known["3"], "as long as the cookie was the lead's, what it did is nobody's"
+    again = ingest(tmp_path / "log", mapping, events, [], [names], clock=lambda: NOW)
+    assert (again.events.accepted, again.identities.accepted, again.identities.rejected) == (0, 0, 3)
+
+
 def test_an_export_of_erased_leads_alone_is_no_wrong_mapping(ledger: Ledger, tmp_path: Path) -> None:
     ledger.add("erased", ["1"], AT)
     report = into(tmp_path / "log", events_of(tmp_path / "a.parquet", ["1"]), mapping=RAW)

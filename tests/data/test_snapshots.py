@@ -8,7 +8,7 @@ import pytest
 
 from data.contract import DataError
 from data.histories import FAR
-from data.intake.ingest import ingest
+from data.intake.ingest import check_sources, ingest
 from data.log.eventlog import EventLog
 from data.sources.mapping import LeadsPart
 from tests.data.exports import NOW, PLAIN, write_csv
@@ -84,6 +84,20 @@ def test_an_alias_is_not_taken_for_deleted_and_comes_back_when_it_is_separated(t
 def test_an_export_of_another_account_is_stopped(tmp_path: Path) -> None:
     exported(tmp_path, 10, [f"x{n},2024-01-01T00:00:00Z,steel,new" for n in range(150)])
     digest = EventLog.open(tmp_path / "log").digest
-    with pytest.raises(DataError, match=r"of 150 leads in the export the log knows 1, .* leads like"):
-        exported(tmp_path, 12, [f"{'x' if n == 0 else 'y'}{n},2024-01-01T00:00:00Z,steel,new" for n in range(150)])
+    lines = [f"{'x' if n == 0 else 'y'}{n},2024-01-01T00:00:00Z,steel,new" for n in range(150)]
+    message = r"of 150 leads in the export the log knows 1, .* leads are like .*, those of the log like .*--new-leads"
+    with pytest.raises(DataError, match=message):
+        exported(tmp_path, 12, lines)
+    with pytest.raises(DataError, match=message):
+        check_sources(tmp_path / "log", STATES, [], [str(tmp_path / "leads-12.csv")], clock=lambda: NOW)
     assert EventLog.open(tmp_path / "log").digest == digest
+
+
+def test_new_leads_of_the_same_account_are_taken_in_by_saying_so(tmp_path: Path) -> None:
+    """As an export that brings only what is new has them, and no lead that was there."""
+    exported(tmp_path, 10, [f"x{n},2024-01-01T00:00:00Z,steel,new" for n in range(150)])
+    some = write_csv(tmp_path / "some.csv", [f"y{n},2024-01-11T00:00:00Z,steel,new" for n in range(150)], HEADER)
+    part = STATES.leads[0].model_copy(update={"missing": "kept"})
+    mapping = STATES.model_copy(update={"leads": (part,)})
+    told = ingest(tmp_path / "log", mapping, [], [some], as_of=day(12), clock=lambda: NOW, new_leads=True)
+    assert (told.leads.accepted, EventLog.open(tmp_path / "log").manifest.n_leads) == (150, 300)

@@ -64,7 +64,10 @@ UNDATED = FIRST.replace("2024-01-20T00:00:00Z", "")
 def test_a_later_export_corrects_from_its_time_on(tmp_path: Path) -> None:
     """What was known before stays as it was; the same export again adds nothing, an old one does not undo it."""
     files = [write_csv(tmp_path / f"{value}.csv", [UNDATED.replace("1.5", value)]) for value in ("1.5", "2.5")]
-    counts = [into(tmp_path / "log", file).events for file in (*files, *files)]
+    # Later by the clock, but nobody says when they were exported.
+    times = [NOW, NOW, NOW + 86_400, NOW + 172_800]
+    counts = [ingest(tmp_path / "log", PLAIN, [file], clock=lambda now=now: now, buckets=2).events
+              for file, now in zip((*files, *files), times, strict=True)]  # fmt: skip
     assert [(row.accepted, row.duplicate, row.corrected) for row in counts] == [
         (1, 0, 0), (1, 0, 1), (0, 1, 0), (0, 1, 0)
     ]  # fmt: skip
@@ -165,6 +168,19 @@ def test_events_lie_in_the_total_order_whatever_order_they_come_in(tmp_path: Pat
     for name, lines in (("one", LINES), ("other", LINES[::-1])):
         into(tmp_path / name, write_csv(tmp_path / f"{name}.csv", lines), buckets=1)
         assert "".join(event["event_id"] for event in logged(tmp_path / name)) == "876592431"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_events_that_come_one_by_one_lie_in_the_same_order(tmp_path: Path, order: int) -> None:
+    """But for those that differ in source or id alone, of which a history is the same in any order."""
+    for number, line in enumerate(LINES[::order]):
+        into(tmp_path / "log", write_csv(tmp_path / f"{number}.csv", [line]), buckets=1)
+    into(tmp_path / "whole", write_csv(tmp_path / "whole.csv", LINES), buckets=1)
+    apart, whole = (
+        [[value for name, value in event.items() if name not in ("source", "event_id")] for event in logged(folder)]
+        for folder in (tmp_path / "log", tmp_path / "whole")
+    )
+    assert apart == whole
 
 
 VERSIONS = "lead,since,industry,employees"

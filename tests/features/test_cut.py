@@ -69,7 +69,7 @@ def test_features_of_the_past_alone_pass(made: tuple[EventLog, TrainingSet]) -> 
 def test_a_feature_that_counts_the_whole_life_is_found(made: tuple[EventLog, TrainingSet]) -> None:
     """Planted fault: every moment of a lead holds what is known at its last one."""
     log, training_set = made
-    shard = training_set.path / "shard-000.parquet"
+    shard = training_set.rows / "shard-000.parquet"
     table, good = pq.read_table(shard), shard.read_bytes()
     name, lead = "count_any_ever", np.asarray(table.column("lead_id").to_pylist())
     count = table.column(name).to_numpy()

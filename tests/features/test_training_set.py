@@ -47,13 +47,13 @@ def test_a_finished_shard_is_kept_and_the_rest_is_made(
     log: EventLog, recipe: Recipe, built: TrainingSet, tmp_path: Path
 ) -> None:
     build_shard(log.path, 2, recipe, tmp_path)
-    kept = (tmp_path / "shard-002.parquet").stat()
-    (tmp_path / "shard-001.parquet").write_bytes((built.path / "shard-001.parquet").read_bytes()[:1_000])
-    (tmp_path / "shard-003.77.draft").write_bytes(b"cut short")
-    (tmp_path / "shard-099.parquet").write_bytes(b"of a log with more buckets")
+    kept = (tmp_path / "rows" / "shard-002.parquet").stat()
+    (tmp_path / "rows" / "shard-001.parquet").write_bytes((built.rows / "shard-001.parquet").read_bytes()[:1_000])
+    (tmp_path / "rows" / "shard-003.77.draft").write_bytes(b"cut short")
+    (tmp_path / "rows" / "shard-099.parquet").write_bytes(b"of a log with more buckets")
     build(log, recipe, tmp_path)
     assert digests(tmp_path) == digests(built.path)
-    assert (tmp_path / "shard-002.parquet").stat().st_mtime_ns == kept.st_mtime_ns
+    assert (tmp_path / "rows" / "shard-002.parquet").stat().st_mtime_ns == kept.st_mtime_ns
 
 
 def test_a_build_that_is_killed_goes_on(log: EventLog, recipe: Recipe, built: TrainingSet, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ build(EventLog.open(Path({str(log.path)!r})), recipe, Path({str(tmp_path)!r}), 1
 """
     killed = subprocess.run([sys.executable, "-c", program], input=pickle.dumps(recipe), cwd=Path.cwd(), check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert len(list(tmp_path.glob("shard-*.parquet"))) >= 2
+    assert len(list((tmp_path / "rows").glob("shard-*.parquet"))) >= 2
     with pytest.raises(DataError, match="holds no complete training set"):
         TrainingSet.open(tmp_path)
     build(log, recipe, tmp_path)
@@ -115,7 +115,7 @@ def served(log: EventLog, built: TrainingSet, pairs: int) -> Iterator[tuple[dict
     for number in range(log.n_buckets):
         histories = log.bucket(number)
         place = {lead_id: i for i, lead_id in enumerate(histories.lead_ids.to_pylist())}
-        shard = pq.read_table(built.path / f"shard-{number:03d}.parquet")
+        shard = pq.read_table(built.rows / f"shard-{number:03d}.parquet")
         chosen = shard.take(np.sort(draw.choice(len(shard), min(pairs // log.n_buckets, len(shard)), replace=False)))
         times = chosen.column("as_of").cast(pa.int64()).to_pylist()
         for row, at in zip(chosen.to_pylist(), times, strict=True):
@@ -156,8 +156,8 @@ def test_an_empty_bucket_gives_an_empty_shard(recipe: Recipe, tmp_path: Path) ->
     log = ingested(tmp_path, 20)
     tiny = build(log, recipe_for(log), tmp_path / "set")
     assert tiny.moments == len(tiny.read())
-    assert len(list((tmp_path / "set").glob("shard-*.parquet"))) == BUCKETS
-    assert 0 in [pq.read_metadata(path).num_rows for path in (tmp_path / "set").glob("shard-*.parquet")]
+    assert len(list((tmp_path / "set" / "rows").glob("shard-*.parquet"))) == BUCKETS
+    assert 0 in [pq.read_metadata(path).num_rows for path in (tmp_path / "set" / "rows").glob("shard-*.parquet")]
 
 
 def plain(made: TrainingSet) -> pd.DataFrame:

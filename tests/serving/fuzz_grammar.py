@@ -45,11 +45,13 @@ USUAL: dict[str, tuple[str, ...]] = {
     "lead_id": ("L-1001",), "name": ("nobody",), "password": ("wrong",), "noted": ("1",),
 }  # fmt: skip
 PAGES: dict[str, tuple[str, ...]] = {
+    "/today": ("section", "whose", "owner", "after", "done", "lead"),
     "/leads": ("stage", "channel", "country", "owner", "search", "rising", "untouched", "pressed", "order", "after"),
     "/sign-in": ("next", "name", "password"), "/language": ("to", "next"), "/leads/{lead_id:path}": ("after",
     "until"),
     "/thresholds": ("stage", "by", "value", "capacity", "published", "reason", "digest"), "/link": ("kind", "list"),
     "/decisions": ("lead", "stage", "reason", "days"), "/decisions/lift": ("lead",), "/receipt": ("of",),
+    "/work": ("lead", "seen", "action", "owner", "reason", "days", "back"),
     "/objections": ("lead", "lead_id", "objects", "noted"), "/erasure": ("lead", "lead_id", "sure"),
 }  # fmt: skip
 PAGES |= {

@@ -57,6 +57,8 @@ class ServerProcess:
 def running(workshop: Workshop, folder: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Yields a function that starts servers below `folder`; they are stopped at the end.
 
+    They score no new leads by themselves unless --score-new is among the options: tests say what is scored when.
+
     fault: lines of Python that run before the server does, to plant a fault that a test must catch.
     """
     started: list[ServerProcess] = []
@@ -93,6 +95,7 @@ def _start(
     keys = [] if "--keys" in options else ["--insecure-local"]
     rest = [each for each in options if each != "--keys"]
     command = [program, "serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
+    command += [] if "--score-new" in options else ["--no-score-new"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment
     return launched([sys.executable, *command, *source, *keys, *rest], log, REPOSITORY, environment)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.app import create_app
+from serving.edge.bulkhead import Bulkhead
 from serving.http.authentication import KeyAuthenticator
 from serving.http.middleware import Exchange
 from serving.http.services import Services
@@ -34,7 +36,7 @@ EVENT = {"event_type": "page_view", "occurred_at": "2024-05-01T00:00:00Z"}
 @pytest.fixture
 def tight(services: Services) -> Iterator[Inside]:
     """A server that takes on little."""
-    limits = Limits(body=2_000_000, body_s=0.1, at_once=1)
+    limits = Limits(body=2_000_000, body_s=0.1)
     with closing(Inside(create_app(replace(services, limits=limits)))) as asked:
         yield asked
 
@@ -89,29 +91,70 @@ def test_too_much_at_once_is_refused_with_the_number(inside: Inside, path: str, 
     assert said in answer.json()["detail"]
 
 
-def test_a_server_that_is_busy_says_so_and_stays_watched(services: Services) -> None:
+@pytest.mark.parametrize("path", ["/v1/leads", "/v1/leads/L-1/score", "/v1/score/batch", "/leads"])
+def test_what_would_wait_too_long_is_refused_at_once_and_nothing_else_is(services: Services, path: str) -> None:
+    """One kind of work has a thread that is held and a queue that is full."""
+    kinds = {"/v1/leads": "reads", "/v1/leads/L-1/score": "by_id", "/v1/score/batch": "long", "/leads": "pages"}
+    leave, kind = threading.Event(), Bulkhead("held", 1, 0)
+    setattr(services.work, kinds[path], kind)
+
     async def crowd() -> list[httpx.Response]:
-        inside, leave = asyncio.Event(), asyncio.Event()
-
-        async def held() -> AsyncIterator[bytes]:
-            yield b"{"
-            inside.set()
-            await leave.wait()
-            yield b"}"
-
-        slow = asyncio.create_task(crowded.client.post("/v1/score", content=held(), headers=JSON))
-        await inside.wait()
-        others = [await crowded.client.get(path) for path in ("/v1/model", "/v2/health/live", "/metrics")]
+        held = asyncio.create_task(kind.run(leave.wait))
+        await asyncio.sleep(0)
+        method = "POST" if path.endswith("batch") else "GET"
+        others = [await crowded.client.request(method, path, json={"leads": []} if method == "POST" else None)]
+        others += [await crowded.client.get(other) for other in ("/v2/health/live", "/v2/health/ready", "/metrics")]
         leave.set()
-        return [*others, await slow]
+        await held
+        return others
 
-    with closing(Inside(create_app(replace(services, limits=Limits(at_once=1))))) as crowded:
-        turned_away, alive, watched, first = crowded.runner.run(crowd())
-        after = crowded.get("/v1/model")
-    assert problem(turned_away) == (429, "busy")
-    assert turned_away.headers["retry-after"] == "1"
-    assert (alive.status_code, watched.status_code, first.status_code) == (200, 200, 200)
+    with closing(Inside(create_app(services))) as crowded:
+        turned_away, *rest = crowded.runner.run(crowd())
+        after = crowded.get("/v1/leads")
+    assert (turned_away.status_code, turned_away.headers["retry-after"]) == (429, "1")
+    assert [answer.status_code for answer in rest] == [200, 200, 200]
     assert after.status_code == 200
+
+
+def test_bodies_on_their_way_are_bounded_and_the_slowest_makes_room(services: Services) -> None:
+    """Half-sent bodies, more of them than there may be: whoever sends a whole one is answered."""
+
+    async def crowd() -> list[httpx.Response]:
+        async def half() -> AsyncIterator[bytes]:
+            yield b"{"
+            await asyncio.Event().wait()
+
+        slow = [asyncio.create_task(asked.client.post("/v1/score", content=half(), headers=JSON)) for _ in range(5)]
+        answers = [await asked.client.post("/v1/score", json=LEAD) for _ in range(4)]
+        answers += await asyncio.gather(*slow[:4])
+        slow[4].cancel()
+        return answers
+
+    with closing(Inside(create_app(replace(services, limits=Limits(bodies=4))))) as asked:
+        answers = asked.runner.run(crowd())
+    assert [answer.status_code for answer in answers] == [200] * 4 + [408] * 4
+
+
+def test_bytes_of_all_bodies_on_their_way_are_bounded(services: Services) -> None:
+    async def crowd() -> list[httpx.Response]:
+        leave = asyncio.Event()
+
+        async def large() -> AsyncIterator[bytes]:
+            yield b" " * 900
+            await leave.wait()
+            yield b"{}"
+
+        slow = [asyncio.create_task(asked.client.post("/v1/score", content=large(), headers=JSON)) for _ in range(2)]
+        while asked.app.state.services.bodies.size < 900:
+            await asyncio.sleep(0)
+        refused = [await asked.client.post("/v1/score", content=b" " * 1200, headers=JSON)]
+        leave.set()
+        return refused + list(await asyncio.gather(*slow))
+
+    with closing(Inside(create_app(replace(services, limits=Limits(bodies_bytes=2_000))))) as asked:
+        answers = asked.runner.run(crowd())
+        assert asked.app.state.services.bodies.size == 0
+    assert [answer.status_code for answer in answers] == [429, 200, 200]
 
 
 def test_without_a_key_or_with_one_of_another_role(services: Services, own_store: Store) -> None:

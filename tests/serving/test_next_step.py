@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
-from serving.scoring.next_step import BACK_DAYS, QUIET_DAYS, RULES, Situation, next_step
+from serving.scoring.next_step import ANSWER_DAYS, BACK_DAYS, OPEN_DAYS, QUIET_DAYS, RULES, Situation, next_step
 from tests.conftest import REPOSITORY
 from training.thresholds.stages import CUSTOMER, UNQUALIFIED
 
@@ -36,13 +37,37 @@ def test_the_step_that_is_due(
     assert next_step(Situation(stage, closed, quiet_days, rising, pressed)).step == step
 
 
+@pytest.mark.parametrize(
+    ("done", "step"),
+    [
+        ({"ruled_out": True, "replied_days": 0}, "rest"),
+        ({"replied_days": 0, "offer_days": 3}, "reply"),
+        ({"offer_days": 3, "met_days": 9, "asked_days": 1}, "follow_up"),
+        ({"met_days": OPEN_DAYS - 1}, "follow_up"),
+        ({"met_days": OPEN_DAYS}, "hand_over"),
+        ({"asked_days": ANSWER_DAYS - 1}, "wait"),
+        ({"asked_days": ANSWER_DAYS}, "hand_over"),
+        ({"unsubscribed": True}, "call"),
+    ],
+)
+def test_what_was_done_comes_before_the_stage(done: dict[str, Any], step: str) -> None:
+    assert next_step(Situation("SQL", False, 1, True, False, **done)).step == step
+    assert next_step(Situation("SQL", False, 1, True, True, **done)).step == "pause"
+
+
 def test_some_lead_reaches_every_rule_and_every_lead_reaches_one() -> None:
-    everybody = itertools.product(
+    everybody: Any = itertools.product(
         (UNQUALIFIED, "MQL", "SQL", CUSTOMER, "of one's own"),
         (False, True),
         (None, 0, 20, 100),
         (False, True),
         (False, True),
+        (False, True),
+        (False, True),
+        (None, 1),
+        (None, 1),
+        (None, 1),
+        (None, 1),
     )
     assert {next_step(Situation(*each)).name for each in everybody} == {rule.name for rule in RULES}
 

@@ -11,13 +11,13 @@ import pytest
 
 from features.training_set import TrainingSet
 from serving.trees.predictor import Predictor
-from serving.trees.pruning import pruned, splits_on
+from serving.trees.pruning import pruned
 from serving.trees.tree_shap import Booster
-from serving.trees.trees import only, trees_of
 from tests.artifacts import TRAINED_ON
 from tests.serving.test_predictor import rows
 from training.artifact.loaded_model import read_artifact
 from training.artifact.standalone import ArtifactError, Model, load, read
+from training.artifact.tree_text import only, splits_on, trees_of
 from training.measuring.evidence import Evidence
 from training.recipe.train import fit_model
 from training.registry.artifact_files import write_artifact

@@ -38,7 +38,7 @@ def later(root: Path, kept: float) -> TrainingSet:
     """
     path = root / "training_set" / "conversion"
     content = json.loads((path / "training_set.json").read_text())
-    for shard in sorted(path.glob("shard-*.parquet")):
+    for shard in sorted((path / "rows").glob("shard-*.parquet")):
         table = pq.read_table(shard)
         more = [moved(table.filter(pc.field("mature")), seed, kept) for seed in range(3)]
         pq.write_table(pa.concat_tables([table, *more]).unify_dictionaries(), shard)

@@ -18,8 +18,6 @@ from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict,
 from training.judging.origins import LogTimeline, Origin, TableTimeline, spread
 from training.judging.rolling import bootstrap_periods, rolling
 from training.measuring.metrics import MEASURES, measures
-from training.recipe.selection import choose as selected
-from training.recipe.selection import chooser
 from training.recipe.train import fit_model
 from training.report.backtest_report import add_to_report, sections, write_backtest
 from training.report.page import marked
@@ -329,22 +327,18 @@ def test_page_section_and_card_are_written_and_found_again(periods: list[JudgedP
 def test_what_the_settings_leave_open_is_chosen_on_the_past(
     trained: Workspace, timeline: LogTimeline, origin: Origin
 ) -> None:
-    plan = replace(trained.settings.training_plan, model="auto", twin="auto")
-    past, rows, choose = timeline.known_at(origin), timeline.after(origin), chooser(plan)
-    chosen = choose(past)
-    assert chosen == selected(past, plan)[0]
-    assert choose(past) is chosen
-    expected = fit_model(past, chosen).predict_proba(rows.features)[:, 1]
-    assert np.array_equal(champion(choose).fit(past)(rows), expected)
+    plan = replace(trained.settings.training_plan, model="auto", twin="auto", rates="yes", newest_step="auto")
+    past, rows = timeline.known_at(origin), timeline.after(origin)
+    expected = fit_model(past, plan).predict_proba(rows.features)[:, 1]
+    assert np.array_equal(champion(plan).fit(past)(rows), expected)
 
 
 def test_the_recipe_beats_the_base_rate_on_the_funnel(
     trained: Workspace, timeline: LogTimeline, tmp_path: Path
 ) -> None:
     plan = trained.settings.training_plan
-    choose = chooser(plan)
-    chosen = [each for each in standard(choose, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
-    every = ablations(choose, timeline.columns)
+    chosen = [each for each in standard(plan, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
+    every = ablations(plan, timeline.columns)
     undone = [each for each in every if each.name in ("open is lost", "without behaviour")]
     assert len(every) == 9
     made = backtest(timeline, [*chosen, *undone], plan.digest, tmp_path, 1, 0.6, fewest_positives=10)

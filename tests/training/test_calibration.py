@@ -20,6 +20,7 @@ from training.calibration.calibrator import (
     CANDIDATES,
     IDENTITY,
     MIN_SLOPE,
+    MOST_ROWS,
     Calibrator,
     Mapper,
     calibrator_from,
@@ -28,6 +29,7 @@ from training.calibration.calibrator import (
     fit_sigmoid,
     fit_temperature,
     forward_steps,
+    gathered,
     judge,
 )
 from training.measuring.metrics import measures
@@ -268,3 +270,19 @@ def test_the_choice_says_why() -> None:
 def test_damaged_numbers_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(DataError, match="train the model again"):
         calibrator_from(values)
+
+
+def test_many_rows_are_gathered_without_moving_the_calibrator() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.beta(0.5, 10, 60_000)
+    y = (rng.random(len(p)) < p**0.8 * 0.9).astype(np.float64)
+    weight = rng.integers(1, 4, len(p)).astype(np.float64)
+    few = gathered(p, y, weight)
+    assert len(few[0]) <= MOST_ROWS
+    assert few[2].sum() == pytest.approx(weight.sum() ** 2 / (weight @ weight))
+    rows = np.column_stack([logit(p), np.ones(len(p))])
+    whole = fit_logistic(
+        rows, y, few[2].sum() / weight.sum() * weight, np.array([1.0, 0.0]), np.array([0.01, -np.inf]), 1.0
+    )
+    sigmoid = fit_sigmoid(p, y, weight)
+    np.testing.assert_allclose([sigmoid.a, sigmoid.c], whole, atol=0.001)

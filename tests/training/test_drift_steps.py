@@ -11,14 +11,12 @@ import pytest
 from training.judging.contenders import Predict, champion
 from training.judging.drift_steps import drift_steps
 from training.judging.origins import Outcomes, TableTimeline
-from training.recipe.selection import chooser
 from training.recipe.train import TrainingPlan
 from training.samples.log_odds import Array, logit, row_losses
 from training.samples.sample import Sample
 
 ROWS, CUT, DELAY = 3_000, 1_500, 300
 PLAN = TrainingPlan(parameters={"n_folds": 2, "max_rounds": 10, "n_jobs": 1})
-CHOOSE = chooser(PLAN)
 ROLLING = "with rolling intercept"
 
 
@@ -35,7 +33,7 @@ def fitted(name: str, rows: Sample, delay: int = DELAY) -> Predict:
     past = rows.of(rows.as_of < CUT)
     known = past.as_of + DELAY <= CUT
     past = replace(past, mature=known, y=np.where(known, past.y, np.nan))
-    contenders = [champion(CHOOSE), *drift_steps(PLAN, CHOOSE, Outcomes(rows, delay, ROWS // 100))]
+    contenders = [champion(PLAN), *drift_steps(PLAN, Outcomes(rows, delay, ROWS // 100))]
     (found,) = (each for each in contenders if each.name == name)
     return found.fit(past)
 
@@ -65,7 +63,7 @@ def test_a_label_used_too_early_would_be_caught() -> None:
 def losses() -> dict[str, float]:
     rows = drifting()
     judged = rows.of(rows.as_of >= CUT)
-    names = ["champion", *(each.name for each in drift_steps(PLAN, CHOOSE, TableTimeline(rows, "").outcomes))]
+    names = ["champion", *(each.name for each in drift_steps(PLAN, TableTimeline(rows, "").outcomes))]
     return {name: loss(judged, fitted(name, rows)(judged)) for name in names}
 
 
@@ -75,13 +73,14 @@ def test_following_the_drift_pays(losses: dict[str, float]) -> None:
 
 
 def test_each_step_changes_the_predictions(losses: dict[str, float]) -> None:
+    assert losses.pop("with running rates") == losses["champion"], "there are no categories here"
     assert len(losses) == len(set(losses.values())) == 5
 
 
 def test_what_is_in_the_recipe_is_switched_off() -> None:
-    plan = replace(PLAN, twin="yes", newest_step="yes")
-    names = [each.name for each in drift_steps(plan, chooser(plan), TableTimeline(drifting(), "").outcomes)]
-    assert names == ["without twin", "without newest step", ROLLING, "with all steps"]
+    plan = replace(PLAN, twin="yes", rates="yes", newest_step="yes")
+    names = [each.name for each in drift_steps(plan, TableTimeline(drifting(), "").outcomes)]
+    assert names == ["without twin", "without running rates", "without newest step", ROLLING, "with all steps"]
 
 
 def test_labels_of_a_table_are_known_at_the_next_row() -> None:

@@ -106,12 +106,12 @@ def test_the_same_data_gives_the_same_text_on_any_number_of_threads() -> None:
 
 
 def test_a_row_of_weight_two_is_that_row_twice() -> None:
-    """As far as it should be: rows of a lead stay together, no share of rows or columns is drawn."""
+    """As far as it should be: rows of a lead stay together, nothing is drawn, and few values, so that bins do not move."""
     frame, y, _ = leads(n=600)
-    frame = frame[["country", "flag"]].assign(visits=frame["visits"].fillna(0))  # few values: bins do not move
+    frame = frame[["country", "flag"]].assign(visits=frame["visits"].fillna(0))
     lead, weight = np.arange(len(y)), np.where(np.arange(len(y)) % 3 == 0, 2, 1)
     rows = np.repeat(lead, weight)
-    whole = {"row_share": 1.0, "column_share": 1.0, "min_leaf": 1}
+    whole = {"row_share": 1.0, "column_share": 1.0, "min_leaf": 1, "twin": False, "rates": False}
     weighted = small(**whole).fit(frame, y, sample_weight=weight, groups=lead, time=lead)
     twice = small(**whole).fit(frame.iloc[rows], y[rows], groups=lead[rows], time=lead[rows])
     np.testing.assert_allclose(log_odds(weighted, frame), log_odds(twice, frame), atol=1e-6)

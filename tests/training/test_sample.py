@@ -51,7 +51,7 @@ def test_a_part_takes_the_same_rows_of_everything(training_set: TrainingSet) -> 
 
 
 def test_a_training_set_without_moments_is_refused(training_set: TrainingSet, tmp_path: Path) -> None:
-    shard = next(iter(sorted(training_set.path.glob("shard-*.parquet"))))
+    shard = next(iter(sorted((training_set.path / "rows").glob("shard-*.parquet"))))
     pq.write_table(pq.read_table(shard).slice(0, 0), tmp_path / shard.name)
     empty = TrainingSet(tmp_path, training_set.recipe, 0, 0, 0, 0, "")
     with pytest.raises(DataError, match="holds no moments; check target and moments"):

@@ -278,13 +278,6 @@ def test_a_step_after_the_newest_moments_is_taken_where_the_plan_says_so() -> No
     assert asked.calibration_choice_.calibrator == asked.calibrator_
 
 
-def test_what_is_left_open_is_decided_for_the_simpler_kind() -> None:
-    plan = TrainingPlan(model="auto", twin="auto", newest_step="auto").decided
-    assert (plan.model, plan.twin, plan.newest_step) == ("fixed", "no", "no")
-    plan = TrainingPlan(model="hazard", twin="yes", newest_step="yes").decided
-    assert (plan.model, plan.twin, plan.newest_step) == ("hazard", "yes", "yes")
-
-
 def test_a_promise_is_kept_by_the_rule_that_it_names() -> None:
     labels, flow = (
         ScoredLabels(np.linspace(0.9, 0.1, 200), np.repeat([1.0, 0.0], 100)),

@@ -80,6 +80,7 @@ class TrainedOn:
     converted_leads: int | None = None
     model: str | None = None
     twin: str | None = None
+    rates: str | None = None
     training_set: str | None = None
     event_log: str | None = None
     plan: str | None = None

@@ -15,12 +15,15 @@ from scipy.special import expit
 
 from data.contract import DataError
 from data.typed_json import from_json
+from features.wording import number, signed
 from training.samples.log_odds import Array, clip, fit_logistic, logit, row_losses
 
 MIN_SLOPE = 0.01
 """Slopes stay positive, so that a calibrator never turns a ranking around."""
 PRIOR = 1.0
 """Strength of the pull towards "change nothing", in rows: it decides only where there are next to no labels."""
+MOST_ROWS = 5_000
+"""Rows that a calibrator is fitted to at most."""
 STEPS = 4
 """Forward steps of the gate."""
 
@@ -70,14 +73,33 @@ def calibrator_from(values: object) -> Calibrator:
     return calibrator
 
 
+def gathered(p: Array, y: Array, weight: Array, most: int = MOST_ROWS) -> tuple[Array, Array, Array]:
+    """The rows (n each), or at most so many in their place: neighbours in p as one, with their mean and their weight.
+
+    A calibrator has three numbers and sees p alone, so that nothing is lost but the cost of many rows. The scale of
+    weights has no say: they add up to Kish's sample size.
+    """
+    weight = weight * weight.sum() / (weight @ weight)
+    if len(p) <= most:
+        return p, y, weight
+    member = np.empty(len(p), np.int64)
+    member[np.argsort(p, kind="stable")] = np.arange(len(p)) * most // len(p)
+    mass = np.bincount(member, weight)
+    some = mass > 0
+    z, share = (np.bincount(member, weight * values)[some] / mass[some] for values in (logit(p), y))
+    return np.asarray(expit(z)), share, mass[some]
+
+
 def fit_temperature(p: Array, y: Array, weight: Array) -> Calibrator:
     """Logit times a: more or less self-assured, 0.5 stays 0.5 (Guo et al., On Calibration of Modern Networks, 2017)."""
+    p, y, weight = gathered(p, y, weight)
     (a,) = _fit(logit(p)[:, np.newaxis], [1.0], [MIN_SLOPE], y, weight)
     return Calibrator("temperature", a, a, 0.0)
 
 
 def fit_sigmoid(p: Array, y: Array, weight: Array) -> Calibrator:
     """Logit times a plus c (Platt 1999, on the logit instead of the probability)."""
+    p, y, weight = gathered(p, y, weight)
     z = logit(p)
     a, c = _fit(np.column_stack([z, np.ones_like(z)]), [1.0, 0.0], [MIN_SLOPE, -np.inf], y, weight)
     return Calibrator("sigmoid", a, a, c)
@@ -85,6 +107,7 @@ def fit_sigmoid(p: Array, y: Array, weight: Array) -> Calibrator:
 
 def fit_beta(p: Array, y: Array, weight: Array) -> Calibrator:
     """Own slopes for small and for large probabilities (Kull, Silva Filho & Flach, Beta calibration, AISTATS 2017)."""
+    p, y, weight = gathered(p, y, weight)
     clipped = clip(p)
     columns = np.column_stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(clipped)])
     a, b, c = _fit(columns, [1.0, 1.0, 0.0], [MIN_SLOPE, MIN_SLOPE, -np.inf], y, weight)
@@ -92,10 +115,7 @@ def fit_beta(p: Array, y: Array, weight: Array) -> Calibrator:
 
 
 def _fit(x: Array, start: list[float], lower: list[float], y: Array, weight: Array) -> list[float]:
-    rows = (
-        weight * weight.sum() / (weight @ weight)
-    )  # the scale of weights has no say: they add up to Kish's sample size
-    return [float(coefficient) for coefficient in fit_logistic(x, y, rows, np.array(start), np.array(lower), PRIOR)]
+    return [float(coefficient) for coefficient in fit_logistic(x, y, weight, np.array(start), np.array(lower), PRIOR)]
 
 
 CANDIDATES: Mapping[str, Callable[[Array, Array, Array], Calibrator]] = {
@@ -118,6 +138,19 @@ class Verdict:
     def accepted(self) -> bool:
         """Better than doing nothing by more than one standard error."""
         return self.gain > self.se
+
+    @property
+    def told(self) -> str:
+        """What a trial came to.
+
+        >>> Verdict("newest_step = yes", 0.002, 0.001, 500).told
+        'newest_step = yes saves +0.00200 log-loss (standard error 0.00100) on 500 leads that came later: taken'
+        """
+        taken = "taken" if self.accepted else "not taken, one standard error is asked for"
+        return (
+            f"{self.name} saves {signed(self.gain, 5)} log-loss (standard error {number(self.se, 5)}) on "
+            f"{number(self.leads)} leads that came later: {taken}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; an infinite error is None."""

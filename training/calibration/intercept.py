@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from data.contract import US_PER_DAY
-from training.samples.log_odds import Array, logit
+from training.calibration.calibrator import STEPS, Verdict, forward_steps, gain_and_error
+from training.samples.log_odds import Array, logit, row_losses
 
 PERIOD = 7 * US_PER_DAY
 """Steps fall on the same instants whenever they are counted: multiples of a week, Thursdays 00:00 UTC."""
@@ -110,6 +111,27 @@ def newest_step(p: Array, y: Array, weight: Array, lead: NDArray[Any], as_of: ND
     if len(np.unique(lead[newest & (y > 0)])) < FEWEST_CONVERTED:
         return 0.0
     return SHARE * offset(logit(p[newest]), y[newest], independent(weight[newest], lead[newest]))
+
+
+def newest_step_trial(
+    p: Array, y: Array, weight: Array, lead: NDArray[Any], as_of: NDArray[np.int64], since: NDArray[np.int64]
+) -> Verdict:
+    """What the step of `newest_step` would have gained at past dates, on the leads that came next.
+
+    since: int64[n], when labels were certain: each date knows those before it. The predictions are the fit's own out
+    of fold, so that nothing is fitted for the question; what that fit knows of later levels is taken away by the
+    intercept of all that was known at the date.
+    """
+    code, z = np.unique(lead, return_inverse=True)[1], logit(p)
+    saved, counts = np.zeros(len(p)), np.zeros(len(p))
+    for past, judged in forward_steps(as_of, code, STEPS):
+        known = past & (since <= as_of[judged].min())
+        if known.any():
+            fitted = z + offset(z[known], y[known], independent(weight[known], lead[known]))
+            step = newest_step(expit(fitted[known]), y[known], weight[known], lead[known], as_of[known])
+            saved[judged] = row_losses(y[judged], fitted[judged]) - row_losses(y[judged], fitted[judged] + step)
+            counts[judged] = weight[judged]
+    return Verdict("newest_step = yes", *gain_and_error(saved, counts, code))
 
 
 def offset(z: Array, y: Array, weight: Array) -> float:

@@ -10,7 +10,6 @@ import numpy as np
 
 from training.calibration.calibrator import IDENTITY
 from training.model.baselines import BASELINES, FREQUENCY, RECENCY, Fit
-from training.recipe.selection import Choose
 from training.recipe.train import Classifier, TrainingPlan, fit_model, learnt_from
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
@@ -36,19 +35,19 @@ class Contender:
     fit: Callable[[Sample], Predict]
 
 
-def standard(choose: Choose, columns: Sequence[str]) -> list[Contender]:
+def standard(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
     """The champion's recipe first, then the baselines; one that reads columns which are not there is left out."""
     reads = {"points rule": {RECENCY, FREQUENCY}}
     fits = {name: fit for name, fit in BASELINES.items() if reads.get(name, set()) <= set(columns)}
-    return [champion(choose), *(_baseline(name, fit) for name, fit in fits.items())]
+    return [champion(plan), *(_baseline(name, fit) for name, fit in fits.items())]
 
 
-def champion(choose: Choose) -> Contender:
+def champion(plan: TrainingPlan) -> Contender:
     """The recipe that `train` follows: what is left open is decided on each past anew."""
-    return _chosen(CHAMPION, "the recipe in use", lambda past, plan: _predict(fit_model(past, plan)), choose)
+    return _chosen(CHAMPION, "the recipe in use", lambda past, plan: _predict(fit_model(past, plan)), plan)
 
 
-def ablations(choose: Choose, columns: Sequence[str]) -> list[Contender]:
+def ablations(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
     """The recipe with one design choice undone each, as far as the columns allow."""
     profile = [name for name in columns if name.startswith(PROFILE)]
     behaviour = [name for name in columns if name not in profile]
@@ -66,12 +65,12 @@ def ablations(choose: Choose, columns: Sequence[str]) -> list[Contender]:
             ("hazard model", "learns from open leads too", _hazard),
             ("open is lost", "not converted yet counts as never", _open_is_lost),
         ]
-    return [_chosen(*variant, choose) for variant in variants]
+    return [_chosen(*variant, plan) for variant in variants]
 
 
-def _chosen(name: str, tells: str, fit: Recipe, choose: Choose) -> Contender:
-    """A contender that is fitted by the plan that is chosen on each past."""
-    return Contender(name, tells, lambda past: fit(past, choose(past)))
+def _chosen(name: str, tells: str, fit: Recipe, plan: TrainingPlan) -> Contender:
+    """A contender that is fitted by the plan as it is for each past."""
+    return Contender(name, tells, lambda past: fit(past, plan.decided(past)))
 
 
 def _baseline(name: str, fit: Fit) -> Contender:

@@ -14,8 +14,7 @@ from scipy.special import expit
 from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
 from training.judging.contenders import Contender, Predict
 from training.judging.origins import Outcomes
-from training.recipe.selection import Choose
-from training.recipe.train import Classifier, TrainingPlan, fit_model, stepped
+from training.recipe.train import Classifier, TrainingPlan, fit_model, with_step
 from training.samples.log_odds import Array, clip, logit
 from training.samples.sample import Sample
 
@@ -23,31 +22,37 @@ Fit = Callable[[Sample, TrainingPlan], Classifier]
 Switch = Literal["yes", "no"]
 
 
-def drift_steps(plan: TrainingPlan, choose: Choose, outcomes: Outcomes) -> list[Contender]:
-    """The champion's recipe with each step on (off where `plan` has it on), and with all of them.
+def drift_steps(plan: TrainingPlan, outcomes: Outcomes) -> list[Contender]:
+    """The champion's recipe with each member and step on (off where `plan` has it on), and with all of them.
 
     A rolling intercept follows the labels that mature while the model serves; its trial is left out, so that the table
     shows what it does rather than whether it would be let in.
     """
     fit = _once()
-    twin: Switch = "no" if plan.twin == "yes" else "yes"
+    twin: Switch = "yes" if plan.twin == "no" else "no"
+    rates: Switch = "yes" if plan.rates == "no" else "no"
     step: Switch = "no" if plan.newest_step == "yes" else "yes"
     return [
         Contender(
             _named(twin, "twin"),
             "extremely randomised trees averaged in",
-            _recipe(lambda past: replace(choose(past), twin=twin), fit),
+            _recipe(replace(plan, twin=twin), fit),
+        ),
+        Contender(
+            _named(rates, "running rates"),
+            "half of the members see what categories have brought so far",
+            _recipe(replace(plan, rates=rates), fit),
         ),
         Contender(
             _named(step, "newest step"),
             "half a step of the intercept after the newest tenth",
-            _recipe(lambda past: replace(choose(past), newest_step=step), fit),
+            _recipe(replace(plan, newest_step=step), fit),
         ),
-        Contender("with rolling intercept", "half a step a week from matured labels", _rolling(choose, fit, outcomes)),
+        Contender("with rolling intercept", "half a step a week from matured labels", _rolling(plan, fit, outcomes)),
         Contender(
             "with all steps",
             "twin, newest step and rolling intercept",
-            _rolling(lambda past: replace(choose(past), twin="yes", newest_step="yes"), fit, outcomes),
+            _rolling(replace(plan, twin="yes", newest_step="yes"), fit, outcomes),
         ),
     ]
 
@@ -61,26 +66,26 @@ def _once() -> Fit:
     cached: dict[str, tuple[Sample, Classifier]] = {}
 
     def fit(past: Sample, plan: TrainingPlan) -> Classifier:
+        plan = plan.decided(past)
         bare = replace(plan, newest_step="no")
         if cached.get(bare.digest, (None,))[0] is not past:
             cached[bare.digest] = past, fit_model(past, bare)
-        model = copy(cached[bare.digest][1])
-        return stepped(model, past, plan) if plan.newest_step == "yes" else model
+        return with_step(copy(cached[bare.digest][1]), past, plan)
 
     return fit
 
 
-def _recipe(choose: Choose, fit: Fit) -> Callable[[Sample], Predict]:
+def _recipe(plan: TrainingPlan, fit: Fit) -> Callable[[Sample], Predict]:
     def fitted(past: Sample) -> Predict:
-        model = fit(past, choose(past))
+        model = fit(past, plan)
         return lambda rows: model.predict_proba(rows.features)[:, 1]
 
     return fitted
 
 
-def _rolling(choose: Choose, fit: Fit, outcomes: Outcomes) -> Callable[[Sample], Predict]:
+def _rolling(plan: TrainingPlan, fit: Fit, outcomes: Outcomes) -> Callable[[Sample], Predict]:
     def fitted(past: Sample) -> Predict:
-        model = fit(past, choose(past))
+        model = fit(past, plan)
         at, shift = _shifts(model, past, outcomes)
 
         def predict(rows: Sample) -> Array:

@@ -28,10 +28,11 @@ Table: TypeAlias = pa.Table | pd.DataFrame
 RECENCY, FREQUENCY = "recency_any", "count_any_ever"
 GRADES = 5
 PSEUDO_LEADS = 20.0
-STRENGTHS = (0.003, 0.03, 0.3, 3.0)
+STRENGTHS = (0.003, 0.03, 0.3)
 FORWARD_SHARE = 0.75
-MOST_ROWS = 100_000
-"""Logistic regression is fitted on at most so many rows, spread evenly over time: more change nothing but its cost."""
+MOST_ROWS = 20_000
+"""Logistic regression is fitted on about so many rows: those that converted, and of the others as many as there is room
+for, spread evenly over time and so much heavier. More change little but its cost."""
 
 
 class Baseline(Protocol):
@@ -124,13 +125,28 @@ def logistic_regression(table: Table, y: Array, weight: Array, time: NDArray[Any
     Numbers become ranks (robust to outliers), missing ones are flagged; rare categories are merged. The base rate where
     there is only one class.
     """
-    order = np.argsort(time, kind="stable")
-    rows = order[np.linspace(0, len(order) - 1, min(MOST_ROWS, len(order))).astype(np.int64)]
-    frame, y, weight = _frame(table).iloc[rows], np.asarray(y)[rows], weight[rows]
+    rows, heavier = _thinned(np.asarray(y), time)
+    frame, y, weight = _frame(table).iloc[rows], np.asarray(y)[rows], weight[rows] * heavier
     if np.ptp(y) == 0:
         return base_rate(frame, y, weight, time[rows])
     model = make_pipeline(_preparation(frame), _regression(_strength(frame, y, weight)))
     return Classifier(model.fit(frame, y, logisticregression__sample_weight=weight))
+
+
+def _thinned(y: Array, time: NDArray[Any], most: int = MOST_ROWS) -> tuple[NDArray[np.int64], Array]:
+    """Rows in order of time and how much heavier they weigh, so that sums over each class stay the same.
+
+    Both classes are thinned where each has more than half of `most` rows.
+    """
+    order = np.argsort(time, kind="stable")
+    converted = y[order] > 0
+    fewer = min(int(converted.sum()), int((~converted).sum()), most // 2)
+    picked, heavier = np.zeros(len(order), np.bool_), np.ones(len(order))
+    for rows in (np.flatnonzero(converted), np.flatnonzero(~converted)):
+        room = most // 2 if len(rows) == fewer else most - fewer
+        chosen = rows[np.linspace(0, len(rows) - 1, min(room, len(rows))).astype(np.int64)]
+        picked[chosen], heavier[chosen] = True, len(rows) / max(len(chosen), 1)
+    return order[picked], heavier[picked]
 
 
 def _strength(frame: pd.DataFrame, y: Array, weight: Array) -> float:

@@ -1,11 +1,13 @@
-"""What both classifiers share: LightGBM models that each left one fold of leads out, and their mean in log-odds."""
+"""What both classifiers share: a fixed mix of LightGBM models, each without one fold of leads, averaged in log-odds."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import joblib
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -18,21 +20,34 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from training.artifact.manifest import Periods
 from training.artifact.standalone import calibrated
-from training.calibration.calibrator import IDENTITY, Calibrator, Choice, choose_calibrator
+from training.calibration.calibrator import IDENTITY, Calibrator, Choice, Verdict, choose_calibrator
 from training.model.encoding import Encoder, table_of
+from training.model.rates import Frozen, Known, folded, running_rates
 from training.samples.log_odds import Array
 
 TWIN = {"extra_trees": True, "extra_seed": 6}
 """What sets a twin apart: its splits are drawn at random and only the best of the drawn is taken (Geurts 2006)."""
 
 
-class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """LightGBM on log-loss, one model for each fold of leads, which stopped early on the fold that it did not see.
+@dataclass(frozen=True)
+class Member:
+    """One model of the mix. fold: which it does not see, and stops early on. rates: whether it sees running rates."""
 
-    With `twin` each fold has a second model of extremely randomised trees; the mean in log-odds is over all of them.
+    fold: int
+    twin: bool
+    rates: bool
+
+
+class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """LightGBM on log-loss, for each fold of leads one model, which stopped early on the fold that it did not see.
+
+    With `twin` each fold has a second model of extremely randomised trees. With `rates` half of the members see running
+    rates of the categories (rates.py): of the two of a fold one does. None of this is chosen by its success: the mean
+    in log-odds of members that err in different ways was better than the choice among them.
 
     Attributes after fit: classes_, encoder_, calibrator_, oof_raw_ (float64[n], log-odds out of fold), boosters_ (all
-    folds, then all folds of the twin).
+    folds, then all folds of the twin), frozen_ (what has become of the rates); trials_: what was left open, and what it
+    gained at past dates.
     """
 
     classes_: NDArray[Any]
@@ -41,10 +56,12 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     calibration_choice_: Choice
     boosters_: list[lightgbm.Booster]
     oof_raw_: Array
+    frozen_: tuple[Frozen, ...]
+    trials_: tuple[Verdict, ...] = ()
 
     def __init__(
         self,
-        n_folds: int = 5,
+        n_folds: int = 4,
         learning_rate: float = 0.03,
         num_leaves: int = 7,
         min_leaf: int = 40,
@@ -53,7 +70,8 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         row_share: float = 0.8,
         max_rounds: int = 3000,
         patience: int = 60,
-        twin: bool = False,
+        twin: bool = True,
+        rates: bool = True,
         random_state: int = 0,
         n_jobs: int = 2,
     ) -> None:
@@ -67,6 +85,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_rounds = max_rounds
         self.patience = patience
         self.twin = twin
+        self.rates = rates
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -91,23 +110,59 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """float64[n]: mean log-odds of some boosters for an encoded matrix, before calibration."""
         return np.asarray(np.mean([booster.predict(matrix, raw_score=True) for booster in boosters], axis=0))
 
-    def _fit_boosters(self, data: lightgbm.Dataset, fold: NDArray[np.int64]) -> None:
-        """One booster, or with its twin two, for each fold (int64[rows]) of the data."""
-        sorts: tuple[dict[str, Any], ...] = ({}, TWIN) if self.twin else ({},)
-        self.boosters_ = [
-            self._booster(
-                data, np.flatnonzero(fold != out), np.flatnonzero(fold == out), {**self._parameters(), **more}
-            )
-            for more in sorts
-            for out in range(fold.max() + 1)
-        ]
+    def _members(self, folds: int) -> list[Member]:
+        """The mix: all folds, then all folds of the twin; of neighbours, and of the two of a fold, one sees rates."""
+        kinds = (False, True) if self.twin else (False,)
+        has_rates = len(self.frozen_) > 0
+        return [Member(fold, twin, has_rates and (fold + twin) % 2 == 1) for twin in kinds for fold in range(folds)]
 
-    def _out_of_fold(self, matrix: NDArray[np.float32], fold: NDArray[np.int64]) -> Array:
-        """float64[n]: log-odds of each row by the boosters that did not see its fold (int64[n])."""
-        raw, folds = np.empty(len(matrix)), fold.max() + 1
+    def _with_rates(self, matrix: NDArray[np.float32], known: Known | None) -> NDArray[np.float32]:
+        """The matrix, and behind it running rates of its categories where there is an order of time."""
+        self.frozen_ = ()
+        if known is None or not self.rates:
+            return matrix
+        rates, self.frozen_ = running_rates(matrix, self.encoder_.category_columns, known)
+        return np.column_stack([matrix, rates])
+
+    def _fit_boosters(self, data: lightgbm.Dataset, fold: NDArray[np.int64]) -> list[lightgbm.Booster]:
+        """The members, fitted to data with rates (as `_with_rates` has them); fold: int64[rows]."""
+        members = self._members(int(fold.max()) + 1)
+        task = joblib.delayed(self._fit_fold)
+        # A thread for each fold: on so few rows LightGBM's own threads would mostly wait for each other.
+        by_fold = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            task(data, fold, out, [member for member in members if member.fold == out]) for out in range(fold.max() + 1)
+        )
+        fitted = {member: booster for boosters in by_fold for member, booster in boosters.items()}
+        return [fitted[member] for member in members]
+
+    def _fit_fold(
+        self, data: lightgbm.Dataset, fold: NDArray[np.int64], out: int, members: Sequence[Member]
+    ) -> dict[Member, lightgbm.Booster]:
+        rows, held = (np.flatnonzero(side) for side in (fold != out, fold == out))
+        if len(rows) == 0:
+            return {member: _stump(data, self._parameters()) for member in members}
+        parts = tuple(data.subset(side.tolist()).construct() for side in (rows, held))
+        return {member: self._booster(*parts, self._parameters_of(member, data.num_feature())) for member in members}
+
+    def _parameters_of(self, member: Member, columns: int) -> dict[str, Any]:
+        rates = range(len(self.encoder_.names), len(self.encoder_.names) + len(self.frozen_))
+        seen = [column for column in range(columns) if column not in rates]
+        blind: dict[str, Any] = {} if member.rates or not rates else {"interaction_constraints": [seen]}
+        return {**self._parameters(), **blind, **(TWIN if member.twin else {})}
+
+    def _folded(self, boosters: Sequence[lightgbm.Booster]) -> list[lightgbm.Booster]:
+        """The boosters as they score from now on: without rates, which stand still."""
+        width = len(self.encoder_.names)
+        return [_portable(folded(booster.model_to_string(), width, self.frozen_)) for booster in boosters]
+
+    def _out_of_fold(
+        self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[np.float32], fold: NDArray[np.int64]
+    ) -> Array:
+        """float64[n]: log-odds of each row by the boosters that did not see its fold (int64[n]), from running rates."""
+        raw, folds = np.empty(len(matrix)), int(fold.max()) + 1
         for out in range(folds):
             held = np.flatnonzero(fold == out)
-            raw[held] = self._log_odds(self.boosters_[out::folds], matrix[held])
+            raw[held] = self._log_odds(boosters[out::folds], matrix[held])
         return raw
 
     def _dataset(
@@ -123,22 +178,14 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             weight=weight,
             init_score=offset,
             categorical_feature=self.encoder_.category_columns,
+            feature_name=[f"Column_{column}" for column in range(matrix.shape[1])],
             params=self._parameters(),
             free_raw_data=False,
         ).construct()
 
-    def _booster(
-        self, data: lightgbm.Dataset, rows: NDArray[np.int64], held: NDArray[np.int64], parameters: dict[str, Any]
-    ) -> lightgbm.Booster:
-        if len(rows) == 0:
-            return _portable(lightgbm.train({**parameters, "min_gain_to_split": 1e30}, data, 1).model_to_string())
-        booster = lightgbm.train(
-            parameters,
-            data.subset(rows.tolist()),
-            num_boost_round=self.max_rounds,
-            valid_sets=[data.subset(held.tolist())],
-            callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
-        )
+    def _booster(self, data: lightgbm.Dataset, held: lightgbm.Dataset, parameters: dict[str, Any]) -> lightgbm.Booster:
+        stop = lightgbm.early_stopping(self.patience, verbose=False)
+        booster = lightgbm.train(parameters, data, self.max_rounds, valid_sets=[held], callbacks=[stop])
         # Trees behind the best round are dropped, so that the text holds exactly what predicts.
         return _portable(booster.model_to_string(num_iteration=booster.best_iteration))
 
@@ -156,7 +203,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "seed": self.random_state,
             "deterministic": True,
             "force_col_wise": True,  # half the time of rows when only a share of the columns is looked at
-            "num_threads": self.n_jobs,
+            "num_threads": 1,
             "verbosity": -1,
         }
 
@@ -205,6 +252,11 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def _stump(data: lightgbm.Dataset, parameters: dict[str, Any]) -> lightgbm.Booster:
+    """The model of rows that cannot be split in two: their base rate."""
+    return _portable(lightgbm.train({**parameters, "min_gain_to_split": 1e30}, data, 1).model_to_string())
 
 
 def _portable(text: str) -> lightgbm.Booster:

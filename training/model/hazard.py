@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import lightgbm
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
 from training.artifact.manifest import Periods
-from training.artifact.standalone import calibrated, hazards, within
+from training.artifact.standalone import calibrated, within
+from training.artifact.tree_text import only, splits_on, trees_of
 from training.calibration.calibrator import IDENTITY
 from training.model.boosted import Boosted
+from training.model.classifier import known_rows
 from training.model.encoding import Encoder
 from training.model.periods import base_log_odds, ends_of, rows_of, thinned
 from training.samples.folds import fold_of_leads
@@ -51,16 +53,17 @@ class HazardClassifier(Boosted):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         time: ArrayLike | None = None,
+        since: ArrayLike | None = None,
     ) -> Self:
         """Fits on n moments.
 
         event_days: float64[n], days until conversion, NaN where none was seen. observed_days: float64[n], how long each
-        moment was watched. groups, time: as for LeadConversionClassifier. Raises ValueError when fewer than two
+        moment was watched. groups, time, since: as for LeadConversionClassifier. Raises ValueError when fewer than two
         conversions were seen.
         """
         event, observed = (np.asarray(days, dtype=np.float64) for days in (event_days, observed_days))
         table, converted = self._checked(X, (event < horizon_days).astype(np.int64))
-        check_consistent_length(table, event, observed, groups, time)
+        check_consistent_length(table, event, observed, groups, time, since)
         weight = _check_sample_weight(sample_weight, event, dtype=np.float64, ensure_non_negative=True)
         lead = np.arange(len(event)) if groups is None else np.asarray(groups)
         moment = np.arange(len(event)) if time is None else np.asarray(time)
@@ -71,14 +74,16 @@ class HazardClassifier(Boosted):
         self.offsets_ = base_log_odds(rows, len(self.ends_))
         rows, fold = thinned(rows, lead), fold_of_leads(lead, moment, min(self.n_folds, seen))
         self.encoder_ = Encoder.fit(table, table.column_names)
-        matrix = self.encoder_.matrix(table)
+        mature = observed >= horizon_days
+        known = known_rows(np.where(mature, converted, np.nan), weight, lead, moment, since)
+        matrix = self._with_rates(self.encoder_.matrix(table), None if time is None else known)
         expanded = np.column_stack([matrix[rows.moment], rows.period.astype(np.float32)])
         data = self._dataset(expanded, rows.label, rows.weight, self.offsets_[rows.period])
-        self._fit_boosters(data, fold[rows.moment])
-        self.oof_raw_ = self._out_of_fold(matrix, fold)
-        mature = observed >= horizon_days
-        known = (self.oof_raw_[mature], converted[mature], weight[mature], moment[mature], lead[mature])
-        self.calibrator_ = IDENTITY if time is None or not mature.any() else self._calibrate(*known)
+        boosters = self._fit_boosters(data, fold[rows.moment])
+        self.oof_raw_ = self._out_of_fold(boosters, matrix, fold)
+        self.boosters_ = self._folded(boosters)
+        judged = (self.oof_raw_[mature], converted[mature], weight[mature], moment[mature], lead[mature])
+        self.calibrator_ = IDENTITY if time is None or not mature.any() else self._calibrate(*judged)
         return self
 
     @property
@@ -89,10 +94,35 @@ class HazardClassifier(Boosted):
         """float64[n, len(days)]: probability of converting within so many days, each above 0 and up to the horizon."""
         check_is_fitted(self)
         matrix = self.encoder_.matrix(self._table(X)).astype(np.float64)
-        odds = hazards(self.boosters_, matrix, self.offsets_, self.n_jobs)
+        odds = period_log_odds(self.boosters_, matrix, self.offsets_, self.n_jobs)
         return np.column_stack(
             [calibrated(within(odds, self.ends_, horizon), self.calibrator_.to_dict()) for horizon in days]
         )
 
-    def _log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[np.float64]) -> Array:
-        return within(hazards(boosters, matrix, self.offsets_, self.n_jobs), self.ends_, self.ends_[-1])
+    def _log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[np.floating[Any]]) -> Array:
+        odds = period_log_odds(boosters, matrix, self.offsets_, self.n_jobs)
+        return within(odds, self.ends_, self.ends_[-1])
+
+
+def period_log_odds(
+    boosters: Sequence[lightgbm.Booster], matrix: NDArray[np.floating[Any]], offsets: Array, threads: int
+) -> Array:
+    """float64[n, periods]: as `hazards` in training/artifact/standalone.py says.
+
+    Trees that do not ask for the period, nine of ten, are walked once for all periods.
+    """
+    odds, rows = np.tile(offsets, (len(matrix), 1)), np.column_stack([matrix, np.zeros(len(matrix), matrix.dtype)])
+    for booster in boosters:
+        text = booster.model_to_string()
+        asks = [splits_on(tree, matrix.shape[1]) for tree in trees_of([text])]
+        share = 1 / len(boosters)
+        if not all(asks):
+            odds += share * _predicted(only(text, [not ask for ask in asks]), rows, threads)[:, np.newaxis]
+        for period in range(len(offsets)) if any(asks) else ():
+            rows[:, -1] = period
+            odds[:, period] += share * _predicted(only(text, asks), rows, threads)
+    return odds
+
+
+def _predicted(text: str, rows: NDArray[np.floating[Any]], threads: int) -> Array:
+    return np.asarray(lightgbm.Booster(model_str=text).predict(rows, raw_score=True, num_threads=threads))

@@ -76,6 +76,7 @@ class PriorClassifier(Boosted):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         time: ArrayLike | None = None,
+        since: ArrayLike | None = None,
     ) -> Self:
         """Fits on n moments; groups: their leads, so that moments of a lead count together as one.
 
@@ -94,6 +95,7 @@ class PriorClassifier(Boosted):
         fold = fold_of_rows(code, self.n_folds)
         if groups is not None:
             fold = fold_of_leads(lead, np.arange(len(code)) if time is None else np.asarray(time), self.n_folds)
+        self.frozen_ = ()
         self.oof_raw_ = _out_of_fold(steps, code.astype(np.float64), weight, fold)
         self.boosters_ = [lightgbm.Booster(model_str=self._text(matrix))]
         self.calibrator_, self.calibration_choice_ = IDENTITY, Choice(IDENTITY, ())

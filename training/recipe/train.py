@@ -17,7 +17,7 @@ from data.contract import US_PER_DAY, DataError
 from features.wording import number
 from training.artifact.standalone import calibrated
 from training.calibration.calibrator import Calibrator, composed
-from training.calibration.intercept import newest_step
+from training.calibration.intercept import newest_step, newest_step_trial
 from training.measuring.evaluation import Evaluation, evaluate, evaluate_groups
 from training.measuring.evidence import Evidence, evidence_of
 from training.model.baselines import BASELINES
@@ -77,8 +77,9 @@ class TrainingPlan:
 
     fewest_converted: leads that must have converted, 0 leaves it to `minimum_labels`; small: what is done where fewer
     have. model: `fixed` learns from mature moments, `hazard` from open ones too, `prior` is for few conversions.
-    twin: whether half of the trees are extremely randomised. newest_step: whether the intercept takes a step after
-    the newest moments. `auto` leaves it to training/recipe/selection.py.
+    `auto` learns from open moments where the data tell when outcomes came, as a plain table does not.
+    twin, rates: which members the mean is over, see training/model/boosted.py. newest_step: whether the intercept
+    takes a step after the newest moments; `auto`: where that would have helped at past dates.
     """
 
     newest_share: float = 0.2
@@ -87,18 +88,14 @@ class TrainingPlan:
     promises: Sequence[Promise] = ()
     model: Literal["auto", "hazard", "fixed", "prior"] = "fixed"
     twin: Literal["auto", "yes", "no"] = "no"
+    rates: Literal["yes", "no"] = "no"
     newest_step: Literal["auto", "yes", "no"] = "no"
     small: Literal["refuse", "prior"] = "refuse"
 
-    @property
-    def decided(self) -> TrainingPlan:
-        """The plan with the simpler kind wherever it is `auto`."""
-        return replace(
-            self,
-            model="fixed" if self.model == "auto" else self.model,
-            twin="no" if self.twin == "auto" else self.twin,
-            newest_step="no" if self.newest_step == "auto" else self.newest_step,
-        )
+    def decided(self, sample: Sample) -> TrainingPlan:
+        """The plan for a sample, with the kind of model and the members named."""
+        kind = ("hazard" if sample.tells_when else "fixed") if self.model == "auto" else self.model
+        return replace(self, model=kind, twin="yes" if self.twin == "auto" else self.twin)
 
     @property
     def digest(self) -> str:
@@ -184,7 +181,8 @@ def judged_as(split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
     """Judges predictions `p` of the newest slice beside those of the baselines."""
     rows, predictions = split.judged, {"champion": p, **others}
     evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
-    by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, predictions)
+    shown = dict(list(predictions.items())[:2])  # the champion beside the base rate: by age nobody asks for more
+    by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, shown)
     return Judged(split, p, evaluation, by_age)
 
 
@@ -200,6 +198,7 @@ def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array
 
 def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     """Fits the recipe on all rows, and thresholds on one out-of-fold prediction per lead of the mature ones."""
+    plan = plan.decided(sample)
     model, mature = fit_model(sample, plan), sample.of(sample.mature)
     oof = out_of_fold(model, sample, plan)
     rows = one_per_lead(mature.lead, mature.as_of)
@@ -221,7 +220,18 @@ def out_of_fold(model: Classifier, sample: Sample, plan: TrainingPlan) -> Array:
 
 def fit_model(sample: Sample, plan: TrainingPlan) -> Classifier:
     """The classifier of a plan, fitted on those rows of a sample that it can learn from."""
-    model = _fitted(sample, plan)
+    plan = plan.decided(sample)
+    return with_step(_fitted(sample, plan), sample, plan)
+
+
+def with_step(model: Classifier, sample: Sample, plan: TrainingPlan) -> Classifier:
+    """A fitted model after the newest step, where the plan asks for it, or past dates speak for it."""
+    if plan.newest_step == "auto":
+        rows = sample.of(sample.mature)
+        oof = out_of_fold(model, sample, plan)
+        trial = newest_step_trial(oof, rows.y, rows.weight, rows.lead, rows.as_of, rows.since)
+        model.trials_ = (trial,)
+        return stepped(model, sample, plan) if trial.accepted else model
     return stepped(model, sample, plan) if plan.newest_step == "yes" else model
 
 
@@ -240,13 +250,14 @@ def step_of(model: Classifier, sample: Sample, plan: TrainingPlan) -> float:
 
 
 def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
-    parameters, rows = {**plan.parameters, "twin": plan.twin == "yes"}, learnt_from(sample, plan)
+    rows, members = learnt_from(sample, plan), {"twin": plan.twin == "yes", "rates": plan.rates == "yes"}
+    parameters = {**plan.parameters, **members}
+    when = rows.weight, rows.lead, rows.as_of, rows.since
     if plan.model == "hazard":
-        return HazardClassifier(**parameters).fit(
-            rows.features, rows.event_days, rows.observed_days, rows.horizon_days, rows.weight, rows.lead, rows.as_of
-        )
+        days = rows.event_days, rows.observed_days, rows.horizon_days
+        return HazardClassifier(**parameters).fit(rows.features, *days, *when)
     kind = PriorClassifier if plan.model == "prior" else LeadConversionClassifier
-    return kind(**parameters).fit(rows.features, rows.y.astype(np.int64), rows.weight, rows.lead, rows.as_of)
+    return kind(**parameters).fit(rows.features, rows.y.astype(np.int64), *when)
 
 
 def learnt_from(sample: Sample, plan: TrainingPlan) -> Sample:

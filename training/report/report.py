@@ -13,7 +13,6 @@ from training.calibration.calibrator import Choice, Verdict
 from training.measuring.evaluation import Bin, Estimate, Evaluation
 from training.measuring.metrics import TOP
 from training.measuring.tables import tables
-from training.recipe.selection import sentence as trial_sentence
 from training.report.page import bullets, figure, heading, html_table, marked, page, paragraph
 from training.thresholds.model_warning import model_warning
 from training.thresholds.promise_text import sentence
@@ -151,7 +150,7 @@ def trained_on_told(account: TrainingAccount) -> list[str]:
     facts = {**to_json(account.trained_on), "artifact": account.digest}
     named = {key: value for key, value in facts.items() if not key.endswith("_us") and key != "small"}
     lines = [f"{key.replace('_', ' ')}: {value}" for key, value in named.items()]
-    return lines + [trial_sentence(trial) for trial in account.trials]
+    return lines + [trial.told for trial in account.trials]
 
 
 def _chance(lift: Estimate, base: float) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.contract import DataError
+from data.contract import US_PER_DAY, DataError
 from features.labels import LabelWindow
 from features.training_set import KEYS, TrainingSet
 from training.samples.log_odds import Array
@@ -65,6 +65,18 @@ class Sample:
     def horizon_days(self) -> int:
         """How far labels look ahead."""
         return self.window.horizon_days
+
+    @property
+    def tells_when(self) -> bool:
+        """Whether the rows tell when outcomes came."""
+        return self.window is not ONE_DAY
+
+    @property
+    def since(self) -> NDArray[np.int64]:
+        """int64[n], when each row's label was certain, in the unit of as_of; a row of a table knows those before it."""
+        if not self.tells_when:
+            return self.as_of
+        return self.as_of + self.window.certain_after_days * US_PER_DAY
 
     def known_at(self, at: int) -> Sample:
         """The moments before `at` (µs UTC), with what was certain of them then."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,16 +15,20 @@ from serving.http.queries import Parameters, whole_number
 from serving.messages.problems import Refused
 from serving.pages.leads.leads import STEPS, line_of
 from serving.pages.leads.score_line import score_line
+from serving.pages.leads.today import SNOOZES, may_act
+from serving.pages.leads.told_events import Known, known_of, sentence, situation_of
 from serving.pages.leads.why import one_in_words, why_of
 from serving.pages.rendering.addresses import checked, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.texts import known
-from serving.scoring.next_step import Situation, next_step
+from serving.scoring.latest_events import read_latest
+from serving.scoring.next_step import next_step
 from serving.scoring.served_model import ServedModel
 from serving.store.events.timeline import Happening, Stretch
 from serving.store.leads.decisions import REASONS
-from serving.store.leads.worklist import WorklistEntry
+from serving.store.leads.worklist import CHOICES, WorklistEntry
 from serving.store.scores.scores import Standing
+from serving.store.scores.sections import IN_HAND
 from training.thresholds.stages import UNQUALIFIED
 
 PER_PAGE = 50
@@ -60,6 +65,7 @@ def lead(context: PageContext) -> Response:
     entry = store.worklist.entry(target, lead_id)
     standing = next((score for score in store.scores.standing(lead_id) if score.target == target), None)
     stretch = _stretch(context, live, lead_id)
+    known_now = _known_now(live, entry, stretch.events)
     changes = [change for change in store.scores.changes(lead_id, CHANGES) if change.target == target]
     history = [score for score in store.scores.history(lead_id, SCORES) if score.target == target]
     return context.render(
@@ -73,7 +79,8 @@ def lead(context: PageContext) -> Response:
         steps=STEPS,
         days=live.target.horizon_days,
         decision=store.decisions.of(lead_id, target),
-        rule=next_step(situation(context, live, entry, stretch.events)),
+        rule=next_step(situation_of(entry, known_now, context.now)),
+        told=sentence(context, live, known_now, entry.contacts or 0 if entry else 0),
         why=None if entry is None else why_of(context, live, entry),
         plot=score_line(history, changes, live.thresholds),
         changes=changes,
@@ -85,23 +92,38 @@ def lead(context: PageContext) -> Response:
         stages=[UNQUALIFIED, *(threshold.stage for threshold in live.thresholds)],
         reasons=REASONS,
         spans=DAYS,
+        **_work_on(context, lead_id, entry),
     )
 
 
-def situation(
-    context: PageContext, live: ServedModel, entry: WorklistEntry | None, newest: Sequence[Happening]
-) -> Situation:
-    """What the rules for the next step look at. newest: events; what a score does not know yet counts here."""
-    contacts = live.scorer.plan.vocabulary.groups.get("contact", ())
-    own = [event.occurred_at for event in newest if not event.bot and event.event_type not in contacts]
-    active = [*own, *([entry.active_at] if entry and entry.active_at is not None else [])]
-    return Situation(
-        stage=entry.stage if entry else UNQUALIFIED,
-        closed=entry is not None and entry.probability is None and entry.stage == UNQUALIFIED,
-        quiet_days=max(0, context.now - max(active)) // US_PER_DAY if active else None,
-        rising=bool(entry and entry.rising),
-        pressed=bool(entry and entry.pressed),
-    )
+def _work_on(context: PageContext, lead_id: str, entry: WorklistEntry | None) -> dict[str, Any]:
+    """What sales did with a lead, and what the page needs to let them do more."""
+    store, sales = context.services.store, context.services.sales
+    steps, worker = store.work.of(lead_id, DEEDS), entry.worker if entry else ""
+    owners = {account.name for account in store.accounts.list()} | {
+        *store.worklist.choices(context.services.target_name)["owner"]
+    }
+    held = bool(entry and entry.work_state) and worker not in {*owners, *sales.owners.values()}
+    return {
+        "work_steps": steps,
+        "seen": steps[0].number if steps else 0,
+        "may_act": may_act(context, worker),
+        "owners": sorted(owners)[:CHOICES],
+        "owner_gone": held and not store.work.knows(worker),
+        "crm": sales.address(lead_id),
+        "reasons_to_reject": sales.reasons,
+        "snoozes": SNOOZES,
+        "in_hand": IN_HAND,
+    }
+
+
+def _known_now(live: ServedModel, entry: WorklistEntry | None, newest: Sequence[Happening]) -> Known:
+    """What is known of the lead's events. newest: events; what a score does not know yet counts here."""
+    latest = read_latest(entry.latest if entry else None)
+    for event in newest:
+        if not event.bot:
+            latest[event.event_type] = max(event.occurred_at, latest.get(event.event_type, event.occurred_at))
+    return known_of(live, latest)
 
 
 def deed(context: PageContext, action: str) -> str:
@@ -110,6 +132,10 @@ def deed(context: PageContext, action: str) -> str:
         stage, _, reason = action.removeprefix("override ").rpartition(": ")
         stage = known(f"stages.{stage}", context.language, stage)
         return context.t("lead.deed_set", stage=stage, reason=known(f"lead.reason_{reason}", context.language, reason))
+    if action.startswith("sales rejected: "):
+        reason = action.partition(": ")[2]
+        reason = known(f"today.reason_{reason}", context.language, reason.replace("_", " "))
+        return context.t("lead.deed_sales_rejected", reason=reason)
     return known(f"lead.deed_{action.replace(' ', '_')}", context.language, action)
 
 

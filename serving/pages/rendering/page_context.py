@@ -5,19 +5,18 @@ Which route lets in whom, at a glance: tests/serving/pages/page_roles.json; part
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal
 from urllib.parse import quote
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from data.contract import DataError, UsageError
-from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, span
+from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, since, span
+from serving.edge.bulkhead import Bulkhead
 from serving.http.answers import language_of
 from serving.http.queries import Pairs, form_pairs, query_pairs
 from serving.http.services import Services
@@ -34,8 +33,10 @@ COOKIE = "leadscore"
 LANGUAGE = "language"
 YEAR_S = 365 * 86_400
 LARGEST_FORM = 65_536
-PAGES = ("leads", "funnel", "thresholds", "trust")
+PAGES = ("today", "leads", "funnel", "thresholds", "trust")
 """What the head of each page offers, by its path."""
+FIRST = "/today"
+"""Where people are sent who have not said where they want to go."""
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -124,17 +125,24 @@ def by_session(context: PageContext, form: Mapping[str, str]) -> PageContext:
     return PageContext(context.request, context.language, token if account else "", account, form)
 
 
-def shows(role: PageRole, introduced: Introduction = by_session) -> Callable[[Handler], Callable[..., Any]]:
+def shows(
+    role: PageRole, introduced: Introduction = by_session, kind: Literal["pages", "sign_in"] = "pages"
+) -> Callable[[Handler], Callable[..., Any]]:
     """Declares who may see a page or do what it does: the role, and those that include it; and how they are known.
 
     Who is not signed in is asked to, who has another role is told so. A form must have been made for the very
-    session that sends it. Refusals become pages in plain words. The handler runs in a thread.
+    session that sends it. Refusals become pages in plain words. The handler runs in a thread of its kind of work.
     """
 
     def declare(handler: Handler) -> Callable[..., Any]:
         async def guarded(request: Request) -> Response:
-            form = await _form(request) if request.method == "POST" else {}
-            return await run_in_threadpool(_answer, handler, role, introduced, request, form)
+            work: Bulkhead = getattr(request.app.state.services.work, kind)
+            try:
+                work.check()
+                form = await _form(request) if request.method == "POST" and await _may_send(request, role) else {}
+                return await work.run(_answer, handler, role, introduced, request, form)
+            except Refused as error:
+                return _refusal(PageContext(request, _language(request)), error.code, error.retry_after)
 
         # Not `wraps`: what is called takes a request, and the handler does not.
         guarded.__name__, guarded.__doc__ = handler.__name__, handler.__doc__
@@ -148,10 +156,10 @@ def inside(path: str) -> str:
     """A path of our own, else that of the first page: nobody is sent elsewhere.
 
     >>> inside("/leads?stage=SQL"), inside("//evil.example"), inside("https://evil.example"), inside("/\\\\evil")
-    ('/leads?stage=SQL', '/leads', '/leads', '/leads')
+    ('/leads?stage=SQL', '/today', '/today', '/today')
     """
     fine = path.startswith("/") and path[1:2] not in ("/", "\\") and path.isprintable() and path.isascii()
-    return path if fine else "/leads"
+    return path if fine else FIRST
 
 
 def _answer(
@@ -199,7 +207,7 @@ def _is_ours(context: PageContext) -> bool:
 def _address(request: Request) -> str:
     """Where the visitor is or wanted to go; what a form would have done is not done by going there."""
     if request.method != "GET":
-        return "/leads"
+        return FIRST
     # As it was sent: what an id has of its own, such as a slash or a question mark, is written in numbers there.
     path = request.scope["raw_path"].decode("latin1")
     return f"{path}?{request.url.query}" if request.url.query else path
@@ -218,21 +226,23 @@ def _language(request: Request) -> Language:
     return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
 
 
+async def _may_send(request: Request, role: PageRole) -> bool:
+    """Whether a form is read at all: who it comes from is looked at before."""
+    context = PageContext(request, _language(request))
+    try:
+        return role == "anyone" or (await context.services.work.pages.run(by_session, context, {})).may(role)
+    except StoreAway:
+        return False
+
+
 async def _form(request: Request) -> dict[str, str] | Refused:
     """The fields of a form, the last of a name."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         return Refused("malformed", "a form is expected")
-    body = b""
     try:
-        async with asyncio.timeout(request.app.state.services.limits.body_s):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > LARGEST_FORM:
-                    return Refused("too_large", "the form is too large")
+        body = await request.app.state.services.bodies.take(request, LARGEST_FORM)
         return dict(form_pairs(body.decode("ascii")))
-    except TimeoutError:
-        return Refused("too_slow", "the form did not arrive in time")
     except UnicodeDecodeError:
         return Refused("malformed", "the form cannot be read")
     except Refused as error:
@@ -244,6 +254,7 @@ def _words(context: PageContext) -> dict[str, Any]:
     language = context.language
     token = context.services.store.accounts.form_token(context.token) if context.account else ""
     live = context.services.champion.live
+    target = context.services.target_name
     return {
         "context": context,
         "pages": PAGES,
@@ -252,8 +263,8 @@ def _words(context: PageContext) -> dict[str, Any]:
         "t": context.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
-        "alarm": flow_banner(context.services.store.flow.read(live.target.name, context.now), language)
-        if live and context.account
+        "alarm": flow_banner(context.services.store.flow.read(target, context.now), language)
+        if context.account
         else "",
         "caution": model_warning(
             live.predictor.manifest.trained_on.small, language, live.predictor.manifest.trained_on.lags
@@ -261,6 +272,7 @@ def _words(context: PageContext) -> dict[str, Any]:
         if live
         else "",
         "ago": lambda moment: ago(moment, context.now, language),
+        "since": lambda moment: since(moment, context.now, language),
         "iso": iso,
         **wording_of(language),
     }

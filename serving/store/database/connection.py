@@ -12,14 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from data.contract import UsageError
 from serving.store.database.failures import in_plain_words, refuse_unkeepable
+from serving.store.database.postgresql import address_of, engine_of
 from serving.store.database.store_file import StoreFile
 
 BUSY_S = 5
@@ -37,27 +38,18 @@ PRAGMAS: tuple[str, ...] = (
 )
 OPENED = "SELECT count(*) FROM sqlite_master"
 """Reading opens the write-ahead log, which stays until the last connection is closed."""
-# A silent network is given up after seconds, and an acknowledged commit is on disk whatever the server's default.
-POSTGRESQL = {
-    "connect_timeout": BUSY_S - 2,
-    "tcp_user_timeout": BUSY_S * 1000,
-    "keepalives_idle": BUSY_S,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-    "application_name": "leadscore",
-    "options": "-c synchronous_commit=on -c timezone=UTC",
-}
 
 
 @dataclass(frozen=True)
 class Database:
     """An engine, and a lock that lets the threads of this process write to SQLite one after the other.
 
-    file: that of SQLite, None for PostgreSQL.
+    file: that of SQLite, None for PostgreSQL. schema: in which the tables of PostgreSQL are, None for the role's own.
     """
 
     engine: Engine
     file: StoreFile | None = None
+    schema: str | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -98,18 +90,30 @@ class Database:
                 # Only now it is certain which file the transaction is in.
                 self.file.check_content(files)
 
+    def check_writable(self) -> None:
+        """Raises StoreReadOnly for a standby; nothing is written. Of SQLite only writing itself can tell."""
+        if not self.is_sqlite:
+            with self.write() as connection:
+                # A standby refuses a row lock even where there is no row.
+                connection.execute(text("SELECT name FROM secrets WHERE false FOR UPDATE"))
+
     @contextmanager
     def maintain(self) -> Iterator[Connection]:
-        """A connection for what a database only does outside transactions. Raises StoreAway."""
+        """A connection for what SQLite only does outside transactions. Raises StoreAway."""
         with in_plain_words(), self.engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
-        """As `maintain`, of SQLite, outside of any transaction and while no other thread of this process writes."""
+        """As `maintain`, outside of any transaction and while no other thread of this process writes."""
         with self._turn, self.maintain() as connection:
             connection.exec_driver_sql("COMMIT")  # of what `_begin` has begun
             yield connection
+
+    def table_name(self, table: Table) -> str:
+        """How a table is called by who does not know in which schema the store is."""
+        quote = self.engine.dialect.identifier_preparer.quote
+        return table.name if self.schema is None else f"{quote(self.schema)}.{table.name}"
 
     def close(self) -> None:
         """Gives all connections back; the last one of SQLite empties the write-ahead log."""
@@ -143,19 +147,22 @@ def connect(url: str) -> Database:
 
     Raises UsageError for any other URL.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise UsageError("the store's URL cannot be read; write sqlite:///var/store.db or postgresql://…") from None
-    kind = parsed.get_backend_name()
-    if kind == "sqlite":
-        return _sqlite(parsed)
-    if kind == "postgresql":
-        return _postgresql(parsed)
+    kind, given, _ = url.partition("://")
+    if not given:
+        raise UsageError("the store's URL cannot be read; write sqlite:///var/store.db or postgresql://…")
+    if kind.partition("+")[0] == "sqlite":
+        return _sqlite(url)
+    if kind.partition("+")[0] in ("postgresql", "postgres"):
+        address = address_of(url)
+        return Database(engine_of(address), schema=address.schema)
     raise UsageError(f"the store's URL begins with {kind!r}; write sqlite:///PATH or postgresql://…")
 
 
-def _sqlite(url: URL) -> Database:
+def _sqlite(text: str) -> Database:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise UsageError("the store's URL cannot be read; write sqlite:///var/store.db") from None
     if url.database in (None, "", ":memory:"):
         raise UsageError("a store in memory would lose what it acknowledged; write sqlite:///PATH")
     file = StoreFile(Path(str(url.database)))
@@ -172,20 +179,6 @@ def _sqlite(url: URL) -> Database:
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", refuse_unkeepable)
     return Database(engine, file)
-
-
-def _postgresql(url: URL) -> Database:
-    engine = create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        connect_args=POSTGRESQL,
-        isolation_level="READ COMMITTED",
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=BUSY_S,
-        pool_pre_ping=True,
-    )
-    event.listen(engine, "handle_error", refuse_unkeepable)
-    return Database(engine)
 
 
 def _prepare(file: StoreFile, connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:

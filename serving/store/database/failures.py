@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DataError as ValueRefused
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from data.contract import DataError, UsageError
+from serving.store.database.schema import metadata
 
 SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_FSYNC)
 SQLITE_AWAY = (
@@ -23,10 +25,46 @@ SQLITE_AWAY = (
 )
 SQLITE_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 POSTGRESQL_FULL = "53100"
-POSTGRESQL_AWAY = ("08", "40", "53", "57")
+POSTGRESQL_AWAY = ("08", "25", "40", "53", "55", "57")
 POSTGRESQL_DAMAGED = "XX"
-"""Classes of SQLSTATE: the connection failed, another one was in the way, resources are short, an operator intervened;
-data are corrupt."""
+"""Classes of SQLSTATE: the connection failed, a transaction was ended, another one was in the way, resources are short,
+an object is in use, an operator intervened; data are corrupt."""
+READ_ONLY, FORBIDDEN, NO_SCHEMA = "25006", "42501", "3F000"
+TOO_MANY = "too many connections|too many clients|connection slots are reserved"
+NOT_STORED = "nothing of this was stored"
+STATES = {
+    READ_ONLY: "the database takes no writes: it is a standby, or was set read-only; {nothing}. Reading goes on, and "
+    "writing again as soon as it is promoted",
+    "57014": "a statement took longer than the database's statement_timeout lets it, or was cancelled; {nothing}, send "
+    "less at once, or have the time-out of the store's role raised",
+    "55P03": "another one holds what is to be written for longer than the database's lock_timeout; {nothing}, send it "
+    "again",
+    FORBIDDEN: "the store's role may not do that ({cause}); {nothing}, have the owner of the database grant it by "
+    "`leadscore store migrate --grant ROLE`",
+    NO_SCHEMA: "there is no schema to make the store's tables in; have it made (CREATE SCHEMA), or name another by "
+    "?schema= in the store's URL",
+}
+"""What an SQLSTATE means, in words of ours."""
+REFUSALS = {
+    TOO_MANY: "the database has too many connections and no room for this one; close others, raise its "
+    "max_connections, or give each server of this store less (?connections= in its URL)",
+    "password|authentication failed|SASL": "the database refuses the store's role or its password; check the store's "
+    "URL, or the password's file",
+    "pg_hba.conf": "the database does not let this role in from here, with or without TLS: see its "
+    "pg_hba.conf, or ask for TLS by ?sslmode=require in the store's URL",
+    "SSL|TLS|certificate": "the database and the store's URL do not agree on TLS; check sslmode and sslrootcert in "
+    "the URL, and the server's certificate",
+    "database .* does not exist|no such database": "there is no database of that name; have it made, or check the "
+    "store's URL",
+    "role .* does not exist|no such user": "the database knows no such role; have it made, or check the store's URL",
+    "unsupported startup parameter": "the pooler before the database takes no `options`; take them out of the store's "
+    "URL, where ?schema= does without them",
+    "starting up|shutting down|recovery mode|not yet accepting": "the database is starting or stopping; ask again soon",
+    "read-only": "no host of the store's URL takes writes now",
+    "resolve|translate host": "the name of the database's host leads nowhere; check the store's URL and the "
+    "name service",
+}
+"""What the words mean with which a connection is refused: there is no SQLSTATE then. The first that fits holds."""
 
 
 class StoreError(DataError):
@@ -39,6 +77,18 @@ class StoreFull(StoreError):
 
 class StoreAway(StoreError):
     """The database does not answer, or another process keeps it locked. Asking again later works."""
+
+
+class StoreReadOnly(StoreAway):
+    """The database can be read and takes no writes: a standby. It works again once it is promoted, by itself."""
+
+
+class StoreForbidden(StoreAway):
+    """The store's role lacks a right. reason: in the database's words. It works once the right is granted."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class StoreDamaged(StoreAway):
@@ -73,18 +123,59 @@ def _explained(error: DBAPIError | sqlite3.Error) -> Exception:
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", None)
     state = getattr(cause, "sqlstate", None)
+    if (table := _missing_table(cause)) is not None:
+        return StoreDamaged(
+            f"the store's table {table} is missing: another one took it away, or another schema is "
+            "searched; put a backup in its place, see docs/operations.md"
+        )
     if code in SQLITE_FULL or state == POSTGRESQL_FULL:
         return StoreFull("the disk below the store is full; nothing of this was stored, make room and send it again")
     if (code is not None and code & 0xFF in SQLITE_DAMAGED) or (state or "").startswith(POSTGRESQL_DAMAGED):
         return StoreDamaged(
-            f"the store is damaged ({str(cause).splitlines()[0]}); nothing of this was stored. Stop what uses it and "
+            f"the store is damaged ({_first_line(cause)}); nothing of this was stored. Stop what uses it and "
             "put a backup in its place, see docs/operations.md"
         )
     if code is not None and code & 0xFF in SQLITE_AWAY:
         return StoreAway(f"the store's file cannot be used now ({cause}); nothing of this was stored, send it again")
     if not isinstance(error, DBAPIError):
         return error
+    if state in STATES:
+        words = STATES[state].format(nothing=NOT_STORED, cause=_first_line(cause))
+        if state in (FORBIDDEN, NO_SCHEMA):
+            return StoreForbidden(words, _first_line(cause))
+        return StoreReadOnly(words) if state == READ_ONLY else StoreAway(words)
     broken = isinstance(error, OperationalError | InterfaceError) and (state is None or state[:2] in POSTGRESQL_AWAY)
     if code is None and (error.connection_invalidated or broken):
-        return StoreAway("the database does not answer; nothing of this was acknowledged, send it again later")
+        refused = None if state else _refusal(str(cause))
+        return StoreAway(
+            refused or "the database does not answer; nothing of this was acknowledged, send it again later"
+        )
     return error
+
+
+def is_too_many(error: BaseException) -> bool:
+    """Whether a connection was refused because the database has as many as it takes."""
+    return getattr(error, "sqlstate", None) == "53300" or re.search(TOO_MANY, str(error)) is not None
+
+
+def _refusal(words: str) -> str | None:
+    """Why a connection was refused; None where nobody answered."""
+    for pattern, meaning in REFUSALS.items():
+        if re.search(pattern, words):
+            return meaning
+    # A server that speaks another language.
+    told = re.search(r"failed: \w+: +(.*)", words)
+    return None if told is None else f"the database refuses the connection: {told[1]}"
+
+
+def _missing_table(cause: Any) -> str | None:
+    """A table of the store that is not there."""
+    words = str(cause).partition("\n")[0]
+    if getattr(cause, "sqlstate", None) != "42P01" and not words.startswith("no such table: "):
+        return None
+    names = re.findall(r"\w+", words)
+    return next((name for name in metadata.tables if name in names), None)
+
+
+def _first_line(cause: Any) -> str:
+    return str(cause).partition("\n")[0]

@@ -145,12 +145,20 @@ standings = Table(
     Column("rising", Boolean),
     Column("untouched", Boolean),
     Column("pressed", Boolean),
+    Column("work_state", NAME),
+    Column("worker", NAME, nullable=False, server_default=""),
+    Column("due_at", TIME),
+    Column("fell_at", TIME),
+    Column("section", NAME, nullable=False, server_default="rest"),
+    Column("latest", Text),
     PrimaryKeyConstraint("target", "lead_id"),
     Index("standings_of_lead", "lead_id"),
     Index("standings_by_stage", "target", "stage", "lead_id"),
     Index("standings_by_score", "target", "probability", "lead_id"),
     Index("standings_by_stage_score", "target", "stage", "probability", "lead_id"),
     Index("standings_by_activity", "target", "active_at", "lead_id"),
+    Index("standings_by_section", "target", "section", "probability", "lead_id"),
+    Index("standings_by_worker", "target", "worker", "section", "probability", "lead_id"),
 )
 # Of what few leads have, or what not every lead has, only those are in an index.
 for _name in ("rising", "untouched", "pressed", "channel", "country", "owner"):
@@ -164,6 +172,34 @@ for _name in ("rising", "untouched", "pressed", "channel", "country", "owner"):
         sqlite_where=_there,
         postgresql_where=_there,
     )
+
+Index(
+    "standings_by_due",
+    standings.c.target,
+    standings.c.due_at,
+    sqlite_where=standings.c.due_at.is_not(None),
+    postgresql_where=standings.c.due_at.is_not(None),
+)
+
+work = Table(
+    "work",
+    metadata,
+    Column("lead_id", NAME, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("action", NAME, nullable=False),
+    Column("who", NAME, nullable=False),
+    Column("worker", NAME, nullable=False),
+    Column("reason", NAME),
+    Column("until", TIME),
+    Column("target", NAME, nullable=False),
+    Column("stage", NAME),
+    Column("probability", Double),
+    Column("waited", TIME),
+    PrimaryKeyConstraint("lead_id", "number"),
+    Index("work_by_time", "target", "at"),
+)
+"""What sales did with a lead, step by step. number: 1, 2, 3 … of each lead, so that a step is taken once."""
 
 explanations = Table(
     "explanations",

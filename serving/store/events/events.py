@@ -73,7 +73,7 @@ class Events:
     def _ingest(self, connection: Connection, sent: Sequence[_Sent]) -> list[EventResult]:
         good = [entry.judged for entry in sent if isinstance(entry.judged, ValidEvent)]
         erased = self._blocked.among(connection, {lead for entry in sent if (lead := _lead_of(entry)) is not None})
-        stored = _insert(connection, [event for event in good if event.lead_id not in erased])
+        stored = insert_new(connection, [event for event in good if event.lead_id not in erased])
         results = [_result(entry, stored, erased) for entry in sent]
         changed = _receive_earlier(connection, good, stored)
         changed |= {event.fresh.lead_id for event in stored.values() if event.fresh}
@@ -88,7 +88,7 @@ def _judge(event: EventIn, now: int, earliest: int, personal_ids: bool) -> Valid
         return refused
 
 
-def _insert(connection: Connection, rows: Sequence[ValidEvent]) -> dict[Id, Stored]:
+def insert_new(connection: Connection, rows: Sequence[ValidEvent]) -> dict[Id, Stored]:
     """Inserts what is new; says what the store holds now under each of the ids."""
     first: dict[Id, ValidEvent] = {}
     for event in rows:

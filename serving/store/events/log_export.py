@@ -20,10 +20,13 @@ from serving.store.database.connection import AT_ONCE, Database
 from serving.store.database.schema import attributes, events, profiles
 from serving.store.events.histories import VERSIONS, versions_of
 
+SENT_EVENTS = (
+    "SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id FROM {events} "
+    "WHERE NOT published"
+)
 EVENTS = EventsPart(
     time_format="epoch_us",
-    query="SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id FROM events "
-    "WHERE NOT published",
+    query=SENT_EVENTS,
     **{name: name for name in ("lead_id", "event_type", "occurred_at", "received_at", "channel", "value")},
     **{name: name for name in ("source", "event_id")},
     earliest="0001-01-01",
@@ -93,10 +96,11 @@ def mapping_of(database: Database, log: EventLog | None, base: Mapping | None) -
         categories=tuple(name for name, kind in kinds.items() if kind == "category"),
         numbers=tuple(name for name, kind in kinds.items() if kind == "number"),
     )
+    sent = EVENTS.model_copy(update={"query": SENT_EVENTS.format(events=database.table_name(events))})
     if base is not None:
-        return base.model_copy(update={"name": "store", "null_words": (), "events": (EVENTS,), "leads": (leads,)})
+        return base.model_copy(update={"name": "store", "null_words": (), "events": (sent,), "leads": (leads,)})
     if log is None:
-        return Mapping(name="store", null_words=(), event_types=seen or ("none",), events=EVENTS, leads=leads)
+        return Mapping(name="store", null_words=(), event_types=seen or ("none",), events=sent, leads=leads)
     return Mapping(
         name="store",
         null_words=(),
@@ -104,7 +108,7 @@ def mapping_of(database: Database, log: EventLog | None, base: Mapping | None) -
         groups=log.vocabulary.groups,
         words=log.words,
         bots=log.bots,
-        events=EVENTS,
+        events=sent,
         leads=leads,
     )
 

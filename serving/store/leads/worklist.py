@@ -25,7 +25,8 @@ from serving.store.leads.worklist_query import (
     keys_of,
     page_query,
 )
-from serving.store.scores.scores import WEEK_AGO
+from serving.store.scores.scores import WEEK_AGO, standings_of
+from serving.store.scores.sections import section_of, worker_of
 
 RISEN = 1.25
 """A lead rises when its probability is at least so many times that of a week ago."""
@@ -43,7 +44,8 @@ class WorklistRow:
 
     fit, engagement: log-odds that profile and behaviour add. reason: the feature that speaks most for it, None for
     none; reason_value: its value, as JSON. active_at: µs UTC of the latest thing that it did itself. contacts: by us,
-    within 30 days; ignored: those among them that came after its last answer. channel: through which it came.
+    within 30 days; ignored: those among them that came after its last answer. channel: through which it came. latest:
+    when things of each kind last happened, as JSON (`serving/scoring/latest_events.py`); None where nobody has looked.
     """
 
     lead_id: str
@@ -55,11 +57,15 @@ class WorklistRow:
     contacts: int
     ignored: int
     channel: str | None
+    latest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WorklistEntry:
-    """A lead of the list, as in `WorklistRow` and `store_scores.Standing`. before: its probability a week earlier."""
+    """A lead of the list, as in `WorklistRow` and `store_scores.Standing`. before: its probability a week earlier.
+
+    work_state, worker, due_at, section: see `serving/store/scores/sections.py`.
+    """
 
     lead_id: str
     stage: str
@@ -82,6 +88,11 @@ class WorklistEntry:
     owner: str | None
     rising: bool | None
     pressed: bool | None
+    work_state: str | None
+    worker: str
+    due_at: int | None
+    section: str
+    latest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +123,14 @@ class Worklist:
             if not names:
                 return
             before, labels = _before(connection, target, as_of, names), _labels(connection, names)
-            now = _probabilities(connection, target, names)
+            there = standings_of(connection, target, names)
             rows = [
-                _row(row, before.get(row.lead_id), now.get(row.lead_id), labels)
+                _row(row, before.get(row.lead_id), there[row.lead_id], labels)
                 for row in worklist_rows
-                if row.lead_id in present
+                if row.lead_id in there
             ]
+            if not rows:
+                return
             key = and_(standings.c.target == target, standings.c.lead_id == bindparam("lead"))
             values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "lead"}
             new = [{k if k == "lead" else f"new_{k}": v for k, v in row.items()} for row in rows]
@@ -199,24 +212,19 @@ def _labels(connection: Connection, names: Sequence[str]) -> dict[tuple[str, str
     return labels
 
 
-def _probabilities(connection: Connection, target: str, names: Sequence[str]) -> dict[str, float | None]:
-    probabilities: dict[str, float | None] = {}
-    for chunk in chunks(names):
-        query = select(standings.c.lead_id, standings.c.probability)
-        query = query.where(standings.c.target == target, standings.c.lead_id.in_(chunk))
-        probabilities |= dict(connection.execute(query).all())
-    return probabilities
-
-
 def _row(
-    row: WorklistRow, before: float | None, now: float | None, labels: Mapping[tuple[str, str], str]
+    row: WorklistRow, before: float | None, there: Mapping[str, Any], labels: Mapping[tuple[str, str], str]
 ) -> dict[str, Any]:
     """What a standing shows; a mark that does not hold is NULL, and so not in its index."""
     values = {**asdict(row), **{name: labels.get((row.lead_id, name)) for name in LABELS}, "before": before}
     values["lead"] = values.pop("lead_id")
+    now = there["probability"]
     values["rising"] = (before is not None and now is not None and now >= RISEN * before) or None
     values["untouched"] = row.contacts == 0 or None
     values["pressed"] = row.ignored >= PRESSED or None
+    whole = {**there, **values}
+    values["worker"] = worker_of(whole)
+    values["section"] = section_of(whole, there["scored_at"] or 0)
     return values
 
 

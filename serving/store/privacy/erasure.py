@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import mmap
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, RowMapping, Table, delete, func, or_, select, text, update
+from sqlalchemy import Connection, RowMapping, Table, delete, func, or_, select, update
 
 from data.contract import UsageError
 from data.erasure.lead_ids import ErasedIds
@@ -28,13 +27,15 @@ from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
 from serving.store.privacy.places import TABLES, Cleaning
 from serving.store.privacy.receipts import Receipt, is_genuine, sign
+from serving.store.privacy.residue import is_left
 from serving.store.privacy.workspace_files import Removal, WorkspaceFiles
 
 OF_LEAD = tuple(table for table, how in TABLES.items() if how in (Cleaning.BY_LEAD, Cleaning.REJECTED))
 A_FEW = {"yield_per": 1_000}
 """Rows that are in memory at once."""
 POSTGRESQL_LIMIT = (
-    "PostgreSQL keeps removed rows in its write-ahead log, backups and the free space of its files until it reuses them"
+    "PostgreSQL shows removed rows to nobody; their bytes stay in its files until its vacuum has come by and the space "
+    "is used again, and in its write-ahead log, standbys and backups for as long as these are kept"
 )
 
 
@@ -217,23 +218,15 @@ def _strings(value: Any) -> Iterator[str]:
 def _scrub(database: Database, lead_ids: Sequence[str]) -> None:
     """Overwrites what deleting has left behind: SQLite has zeroed what was deleted, but its write-ahead log has old
     pages, and a page that was split may keep copies of what was moved. Only a file that is written anew has none then.
+
+    What PostgreSQL keeps, and for how long, is its operator's; the receipt says so.
     """
-    if database.is_sqlite:
-        _empty_log(database)
-        if _is_left(Path(str(database.engine.url.database)), lead_ids):
-            _write_anew(database)
-            _empty_log(database)
+    if not database.is_sqlite:
         return
-    with database.maintain() as connection:
-        for table in (*OF_LEAD, answers, rescorings):
-            connection.execute(text(f"VACUUM {table.name}"))
-
-
-def _is_left(path: Path, lead_ids: Sequence[str]) -> bool:
-    """Whether the bytes of an id are anywhere in a file; they may be another lead's, whose id is longer."""
-    written = {form for name in lead_ids for form in (name, json.dumps(name)[1:-1])}
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return any(content.find(form.encode()) >= 0 for form in written)
+    _empty_log(database)
+    if is_left(Path(str(database.engine.url.database)), lead_ids):
+        _write_anew(database)
+        _empty_log(database)
 
 
 def _write_anew(database: Database) -> None:

@@ -28,7 +28,7 @@ class Cleaning(Enum):
     AS_A_WHOLE = "the file is removed when it mentions it: it is made anew"
     UNDER_WAY = "the file is removed when it mentions it and nobody is at work there: it is asked for again"
     OWN_WAY = "parts are written anew without it (data/log/removal.py)"
-    BY_TABLES = "by the tables below; then the write-ahead log is emptied, or the space is told to be reused"
+    BY_TABLES = "by the tables below; then the write-ahead log of SQLite is emptied"
     HASHES = "nothing: it holds keyed hashes of ids"
     NO_IDS = "nothing: it holds numbers, models and settings"
 
@@ -44,6 +44,7 @@ TABLES: Mapping[Table, Cleaning] = {
             schema.explanations,
             schema.stage_changes,
             schema.episodes,
+            schema.work,
             schema.leads,
         ),
         Cleaning.BY_LEAD,
@@ -102,7 +103,7 @@ TAKEN_OUT = (Cleaning.BY_FORM, Cleaning.AS_A_WHOLE, Cleaning.UNDER_WAY, Cleaning
 def place_of(path: PurePath) -> FilePlace:
     """The place of a file, by its path below the workspace.
 
-    >>> place_of(PurePath("training_set/conversion/shard-000.parquet")).name, place_of(PurePath("my list.csv")).name
+    >>> place_of(PurePath("training_set/conversion/rows/shard-0.parquet")).name, place_of(PurePath("my list.csv")).name
     ('training sets', 'exports')
     """
     return next(place for place in FILES if any(fnmatch(path.as_posix(), pattern) for pattern in place.patterns))

@@ -12,13 +12,16 @@ from data.contract import US_PER_DAY
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.presence import hold_present
-from serving.store.database.schema import scores, stage_changes, standings
+from serving.store.database.schema import scores, stage_changes, standings, work
 from serving.store.scores.episodes import follow
+from serving.store.scores.sections import STATES, WORKED, worked
 from training.thresholds.stages import UNQUALIFIED, StageThreshold, next_stage
 
 DECISION = ("override", "override_reason", "override_by", "override_at", "override_until")
 SCORED = ("probability", "low", "high", "as_of", "scored_at", "model_version", "thresholds")
 STANDS = ("stage", "model_stage", *DECISION, *SCORED)
+UNSEEN: dict[str, Any] = {**dict.fromkeys(standings.c.keys()), "worker": "", "section": "rest"}
+"""The row of a lead that does not stand yet."""
 WEEK_AGO = (6 * US_PER_DAY, 21 * US_PER_DAY)
 """The newest score that is at least and at most so old counts as that of a week ago."""
 UNDECIDED: Mapping[str, Any] = dict.fromkeys(DECISION)
@@ -151,6 +154,16 @@ class ScoreStore:
         with self._database.read() as connection:
             return [ScoreRecord(**_without_id(row)) for row in connection.execute(query)]
 
+    def lines(self, target: str, lead_ids: Sequence[str], since: int) -> dict[str, list[tuple[int, float]]]:
+        """`as_of` and probability of a few leads' scores from a moment on (µs UTC), each lead's oldest first."""
+        query = select(scores.c.lead_id, scores.c.as_of, scores.c.probability).order_by(scores.c.lead_id, scores.c.id)
+        query = query.where(scores.c.lead_id.in_(lead_ids), scores.c.target == target, scores.c.as_of >= since)
+        lines: dict[str, list[tuple[int, float]]] = {}
+        with self._database.read() as connection:
+            for lead_id, as_of, probability in connection.execute(query):
+                lines.setdefault(lead_id, []).append((as_of, probability))
+        return lines
+
     def changes(self, lead_id: str, limit: int = 1000) -> list[StageChange]:
         """Changes of a lead's stage, the newest first."""
         query = select(*(stage_changes.c[name] for name in StageChange.__slots__))
@@ -226,9 +239,11 @@ def stand(
 ) -> None:
     """Writes standings, and notes where a stage has changed."""
     statement = insert(connection, standings)
-    set_ = {name: statement.excluded[name] for name in STANDS}
+    set_ = {name: statement.excluded[name] for name in (*STANDS, *WORKED)}
     there = statement.on_conflict_do_update(index_elements=[standings.c.target, standings.c.lead_id], set_=set_)
-    connection.execute(there, [{key: row[key] for key in ("target", "lead_id", *STANDS)} for row in rows])
+    connection.execute(
+        there, [_with_work(row, known, now) for row, known in zip(rows, _known(connection, rows, before), strict=True)]
+    )
     changes = []
     for row in rows:
         was = before[row["lead_id"]]["stage"] if row["lead_id"] in before else None
@@ -240,6 +255,25 @@ def stand(
         follow(connection, changes)
     moved = {row["lead_id"] for row in rows if _moved(row, before.get(row["lead_id"]))}
     touch(connection, moved, now)
+
+
+def _known(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """What stood of each lead; of one that was scored for the first time what was done with it before that."""
+    fresh = sorted(row["lead_id"] for row in rows if row["lead_id"] not in before)
+    done: dict[str, dict[str, Any]] = {}
+    for chunk in chunks(fresh):
+        query = select(work.c.lead_id, work.c.action, work.c.worker, work.c.until).where(work.c.lead_id.in_(chunk))
+        for lead_id, action, worker, until in connection.execute(query.order_by(work.c.number)):
+            done[lead_id] = {"work_state": STATES[action], "worker": worker, "due_at": until}
+    return [before.get(row["lead_id"]) or UNSEEN | done.get(row["lead_id"], {}) for row in rows]
+
+
+def _with_work(row: Mapping[str, Any], known: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """The columns of a standing that is written."""
+    whole = {**known, **{name: row[name] for name in ("target", "lead_id", *STANDS)}}
+    return {name: whole[name] for name in ("target", "lead_id", *STANDS)} | worked(whole, known, now)
 
 
 def _moved(row: Mapping[str, Any], was: Mapping[str, Any] | None) -> bool:

@@ -495,3 +495,18 @@ def test_a_dump_needs_an_empty_database_and_postgresqls_programs(
     with pytest.raises(UsageError, match="pg_dump is not installed"):
         make_backup(on_postgresql, tmp_path / "second", NOW)
     assert not (tmp_path / "second").exists()
+
+
+def test_a_store_in_a_schema_of_its_own_is_backed_up_alone_and_restored_there(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    of, own = simple(tmp_path), f"shared_{time.time_ns()}"
+    url = postgres.database(own)
+    postgres.tell("CREATE SCHEMA crm", "CREATE TABLE public.others (x int)", database=own)
+    with open_store(f"{url}?schema=crm") as store:
+        add(store, ["L9"])
+    make_backup(Installation(of.root, of.log, f"{url}?schema=crm"), tmp_path / "backup", NOW)
+    new = postgres.database(f"{own}_new")
+    restore(tmp_path / "backup", tmp_path / "new", f"{new}?schema=crm", None, NOW)
+    assert stored(f"{new}?schema=crm") == {"e-L9"}
+    assert not postgres.tell("SELECT 1 FROM pg_tables WHERE schemaname = 'public'", database=f"{own}_new")

@@ -102,9 +102,9 @@ def test_an_account_is_locked_after_failures_with_words_of_when(visits: Visits) 
 def test_nobody_is_sent_to_another_site(visits: Visits, goal: str) -> None:
     visitor = visits()
     done = visitor.post("/sign-in", data={"name": "viewer", "password": PASSWORD, "next": goal})
-    assert done.headers["location"] == "/leads"
+    assert done.headers["location"] == "/today"
     for path in ("/language", "/sign-in"):
-        assert visitor.get(path, params={"to": "de", "next": goal}).headers["location"] == "/leads"
+        assert visitor.get(path, params={"to": "de", "next": goal}).headers["location"] == "/today"
 
 
 def test_the_language_is_the_browsers_until_one_is_chosen(visits: Visits) -> None:

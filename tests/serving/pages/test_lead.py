@@ -206,7 +206,7 @@ def test_forms_of_the_page_need_the_token_of_their_session(visits: Visits, own_s
 def test_who_may_not_do_it_is_not_offered_it(visits: Visits, own_store: Store) -> None:
     put(own_store, "L1")
     offered = {role: set(forms(visits(role).get("/leads/L1").text)) - {"/sign-out"} for role in ("viewer", "editor")}
-    assert offered == {"viewer": set(), "editor": {"/decisions", "/objections"}}
+    assert offered == {"viewer": set(), "editor": {"/decisions", "/objections", "/work"}}
     assert "/erasure" not in visits("editor").get("/leads/L1").text
     assert "/erasure?lead=L1" in visits("admin").get("/leads/L1").text
 

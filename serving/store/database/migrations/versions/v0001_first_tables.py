@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Removes them, with all that they hold."""
-    if op.get_bind().dialect.name == "postgresql":
+    if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION refuse_change CASCADE")
     for name in (
         "rescorings",
@@ -264,7 +264,7 @@ def _rescorings() -> None:
 
 def _append_only() -> None:
     """The database itself refuses to change or remove what the audit says."""
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for act in ("UPDATE", "DELETE"):
             op.execute(
                 f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit "

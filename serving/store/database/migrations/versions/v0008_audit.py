@@ -18,7 +18,7 @@ SQLITE = {
 
 def upgrade() -> None:
     """SQLite refuses both; PostgreSQL, which has one trigger for all, asks it whoever writes."""
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for name, when in SQLITE.items():
             op.execute(
                 f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, 'the audit is only ever added to'); END"
@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """As it was."""
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for name in SQLITE:
             op.execute(f"DROP TRIGGER {name}")
         return

@@ -1,4 +1,4 @@
-"""A kind of model is taken where it earns its place on leads that came later, and reported either way."""
+"""What the settings leave open is decided by the data, and by past dates, never by one split."""
 
 from __future__ import annotations
 
@@ -10,42 +10,16 @@ import pytest
 from tests.training.test_train import PLAN, funnel
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
-from training.recipe.selection import choose, sentence
 from training.recipe.train import TrainingPlan, fit_champion, fit_model, split_by_time
 from training.samples.log_odds import logit, row_losses
 from training.samples.sample import Sample
 
-AUTO = replace(PLAN, model="auto", twin="auto", newest_step="auto")
-
-
-def test_both_candidates_are_tried_on_the_past_and_told_of_either_way() -> None:
-    said: list[str] = []
-    split = split_by_time(funnel(), PLAN)
-    plan, trials = choose(split.past, AUTO, said.append)
-    assert [each.name for each in trials] == ["model = hazard", "twin = yes", "newest_step = yes"]
-    assert [plan.model == "hazard", plan.twin == "yes", plan.newest_step == "yes"] == [each.accepted for each in trials]
-    assert said == ["comparing kinds of model on the past"]
-    assert all("leads that came later" in sentence(each) for each in trials)
-
-
-@pytest.mark.parametrize(("gain", "taken"), [(2.0, True), (0.5, False), (-2.0, False)])
-def test_a_candidate_must_be_better_by_more_than_one_standard_error(
-    monkeypatch: pytest.MonkeyPatch, gain: float, taken: bool
-) -> None:
-    monkeypatch.setattr("training.recipe.selection.gain_and_error", lambda *_: (gain, 1.0, 100))
-    monkeypatch.setattr("training.recipe.selection._losses", lambda split, plan: np.zeros(len(split.judged)))
-    split = split_by_time(funnel(), PLAN)
-    plan, trials = choose(split.past, AUTO)
-    expected = ("hazard", "yes", "yes") if taken else ("fixed", "no", "no")
-    assert (plan.model, plan.twin, plan.newest_step) == expected
-    assert [each.accepted for each in trials] == [taken] * 3
-
 
 def falling() -> Sample:
-    """A funnel of which fewer and fewer leads convert; leads themselves show nothing of it."""
+    """A funnel of which fewer and fewer leads convert, all year; leads themselves show nothing of it."""
     sample, rng = funnel(leads=3_000), np.random.default_rng(3)
     day = sample.as_of / 86_400e6
-    lost = rng.random(3_000)[np.unique(sample.lead, return_inverse=True)[1]] < np.clip(day - 120, 0, None) / 220
+    lost = rng.random(3_000)[np.unique(sample.lead, return_inverse=True)[1]] < day / 400
     return replace(
         sample,
         y=np.where(lost & (sample.y > 0), 0.0, sample.y),
@@ -55,11 +29,10 @@ def falling() -> Sample:
 
 def test_the_intercept_steps_after_a_trend_and_is_judged_the_better_for_it() -> None:
     split = split_by_time(falling(), PLAN)
-    plan, (trial,) = choose(split.past, replace(PLAN, newest_step="auto"))
-    assert trial.name == "newest_step = yes"
-    assert trial.accepted
-    assert plan.newest_step == "yes"
-    with_step, without = (fit_model(split.past, each) for each in (plan, PLAN))
+    with_step, without = (fit_model(split.past, plan) for plan in (replace(PLAN, newest_step="auto"), PLAN))
+    (trial,) = with_step.trials_
+    assert (trial.name, trial.accepted, without.trials_) == ("newest_step = yes", True, ())
+    assert "leads that came later: taken" in trial.told
     assert with_step.calibrator_.c < without.calibrator_.c - 0.1
     rows = split.judged
     losses = [
@@ -68,16 +41,13 @@ def test_the_intercept_steps_after_a_trend_and_is_judged_the_better_for_it() -> 
     assert losses[0] < losses[1]
 
 
-def test_what_is_named_is_not_tried() -> None:
-    split = split_by_time(funnel(), PLAN)
-    plan = replace(PLAN, model="hazard", twin="yes")
-    assert choose(split.past, plan) == (plan, ())
-
-
-def test_too_little_data_keeps_the_simpler_kind_and_says_why() -> None:
-    said: list[str] = []
-    assert choose(funnel(leads=60), AUTO, said.append) == (PLAN, ())
-    assert said[-1].startswith("no comparison, the simpler kind is taken: ")
+def test_what_is_left_open_is_decided_by_what_the_data_tell() -> None:
+    sample = funnel(leads=200)
+    table = Sample.of_labels(sample.features, np.nan_to_num(sample.y), sample.weight, sample.lead, sample.as_of)
+    auto = replace(PLAN, model="auto", twin="auto")
+    assert [auto.decided(rows).model for rows in (sample, table)] == ["hazard", "fixed"]
+    assert auto.decided(sample).twin == "yes"
+    assert PLAN.decided(sample) == PLAN
 
 
 def test_the_kind_that_is_named_is_fitted_to_what_it_can_learn_from() -> None:

@@ -1,0 +1,85 @@
+"""Short computations on the event loop, in turns: whoever connects or asks for the server's health waits for one turn.
+
+A thread would be slower: while the loop has much to do, a thread gets the interpreter only every 5 ms, anew after each
+call of numpy that gives it away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from serving.edge.bulkhead import busy
+
+P = ParamSpec("P")
+T = TypeVar("T")
+TURN_S = 0.002
+"""So long computations may take before the loop looks at sockets again; one is always finished."""
+
+
+class LoopTurns:
+    """Kinds of short work that share the loop, each with a bound on what waits; in turns between kinds."""
+
+    def __init__(self) -> None:
+        self.kinds: deque[LoopWork] = deque()
+        self.is_called = False
+
+    def call(self) -> None:
+        """Has work done in the next turn of the loop."""
+        if not self.is_called:
+            self.is_called = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self.is_called = False
+        end = time.perf_counter() + TURN_S
+        while any(kind.queue for kind in self.kinds):
+            kind = self.kinds[0]
+            self.kinds.rotate(-1)
+            if kind.queue:
+                kind.work_off()
+                if time.perf_counter() >= end:
+                    break
+        if any(kind.queue for kind in self.kinds):
+            self.call()
+
+
+class LoopWork:
+    """One kind of work on the loop. name, most: as `Bulkhead` has them."""
+
+    def __init__(self, turns: LoopTurns, name: str, most: int) -> None:
+        self.turns, self.name, self.most = turns, name, most
+        self.queue: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
+        turns.kinds.append(self)
+
+    @property
+    def waiting(self) -> int:
+        return len(self.queue)
+
+    def check(self) -> None:
+        """As `Bulkhead.check`."""
+        if len(self.queue) >= self.most:
+            raise busy(self.name)
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns or raises, when it was its turn. Raises Refused, busy."""
+        self.check()
+        future = asyncio.get_running_loop().create_future()
+        self.queue.append((future, partial(work, *args, **kwargs)))
+        self.turns.call()
+        result: T = await future
+        return result
+
+    def work_off(self) -> None:
+        """Does what has waited longest, unless nobody waits for it any more."""
+        future, work = self.queue.popleft()
+        if future.done():
+            return
+        try:
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)

@@ -1,0 +1,96 @@
+"""Who goes when there is no more room: beside a slow second way of saying it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.edge.crowd import Crowd
+from serving.messages.limits import Limits
+
+LIMITS = Limits(connections=8, per_address=3)
+
+
+@dataclass(eq=False)
+class Fake:
+    """A client that has been told to go, or not."""
+
+    address: str
+    gone: bool = False
+    deadline: float = 100.0
+
+    def overdue(self, waited_s: float) -> bool:
+        return waited_s > self.deadline
+
+    def send_away(self) -> None:
+        self.gone = True
+
+
+@dataclass
+class Slow:
+    """The same rules, read off a plain list of who waits since when."""
+
+    present: list[Fake] = field(default_factory=list)
+    since: dict[Fake, int] = field(default_factory=dict)
+
+    def goes(self, newcomer: Fake) -> list[Fake] | None:
+        """Who makes room for a newcomer; None when nobody can."""
+        going: list[Fake] = []
+        own = [client for client in self.present if newcomer.address and client.address == newcomer.address]
+        for among, most in ((own, LIMITS.per_address), (self.present, LIMITS.connections)):
+            if len([client for client in among if client not in going]) >= most:
+                waiting = [client for client in among if client in self.since and client not in going]
+                if not waiting:
+                    return None
+                going.append(min(waiting, key=lambda client: self.since[client]))
+        return going
+
+
+@given(st.lists(st.tuples(st.sampled_from("cswl"), st.integers(0, 9), st.sampled_from(["", "a", "b"])), max_size=80))
+def test_whoever_has_kept_the_server_waiting_for_longest_goes(steps: list[tuple[str, int, str]]) -> None:
+    moment = 0
+    crowd, slow = Crowd(LIMITS, lambda: moment), Slow()
+    for act, which, address in steps:
+        moment += 1
+        if act == "c":
+            newcomer = Fake(address)
+            going = slow.goes(newcomer)
+            assert crowd.let_in(newcomer) == (going is not None)
+            for client in going or []:
+                assert client.gone
+                slow.present.remove(client)
+                del slow.since[client]
+            if going is not None:
+                slow.present.append(newcomer)
+                slow.since[newcomer] = moment
+        elif slow.present:
+            client = slow.present[which % len(slow.present)]
+            if act == "s":
+                crowd.is_served(client)
+                slow.since.pop(client, None)
+            elif act == "w":
+                crowd.waits(client)
+                slow.since[client] = moment
+            else:
+                crowd.leave(client)
+                slow.present.remove(client)
+                slow.since.pop(client, None)
+        assert crowd.clients == set(slow.present)
+        assert not any(client.gone for client in slow.present)
+        assert len(crowd.clients) <= LIMITS.connections
+        assert sum(crowd.addresses.values()) == sum(bool(client.address) for client in slow.present)
+
+
+def test_who_is_overdue_goes_and_who_is_served_does_not() -> None:
+    moment = 0.0
+    crowd = Crowd(LIMITS, lambda: moment)
+    hasty, served, patient = Fake("", deadline=1), Fake("", deadline=1), Fake("")
+    for client in (hasty, served, patient):
+        crowd.let_in(client)
+    crowd.is_served(served)
+    moment = 2.0
+    crowd.sweep()
+    assert [client.gone for client in (hasty, served, patient)] == [True, False, False]
+    assert crowd.sent_away == 1

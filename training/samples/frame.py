@@ -1,0 +1,52 @@
+"""A training set as pandas has it: features and labels by row, for estimators that are not ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from features.training_set import KEYS, TrainingSet
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Rows in order of (time, lead), all with one index from 0 on.
+
+    X: features, numbers as float and categories as pandas' `category`. y: float, 1 and 0, NaN where the outcome is not
+    known yet. weight: float. lead: text, the groups that no split may tear apart. time: UTC. censored: bool, where `y`
+    is NaN.
+
+    >>> frame = Workspace.open(Path("var")).frame().known  # doctest: +SKIP
+    >>> cross_val_score(estimator, frame.X, frame.y, groups=frame.lead, cv=GroupKFold())  # doctest: +SKIP
+    """
+
+    X: pd.DataFrame
+    y: pd.Series
+    weight: pd.Series
+    lead: pd.Series
+    time: pd.Series
+    censored: pd.Series
+
+    @property
+    def known(self) -> Frame:
+        """The rows whose outcome is known, with an index of their own; `y` is of whole numbers."""
+        rows = ~self.censored
+        parts = {name: part[rows].reset_index(drop=True) for name, part in vars(self).items()}
+        return Frame(**{**parts, "y": parts["y"].astype("int8")})
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def frame_of(training_set: TrainingSet) -> Frame:
+    """All rows of a training set; about as much memory as its features take. Raises DataError when it is damaged."""
+    rows = training_set.read().to_pandas()
+    return Frame(
+        rows.drop(columns=[*KEYS]),
+        rows["label"].astype("float64").rename("converts"),
+        rows["weight"].astype("float64"),
+        rows["lead_id"].astype("str"),
+        pd.to_datetime(rows["as_of"], utc=True),
+        rows["label"].isna().rename("censored"),
+    )
