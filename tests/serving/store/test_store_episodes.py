@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete, text
 
 from data.contract import US_PER_DAY
+from serving.store.database.migrations.versions.v0012_episodes import PAST
+from serving.store.database.schema import episodes
 from serving.store.leads.decisions import Decision
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
@@ -85,3 +88,17 @@ def test_an_erased_lead_leaves_no_stay(store: Store) -> None:
     assert store.erasure.forget("L1", "anna", NOW + 1).removed["episodes"] == 1
     assert store.episodes.of("conversion", "L1") == []
     assert len(store.episodes.of("conversion", "L2")) == 1
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(scores=st.lists(st.floats(0, 1), min_size=1, max_size=8), number=st.uuids())
+def test_the_stays_of_an_older_store_come_from_its_changes(store: Store, scores: list[float], number: object) -> None:
+    lead = f"L{number}"
+    known(store, lead)
+    for place, p in enumerate(scores):
+        score(store, lead, p, NOW + place * DAY, STEPS if place % 3 else LOWER)
+    before = store.episodes.of("conversion", lead)
+    with store.database.write() as connection:
+        connection.execute(delete(episodes))
+        connection.execute(text(PAST))
+    assert store.episodes.of("conversion", lead) == before

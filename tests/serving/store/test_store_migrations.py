@@ -84,7 +84,7 @@ def test_a_store_of_before_decisions_keeps_its_stages(store: Store, store_url: s
     store.scores.record([StoredScore("L1", "conversion", 1, 0.5, 0.4, 0.6, "1", "d")], [StageThreshold("MQL", 0.1)], 1)
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
-    with store.database.maintain() as connection:
+    with store.database.write() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0002")
     with open_store(store_url) as opened:

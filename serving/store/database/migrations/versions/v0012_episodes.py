@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -14,24 +12,31 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-REASONS = {
-    "first score": "first score",
-    "score": "score",
-    "threshold change": "threshold",
-    "model change": "model",
-    "override": "hand",
-    "override ended": "hand",
-    "converted": "bought",
-    "closed": "lost",
-    "reopened": "reopened",
-}
-RANK = {"unqualified": 0, "MQL": 1, "SQL": 2, "customer": 3}
-AT_ONCE = 5_000
+REASON = """CASE {cause} WHEN 'threshold change' THEN 'threshold' WHEN 'model change' THEN 'model'
+ WHEN 'override' THEN 'hand' WHEN 'override ended' THEN 'hand' WHEN 'converted' THEN 'bought' WHEN 'closed' THEN 'lost' ELSE {cause} END"""
+RANK = "CASE {stage} WHEN 'MQL' THEN 1 WHEN 'SQL' THEN 2 WHEN 'customer' THEN 3 ELSE 0 END"
+PAST = f"""
+INSERT INTO episodes (lead_id, target, stage, entered_at, entered, nth, left_at, "left")
+SELECT lead_id, target, stage, at, {REASON.format(cause="cause")}, nth, left_at,
+  CASE WHEN ended IN ('score', 'first score', 'reopened')
+    THEN CASE WHEN {RANK.format(stage="later")} > {RANK.format(stage="stage")} THEN 'went on' ELSE 'fell below' END
+    ELSE {REASON.format(cause="ended")} END
+FROM (
+  SELECT id, lead_id, target, "after" AS stage, at, cause,
+    row_number() OVER (PARTITION BY lead_id, target, "after" ORDER BY id) AS nth,
+    lead(at) OVER (PARTITION BY lead_id, target ORDER BY id) AS left_at,
+    lead(cause) OVER (PARTITION BY lead_id, target ORDER BY id) AS ended,
+    lead("after") OVER (PARTITION BY lead_id, target ORDER BY id) AS later
+  FROM stage_changes
+) AS stays
+ORDER BY id
+"""
+"""As training/thresholds/episodes.py derives them, by the rule of that time."""
 
 
 def upgrade() -> None:
     """The table, filled from the changes that are known."""
-    episodes = op.create_table(
+    op.create_table(
         "episodes",
         sa.Column("id", NUMBER, primary_key=True),
         sa.Column("lead_id", NAME, nullable=False),
@@ -43,44 +48,11 @@ def upgrade() -> None:
         sa.Column("left_at", TIME),
         sa.Column("left", NAME),
     )
+    op.execute(PAST)
     op.create_index("episodes_of_lead", "episodes", ["lead_id", "target", "stage"], unique=False)
     op.create_index("episodes_by_time", "episodes", ["target", "stage", "entered_at"], unique=False)
-    query = sa.text("SELECT lead_id, target, at, after, cause FROM stage_changes ORDER BY lead_id, target, id")
-    waiting = []
-    for (lead_id, target), changes in groupby(op.get_bind().execute(query), key=lambda row: (row[0], row[1])):
-        waiting += _episodes(lead_id, target, [tuple(change)[2:] for change in changes])
-        if len(waiting) >= AT_ONCE:
-            op.bulk_insert(episodes, waiting)
-            waiting = []
-    op.bulk_insert(episodes, waiting)
 
 
 def downgrade() -> None:
     """As it was."""
     op.drop_table("episodes")
-
-
-def _episodes(lead_id: str, target: str, changes: list[tuple[int, str, str]]) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for place, (at, stage, cause) in enumerate(changes):
-        following = changes[place + 1] if place + 1 < len(changes) else None
-        rows.append(
-            {
-                "lead_id": lead_id,
-                "target": target,
-                "stage": stage,
-                "entered_at": at,
-                "entered": REASONS.get(cause, cause),
-                "nth": 1 + sum(row["stage"] == stage for row in rows),
-                "left_at": following and following[0],
-                "left": following and _left(stage, following),
-            }
-        )
-    return rows
-
-
-def _left(stage: str, following: tuple[int, str, str]) -> str:
-    reason = REASONS.get(following[2], following[2])
-    if reason not in ("score", "first score", "reopened"):
-        return reason
-    return "went on" if RANK.get(following[1], 0) > RANK.get(stage, 0) else "fell below"
