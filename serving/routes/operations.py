@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +14,9 @@ from serving.http.authentication import needs
 from serving.http.openapi import document, documented
 from serving.http.services import Services
 from serving.messages.problems import Refused
-from serving.messages.schemas import Health, ModelAnswer
+from serving.messages.schemas import Health, ModelAnswer, StageArrivals, Weekly
+from serving.messages.times import at
+from serving.scoring.served_model import ServedModel
 from serving.store.flow import Flow
 
 
@@ -54,6 +58,26 @@ async def openapi(request: Request) -> Response:
     return Response(state.document, media_type="application/json")
 
 
+def arrivals_of(live: ServedModel) -> list[StageArrivals]:
+    """What past weeks would have brought to each stage; stages of which that is not known are left out."""
+    told = ((threshold.stage, threshold.arrivals) for threshold in live.effective_thresholds.thresholds)
+    return [
+        StageArrivals(
+            stage,
+            arrivals.weeks,
+            at(arrivals.until),
+            *(
+                Weekly(*astuple(spread))
+                for spread in (arrivals.entries, arrivals.returns, arrivals.stock, arrivals.wins)
+            ),
+            arrivals.entered,
+            arrivals.converted,
+        )
+        for stage, arrivals in told
+        if arrivals is not None
+    ]
+
+
 @needs("read")
 @documented(ModelAnswer, refusals=("not_ready",))
 async def model(request: Request) -> Response:
@@ -69,6 +93,7 @@ async def model(request: Request) -> Response:
             trained.from_,
             trained.to,
             live.thresholds,
+            arrivals_of(live),
             live.effective_thresholds.identity,
             dict(live.profile_columns),
             live.reader.types,

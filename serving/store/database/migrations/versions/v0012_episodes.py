@@ -12,8 +12,9 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-REASON = """CASE {cause} WHEN 'threshold change' THEN 'threshold' WHEN 'model change' THEN 'model'
- WHEN 'override' THEN 'hand' WHEN 'override ended' THEN 'hand' WHEN 'converted' THEN 'bought' WHEN 'closed' THEN 'lost' ELSE {cause} END"""
+REASON = """CASE {cause} WHEN 'threshold change' THEN 'threshold' WHEN 'model change' THEN 'model' WHEN 'override'
+ THEN 'hand' WHEN 'override ended' THEN 'hand' WHEN 'converted' THEN 'bought' WHEN 'closed' THEN 'lost'
+ ELSE {cause} END"""
 RANK = "CASE {stage} WHEN 'MQL' THEN 1 WHEN 'SQL' THEN 2 WHEN 'customer' THEN 3 ELSE 0 END"
 PAST = f"""
 INSERT INTO episodes (lead_id, target, stage, entered_at, entered, nth, left_at, "left")
