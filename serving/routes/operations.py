@@ -18,6 +18,7 @@ from serving.messages.schemas import Health, ModelAnswer, StageArrivals, Weekly
 from serving.messages.times import at
 from serving.scoring.served_model import ServedModel
 from serving.store.flow import Flow
+from training.thresholds.replay import Arrivals
 
 
 @needs("anyone")
@@ -61,21 +62,12 @@ async def openapi(request: Request) -> Response:
 def arrivals_of(live: ServedModel) -> list[StageArrivals]:
     """What past weeks would have brought to each stage; stages of which that is not known are left out."""
     told = ((threshold.stage, threshold.arrivals) for threshold in live.effective_thresholds.thresholds)
-    return [
-        StageArrivals(
-            stage,
-            arrivals.weeks,
-            at(arrivals.until),
-            *(
-                Weekly(*astuple(spread))
-                for spread in (arrivals.entries, arrivals.returns, arrivals.stock, arrivals.wins)
-            ),
-            arrivals.entered,
-            arrivals.converted,
-        )
-        for stage, arrivals in told
-        if arrivals is not None
-    ]
+    return [_arrivals(stage, arrivals) for stage, arrivals in told if arrivals is not None]
+
+
+def _arrivals(stage: str, told: Arrivals) -> StageArrivals:
+    weekly = (Weekly(*astuple(spread)) for spread in (told.entries, told.returns, told.stock, told.wins))
+    return StageArrivals(stage, told.weeks, at(told.until), *weekly, told.entered, told.converted)
 
 
 @needs("read")

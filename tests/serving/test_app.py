@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.app import create_app
 from serving.http.services import Services
+from serving.scoring.served_model import ServedModel
 from tests.serving.inside import Inside
 
 
@@ -74,3 +75,15 @@ def test_head_answers_as_get_does(inside: Inside) -> None:
 
 def test_a_slash_too_many_is_no_redirect(inside: Inside) -> None:
     assert inside.get("/v1/model/").status_code == 404
+
+
+def test_the_model_tells_what_past_weeks_would_have_brought_as_page_and_report_do(
+    inside: Inside, live: ServedModel
+) -> None:
+    told = {each["stage"]: each for each in inside.get("/v1/model").json()["arrivals"]}
+    assert told
+    for threshold in live.effective_thresholds.thresholds:
+        if threshold.probability is not None:
+            arrivals = live.grounds.arrivals(threshold.probability)
+            assert arrivals is not None
+            assert told[threshold.stage]["entries"]["mean"] == arrivals.entries.mean == threshold.leads_per_week
