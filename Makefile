@@ -6,7 +6,7 @@ RUN := $(PY) leadscore.py
 # Threads that wait must not spin: on a busy machine that makes LightGBM ten times slower.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup compile demo test serve bench proof mutants lint format lock dist sbom canary audit clean
+.PHONY: setup compile demo test serve notebooks bench proof mutants lint format lock dist sbom canary audit clean
 
 setup: .venv/ready compile
 
@@ -32,6 +32,10 @@ serve bench: export MALLOC_ARENA_MAX = 2
 
 serve: setup
 	$(RUN) serve --var $(VAR)
+
+# They lie there as text; "Open With > Notebook" in the menu of a file.
+notebooks: setup
+	$(PY) -m jupyterlab notebooks
 
 bench: setup
 	$(PY) -m benchmarks $(NAME)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from data.contract import DataError
 from data.log.eventlog import EventLog
+from data.log.manifest import NAME as MANIFEST
 from features.cluster import on_cluster
 from features.compiler import compile_plan
 from features.recipe import Recipe
@@ -43,6 +44,7 @@ def lags(log: EventLog) -> list[str]:
     ]
 
 
+CHECKOUT = Path(__file__).parent
 REGISTRY_S = 5.0
 """How long `facts` waits for a registry at most."""
 
@@ -62,6 +64,25 @@ class Workspace:
         Makes nothing and needs nothing to be there yet. Raises UsageError for settings that cannot be followed.
         """
         return Workspace(root, log or root / "log", read_settings(settings_path(config)))
+
+    @staticmethod
+    def here() -> Workspace:
+        """The workspace of a notebook, from whatever folder it is opened: the nearest `var` that has an event log, in
+        the current folder or above it, with the leadscore.toml beside it.
+
+        LEADSCORE_VAR names another folder, LEADSCORE_CONFIG other settings. Raises DataError where there is none.
+        """
+        named, config = (os.environ.get(name) for name in ("LEADSCORE_VAR", "LEADSCORE_CONFIG"))
+        folders = [folder / "var" for folder in (Path.cwd(), *Path.cwd().parents, CHECKOUT)]
+        root = (
+            Path(named) if named else next((folder for folder in folders if (folder / "log" / MANIFEST).exists()), None)
+        )
+        if root is None:
+            raise DataError(
+                f"no workspace in {Path.cwd()} or above it: run `make demo` in the checkout, or set LEADSCORE_VAR"
+            )
+        beside = root.absolute().parent / "leadscore.toml"
+        return Workspace.open(root, Path(config) if config else beside if beside.exists() else None)
 
     def aimed_at(self, target: str) -> Workspace:
         """The same workspace, whose commands work on another target of the settings."""

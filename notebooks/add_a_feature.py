@@ -17,7 +17,7 @@
 # `LEADSCORE_CONFIG` name another one.
 
 # %%
-import os
+# %matplotlib inline
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,8 +39,7 @@ from training.report.plots import reliability
 from training.samples.sample import read_sample
 from workspace import Workspace
 
-config = os.environ.get("LEADSCORE_CONFIG")
-workspace = Workspace.open(Path(os.environ.get("LEADSCORE_VAR", "var")), Path(config) if config else None)
+workspace = Workspace.here()
 log, settings = workspace.event_log(), workspace.settings
 target, plan = settings.chosen_target, settings.training_plan
 

@@ -16,7 +16,7 @@
 # workspace that `make demo` made; `LEADSCORE_VAR` and `LEADSCORE_CONFIG` name another one.
 
 # %%
-import os
+# %matplotlib inline
 import tempfile
 from pathlib import Path
 
@@ -35,8 +35,7 @@ from training.report.rolling_tables import means
 from training.samples.sample import Sample
 from workspace import Workspace
 
-config = os.environ.get("LEADSCORE_CONFIG")
-workspace = Workspace.open(Path(os.environ.get("LEADSCORE_VAR", "var")), Path(config) if config else None)
+workspace = Workspace.here()
 plan = workspace.settings.training_plan
 timeline = workspace.timeline(TrainingSet.open(workspace.training_set_path))
 

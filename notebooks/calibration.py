@@ -17,9 +17,7 @@
 # `LEADSCORE_VAR` and `LEADSCORE_CONFIG` name another one.
 
 # %%
-import os
-from pathlib import Path
-
+# %matplotlib inline
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -31,8 +29,7 @@ from training.samples.log_odds import Array, logit
 from training.updating.review import predictions
 from workspace import Workspace
 
-config = os.environ.get("LEADSCORE_CONFIG")
-workspace = Workspace.open(Path(os.environ.get("LEADSCORE_VAR", "var")), Path(config) if config else None)
+workspace = Workspace.here()
 split, p = predictions(workspace.registry, workspace.settings.target, workspace.settings.training_plan)
 rows = split.judged
 len(rows), int(rows.y.sum())

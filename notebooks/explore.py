@@ -16,9 +16,7 @@
 # `make demo` made; `LEADSCORE_VAR` and `LEADSCORE_CONFIG` name another one.
 
 # %%
-import os
-from pathlib import Path
-
+# %matplotlib inline
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -29,8 +27,7 @@ from features.moments import label_moments
 from features.words import in_words
 from workspace import Workspace
 
-config = os.environ.get("LEADSCORE_CONFIG")
-workspace = Workspace.open(Path(os.environ.get("LEADSCORE_VAR", "var")), Path(config) if config else None)
+workspace = Workspace.here()
 log = workspace.event_log()
 workspace.facts()
 

@@ -17,9 +17,7 @@
 # another.
 
 # %%
-import os
-from pathlib import Path
-
+# %matplotlib inline
 import numpy as np
 import pandas as pd
 
@@ -31,8 +29,7 @@ from training.thresholds.promise_text import sentence
 from training.thresholds.threshold import by_capacity, by_precision, by_value
 from workspace import Workspace
 
-config = os.environ.get("LEADSCORE_CONFIG")
-workspace = Workspace.open(Path(os.environ.get("LEADSCORE_VAR", "var")), Path(config) if config else None)
+workspace = Workspace.here()
 settings = workspace.settings
 days = settings.chosen_target.horizon_days
 
