@@ -26,7 +26,7 @@ class EpisodeReader:
             return [Episode(*row) for row in connection.execute(query.order_by(episodes.c.id))]
 
 
-def follow(connection: Connection, changes: Sequence[Mapping[str, Any]]) -> None:
+def end_and_begin(connection: Connection, changes: Sequence[Mapping[str, Any]]) -> None:
     """Ends the stays that changes of stage of one target end, and begins those that they begin; one change a lead."""
     target = changes[0]["target"]
     moved = [change["lead_id"] for change in changes if change["before"] is not None]
