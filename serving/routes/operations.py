@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
-
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
@@ -66,8 +64,10 @@ def arrivals_of(live: ServedModel) -> list[StageArrivals]:
 
 
 def _arrivals(stage: str, told: Arrivals) -> StageArrivals:
-    weekly = (Weekly(*astuple(spread)) for spread in (told.entries, told.returns, told.stock, told.wins))
-    return StageArrivals(stage, told.weeks, at(told.until), *weekly, told.entered, told.converted)
+    entries, returns, stock, wins = (
+        Weekly(spread.low, spread.mean, spread.high) for spread in (told.entries, told.returns, told.stock, told.wins)
+    )
+    return StageArrivals(stage, told.weeks, at(told.until), entries, returns, stock, wins, told.entered, told.converted)
 
 
 @needs("read")
