@@ -108,6 +108,31 @@ class ThresholdUsed(Struct, frozen=True):
     confidence: float | None
 
 
+class Weekly(Struct, frozen=True):
+    """Leads a week: the mean, and between what it lay in eight weeks of ten."""
+
+    low: float
+    mean: float
+    high: float
+
+
+class StageArrivals(Struct, frozen=True):
+    """What past weeks would have brought to a stage: first entries, returns, leads that stood there, and wins.
+
+    Of `entered` leads in all weeks, from the moment they entered, `converted` did. until: the end of the last week.
+    """
+
+    stage: str
+    weeks: int
+    until: datetime
+    entries: Weekly
+    returns: Weekly
+    stock: Weekly
+    wins: Weekly
+    entered: int
+    converted: int
+
+
 class ThresholdSet(Struct, frozen=True):
     """Whose thresholds decided the stage: the model's own, or those that someone has published for it, and when.
 
@@ -500,7 +525,8 @@ class ReceiptAnswer(Struct, frozen=True):
 
 
 class ModelAnswer(Struct, frozen=True):
-    """The model that answers. refusal: why a newer one was not put in place, null when there is none."""
+    """The model that answers. arrivals: of stages for which past weeks are known. refusal: why a newer one was not put
+    in place, null when there is none."""
 
     model: ModelName
     target: str
@@ -508,6 +534,7 @@ class ModelAnswer(Struct, frozen=True):
     trained_from: str
     trained_to: str
     thresholds: list[ThresholdUsed]
+    arrivals: list[StageArrivals]
     threshold_set: ThresholdSet
     profile_columns: dict[str, str]
     event_types: list[str]

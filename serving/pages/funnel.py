@@ -12,7 +12,9 @@ from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.rendering.plot import band
 from serving.pages.rendering.shares import Share, share
 from serving.scoring.served_model import ServedModel
+from serving.store.scores.entrants import PERIODS, TIME_DAYS, Entrants, EntrantsTold
 from serving.store.scores.funnel import WITHIN_DAYS, Funnel, Move, Stay
+from training.thresholds.stages import STAGES
 
 WIDTH, MIDDLE, NARROWEST = 400, 220, 8
 ROW, BAR, STEP = 100, 30, 24
@@ -58,6 +60,25 @@ class OriginRow:
     bought: Share | None
 
 
+@dataclass(frozen=True)
+class CohortRow:
+    """Entrants of a stage, or of one of its sources, in the two periods; None where nobody entered."""
+
+    name: str
+    newest: CohortCell | None
+    before: CohortCell | None
+
+
+@dataclass(frozen=True)
+class CohortCell:
+    """entered: leads. went_on, bought, lost: within their time, with intervals."""
+
+    entered: int
+    went_on: Share | None
+    bought: Share | None
+    lost: Share | None
+
+
 @shows("viewer")
 def funnel(context: PageContext) -> Response:
     """The numbers that the last scoring left."""
@@ -75,9 +96,43 @@ def funnel(context: PageContext) -> Response:
         steps=steps_of(counted),
         stays=[_stage_stay(stay) for stay in counted.stays],
         sources={kind: _sources(counted, kind, live, context) for kind in ("magnet", "channel")},
+        entrants=context.services.store.entrants.read(live.target.name),
+        cohorts=cohorts_of(context.services.store.entrants.read(live.target.name), live, context),
+        time_days=TIME_DAYS,
         within=WITHIN_DAYS,
         days=live.target.horizon_days,
     )
+
+
+def cohorts_of(told: EntrantsTold | None, live: ServedModel, context: PageContext) -> dict[str, list[CohortRow]]:
+    """By stage, the highest first: all who came by themselves, then by source, then who was moved, by what."""
+    if told is None:
+        return {}
+    tables = {}
+    for stage in reversed(STAGES):
+        mine = [row for row in told.rows if row.stage == stage]
+        own, moved = [row for row in mine if not row.reason], [row for row in mine if row.reason]
+        sources = sorted({row.source for row in own if row.source is not None})
+        rows = [_cohort(context.t("funnel.all_entrants"), own)]
+        rows += [
+            _cohort(_name(source, live, context), [row for row in own if row.source == source]) for source in sources
+        ]
+        rows += [
+            _cohort(context.t(f"funnel.moved_{reason}"), [row for row in moved if row.reason == reason])
+            for reason in sorted({row.reason for row in moved})
+        ]
+        tables[stage] = [row for row in rows if row.newest or row.before]
+    return {stage: rows for stage, rows in tables.items() if rows}
+
+
+def _cohort(name: str, rows: Sequence[Entrants]) -> CohortRow:
+    return CohortRow(name, *(_cell([row for row in rows if row.period == period]) for period in PERIODS))
+
+
+def _cell(rows: Sequence[Entrants]) -> CohortCell | None:
+    entered = sum(row.entered for row in rows)
+    counts = (sum(getattr(row, name) for row in rows) for name in ("went_on", "bought", "lost"))
+    return CohortCell(entered, *(share(count, entered) for count in counts)) if entered else None
 
 
 def bars_of(counts: dict[str, int]) -> list[Bar]:

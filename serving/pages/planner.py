@@ -10,7 +10,7 @@ from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.plot import Scale, ticks
 from serving.pages.rendering.shares import Share, share
 from serving.pages.threshold_form import ADDRESS, number_of
-from serving.scoring.planner import Goal, Planned, plan
+from serving.scoring.planner import Goal, Planned, plan_stages
 from serving.scoring.served_model import ServedModel
 from training.thresholds.replay import Arrivals, FirstEntries
 from training.thresholds.threshold import Threshold
@@ -75,12 +75,12 @@ def fields_of(stages: Sequence[str]) -> list[str]:
     return ["plan", "win", *(field_of(stage, by) for stage in stages for by in ("week", "value"))]
 
 
-def plan_of(context: PageContext, live: ServedModel, grounds: Grounds, values: Mapping[str, str]) -> Plan:
+def asked_plan(context: PageContext, live: ServedModel, grounds: Grounds, values: Mapping[str, str]) -> Plan:
     """The plan that an address or form asks for. Raises Refused for a field that holds no number."""
     own, by = live.scorer.thresholds, "value" if values.get("plan") == "value" else "week"
     held = context.services.store.thresholds.next_in_force(live.target.name, live.model.digest, own)
     goals = goals_of(values, [threshold.stage for threshold in held], by)
-    planned = plan(grounds, held, goals)
+    planned = plan_stages(grounds, held, goals)
     typed = {name: values[name] for name in fields_of([threshold.stage for threshold in held]) if values.get(name)}
     stages = [_shown(one, by, typed, grounds) for one in reversed(planned)]
     return Plan(stages, by, typed, bool(goals), bool(goals) and all(one.trouble is None for one in planned))

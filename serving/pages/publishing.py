@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from data.contract import UsageError
 from serving.messages.problems import Refused
-from serving.pages.planner import made_of, plan_of
+from serving.pages.planner import asked_plan, made_of
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import ADDRESS, by_of, number_of
 from serving.pages.thresholds import grounds_of
@@ -48,7 +48,7 @@ def _publish_plan(context: PageContext, live: ServedModel) -> Response:
     grounds, reason = grounds_of(live), context.form.get("reason", "")
     if grounds is None or reason not in REASONS:
         raise Refused("invalid", "there is no such reason, or nothing to plan with")
-    planned = plan_of(context, live, grounds, context.form)
+    planned = asked_plan(context, live, grounds, context.form)
     again = f"{ADDRESS}?{urlencode({'plan': planned.by, **planned.typed})}#plan"
     if not planned.fits:
         return context.redirect(again)

@@ -12,7 +12,7 @@ from data.contract import DataError, UsageError
 from features.wording import Language, amount, short_percent
 from serving.messages.problems import Refused
 from serving.pages.curve import Curve, CurveRow, curve_of, rows_of
-from serving.pages.planner import fields_of, plan_of
+from serving.pages.planner import asked_plan, fields_of
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
 from serving.scoring.served_model import ServedModel
@@ -72,7 +72,7 @@ def thresholds(context: PageContext) -> Response:
         here="thresholds",
         cards=cards,
         has_grounds=grounds is not None,
-        plan=None if grounds is None else plan_of(context, live, grounds, asked),
+        plan=None if grounds is None else asked_plan(context, live, grounds, asked),
         stage=stage,
         by=by,
         value=asked.get("value") or (grounds and start_of(held.brings, by, grounds)),

@@ -18,7 +18,7 @@ from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import ServedModel
 from training.measuring.evaluation import Bin
 from training.thresholds.calibration_by_month import EDGES, MonthBand
-from training.thresholds.verdicts import Field, judged, pooled, quarter
+from training.thresholds.verdicts import Field, judge_field, pooled, quarter
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252
 LIMITS = 6
@@ -184,7 +184,7 @@ def _learnt(live: ServedModel) -> list[MonthBand]:
 
 
 def _dot(said: float, leads: int, came: int) -> Dot:
-    field = judged(leads, said * leads, came, BINS)
+    field = judge_field(leads, said * leads, came, BINS)
     return Dot(said, leads, came / leads, field.low, field.high, field.verdict)
 
 

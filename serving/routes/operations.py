@@ -12,9 +12,12 @@ from serving.http.authentication import needs
 from serving.http.openapi import document, documented
 from serving.http.services import Services
 from serving.messages.problems import Refused
-from serving.messages.schemas import Health, ModelAnswer
+from serving.messages.schemas import Health, ModelAnswer, StageArrivals, Weekly
+from serving.messages.times import at
+from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreError
 from serving.store.flow import Flow
+from training.thresholds.replay import Arrivals
 
 
 @needs("anyone")
@@ -60,6 +63,19 @@ async def openapi(request: Request) -> Response:
     return Response(state.document, media_type="application/json")
 
 
+def arrivals_of(live: ServedModel) -> list[StageArrivals]:
+    """What past weeks would have brought to each stage; stages of which that is not known are left out."""
+    told = ((threshold.stage, threshold.arrivals) for threshold in live.effective_thresholds.thresholds)
+    return [_arrivals(stage, arrivals) for stage, arrivals in told if arrivals is not None]
+
+
+def _arrivals(stage: str, told: Arrivals) -> StageArrivals:
+    entries, returns, stock, wins = (
+        Weekly(spread.low, spread.mean, spread.high) for spread in (told.entries, told.returns, told.stock, told.wins)
+    )
+    return StageArrivals(stage, told.weeks, at(told.until), entries, returns, stock, wins, told.entered, told.converted)
+
+
 @needs("read")
 @documented(ModelAnswer, refusals=("not_ready",))
 async def model(request: Request) -> Response:
@@ -75,6 +91,7 @@ async def model(request: Request) -> Response:
             trained.from_,
             trained.to,
             live.thresholds,
+            arrivals_of(live),
             live.effective_thresholds.identity,
             dict(live.profile_columns),
             live.reader.types,

@@ -46,7 +46,7 @@ class Planned:
     nearest: float | None = None
 
 
-def plan(grounds: Grounds, held: Sequence[Threshold], goals: Mapping[str, Goal]) -> list[Planned]:
+def plan_stages(grounds: Grounds, held: Sequence[Threshold], goals: Mapping[str, Goal]) -> list[Planned]:
     """What goals come to; held: the thresholds that would hold without them, lowest stage first."""
     volume = grounds.volume
     stages = [_planned(grounds, threshold, goals.get(threshold.stage)) for threshold in held]

@@ -21,6 +21,8 @@
     store.answers.recall / remember / release            idempotent requests
     store.thresholds.publish / take_up / effective      thresholds that people publish
     store.funnels.note / make / read                     the funnel in numbers, made at each scoring
+    store.entrants.make / read                           who entered a stage in a quarter, and what became of them
+    store.episodes.of                                    a lead's stays in stages, with why it came and left
     store.promised_vs_realised.count / read              by month and band of probability
     store.flow.look / read                               whether data arrives, and leads are scored, as usual
     store.audit.add / entries / of / search              who did what when
@@ -66,6 +68,8 @@ from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
 from serving.store.privacy.erasure import Erasure
 from serving.store.publication.publication import Publication
+from serving.store.scores.entrants import EntrantCounts
+from serving.store.scores.episodes import EpisodeReader
 from serving.store.scores.explanations import Explanations
 from serving.store.scores.funnel import Funnels
 from serving.store.scores.promised_vs_realised import PromisedVsRealised
@@ -103,6 +107,8 @@ class Store:
     erasure: Erasure
     thresholds: ThresholdChanges
     funnels: Funnels
+    episodes: EpisodeReader
+    entrants: EntrantCounts
     promised_vs_realised: PromisedVsRealised
     flow: DataFlow
 
@@ -179,6 +185,8 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         Erasure(database, blocked, audit, seal),
         ThresholdChanges(database, audit),
         Funnels(database, Summaries(database)),
+        EpisodeReader(database),
+        EntrantCounts(database, Summaries(database)),
         PromisedVsRealised(database, Summaries(database)),
         DataFlow(database, Summaries(database)),
     )

@@ -40,7 +40,7 @@ def stays_of(rows: Sequence[Row], thresholds: Sequence[StageThreshold]) -> list[
         if after != stage:
             turns.append(Turn(row.at, stage, after, "score" if stage else "first score"))
         stage = after
-    return episodes_of(turns, [threshold.stage for threshold in thresholds])
+    return episodes_of(turns)
 
 
 def weeks_of(rows: Sequence[Row], probability: float, first: int, count: int) -> list[Week]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.app import create_app
 from serving.http.services import Services
+from serving.routes.operations import arrivals_of
+from serving.scoring.served_model import ServedModel
 from tests.serving.inside import Inside
+from training.recipe.train import Promise
 
 
 class StampMiddleware:
@@ -74,3 +79,14 @@ def test_head_answers_as_get_does(inside: Inside) -> None:
 
 def test_a_slash_too_many_is_no_redirect(inside: Inside) -> None:
     assert inside.get("/v1/model/").status_code == 404
+
+
+def test_the_model_tells_what_past_weeks_would_have_brought_as_page_and_report_do(live: ServedModel) -> None:
+    made = live.grounds.threshold(Promise("SQL", per_week=6).threshold)
+    assert made.probability is not None
+    planned = copy.copy(live)
+    planned.effective_thresholds = replace(live.effective_thresholds, thresholds=(made,))
+    [told] = arrivals_of(planned)
+    weeks = live.grounds.replay.first_entries(made.probability).leads
+    assert told.entries.mean == made.leads_per_week == weeks.mean()
+    assert (told.stage, told.weeks, told.entered) == ("SQL", len(weeks), weeks.sum())

@@ -58,7 +58,7 @@ def world_of(log: Path, training_set: TrainingSet, per_week: float) -> World:
     training = {"folds": 4, "max_rounds": 300, "learning_rate": 0.1, "model": "fixed"}
     promises = {"mql": {"per_week": 4 * per_week}, "sql": {"per_week": per_week}}
     settings = Settings.model_validate({"training": training, "thresholds": promises})
-    return World(log, training_set, sample, cut, fit_champion(sample.known_at(cut), settings.training_plan.decided))
+    return World(log, training_set, sample, cut, fit_champion(sample.known_at(cut), settings.training_plan))
 
 
 def simulated(folder: Path, leads: int) -> tuple[Path, TrainingSet]:

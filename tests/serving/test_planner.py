@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.scoring.planner import Goal, Planned, plan
+from serving.scoring.planner import Goal, Planned, plan_stages
 from tests.training.test_replay import crowd
 from training.thresholds.rules import PrecisionRule
 from training.thresholds.stages import are_in_order
@@ -24,7 +24,7 @@ HELD = [
 
 def planned(mql: Goal | None = None, sql: Goal | None = None) -> dict[str, Planned]:
     goals = {stage: goal for stage, goal in (("MQL", mql), ("SQL", sql)) if goal is not None}
-    return {one.stage: one for one in plan(GROUNDS, HELD, goals)}
+    return {one.stage: one for one in plan_stages(GROUNDS, HELD, goals)}
 
 
 def test_both_stages_begin_where_their_people_can_take_what_comes() -> None:
@@ -77,5 +77,5 @@ AMOUNTS = st.one_of(st.none(), st.floats(0, 60), st.sampled_from([0, 1, 29, 30, 
 def test_a_plan_without_trouble_is_in_order(mql: float | None, sql: float | None) -> None:
     stages = planned(*(None if amount is None else Goal(per_week=amount) for amount in (mql, sql)))
     if all(one.trouble is None for one in stages.values()):
-        begins = [one.threshold and one.threshold.probability for one in stages.values()]
+        begins = [None if one.threshold is None else one.threshold.probability for one in stages.values()]
         assert are_in_order(begins)

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.oracles.replay_naive import MONDAY, WEEK, Row, missed_of, weeks_of
-from training.thresholds.replay import Replay, spread
+from training.thresholds.replay import StageReplay, spread
 
 SCORES = st.sampled_from([0.0, 0.17, 0.18, 0.19, 0.2, 0.21, 0.5, 1.0])
 
 
-def replay_of(rows: list[Row]) -> Replay:
-    p, y = (np.array([value(row) for row in rows], dtype=np.float64) for value in (lambda r: r.p, lambda r: r.won))
-    return Replay(p, y, np.array([row.lead for row in rows]), np.array([row.at for row in rows], dtype=np.int64))
+def replay_of(rows: list[Row]) -> StageReplay:
+    p, y = np.array([row.p for row in rows]), np.array([float(row.won) for row in rows])
+    return StageReplay(p, y, np.array([row.lead for row in rows]), np.array([row.at for row in rows], dtype=np.int64))
 
 
 @st.composite
@@ -62,7 +62,7 @@ def earlier(row: Row, rows: list[Row]) -> list[Row]:
     return [one for one in rows if one.lead == row.lead and one.at < row.at]
 
 
-def crowd(seed: int, weeks: int = 60, per_week: int = 30) -> Replay:
+def crowd(seed: int, weeks: int = 60, per_week: int = 30) -> StageReplay:
     """Leads that come at a constant rate and are scored weekly for half a year each; their scores wander."""
     rng, rows = np.random.default_rng(seed), []
     for week in range(weeks):
@@ -71,14 +71,14 @@ def crowd(seed: int, weeks: int = 60, per_week: int = 30) -> Replay:
             for age, score in enumerate(1 / (1 + np.exp(-steps))):
                 if week + age < weeks:
                     rows.append((score, rng.random() < score, week * 1_000 + lead, MONDAY + (week + age) * WEEK))
-    p, y, lead, at = (np.array(column) for column in zip(*rows, strict=True))
-    return Replay(p, y.astype(np.float64), lead, at)
+    scores, won, leads, times = zip(*rows, strict=True)
+    return StageReplay(np.array(scores), np.array(won, np.float64), np.array(leads), np.array(times, np.int64))
 
 
-def until(replay: Replay, week: int) -> Replay:
+def until(replay: StageReplay, week: int) -> StageReplay:
     """What of it was known at the end of a week."""
     rows = replay.as_of < MONDAY + week * WEEK
-    return Replay(replay.p[rows], replay.y[rows], replay.lead[rows], replay.as_of[rows])
+    return StageReplay(replay.p[rows], replay.y[rows], replay.lead[rows], replay.as_of[rows])
 
 
 def test_a_capacity_comes_true_in_later_weeks_where_one_random_moment_a_lead_does_not() -> None:
@@ -120,4 +120,5 @@ def test_capacities_of_nobody_and_of_everybody(capacity: float, expected: float)
 
 def test_too_few_weeks_say_nothing() -> None:
     assert not until(crowd(1), 12).is_enough
-    assert not Replay(*(np.zeros(0, kind) for kind in (float, float, str, np.int64))).is_enough
+    nothing = np.zeros(0)
+    assert not StageReplay(nothing, nothing, nothing, np.zeros(0, np.int64)).is_enough

@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 from data.contract import US_PER_DAY
 from training.recipe.train import Promise
 from training.thresholds.rules import PrecisionRule, Record, Verdict
-from training.thresholds.threshold import Flow, ScoredLabels, Threshold, threshold_from
+from training.thresholds.threshold import Flow, ScoredLabels, Threshold, Volume, threshold_from
 from training.thresholds.track_record import PERIODS, RECENT, Story, periods_of, with_record
 
 PROMISE = Promise("SQL", precision=0.5)
@@ -77,7 +77,7 @@ def test_a_promise_uses_only_labels_that_had_matured() -> None:
     told = story(3)
     seen: list[int] = []
 
-    def derive(labels: ScoredLabels, flow: Flow) -> Threshold:
+    def derive(labels: ScoredLabels, flow: Volume) -> Threshold:
         seen.append(len(labels.y))
         return PROMISE.threshold(labels, flow)
 
@@ -130,7 +130,7 @@ def test_a_promise_is_made_of_labels_known_at_its_date_to_the_day() -> None:
     """An outcome takes a day: what was met the day before the edge is known at it, what is met at the edge is not."""
     told, sizes = days([[0.5]] * 101, [[1.0]] * 101), list[int]()
 
-    def derive(labels: ScoredLabels, flow: Flow) -> Threshold:
+    def derive(labels: ScoredLabels, flow: Volume) -> Threshold:
         sizes.append(len(labels.y))
         return promised(0.5)
 
@@ -164,7 +164,7 @@ def drifted(again: Threshold, last: list[float] = BAD) -> Threshold:
     told = days([PLAIN_P] * 20, [[1.0] * 60 + [0.0] * 40] * 16 + [last] * 4)
     everything = ScoredLabels(told.p, told.y)
 
-    def derive(labels: ScoredLabels, flow: Flow) -> Threshold:
+    def derive(labels: ScoredLabels, flow: Volume) -> Threshold:
         return again if len(labels.y) < 1_000 and labels.p is recent.p else promised(0.5)
 
     edges = told.edges()

@@ -7,10 +7,10 @@ person's decision, or what has happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from training.thresholds.stages import CUSTOMER, UNQUALIFIED
+from training.thresholds.stages import CUSTOMER, STAGES, UNQUALIFIED
 
 ENTERED = {
     "first score": "first score",
@@ -60,33 +60,33 @@ def next_episode(stays: int, turn: Turn) -> Episode:
     return Episode(turn.after, turn.at, ENTERED[turn.cause], stays + 1)
 
 
-def left_because(turn: Turn, stages: Sequence[str]) -> str:
-    """Why a change ends the episode before it; stages: in order, those that a threshold begins.
+def left_because(turn: Turn) -> str:
+    """Why a change ends the episode before it.
 
     >>> down, up = Turn(1, "SQL", "MQL", "score"), Turn(1, "MQL", "SQL", "score")
-    >>> left_because(down, ["MQL", "SQL"]), left_because(up, ["MQL", "SQL"])
+    >>> left_because(down), left_because(up)
     ('fell below', 'went on')
-    >>> left_because(Turn(1, "SQL", "customer", "converted"), ["MQL", "SQL"])
+    >>> left_because(Turn(1, "SQL", "customer", "converted"))
     'bought'
     """
     reason = ENTERED[turn.cause]
     if reason not in ("score", "first score", "reopened"):
         return reason
-    rank = {stage: place for place, stage in enumerate([UNQUALIFIED, *stages, CUSTOMER])}
+    rank = {stage: place for place, stage in enumerate((UNQUALIFIED, *STAGES, CUSTOMER))}
     return "went on" if rank.get(turn.after, 0) > rank.get(turn.before or UNQUALIFIED, 0) else "fell below"
 
 
-def episodes_of(turns: Iterable[Turn], stages: Sequence[str]) -> list[Episode]:
-    """The episodes of one lead, from its changes in order of time; stages: as in `left_because`.
+def episodes_of(turns: Iterable[Turn]) -> list[Episode]:
+    """The episodes of one lead, from its changes in order of time.
 
     >>> turns = [Turn(1, None, "SQL", "first score"), Turn(9, "SQL", "customer", "converted")]
-    >>> [(stay.stage, stay.entered, stay.left) for stay in episodes_of(turns, ["MQL", "SQL"])]
+    >>> [(stay.stage, stay.entered, stay.left) for stay in episodes_of(turns)]
     [('SQL', 'first score', 'bought'), ('customer', 'bought', None)]
     """
     episodes: list[Episode] = []
     for turn in turns:
         if episodes:
-            episodes[-1] = replace(episodes[-1], left_at=turn.at, left=left_because(turn, stages))
+            episodes[-1] = replace(episodes[-1], left_at=turn.at, left=left_because(turn))
         stays = sum(episode.stage == turn.after for episode in episodes)
         episodes.append(next_episode(stays, turn))
     return episodes

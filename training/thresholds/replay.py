@@ -81,7 +81,7 @@ class Records:
 
 
 @dataclass(frozen=True)
-class Replay:
+class StageReplay:
     """Scores of the past: p, y (float64[n], y 0/1), lead ([n]), as_of (int64[n], µs UTC), in any order."""
 
     p: Array
@@ -208,7 +208,7 @@ class Replay:
         the row before."""
         codes = self._codes[self._order]
         same = np.append(False, codes[1:] == codes[:-1])
-        return self.p[self._order], _week(self.as_of[self._order]) - self.first_week, same
+        return self.p[self._order], (self.as_of[self._order] - MONDAY) // WEEK - self.first_week, same
 
     @cached_property
     def _best_of_converted(self) -> Array:
@@ -265,8 +265,8 @@ def spread(weekly: NDArray[np.int64]) -> Spread:
     return Spread(float(ordered[outside - 1]), float(weekly.mean()), float(ordered[-outside]))
 
 
-def _week(at: Any) -> Any:
-    """Weeks since the first Monday of 1970, of a time or of many."""
+def _week(at: int) -> int:
+    """Weeks since the first Monday of 1970."""
     return (at - MONDAY) // WEEK
 
 

@@ -9,6 +9,8 @@ from itertools import pairwise
 
 UNQUALIFIED = "unqualified"
 CUSTOMER = "customer"
+STAGES = ("MQL", "SQL")
+"""Those that a threshold begins, in order."""
 MARGIN = 0.1
 """A stage is left below 0.9 × its threshold. Scores of an unchanged lead move by a few percent of their value from day
 to day, as its events age; a tenth keeps those from becoming changes of stage, and costs little of the promise."""

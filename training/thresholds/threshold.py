@@ -41,11 +41,15 @@ class ScoredLabels:
 
 
 class Volume(Protocol):
-    """How many leads a stage brings, by where it begins: a `Replay` of past weeks, or a `Flow` where there are none."""
+    """How many leads a stage brings, by where it begins: a `StageReplay` of past weeks, or a `Flow` without any."""
 
     @property
     def per_week(self) -> float:
         """Leads a week that come up at all."""
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there is a lead to expect anything of."""
 
     def above(self, probability: float) -> tuple[float, float]:
         """Leads a week that enter for the first time, and how many of them convert, on average."""
@@ -66,6 +70,11 @@ class Flow:
 
     p: Array
     per_week: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there is a lead."""
+        return len(self.p) > 0
 
     def above(self, probability: float) -> tuple[float, float]:
         """Leads per week at or above a probability, and how many of them are expected to convert.
@@ -343,9 +352,9 @@ def _check_amount(name: str, value: float) -> None:
 
 
 def _check_flow(flow: Volume) -> None:
-    _check_amount("leads per week", flow.per_week)
-    if not len(flow.p):
+    if not flow.is_enough:
         raise UsageError("there is no open lead to expect a volume from; give the scores of at least one")
+    _check_amount("leads per week", flow.per_week)
 
 
 def _check_labels(labels: ScoredLabels) -> None:

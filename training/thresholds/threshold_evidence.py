@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from training.thresholds.calibration_by_month import MonthBand, count_by_month
-from training.thresholds.replay import Arrivals, Replay
+from training.thresholds.replay import Arrivals, StageReplay
 from training.thresholds.threshold import Flow, ScoredLabels, Threshold, Volume, WhatIf, what_if
 from training.thresholds.track_record import Story, with_record
 
@@ -36,9 +36,9 @@ class Grounds:
         return ScoredLabels(self.story.p[self.chosen], self.story.y[self.chosen])
 
     @cached_property
-    def replay(self) -> Replay:
+    def replay(self) -> StageReplay:
         """The story, week by week."""
-        return Replay(self.story.p, self.story.y, self.story.lead, self.story.as_of)
+        return StageReplay(self.story.p, self.story.y, self.story.lead, self.story.as_of)
 
     @property
     def volume(self) -> Volume:

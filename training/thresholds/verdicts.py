@@ -36,11 +36,11 @@ class Field:
         return self.came / self.promised, self.low / said, self.high / said
 
 
-def judged(leads: int, promised: float, came: int, looks: int = 1, overlap: float = 1.0) -> Field:
+def judge_field(leads: int, promised: float, came: int, looks: int = 1, overlap: float = 1.0) -> Field:
     """A field among `looks` of its kind. overlap: how many times over an outcome counts on average.
 
-    >>> judged(960, 240.0, 180).verdict, judged(80, 20.0, 15, looks=12).verdict, judged(80, 20.0, 12, looks=12).verdict
-    ('fewer', 'as_said', 'doubt')
+    >>> [judge_field(960, 240.0, 180).verdict, *(judge_field(80, 20.0, came, 12).verdict for came in (15, 12))]
+    ['fewer', 'as_said', 'doubt']
     """
     share, said, count = came / leads, promised / leads, leads / overlap
     low, high = binomial_interval(share, count).tolist()
@@ -76,7 +76,7 @@ def pooled(
 def _together(rows: Sequence[MonthBand], looks: int, overlap: float) -> Field | None:
     leads = sum(row.leads for row in rows)
     promised, came = sum(row.promised for row in rows), sum(row.came for row in rows)
-    return judged(leads, promised, came, looks, overlap) if leads and promised > 0 else None
+    return judge_field(leads, promised, came, looks, overlap) if leads and promised > 0 else None
 
 
 def quarter(month: str) -> str:

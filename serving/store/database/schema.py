@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0011"
+REVISION = "0012"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -226,6 +226,22 @@ stage_changes = Table(
     Column("probability", Double),
     Column("model_version", NAME),
     Index("stage_changes_of_lead", "lead_id", "id"),
+)
+
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("lead_id", NAME, nullable=False),
+    Column("target", NAME, nullable=False),
+    Column("stage", NAME, nullable=False),
+    Column("entered_at", TIME, nullable=False),
+    Column("entered", NAME, nullable=False),
+    Column("nth", Integer, nullable=False),
+    Column("left_at", TIME),
+    Column("left", NAME),
+    Index("episodes_of_lead", "lead_id", "target", "stage"),
+    Index("episodes_by_time", "target", "stage", "entered_at"),
 )
 
 threshold_changes = Table(

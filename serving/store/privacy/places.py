@@ -43,6 +43,7 @@ TABLES: Mapping[Table, Cleaning] = {
             schema.standings,
             schema.explanations,
             schema.stage_changes,
+            schema.episodes,
             schema.work,
             schema.leads,
         ),

@@ -13,6 +13,7 @@ from serving.store.database.changes import touch
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.presence import hold_present
 from serving.store.database.schema import scores, stage_changes, standings, work
+from serving.store.scores.episodes import end_and_begin
 from serving.store.scores.sections import STATES, WORKED, worked
 from training.thresholds.stages import UNQUALIFIED, StageThreshold, next_stage
 
@@ -251,6 +252,7 @@ def stand(
             changes.append({**values, "at": now, "before": was, "after": row["stage"]})
     if changes:
         connection.execute(stage_changes.insert(), changes)
+        end_and_begin(connection, changes)
     moved = {row["lead_id"] for row in rows if _moved(row, before.get(row["lead_id"]))}
     touch(connection, moved, now)
 

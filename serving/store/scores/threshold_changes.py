@@ -107,7 +107,7 @@ class ThresholdChanges:
         with self._database.write() as connection:
             one_at_a_time(connection, LOCK)
             before = _newest(connection, query)
-            numbers = [connection.execute(_added(wish, now)).scalar_one() for wish in wishes]
+            numbers = [int(connection.execute(_added(wish, now)).scalar_one()) for wish in wishes]
             _check_order(own, before, _newest(connection, query), numbers)
             for wish in wishes:
                 self._audit.note(connection, f"account {wish.who}", _action(wish), now)
@@ -183,7 +183,7 @@ def _from_text(text: str) -> Threshold | None:
     return None if values is None else threshold_from(values)
 
 
-def _added(wish: Wish, now: int) -> ReturningInsert[tuple[int]]:
+def _added(wish: Wish, now: int) -> ReturningInsert[Any]:
     row = {name: getattr(wish, name) for name in Wish.__slots__} | {"threshold": _to_text(wish.threshold)}
     return threshold_changes.insert().values(row | {"at": now}).returning(threshold_changes.c.id)
 

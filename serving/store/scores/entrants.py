@@ -1,0 +1,125 @@
+"""Leads that entered a stage within a quarter, and what became of them in equal time; the quarter before beside it.
+
+A lead counts once, when it first comes to a stage by itself: by its score, or as new. Who is moved by another
+threshold, another model or by hand is counted apart, and who stood there at the first scoring of all has entered at no
+known time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, case, func, literal, select
+
+from data.contract import US_PER_DAY
+from serving.store.database.connection import Database
+from serving.store.database.presence import is_present
+from serving.store.database.schema import episodes, leads, standings
+from serving.store.database.summaries import Summaries
+from training.thresholds.episodes import PROGRESS
+from training.thresholds.stages import CUSTOMER, STAGES
+
+NAME = "entrants"
+QUARTER = 91 * US_PER_DAY
+TIME_DAYS = 28
+"""How long each lead had; who entered later than that ago is not counted yet."""
+TIME = TIME_DAYS * US_PER_DAY
+PERIODS = ("newest", "before")
+
+
+@dataclass(frozen=True, slots=True)
+class Entrants:
+    """Leads of a stage that entered in a period, from a source (None where it is not known).
+
+    reason: "" for those that came by themselves; threshold, model or hand. went_on, bought, lost: within TIME_DAYS of
+    entering they reached the next stage or bought, bought, or were closed as lost.
+    """
+
+    stage: str
+    period: str
+    source: str | None
+    reason: str
+    entered: int
+    went_on: int
+    bought: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntrantsTold:
+    """All of them. until: the end of the newest period; since: the first scoring of all; both µs UTC."""
+
+    until: int
+    since: int
+    rows: list[Entrants]
+
+
+class EntrantCounts:
+    """Counts them when leads have been scored, and reads what was counted."""
+
+    def __init__(self, database: Database, summaries: Summaries) -> None:
+        self._database = database
+        self._summaries = summaries
+
+    def make(self, target: str, now: int) -> None:
+        """Counts anew; now: µs UTC. Leads that object or are away are left out."""
+        with self._database.read() as connection:
+            since = connection.scalar(select(func.min(episodes.c.entered_at)).where(episodes.c.target == target))
+            if since is None:
+                return
+            told = EntrantsTold(now - TIME, since, _rows(connection, target, now - TIME, since))
+        self._summaries.keep(target, NAME, asdict(told), now)
+
+    def read(self, target: str) -> EntrantsTold | None:
+        """As it was last counted, None when it was not."""
+        summary = self._summaries.read(target, NAME)
+        if summary is None:
+            return None
+        return EntrantsTold(**summary[1] | {"rows": [Entrants(**row) for row in summary[1]["rows"]]})
+
+
+def _rows(connection: Connection, target: str, until: int, since: int) -> list[Entrants]:
+    each = _each(target, until, since).subquery()
+    names = ("stage", "period", "source", "reason")
+    keys = [each.c[name] for name in names]
+    sums = [func.sum(each.c[name]) for name in ("went_on", "bought", "lost")]
+    query = select(*keys, func.count(), *sums).group_by(*keys)
+    rows = [Entrants(*row[:4], *map(int, row[4:])) for row in connection.execute(query)]
+    return sorted(rows, key=lambda row: (row.stage, row.period, row.reason, row.source or ""))
+
+
+def _each(target: str, until: int, since: int) -> Select[Any]:
+    """One row for each lead that entered, with what happened to it within its time."""
+    later = episodes.alias("later")
+    own = and_(later.c.lead_id == episodes.c.lead_id, later.c.target == target)
+    within = and_(own, later.c.entered_at >= episodes.c.entered_at, later.c.entered_at <= episodes.c.entered_at + TIME)
+    bought, lost = later.c.stage == CUSTOMER, later.c.entered == "lost"
+    onward = [and_(episodes.c.stage == low, later.c.stage == high) for low, high in pairwise(STAGES)]
+    period = case((episodes.c.entered_at > until - QUARTER, PERIODS[0]), else_=PERIODS[1])
+    reason = case((episodes.c.entered.in_(PROGRESS), literal("")), else_=episodes.c.entered)
+    return (
+        select(
+            episodes.c.id,
+            episodes.c.stage,
+            period.label("period"),
+            standings.c.channel.label("source"),
+            reason.label("reason"),
+            func.max(case((bought, 1), *((step, 1) for step in onward), else_=0)).label("went_on"),
+            func.max(case((bought, 1), else_=0)).label("bought"),
+            func.max(case((lost, 1), else_=0)).label("lost"),
+        )
+        .select_from(episodes)
+        .join(leads, and_(leads.c.lead_id == episodes.c.lead_id, is_present()))
+        .join(standings, and_(standings.c.lead_id == episodes.c.lead_id, standings.c.target == target))
+        .join(later, within)
+        .where(
+            episodes.c.target == target,
+            episodes.c.stage.in_(STAGES),
+            episodes.c.nth == 1,
+            episodes.c.entered_at > max(since, until - 2 * QUARTER),
+            episodes.c.entered_at <= until,
+        )
+        .group_by(episodes.c.id, episodes.c.stage, period, standings.c.channel, reason)
+    )
