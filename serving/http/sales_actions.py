@@ -26,7 +26,7 @@ class Wish:
     days: int | None = None
 
 
-def act(services: Services, lead_id: str, wish: Wish, who: str, person: str | None) -> Step:
+def act_on(services: Services, lead_id: str, wish: Wish, who: str, person: str | None) -> Step:
     """Does it. who: as in the audit trail; person: who acts, as an owner of leads; None where only `owner` can say.
 
     Raises Refused: `invalid` for a wish that cannot be, `conflict` for one that settings or store have no room for and
