@@ -8,8 +8,9 @@ from typing import cast, get_args
 from data.contract import US_PER_DAY
 from serving.http.services import Services
 from serving.messages.problems import Refused
+from serving.store.events.sales_events import STATES, Action
 from serving.store.leads.work import NOBODY, Deed, NoLead, Overtaken, Step
-from serving.store.scores.sections import IN_HAND, STATES, Action
+from serving.store.scores.sections import IN_HAND
 
 MOST_DAYS = 365
 """So long a lead may be snoozed."""

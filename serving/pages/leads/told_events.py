@@ -12,7 +12,7 @@ from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
 from serving.scoring.next_step import Situation
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.work import EVENTS
+from serving.store.events.sales_events import EVENTS
 from serving.store.leads.worklist import WorklistEntry
 from training.thresholds.stages import UNQUALIFIED
 

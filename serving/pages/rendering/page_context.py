@@ -34,7 +34,7 @@ COOKIE = "leadscore"
 LANGUAGE = "language"
 YEAR_S = 365 * 86_400
 LARGEST_FORM = 65_536
-PAGES = ("today", "leads", "funnel", "thresholds", "trust")
+PAGES = ("today", "leads", "sales", "funnel", "thresholds", "trust")
 """What the head of each page offers, by its path."""
 FIRST = "/today"
 """Where people are sent who have not said where they want to go."""

@@ -22,13 +22,11 @@ from serving.store.database.presence import hold_present
 from serving.store.database.schema import accounts, attributes, stage_changes, standings, work
 from serving.store.events.event_validation import ValidEvent, body_of
 from serving.store.events.events import insert_new
+from serving.store.events.sales_events import SOURCE, STATES, Action, event_of
 from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
-from serving.store.scores.sections import IN_HAND, SALES, STATES, WORKED, Action, section_of
+from serving.store.scores.sections import IN_HAND, SALES, WORKED, section_of
 
-EVENTS = tuple(f"sales_{state}" for state in STATES.values())
-"""Types of the events that steps are; of the source SOURCE."""
-SOURCE = "leadscore"
 NOBODY = "there is no such lead in the store, or it objects; nothing was done about it"
 
 
@@ -196,7 +194,7 @@ def _write(connection: Connection, row: Mapping[Any, Any], changed: Mapping[str,
 
 def _event(lead_id: str, step: Step) -> ValidEvent:
     """The step as an event of the lead; its id is the same whenever it is made."""
-    kind = f"sales_{step.state}"
+    kind = event_of(step.action)
     event_id = md5(f"{lead_id}\x1f{step.number}".encode(), usedforsecurity=False).hexdigest()
     body = body_of(lead_id, kind, step.at, None, None)
     return ValidEvent(SOURCE, event_id, lead_id, kind, None, None, step.at, step.at, step.at, body)

@@ -87,6 +87,7 @@ def test_an_owner_sees_their_own_first(services: Services, own_store: Store) -> 
         return {lead for lead in ("L-mine", "L-theirs", "L-nobodys") if f"<bdi>{lead}</bdi>" in page}
 
     assert shown("/today") == {"L-mine"}
+    assert "1 new lead is nobody’s" in visitor.get("/today").text
     assert shown("/today?whose=all") == {"L-mine", "L-theirs", "L-nobodys"}
     assert shown("/today?whose=nobody") == {"L-nobodys"}
     assert shown("/today?whose=owner&owner=south") == {"L-theirs"}
@@ -191,6 +192,18 @@ def test_stored_leads_are_shown_without_a_model_and_an_empty_store_says_what_to_
     assert "No model is loaded at the moment" in answer.text
     assert "There was “trial_started” today" in answer.text
     assert act(visits("editor"), "take").status_code == 303
+
+
+def test_a_verdict_is_seen_in_the_acceptance_rate(visits: Visits, own_store: Store) -> None:
+    visitor = visits("editor")
+    assert "Nobody has accepted or rejected" in visitor.get("/sales").text
+    for lead, action in (("L1", "accept"), ("L2", "reject"), ("L3", "reject")):
+        put(own_store, lead, owner=None)
+        act(visitor, action, "/today?whose=nobody", reason="no_budget")
+    page = visitor.get("/sales").text
+    for said in ("33%", "no budget", "from 20%", "editor", "100%"):
+        assert said in page
+    assert "kein Budget" in visits("viewer", "de").get("/sales").text
 
 
 def test_what_lists_keep_of_events_is_read_back() -> None:

@@ -12,11 +12,12 @@ from sqlalchemy import select
 from data.contract import US_PER_DAY, DataError
 from serving.store.database.schema import events, work
 from serving.store.events.event_validation import EventIn
+from serving.store.events.sales_events import EVENTS, SOURCE, STATES
 from serving.store.leads.queue import Queued
-from serving.store.leads.work import EVENTS, SOURCE, Deed, Overtaken, Step
+from serving.store.leads.work import Deed, Overtaken, Step
 from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.scores import StoredScore
-from serving.store.scores.sections import COOLING_US, SECTIONS, STATES, section_of
+from serving.store.scores.sections import COOLING_US, SECTIONS, section_of
 from serving.store.store import Store
 from training.thresholds.stages import StageThreshold
 
