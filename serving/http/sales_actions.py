@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from data.contract import US_PER_DAY
 from serving.http.services import Services
+from serving.http.time_zone import midnight
 from serving.messages.problems import Refused
 from serving.store.events.sales_events import STATES, Action
 from serving.store.leads.work import NOBODY, Deed, NoLead, Overtaken, Step
@@ -56,7 +56,7 @@ def _deed(services: Services, lead_id: str, wish: Wish, who: str, person: str | 
     until = None
     if action == "snooze" and wish.days is not None:
         # Whole days, so that a request that is sent again asks for the same.
-        until = (services.clock() // US_PER_DAY + wish.days) * US_PER_DAY
+        until = midnight(services.clock(), wish.days, services.zone)
     worker = _worker(services, lead_id, action, wish.owner, person)
     return Deed(action, who, worker, wish.seen, wish.reason if action == "reject" else None, until)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter
 
@@ -53,6 +54,7 @@ class Services:
     tracking: the address of MLflow, without a password; "" when the model comes from a folder.
     computing: one long computation at a time; side by side their threads would only wait for the interpreter.
     sales: how leads are worked. target: what is predicted, as the settings say; a model in place says it itself.
+    zone: in which days begin and times are told.
     exporting: turns at making exports, for the same reason.
     """
 
@@ -68,6 +70,7 @@ class Services:
     tracking: str = ""
     sales: SalesDesk = field(default_factory=SalesDesk)
     target: str = "conversion"
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     computing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
 

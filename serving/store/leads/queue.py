@@ -59,8 +59,7 @@ class Queue:
     def page(self, queued: Queued, cursor: str | None = None, limit: int = 25) -> QueuePage:
         """Leads after a cursor, at most `limit` (up to 200). Raises UsageError for a cursor that is none."""
         limit = max(1, min(limit, MOST))
-        columns = (*(standings.c[name] for name in WorklistEntry.__slots__), leads.c.account_id)
-        query = ORDER.sorted(_queued(queued).with_only_columns(*columns), cursor).limit(limit + 1)
+        query = page_query(queued, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
             shown = [WorklistEntry(*row[:-1]) for row in rows[:limit]]
@@ -82,6 +81,12 @@ class Queue:
         """How many leads are in each section, counted up to COUNTED."""
         with self._database.read() as connection:
             return {section: _count(connection, Queued(target, section, worker)) for section in SECTIONS}
+
+
+def page_query(queued: Queued, cursor: str | None) -> Select[Any]:
+    """The leads after a cursor, as `WorklistEntry` has them, and their companies."""
+    columns = (*(standings.c[name] for name in WorklistEntry.__slots__), leads.c.account_id)
+    return ORDER.sorted(_queued(queued).with_only_columns(*columns), cursor)
 
 
 def newest_steps(connection: Connection, lead_ids: Sequence[str]) -> dict[str, int]:

@@ -44,7 +44,7 @@ def test_steps_are_events_of_the_log_and_acceptance_a_label(
     names = [each.name for each in default_catalogue(log.vocabulary, {}, ACCEPTED.outcomes)]
     assert "count_sales_rejected_30d" in names
     assert "count_sales_accepted_30d" not in names, "an outcome has no column of its own"
-    accepted = {}
+    accepted: dict[str, int] = {}
     for bucket in range(log.n_buckets):
         histories = log.bucket(bucket)
         lead, as_of = np.arange(histories.n_leads), np.full(histories.n_leads, NOW - 5, dtype=np.int64)
