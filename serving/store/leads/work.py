@@ -173,8 +173,10 @@ def _waited(connection: Connection, lead_id: str, target: str, now: int) -> int 
     came = select(stage_changes.c.at).where(stage_changes.c.lead_id == lead_id, stage_changes.c.target == target)
     came = came.where(stage_changes.c.after == SALES).order_by(stage_changes.c.id.desc()).limit(1)
     at = connection.scalar(came)
-    acted = select(exists().where(work.c.lead_id == lead_id, work.c.at >= at))
-    return None if at is None or connection.scalar(acted) else max(0, now - at)
+    if at is None:
+        return None
+    acted = connection.scalar(select(exists().where(work.c.lead_id == lead_id, work.c.at >= at)))
+    return None if acted else max(0, now - at)
 
 
 def _stand(connection: Connection, lead_id: str, step: Step, now: int) -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import sqlite
 
 from data.contract import US_PER_DAY, DataError
-from serving.store.database.schema import events, work
+from serving.store.database.schema import events, stage_changes, work
 from serving.store.events.event_validation import EventIn
 from serving.store.events.sales_events import EVENTS, SOURCE, STATES
 from serving.store.leads.queue import ORDER, Queued, page_query
@@ -195,6 +195,12 @@ def test_how_long_a_lead_waited_is_told_by_the_first_step_alone(known: Store) ->
     second = known.work.act("L1", "conversion", deed("accept", 1), NOW + 90)
     assert (first.waited, second.waited) == (70, None)
     assert (first.stage, first.probability) == ("SQL", 0.3)
+
+
+def test_where_it_is_not_known_since_when_a_lead_is_with_sales_it_is_acted_on_all_the_same(known: Store) -> None:
+    with known.database.write() as connection:
+        connection.execute(delete(stage_changes))
+    assert known.work.act("L1", "conversion", deed("take"), NOW + 70).waited is None
 
 
 def test_a_lead_worked_before_its_first_score_is_in_work_with_it(store: Store) -> None:
