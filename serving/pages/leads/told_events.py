@@ -14,6 +14,7 @@ from serving.scoring.next_step import Situation
 from serving.scoring.served_model import ServedModel
 from serving.store.events.sales_events import EVENTS
 from serving.store.leads.worklist import WorklistEntry
+from serving.store.scores.sections import IN_HAND
 from training.thresholds.stages import UNQUALIFIED
 
 TELLING = (
@@ -87,6 +88,7 @@ def situation_of(entry: WorklistEntry | None, known_now: Known, now: int) -> Sit
         rising=bool(entry and entry.rising),
         pressed=bool(entry and entry.pressed),
         ruled_out=bool(entry and entry.work_state == "rejected"),
+        in_hand=bool(entry and entry.work_state in IN_HAND),
         unsubscribed="unsubscribe" in latest,
         offer_days=_days(latest.get("offer_sent", 0), now),
         met_days=_days(latest.get("meeting", 0) if latest.get("meeting", 0) >= asked else 0, now),

@@ -86,7 +86,11 @@ class Queue:
 def page_query(queued: Queued, cursor: str | None) -> Select[Any]:
     """The leads after a cursor, as `WorklistEntry` has them, and their companies."""
     columns = (*(standings.c[name] for name in WorklistEntry.__slots__), leads.c.account_id)
-    return ORDER.sorted(_queued(queued).with_only_columns(*columns), cursor)
+    query = _queued(queued).with_only_columns(*columns)
+    if cursor is None:
+        # Not said beside a cursor, which says it too: SQLite would take the index of all scores for it.
+        query = query.where(standings.c.probability.is_not(None))
+    return ORDER.sorted(query, cursor)
 
 
 def newest_steps(connection: Connection, lead_ids: Sequence[str]) -> dict[str, int]:
@@ -98,12 +102,12 @@ def newest_steps(connection: Connection, lead_ids: Sequence[str]) -> dict[str, i
 def _queued(queued: Queued) -> Select[Any]:
     query = select(standings.c.lead_id).join(leads, leads.c.lead_id == standings.c.lead_id).where(is_present())
     query = query.where(standings.c.target == queued.target, standings.c.section == queued.section)
-    query = query.where(standings.c.probability.is_not(None))
     return query if queued.worker is None else query.where(standings.c.worker == queued.worker)
 
 
 def _count(connection: Connection, queued: Queued) -> int:
-    few = _queued(queued).with_only_columns(literal(1)).limit(COUNTED).subquery()
+    scored = standings.c.probability.is_not(None)
+    few = _queued(queued).where(scored).with_only_columns(literal(1)).limit(COUNTED).subquery()
     return int(connection.scalar(select(func.count()).select_from(few)) or 0)
 
 
