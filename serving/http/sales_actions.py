@@ -57,7 +57,7 @@ def _deed(services: Services, lead_id: str, wish: Wish, who: str, person: str | 
     if action == "snooze" and wish.days is not None:
         # Whole days, so that a request that is sent again asks for the same.
         until = midnight(services.clock(), wish.days, services.zone)
-    worker = _worker(services, lead_id, action, wish.owner, person)
+    worker = _worker(services, lead_id, action, wish, person)
     return Deed(action, who, worker, wish.seen, wish.reason if action == "reject" else None, until)
 
 
@@ -68,18 +68,17 @@ def _action(name: str) -> Action:
     raise Refused("invalid", f"action: one of {', '.join(STATES)}")
 
 
-def _worker(services: Services, lead_id: str, action: Action, owner: str | None, person: str | None) -> str:
+def _worker(services: Services, lead_id: str, action: Action, wish: Wish, person: str | None) -> str:
     """Whose the lead is afterwards: whom it is assigned to, who takes it, else who has it, else who acts."""
-    if owner and (action == "assign" or person is None):
-        if not services.store.work.knows(owner) and owner not in services.sales.owners.values():
+    if wish.owner and (action == "assign" or person is None):
+        if not services.store.work.knows(wish.owner) and wish.owner not in services.sales.owners.values():
             raise Refused("conflict", "owner: neither an account nor an owner of leads has that name")
-        return owner
+        return wish.owner
     newest = services.store.work.of(lead_id, 1)
+    if newest and newest[0].number != wish.seen:
+        return newest[0].worker  # told as overtaken, whoever it would be
     if action != "take" and newest and newest[0].state in IN_HAND:
         return newest[0].worker
     if person is None:
-        raise Refused(
-            "conflict",
-            "owner: nobody has this lead yet; say who acts, by the name of an account or of an owner of leads",
-        )
+        raise Refused("conflict", "owner: nobody has this lead yet; say who acts, an account or an owner of leads")
     return person
