@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -208,6 +209,7 @@ class Settings(BaseSettings):
     personal_ids: bool = Field(
         False, description="whether ids that services send may be e-mail addresses or telephone numbers"
     )
+    time_zone: str = Field(default="UTC", description="in which pages tell days and times, e.g. Europe/Berlin")
     namespace: str = Field(
         default="",
         pattern="^([A-Za-z0-9_]{1,40})?$",
@@ -234,6 +236,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only the file: what decides a model must stand where it can be read again, not in an environment."""
         return (init_settings,)
+
+    @field_validator("time_zone")
+    @classmethod
+    def is_a_zone(cls, name: str) -> str:
+        """A zone of the IANA database."""
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("is no time zone; name one such as Europe/Berlin, America/New_York or UTC") from None
+        return name
 
     @field_validator("targets")
     @classmethod

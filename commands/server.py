@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -59,6 +60,7 @@ def serve(
             personal_ids=settings.personal_ids,
             target=settings.target,
             score_new=score_new,
+            zone=ZoneInfo(settings.time_zone),
             sales=SalesDesk(
                 **settings.sales.model_dump(exclude={"reject_reasons"}), reasons=settings.sales.reject_reasons
             ),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import uvicorn
@@ -63,7 +64,7 @@ class Options:
     """How to serve. source: where the champion comes from. cache: folder for its copies. store: a database URL.
 
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
-    personal_ids: see `open_store`. sales, target: see `Services`.
+    personal_ids: see `open_store`. sales, target, zone: see `Services`.
     score_new: whether leads that services send for the first time are scored at once.
     trusted_proxies: see `Proxies`, beside this machine's own. plain_http, hosts: see `Door`; () for any host, with
     insecure_local for none but this machine.
@@ -86,6 +87,7 @@ class Options:
     sales: SalesDesk = field(default_factory=SalesDesk)
     target: str = "conversion"
     score_new: bool = True
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
 
 class Server(uvicorn.Server):
@@ -191,6 +193,7 @@ def serve(options: Options) -> None:
             sales=options.sales,
             target=options.target,
             door=Door(hosts, options.plain_http),
+            zone=options.zone,
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.

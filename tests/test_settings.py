@@ -112,6 +112,27 @@ def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         ("[moments]\npolicy = 'weekly'", "moments.policy = 'weekly': Input should be 'grid', 'ages' or 'events'"),
         ("[thresholds.mql]\nprecision = 1.5", "thresholds.mql.precision = 1.5"),
         ("zzzzzz = 1", "zzzzzz is no setting; known are "),
+        ("time_zone = 'Berlin'", "time_zone = 'Berlin': Value error, is no time zone; name one such as Europe/Berlin"),
+        ("time_zone = '../etc/passwd'", "time_zone = '../etc/passwd': Value error, is no time zone"),
+        *(
+            (f"[sales]\ncrm_link = '{link}'", f"sales.crm_link = '{link}': Value error, must {must}")
+            for link, must in (
+                ("https://crm.example/c/", "hold {lead_id} once"),
+                ("https://crm.example/{lead_id}/{lead_id}", "hold {lead_id} once"),
+                ("https://crm.example/{lead_id}/{name}", "hold {lead_id} once"),
+                ("https://{lead_id}.example/", "begin with https://HOST/"),
+                ("http://crm.example/{lead_id}", "begin with https://HOST/"),
+                ("javascript:alert({lead_id})", "begin with https://HOST/"),
+                ("https://crm.example@evil.example/{lead_id}", "begin with https://HOST/"),
+                ("https://crm.example/a b/{lead_id}", "begin with https://HOST/"),
+            )
+        ),
+        ("[sales]\nreject_reasons = []", "sales.reject_reasons = []"),
+        (
+            "[sales]\nreject_reasons = ['a', 'a']",
+            "sales.reject_reasons = ['a', 'a']: Value error, a reason is there twice",
+        ),
+        ("[sales]\nreject_reasons = ['His name is Max']", "sales.reject_reasons.0 = 'His name is Max'"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_remedy(text: str, message: str, tmp_path: Path) -> None:

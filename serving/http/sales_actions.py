@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from data.contract import US_PER_DAY
 from serving.http.services import Services
+from serving.http.time_zone import midnight
 from serving.messages.problems import Refused
+from serving.store.events.sales_events import STATES, Action
 from serving.store.leads.work import NOBODY, Deed, NoLead, Overtaken, Step
-from serving.store.scores.sections import IN_HAND, STATES, Action
+from serving.store.scores.sections import IN_HAND
 
 MOST_DAYS = 365
 """So long a lead may be snoozed."""
@@ -26,7 +27,7 @@ class Wish:
     days: int | None = None
 
 
-def act(services: Services, lead_id: str, wish: Wish, who: str, person: str | None) -> Step:
+def act_on(services: Services, lead_id: str, wish: Wish, who: str, person: str | None) -> Step:
     """Does it. who: as in the audit trail; person: who acts, as an owner of leads; None where only `owner` can say.
 
     Raises Refused: `invalid` for a wish that cannot be, `conflict` for one that settings or store have no room for and
@@ -55,8 +56,8 @@ def _deed(services: Services, lead_id: str, wish: Wish, who: str, person: str | 
     until = None
     if action == "snooze" and wish.days is not None:
         # Whole days, so that a request that is sent again asks for the same.
-        until = (services.clock() // US_PER_DAY + wish.days) * US_PER_DAY
-    worker = _worker(services, lead_id, action, wish.owner, person)
+        until = midnight(services.clock(), wish.days, services.zone)
+    worker = _worker(services, lead_id, action, wish, person)
     return Deed(action, who, worker, wish.seen, wish.reason if action == "reject" else None, until)
 
 
@@ -67,18 +68,17 @@ def _action(name: str) -> Action:
     raise Refused("invalid", f"action: one of {', '.join(STATES)}")
 
 
-def _worker(services: Services, lead_id: str, action: Action, owner: str | None, person: str | None) -> str:
+def _worker(services: Services, lead_id: str, action: Action, wish: Wish, person: str | None) -> str:
     """Whose the lead is afterwards: whom it is assigned to, who takes it, else who has it, else who acts."""
-    if owner and (action == "assign" or person is None):
-        if not services.store.work.knows(owner) and owner not in services.sales.owners.values():
+    if wish.owner and (action == "assign" or person is None):
+        if not services.store.work.knows(wish.owner) and wish.owner not in services.sales.owners.values():
             raise Refused("conflict", "owner: neither an account nor an owner of leads has that name")
-        return owner
+        return wish.owner
     newest = services.store.work.of(lead_id, 1)
+    if newest and newest[0].number != wish.seen:
+        return newest[0].worker  # told as overtaken, whoever it would be
     if action != "take" and newest and newest[0].state in IN_HAND:
         return newest[0].worker
     if person is None:
-        raise Refused(
-            "conflict",
-            "owner: nobody has this lead yet; say who acts, by the name of an account or of an owner of leads",
-        )
+        raise Refused("conflict", "owner: nobody has this lead yet; say who acts, an account or an owner of leads")
     return person

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from serving.champion.champion import Champion
 from serving.edge.pulse import Pulse
@@ -56,7 +57,7 @@ class Services:
     workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
     tracking: the address of MLflow, without a password; "" when the model comes from a folder.
     sales: how leads are worked. target: what is predicted, as the settings say; a model in place says it itself.
-    door: which requests are heard.
+    zone: in which days begin and times are told. door: which requests are heard.
     exporting: turns at making exports; side by side they would only wait for the interpreter.
     work: kinds of work, each with threads and a queue of its own. bodies: those on their way. pulse: that of the store.
     """
@@ -73,6 +74,7 @@ class Services:
     tracking: str = ""
     sales: SalesDesk = field(default_factory=SalesDesk)
     target: str = "conversion"
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     door: Door = field(default_factory=Door)
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
     work: Work = field(default_factory=Work)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from serving.pages import funnel, publishing, sign_in, thresholds, trust
+from serving.pages import funnel, publishing, sales, sign_in, thresholds, trust
 from serving.pages.exports import exports
 from serving.pages.leads import decisions, erasure, lead, leads, print_list, today, work
 
@@ -18,6 +18,7 @@ NOUNS = (
     lead,
     decisions,
     erasure,
+    sales,
     funnel,
     thresholds,
     publishing,

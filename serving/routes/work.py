@@ -10,7 +10,7 @@ from serving.http import idempotency
 from serving.http.authentication import caller_of, needs
 from serving.http.lead_paths import LeadRoute, sent_id
 from serving.http.openapi import documented, lead_id
-from serving.http.sales_actions import Wish, act
+from serving.http.sales_actions import Wish, act_on
 from serving.http.services import Services
 from serving.messages.body import decode
 from serving.messages.schemas import Reject, Snooze, WorkRequest, WorkStep
@@ -31,7 +31,7 @@ async def work_on_lead(request: Request) -> Response:
     reason = asked.reason if isinstance(asked, Reject) else None
     days = int(asked.days) if isinstance(asked, Snooze) else None
     wish = Wish(str(asked.__struct_config__.tag), int(asked.seen), asked.owner, reason, days)
-    return await idempotency.answer_once(request, body, lambda: work_step(act(services, lead, wish, who, None)))
+    return await idempotency.answer_once(request, body, lambda: work_step(act_on(services, lead, wish, who, None)))
 
 
 routes = [

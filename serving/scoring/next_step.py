@@ -8,7 +8,9 @@ from typing import Literal
 
 from training.thresholds.stages import CUSTOMER
 
-Step = Literal["pause", "upsell", "win_back", "rest", "follow_up", "reply", "wait", "call", "hand_over", "nurture"]
+Step = Literal[
+    "pause", "upsell", "win_back", "rest", "follow_up", "reply", "wait", "call", "contact", "hand_over", "nurture"
+]
 QUIET_DAYS = 60
 """Who has done nothing for so long has gone quiet."""
 BACK_DAYS = 14
@@ -26,7 +28,8 @@ class Situation:
     stage: the one that holds. closed: lost without a deal. quiet_days: since it last did something itself, None for
     never. rising, pressed: as in the list. ruled_out: sales has rejected it. unsubscribed: it wants no mail.
     offer_days, met_days, replied_days, asked_days: since we sent an offer, since a meeting, since it turned to us by
-    itself, since our last contact, None for never; each only while nothing of these has come after it.
+    itself, since our last contact, None for never; each only while nothing of these has come after it. in_hand: sales
+    has taken it.
     """
 
     stage: str
@@ -40,6 +43,7 @@ class Situation:
     met_days: int | None = None
     replied_days: int | None = None
     asked_days: int | None = None
+    in_hand: bool = False
 
     @property
     def is_quiet(self) -> bool:
@@ -73,6 +77,7 @@ RULES: tuple[Rule, ...] = (
     Rule("met", "follow_up", lambda lead: _within(lead.met_days, OPEN_DAYS)),
     Rule("asked", "wait", lambda lead: _within(lead.asked_days, ANSWER_DAYS)),
     Rule("sql_unsubscribed", "call", lambda lead: lead.stage == "SQL" and lead.unsubscribed),
+    Rule("in_hand", "contact", lambda lead: lead.in_hand),
     Rule("sql", "hand_over", lambda lead: lead.stage == "SQL"),
     Rule("unsubscribed", "rest", lambda lead: lead.unsubscribed),
     Rule("mql", "nurture", lambda lead: lead.stage == "MQL"),

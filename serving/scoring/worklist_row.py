@@ -13,7 +13,7 @@ from data.histories import Histories
 from features.kernel import Moments
 from serving.scoring.latest_events import latest_events
 from serving.scoring.scorer import Scorer, Scores
-from serving.store.leads.work import EVENTS
+from serving.store.events.sales_events import EVENTS
 from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.explanations import Explanation
 

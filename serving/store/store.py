@@ -11,6 +11,7 @@
     store.scores.record / settle / history / changes / standing
     store.decisions.make / lift / of                     stages that people set
     store.work.act / of / wake                           what sales do with leads, step by step
+    store.acceptances.of                                 what sales made of leads, and how soon
     store.queue.page / counts                            sections of Today
     store.unscored.after                                 leads that were sent and have no score yet
     store.worklist.note / page / walk / choices          what a list shows people of where leads stand
@@ -57,6 +58,7 @@ from serving.store.events.histories import HistoryReader
 from serving.store.events.rejected import Rejected
 from serving.store.events.timeline import LeadTimeline
 from serving.store.flow import DataFlow
+from serving.store.leads.acceptance import Acceptances
 from serving.store.leads.decisions import Decisions
 from serving.store.leads.leads import Leads
 from serving.store.leads.listing import Listing
@@ -95,6 +97,7 @@ class Store:
     scores: ScoreStore
     decisions: Decisions
     work: Work
+    acceptances: Acceptances
     queue: Queue
     unscored: Unscored
     worklist: Worklist
@@ -173,6 +176,7 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         ScoreStore(database),
         Decisions(database, audit),
         Work(database, blocked, audit),
+        Acceptances(database),
         Queue(database),
         Unscored(database),
         Worklist(database),

@@ -53,7 +53,8 @@ def run(name: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Exe
             if cell.cell_type == "code":
                 done = shell.run_cell(cell.source)  # type: ignore[no-untyped-call]
                 done.raise_error()
-                pictures += "image/png" in formatter.format(done.result)[0]
+                shown = formatter.format(done.result)  # type: ignore[no-untyped-call]
+                pictures += "image/png" in shown[0]
         return Executed(dict(shell.user_ns), pictures)
     finally:
         Shell.clear_instance()

@@ -128,6 +128,13 @@ def test_a_client_does_all_that_is_documented(server: ServerProcess) -> None:
         changed, cursor = client.changes(cursor)
         assert [lead["lead_id"] for lead in changed] == ["L 9"]
         assert client.changes(cursor)[0] == []
+        with pytest.raises(LeadscoreError, match="neither an account nor an owner"):
+            client.work("L 9", "take", 0, owner="anna")
+        client.put("L 9", {"owner": "anna"}, datetime(2024, 5, 2, tzinfo=UTC))
+        assert [client.work("L 9", "take", 0, owner="anna")["number"] for _ in range(2)] == [1, 1]
+        assert client.work("L 9", "reject", 1, reason="timing")["owner"] == "anna"
+        with pytest.raises(LeadscoreError, match="rejected by anna"):
+            client.work("L 9", "accept", 1)
         assert client.forget("L 8")["signature"]
         with pytest.raises(LeadscoreError, match="not_found"):
             client.score("L 8")

@@ -82,7 +82,7 @@ def test_a_server_lists_a_new_lead_within_seconds(start: Starts) -> None:
     event = {"lead_id": "L1", "event_type": "pricing_view", "occurred_at": "2024-05-01T12:00:00Z"}
     httpx.post(f"{server.url}/v1/events", json={"events": [event]}).raise_for_status()
     server.until(lambda: httpx.get(f"{server.url}/v1/leads").json()["leads"][0]["probability"] is not None)
-    assert any(line["event"] == "first_scores" for line in server.log_lines())
+    server.until(lambda: any(line["event"] == "first_scores" for line in server.log_lines()))
 
 
 def test_without_a_model_nobody_is_passed_over(own_store: Store, live: ServedModel) -> None:

@@ -48,6 +48,8 @@ def test_the_step_that_is_due(
         ({"asked_days": ANSWER_DAYS - 1}, "wait"),
         ({"asked_days": ANSWER_DAYS}, "hand_over"),
         ({"unsubscribed": True}, "call"),
+        ({"in_hand": True}, "contact"),
+        ({"in_hand": True, "unsubscribed": True}, "call"),
     ],
 )
 def test_what_was_done_comes_before_the_stage(done: dict[str, Any], step: str) -> None:
@@ -68,6 +70,7 @@ def test_some_lead_reaches_every_rule_and_every_lead_reaches_one() -> None:
         (None, 1),
         (None, 1),
         (None, 1),
+        (False, True),
     )
     assert {next_step(Situation(*each)).name for each in everybody} == {rule.name for rule in RULES}
 

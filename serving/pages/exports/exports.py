@@ -89,7 +89,7 @@ def make_link(context: PageContext) -> Response:
     }
     if not path:
         raise Refused("invalid", "the form has a kind that is none")
-    wanted_of(asked, context.services.champion.current())
+    wanted_of(asked, context.services.target_name)
     parameters = asked | {"language": context.language} | ({"form": form} if form else {})
     until = context.now + LIFE_DAYS * US_PER_DAY
     address = f"{context.request.url.scheme}://{context.request.url.netloc}{link(context, path, parameters, until)}"
@@ -105,7 +105,8 @@ def _asked(context: PageContext, *also: str) -> tuple[PageContext, Wanted, Serve
     if language not in LANGUAGES:
         raise Refused("invalid", "the address has a language that is none")
     live = context.services.champion.current()
-    return replace(context, language=language), wanted_of(asked, live), live
+    wanted = context.services.store.worklist.meant(wanted_of(asked, live.target.name))
+    return replace(context, language=language), wanted, live
 
 
 def _turn(context: PageContext) -> ExitStack:

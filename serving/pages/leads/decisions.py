@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlencode
+
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -9,7 +11,7 @@ from data.contract import US_PER_DAY
 from serving.http.lead_rights import note_objection
 from serving.messages.problems import Refused
 from serving.pages.leads.lead import DAYS
-from serving.pages.rendering.addresses import asked_lead, lead_address
+from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext, shows
 from serving.store.leads.decisions import REASONS, Decision
 from training.thresholds.stages import UNQUALIFIED
@@ -41,7 +43,12 @@ def lift(context: PageContext) -> Response:
 @shows("editor")
 def objections(context: PageContext) -> Response:
     """Where an objection is noted or taken back by id, because a lead that objects is shown nowhere."""
-    return context.render("objections.html", noted=("noted", "1") in context.asked)
+    asked = dict(context.asked)
+    noted, lead_id = (checked(unquote(asked[name])) if asked.get(name) else "" for name in ("noted", "lead"))
+    there = context.services.store.leads.get(noted) if noted else None
+    if there is None or not there.objection:
+        noted = ""  # whatever the address says
+    return context.render("objections.html", noted=noted, lead_id=lead_id, key_of=key_of, lead_address=lead_address)
 
 
 @shows("editor")
@@ -51,7 +58,8 @@ def note(context: PageContext) -> Response:
     if objects not in ("yes", "no"):
         raise Refused("invalid", "the form has a value that cannot be")
     note_objection(context.services, lead_id, objects == "yes", context.who)
-    return context.redirect("/objections?noted=1" if objects == "yes" else lead_address(lead_id))
+    noted = f"/objections?{urlencode({'noted': key_of(lead_id)})}"
+    return context.redirect(noted if objects == "yes" else lead_address(lead_id))
 
 
 def _known(context: PageContext) -> str:

@@ -19,7 +19,7 @@ from serving.pages.leads.today import SNOOZES, may_act
 from serving.pages.leads.told_events import Known, known_of, sentence, situation_of
 from serving.pages.leads.why import one_in_words, why_of
 from serving.pages.rendering.addresses import checked, key_of, lead_address
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext, came_from, shows
 from serving.pages.rendering.texts import known
 from serving.scoring.latest_events import read_latest
 from serving.scoring.next_step import next_step
@@ -57,8 +57,9 @@ class TimelineRow:
 @shows("viewer")
 def lead(context: PageContext) -> Response:
     """All about one lead. One that objects, was erased or never was answers the same: there is nothing."""
-    lead_id, live = checked(context.lead_in_path), context.services.champion.current()
-    store, target = context.services.store, live.target.name
+    lead_id, live = checked(context.lead_in_path), context.services.champion.live
+    store, target = context.services.store, context.services.target_name
+    thresholds = live.thresholds if live else []
     profiles = store.leads.shown(lead_id)
     if profiles is None:
         return context.render("no_lead.html", 404, here="leads")
@@ -71,25 +72,27 @@ def lead(context: PageContext) -> Response:
     return context.render(
         "lead.html",
         here="leads",
+        back=came_from(context, "/leads", "/today"),
         lead_id=lead_id,
         key=key_of(lead_id),
         entry=entry,
         standing=standing,
         line=None if entry is None else line_of(entry, live, context),
         steps=STEPS,
-        days=live.target.horizon_days,
+        live=live,
+        days=live.target.horizon_days if live else 0,
         decision=store.decisions.of(lead_id, target),
         rule=next_step(situation_of(entry, known_now, context.now)),
         told=sentence(context, live, known_now, entry.contacts or 0 if entry else 0),
-        why=None if entry is None else why_of(context, live, entry),
-        plot=score_line(history, changes, live.thresholds),
+        why=None if entry is None or live is None else why_of(context, live, entry),
+        plot=score_line(history, changes, thresholds),
         changes=changes,
         rows=_rows(context, live, stretch.events, standing),
         older=f"{lead_address(lead_id)}?after={stretch.next}#timeline" if stretch.next else "",
         is_top=not context.asked,
         profiles=profiles,
         deeds=[(row.at, row.who, deed(context, row.action)) for row in store.audit.of(lead_id, DEEDS)],
-        stages=[UNQUALIFIED, *(threshold.stage for threshold in live.thresholds)],
+        stages=[UNQUALIFIED, *(threshold.stage for threshold in thresholds)],
         reasons=REASONS,
         spans=DAYS,
         **_work_on(context, lead_id, entry),
@@ -117,7 +120,7 @@ def _work_on(context: PageContext, lead_id: str, entry: WorklistEntry | None) ->
     }
 
 
-def _known_now(live: ServedModel, entry: WorklistEntry | None, newest: Sequence[Happening]) -> Known:
+def _known_now(live: ServedModel | None, entry: WorklistEntry | None, newest: Sequence[Happening]) -> Known:
     """What is known of the lead's events. newest: events; what a score does not know yet counts here."""
     latest = read_latest(entry.latest if entry else None)
     for event in newest:
@@ -139,10 +142,10 @@ def deed(context: PageContext, action: str) -> str:
     return known(f"lead.deed_{action.replace(' ', '_')}", context.language, action)
 
 
-def _stretch(context: PageContext, live: ServedModel, lead_id: str) -> Stretch:
+def _stretch(context: PageContext, live: ServedModel | None, lead_id: str) -> Stretch:
     """The events that the address asks for. Raises Refused for what no timeline has."""
-    asked = Parameters(context.asked, "after", "until")
-    until, bots = asked.values.get("until"), live.reader.bots
+    asked = Parameters([part for part in context.asked if part[0] in ("after", "until")], "after", "until")
+    until, bots = asked.values.get("until"), live.reader.bots if live else ()
     moment = None if until is None else whole_number(until)
     if len(asked.values) > 1 or (until is not None and moment is None):
         raise Refused("invalid", "the address has a part that cannot be")
@@ -153,7 +156,7 @@ def _stretch(context: PageContext, live: ServedModel, lead_id: str) -> Stretch:
 
 
 def _rows(
-    context: PageContext, live: ServedModel, events: Sequence[Happening], standing: Standing | None
+    context: PageContext, live: ServedModel | None, events: Sequence[Happening], standing: Standing | None
 ) -> list[TimelineRow]:
     scored = standing.as_of if standing else None
     rows = []

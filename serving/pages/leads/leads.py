@@ -24,6 +24,7 @@ from serving.store.leads.worklist_query import Order, Wanted
 
 TEXTS = ("stage", "channel", "country", "owner", "search")
 MARKS = ("rising", "untouched", "pressed")
+KNOWN = (*TEXTS, *MARKS, "order", "after")
 VIEWS: Mapping[str, Mapping[str, str]] = {
     "all": {},
     "call": {"stage": "SQL"},
@@ -32,6 +33,8 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
     "pressed": {"pressed": "1"},
 }
 """Lists that people often want, as addresses: any other may be kept as a bookmark too."""
+KEPT = ("channel", "country", "owner")
+"""Filters that stay when another view is chosen."""
 LOG_ODDS_PER_STEP = 0.4
 STEPS = 5
 """Bars of fit and engagement have five steps to either side, each of so much log-odds."""
@@ -52,29 +55,33 @@ class Line:
 @shows("viewer")
 def leads(context: PageContext) -> Response:
     """Leads by filters that stand in the address, page by page."""
-    live, asked = context.services.champion.current(), asked_of(context.asked)
-    wanted = wanted_of(asked, live)
+    live = context.services.champion.live
+    # A mail program adds parts of its own to an address; an export is stricter, since nobody looks at what it leaves.
+    asked = asked_of([(name, value) for name, value in context.asked if name in KNOWN])
     store = context.services.store.worklist
+    wanted = store.meant(wanted_of(asked, context.services.target_name))
     try:
         sheet = store.page(wanted, asked.get("after"), PER_PAGE)
     except UsageError:
         raise Refused("invalid", "the address has a cursor that is none") from None
     filters = {name: value for name, value in asked.items() if name != "after"}
+    kept = {name: value for name, value in filters.items() if name in KEPT}
     return context.render(
         "leads.html",
         here="leads",
         lines=[line_of(entry, live, context) for entry in sheet.entries],
         wanted=wanted,
         asked=asked,
-        choices=store.choices(live.target.name),
-        views={name: _address(view) for name, view in VIEWS.items()},
-        view=next((name for name, view in VIEWS.items() if view == filters), ""),
+        choices=store.choices(wanted.target),
+        views={name: _address({**kept, **view}) for name, view in VIEWS.items()},
+        view=next((name for name, view in VIEWS.items() if {**kept, **view} == filters), ""),
         looked=sheet.looked,
         more=_address(filters | {"after": sheet.next}) if sheet.next else "",
         first=_address(filters) if "after" in asked else "",
         query=urlencode(filters),
         link_days=LIFE_DAYS,
-        days=live.target.horizon_days,
+        live=live,
+        days=live.target.horizon_days if live else 0,
         orders=get_args(Order),
         lead_address=lead_address,
         steps=STEPS,
@@ -84,27 +91,27 @@ def leads(context: PageContext) -> Response:
 def asked_of(parts: Pairs, also: Collection[str] = ()) -> dict[str, str]:
     """What the parts of an address say, without what is empty. Raises Refused for what no list has, nor `also`."""
     given = [(name, value) for name, value in parts if value]
-    return Parameters(given, *TEXTS, *MARKS, "order", "after", *also).values
+    return Parameters(given, *KNOWN, *also).values
 
 
-def wanted_of(asked: Mapping[str, str], live: ServedModel) -> Wanted:
+def wanted_of(asked: Mapping[str, str], target: str) -> Wanted:
     """The leads that an address means. Raises Refused for a value that cannot be."""
     order: Any = asked.get("order", "chance")
     too_long = any(len(asked.get(name, "")) > NAME_LIMIT for name in TEXTS)
     if too_long or order not in get_args(Order) or any(asked.get(mark, "1") != "1" for mark in MARKS):
         raise Refused("invalid", "the address has a value that cannot be")
     given: dict[str, Any] = {name: asked.get(name) for name in TEXTS} | {mark: mark in asked for mark in MARKS}
-    return Wanted(live.target.name, **given, order=order)
+    return Wanted(target, **given, order=order)
 
 
-def line_of(lead: WorklistEntry, live: ServedModel, context: PageContext) -> Line:
+def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> Line:
     """A lead in words."""
     return Line(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
 
 
-def reason_of(lead: WorklistEntry, live: ServedModel, context: PageContext) -> str:
-    """What speaks most for a lead; "" when it was noted by a model that knew other features."""
-    if lead.reason not in live.definitions:
+def reason_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> str:
+    """What speaks most for a lead; "" when it was noted by a model that knew other features, or there is none."""
+    if live is None or lead.reason not in live.definitions:
         return ""
     return feature_said(context, live, lead.reason, json.loads(lead.reason_value or "null"))
 

@@ -20,8 +20,9 @@ def printed(context: PageContext) -> Response:
     """At most 200 leads: nobody works through more on paper."""
     live, asked = context.services.champion.current(), asked_of(context.asked)
     filters = {name: value for name, value in asked.items() if name != "after"}
-    wanted = wanted_of(filters, live)
-    walked = chain.from_iterable(context.services.store.worklist.walk(wanted, MOST))
+    worklist = context.services.store.worklist
+    wanted = worklist.meant(wanted_of(filters, live.target.name))
+    walked = chain.from_iterable(worklist.walk(wanted, MOST))
     entries = list(islice(walked, MOST + 1))
     return context.render(
         "print.html",

@@ -17,8 +17,9 @@ from serving.pages.rendering.plot import Scale, path
 from serving.scoring.latest_events import read_latest
 from serving.scoring.next_step import Rule, next_step
 from serving.scoring.served_model import ServedModel
+from serving.store.events.sales_events import STATES
 from serving.store.leads.queue import COUNTED, Queued, QueuedLead
-from serving.store.scores.sections import IN_HAND, SECTIONS, STATES, Section
+from serving.store.scores.sections import IN_HAND, SECTIONS, Section
 
 PER_PAGE = 25
 LINE_DAYS = 90
@@ -75,6 +76,7 @@ def today(context: PageContext) -> Response:
         rows=_rows(context, live, page.leads),
         tabs=[(name, view.address(section=name), counts[name]) for name in SECTIONS],
         counted=COUNTED,
+        nobodys=store.queue.counts(target, "")["new"] if view.whose == MINE else 0,
         is_empty=not any(counts.values()) and view.worker is None,
         owners=store.worklist.choices(target)["owner"],
         scored_at=flow.scored_at,

@@ -12,8 +12,9 @@ from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
 from serving.scoring.next_step import Situation
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.work import EVENTS
+from serving.store.events.sales_events import EVENTS
 from serving.store.leads.worklist import WorklistEntry
+from serving.store.scores.sections import IN_HAND
 from training.thresholds.stages import UNQUALIFIED
 
 TELLING = (
@@ -87,6 +88,7 @@ def situation_of(entry: WorklistEntry | None, known_now: Known, now: int) -> Sit
         rising=bool(entry and entry.rising),
         pressed=bool(entry and entry.pressed),
         ruled_out=bool(entry and entry.work_state == "rejected"),
+        in_hand=bool(entry and entry.work_state in IN_HAND),
         unsubscribed="unsubscribe" in latest,
         offer_days=_days(latest.get("offer_sent", 0), now),
         met_days=_days(latest.get("meeting", 0) if latest.get("meeting", 0) >= asked else 0, now),
@@ -97,7 +99,7 @@ def situation_of(entry: WorklistEntry | None, known_now: Known, now: int) -> Sit
 
 def when(context: PageContext, moment: int) -> str:
     """A day as people say it: today, yesterday, on Saturday, on 5 Mar 2024."""
-    today, then = context.now // US_PER_DAY, moment // US_PER_DAY
+    today, then = context.local(context.now) // US_PER_DAY, context.local(moment) // US_PER_DAY
     past = today - then
     if past <= 0:
         return context.t("told.today")
@@ -105,15 +107,14 @@ def when(context: PageContext, moment: int) -> str:
         return context.t("told.yesterday")
     if past < 7:
         return context.t(f"told.weekday_{(then + 3) % 7}")
-    return context.t("told.on_day", day=day(moment, context.language))
+    return context.t("told.on_day", day=day(context.local(moment), context.language))
 
 
 def _did(context: PageContext, live: ServedModel | None, kind: str, at: int) -> str:
     phrase = known(f"told.did_{kind}", context.language, "")
     if phrase:
         return phrase.format(when=when(context, at))
-    words = one_in_words(context, live, kind) if live else known(f"events.{kind}", context.language, kind)
-    return context.t("told.did", what=words, when=when(context, at))
+    return context.t("told.did", what=one_in_words(context, live, kind), when=when(context, at))
 
 
 def _contact(context: PageContext, known_now: Known, contacts: int) -> str:

@@ -63,9 +63,10 @@ def many_in_words(context: PageContext, live: ServedModel, event_type: str) -> s
     return live.scorer.words.get(event_type, {}).get(context.language) or event_type.replace("_", " ")
 
 
-def one_in_words(context: PageContext, live: ServedModel, event_type: str) -> str:
-    """One event of a type; a type that the page does not know has the model's words."""
-    return known(f"events.{event_type}", context.language, many_in_words(context, live, event_type))
+def one_in_words(context: PageContext, live: ServedModel | None, event_type: str) -> str:
+    """One event of a type; a type that the page does not know has the model's words, where there is a model."""
+    otherwise = many_in_words(context, live, event_type) if live else event_type.replace("_", " ")
+    return known(f"events.{event_type}", context.language, otherwise)
 
 
 def value_said(context: PageContext, live: ServedModel, value: Value) -> str:

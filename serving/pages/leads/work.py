@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.http.queries import whole_number
-from serving.http.sales_actions import Wish, act
+from serving.http.sales_actions import Wish, act_on
 from serving.messages.problems import Refused
 from serving.pages.leads.today import may_act
 from serving.pages.rendering.addresses import asked_lead, key_of, lead_address
@@ -29,7 +29,7 @@ def work(context: PageContext) -> Response:
     wish = Wish(form.get("action", ""), seen, form.get("owner", ""), form.get("reason", ""), whole_number(days))
     me = context.services.sales.owner_of(context.account.name if context.account else "")
     try:
-        step = act(context.services, lead_id, wish, context.who, me)
+        step = act_on(context.services, lead_id, wish, context.who, me)
     except Refused as refused:
         if isinstance(refused.__cause__, Overtaken):
             return _overtaken(context, lead_id, wish, refused.__cause__)

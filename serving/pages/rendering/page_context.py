@@ -9,17 +9,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from data.contract import DataError, UsageError
+from data.contract import US_PER_DAY, DataError, UsageError
 from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, since, span
 from serving.edge.bulkhead import Bulkhead
 from serving.http.answers import language_of
 from serving.http.queries import Pairs, form_pairs, query_pairs
 from serving.http.services import Services
+from serving.http.time_zone import local
 from serving.messages.problems import STATUS, Refused
 from serving.messages.times import iso
 from serving.pages.rendering.flow_banner import flow_banner
@@ -33,7 +34,7 @@ COOKIE = "leadscore"
 LANGUAGE = "language"
 YEAR_S = 365 * 86_400
 LARGEST_FORM = 65_536
-PAGES = ("today", "leads", "funnel", "thresholds", "trust")
+PAGES = ("today", "leads", "sales", "funnel", "thresholds", "trust")
 """What the head of each page offers, by its path."""
 FIRST = "/today"
 """Where people are sent who have not said where they want to go."""
@@ -97,6 +98,10 @@ class PageContext:
     def who(self) -> str:
         """What the audit says of whoever acts."""
         return "" if self.account is None else f"account {self.account.name}"
+
+    def local(self, moment: int) -> int:
+        """A moment as the clocks of the settings' time zone say it, see `serving/http/time_zone.py`."""
+        return local(moment, self.services.zone)
 
     def may(self, role: PageRole) -> bool:
         """Whether the visitor has a role, or one that includes it."""
@@ -162,6 +167,12 @@ def inside(path: str) -> str:
     return path if fine else FIRST
 
 
+def came_from(context: PageContext, *lists: str) -> str:
+    """The list from which a visitor came, with its filters, as the browser says it; the first of `lists` otherwise."""
+    address = _page_before(context.request)
+    return address if address.partition("?")[0] in lists else lists[0]
+
+
 def _answer(
     handler: Handler, role: PageRole, introduced: Introduction, request: Request, form: Mapping[str, str] | Refused
 ) -> Response:
@@ -207,10 +218,18 @@ def _is_ours(context: PageContext) -> bool:
 def _address(request: Request) -> str:
     """Where the visitor is or wanted to go; what a form would have done is not done by going there."""
     if request.method != "GET":
-        return FIRST
+        return _page_before(request) or FIRST  # who signs in anew has the form before them
     # As it was sent: what an id has of its own, such as a slash or a question mark, is written in numbers there.
     path = request.scope["raw_path"].decode("latin1")
     return f"{path}?{request.url.query}" if request.url.query else path
+
+
+def _page_before(request: Request) -> str:
+    """The page of ours on which a link or form stood, as the browser says it; "" for none."""
+    address = urlsplit(request.headers.get("referer", ""))
+    if address.netloc != request.headers.get("host") or not address.path:
+        return ""
+    return inside(f"{address.path}?{address.query}" if address.query else address.path)
 
 
 def _refusal(context: PageContext, code: str, retry_after: int | None = None) -> Response:
@@ -271,11 +290,18 @@ def _words(context: PageContext) -> dict[str, Any]:
         )
         if live
         else "",
-        "ago": lambda moment: ago(moment, context.now, language),
+        "ago": lambda moment: ago(_day_of(context, moment), _day_of(context, context.now), language),
         "since": lambda moment: since(moment, context.now, language),
         "iso": iso,
         **wording_of(language),
+        "day": lambda moment: day(context.local(moment), language),
+        "minute": lambda moment: minute(context.local(moment), language),
     }
+
+
+def _day_of(context: PageContext, moment: int) -> int:
+    """When the day of a moment begins, in the time zone of the settings."""
+    return context.local(moment) // US_PER_DAY * US_PER_DAY
 
 
 def wording_of(language: Language) -> dict[str, Callable[..., str]]:

@@ -63,6 +63,7 @@ leads = Table(
     Column("change", TIME, server_default="0"),
     Index("leads_by_change", "changed_at", "lead_id"),
     Index("leads_by_number", "change", "lead_id"),
+    Index("leads_by_account", "account_id", "lead_id"),
 )
 
 changes = Table("changes", metadata, Column("number", BigInteger(), nullable=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,8 +17,9 @@ from data.intake.next_part import IngestReport
 from data.log.eventlog import EventLog
 from data.sources.mapping import EventsPart, LeadsPart, Mapping
 from serving.store.database.connection import AT_ONCE, Database
-from serving.store.database.schema import attributes, events, profiles
+from serving.store.database.schema import attributes, events, profiles, work
 from serving.store.events.histories import VERSIONS, versions_of
+from serving.store.events.sales_events import GROUP, WORDS, event_of
 
 SENT_EVENTS = (
     "SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id FROM {events} "
@@ -86,6 +87,7 @@ def mapping_of(database: Database, log: EventLog | None, base: Mapping | None) -
             if base or log
             else tuple(connection.scalars(select(events.c.event_type).distinct().order_by("event_type")))
         )
+        done = tuple(connection.scalars(select(work.c.action).distinct().order_by(work.c.action)))
     leads = LeadsPart(
         lead_id="lead_id",
         valid_from="valid_from",
@@ -98,10 +100,12 @@ def mapping_of(database: Database, log: EventLog | None, base: Mapping | None) -
     )
     sent = EVENTS.model_copy(update={"query": SENT_EVENTS.format(events=database.table_name(events))})
     if base is not None:
-        return base.model_copy(update={"name": "store", "null_words": (), "events": (sent,), "leads": (leads,)})
+        update = {"name": "store", "null_words": (), "events": (sent,), "leads": (leads,)}
+        return with_sales(base.model_copy(update=update), done)
     if log is None:
-        return Mapping(name="store", null_words=(), event_types=seen or ("none",), events=sent, leads=leads)
-    return Mapping(
+        mapping = Mapping(name="store", null_words=(), event_types=seen or ("none",), events=sent, leads=leads)
+        return with_sales(mapping, done)
+    mapping = Mapping(
         name="store",
         null_words=(),
         event_types=log.vocabulary.types,
@@ -111,6 +115,18 @@ def mapping_of(database: Database, log: EventLog | None, base: Mapping | None) -
         events=sent,
         leads=leads,
     )
+    return with_sales(mapping, done)
+
+
+def with_sales(mapping: Mapping, actions: Sequence[str]) -> Mapping:
+    """A mapping that knows the events of what sales has done; one that lists no types learns them by itself."""
+    kinds = tuple(event_of(action) for action in actions)
+    if not kinds or not mapping.event_types:
+        return mapping
+    groups = {**mapping.groups, GROUP: tuple(dict.fromkeys((*mapping.groups.get(GROUP, ()), *kinds)))}
+    words = {kind: WORDS[kind] for kind in kinds} | mapping.words
+    types = tuple(dict.fromkeys((*mapping.event_types, *kinds)))
+    return mapping.model_copy(update={"event_types": types, "groups": groups, "words": words})
 
 
 def _kinds(connection: Connection, known: dict[str, str]) -> dict[str, str]:

@@ -59,8 +59,7 @@ class Queue:
     def page(self, queued: Queued, cursor: str | None = None, limit: int = 25) -> QueuePage:
         """Leads after a cursor, at most `limit` (up to 200). Raises UsageError for a cursor that is none."""
         limit = max(1, min(limit, MOST))
-        columns = (*(standings.c[name] for name in WorklistEntry.__slots__), leads.c.account_id)
-        query = ORDER.sorted(_queued(queued).with_only_columns(*columns), cursor).limit(limit + 1)
+        query = page_query(queued, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
             shown = [WorklistEntry(*row[:-1]) for row in rows[:limit]]
@@ -84,6 +83,16 @@ class Queue:
             return {section: _count(connection, Queued(target, section, worker)) for section in SECTIONS}
 
 
+def page_query(queued: Queued, cursor: str | None) -> Select[Any]:
+    """The leads after a cursor, as `WorklistEntry` has them, and their companies."""
+    columns = (*(standings.c[name] for name in WorklistEntry.__slots__), leads.c.account_id)
+    query = _queued(queued).with_only_columns(*columns)
+    if cursor is None:
+        # Not said beside a cursor, which says it too: SQLite would take the index of all scores for it.
+        query = query.where(standings.c.probability.is_not(None))
+    return ORDER.sorted(query, cursor)
+
+
 def newest_steps(connection: Connection, lead_ids: Sequence[str]) -> dict[str, int]:
     """The number of the newest step of each lead that somebody has acted on."""
     query = select(work.c.lead_id, func.max(work.c.number)).where(work.c.lead_id.in_(lead_ids))
@@ -93,12 +102,12 @@ def newest_steps(connection: Connection, lead_ids: Sequence[str]) -> dict[str, i
 def _queued(queued: Queued) -> Select[Any]:
     query = select(standings.c.lead_id).join(leads, leads.c.lead_id == standings.c.lead_id).where(is_present())
     query = query.where(standings.c.target == queued.target, standings.c.section == queued.section)
-    query = query.where(standings.c.probability.is_not(None))
     return query if queued.worker is None else query.where(standings.c.worker == queued.worker)
 
 
 def _count(connection: Connection, queued: Queued) -> int:
-    few = _queued(queued).with_only_columns(literal(1)).limit(COUNTED).subquery()
+    scored = standings.c.probability.is_not(None)
+    few = _queued(queued).where(scored).with_only_columns(literal(1)).limit(COUNTED).subquery()
     return int(connection.scalar(select(func.count()).select_from(few)) or 0)
 
 

@@ -22,13 +22,11 @@ from serving.store.database.presence import hold_present
 from serving.store.database.schema import accounts, attributes, stage_changes, standings, work
 from serving.store.events.event_validation import ValidEvent, body_of
 from serving.store.events.events import insert_new
+from serving.store.events.sales_events import SOURCE, STATES, Action, event_of
 from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
-from serving.store.scores.sections import IN_HAND, SALES, STATES, WORKED, Action, section_of
+from serving.store.scores.sections import IN_HAND, SALES, WORKED, section_of
 
-EVENTS = tuple(f"sales_{state}" for state in STATES.values())
-"""Types of the events that steps are; of the source SOURCE."""
-SOURCE = "leadscore"
 NOBODY = "there is no such lead in the store, or it objects; nothing was done about it"
 
 
@@ -175,8 +173,10 @@ def _waited(connection: Connection, lead_id: str, target: str, now: int) -> int 
     came = select(stage_changes.c.at).where(stage_changes.c.lead_id == lead_id, stage_changes.c.target == target)
     came = came.where(stage_changes.c.after == SALES).order_by(stage_changes.c.id.desc()).limit(1)
     at = connection.scalar(came)
-    acted = select(exists().where(work.c.lead_id == lead_id, work.c.at >= at))
-    return None if at is None or connection.scalar(acted) else max(0, now - at)
+    if at is None:
+        return None
+    acted = connection.scalar(select(exists().where(work.c.lead_id == lead_id, work.c.at >= at)))
+    return None if acted else max(0, now - at)
 
 
 def _stand(connection: Connection, lead_id: str, step: Step, now: int) -> None:
@@ -196,7 +196,7 @@ def _write(connection: Connection, row: Mapping[Any, Any], changed: Mapping[str,
 
 def _event(lead_id: str, step: Step) -> ValidEvent:
     """The step as an event of the lead; its id is the same whenever it is made."""
-    kind = f"sales_{step.state}"
+    kind = event_of(step.action)
     event_id = md5(f"{lead_id}\x1f{step.number}".encode(), usedforsecurity=False).hexdigest()
     body = body_of(lead_id, kind, step.at, None, None)
     return ValidEvent(SOURCE, event_id, lead_id, kind, None, None, step.at, step.at, step.at, body)

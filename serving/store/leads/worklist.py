@@ -7,8 +7,8 @@ A lead that objects is never listed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, get_args
 
 from sqlalchemy import Connection, and_, bindparam, func, select, text, update
 
@@ -19,6 +19,7 @@ from serving.store.leads.worklist_query import (
     LABELS,
     LOOKED,
     IndexWalk,
+    Searched,
     Wanted,
     cursor_after,
     find_way,
@@ -157,6 +158,13 @@ class Worklist:
             if cursor is None:
                 return
 
+    def meant(self, wanted: Wanted) -> Wanted:
+        """What a search means: ids that begin with it, else companies that do, else ids that hold it somewhere."""
+        if not wanted.search:
+            return wanted
+        ways = [replace(wanted, searched=way) for way in get_args(Searched)]
+        return next((way for way in ways if self._is_there(way)), wanted)
+
     def has_more_than(self, wanted: Wanted, most: int) -> bool:
         """Whether a list has more leads than so many."""
         all_of_it = page_query(wanted, None, IndexWalk(next(iter(wanted.filters), None), None), ("lead_id",))
@@ -178,6 +186,13 @@ class Worklist:
         """The values by which a list may be filtered, sorted, at most fifty of each kind."""
         with self._database.read() as connection:
             return {name: _distinct(connection, target, name) for name in ("stage", "channel", *LABELS)}
+
+    def _is_there(self, wanted: Wanted) -> bool:
+        """Whether a search finds anybody, whatever the filters say."""
+        alone = Wanted(wanted.target, search=wanted.search, searched=wanted.searched)
+        query = page_query(alone, None, IndexWalk(None, None), ("lead_id",)).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def _page(self, wanted: Wanted, cursor: str | None, limit: int) -> Sheet:
         with self._database.read() as connection:

@@ -15,8 +15,10 @@ from sqlalchemy import ColumnElement, Connection, Select, false, func, literal, 
 from serving.store.database.cursor import KeysetOrder
 from serving.store.database.presence import is_present
 from serving.store.database.schema import leads, standings
+from training.thresholds.stages import CUSTOMER
 
 Order = Literal["chance", "activity", "lead_id"]
+Searched = Literal["begins", "company", "holds"]
 LOOKED = 2_000
 LABELS = ("country", "owner")
 """Attributes of the profile by which lists are filtered."""
@@ -28,7 +30,8 @@ ORDERED_BY: Mapping[Order, str | None] = {"chance": "probability", "activity": "
 class Wanted:
     """Which leads to list; what is None or False does not matter. All must hold.
 
-    search: how the id begins; then the list is by id. order: the likeliest first, the latest activity first, or by id.
+    search: what is looked for; then the list is by id. searched: whether ids begin with it, companies do, or ids hold
+    it anywhere. order: the likeliest first, the latest activity first, or by id.
     """
 
     target: str
@@ -40,12 +43,14 @@ class Wanted:
     untouched: bool = False
     pressed: bool = False
     search: str | None = None
+    searched: Searched = "begins"
     order: Order = "chance"
 
     @property
     def ordered_by(self) -> str | None:
-        """The column before the id, None for the id alone."""
-        return None if self.search else ORDERED_BY[self.order]
+        """The column before the id, None for the id alone; customers have no probability, and stand by id."""
+        by_id = self.search or (self.order == "chance" and self.stage == CUSTOMER)
+        return None if by_id else ORDERED_BY[self.order]
 
     @property
     def filters(self) -> list[str]:
@@ -101,15 +106,28 @@ def _order(wanted: Wanted) -> KeysetOrder:
 
 def _walked(wanted: Wanted, cursor: str | None, leader: str | None) -> Select[Any]:
     """What one index gives after a cursor, in order."""
-    column, lead_id = wanted.ordered_by, standings.c.lead_id
+    column = wanted.ordered_by
     query = select(standings).where(standings.c.target == wanted.target)
     if leader is not None:
         query = query.where(_indexed(wanted, leader))
     if column is not None:
         query = query.where(standings.c[column].is_not(None))
     if wanted.search:
-        query = query.where(lead_id >= wanted.search, lead_id < wanted.search + "\U0010ffff")
+        query = query.where(_found(wanted.search, wanted.searched))
     return _order(wanted).sorted(query, cursor)
+
+
+def _found(search: str, searched: Searched) -> ColumnElement[bool]:
+    """Which leads a search means: a stretch of an index, or, for what an id holds, at most LOOKED after a walk through
+    all ids, which is done only where nothing begins with it."""
+    lead_id, end = standings.c.lead_id, search + "\U0010ffff"
+    if searched == "begins":
+        return (lead_id >= search) & (lead_id < end)
+    some = select(leads.c.lead_id).limit(LOOKED)
+    if searched == "company":
+        of_company = some.where(leads.c.account_id >= search, leads.c.account_id < end)
+        return lead_id.in_(of_company.order_by(leads.c.account_id, leads.c.lead_id).subquery().select())
+    return lead_id.in_(some.where(leads.c.lead_id.contains(search, autoescape=True)).subquery().select())
 
 
 def _indexed(wanted: Wanted, name: str) -> ColumnElement[bool]:

@@ -13,8 +13,9 @@ from serving.store.database.changes import touch
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.presence import hold_present
 from serving.store.database.schema import scores, stage_changes, standings, work
+from serving.store.events.sales_events import STATES
 from serving.store.scores.episodes import end_and_begin
-from serving.store.scores.sections import STATES, WORKED, worked
+from serving.store.scores.sections import WORKED, worked
 from training.thresholds.stages import UNQUALIFIED, StageThreshold, next_stage
 
 DECISION = ("override", "override_reason", "override_by", "override_at", "override_until")

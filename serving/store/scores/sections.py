@@ -13,16 +13,6 @@ SECTIONS: tuple[Section, ...] = ("new", "in_work", "waiting", "cooling", "nurtur
 MARKETING, SALES = "MQL", "SQL"
 HEIGHT: Mapping[str, int] = {UNQUALIFIED: 0, MARKETING: 1, SALES: 2, CUSTOMER: 3}
 """Stages by how far they are; one of another name counts as the first."""
-Action = Literal["take", "assign", "accept", "reject", "snooze", "return"]
-STATES: Mapping[str, str] = {
-    "take": "taken",
-    "assign": "assigned",
-    "accept": "accepted",
-    "reject": "rejected",
-    "snooze": "snoozed",
-    "return": "returned",
-}
-"""What a lead is after each action of sales."""
 IN_HAND = ("taken", "assigned", "accepted", "snoozed")
 LET_GO = ("rejected", "returned")
 """Of these: somebody has the lead, or somebody has let it go."""

@@ -87,7 +87,7 @@ def test_pages_about_one_lead_fit_and_axe_finds_nothing(chromium: Browser, addre
     page = watched(context.new_page(), address, complaints)
     sign_in(page, address, "eve")
     lead = page.locator("tbody th a").first.get_attribute("href")
-    for path in (str(lead), "/objections", f"/erasure?lead={lead}"):
+    for path in ("/today?section=rest", "/sales", str(lead), "/objections", f"/erasure?lead={lead}"):
         page.goto(f"{address}{path}")
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         assert page.evaluate(TOO_WIDE) == [], path
@@ -122,9 +122,9 @@ def test_the_story_of_one_lead(chromium: Browser, address: str, scripts: bool) -
     page.click("text=Lift it")
     assert "the model's stage holds" in page.locator("section:has(#decision)").inner_text()
     page.click("text=Note an objection")
+    page.click("text=Yes, it objects")
     assert "is noted" in page.locator("[role=status]").inner_text()
-    page.fill("#lead_id", lead)
-    page.click("text=No longer objects")
+    page.click("text=Undo")
     assert lead in page.locator("h1").inner_text()
     page.click("text=Erase …")
     page.check("[name=sure]")

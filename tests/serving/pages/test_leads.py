@@ -112,8 +112,67 @@ def test_every_lead_stands_on_exactly_one_page(visits: Visits, own_store: Store)
     assert sorted(found) == sorted(names)
 
 
+def test_what_a_mail_program_adds_to_an_address_is_ignored(visits: Visits, own_store: Store) -> None:
+    put(own_store, "L1")
+    assert "<bdi>L1</bdi>" in visits("viewer").get("/leads?utm_source=mail&utm_source=mail").text
+    assert visits("viewer").get("/leads/L1?utm_source=mail").status_code == 200
+    assert visits("viewer").get("/leads.csv?utm_source=mail").status_code == 422, (
+        "nobody looks at what a file leaves out"
+    )
+
+
+def test_customers_are_shown_when_they_are_asked_for(visits: Visits, own_store: Store) -> None:
+    put(own_store, "L1")
+    own_store.scores.settle(["L1"], "conversion", "customer", "converted", NOW + 1)
+    assert "<bdi>L1</bdi>" not in visits("viewer").get("/leads").text
+    assert "<bdi>L1</bdi>" in visits("viewer").get("/leads?stage=customer").text
+
+
+def test_a_search_finds_by_beginning_then_company_then_anywhere(visits: Visits, own_store: Store) -> None:
+    for lead, company in (("ab-1", "zet"), ("b-2", "acme"), ("x-acme-3", None), ("%_", None)):
+        own_store.leads.put(lead, NOW - 9, company, {}, NOW)
+        own_store.scores.record([StoredScore(lead, "conversion", NOW, 0.3, 0.1, 0.3, "1", "d")], [], NOW)
+
+    def found(search: str, **more: str) -> list[str]:
+        page = visits("viewer").get("/leads", params={"search": search, **more}).text
+        return [part.partition("<")[0] for part in page.split("<bdi>")[1:]]
+
+    assert found("ab") == ["ab-1"]
+    assert found("acme") == ["b-2"]
+    assert found("cme-3") == ["x-acme-3"]
+    assert found("%") == ["%_"], "no sign of a search means anything else"
+    assert found("_") == ["%_"]
+    assert found("nobody") == []
+
+
+def test_another_view_keeps_owner_country_and_channel(visits: Visits, own_store: Store) -> None:
+    put(own_store, "L1", owner="north", country="DE")
+    page = visits("viewer").get("/leads?owner=north&country=DE&stage=SQL&order=activity").text
+    assert 'href="/leads?owner=north&amp;country=DE&amp;rising=1"' in page.replace(
+        "country=DE&amp;owner=north", "owner=north&amp;country=DE"
+    )
+
+
+def test_back_from_a_lead_keeps_the_filters(visits: Visits, own_store: Store) -> None:
+    put(own_store, "L1")
+    visitor = visits("viewer")
+    for came, back in (
+        ("http://inside/leads?owner=north", "/leads?owner=north"),
+        ("http://inside/today?section=rest", "/today?section=rest"),
+        ("https://evil.example/leads?x=1", "/leads"),
+        ("http://inside/thresholds", "/leads"),
+    ):
+        page = visitor.get("/leads/L1", headers={"referer": came}).text
+        assert f'<p class="no-print"><a href="{back}">' in page
+
+
+def test_after_an_ended_session_the_form_is_there_again(visits: Visits, own_store: Store) -> None:
+    asked = visits().post("/decisions", data={"lead": "L1"}, headers={"referer": "http://inside/leads/L1"})
+    assert asked.headers["location"] == "/sign-in?next=%2Fleads%2FL1"
+
+
 @pytest.mark.parametrize(
-    "query", ["order=x", "rising=2", "nothing=1", "after=x", "stage=SQL&stage=MQL", "search=" + "x" * 900, "stage=%00"]
+    "query", ["order=x", "rising=2", "after=x", "stage=SQL&stage=MQL", "search=" + "x" * 900, "stage=%00"]
 )
 def test_an_address_that_cannot_be_is_said_so(visits: Visits, query: str) -> None:
     page = visits("viewer", "de").get(f"/leads?{query}")
@@ -121,14 +180,20 @@ def test_an_address_that_cannot_be_is_said_so(visits: Visits, query: str) -> Non
     assert "nicht erlaubt" in page.text
 
 
-def test_without_leads_and_without_a_model_it_says_what_to_wait_for(visits: Visits, services: Services) -> None:
+def test_without_leads_it_says_what_to_wait_for_and_without_a_model_it_shows_what_is_stored(
+    visits: Visits, services: Services, own_store: Store
+) -> None:
     assert "No lead fits" in visits("viewer").get("/leads?stage=SQL").text
     assert "`leadscore publish` takes the leads of the event log over" in visits("viewer").get("/leads").text
     assert "übernimmt `leadscore publish` die Leads des Ereignisprotokolls" in visits("viewer", "de").get("/leads").text
     services.champion.live = None
+    put(own_store, "L1")
     page = visits("viewer").get("/leads")
-    assert page.status_code == 503
-    assert "No model is loaded yet" in page.text
+    assert page.status_code == 200
+    assert "No model is loaded at the moment" in page.text
+    assert "<bdi>L1</bdi>" in page.text
+    assert visits("viewer").get("/leads/L1").status_code == 200
+    assert visits("viewer").get("/thresholds").status_code == 503
 
 
 HOSTILE = [

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.applications import Starlette
@@ -87,6 +88,7 @@ def test_an_owner_sees_their_own_first(services: Services, own_store: Store) -> 
         return {lead for lead in ("L-mine", "L-theirs", "L-nobodys") if f"<bdi>{lead}</bdi>" in page}
 
     assert shown("/today") == {"L-mine"}
+    assert "1 new lead is nobody’s" in visitor.get("/today").text
     assert shown("/today?whose=all") == {"L-mine", "L-theirs", "L-nobodys"}
     assert shown("/today?whose=nobody") == {"L-nobodys"}
     assert shown("/today?whose=owner&owner=south") == {"L-theirs"}
@@ -189,8 +191,37 @@ def test_stored_leads_are_shown_without_a_model_and_an_empty_store_says_what_to_
     answer = visits("viewer").get("/today")
     assert answer.status_code == 200
     assert "No model is loaded at the moment" in answer.text
-    assert "There was “trial_started” today" in answer.text
+    assert "There was “trial started” today" in answer.text
     assert act(visits("editor"), "take").status_code == 303
+
+
+def test_a_verdict_is_seen_in_the_acceptance_rate(visits: Visits, own_store: Store) -> None:
+    visitor = visits("editor")
+    assert "Nobody has accepted or rejected" in visitor.get("/sales").text
+    for lead, action in (("L1", "accept"), ("L2", "reject"), ("L3", "reject")):
+        put(own_store, lead, owner=None)
+        act(visitor, action, "/today?whose=nobody", reason="no_budget")
+    page = visitor.get("/sales").text
+    for said in ("33%", "no budget", "from 20%", "editor", "100%"):
+        assert said in page
+    assert "kein Budget" in visits("viewer", "de").get("/sales").text
+
+
+def test_today_is_that_of_the_time_zone(services: Services, own_store: Store) -> None:
+    """An hour before midnight in UTC it is tomorrow in Berlin already."""
+    late = datetime(2024, 5, 1, 22, 30, tzinfo=UTC)
+    at = int(late.timestamp() * 1_000_000)
+    own_store.leads.put("L1", at - 9, None, {}, at)
+    own_store.scores.record([StoredScore("L1", "conversion", at, 0.3, 0.1, 0.3, "1", "d")], STEPS, at)
+    happened = f'{{"pricing_view": {at // 1_000_000 - 3600}}}'
+    own_store.worklist.note("conversion", at, [WorklistRow("L1", 0, 0, None, None, at, 0, 0, None, happened)])
+    for zone, when in (("UTC", "today"), ("Europe/Berlin", "yesterday")):
+        visitor = Visitor(create_app(replace(services, zone=ZoneInfo(zone), clock=lambda: at + 1)))
+        visitor.sign_in("editor")
+        page = visitor.get("/today").text
+        assert f"Looked at prices {when}" in page
+        assert f"Days and times are in {zone}." in page
+        visitor.close()
 
 
 def test_what_lists_keep_of_events_is_read_back() -> None:

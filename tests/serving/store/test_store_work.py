@@ -7,16 +7,18 @@ from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import sqlite
 
 from data.contract import US_PER_DAY, DataError
-from serving.store.database.schema import events, work
+from serving.store.database.schema import events, stage_changes, work
 from serving.store.events.event_validation import EventIn
-from serving.store.leads.queue import Queued
-from serving.store.leads.work import EVENTS, SOURCE, Deed, Overtaken, Step
+from serving.store.events.sales_events import EVENTS, SOURCE, STATES
+from serving.store.leads.queue import ORDER, Queued, page_query
+from serving.store.leads.work import Deed, Overtaken, Step
 from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.scores import StoredScore
-from serving.store.scores.sections import COOLING_US, SECTIONS, STATES, section_of
+from serving.store.scores.sections import COOLING_US, SECTIONS, section_of
 from serving.store.store import Store
 from training.thresholds.stages import StageThreshold
 
@@ -195,6 +197,12 @@ def test_how_long_a_lead_waited_is_told_by_the_first_step_alone(known: Store) ->
     assert (first.stage, first.probability) == ("SQL", 0.3)
 
 
+def test_where_it_is_not_known_since_when_a_lead_is_with_sales_it_is_acted_on_all_the_same(known: Store) -> None:
+    with known.database.write() as connection:
+        connection.execute(delete(stage_changes))
+    assert known.work.act("L1", "conversion", deed("take"), NOW + 70).waited is None
+
+
 def test_a_lead_worked_before_its_first_score_is_in_work_with_it(store: Store) -> None:
     store.leads.put("L1", NOW - 9, None, {}, NOW - 9)
     store.work.act("L1", "conversion", deed("take"), NOW - 1)
@@ -225,6 +233,21 @@ def test_pages_of_a_section_hold_every_lead_once_likeliest_first(store: Store) -
     assert found == sorted(found, reverse=True)
     assert {lead for _, lead in found} == {f"L{number:02}" for number in range(23)} - {"L03"}
     assert store.queue.counts("conversion") == {**dict.fromkeys(SECTIONS, 0), "new": 22}
+
+
+@pytest.mark.parametrize("worker", [None, "anna", ""])
+def test_a_page_comes_out_of_an_index_in_order(known: Store, worker: str | None) -> None:
+    """No walk through all leads and no sorting, however many there are."""
+    if not known.database.is_sqlite:
+        pytest.skip("the plan is asked of SQLite")
+    for cursor in (None, ORDER.cursor([0.3, "L1"])):
+        query = page_query(Queued("conversion", "new", worker), cursor).limit(26)
+        text = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+        with known.database.read() as connection:
+            plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+        assert not [step for step in plan if "TEMP B-TREE" in step or step.startswith("SCAN")], plan
+        index = "standings_by_section" if worker is None else "standings_by_worker"
+        assert any(f"USING INDEX {index}" in step for step in plan), plan
 
 
 def test_what_came_in_since_the_score_is_told_with_the_lead(known: Store) -> None:

@@ -49,12 +49,14 @@ def upgrade() -> None:
     op.execute(FIRST_SECTIONS)
     op.create_index("standings_by_section", "standings", ["target", "section", *SECTIONED])
     op.create_index("standings_by_worker", "standings", ["target", "worker", "section", *SECTIONED])
+    op.create_index("leads_by_account", "leads", ["account_id", "lead_id"])
     due = sa.text("due_at IS NOT NULL")
     op.create_index("standings_by_due", "standings", ["target", "due_at"], sqlite_where=due, postgresql_where=due)
 
 
 def downgrade() -> None:
     """Removes them, and with them who has taken which lead."""
+    op.drop_index("leads_by_account", "leads")
     for name in ("standings_by_due", "standings_by_worker", "standings_by_section"):
         op.drop_index(name, "standings")
     for name in ("work_state", "worker", "due_at", "fell_at", "section", "latest"):

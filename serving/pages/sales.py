@@ -1,0 +1,26 @@
+"""What sales made of the leads that they were given, and how soon they acted on them."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from data.contract import US_PER_DAY, US_PER_SECOND
+from serving.pages.rendering.page_context import PageContext, shows
+
+DAYS = 90
+US_PER_HOUR = 3600 * US_PER_SECOND
+
+
+@shows("viewer")
+def sales(context: PageContext) -> Response:
+    """The last ninety days, by band of probability, owner and reason."""
+    store, hours = context.services.store, context.services.sales.first_hours
+    since = context.now - DAYS * US_PER_DAY
+    told = store.acceptances.of(context.services.target_name, since, int(hours * US_PER_HOUR))
+    return context.render("sales.html", here="sales", told=told, days=DAYS, hours=hours)
+
+
+routes = [
+    Route("/sales", sales),
+]
