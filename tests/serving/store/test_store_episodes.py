@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, text
 
 from data.contract import US_PER_DAY
-from serving.store.database.migrations.versions.v0012_episodes import PAST
+from serving.store.database.migrations.versions.v0011_episodes import PAST
 from serving.store.database.schema import episodes
 from serving.store.leads.decisions import Decision
 from serving.store.scores.scores import StoredScore

@@ -7,8 +7,8 @@ from alembic import op
 
 from serving.store.database.schema import NAME, NUMBER, TIME
 
-revision = "0012"
-down_revision = "0011"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
