@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,11 @@ def test_a_planted_heavy_import_is_caught() -> None:
 def test_a_user_without_a_home_gets_help(home: dict[str, str]) -> None:
     done = run(PROGRAM, "--help", NUMBA_CACHE_DIR="/dev/null/numba", **home)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_user_without_a_home_is_told_of_nothing_but_the_work(tmp_path: Path) -> None:
+    """Libraries that looked for a home wrote three lines about it."""
+    var = tmp_path / "Büro der Ä"
+    done = run(PROGRAM, "info", "--var", str(var), HOME="/dev/null/home", PATH="/usr/bin:/bin")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(var) in done.stdout

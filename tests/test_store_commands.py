@@ -16,6 +16,7 @@ from data.log.eventlog import EventLog
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.worklist_query import Wanted
 from serving.store.store import open_store
+from tests.postgres import Postgres
 from tests.test_cli import Shell
 from workspace import Workspace
 
@@ -168,3 +169,23 @@ def test_an_account_is_added_listed_changed_and_removed(
     with open_store(url) as store:
         said = [each.action for each in store.audit.entries()]
     assert said == ["add account anna as editor", "change password of anna", "remove account anna"]
+
+
+def test_tables_are_made_by_one_role_for_another_and_shown_as_sql(shell: Shell, postgres: Postgres) -> None:
+    own = f"made_{time.time_ns()}"
+    url, server = postgres.database(own), postgres.url(own, f"server_{own}")
+    postgres.tell(f"CREATE ROLE server_{own} LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC", database=own)
+    assert "this role may not make them" in shell.refused(3, "keys", "list", "--store", server)
+    code, out, _ = shell("store", "migrate", "--store", server, "--sql", "--grant", f"server_{own}")
+    assert code == 0
+    assert "this role may not make them" in shell.refused(3, "keys", "list", "--store", server)
+    postgres.tell(out, database=own)
+    assert shell("keys", "create", "read", "x", "--store", server)[0] == 0
+    assert shell("store", "migrate", "--store", url, "--grant", f"server_{own}")[0] == 0
+    assert shell("store", "migrate", "--store", url, "--sql")[1].strip() == ""
+    assert "'nobody' is no role" in shell.refused(2, "store", "migrate", "--store", url, "--grant", "nobody")
+
+
+def test_rights_of_a_file_are_not_granted(shell: Shell, tmp_path: Path) -> None:
+    words = ("store", "migrate", "--store", f"sqlite:///{tmp_path / 'store.db'}", "--grant", "me")
+    assert "--grant is for PostgreSQL" in shell.refused(2, *words)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
-from data.contract import DataError
+from data.contract import DataError, UsageError
 from serving.store.database.connection import Database
 from serving.store.database.failures import StoreForbidden
 from serving.store.database.schema import REVISION
@@ -80,9 +80,14 @@ def rights_of(database: Database, role: str) -> tuple[str, ...]:
 
 
 def grant(database: Database, role: str) -> None:
-    """Lets a role of PostgreSQL's serve from the tables. Raises StoreForbidden for who may not say so."""
+    """Lets a role of PostgreSQL's serve from the tables.
+
+    Raises UsageError for a role that is not there, StoreForbidden for who may not say so.
+    """
     rights = rights_of(database, role)
     with database.write() as connection:
+        if connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}) is None:
+            raise UsageError(f"--grant {role!r} is no role of this PostgreSQL; have it made (CREATE ROLE … LOGIN)")
         for right in rights:
             connection.exec_driver_sql(right)
 
