@@ -12,8 +12,8 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from serving.champion.champion import Champion
+from serving.edge.bulkheads import Bulkheads
 from serving.edge.pulse import Pulse
-from serving.edge.work import Work
 from serving.http.authentication import Authenticator
 from serving.http.door import Door
 from serving.messages.body import Bodies
@@ -77,7 +77,7 @@ class Services:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     door: Door = field(default_factory=Door)
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
-    work: Work = field(default_factory=Work)
+    work: Bulkheads = field(default_factory=Bulkheads)
 
     @cached_property
     def bodies(self) -> Bodies:

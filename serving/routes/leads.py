@@ -93,7 +93,7 @@ async def list_leads(request: Request) -> Response:
 async def get_lead(request: Request) -> Response:
     """Profile, newest events, scores that were recorded and stage changes of a lead."""
     services: Services = request.app.state.services
-    return json(await services.work.reads.run(lead_detail, services, _lead_of(request)))
+    return json(await services.work.reads.run(lead_detail, services, lead_of(request)))
 
 
 @needs("ingest")
@@ -102,7 +102,7 @@ async def put_lead(request: Request) -> Response:
     """Add a version of a lead's profile; on disk when the answer is sent."""
     services: Services = request.app.state.services
     services.work.writes.check()
-    lead, body = _lead_of(request), await services.bodies.json(request)
+    lead, body = lead_of(request), await services.bodies.json(request)
     return await idempotency.answer_once(request, body, lambda: _put(services, lead, decode(PROFILE_SENT, body)))
 
 
@@ -111,7 +111,7 @@ async def put_lead(request: Request) -> Response:
 async def forget_lead(request: Request) -> Response:
     """Erase a lead and all that is kept of it, and refuse late events about it; repeatable."""
     services: Services = request.app.state.services
-    return json(await services.work.writes.run(_forget, services, _lead_of(request), caller_of(request).who))
+    return json(await services.work.writes.run(_forget, services, lead_of(request), caller_of(request).who))
 
 
 @needs("admin")
@@ -119,7 +119,7 @@ async def forget_lead(request: Request) -> Response:
 async def object_to_scores(request: Request) -> Response:
     """Note that a lead objects to being scored, or no longer does; its data stays."""
     services: Services = request.app.state.services
-    lead = _lead_of(request)
+    lead = lead_of(request)
     asked = decode(OBJECTION, await services.bodies.json(request))
     return json(await services.work.writes.run(_object, services, lead, asked, caller_of(request).who))
 
@@ -136,10 +136,10 @@ async def score_lead(request: Request) -> Response:
     asked = Query(request, "as_of", "features", "reasons", "horizons")
     extra, as_of, live = extra_of(request, asked), asked.time("as_of"), services.champion.current()
     moment = services.clock() if as_of is None else as_of
-    return json(await services.work.by_id.run(score_of, services, live, _lead_of(request), moment, extra))
+    return json(await services.work.by_id.run(score_of, services, live, lead_of(request), moment, extra))
 
 
-def _lead_of(request: Request) -> str:
+def lead_of(request: Request) -> str:
     """The lead that the path names. Raises Refused for what is no id."""
     return sent_id(request.path_params["lead_id"])
 

@@ -8,13 +8,14 @@ from starlette.responses import Response
 
 from serving.http import idempotency
 from serving.http.authentication import caller_of, needs
-from serving.http.lead_paths import LeadRoute, sent_id
+from serving.http.lead_paths import LeadRoute
 from serving.http.openapi import documented, lead_id
 from serving.http.sales_actions import Wish, act_on
 from serving.http.services import Services
 from serving.messages.body import decode
 from serving.messages.schemas import Reject, Snooze, WorkRequest, WorkStep
 from serving.routes.lead_detail import work_step
+from serving.routes.leads import lead_of
 
 WORK: msgspec.json.Decoder[WorkRequest] = msgspec.json.Decoder(WorkRequest)
 BODY = ("malformed", "too_slow", "too_large", "not_json", *idempotency.REFUSALS)
@@ -26,7 +27,8 @@ EXAMPLE = {"action": "reject", "seen": 1, "owner": "anna", "reason": "timing"}
 async def work_on_lead(request: Request) -> Response:
     """Take, assign, accept, reject, snooze or hand back a lead; 409 says what somebody else has done meanwhile."""
     services: Services = request.app.state.services
-    lead, body = sent_id(request.path_params["lead_id"]), await services.bodies.json(request)
+    services.work.writes.check()
+    lead, body = lead_of(request), await services.bodies.json(request)
     asked, who = decode(WORK, body), caller_of(request).who
     reason = asked.reason if isinstance(asked, Reject) else None
     days = int(asked.days) if isinstance(asked, Snooze) else None

@@ -1,140 +1,86 @@
-"""Lines of work: what is let in is done in its order, the rest is refused, and one kind holds up no other."""
+"""What sales does with leads over the API: each step once, and whoever comes second is told of the first."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
+from typing import Any
 
 import pytest
 
-from serving.edge import pulse
-from serving.edge.bulkhead import Bulkhead
-from serving.edge.loop_turns import TURN_S, LoopTurns, LoopWork
-from serving.edge.pulse import Pulse
-from serving.edge.work import Work
-from serving.messages.problems import Refused
-from serving.store.database.connection import CONNECTIONS
+from serving.http.services import Services
+from serving.scoring.served_model import ServedModel
+from serving.store.scores.scores import StoredScore
+from tests.serving.inside import Inside
+from training.thresholds.stages import StageThreshold
 
 
-def test_short_work_is_done_in_its_order_and_the_loop_looks_around_in_between() -> None:
-    done: list[object] = []
-
-    def work(number: int) -> int:
-        time.sleep(TURN_S)  # longer than a turn: each has one of its own
-        done.append(number)
-        return number
-
-    async def ask() -> list[int]:
-        line = LoopWork(LoopTurns(), "scores", 10)
-        asked = [asyncio.create_task(line.run(work, number)) for number in range(4)]
-        for _ in range(4):
-            await asyncio.sleep(0)
-            done.append("look")
-        return await asyncio.gather(*asked)
-
-    assert asyncio.run(ask()) == [0, 1, 2, 3]
-    assert [entry for entry in done if entry != "look"] == [0, 1, 2, 3]
-    assert "look" in done[done.index(0) : done.index(2)]
+@pytest.fixture
+def known(services: Services, live: ServedModel) -> Services:
+    """A lead in SQL whose owner is anna, and one that objects."""
+    now = services.clock()
+    for lead in ("L1", "L2"):
+        services.store.leads.put(lead, now - 9, None, {"owner": "anna"}, now)
+        score = StoredScore(lead, live.target.name, now, 0.4, 0.3, 0.5, "1", "d")
+        services.store.scores.record([score], [StageThreshold("SQL", 0.2)], now)
+    services.store.leads.object("L2", True, now)
+    return services
 
 
-def test_kinds_of_short_work_take_turns() -> None:
-    done: list[str] = []
-
-    async def ask() -> None:
-        turns = LoopTurns()
-        lines = [LoopWork(turns, name, 10) for name in ("a", "b")]
-        await asyncio.gather(*(line.run(done.append, line.name) for line in lines for _ in range(3)))
-
-    asyncio.run(ask())
-    assert done == ["a", "b"] * 3
+def sent(inside: Inside, action: str, seen: int = 0, lead: str = "L1", **fields: Any) -> tuple[int, dict[str, Any]]:
+    body = {"action": action, "seen": seen, **fields}
+    answer = inside.post(f"/v1/leads/{lead}/work", json=body)
+    return answer.status_code, answer.json()
 
 
-def test_short_work_beyond_the_bound_is_refused_and_an_error_reaches_its_own() -> None:
-    def fails() -> None:
-        raise ZeroDivisionError
-
-    async def ask() -> None:
-        line = LoopWork(LoopTurns(), "scores", 1)
-        first = asyncio.create_task(line.run(fails))
-        await asyncio.sleep(0)
-        with pytest.raises(Refused) as refused:
-            await line.run(fails)
-        assert (refused.value.code, refused.value.retry_after) == ("busy", 1)
-        with pytest.raises(ZeroDivisionError):
-            await first
-        assert await line.run(len, "abc") == 3
-
-    asyncio.run(ask())
+def test_a_lead_is_taken_accepted_and_handed_back(inside: Inside, known: Services) -> None:
+    status, step = sent(inside, "take", owner="anna")
+    assert (status, step["number"], step["owner"], step["stage"]) == (200, 1, "anna", "SQL")
+    assert sent(inside, "accept", 1)[1]["owner"] == "anna"
+    assert sent(inside, "snooze", 2, days=3)[1]["until"].endswith("T00:00:00Z")
+    assert sent(inside, "return", 3)[0] == 200
+    detail = inside.get("/v1/leads/L1").json()
+    assert [step["action"] for step in detail["work"]] == ["return", "snooze", "accept", "take"]
+    kinds = [event["event_type"] for event in detail["history"]]
+    assert kinds == ["sales_returned", "sales_snoozed", "sales_accepted", "sales_taken"]
 
 
-def test_what_nobody_waits_for_any_more_is_not_done() -> None:
-    done: list[int] = []
-
-    async def ask() -> None:
-        line = LoopWork(LoopTurns(), "scores", 10)
-        gone = asyncio.create_task(line.run(done.append, 1))
-        await asyncio.sleep(0)
-        gone.cancel()
-        await line.run(done.append, 2)
-
-    asyncio.run(ask())
-    assert done == [2]
+def test_who_comes_second_is_told_what_was_done(inside: Inside, known: Services) -> None:
+    sent(inside, "take", owner="anna")
+    status, problem = sent(inside, "reject", reason="timing")
+    assert (status, problem["error"]) == (409, "conflict")
+    assert "taken by anna (step 1)" in problem["detail"]
+    assert sent(inside, "take", owner="anna")[1]["number"] == 1, "the same again is the same step"
 
 
-def test_a_full_line_refuses_and_what_was_let_in_is_done() -> None:
-    async def ask() -> None:
-        leave = threading.Event()
-        line = Bulkhead("batches", 1, 1)
-        held = [asyncio.create_task(line.run(leave.wait)) for _ in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(Refused):
-            line.check()
-        leave.set()
-        assert await asyncio.gather(*held) == [True, True]
-        line.check()
-        assert line.waiting == 0
-
-    asyncio.run(ask())
-
-
-def test_threads_that_ask_the_store_find_a_connection() -> None:
-    lines = [kind for kind in Work().kinds() if isinstance(kind, Bulkhead) and kind.name != "batches"]
-    keys = 2
-    assert len(lines) >= 6
-    assert sum(line.limiter.total_tokens for line in lines) + keys <= CONNECTIONS
-
-
-def test_a_check_that_takes_long_holds_up_no_answer_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "PATIENCE_S", 0.001)
-    leave = threading.Event()
-
-    def slow() -> str:
-        leave.wait(30)
-        return "slow"
-
-    async def ask() -> list[str]:
-        heart: Pulse[str] = Pulse(Bulkhead("health", 1, 4))
-        said = [await heart.beat(lambda: "well"), await heart.beat(slow), await heart.beat(slow)]
-        leave.set()
-        assert heart.asking is not None
-        await heart.asking
-        return [*said, await heart.beat(lambda: "well again")]
-
-    told = asyncio.run(ask())
-    assert told[:3] == ["well"] * 3
-    assert told[3] in ("slow", "well again")
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        ({"action": "take", "owner": "who"}, 409, "neither an account nor an owner"),
+        ({"action": "accept"}, 409, "say who acts"),
+        ({"action": "reject", "reason": "smells", "owner": "anna"}, 409, "no_fit"),
+        ({"action": "take"}, 422, "owner"),
+        ({"action": "reject", "owner": "anna"}, 422, "reason"),
+        ({"action": "snooze", "owner": "anna", "days": 0}, 422, "days"),
+        ({"action": "take", "owner": "anna", "seen": 1.5}, 422, "seen"),
+        ({"action": "take", "owner": "anna", "note": "his wife is ill"}, 422, "a field that is not known"),
+        ({"action": "steal", "owner": "anna"}, 422, "action"),
+    ],
+)
+def test_what_cannot_be_is_said_and_does_nothing(
+    inside: Inside, known: Services, fields: dict[str, Any], status: int, said: str
+) -> None:
+    answer = inside.post("/v1/leads/L1/work", json={"seen": 0, **fields})
+    assert answer.status_code == status
+    assert said in answer.json()["detail"]
+    assert known.store.work.of("L1") == []
 
 
-def test_a_check_that_fails_is_not_hidden_by_what_was_said_before() -> None:
-    def fails() -> str:
-        raise ZeroDivisionError
+@pytest.mark.parametrize("lead", ["L2", "L9"])
+def test_a_lead_that_objects_or_is_unknown_is_not_there(inside: Inside, known: Services, lead: str) -> None:
+    assert sent(inside, "take", lead=lead, owner="anna")[0] == 404
 
-    async def ask() -> None:
-        heart: Pulse[str] = Pulse(Bulkhead("health", 1, 4))
-        assert await heart.beat(lambda: "well") == "well"
-        for _ in range(2):
-            with pytest.raises(ZeroDivisionError):
-                await heart.beat(fails)
 
-    asyncio.run(ask())
+def test_a_repeated_request_has_one_effect(inside: Inside, known: Services) -> None:
+    key, body = {"Idempotency-Key": "once"}, {"action": "reject", "seen": 0, "reason": "timing", "owner": "anna"}
+    answers = [inside.post("/v1/leads/L1/work", json=body, headers=key) for _ in range(3)]
+    assert len({answer.text for answer in answers}) == 1
+    assert len(known.store.work.of("L1")) == 1

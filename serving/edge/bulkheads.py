@@ -6,7 +6,7 @@ from serving.edge.bulkhead import Bulkhead
 from serving.edge.loop_turns import LoopTurns, LoopWork
 
 
-class Work:
+class Bulkheads:
     """What waits is at most some seconds of work of its kind, so that what is let in is answered in time.
 
     Threads that ask the store are together no more than its connections, so that none waits for one.
