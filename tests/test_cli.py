@@ -268,7 +268,6 @@ def test_damaged_files_are_named(name: str, shell: Shell, trained: Workspace, tm
             "[targets.conversion]\nevents = ['deal_won']\nhorizon_days = 3000",
             "a label is certain 3000 days after",
         ),
-        ("[targets.conversion]\nevents = ['never_seen']", "0 of "),
     ],
 )
 def test_data_that_cannot_be_learnt_from(

@@ -41,4 +41,5 @@ def recipe_for(log: EventLog) -> Recipe:
 
 def digests(folder: Path) -> dict[str, str]:
     """sha256 of every file of a training set."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -46,6 +46,7 @@ def test_built_again_it_is_the_same_byte_by_byte(
 def test_a_finished_shard_is_kept_and_the_rest_is_made(
     log: EventLog, recipe: Recipe, built: TrainingSet, tmp_path: Path
 ) -> None:
+    (tmp_path / "rows").mkdir()
     build_shard(log.path, 2, recipe, tmp_path)
     kept = (tmp_path / "rows" / "shard-002.parquet").stat()
     (tmp_path / "rows" / "shard-001.parquet").write_bytes((built.rows / "shard-001.parquet").read_bytes()[:1_000])

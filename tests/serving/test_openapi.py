@@ -12,6 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
+from data.times import NULL_DATE
 from serving.app import create_app
 from serving.http.authentication import KeyAuthenticator
 from serving.http.services import Services
@@ -66,6 +67,8 @@ def _try(asked: Inside, operation: Any, mode: GenerationMode, cases: int, tried:
         if isinstance(arguments.get("data"), bytes | str):
             arguments["content"] = arguments.pop("data")
         answer = asked(**arguments)
+        if mode is GenerationMode.POSITIVE and answer.status_code == 422 and NULL_DATE in answer.text:
+            return  # which times are dates depends on `earliest` beside them, which a schema cannot say
         case.validate_response(schemathesis.Response.from_httpx(answer, verify=True))
 
     check()

@@ -54,7 +54,7 @@ def an_open_lead(root: Path, shell: Shell) -> str:
         assert shell("score", "--out", root / name, "--var", root, "--config", root / "small.toml")[0] == 0
     told = shell("score", "--out", root / "x.csv", "--var", root, "--config", root / "small.toml", "--json")[1]
     (root / "told.json").write_text(told)
-    shards = [pq.read_table(shard, columns=["lead_id"]) for shard in root.glob("training_set/*/*.parquet")]
+    shards = [pq.read_table(shard, columns=["lead_id"]) for shard in root.glob("training_set/*/rows/*.parquet")]
     learnt = set(pa.concat_tables(shards).column("lead_id").to_pylist())
     with (root / "best.csv").open() as file:
         return str(next(row["lead_id"] for row in csv.DictReader(file) if row["lead_id"] in learnt))

@@ -109,8 +109,8 @@ def digit_changed(folder: Path) -> None:
     """What reads as well as before, and would score otherwise."""
     path = folder / "model.json"
     about = path.read_text()
-    slope = json.dumps(json.loads(about)["calibrator"]["a"])
-    path.write_text(about.replace(f'"a": {slope}', f'"a": {slope}1', 1))
+    slope = json.loads(about)["calibrator"]["a"]
+    path.write_text(about.replace(f'"a": {json.dumps(slope)}', f'"a": {json.dumps(slope + 0.0625)}', 1))
     assert json.loads(path.read_text()) != json.loads(about)
 
 

@@ -48,9 +48,9 @@ def rows_for(model: HazardClassifier, made: Made) -> Array:
 def test_it_scores_as_the_model_that_was_fitted(kept: Kept) -> None:
     folder, model, made = kept
     again, matrix = load(folder), rows_for(model, made)
-    np.testing.assert_array_equal(again.predict(matrix), model.predict_proba(made[0])[:, 1])
+    np.testing.assert_allclose(again.predict(matrix), model.predict_proba(made[0])[:, 1], rtol=1e-12)
     within = np.column_stack([again.predict_within(matrix, days) for days in (1, 7, 20, HORIZON)])
-    np.testing.assert_array_equal(within, model.predict_within(made[0], [1, 7, 20, HORIZON]))
+    np.testing.assert_allclose(within, model.predict_within(made[0], [1, 7, 20, HORIZON]), rtol=1e-12)
     assert (np.diff(within, axis=1) >= 0).all()
 
 

@@ -26,6 +26,8 @@ MOST_ROWS = 5_000
 """Rows that a calibrator is fitted to at most."""
 STEPS = 4
 """Forward steps of the gate."""
+ROUNDING = 1e-9
+"""Log-loss that is nothing."""
 
 Mapper = Callable[[Array], Array]
 Fit = Callable[[Array, Array, Array], Mapper]
@@ -136,8 +138,8 @@ class Verdict:
 
     @property
     def accepted(self) -> bool:
-        """Better than doing nothing by more than one standard error."""
-        return self.gain > self.se
+        """Better than doing nothing by more than one standard error, and by more than rounding makes of the same."""
+        return self.gain > max(self.se, ROUNDING)
 
     @property
     def told(self) -> str:

@@ -99,7 +99,7 @@ class Watch:
         self.page.fill("#name", "admin")
         self.page.fill("#password", PASSWORD)
         self.page.press("#password", "Enter")
-        self.page.wait_for_url(f"{self.address}/leads")
+        self.page.wait_for_url(f"{self.address}/today")
 
     def _look(self) -> None:
         if "text/html" not in self.page.evaluate("document.contentType"):

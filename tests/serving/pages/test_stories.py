@@ -49,7 +49,7 @@ def signed_in(page: Page, address: str) -> Page:
     page.fill("#name", "anna")
     page.fill("#password", PASSWORD)
     page.press("#password", "Enter")
-    page.wait_for_url(f"{address}/leads")
+    page.wait_for_url(f"{address}/today")
     return page
 
 

@@ -163,5 +163,5 @@ def test_a_sort_of_everyone_would_be_found(filled: Store) -> None:
     if not filled.database.is_sqlite:
         pytest.skip("the plan of PostgreSQL depends on the size of its tables")
     with filled.database.read() as connection:
-        plan = connection.execute(text("EXPLAIN QUERY PLAN SELECT lead_id FROM leads ORDER BY account_id")).all()
+        plan = connection.execute(text("EXPLAIN QUERY PLAN SELECT lead_id FROM leads ORDER BY profile_from")).all()
     assert "TEMP B-TREE" in str(plan)
