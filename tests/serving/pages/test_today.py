@@ -52,7 +52,7 @@ def test_a_lead_is_told_in_one_sentence_made_of_events(visits: Visits, own_store
     page = visits("viewer").get("/today").text
     said = f"Looked at prices on {weekday(3)} and downloaded the white paper on {weekday(5)}; nobody has been in touch"
     assert said in page
-    for other in ("L1", "acme", "23 of 100", "north has it", "Hand to sales", "New for sales <b>1</b>"):
+    for other in ("L1", "acme", "23 of 100", "with north", "Hand to sales", "New for sales <b>1</b>"):
         assert other in page
     own_store.events.add([EventIn("L1", "sales_call", NOW - 1)], NOW)
     page = visits("viewer", "de").get("/today").text
