@@ -98,9 +98,18 @@ def test_a_crowd_that_makes_no_room_would_be_caught(start: Starts) -> None:
     server = start(fault=limited(256, head_s=600) + UNBOUNDED)
     server.ready()
     attack = half_sent(port_of(server), 300, HALF_HEAD, "127.0.0.1")
-    with pytest.raises(httpx.TransportError):
-        httpx.post(f"{server.url}/v1/score", json=LEAD, timeout=5)
-    close(attack)
+
+    def is_shut_out() -> bool:
+        try:
+            httpx.post(f"{server.url}/v1/score", json=LEAD, timeout=5)
+        except httpx.TransportError:
+            return True
+        return False
+
+    try:
+        server.until(is_shut_out)  # on a busy machine the last strangers come late
+    finally:
+        close(attack)
 
 
 @pytest.mark.parametrize(
