@@ -97,9 +97,11 @@ def test_a_crowd_that_makes_no_room_would_be_caught(start: Starts) -> None:
     """The planted fault: a bound on connections that sends nobody away."""
     server = start(fault=limited(256, head_s=600) + UNBOUNDED)
     server.ready()
-    attack = half_sent(port_of(server), 300, HALF_HEAD, "127.0.0.1")
+    attack: list[socket.socket] = []
 
     def is_shut_out() -> bool:
+        # On a busy machine some of them are turned away together with whoever else came just then.
+        attack.extend(half_sent(port_of(server), 200, HALF_HEAD, "127.0.0.1"))
         try:
             httpx.post(f"{server.url}/v1/score", json=LEAD, timeout=5)
         except httpx.TransportError:
@@ -107,7 +109,7 @@ def test_a_crowd_that_makes_no_room_would_be_caught(start: Starts) -> None:
         return False
 
     try:
-        server.until(is_shut_out)  # on a busy machine the last strangers come late
+        server.until(is_shut_out)
     finally:
         close(attack)
 
