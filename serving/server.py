@@ -153,13 +153,7 @@ class Server(uvicorn.Server):
 
 def serve(options: Options) -> None:
     """Serves until a signal comes. Raises UsageError for options that would let everybody in, and StoreAway."""
-    if options.insecure_local and not is_loopback(options.host):
-        raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
-    if not (is_loopback(options.host) or options.trusted_proxies or options.plain_http):
-        raise UsageError(
-            f"--host {options.host} can be reached from other machines, and keys and passwords would come unencrypted: "
-            "name the proxy that ends TLS by --trusted-proxy ADDRESS, or say --plain-http where that is meant"
-        )
+    _check_address(options)
     proxies = Proxies([*options.trusted_proxies, *LOOPBACK])
     sweep()
     # Arrow's own allocator keeps what was freed; a server asks it for little and seldom.
@@ -204,6 +198,16 @@ def serve(options: Options) -> None:
         watcher.stop()
         gc.unfreeze()
         log.write("stopped")
+
+
+def _check_address(options: Options) -> None:
+    if options.insecure_local and not is_loopback(options.host):
+        raise UsageError(f"--insecure-local asks for no key, so --host must be a loopback address, not {options.host}")
+    if not (is_loopback(options.host) or options.trusted_proxies or options.plain_http):
+        raise UsageError(
+            f"--host {options.host} can be reached from other machines, and keys and passwords would come unencrypted: "
+            "name the proxy that ends TLS by --trusted-proxy ADDRESS, or say --plain-http where that is meant"
+        )
 
 
 def _swapped(metrics: Metrics, store: Store, live: ServedModel) -> None:

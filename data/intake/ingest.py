@@ -41,6 +41,7 @@ ALIASES_OF_ERASED = (
     "{} ids are aliases of leads that were erased, and erased with them: `leadscore forget --returned` takes out what "
     "the log holds of them from before"
 )
+TAKEN_BACK = "{} events have no time in their row any more: they are taken back from the export's time on"
 Progress = Callable[[float], None]
 
 
@@ -112,7 +113,7 @@ def ingest(
             erased = Ledger.beside(log_path).known()
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
             manifest = old.manifest if old else Manifest((), 0, buckets)
-            times = replace(times, takes_back=times.stated and times.as_of >= manifest.state_us)
+            times = _beside(times, old)
             request = Request(log_path, mapping, plan, times, erased, complete_until or {}, query_seconds, replacing)
             staged = _stage(con, request, manifest.n_buckets, staging, old, lambda done: progress(0.5 * done))
             _require_few_rejected(staged.examination, most_rejected)
@@ -126,7 +127,7 @@ def ingest(
             _stage_moving(con, old, staged.new, staging)
             export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new, new_leads)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
-            doubts = (*staged.examination.doubts, *_of_taking_back(plan, times, manifest, report.taken_back))
+            doubts = staged.examination.doubts + ((TAKEN_BACK.format(report.taken_back),) * bool(report.taken_back))
             return replace(
                 report, cells=count_cells(con), left_out=dict(staged.left_out), files=staged.files, idle=plan.idle,
                 doubts=doubts, taken_out=gone, learnt=learnt,
@@ -170,10 +171,10 @@ def check_sources(
     """What `ingest` of the same files would take in and refuse; changes nothing. Raises what it would raise."""
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
     times, erased = _clock(clock, as_of), Ledger.beside(log_path).known()
-    request = Request(log_path, mapping, plan, times, erased, {}, query_seconds, replacing)
     try:
         with temporary_folder("check") as folder, _engine(folder) as con:
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
+            request = Request(log_path, mapping, plan, _beside(times, old), erased, {}, query_seconds, replacing)
             staged = _stage(con, request, BUCKETS, folder, old, progress)
             if old and old.manifest.events is not None and has_states(plan.tables) and not new_leads:
                 require_same_account(con, old, index_runs(old.folders)["leads"])
@@ -194,14 +195,19 @@ def _clock(clock: Callable[[], float], as_of: int | None) -> Clock:
     return Clock(now, now if as_of is None else as_of, as_of is not None)
 
 
-def _of_taking_back(plan: Plan, times: Clock, before: Manifest, taken_back: int) -> Iterator[str]:
-    """What became, or not, of events whose time is empty in their row by now."""
-    if taken_back:
-        yield f"{taken_back} events have no time in their row any more: they are taken back from the export's time on"
-    elif takes_back(plan.tables) and before.state_us and not times.stated:
-        yield "events whose time is empty by now stay as they were: say with --as-of when the export was made"
-    elif takes_back(plan.tables) and not times.takes_back:
+def _beside(times: Clock, old: EventLog | None) -> Clock:
+    """The clock beside a log: only an export that says when it was made, and is the newest, takes anything back."""
+    return replace(times, takes_back=old is not None and times.stated and times.as_of >= old.manifest.state_us)
+
+
+def _of_taking_back(plan: Plan, times: Clock, old: EventLog | None) -> Iterator[str]:
+    """Why events whose time is empty in their row by now are not taken back."""
+    if old is None or times.takes_back or not old.manifest.state_us or not takes_back(plan.tables):
+        return
+    if times.stated:
         yield "the export is older than another one: events whose time is empty in it stay as they were"
+    else:
+        yield "events whose time is empty by now stay as they were: say with --as-of when the export was made"
 
 
 def _require_few_rejected(examination: Examination, most: float | None) -> None:
@@ -243,8 +249,8 @@ def _stage(
     }
     mapping = _with_types(con, request, old)
     examination = examine(con, mapping, zones)
-    if theirs:
-        examination = replace(examination, doubts=(*examination.doubts, ALIASES_OF_ERASED.format(len(theirs))))
+    more = [*_of_taking_back(plan, request.clock, old), *([ALIASES_OF_ERASED.format(len(theirs))] if theirs else ())]
+    examination = replace(examination, doubts=(*examination.doubts, *more))
     return Staged(mapping, new, {kind: n for kind, n in left_out.items() if n}, files, examination, theirs)
 
 

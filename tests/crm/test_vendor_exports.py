@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import tomllib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -382,3 +383,30 @@ def test_a_shipped_mapping_is_a_file_to_copy() -> None:
         text = path.read_text(encoding="utf-8")
         assert text.startswith("# ")
         assert tomllib.loads(text)["name"] == path.stem
+
+
+OPENED = {
+    "hubspot": ("deals.csv", (("Closed Lost", "Negotiation"), ("Closed Won", "Negotiation"))),
+    "salesforce": ("opportunities.csv", (('"true","false"', '"false","false"'), ('"true","true"', '"false","false"'))),
+    "pipedrive": ("deals.csv", ((",Lost,", ",Open,"), (",Won,", ",Open,"))),
+}
+"""How all deals of a sample are opened again: the file, and what stands there then."""
+
+
+@pytest.mark.parametrize("vendor", OPENED)
+def test_deals_that_are_opened_again_are_neither_won_nor_lost_from_that_export_on(vendor: str, tmp_path: Path) -> None:
+    first, second = us(UNTIL), us(UNTIL) + 1_800_000_000
+    before = take(tmp_path, vendor, SAMPLES / vendor, as_of=first)
+    export = Path(shutil.copytree(SAMPLES / vendor, tmp_path / "export"))
+    name, changes = OPENED[vendor]
+    text = (export / name).read_text(encoding="utf-8")
+    for closed, opened in changes:
+        text = text.replace(closed, opened)
+    (export / name).write_text(text, encoding="utf-8")
+    after = take(tmp_path, vendor, export, as_of=second)
+    closed_deals = [event for event in logged(tmp_path / "log") if event["event_type"] in ("deal_won", "deal_lost")]
+    ended = [event for event in closed_deals if event["superseded_at"] == second]
+    assert before.taken_back == 0
+    assert len({event["event_id"] for event in ended}) == after.taken_back > 0
+    still = [event["event_id"] for event in closed_deals if event["superseded_at"] is None]
+    assert all(event_id.endswith("Became a Customer Date") for event_id in still), "of the contact, whose row says so"

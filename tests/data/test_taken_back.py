@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from data.contract import US_PER_DAY
 from data.histories import FAR
-from data.intake.ingest import ingest
+from data.intake.ingest import check_sources, ingest
 from data.intake.next_part import IngestReport
 from data.log.compaction import compact
 from data.log.eventlog import EventLog
@@ -82,6 +82,9 @@ def test_an_export_without_a_time_or_older_than_another_takes_nothing_back_and_s
     exported(tmp_path, 6, WON)
     older = exported(tmp_path, 4, OPEN)
     assert (older.taken_back, older.doubts[-1][:26]) == (0, "the export is older than a")
+    mapping = Mapping(name="crm", event_types=("deal_created", "deal_won", "deal_lost"), events=(STATES,))
+    checked = check_sources(tmp_path / "log", mapping, [str(tmp_path / "deals-4.csv")], as_of=day(4), clock=lambda: NOW)
+    assert checked.examination.doubts[-1] == older.doubts[-1]
     undated = exported(tmp_path, 3, OPEN, as_of=0)
     assert undated.taken_back == 0
     assert undated.doubts[-1].endswith("say with --as-of when the export was made")
