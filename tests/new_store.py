@@ -17,8 +17,7 @@ TEMPLATE = "migrated"
 
 def sqlite_maker(folder: Path) -> NewStore:
     """What makes stores on SQLite; the one that they are copied from lies in `folder`."""
-    template = folder / f"{TEMPLATE}.db"
-    _migrated(f"sqlite:///{template}")
+    template = migrated_sqlite(folder / f"{TEMPLATE}.db")
 
     def new_store(path: Path | str) -> str:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +31,12 @@ def postgresql_maker(server: Postgres) -> NewStore:
     """What makes stores on PostgreSQL; the one that they are copied from is a database of the server's."""
     _migrated(server.database(TEMPLATE))
     return lambda name: server.database(str(name), f"TEMPLATE {TEMPLATE}")
+
+
+def migrated_sqlite(path: Path) -> Path:
+    """A file with the tables of a store and nothing else, to copy."""
+    _migrated(f"sqlite:///{path}")
+    return path
 
 
 def _migrated(url: str) -> None:

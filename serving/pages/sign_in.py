@@ -13,7 +13,8 @@ from starlette.routing import Route
 from features.wording import LANGUAGES
 from serving.http.authentication import needs
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import COOKIE, FIRST, LANGUAGE, YEAR_S, PageContext, inside, shows
+from serving.pages.rendering.page_context import COOKIE, FIRST, LANGUAGE, YEAR_S, PageContext, inside
+from serving.pages.rendering.page_roles import shows
 from serving.store.access.accounts import LIFE, Locked
 
 DEVICE = "device"

@@ -26,7 +26,8 @@ from serving.pages.exports.separated import FORMS, pieces
 from serving.pages.exports.workbook import MOST, workbook
 from serving.pages.leads.leads import asked_of, wanted_of
 from serving.pages.rendering.links import LIFE_DAYS, PARTS, by_link_or_session, link
-from serving.pages.rendering.page_context import HEADERS, PageContext, shows
+from serving.pages.rendering.page_context import HEADERS, PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreFull
 from serving.store.leads.worklist_query import Wanted

@@ -19,7 +19,8 @@ from serving.pages.leads.today import SNOOZES, may_act
 from serving.pages.leads.told_events import Known, known_of, sentence, situation_of
 from serving.pages.leads.why import one_in_words, why_of
 from serving.pages.rendering.addresses import checked, key_of, lead_address
-from serving.pages.rendering.page_context import PageContext, came_from, shows
+from serving.pages.rendering.page_context import PageContext, came_from
+from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.texts import known
 from serving.scoring.latest_events import read_latest
 from serving.scoring.next_step import next_step

@@ -17,7 +17,8 @@ from serving.messages.problems import Refused
 from serving.pages.leads.why import feature_said
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry
 from serving.store.leads.worklist_query import Order, Wanted

@@ -12,7 +12,8 @@ from starlette.routing import Route
 from data.contract import NAME_LIMIT, US_PER_DAY, UsageError
 from serving.pages.leads.told_events import known_of, sentence, situation_of
 from serving.pages.rendering.addresses import key_of, lead_address
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.plot import Scale, path
 from serving.scoring.latest_events import read_latest
 from serving.scoring.next_step import Rule, next_step

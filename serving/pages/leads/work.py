@@ -12,7 +12,8 @@ from serving.http.sales_actions import Wish, act_on
 from serving.messages.problems import Refused
 from serving.pages.leads.today import may_act
 from serving.pages.rendering.addresses import asked_lead, key_of, lead_address
-from serving.pages.rendering.page_context import PageContext, inside, shows
+from serving.pages.rendering.page_context import PageContext, inside
+from serving.pages.rendering.page_roles import shows
 from serving.store.leads.work import Overtaken
 
 
