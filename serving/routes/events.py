@@ -21,9 +21,9 @@ from serving.http.openapi import documented, query
 from serving.http.queries import Query, numbered
 from serving.http.services import Services
 from serving.messages.body import decode_raw
+from serving.messages.event_schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
 from serving.messages.examples import INGEST
 from serving.messages.problems import Refused
-from serving.messages.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
 from serving.messages.times import at, earliest_of
 from serving.store.events.event_validation import EventIn, EventResult
 from serving.store.events.rejected import StoredRejection

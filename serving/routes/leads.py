@@ -22,8 +22,7 @@ from serving.http.queries import MOST_OF_ONE, Query, extra_of
 from serving.http.services import Services
 from serving.messages.body import decode
 from serving.messages.examples import PROFILE
-from serving.messages.problems import Refused
-from serving.messages.schemas import (
+from serving.messages.lead_schemas import (
     LeadAnswer,
     LeadPage,
     LeadPut,
@@ -31,8 +30,9 @@ from serving.messages.schemas import (
     ListedLead,
     ObjectionRequest,
     ReceiptAnswer,
-    ScoreAnswer,
 )
+from serving.messages.problems import Refused
+from serving.messages.schemas import ScoreAnswer
 from serving.messages.times import at, earliest_of, written_us
 from serving.routes.lead_detail import lead_detail
 from serving.routes.stored_scores import score_of

@@ -18,8 +18,8 @@ from serving.http.openapi import documented
 from serving.http.services import Services
 from serving.messages.body import decode_raw, explained
 from serving.messages.examples import PROFILES
+from serving.messages.lead_schemas import LeadsAnswer, LeadsRequest, LeadVersion, VersionResult
 from serving.messages.problems import Refused
-from serving.messages.schemas import LeadsAnswer, LeadsRequest, LeadVersion, VersionResult
 from serving.messages.times import earliest_of, written_us
 from serving.store.events.event_validation import InvalidInput
 from serving.store.leads.profile_validation import ProfileIn

@@ -13,7 +13,7 @@ from serving.http.openapi import documented, lead_id
 from serving.http.sales_actions import Wish, act_on
 from serving.http.services import Services
 from serving.messages.body import decode
-from serving.messages.schemas import Reject, Snooze, WorkRequest, WorkStep
+from serving.messages.work_schemas import Reject, Snooze, WorkRequest, WorkStep
 from serving.routes.lead_detail import work_step
 from serving.routes.leads import lead_of
 

@@ -28,7 +28,10 @@ CORE = (
     Guarded("data/intake/departures.py", ("tests/data/test_departures.py",)),
     Guarded("data/intake/erased.py", ("tests/data/test_ledger.py", "tests/data/test_erasure.py")),
     Guarded("data/intake/examination.py", ("tests/data/test_doubts.py", "tests/data/test_vocabulary.py")),
-    Guarded("data/intake/holders.py", ("tests/data/test_identities.py", "tests/data/test_departures.py")),
+    Guarded(
+        "data/intake/holders.py",
+        ("tests/data/test_holders.py", "tests/data/test_identities.py", "tests/data/test_departures.py"),
+    ),
     Guarded("data/intake/replacement.py", ("tests/data/test_replacement.py",)),
     Guarded("data/intake/staging.py", ("tests/data/test_bad_input.py", "tests/data/test_ingest.py")),
     Guarded("data/log/removal.py", ("tests/data/test_erasure.py", "tests/data/test_ledger.py")),
