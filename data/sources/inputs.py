@@ -30,7 +30,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Plan:
+class IngestPlan:
     """All that is read. files: locations of the files that queries see, by name. idle: names of files that tables read
     and the command did not give."""
 
@@ -48,7 +48,7 @@ class Plan:
         return [some.table for some in self.inputs]
 
 
-def plan_of(mapping: SourceMapping, files: Files, named: Files) -> Plan:
+def plan_of(mapping: SourceMapping, files: Files, named: Files) -> IngestPlan:
     """Who reads what. files: locations by kind, for tables without a `file`. named: by name, for those with one and for
     queries. Raises UsageError for files that nobody reads, and for tables that have none; DataError for an empty glob.
     """
@@ -67,7 +67,7 @@ def plan_of(mapping: SourceMapping, files: Files, named: Files) -> Plan:
     if not inputs:
         needed = ", ".join(dict.fromkeys(f"--file {name}=PATH" for name in idle)) or "--events, --leads or --file"
         raise UsageError(f"nothing to ingest; give mapping {mapping.name} its files: {needed}")
-    return Plan(
+    return IngestPlan(
         tuple(inputs), {k: v for k, v in seen.items() if not any(map(is_database, v))}, tuple(dict.fromkeys(idle))
     )
 

@@ -18,7 +18,7 @@ from serving.http.authentication import Authenticator
 from serving.http.door import Door
 from serving.messages.body import Bodies
 from serving.messages.limits import Limits
-from serving.store.flow import Flow
+from serving.store.flow import FlowReport
 from serving.store.scores.sections import REJECTIONS
 from serving.store.store import Store
 from serving.telemetry.metrics import Metrics
@@ -85,7 +85,7 @@ class Services:
         return Bodies(self.limits)
 
     @cached_property
-    def pulse(self) -> Pulse[Flow]:
+    def pulse(self) -> Pulse[FlowReport]:
         """Whether the store answers, and how data arrives by what it holds."""
         return Pulse(self.work.health)
 

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from serving.scoring.served_model import ServedModel, ServedScores
-from serving.store.flow import Flow
+from serving.store.flow import FlowReport
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -76,7 +76,7 @@ class Metrics:
         self.swaps.inc()
         self.drift.start(live)
 
-    def flows(self, flow: Flow | None) -> None:
+    def flows(self, flow: FlowReport | None) -> None:
         """Notes what is known of the data; None while the store does not answer, when what was known stays."""
         self.store_up.set(flow is not None)
         if flow is None:

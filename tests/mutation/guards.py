@@ -33,7 +33,7 @@ CORE = (
         ("tests/data/test_holders.py", "tests/data/test_identities.py", "tests/data/test_departures.py"),
     ),
     Guarded("data/intake/replacement.py", ("tests/data/test_replacement.py",)),
-    Guarded("data/intake/staging.py", ("tests/data/test_bad_input.py", "tests/data/test_ingest.py")),
+    Guarded("data/intake/staging.py", ("tests/data/test_shapes.py", "tests/data/test_bad_input.py")),
     Guarded("data/log/removal.py", ("tests/data/test_erasure.py", "tests/data/test_ledger.py")),
     Guarded(
         "data/times.py", ("tests/data/test_time_from_text.py", "tests/data/test_times.py", "tests/data/test_doubts.py")

@@ -16,7 +16,7 @@ from serving.scoring.rescoring import Rescorer
 from serving.scoring.scorer import Scorer
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from serving.store.store import Store
 from serving.trees.predictor import Predictor
 from training.registry.artifact_files import digest_of
@@ -143,7 +143,7 @@ def test_every_score_is_explained_and_the_top_reason_is_the_lists(filled: Store,
     now = log.observed_until_us + 1
     for moment in (now - 7 * US_PER_DAY, now):
         Rescorer(filled, scorer, "1", "digest").run(lambda moment=moment: moment)  # type: ignore[misc]
-    entries = filled.worklist.page(Wanted(scorer.target.name), limit=200).entries
+    entries = filled.worklist.page(WantedLeads(scorer.target.name), limit=200).entries
     told = {each.lead_id: filled.explanations.of(scorer.target.name, each.lead_id) for each in entries}
     assert len(told) > 20
     for entry in entries:

@@ -33,7 +33,7 @@ TIMES, TIMES_A_DAY, DAYS_ABOVE, SURE, BUSY = 1.7, 1.3, 6, 6.0, 0.65
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class DailyArrivals:
     """Events by source and type and day, int64[n] each, up to the newest whole day. first_day: in days since 1970."""
 
     first_day: int
@@ -74,7 +74,7 @@ class Alarm:
         return f"{what} is {self.kind} since {date.fromordinal(EPOCH + self.since):%Y-%m-%d}: {self.evidence}"
 
 
-def alarms_of(arrivals: Arrivals, outcomes: frozenset[str] = frozenset()) -> list[Alarm]:
+def alarms_of(arrivals: DailyArrivals, outcomes: frozenset[str] = frozenset()) -> list[Alarm]:
     """What does not arrive as usual at the end of the newest whole day, the widest streams first.
 
     outcomes: types that end a lead's chance, which are judged together too, as the stream ("", "outcomes").

@@ -14,7 +14,7 @@ from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from training.thresholds.model_warning import model_warning
 
 Kind = Literal["text", "count", "share", "time"]
@@ -32,7 +32,9 @@ class Column:
     value: Callable[[Line], Value]
 
 
-def rows(columns: Sequence[Column], wanted: Wanted, live: ServedModel, context: PageContext) -> Iterator[list[Row]]:
+def rows(
+    columns: Sequence[Column], wanted: WantedLeads, live: ServedModel, context: PageContext
+) -> Iterator[list[Row]]:
     """The leads of a list, some at a time, each as its values by column."""
     values = [column.value for column in columns]
     for entries in context.services.store.worklist.walk(wanted):

@@ -21,7 +21,7 @@ from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.page_roles import shows
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry
-from serving.store.leads.worklist_query import Order, Wanted
+from serving.store.leads.worklist_query import Order, WantedLeads
 
 TEXTS = ("stage", "channel", "country", "owner", "search")
 MARKS = ("rising", "untouched", "pressed")
@@ -95,14 +95,14 @@ def asked_of(parts: Pairs, also: Collection[str] = ()) -> dict[str, str]:
     return Parameters(given, *KNOWN, *also).values
 
 
-def wanted_of(asked: Mapping[str, str], target: str) -> Wanted:
+def wanted_of(asked: Mapping[str, str], target: str) -> WantedLeads:
     """The leads that an address means. Raises Refused for a value that cannot be."""
     order: Any = asked.get("order", "chance")
     too_long = any(len(asked.get(name, "")) > NAME_LIMIT for name in TEXTS)
     if too_long or order not in get_args(Order) or any(asked.get(mark, "1") != "1" for mark in MARKS):
         raise Refused("invalid", "the address has a value that cannot be")
     given: dict[str, Any] = {name: asked.get(name) for name in TEXTS} | {mark: mark in asked for mark in MARKS}
-    return Wanted(target, **given, order=order)
+    return WantedLeads(target, **given, order=order)
 
 
 def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> Line:

@@ -43,7 +43,7 @@ class TodayRow:
 
 
 @dataclass(frozen=True)
-class View:
+class TodayView:
     """What an address asks for. worker: whose leads, see `Queued`."""
 
     section: Section
@@ -94,7 +94,7 @@ def today(context: PageContext) -> Response:
     )
 
 
-def view_of(context: PageContext) -> View:
+def view_of(context: PageContext) -> TodayView:
     """What the address asks for: what it has not, or what cannot be, is as it is by default."""
     asked = dict(context.asked)
     me = context.services.sales.owner_of(context.account.name if context.account else "")
@@ -104,7 +104,7 @@ def view_of(context: PageContext) -> View:
     owner = asked.get("owner", "")[:NAME_LIMIT]
     worker = {MINE: me, ALL: None, NOBODY: "", OWNER: owner}[whose]
     section = next((name for name in SECTIONS if name == asked.get("section")), SECTIONS[0])
-    return View(section, whose, worker, asked.get("after"))
+    return TodayView(section, whose, worker, asked.get("after"))
 
 
 def may_act(context: PageContext, worker: str) -> bool:
