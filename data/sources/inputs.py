@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from data.contract import UsageError
 from data.sources.file_format import FileFormat
@@ -111,11 +112,19 @@ def _reads(table: Table, name: str) -> bool:
     """Whether the query of a table reads the file of that name; one that is no SQL may read any."""
     if table.query is None:
         return False
+    read = _read_by(table.query)
+    return read is None or name.lower() in read
+
+
+@lru_cache(maxsize=64)
+def _read_by(query: str) -> frozenset[str] | None:
+    """Names of tables that a query reads, in small letters; None for what is no SQL. To ask takes an engine of its own,
+    and a mapping asks of each of its queries for each of its files."""
     # Imported late: a server reads mappings' rules too, and never needs the engine.
     import duckdb
 
     try:
         with duckdb.connect() as con:
-            return name.lower() in {read.lower() for read in con.get_table_names(table.query)}
+            return frozenset(read.lower() for read in con.get_table_names(query))
     except duckdb.Error:
-        return True
+        return None
