@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from data.contract import AHEAD, US_PER_DAY
 from data.masking import masked_time_sql
@@ -97,6 +98,7 @@ class Times:
                 THEN {shown} || ' {IN_FUTURE}' END END"""
 
 
+@lru_cache(maxsize=64)
 def known_zone(name: str) -> bool:
     """Whether it is an IANA time zone of a place, or UTC, as the engine that converts times knows them."""
     if "/" not in name and name not in ("UTC", "GMT", "Zulu"):
@@ -109,6 +111,7 @@ def known_zone(name: str) -> bool:
         return bool(con.execute(query, [name]).fetchall()[0][0])
 
 
+@lru_cache(maxsize=64)
 def known_format(text: str) -> bool:
     """Whether it is a time format that the engine can read."""
     if text in EPOCHS:

@@ -26,8 +26,9 @@ from serving.store.leads.worklist_query import (
     keys_of,
     page_query,
 )
-from serving.store.scores.scores import WEEK_AGO, standings_of
+from serving.store.scores.scores import WEEK_AGO
 from serving.store.scores.sections import section_of, worker_of
+from serving.store.scores.standings import standings_of
 
 RISEN = 1.25
 """A lead rises when its probability is at least so many times that of a week ago."""
