@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from data.contract import UsageError
+from data.engine import engine
 from data.sources.file_format import FileFormat
 from data.sources.locations import is_database, locations_of, short_name
 from data.sources.mapping import Mapping as SourceMapping
@@ -124,7 +125,7 @@ def _read_by(query: str) -> frozenset[str] | None:
     import duckdb
 
     try:
-        with duckdb.connect() as con:
+        with engine() as con:
             return frozenset(read.lower() for read in con.get_table_names(query))
     except duckdb.Error:
         return None
