@@ -57,7 +57,8 @@ def write_export(path: Path, size: int, rows: range | None = None) -> None:
                 ['web', 'email', 'phone', ''][1 + (hash(k, 3) % 4)::INTEGER] AS channel,
                 CASE WHEN k % 10 = 0 THEN (hash(k, 4) % 100000)::BIGINT / 100 END AS value,
                 CASE WHEN k % 20 = 0 THEN {time.format(1_700_003_600_000_000)} END AS received_at, 'site' AS source
-            FROM (SELECT i, CASE WHEN i % 100 = 99 THEN i - 1 ELSE i END AS k FROM range({rows.start}, {rows.stop}) AS r(i)))
+            FROM (SELECT i, CASE WHEN i % 100 = 99 THEN i - 1 ELSE i END AS k
+                FROM range({rows.start}, {rows.stop}) AS r(i)))
             TO '{path}' (FORMAT csv, HEADER)"""
         )
 
