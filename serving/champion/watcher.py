@@ -108,7 +108,7 @@ class Watcher:
         live = ServedModel.load(Path(copy.folder), copy.name, copy.version)
         if live.model.digest != copy.digest:
             raise DataError(f"{copy.folder} is not the artifact that it was; it is fetched again")
-        live.run = copy.run
+        live.run, live.made_at = copy.run, copy.made_at
         warm(live)
         self.champion.swap(live)
         self.in_place, self.refused = copy.mark, None

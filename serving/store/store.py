@@ -179,7 +179,7 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         Work(database, blocked, audit),
         Acceptances(database),
         Queue(database),
-        Unscored(database),
+        Unscored(database, Summaries(database)),
         Worklist(database),
         Explanations(database),
         Rescorings(database),

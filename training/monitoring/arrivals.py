@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
-Kind = Literal["silent", "doubled", "new", "late"]
+Kind = Literal["silent", "doubled", "new", "late", "missing"]
 EPOCH = date(1970, 1, 1).toordinal()
 Stream = tuple[str, ...]
 """() is all, (source,) a source, (source, type) a type of it."""
