@@ -201,6 +201,7 @@ class Registry:
             self._local(mlflow, f"{judge}/judge", digests.get("judge_digest", "")),
             digests.get("artifact_digest", ""),
             digests.get("judge_digest", ""),
+            int(version.creation_timestamp or 0) * 1000,
         )
 
     def _local(self, mlflow: Any, uri: str, digest: str) -> Path:

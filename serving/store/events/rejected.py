@@ -59,9 +59,11 @@ class Rejected:
             raise DataError(f"there is no rejected event {number}; list them to see which there are")
         return _read(row)
 
-    def replay(self, number: int, now: int, repaired: EventIn | None = None, earliest: int = EARLIEST) -> EventResult:
-        """Sends a rejected event again, repaired or, when time has mended it, as it was. earliest: as for new ones."""
-        result = self._add([repaired or self.get(number).event], now, earliest)[0]
+    def replay(
+        self, number: int, now: int, repaired: EventIn | None = None, earliest: int = EARLIEST, key: str = ""
+    ) -> EventResult:
+        """Sends a rejected event again, repaired or, when time has mended it, as it was. The rest as `Events.add`."""
+        result = self._add([repaired or self.get(number).event], now, earliest, key)[0]
         if result.status != "rejected":
             with self._database.write() as connection:
                 connection.execute(update(rejected).where(rejected.c.id == number).values(replayed_at=now))
