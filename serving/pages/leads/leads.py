@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -14,13 +13,14 @@ from starlette.routing import Route
 from data.contract import NAME_LIMIT, UsageError
 from serving.http.queries import Pairs, Parameters
 from serving.messages.problems import Refused
-from serving.pages.leads.why import feature_said
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
 from serving.pages.rendering.page_context import PageContext, shows
+from serving.scoring.reasons import sentence_of
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry
 from serving.store.leads.worklist_query import Order, Wanted
+from serving.store.scores.explanations import read_facts
 
 TEXTS = ("stage", "channel", "country", "owner", "search")
 MARKS = ("rising", "untouched", "pressed")
@@ -110,10 +110,9 @@ def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext)
 
 
 def reason_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> str:
-    """What speaks most for a lead; "" when it was noted by a model that knew other features, or there is none."""
-    if live is None or lead.reason not in live.definitions:
-        return ""
-    return feature_said(context, live, lead.reason, json.loads(lead.reason_value or "null"))
+    """What speaks most for a lead; "" when there is nothing, or it was noted by an earlier version."""
+    facts = read_facts(lead.reason_value)
+    return sentence_of(facts, live.scorer.words, context.telling) if live and facts else ""
 
 
 def _steps(log_odds: float | None) -> int:
