@@ -15,6 +15,7 @@ from data.contract import US_PER_DAY, DataError
 from data.ids import NoId, required_id
 
 if TYPE_CHECKING:
+    from data.histories import Histories
     from serving.scoring.scored_again import Change, ScoredAgain
     from serving.scoring.telling import Telling
     from serving.store.scores.scores import ScoreRecord
@@ -47,7 +48,9 @@ def explain(
     _check_told(workspace, lead)
     stored = _stored(workspace, lead, until, var, store)
     moment = stored.as_of if stored else until or events.observed_until_us + 1
-    scorer, history = Scorer(Predictor.of(_artifact(workspace, stored))), events.find(lead)
+    history = events.find(lead)
+    _check_known(lead, history, moment)
+    scorer = Scorer(Predictor.of(_artifact(workspace, stored)))
     again = score_again(scorer, history, moment, stored.probability if stored else None)
     telling = Telling(language, moment, partial(local, zone=ZoneInfo(workspace.settings.time_zone)))
     reasons = reasons_of(again.grounds, scorer, telling)
@@ -79,6 +82,13 @@ def _check_told(workspace: Workspace, lead: str) -> None:
 
     if Ledger.beside(workspace.log_path).known().withheld([lead]):
         raise DataError(f"lead {lead!r} objects to being scored, or was erased; nothing is told of it")
+
+
+def _check_known(lead: str, history: Histories, moment: int) -> None:
+    """Raises DataError for a lead of which nothing was known at a moment."""
+    first = [*history.known_at[:1].tolist(), *history.profiles.valid_from[:1].tolist()]
+    if not any(at <= moment for at in first):
+        raise DataError(f"lead {lead!r} was not known yet then; take a later --as-of")
 
 
 def _stored(workspace: Workspace, lead: str, until: int | None, var: Path, store: str | None) -> ScoreRecord | None:
