@@ -22,6 +22,8 @@ TELLING = (
     "ebook_download", "newsletter_signup", "email_click",
 )  # fmt: skip
 """What people want to hear first; after these come types of one's own, then SLIGHT."""
+BY_ITSELF = TELLING[: TELLING.index("unsubscribe")]
+"""By these a lead turns to us."""
 SLIGHT = ("blog_visit", "social_engagement", "page_view", "email_open")
 QUIET_DAYS = 7
 """Who did something within so many days is not quiet."""
@@ -74,7 +76,7 @@ def facts_of(topic: Topic, parts: Sequence[Part], adds: float, known: Known, tol
         case "fit":
             return _fit(parts, speaks_for)
         case "age":
-            return _age(parts, speaks_for)
+            return _age(parts, speaks_for, known)
         case "origin":
             return _origin(parts, speaks_for)
         case "worth":
@@ -178,15 +180,17 @@ def _fit(parts: Sequence[Part], speaks_for: bool) -> tuple[Fact, ...]:
     return tuple(Fact("fits" if speaks_for else "unfit", part.name, part.value) for part in saying[:COLUMNS])
 
 
-def _age(parts: Sequence[Part], speaks_for: bool) -> tuple[Fact, ...]:
+def _age(parts: Sequence[Part], speaks_for: bool, known: Known) -> tuple[Fact, ...]:
     """New leads may be told to be new for their good, others to be old for their bad."""
     days = parts[0].value
     if not isinstance(days, float) or (days > NEW_DAYS if speaks_for else days < OLD_DAYS):
         return ()
-    return (Fact("new" if speaks_for else "old", "age", count=int(days)),)
+    return (Fact("new" if speaks_for else "old", "age", at=known.as_of - int(days * US_PER_DAY)),)
 
 
 def _origin(parts: Sequence[Part], speaks_for: bool) -> tuple[Fact, ...]:
-    """How it came to us, by what says most to this side."""
+    """How it came to us, by what says most to this side; who came to us by itself is not blamed for that."""
     part = max(parts, key=lambda part: part.adds * (1 if speaks_for else -1))
-    return () if part.value is None else (Fact("came", part.name, part.value),)
+    if part.value is None or (not speaks_for and part.value in BY_ITSELF):
+        return ()
+    return (Fact("came", part.name, part.value),)

@@ -83,9 +83,9 @@ def _said(fact: Fact, words: Words, telling: Telling) -> str:
         case "ignored":
             return telling.t("ignored", count=fact.count, when=telling.when(at))
         case "new":
-            return telling.t("new", since=telling.ago(fact.count)) if fact.count else telling.t("new_hours")
+            return telling.t("new", since=telling.ago(at))
         case "old":
-            return telling.t("old", since=telling.since(fact.count))
+            return telling.t("old", since=telling.since((telling.now - at) / US_PER_DAY))
     return _came(fact, words, telling)
 
 

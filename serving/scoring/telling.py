@@ -68,9 +68,10 @@ class Telling:
             return self.t("for_weeks", count=int(days // 7))
         return self.t("for_months", count=int(days / DAYS_PER_MONTH))
 
-    def ago(self, days: int) -> str:
-        """So many days ago."""
-        return ago(0, days * US_PER_DAY, self.language)
+    def ago(self, moment: int) -> str:
+        """How many days ago, by the calendar."""
+        then, now = (self.local(at) // US_PER_DAY * US_PER_DAY for at in (moment, self.now))
+        return ago(then, now, self.language)
 
 
 @cache

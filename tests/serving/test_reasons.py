@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from string import Formatter
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from data.contract import US_PER_DAY
 from data.histories import Histories
 from features.kernel import Moments
 from features.moments import open_moments
+from features.wording import LANGUAGES
 from serving.messages.schemas import Reasons
 from serving.scoring.explanations import MOST, Explainer
 from serving.scoring.reasons import reasons_of, sentence_of
 from serving.scoring.scorer import FeatureScores, Scorer
-from serving.scoring.telling import Telling
+from serving.scoring.telling import Telling, sentences
 from serving.store.scores.explanations import Fact, Ground
 from serving.trees.predictor import Predictor
 from workspace import Workspace
@@ -125,11 +127,19 @@ def test_sentences_are_those_that_a_salesperson_would_say() -> None:
             "Fits by its profile: seniority director, phone number known: yes",
             "Passt vom Profil her: Position director, Telefonnummer bekannt: ja",
         ),
-        (Fact("new", "age", count=1),): ("Came to us only yesterday", "Kam erst gestern zu uns"),
+        (Fact("new", "age", at=13 * US_PER_DAY + 7),): ("Came to us only yesterday", "Kam erst gestern zu uns"),
     }
     for facts, (english, german) in cases.items():
         assert sentence_of(facts, words, telling) == english
         assert sentence_of(facts, words, replace(telling, language="de")) == german
+
+
+def test_every_sentence_is_there_in_both_languages_with_the_same_values() -> None:
+    assert len(sentences()) > 80
+    for key, said in sentences().items():
+        assert set(said) == set(LANGUAGES), key
+        fields = [{name for _, name, _, _ in Formatter().parse(said[language]) if name} for language in LANGUAGES]
+        assert fields[0] == fields[1], key
 
 
 def test_german_reasons_are_the_same_in_german(explained: Explained) -> None:

@@ -110,9 +110,11 @@ def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext)
 
 
 def reason_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> str:
-    """What speaks most for a lead; "" when there is nothing, or it was noted by an earlier version."""
+    """What speaks most for a lead; "" when there is nothing, or it was noted by an earlier version or another model."""
+    if live is None or lead.reason not in live.definitions:
+        return ""
     facts = read_facts(lead.reason_value)
-    return sentence_of(facts, live.scorer.words, context.telling) if live and facts else ""
+    return sentence_of(facts, live.scorer.words, context.telling) if facts else ""
 
 
 def _steps(log_odds: float | None) -> int:

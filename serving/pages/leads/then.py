@@ -36,6 +36,8 @@ class Then:
 def then(context: PageContext) -> Response:
     """Why a lead had the score that it had at a moment. Another model than the one in place is not at hand here."""
     asked = dict(context.asked)
+    if "lead" not in asked:
+        return context.redirect("/leads")
     lead_id, moment = checked(asked.get("lead", "")), whole_number(asked.get("as_of", ""))
     store, live = context.services.store, context.services.champion.live
     if store.leads.shown(lead_id) is None:

@@ -58,9 +58,10 @@ def test_list_today_and_the_leads_own_page_say_the_same(visits: Visits, own_stor
     facts = (Fact("did", "whitepaper_download", None, 2, 7, NOW - 5),)
     put(own_store, "L1")
     own_store.explanations.note(
-        "conversion", [Explanation("L1", NOW, "d", (Ground("x", 1.0, None, None, None, "content", facts),), None, ())]
+        "conversion",
+        [Explanation("L1", NOW, "d", (Ground("recency_any", 1.0, None, None, None, "content", facts),), None, ())],
     )
-    row = WorklistRow("L1", 0.9, -0.5, "x", written_facts(facts), NOW - 5, 7, 6, "email")
+    row = WorklistRow("L1", 0.9, -0.5, "recency_any", written_facts(facts), NOW - 5, 7, 6, "email")
     own_store.worklist.note("conversion", NOW, [row])
     for address in ("/leads", "/today?section=rest", "/leads/L1"):
         assert "Downloaded the white paper twice within 7 days" in visits("viewer").get(address).text, address
