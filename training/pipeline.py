@@ -30,6 +30,7 @@ from training.recipe.train import (
     split_by_time,
 )
 from training.recipe.tuning import tune
+from training.recipe.usual import usual_of
 from training.registration import decide, register, stand_in
 from training.registry.artifact_files import write_artifact
 from training.registry.parameters import flat
@@ -131,7 +132,7 @@ def _train(
     target = recipe.target
     with run_draft(registry.workspace, target.name) as draft:
         made = draft / MODEL, fitted.model, recipe, *promised, trained_on, fitted.grounds, seen_by(judged)
-        digest = write_artifact(*made)
+        digest = write_artifact(*made, usual_of(fitted.model, split.judged.features, judged.p))
         write_artifact(draft / JUDGE, blind, recipe, *promised, judge_on)
         name = registry.model_name(target.name)
         account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=fitted.model.trials_)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from json import dumps
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +16,7 @@ from serving.scoring.scorer import Scorer
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
 from serving.store.leads.worklist_query import WantedLeads
+from serving.store.scores.explanations import read_facts
 from serving.store.store import Store
 from serving.trees.predictor import Predictor
 from training.registry.artifact_files import digest_of
@@ -150,10 +150,8 @@ def test_every_score_is_explained_and_the_top_reason_is_the_lists(filled: Store,
         explained = told[entry.lead_id]
         assert explained is not None
         assert explained.as_of == entry.as_of == now
-        first = explained.grounds[0]
-        assert (entry.reason, entry.reason_value) == (
-            (first.feature, dumps(first.value)) if first.adds > 0 else (None, None)
-        )
+        first = next((ground for ground in explained.grounds if ground.facts and ground.adds > 0), None)
+        assert (entry.reason, read_facts(entry.reason_value)) == ((first.feature, first.facts) if first else (None, ()))
     assert any(each.shifts for each in told.values() if each)
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
 from data.log.watermarks import Lag, Unobserved
-from data.typed_json import Json, Null, from_json, to_json
+from data.typed_json import Json, Null, Sparse, from_json, to_json
 from data.vocabulary import Vocabulary
 from features.labels import Target
 from features.recipe import Bots, Catalogue
 from features.words import Words
+from training.artifact.usual import Usual
 from training.calibration.calibrator import Calibrator, calibrator_from
 from training.calibration.intercept import InterceptStep
 from training.measuring.evaluation import Bin
@@ -159,7 +160,8 @@ class Manifest:
     """All of model.json.
 
     words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> `category`
-    or `number`. grounds: the file of what thresholds rest on. judged: None where the recipe was not judged.
+    or `number`. grounds: the file of what thresholds rest on. judged: None where the recipe was not judged. usual: what
+    features usually add, None for artifacts of before.
     """
 
     format: int
@@ -180,6 +182,7 @@ class Manifest:
     grounds: FileEntry | None = None
     judged: NewestSlice | None = None
     adjustment: Adjustment | None = None
+    usual: Sparse[Usual | None] = None
 
     @property
     def as_trained(self) -> Manifest:

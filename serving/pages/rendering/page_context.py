@@ -21,6 +21,7 @@ from serving.messages.times import iso
 from serving.pages.rendering.flow_banner import flow_banner
 from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
+from serving.scoring.telling import Telling
 from serving.store.access.accounts import ROLES, Account
 from training.thresholds.model_warning import model_warning
 
@@ -92,6 +93,11 @@ class PageContext:
     def local(self, moment: int) -> int:
         """A moment as the clocks of the settings' time zone say it, see `serving/http/time_zone.py`."""
         return local(moment, self.services.zone)
+
+    @cached_property
+    def telling(self) -> Telling:
+        """How what happened is told to the visitor now."""
+        return Telling(self.language, self.now, self.local)
 
     def may(self, role: PageRole) -> bool:
         """Whether the visitor has a role, or one that includes it."""

@@ -18,6 +18,7 @@ from serving.store.events.event_validation import InvalidInput
 from serving.store.leads.profile_validation import Attributes, ProfileIn, ValidProfile, admit_profile
 from serving.store.leads.profile_versions import Key, add_versions, bodies_of, note_newest
 from serving.store.privacy.blocked import Blocked
+from serving.store.scores.episodes import begin_after_objection, end_for_objection
 
 NEWEST = 5
 """Profiles of a lead that are shown."""
@@ -152,9 +153,14 @@ class Leads:
     def object(self, lead_id: str, objects: bool, now: int) -> None:
         """Notes that a lead objects to being scored, or no longer does. Raises DataError for an unknown lead."""
         with self._database.write() as connection:
-            statement = update(leads).where(leads.c.lead_id == lead_id).values(objection=objects)
-            if not connection.execute(statement).rowcount:
+            mine = leads.c.lead_id == lead_id
+            before = connection.scalar(select(leads.c.objection).where(mine).with_for_update())
+            if before is None:
                 raise DataError("there is no such lead in the store; put it first")
+            connection.execute(update(leads).where(mine).values(objection=objects))
+            if before != objects:
+                change = end_for_objection if objects else begin_after_objection
+                change(connection, lead_id, now)
             touch(connection, [lead_id], now)
 
 
