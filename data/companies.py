@@ -1,7 +1,7 @@
 """Companies: leads by the account that they name, with what may be known of their colleagues; what the kernel reads.
 
 An account that more than MOST leads have named is no company but a default (a mail provider, "unknown"): from then on
-nothing is told of it, for the sake of sense and of the time that it takes to look around. So a lead has at most MOST - 1
+nothing is told of it, for the sake of sense and of the time that it takes to look around. So a lead has fewer than MOST
 colleagues, in files and in a store alike.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +41,7 @@ class Members:
 class Companies:
     """Leads that name accounts. Events of bots are not among theirs.
 
-    lead_ids: string[n]. starts, known_at, occurred_at, event_type, types, superseded_at: as in Histories, FAR for never.
+    lead_ids: string[n]. starts, known_at, occurred_at, event_type, types, superseded_at: as in Histories, FAR: never.
     version_starts, valid_from: of profile versions. account: int32, each version's place in `accounts`, -1 for none.
     traits: by category column int32, the code of each version's value, -1 for none.
     absences: as in Histories, of all leads.
@@ -100,16 +100,21 @@ class Companies:
             absences=Absences(away.starts, self.absences.from_at[away.rows], self.absences.until[away.rows]),
         )
 
+    def of_accounts(self, accounts: Sequence[str]) -> Companies:
+        """The same as if no other accounts had been named."""
+        known = np.append(np.isin(np.array(self.accounts, object), np.array(accounts, object)), False)
+        return replace(self, account=np.where(known[self.account], self.account, -1).astype(np.int32))
+
     @cached_property
     def members(self) -> Members:
         """Who has named which account, each lead once, when it first did."""
         lead = np.repeat(np.arange(len(self.lead_ids), dtype=np.int32), np.diff(self.version_starts))
         named = np.flatnonzero(self.account >= 0)
-        order = named[np.lexsort([self.valid_from[named], lead[named], self.account[named]])]
+        order = named[np.lexsort((self.valid_from[named], lead[named], self.account[named]))]
         first = np.ones(len(order), np.bool_)
         first[1:] = (np.diff(lead[order]) != 0) | (np.diff(self.account[order]) != 0)
         order = order[first]
-        order = order[np.lexsort([lead[order], self.valid_from[order], self.account[order]])]
+        order = order[np.lexsort((lead[order], self.valid_from[order], self.account[order]))]
         counts = np.bincount(self.account[order], minlength=len(self.accounts))
         starts = np.append(0, np.cumsum(counts)).astype(np.int64)
         large = np.flatnonzero(counts > MOST)
@@ -148,7 +153,7 @@ class _Codes(dict[str, int]):
         """The same for many rows of few names."""
         coded = column.combine_chunks().cast(pa.string()).dictionary_encode()
         codes = np.append(self.of(coded.dictionary.to_pylist()), -1).astype(np.int32)
-        return codes[coded.indices.fill_null(-1).to_numpy()]
+        return np.asarray(codes[coded.indices.fill_null(-1).to_numpy()], np.int32)
 
 
 def _slim(histories: Histories, accounts: _Codes, types: _Codes, values: dict[str, _Codes]) -> Companies | None:
@@ -193,36 +198,35 @@ def _categories(columns: pa.Table) -> Iterator[str]:
 
 
 def _joined(parts: Sequence[Companies], accounts: _Codes, types: _Codes) -> Companies:
-    def all_of(name: str, kind: type) -> NDArray[np.generic]:
-        return np.concatenate([np.empty(0, kind), *(getattr(part, name) for part in parts)])
-
-    def starts(name: str) -> NDArray[np.int64]:
-        return _starts_of([getattr(part, name) for part in parts])
-
-    traits = list(dict.fromkeys(name for part in parts for name in part.traits))
-    missing = [np.full(len(part.valid_from), -1, np.int32) for part in parts]
+    """All parts one after the other."""
+    traits = dict.fromkeys(name for part in parts for name in part.traits)
+    none = [np.full(len(part.valid_from), -1, np.int32) for part in parts]
     away = [part.absences for part in parts]
     return Companies(
-        pa.concat_arrays([pa.array([], pa.string()), *(part.lead_ids for part in parts)]),
-        starts("starts"),
-        *(all_of(name, np.int64) for name in ("known_at", "occurred_at")),  # type: ignore[arg-type]
-        all_of("event_type", np.int32),  # type: ignore[arg-type]
-        all_of("superseded_at", np.int64),  # type: ignore[arg-type]
-        list(types),
-        starts("version_starts"),
-        all_of("valid_from", np.int64),  # type: ignore[arg-type]
-        all_of("account", np.int32),  # type: ignore[arg-type]
-        list(accounts),
-        {
-            name: np.concatenate([part.traits.get(name, none) for part, none in zip(parts, missing, strict=True)])
-            for name in traits
+        lead_ids=pa.concat_arrays([pa.array([], pa.string()), *(part.lead_ids for part in parts)]),
+        starts=_starts_of([part.starts for part in parts]),
+        known_at=_all(np.int64, [part.known_at for part in parts]),
+        occurred_at=_all(np.int64, [part.occurred_at for part in parts]),
+        event_type=_all(np.int32, [part.event_type for part in parts]),
+        superseded_at=_all(np.int64, [part.superseded_at for part in parts]),
+        types=list(types),
+        version_starts=_starts_of([part.version_starts for part in parts]),
+        valid_from=_all(np.int64, [part.valid_from for part in parts]),
+        account=_all(np.int32, [part.account for part in parts]),
+        accounts=list(accounts),
+        traits={
+            name: _all(np.int32, [p.traits.get(name, n) for p, n in zip(parts, none, strict=True)]) for name in traits
         },
-        Absences(
+        absences=Absences(
             _starts_of([each.starts for each in away]),
-            np.concatenate([np.empty(0, np.int64), *(each.from_at for each in away)]),
-            np.concatenate([np.empty(0, np.int64), *(each.until for each in away)]),
+            _all(np.int64, [each.from_at for each in away]),
+            _all(np.int64, [each.until for each in away]),
         ),
     )
+
+
+def _all(kind: Any, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, kind), *arrays])
 
 
 def _starts_of(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -58,6 +58,11 @@ def compile_plan(
     return Plan(tuple(definitions), vocabulary, instructions, known, _around(definitions, needed))
 
 
+def looks_around(definitions: Sequence[Definition]) -> bool:
+    """Whether any of them needs to know of companies."""
+    return any(type(definition) in LOOKS for definition in definitions)
+
+
 def _end(definition: Definition, vocabulary: Vocabulary, since: Mapping[str, int]) -> int | None:
     """From when on one of the groups that a feature is made of has no type any more that is observed."""
     groups = {getattr(definition, field, ANY) for field in EVENT_FIELDS} - {ANY}

@@ -164,6 +164,11 @@ class EventLog:
         """All companies of the log, read when they are first asked for. Raises DataError as `bucket` does."""
         return companies_of(map(self._plain_bucket, range(self.n_buckets)))
 
+    def has_accounts(self) -> bool:
+        """Whether any lead names an account. Raises DataError as `bucket` does."""
+        named = (self._plain_bucket(number).profiles.accounts for number in range(self.n_buckets))
+        return any(accounts is not None and accounts.null_count < len(accounts) for accounts in named)
+
     def around(self, histories: Histories) -> Companies:
         """The companies beside histories: all."""
         return self.companies

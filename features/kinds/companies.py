@@ -1,8 +1,8 @@
 """What is known of the other leads of a lead's company, its colleagues.
 
 A lead's colleagues at a moment are the other leads of the log whose newest visible profile version names the same
-account as its own, and which are not away. What counts of them is what counts of any lead at that moment: visible events
-that were not known to be wrong, without those of bots. The lead itself is never among them, and neither is what it did.
+account as its own, and which are not away. What counts of them is what counts of any lead then: visible events that
+were not known to be wrong, without those of bots. The lead itself is never among them, and neither is what it did.
 Of each colleague only the newest event of a group is looked at, so that one busy colleague counts once. All of it is
 missing where no account is known, and where more leads have named the account than a company has (data/companies.py).
 """

@@ -36,7 +36,7 @@ class AroundPlan(NamedTuple):
 
 
 @njit()
-def walk_around(ops, member, code_of, members, events, versions, traits, absences, moments, numbers, day_us):  # type: ignore[no-untyped-def]
+def walk_around(ops, member, code_of, members, events, versions, traits, absences, moments, numbers, day_us):
     """Fills `numbers`, float32[N, m], for moments sorted by (lead, as_of).
 
     members: (starts, leads, ends) of accounts. events: (starts, known_at, occurred_at, event_type, superseded_at).
@@ -87,16 +87,16 @@ def walk_around(ops, member, code_of, members, events, versions, traits, absence
 
 
 @njit()
-def _is_away(absences, j, now):  # type: ignore[no-untyped-def]
+def _is_away(absences, j, now):
     starts, from_at, until = absences
+    away = False
     for i in range(starts[j], starts[j + 1]):
-        if from_at[i] < now <= until[i]:
-            return True
-    return False
+        away = away or from_at[i] < now <= until[i]
+    return away
 
 
 @njit()
-def _catch_up(events, code_of, member, j, seen, newest, now):  # type: ignore[no-untyped-def]
+def _catch_up(events, code_of, member, j, seen, newest, now):
     """Lets the events of lead `j` in that have become visible since `seen` of them had; says how many have now."""
     starts, known_at, occurred_at, event_type, superseded_at = events
     begin, end = starts[j], starts[j + 1]

@@ -62,7 +62,7 @@ CATALOGUE = (
     *CHOSEN,
     *(sample(kind) for kind in of.KINDS if kind not in {*LOOKS, *(type(feature) for feature in CHOSEN)}),
 )
-"""Every kind of definition of a lead alone: one that is new is held against its plain definition without a line here."""
+"""Every kind that looks at one lead: a new one is held against its plain definition without a line here."""
 
 
 def times(days: int = 40) -> st.SearchStrategy[int]:

@@ -12,8 +12,7 @@ from data.contract import UsageError
 from data.sources.mapping import read_mapping
 from data.vocabulary import Vocabulary
 from features.catalogue import default_catalogue, from_json, to_json
-from features.compiler import compile_plan
-from features.compiler import LOOKS
+from features.compiler import LOOKS, compile_plan
 from features.kinds import KINDS, Count, Definition, Kind
 from features.labels import Target
 from features.words import in_words

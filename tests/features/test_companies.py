@@ -22,7 +22,8 @@ from tests.features.leads import AS_OF, DAY, REVISED, START, VOCABULARY, histori
 from tests.oracles.features_naive import Event, Lead, Version, View
 
 CATALOGUE = (
-    of.Colleagues(), *(of.ColleaguesActive(events, days) for events in ("any", "web", "order") for days in (1, 7, None)),
+    of.Colleagues(),
+    *(of.ColleaguesActive(events, days) for events in ("any", "web", "order") for days in (1, 7, None)),
     of.ColleagueRecency("any"), of.ColleagueRecency("order"), of.ColleagueSpread("industry"), of.Count("any"),
 )  # fmt: skip
 PLAN = compile_plan(CATALOGUE, VOCABULARY)
@@ -64,13 +65,13 @@ def _single(value: Value) -> Value:
 
 
 @given(LEADS, AS_OF)
-@settings(max_examples=200, phases=PHASES)
+@settings(max_examples=100, phases=PHASES)
 def test_the_kernel_gives_what_the_loops_give(leads: list[Lead], as_of: list[int]) -> None:
     assert repr(by_kernel(leads, as_of)) == repr(by_loops(leads, as_of))
 
 
 @given(LEADS, AS_OF, st.integers(1, 3))
-@settings(max_examples=60, phases=PHASES)
+@settings(max_examples=30, phases=PHASES)
 def test_an_account_that_too_many_name_tells_nothing_from_then_on(
     leads: list[Lead], as_of: list[int], most: int
 ) -> None:
@@ -80,7 +81,7 @@ def test_an_account_that_too_many_name_tells_nothing_from_then_on(
 
 
 @given(LEADS, AS_OF, st.integers(1, 5))
-@settings(max_examples=60, phases=PHASES)
+@settings(max_examples=30, phases=PHASES)
 def test_in_parts_and_lead_by_lead_it_is_the_same(leads: list[Lead], as_of: list[int], cut: int) -> None:
     parts = companies_of(histories_of(part) for part in (leads[:cut], leads[cut:]) if part)
     together = by_kernel(leads, as_of)
@@ -90,7 +91,7 @@ def test_in_parts_and_lead_by_lead_it_is_the_same(leads: list[Lead], as_of: list
 
 
 @given(LEADS, AS_OF, st.sets(st.integers(0, 5)))
-@settings(max_examples=60, phases=PHASES)
+@settings(max_examples=30, phases=PHASES)
 def test_leads_that_are_withheld_are_as_if_they_had_never_been(
     leads: list[Lead], as_of: list[int], gone: set[int]
 ) -> None:
@@ -174,13 +175,11 @@ def _with_future(lead: Lead, other: Lead, at: int) -> Lead:
     ]
     later = [event for event in other.events if event.known_at >= at]
     first = lead.versions[:1] if lead.versions and lead.versions[0].valid_from == at else []
-    versions = first or [version for version in lead.versions if version.valid_from < at]
-    versions += [version for version in other.versions if version.valid_from > at or (version.valid_from == at and versions)]
+    versions = [*first] or [version for version in lead.versions if version.valid_from < at]
+    since = at + 1 if first or not versions else at
+    versions += [version for version in other.versions if version.valid_from >= since]
     away = [(since, until) for since, until in lead.absences if since < at]
-    versions = list({version.valid_from: version for version in [*versions[::-1]]}.values())
-    return replace(
-        lead, events=in_order([*kept, *later]), versions=sorted(versions, key=lambda each: each.valid_from), absences=away
-    )
+    return replace(lead, events=in_order([*kept, *later]), versions=versions, absences=away)
 
 
 def test_a_company_of_ten_thousand_is_none_and_costs_nothing() -> None:
@@ -192,7 +191,8 @@ def test_a_company_of_ten_thousand_is_none_and_costs_nothing() -> None:
     at = np.array([START + 499, START + 500, START + DAY])
     moments = Moments(np.array([0, 0, 1], np.int32), at)
     found = compute(PLAN, first, moments).column("colleagues").to_pylist()
-    assert found[0] == 499 and math.isnan(found[1]) and math.isnan(found[2])
+    assert found[0] == 499
+    assert all(map(math.isnan, found[1:]))
 
 
 def test_most_have_no_account_and_nothing_is_known_of_them() -> None:

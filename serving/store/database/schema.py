@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0011"
+REVISION = "0013"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -78,6 +78,7 @@ profiles = Table(
     Column("body", DIGEST, nullable=False),
     Column("published", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("lead_id", "valid_from"),
+    Index("profiles_by_account", "account_id", "lead_id", "valid_from"),
 )
 
 attributes = Table(
