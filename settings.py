@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from data.contract import UsageError
 from data.log.eventlog import EventLog
-from features.catalogue import default_catalogue, from_json
+from features.catalogue import company_catalogue, default_catalogue, from_json
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy
@@ -76,6 +76,9 @@ class FeaturesSection(Section):
 
     add: tuple[dict[str, Any], ...] = Field((), description='more features, e.g. {feature = "Count", events = "chat"}')
     drop: tuple[str, ...] = Field((), description="columns of the default catalogue to leave out")
+    companies: Literal["no", "yes"] = Field(
+        "no", description="yes: also what is known of other leads of the same account, where the log knows accounts"
+    )
 
 
 class TrainingSection(Section):
@@ -346,7 +349,10 @@ class Settings(BaseSettings):
         Raises UsageError when there is nothing to drop by that name, and for a target that the log cannot have.
         """
         self._check_target(log.vocabulary.types)
-        default = default_catalogue(log.vocabulary, log.profile_columns, self.chosen_target.outcomes)
+        known = log.vocabulary, log.profile_columns, self.chosen_target.outcomes
+        default = default_catalogue(*known)
+        if self.features.companies == "yes" and log.has_accounts():
+            default += company_catalogue(*known)
         names = [definition.name for definition in default]
         for name in self.features.drop:
             if name not in names:

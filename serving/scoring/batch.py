@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.companies import CompanySource
 from data.contract import DataError, UsageError
 from data.csv_safety import inert
 from data.erasure.ledger import Known, Ledger
@@ -58,8 +59,9 @@ def score_log(
     scorer = scorer.beside(log)
     moment = log.observed_until_us + 1 if as_of is None else as_of
     known, rows = Ledger.beside(log.path).known(), list[dict[str, Any]]()
+    companies = companies_beside(log, scorer, known)
     for number in range(log.n_buckets):
-        rows.extend(_bucket(log, scorer, version, number, moment, language, days, known))
+        rows.extend(_bucket(log, scorer, version, number, moment, language, days, known, companies))
         if progress:
             progress(number + 1, log.n_buckets)
     if not rows:
@@ -86,8 +88,9 @@ def _bucket(
     language: Language,
     days: Sequence[int],
     known: Known,
+    companies: CompanySource,
 ) -> Iterator[dict[str, Any]]:
-    histories = log.bucket(number)
+    histories = replace(log.bucket(number), companies=companies)
     moments = _scorable_moments(histories, open_moments(histories, scorer.target, as_of), known)
     if not len(moments):
         return
@@ -101,6 +104,13 @@ def _bucket(
         reasons = reasons_of(grounds[row], scorer, telling)
         scored = _row(lead_id, scores, row, reasons, parts[row], scorer, version, as_of, language)
         yield scored | {name: values[row] for name, values in within.items()} | {"caution": warning}
+
+
+def companies_beside(log: EventLog, scorer: Scorer, known: Known) -> CompanySource:
+    """The companies of a log, without leads that are withheld: who objects is used for nobody else's score either."""
+    if scorer.plan.around is None:
+        return log
+    return log.companies.without(known.withheld(log.companies.lead_ids.to_pylist()))
 
 
 def _scorable_moments(histories: Histories, moments: Moments, known: Known) -> Moments:

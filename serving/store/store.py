@@ -15,6 +15,7 @@
     store.queue.page / counts                            sections of Today
     store.unscored.after                                 leads that were sent and have no score yet
     store.worklist.note / page / walk / choices          what a list shows people of where leads stand
+    store.companies.of / page                            leads by the account that they are of
     store.explanations.note / of                         why they stand there
     store.rescorings                                     how far `leadscore score --store` has come
     store.keys.create / list / revoke / verify           API keys
@@ -60,6 +61,7 @@ from serving.store.events.rejected import Rejected
 from serving.store.events.timeline import LeadTimeline
 from serving.store.flow import DataFlow
 from serving.store.leads.acceptance import Acceptances
+from serving.store.leads.companies import CompanyReader
 from serving.store.leads.decisions import Decisions
 from serving.store.leads.leads import Leads
 from serving.store.leads.listing import Listing
@@ -102,6 +104,7 @@ class Store:
     queue: Queue
     unscored: Unscored
     worklist: Worklist
+    companies: CompanyReader
     explanations: Explanations
     rescorings: Rescorings
     keys: Keys
@@ -181,6 +184,7 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         Queue(database),
         Unscored(database, Summaries(database)),
         Worklist(database),
+        CompanyReader(database),
         Explanations(database),
         Rescorings(database),
         Keys(database, seal),

@@ -14,7 +14,8 @@ from serving.messages.schemas import Reasons
 from serving.messages.times import iso
 from serving.pages.leads.why import one_in_words
 from serving.pages.rendering.addresses import checked, lead_address
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.scoring.reasons import reasons_of
 from serving.scoring.scored_again import Change, ScoredAgain, score_again
 from serving.scoring.served_model import ServedModel

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from data.contract import NAME_LIMIT, US_PER_DAY, UsageError
 from serving.pages.leads.leads import reason_of
 from serving.pages.leads.told_events import known_of, sentence, situation_of
-from serving.pages.rendering.addresses import key_of, lead_address
+from serving.pages.rendering.addresses import company_address, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.plot import Scale, path
@@ -89,6 +89,7 @@ def today(context: PageContext) -> Response:
         done=_done(context),
         key_of=key_of,
         lead_address=lead_address,
+        company_address=company_address,
         crm=context.services.sales.address,
         reasons=context.services.sales.reasons,
         snoozes=SNOOZES,

@@ -78,6 +78,7 @@ profiles = Table(
     Column("body", DIGEST, nullable=False),
     Column("published", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("lead_id", "valid_from"),
+    Index("profiles_by_account", "account_id", "lead_id", "valid_from"),
 )
 
 attributes = Table(
