@@ -111,6 +111,9 @@ class TrainingSection(Section):
     l2: float = Field(5.0, ge=0, description="L2 regularisation of leaf values")
     max_rounds: int = Field(3000, ge=1, description="trees per model at most; early stopping ends sooner")
     tuning_minutes: float = Field(0.0, ge=0, description="time for tuning with Optuna; 0 keeps the settings above")
+    most_moments: int = Field(
+        400_000, ge=10_000, description="moments that are read whole; of more, what they can be judged and learnt by"
+    )
     seed: int = Field(0, ge=0, description="seed of everything random in training")
 
 
@@ -341,6 +344,7 @@ class Settings(BaseSettings):
             training.rates,
             training.newest_step,
             training.small,
+            training.most_moments,
         )
 
     def catalogue(self, log: EventLog) -> list[Definition]:

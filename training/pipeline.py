@@ -14,9 +14,8 @@ from data.contract import US_PER_SECOND, DataError
 from features.labels import Target
 from features.training_set import TrainingSet
 from features.words import in_words
-from training.artifact.manifest import NewestSlice, TrainedOn
+from training.artifact.manifest import NewestSlice, ThinnedFrom, TrainedOn
 from training.measuring.metrics import gains
-from training.model.baselines import BASELINES
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
 from training.recipe.belief import check_believable
 from training.recipe.train import (
@@ -43,11 +42,21 @@ from training.report.model_card import model_card
 from training.report.published import report_path
 from training.report.report import TrainingAccount, html
 from training.samples.sample import Sample, read_sample
+from training.samples.thinning import Thinned
 from training.thresholds.minimum_labels import Need, need_of, sentence
 
 EXAMPLE_ROWS = 5
-STAGES = 4 + len(BASELINES)
-"""How many stages a run tells of: reading, judge, baselines, champion, MLflow; tuning is another."""
+SHARES = {
+    "reading the training set": 0.02,
+    "fitting the judge on the past": 0.37,
+    "fitting baseline: base rate": 0.0,
+    "fitting baseline: points rule": 0.01,
+    "fitting baseline: logistic regression": 0.08,
+    "fitting baseline: LightGBM defaults": 0.04,
+    "fitting the champion on all moments": 0.43,
+    "registering in MLflow": 0.05,
+}
+"""What share of the time each stage of a run takes, tuning apart; by `make bench NAME=training`."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ def _train(
     """Judges and fits; all that comes of it is one run."""
     asked = plan.digest
     say("reading the training set")
-    sample = read_sample(training_set)
+    sample = read_sample(training_set, plan.most_moments)
     plan, need = sized(sample, plan)
     split = split_by_time(sample, plan)
     if tuning_minutes and plan.model != "prior":
@@ -122,12 +131,13 @@ def _train(
     plan = plan.decided(sample)
     blind, judged = judge(split, plan, say)
     check_believable(blind, judged, allow)
+    judge_on = _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
+    del split  # as large as the sample itself
     say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)
     trained_on = _trained_on(training_set, learnt_from(sample, plan), asked, plan)
     if plan.model == "prior":
         trained_on = replace(trained_on, small=need)
-    judge_on = _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
     recipe, promised = training_set.recipe, (fitted.thresholds, fitted.evidence)
     target = recipe.target
     with run_draft(registry.workspace, target.name) as draft:
@@ -140,7 +150,7 @@ def _train(
         _write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
         _write_records(draft / RECORDS, training_set, account)
         parameters = flat({**settings, "parameters": dict(plan.parameters)})
-        example = split.judged.features.slice(0, EXAMPLE_ROWS)
+        example = judged.rows.features.slice(0, EXAMPLE_ROWS)
         run = finished(draft, target.name, example, parameters, _metrics(account), _tags(training_set, account))
     return _Trained(run, account, judged)
 
@@ -170,8 +180,8 @@ def account_of(
         digest,
         target,
         trained_on,
-        day(int(judged.split.judged.as_of.min())),
-        day(int(judged.split.judged.as_of.max())),
+        day(int(judged.rows.as_of.min())),
+        day(int(judged.rows.as_of.max())),
         judged.evaluation,
         judged.by_age,
         fitted.thresholds,
@@ -181,7 +191,7 @@ def account_of(
 
 def draw(judged: Judged, fitted: Fitted, training_set: TrainingSet) -> dict[str, bytes]:
     """The pictures of a run as PNG, by file name."""
-    rows = judged.split.judged
+    rows = judged.rows
     curve = gains(rows.y, judged.p, rows.weight)
     words = training_set.recipe.words
     names = [in_words(definition, words=words) for definition in training_set.catalogue]
@@ -209,10 +219,15 @@ def day(at: int) -> str:
 
 def seen_by(judged: Judged) -> NewestSlice:
     """How the recipe did on the newest slice, as an artifact tells of it: what was predicted, and what happened."""
-    rows, evaluation = judged.split.judged, judged.evaluation
+    rows, evaluation = judged.rows, judged.evaluation
     span = day(int(rows.as_of.min())), day(int(rows.as_of.max()))
     counts = evaluation.rows, evaluation.leads, evaluation.positives
     return NewestSlice(*span, *counts, evaluation.base_rate, evaluation.bins)
+
+
+def thinned_from(thinned: Thinned) -> ThinnedFrom:
+    """As an artifact tells of it."""
+    return ThinnedFrom(thinned.moments, thinned.every, thinned.one_of)
 
 
 def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: TrainingPlan) -> TrainedOn:
@@ -230,6 +245,7 @@ def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Train
         training_set=training_set.digest,
         event_log=training_set.recipe.log_digest,
         plan=asked,
+        thinned=None if rows.thinned is None else thinned_from(rows.thinned),
         lags=training_set.recipe.lags,
         unobserved=training_set.recipe.unobserved,
     )

@@ -90,12 +90,12 @@ def stand_in(registry: Registry, name: str) -> tuple[str, str]:
 def against(rival: Registered, judged: Judged) -> tuple[str, str]:
     """Compares with the champion in place: its judge, on the rows of the slice that it has not learnt from."""
     model = rival.load_judge()
-    if set(model.features) - set(judged.split.judged.features.column_names):
+    if set(model.features) - set(judged.rows.features.column_names):
         return CHALLENGER, (
             f"version {rival.version} reads features that this training set lacks, so the two cannot be compared; "
             "point the alias champion at the new version by hand if it shall serve"
         )
-    rows = judged.split.judged
+    rows = judged.rows
     fresh = rows.as_of >= model.manifest.trained_on.to_us
     if not fresh.any():
         return CHALLENGER, f"version {rival.version} has learnt from all of the newest slice, it cannot be judged there"
@@ -136,5 +136,5 @@ def _judged_again(registry: Registry, run: RunFolder, made: TrainingSet, plan: T
         return CHALLENGER, "training set or settings have changed since it was trained; promote it by hand"
     if load_model(run.model).manifest.trained_on.small is not None:
         return stand_in(registry, name)
-    split = split_by_time(read_sample(made), plan)
+    split = split_by_time(read_sample(made, plan.most_moments), plan)
     return decide(registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split)))

@@ -20,7 +20,7 @@ def given_away() -> Sample:
     """A funnel with a column that is written after the outcome."""
     sample, rng = funnel(), np.random.default_rng(1)
     told = np.where(np.isnan(sample.y), 0, sample.y) + rng.normal(0, 0.05, len(sample))
-    return replace(sample, features=sample.features.append_column("score_of_crm", pa.array(told, pa.float32())))
+    return sample.with_features(sample.features.append_column("score_of_crm", pa.array(told, pa.float32())))
 
 
 def test_a_model_that_knows_the_future_is_refused_until_its_column_is_allowed() -> None:

@@ -64,12 +64,23 @@ class Periods:
 
 
 @dataclass(frozen=True)
+class ThinnedFrom:
+    """What a thinned training set held, and what was read of it: one lead in `every` whole, to measure; to learn from
+    the moments that converted, and one in `one_of` of the others."""
+
+    moments: int
+    every: int
+    one_of: int
+
+
+@dataclass(frozen=True)
 class TrainedOn:
     """On which rows a model was trained.
 
     from_, to: dates of the first and the last moment; to_us: just after the last one, µs UTC. training_set, event_log,
     plan: digests. small: what was needed where too few leads had converted, None where enough had.
-    lags: sources that ended before the others. unobserved: event types of which nothing was known any more.
+    lags: sources that ended before the others. unobserved: event types of which nothing was known any more. thinned:
+    None where all rows were read.
     """
 
     from_: str
@@ -86,6 +97,7 @@ class TrainedOn:
     event_log: str | None = None
     plan: str | None = None
     small: Need | None = None
+    thinned: ThinnedFrom | None = None
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
     unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from data.typed_json import to_json
 from features.labels import Target
 from features.wording import chance, number, percent, signed, span, within
-from training.artifact.manifest import TrainedOn
+from training.artifact.manifest import ThinnedFrom, TrainedOn
 from training.calibration.calibrator import Choice, Verdict
 from training.measuring.evaluation import Bin, Estimate, Evaluation
 from training.measuring.metrics import TOP
@@ -148,9 +148,23 @@ def verdicts_told(account: TrainingAccount) -> list[str]:
 def trained_on_told(account: TrainingAccount) -> list[str]:
     """The training data in words."""
     facts = {**to_json(account.trained_on), "artifact": account.digest}
-    named = {key: value for key, value in facts.items() if not key.endswith("_us") and key != "small"}
+    named = {key: value for key, value in facts.items() if not key.endswith("_us") and key not in ("small", "thinned")}
     lines = [f"{key.replace('_', ' ')}: {value}" for key, value in named.items()]
+    thinned = account.trained_on.thinned
+    lines += [] if thinned is None else [thinned_told(thinned)]
     return lines + [trial.told for trial in account.trials]
+
+
+def thinned_told(thinned: ThinnedFrom) -> str:
+    """What of a large training set was read.
+
+    >>> thinned_told(ThinnedFrom(2_900_000, 8, 14)).partition(";")[0]
+    'thinned: of 2,900,000 moments one lead in 8 was read whole, to measure by'
+    """
+    return (
+        f"thinned: of {number(thinned.moments)} moments one lead in {thinned.every} was read whole, to measure by; "
+        f"learnt from were all moments that converted, and one in {thinned.one_of} of the others, so much heavier"
+    )
 
 
 def _chance(lift: Estimate, base: float) -> str:

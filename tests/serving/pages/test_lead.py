@@ -64,7 +64,7 @@ def test_a_lead_is_told_in_words_in_both_languages(visits: Visits, own_store: St
     page = words(visits("viewer"), "/leads/L1")
     for said in (
         "23 of 100 like this one buy within 30 days",
-        "the true share is 10 to 30 of 100",
+        "Of leads that scored alike, 10 to 30 of 100 bought",
         "up from 12 of 100",
         "Looked at prices on",
         "Fits less by its profile: industry web",
