@@ -69,6 +69,7 @@ class TrainedOn:
     from_, to: dates of the first and the last moment; to_us: just after the last one, µs UTC. training_set, event_log,
     plan: digests. small: what was needed where too few leads had converted, None where enough had.
     lags: sources that ended before the others. unobserved: event types of which nothing was known any more.
+    versions: of leadscore, Python and the libraries that it was trained with.
     """
 
     from_: str
@@ -87,6 +88,7 @@ class TrainedOn:
     small: Need | None = None
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
     unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
+    versions: Mapping[str, str] | None = None
 
     @property
     def conversions(self) -> int:
