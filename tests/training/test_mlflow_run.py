@@ -113,7 +113,9 @@ def test_the_model_takes_its_own_training_data_in_whatever_types(trained: Worksp
 
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_evaluates_it_as_a_classifier(trained: Workspace) -> None:
-    data = trained.frame().X.head(300).assign(converted=np.arange(300) % 2)
+    features = trained.frame().X.head(300)
+    texts = features.astype(dict.fromkeys(features.select_dtypes("category"), object))  # MLflow knows no categories
+    data = texts.assign(converted=np.arange(300) % 2)
     with trained.registry.experiment("inspection").run("inspection") as mlflow:
         model = mlflow.pyfunc.load_model(f"models:/{trained.model_name}/1")
         result = mlflow.models.evaluate(

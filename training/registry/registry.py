@@ -85,8 +85,9 @@ class Registry:
         made_from = run.id[:SHOWN] if run.about.base is None else f"from version {run.about.base}"
         with self.experiment(name).run(f"{run.about.target} {made_from}", logged) as mlflow:
             client = mlflow.MlflowClient()
-            if run.about.base is not None:
-                log_base(mlflow, client.get_run(client.get_model_version(name, run.about.base).run_id))
+            base = None if run.about.base is None else self.get(name, run.about.base)
+            if base is not None:
+                log_base(mlflow, client.get_run(base.run_id))
             info = log_run(mlflow, run)
             mlflow.log_metrics(dict(measured or {}))
             # Registered through the client: registering while logging prints to the user's terminal.
