@@ -15,7 +15,8 @@ from features.moments import open_moments
 from features.outcomes import left
 from features.views import still_held
 from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
-from serving.scoring.explanations import NEVER, Explainer
+from serving.scoring.deeds import NEVER
+from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import FeatureScores, Scorer, Scores
 from serving.scoring.worklist_row import worklist_rows

@@ -53,6 +53,6 @@ def worse_than(judged: Judged, name: str, low: float, high: float) -> Judged:
 @pytest.mark.parametrize(("low", "high", "alias"), [(-0.02, -0.01, "challenger"), (-0.02, 0.001, "champion")])
 def test_no_champion_is_surely_worse_than_its_own_logistic_regression(low: float, high: float, alias: str) -> None:
     _, judged = judge(split_by_time(funnel(), PLAN), PLAN)
-    given, reason = decide(_Empty(), "leadscore", worse_than(judged, SIMPLE, low, high))  # type: ignore[arg-type]
-    assert given == alias
-    assert (SIMPLE in reason) == (alias == "challenger")
+    decision = decide(_Empty(), "leadscore", worse_than(judged, SIMPLE, low, high))  # type: ignore[arg-type]
+    assert decision.alias == alias
+    assert (SIMPLE in decision.reason) == (alias == "challenger")

@@ -80,7 +80,7 @@ class TrainedOn:
     from_, to: dates of the first and the last moment; to_us: just after the last one, µs UTC. training_set, event_log,
     plan: digests. small: what was needed where too few leads had converted, None where enough had.
     lags: sources that ended before the others. unobserved: event types of which nothing was known any more. thinned:
-    None where all rows were read.
+    None where all rows were read. versions: of leadscore, Python and the libraries that it was trained with.
     """
 
     from_: str
@@ -100,6 +100,7 @@ class TrainedOn:
     thinned: ThinnedFrom | None = None
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
     unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
+    versions: Mapping[str, str] | None = None
 
     @property
     def conversions(self) -> int:

@@ -44,6 +44,8 @@ from training.thresholds.track_record import Story
 RECENT_DAYS = 84
 FEWEST_ON_A_SIDE = 5
 """Converted leads on either side of a split: with fewer, resampled leads would often hold none."""
+THIS = "this model"
+"""The name of what is judged, beside the baselines': whether it becomes champion is not known yet."""
 AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
 Say = Callable[[str], None]
 Classifier = LeadConversionClassifier | HazardClassifier | PriorClassifier
@@ -191,7 +193,7 @@ def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tup
 
 def judged_as(split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
     """Judges predictions `p` of the newest slice beside those of the baselines."""
-    rows, predictions = split.judged, {"champion": p, **others}
+    rows, predictions = split.judged, {THIS: p, **others}
     evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
     shown = dict(list(predictions.items())[:2])  # the champion beside the base rate: by age nobody asks for more
     by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, shown)

@@ -12,7 +12,7 @@ from data.contract import US_PER_DAY
 from serving.http.services import Services
 from serving.scoring.served_model import ServedModel
 from serving.store.events.event_validation import EventIn
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.browser import Visitor
@@ -38,7 +38,7 @@ def address_of(lead: str, as_of: int) -> str:
 
 
 def test_each_score_of_a_lead_leads_to_its_reasons(visits: Visits, town: Store) -> None:
-    entry = town.worklist.page(Wanted("conversion"), limit=1).entries[0]
+    entry = town.worklist.page(WantedLeads("conversion"), limit=1).entries[0]
     visitor = visits("viewer")
     links = re.findall(r'href="(/then\?[^"]*)"', visitor.get(f"/leads/{entry.lead_id}").text)
     assert len(links) == len(town.scores.history(entry.lead_id)) == 2
@@ -51,7 +51,7 @@ def test_each_score_of_a_lead_leads_to_its_reasons(visits: Visits, town: Store) 
 
 def test_what_came_in_later_for_an_earlier_time_is_named(visits: Visits, town: Store) -> None:
     """The lead that has been quiet for longest asked for a demo the day before its score, as one hears afterwards."""
-    entries = town.worklist.page(Wanted("conversion"), limit=200).entries
+    entries = town.worklist.page(WantedLeads("conversion"), limit=200).entries
     entry = min((entry for entry in entries if entry.probability), key=lambda entry: entry.active_at or 0)
     assert entry.as_of is not None
     at = entry.as_of - US_PER_DAY
@@ -62,7 +62,7 @@ def test_what_came_in_later_for_an_earlier_time_is_named(visits: Visits, town: S
 
 
 def test_another_model_and_what_is_not_there_are_told(visits: Visits, town: Store) -> None:
-    lead = town.worklist.page(Wanted("conversion"), limit=1).entries[0].lead_id
+    lead = town.worklist.page(WantedLeads("conversion"), limit=1).entries[0].lead_id
     town.scores.record([StoredScore(lead, "conversion", NOW + 7, 0.5, 0.4, 0.6, "41", "another")], [], NOW + 7)
     said = words(visits("viewer"), address_of(lead, NOW + 7))
     assert "Version 41 is not in place any more" in said
