@@ -14,8 +14,8 @@ from features.kernel import Moments
 from features.moments import open_moments
 from features.outcomes import left
 from features.views import still_held
-from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
 from serving.scoring.deeds import NEVER
+from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
 from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import FeatureScores, Scorer, Scores
