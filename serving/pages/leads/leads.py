@@ -43,7 +43,7 @@ PER_PAGE = 50
 
 
 @dataclass(frozen=True)
-class Line:
+class LeadLine:
     """A lead as the list shows it. reason: in words, "" for none. fit, engagement: -5 to 5 steps. trend: -1, 0, 1."""
 
     lead: WorklistEntry
@@ -105,9 +105,9 @@ def wanted_of(asked: Mapping[str, str], target: str) -> WantedLeads:
     return WantedLeads(target, **given, order=order)
 
 
-def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> Line:
+def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> LeadLine:
     """A lead in words."""
-    return Line(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
+    return LeadLine(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
 
 
 def reason_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> str:

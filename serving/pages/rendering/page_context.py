@@ -160,6 +160,7 @@ def _page_before(request: Request) -> str:
 
 
 def visitor_language(request: Request) -> Language:
+    """The language that a visitor has chosen, else that of the browser."""
     chosen: Any = request.cookies.get(LANGUAGE)
     return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
 
