@@ -26,12 +26,7 @@ NO_VERSION = "Not registered."
 NO_BACKTEST = "No backtest was made yet: `leadscore backtest` trains at several past dates and adds its section here."
 FEWEST = 20
 """A band of fewer leads is no example."""
-VERDICTS = {
-    "as_said": "as said",
-    "doubt": "as said, by the number of looks",
-    "more": "MORE came",
-    "fewer": "FEWER came",
-}
+VERDICTS = {"as_said": "as said", "doubt": "chance, at so many looks", "more": "MORE came", "fewer": "FEWER came"}
 CAPTIONS = {
     "reliability": (
         "Does a probability come true?",
