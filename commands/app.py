@@ -22,7 +22,7 @@ from commands.explanation import explain
 from commands.histories import compact, features, ingest, simulate
 from commands.mappings import mappings
 from commands.migration import store
-from commands.models import evaluate, promote, register, rollback, train
+from commands.models import evaluate, promote, rebuild, register, rollback, train
 from commands.monitor import monitor
 from commands.publication import publish
 from commands.pull import pull
@@ -41,7 +41,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=ABOUT
 )
 HISTORIES = (simulate, mappings, ingest, pull, compact, features, audit)
-MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
+MODELS = (train, register, rebuild, recalibrate, evaluate, backtest, monitor, promote, rollback)
 KEPT = (trail, backup, restore, prune)
 for command in (*HISTORIES, *MODELS, score, explain, publish, info, demo, serve, forget, objection, *KEPT):
     app.command()(command)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands.examination import show, tell_doubts, tell_taken_out
-from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, parse_time, workspace_of
+from commands.options import VAR, AsJson, AsOf, Cluster, Config, FromStore, Log, Quiet, Var, parse_time, workspace_of
 from commands.store import take_in
 from console import Screen, plain
 from data.contract import UsageError
@@ -165,25 +165,23 @@ def features(
     var: Var = VAR,
     log: Log = None,
     lead: Annotated[str | None, typer.Option(help="show what is known of this lead instead")] = None,
-    as_of: Annotated[str | None, typer.Option(help="the moment to show; default: the end of the log")] = None,
+    as_of: AsOf = None,
     cluster: Cluster = None,
     store: FromStore = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the training set, or show what was known of a lead."""
+    """Write the training set, of now or as it would have been made then, or show what was known of a lead."""
     from features.wording import number
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if lead is not None:
         _show_lead(screen, workspace, lead, as_of)
         return
-    if as_of is not None:
-        raise UsageError("--as-of shows one lead at a moment; name the lead with --lead")
     with workspace.writing("leadscore features"):
         if store is not None:
             take_in(screen, store, workspace.log_path)
-        made = build(screen, workspace, cluster)
+        made = build(screen, workspace, cluster, as_of)
     screen.tell(
         f"{number(made.moments)} moments, {number(made.mature)} mature, {number(made.positives)} converted, "
         f"{number(made.censored)} censored; {len(made.catalogue)} features, in {made.path}"
@@ -192,10 +190,10 @@ def features(
     screen.result({**about, "features": len(made.catalogue), "path": made.path})
 
 
-def build(screen: Screen, workspace: Workspace, cluster: str | None) -> TrainingSet:
-    """The training set of a workspace, brought up to date."""
+def build(screen: Screen, workspace: Workspace, cluster: str | None, as_of: str | None = None) -> TrainingSet:
+    """The training set of a workspace, brought up to date, or as it would have been made at a time."""
     with screen.progress("features") as step:
-        return workspace.build(cluster, step)
+        return workspace.build(cluster, step, None if as_of is None else parse_time(as_of))
 
 
 def _ends(texts: list[str]) -> dict[str, int]:
