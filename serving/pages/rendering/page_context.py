@@ -154,6 +154,7 @@ def _page_before(request: Request) -> str:
 
 
 def visitor_language(request: Request) -> Language:
+    """The one that the visitor has chosen here, else what the browser asks for."""
     chosen: Any = request.cookies.get(LANGUAGE)
     return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
 
