@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from data.contract import UsageError
 from data.log.eventlog import EventLog
-from features.catalogue import default_catalogue, from_json
+from features.catalogue import company_catalogue, default_catalogue, from_json
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy
@@ -76,6 +76,9 @@ class FeaturesSection(Section):
 
     add: tuple[dict[str, Any], ...] = Field((), description='more features, e.g. {feature = "Count", events = "chat"}')
     drop: tuple[str, ...] = Field((), description="columns of the default catalogue to leave out")
+    companies: Literal["no", "yes"] = Field(
+        "no", description="yes: also what is known of other leads of the same account, where the log knows accounts"
+    )
 
 
 class TrainingSection(Section):
@@ -107,7 +110,14 @@ class TrainingSection(Section):
     min_leaf: int = Field(40, ge=1, description="moments per leaf at least")
     l2: float = Field(5.0, ge=0, description="L2 regularisation of leaf values")
     max_rounds: int = Field(3000, ge=1, description="trees per model at most; early stopping ends sooner")
-    tuning_minutes: float = Field(0.0, ge=0, description="time for tuning with Optuna; 0 keeps the settings above")
+    column_share: float = Field(0.3, gt=0, le=1, description="share of the features that each tree may look at")
+    tuning_trials: int = Field(0, ge=0, description="trials of tuning with Optuna; 0 keeps the settings above")
+    tuning_minutes: float = Field(
+        0.0, ge=0, description="time for tuning at most, which depends on the machine; 0: any"
+    )
+    most_moments: int = Field(
+        400_000, ge=10_000, description="moments that are read whole; of more, what they can be judged and learnt by"
+    )
     seed: int = Field(0, ge=0, description="seed of everything random in training")
 
 
@@ -323,6 +333,7 @@ class Settings(BaseSettings):
             "min_leaf": training.min_leaf,
             "l2": training.l2,
             "max_rounds": training.max_rounds,
+            "column_share": training.column_share,
             "random_state": training.seed,
             "n_jobs": self.jobs,
         }
@@ -338,6 +349,7 @@ class Settings(BaseSettings):
             training.rates,
             training.newest_step,
             training.small,
+            training.most_moments,
         )
 
     def catalogue(self, log: EventLog) -> list[Definition]:
@@ -346,7 +358,10 @@ class Settings(BaseSettings):
         Raises UsageError when there is nothing to drop by that name, and for a target that the log cannot have.
         """
         self._check_target(log.vocabulary.types)
-        default = default_catalogue(log.vocabulary, log.profile_columns, self.chosen_target.outcomes)
+        known = log.vocabulary, log.profile_columns, self.chosen_target.outcomes
+        default = default_catalogue(*known)
+        if self.features.companies == "yes" and log.has_accounts():
+            default += company_catalogue(*known)
         names = [definition.name for definition in default]
         for name in self.features.drop:
             if name not in names:

@@ -38,6 +38,9 @@ def simulate(
     messy: Annotated[
         bool, typer.Option("--messy", help="add a sequence of exports with all that companies' data does, in exports/")
     ] = False,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="leads of a company want to buy at the same time; then truth is no truth")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +51,7 @@ def simulate(
 
     screen = Screen(quiet, as_json)
     mess = dict.fromkeys(MESS, messy)
-    options = FunnelOptions(leads, seed, days, bots, duplicates, late, broken, drift, wholesale, **mess)
+    options = FunnelOptions(leads, seed, days, bots, duplicates, late, broken, drift, wholesale, **mess, shared=shared)
     with screen.progress(f"simulating {number(leads)} leads") as step:
         made = simulate(out, options, step)
     screen.tell(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from data.companies import CompanySource
 
 FAR = 2**62
 """A time that never comes."""
@@ -20,11 +23,13 @@ class Profiles:
     starts: int64[n_leads + 1], lead i owns rows starts[i]:starts[i + 1].
     valid_from: int64[n], µs UTC.
     columns: n rows, string (category) or float64 (number) columns; nulls mean unknown.
+    accounts: string[n], the account of each, null for none; None where that holds for all.
     """
 
     starts: NDArray[np.int64]
     valid_from: NDArray[np.int64]
     columns: pa.Table
+    accounts: pa.ChunkedArray | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ class Histories:
         lead's), FAR where it never was. None where that holds for all.
     absences: when leads are not there; None where all always are.
     deal: uint64[n], a hash of the deal that an event is about, 0 for none; None where that holds for all.
+    companies: who tells of the leads' colleagues; None: nobody, so that nothing that needs them can be computed.
     """
 
     lead_ids: pa.Array
@@ -102,6 +108,7 @@ class Histories:
     superseded_at: NDArray[np.int64] | None = None
     absences: Absences | None = None
     deal: NDArray[np.uint64] | None = None
+    companies: CompanySource | None = None
 
     @property
     def n_leads(self) -> int:
@@ -134,7 +141,8 @@ class Histories:
 
 def _versions(profiles: Profiles, chosen: Stretches) -> Profiles:
     rows = chosen.rows
-    return Profiles(chosen.starts, profiles.valid_from[rows], profiles.columns.take(pa.array(rows)))
+    accounts = None if profiles.accounts is None else profiles.accounts.take(pa.array(rows))
+    return Profiles(chosen.starts, profiles.valid_from[rows], profiles.columns.take(pa.array(rows)), accounts)
 
 
 def _absences(absences: Absences, leads: NDArray[np.integer]) -> Absences:

@@ -13,6 +13,10 @@ from features.kinds import (
     ActiveDays,
     Age,
     Cadence,
+    ColleagueRecency,
+    Colleagues,
+    ColleaguesActive,
+    ColleagueSpread,
     Count,
     Decayed,
     Definition,
@@ -32,6 +36,9 @@ from features.kinds import (
 )
 
 CONTACT, ANSWER = "contact", "answer"
+SENIORITY = "seniority"
+SENIOR = (SENIORITY, "category")
+"""The profile column whose spread among colleagues is looked at."""
 
 
 def default_catalogue(
@@ -75,6 +82,29 @@ def default_catalogue(
         chosen.append(IgnoredInRow(CONTACT, ANSWER))
     return chosen + [
         Profile(column) if kind == "category" else ProfileNumber(column) for column, kind in profile_columns.items()
+    ]
+
+
+def company_catalogue(
+    vocabulary: Vocabulary, profile_columns: Mapping[str, Kind], hidden: Sequence[str] = ()
+) -> list[Definition]:
+    """What may be known of a lead's colleagues: how many, what they do, how their deals ended, how senior they are.
+
+    `hidden` event types are the outcomes of the target: a lead's own tell what is to be predicted, colleagues' do not.
+
+    >>> words = Vocabulary(("page_view", "deal_won"), {})
+    >>> [definition.name for definition in company_catalogue(words, {}, ["deal_won"])][-2:]
+    ['colleagues_active_deal_won_90d', 'colleagues_active_deal_won_ever']
+    """
+    groups = [name for name, members in vocabulary.groups.items() if not set(members) & set(hidden)]
+    outcomes = [name for name in vocabulary.types if name in hidden]
+    return [
+        Colleagues(),
+        *(ColleagueSpread(SENIORITY) for column, kind in profile_columns.items() if (column, kind) == SENIOR),
+        *(ColleaguesActive(ANY, days) for days in (7, 30, None)),
+        *(ColleaguesActive(group, 30) for group in groups),
+        *(ColleagueRecency(events) for events in (ANY, *groups)),
+        *(ColleaguesActive(name, days) for name in outcomes for days in (90, None)),
     ]
 
 

@@ -13,11 +13,27 @@ from numpy.typing import NDArray
 from data.contract import UsageError
 from data.log.watermarks import Unobserved
 from data.vocabulary import ANY, Vocabulary
-from features.kinds import KINDS, Definition
-from features.kinds.accumulators import Accumulators, Counted, Operands, Reading, Touched
+from features.kinds import (
+    KINDS,
+    ColleagueRecency,
+    Colleagues,
+    ColleaguesActive,
+    ColleagueSpread,
+    Definition,
+)
+from features.kinds.accumulators import Accumulators, Around, Counted, Operands, Reading, Touched
 from features.kinds.definition import EVENT_FIELDS
 from features.plan import Plan
+from features.walk.companies import ACTIVE, COUNT, RECENCY, SPREAD, AroundPlan
 from features.walk.instructions import Instructions
+
+LOOKS: Mapping[type[Definition], int] = {
+    Colleagues: COUNT,
+    ColleaguesActive: ACTIVE,
+    ColleagueRecency: RECENCY,
+    ColleagueSpread: SPREAD,
+}
+"""How the walk around a lead reads each kind."""
 
 
 def compile_plan(
@@ -38,7 +54,13 @@ def compile_plan(
     instructions, since = _instructions(definitions, needed), {row.event_type: row.since for row in unobserved}
     numbers = [definition for definition, _ in _numbers(definitions, needed)] if since else []
     ends = enumerate(_end(definition, vocabulary, since) for definition in numbers)
-    return Plan(tuple(definitions), vocabulary, instructions, {place: end for place, end in ends if end is not None})
+    known = {place: end for place, end in ends if end is not None}
+    return Plan(tuple(definitions), vocabulary, instructions, known, _around(definitions, needed))
+
+
+def looks_around(definitions: Sequence[Definition]) -> bool:
+    """Whether any of them needs to know of companies."""
+    return any(type(definition) in LOOKS for definition in definitions)
 
 
 def _end(definition: Definition, vocabulary: Vocabulary, since: Mapping[str, int]) -> int | None:
@@ -63,7 +85,7 @@ def _instructions(definitions: Sequence[Definition], needed: Accumulators) -> In
         definition.read(needed)
     readings = [definition.read(needed) for definition in definitions]
     numbers = _numbers(definitions, needed)
-    groups, member = needed.groups, _member(needed)
+    groups, member = needed.groups, _member(needed.vocabulary, needed.groups)
     decays = [(groups.index(events), needed.rates.index(rate)) for events, rate in needed.decays]
     decaying = _listed(member[:, [group for group, _ in decays]], len(decays))
     sessions = [(groups.index(events), needed.tracks.index(events)) for events in needed.sessions]
@@ -93,7 +115,19 @@ def _instructions(definitions: Sequence[Definition], needed: Accumulators) -> In
 def _numbers(definitions: Sequence[Definition], needed: Accumulators) -> list[tuple[Definition, Reading]]:
     """Definitions that are computed, and not looked up, in the order of their columns."""
     readings = [(definition, definition.read(needed)) for definition in definitions]
-    return [(definition, reading) for definition, reading in readings if isinstance(reading, Counted | Operands)]
+    computed = Counted | Operands | Around
+    return [(definition, reading) for definition, reading in readings if isinstance(reading, computed)]
+
+
+def _around(definitions: Sequence[Definition], needed: Accumulators) -> AroundPlan | None:
+    """What is read off colleagues, where anything is."""
+    numbers = enumerate(_numbers(definitions, needed))
+    rows = [(column, LOOKS[type(what)], reading) for column, (what, reading) in numbers if isinstance(reading, Around)]
+    if not rows:
+        return None
+    ops = np.array([(look, *reading) for _, look, reading in rows], np.int64)
+    columns = np.array([column for column, _, _ in rows], np.int64)
+    return AroundPlan(columns, ops, _member(needed.vocabulary, needed.around)[:-1], tuple(needed.traits))
 
 
 def _counted(numbers: Sequence[tuple[Definition, Reading]]) -> NDArray[np.uint32]:
@@ -126,10 +160,10 @@ def _rows(names: Sequence[str], groups: Sequence[str]) -> list[int]:
     return [groups.index(name) for name in names]
 
 
-def _member(needed: Accumulators) -> NDArray[np.bool_]:
+def _member(vocabulary: Vocabulary, groups: Sequence[str]) -> NDArray[np.bool_]:
     """Whether events of a code belong to a group; then unknown types, which are any, and bots, which are none."""
-    types, groups = needed.vocabulary.types, needed.groups
-    table = [[name in needed.vocabulary.members(group) for group in groups] for name in types]
+    types = vocabulary.types
+    table = [[name in vocabulary.members(group) for group in groups] for name in types]
     table += [[group == ANY for group in groups], [False for _ in groups]]
     return np.array(table, dtype=np.bool_).reshape(len(types) + 2, len(groups))
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.histories import Histories
+from features.around import look_around
 from features.kinds import FirstTouch, LastTouch, Profile, ProfileNumber
 from features.plan import Plan
 from features.views import EventArrays, ProfileArrays, events_of, views_of
@@ -91,6 +92,9 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
         again, _ = _walked(plan, histories.types, views.events, views.profiles, Moments(views.view, views.as_of))
         computed.columns[:, views.moments] = again.columns
         computed.rows[:-1, views.moments] = views.original(again.rows[:-1])
+    if plan.around is not None:
+        numbers = look_around(plan, plan.around, histories, moments.lead, moments.as_of, computed.version)
+        computed.columns[plan.around.columns] = numbers
     for column, end in plan.ends.items():
         computed.columns[column, moments.as_of > end] = np.nan
     return computed

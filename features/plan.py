@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from data.vocabulary import Vocabulary
 from features.kinds import Definition
+from features.walk.companies import AroundPlan
 from features.walk.instructions import Instructions
 
 
@@ -20,17 +21,20 @@ class Plan:
     """A compiled catalogue: definitions in column order, and the instructions for the numbers among them.
 
     ends: place of a computed column -> from when on (µs UTC) nothing is known of the events that it is made of.
+    around: what is read off colleagues; None where no definition asks.
     """
 
     definitions: tuple[Definition, ...]
     vocabulary: Vocabulary
     instructions: Instructions
     ends: Mapping[int, int] = field(default_factory=dict)
+    around: AroundPlan | None = None
 
     @cached_property
     def n_numbers(self) -> int:
         """How many columns are computed, and not looked up."""
-        return len(self.instructions.counted) + len(self.instructions.ops)
+        around = 0 if self.around is None else len(self.around.columns)
+        return len(self.instructions.counted) + len(self.instructions.ops) + around
 
     @cached_property
     def n_rows(self) -> int:

@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +19,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.company_files import read_companies, write_companies
 from data.contract import DataError
 from data.histories import Histories
 from data.log.eventlog import EventLog
+from data.temporary import temporary_folder
 from data.typed_json import Json, from_json, to_json
-from features.compiler import compile_plan
+from features.compiler import compile_plan, looks_around
 from features.kernel import Moments, compute
 from features.kinds import Definition
 from features.moments import LabelledMoments, label_moments
@@ -98,6 +101,18 @@ class TrainingSet:
         table = table.sort_by([("as_of", "ascending"), ("lead_id", "ascending")])
         return table if columns is None else table.select(list(columns))
 
+    def pieces(self) -> Iterator[pa.Table]:
+        """All rows in pieces of about CHUNK that end where a lead ends, in order of (lead, as_of) within each.
+
+        Raises DataError when a shard is damaged.
+        """
+        try:
+            for shard in sorted(self.rows.glob("shard-*.parquet")):
+                with pq.ParquetFile(shard) as file:
+                    yield from (file.read_row_group(group) for group in range(file.num_row_groups))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"{self.path} cannot be read ({error}); run `leadscore features` again") from None
+
     def shard(self, bucket: int) -> pa.Table:
         """The rows of one bucket of the event log, in order of (lead, as_of). Raises DataError when it is damaged."""
         path = self.rows / _shard_name(bucket)
@@ -120,20 +135,29 @@ def build(
     (out / ROWS).mkdir(parents=True, exist_ok=True)
     (out / "training_set.json").unlink(missing_ok=True)
     _sweep(out, log.n_buckets)
-    tasks = (joblib.delayed(build_shard)(log.path, number, recipe, out) for number in range(log.n_buckets))
-    done = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")(tasks)
-    for finished, _ in enumerate(done, start=1):
-        progress(finished, log.n_buckets)
+    with temporary_folder("companies") as beside:
+        if looks_around(recipe.catalogue):
+            write_companies(log.companies, beside)
+        tasks = (joblib.delayed(build_shard)(log.path, number, recipe, out, beside) for number in range(log.n_buckets))
+        done = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")(tasks)
+        for finished, _ in enumerate(done, start=1):
+            progress(finished, log.n_buckets)
     _sweep(out, log.n_buckets)
     return _finish(out, recipe, log.n_buckets)
 
 
-def build_shard(log_path: Path, number: int, recipe: Recipe, out: Path) -> None:
-    """Writes one bucket's shard, unless it is there already; what it holds depends on nothing but its arguments."""
+def build_shard(log_path: Path, number: int, recipe: Recipe, out: Path, beside: Path | None = None) -> None:
+    """Writes one bucket's shard, unless it is there already; what it holds depends on nothing but its arguments.
+
+    beside: where the log's companies lie. Where the folder is not seen, on another machine, they are read from the log.
+    """
     shard = _shard(out, number)
     if _digest_of(shard) == recipe.digest:
         return
     histories = EventLog.open(log_path).bucket(number)
+    if beside is not None and looks_around(recipe.catalogue):
+        with suppress(OSError):
+            histories = replace(histories, companies=read_companies(beside))
     plan = compile_plan(recipe.catalogue, recipe.vocabulary, recipe.unobserved)
     until, known_until = recipe.observed_until, recipe.known_until or None
     labelled = label_moments(histories, recipe.target, recipe.policy, until, known_until)

@@ -25,7 +25,7 @@ from serving.http.refusals import refusal
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
 from serving.pages.routes import page_routes
-from serving.routes import events, leads, operations, profiles, scores, work
+from serving.routes import companies, events, leads, operations, profiles, scores, work
 from serving.store.database import failures
 from serving.store.events import event_validation
 from serving.store.leads import leads as stored_leads
@@ -56,6 +56,7 @@ def create_app(services: Services) -> FastAPI:
         *leads.routes,
         *profiles.routes,
         *work.routes,
+        *companies.routes,
         *operations.routes,
         *page_routes(),
     ]
@@ -64,6 +65,8 @@ def create_app(services: Services) -> FastAPI:
             raise ValueError(f"route {route.path} declares no role; decorate it with @needs")
     app = FastAPI(
         openapi_url=None,  # the document is our own, see serving/http/openapi.py
+        # Whether somebody listens is else looked up anew for every request; we measure and log ourselves.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         routes=list(routes),
         middleware=[
             Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in routes}),

@@ -13,7 +13,8 @@ delta-000003/                one file of all buckets for each kind, and `patches
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.companies import Companies, companies_of
 from data.contract import DataError
 from data.histories import FAR, Absences, Histories, Profiles
 from data.log.absences import absences_of, read_absences
@@ -151,8 +153,25 @@ class EventLog:
 
     def bucket(self, number: int) -> Histories:
         """All leads of a bucket. Raises DataError when its files are damaged or gone."""
+        return replace(self._plain_bucket(number), companies=self)
+
+    def _plain_bucket(self, number: int) -> Histories:
         run = self.run(number, READ)
         return histories_of(run, self.manifest.words, absences_of(read_absences(self.folders, number), run.leads))
+
+    @cached_property
+    def companies(self) -> Companies:
+        """All companies of the log, read when they are first asked for. Raises DataError as `bucket` does."""
+        return companies_of(map(self._plain_bucket, range(self.n_buckets)))
+
+    def has_accounts(self) -> bool:
+        """Whether any lead names an account. Raises DataError as `bucket` does."""
+        named = (self._plain_bucket(number).profiles.accounts for number in range(self.n_buckets))
+        return any(accounts is not None and accounts.null_count < len(accounts) for accounts in named)
+
+    def around(self, histories: Histories) -> Companies:
+        """The companies beside histories: all."""
+        return self.companies
 
     def find(self, lead_id: str) -> Histories:
         """One lead's history (n_leads == 1). Raises DataError when the log does not know the lead."""
@@ -161,6 +180,14 @@ class EventLog:
         if not len(positions):
             raise DataError(f"lead {lead_id!r} is not in {self.path}")
         return histories.of(positions)
+
+    def keys(self, lead_id: str) -> list[tuple[str | None, str | None]]:
+        """Source and id of each event of a lead, in the order of its history."""
+        run = self.run(bucket_of(lead_id, self.n_buckets))
+        place = run.leads.index(lead_id).as_py()
+        ends = np.concatenate([[0], np.cumsum(run.event_counts)])
+        rows = run.events.slice(ends[place], run.event_counts[place])
+        return list(zip(rows.column("source").to_pylist(), rows.column("event_id").to_pylist(), strict=True))
 
 
 def bucket_of(lead_id: str, buckets: int) -> int:
@@ -189,7 +216,10 @@ def histories_of(run: Run, words: Words, absences: Absences | None = None) -> Hi
         value=np.array(events.column("value").fill_null(float("nan")).to_numpy()),
         bot=label_bots(words.bots, starts, occurred_at, event_type, types) >= 0,
         profiles=Profiles(
-            _starts(run.version_counts), int64(profiles.column("valid_from")), _columns(profiles, words.profile_columns)
+            _starts(run.version_counts),
+            int64(profiles.column("valid_from")),
+            _columns(profiles, words.profile_columns),
+            profiles.column("account_id") if "account_id" in profiles.column_names else None,
         ),
         types=types,
         channels=channels,

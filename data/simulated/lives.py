@@ -36,6 +36,7 @@ from data.simulated.days import (
 from data.simulated.event_buffer import Log, with_room, write
 from data.simulated.funnel import CODE, CUSTOMER, LATE, LATENESS, Floats, Ints, Tables
 from data.simulated.options import FunnelOptions
+from data.simulated.projects import EAGER, draw_projects
 
 LEADS_AT_ONCE = 2_000
 CUSTOMER_TYPES = np.array([CODE[name] for name in CUSTOMER], dtype=np.int64)
@@ -45,7 +46,7 @@ LAST_CONTACT = DAY_OPENS + 8 * US_PER_HOUR
 
 
 class Stranger(NamedTuple):
-    """One lead, hidden truth included: see Cohort."""
+    """One lead, hidden truth included: see Cohort. eager_from, eager_until: days, see projects.py."""
 
     lead: int
     created_at: int
@@ -54,6 +55,8 @@ class Stranger(NamedTuple):
     cadence: float
     persona: int
     intent: int
+    eager_from: int
+    eager_until: int
 
 
 class Walk(NamedTuple):
@@ -90,12 +93,14 @@ def live(
     cohort: SimulatedCohort,
     behaviour: np.random.Generator,
     lateness: np.random.Generator,
+    projects: np.random.Generator,
     progress: Callable[[float], None],
 ) -> Lives:
     """Everything that is known of a cohort within the observation. `progress` is told the share done, 0 to 1."""
-    parts = []
+    parts, eager = [], draw_projects(options, cohort, projects)
     for first in range(0, len(cohort), LEADS_AT_ONCE):
-        parts.append(_live_some(tables, cohort, range(first, min(first + LEADS_AT_ONCE, len(cohort))), behaviour))
+        some = range(first, min(first + LEADS_AT_ONCE, len(cohort)))
+        parts.append(_live_some(tables, cohort, eager, some, behaviour))
         progress(min(1.0, (first + LEADS_AT_ONCE) / len(cohort)))
     lead, occurred_at, code = np.concatenate(parts).T
     known_at = _known_at(lead, occurred_at, code, lateness) if options.late else occurred_at
@@ -103,7 +108,9 @@ def live(
     return Lives(lead[visible], code[visible], occurred_at[visible], known_at[visible])
 
 
-def _live_some(tables: Tables, cohort: SimulatedCohort, leads: range, rng: np.random.Generator) -> Ints:
+def _live_some(
+    tables: Tables, cohort: SimulatedCohort, eager: tuple[Ints, Ints], leads: range, rng: np.random.Generator
+) -> Ints:
     log = Log(np.empty((1 << 16, 3), dtype=np.int64), np.zeros(1, dtype=np.int64))
     for lead in leads:
         stranger = Stranger(
@@ -114,6 +121,8 @@ def _live_some(tables: Tables, cohort: SimulatedCohort, leads: range, rng: np.ra
             float(cohort.cadence[lead]),
             int(cohort.persona[lead]),
             int(cohort.intent[lead]),
+            int(eager[0][lead]),
+            int(eager[1][lead]),
         )
         log = _live_one(tables, stranger, rng, log)
     return log.row[: log.size[0]].copy()
@@ -143,6 +152,8 @@ def _live_one(tables: Tables, who: Stranger, rng: np.random.Generator, log: Log)
         day_factors(walk.factors, tables, day, share, who.tier, walk.memory)
         if day > first_day:
             intent = _pick(tables.transition[who.persona, intent], rng)
+        if who.eager_from <= day < who.eager_until:
+            intent = max(intent, EAGER)
         state = who.persona * tables.transition.shape[1] + intent
         log = _behave(walk, day, state, share, log)
         if day > first_day:

@@ -34,6 +34,8 @@ class FunnelOptions:
     dates: deals are exported with the day on which they ended, without a time.
     export_days: days between exports.
 
+    shared: off unless it is asked for, and no mess: leads of a company want to buy at the same time, see projects.py.
+
     Raises UsageError for a number that makes no funnel.
     """
 
@@ -53,6 +55,7 @@ class FunnelOptions:
     lagging: bool = False
     dates: bool = False
     export_days: int = 28
+    shared: bool = False
 
     def __post_init__(self) -> None:
         limits = (("leads", 1, 9_999_999), ("seed", 0, 2**63 - 1), ("days", 14, 7_300), ("export_days", 1, 7_300))
@@ -68,5 +71,7 @@ class FunnelOptions:
 
     def to_json(self) -> dict[str, Any]:
         """The options as funnel.json tells them: troubles that are off unless asked for stand there only when on."""
-        quiet = {name for name in MESS if not getattr(self, name)} | ({"export_days"} if not self.exported else set())
+        quiet = {name for name in (*MESS, "shared") if not getattr(self, name)} | (
+            {"export_days"} if not self.exported else set()
+        )
         return {name: value for name, value in asdict(self).items() if name not in quiet}

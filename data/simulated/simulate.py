@@ -49,7 +49,7 @@ __all__ = ["FunnelOptions", "Simulated", "simulate"]
 
 STREAMS = (
     "cohort", "behaviour", "lateness", "rows", "people", "bots", "duplicates", "garbage", "returns", "mistakes",
-    "merges",
+    "merges", "projects",
 )  # fmt: skip
 """Chance comes in separate streams, so that a trouble switched off changes nothing else."""
 MODEL = (
@@ -104,7 +104,8 @@ def draw(options: FunnelOptions, progress: Callable[[float], None] = lambda done
     """The funnel of a scenario, the same for the same options. `progress` is told the share done, 0 to 1."""
     chance = _streams(options.seed)
     cohort = draw_cohort(options, chance["cohort"])
-    lives = live(options, funnel_tables(options), cohort, chance["behaviour"], chance["lateness"], progress)
+    behaviour, lateness, projects = (chance[name] for name in ("behaviour", "lateness", "projects"))
+    lives = live(options, funnel_tables(options), cohort, behaviour, lateness, projects, progress)
     good = _good_rows(options, cohort, lives, chance)
     garbage = garbage_lines(options.leads, len(lives), chance["garbage"]) if options.broken else []
     return Drawn(options, cohort, lives, good, garbage, profile_table(options, cohort, chance["people"]), chance)

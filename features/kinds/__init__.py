@@ -7,6 +7,7 @@ files and its line in KINDS; where no accumulator answers it yet, also a rule in
 
 from __future__ import annotations
 
+from features.kinds.companies import ColleagueRecency, Colleagues, ColleaguesActive, ColleagueSpread
 from features.kinds.counts import ActiveDays, Count, DistinctTypes, Sessions, Trend
 from features.kinds.definition import Definition, Family, Kind
 from features.kinds.profile import Profile, ProfileNumber
@@ -17,9 +18,11 @@ from features.kinds.values import Max, Mean, Sum
 KINDS: tuple[type[Definition], ...] = (
     *(Count, Sum, Mean, Max, Recency, Age, ActiveDays, Sessions, Decayed, Trend, Cadence),
     *(FirstTouch, LastTouch, DistinctTypes, IgnoredInRow, Profile, ProfileNumber),
+    *(Colleagues, ColleaguesActive, ColleagueRecency, ColleagueSpread),
 )
 """Every kind; the kernel knows it by its place."""
 
 __all__ = ["KINDS", "Definition", "Family", "Kind"]
+__all__ += ["ColleagueRecency", "ColleagueSpread", "Colleagues", "ColleaguesActive"]
 __all__ += ["ActiveDays", "Age", "Cadence", "Count", "Decayed", "DistinctTypes", "FirstTouch", "IgnoredInRow"]
 __all__ += ["LastTouch", "Max", "Mean", "Profile", "ProfileNumber", "Recency", "Sessions", "Sum", "Trend"]

@@ -32,7 +32,15 @@ class Operands(NamedTuple):
     c: int = 0
 
 
-Reading = Counted | Touched | Operands | None
+class Around(NamedTuple):
+    """A column that is read off a lead's colleagues: a group of events and a window (µs), or a category column."""
+
+    group: int = 0
+    window: int = 0
+    trait: int = 0
+
+
+Reading = Counted | Touched | Operands | Around | None
 """How a column is read; None for one that is taken from the profile."""
 
 
@@ -55,6 +63,8 @@ class Accumulators:
         self.tops: list[str] = []
         self.decays: list[tuple[str, float]] = []
         self.pressures: list[tuple[str, str]] = []
+        self.around: list[str] = []
+        self.traits: list[str] = []
 
     def types(self) -> None:
         """Counts every event type of the vocabulary apart."""
@@ -114,6 +124,15 @@ class Accumulators:
         self.group(contacts)
         self.track(answers)
         return _place(self.pressures, (contacts, answers))
+
+    def around_group(self, events: str) -> int:
+        """Where the newest event of a group is remembered of each colleague."""
+        self.vocabulary.members(events)
+        return _place(self.around, events)
+
+    def trait(self, column: str) -> int:
+        """Which category column of colleagues is looked at."""
+        return _place(self.traits, column)
 
     @property
     def groups(self) -> list[str]:

@@ -72,6 +72,9 @@ class View(Protocol):
     def profile(self, column: str) -> Value:
         """What the newest visible profile version holds in a column."""
 
+    def colleagues(self) -> Sequence[View] | None:
+        """Other leads of its company, as they can be seen then; None where no company is known."""
+
 
 @dataclass(frozen=True)
 class Definition(ABC):

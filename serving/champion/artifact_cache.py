@@ -19,7 +19,7 @@ class Damaged(DataError):
 
 @dataclass(frozen=True)
 class CachedArtifact:
-    """An artifact in the cache. mark: what the source named it by when it was taken in. run: see `ServedModel`."""
+    """An artifact in the cache. mark: what the source named it by when it was taken in. run, made_at: `ServedModel`."""
 
     name: str
     version: str
@@ -27,6 +27,7 @@ class CachedArtifact:
     mark: str
     folder: str
     run: str = ""
+    made_at: int = 0
 
 
 class ArtifactCache:

@@ -10,20 +10,21 @@ from starlette.types import Scope
 from data.ids import NoId, required_id
 from serving.messages.problems import Refused
 
+IDS = {"lead_id", "account_id"}
 DOTS = (".", "..")
 """Parts of a path that clients resolve, however they are written."""
 
 
 class LeadRoute(Route):
-    """A route that has the id of a lead as one part of its path, percent-encoded."""
+    """A route that has the id of a lead, or of its account, as one part of its path, percent-encoded."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As any route, but in the path as it was sent."""
         path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
         match, matched = super().matches({**scope, "path": path.decode("latin-1")})
         names = matched.get("path_params", {})
-        if "lead_id" in names:
-            names["lead_id"] = unquote_to_bytes(names["lead_id"].encode("latin-1")).decode("utf-8", "surrogateescape")
+        for name in IDS & names.keys():
+            names[name] = unquote_to_bytes(names[name].encode("latin-1")).decode("utf-8", "surrogateescape")
         return match, matched
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -15,6 +16,7 @@ from data.contract import NAME_LIMIT, VALUE_LIMIT
 from features.wording import Language
 
 CLEAN = r"^[^\x00-\x1f\x7f]+$"
+UTC = ZoneInfo("UTC")
 MOST_EVENTS = 20_000
 """Events in the history of one request; a longer one is read from the store by the lead's id."""
 MOST_LEADS = 1_000
@@ -85,11 +87,15 @@ class BatchRequest(Asked, frozen=True):
 
 @dataclass(frozen=True)
 class Extra:
-    """What a caller wants besides the score: the features, reasons in a language, further horizons in days."""
+    """What a caller wants besides the score: the features, reasons in a language, further horizons in days.
+
+    zone: in which the days of reasons are told.
+    """
 
     features: bool = False
     reasons: Language | None = None
     horizons: tuple[int, ...] = ()
+    zone: ZoneInfo = UTC
 
 
 class ModelName(Struct, frozen=True):
@@ -146,7 +152,7 @@ class ThresholdSet(Struct, frozen=True):
 
 
 class Reason(Struct, frozen=True):
-    """A signed contribution to the log-odds of this prediction, in words."""
+    """A signed contribution to the log-odds of this prediction, of all features that are told as one, in words."""
 
     feature: str
     contribution: float
@@ -154,10 +160,14 @@ class Reason(Struct, frozen=True):
 
 
 class Reasons(Struct, frozen=True):
-    """What speaks for and against, strongest first."""
+    """What speaks for and against, the most telling first; others: what else moves the score, in the model's figures.
+
+    Not all of `others` makes sense to people: a reason that contradicts what is expected is never told elsewhere.
+    """
 
     speaks_for: list[Reason]
     speaks_against: list[Reason]
+    others: list[Reason] = []
 
 
 class Score(Struct, frozen=True):

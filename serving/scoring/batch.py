@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.companies import CompanySource
 from data.contract import DataError, UsageError
 from data.csv_safety import inert
 from data.erasure.ledger import Known, Ledger
@@ -25,6 +26,7 @@ from serving.messages.schemas import Reason, Reasons
 from serving.scoring.explanations import MOST, Explainer
 from serving.scoring.reasons import fit_share_of, reasons_of
 from serving.scoring.scorer import Scorer, Scores
+from serving.scoring.telling import Telling
 from training.thresholds.model_warning import model_warning
 
 SIDES = (("for", "+"), ("against", "-"))
@@ -57,8 +59,9 @@ def score_log(
     scorer = scorer.beside(log)
     moment = log.observed_until_us + 1 if as_of is None else as_of
     known, rows = Ledger.beside(log.path).known(), list[dict[str, Any]]()
+    companies = companies_beside(log, scorer, known)
     for number in range(log.n_buckets):
-        rows.extend(_bucket(log, scorer, version, number, moment, language, days, known))
+        rows.extend(_bucket(log, scorer, version, number, moment, language, days, known, companies))
         if progress:
             progress(number + 1, log.n_buckets)
     if not rows:
@@ -85,21 +88,29 @@ def _bucket(
     language: Language,
     days: Sequence[int],
     known: Known,
+    companies: CompanySource,
 ) -> Iterator[dict[str, Any]]:
-    histories = log.bucket(number)
+    histories = replace(log.bucket(number), companies=companies)
     moments = _scorable_moments(histories, open_moments(histories, scorer.target, as_of), known)
     if not len(moments):
         return
     scores = scorer.score(histories, moments)
     parts = scorer.model.parts(scores.matrix)[:, 1:].tolist()
     grounds = Explainer(scorer).grounds(histories, moments, scores)
-    lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
+    lead_ids, telling = histories.lead_ids.take(pa.array(moments.lead)).to_pylist(), Telling(language, as_of)
     within = {f"within_{horizon}d": scorer.model.within(scores.matrix, horizon).tolist() for horizon in days}
     warning = model_warning(scorer.model.manifest.trained_on.small, language, scorer.model.manifest.trained_on.lags)
     for row, lead_id in enumerate(lead_ids):
-        reasons = reasons_of(grounds[row], scorer, language)
+        reasons = reasons_of(grounds[row], scorer, telling)
         scored = _row(lead_id, scores, row, reasons, parts[row], scorer, version, as_of, language)
         yield scored | {name: values[row] for name, values in within.items()} | {"caution": warning}
+
+
+def companies_beside(log: EventLog, scorer: Scorer, known: Known) -> CompanySource:
+    """The companies of a log, without leads that are withheld: who objects is used for nobody else's score either."""
+    if scorer.plan.around is None:
+        return log
+    return log.companies.without(known.withheld(log.companies.lead_ids.to_pylist()))
 
 
 def _scorable_moments(histories: Histories, moments: Moments, known: Known) -> Moments:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.companies import no_companies
 from data.histories import Histories, Profiles
 from data.log.bots import label_bots
 from data.numbers import rounded_value
@@ -129,6 +130,7 @@ class Reader:
             profiles=Profiles(np.arange(len(leads) + 1), valid_from, NOTHING),
             types=list(codes),
             channels=list(channel_codes)[1:],
+            companies=no_companies(),
         )
 
 

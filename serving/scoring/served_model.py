@@ -48,6 +48,7 @@ class ServedModel:
     """A loaded artifact with the name and version that it goes by; safe to use from any thread.
 
     folder: where it lies, None for nowhere. run: id of the MLflow run that made it, "" where that is not known.
+    made_at: when that was, µs UTC, 0 likewise.
     """
 
     def __init__(self, predictor: Predictor, name: str, version: str, digest: str, folder: Path | None = None) -> None:
@@ -55,7 +56,7 @@ class ServedModel:
         self.model = ModelName(name, version, digest)
         self.predictor = predictor
         self.folder = folder
-        self.run = ""
+        self.run, self.made_at = "", 0
         self.scorer = Scorer(predictor)
         self.definitions = self.scorer.definitions
         self.target = self.scorer.target

@@ -20,10 +20,13 @@ from serving.store.database.schema import events, rescorings
 from serving.store.database.summaries import Summaries
 from training.monitoring.arrivals import LEARNT_DAYS, NEW_DAYS, Alarm, DailyArrivals, alarms_of
 from training.monitoring.lateness import Delays, late_sources
+from training.monitoring.missing import Missing, emptied
 
 Row = tuple[str, str, int, int]
 """Source, type, day since 1970, number of events."""
-NAME = "flow"
+NAME, MISSING = "flow", "missing features"
+KEPT = 60
+"""Scorings of which it is kept of how many new leads each feature was unknown."""
 DAYS = LEARNT_DAYS + NEW_DAYS
 """Days of events that are looked at."""
 SCORING_DAYS, LOG_DAYS, GAPS, LOOKED_AT = 3, 7, 2, 10
@@ -55,9 +58,18 @@ class DataFlow:
         """Counts what has arrived, and keeps what it says. now: µs UTC."""
         sent, published = self._counts(now)
         alarms = [*_alarms(sent, target, now // US_PER_DAY), *self._alarms_of_log(published, target, now)]
-        alarms += self._late_sources(now)
+        alarms += [*self._late_sources(now), *emptied(self._missing(target.name))]
         self._summaries.keep(target.name, NAME, [asdict(alarm) for alarm in alarms], now)
         return self.read(target.name, now)
+
+    def note_missing(self, target: str, scoring: Missing, now: int) -> None:
+        """Keeps what a scoring saw of the leads that had just come; of a day the last one counts. now: µs UTC."""
+        kept = [*(one for one in self._missing(target) if one.day < scoring.day), scoring]
+        self._summaries.keep(target, MISSING, [asdict(one) for one in kept[-KEPT:]], now)
+
+    def _missing(self, target: str) -> list[Missing]:
+        kept = self._summaries.read(target, MISSING)
+        return [] if kept is None else [Missing(**one) for one in kept[1]]
 
     def read(self, target: str, now: int) -> FlowReport:
         """What was found when it was last looked at, and whether leads are scored as usual now."""

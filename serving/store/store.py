@@ -15,6 +15,7 @@
     store.queue.page / counts                            sections of Today
     store.unscored.after                                 leads that were sent and have no score yet
     store.worklist.note / page / walk / choices          what a list shows people of where leads stand
+    store.companies.of / page                            leads by the account that they are of
     store.explanations.note / of                         why they stand there
     store.rescorings                                     how far `leadscore score --store` has come
     store.keys.create / list / revoke / verify           API keys
@@ -47,6 +48,7 @@ from data.erasure.seal import Seal
 from serving.store.access.accounts import Accounts
 from serving.store.access.keys import Keys
 from serving.store.access.replies import Answers
+from serving.store.access.vocabularies import Vocabularies
 from serving.store.database.connection import Database, connect
 from serving.store.database.hmac_signer import seal_of
 from serving.store.database.migrate import migrate
@@ -59,6 +61,7 @@ from serving.store.events.rejected import Rejected
 from serving.store.events.timeline import LeadTimeline
 from serving.store.flow import DataFlow
 from serving.store.leads.acceptance import Acceptances
+from serving.store.leads.companies import CompanyReader
 from serving.store.leads.decisions import Decisions
 from serving.store.leads.leads import Leads
 from serving.store.leads.listing import Listing
@@ -101,6 +104,7 @@ class Store:
     queue: Queue
     unscored: Unscored
     worklist: Worklist
+    companies: CompanyReader
     explanations: Explanations
     rescorings: Rescorings
     keys: Keys
@@ -162,13 +166,13 @@ def open_unfinished(url: str, personal_ids: bool = False) -> Store:
 
 
 def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
-    blocked = Blocked(seal)
-    audit, events = Audit(database, blocked), Events(database, blocked, personal_ids)
+    blocked, vocabularies = Blocked(seal), Vocabularies()
+    audit, events = Audit(database, blocked), Events(database, blocked, vocabularies, personal_ids)
     return Store(
         database,
         events,
         Rejected(database, events.add),
-        Leads(database, blocked, personal_ids),
+        Leads(database, blocked, vocabularies, personal_ids),
         Publication(database, blocked),
         Listing(database),
         HistoryReader(database),
@@ -178,8 +182,9 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         Work(database, blocked, audit),
         Acceptances(database),
         Queue(database),
-        Unscored(database),
+        Unscored(database, Summaries(database)),
         Worklist(database),
+        CompanyReader(database),
         Explanations(database),
         Rescorings(database),
         Keys(database, seal),

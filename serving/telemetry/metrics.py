@@ -46,6 +46,7 @@ class Metrics:
         self.learnt_until = gauge(
             "model_learnt_until_seconds", "Until when the model that answers has learnt, Unix time"
         )
+        self.made_at = gauge("model_made_at_seconds", "When the model that answers was made, Unix time")
         self.drift = Drift()
         self.answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.registry.register(self.drift)
@@ -73,6 +74,7 @@ class Metrics:
         self.model.clear()
         self.model.labels(live.model.name, live.model.version, live.model.digest).set(1)
         self.learnt_until.set(live.predictor.manifest.trained_on.to_us / 1e6)
+        self.made_at.set(live.made_at / 1e6)
         self.swaps.inc()
         self.drift.start(live)
 

@@ -151,7 +151,7 @@ def funnel() -> tuple[Tables, SimulatedCohort, Lives, Ints]:
     tables = funnel_tables(options)
     rng = [np.random.default_rng(sequence) for sequence in np.random.SeedSequence(7).spawn(3)]
     cohort = draw_cohort(options, rng[0])
-    lives = live(options, tables, cohort, rng[1], rng[2], lambda done: None)
+    lives = live(options, tables, cohort, rng[1], rng[2], rng[0], lambda done: None)
     won_on = np.full(len(cohort), 2**40)
     wins = lives.code == CODE["deal_won"]
     won_on[lives.lead[wins]] = lives.occurred_at[wins] // US_PER_DAY

@@ -13,6 +13,7 @@ from data.contract import US_PER_DAY
 from data.histories import FAR, Absences, Histories, Profiles
 from data.vocabulary import Vocabulary
 from features import kinds as of
+from features.compiler import LOOKS
 from features.kernel import Moments
 from features.kinds.definition import Value
 from tests.oracles.features_naive import Event, Lead, Version
@@ -57,8 +58,11 @@ def sample(kind: type[of.Definition]) -> of.Definition:
     return kind(**{field.name: FIELDS[field.name] for field in fields(kind)})
 
 
-CATALOGUE = (*CHOSEN, *(sample(kind) for kind in of.KINDS if kind not in {type(feature) for feature in CHOSEN}))
-"""Every kind of definition: one that is new is held against its plain definition without a line here."""
+CATALOGUE = (
+    *CHOSEN,
+    *(sample(kind) for kind in of.KINDS if kind not in {*LOOKS, *(type(feature) for feature in CHOSEN)}),
+)
+"""Every kind that looks at one lead: a new one is held against its plain definition without a line here."""
 
 
 def times(days: int = 40) -> st.SearchStrategy[int]:
@@ -140,6 +144,7 @@ def histories_of(leads: Sequence[Lead]) -> Histories:
             np.array([version.valid_from for version in versions], np.int64),
             pa.table({"industry": pa.array(columns["industry"], pa.string()),
                       "employees": pa.array(columns["employees"], pa.float64())}),
+            pa.chunked_array([pa.array([version.account for version in versions], pa.string())]),
         ),
         types=types,
         channels=channels,

@@ -9,6 +9,8 @@ import pytest
 from features.kinds import (
     KINDS,
     Age,
+    Colleagues,
+    ColleagueSpread,
     Count,
     Decayed,
     Definition,
@@ -56,4 +58,4 @@ def test_every_kind_has_a_docstring_a_kind_and_a_family() -> None:
 
 
 def test_only_the_profile_is_fit() -> None:
-    assert {kind for kind in KINDS if kind.family == "fit"} == {Profile, ProfileNumber}
+    assert {kind for kind in KINDS if kind.family == "fit"} == {Profile, ProfileNumber, Colleagues, ColleagueSpread}

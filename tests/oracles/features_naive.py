@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.vocabulary import ANY, Vocabulary
 from features.kinds.definition import Value
@@ -33,6 +33,7 @@ class Version:
 
     valid_from: int
     values: dict[str, Value]
+    account: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,15 @@ class Lead:
 class View:
     """A lead at a moment, for `by_definition`. Written from the text of features/kinds/definition.py alone.
 
-    A test may plant a fault by giving another one.
+    A test may plant a fault by giving another one. leads: all that there are, where companies are looked at. most: how
+    many leads may have named an account.
     """
 
     lead: Lead
     as_of: int
     vocabulary: Vocabulary
+    leads: Sequence[Lead] = ()
+    most: int = 500
 
     @property
     def types(self) -> Sequence[str]:
@@ -90,9 +94,32 @@ class View:
                 matching.append(event)
         return matching
 
-    def profile(self, column: str) -> Value:
+    def version(self) -> Version | None:
         newest = None
         for place, version in enumerate(self.lead.versions):
             if version.valid_from < self.as_of or (place == 0 and version.valid_from == self.as_of):
                 newest = version
+        return newest
+
+    def profile(self, column: str) -> Value:
+        newest = self.version()
         return None if newest is None else newest.values.get(column)
+
+    def account(self) -> str | None:
+        newest = self.version()
+        return None if newest is None else newest.account
+
+    def is_away(self) -> bool:
+        return any(since < self.as_of <= until for since, until in self.lead.absences)
+
+    def colleagues(self) -> list[View] | None:
+        account = self.account()
+        named = [
+            lead.lead_id
+            for lead in self.leads
+            if any(each.account == account and each.valid_from <= self.as_of for each in lead.versions)
+        ]
+        if account is None or len(named) > self.most:
+            return None
+        views = [replace(self, lead=lead) for lead in self.leads if lead.lead_id != self.lead.lead_id]
+        return [view for view in views if view.account() == account and not view.is_away()]

@@ -65,7 +65,7 @@ def test_every_route_lets_in_exactly_whom_the_matrix_names(locked: Inside, keys:
     for method, path in routes(locked):
         for who, key in keys.items():
             headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-            status = locked(method, path.format(lead_id="L1", number="1"), headers=headers).status_code
+            status = locked(method, path.format(lead_id="L1", account_id="A1", number="1"), headers=headers).status_code
             assert status < 500
             assert status != 401 or who in NOBODY
             assert status != 403 or who not in NOBODY

@@ -18,7 +18,7 @@ from serving.pages.leads.score_line import score_line
 from serving.pages.leads.today import SNOOZES, may_act
 from serving.pages.leads.told_events import Known, known_of, sentence, situation_of
 from serving.pages.leads.why import one_in_words, why_of
-from serving.pages.rendering.addresses import checked, key_of, lead_address
+from serving.pages.rendering.addresses import checked, company_address, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext, came_from
 from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.texts import known
@@ -96,6 +96,7 @@ def lead(context: PageContext) -> Response:
         stages=[UNQUALIFIED, *(threshold.stage for threshold in thresholds)],
         reasons=REASONS,
         spans=DAYS,
+        company_address=company_address,
         **_work_on(context, lead_id, entry),
     )
 

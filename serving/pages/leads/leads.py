@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -14,14 +13,15 @@ from starlette.routing import Route
 from data.contract import NAME_LIMIT, UsageError
 from serving.http.queries import Pairs, Parameters
 from serving.messages.problems import Refused
-from serving.pages.leads.why import feature_said
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.page_roles import shows
+from serving.scoring.reasons import sentence_of
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry
 from serving.store.leads.worklist_query import Order, WantedLeads
+from serving.store.scores.explanations import read_facts
 
 TEXTS = ("stage", "channel", "country", "owner", "search")
 MARKS = ("rising", "untouched", "pressed")
@@ -43,7 +43,7 @@ PER_PAGE = 50
 
 
 @dataclass(frozen=True)
-class Line:
+class LeadLine:
     """A lead as the list shows it. reason: in words, "" for none. fit, engagement: -5 to 5 steps. trend: -1, 0, 1."""
 
     lead: WorklistEntry
@@ -105,16 +105,17 @@ def wanted_of(asked: Mapping[str, str], target: str) -> WantedLeads:
     return WantedLeads(target, **given, order=order)
 
 
-def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> Line:
+def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> LeadLine:
     """A lead in words."""
-    return Line(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
+    return LeadLine(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
 
 
 def reason_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> str:
-    """What speaks most for a lead; "" when it was noted by a model that knew other features, or there is none."""
+    """What speaks most for a lead; "" when there is nothing, or it was noted by an earlier version or another model."""
     if live is None or lead.reason not in live.definitions:
         return ""
-    return feature_said(context, live, lead.reason, json.loads(lead.reason_value or "null"))
+    facts = read_facts(lead.reason_value)
+    return sentence_of(facts, live.scorer.words, context.telling) if facts else ""
 
 
 def _steps(log_odds: float | None) -> int:

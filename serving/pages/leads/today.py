@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import NAME_LIMIT, US_PER_DAY, UsageError
+from serving.pages.leads.leads import reason_of
 from serving.pages.leads.told_events import known_of, sentence, situation_of
-from serving.pages.rendering.addresses import key_of, lead_address
+from serving.pages.rendering.addresses import company_address, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.plot import Scale, path
@@ -31,11 +32,12 @@ MINE, ALL, NOBODY, OWNER = "mine", "all", "nobody", "owner"
 
 @dataclass(frozen=True)
 class TodayRow:
-    """A lead as Today tells it. line: the drawing of its scores, "" where there are fewer than two. may_act: whether
-    the visitor may do something with it."""
+    """A lead as Today tells it. reason: what speaks most for it, "" for nothing. line: the drawing of its scores, ""
+    where there are fewer than two. may_act: whether the visitor may do something with it."""
 
     lead: QueuedLead
     sentence: str
+    reason: str
     rule: Rule
     line: str
     count: int
@@ -87,6 +89,7 @@ def today(context: PageContext) -> Response:
         done=_done(context),
         key_of=key_of,
         lead_address=lead_address,
+        company_address=company_address,
         crm=context.services.sales.address,
         reasons=context.services.sales.reasons,
         snoozes=SNOOZES,
@@ -119,7 +122,8 @@ def row_of(context: PageContext, live: ServedModel | None, lead: QueuedLead, lin
     situation = situation_of(lead.entry, known_now, context.now)
     said = sentence(context, live, known_now, lead.entry.contacts or 0)
     drawn, mine = _line(line, context.now), may_act(context, lead.entry.worker)
-    return TodayRow(lead, said, next_step(situation), drawn, len(line), mine)
+    reason = reason_of(lead.entry, live, context)
+    return TodayRow(lead, said, reason, next_step(situation), drawn, len(line), mine)
 
 
 def _rows(context: PageContext, live: ServedModel | None, leads: list[QueuedLead]) -> list[TodayRow]:

@@ -1,4 +1,4 @@
-"""Addresses of pages about a lead, whatever characters its id has."""
+"""Addresses of pages about a lead or a company, whatever characters its id has."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def key_of(lead_id: str) -> str:
 def lead_address(lead_id: str) -> str:
     """Where the page of a lead is."""
     return f"/leads/{in_path(lead_id)}"
+
+
+def company_address(account_id: str) -> str:
+    """Where the page of a company is."""
+    return f"/companies/{in_path(account_id)}"
 
 
 def asked_lead(context: PageContext) -> str:

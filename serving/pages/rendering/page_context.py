@@ -21,6 +21,7 @@ from serving.messages.times import iso
 from serving.pages.rendering.flow_banner import flow_banner
 from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
+from serving.scoring.telling import Telling
 from serving.store.access.accounts import ROLES, Account
 from training.thresholds.model_warning import model_warning
 
@@ -93,6 +94,11 @@ class PageContext:
         """A moment as the clocks of the settings' time zone say it, see `serving/http/time_zone.py`."""
         return local(moment, self.services.zone)
 
+    @cached_property
+    def telling(self) -> Telling:
+        """How what happened is told to the visitor now."""
+        return Telling(self.language, self.now, self.local)
+
     def may(self, role: PageRole) -> bool:
         """Whether the visitor has a role, or one that includes it."""
         if role == "anyone":
@@ -154,7 +160,7 @@ def _page_before(request: Request) -> str:
 
 
 def visitor_language(request: Request) -> Language:
-    """The one that the visitor has chosen here, else what the browser asks for."""
+    """The language that a visitor has chosen, else that of the browser."""
     chosen: Any = request.cookies.get(LANGUAGE)
     return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
 

@@ -6,7 +6,7 @@ Which route lets in whom, at a glance: tests/serving/pages/page_roles.json; part
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from data.contract import DataError, UsageError
 from serving.edge.bulkhead import Bulkhead
+from serving.edge.bulkheads import Bulkheads
 from serving.http.queries import form_pairs
 from serving.messages.problems import STATUS, Refused
 from serving.pages.rendering.page_context import PageContext, PageRole, address_of, by_session, visitor_language
@@ -24,24 +25,32 @@ LARGEST_FORM = 65_536
 Handler = Callable[[PageContext], Response]
 Introduction = Callable[[PageContext, Mapping[str, str]], PageContext]
 """How a visitor is known: the context with account and form, from that of nobody and what the form says."""
+Lines = Callable[[Bulkheads, Request, Mapping[str, str] | None], Bulkhead]
+"""In which line a request waits, before its form is read (None) and then."""
+
+
+def of_pages(work: Bulkheads, request: Request, form: Mapping[str, str] | None) -> Bulkhead:
+    """The line in which nearly all pages wait."""
+    return work.pages
 
 
 def shows(
-    role: PageRole, introduced: Introduction = by_session, kind: Literal["pages", "sign_in"] = "pages"
+    role: PageRole, introduced: Introduction = by_session, line: Lines = of_pages
 ) -> Callable[[Handler], Callable[..., Any]]:
     """Declares who may see a page or do what it does: the role, and those that include it; and how they are known.
 
     Who is not signed in is asked to, who has another role is told so. A form must have been made for the very
-    session that sends it. Refusals become pages in plain words. The handler runs in a thread of its kind of work.
+    session that sends it. Refusals become pages in plain words. The handler runs in a thread of its line.
     """
 
     def declare(handler: Handler) -> Callable[..., Any]:
         async def guarded(request: Request) -> Response:
-            work: Bulkhead = getattr(request.app.state.services.work, kind)
+            work: Bulkheads = request.app.state.services.work
             try:
-                work.check()
+                line(work, request, None).check()
                 form = await _form(request) if request.method == "POST" and await _may_send(request, role) else {}
-                return await work.run(_answer, handler, role, introduced, request, form)
+                waits_in = line(work, request, {} if isinstance(form, Refused) else form)
+                return await waits_in.run(_answer, handler, role, introduced, request, form)
             except Refused as error:
                 return _refusal(PageContext(request, visitor_language(request)), error.code, error.retry_after)
 

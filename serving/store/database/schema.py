@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0011"
+REVISION = "0015"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -78,6 +78,7 @@ profiles = Table(
     Column("body", DIGEST, nullable=False),
     Column("published", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("lead_id", "valid_from"),
+    Index("profiles_by_account", "account_id", "lead_id", "valid_from"),
 )
 
 attributes = Table(
@@ -308,6 +309,16 @@ keys = Table(
     Column("created_at", TIME, nullable=False),
     Column("revoked_at", TIME),
 )
+
+vocabularies = Table(
+    "vocabularies",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("key", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Index("vocabularies_of_key", "key", "kind"),
+)
+"""Hashes of the names that each key has brought."""
 
 answers = Table(
     "answers",

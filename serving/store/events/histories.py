@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from data.numbers import NoNumber, number_from_text
 from data.sources.mapping import BotRule
 from serving.store.database.connection import AT_ONCE, Database
 from serving.store.database.schema import attributes, events, profiles
+from serving.store.events.companies import StoredCompanies
 
 ROWS_AT_ONCE = 20_000
 EVENT = pa.schema(
@@ -62,8 +64,15 @@ class HistoryReader:
 
         At most five hundred leads, sorted, each once. columns: profile columns and their kind, `category` or `number`;
         bots: rules that label a machine's events; both as in the model's manifest. A lead that the store does not
-        know has an empty history. Raises ValueError when the ids are not sorted or too many.
+        know has an empty history. Who their colleagues are is read when it is asked for. Raises ValueError when the ids
+        are not sorted or too many.
         """
+        companies = StoredCompanies(self._database, as_of, lambda near: self._plain(near, as_of, columns, bots))
+        return replace(self._plain(lead_ids, as_of, columns, bots), companies=companies)
+
+    def _plain(
+        self, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str], bots: Sequence[BotRule]
+    ) -> Histories:
         ids = list(lead_ids)
         if len(ids) > AT_ONCE or ids != sorted(set(ids)):
             raise ValueError(f"lead_ids must be sorted, each once, at most {AT_ONCE}")
