@@ -19,6 +19,8 @@ import psycopg
 import pytest
 
 STARTS_WITHIN_S = 60
+PREFIX = "leadscore-tests-"
+"""Of folders of servers; the number of the process that tests follows."""
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "shared_buffers": "32MB",
@@ -87,7 +89,7 @@ class Postgres:
 @contextmanager
 def standby(primary: Postgres) -> Iterator[Postgres]:
     """A copy of a server that follows it, reads and takes no writes."""
-    folder = Path(tempfile.mkdtemp(prefix="leadscore-standby-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    folder = _new_folder()
     copy = Postgres(primary.programs, folder / "data", free_port(), settings=primary.settings)
     source = f"host=127.0.0.1 port={primary.port} user=leadscore"
     command = [str(copy.programs / "pg_basebackup"), "-D", str(copy.folder), "-d", source, "-R", "-c", "fast"]
@@ -109,8 +111,7 @@ def running(**settings: str) -> Iterator[Postgres]:
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed; apt-get install postgresql")
-    # In memory where there is such a folder: a database for each test is many small files.
-    folder = Path(tempfile.mkdtemp(prefix="leadscore-postgres-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    folder = _new_folder()
     server = Postgres(programs, folder / "data", free_port(), settings=settings)
     try:
         if os.getuid() == 0:
@@ -126,6 +127,18 @@ def running(**settings: str) -> Iterator[Postgres]:
     finally:
         server.stop(signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_folder() -> Path:
+    """A folder, in memory where there is such a place: a database for each test is many small files.
+
+    Folders of tests that were killed are removed: a server whose folder is gone ends within a minute.
+    """
+    place = Path("/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir())
+    for left in place.glob(f"{PREFIX}*-*"):
+        if not Path("/proc", left.name.removeprefix(PREFIX).partition("-")[0]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
 
 
 def _programs() -> Path | None:

@@ -33,15 +33,19 @@ VAR = ROOT / "var" / "mutants"
 RESULTS = VAR / "results.jsonl"
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 COUNT, AT_ONCE = 200, 2
-LEAST_LIMIT_S, LIMIT_FACTOR = 120.0, 5.0
-"""A mutant whose tests take that much longer than they do without a fault runs in circles: it is noticed."""
+LEAST_LIMIT_S, LIMIT_FACTOR = 120, 5
+"""A mutant whose tests take that much more of the processor than they do without a fault runs in circles: noticed.
+Time that goes by says nothing, since other work may take the processor."""
+WAITS_S = 1800.0
+"""One whose tests take nothing of the processor, and do not end, waits for ever: it is noticed too."""
 
 
 @dataclass(frozen=True)
 class Result:
     """What became of a mutant, or of a module without a fault, whose id is its name.
 
-    by: the test that noticed it. digest: of the module, and of its tests where none noticed anything.
+    by: the test that noticed it. digest: of the module, and of its tests where none noticed anything. seconds: of the
+    processor's.
     """
 
     id: str
@@ -110,7 +114,7 @@ def _digest(root: Path, guarded: Guarded, outcome: str) -> str:
 
 
 def _tried(jobs: Sequence[Job], sound: dict[str, float]) -> Iterator[Result]:
-    """Results as they come. sound: seconds that the tests of a module take without a fault, which are added to.
+    """Results as they come. sound: what tests of modules take of the processor without a fault, which is added to.
 
     Whatever ends this ends what it has started.
     """
@@ -123,10 +127,10 @@ def _tried(jobs: Sequence[Job], sound: dict[str, float]) -> Iterator[Result]:
                 job = next((job for job in waiting if job.mutant is None or job.guarded.module in sound), None)
                 if job is not None:
                     waiting.remove(job)
-                    running[_begun(tree, job)] = job
+                    running[_begun(tree, job, sound)] = job
             wait([trial.process.sentinel for trial in running], timeout=1.0)
             for trial, job in [*running.items()]:
-                if not trial.process.is_alive() or trial.seconds > _limit(sound.get(job.guarded.module)):
+                if not trial.process.is_alive() or trial.seconds > WAITS_S:
                     del running[trial]
                     result = _result(trial, job)
                     if job.mutant is None:
@@ -138,18 +142,16 @@ def _tried(jobs: Sequence[Job], sound: dict[str, float]) -> Iterator[Result]:
             trial.tree.restore()
 
 
-def _limit(seconds: float | None) -> float:
-    return float("inf") if seconds is None else max(LEAST_LIMIT_S, LIMIT_FACTOR * seconds)
-
-
-def _begun(tree: Tree, job: Job) -> Trial:
+def _begun(tree: Tree, job: Job, sound: dict[str, float]) -> Trial:
+    guarded, limit = job.guarded, None
     if job.mutant is not None:
         tree.plant(job.mutant.module, job.mutant.source)
-    return begin(tree, job.guarded.module, job.guarded.tests, job.compiles)
+        limit = int(max(LEAST_LIMIT_S, LIMIT_FACTOR * sound[guarded.module]))
+    return begin(tree, guarded.module, guarded.tests, job.compiles, limit)
 
 
 def _result(trial: Trial, job: Job) -> Result:
-    late = trial.process.is_alive()
+    late = trial.process.is_alive() or trial.process.exitcode == -signal.SIGXCPU
     trial.stop()
     trial.tree.restore()
     code, module = trial.process.exitcode, job.guarded.module
@@ -161,7 +163,8 @@ def _result(trial: Trial, job: Job) -> Result:
     by = "the time limit" if late else "" if outcome == "survived" else trial.failed
     digest = _digest(trial.tree.folder / "tree", job.guarded, outcome)
     name = module if job.mutant is None else job.mutant.id
-    return Result(name, outcome, by, digest, round(trial.seconds, 1), str(job.mutant or "without a fault"))
+    taken = trial.seconds if late else trial.cpu_seconds
+    return Result(name, outcome, by, digest, round(taken, 1), str(job.mutant or "without a fault"))
 
 
 def _report(screen: Screen, chosen: Sequence[Mutant], known: dict[str, Result], equivalent: dict[str, str]) -> int:

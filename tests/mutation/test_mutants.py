@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import signal
 import textwrap
 import tomllib
 from pathlib import Path
@@ -111,8 +112,9 @@ def test_the_table_of_guards_names_what_is_there_and_mutants_of_it_compile() -> 
         assert set(guarded.functions) <= names, guarded
         assert all((REPOSITORY / test).exists() for test in guarded.tests), guarded
         made = mutants_of(source, guarded.module, guarded.functions)
-        assert len(made) >= 20, guarded
+        assert len(made) >= 15, guarded
         every += made
+    assert len(every) > 5_000
     for mutant in drawn([every], 100, seed=3):
         ast.parse(mutant.source)
     ids = {mutant.id for mutant in every}
@@ -145,6 +147,20 @@ def test_a_planted_fault_is_noticed_in_the_copy_and_the_original_stays(tree: Tre
     tree.restore()
     assert (tree.folder / "tree" / module).read_text() == source
     assert (REPOSITORY / module).read_text() == source
+
+
+def test_a_fault_that_runs_in_circles_is_ended_by_what_it_takes_of_the_processor(tree: Tree) -> None:
+    """Not by the time that goes by: on a busy machine every mutant would seem to be noticed."""
+    module, test = "training/thresholds/stages.py", "tests/data/test_stages.py"
+    tree.plant(module, "while True:\n    pass\n")
+    trial = begin(tree, module, [test], compiles=False, limit=2)
+    trial.process.join()
+    tree.restore()
+    assert (trial.process.exitcode, trial.cpu_seconds) == (-signal.SIGXCPU, float("inf"))
+    trial = begin(tree, module, [test], compiles=False, limit=100)
+    trial.process.join()
+    assert trial.process.exitcode == SURVIVED
+    assert 0 < trial.cpu_seconds < 100
 
 
 def test_a_tree_follows_the_original(tree: Tree, tmp_path: Path) -> None:

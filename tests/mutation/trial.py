@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,8 @@ SLOW = {"trained", "postgres", "timeline"}
 """Fixtures that train a workspace or start a server take minutes; what they guard is guarded without them, too."""
 SURVIVED = 0
 NO_TESTS = 5
+CPU = "cpu"
+"""The file in a tree's folder that says how many seconds of the processor's the tests took."""
 
 
 def processes() -> multiprocessing.context.ForkServerContext:
@@ -87,6 +90,15 @@ class Trial:
         return time.monotonic() - self.begun
 
     @property
+    def cpu_seconds(self) -> float:
+        """What the tests have taken of the processor, which on a busy machine is far less than how long they took.
+
+        Infinite where they were ended by their limit.
+        """
+        path = self.tree.folder / CPU
+        return float(path.read_text()) if path.exists() else float("inf")
+
+    @property
     def output(self) -> str:
         """What the tests have printed."""
         path = self.tree.folder / "output"
@@ -108,16 +120,20 @@ class Trial:
             self.process.join()
 
 
-def begin(tree: Tree, module: str, tests: Sequence[str], compiles: bool) -> Trial:
-    """Starts the tests of a module in a tree. compiles: whether compiled functions may be stale and are made anew."""
-    process = processes().Process(target=_run, args=(str(tree.folder), [*tests, module], compiles))
+def begin(tree: Tree, module: str, tests: Sequence[str], compiles: bool, limit: int | None = None) -> Trial:
+    """Starts the tests of a module in a tree. compiles: whether compiled functions may be stale and are made anew.
+    limit: seconds of the processor's after which the process ends by SIGXCPU."""
+    (tree.folder / CPU).unlink(missing_ok=True)
+    process = processes().Process(target=_run, args=(str(tree.folder), [*tests, module], compiles, limit))
     process.start()
     return Trial(tree, process)
 
 
-def _run(folder: str, arguments: Sequence[str], compiles: bool) -> None:
+def _run(folder: str, arguments: Sequence[str], compiles: bool, limit: int | None) -> None:
     """In the process: its own group, its output in a file, the tree in the place of the original."""
     os.setsid()
+    if limit is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 10))
     tree, output, cache = (
         Path(folder, "tree"),
         Path(folder, "output"),
@@ -132,7 +148,14 @@ def _run(folder: str, arguments: Sequence[str], compiles: bool) -> None:
     sys.path[:] = [str(tree), *(path for path in sys.path if path and not Path(path, "workspace.py").exists())]
     for name in [name for name in sys.modules if name == "tests" or name.startswith("tests.")]:
         del sys.modules[name]
-    sys.exit(_pytest(arguments, Path(folder, "pytest")))
+    code = _pytest(arguments, Path(folder, "pytest"))
+    Path(folder, CPU).write_text(str(sum(_used(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))))
+    sys.exit(code)
+
+
+def _used(who: int) -> float:
+    usage = resource.getrusage(who)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _pytest(arguments: Sequence[str], temporary: Path) -> int:

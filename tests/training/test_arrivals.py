@@ -169,3 +169,47 @@ def test_without_the_rhythm_of_weekdays_and_scatter_a_quiet_year_would_not_be_qu
     monkeypatch.setattr("training.monitoring.arrivals.SILENT_DAYS", 2)
     monkeypatch.setattr("training.monitoring.arrivals.LONGER", 0.0)
     assert any(alarms(quiet, day) for day in range(710, 740))
+
+
+def beside(counts: Counts) -> list[Alarm]:
+    """What is told of a small type beside a large one that arrives evenly, up to the end of its counts."""
+    large = np.full(len(counts), 1_000)
+    return alarms_of(DailyArrivals(FIRST, {("web", "page_view"): large, ("web", "signup"): counts}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "events", "is_told"),
+    [(42, 56, 20, True), (41, 56, 20, False), (42, 57, 20, False), (42, 56, 19, False), (300, 2, 20, True)],
+)
+def test_a_type_is_new_for_eight_weeks_after_six_without_it_from_twenty_events_on(
+    before: int, after: int, events: int, is_told: bool
+) -> None:
+    counts = np.zeros(before + after, np.int64)
+    counts[before], counts[-1] = 1, events - 1
+    wanted = Alarm("new", ("web", "signup"), FIRST + before, f"{events} events of a type that was not there before")
+    assert beside(counts) == [wanted] * is_told
+
+
+@pytest.mark.parametrize(
+    ("before", "silent", "is_told"),
+    [(42, 6, True), (42, 5, False), (41, 6, False), (400, 182, True), (400, 183, False)],
+)
+def test_what_came_every_day_for_six_weeks_is_silent_from_six_days_on_for_half_a_year(
+    before: int, silent: int, is_told: bool
+) -> None:
+    counts = np.repeat([10, 0], [before, silent])
+    wanted = Alarm("silent", ("web", "signup"), FIRST + before, f"no event for {silent} days, {10 * silent} were due")
+    assert beside(counts) == [wanted] * is_told
+
+
+@pytest.mark.parametrize(("times", "days", "is_told"), [(17, 7, True), (16, 7, False), (30, 6, True), (30, 5, False)])
+def test_a_source_is_doubled_where_a_week_and_nearly_each_of_its_days_bring_far_more(
+    times: int, days: int, is_told: bool
+) -> None:
+    counts = np.full(120, 1_000)
+    counts[-days:] = 100 * times
+    alarms = alarms_of(DailyArrivals(FIRST, {("web", "page_view"): counts}))
+    evidence = f"{counts[-7:].sum()} events in a week, 7000 are usual"
+    # Of a source alone, and of everything, which it is.
+    wanted = [Alarm("doubled", stream, FIRST + 113, evidence) for stream in ((), ("web",))]
+    assert alarms == wanted * is_told

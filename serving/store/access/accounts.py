@@ -1,4 +1,4 @@
-"""Accounts of the people who use the page: argon2 hashes, sessions kept as keyed hashes, a lock after failures."""
+"""Accounts of the people who use the page: argon2 hashes, sessions as keyed hashes, and the lock-out after failures."""
 
 from __future__ import annotations
 
