@@ -11,11 +11,19 @@ import duckdb
 import pyarrow as pa
 
 from data.contract import VALUE_LIMIT, VALUE_SCALE
-from data.intake.row_columns import cell_columns, cells_sql, id_checks, kept_check, leading, origin_columns
+from data.intake.row_columns import (
+    cell_columns,
+    cells_sql,
+    checked_name,
+    id_checks,
+    kept_check,
+    leading,
+    origin_columns,
+)
 from data.intake.verdicts import CREATION, DATED_EVENT, EVENT, MOVES, RETRACTED, STATE, VERSION
 from data.log.content import BETWEEN, body_sql, content_sql, high, low, profile_sql
 from data.quoting import named, quoted
-from data.sources.checks import name_check, number, number_check, yes, yes_check
+from data.sources.checks import number, number_check, yes, yes_check
 from data.sources.every_table import Product
 from data.sources.source import WHY, Source, readable
 from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Table
@@ -24,7 +32,7 @@ NOT_GIVEN = "NULL::VARCHAR"
 REFUSED, LEFT_OUT, GONE = -1, -2, -3
 """Buckets of rows that are not accepted, that a mapping leaves out, and that say that a lead is gone."""
 KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGINT AS low, 0::UBIGINT AS content,
-    0::UBIGINT AS lead_hash, 0::BIGINT AS known, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
+    0::UBIGINT AS lead_hash, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
 NOTHING_STAGED = {
     "events": f"""{KEYS}, '' AS event_type, 0::BIGINT AS occurred_at, 0::BIGINT AS known_at, '' AS channel,
         0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, false AS retracted""",
@@ -103,21 +111,21 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
     emptied = f"({WHY} IS NULL AND {_text(spec.occurred_at)} IS NULL)" if is_wide else "false"
     checks = [
         "why",
-        name_check("lead_id", "lead_id", required=True),
+        checked_name("lead_id", "lead_id", required=True),
         *id_checks(spec, "lead_id", spec.lead_id),
-        name_check("event_type", "event_type", required=True),
-        *(name_check(name, name) for name in ("source", "event_id", "deal_id")),
+        checked_name("event_type", "event_type", required=True),
+        *(checked_name(name, name) for name in ("source", "event_id", "deal_id")),
         *id_checks(spec, "event_id", *spec.id_columns),
         times.check("occurred_at", "occurred_text", "occurred_at", clock.now, required=not is_wide),
         times.check("received_at", "received_text", "received_at", clock.now),
         yes_check("retracted", "retracted_text"),
     ]
-    channels = [name_check("channel", "channel"), *kept_check(spec, "channel", spec.channel)]
+    channels = [checked_name("channel", "channel"), *kept_check(spec, "channel", spec.channel)]
     cells = {
         "channel": f"coalesce({', '.join(channels)}, NULL)",
         "value": number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
     }
-    return f"""WITH texts AS (SELECT {leading(source, spec)}, {named(spec.lead_id)} AS lead_id,
+    return f"""WITH texts AS (SELECT {leading(source, spec, _own_words(spec))}, {named(spec.lead_id)} AS lead_id,
             {_event_type(spec)} AS event_type, {channel} AS channel, {origin} AS source,
             {_event_id(spec)} AS event_id, {_text(spec.occurred_at)} AS occurred_text,
             CASE WHEN NOT {emptied} THEN {_text(spec.received_at)} END AS received_text,
@@ -132,7 +140,7 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
             greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at, {cells_sql(cells)} AS cells,
             is_left_out OR coalesce(event_type = '', false) AS is_left_out, {yes("retracted_text")} AS retracted,
             {high("deal_id")} AS deal FROM parsed),
-        whole AS (SELECT * EXCLUDE (n, event_id, retracted, is_left_out), emptied OR retracted AS retracted,
+        whole AS (SELECT * EXCLUDE (n, event_id, retracted, is_left_out, is_plain), emptied OR retracted AS retracted,
             CASE WHEN emptied THEN -n ELSE n END AS n, is_left_out OR (emptied AND reason IS NOT NULL) AS is_left_out,
             coalesce(event_id, {body_sql("occurred_at", "deal")}) AS event_id FROM judged),
         sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole)
@@ -141,7 +149,7 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
 
 
 KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, deal, retracted,
-    {high("key")} AS high, {low("key")} AS low, {high("lead_id")} AS lead_hash, known_at AS known,
+    {high("key")} AS high, {low("key")} AS low, {high("lead_id")} AS lead_hash,
     CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at", "deal")} END AS content,
     sort::TINYINT AS sort, reason, cells"""
 
@@ -176,9 +184,9 @@ def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:
     times = spec.times
     checks = [
         "why",
-        name_check("alias", "alias", required=True),
+        checked_name("alias", "alias", required=True),
         *id_checks(spec, "alias", spec.alias),
-        name_check("lead_id", "lead_id", required=True),
+        checked_name("lead_id", "lead_id", required=True),
         *id_checks(spec, "lead_id", spec.lead_id),
         times.check("valid_from", "valid_text", "valid_from", clock.now, required=True),
         times.check("valid_until", "until_text", "valid_until", clock.now),
@@ -201,7 +209,7 @@ def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
     columns |= flags | {spec.called(name): number(named(name), spec.decimal_comma) for name in spec.numbers}
     checks = [
         "why",
-        name_check("lead_id", "lead_id", required=True),
+        checked_name("lead_id", "lead_id", required=True),
         *id_checks(spec, "lead_id", spec.lead_id),
         times.check("valid_from", "valid_text", "valid_from", clock.now, required=not spec.snapshot),
         yes_check("deleted", "deleted_text"),
@@ -228,16 +236,17 @@ def _leads(source: Source, spec: LeadsPart, clock: Clock) -> str:
         judged AS (SELECT * EXCLUDE (created_at{replaced}){good},
             CASE WHEN bad_created_at IS NULL THEN created_at END AS created_at,
             coalesce({", ".join(checks)}) AS reason, {cells_sql(cells)} AS cells FROM checked), rows AS ({rows})
-        SELECT *, valid_from AS known, {high("lead_id")} AS high, {low("lead_id")} AS low,
+        SELECT *, {high("lead_id")} AS high, {low("lead_id")} AS low,
             {high("lead_id")} AS lead_hash, {content} AS content FROM rows"""
 
 
 def _profile_cells(spec: LeadsPart) -> dict[str, str]:
     """What may be wrong with a cell of a profile, by the name of its column."""
-    cells = {"account_id": [name_check("account_id", "p_account_id"), *id_checks(spec, "account_id", spec.account_id)]}
+    account = id_checks(spec, "account_id", spec.account_id)
+    cells = {"account_id": [checked_name("account_id", "p_account_id"), *account]}
     for column in spec.categories:
         name = spec.called(column)
-        cells[name] = [name_check(name, named(f"p_{name}")), *kept_check(spec, name, column, named(f"p_{name}"))]
+        cells[name] = [checked_name(name, named(f"p_{name}")), *kept_check(spec, name, column, named(f"p_{name}"))]
     return {name: f"coalesce({', '.join(checks)}, NULL)" for name, checks in cells.items()} | {
         name: number_check(name, named(f"t_{name}"), named(f"p_{name}")) for name in map(spec.called, spec.numbers)
     }
@@ -274,6 +283,14 @@ def _event_id(spec: EventsPart) -> str:
         return columns[0] if columns else NOT_GIVEN
     parts = ", ".join(f"coalesce({column}, '')" for column in columns)
     return f"CASE WHEN coalesce({', '.join(columns)}) IS NOT NULL THEN concat_ws('|', {parts}) END"
+
+
+def _own_words(spec: EventsPart) -> list[str]:
+    """What the mapping itself puts into names."""
+    rule = spec.event_type
+    of_rule = [] if rule is None or isinstance(rule, str) else [*rule.values.values(), *rule.prefixes.values()]
+    otherwise = None if rule is None or isinstance(rule, str) else rule.otherwise
+    return [*spec.constants.values(), *of_rule, otherwise or "", spec.occurred_at or ""]
 
 
 def _event_type(spec: EventsPart) -> str:
