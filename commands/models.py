@@ -47,11 +47,10 @@ def train(
 def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: list[str]) -> dict[str, Any]:
     """Trains for the workspace's target; what came of it."""
     from training.pipeline import STAGES, train_and_register
-    from workspace import lags
 
     settings, recipe = workspace.settings, workspace.settings.training
     made = build(screen, workspace, cluster)
-    for line in lags(workspace.event_log()):
+    for line in workspace.event_log().watermarks.lags_in_words():
         screen.tell(f"warning: {line}")
     refuse_leaks(screen, workspace, allow)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")

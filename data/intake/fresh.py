@@ -116,7 +116,7 @@ def _place(column: pa.ChunkedArray) -> NDArray[Any]:
     names = column.combine_chunks().dictionary_encode()
     place = np.full(len(names.dictionary) + 1, -1, np.int64)
     place[pc.sort_indices(names.dictionary).to_numpy()] = np.arange(len(names.dictionary))
-    return place[names.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    return np.asarray(place[names.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
 
 
 def _coded(events: pa.Table) -> pa.Table:

@@ -10,6 +10,7 @@ from data.sources.checks import id_check, name_check, personal_check
 from data.sources.every_table import Shared
 from data.sources.source import FILE, FILE_ROW, PLAIN, ROW, WHY, Source
 
+NOT_GIVEN = "NULL::VARCHAR"
 BETWEEN_CELLS = "chr(31)"
 """Between the reasons why cells of a row count as missing."""
 
@@ -69,3 +70,8 @@ def cells_sql(cells: Collection[str]) -> str:
     """Why cells of a row count as missing, null where all is well."""
     bad = ", ".join(named(f"bad_{name}") for name in cells)
     return f"CASE WHEN coalesce({bad}, NULL) IS NOT NULL THEN concat_ws({BETWEEN_CELLS}, {bad}) END"
+
+
+def given(column: str | None) -> str:
+    """SQL for the text of a column, null where the mapping names none."""
+    return NOT_GIVEN if column is None else named(column)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from data.histories import FAR
 from data.intake.aliases import NewAliases
-from data.intake.judgement import Circumstances, judge_rows
-from data.intake.profile_versions import judge_profiles
+from data.intake.clock import Clock
 from data.intake.staged_keys import Keys, staged_keys
-from data.intake.staging import Clock
-from data.intake.verdicts import ACCEPTED, CONFLICT, DUPLICATE, Verdicts, groups_of
+from data.judging.judgement import Circumstances, judge_rows
+from data.judging.profile_versions import judge_profiles
+from data.judging.verdicts import ACCEPTED, CONFLICT, DUPLICATE, Verdicts, groups_of
 from data.log.runs import NO_PATCHES
 from data.log.version_index import HIGH, LEAD, LOW, Records, added, digest_of, look_up, merge_runs, write_run
 from data.masking import masked_sql

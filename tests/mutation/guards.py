@@ -21,7 +21,7 @@ class Guarded:
 CORE = (
     Guarded("data/visibility.py", ("tests/data/test_visibility.py",)),
     Guarded(
-        "data/intake/judgement.py",
+        "data/judging/judgement.py",
         ("tests/data/test_judgement.py", "tests/data/test_versions.py", "tests/data/test_ingest.py"),
     ),
     Guarded("data/log/runs.py", ("tests/data/test_versions.py", "tests/data/test_identities.py")),
