@@ -34,17 +34,6 @@ from training.samples.frame import Frame, frame_of
 from training.samples.sample import read_sample
 from training.updating.review import beside_truth, predictions
 
-
-def lags(log: EventLog) -> list[str]:
-    """Which sources end more than two days before the newest one, and what that means, a sentence for each."""
-    newest = max(log.watermarks.by_source().values(), default=0)
-    return [
-        f"source {lag.source!r} ends on {day(lag.until)}, others go on until {day(newest)}: what it would have told "
-        "since is unknown; export it too, or say --complete-until"
-        for lag in log.watermarks.lagging()
-    ]
-
-
 CHECKOUT = Path(__file__).parent
 REGISTRY_S = 5.0
 """How long `facts` waits for a registry at most."""
@@ -246,7 +235,7 @@ class Workspace:
                 f"source {name or '(none)'}": f"until {day(until)}"
                 for name, until in log.watermarks.by_source().items()
             }
-            facts |= {f"warning {place}": line for place, line in enumerate(lags(log), start=1)}
+            facts |= {f"warning {place}": line for place, line in enumerate(log.watermarks.lags_in_words(), start=1)}
         if (self.training_set_path / "training_set.json").exists():
             made = TrainingSet.open(self.training_set_path)
             facts["training set"] = (

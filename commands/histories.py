@@ -100,14 +100,15 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring exports or databases into the event log. What is there already adds nothing; what differs, corrects it."""
-    from data.intake.ingest import check_sources, ingest
+    from data.intake.check import check_sources
+    from data.intake.ingest import ingest
     from data.sources.mapping import read_mapping
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
     if store is not None and (events or leads or file or check or replace):
         raise UsageError("--store and --events do not go together; ingest one after the other")
     if store is not None:
-        show_report(screen, log_path, take_in(screen, store, log_path, mapping))
+        show_report(screen, take_in(screen, store, log_path, mapping))
         return
     if mapping is None or not (events or leads or identities or file):
         raise UsageError("nothing to ingest; give --mapping and --events or --file, or --store")
@@ -122,14 +123,12 @@ def ingest(
     told |= {"complete_until": _ends(complete_until or []), "most_rejected": most_rejected}
     with screen.progress("ingesting") as step:
         report = ingest(log_path, read_mapping(mapping, time_zone), *kinds, **told, progress=step)
-    show_report(screen, log_path, report)
+    show_report(screen, report)
 
 
-def show_report(screen: Screen, log_path: Path, report: IngestReport) -> None:
-    """What an ingest did, with its doubts, and the sources that lag."""
-    from data.log.eventlog import EventLog
+def show_report(screen: Screen, report: IngestReport) -> None:
+    """What an ingest did, with its doubts."""
     from features.wording import number
-    from workspace import lags
 
     head = ["", "received", "accepted", "duplicate", "rejected", "corrected"]
     rows = [[name, *(number(n) for n in asdict(counts).values())] for name, counts in _kinds(report)]
@@ -144,8 +143,6 @@ def show_report(screen: Screen, log_path: Path, report: IngestReport) -> None:
     if report.learnt:
         screen.tell(f"event types that are known from now on: {', '.join(report.learnt)}")
     tell_taken_out(screen, report.taken_out, "taken out")
-    for line in lags(EventLog.open(log_path)):
-        screen.say(line)
     screen.result(asdict(report))
 
 

@@ -54,11 +54,10 @@ def _train(
     """Trains for the workspace's target; what came of it."""
     from training.pipeline import SHARES, train_and_register
     from training.recipe.tuning import Budget
-    from workspace import lags
 
     settings, recipe = workspace.settings, workspace.settings.training
     made = build(screen, workspace, cluster, as_of)
-    for line in lags(workspace.event_log()):
+    for line in workspace.event_log().watermarks.lags_in_words():
         screen.tell(f"warning: {line}")
     refuse_leaks(screen, workspace, allow)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")

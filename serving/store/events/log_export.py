@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, exists, func, select
 
 from data.contract import DataError
-from data.intake.ingest import Progress, ingest
+from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
+from data.intake.staged_export import Progress
 from data.log.eventlog import EventLog
 from data.sources.mapping import EventsPart, LeadsPart, Mapping
 from serving.store.database.connection import AT_ONCE, Database
