@@ -21,8 +21,8 @@ HIGH, LOW, CONTENT, LEAD, KNOWN = range(5)
 WIDTH = 5
 WINDOW = 4096
 """Questions that are answered before the pages of a file are let go."""
-PARTS = 64
-"""Ranges of keys in which runs are merged."""
+MOST_BITS, RANGE_BYTES = 6, 1 << 20
+"""Runs are merged in ranges of keys, by so many of their first bits where there is more than so much."""
 Records = NDArray[np.uint64]
 """uint64[5, n]."""
 Chosen = Callable[[Records], NDArray[np.bool_]]
@@ -114,13 +114,15 @@ def merge_runs(runs: Sequence[Path], out: Path, is_left_out: Chosen | None = Non
 
 
 def _ranges(runs: Sequence[Path]) -> Iterator[Records]:
-    bounds = [(part << 58) for part in range(PARTS)]
+    """Few records are one range; many are up to 64, by the first bits of their keys, so that memory stays bounded."""
+    bits = min((sum(path.stat().st_size for path in runs) // RANGE_BYTES).bit_length(), MOST_BITS)
+    bounds = [(part << (64 - bits)) for part in range(1 << bits)]
     for part, bound in enumerate(bounds):
         slices = [np.empty((WIDTH, 0), np.uint64)]
         for path in runs:
             run = open_run(path)
             start = int(np.searchsorted(run[HIGH], np.uint64(bound)))
-            last = part + 1 == PARTS
+            last = part + 1 == len(bounds)
             stop = run.shape[1] if last else int(np.searchsorted(run[HIGH], np.uint64(bounds[part + 1])))
             slices.append(np.array(run[:, start:stop]))
         records = np.concatenate(slices, axis=1)
