@@ -66,7 +66,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=None,  # the document is our own, see serving/http/openapi.py
         routes=list(routes),
         middleware=[
-            Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in routes}),
+            Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in reversed(routes)}),
         ],
         exception_handlers={
             Refused: _refused,

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from data.contract import NAME_LIMIT
 from serving.http.authentication import Handler, needed_by
+from serving.http.lead_paths import LeadQueryRoute
 from serving.messages import schemas
 from serving.messages.problems import STATUS
 
@@ -92,6 +93,11 @@ def lead_id() -> dict[str, Any]:
     }
 
 
+def lead_in_query() -> dict[str, Any]:
+    """The same in the query, for ids that proxies and clients change in a path."""
+    return {**lead_id(), "in": "query", "description": "opaque, percent-encoded; for ids with slashes or only dots"}
+
+
 def header(name: str, about: str) -> dict[str, Any]:
     """A header that may be sent."""
     schema = {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": "^[!-~]+$"}
@@ -106,7 +112,7 @@ def document(app: Starlette) -> dict[str, Any]:
     for route in app.routes:
         if isinstance(route, Route) and (operation := operation_of(route)):
             for method in methods_of(route):
-                paths.setdefault(route.path, {})[method.lower()] = _described(route) | operation
+                paths.setdefault(route.path, {})[method.lower()] = _described(route) | _placed(route, operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": "leadscore", "version": "1", "description": "How likely is this lead to buy, now?"},
@@ -121,6 +127,14 @@ def _described(route: Route) -> dict[str, Any]:
     words = inspect.getdoc(route.endpoint) or ""
     description = {"operationId": route.name, "summary": words.partition("\n")[0], "description": words}
     return description | ({"security": []} if needed_by(route.endpoint) == "anyone" else {})
+
+
+def _placed(route: Route, operation: dict[str, Any]) -> dict[str, Any]:
+    """An operation, with the lead in the query where the route has it there."""
+    if not isinstance(route, LeadQueryRoute):
+        return operation
+    rest = [parameter for parameter in operation["parameters"] if parameter["in"] != "path"]
+    return operation | {"parameters": [lead_in_query(), *rest]}
 
 
 def _responses(answer: Any, refusals: Sequence[str], status: int, media: str) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class _Teller:
         self.context, self.live, self.lead_id = context, live, lead_id
 
     def ground(self, ground: Ground) -> Said:
-        link = "" if ground.known_at is None else f"{lead_address(self.lead_id)}?until={ground.known_at}#timeline"
+        link = "" if ground.known_at is None else f"{lead_address(self.lead_id, until=ground.known_at)}#timeline"
         words = feature_said(self.context, self.live, ground.feature, ground.value)
         return Said(words, ground.adds > 0, ground.occurred_at, link)
 
