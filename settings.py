@@ -135,6 +135,7 @@ class RetentionSection(Section):
     rejected_days: int = Field(0, ge=0, le=36_500, description="events that were rejected")
     audit_days: int = Field(0, ge=0, le=36_500, description="the audit trail")
     runs_days: int = Field(0, ge=0, le=36_500, description="runs that were never registered")
+    versions_days: int = Field(0, ge=0, le=36_500, description="versions in MLflow that no alias and no score names")
     backtests_days: int = Field(0, ge=0, le=36_500, description="predictions that a backtest keeps to go on from")
 
 

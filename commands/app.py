@@ -32,7 +32,7 @@ from commands.scores import info, score
 from commands.server import serve
 from commands.store import forget, keys, objection
 from commands.thresholds import thresholds
-from commands.trail import trail
+from commands.trail import check_trail, trail
 from commands.users import users
 from data.contract import DataError, UsageError
 
@@ -42,7 +42,7 @@ app = typer.Typer(
 )
 HISTORIES = (simulate, mappings, ingest, pull, compact, features, audit)
 MODELS = (train, register, rebuild, recalibrate, evaluate, backtest, monitor, promote, rollback)
-KEPT = (trail, backup, restore, prune)
+KEPT = (trail, check_trail, backup, restore, prune)
 for command in (*HISTORIES, *MODELS, score, explain, publish, info, demo, serve, forget, objection, *KEPT):
     app.command()(command)
 app.command(name="compile")(compile_all)

@@ -69,7 +69,7 @@ def create_app(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         routes=list(routes),
         middleware=[
-            Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in routes}),
+            Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in reversed(routes)}),
         ],
         exception_handlers={
             Refused: _refused,

@@ -340,7 +340,19 @@ audit = Table(
     Column("who", NAME, nullable=False),
     Column("action", NAME, nullable=False),
     Column("subject", DIGEST),
+    Column("number", NUMBER),
+    Column("seal", DIGEST),
     Index("audit_of_subject", "subject"),
+)
+
+trail_head = Table(
+    "trail_head",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("seal", DIGEST, nullable=False),
+    Column("floor", NUMBER, nullable=False),
+    Column("floor_seal", DIGEST, nullable=False),
+    Column("own_seal", DIGEST, nullable=False),
 )
 
 rescorings = Table(
