@@ -13,8 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from serving.edge.line import Line
 from serving.edge.retry_after import RetryAfter
+from serving.edge.waiting_line import WaitingLine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,13 +50,13 @@ class LoopTurns:
 
 
 class LoopWork:
-    """One kind of work on the loop; see `Line`."""
+    """One kind of work on the loop; see `WaitingLine`."""
 
     def __init__(
         self, turns: LoopTurns, name: str, most: int, patience_s: float, retry: RetryAfter | None = None
     ) -> None:
         self.turns, self.name = turns, name
-        self.line = Line(name, most, patience_s, retry)
+        self.line = WaitingLine(name, most, patience_s, retry)
         self.queue: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
         turns.kinds.append(self)
 
