@@ -17,7 +17,10 @@ def scorings(rng: np.random.Generator, days: range, leads: int, usual: dict[str,
         Missing(
             day,
             leads,
-            {name: int(rng.binomial(leads, np.clip(share + wave[at], 0, 1))) for name, share in usual.items()},
+            {
+                name: int(rng.binomial(leads, np.clip(share + wave[at] * (share < 1), 0, 1)))
+                for name, share in usual.items()
+            },
         )
         for at, day in enumerate(days)
     ]
