@@ -18,6 +18,8 @@ from serving.edge.waiting_line import WaitingLine
 
 P = ParamSpec("P")
 T = TypeVar("T")
+LOOKS = 3
+"""So often the loop looks at sockets between two turns: who comes anew is let in, read and answered in one pause."""
 TURN_S = 0.002
 """So long computations may take before the loop looks at sockets again; one is always finished."""
 
@@ -28,6 +30,7 @@ class LoopTurns:
     def __init__(self) -> None:
         self.kinds: deque[LoopWork] = deque()
         self.is_called = False
+        self.looks = 0
 
     def call(self) -> None:
         """Has work done in the next turn of the loop."""
@@ -36,6 +39,10 @@ class LoopTurns:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
+        if self.looks:
+            self.looks -= 1
+            asyncio.get_running_loop().call_soon(self._turn)
+            return
         self.is_called = False
         end = time.perf_counter() + TURN_S
         while any(kind.queue for kind in self.kinds):
@@ -46,6 +53,7 @@ class LoopTurns:
                 if time.perf_counter() >= end:
                     break
         if any(kind.queue for kind in self.kinds):
+            self.looks = LOOKS
             self.call()
 
 
