@@ -118,7 +118,10 @@ def _silent(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
 
 def _doubled(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
     """Whether the newest week brings far more than was usual before, or before all weeks that do so in a row."""
-    told = None
+    told, looked_at = None, np.sort(_weeks(counts[-LEARNT_DAYS - TOLD_WEEKS * WEEK :]))
+    shortest = min(LEARNT_DAYS // WEEK, len(looked_at) - TOLD_WEEKS)
+    if shortest > 0 and counts[-WEEK:].sum() < TIMES_A_DAY * looked_at[int(BUSY * (shortest - 1))]:
+        return None  # no usual week that is learnt from any part of them is less than that
     for weeks in range(1, TOLD_WEEKS + 1):
         usual = _far_above(counts, weeks)
         if usual is not None:
