@@ -48,7 +48,6 @@ from data.erasure.seal import Seal
 from serving.store.access.accounts import Accounts
 from serving.store.access.keys import Keys
 from serving.store.access.replies import Answers
-from serving.store.access.vocabularies import Vocabularies
 from serving.store.database.connection import Database, connect
 from serving.store.database.hmac_signer import seal_of
 from serving.store.database.migrate import migrate
@@ -59,6 +58,7 @@ from serving.store.events.events import Events
 from serving.store.events.histories import HistoryReader
 from serving.store.events.rejected import Rejected
 from serving.store.events.timeline import LeadTimeline
+from serving.store.events.vocabularies import Vocabularies
 from serving.store.flow import DataFlow
 from serving.store.leads.acceptance import Acceptances
 from serving.store.leads.companies import CompanyReader
