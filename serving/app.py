@@ -25,7 +25,7 @@ from serving.http.refusals import refusal
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
 from serving.pages.routes import page_routes
-from serving.routes import events, leads, operations, profiles, scores, work
+from serving.routes import cohorts, events, leads, operations, profiles, scores, work
 from serving.store.database import failures
 from serving.store.events import event_validation
 from serving.store.leads import leads as stored_leads
@@ -56,6 +56,7 @@ def create_app(services: Services) -> FastAPI:
         *leads.routes,
         *profiles.routes,
         *work.routes,
+        *cohorts.routes,
         *operations.routes,
         *page_routes(),
     ]

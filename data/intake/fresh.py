@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.contract import CONTEXT
 from data.intake.staged_verdicts import Judged
 from data.intake.staging import staged_rows
 from data.log.runs import CODED, ORDER, TIME, Run
@@ -20,7 +21,7 @@ SQL_TYPES = {"category": "VARCHAR", "number": "DOUBLE"}
 TOLD_EVENTS = """FROM {} LEFT JOIN event_verdicts v USING (part, n)
     WHERE (v.outcome IS NULL OR v.outcome = 0) AND NOT retracted"""
 """Rows that tell of an event; those without a verdict go into the log as they stand."""
-SELDOM = ("deal", "superseded_at")
+SELDOM = ("deal", *CONTEXT, "superseded_at")
 """Columns that are left out where no event has one."""
 KEPT_VERSIONS = "FROM {} LEFT JOIN lead_verdicts v USING (part, n) WHERE v.outcome IS NULL OR v.outcome = 0"
 
@@ -33,7 +34,7 @@ def fresh_runs(
     The tables `event_verdicts` and `lead_verdicts` hold what is not simply accepted.
     """
     one = buckets[0] if len(buckets) == 1 else None
-    columns_of_events = "bucket, lead_id, known_at, occurred_at, event_type, channel, value, source, event_id, deal"
+    columns_of_events = ", ".join(("bucket", "lead_id", *ORDER[1:], *SELDOM[:-1]))
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE kept_events AS
         SELECT {columns_of_events}, NULL::BIGINT AS superseded_at

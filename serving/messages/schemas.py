@@ -51,7 +51,8 @@ class Event(Asked, frozen=True):
     """Something that the lead did or that was done to it.
 
     received_at: when it became known, default occurred_at. event_id: unique within source; events with the same id
-    and content count once, and so do events without an id that are equal.
+    and content count once, and so do events without an id that are equal. campaign, asset: in which campaign it
+    happened, and with what; no model reads them yet.
     """
 
     event_type: Name
@@ -61,6 +62,8 @@ class Event(Asked, frozen=True):
     received_at: Moment | None = None
     source: Name | None = None
     event_id: Name | None = None
+    campaign: Name | None = None
+    asset: Name | None = None
 
 
 class ScoreRequest(Asked, frozen=True):
@@ -305,7 +308,8 @@ class TimesDeclared(Asked, frozen=True, kw_only=True):
 class IngestRequest(TimesDeclared, frozen=True):
     """Events to take in, each judged on its own: a bad one does not keep the others out.
 
-    Fields of each: lead_id, event_type, occurred_at, and optionally channel, value, received_at, source, event_id.
+    Fields of each: lead_id, event_type, occurred_at, and optionally channel, value, received_at, source, event_id,
+    campaign, asset.
     Send an event_id of your own, so that a repeated event counts once. earliest, time_format: see TimesDeclared.
     """
 
@@ -400,6 +404,44 @@ class PastEvent(Struct, frozen=True):
     channel: str | None
     value: float | None
     bot: bool
+
+
+class CohortCounts(Struct, frozen=True):
+    """Leads that entered, and what became of them in equal time; revenue: what their outcomes are worth."""
+
+    entered: int
+    went_on: int
+    bought: int
+    lost: int
+    revenue: float
+
+
+class SourceRow(Struct, frozen=True):
+    """Entrants of a stage, in the newest quarter and in the one before.
+
+    kind: channel, campaign or asset; null for all of them. name: null where it is not known. moved_by: null for those
+    who came by themselves; threshold, model, hand or objection. cost: of a quarter, as the settings say; costs per
+    entrant and per win follow from it.
+    """
+
+    stage: str
+    kind: str | None
+    name: str | None
+    moved_by: str | None
+    newest: CohortCounts | None
+    before: CohortCounts | None
+    cost: float | None
+    cost_per_lead: float | None
+    cost_per_win: float | None
+
+
+class CohortsAnswer(Struct, frozen=True):
+    """until: the end of the newest quarter; null where nothing was counted yet. days: the time that each lead had."""
+
+    target: str
+    until: datetime | None
+    days: int
+    rows: list[SourceRow]
 
 
 class StageDecision(Struct, frozen=True):

@@ -130,7 +130,7 @@ class Rescorer:
         target = self._scorer.target
         stages = [UNQUALIFIED, *(threshold.stage for threshold in self._effective.thresholds), CUSTOMER]
         self._store.funnels.make(target.name, stages, as_of - target.window.certain_after_days * US_PER_DAY, now)
-        self._store.entrants.make(target.name, now)
+        self._store.entrants.make(target.name, now, target.events)
         self._store.promised_vs_realised.count(target, now)
         self._store.flow.look(target, now)
 
