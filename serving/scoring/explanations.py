@@ -1,7 +1,7 @@
 """Why leads score as they do, for many at once: what is worth telling of each, and what has moved since an earlier one.
 
-Features that are told as one (sentences/topics.py) count together. A headline is a topic of which something can be said that does
-not contradict common sense (sentences/facts.py); those come first that set a lead apart from others that score like it.
+Features that are told as one count together. A headline is a topic of which something can be said that does not
+contradict common sense (`serving/sentences/`); those come first that set a lead apart from others that score like it.
 """
 
 from __future__ import annotations
