@@ -123,9 +123,10 @@ def cohorts_of(told: EntrantsTold | None, live: ServedModel, context: PageContex
 def _cohort(counted: SourceCohorts, live: ServedModel, context: PageContext) -> CohortRow:
     if counted.kind:
         name = _name(counted.name, live, context) or context.t("funnel.unknown_source")
+    elif counted.reason:
+        name = known(f"funnel.moved_{counted.reason}", context.language, counted.reason)
     else:
-        key = f"funnel.moved_{counted.reason}" if counted.reason else "funnel.all_entrants"
-        name = known(key, context.language, counted.reason)
+        name = context.t("funnel.all_entrants")
     periods = (counted.newest, counted.before)
     shares = {
         part: tuple(share(getattr(cohort, part), cohort.entered) if cohort else None for cohort in periods)
