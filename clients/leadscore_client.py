@@ -40,6 +40,8 @@ class Event:
     received_at: datetime | None = None
     source: str | None = None
     event_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    campaign: str | None = None
+    asset: str | None = None
 
 
 @dataclass(frozen=True)

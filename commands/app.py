@@ -16,6 +16,7 @@ import typer
 from commands.audit import audit
 from commands.backtest import backtest
 from commands.backup import backup, restore
+from commands.cohorts import cohorts
 from commands.compilation import compile_all
 from commands.demo import demo
 from commands.explanation import explain
@@ -42,8 +43,9 @@ app = typer.Typer(
 )
 HISTORIES = (simulate, mappings, ingest, pull, compact, features, audit)
 MODELS = (train, register, rebuild, recalibrate, evaluate, backtest, monitor, promote, rollback)
+SCORES = (score, explain, cohorts, publish, info)
 KEPT = (trail, check_trail, backup, restore, prune)
-for command in (*HISTORIES, *MODELS, score, explain, publish, info, demo, serve, forget, objection, *KEPT):
+for command in (*HISTORIES, *MODELS, *SCORES, demo, serve, forget, objection, *KEPT):
     app.command()(command)
 app.command(name="compile")(compile_all)
 app.add_typer(keys, name="keys")

@@ -65,6 +65,7 @@ def serve(
             target=settings.target,
             score_new=score_new,
             zone=ZoneInfo(settings.time_zone),
+            costs=settings.costs.model_dump(),
             sales=SalesDesk(
                 **settings.sales.model_dump(exclude={"reject_reasons"}), reasons=settings.sales.reject_reasons
             ),

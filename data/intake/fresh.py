@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from data.contract import CONTEXT
 from data.intake.staged_verdicts import Judged
 from data.intake.staging import staged_rows
 from data.log.runs import CODED, ORDER, TIME, Run
@@ -23,7 +24,7 @@ TOLD_EVENTS = """FROM {} LEFT JOIN event_verdicts v USING (part, n)
     WHERE (v.outcome IS NULL OR v.outcome = 0) AND NOT retracted"""
 """Rows that tell of an event; those without a verdict go into the log as they stand."""
 EVENT_ORDER, VERSION_ORDER = ORDER[1:], ("valid_from",)
-SELDOM = ("deal", "superseded_at")
+SELDOM = ("deal", *CONTEXT, "superseded_at")
 """Columns that are left out where no event has one."""
 KEPT_VERSIONS = "FROM {} LEFT JOIN lead_verdicts v USING (part, n) WHERE v.outcome IS NULL OR v.outcome = 0"
 
@@ -61,7 +62,7 @@ def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str], staged:
 
 
 def _events(con: duckdb.DuckDBPyConnection, staging: Path, bucket: int | None) -> pa.Table:
-    columns = f"bucket, {', '.join(EVENT_ORDER)}, deal"
+    columns = ", ".join(("bucket", *EVENT_ORDER, *SELDOM[:-1]))
     return con.sql(
         f"""SELECT lead_id, {columns}, NULL::BIGINT AS superseded_at
         {TOLD_EVENTS.format(staged_rows(staging, "events", bucket))} AND v.outcome IS NULL

@@ -8,7 +8,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from data.contract import VALUE_LIMIT, VALUE_SCALE
+from data.contract import CONTEXT, VALUE_LIMIT, VALUE_SCALE
 from data.intake.clock import Clock
 from data.intake.row_columns import (
     cell_columns,
@@ -35,10 +35,11 @@ KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGI
     0::UBIGINT AS lead_hash, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
 NOTHING_STAGED = {
     "events": f"""{KEYS}, '' AS event_type, 0::BIGINT AS occurred_at, 0::BIGINT AS known_at, '' AS channel,
-        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, false AS retracted""",
+        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, '' AS campaign, '' AS asset,
+        false AS retracted""",
     "held": """'' AS lead_id, 0::BIGINT AS known_at, 0::BIGINT AS occurred_at, '' AS event_type, '' AS channel,
-        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, 0::BIGINT AS superseded,
-        0::BIGINT AS bucket""",
+        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, '' AS campaign, '' AS asset,
+        0::BIGINT AS superseded, 0::BIGINT AS bucket""",
     "leads": f"{KEYS}, 0::BIGINT AS valid_from, '' AS p_account_id",
 }
 """The columns of what is staged, where nothing is."""
@@ -109,13 +110,14 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
         times.check("received_at", "received_text", "received_at", clock.now),
         yes_check("retracted", "retracted_text"),
     ]
-    channels = [checked_name("channel", "channel"), *kept_check(spec, "channel", spec.channel)]
+    named_cells = {"channel": spec.channel, "campaign": spec.campaign, "asset": spec.asset}
     cells = {
-        "channel": f"coalesce({', '.join(channels)}, NULL)",
+        **{name: _name_cell(spec, name, column) for name, column in named_cells.items()},
         "value": number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
     }
     return f"""WITH texts AS (SELECT {leading(source, spec, _own_words(spec))}, {named(spec.lead_id)} AS lead_id,
             {_event_type(spec)} AS event_type, {channel} AS channel, {origin} AS source,
+            {given(spec.campaign)} AS campaign, {given(spec.asset)} AS asset,
             {_event_id(spec)} AS event_id, {given(spec.occurred_at)} AS occurred_text,
             CASE WHEN NOT {emptied} THEN {given(spec.received_at)} END AS received_text,
             {_value_text(spec)} AS value_text, {_value(spec)} AS parsed_value,
@@ -123,30 +125,34 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
             {emptied} AS emptied FROM {source.view} {"" if takes_back else f"WHERE NOT {emptied}"}),
         parsed AS (SELECT *, {times.sql("received_text")} AS received_at, {cell_columns(cells)},
             CASE WHEN emptied THEN {clock.as_of} ELSE {times.sql("occurred_text")} END AS occurred_at FROM texts),
-        judged AS (SELECT * EXCLUDE (source, channel, is_left_out), coalesce({", ".join(checks)}) AS reason,
-            coalesce(source, '') AS source, CASE WHEN bad_channel IS NULL THEN channel END AS channel,
+        judged AS (SELECT * EXCLUDE (source, {", ".join(named_cells)}, is_left_out),
+            coalesce({", ".join(checks)}) AS reason,
+            coalesce(source, '') AS source,
+            {", ".join(f"CASE WHEN bad_{name} IS NULL THEN {name} END AS {name}" for name in named_cells)},
             CASE WHEN bad_value IS NULL THEN round_even(parsed_value * {VALUE_SCALE}, 0) / {VALUE_SCALE} END AS value,
             greatest(occurred_at, coalesce(received_at, occurred_at)) AS known_at, {cells_sql(cells)} AS cells,
             is_left_out OR coalesce(event_type = '', false) AS is_left_out, {yes("retracted_text")} AS retracted,
             {high("deal_id")} AS deal FROM parsed),
         whole AS (SELECT * EXCLUDE (n, event_id, retracted, is_left_out, is_plain), emptied OR retracted AS retracted,
             CASE WHEN emptied THEN -n ELSE n END AS n, is_left_out OR (emptied AND reason IS NOT NULL) AS is_left_out,
-            coalesce(event_id, {body_sql("occurred_at", "deal")}) AS event_id FROM judged),
+            coalesce(event_id, {body_sql("occurred_at", "deal", CONTEXT)}) AS event_id FROM judged),
         sorted AS (SELECT *, CASE WHEN received_at IS NULL THEN {EVENT} ELSE {DATED_EVENT} END AS sort FROM whole)
         {KEYED}, is_left_out{origin_columns(source)}
         FROM (SELECT *, concat_ws('{BETWEEN}', source, event_id) AS key FROM sorted)"""
 
 
-KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, deal, retracted,
+KEYED = f"""SELECT n, lead_id, event_type, occurred_at, known_at, channel, value, source, event_id, deal,
+    {", ".join(CONTEXT)}, retracted,
     {high("key")} AS high, {low("key")} AS low, {high("lead_id")} AS lead_hash,
-    CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at", "deal")} END AS content,
+    CASE WHEN retracted THEN {RETRACTED}::UBIGINT ELSE {content_sql("occurred_at", "deal", CONTEXT)} END AS content,
     sort::TINYINT AS sort, reason, cells"""
 
 
 def stage_moving(con: duckdb.DuckDBPyConnection, events: pa.Table, buckets: int, out: Path) -> None:
     """Stages events of the log that may be another lead's from now on; see `aliases.events_that_move`."""
-    if "deal" not in events.column_names:
-        events = events.append_column("deal", pa.nulls(len(events), pa.uint64()))
+    for name, kind in {"deal": pa.uint64(), **dict.fromkeys(CONTEXT, pa.string())}.items():
+        if name not in events.column_names:
+            events = events.append_column(name, pa.nulls(len(events), kind))
     con.register("moving", events)
     rows = f"""SELECT *, false AS retracted, NULL::VARCHAR AS reason, NULL::VARCHAR AS cells, {MOVES} AS sort,
         concat_ws('{BETWEEN}', source, event_id) AS key FROM moving"""
@@ -159,7 +165,8 @@ def stage_held(con: duckdb.DuckDBPyConnection, buckets: int, out: Path) -> None:
     """Stages what goes into the log otherwise than as a row says, by the table `held` (staged_verdicts.py)."""
     con.execute(
         f"""COPY (SELECT coalesce(holder_id, lead_id) AS lead_id, held.known AS known_at, occurred_at, event_type,
-            channel, value, source, event_id, deal, superseded, (holder % {buckets})::INTEGER AS bucket
+            channel, value, source, event_id, deal, {", ".join(CONTEXT)}, superseded,
+            (holder % {buckets})::INTEGER AS bucket
         FROM held JOIN staged_events USING (part, n)) TO {_folder(out)}"""
     )
 
@@ -192,6 +199,11 @@ def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:
 
 def _constant(spec: EventsPart, name: Literal["channel", "source"], column: str | None) -> str:
     return quoted(spec.constants[name]) if column is None and name in spec.constants else given(column)
+
+
+def _name_cell(spec: EventsPart, name: str, column: str | None) -> str:
+    """What is wrong with a name that an event does without where it is none."""
+    return f"coalesce({', '.join([checked_name(name, name), *kept_check(spec, name, column)])}, NULL)"
 
 
 def _event_id(spec: EventsPart) -> str:

@@ -21,7 +21,7 @@ from serving.scoring.reasons import fit_share_of, reasons_of
 from serving.scoring.request_histories import RequestHistories
 from serving.scoring.scorer import FeatureScores
 from serving.scoring.served_model import ServedModel, ServedScores
-from serving.scoring.telling import Telling
+from serving.sentences.telling import Telling
 
 Values = dict[str, float | str | None]
 

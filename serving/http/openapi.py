@@ -17,7 +17,7 @@ from starlette.routing import Route
 from data.contract import NAME_LIMIT
 from serving.http.authentication import Handler, needed_by
 from serving.http.lead_paths import LeadQueryRoute
-from serving.messages import company_schemas, event_schemas, lead_schemas, schemas, work_schemas
+from serving.messages import cohort_schemas, company_schemas, event_schemas, lead_schemas, schemas, work_schemas
 from serving.messages.problems import STATUS
 
 JSON = "application/json"
@@ -25,7 +25,7 @@ REF = "#/components/schemas/{name}"
 SECURITY = {"key": {"type": "http", "scheme": "bearer", "description": "made by `leadscore keys create`"}}
 COMMON = ("unauthorized", "forbidden", "busy", "internal")
 QUERY = {"type": "boolean", "default": False}
-BODIES = (schemas, lead_schemas, event_schemas, work_schemas, company_schemas)
+BODIES = (schemas, lead_schemas, event_schemas, work_schemas, company_schemas, cohort_schemas)
 
 
 def documented(

@@ -53,7 +53,8 @@ class Event(Asked, frozen=True):
     """Something that the lead did or that was done to it.
 
     received_at: when it became known, default occurred_at. event_id: unique within source; events with the same id
-    and content count once, and so do events without an id that are equal.
+    and content count once, and so do events without an id that are equal. campaign, asset: in which campaign it
+    happened, and with what; no model reads them yet.
     """
 
     event_type: Name
@@ -63,6 +64,8 @@ class Event(Asked, frozen=True):
     received_at: Moment | None = None
     source: Name | None = None
     event_id: Name | None = None
+    campaign: Name | None = None
+    asset: Name | None = None
 
 
 class ScoreRequest(Asked, frozen=True):

@@ -14,12 +14,12 @@ from features.kernel import Moments
 from features.moments import open_moments
 from features.outcomes import left
 from features.views import still_held
-from serving.scoring.deeds import NEVER
 from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
 from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import FeatureScores, Scorer, Scores
 from serving.scoring.worklist_row import worklist_rows
+from serving.sentences.deeds import NEVER
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.monitoring.missing import FRESH_DAYS, Missing
@@ -145,7 +145,7 @@ class Rescorer:
         target = self._scorer.target
         stages = [UNQUALIFIED, *(threshold.stage for threshold in self._effective.thresholds), CUSTOMER]
         self._store.funnels.make(target.name, stages, as_of - target.window.certain_after_days * US_PER_DAY, now)
-        self._store.entrants.make(target.name, now)
+        self._store.entrants.make(target.name, now, target.events)
         self._store.promised_vs_realised.count(target, now)
         unknown = dict(zip(self._scorer.encoder.names, self._unknown.tolist(), strict=True))
         self._store.flow.note_missing(target.name, Missing(as_of // US_PER_DAY, self._fresh, unknown), now)

@@ -177,7 +177,8 @@ def _likeness(event: Happening, scored: int | None) -> tuple[object, ...]:
     """What must be the same for two events in a row to be told as one line."""
     is_new, is_late = event.known_at >= (scored or 0), event.known_at - event.occurred_at >= US_PER_DAY
     minute = event.occurred_at // MINUTE
-    return event.event_type, event.channel, event.value, event.source, event.bot, minute, is_new, is_late
+    context = event.campaign, event.asset
+    return event.event_type, event.channel, event.value, event.source, event.bot, context, minute, is_new, is_late
 
 
 routes = [

@@ -23,16 +23,17 @@ from serving.store.events.histories import VERSIONS, versions_of
 from serving.store.events.sales_events import GROUP, WORDS, event_of
 
 SENT_EVENTS = (
-    "SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id FROM {events} "
+    "SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id, "
+    "campaign, asset FROM {events} "
     "WHERE NOT published"
 )
 EVENTS = EventsPart(
     time_format="epoch_us",
     query=SENT_EVENTS,
     **{name: name for name in ("lead_id", "event_type", "occurred_at", "received_at", "channel", "value")},
-    **{name: name for name in ("source", "event_id")},
+    **{name: name for name in ("source", "event_id", "campaign", "asset")},
     earliest="0001-01-01",
-    as_is=("lead_id", "event_id", "channel"),
+    as_is=("lead_id", "event_id", "channel", "campaign", "asset"),
 )
 EVER = 2**63 - 1
 SENT = VERSIONS.where(~profiles.c.published)
