@@ -167,6 +167,7 @@ class Score(Struct, frozen=True):
     unused: profile columns and event types of the request that this model does not read.
     within: probabilities of converting within fewer days, by days, where asked for. caution: what to bear in mind, only
     there where the model had learnt from too few conversions.
+    chain: where a chain of targets is served, the probability of each step in order, 1 for one that is behind the lead.
     stage: of a lead in the store the one that lists show, by its history and by what people have decided; else, and in
     stage_without_history, the one that begins at the highest threshold which the probability reaches.
     """
@@ -185,6 +186,7 @@ class Score(Struct, frozen=True):
     reasons: Reasons | UnsetType = UNSET
     within: dict[str, float] | UnsetType = UNSET
     caution: str | UnsetType = UNSET
+    chain: dict[str, float] | UnsetType = UNSET
     stage_without_history: str | UnsetType = UNSET
 
 
@@ -489,7 +491,8 @@ class LeadAnswer(Struct, frozen=True):
 class ListedLead(Struct, frozen=True):
     """A lead in a list; stages and score as they were last recorded, null while there is none.
 
-    stage: the one that holds: `override`, which a person has set, else `model_stage`.
+    stage: the one that holds: `override`, which a person has set, else `model_stage`. chain: where a chain of targets
+    is served, the probability of each step in order.
     """
 
     lead_id: str
@@ -504,6 +507,7 @@ class ListedLead(Struct, frozen=True):
     interval: tuple[float, float] | None
     as_of: datetime | None
     model_version: str | None
+    chain: dict[str, float] | None
 
 
 class LeadPage(Struct, frozen=True):

@@ -43,13 +43,17 @@ PER_PAGE = 50
 
 @dataclass(frozen=True)
 class Line:
-    """A lead as the list shows it. reason: in words, "" for none. fit, engagement: -5 to 5 steps. trend: -1, 0, 1."""
+    """A lead as the list shows it. reason: in words, "" for none. fit, engagement: -5 to 5 steps. trend: -1, 0, 1.
+
+    chain: the other steps of a chain of targets, in order, with the probability of each.
+    """
 
     lead: WorklistEntry
     reason: str
     fit: int
     engagement: int
     trend: int
+    chain: Mapping[str, float]
 
 
 @shows("viewer")
@@ -106,7 +110,10 @@ def wanted_of(asked: Mapping[str, str], target: str) -> Wanted:
 
 def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> Line:
     """A lead in words."""
-    return Line(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
+    steps: dict[str, float] = {} if lead.probability is None else json.loads(lead.chain or "{}")
+    others = {name: p for name, p in steps.items() if name != context.services.target_name}
+    reason = reason_of(lead, live, context)
+    return Line(lead, reason, _steps(lead.fit), _steps(lead.engagement), _trend(lead), others)
 
 
 def reason_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> str:

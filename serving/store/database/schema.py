@@ -153,6 +153,7 @@ standings = Table(
     Column("fell_at", TIME),
     Column("section", NAME, nullable=False, server_default="rest"),
     Column("latest", Text),
+    Column("chain", Text),
     PrimaryKeyConstraint("target", "lead_id"),
     Index("standings_of_lead", "lead_id"),
     Index("standings_by_stage", "target", "stage", "lead_id"),
