@@ -31,8 +31,8 @@ def log_of(folder: Path, leads: int, seed: int, accounts: bool = True) -> Path:
     made = simulate(folder / "funnel", FunnelOptions(leads, seed=seed, days=400, wholesale=False, shared=True))
     mapping = read_mapping("simulated")
     if not accounts:
-        assert mapping.leads is not None
-        mapping = mapping.model_copy(update={"leads": mapping.leads.model_copy(update={"account_id": None})})
+        plain = tuple(part.model_copy(update={"account_id": None}) for part in mapping.leads)
+        mapping = mapping.model_copy(update={"leads": plain})
     ingest(folder / "log", mapping, [str(made.events)], [str(made.leads)], buckets=4)
     return folder / "log"
 
