@@ -21,5 +21,6 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/v2/health/live', timeout=5)"]
 ENTRYPOINT ["leadscore"]
-# Whoever runs it adds `--trusted-proxy ADDRESS` of what ends TLS, or `--plain-http`: without, it refuses to start.
+# Whoever runs it says by the environment who ends TLS in front of it, LEADSCORE_TRUSTED_PROXY=ADDRESS, or that nobody
+# has to, LEADSCORE_PLAIN_HTTP=1: keys and passwords cross the network, so nothing is assumed, and it says so and ends.
 CMD ["serve", "--var", "/data", "--host", "0.0.0.0"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 """Columns of tables that go into a file or a pipe."""
+FEWEST_SHARE = 0.03
+"""With less done nobody can say how long the rest takes."""
 
 
 class ProgressStep(Protocol):
@@ -91,6 +95,25 @@ class Screen:
             task = bar.add_task("", total=of, completed=-1)
             yield lambda text: bar.update(task, description=text, advance=1)
 
+    @contextmanager
+    def shares(self, of: Mapping[str, float]) -> Iterator[Callable[[str], None]]:
+        """Takes the name of each stage as it begins. of: the share of the time that each of them takes, in order."""
+        begun, done = time.monotonic(), dict(zip(of, accumulate(of.values(), initial=0.0), strict=False))
+
+        def told(name: str) -> str:
+            share = done.get(name, 0.0)
+            left = (time.monotonic() - begun) * (1 / share - 1) if share >= FEWEST_SHARE else None
+            return f"{name} ({share:.0%} done{'' if left is None else f', about {_duration(left)} left'})"
+
+        if not self.shows_bars:
+            yield lambda name: self.say(told(name))
+            return
+        from rich.progress import TaskProgressColumn
+
+        with self._bar(TaskProgressColumn()) as bar:
+            task = bar.add_task("", total=1.0)
+            yield lambda name: bar.update(task, description=told(name), completed=done.get(name, 0.0))
+
     @property
     def shows_bars(self) -> bool:
         """Whether somebody watches a terminal."""
@@ -106,6 +129,14 @@ class Screen:
 def _side(cells: Sequence[str]) -> Literal["left", "right"]:
     """Numbers stand on the right, words on the left."""
     return "right" if all(cell[:1] in "+-0123456789" for cell in cells) else "left"
+
+
+def _duration(seconds: float) -> str:
+    """
+    >>> _duration(41), _duration(200)
+    ('41 s', '3 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def plain(value: float | str | None) -> str:

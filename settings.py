@@ -110,7 +110,14 @@ class TrainingSection(Section):
     min_leaf: int = Field(40, ge=1, description="moments per leaf at least")
     l2: float = Field(5.0, ge=0, description="L2 regularisation of leaf values")
     max_rounds: int = Field(3000, ge=1, description="trees per model at most; early stopping ends sooner")
-    tuning_minutes: float = Field(0.0, ge=0, description="time for tuning with Optuna; 0 keeps the settings above")
+    column_share: float = Field(0.3, gt=0, le=1, description="share of the features that each tree may look at")
+    tuning_trials: int = Field(0, ge=0, description="trials of tuning with Optuna; 0 keeps the settings above")
+    tuning_minutes: float = Field(
+        0.0, ge=0, description="time for tuning at most, which depends on the machine; 0: any"
+    )
+    most_moments: int = Field(
+        400_000, ge=10_000, description="moments that are read whole; of more, what they can be judged and learnt by"
+    )
     seed: int = Field(0, ge=0, description="seed of everything random in training")
 
 
@@ -326,6 +333,7 @@ class Settings(BaseSettings):
             "min_leaf": training.min_leaf,
             "l2": training.l2,
             "max_rounds": training.max_rounds,
+            "column_share": training.column_share,
             "random_state": training.seed,
             "n_jobs": self.jobs,
         }
@@ -341,6 +349,7 @@ class Settings(BaseSettings):
             training.rates,
             training.newest_step,
             training.small,
+            training.most_moments,
         )
 
     def catalogue(self, log: EventLog) -> list[Definition]:

@@ -212,7 +212,7 @@ class Workspace:
     def beside_truth(self, truth: Path) -> BesideTruth:
         """The champion's judge beside the true probabilities of a simulated funnel. Raises DataError."""
         split, p = predictions(self.registry, self.settings.target, self.settings.training_plan)
-        return beside_truth(split, p, truth, self.settings.chosen_target.horizon_days)
+        return beside_truth(split.judged, p, truth, self.settings.chosen_target.horizon_days)
 
     def facts(self) -> dict[str, str]:
         """What is there, in words; never makes anything."""

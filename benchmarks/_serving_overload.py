@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import time
+from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import numpy as np
 
 from benchmarks.harness import Row
 
 CONNECTIONS = (8, 64, 256, 1000)
-HEALTH = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
-PAUSE_S = 0.05
 
 
 class Crowd:
@@ -26,26 +26,26 @@ class Crowd:
         self.port, self.request, self.answer = port, request, answer
         self.statuses: Counter[int] = Counter()
         self.times = [0.0][:0]
-        self.health = [0.0][:0]
 
     async def ask(self, count: int, seconds: float) -> Row:
         """What they get within so many seconds."""
         # All are connected before the clock runs: the client needs a while for that too.
         connected = [await asyncio.open_connection("127.0.0.1", self.port) for _ in range(count)]
+        watcher = await _watcher(self.port, seconds)
         end = time.perf_counter() + seconds
         clients = [asyncio.create_task(self._client(*pair, number, end)) for number, pair in enumerate(connected)]
-        tasks = [*clients, asyncio.create_task(self._watcher(end))]
-        await asyncio.wait(tasks, timeout=seconds + 10)
-        for task in tasks:
-            task.cancel()
+        await asyncio.wait(clients, timeout=seconds + 10)
+        for client in clients:
+            client.cancel()
+        health = json.loads((await watcher.communicate())[0])
         return {
             "connections": count,
             "answered/s": round(len(self.times) / seconds, 1),
             "refused/s": round((self.statuses.total() - len(self.times)) / seconds, 1),
             "p50_ms": _ms(self.times, 0.5),
             "p99_ms": _ms(self.times, 0.99),
-            "health_p50_ms": _ms(self.health, 0.5),
-            "health_p99_ms": _ms(self.health, 0.99),
+            "health_p50_ms": _ms(health, 0.5),
+            "health_p99_ms": _ms(health, 0.99),
         }
 
     async def _client(
@@ -65,16 +65,10 @@ class Crowd:
         if status == 200:
             self.times.append(time.perf_counter() - began)
 
-    async def _watcher(self, end: float) -> None:
-        while time.perf_counter() < end:
-            began = time.perf_counter()
-            with suppress(OSError, asyncio.IncompleteReadError):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.write(HEALTH)
-                await self.answer(reader)
-                writer.close()
-            self.health.append(time.perf_counter() - began)
-            await asyncio.sleep(PAUSE_S)
+
+async def _watcher(port: int, seconds: float) -> Process:
+    command = [sys.executable, "-m", "benchmarks._serving_watcher", str(port), str(seconds)]
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE)
 
 
 def _ms(times: list[float], share: float) -> float:

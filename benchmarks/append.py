@@ -1,56 +1,104 @@
-"""Appends to a log that has grown: 50,000 events beside those that are there, and features over a log with deltas."""
+"""Appends to a log that has grown: 50,000 events beside those that are there, features over a log with deltas, and a
+compaction that is killed."""
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks._kept import Kept
+from benchmarks._killed import content, kill
 from benchmarks.harness import OUT, Row, measure
 from benchmarks.ingest import write_export
 
-MORE, DELTAS = 50_000, 20
-SIZES = (1_000_000, 5_000_000, 20_000_000)
+MORE, DELTAS, KILLS, TRIES = 50_000, 20, 50, 3
+STEP = 10_000_000
+SIZES = (1_000_000, 5_000_000, 20_000_000, 50_000_000, 100_000_000)
+FOLDER = OUT / "append"
 
 
 def run(arguments: Sequence[str]) -> list[Row]:
-    """`[SIZE …]`: events in the log before; by default 1M, 5M and 20M."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory(dir=OUT) as folder:
-        exports = [_export(Path(folder), number) for number in range(DELTAS)]
-        measure("warm", MORE, append, f"{folder}/warm", exports[0])
-        empty = measure("into an empty log", MORE, append, f"{folder}/empty", exports[0])
-        rows.append(empty | {"cpu_ratio": 1.0})
-        for size in [int(argument) for argument in arguments] or SIZES:
-            rows += _at(Path(folder), size, exports, empty)
+    """`[--kills N] [SIZE …]`: events in the log before. What is done stays done until var/bench/append is removed."""
+    parser = argparse.ArgumentParser(prog="benchmarks append")
+    parser.add_argument("sizes", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--kills", type=int, default=KILLS)
+    options = parser.parse_args(arguments)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    kept = Kept(FOLDER / "rows.jsonl")
+    exports = [_export(number) for number in range(DELTAS)]
+    rows = [_empty(kept, exports[0])]
+    for size in options.sizes:
+        rows += _at(kept, size, exports, options.kills)
     return rows
 
 
-def _at(folder: Path, size: int, exports: Sequence[str], empty: Row) -> list[Row]:
-    log = folder / f"log-{size}"
-    write_export(folder / "base.csv", size)
-    rows = [measure("bulk", size, append, str(log), str(folder / "base.csv"))]
-    (folder / "base.csv").unlink()
-    made = [measure("append", size, append, str(log), export) for export in exports]
-    for row in made:
-        row["cpu_ratio"] = round(row["cpu_s"] / empty["cpu_s"], 2)
-    rows += [made[0], max(made[1:], key=lambda row: row["cpu_s"]) | {"contender": "slowest of the next 19"}]
-    deltas = [measure(name, size, job, str(log)) for name, job in READERS.items()]
-    rows.append(measure("compact", size, compacted, str(log)))
-    whole = [measure(f"{name}, compacted", size, job, str(log)) for name, job in READERS.items()]
-    for before, after in zip(deltas, whole, strict=True):
-        rows += [before | {"cpu_ratio": round(before["cpu_s"] / after["cpu_s"], 2)}, after]
-    shutil.rmtree(log)
-    shutil.rmtree(f"{log}-features")
+def _empty(kept: Kept, export: str) -> Row:
+    """What the same append costs where nothing is."""
+    row = kept.row("into an empty log", MORE)
+    for number in range(0 if row else TRIES):
+        log = FOLDER / f"empty-{number}"
+        shutil.rmtree(log, ignore_errors=True)
+        made = measure("into an empty log", MORE, append, str(log), export)
+        row = min(row or made, made, key=lambda some: float(some["cpu_s"]))
+        if number == TRIES - 1:
+            kept.add(row)
+    return {**row, "cpu_ratio": 1.0} if row else {}
+
+
+def _at(kept: Kept, size: int, exports: Sequence[str], kills: int) -> list[Row]:
+    log, empty = str(FOLDER / f"log-{size}"), _empty(kept, exports[0])
+    rows = [_bulk(kept, size, log)]
+    made = [kept.measured(f"append {number}", size, append, log, export) for number, export in enumerate(exports)]
+    slowest = max(made[1:], key=lambda row: float(row["cpu_s"]))
+    for name, row in (("append", made[0]), ("slowest of the next 19", slowest)):
+        rows.append(row | {"contender": name, "cpu_ratio": round(row["cpu_s"] / empty["cpu_s"], 2)})
+    deltas = [kept.measured(name, size, job, log, tries=TRIES) for name, job in READERS.items()]
+    before = kept.measured("content", size, content, log)
+    rows.append(_killed(kept, size, log, kills))
+    rows.append(kept.measured("compact", size, compacted, log))
+    whole = [kept.measured(f"{name}, compacted", size, job, log, tries=TRIES) for name, job in READERS.items()]
+    for with_deltas, row in zip(deltas, whole, strict=True):
+        rows += [with_deltas | {"cpu_ratio": round(with_deltas["cpu_s"] / row["cpu_s"], 2)}, row]
+    after = kept.measured("content, compacted", size, content, log)
+    if before["hash"] != after["hash"]:
+        raise RuntimeError(f"the compacted log of {size:,} events does not say what it said before")
+    for folder in (log, f"{log}-features", f"{log}-kept"):
+        shutil.rmtree(folder, ignore_errors=True)
     return rows
 
 
-def _export(folder: Path, number: int) -> str:
-    """Events of leads of whom half are in the log already, with ids of their own."""
-    path = folder / f"more-{number}.csv"
+def _bulk(kept: Kept, size: int, log: str) -> Row:
+    """The log before, compacted: ingested by steps, so that a run that was cut off loses one of them."""
+    export, made = FOLDER / "base.csv", []
+    for begin in range(0, size, STEP):
+        end, name = min(begin + STEP, size), f"bulk from {begin:,}"
+        if kept.row(name, size) is None:
+            write_export(export, size, range(begin, end))
+        made.append(kept.measured(name, size, append, log, str(export)))
+        export.unlink(missing_ok=True)
+    made.append(kept.measured("compact, bulk", size, compacted, log))
+    total = {key: round(sum(row[key] for row in made), 1) for key in ("cpu_s", "wall_s")}
+    return {"contender": "bulk", "size": size, **total, "peak_mb": max(row["peak_mb"] for row in made)}
+
+
+def _killed(kept: Kept, size: int, log: str, kills: int) -> Row:
+    """Compactions that were killed; how long one takes is seen first."""
+    if not kills:
+        return {"contender": "compact, killed", "size": size, "killed": 0}
+    whole = kept.measured("not killed", size, kill, log, f"{log}-kept", 0, 0)["after_s"]
+    made = [
+        kept.measured(f"killed {number}", size, kill, log, f"{log}-kept", number, whole)
+        for number in range(1, kills + 1)
+    ]
+    return {"contender": "compact, killed", "size": size, "killed": sum(row["killed"] for row in made)}
+
+
+def _export(number: int) -> str:
+    """Events of leads of whom many are in the log already, with ids of their own."""
+    path = FOLDER / f"more-{number}.csv"
     write_export(path, MORE)
     text = path.read_text().replace("site", f"more-{number}")
     path.write_text(text)
@@ -114,7 +162,7 @@ def _imports(*_: str) -> None:
 def _warm(log: str) -> None:
     """Compiled functions are loaded, or made where they have changed, with a small log."""
     _imports()
-    features(str(Path(log).with_name("warm")))
+    features(str(Path(log).with_name("empty-0")))
 
 
 features.prepare = _warm  # type: ignore[attr-defined]

@@ -40,8 +40,12 @@ def run(arguments: Sequence[str]) -> list[Row]:
     return rows
 
 
-def write_export(path: Path, size: int) -> None:
-    """A CSV like the simulated funnel's, in order of receipt: 1 in 100 rows repeats an id, 1 in 10,000 is broken."""
+def write_export(path: Path, size: int, rows: range | None = None) -> None:
+    """A CSV like the simulated funnel's, in order of receipt: 1 in 100 rows repeats an id, 1 in 10,000 is broken.
+
+    size: rows of the whole; rows: those of them that are written.
+    """
+    rows = rows or range(size)
     step = min(3_000_000, 60_000_000_000_000 // size)  # less than two years, which lie behind us
     time = f"strftime(make_timestamp({{}} + k * {step}), '%Y-%m-%dT%H:%M:%S.%fZ')"
     with duckdb.connect() as con:
@@ -53,8 +57,9 @@ def write_export(path: Path, size: int) -> None:
                 ['web', 'email', 'phone', ''][1 + (hash(k, 3) % 4)::INTEGER] AS channel,
                 CASE WHEN k % 10 = 0 THEN (hash(k, 4) % 100000)::BIGINT / 100 END AS value,
                 CASE WHEN k % 20 = 0 THEN {time.format(1_700_003_600_000_000)} END AS received_at, 'site' AS source
-            FROM (SELECT i, CASE WHEN i % 100 = 99 THEN i - 1 ELSE i END AS k FROM range({size}) AS r(i))
-            ORDER BY i) TO '{path}' (FORMAT csv, HEADER)"""
+            FROM (SELECT i, CASE WHEN i % 100 = 99 THEN i - 1 ELSE i END AS k
+                FROM range({rows.start}, {rows.stop}) AS r(i)))
+            TO '{path}' (FORMAT csv, HEADER)"""
         )
 
 

@@ -20,7 +20,7 @@ from benchmarks.open_leads import mean_by_lead
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.simulated.exports import ingest_exports
-from data.simulated.known import Known, known_of
+from data.simulated.known import KnownHistories, known_of
 from data.simulated.options import MESS
 from data.simulated.simulate import FunnelOptions, draw, simulate
 from data.sources.mapping import read_mapping
@@ -108,7 +108,7 @@ def _loss(p: Array, y: Array) -> Array:
     return loss
 
 
-def untrue(sample: Sample, known: Known) -> int:
+def untrue(sample: Sample, known: KnownHistories) -> int:
     """How many moments and labels of a training set are not those of a perfect observer, on either side."""
     true = {}
     for lead in leads_of(known, TARGET.turning):

@@ -18,6 +18,7 @@ from commands.backtest import backtest
 from commands.backup import backup, restore
 from commands.compilation import compile_all
 from commands.demo import demo
+from commands.explanation import explain
 from commands.histories import compact, features, ingest, simulate
 from commands.mappings import mappings
 from commands.migration import store
@@ -42,7 +43,7 @@ app = typer.Typer(
 HISTORIES = (simulate, mappings, ingest, pull, compact, features, audit)
 MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
 KEPT = (trail, backup, restore, prune)
-for command in (*HISTORIES, *MODELS, score, publish, info, demo, serve, forget, objection, *KEPT):
+for command in (*HISTORIES, *MODELS, score, explain, publish, info, demo, serve, forget, objection, *KEPT):
     app.command()(command)
 app.command(name="compile")(compile_all)
 app.add_typer(keys, name="keys")

@@ -38,9 +38,9 @@ KINDS = {"fixed": 'undone_by = ["deal_cancelled"]\nreopened_by = ["deal_reopened
 
 def compile_all(quiet: Quiet = False, as_json: AsJson = False) -> None:
     """Compile what is compiled, once. Part of the set-up: a start finds it then, also a user's who may not write it."""
-    from data.compiled import is_complete, note_complete
+    from data.compiled import check_ready, note_complete
 
-    screen, done = Screen(quiet, as_json), is_complete()
+    screen, done = Screen(quiet, as_json), check_ready()
     if done:
         screen.say("all is compiled already")
     else:

@@ -46,7 +46,8 @@ def train(
 
 def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: list[str]) -> dict[str, Any]:
     """Trains for the workspace's target; what came of it."""
-    from training.pipeline import STAGES, train_and_register
+    from training.pipeline import SHARES, train_and_register
+    from training.recipe.tuning import Budget
     from workspace import lags
 
     settings, recipe = workspace.settings, workspace.settings.training
@@ -56,8 +57,9 @@ def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: lis
     refuse_leaks(screen, workspace, allow)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")
     allowed = {*allow, *settings.audit.allow}
-    with screen.stages(STAGES + (recipe.tuning_minutes > 0)) as say:
-        outcome = train_and_register(made, plan, workspace.registry, settings_dump, recipe.tuning_minutes, say, allowed)
+    budget = Budget(recipe.tuning_trials, recipe.tuning_minutes)
+    with screen.shares(SHARES) as say:
+        outcome = train_and_register(made, plan, workspace.registry, settings_dump, budget, say, allowed)
     _tell_account(screen, outcome.account)
     screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
     screen.tell(f"report {outcome.report}\nMLflow {workspace.registry.address}")
@@ -90,7 +92,7 @@ def evaluate(
     _tell_judged(screen, judged.evaluation, judged.by_age)
     result: dict[str, Any] = judged.evaluation.to_dict()
     if truth is not None:
-        comparison = beside_truth(judged.split, judged.p, truth, settings.chosen_target.horizon_days)
+        comparison = beside_truth(judged.rows, judged.p, truth, settings.chosen_target.horizon_days)
         result["truth"] = tell_truth(screen, comparison)
     screen.result(result)
 

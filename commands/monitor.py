@@ -16,8 +16,8 @@ RED = 30
 """The exit code that says so."""
 
 if TYPE_CHECKING:
+    from training.artifact.manifest import Manifest
     from training.monitoring.checks import Promised
-    from workspace import Workspace
 
 
 def monitor(
@@ -32,23 +32,40 @@ def monitor(
 
     Exit code 0: nothing to do, 10: recalibrate, 20: retrain, 30: data does not arrive as usual, mend that first.
     """
+    from data.contract import US_PER_DAY
+    from features.wording import number, short_percent
     from serving.store.scores.cohorts import CohortReader
     from serving.store.store import open_store
     from training.monitoring.monitor import monitor
     from training.monitoring.monitor_tables import monitor_tables
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
-    target = workspace.settings.chosen_target
+    target, champion = workspace.settings.chosen_target, workspace.registry.find(workspace.model_name)
+    manifest = None if champion is None else champion.load().manifest
     with open_store(store_url(var, store)) as opened:
         flow = opened.flow.look(target, now_us())
-        result = monitor(CohortReader(opened.database), target, promises_of(workspace), now_us(), weeks)
+        result = monitor(CohortReader(opened.database), target, promises_of(manifest), now_us(), weeks)
+        judged = opened.acceptances.of(target.name, now_us() - weeks * 7 * US_PER_DAY, 0).by_band
     rows = [["RED" if alarm.is_red else "look", alarm.told] for alarm in flow.alarms]
     screen.table("Does data arrive as usual?", ["", "what"], rows or [["yes", "by source, type and weekday"]])
+    dates = {
+        "last training": None if champion is None else told(champion.made_at),
+        "learnt until": None if manifest is None else told(manifest.trained_on.to_us),
+        "last scoring": told(flow.scored_at),
+    }
+    screen.table("How old is what scores rest on?", ["what", "UTC"], [[what, at or "-"] for what, at in dates.items()])
     for table in monitor_tables(result):
         screen.table(table.title, table.head, table.rows)
+    if judged:
+        screen.table(f"What did sales make of leads in {weeks} weeks?", ["chance", "accepted", "rejected", "share"], [
+            [f"from {short_percent(band.key)}", number(band.accepted), number(band.rejected), short_percent(band.rate)]
+            for band in judged
+        ])  # fmt: skip
     screen.tell(f"{result.advice}: {result.reason}")
     code = RED if flow.red else result.exit_code
-    screen.result({**result.to_dict(), "exit_code": code, "flow": [alarm.to_dict() for alarm in flow.alarms]})
+    more = {"flow": [alarm.to_dict() for alarm in flow.alarms], "dates": dates}
+    acceptance = [{"from": band.key, "accepted": band.accepted, "rejected": band.rejected} for band in judged]
+    screen.result({**result.to_dict(), "exit_code": code, **more, "acceptance": acceptance})
     raise typer.Exit(code)
 
 
@@ -65,16 +82,22 @@ def refuse_red(var: Path, store: str | None, target: str, anyway: bool) -> None:
         raise DataError(f"data does not arrive as usual: {red[0].told}{more}; mend that first, or say --anyway")
 
 
-def promises_of(workspace: Workspace) -> list[Promised]:
+def told(moment: int | None) -> str | None:
+    """A moment (µs UTC) for people and machines; None for one that is not known."""
+    from serving.messages.times import iso
+
+    return iso(moment) if moment else None
+
+
+def promises_of(manifest: Manifest | None) -> list[Promised]:
     """The precisions that the champion's thresholds promise, lowest stage first; none where nothing is registered."""
     from training.monitoring.checks import Promised
     from training.thresholds.rules import PrecisionRule
     from training.thresholds.threshold import stage_thresholds
 
-    champion = workspace.registry.find(workspace.model_name)
-    if champion is None:
+    if manifest is None:
         return []
-    thresholds = champion.load().manifest.thresholds
+    thresholds = manifest.thresholds
     stages = [start.stage for start in sorted(stage_thresholds(thresholds), key=lambda start: start.probability)]
     promised = {
         threshold.stage: threshold.rule.target for threshold in thresholds if isinstance(threshold.rule, PrecisionRule)

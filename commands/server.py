@@ -40,9 +40,13 @@ def serve(
     ] = True,
     insecure_local: Annotated[bool, typer.Option("--insecure-local", help="ask for no key; loopback only")] = False,
     trusted_proxy: Annotated[
-        list[str] | None, typer.Option(help="address or network of a proxy that ends TLS; repeatable")
+        list[str] | None,
+        typer.Option(help="address or network of a proxy that ends TLS; repeatable", envvar="LEADSCORE_TRUSTED_PROXY"),
     ] = None,
-    plain_http: Annotated[bool, typer.Option("--plain-http", help="other machines may ask unencrypted")] = False,
+    plain_http: Annotated[
+        bool,
+        typer.Option("--plain-http", help="other machines may ask unencrypted", envvar="LEADSCORE_PLAIN_HTTP"),
+    ] = False,
     allowed_host: Annotated[list[str] | None, typer.Option(help="name to be asked by; repeatable")] = None,
 ) -> None:
     """Answer requests with the champion in real time. Runs until a signal comes."""

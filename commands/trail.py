@@ -27,13 +27,13 @@ def trail(
     as_json: AsJson = False,
 ) -> None:
     """Show the audit trail: who did what, and when. Without the names of leads; it cannot be changed."""
-    from serving.store.privacy.audit_trail import Asked
+    from serving.store.privacy.audit_trail import AuditQuery
     from serving.store.store import open_store
 
     screen = Screen(as_json=as_json)
     begin, end = (None if at is None else parse_time(at, name) for at, name in ((since, "--since"), (until, "--until")))
     with open_store(store_url(var, store)) as opened:
-        entries = opened.audit.search(Asked(who, action, lead, begin, end, limit))
+        entries = opened.audit.search(AuditQuery(who, action, lead, begin, end, limit))
     rows = [
         [f"{datetime.fromtimestamp(entry.at / 1e6, UTC):%Y-%m-%d %H:%M:%S}", entry.who, entry.role or "",
          entry.label or "", entry.action, (entry.subject or "")[:12]]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 ANY = "any"
+MORE, LESS, NOTHING = "more is better", "less is better", "nothing"
+Expected = Literal["more is better", "less is better", "nothing"]
+"""What common sense says of more of something."""
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,18 @@ class TrainingSet:
         table = table.sort_by([("as_of", "ascending"), ("lead_id", "ascending")])
         return table if columns is None else table.select(list(columns))
 
+    def pieces(self) -> Iterator[pa.Table]:
+        """All rows in pieces of about CHUNK that end where a lead ends, in order of (lead, as_of) within each.
+
+        Raises DataError when a shard is damaged.
+        """
+        try:
+            for shard in sorted(self.rows.glob("shard-*.parquet")):
+                with pq.ParquetFile(shard) as file:
+                    yield from (file.read_row_group(group) for group in range(file.num_row_groups))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"{self.path} cannot be read ({error}); run `leadscore features` again") from None
+
     def shard(self, bucket: int) -> pa.Table:
         """The rows of one bucket of the event log, in order of (lead, as_of). Raises DataError when it is damaged."""
         path = self.rows / _shard_name(bucket)

@@ -64,12 +64,12 @@ WITHIN: Mapping[Language, Forms] = {
 }
 CONVERSION: Mapping[Language, Forms] = {
     "en": {
-        "one": "{chance} leads like this converts {within} ({span})",
-        "other": "{chance} leads like this convert {within} ({span})",
+        "one": "{chance} leads like this converts {within} (of those that scored alike, {span} did)",
+        "other": "{chance} leads like this convert {within} (of those that scored alike, {span} did)",
     },
     "de": {
-        "one": "{chance} Leads wie diesem konvertiert {within} ({span})",
-        "other": "{chance} Leads wie diesem konvertieren {within} ({span})",
+        "one": "{chance} Leads wie diesem konvertiert {within} (von ähnlich bewerteten {span})",
+        "other": "{chance} Leads wie diesem konvertieren {within} (von ähnlich bewerteten {span})",
     },
 }
 LATELY = {"en": ("today", "yesterday"), "de": ("heute", "gestern")}
@@ -144,9 +144,9 @@ def conversion(probability: float, low: float, high: float, days: int, language:
     """How likely a lead converts within so many days, with the interval, in a sentence.
 
     >>> conversion(0.23, 0.19, 0.27, 90)
-    '23 of 100 leads like this convert within 90 days (19 to 27 of 100)'
+    '23 of 100 leads like this convert within 90 days (of those that scored alike, 19 to 27 of 100 did)'
     >>> conversion(0.001, 0.0004, 0.002, 1, "de")
-    '1 von 1.000 Leads wie diesem konvertiert innerhalb von 1 Tag (höchstens 2 von 1.000)'
+    '1 von 1.000 Leads wie diesem konvertiert innerhalb von 1 Tag (von ähnlich bewerteten höchstens 2 von 1.000)'
     """
     count = max(1, round(probability * _base(probability)))
     sentence = CONVERSION[language][category(count, language)]

@@ -65,6 +65,8 @@ def create_app(services: Services) -> FastAPI:
             raise ValueError(f"route {route.path} declares no role; decorate it with @needs")
     app = FastAPI(
         openapi_url=None,  # the document is our own, see serving/http/openapi.py
+        # Whether somebody listens is else looked up anew for every request; we measure and log ourselves.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         routes=list(routes),
         middleware=[
             Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in routes}),

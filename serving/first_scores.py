@@ -7,7 +7,9 @@ count busy leads more often than quiet ones when scores are compared with what c
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from serving.champion.champion import Champion
 from serving.scoring.rescoring import Rescorer
@@ -17,6 +19,8 @@ from serving.store.leads.unscored import BEGINNING, Arrived
 from serving.store.store import Store
 from serving.telemetry.server_log import ServerLog
 
+NOTED_S = 60.0
+"""How often it is kept how far the looks have come; what came since is looked at again by the next server."""
 AT_ONCE = 50
 """Leads that are scored in one go: requests wait a moment at most."""
 
@@ -31,6 +35,8 @@ class FirstScores:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="first scores", daemon=True)
         self._seen: tuple[str, Arrived] = ("", BEGINNING)
+        self._noted: tuple[str, int] = ("", 0)
+        self._noted_at = time.monotonic()
 
     def start(self) -> None:
         """Begins to look."""
@@ -41,14 +47,24 @@ class FirstScores:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        with suppress(StoreError):  # then the next server looks at more
+            self.note()
+
+    def note(self) -> None:
+        """Keeps how far the looks have come, for the next server."""
+        target, place = self._seen
+        if target and (target, place.number) != self._noted:
+            self._store.unscored.note(target, place, self._clock())
+            self._noted = target, place.number
+        self._noted_at = time.monotonic()
 
     def look(self) -> int:
         """Scores who has come since the last look; says how many leads got a score."""
         live = self._champion.live
         if live is None:
             return 0
-        target, place = live.target.name, self._seen[1] if self._seen[0] == live.target.name else BEGINNING
-        scored = 0
+        target, scored = live.target.name, 0
+        place = self._seen[1] if self._seen[0] == target else self._store.unscored.looked_until(target)
         while not self._stopping.is_set():
             place = self._store.unscored.after(target, place)
             try:
@@ -72,6 +88,8 @@ class FirstScores:
         while not self._stopping.wait(self._look_s):
             try:
                 scored = self.look()
+                if time.monotonic() - self._noted_at > NOTED_S:
+                    self.note()
             except Exception as error:
                 self._log.write("first_scores_failed", error=type(error).__name__)
                 continue

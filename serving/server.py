@@ -29,6 +29,7 @@ from serving.champion.champion import Champion
 from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
 from serving.edge.acceptor import Acceptor
+from serving.edge.bulkheads import Bulkheads
 from serving.edge.connection import Connection
 from serving.edge.crowd import Crowd
 from serving.edge.listener import begin_no_more, listen
@@ -188,6 +189,7 @@ def serve(options: Options) -> None:
             target=options.target,
             door=Door(hosts, options.plain_http),
             zone=options.zone,
+            work=Bulkheads(is_far=not store.database.is_sqlite),
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
@@ -206,7 +208,8 @@ def _check_address(options: Options) -> None:
     if not (is_loopback(options.host) or options.trusted_proxies or options.plain_http):
         raise UsageError(
             f"--host {options.host} can be reached from other machines, and keys and passwords would come unencrypted: "
-            "name the proxy that ends TLS by --trusted-proxy ADDRESS, or say --plain-http where that is meant"
+            "name the proxy that ends TLS by --trusted-proxy ADDRESS (or LEADSCORE_TRUSTED_PROXY in the environment), "
+            "or say --plain-http (or LEADSCORE_PLAIN_HTTP=1) where that is meant"
         )
 
 

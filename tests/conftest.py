@@ -15,6 +15,7 @@ import pytest
 # What only some tests need is imported by the fixtures that give it: a test of one module starts in a moment.
 if TYPE_CHECKING:
     from serving.store.store import Store
+    from tests.new_store import NewStore
     from tests.postgres import Postgres
     from workspace import Workspace
 
@@ -64,13 +65,30 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def new_sqlite(tmp_path_factory: pytest.TempPathFactory) -> NewStore:
+    """Makes empty stores on SQLite."""
+    from tests.new_store import sqlite_maker
+
+    return sqlite_maker(tmp_path_factory.mktemp("migrated"))
+
+
+@pytest.fixture(scope="session")
+def new_postgresql(postgres: Postgres) -> NewStore:
+    """Makes empty stores on PostgreSQL."""
+    from tests.new_store import postgresql_maker
+
+    return postgresql_maker(postgres)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a store that is not there yet, on each of the two databases."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store' / 'store.db'}"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.database(f"store_{uuid.uuid4().hex}")
+    """The URL of a store on each of the two databases: not there yet, but for a test that asks for `store`, too."""
+    path, name = tmp_path / "store" / "store.db", f"store_{uuid.uuid4().hex}"
+    if "store" in request.fixturenames:
+        new_store: NewStore = request.getfixturevalue(f"new_{request.param}")
+        return new_store(path if request.param == "sqlite" else name)
+    return f"sqlite:///{path}" if request.param == "sqlite" else request.getfixturevalue("postgres").database(name)
 
 
 @pytest.fixture

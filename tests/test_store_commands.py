@@ -14,7 +14,7 @@ import pytest
 
 from data.log.eventlog import EventLog
 from serving.store.events.event_validation import EventIn
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from serving.store.store import open_store
 from tests.postgres import Postgres
 from tests.test_cli import Shell
@@ -100,7 +100,7 @@ def test_a_log_is_published_scored_and_listed(shell: Shell, trained: Workspace, 
     done = json.loads(out)
     assert (code, done["leads"], done["changed"], done["events"]) == (0, log.n_leads, 0, 0)
     with open_store(url) as store:
-        page = store.worklist.page(Wanted("conversion"), limit=200)
+        page = store.worklist.page(WantedLeads("conversion"), limit=200)
         assert len(page.entries) == 200
         then = done["scoring"]["as_of"]
         later = [entry.lead_id for entry in page.entries if entry.probability is not None and entry.as_of != then]

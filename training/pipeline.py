@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from data.contract import US_PER_SECOND, DataError
 from features.labels import Target
 from features.training_set import TrainingSet
 from features.words import in_words
-from training.artifact.manifest import NewestSlice, TrainedOn
+from training.artifact.manifest import NewestSlice, ThinnedFrom, TrainedOn
 from training.measuring.metrics import gains
-from training.model.baselines import BASELINES
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
 from training.recipe.belief import check_believable
+from training.recipe.segments import judged_segments
 from training.recipe.train import (
+    Classifier,
     Fitted,
     Judged,
     Say,
@@ -29,11 +31,13 @@ from training.recipe.train import (
     learnt_from,
     split_by_time,
 )
-from training.recipe.tuning import tune
-from training.registration import decide, register, stand_in
+from training.recipe.tuning import TUNED, Budget, TuningTrial, tune
+from training.records import JUDGED, LEARN, Dataset, Shares, dataset_of, metrics_of, tags_of, write_records
+from training.registration import Decision, decide, register, stand_in
 from training.registry.artifact_files import write_artifact
 from training.registry.parameters import flat
 from training.registry.preflight import check_room
+from training.registry.provenance import code, versions
 from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, REPORT, RunFolder, finished, run_draft
 from training.report import plots
@@ -42,11 +46,22 @@ from training.report.model_card import model_card
 from training.report.published import report_path
 from training.report.report import TrainingAccount, html
 from training.samples.sample import Sample, read_sample
+from training.samples.thinning import Thinned
 from training.thresholds.minimum_labels import Need, need_of, sentence
 
 EXAMPLE_ROWS = 5
-STAGES = 4 + len(BASELINES)
-"""How many stages a run tells of: reading, judge, baselines, champion, MLflow; tuning is another."""
+NO_TUNING = Budget()
+SHARES = {
+    "reading the training set": 0.02,
+    "fitting the judge on the past": 0.37,
+    "fitting baseline: base rate": 0.0,
+    "fitting baseline: points rule": 0.01,
+    "fitting baseline: logistic regression": 0.08,
+    "fitting baseline: LightGBM defaults": 0.04,
+    "fitting the champion on all moments": 0.43,
+    "registering in MLflow": 0.05,
+}
+"""What share of the time each stage of a run takes, tuning apart; by `make bench NAME=training`."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ def train_and_register(
     plan: TrainingPlan,
     registry: Registry,
     settings: Mapping[str, Any],
-    tuning_minutes: float = 0.0,
+    budget: Budget = NO_TUNING,
     say: Say = lambda text: None,
     allow: Collection[str] = (),
 ) -> Outcome:
@@ -75,73 +90,111 @@ def train_and_register(
 
     allow: columns that were looked into and are no leak, see training/recipe/belief.py.
 
-    What registering needs is asked for first. The same training set and plan give the same model, byte for byte; then
-    the version that is there stays.
+    What registering needs is asked for first. MLflow's run is open from when there is enough to learn from. The same
+    training set and plan give the same model, byte for byte; then the version that is there stays.
     """
     target = training_set.recipe.target.name
     name = registry.model_name(target)
     check_room(registry.workspace)
     registry.prepare(name)
-    trained = _train(training_set, plan, registry, settings, tuning_minutes, say, allow)
-    say("registering in MLflow")
-    is_prior = trained.account.trained_on.model == "prior"
-    made = register(
-        registry,
-        trained.run,
-        lambda: stand_in(registry, name) if is_prior else decide(registry, name, trained.judged),
-    )
-    report = report_path(registry.workspace, target) / "report.html"
+    asked = _Asked(training_set, plan, registry, settings, budget, allow)
+    opened = registry.experiment(name).open_run(f"{target} {datetime.now(UTC):%Y-%m-%d %H:%M}")
+    with ExitStack() as stack:
+        trained = _train(asked, say, lambda: stack.enter_context(opened))
+        say("registering in MLflow")
+        made = register(registry, trained.run, lambda: _decided(registry, name, trained), trained.logged)
+    report = report_path(registry.workspace, target, made.alias) / "report.html"
     return Outcome(name, made.version, made.alias, made.decision, trained.account.digest, trained.account, report)
 
 
 @dataclass(frozen=True)
+class _Asked:
+    training_set: TrainingSet
+    plan: TrainingPlan
+    registry: Registry
+    settings: Mapping[str, Any]
+    budget: Budget
+    allow: Collection[str]
+
+
+@dataclass(frozen=True)
 class _Trained:
+    """What came of it. logged: the id of MLflow's run, which is open."""
+
     run: RunFolder
     account: TrainingAccount
     judged: Judged
+    logged: str
 
 
-def _train(
-    training_set: TrainingSet,
-    plan: TrainingPlan,
-    registry: Registry,
-    settings: Mapping[str, Any],
-    tuning_minutes: float,
-    say: Say,
-    allow: Collection[str],
-) -> _Trained:
-    """Judges and fits; all that comes of it is one run."""
-    asked = plan.digest
+def _decided(registry: Registry, name: str, trained: _Trained) -> Decision:
+    is_prior = trained.account.trained_on.model == "prior"
+    return stand_in(registry, name) if is_prior else decide(registry, name, trained.judged)
+
+
+def _train(asked: _Asked, say: Say, opened: Callable[[], str]) -> _Trained:
+    """Judges and fits; all that comes of it is one run. MLflow's is `opened` when there is enough to learn from."""
+    training_set, digest_asked = asked.training_set, asked.plan.digest
     say("reading the training set")
-    sample = read_sample(training_set)
-    plan, need = sized(sample, plan)
+    sample = read_sample(training_set, asked.plan.most_moments)
+    plan, need = sized(sample, asked.plan)
     split = split_by_time(sample, plan)
-    if tuning_minutes and plan.model != "prior":
-        plan = tune(split.past, plan, tuning_minutes, say)
+    logged, tuned = opened(), tuple[TuningTrial, ...]()
+    if asked.budget and plan.model != "prior":
+        plan, tuned = tune(split.past, plan, asked.budget, say)
     plan = plan.decided(sample)
     blind, judged = judge(split, plan, say)
-    check_believable(blind, judged, allow)
+    check_believable(blind, judged, asked.allow)
+    judge_on = _trained_on(training_set, learnt_from(split.past, plan), digest_asked, plan)
+    datasets = dataset_of(training_set, LEARN, split.past), dataset_of(training_set, JUDGED, split.judged)
+    del split  # as large as the sample itself
     say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)
-    trained_on = _trained_on(training_set, learnt_from(sample, plan), asked, plan)
+    trained_on = _trained_on(training_set, learnt_from(sample, plan), digest_asked, plan)
     if plan.model == "prior":
         trained_on = replace(trained_on, small=need)
-    judge_on = _trained_on(training_set, learnt_from(split.past, plan), asked, plan)
+    made = _Made(plan, blind, judge_on, judged, fitted, trained_on, datasets, tuned)
+    return _Trained(*_kept(asked, made), judged, logged)
+
+
+@dataclass(frozen=True)
+class _Made:
+    plan: TrainingPlan
+    blind: Classifier
+    judge_on: TrainedOn
+    judged: Judged
+    fitted: Fitted
+    trained_on: TrainedOn
+    datasets: tuple[Dataset, ...]
+    tuned: tuple[TuningTrial, ...]
+
+
+def _kept(asked: _Asked, made: _Made) -> tuple[RunFolder, TrainingAccount]:
+    """Writes artifacts, report and records as one run."""
+    training_set, registry, judged, fitted = asked.training_set, asked.registry, made.judged, made.fitted
     recipe, promised = training_set.recipe, (fitted.thresholds, fitted.evidence)
     target = recipe.target
     with run_draft(registry.workspace, target.name) as draft:
-        made = draft / MODEL, fitted.model, recipe, *promised, trained_on, fitted.grounds, seen_by(judged)
-        digest = write_artifact(*made)
-        write_artifact(draft / JUDGE, blind, recipe, *promised, judge_on)
-        name = registry.model_name(target.name)
-        account = replace(account_of(name, digest, target, trained_on, judged, fitted), trials=fitted.model.trials_)
-        pictures = draw(judged, fitted, training_set)
+        artifact = draft / MODEL, fitted.model, recipe, *promised, made.trained_on, fitted.grounds, seen_by(judged)
+        digest = write_artifact(*artifact)
+        write_artifact(draft / JUDGE, made.blind, recipe, *promised, made.judge_on)
+        name, segments = registry.model_name(target.name), judged_segments(judged.rows, judged.p)
+        account = account_of(name, digest, target, made.trained_on, judged, fitted)
+        account = replace(account, trials=fitted.model.trials_, code=code(), segments=segments)
+        importances = gain_shares(fitted, training_set)
+        pictures = draw(judged, fitted, importances)
         _write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
-        _write_records(draft / RECORDS, training_set, account)
-        parameters = flat({**settings, "parameters": dict(plan.parameters)})
-        example = split.judged.features.slice(0, EXAMPLE_ROWS)
-        run = finished(draft, target.name, example, parameters, _metrics(account), _tags(training_set, account))
-    return _Trained(run, account, judged)
+        write_records(draft / RECORDS, training_set, account, made.datasets, importances, made.tuned)
+        parameters = flat({**asked.settings, "decided": _decisions(made.plan, made.tuned)})
+        example = judged.rows.features.slice(0, EXAMPLE_ROWS)
+        tags = tags_of(training_set, account)
+        return finished(draft, target.name, example, parameters, metrics_of(account), tags), account
+
+
+def _decisions(plan: TrainingPlan, tuned: Sequence[TuningTrial]) -> dict[str, Any]:
+    """What the settings left open: the kind of model and its members, and what tuning found."""
+    found = {name: plan.parameters[name] for name in TUNED} if tuned else {}
+    return {"model": plan.model, "twin": plan.twin, "rates": plan.rates, **found}
 
 
 def sized(sample: Sample, plan: TrainingPlan) -> tuple[TrainingPlan, Need]:
@@ -169,8 +222,8 @@ def account_of(
         digest,
         target,
         trained_on,
-        day(int(judged.split.judged.as_of.min())),
-        day(int(judged.split.judged.as_of.max())),
+        day(int(judged.rows.as_of.min())),
+        day(int(judged.rows.as_of.max())),
         judged.evaluation,
         judged.by_age,
         fitted.thresholds,
@@ -178,21 +231,27 @@ def account_of(
     )
 
 
-def draw(judged: Judged, fitted: Fitted, training_set: TrainingSet) -> dict[str, bytes]:
-    """The pictures of a run as PNG, by file name."""
-    rows = judged.split.judged
-    curve = gains(rows.y, judged.p, rows.weight)
+def gain_shares(fitted: Fitted, training_set: TrainingSet) -> list[tuple[str, float]]:
+    """Each feature in plain words, with its share of what the trees gained."""
     words = training_set.recipe.words
     names = [in_words(definition, words=words) for definition in training_set.catalogue]
     names += ["days ahead"] * (fitted.model.periods is not None)
     gain = np.sum([booster.feature_importance("gain") for booster in fitted.model.boosters_], axis=0)
+    return list(zip(names, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))
+
+
+def draw(judged: Judged, fitted: Fitted, importances: Shares) -> dict[str, bytes]:
+    """The pictures of a run as PNG, by file name."""
+    rows = judged.rows
+    curve = gains(rows.y, judged.p, rows.weight)
+    names, shares = zip(*importances, strict=True)
     figures = {
-        "reliability": plots.reliability(judged.evaluation.bins),
+        "reliability": plots.reliability(judged.evaluation.bands),
         "gains": plots.gains_curve(curve),
         "precision-recall": plots.precision_recall(curve),
         "scores": plots.score_distribution(fitted.flow.p, fitted.thresholds),
         "what-if": plots.what_if_curve(fitted.grounds.curve, fitted.thresholds),
-        "importances": plots.importances(names, gain / max(gain.sum(), 1e-12)),
+        "importances": plots.importances(list(names), np.array(shares)),
     }
     return {name: plots.png(figure) for name, figure in figures.items()}
 
@@ -208,10 +267,15 @@ def day(at: int) -> str:
 
 def seen_by(judged: Judged) -> NewestSlice:
     """How the recipe did on the newest slice, as an artifact tells of it: what was predicted, and what happened."""
-    rows, evaluation = judged.split.judged, judged.evaluation
+    rows, evaluation = judged.rows, judged.evaluation
     span = day(int(rows.as_of.min())), day(int(rows.as_of.max()))
     counts = evaluation.rows, evaluation.leads, evaluation.positives
     return NewestSlice(*span, *counts, evaluation.base_rate, evaluation.bins)
+
+
+def thinned_from(thinned: Thinned) -> ThinnedFrom:
+    """As an artifact tells of it."""
+    return ThinnedFrom(thinned.moments, thinned.every, thinned.one_of)
 
 
 def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: TrainingPlan) -> TrainedOn:
@@ -229,8 +293,10 @@ def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Train
         training_set=training_set.digest,
         event_log=training_set.recipe.log_digest,
         plan=asked,
+        thinned=None if rows.thinned is None else thinned_from(rows.thinned),
         lags=training_set.recipe.lags,
         unobserved=training_set.recipe.unobserved,
+        versions=versions(),
     )
 
 
@@ -242,38 +308,3 @@ def _write_report(
         (folder / f"{name}.png").write_bytes(picture)
     (folder / "report.html").write_text(html(account, pictures, backtest), encoding="utf-8")
     (folder / "model_card.md").write_text(model_card(account, backtest_card), encoding="utf-8")
-
-
-def _write_records(folder: Path, training_set: TrainingSet, account: TrainingAccount) -> None:
-    """Recipe, evaluation and trials of a run."""
-    records = {
-        "recipe": training_set.recipe.to_json(),
-        "evaluation": account.evaluation.to_dict(),
-        "trials": {"trials": [{**asdict(trial), "accepted": trial.accepted} for trial in account.trials]},
-    }
-    for name, record in records.items():
-        (folder / f"{name}.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
-
-
-def _tags(training_set: TrainingSet, account: TrainingAccount) -> dict[str, str]:
-    """The lineage of a run."""
-    return {
-        "artifact_digest": account.digest,
-        "training_set": training_set.digest,
-        "event_log": training_set.recipe.log_digest,
-        "target": account.target.name,
-    }
-
-
-def _metrics(account: TrainingAccount) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for trial in account.trials:
-        name = f"trial.{trial.name.partition(' ')[0]}"
-        metrics |= {f"{name}.gain": trial.gain, f"{name}.se": trial.se}
-    for judgement in account.evaluation.judgements:
-        prefix = judgement.name.replace(" ", "_")
-        for name, estimate in judgement.metrics.items():
-            if estimate.value is not None:
-                metrics[f"{prefix}.{name}"] = estimate.value
-        metrics[f"{prefix}.ece"] = judgement.ece
-    return {name: value for name, value in metrics.items() if np.isfinite(value)}

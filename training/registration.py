@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from data.contract import DataError
 from features.training_set import TrainingSet
@@ -14,12 +14,21 @@ from training.model.artifact_predictions import predict
 from training.recipe.train import Judged, TrainingPlan, fit_baselines, judged_as, split_by_time
 from training.registry.registered import Registered
 from training.registry.registry import CHALLENGER, CHAMPION, Registry
-from training.registry.run_folder import SHOWN, RunFolder, note_registered
-from training.report.published import publish_report
+from training.registry.run_folder import REPORT, SHOWN, RunFolder, note_registered
+from training.report.published import named_report, publish_report
 from training.samples.sample import read_sample
 
 SIMPLE = "logistic regression"
 """The baseline that no champion may be surely worse than."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which alias a run gets and why. measured: what was compared, by names that MLflow takes for metrics."""
+
+    alias: str
+    reason: str
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -31,14 +40,19 @@ class Registration:
     decision: str
 
 
-def register(registry: Registry, run: RunFolder, decide: Callable[[], tuple[str, str]]) -> Registration:
-    """Makes a version of a run, with the alias and reason that `decide` gives. Raises DataError: the run is kept."""
+def register(
+    registry: Registry, run: RunFolder, decide: Callable[[], Decision], logged: str | None = None
+) -> Registration:
+    """Makes a version of a run, with the alias and reason that `decide` gives. Raises DataError: the run is kept.
+
+    logged: MLflow's run that has been open while it was trained; without it one is made.
+    """
     try:
-        registration = _registered_before(registry, run) or _register(registry, run, decide)
+        registration = _registered_before(registry, run, logged) or _register(registry, run, decide, logged)
     except (DataError, OSError) as error:
         remedy = f"what was made is kept as a run: `leadscore register {run.id[:SHOWN]}` registers it"
         raise DataError(f"{error}; {remedy}") from None
-    publish_report(run, registry.workspace)
+    publish_report(run, registry.workspace, registration.alias, _named(registration))
     note_registered(run, registration.version)
     return registration
 
@@ -50,16 +64,17 @@ def register_again(registry: Registry, run: RunFolder, training_set: TrainingSet
     return register(registry, run, lambda: _judged_again(registry, run, training_set, plan))
 
 
-def succeeds(registry: Registry, run: RunFolder) -> tuple[str, str]:
+def succeeds(registry: Registry, run: RunFolder) -> Decision:
     """The alias of a version that was made from another one: champion, as long as that one is."""
     champion = registry.find(registry.model_name(run.about.target))
     if champion is None or champion.version != run.about.base:
         now = "none" if champion is None else f"version {champion.version}"
-        return CHALLENGER, f"it was made from version {run.about.base}, the champion is {now}; promote it by hand"
-    return CHAMPION, run.about.reason
+        reason = f"it was made from version {run.about.base}, the champion is {now}; promote it by hand"
+        return Decision(CHALLENGER, reason)
+    return Decision(CHAMPION, run.about.reason)
 
 
-def decide(registry: Registry, name: str, judged: Judged) -> tuple[str, str]:
+def decide(registry: Registry, name: str, judged: Judged) -> Decision:
     """Which alias a new model gets: the first good one is champion, a later one unless it is worse on the slice.
 
     One that is surely worse than its own logistic regression never is.
@@ -67,74 +82,92 @@ def decide(registry: Registry, name: str, judged: Judged) -> tuple[str, str]:
     champion, base = judged.evaluation.judgements[0], judged.evaluation.judgements[1]
     loss = champion.metrics["log_loss"].value or 0.0
     if base.difference.low is None or base.difference.low <= 0:
-        return CHALLENGER, f"log-loss {number(loss, 4)} is not surely better than the base rate's on the newest slice"
+        reason = f"log-loss {number(loss, 4)} is not surely better than the base rate's on the newest slice"
+        return Decision(CHALLENGER, reason)
     simple = next(other for other in judged.evaluation.judgements if other.name == SIMPLE)
     if simple.difference.high is not None and simple.difference.high < 0:
-        return CHALLENGER, f"log-loss {number(loss, 4)} is surely worse than that of {SIMPLE} on the newest slice"
+        reason = f"log-loss {number(loss, 4)} is surely worse than that of {SIMPLE} on the newest slice"
+        return Decision(CHALLENGER, reason)
     rival = registry.find(name)
     if rival is None:
-        return CHAMPION, f"the first model, better than the base rate (log-loss {number(loss, 4)})"
+        return Decision(CHAMPION, f"the first model, better than the base rate (log-loss {number(loss, 4)})")
     return against(rival, judged)
 
 
-def stand_in(registry: Registry, name: str) -> tuple[str, str]:
+def stand_in(registry: Registry, name: str) -> Decision:
     """Which alias a model with a prior gets: too few have converted to prove anything, so the first one serves.
 
     It never takes the place of a model that is there already.
     """
     if registry.find(name) is not None:
-        return CHALLENGER, "a model with a prior does not take the place of the one that serves; promote it by hand"
-    return CHAMPION, "stands in until enough leads have converted for a model that is judged by them"
+        reason = "a model with a prior does not take the place of the one that serves; promote it by hand"
+        return Decision(CHALLENGER, reason)
+    return Decision(CHAMPION, "stands in until enough leads have converted for a model that is judged by them")
 
 
-def against(rival: Registered, judged: Judged) -> tuple[str, str]:
+def against(rival: Registered, judged: Judged) -> Decision:
     """Compares with the champion in place: its judge, on the rows of the slice that it has not learnt from."""
     model = rival.load_judge()
-    if set(model.features) - set(judged.split.judged.features.column_names):
-        return CHALLENGER, (
+    if set(model.features) - set(judged.rows.features.column_names):
+        return Decision(
+            CHALLENGER,
             f"version {rival.version} reads features that this training set lacks, so the two cannot be compared; "
-            "point the alias champion at the new version by hand if it shall serve"
+            "point the alias champion at the new version by hand if it shall serve",
         )
-    rows = judged.split.judged
+    rows = judged.rows
     fresh = rows.as_of >= model.manifest.trained_on.to_us
     if not fresh.any():
-        return CHALLENGER, f"version {rival.version} has learnt from all of the newest slice, it cannot be judged there"
+        reason = f"version {rival.version} has learnt from all of the newest slice, it cannot be judged there"
+        return Decision(CHALLENGER, reason)
     rows = rows.of(fresh)
     p = predict(model, rows)
     difference = evaluate(rows.y, rows.weight, rows.lead, {"new": judged.p[fresh], "old": p}).judgements[1].difference
     if difference.value is None or difference.low is None or difference.high is None:
-        return CHALLENGER, f"{len(rows)} moments are too few to compare it with version {rival.version}"
+        return Decision(CHALLENGER, f"{len(rows)} moments are too few to compare it with version {rival.version}")
     text = (
         f"log-loss of version {rival.version} minus the new one's on the same moments: "
         f"{signed(difference.value, 4)} ({signed(difference.low, 4)} to {signed(difference.high, 4)})"
     )
     # Worse only where the whole interval says so; on a tie the fresher model serves.
-    return (CHALLENGER if difference.high < 0 else CHAMPION), text
+    measured = {"gain": difference.value, "gain_low": difference.low, "gain_high": difference.high}
+    named = {f"against_version.{key}": value for key, value in measured.items()}
+    return Decision(CHALLENGER if difference.high < 0 else CHAMPION, text, named)
 
 
-def _registered_before(registry: Registry, run: RunFolder) -> Registration | None:
+def _registered_before(registry: Registry, run: RunFolder, logged: str | None) -> Registration | None:
     """What there is where exactly this model was trained before."""
+    name = registry.model_name(run.about.target)
     for alias in (CHAMPION, CHALLENGER) if run.about.base is None else ():
-        same = registry.find(registry.model_name(run.about.target), alias)
+        same = registry.find(name, alias)
         if same is not None and same.digest == run.about.model:
+            if logged is not None:
+                registry.experiment(name).note_same(logged, same.version)
             return Registration(same.version, alias, "the same model, byte for byte, was registered before and is kept")
     return None
 
 
-def _register(registry: Registry, run: RunFolder, decide: Callable[[], tuple[str, str]]) -> Registration:
-    name, (alias, decision) = registry.model_name(run.about.target), decide()
-    version = registry.publish(name, run)
-    registry.alias(name, version, alias, decision)
-    return Registration(version, alias, decision)
+def _register(registry: Registry, run: RunFolder, decide: Callable[[], Decision], logged: str | None) -> Registration:
+    name, decision = registry.model_name(run.about.target), decide()
+    version = registry.publish(name, run, logged, decision.measured)
+    registry.alias(name, version, decision.alias, decision.reason)
+    registration = Registration(version, decision.alias, decision.reason)
+    with named_report(run, _named(registration)) as folder:
+        registry.add_files(name, version, folder, REPORT)
+    return registration
 
 
-def _judged_again(registry: Registry, run: RunFolder, made: TrainingSet, plan: TrainingPlan) -> tuple[str, str]:
+def _named(registration: Registration) -> str:
+    """Whose a report is, for its head."""
+    return f"Version {registration.version}, {registration.alias}: {registration.decision}."
+
+
+def _judged_again(registry: Registry, run: RunFolder, made: TrainingSet, plan: TrainingPlan) -> Decision:
     """The decision of a training, from its judge and the newest slice as it was."""
     name, blind = registry.model_name(run.about.target), load_model(run.judge)
     learnt = blind.manifest.trained_on
     if (learnt.training_set, learnt.plan) != (made.digest, plan.digest):
-        return CHALLENGER, "training set or settings have changed since it was trained; promote it by hand"
+        return Decision(CHALLENGER, "training set or settings have changed since it was trained; promote it by hand")
     if load_model(run.model).manifest.trained_on.small is not None:
         return stand_in(registry, name)
-    split = split_by_time(read_sample(made), plan)
+    split = split_by_time(read_sample(made, plan.most_moments), plan)
     return decide(registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split)))

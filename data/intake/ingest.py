@@ -29,7 +29,7 @@ from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
 from data.log.manifest import BUCKETS, NAME, Manifest
 from data.quoting import quoted
-from data.sources.inputs import KINDS, Files, Input, Plan, plan_of
+from data.sources.inputs import KINDS, Files, IngestPlan, Input, plan_of
 from data.sources.mapping import Mapping as SourceMapping
 from data.sources.named_files import rows_of_files, write_tables
 from data.sources.query import SECONDS, Sandbox, asked_source, sandbox
@@ -51,7 +51,7 @@ class Request:
 
     log_path: Path
     mapping: SourceMapping
-    plan: Plan
+    plan: IngestPlan
     clock: Clock
     erased: Known
     complete_until: Mapping[str, int] = field(default_factory=dict)
@@ -200,7 +200,7 @@ def _beside(times: Clock, old: EventLog | None) -> Clock:
     return replace(times, takes_back=old is not None and times.stated and times.as_of >= old.manifest.state_us)
 
 
-def _of_taking_back(plan: Plan, times: Clock, old: EventLog | None) -> Iterator[str]:
+def _of_taking_back(plan: IngestPlan, times: Clock, old: EventLog | None) -> Iterator[str]:
     """Why events whose time is empty in their row by now are not taken back."""
     if old is None or times.takes_back or not old.manifest.state_us or not takes_back(plan.tables):
         return

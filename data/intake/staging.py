@@ -43,7 +43,7 @@ class Clock:
 
     now: int
     as_of: int
-    stated: bool = False
+    stated: bool
     takes_back: bool = False
 
 

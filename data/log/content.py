@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.engine import engine
 from data.quoting import quoted
 
 BETWEEN, NOTHING = "\x1f", "\x1e"
@@ -70,11 +71,8 @@ def lead_hash(lead_id: str) -> np.uint64:
 
 def lead_hashes(leads: pa.Array | pa.ChunkedArray) -> NDArray[np.uint64]:
     """uint64[n]: the hashes of many."""
-    # Imported late: a server reads histories too, and never needs the engine.
-    import duckdb
-
     table = pa.table({"lead_id": leads})
-    with duckdb.connect() as con:
+    with engine() as con:
         con.register("leads", table)
         rows = con.execute(f"SELECT {high('lead_id')} AS hash FROM leads").fetchnumpy()
     return np.asarray(rows["hash"], np.uint64)
@@ -82,10 +80,8 @@ def lead_hashes(leads: pa.Array | pa.ChunkedArray) -> NDArray[np.uint64]:
 
 def key_hashes(events: pa.Table) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """uint64[n] each: the two halves of the hash of the key of events with `source` and `event_id`."""
-    import duckdb
-
     key = f"concat_ws('{BETWEEN}', source, event_id)"
-    with duckdb.connect() as con:
+    with engine() as con:
         con.register("events", events.select(["source", "event_id"]))
         rows = con.execute(f"SELECT {high(key)} AS high, {low(key)} AS low FROM events").fetchnumpy()
     return np.asarray(rows["high"], np.uint64), np.asarray(rows["low"], np.uint64)

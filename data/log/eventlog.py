@@ -181,6 +181,14 @@ class EventLog:
             raise DataError(f"lead {lead_id!r} is not in {self.path}")
         return histories.of(positions)
 
+    def keys(self, lead_id: str) -> list[tuple[str | None, str | None]]:
+        """Source and id of each event of a lead, in the order of its history."""
+        run = self.run(bucket_of(lead_id, self.n_buckets))
+        place = run.leads.index(lead_id).as_py()
+        ends = np.concatenate([[0], np.cumsum(run.event_counts)])
+        rows = run.events.slice(ends[place], run.event_counts[place])
+        return list(zip(rows.column("source").to_pylist(), rows.column("event_id").to_pylist(), strict=True))
+
 
 def bucket_of(lead_id: str, buckets: int) -> int:
     """The bucket of a lead: the second half of the md5 of its id, little-endian, modulo the number of buckets.

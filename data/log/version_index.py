@@ -21,8 +21,8 @@ HIGH, LOW, CONTENT, LEAD, KNOWN = range(5)
 WIDTH = 5
 WINDOW = 4096
 """Questions that are answered before the pages of a file are let go."""
-PARTS = 64
-"""Ranges of keys in which runs are merged."""
+RANGE = 65_536
+"""Records that are merged at once, about: keys are hashes, and spread evenly."""
 Records = NDArray[np.uint64]
 """uint64[5, n]."""
 Chosen = Callable[[Records], NDArray[np.bool_]]
@@ -114,13 +114,15 @@ def merge_runs(runs: Sequence[Path], out: Path, is_left_out: Chosen | None = Non
 
 
 def _ranges(runs: Sequence[Path]) -> Iterator[Records]:
-    bounds = [(part << 58) for part in range(PARTS)]
+    """The records of all runs in order of their keys, in as many ranges of keys as memory asks for."""
+    parts = 1 + sum(open_run(path).shape[1] for path in runs) // RANGE
+    bounds = [(part << 64) // parts for part in range(parts)]
     for part, bound in enumerate(bounds):
         slices = [np.empty((WIDTH, 0), np.uint64)]
         for path in runs:
             run = open_run(path)
             start = int(np.searchsorted(run[HIGH], np.uint64(bound)))
-            last = part + 1 == PARTS
+            last = part + 1 == parts
             stop = run.shape[1] if last else int(np.searchsorted(run[HIGH], np.uint64(bounds[part + 1])))
             slices.append(np.array(run[:, start:stop]))
         records = np.concatenate(slices, axis=1)

@@ -46,7 +46,7 @@ class Auth(Part):
         return self
 
 
-class Client(Part):
+class ClientPart(Part):
     """The vendor. overlap_minutes: how much of the time before is asked for again, since searches lag behind."""
 
     base_url: str
@@ -89,7 +89,7 @@ class ForEach(Part):
     at_once: int = Field(1, ge=1)
 
 
-class Table(Part):
+class TablePart(Part):
     """What is kept of records: a file of rows with these columns, and nothing else of what the vendor says.
 
     rows: where in a record its rows stand, like "propertiesWithHistory.*.*"; the record itself if missing. columns:
@@ -113,14 +113,14 @@ class Resource(Part):
 
     name: str
     endpoint: Endpoint
-    tables: tuple[Table, ...] = Field(min_length=1)
+    tables: tuple[TablePart, ...] = Field(min_length=1)
     for_each: ForEach | None = None
     once_known: bool = False
     newer: str = ""
     gone: tuple[int, ...] = ()
 
 
-class Check(Part):
+class CheckPart(Part):
     """Names that have to be known to the vendor: asked before anything is pulled, since unknown ones would be columns
     of nothing. list: which of `lists` holds them. what: how messages call one. field: where the vendor's names stand.
     """
@@ -141,9 +141,9 @@ class Asking(Part):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     mapping: str
-    client: Client
+    client: ClientPart
     lists: dict[str, tuple[str, ...]] = {}
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckPart, ...] = ()
     resources: tuple[Resource, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -166,7 +166,7 @@ class Asking(Part):
         return self
 
     @property
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[TablePart]:
         """All tables that land."""
         return [table for resource in self.resources for table in resource.tables]
 

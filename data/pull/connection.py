@@ -101,10 +101,14 @@ class PatientSession(Session):  # type: ignore[misc]
         self._require_rest(answer)
         said = self.shown(answer.text)
         if answer.status_code == 401:
-            return Refused(f"{self.name} does not accept the token (401): {said}; renew it, see docs/crm/pull.md", 401)
+            return RefusedByVendor(
+                f"{self.name} does not accept the token (401): {said}; renew it, see docs/crm/pull.md", 401
+            )
         if answer.status_code == 403:
-            return Refused(f"{self.name} does not allow this (403): {said}; give the token the rights it names", 403)
-        return Refused(
+            return RefusedByVendor(
+                f"{self.name} does not allow this (403): {said}; give the token the rights it names", 403
+            )
+        return RefusedByVendor(
             f"{self.name} refuses {urlsplit(answer.url).path} ({answer.status_code}): {said}", answer.status_code
         )
 
@@ -136,7 +140,7 @@ class PatientSession(Session):  # type: ignore[misc]
         self.first_seen = theirs
 
 
-class Refused(DataError):
+class RefusedByVendor(DataError):
     """The vendor refuses a request for good."""
 
     def __init__(self, message: str, status: int) -> None:

@@ -18,7 +18,7 @@ import duckdb
 
 from data.contract import DataError
 from data.log.manifest import sync
-from data.pull.asking import Table
+from data.pull.asking import TablePart
 from data.pull.rows import Row
 from data.quoting import named, quoted
 
@@ -36,7 +36,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class State:
+class PullState:
     """What has landed. digest: of what is asked. since_us: from when on changes are asked for, None for all;
     started_us, finished_us: when this pull began, by the vendor's clock, and ended, by ours (µs UTC). bytes, rows: by
     table."""
@@ -54,7 +54,7 @@ class State:
 class Landing:
     """The folder of a pull that is under way."""
 
-    def __init__(self, folder: Path, state: State) -> None:
+    def __init__(self, folder: Path, state: PullState) -> None:
         self.folder, self.state = folder, state
 
     @staticmethod
@@ -68,7 +68,7 @@ class Landing:
         if state is None or state.digest != digest or not _cut(folder, state):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, mode=0o700)
-            state = State(digest, since_us)
+            state = PullState(digest, since_us)
         return Landing(folder, state)
 
     def position(self, resource: str) -> Position:
@@ -84,7 +84,7 @@ class Landing:
         positions = {**self.state.positions, resource: position}
         self.note(replace(self.state, bytes=sizes, rows=counts, positions=positions))
 
-    def note(self, state: State) -> None:
+    def note(self, state: PullState) -> None:
         """Swaps the state: the old one, or the new one, is there at any moment."""
         draft = self.folder / f"{STATE}.draft"
         draft.write_text(json.dumps(asdict(state)), encoding="utf-8")
@@ -98,7 +98,7 @@ class Landing:
         found = {row[column] for table in tables for row in self._rows(table)}
         return sorted(value for value in found if value)
 
-    def write_files(self, tables: Sequence[Table]) -> dict[str, list[str]]:
+    def write_files(self, tables: Sequence[TablePart]) -> dict[str, list[str]]:
         """A Parquet file for each table, in order and each row once; also for tables without a row."""
         columns = {table.name: list(table.columns) for table in tables}
         with duckdb.connect(config={"threads": 2}) as con:
@@ -137,18 +137,18 @@ class Landing:
         return out
 
 
-def _read(path: Path) -> State | None:
+def _read(path: Path) -> PullState | None:
     """The state that was noted; None where there is none that can be read."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         positions = {name: Position(**position) for name, position in values.pop("positions").items()}
-        state = State(**values, positions=positions)
+        state = PullState(**values, positions=positions)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return state if state.format == FORMAT else None
 
 
-def _cut(folder: Path, state: State) -> bool:
+def _cut(folder: Path, state: PullState) -> bool:
     """Cuts off what was never counted; whether all that was counted is there."""
     for path in folder.glob("*.jsonl"):
         size = state.bytes.get(path.stem, 0)

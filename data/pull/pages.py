@@ -19,7 +19,7 @@ from dlt.sources.helpers.rest_client.paginators import (
 from requests import Request, Response
 
 from data.contract import DataError
-from data.pull.asking import Auth, Client, Endpoint, Paginator
+from data.pull.asking import Auth, ClientPart, Endpoint, Paginator
 from data.pull.connection import PatientSession
 from data.pull.placeholders import filled
 from data.pull.rows import at
@@ -56,7 +56,7 @@ class KeysetPaginator(BasePaginator):  # type: ignore[misc]
         inner[self.place[-1]] = self.last
 
 
-def client_of(client: Client, session: PatientSession, values: Mapping[str, Any]) -> RESTClient:
+def client_of(client: ClientPart, session: PatientSession, values: Mapping[str, Any]) -> RESTClient:
     """The vendor as dlt asks it, by our session."""
     base_url = filled(client.base_url, values)
     auth = _auth(client.auth, session, values, base_url)

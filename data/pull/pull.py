@@ -16,8 +16,8 @@ from requests import RequestException
 
 from data.contract import US_PER_SECOND, DataError, UsageError
 from data.pull.asking import Asking, Auth, Resource, require_safe
-from data.pull.connection import PatientSession, Refused
-from data.pull.landing import Landing, Position, State, no_room
+from data.pull.connection import PatientSession, RefusedByVendor
+from data.pull.landing import Landing, Position, PullState, no_room
 from data.pull.pages import Page, client_of, pages
 from data.pull.placeholders import environment, filled
 from data.pull.rows import Row, at, kept_rows
@@ -89,7 +89,7 @@ class Pull:
         except (OSError, duckdb.Error) as error:
             raise no_room(self.landing.folder, error) from None
 
-    def _pulled(self, state: State) -> Pulled:
+    def _pulled(self, state: PullState) -> Pulled:
         ended = state.finished_us or 0
         began = ended if state.started_us is None else state.started_us
         files = self.landing.write_files(self.asking.tables)
@@ -135,7 +135,7 @@ class Pull:
         found = pages(self.client, resource.endpoint, values, position.next)
         try:
             first = next(found)
-        except Refused as error:
+        except RefusedByVendor as error:
             if error.status in resource.gone:
                 yield Page([], None)
                 return

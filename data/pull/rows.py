@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from data.contract import DataError
-from data.pull.asking import Table
+from data.pull.asking import TablePart
 
 Row = dict[str, str | None]
 
 
-def kept_rows(record: Any, table: Table) -> Iterator[Row]:
+def kept_rows(record: Any, table: TablePart) -> Iterator[Row]:
     """The rows that a record has for a table. Raises DataError for a record, or a column, that is of another kind.
 
     >>> table = Table(name="stages", rows="history.*.*", columns={"id": "$.id", "what": "*", "value": "value"})
@@ -47,7 +47,7 @@ def _walk(value: Any, parts: list[str], key: str) -> Iterator[tuple[str, Any]]:
             yield from _walk(inner, parts[1:], key)
 
 
-def _cell(table: Table, name: str, path: str, record: Any, row: Any, key: str) -> str | None:
+def _cell(table: TablePart, name: str, path: str, record: Any, row: Any, key: str) -> str | None:
     if path == "*":
         return key
     if path == "@id":

@@ -48,7 +48,7 @@ class KnownEvents:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownHistories:
     """What is known of leads. names: their ids, those of second ids after them.
 
     versions: profile versions with the columns lead (place among the names) and valid_from (µs UTC). away_from: int64,
@@ -62,7 +62,7 @@ class Known:
     until: int
 
 
-def known_of(exports: Exports) -> Known:
+def known_of(exports: Exports) -> KnownHistories:
     """What the exports let one know."""
     told, leads = exports.told, len(exports.names) - len(exports.merges)
     events = _events(told.of(~told.again))
@@ -71,7 +71,7 @@ def known_of(exports: Exports) -> Known:
     since = np.maximum(moved.known_at, merged_at[moved.lead - leads])
     moved = replace(moved, lead=exports.merges.lead[moved.lead - leads], known_at=since).of(since < moved.superseded_at)
     crm = ~told.again & ~told.retracted & (SOURCE_OF_TYPE[told.rows.code] == "crm")
-    return Known(
+    return KnownHistories(
         exports.names,
         KnownEvents(*map(np.concatenate, zip(vars(events).values(), vars(moved).values(), strict=True))),
         _dated(exports.people) if exports.states is None else _seen(exports.states, exports.calendar.ends),

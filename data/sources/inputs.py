@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from data.contract import UsageError
+from data.engine import engine
 from data.sources.file_format import FileFormat
 from data.sources.locations import is_database, locations_of, short_name
 from data.sources.mapping import Mapping as SourceMapping
@@ -30,7 +32,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Plan:
+class IngestPlan:
     """All that is read. files: locations of the files that queries see, by name. idle: names of files that tables read
     and the command did not give."""
 
@@ -48,7 +50,7 @@ class Plan:
         return [some.table for some in self.inputs]
 
 
-def plan_of(mapping: SourceMapping, files: Files, named: Files) -> Plan:
+def plan_of(mapping: SourceMapping, files: Files, named: Files) -> IngestPlan:
     """Who reads what. files: locations by kind, for tables without a `file`. named: by name, for those with one and for
     queries. Raises UsageError for files that nobody reads, and for tables that have none; DataError for an empty glob.
     """
@@ -67,7 +69,7 @@ def plan_of(mapping: SourceMapping, files: Files, named: Files) -> Plan:
     if not inputs:
         needed = ", ".join(dict.fromkeys(f"--file {name}=PATH" for name in idle)) or "--events, --leads or --file"
         raise UsageError(f"nothing to ingest; give mapping {mapping.name} its files: {needed}")
-    return Plan(
+    return IngestPlan(
         tuple(inputs), {k: v for k, v in seen.items() if not any(map(is_database, v))}, tuple(dict.fromkeys(idle))
     )
 
@@ -111,11 +113,19 @@ def _reads(table: Table, name: str) -> bool:
     """Whether the query of a table reads the file of that name; one that is no SQL may read any."""
     if table.query is None:
         return False
+    read = _read_by(table.query)
+    return read is None or name.lower() in read
+
+
+@lru_cache(maxsize=64)
+def _read_by(query: str) -> frozenset[str] | None:
+    """Names of tables that a query reads, in small letters; None for what is no SQL. To ask takes an engine of its own,
+    and a mapping asks of each of its queries for each of its files."""
     # Imported late: a server reads mappings' rules too, and never needs the engine.
     import duckdb
 
     try:
-        with duckdb.connect() as con:
-            return name.lower() in {read.lower() for read in con.get_table_names(table.query)}
+        with engine() as con:
+            return frozenset(read.lower() for read in con.get_table_names(query))
     except duckdb.Error:
-        return True
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -13,7 +13,7 @@ from data.contract import UsageError
 from data.sources.every_table import MappingTable, Product, Shared, TypeRule, Written
 from data.sources.file_format import FileFormat
 from data.sources.tables import EventsPart, FromColumn, IdentitiesPart, LeadsPart, Table
-from data.vocabulary import Vocabulary
+from data.vocabulary import NOTHING, Expected, Vocabulary
 
 __all__ = ["BotRule", "EventsPart", "FileFormat", "IdentitiesPart", "LeadsPart", "Mapping", "Product", "TypeRule"]
 SHIPPED = Path(__file__).parents[1] / "mappings"
@@ -65,6 +65,10 @@ class Mapping(FileFormat, Written):
     def _check_tables(self) -> Mapping:
         if not (self.events or self.leads or self.identities):
             raise ValueError("there is no table; add [events], [leads] or [identities]")
+        for name, said in self.words.items():
+            if said.get("expect", NOTHING) not in get_args(Expected):
+                allowed = ", ".join(map(repr, get_args(Expected)))
+                raise ValueError(f"words.{name}: expect = {said['expect']!r} is none of {allowed}")
         for name, kind in ((name, kind) for table in self.leads for name, kind in table.profile.items()):
             if self.profile[name] != kind:
                 raise ValueError(f"profile column {name!r} is a category in one table and a number in another")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from data.contract import AHEAD, US_PER_DAY
+from data.engine import engine
 from data.masking import masked_time_sql
 from data.quoting import quoted
 from data.times import (
@@ -97,26 +99,26 @@ class Times:
                 THEN {shown} || ' {IN_FUTURE}' END END"""
 
 
+@lru_cache(maxsize=64)
 def known_zone(name: str) -> bool:
     """Whether it is an IANA time zone of a place, or UTC, as the engine that converts times knows them."""
     if "/" not in name and name not in ("UTC", "GMT", "Zulu"):
         return False
-    # Imported late, here and below: a server reads mappings' rules too, and never needs the engine.
-    import duckdb
-
     query = "SELECT count(*) FROM pg_timezone_names() WHERE name = ?"
-    with duckdb.connect() as con:
+    with engine() as con:
         return bool(con.execute(query, [name]).fetchall()[0][0])
 
 
+@lru_cache(maxsize=64)
 def known_format(text: str) -> bool:
     """Whether it is a time format that the engine can read."""
     if text in EPOCHS:
         return True
+    # Imported late: a server reads mappings' rules too, and never needs the engine.
     import duckdb
 
     try:
-        with duckdb.connect() as con:
+        with engine() as con:
             con.execute(f"SELECT try_strptime('', {quoted(text)})")
     except duckdb.Error:
         return False

@@ -19,7 +19,7 @@ class Damaged(DataError):
 
 @dataclass(frozen=True)
 class CachedArtifact:
-    """An artifact in the cache. mark: what the source named it by when it was taken in. run: see `ServedModel`.
+    """An artifact in the cache. mark: what the source named it by when it was taken in. run, made_at: `ServedModel`.
 
     chain: the artifacts of all steps of the chain that it is of, in order, its own among them; () where it is of none.
     """
@@ -30,6 +30,7 @@ class CachedArtifact:
     mark: str
     folder: str
     run: str = ""
+    made_at: int = 0
     chain: tuple[CachedArtifact, ...] = ()
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from serving.messages.problems import Refused
+from serving.messages.problems import Refused, without_folders
 from serving.scoring.served_model import ServedModel
 
 
@@ -43,5 +43,5 @@ class Champion:
             self.live = self.overlay(self.live)
 
     def refuse(self, why: str | None) -> None:
-        """Notes why a newer model was not put in place; None when that is over."""
-        self.refusal = why
+        """Notes why a newer model was not put in place, as anyone may read it; None when that is over."""
+        self.refusal = None if why is None else without_folders(why)

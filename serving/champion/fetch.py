@@ -19,12 +19,14 @@ SECONDS = 300
 
 @dataclass(frozen=True)
 class Fetched:
-    """A registered model. folder: its artifact on this machine. digest: as registered. run: the one that made it."""
+    """A registered model. folder: its artifact on this machine. digest: as registered. run: the one that made it.
+    made_at: when, µs UTC."""
 
     version: str
     folder: str
     digest: str
     run: str
+    made_at: int = 0
 
 
 def fetch(workspace: Path, name: str, alias: str) -> Fetched | None:
@@ -42,7 +44,7 @@ def into_cache(fetched: Fetched | None, name: str, cache: ArtifactCache) -> Cach
     if copy.digest != fetched.digest:
         cache.discard(copy)
         raise Damaged(f"model.json of version {fetched.version} is not the one that was registered; train again")
-    return replace(copy, run=fetched.run)
+    return replace(copy, run=fetched.run, made_at=fetched.made_at)
 
 
 def main(workspace: str, name: str, alias: str) -> int:
@@ -57,7 +59,7 @@ def main(workspace: str, name: str, alias: str) -> int:
     if version is None:
         print("null")  # noqa: T201 -- read by `fetch`
         return 0
-    fetched = Fetched(version.version, str(version.folder), version.digest, version.run_id)
+    fetched = Fetched(version.version, str(version.folder), version.digest, version.run_id, version.made_at)
     print(json.dumps(asdict(fetched)))  # noqa: T201 -- read by `fetch`
     return 0
 

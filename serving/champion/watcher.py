@@ -13,6 +13,7 @@ from serving.champion.champion import Champion
 from serving.champion.child_process import MachineFault
 from serving.champion.postponement import Postponement
 from serving.champion.smoke_test import smoke_test, warm
+from serving.messages.problems import without_folders
 from serving.scoring.served_model import ServedModel
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
@@ -115,7 +116,7 @@ class Watcher:
             self.champion.current().grounds  # noqa: B018 -- read now, so that nobody waits for it on a page
 
     def _refuse(self, mark: str, why: str, retry: bool) -> None:
-        said = f"version {mark[:12]} was refused: {why}"
+        said = without_folders(f"version {mark[:12]} was refused: {why}")
         # What is tried again at every look is noted once; another artifact with the same fault is noted anew.
         if (mark, said) != (self.noted, self.champion.refusal):
             self.metrics.refused.inc()
@@ -143,5 +144,5 @@ def _loaded(copy: CachedArtifact) -> ServedModel:
     live = ServedModel.load(Path(copy.folder), copy.name, copy.version)
     if live.model.digest != copy.digest:
         raise DataError(f"{copy.folder} is not the artifact that it was; it is fetched again")
-    live.run = copy.run
+    live.run, live.made_at = copy.run, copy.made_at
     return live

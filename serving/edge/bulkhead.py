@@ -8,38 +8,40 @@ from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from serving.messages.problems import Refused
+from serving.edge.line import Line
+from serving.edge.retry_after import RetryAfter
 
 P = ParamSpec("P")
 T = TypeVar("T")
+PATIENCE_S = 5.0
 
 
 class Bulkhead:
-    """Runs work in threads, first come first served; one kind of work cannot hold up another.
+    """Runs work in threads, first come first served; one kind of work cannot hold up another. See `Line`."""
 
-    name: in metrics. most: how much may wait for a thread; the rest is refused at once.
-    """
-
-    def __init__(self, name: str, threads: int, most: int) -> None:
-        self.name, self.most = name, most
-        self.waiting = 0
+    def __init__(
+        self, name: str, threads: int, most: int, patience_s: float = PATIENCE_S, retry: RetryAfter | None = None
+    ) -> None:
+        self.name = name
+        self.line = Line(name, most, patience_s, retry)
         self.limiter = CapacityLimiter(threads)
+
+    @property
+    def waiting(self) -> int:
+        """How much waits or is done."""
+        return self.line.inside
 
     def check(self) -> None:
         """Raises Refused, busy, when too much waits already: to be asked before a body is read."""
-        if self.waiting >= self.most + self.limiter.total_tokens:
-            raise busy(self.name)
+        ahead = self.line.inside - int(self.limiter.total_tokens)
+        if ahead >= 0:
+            self.line.check(ahead)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns or raises, when a thread was free for it. Raises Refused, busy."""
         self.check()
-        self.waiting += 1
+        self.line.enter()
         try:
             return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self.limiter)
         finally:
-            self.waiting -= 1
-
-
-def busy(name: str) -> Refused:
-    """The refusal of what would wait too long."""
-    return Refused("busy", f"too much of this waits already ({name}); try again in a second", 1)
+            self.line.leave()

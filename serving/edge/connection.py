@@ -13,12 +13,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from serving.edge.crowd import Crowd
+from serving.edge.retry_after import LATEST_S
 from serving.messages.limits import Limits
 from serving.messages.problems import STATUS
 from serving.messages.schemas import Problem
 
-SLOWED_S = 1.0
-"""So long the next request of a client is not read that was told to come back later; `Retry-After` says the same."""
 LAST_S = 5.0
 """So long a client may take to read the last bytes of a connection that is ended."""
 PIPELINED = 16
@@ -34,7 +33,8 @@ class Connection(HttpToolsProtocol):
     ) -> None:  # fmt: skip
         super().__init__(config, server_state, app_state, asyncio.get_running_loop())
         self.crowd, self.limits, self.address = crowd, limits, address
-        self.head_began = self.is_ended = self.is_slowed = False
+        self.head_began = self.is_ended = False
+        self.slowed_s = 0.0
         self.head_bytes = 0
 
     @property
@@ -63,9 +63,11 @@ class Connection(HttpToolsProtocol):
         else:
             self._end()
 
-    def slow_down(self) -> None:
-        """Has the next request wait a moment, unless those of other clients come by the same connection."""
-        self.is_slowed = self.cycle is not None and not _is_passed_on(self.cycle.scope["headers"])
+    def slow_down(self, retry_after_s: float) -> None:
+        """Has the next request wait as long as the client was told, unless those of other clients come by the same
+        connection. People are not kept waiting for longer than LATEST_S."""
+        if self.cycle is not None and not _is_passed_on(self.cycle.scope["headers"]):
+            self.slowed_s = min(retry_after_s, LATEST_S)
 
     def refuse(self, code: str, detail: str) -> None:
         """Answers a request that reaches no route, and ends the connection."""
@@ -128,10 +130,10 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if not self.is_ended:
             self._note()
-            if self.is_slowed and not self.transport.is_closing():
-                self.is_slowed = False
+            if self.slowed_s and not self.transport.is_closing():
                 self.flow.pause_reading()
-                self.loop.call_later(SLOWED_S, self._read_on)
+                self.loop.call_later(self.slowed_s, self._read_on)
+                self.slowed_s = 0.0
 
     def pause_writing(self) -> None:
         super().pause_writing()

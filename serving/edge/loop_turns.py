@@ -13,7 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from serving.edge.bulkhead import busy
+from serving.edge.line import Line
+from serving.edge.retry_after import RetryAfter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,26 +50,31 @@ class LoopTurns:
 
 
 class LoopWork:
-    """One kind of work on the loop. name, most: as `Bulkhead` has them."""
+    """One kind of work on the loop; see `Line`."""
 
-    def __init__(self, turns: LoopTurns, name: str, most: int) -> None:
-        self.turns, self.name, self.most = turns, name, most
+    def __init__(
+        self, turns: LoopTurns, name: str, most: int, patience_s: float, retry: RetryAfter | None = None
+    ) -> None:
+        self.turns, self.name = turns, name
+        self.line = Line(name, most, patience_s, retry)
         self.queue: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
         turns.kinds.append(self)
 
     @property
     def waiting(self) -> int:
+        """How much waits."""
         return len(self.queue)
 
     def check(self) -> None:
         """As `Bulkhead.check`."""
-        if len(self.queue) >= self.most:
-            raise busy(self.name)
+        if self.queue:
+            self.line.check(len(self.queue))
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns or raises, when it was its turn. Raises Refused, busy."""
         self.check()
         future = asyncio.get_running_loop().create_future()
+        self.line.enter()
         self.queue.append((future, partial(work, *args, **kwargs)))
         self.turns.call()
         result: T = await future
@@ -77,9 +83,10 @@ class LoopWork:
     def work_off(self) -> None:
         """Does what has waited longest, unless nobody waits for it any more."""
         future, work = self.queue.popleft()
-        if future.done():
-            return
         try:
-            future.set_result(work())
+            if not future.done():
+                future.set_result(work())
         except Exception as error:
             future.set_exception(error)
+        finally:
+            self.line.leave()

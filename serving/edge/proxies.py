@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from data.contract import UsageError
 
@@ -33,6 +34,7 @@ class Proxies:
         return any(address in network for network in self.networks)
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,12 +14,14 @@ from starlette.responses import Response
 from data.histories import Histories, Profiles
 from features.kernel import Moments, compute
 from features.wording import Language
+from serving.http.time_zone import local
 from serving.messages.schemas import BatchAnswer, Extra, Reasons, Score, ScoreAnswer
 from serving.messages.times import at
 from serving.scoring.reasons import fit_share_of, reasons_of
 from serving.scoring.request_histories import RequestHistories
 from serving.scoring.scorer import FeatureScores
 from serving.scoring.served_model import ServedModel, ServedScores
+from serving.scoring.telling import Telling
 
 Values = dict[str, float | str | None]
 
@@ -76,7 +79,7 @@ def scores(
         if extra.features:
             features = [_plain(row) for row in table.to_pylist()]
         if extra.reasons is not None:
-            reasons = _reasons(live, scored, table, histories, moments, extra.reasons)
+            reasons = _reasons(live, scored, table, histories, moments, extra)
     rows = zip(
         scored.probability.tolist(),
         scored.interval,
@@ -152,9 +155,12 @@ def _table(live: ServedModel, requests: RequestHistories, as_of: Sequence[int]) 
 
 
 def _reasons(
-    live: ServedModel, scored: ServedScores, table: pa.Table, histories: Histories, moments: Moments, language: Language
+    live: ServedModel, scored: ServedScores, table: pa.Table, histories: Histories, moments: Moments, extra: Extra
 ) -> list[Reasons]:
     scores = FeatureScores(scored.probability, scored.interval, scored.stage, scored.matrix, table)
+    grounds = live.explainer.grounds(histories, moments, scores)
+    language, clock = extra.reasons or "en", partial(local, zone=extra.zone)
     return [
-        reasons_of(grounds, live.scorer, language) for grounds in live.explainer.grounds(histories, moments, scores)
+        reasons_of(row, live.scorer, Telling(language, as_of, clock))
+        for row, as_of in zip(grounds, moments.as_of.tolist(), strict=True)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from secrets import token_hex
 from typing import Any
 
@@ -44,6 +44,8 @@ class RequestLogMiddleware:
         exchange = Exchange(scope, send, self.templates, self.services.draining.is_set())
         self.in_work += 1
         try:
+            if scope["path"] not in ALWAYS:
+                await self.services.starts.turn()
             self.services.door.check(scope, scope["path"] in ALWAYS)
             await self.app(scope, receive, exchange.send)
         except Refused as error:
@@ -107,10 +109,15 @@ class Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             if self.status == TOO_MANY:
-                self.scope["state"].get("slow_down", bool)()
+                self.scope["state"].get("slow_down", float)(_seconds(message["headers"]))
             present = {name for name, _ in message["headers"]}
             message["headers"] = [
                 *message["headers"],
                 *((name, value) for name, value in self.headers if name not in present),
             ]
         await self._send(message)
+
+
+def _seconds(headers: Iterable[tuple[bytes, bytes]]) -> float:
+    """What Retry-After says."""
+    return next((float(value) for name, value in headers if name == b"retry-after"), 0.0)

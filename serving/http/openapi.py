@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from data.contract import NAME_LIMIT
 from serving.http.authentication import Handler, needed_by
-from serving.messages import schemas
+from serving.messages import event_schemas, lead_schemas, schemas, work_schemas
 from serving.messages.problems import STATUS
 
 JSON = "application/json"
@@ -24,6 +24,7 @@ REF = "#/components/schemas/{name}"
 SECURITY = {"key": {"type": "http", "scheme": "bearer", "description": "made by `leadscore keys create`"}}
 COMMON = ("unauthorized", "forbidden", "busy", "internal")
 QUERY = {"type": "boolean", "default": False}
+BODIES = (schemas, lead_schemas, event_schemas, work_schemas)
 
 
 def documented(
@@ -100,7 +101,8 @@ def header(name: str, about: str) -> dict[str, Any]:
 
 def document(app: Starlette) -> dict[str, Any]:
     """The whole document."""
-    structs = [item for item in vars(schemas).values() if isinstance(item, type) and issubclass(item, msgspec.Struct)]
+    bodies = [item for module in BODIES for item in vars(module).values()]
+    structs = dict.fromkeys(item for item in bodies if isinstance(item, type) and issubclass(item, msgspec.Struct))
     _, components = msgspec.json.schema_components(structs, ref_template=REF)
     paths: dict[str, Any] = {}
     for route in app.routes:

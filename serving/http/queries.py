@@ -166,4 +166,6 @@ def extra_of(request: Request, query: Query) -> Extra:
     """What is wanted besides the score."""
     wanted = query.flag("reasons")
     language = language_of(request.headers.get("accept-language")) if wanted else None
-    return Extra(query.flag("features"), language, query.days("horizons"))
+    if language is None:
+        return Extra(query.flag("features"), None, query.days("horizons"))
+    return Extra(query.flag("features"), language, query.days("horizons"), request.app.state.services.zone)

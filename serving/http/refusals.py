@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from serving.http.answers import json
-from serving.messages.problems import STATUS
+from serving.messages.problems import STATUS, without_folders
 from serving.messages.schemas import Problem
 
 
@@ -18,8 +18,9 @@ def refusal(
     retry_after: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer for a key of STATUS. detail: what to do, never the input. retry_after: seconds."""
-    response = json(Problem(code, detail, request_id), STATUS[code])
+    """The answer for a key of STATUS. detail: what to do, never the input; where files lie
+    is left out. retry_after: seconds."""
+    response = json(Problem(code, without_folders(detail), request_id), STATUS[code])
     response.headers.update(headers or {})
     if code == "unauthorized":
         response.headers["www-authenticate"] = "Bearer"

@@ -17,7 +17,7 @@ MOST_DAYS = 365
 
 
 @dataclass(frozen=True)
-class Wish:
+class ActionWish:
     """What somebody wants to do with a lead. seen: see `Deed`. owner: whose it shall be. days: of a snooze."""
 
     action: str
@@ -27,7 +27,7 @@ class Wish:
     days: int | None = None
 
 
-def act_on(services: Services, lead_id: str, wish: Wish, who: str, person: str | None) -> Step:
+def act_on(services: Services, lead_id: str, wish: ActionWish, who: str, person: str | None) -> Step:
     """Does it. who: as in the audit trail; person: who acts, as an owner of leads; None where only `owner` can say.
 
     Raises Refused: `invalid` for a wish that cannot be, `conflict` for one that settings or store have no room for and
@@ -45,7 +45,7 @@ def act_on(services: Services, lead_id: str, wish: Wish, who: str, person: str |
         raise Refused("not_found", str(error)) from None
 
 
-def _deed(services: Services, lead_id: str, wish: Wish, who: str, person: str | None) -> Deed:
+def _deed(services: Services, lead_id: str, wish: ActionWish, who: str, person: str | None) -> Deed:
     action = _action(wish.action)
     if action == "reject" and wish.reason not in services.sales.reasons:
         raise Refused("conflict", f"reason: to reject a lead give one of {', '.join(services.sales.reasons)}")
@@ -68,7 +68,7 @@ def _action(name: str) -> Action:
     raise Refused("invalid", f"action: one of {', '.join(STATES)}")
 
 
-def _worker(services: Services, lead_id: str, action: Action, wish: Wish, person: str | None) -> str:
+def _worker(services: Services, lead_id: str, action: Action, wish: ActionWish, person: str | None) -> str:
     """Whose the lead is afterwards: whom it is assigned to, who takes it, else who has it, else who acts."""
     if wish.owner and (action == "assign" or person is None):
         if not services.store.work.knows(wish.owner) and wish.owner not in services.sales.owners.values():

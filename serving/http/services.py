@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 from serving.champion.champion import Champion
 from serving.edge.bulkheads import Bulkheads
 from serving.edge.pulse import Pulse
+from serving.edge.starts import Starts
 from serving.http.authentication import Authenticator
 from serving.http.door import Door
 from serving.messages.body import Bodies
 from serving.messages.limits import Limits
-from serving.store.flow import Flow
+from serving.store.flow import FlowReport
 from serving.store.scores.sections import REJECTIONS
 from serving.store.store import Store
 from serving.telemetry.metrics import Metrics
@@ -59,7 +60,8 @@ class Services:
     sales: how leads are worked. target: what is predicted, as the settings say; a model in place says it itself.
     zone: in which days begin and times are told. door: which requests are heard.
     exporting: turns at making exports; side by side they would only wait for the interpreter.
-    work: kinds of work, each with threads and a queue of its own. bodies: those on their way. pulse: that of the store.
+    work: kinds of work, each with threads and a queue of its own. starts: how many requests begin at once. bodies:
+    those on their way. pulse: that of the store.
     """
 
     champion: Champion
@@ -78,6 +80,7 @@ class Services:
     door: Door = field(default_factory=Door)
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
     work: Bulkheads = field(default_factory=Bulkheads)
+    starts: Starts = field(default_factory=Starts)
 
     @cached_property
     def bodies(self) -> Bodies:
@@ -85,7 +88,7 @@ class Services:
         return Bodies(self.limits)
 
     @cached_property
-    def pulse(self) -> Pulse[Flow]:
+    def pulse(self) -> Pulse[FlowReport]:
         """Whether the store answers, and how data arrives by what it holds."""
         return Pulse(self.work.health)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 STATUS = {
     "malformed": 400,
     "unauthorized": 401,
@@ -29,8 +31,19 @@ STATUS = {
     "store_full": 507,
 }
 """The HTTP status of every code."""
+FOLDERS = re.compile(r"(?<![\w.:/])/(?!v[12]/)(?:[^/\n:;,()'\"]+/)+")
+"""Folders of this machine in a sentence; a path that can be asked for is none."""
 LONGEST = 400
 """Characters of a sentence; a reply stays far below 2 kB whatever was sent."""
+
+
+def without_folders(sentence: str) -> str:
+    """A sentence for others than those who run the server: what lies where on it is not theirs to know.
+
+    >>> without_folders("there is no registry at /srv/löblich place/mlflow.db; see /v1/model")
+    'there is no registry at mlflow.db; see /v1/model'
+    """
+    return FOLDERS.sub("", sentence)
 
 
 class Refused(Exception):

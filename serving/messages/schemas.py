@@ -1,10 +1,14 @@
-"""What requests and answers look like; msgspec checks a body while it decodes it, and writes the OpenAPI schemas."""
+"""What requests and answers about scores look like, and the kinds of fields that all bodies have.
+
+msgspec checks a body while it decodes it, and writes the OpenAPI schemas.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -12,10 +16,10 @@ from data.contract import NAME_LIMIT, VALUE_LIMIT
 from features.wording import Language
 
 CLEAN = r"^[^\x00-\x1f\x7f]+$"
+UTC = ZoneInfo("UTC")
 MOST_EVENTS = 20_000
 """Events in the history of one request; a longer one is read from the store by the lead's id."""
 MOST_LEADS = 1_000
-MOST_INGESTED = 5_000
 MOST_COLUMNS = 200
 
 Name = Annotated[
@@ -83,11 +87,15 @@ class BatchRequest(Asked, frozen=True):
 
 @dataclass(frozen=True)
 class Extra:
-    """What a caller wants besides the score: the features, reasons in a language, further horizons in days."""
+    """What a caller wants besides the score: the features, reasons in a language, further horizons in days.
+
+    zone: in which the days of reasons are told.
+    """
 
     features: bool = False
     reasons: Language | None = None
     horizons: tuple[int, ...] = ()
+    zone: ZoneInfo = UTC
 
 
 class ModelName(Struct, frozen=True):
@@ -144,7 +152,7 @@ class ThresholdSet(Struct, frozen=True):
 
 
 class Reason(Struct, frozen=True):
-    """A signed contribution to the log-odds of this prediction, in words."""
+    """A signed contribution to the log-odds of this prediction, of all features that are told as one, in words."""
 
     feature: str
     contribution: float
@@ -152,10 +160,14 @@ class Reason(Struct, frozen=True):
 
 
 class Reasons(Struct, frozen=True):
-    """What speaks for and against, strongest first."""
+    """What speaks for and against, the most telling first; others: what else moves the score, in the model's figures.
+
+    Not all of `others` makes sense to people: a reason that contradicts what is expected is never told elsewhere.
+    """
 
     speaks_for: list[Reason]
     speaks_against: list[Reason]
+    others: list[Reason] = []
 
 
 class Score(Struct, frozen=True):
@@ -225,343 +237,6 @@ class Health(Struct, frozen=True):
 
     status: str
     detail: str = ""
-
-
-class LeadRequest(Asked, frozen=True):
-    """A version of a lead's profile. A column that is null is unknown.
-
-    valid_from: since when it holds, default now. earliest: the first time that is a date at all, default 1990.
-    """
-
-    profile: Attributes = {}
-    account_id: Name | None = None
-    valid_from: Moment | None = None
-    earliest: Moment | None = None
-
-
-class LeadPut(Struct, frozen=True):
-    """What became of a version: `accepted`, or `duplicate` when it stood there already."""
-
-    status: str
-
-
-class LeadVersion(LeadRequest, frozen=True, kw_only=True):
-    """One of many: a version of a lead's profile, and whose it is."""
-
-    lead_id: Name
-
-
-class LeadsRequest(Asked, frozen=True):
-    """Versions of profiles, each judged on its own: a bad one does not keep the others out.
-
-    Fields of each: lead_id, and optionally profile, account_id, valid_from, earliest, as in a request about one lead.
-    """
-
-    leads: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_LEADS)]
-
-
-class VersionResult(Struct, frozen=True, omit_defaults=True):
-    """What became of one version: accepted, duplicate (it stood there already), or rejected and why."""
-
-    status: str
-    reason: str | None = None
-
-
-class LeadsAnswer(Struct, frozen=True):
-    """Sent when all accepted versions are on disk; accepted + duplicate + rejected = received, results in order."""
-
-    received: int
-    accepted: int
-    duplicate: int
-    rejected: int
-    results: list[VersionResult]
-
-
-class ObjectionRequest(Asked, frozen=True):
-    """Whether the lead objects to being scored."""
-
-    objects: bool
-
-
-class TimesDeclared(Asked, frozen=True, kw_only=True):
-    """How times are meant that would else be refused.
-
-    earliest: the first time that is a date at all, default 1990; what lies before it is a null date. time_format: what
-    times that are numbers count since 1970; without it they are refused.
-    """
-
-    earliest: Moment | None = None
-    time_format: Literal["epoch_s", "epoch_ms", "epoch_us"] | None = None
-
-
-class IngestRequest(TimesDeclared, frozen=True):
-    """Events to take in, each judged on its own: a bad one does not keep the others out.
-
-    Fields of each: lead_id, event_type, occurred_at, and optionally channel, value, received_at, source, event_id.
-    Send an event_id of your own, so that a repeated event counts once. earliest, time_format: see TimesDeclared.
-    """
-
-    events: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_INGESTED)]
-
-
-class EventAnswer(Struct, frozen=True, omit_defaults=True):
-    """What became of one event: accepted, duplicate or rejected. rejected_id: it is kept, and can be replayed."""
-
-    status: str
-    event_id: str | None = None
-    reason: str | None = None
-    rejected_id: int | None = None
-
-
-class IngestAnswer(Struct, frozen=True):
-    """Sent when all accepted events are on disk; accepted + duplicate + rejected = received, results in order.
-
-    ignored_fields: names in the events that are no field of one, and were not stored.
-    """
-
-    received: int
-    accepted: int
-    duplicate: int
-    rejected: int
-    results: list[EventAnswer]
-    ignored_fields: list[str]
-
-
-class Replay(TimesDeclared, frozen=True):
-    """A rejected event, repaired; null sends it again as it was."""
-
-    event: dict[str, Any] | None = None
-
-
-class RejectedEvent(Struct, frozen=True):
-    """An event that was kept out."""
-
-    id: int
-    reason: str
-    at: datetime
-    replayed_at: datetime | None
-    event: dict[str, Any]
-
-
-class RejectedPage(Struct, frozen=True):
-    """Rejected events by number; next: what to give as `after` for the next page."""
-
-    rejected: list[RejectedEvent]
-    next: int | None
-
-
-class ProfileVersion(Struct, frozen=True):
-    """A profile since a time."""
-
-    valid_from: datetime
-    account_id: str | None
-    profile: dict[str, str | float]
-
-
-class PastScore(Struct, frozen=True):
-    """A score that was given; it never changes."""
-
-    target: str
-    as_of: datetime
-    scored_at: datetime
-    probability: float
-    interval: tuple[float, float]
-    stage: str
-    model_version: str
-    model_digest: str
-
-
-class StageStep(Struct, frozen=True):
-    """A step from one stage to another, and why."""
-
-    target: str
-    at: datetime
-    before: str | None
-    after: str
-    cause: str
-    probability: float | None
-    model_version: str | None
-
-
-class PastEvent(Struct, frozen=True):
-    """An event as it counts: bot says whether a rule took it for a machine's."""
-
-    event_type: str
-    occurred_at: datetime
-    known_at: datetime
-    channel: str | None
-    value: float | None
-    bot: bool
-
-
-class StageDecision(Struct, frozen=True):
-    """A stage that a person has set against the model. reason: of a closed list; until: null until it is lifted."""
-
-    stage: str
-    reason: str
-    by: str
-    at: datetime
-    until: datetime | None
-
-
-class WorkAction(Asked, frozen=True, tag_field="action"):
-    """What sales does with a lead; `action` says what. There is no free text: it would hold personal data.
-
-    seen: `number` of the newest step that you know, 0 for none: 409 when somebody else has acted since.
-    """
-
-    seen: Annotated[float, Meta(ge=0, le=2**31 - 1, multiple_of=1)]  # a whole number of JSON may be written 2.0
-
-
-class Take(WorkAction, frozen=True, tag="take"):
-    """From now on the lead is its taker's. owner: who takes it, an account or an owner of leads."""
-
-    owner: Name
-
-
-class Assign(WorkAction, frozen=True, tag="assign"):
-    """From now on the lead is somebody else's. owner: whose, an account or an owner of leads."""
-
-    owner: Name
-
-
-class Accept(WorkAction, frozen=True, tag="accept"):
-    """Sales says that the lead was worth handing over. owner: who says it, where nobody has the lead yet."""
-
-    owner: Name | None = None
-
-
-class Reject(WorkAction, frozen=True, tag="reject"):
-    """Sales says that it was not. reason: of the closed list of the settings; owner: as in Accept."""
-
-    reason: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9_]+$")]
-    owner: Name | None = None
-
-
-class Snooze(WorkAction, frozen=True, tag="snooze"):
-    """The lead rests for so many days. owner: as in Accept."""
-
-    days: Annotated[float, Meta(ge=1, le=365, multiple_of=1)]
-    owner: Name | None = None
-
-
-class Return(WorkAction, frozen=True, tag="return"):
-    """Back to nurturing. owner: as in Accept."""
-
-    owner: Name | None = None
-
-
-WorkRequest = Take | Assign | Accept | Reject | Snooze | Return
-
-
-class WorkStep(Struct, frozen=True):
-    """What was done with a lead. stage, probability: those of then. until: end of a snooze."""
-
-    number: int
-    at: datetime
-    action: str
-    owner: str
-    reason: str | None
-    until: datetime | None
-    stage: str | None
-    probability: float | None
-
-
-class LeadAnswer(Struct, frozen=True):
-    """What is known of a lead. history: its newest events, latest first; events: how many there are in all.
-
-    scores: with the model's stages; decision: what a person has set beside them, null for nothing. work: what sales
-    did with it, latest first.
-    """
-
-    lead_id: str
-    account_id: str | None
-    objection: bool
-    created_at: datetime
-    changed_at: datetime
-    events: int
-    profile: list[ProfileVersion]
-    history: list[PastEvent]
-    scores: list[PastScore]
-    stages: list[StageStep]
-    decision: StageDecision | None
-    work: list[WorkStep]
-
-
-class ListedLead(Struct, frozen=True):
-    """A lead in a list; stages and score as they were last recorded, null while there is none.
-
-    stage: the one that holds: `override`, which a person has set, else `model_stage`. chain: where a chain of targets
-    is served, the probability of each step in order.
-    """
-
-    lead_id: str
-    account_id: str | None
-    objection: bool
-    created_at: datetime
-    changed_at: datetime
-    stage: str | None
-    model_stage: str | None
-    override: str | None
-    probability: float | None
-    interval: tuple[float, float] | None
-    as_of: datetime | None
-    model_version: str | None
-    chain: dict[str, float] | None
-
-
-class LeadPage(Struct, frozen=True):
-    """A page of leads; next: the cursor of the next one, null for the last, but with `order=change`, which goes on."""
-
-    leads: list[ListedLead]
-    next: str | None
-
-
-class CompanyLead(Struct, frozen=True):
-    """A lead of a company. before: its probability a week earlier. active_at: of its newest activity when scored."""
-
-    lead_id: str
-    stage: str
-    probability: float | None
-    before: float | None
-    active_at: datetime | None
-
-
-class CompanyAnswer(Struct, frozen=True):
-    """The leads of an account, at most 500, the likeliest first.
-
-    unscored: leads beside these that have no score yet. is_all: false where the account has more leads. stages: how
-    many are in each. deals: by event type of the target's outcomes, how many leads have one; in a list none are told.
-    expected: the sum of the probabilities; expected_before: a week earlier, null where there was none.
-    """
-
-    account_id: str
-    leads: list[CompanyLead]
-    unscored: int
-    is_all: bool
-    stages: dict[str, int]
-    active_at: datetime | None
-    deals: dict[str, int]
-    expected: float
-    expected_before: float | None
-
-
-class CompanyList(Struct, frozen=True):
-    """A page of companies; next: the cursor of the next one, null for the last."""
-
-    companies: list[CompanyAnswer]
-    next: str | None
-
-
-class ReceiptAnswer(Struct, frozen=True):
-    """A signed statement that a lead was erased; it holds no personal data. subject: keyed hash of the lead."""
-
-    id: str
-    subject: str
-    erased_at: datetime
-    removed: dict[str, int]
-    limits: list[str]
-    signature: str
 
 
 class ModelAnswer(Struct, frozen=True):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.plot import band
 from serving.pages.rendering.shares import Share, share
 from serving.scoring.served_model import ServedModel

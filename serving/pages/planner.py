@@ -55,7 +55,7 @@ class PlannedStage:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StagePlan:
     """What was asked for, stage by stage from the highest down, and whether all of it can be published."""
 
     stages: list[PlannedStage]
@@ -75,7 +75,7 @@ def fields_of(stages: Sequence[str]) -> list[str]:
     return ["plan", "win", *(field_of(stage, by) for stage in stages for by in ("week", "value"))]
 
 
-def asked_plan(context: PageContext, live: ServedModel, grounds: Grounds, values: Mapping[str, str]) -> Plan:
+def asked_plan(context: PageContext, live: ServedModel, grounds: Grounds, values: Mapping[str, str]) -> StagePlan:
     """The plan that an address or form asks for. Raises Refused for a field that holds no number."""
     own, by = live.scorer.thresholds, "value" if values.get("plan") == "value" else "week"
     held = context.services.store.thresholds.next_in_force(live.target.name, live.model.digest, own)
@@ -83,7 +83,7 @@ def asked_plan(context: PageContext, live: ServedModel, grounds: Grounds, values
     planned = plan_stages(grounds, held, goals)
     typed = {name: values[name] for name in fields_of([threshold.stage for threshold in held]) if values.get(name)}
     stages = [_shown(one, by, typed, grounds) for one in reversed(planned)]
-    return Plan(stages, by, typed, bool(goals), bool(goals) and all(one.trouble is None for one in planned))
+    return StagePlan(stages, by, typed, bool(goals), bool(goals) and all(one.trouble is None for one in planned))
 
 
 def goals_of(values: Mapping[str, str], stages: Sequence[str], by: str) -> dict[str, Goal]:
@@ -96,7 +96,7 @@ def goals_of(values: Mapping[str, str], stages: Sequence[str], by: str) -> dict[
     return {stage: Goal(win=win, touch=number) for stage, number in given.items()}
 
 
-def made_of(plan: Plan) -> list[Threshold]:
+def made_of(plan: StagePlan) -> list[Threshold]:
     """The thresholds of a plan that fits, of the stages that it changes."""
     changed = [one.planned for one in plan.stages if one.planned.goal is not None]
     return [planned.threshold for planned in changed if planned.threshold is not None]

@@ -11,7 +11,8 @@ from starlette.routing import Route
 from data.contract import UsageError
 from serving.messages.problems import Refused
 from serving.pages.planner import asked_plan, made_of
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.pages.threshold_form import ADDRESS, by_of, number_of
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import ServedModel

@@ -6,7 +6,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import US_PER_DAY, US_PER_SECOND
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 
 DAYS = 90
 US_PER_HOUR = 3600 * US_PER_SECOND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from features.wording import LANGUAGES
+from serving.edge.bulkhead import Bulkhead
+from serving.edge.bulkheads import Bulkheads
 from serving.http.authentication import needs
 from serving.messages.problems import Refused
-from serving.pages.rendering.page_context import COOKIE, FIRST, LANGUAGE, YEAR_S, PageContext, inside, shows
-from serving.store.access.accounts import LIFE, Locked
+from serving.pages.rendering.page_context import COOKIE, FIRST, LANGUAGE, YEAR_S, PageContext, inside
+from serving.pages.rendering.page_roles import shows
+from serving.store.access.accounts import LIFE, Accounts, Locked
 
 DEVICE = "device"
 """The cookie by which a browser is known that has signed in before: no stranger's failures count for it."""
@@ -35,7 +39,16 @@ def ask(context: PageContext) -> Response:
     return context.redirect(goal) if context.account else _asked(context, goal)
 
 
-@shows("anyone", kind="sign_in")
+def of_sign_ins(work: Bulkheads, request: Request, form: Mapping[str, str] | None) -> Bulkhead:
+    """Browsers that the account knows that they name wait apart, so that no flood of strangers is before them."""
+    device = request.cookies.get(DEVICE, "")
+    if not device:
+        return work.sign_in
+    accounts: Accounts = request.app.state.services.store.accounts
+    return work.returning if form is None or accounts.knows(device, form.get("name", "")) else work.sign_in
+
+
+@shows("anyone", line=of_sign_ins)
 def sign_in(context: PageContext) -> Response:
     """Lets in who knows the password; the session that begins has a new token, whatever the browser had before."""
     goal, name = inside(context.form.get("next", "")), context.form.get("name", "")

@@ -13,7 +13,8 @@ from features.wording import Language, amount, short_percent
 from serving.messages.problems import Refused
 from serving.pages.curve import Curve, CurveRow, curve_of, rows_of
 from serving.pages.planner import asked_plan, fields_of
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
 from serving.scoring.served_model import ServedModel
 from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished

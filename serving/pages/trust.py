@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.numbers import NoNumber, number_from_text
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.plot import Scale
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import ServedModel

@@ -13,8 +13,8 @@ from serving.http.lead_paths import LeadRoute
 from serving.http.openapi import documented, lead_id, query
 from serving.http.queries import Query
 from serving.http.services import Services
+from serving.messages.company_schemas import CompanyAnswer, CompanyLead, CompanyList
 from serving.messages.problems import Refused
-from serving.messages.schemas import CompanyAnswer, CompanyLead, CompanyList
 from serving.messages.times import at
 from serving.store.database.cursor import LONGEST
 from serving.store.leads.companies import Company

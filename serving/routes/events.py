@@ -16,14 +16,14 @@ from data.contract import DataError
 from data.times import EARLIEST, NoTime, time_from_number
 from serving.http import idempotency
 from serving.http.answers import json
-from serving.http.authentication import needs
+from serving.http.authentication import caller_of, needs
 from serving.http.openapi import documented, query
 from serving.http.queries import Query, numbered
 from serving.http.services import Services
 from serving.messages.body import decode_raw
+from serving.messages.event_schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
 from serving.messages.examples import INGEST
 from serving.messages.problems import Refused
-from serving.messages.schemas import EventAnswer, IngestAnswer, IngestRequest, RejectedEvent, RejectedPage, Replay
 from serving.messages.times import at, earliest_of
 from serving.store.events.event_validation import EventIn, EventResult
 from serving.store.events.rejected import StoredRejection
@@ -52,7 +52,8 @@ async def add_events(request: Request) -> Response:
     services: Services = request.app.state.services
     services.work.writes.check()
     body = await services.bodies.json(request)
-    return await idempotency.answer_once(request, body, lambda: _add(services, decode_raw(SENT, body)))
+    who = caller_of(request).who
+    return await idempotency.answer_once(request, body, lambda: _add(services, who, decode_raw(SENT, body)))
 
 
 @needs("ingest")
@@ -75,13 +76,14 @@ async def replay_event(request: Request) -> Response:
     services: Services = request.app.state.services
     services.work.writes.check()
     which, body = numbered(request, "number"), await services.bodies.json(request)
-    return await idempotency.answer_once(request, body, lambda: _replay(services, which, decode_raw(AGAIN, body)))
+    who = caller_of(request).who
+    return await idempotency.answer_once(request, body, lambda: _replay(services, who, which, decode_raw(AGAIN, body)))
 
 
-def _add(services: Services, asked: IngestRequest) -> IngestAnswer:
+def _add(services: Services, who: str, asked: IngestRequest) -> IngestAnswer:
     sent = asked.events
     events = [_event(fields, asked.time_format) for fields in sent]
-    results = services.store.events.add(events, services.clock(), earliest_of(asked.earliest))
+    results = services.store.events.add(events, services.clock(), earliest_of(asked.earliest), who)
     counts = Counter(result.status for result in results)
     for status, count in counts.items():
         services.metrics.ingested.labels(status).inc(count)
@@ -89,13 +91,14 @@ def _add(services: Services, asked: IngestRequest) -> IngestAnswer:
     return IngestAnswer(len(sent), counts["accepted"], counts["duplicate"], counts["rejected"], answers, _ignored(sent))
 
 
-def _replay(services: Services, number: int, again: Replay) -> EventAnswer:
+def _replay(services: Services, who: str, number: int, again: Replay) -> EventAnswer:
     try:
         kept = services.store.rejected.get(number).event
     except DataError:
         raise Refused("not_found", "there is no rejected event of this number") from None
     event = _kept(kept) if again.event is None else _event(again.event, again.time_format)
-    return _answer(services.store.rejected.replay(number, services.clock(), event, earliest_of(again.earliest)))
+    earliest = earliest_of(again.earliest)
+    return _answer(services.store.rejected.replay(number, services.clock(), event, earliest, who))
 
 
 def _event(sent: Mapping[str, Any], time_format: str | None) -> EventIn:

@@ -6,17 +6,10 @@ from itertools import islice
 
 from data.histories import Histories
 from serving.http.services import Services
+from serving.messages.lead_schemas import LeadAnswer, PastEvent, PastScore, ProfileVersion, StageDecision, StageStep
 from serving.messages.problems import Refused
-from serving.messages.schemas import (
-    LeadAnswer,
-    PastEvent,
-    PastScore,
-    ProfileVersion,
-    StageDecision,
-    StageStep,
-    WorkStep,
-)
 from serving.messages.times import at
+from serving.messages.work_schemas import WorkStep
 from serving.routes.stored_scores import histories_of
 from serving.store.leads.decisions import Decision
 from serving.store.leads.work import Step

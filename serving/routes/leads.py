@@ -22,8 +22,7 @@ from serving.http.queries import MOST_OF_ONE, Query, extra_of
 from serving.http.services import Services
 from serving.messages.body import decode
 from serving.messages.examples import PROFILE
-from serving.messages.problems import Refused
-from serving.messages.schemas import (
+from serving.messages.lead_schemas import (
     LeadAnswer,
     LeadPage,
     LeadPut,
@@ -31,8 +30,9 @@ from serving.messages.schemas import (
     ListedLead,
     ObjectionRequest,
     ReceiptAnswer,
-    ScoreAnswer,
 )
+from serving.messages.problems import Refused
+from serving.messages.schemas import ScoreAnswer
 from serving.messages.times import at, earliest_of, written_us
 from serving.routes.lead_detail import lead_detail
 from serving.routes.stored_scores import score_of
@@ -103,7 +103,8 @@ async def put_lead(request: Request) -> Response:
     services: Services = request.app.state.services
     services.work.writes.check()
     lead, body = lead_of(request), await services.bodies.json(request)
-    return await idempotency.answer_once(request, body, lambda: _put(services, lead, decode(PROFILE_SENT, body)))
+    who = caller_of(request).who
+    return await idempotency.answer_once(request, body, lambda: _put(services, lead, decode(PROFILE_SENT, body), who))
 
 
 @needs("admin")
@@ -199,11 +200,11 @@ def _listed(row: Listed) -> ListedLead:
     )
 
 
-def _put(services: Services, lead_id: str, asked: LeadRequest) -> LeadPut:
+def _put(services: Services, lead_id: str, asked: LeadRequest, who: str) -> LeadPut:
     now = services.clock()
     since = now if asked.valid_from is None else written_us(asked.valid_from, "$.valid_from")
     earliest = earliest_of(asked.earliest)
-    added = services.store.leads.put(lead_id, since, asked.account_id, asked.profile, now, earliest)
+    added = services.store.leads.put(lead_id, since, asked.account_id, asked.profile, now, earliest, who)
     return LeadPut("accepted" if added else "duplicate")
 
 

@@ -16,7 +16,7 @@ from serving.messages.schemas import Health, ModelAnswer, StageArrivals, Weekly
 from serving.messages.times import at
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreError
-from serving.store.flow import Flow
+from serving.store.flow import FlowReport
 from training.thresholds.replay import Arrivals
 
 
@@ -100,7 +100,7 @@ async def model(request: Request) -> Response:
     )
 
 
-def _flow(services: Services, target: str) -> Flow:
+def _flow(services: Services, target: str) -> FlowReport:
     services.store.ping()
     return services.store.flow.read(target, services.clock())
 

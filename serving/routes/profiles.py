@@ -13,13 +13,13 @@ from starlette.routing import Route
 
 from data.contract import DataError
 from serving.http import idempotency
-from serving.http.authentication import needs
+from serving.http.authentication import caller_of, needs
 from serving.http.openapi import documented
 from serving.http.services import Services
 from serving.messages.body import decode_raw, explained
 from serving.messages.examples import PROFILES
+from serving.messages.lead_schemas import LeadsAnswer, LeadsRequest, LeadVersion, VersionResult
 from serving.messages.problems import Refused
-from serving.messages.schemas import LeadsAnswer, LeadsRequest, LeadVersion, VersionResult
 from serving.messages.times import earliest_of, written_us
 from serving.store.events.event_validation import InvalidInput
 from serving.store.leads.profile_validation import ProfileIn
@@ -35,14 +35,15 @@ async def put_leads(request: Request) -> Response:
     services: Services = request.app.state.services
     services.work.writes.check()
     body = await services.bodies.json(request)
-    return await idempotency.answer_once(request, body, lambda: _put(services, decode_raw(SENT, body).leads))
+    who = caller_of(request).who
+    return await idempotency.answer_once(request, body, lambda: _put(services, who, decode_raw(SENT, body).leads))
 
 
-def _put(services: Services, sent: Sequence[Mapping[str, Any]]) -> LeadsAnswer:
+def _put(services: Services, who: str, sent: Sequence[Mapping[str, Any]]) -> LeadsAnswer:
     now = services.clock()
     read_all = [_version(fields, now) for fields in sent]
     judged = iter(
-        services.store.leads.put_many([version for version in read_all if isinstance(version, ProfileIn)], now)
+        services.store.leads.put_many([version for version in read_all if isinstance(version, ProfileIn)], now, who)
     )
     results = [_result(next(judged) if isinstance(version, ProfileIn) else version) for version in read_all]
     counts = Counter(result.status for result in results)

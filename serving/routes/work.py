@@ -10,10 +10,10 @@ from serving.http import idempotency
 from serving.http.authentication import caller_of, needs
 from serving.http.lead_paths import LeadRoute
 from serving.http.openapi import documented, lead_id
-from serving.http.sales_actions import Wish, act_on
+from serving.http.sales_actions import ActionWish, act_on
 from serving.http.services import Services
 from serving.messages.body import decode
-from serving.messages.schemas import Reject, Snooze, WorkRequest, WorkStep
+from serving.messages.work_schemas import Reject, Snooze, WorkRequest, WorkStep
 from serving.routes.lead_detail import work_step
 from serving.routes.leads import lead_of
 
@@ -32,7 +32,7 @@ async def work_on_lead(request: Request) -> Response:
     asked, who = decode(WORK, body), caller_of(request).who
     reason = asked.reason if isinstance(asked, Reject) else None
     days = int(asked.days) if isinstance(asked, Snooze) else None
-    wish = Wish(str(asked.__struct_config__.tag), int(asked.seen), asked.owner, reason, days)
+    wish = ActionWish(str(asked.__struct_config__.tag), int(asked.seen), asked.owner, reason, days)
     return await idempotency.answer_once(request, body, lambda: work_step(act_on(services, lead, wish, who, None)))
 
 

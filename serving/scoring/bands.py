@@ -9,21 +9,20 @@ from bisect import bisect_right
 
 from scipy.special.cython_special import betaincinv
 
-from training.measuring.evidence import Evidence
-from training.measuring.metrics import CONFIDENCE
+from training.measuring.evidence import PSEUDO_LEADS, TAILS, Evidence
 from training.samples.log_odds import Array
 
-TAIL = (1 - CONFIDENCE) / 2
 FEW = 32
 """From so many on arrays are faster."""
 
 
 class Bands:
-    """The bands of score of one model, and how many independent leads each rests on."""
+    """The bands of score of one model: how many independent leads each rests on, and how many of them converted."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.starts, self.leads = list(evidence.starts), list(evidence.leads)
+        self.converted = list(evidence.converted)
 
     def intervals(self, probability: Array) -> list[tuple[float, float]]:
         """Low and high end of each probability, float64[n], within (0, 1)."""
@@ -32,7 +31,8 @@ class Bands:
         return [self._interval(p) for p in probability.tolist()]
 
     def _interval(self, p: float) -> tuple[float, float]:
-        leads = self.leads[max(bisect_right(self.starts, p) - 1, 0)]
-        won, lost = p * leads, (1 - p) * leads
-        low = betaincinv(max(won, 1e-9), lost + 1, TAIL)
-        return low, betaincinv(won + 1, max(lost, 1e-9), 1 - TAIL)
+        band = max(bisect_right(self.starts, p) - 1, 0)
+        won, lost = self.converted[band], self.leads[band] - self.converted[band]
+        won, lost = won + PSEUDO_LEADS * p, lost + PSEUDO_LEADS * (1 - p)
+        low, high = TAILS
+        return betaincinv(won, lost, low), betaincinv(won, lost, high)

@@ -26,6 +26,7 @@ from serving.messages.schemas import Reason, Reasons
 from serving.scoring.explanations import MOST, Explainer
 from serving.scoring.reasons import fit_share_of, reasons_of
 from serving.scoring.scorer import Scorer, Scores
+from serving.scoring.telling import Telling
 from training.thresholds.model_warning import model_warning
 
 SIDES = (("for", "+"), ("against", "-"))
@@ -96,11 +97,11 @@ def _bucket(
     scores = scorer.score(histories, moments)
     parts = scorer.model.parts(scores.matrix)[:, 1:].tolist()
     grounds = Explainer(scorer).grounds(histories, moments, scores)
-    lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
+    lead_ids, telling = histories.lead_ids.take(pa.array(moments.lead)).to_pylist(), Telling(language, as_of)
     within = {f"within_{horizon}d": scorer.model.within(scores.matrix, horizon).tolist() for horizon in days}
     warning = model_warning(scorer.model.manifest.trained_on.small, language, scorer.model.manifest.trained_on.lags)
     for row, lead_id in enumerate(lead_ids):
-        reasons = reasons_of(grounds[row], scorer, language)
+        reasons = reasons_of(grounds[row], scorer, telling)
         scored = _row(lead_id, scores, row, reasons, parts[row], scorer, version, as_of, language)
         yield scored | {name: values[row] for name, values in within.items()} | {"caution": warning}
 

@@ -1,8 +1,12 @@
-"""Why leads score as they do, for many at once: the strongest grounds, and what has moved since an earlier score."""
+"""Why leads score as they do, for many at once: what is worth telling of each, and what has moved since an earlier one.
+
+Features that are told as one (topics.py) count together. A headline is a topic of which something can be said that does
+not contradict common sense (facts.py); those come first that set a lead apart from others that score like it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,37 +15,52 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.histories import Histories
-from data.visibility import is_valid, is_visible
 from features.kernel import Moments
-from features.kinds import Definition, FirstTouch, LastTouch
+from features.kinds import ActiveDays, Count, DistinctTypes, IgnoredInRow, Profile, ProfileNumber, Recency, Sessions
+from serving.scoring.deeds import Deeds
+from serving.scoring.facts import Known, Part, facts_of
 from serving.scoring.scorer import FeatureScores, Scorer
-from serving.store.scores.explanations import Explanation, FeatureShift, Ground, Value
+from serving.scoring.topics import ANSWER, Topic, topics_of
+from serving.store.events.sales_events import EVENTS
+from serving.store.scores.explanations import Explanation, Fact, FeatureShift, Ground, Value
 from training.samples.log_odds import Array
 
 MOST = 3
-"""Grounds on either side, and shifts, that are worth telling."""
+"""Headlines on either side, and shifts, that are worth telling."""
+SHARE = 0.2
+"""What adds less than such a share of the strongest on its side is no headline, however rare it is."""
+OTHERS, LEAST = 8, 0.05
+"""So many further topics are kept; what adds less log-odds is not worth a word."""
 MOVED = 1.1
 """A probability that is so many times another, or less than one through it, has moved."""
 LEAST_SHIFT = 0.05
 """A shift that adds less log-odds is not worth a line."""
 DIGITS = 4
-NOWHERE = -1
-NEVER = np.iinfo(np.int64).min
+PLAIN = (Count, Recency, ActiveDays, Sessions, DistinctTypes, Profile, ProfileNumber, IgnoredInRow)
+"""Kinds of features that people can read the value of."""
+VALUED = ("fit", "age", "origin")
+"""Kinds of topics of which values are told."""
 Columns = NDArray[np.int64]
 
 
 class Explainer:
-    """Explains scores of one scorer; features that measure the same events are one subject, and count together."""
+    """Explains scores of one scorer."""
 
     def __init__(self, scorer: Scorer) -> None:
         self.scorer = scorer
-        names = np.array([subject_of(definition) for definition in scorer.catalogue])
-        self.subjects: list[Columns] = [np.flatnonzero(names == name) for name in np.unique(names)]
-        self.order: Columns = np.concatenate(self.subjects)
-        self.starts: Columns = np.cumsum([0, *map(len, self.subjects[:-1])])
+        vocabulary, ends = scorer.plan.vocabulary, {*scorer.target.outcomes, *EVENTS}
+        self.topics: list[Topic] = topics_of(scorer.catalogue, vocabulary, scorer.words, ends)
+        self.own = [name for name in vocabulary.types if name not in {*vocabulary.groups.get("contact", ()), *ends}]
+        self.answers = vocabulary.groups.get(ANSWER, ())
+        self.order: Columns = np.concatenate([topic.columns for topic in self.topics])
+        self.starts: Columns = np.cumsum([0, *(len(topic.columns) for topic in self.topics[:-1])])
+
+    def summed(self, adds: Array) -> Array:
+        """float64[n, topics]: what the features of a topic add together; adds: float64[n, features], log-odds."""
+        return np.asarray(np.add.reduceat(adds[:, self.order], self.starts, axis=1))
 
     def grounds(self, histories: Histories, moments: Moments, scores: FeatureScores) -> list[tuple[Ground, ...]]:
-        """For each row of `scores` up to three grounds for the lead, then up to three against it, the strongest first.
+        """For each row of `scores` up to three headlines for the lead, up to three against it, and what else counts.
 
         `moments` holds one moment per lead, each at its own time.
         """
@@ -63,13 +82,6 @@ class Explainer:
             Explanation(name, as_of, digest, tuple(grounds), earlier.get(name), moved)
             for name, grounds, moved in zip(names, contributions.grounds(), shifts, strict=True)
         ]
-
-
-def subject_of(definition: Definition) -> str:
-    """What a feature is about: all features of the same events share one subject."""
-    if isinstance(definition, FirstTouch | LastTouch):
-        return definition.name
-    return str(getattr(definition, "events", None) or definition.name)
 
 
 def value_of(features: pa.Table, column: int, row: int) -> Value:
@@ -96,43 +108,76 @@ class Contributions:
 
     @cached_property
     def totals(self) -> Array:
-        """float64[n, subjects]: what the features of a subject add together."""
-        ordered = self.added[:, self.explainer.order]
-        return np.asarray(np.add.reduceat(ordered, self.explainer.starts, axis=1))
+        """float64[n, topics]: log-odds."""
+        return self.explainer.summed(self.added)
 
     @cached_property
-    def latest(self) -> dict[str, NDArray[np.int64]]:
-        """Each lead's latest visible event of a group, int64[n_leads]; filled as it is asked for."""
-        return {}
+    def apart(self) -> Array:
+        """float64[n, topics]: how far that lies from what is usual for leads that score alike."""
+        usual = self.explainer.scorer.usual
+        return self.totals if usual is None else self.totals - self.explainer.summed(usual.beside(self.added))
 
     @cached_property
-    def lead_of_event(self) -> NDArray[np.int64]:
-        """int64[n_events]."""
-        return np.repeat(np.arange(self.histories.n_leads), np.diff(self.histories.starts))
-
-    @cached_property
-    def valid(self) -> NDArray[np.bool_]:
-        """bool[n_events]: whether an event counts at the moment of its lead."""
-        histories, as_of = self.histories, self.as_of[self.lead_of_event]
-        if histories.superseded_at is None:
-            return np.asarray(is_visible(histories.known_at, as_of))
-        return np.asarray(is_valid(histories.known_at, histories.superseded_at, as_of))
-
-    @cached_property
-    def as_of(self) -> NDArray[np.int64]:
-        """int64[n_leads]: the moment of each lead, NEVER for one without."""
-        as_of = np.full(self.histories.n_leads, NEVER)
-        as_of[self.moments.lead] = self.moments.as_of
-        return as_of
+    def deeds(self) -> Deeds:
+        """What the leads did."""
+        return Deeds(self.histories, self.moments)
 
     def grounds(self) -> list[list[Ground]]:
-        """For each row what speaks for the lead and then what against it, the strongest first."""
-        order = np.argsort(-self.totals, axis=1, kind="stable").tolist()
-        rows = zip(order, self.totals.tolist(), self.moments.lead.tolist(), strict=True)
-        return [
-            [self._ground(row, lead, subject) for subject in strongest(ranked, totals)]
-            for row, (ranked, totals, lead) in enumerate(rows)
-        ]
+        """For each row the headlines for the lead, those against it, and what else counts."""
+        totals, apart, leads = self.totals.tolist(), self.apart.tolist(), self.moments.lead.tolist()
+        return [self._grounds_of(row, leads[row], totals[row], apart[row]) for row in range(len(leads))]
+
+    def _grounds_of(self, row: int, lead: int, totals: list[float], apart: list[float]) -> list[Ground]:
+        explainer = self.explainer
+        as_of, told = int(self.moments.as_of[row]), set[str]()
+        known = Known(as_of, self.deeds.of(lead), explainer.scorer.words, explainer.answers, explainer.own)
+        headlines: dict[int, Ground] = {}
+        for sign in (1, -1):
+            chosen = self._headlines(row, known, _by_rank(totals, apart, sign), totals, told)
+            headlines |= dict(_first(chosen, MOST))
+        others = [topic for topic, adds in enumerate(totals) if topic not in headlines and abs(adds) >= LEAST]
+        others.sort(key=lambda topic: -abs(totals[topic]))
+        return [*headlines.values(), *(self._ground(row, known, topic, totals, ()) for topic in others[:OTHERS])]
+
+    def _headlines(
+        self, row: int, known: Known, ranked: list[int], totals: list[float], told: set[str]
+    ) -> Iterator[tuple[int, Ground]]:
+        """Topics of which something can be said that was not said yet."""
+        said = set[tuple[Fact, ...]]()
+        for topic in ranked:
+            parts = self._parts(row, self.explainer.topics[topic])
+            facts = facts_of(self.explainer.topics[topic], parts, totals[topic], known, told)
+            if facts and facts not in said:
+                said.add(facts)
+                told.update(fact.name for fact in facts if fact.kind == "did")
+                yield topic, self._ground(row, known, topic, totals, facts)
+
+    def _parts(self, row: int, topic: Topic) -> list[Part]:
+        catalogue, parts = self.explainer.scorer.catalogue, []
+        for column in topic.columns:
+            definition = catalogue[column]
+            about = "name" if topic.kind == "origin" else "column" if topic.kind == "fit" else "events"
+            name = getattr(definition, about, definition.name)
+            valued = topic.kind in VALUED or isinstance(definition, IgnoredInRow)
+            value = value_of(self.scores.features, column, row) if valued else None
+            parts.append(Part(type(definition).__name__, name, float(self.added[row, column]), value))
+        return parts
+
+    def _ground(self, row: int, known: Known, topic: int, totals: list[float], facts: tuple[Fact, ...]) -> Ground:
+        about = self.explainer.topics[topic]
+        column = self._spokesman(row, np.array(about.columns))
+        definition = self.explainer.scorer.catalogue[column]
+        spoken = [fact.name for fact in facts if fact.kind in ("did", "came")] or about.types
+        times = max(
+            ((deed.occurred_at, deed.known_at) for name in spoken if (deed := known.deeds.get(name))),
+            default=(None, None),
+        )
+        value = value_of(self.scores.features, column, row)
+        return Ground(definition.name, round(totals[topic], DIGITS), value, *times, about.name, facts)
+
+    def _spokesman(self, row: int, columns: Columns) -> int:
+        """The feature that adds most to either side stands for its topic."""
+        return int(columns[np.abs(self.added[row, columns]).argmax()])
 
     def shifts(self, earlier: NDArray[np.int64]) -> list[tuple[FeatureShift, ...]]:
         """For each row what has moved the probability since an earlier moment; nothing where it has hardly moved."""
@@ -146,44 +191,11 @@ class Contributions:
             shifts[compared[then]] = self._moved(int(compared[then]), past, then)
         return shifts
 
-    def _ground(self, row: int, lead: int, subject: int) -> Ground:
-        column = self._spokesman(row, self.explainer.subjects[subject])
-        definition = self.explainer.scorer.catalogue[column]
-        event, histories = self._event(definition, lead), self.histories
-        times = (histories.occurred_at, histories.known_at)
-        when = (None, None) if event == NOWHERE else (int(times[0][event]), int(times[1][event]))
-        adds = round(float(self.totals[row, subject]), DIGITS)
-        return Ground(definition.name, adds, value_of(self.scores.features, column, row), *when)
-
-    def _spokesman(self, row: int, columns: Columns) -> int:
-        """The feature that adds most to either side stands for its subject."""
-        return int(columns[np.abs(self.added[row, columns]).argmax()])
-
-    def _event(self, definition: Definition, lead: int) -> int:
-        """The event that a feature speaks of: the latest that it may count, for a first touch none."""
-        group = getattr(definition, "events", None) or getattr(definition, "contacts", None)
-        if group is None or isinstance(definition, FirstTouch):
-            return NOWHERE
-        if group not in self.latest:
-            self.latest[group] = self._latest(group)
-        return int(self.latest[group][lead])
-
-    def _latest(self, group: str) -> NDArray[np.int64]:
-        histories, members = self.histories, set(self.explainer.scorer.plan.vocabulary.members(group))
-        latest = np.full(histories.n_leads, NOWHERE, dtype=np.int64)
-        if histories.n_events:
-            wanted = np.array([group == "any" or name in members for name in histories.types], dtype=np.bool_)
-            rows = np.flatnonzero(wanted[histories.event_type] & self.valid & ~histories.bot)
-            rows = rows[np.argsort(histories.occurred_at[rows], kind="stable")]
-            # Of several rows of a lead the last one stays.
-            latest[self.lead_of_event[rows]] = rows
-        return latest
-
     def _moved(self, row: int, past: FeatureScores, then: int) -> tuple[FeatureShift, ...]:
         """The features of one lead that moved it most: the score is asked anew with each subject as it was."""
         now, was = self.scores.matrix[row], past.matrix[then]
         changed = ~((now == was) | (np.isnan(now) & np.isnan(was)))
-        subjects = [columns[changed[columns]] for columns in self.explainer.subjects if changed[columns].any()]
+        subjects = [columns[changed[columns]] for columns in self._columns if changed[columns].any()]
         if not subjects:
             return ()
         as_if = np.repeat(now[np.newaxis], len(subjects) + 1, axis=0)
@@ -192,15 +204,31 @@ class Contributions:
         odds = self.explainer.scorer.model.parts(as_if)[:, 0]
         adds = odds[-1] - odds[:-1]
         order = [i for i in np.argsort(-np.abs(adds), kind="stable")[:MOST] if abs(adds[i]) >= LEAST_SHIFT]
-        return tuple(self._shift(row, past, then, subjects[i], float(adds[i])) for i in order)
+        return tuple(self._shift(row, past, then, subjects[i][changed[subjects[i]]], float(adds[i])) for i in order)
 
     def _shift(self, row: int, past: FeatureScores, then: int, columns: Columns, adds: float) -> FeatureShift:
-        column = self._spokesman(row, columns)
+        column = self._legible(row, columns)
         before, now = value_of(past.features, column, then), value_of(self.scores.features, column, row)
         return FeatureShift(self.explainer.scorer.catalogue[column].name, before, now, round(adds, DIGITS))
 
+    @cached_property
+    def _columns(self) -> list[Columns]:
+        return [np.array(topic.columns) for topic in self.explainer.topics]
 
-def strongest(ranked: list[int], totals: list[float]) -> list[int]:
-    """The subjects that speak most for a lead, then those that speak most against it; `ranked`: by falling total."""
-    speak_for = [subject for subject in ranked[:MOST] if round(totals[subject], DIGITS) > 0]
-    return speak_for + [subject for subject in ranked[::-1][:MOST] if round(totals[subject], DIGITS) < 0]
+    def _legible(self, row: int, columns: Columns) -> int:
+        """The strongest of those whose values people can read, where there is one."""
+        catalogue = self.explainer.scorer.catalogue
+        plain = [column for column in columns.tolist() if isinstance(catalogue[column], PLAIN)]
+        return self._spokesman(row, np.array(plain) if plain else columns)
+
+
+def _by_rank(totals: list[float], apart: list[float], sign: int) -> list[int]:
+    """The topics that add to one side, first those that set the lead apart; what adds next to nothing is left out."""
+    most = max(sign * adds for adds in totals)
+    chosen = [topic for topic, adds in enumerate(totals) if sign * adds >= max(LEAST, SHARE * most)]
+    return sorted(chosen, key=lambda topic: -sign * apart[topic])
+
+
+def _first(chosen: Iterator[tuple[int, Ground]], most: int) -> Iterator[tuple[int, Ground]]:
+    """No more than so many; what comes after is not looked for."""
+    return (found for _, found in zip(range(most), chosen, strict=False))

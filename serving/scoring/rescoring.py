@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
 from data.contract import US_PER_DAY, DataError
@@ -15,14 +16,16 @@ from features.moments import open_moments
 from features.outcomes import left
 from features.views import still_held
 from serving.scoring.chain import Chain
+from serving.scoring.deeds import NEVER
 from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
 from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
-from serving.scoring.scorer import Scorer, Scores
+from serving.scoring.scorer import FeatureScores, Scorer, Scores
 from serving.scoring.worklist_row import worklist_rows
 from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
+from training.monitoring.missing import FRESH_DAYS, Missing
 from training.thresholds.stages import CUSTOMER, UNQUALIFIED
 
 Progress = Callable[[int, int], None]
@@ -59,6 +62,7 @@ class Rescorer:
         self._bots = scorer.model.manifest.bots
         self._explainer = Explainer(scorer)
         self._effective = effective_thresholds(scorer.thresholds, version)
+        self._fresh, self._unknown = 0, np.zeros(len(scorer.catalogue), np.int64)
 
     def run(
         self,
@@ -115,6 +119,7 @@ class Rescorer:
 
     def _record(self, histories: Histories, moments: Moments, as_of: int, clock: Callable[[], int]) -> int:
         scores = self._scorer.score(histories, moments)
+        self._count_unknown(histories, moments, scores, as_of)
         stored, target = self._stored_scores(histories, moments, scores, as_of), self._scorer.target.name
         earlier = self._store.scores.earlier(target, [score.lead_id for score in stored], as_of)
         explained = self._explainer.explanations(self._digest, histories, moments, scores, earlier)
@@ -135,6 +140,16 @@ class Rescorer:
         told = self._chain.probabilities(histories, moments, scores.probability)
         return [replace(row, chain=json.dumps(steps)) for row, steps in zip(rows, told, strict=True)]
 
+    def _count_unknown(self, histories: Histories, moments: Moments, scores: FeatureScores, as_of: int) -> None:
+        """Of how many leads that have just come each feature is unknown."""
+        profiles = histories.profiles
+        first = np.full(histories.n_leads, NEVER)
+        known = np.diff(profiles.starts) > 0
+        first[known] = profiles.valid_from[profiles.starts[:-1][known]]
+        fresh = first[moments.lead] >= as_of - FRESH_DAYS * US_PER_DAY
+        self._fresh += int(fresh.sum())
+        self._unknown += np.isnan(scores.matrix[fresh]).sum(axis=0)
+
     def _stored_scores(self, histories: Histories, moments: Moments, scores: Scores, as_of: int) -> list[StoredScore]:
         lead_ids = histories.lead_ids.to_pylist()
         return [
@@ -151,6 +166,8 @@ class Rescorer:
         self._store.funnels.make(target.name, stages, as_of - target.window.certain_after_days * US_PER_DAY, now)
         self._store.entrants.make(target.name, now)
         self._store.promised_vs_realised.count(target, now)
+        unknown = dict(zip(self._scorer.encoder.names, self._unknown.tolist(), strict=True))
+        self._store.flow.note_missing(target.name, Missing(as_of // US_PER_DAY, self._fresh, unknown), now)
         self._store.flow.look(target, now)
 
     def _settle(self, histories: Histories, as_of: int, clock: Callable[[], int]) -> None:

@@ -76,6 +76,7 @@ class Scorer:
         self.evidence = manifest.evidence
         self.bands = Bands(self.evidence)
         self.thresholds = list(manifest.thresholds)
+        self.usual = manifest.usual
 
     def beside(self, log: EventLog) -> Scorer:
         """The same for histories of a log, which knows itself which event types are not observed any more."""

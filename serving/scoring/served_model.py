@@ -51,6 +51,7 @@ class ServedModel:
     """A loaded artifact with the name and version that it goes by; safe to use from any thread.
 
     folder: where it lies, None for nowhere. run: id of the MLflow run that made it, "" where that is not known.
+    made_at: when that was, µs UTC, 0 likewise.
     chain: the other steps of the chain that it is of, and itself, in its order; {} where it is of none. They come and
     go with it.
     """
@@ -60,7 +61,7 @@ class ServedModel:
         self.model = ModelName(name, version, digest)
         self.predictor = predictor
         self.folder = folder
-        self.run = ""
+        self.run, self.made_at = "", 0
         self.chain: Mapping[str, ServedModel] = {}
         self.scorer = Scorer(predictor)
         self.definitions = self.scorer.definitions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ from serving.scoring.latest_events import latest_events
 from serving.scoring.scorer import Scorer, Scores
 from serving.store.events.sales_events import EVENTS
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.explanations import Explanation
+from serving.store.scores.explanations import Explanation, written_facts
 
 PRESSURE_US = 30 * US_PER_DAY
 """Contacts within such a time are pressure."""
@@ -50,9 +49,9 @@ def worklist_rows(
 
 
 def _top_reason(explained: Explanation) -> tuple[str | None, str | None]:
-    """The feature that stands for what speaks most for a lead, and its value as JSON."""
-    first = explained.grounds[0] if explained.grounds else None
-    return (None, None) if first is None or first.adds <= 0 else (first.feature, json.dumps(first.value))
+    """The feature that stands for the first headline for a lead, and what is said there as JSON."""
+    first = next((ground for ground in explained.grounds if ground.facts and ground.adds > 0), None)
+    return (None, None) if first is None else (first.feature, written_facts(first.facts))
 
 
 def _behaviour(

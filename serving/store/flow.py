@@ -18,12 +18,15 @@ from features.labels import Target
 from serving.store.database.connection import Database
 from serving.store.database.schema import events, rescorings
 from serving.store.database.summaries import Summaries
-from training.monitoring.arrivals import LEARNT_DAYS, NEW_DAYS, Alarm, Arrivals, alarms_of
+from training.monitoring.arrivals import LEARNT_DAYS, NEW_DAYS, Alarm, DailyArrivals, alarms_of
 from training.monitoring.lateness import Delays, late_sources
+from training.monitoring.missing import Missing, emptied
 
 Row = tuple[str, str, int, int]
 """Source, type, day since 1970, number of events."""
-NAME = "flow"
+NAME, MISSING = "flow", "missing features"
+KEPT = 60
+"""Scorings of which it is kept of how many new leads each feature was unknown."""
 DAYS = LEARNT_DAYS + NEW_DAYS
 """Days of events that are looked at."""
 SCORING_DAYS, LOG_DAYS, GAPS, LOOKED_AT = 3, 7, 2, 10
@@ -31,7 +34,7 @@ SCORING_DAYS, LOG_DAYS, GAPS, LOOKED_AT = 3, 7, 2, 10
 
 
 @dataclass(frozen=True)
-class Flow:
+class FlowReport:
     """What was found. looked_at, scored_at: µs UTC, None for never."""
 
     alarms: tuple[Alarm, ...]
@@ -51,20 +54,29 @@ class DataFlow:
         self._database = database
         self._summaries = summaries
 
-    def look(self, target: Target, now: int) -> Flow:
+    def look(self, target: Target, now: int) -> FlowReport:
         """Counts what has arrived, and keeps what it says. now: µs UTC."""
         sent, published = self._counts(now)
         alarms = [*_alarms(sent, target, now // US_PER_DAY), *self._alarms_of_log(published, target, now)]
-        alarms += self._late_sources(now)
+        alarms += [*self._late_sources(now), *emptied(self._missing(target.name))]
         self._summaries.keep(target.name, NAME, [asdict(alarm) for alarm in alarms], now)
         return self.read(target.name, now)
 
-    def read(self, target: str, now: int) -> Flow:
+    def note_missing(self, target: str, scoring: Missing, now: int) -> None:
+        """Keeps what a scoring saw of the leads that had just come; of a day the last one counts. now: µs UTC."""
+        kept = [*(one for one in self._missing(target) if one.day < scoring.day), scoring]
+        self._summaries.keep(target, MISSING, [asdict(one) for one in kept[-KEPT:]], now)
+
+    def _missing(self, target: str) -> list[Missing]:
+        kept = self._summaries.read(target, MISSING)
+        return [] if kept is None else [Missing(**one) for one in kept[1]]
+
+    def read(self, target: str, now: int) -> FlowReport:
         """What was found when it was last looked at, and whether leads are scored as usual now."""
         kept, scored = self._summaries.read(target, NAME), self._scored(target)
         alarms = [] if kept is None else [Alarm(**row | {"stream": tuple(row["stream"])}) for row in kept[1]]
         late = _late("scoring", scored, now, SCORING_DAYS)
-        return Flow((*late, *alarms), None if kept is None else kept[0], scored[0] if scored else None)
+        return FlowReport((*late, *alarms), None if kept is None else kept[0], scored[0] if scored else None)
 
     def _alarms_of_log(self, published: list[Row], target: Target, now: int) -> list[Alarm]:
         """What a log tells is judged at its own end, which may be that of a week ago; that it ends is judged apart."""
@@ -116,7 +128,7 @@ def _alarms(rows: Collection[Row], target: Target, end: int) -> list[Alarm]:
     for source, kind, day, n in rows:
         if first <= day < end:
             counts.setdefault((source, kind), np.zeros(DAYS, np.int64))[day - first] += n
-    return alarms_of(Arrivals(first, counts), frozenset(target.turning))
+    return alarms_of(DailyArrivals(first, counts), frozenset(target.turning))
 
 
 def _late(what: str, times: list[int], now: int, days: int) -> list[Alarm]:

@@ -48,6 +48,7 @@ from data.erasure.seal import Seal
 from serving.store.access.accounts import Accounts
 from serving.store.access.keys import Keys
 from serving.store.access.replies import Answers
+from serving.store.access.vocabularies import Vocabularies
 from serving.store.database.connection import Database, connect
 from serving.store.database.hmac_signer import seal_of
 from serving.store.database.migrate import migrate
@@ -165,13 +166,13 @@ def open_unfinished(url: str, personal_ids: bool = False) -> Store:
 
 
 def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
-    blocked = Blocked(seal)
-    audit, events = Audit(database, blocked), Events(database, blocked, personal_ids)
+    blocked, vocabularies = Blocked(seal), Vocabularies()
+    audit, events = Audit(database, blocked), Events(database, blocked, vocabularies, personal_ids)
     return Store(
         database,
         events,
         Rejected(database, events.add),
-        Leads(database, blocked, personal_ids),
+        Leads(database, blocked, vocabularies, personal_ids),
         Publication(database, blocked),
         Listing(database),
         HistoryReader(database),
@@ -181,7 +182,7 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         Work(database, blocked, audit),
         Acceptances(database),
         Queue(database),
-        Unscored(database),
+        Unscored(database, Summaries(database)),
         Worklist(database),
         CompanyReader(database),
         Explanations(database),

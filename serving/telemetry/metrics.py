@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from serving.scoring.served_model import ServedModel, ServedScores
-from serving.store.flow import Flow
+from serving.store.flow import FlowReport
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -46,6 +46,7 @@ class Metrics:
         self.learnt_until = gauge(
             "model_learnt_until_seconds", "Until when the model that answers has learnt, Unix time"
         )
+        self.made_at = gauge("model_made_at_seconds", "When the model that answers was made, Unix time")
         self.drift = Drift()
         self.answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.registry.register(self.drift)
@@ -73,10 +74,11 @@ class Metrics:
         self.model.clear()
         self.model.labels(live.model.name, live.model.version, live.model.digest).set(1)
         self.learnt_until.set(live.predictor.manifest.trained_on.to_us / 1e6)
+        self.made_at.set(live.made_at / 1e6)
         self.swaps.inc()
         self.drift.start(live)
 
-    def flows(self, flow: Flow | None) -> None:
+    def flows(self, flow: FlowReport | None) -> None:
         """Notes what is known of the data; None while the store does not answer, when what was known stays."""
         self.store_up.set(flow is not None)
         if flow is None:

@@ -14,7 +14,7 @@ from data.log.eventlog import EventLog
 from data.simulated import merges, mistakes
 from data.simulated.exports import Exports, ingest_exports
 from data.simulated.funnel import FILE_TYPES, RETURNS, START
-from data.simulated.known import Known, known_of
+from data.simulated.known import KnownHistories, known_of
 from data.simulated.options import MESS, TOUCHED_UP
 from data.simulated.rows import SOURCE_OF_TYPE
 from data.simulated.simulate import FunnelOptions, draw, simulate
@@ -52,7 +52,7 @@ def exports() -> Exports:
 
 
 @pytest.fixture(scope="module")
-def known(exports: Exports) -> Known:
+def known(exports: Exports) -> KnownHistories:
     return known_of(exports)
 
 
@@ -67,7 +67,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> EventLog:
     return EventLog.open(folder / "log")
 
 
-def test_every_mess_is_there(exports: Exports, known: Known) -> None:
+def test_every_mess_is_there(exports: Exports, known: KnownHistories) -> None:
     names = [FILE_TYPES[code] for code in exports.told.rows.code]
     assert min(names.count(name) for name in RETURNS) > 20
     assert exports.told.retracted.sum() > 20
@@ -89,7 +89,7 @@ def test_the_log_knows_when_sources_fell_silent(exports: Exports, log: EventLog)
 
 
 @pytest.mark.parametrize("as_of", MOMENTS)
-def test_the_log_holds_at_each_moment_what_an_observer_knows(known: Known, log: EventLog, as_of: int) -> None:
+def test_the_log_holds_at_each_moment_what_an_observer_knows(known: KnownHistories, log: EventLog, as_of: int) -> None:
     buckets = [log.bucket(number) for number in range(log.n_buckets)]
     held = sum((logged_events(histories, as_of) for histories in buckets), start=Seen())
     expected = known_events(known, as_of)
@@ -129,7 +129,7 @@ def test_what_is_merged_and_corrected_at_once_is_known_as_well(tmp_path: Path, m
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["by the end", "by the last export"])
-def test_labels_are_those_of_an_observer(known: Known, log: EventLog, at_once: bool) -> None:
+def test_labels_are_those_of_an_observer(known: KnownHistories, log: EventLog, at_once: bool) -> None:
     until = known.until + 1
     assert log.complete_until_us(TARGET.turning) + 1 == until
     known_until = until if at_once else log.known_until_us(TARGET.turning) + 1

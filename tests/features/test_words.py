@@ -49,7 +49,7 @@ def test_shipped_mappings_name_their_event_types_in_both_languages() -> None:
         (Recency("smoke_signal"), float("nan"), "en", "days since the latest smoke signal: unknown"),
         (ProfileNumber("employees"), -3.0, "en", "profile: employees: -3"),
         (LastTouch("channel"), "search", "de", "Kanal zuletzt: search"),
-        (Profile("lead_source"), None, "de", "Profil: lead source: unbekannt"),
+        (Profile("lead_source"), None, "de", "Profil: Herkunft: unbekannt"),
     ],
 )
 def test_values_are_told(definition: Definition, value: float | str | None, language: Language, told: str) -> None:

@@ -1,55 +1,53 @@
-"""What moves scores, one lead at a time in plain loops; `serving/scoring/explanations.py` does it for many at once."""
+"""What moves scores and what is said of it, one lead at a time in plain loops; `serving/scoring/` does it for many."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from data.contract import US_PER_DAY
 from data.histories import Histories
 from data.visibility import is_visible
-from features.kernel import Moments
-from features.kinds import Definition, FirstTouch
-from serving.scoring.explanations import DIGITS, MOST, subject_of, value_of
-from serving.scoring.scorer import FeatureScores, Scorer
-from serving.store.scores.explanations import Ground
+from serving.scoring.explanations import Explainer
+from serving.scoring.scorer import FeatureScores
+from serving.store.scores.explanations import Fact
+
+Event = tuple[str, int, int]
+"""Type, when it occurred, when it became known."""
 
 
-def naive_grounds(scorer: Scorer, histories: Histories, moments: Moments, scores: FeatureScores) -> list[list[Ground]]:
-    """For each row what speaks most for the lead, then what against it."""
-    added = scorer.model.contributions(scores.matrix)[:, :-1].tolist()
-    moments_of = zip(moments.lead.tolist(), moments.as_of.tolist(), strict=True)
-    return [_grounds(scorer, histories, at, scores, row, added[row]) for row, at in enumerate(moments_of)]
+def totals_of(explainer: Explainer, scores: FeatureScores, row: int) -> dict[str, float]:
+    """What each topic adds to the log-odds of one score."""
+    added = explainer.scorer.model.contributions(scores.matrix[row : row + 1])[0].tolist()
+    return {topic.name: sum(added[column] for column in topic.columns) for topic in explainer.topics}
 
 
-def _grounds(
-    scorer: Scorer, histories: Histories, at: tuple[int, int], scores: FeatureScores, row: int, added: list[float]
-) -> list[Ground]:
-    columns: dict[str, list[int]] = {}
-    for column, definition in enumerate(scorer.catalogue):
-        columns.setdefault(subject_of(definition), []).append(column)
-    totals = {subject: sum(added[column] for column in of) for subject, of in columns.items()}
-    up = sorted((name for name in totals if round(totals[name], DIGITS) > 0), key=lambda name: -totals[name])
-    down = sorted((name for name in totals if round(totals[name], DIGITS) < 0), key=lambda name: totals[name])
-    found = []
-    for subject in (*up[:MOST], *down[:MOST]):
-        column = max(columns[subject], key=lambda place: abs(added[place]))
-        definition = scorer.catalogue[column]
-        value = value_of(scores.features, column, row)
-        times = latest_event(scorer, histories, definition, *at) or (None, None)
-        found.append(Ground(definition.name, round(totals[subject], DIGITS), value, *times))
-    return found
-
-
-def latest_event(
-    scorer: Scorer, histories: Histories, definition: Definition, lead: int, as_of: int
-) -> tuple[int, int] | None:
-    """When the latest event that a feature speaks of occurred and became known, µs UTC; None for none."""
-    group = getattr(definition, "events", None) or getattr(definition, "contacts", None)
-    if group is None or isinstance(definition, FirstTouch):
-        return None
-    members, latest = scorer.plan.vocabulary.members(group), None
+def seen_events(histories: Histories, lead: int, as_of: int) -> list[Event]:
+    """The events of people that counted for a lead at a moment."""
+    seen = []
     for event in range(int(histories.starts[lead]), int(histories.starts[lead + 1])):
-        name = histories.types[histories.event_type[event]]
-        counts = group == "any" or name in members
-        occurred, known = int(histories.occurred_at[event]), int(histories.known_at[event])
-        wrong = histories.superseded_at is not None and is_visible(int(histories.superseded_at[event]), as_of)
-        if counts and is_visible(known, as_of) and not wrong and not histories.bot[event]:
-            latest = (occurred, known) if latest is None or occurred >= latest[0] else latest
-    return latest
+        known, wrong = int(histories.known_at[event]), histories.superseded_at
+        is_wrong = wrong is not None and is_visible(int(wrong[event]), as_of)
+        if is_visible(known, as_of) and not is_wrong and not histories.bot[event]:
+            kind = histories.types[histories.event_type[event]]
+            seen.append((kind, int(histories.occurred_at[event]), known))
+    return seen
+
+
+def is_true(fact: Fact, explainer: Explainer, events: Sequence[Event], as_of: int) -> bool:
+    """Whether the events of a lead bear out what is said of them; what is said of anything else is not looked at."""
+    if fact.kind in ("did", "active"):
+        meant = {fact.name} if fact.kind == "did" else set(explainer.own)
+        times = [at for kind, at, _ in events if kind in meant]
+        return sum(as_of - at <= fact.days * US_PER_DAY for at in times) == fact.count and max(times) == fact.at
+    if fact.kind in ("quiet", "never"):
+        members = {topic.name: topic.types for topic in explainer.topics} | {"activity": tuple(explainer.own)}
+        times = [at for kind, at, _ in events if kind in members[fact.name]]
+        return (not times) if fact.kind == "never" else max(times) == fact.at <= as_of - 7 * US_PER_DAY
+    if fact.kind in ("ignored", "answered"):
+        contact = explainer.scorer.plan.vocabulary.members("contact")
+        asked = [at for kind, at, _ in events if kind in contact]
+        answered = max((at for kind, at, _ in events if kind in explainer.answers), default=None)
+        if fact.kind == "answered":
+            return answered == fact.at and answered is not None and answered >= max(asked)
+        return sum(answered is None or at > answered for at in asked) == fact.count
+    return True

@@ -13,7 +13,7 @@ import numpy as np
 
 from data.histories import FAR, Histories
 from data.simulated.funnel import FILE_TYPES
-from data.simulated.known import Known
+from data.simulated.known import KnownHistories
 from data.simulated.rows import CHANNELS
 from tests.oracles.features_naive import Event, Lead, Version
 
@@ -21,7 +21,7 @@ Seen = Counter[tuple[Any, ...]]
 """Events that hold at a moment: lead, type, when it occurred, channel, value in ten-thousandths."""
 
 
-def leads_of(known: Known, types: Sequence[str]) -> Iterator[Lead]:
+def leads_of(known: KnownHistories, types: Sequence[str]) -> Iterator[Lead]:
     """Leads with their events of some types, and the others joined into one, which says since when a lead is known."""
     events, wanted = known.events, np.isin(known.events.code, [FILE_TYPES.index(name) for name in types])
     first = _first(events.lead, events.known_at, len(known.names))
@@ -45,7 +45,7 @@ def _first(lead: np.ndarray[Any, Any], at: np.ndarray[Any, Any], n: int) -> np.n
     return first
 
 
-def known_events(known: Known, as_of: int) -> Seen:
+def known_events(known: KnownHistories, as_of: int) -> Seen:
     """Events of leads that are there at a moment, by what is known."""
     events = known.events.of(known.events.valid(as_of) & (as_of <= known.away_from[known.events.lead]))
     channels = np.array([*CHANNELS])[events.channel].tolist()
@@ -79,7 +79,7 @@ def _amounts(value: np.ndarray[Any, Any]) -> list[int | None]:
     return [None if np.isnan(amount) else round(amount * 10_000) for amount in value.tolist()]
 
 
-def known_profiles(known: Known, as_of: int) -> dict[str, dict[str, Any]]:
+def known_profiles(known: KnownHistories, as_of: int) -> dict[str, dict[str, Any]]:
     """The newest profile version of each lead that is there at a moment, by what is known."""
     newest = {}
     versions = sorted(known.versions.to_pylist(), key=lambda version: version["valid_from"])

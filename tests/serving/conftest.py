@@ -19,6 +19,7 @@ from serving.scoring.served_model import ServedModel
 from serving.store.store import Store, open_store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
+from tests.new_store import NewStore
 from tests.serving.inside import Inside
 from tests.serving.messy_year import Year, year_in
 from tests.serving.server_process import ServerProcess, running
@@ -48,9 +49,9 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
 
 
 @pytest.fixture
-def own_store(tmp_path: Path) -> Iterator[Store]:
+def own_store(tmp_path: Path, new_sqlite: NewStore) -> Iterator[Store]:
     """An empty store on SQLite."""
-    with open_store(f"sqlite:///{tmp_path / 'store.db'}") as opened:
+    with open_store(new_sqlite(tmp_path / "store.db")) as opened:
         yield opened
 
 

@@ -90,7 +90,7 @@ class Askers:
                         writer.write(self.request)
                         status, head = await answer_of(reader)
                         self.answers[status] += 1
-                        self.without_retry_after += status == 429 and b"retry-after: 1" not in head
+                        self.without_retry_after += status == 429 and b"retry-after: " not in head
                 finally:
                     writer.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,10 +59,14 @@ def running(workshop: Workshop, folder: Path) -> Iterator[Callable[..., ServerPr
     """Yields a function that starts servers below `folder`; they are stopped at the end.
 
     They score no new leads by themselves unless --score-new is among the options: tests say what is scored when.
+    Their tables are there already: a server that has to make them starts half a second later.
 
     fault: lines of Python that run before the server does, to plant a fault that a test must catch.
     """
     started: list[ServerProcess] = []
+    if not (store := folder / "var" / "store.db").exists():
+        store.parent.mkdir(exist_ok=True)
+        shutil.copy(workshop.store, store)
 
     def start(
         *options: str,

@@ -34,7 +34,7 @@ from serving.scoring.chain import Chain, coherent, in_order, with_chain
 from serving.scoring.rescoring import Rescorer
 from serving.scoring.scorer import Scorer
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from serving.trees.predictor import Predictor
 from settings import Settings
 from tests.artifacts import TRAINED_ON
@@ -300,7 +300,7 @@ def test_list_lead_export_and_answer_tell_one_chain_and_one_stage(
     now = log.observed_until_us + 1
     take(services.store, log, 0, 0, now)
     Rescorer(services.store, live.scorer, "1", live.model.digest, live.steps).run(lambda: now)
-    page = services.store.worklist.page(Wanted("conversion"))
+    page = services.store.worklist.page(WantedLeads("conversion"))
     known = {entry.lead_id: json.loads(entry.chain or "{}") for entry in page.entries}
     assert len(known) > 10
     for entry in page.entries:

@@ -117,7 +117,7 @@ def test_a_client_does_all_that_is_documented(server: ServerProcess) -> None:
         many = client.put_many(versions)
         assert (many.accepted, many.duplicate, [profile for profile, _ in many.rejected]) == (2, 0, versions[1:2])
         stored = client.score("L 8", as_of=now)
-        assert 0 < stored.interval[0] <= stored.probability <= stored.interval[1] < 1
+        assert 0 < stored.interval[0] < stored.interval[1] < 1
         spoken = [client.score("L 8", as_of=now, reasons=True, language=each).answer for each in ("en", "de")]
         english, german = (each["score"]["reasons"]["speaks_against"][0]["words"] for each in spoken)
         assert english != german

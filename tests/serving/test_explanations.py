@@ -12,12 +12,12 @@ from data.histories import FAR, Histories
 from features.kernel import Moments
 from features.moments import open_moments
 from features.views import still_held
-from serving.scoring.explanations import LEAST_SHIFT, MOVED, Explainer, subject_of, value_of
+from serving.scoring.explanations import LEAST, LEAST_SHIFT, MOVED, OTHERS, Explainer, value_of
 from serving.scoring.scorer import FeatureScores, Scorer
-from serving.store.scores.explanations import Explanation, FeatureShift, Ground
+from serving.store.scores.explanations import Explanation, Fact, FeatureShift, Ground
 from serving.store.store import Store
 from serving.trees.predictor import Predictor
-from tests.oracles.grounds_naive import naive_grounds
+from tests.oracles.grounds_naive import is_true, seen_events, totals_of
 from workspace import Workspace
 
 WEEK = 7 * US_PER_DAY
@@ -50,33 +50,69 @@ def scoring(trained: Workspace) -> Scoring:
     return Scoring(scorer, histories, moments, scores, explanations)
 
 
-def test_grounds_are_those_of_plain_loops(scoring: Scoring) -> None:
-    expected = naive_grounds(scoring.scorer, scoring.histories, scoring.moments, scoring.scores)
-    grounds = [list(explanation.grounds) for explanation in scoring.explanations]
-    assert grounds == expected
-    assert sum(ground.occurred_at is not None for row in grounds for ground in row) > 50
+def test_grounds_add_what_plain_loops_add(scoring: Scoring) -> None:
+    """Every topic that adds enough is there, once, with what all of its features add; headlines first."""
+    explainer = Explainer(scoring.scorer)
+    for row, explanation in enumerate(scoring.explanations):
+        totals = totals_of(explainer, scoring.scores, row)
+        assert len({ground.topic for ground in explanation.grounds}) == len(explanation.grounds)
+        for ground in explanation.grounds:
+            assert ground.adds == pytest.approx(totals[ground.topic], abs=1e-3)
+            assert abs(ground.adds) >= LEAST - 1e-3
+        told = {ground.topic for ground in explanation.grounds}
+        ignored = [adds for topic, adds in totals.items() if topic not in told and abs(adds) > LEAST + 1e-3]
+        shown = [abs(ground.adds) for ground in explanation.grounds if not ground.facts]
+        assert len(shown) == OTHERS or not ignored
+        has_facts = [bool(ground.facts) for ground in explanation.grounds]
+        assert has_facts == sorted(has_facts, reverse=True)
 
 
-def test_each_lead_has_grounds_at_a_moment_of_its_own(scoring: Scoring) -> None:
-    """As in a request of many: an event that only others can see yet dates no ground."""
+def are_true(scoring: Scoring, histories: Histories, moments: Moments) -> int:
+    """Holds all that is said of leads against their events, and tells how much was said."""
+    scores, explainer, said = scoring.scorer.score(histories, moments), Explainer(scoring.scorer), 0
+    leads = zip(moments.lead.tolist(), moments.as_of.tolist(), strict=True)
+    for (lead, as_of), grounds in zip(leads, explainer.grounds(histories, moments, scores), strict=True):
+        events = seen_events(histories, lead, as_of)
+        for fact in (fact for ground in grounds for fact in ground.facts):
+            assert is_true(fact, explainer, events, as_of), (lead, fact)
+            said += 1
+    return said
+
+
+def test_what_is_said_is_true_of_the_events(scoring: Scoring) -> None:
+    assert are_true(scoring, scoring.histories, scoring.moments) > 100
+
+
+def test_what_is_said_is_true_at_a_moment_of_its_own(scoring: Scoring) -> None:
+    """As in a request of many: an event that only others can see yet is not spoken of."""
     rng, lead = np.random.default_rng(3), scoring.moments.lead
     moments = Moments(lead, scoring.as_of - rng.integers(0, 60, len(lead)) * US_PER_DAY)
-    scores = scoring.scorer.score(scoring.histories, moments)
-    grounds = Explainer(scoring.scorer).grounds(scoring.histories, moments, scores)
-    assert [list(row) for row in grounds] == naive_grounds(scoring.scorer, scoring.histories, moments, scores)
+    assert are_true(scoring, scoring.histories, moments) > 100
 
 
-def test_a_ground_speaks_of_no_event_that_was_known_to_be_wrong(scoring: Scoring) -> None:
+def test_no_event_is_spoken_of_that_was_known_to_be_wrong(scoring: Scoring) -> None:
     """Every third event proves wrong, some of them only after the moment."""
     late = np.random.default_rng(4).integers(0, 60, scoring.histories.n_events) * US_PER_DAY
     wrong = np.where(np.arange(len(late)) % 3 == 0, scoring.histories.known_at + late, FAR)
     histories = replace(scoring.histories, superseded_at=wrong)
-    scores = scoring.scorer.score(histories, scoring.moments)
+    assert are_true(scoring, histories, scoring.moments) > 100
+    scores, held = scoring.scorer.score(histories, scoring.moments), still_held(histories, scoring.as_of)
     grounds = Explainer(scoring.scorer).grounds(histories, scoring.moments, scores)
-    assert [list(row) for row in grounds] == naive_grounds(scoring.scorer, histories, scoring.moments, scores)
-    held = still_held(histories, scoring.as_of)
     assert grounds == Explainer(scoring.scorer).grounds(held, scoring.moments, scores)
-    assert [list(row) for row in grounds] != [list(explanation.grounds) for explanation in scoring.explanations]
+    assert grounds != [explanation.grounds for explanation in scoring.explanations]
+
+
+def test_the_planted_lie_is_seen(scoring: Scoring) -> None:
+    """The check itself: one more than was counted, or a silence that was none, is found out."""
+    explainer = Explainer(scoring.scorer)
+    for lead, explanation in zip(scoring.moments.lead.tolist(), scoring.explanations, strict=True):
+        events = seen_events(scoring.histories, lead, scoring.as_of)
+        for fact in (fact for ground in explanation.grounds for fact in ground.facts):
+            if fact.kind == "did":
+                assert not is_true(replace(fact, count=fact.count + 1), explainer, events, scoring.as_of)
+                assert not is_true(Fact("never", "activity"), explainer, events, scoring.as_of)
+                return
+    pytest.fail("no lead did anything")
 
 
 def test_a_ground_speaks_of_an_event_that_the_lead_has(scoring: Scoring) -> None:
@@ -91,8 +127,8 @@ def test_a_ground_speaks_of_an_event_that_the_lead_has(scoring: Scoring) -> None
 
 def test_shifts_are_what_the_score_would_miss_without_them(scoring: Scoring) -> None:
     """Redone one by one: the score with all features of the same events as they were a week earlier."""
-    subjects, model = [subject_of(feature) for feature in scoring.scorer.catalogue], scoring.scorer.model
-    names, shifts = [feature.name for feature in scoring.scorer.catalogue], 0
+    model, names, shifts = scoring.scorer.model, [feature.name for feature in scoring.scorer.catalogue], 0
+    topics = [topic.columns for topic in Explainer(scoring.scorer).topics]
     for row, explanation in enumerate(scoring.explanations):
         then = Moments(scoring.moments.lead[row : row + 1], np.array([scoring.as_of - WEEK]))
         past = scoring.scorer.score(scoring.histories, then)
@@ -100,7 +136,7 @@ def test_shifts_are_what_the_score_would_miss_without_them(scoring: Scoring) -> 
         if explanation.since is None or 1 / MOVED <= ratio <= MOVED:
             assert explanation.shifts == ()
         for shift in explanation.shifts:
-            of = [i for i, name in enumerate(subjects) if name == subjects[names.index(shift.feature)]]
+            of = next(list(columns) for columns in topics if names.index(shift.feature) in columns)
             as_if = scoring.scores.matrix[row : row + 1].copy()
             as_if[0, of] = past.matrix[0, of]
             adds = model.parts(scoring.scores.matrix[row : row + 1])[0, 0] - model.parts(as_if)[0, 0]
@@ -120,8 +156,9 @@ def test_leads_without_an_earlier_score_are_told_none(scoring: Scoring) -> None:
 
 def test_explanations_are_kept_as_they_are_and_go_with_the_lead(own_store: Store) -> None:
     hostile = "</script>'\"\u202e{{7*7}}"
-    first = Explanation("L1", 5, "d", (Ground(hostile, 0.5, hostile, 1, 2), Ground("b", -0.1, None, None, None)), 3,
-                       (FeatureShift("c", 1.5, None, -0.3),))  # fmt: skip
+    said = (Fact("did", hostile, hostile, 2, 7, 1), Fact("fits", hostile, None))
+    grounds = (Ground(hostile, 0.5, hostile, 1, 2, hostile, said), Ground("b", -0.1, None, None, None))
+    first = Explanation("L1", 5, "d", grounds, 3, (FeatureShift("c", 1.5, None, -0.3),))
     own_store.leads.put("L1", 1, None, {}, 1, earliest=1)
     own_store.explanations.note("conversion", [first])
     newer = Explanation("L1", 6, "d", (), None, ())

@@ -6,11 +6,13 @@ import io
 
 import httpx
 import pytest
+from sqlalchemy import delete
 
 from serving.champion.champion import Champion
 from serving.first_scores import FirstScores
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreAway
+from serving.store.database.schema import standings
 from serving.store.events.event_validation import EventIn
 from serving.store.leads import unscored
 from serving.store.leads.unscored import BEGINNING
@@ -83,6 +85,23 @@ def test_a_server_lists_a_new_lead_within_seconds(start: Starts) -> None:
     httpx.post(f"{server.url}/v1/events", json={"events": [event]}).raise_for_status()
     server.until(lambda: httpx.get(f"{server.url}/v1/leads").json()["leads"][0]["probability"] is not None)
     server.until(lambda: any(line["event"] == "first_scores" for line in server.log_lines()))
+
+
+def test_a_server_that_starts_again_looks_at_what_has_changed_since_and_at_nothing_else(
+    own_store: Store, live: ServedModel, first_scores: FirstScores
+) -> None:
+    """A lead whose score was taken away behind its back would be scored again by whoever walks through all of them."""
+    send(own_store, *(f"L{number}" for number in range(9)))
+    send(own_store, "X")
+    assert first_scores.look() == 10
+    first_scores.stop()
+    with own_store.database.write() as connection:
+        connection.execute(delete(standings).where(standings.c.lead_id.like("L%")))
+    send(own_store, "N")
+    again = FirstScores(own_store, Champion(live), ServerLog(io.StringIO()), lambda: NOW)
+    assert again.look() == 1
+    assert len(own_store.scores.history("N")) == 1
+    assert own_store.unscored.looked_until("another target") == BEGINNING, "of which nobody has a score"
 
 
 def test_without_a_model_nobody_is_passed_over(own_store: Store, live: ServedModel) -> None:

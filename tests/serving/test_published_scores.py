@@ -23,7 +23,7 @@ from serving.messages.times import at
 from serving.scoring.rescoring import Rescorer
 from serving.scoring.scorer import Scorer, Trees
 from serving.store.database.schema import events, leads
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from serving.store.store import Store, open_store
 from serving.trees.predictor import Predictor
 from tests.serving.inside import Inside
@@ -70,7 +70,7 @@ def test_the_list_holds_the_open_leads_of_the_log_and_their_probabilities(
     for log, now in (year[2], year[-1]):
         store.publication.run(log, now)
         Rescorer(store, scorer, "1", "digest").run(lambda now=now: now)  # type: ignore[misc]
-        entries = [entry for page in store.worklist.walk(Wanted(scorer.target.name)) for entry in page]
+        entries = [entry for page in store.worklist.walk(WantedLeads(scorer.target.name)) for entry in page]
         told = {entry.lead_id: entry.probability for entry in entries if entry.probability is not None}
         assert told == pytest.approx(in_batch(log, scorer, now), rel=0, abs=1e-12)
         assert len(told) > 30

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from json import dumps
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +15,8 @@ from serving.scoring.rescoring import Rescorer
 from serving.scoring.scorer import Scorer
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
+from serving.store.scores.explanations import read_facts
 from serving.store.store import Store
 from serving.trees.predictor import Predictor
 from training.registry.artifact_files import digest_of
@@ -143,15 +143,27 @@ def test_every_score_is_explained_and_the_top_reason_is_the_lists(filled: Store,
     now = log.observed_until_us + 1
     for moment in (now - 7 * US_PER_DAY, now):
         Rescorer(filled, scorer, "1", "digest").run(lambda moment=moment: moment)  # type: ignore[misc]
-    entries = filled.worklist.page(Wanted(scorer.target.name), limit=200).entries
+    entries = filled.worklist.page(WantedLeads(scorer.target.name), limit=200).entries
     told = {each.lead_id: filled.explanations.of(scorer.target.name, each.lead_id) for each in entries}
     assert len(told) > 20
     for entry in entries:
         explained = told[entry.lead_id]
         assert explained is not None
         assert explained.as_of == entry.as_of == now
-        first = explained.grounds[0]
-        assert (entry.reason, entry.reason_value) == (
-            (first.feature, dumps(first.value)) if first.adds > 0 else (None, None)
-        )
+        first = next((ground for ground in explained.grounds if ground.facts and ground.adds > 0), None)
+        assert (entry.reason, read_facts(entry.reason_value)) == ((first.feature, first.facts) if first else (None, ()))
     assert any(each.shifts for each in told.values() if each)
+
+
+def test_a_column_that_new_leads_no_longer_have_is_told(own_store: Store, scorer: Scorer) -> None:
+    """Though most leads of the store still have it: whoever fills that column has stopped."""
+    begin, column = 1_700_000_000_000_000, next(iter(scorer.model.manifest.profile_columns))
+    told = []
+    for turn in range(5):
+        now = begin + turn * 15 * US_PER_DAY
+        for number in range(40):
+            own_store.leads.put(f"{turn}-{number}", now - US_PER_DAY, None, {column: "x"} if turn < 4 else {}, now)
+        rescorer(own_store, scorer).run(clock(now))
+        flow = own_store.flow.read(scorer.target.name, now)
+        told.append([alarm.stream for alarm in flow.alarms if alarm.kind == "missing"])
+    assert told == [[], [], [], [], [("feature", column)]]

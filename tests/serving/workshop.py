@@ -13,6 +13,7 @@ from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from settings import Settings
 from tests.artifacts import TRAINED_ON
+from tests.new_store import migrated_sqlite
 from training.artifact.loaded_model import read_artifact
 from training.recipe.train import fit_champion
 from training.registry.artifact_files import write_artifact, write_manifest
@@ -22,17 +23,21 @@ from workspace import Workspace
 
 @dataclass(frozen=True)
 class Workshop:
-    """log: event log of a simulated funnel. artifact: a model of it. other: the same trees, other probabilities."""
+    """log: event log of a simulated funnel. artifact: a model of it. other: the same trees, other probabilities.
+
+    store: the file of a new store, to copy.
+    """
 
     log: Path
     artifact: Path
     other: Path
+    store: Path
 
 
 def made(folder: Path) -> Workshop:
     """The workshop in a folder; whoever comes first makes it, others wait."""
     folder.mkdir(parents=True, exist_ok=True)
-    shop = Workshop(folder / "log", folder / "artifact", folder / "other")
+    shop = Workshop(folder / "log", folder / "artifact", folder / "other", folder / "store.db")
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "done").exists():
@@ -62,6 +67,7 @@ def _make(folder: Path, shop: Workshop) -> None:
         fitted.grounds,
     )
     shifted(shop.artifact, shop.other, 0.7)
+    migrated_sqlite(shop.store)
 
 
 def shifted(artifact: Path, out: Path, by: float) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from data.simulated.simulate import FunnelOptions, simulate
-from training.monitoring.arrivals import Alarm, Arrivals, Counts, Stream, alarms_of
+from training.monitoring.arrivals import Alarm, Counts, DailyArrivals, Stream, alarms_of
 
 OUTCOMES = frozenset({"deal_won", "deal_lost"})
 START = date(2024, 1, 1)
@@ -87,7 +87,7 @@ def quiet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def alarms(streams: Streams, day: int) -> list[Alarm]:
     """What is told in the morning of a day."""
-    return alarms_of(Arrivals(FIRST, {stream: counts[:day] for stream, counts in streams.items()}), OUTCOMES)
+    return alarms_of(DailyArrivals(FIRST, {stream: counts[:day] for stream, counts in streams.items()}), OUTCOMES)
 
 
 def told(streams: Streams, day: int) -> set[tuple[str, Stream]]:

@@ -1,4 +1,4 @@
-"""The interval beside a probability is as wide as the leads behind it are few."""
+"""The interval beside a probability tells what became of leads that scored alike; it is wide where they are few."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.special import expit
 from scipy.stats import beta
 
 from data.typed_json import from_json, to_json
-from training.measuring.evidence import CONVERTED, MOST_BANDS, Evidence, evidence_of
+from training.measuring.evidence import CONVERTED, MOST_BANDS, PSEUDO_LEADS, Evidence, evidence_of
 from training.samples.log_odds import Array
 
 
@@ -51,18 +51,30 @@ def test_rare_high_scores_get_bands_of_their_own() -> None:
     assert CONVERTED < max(found.converted) < 3 * np.mean(found.converted)
 
 
-def test_the_interval_is_that_of_clopper_and_pearson_at_the_bands_number_of_leads() -> None:
+def test_the_interval_is_the_posterior_of_what_the_band_did() -> None:
     found = Evidence((0.0, 0.3), (1_000, 100), (50, 40))
-    for p, leads in ((0.05, 1_000), (0.4, 100)):
-        hits = p * leads
-        expected = [beta.ppf(0.025, hits, leads - hits + 1), beta.ppf(0.975, hits + 1, leads - hits)]
+    for p, leads, converted in ((0.05, 1_000, 50), (0.7, 100, 40)):
+        won, lost = converted + PSEUDO_LEADS * p, leads - converted + PSEUDO_LEADS * (1 - p)
+        expected = beta.ppf([0.025, 0.975], won, lost)
         np.testing.assert_allclose(found.interval(np.array([p]))[0], expected, rtol=1e-6)
 
 
+def test_a_model_that_oversells_is_told_by_what_came() -> None:
+    """An interval around the model's own probability would hold it, and tell nothing of the leads that fell short."""
+    p, y = np.full(2_000, 0.7), (np.arange(2_000) % 2).astype(np.float64)
+    ((low, high),) = evidence_of(p, y, np.ones(2_000), np.arange(2_000)).interval(np.array([0.7]))
+    assert low < 0.5 < high < 0.6
+
+
+def test_where_leads_are_few_the_model_speaks() -> None:
+    ((low, high),) = Evidence((0.0,), (0.5,), (0.0,)).interval(np.array([0.7]))
+    assert low < 0.7 < high
+
+
 @given(p=st.floats(0, 1))
-def test_the_interval_holds_the_probability(p: float) -> None:
+def test_the_interval_is_within_none_and_all(p: float) -> None:
     ((low, high),) = evidence(2_000).interval(np.array([p])).tolist()
-    assert 0 <= low <= max(p, 1e-300) <= high <= 1
+    assert 0 <= low < high <= 1
 
 
 def test_it_survives_json() -> None:

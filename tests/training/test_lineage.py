@@ -103,7 +103,7 @@ def _misfits(registry: Registry, version: Registered) -> Iterator[str]:
         "training set": (run.tags["training_set"], model.training_set),
         "horizon": (run.params["targets.conversion.horizon_days"], str(manifest.target.horizon_days)),
         "seed": (run.params["training.seed"], seed),
-        "metrics": (run.metrics["champion.log_loss"], evaluation["judgements"][0]["metrics"]["log_loss"]["value"]),
+        "metrics": (run.metrics["log_loss"], evaluation["judgements"][0]["metrics"]["log_loss"]["value"]),
         "judged": (bins(evaluation), [] if manifest.judged is None else bins(to_json(manifest.judged))),
     }
     yield from (f"{what} {one!r} is not {other!r}" for what, (one, other) in facts.items() if one != other)

@@ -45,7 +45,7 @@ def test_leads_are_counted_not_moments() -> None:
     rows = thin(1_000, 0.05)
     arrays = ("y", "weight", "lead", "as_of", "mature", "event_days", "observed_days")
     repeated: dict[str, Any] = {name: np.repeat(getattr(rows, name), 2) for name in arrays}
-    twice = replace(rows, features=rows.features.take(np.repeat(np.arange(len(rows)), 2)), **repeated)
+    twice = replace(rows, table=rows.features.take(np.repeat(np.arange(len(rows)), 2)), rows=None, **repeated)
     assert need_of(rows, 12) == need_of(twice, 12)
     assert need_of(rows, 12).converted < (rows.y == 1).sum()
 

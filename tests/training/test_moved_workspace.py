@@ -134,7 +134,7 @@ def test_locations_stay_while_somebody_writes_and_nothing_is_written_elsewhere_m
     registry, before = Registry(moved), noted(moved)
     with held(moved):
         assert registry.champion(NAME).load().features
-        with pytest.raises(DataError, match="which is not this workspace's"), registry.run(NAME):
+        with pytest.raises(DataError, match="which is not this workspace's"), registry.experiment(NAME).run("a run"):
             pass
         assert noted(moved) == before
     assert registry.champion(NAME).load().features

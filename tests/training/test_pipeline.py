@@ -22,14 +22,14 @@ PLOTS = ("reliability", "gains", "precision-recall", "scores", "what-if", "impor
 def run(trained: Workspace) -> Any:
     """The champion's run as MLflow tells of it."""
     champion = trained.champion()
-    with trained.registry.run("inspection") as mlflow:
+    with trained.registry.experiment("inspection").run("inspection") as mlflow:
         return mlflow.MlflowClient().get_run(champion.run_id)
 
 
 @pytest.fixture(scope="module")
 def artifacts(trained: Workspace, run: Any) -> Path:
     """All artifacts of the run."""
-    with trained.registry.run("inspection") as mlflow:
+    with trained.registry.experiment("inspection").run("inspection") as mlflow:
         return Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=""))
 
 
@@ -37,15 +37,20 @@ def test_parameters_are_the_settings(trained: Workspace, run: Any) -> None:
     assert run.data.params["training.folds"] == "2"
     assert run.data.params["moments.every_days"] == "14"
     assert run.data.params["targets.conversion.horizon_days"] == "30"
-    assert run.data.params["parameters.max_rounds"] == "60"
+    assert run.data.params["decided.model"] == "fixed"
     assert len(run.data.params) > 30
 
 
-def test_metrics_of_champion_and_baselines_are_logged(run: Any) -> None:
-    for name in ("champion", "base_rate", "logistic_regression", "LightGBM_defaults"):
-        assert f"{name}.log_loss" in run.data.metrics
-    assert {f"champion.{each}" for each in MEASURES} <= set(run.data.metrics)
-    assert run.data.metrics["champion.log_loss"] < run.data.metrics["base_rate.log_loss"]
+def test_metrics_are_the_runs_own_and_its_rivals_are_runs_below_it(trained: Workspace, run: Any) -> None:
+    assert set(MEASURES) <= set(run.data.metrics)
+    assert run.data.metrics["gain_over.base_rate"] > 0
+    with trained.registry.experiment("inspection").run("inspection") as mlflow:
+        below = mlflow.search_runs(
+            [run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'", output_format="list"
+        )
+    losses = {rival.info.run_name: rival.data.metrics["log_loss"] for rival in below}
+    assert {"base rate", "logistic regression", "LightGBM defaults"} <= set(losses)
+    assert losses["base rate"] - run.data.metrics["log_loss"] == pytest.approx(run.data.metrics["gain_over.base_rate"])
 
 
 def test_lineage_leads_back_to_training_set_and_event_log(trained: Workspace, run: Any) -> None:
@@ -66,16 +71,16 @@ def test_plots_report_recipe_and_evaluation_are_in_the_run(artifacts: Path) -> N
     assert "## Intended use" in (artifacts / "report" / "model_card.md").read_text()
     assert json.loads((artifacts / "recipe.json").read_text())["target"]["name"] == "conversion"
     evaluation = json.loads((artifacts / "evaluation.json").read_text())
-    assert [each["name"] for each in evaluation["judgements"]][:2] == ["champion", "base rate"]
+    assert [each["name"] for each in evaluation["judgements"]][:2] == ["this model", "base rate"]
 
 
 def test_signature_and_input_example_are_those_of_the_features(trained: Workspace) -> None:
-    with trained.registry.run("inspection") as mlflow:
+    with trained.registry.experiment("inspection").run("inspection") as mlflow:
         found = mlflow.models.get_model_info(f"models:/{trained.model_name}@champion")
         example = mlflow.pyfunc.load_model(f"models:/{trained.model_name}@champion").input_example
     names = [feature.name for feature in trained.champion().load().manifest.features]
     assert found.signature.inputs.input_names() == names
-    assert found.signature.outputs.input_names() == ["probability"]
+    assert found.signature.outputs.input_names() == ["probability", "converts"]
     assert list(example.columns) == names
     assert len(example) > 0
 

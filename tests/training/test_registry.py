@@ -20,7 +20,7 @@ from workspace import Workspace
 
 
 def test_the_first_good_model_is_champion_with_the_reason(trained: Workspace) -> None:
-    with trained.registry.run("inspection") as mlflow:
+    with trained.registry.experiment("inspection").run("inspection") as mlflow:
         version = mlflow.MlflowClient().get_model_version_by_alias(trained.model_name, CHAMPION)
     assert str(version.version) == "1"
     assert version.tags["reason"].startswith("the first model, better than the base rate")
@@ -91,11 +91,12 @@ def test_a_rival_that_is_worse_stays_challenger_and_one_as_good_takes_over(train
     # The champion's judge has not learnt from the slice: it is a fair rival.
     y, weight = split.judged.y, split.judged.weight
     careless = judged_as(split, 0.5 + 0 * y, {"base rate": 0.1 + 0 * y})
-    alias, reason = against(champion, careless)
-    assert alias == CHALLENGER
-    assert "log-loss of version 1 minus the new one's on the same moments: -" in reason
+    decision = against(champion, careless)
+    assert decision.alias == CHALLENGER
+    assert "log-loss of version 1 minus the new one's on the same moments: -" in decision.reason
+    assert decision.measured["against_version.gain_high"] < 0
     oracle = judged_as(split, 0.01 + 0.98 * y, {"base rate": 0.1 + 0 * y})
-    assert against(champion, oracle)[0] == CHAMPION
+    assert against(champion, oracle).alias == CHAMPION
     assert weight.sum() > 100
 
 
@@ -128,7 +129,7 @@ def test_nested_settings_become_dotted_parameters() -> None:
 
 def test_names_that_mlflow_does_not_take_as_keys_are_written_in_those_that_it_takes(tmp_path: Path) -> None:
     names = ["Umsatz, EUR", "Phase: neu", 'a"b', "Käufe (Q1)", "../../escape", "a/../b"]
-    with Registry(tmp_path).run("names") as mlflow:
+    with Registry(tmp_path).experiment("names").run("names") as mlflow:
         mlflow.log_params(flat({"targets": {name: {"days": place} for place, name in enumerate(names)}}))
         run = mlflow.active_run().info.run_id
     with Registry(tmp_path).tracking.opened() as mlflow:

@@ -48,7 +48,7 @@ FAULTS: dict[str, Callable[[RunFolder], object]] = {
     "a file more": lambda run: (run.model / "more.txt").write_text("x"),
     "a file less": lambda run: (run.judge / "booster-1.txt").unlink(),
     "other metrics": lambda run: (run.path / ABOUT).write_text(
-        (run.path / ABOUT).read_text().replace('"metrics": {}', '"metrics": {"champion.log_loss": 0.1}')
+        (run.path / ABOUT).read_text().replace('"metrics": {}', '"metrics": {"log_loss": 0.1}')
     ),
     "no run.json": lambda run: (run.path / ABOUT).unlink(),
 }

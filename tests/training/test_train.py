@@ -14,6 +14,7 @@ from features.labels import LabelWindow
 from training.artifact.standalone import calibrated
 from training.model.baselines import BASELINES
 from training.recipe.train import (
+    THIS,
     Promise,
     TrainingPlan,
     age_groups,
@@ -24,7 +25,7 @@ from training.recipe.train import (
     split_by_time,
     step_of,
 )
-from training.recipe.tuning import tune
+from training.recipe.tuning import Budget, tune
 from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
@@ -106,7 +107,7 @@ def test_the_judge_stands_beside_every_baseline_and_is_better_than_the_base_rate
     said: list[str] = []
     _, judged = judge(split, PLAN, said.append)
     names = [each.name for each in judged.evaluation.judgements]
-    assert names == ["champion", *BASELINES]
+    assert names == [THIS, *BASELINES]
     assert len(said) == 1 + len(BASELINES)
     base = judged.evaluation.judgements[1]
     assert base.difference.low is not None
@@ -141,17 +142,19 @@ def test_a_plan_is_another_when_anything_but_the_threads_is() -> None:
 def test_tuning_keeps_or_improves_the_plan_and_never_sees_the_newest_slice() -> None:
     split = split_by_time(funnel(), PLAN)
     said: list[str] = []
-    tuned = tune(split.learn, PLAN, minutes=0.02, say=said.append)
+    tuned, trials = tune(split.learn, PLAN, Budget(trials=3), say=said.append)
     assert tuned.promises == PLAN.promises
     assert tuned.parameters["max_rounds"] == 40
     assert {"num_leaves", "min_leaf", "l2", "column_share"} <= set(tuned.parameters)
-    assert "trials, best forward log-loss" in said[-1]
+    assert said[-1].startswith("tuning: 3 trials, best forward log-loss")
+    assert len(trials) == 3
+    assert tune(split.learn, PLAN, Budget(trials=3)) == (tuned, trials), "trials are the seed's, not the machine's"
 
 
 def test_tuning_too_little_data_keeps_the_plan_and_says_why() -> None:
     said: list[str] = []
     few = funnel(leads=60)
-    assert tune(few.of(few.mature), PLAN, minutes=1, say=said.append) == PLAN
+    assert tune(few.of(few.mature), PLAN, Budget(minutes=1), say=said.append) == (PLAN, ())
     assert said[0].startswith("no tuning: ")
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
 from data.log.watermarks import Lag, Unobserved
-from data.typed_json import Json, Null, from_json, to_json
+from data.typed_json import Json, Null, Sparse, from_json, to_json
 from data.vocabulary import Vocabulary
 from features.labels import Target
 from features.recipe import Bots, Catalogue
 from features.words import Words
+from training.artifact.usual import Usual
 from training.calibration.calibrator import Calibrator, calibrator_from
 from training.calibration.intercept import InterceptStep
 from training.measuring.evaluation import Bin
@@ -63,12 +64,23 @@ class Periods:
 
 
 @dataclass(frozen=True)
+class ThinnedFrom:
+    """What a thinned training set held, and what was read of it: one lead in `every` whole, to measure; to learn from
+    the moments that converted, and one in `one_of` of the others."""
+
+    moments: int
+    every: int
+    one_of: int
+
+
+@dataclass(frozen=True)
 class TrainedOn:
     """On which rows a model was trained.
 
     from_, to: dates of the first and the last moment; to_us: just after the last one, µs UTC. training_set, event_log,
     plan: digests. small: what was needed where too few leads had converted, None where enough had.
-    lags: sources that ended before the others. unobserved: event types of which nothing was known any more.
+    lags: sources that ended before the others. unobserved: event types of which nothing was known any more. thinned:
+    None where all rows were read. versions: of leadscore, Python and the libraries that it was trained with.
     """
 
     from_: str
@@ -85,8 +97,10 @@ class TrainedOn:
     event_log: str | None = None
     plan: str | None = None
     small: Need | None = None
+    thinned: ThinnedFrom | None = None
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
     unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
+    versions: Mapping[str, str] | None = None
 
     @property
     def conversions(self) -> int:
@@ -159,7 +173,8 @@ class Manifest:
     """All of model.json.
 
     words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> `category`
-    or `number`. grounds: the file of what thresholds rest on. judged: None where the recipe was not judged.
+    or `number`. grounds: the file of what thresholds rest on. judged: None where the recipe was not judged. usual: what
+    features usually add, None for artifacts of before.
     """
 
     format: int
@@ -180,6 +195,7 @@ class Manifest:
     grounds: FileEntry | None = None
     judged: NewestSlice | None = None
     adjustment: Adjustment | None = None
+    usual: Sparse[Usual | None] = None
 
     @property
     def as_trained(self) -> Manifest:

@@ -27,13 +27,19 @@ class LeadConversion(PythonModel):  # type: ignore[misc]
         spec.loader.exec_module(standalone)
         self.model = standalone.load(folder)
 
-    def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """A frame with the column `probability`, float64."""
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """A frame with the column `probability`, float64; with a `threshold`, `converts`, int64: 1 from there on."""
         rows = [
             {name: value for name, value in row.items() if not pd.isna(value)}
             for row in model_input.to_dict(orient="records")
         ]
-        return pd.DataFrame({"probability": self.model.predict(self.model.encode(rows))})
+        probability = self.model.predict(self.model.encode(rows))
+        threshold = (params or {}).get("threshold")
+        if threshold is None:
+            return pd.DataFrame({"probability": probability})
+        return pd.DataFrame({"converts": (probability >= threshold).astype("int64")})
 
 
 set_model(LeadConversion())

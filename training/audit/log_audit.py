@@ -28,6 +28,7 @@ from training.audit.table_audit import MOST_ROWS, ordering_ids
 from training.samples.folds import newest_slice
 from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
+from training.samples.thinning import MOST_MOMENTS
 from training.thresholds.threshold import one_per_lead
 
 QUICK_BUCKETS = 2
@@ -61,7 +62,7 @@ def audit(
     stages: event types through which leads are known to come to the outcome. That they tell much of it, or come with
     it, is no leak; that they come after it, or that it is sure wherever there is one, still is.
     """
-    sample, seen = read_sample(training_set), _Seen()
+    mature, seen = read_sample(training_set, MOST_MOMENTS).known, _Seen()
     findings = list(_cut(log, training_set, range(min(QUICK_BUCKETS, log.n_buckets) if quick else log.n_buckets)))
     for bucket in range(log.n_buckets):
         histories = still_held(log.bucket(bucket), training_set.recipe.observed_until)
@@ -70,7 +71,6 @@ def audit(
         seen.prints.append(fingerprints(histories))
         seen.versions += len(histories.profiles.valid_from)
         progress(bucket + 1, log.n_buckets)
-    mature = sample.of(sample.mature)
     findings += [*_follows(seen.acts, training_set, stages), *_overwritten(log)]
     if 0 < mature.y.sum() < len(mature):
         columns = _columns(mature, training_set.recipe, stages, seen.versions > log.n_leads)

@@ -128,7 +128,7 @@ def _without(name: str, columns: Sequence[str]) -> tuple[str, str, Recipe]:
     """The recipe on some of the columns."""
 
     def fitted(past: Sample, plan: TrainingPlan) -> Predict:
-        predict = _predict(fit_model(replace(past, features=past.features.select(columns)), plan))
-        return lambda rows: predict(replace(rows, features=rows.features.select(columns)))
+        predict = _predict(fit_model(past.with_features(past.features.select(columns)), plan))
+        return lambda rows: predict(rows.with_features(rows.features.select(columns)))
 
     return name, f"the {len(columns)} other columns", fitted

@@ -1,4 +1,8 @@
-"""What happened to leads that scored alike: the interval that stands beside every probability."""
+"""What happened to leads that scored alike: the interval that stands beside every probability.
+
+It is about what came, not about what the model says: where leads of a band converted less often than it said, the
+interval lies below the probability, and may leave it out.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
-from training.measuring.metrics import binomial_interval
+from training.measuring.metrics import CONFIDENCE
 from training.samples.log_odds import Array
 
 MOST_BANDS, CONVERTED = 20, 15
 """As many bands as leave each about so many converted leads."""
+PSEUDO_LEADS = 10.0
+"""For so many leads the model's own probability counts beside those of the band: it speaks where they are few."""
+TAILS = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
 
 
 @dataclass(frozen=True)
@@ -29,20 +37,27 @@ class Evidence:
     converted: tuple[float, ...]
 
     def interval(self, p: Array) -> Array:
-        """float64[n, 2]: 95 % interval (Clopper & Pearson 1934) of each probability, as sure as its band has leads.
+        """float64[n, 2]: 95 % interval of the share that converts among leads that score alike.
 
-        It says how well the share among such leads is known, not what a single lead will do.
+        The posterior of the band's share: a beta distribution of its leads that converted and that did not, and of
+        PSEUDO_LEADS that did as the probability says. It says how well the share among such leads is known, not what a
+        single lead will do.
 
-        >>> Evidence((0.0, 0.3), (1000, 100), (50, 40)).interval(np.array([0.05, 0.4])).round(3).tolist()
-        [[0.037, 0.065], [0.303, 0.503]]
+        >>> Evidence((0.0, 0.3), (1000, 100), (50, 40)).interval(np.array([0.05, 0.7])).round(3).tolist()
+        [[0.037, 0.064], [0.337, 0.52]]
         """
-        starts, leads = self._arrays
+        starts, leads, converted = self._arrays
         band = np.maximum(np.searchsorted(starts, p, side="right") - 1, 0)
-        return binomial_interval(p, leads[band]).T
+        won = converted[band] + PSEUDO_LEADS * p
+        lost = leads[band] - converted[band] + PSEUDO_LEADS * (1 - p)
+        return np.column_stack([betaincinv(won, lost, tail) for tail in TAILS])
 
     @cached_property
-    def _arrays(self) -> tuple[Array, Array]:
-        return np.asarray(self.starts, dtype=np.float64), np.asarray(self.leads, dtype=np.float64)
+    def _arrays(self) -> tuple[Array, Array, Array]:
+        starts, leads, converted = (
+            np.asarray(values, dtype=np.float64) for values in (self.starts, self.leads, self.converted)
+        )
+        return starts, leads, converted
 
 
 def evidence_of(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Evidence:

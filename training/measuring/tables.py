@@ -20,11 +20,12 @@ class Table:
 
 def tables(evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> list[Table]:
     """All tables about a slice, the most telling first."""
-    return [losses(evaluation), ranking(evaluation), calibration(evaluation), ages(by_age), bands(evaluation)]
+    makers = losses, ranking, lifts, calibration
+    return [*(make(evaluation) for make in makers), ages(by_age), bands(evaluation)]
 
 
 def losses(evaluation: Evaluation) -> Table:
-    """How far off each prediction is, and whether that is surely more than the champion."""
+    """How far off each prediction is, and whether that is surely more than the model's."""
     rows = [
         [
             judgement.name,
@@ -34,8 +35,8 @@ def losses(evaluation: Evaluation) -> Table:
         ]
         for i, judgement in enumerate(evaluation.judgements)
     ]
-    title = "How far off are predictions? Lower is better; above +0 the champion is better (95 % intervals, by lead)"
-    return Table(title, ["prediction", "log-loss", "log-loss minus champion's", "Brier score"], rows)
+    title = "How far off are predictions? Lower is better; above +0 this model is better (95 % intervals, by lead)"
+    return Table(title, ["prediction", "log-loss", "log-loss minus this model's", "Brier score"], rows)
 
 
 def ranking(evaluation: Evaluation) -> Table:
@@ -47,6 +48,19 @@ def ranking(evaluation: Evaluation) -> Table:
     return Table(
         "Who comes first? Higher is better", ["prediction", "AUC", "average precision", "top-decile lift"], rows
     )
+
+
+def lifts(evaluation: Evaluation) -> Table:
+    """What working the leads from the highest score down brings, tenth by tenth."""
+    rows, reached = [], 0.0
+    for place, group in enumerate(reversed(evaluation.bins), start=1):
+        converted = group.observed.value or 0.0
+        reached += converted / evaluation.base_rate / len(evaluation.bins) if evaluation.base_rate else 0.0
+        lift = number(converted / evaluation.base_rate, 1) if evaluation.base_rate else "-"
+        counts = number(group.rows), number(group.leads)
+        rows.append([f"{place}", *counts, percent(group.predicted, 1), share(group.observed), lift, percent(reached)])
+    head = ["tenth", "moments", "leads", "mean prediction", "converted", "lift", "of all conversions so far"]
+    return Table("What is gained by working the highest scores first?", head, rows)
 
 
 def calibration(evaluation: Evaluation) -> Table:
@@ -66,7 +80,7 @@ def calibration(evaluation: Evaluation) -> Table:
 
 
 def ages(by_age: Mapping[str, Evaluation]) -> Table:
-    """The champion by how long the lead had been known."""
+    """The model by how long the lead had been known."""
     rows = [
         [
             group,
@@ -79,7 +93,7 @@ def ages(by_age: Mapping[str, Evaluation]) -> Table:
         for group, evaluation in by_age.items()
     ]
     head = ["lead known for", "moments", "converted", "log-loss", "AUC", "base rate's minus it"]
-    return Table("The champion by age of the lead", head, rows)
+    return Table("This model by age of the lead", head, rows)
 
 
 def bands(evaluation: Evaluation) -> Table:

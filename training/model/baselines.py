@@ -30,9 +30,9 @@ GRADES = 5
 PSEUDO_LEADS = 20.0
 STRENGTHS = (0.003, 0.03, 0.3)
 FORWARD_SHARE = 0.75
-MOST_ROWS = 20_000
-"""Logistic regression is fitted on about so many rows: those that converted, and of the others as many as there is room
-for, spread evenly over time and so much heavier. More change little but its cost."""
+MOST_ROWS, MOST_ROWS_OF_TREES = 10_000, 60_000
+"""Logistic regression and LightGBM are fitted on about so many rows: those that converted, and of the others as many as
+there is room for, spread evenly over time and so much heavier. More change little but their cost."""
 
 
 class Baseline(Protocol):
@@ -125,16 +125,15 @@ def logistic_regression(table: Table, y: Array, weight: Array, time: NDArray[Any
     Numbers become ranks (robust to outliers), missing ones are flagged; rare categories are merged. The base rate where
     there is only one class.
     """
-    rows, heavier = _thinned(np.asarray(y), time)
-    frame, y, weight = _frame(table).iloc[rows], np.asarray(y)[rows], weight[rows] * heavier
+    frame, y, weight = _thinned(table, np.asarray(y), weight, time, MOST_ROWS)
     if np.ptp(y) == 0:
-        return base_rate(frame, y, weight, time[rows])
+        return base_rate(frame, y, weight, time)
     model = make_pipeline(_preparation(frame), _regression(_strength(frame, y, weight)))
     return Classifier(model.fit(frame, y, logisticregression__sample_weight=weight))
 
 
-def _thinned(y: Array, time: NDArray[Any], most: int = MOST_ROWS) -> tuple[NDArray[np.int64], Array]:
-    """Rows in order of time and how much heavier they weigh, so that sums over each class stay the same.
+def _thinned(table: Table, y: Array, weight: Array, time: NDArray[Any], most: int) -> tuple[pd.DataFrame, Array, Array]:
+    """Rows in order of time, weighing so much more that sums over each class stay the same.
 
     Both classes are thinned where each has more than half of `most` rows.
     """
@@ -146,7 +145,9 @@ def _thinned(y: Array, time: NDArray[Any], most: int = MOST_ROWS) -> tuple[NDArr
         room = most // 2 if len(rows) == fewer else most - fewer
         chosen = rows[np.linspace(0, len(rows) - 1, min(room, len(rows))).astype(np.int64)]
         picked[chosen], heavier[chosen] = True, len(rows) / max(len(chosen), 1)
-    return order[picked], heavier[picked]
+    rows = order[picked]
+    frame = table.iloc[rows] if isinstance(table, pd.DataFrame) else _frame(table.take(pa.array(rows)))
+    return frame, y[rows], weight[rows] * heavier[picked]
 
 
 def _strength(frame: pd.DataFrame, y: Array, weight: Array) -> float:
@@ -181,11 +182,12 @@ def _preparation(frame: pd.DataFrame) -> ColumnTransformer:
 
 def lightgbm_defaults(table: Table, y: Array, weight: Array, time: NDArray[Any]) -> Baseline:
     """LightGBM as it comes, with a fixed seed; the base rate where there is only one class."""
+    frame, y, weight = _thinned(table, np.asarray(y), weight, time, MOST_ROWS_OF_TREES)
     if np.ptp(y) == 0:
-        return base_rate(table, y, weight, time)
+        return base_rate(frame, y, weight, time)
     trees = LGBMClassifier(random_state=0, deterministic=True, force_row_wise=True, verbose=-1)
     model = Pipeline([("names", FunctionTransformer(_numbered)), ("trees", trees)])
-    return Classifier(model.fit(_frame(table), y, trees__sample_weight=weight))
+    return Classifier(model.fit(frame, y, trees__sample_weight=weight))
 
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,9 @@ from training.artifact.standalone import calibrated
 from training.calibration.calibrator import IDENTITY, Calibrator, Choice, Verdict, choose_calibrator
 from training.model.encoding import Encoder, table_of
 from training.model.rates import Frozen, Known, folded, running_rates
+from training.model.small_trees import in_parts, scoring
 from training.samples.log_odds import Array
+from training.samples.thinning import Thinned
 
 TWIN = {"extra_trees": True, "extra_seed": 6}
 """What sets a twin apart: its splits are drawn at random and only the best of the drawn is taken (Geurts 2006)."""
@@ -45,9 +47,9 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     rates of the categories (rates.py): of the two of a fold one does. None of this is chosen by its success: the mean
     in log-odds of members that err in different ways was better than the choice among them.
 
-    Attributes after fit: classes_, encoder_, calibrator_, oof_raw_ (float64[n], log-odds out of fold), boosters_ (all
-    folds, then all folds of the twin), frozen_ (what has become of the rates); trials_: what was left open, and what it
-    gained at past dates.
+    Attributes after fit: classes_, encoder_, calibrator_, oof_raw_ (float64[n], log-odds out of fold, NaN for rows of a
+    thinned sample that do not measure), boosters_ (all folds, then all folds of the twin), frozen_ (what has become of
+    the rates); trials_: what was left open, and what it gained at past dates.
     """
 
     classes_: NDArray[Any]
@@ -97,7 +99,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: ArrayLike | pd.DataFrame | pa.Table) -> NDArray[np.float64]:
         """float64[n, 2]: calibrated probabilities of the two classes."""
         check_is_fitted(self)
-        matrix = self.encoder_.matrix(self._table(X)).astype(np.float64)
+        matrix = self.encoder_.matrix(self._table(X))
         converted = calibrated(self._log_odds(self.boosters_, matrix), self.calibrator_.to_dict())
         return np.column_stack([1 - converted, converted])
 
@@ -108,7 +110,8 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[Any]) -> Array:
         """float64[n]: mean log-odds of some boosters for an encoded matrix, before calibration."""
-        return np.asarray(np.mean([booster.predict(matrix, raw_score=True) for booster in boosters], axis=0))
+        scores = [scoring(booster.model_to_string()) for booster in boosters]
+        return in_parts(lambda part: np.mean([score(part) for score in scores], axis=0), matrix, self.n_jobs)
 
     def _members(self, folds: int) -> list[Member]:
         """The mix: all folds, then all folds of the twin; of neighbours, and of the two of a fold, one sees rates."""
@@ -158,12 +161,19 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return [_portable(folded(booster.model_to_string(), width, self.frozen_)) for booster in boosters]
 
     def _out_of_fold(
-        self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[np.float32], fold: NDArray[np.int64]
+        self,
+        boosters: Sequence[lightgbm.Booster],
+        matrix: NDArray[np.float32],
+        fold: NDArray[np.int64],
+        whole: NDArray[np.bool_],
     ) -> Array:
-        """float64[n]: log-odds of each row by the boosters that did not see its fold (int64[n]), from running rates."""
-        raw, folds = np.empty(len(matrix)), int(fold.max()) + 1
+        """float64[n]: log-odds of each row by the boosters that did not see its fold (int64[n]), from running rates.
+
+        NaN for rows that do not measure (bool[n]).
+        """
+        raw, folds = np.full(len(matrix), np.nan), int(fold.max()) + 1
         for out in range(folds):
-            held = np.flatnonzero(fold == out)
+            held = np.flatnonzero((fold == out) & whole)
             raw[held] = self._log_odds(boosters[out::folds], matrix[held])
         return raw
 
@@ -254,6 +264,13 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def parts_of(weight: Array, thinned: Thinned | None) -> tuple[Array, NDArray[np.bool_]]:
+    """How much rows (n) weigh in learning, and which of them measure."""
+    if thinned is None:
+        return weight, np.ones(len(weight), np.bool_)
+    return weight * thinned.times, thinned.whole
 
 
 def _stump(data: lightgbm.Dataset, parameters: dict[str, Any]) -> lightgbm.Booster:

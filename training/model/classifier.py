@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
 from training.calibration.calibrator import IDENTITY
-from training.model.boosted import Boosted
+from training.model.boosted import Boosted, parts_of
 from training.model.encoding import Encoder
 from training.model.rates import Known
 from training.samples.folds import fold_of_leads, fold_of_rows
 from training.samples.log_odds import Array
+from training.samples.thinning import Thinned
 
 
 class LeadConversionClassifier(Boosted):
@@ -39,10 +40,12 @@ class LeadConversionClassifier(Boosted):
         groups: ArrayLike | None = None,
         time: ArrayLike | None = None,
         since: ArrayLike | None = None,
+        thinning: Thinned | None = None,
     ) -> Self:
         """Fits on n rows; y holds two classes, the second in sort order is conversion. Raises ValueError otherwise.
 
-        since: when the outcome of each row was certain, in the unit of time; at the row itself if not given.
+        since: when the outcome of each row was certain, in the unit of time; at the row itself if not given. thinning:
+        what rows stand for that are not all there are; rates, folds' predictions and calibration look at whole leads.
         """
         table, target = self._checked(X, y)
         check_consistent_length(table, target, groups, time, since)
@@ -54,12 +57,18 @@ class LeadConversionClassifier(Boosted):
         lead = np.arange(len(label)) if groups is None else np.asarray(groups)
         moment = None if time is None else np.asarray(time)
         fold = fold_of_rows(label, folds) if moment is None else fold_of_leads(lead, moment, folds)
-        known = None if moment is None else known_rows(label, weight, lead, moment, since)
+        taught, whole = parts_of(weight, thinning)
+        known = None if moment is None else known_rows(np.where(whole, label, np.nan), weight, lead, moment, since)
         matrix = self._with_rates(self.encoder_.matrix(table), known)
-        boosters = self._fit_boosters(self._dataset(matrix, label, weight), fold)
-        self.oof_raw_ = self._out_of_fold(boosters, matrix, fold)
+        rows = slice(None) if thinning is None else taught > 0
+        boosters = self._fit_boosters(self._dataset(matrix[rows], label[rows], taught[rows]), fold[rows])
+        self.oof_raw_ = self._out_of_fold(boosters, matrix, fold, whole)
         self.boosters_ = self._folded(boosters)
-        self.calibrator_ = IDENTITY if moment is None else self._calibrate(self.oof_raw_, label, weight, moment, lead)
+        if moment is None:
+            self.calibrator_ = IDENTITY
+        else:
+            judged = (self.oof_raw_[whole], label[whole], weight[whole], moment[whole], lead[whole])
+            self.calibrator_ = self._calibrate(*judged)
         return self
 
 

@@ -16,12 +16,14 @@ from training.artifact.manifest import Periods
 from training.artifact.standalone import calibrated, within
 from training.artifact.tree_text import only, splits_on, trees_of
 from training.calibration.calibrator import IDENTITY
-from training.model.boosted import Boosted
+from training.model.boosted import Boosted, parts_of
 from training.model.classifier import known_rows
 from training.model.encoding import Encoder
 from training.model.periods import base_log_odds, ends_of, rows_of, thinned
+from training.model.small_trees import Score, in_parts, scoring
 from training.samples.folds import fold_of_leads
 from training.samples.log_odds import Array
+from training.samples.thinning import Thinned
 
 
 class HazardClassifier(Boosted):
@@ -54,12 +56,13 @@ class HazardClassifier(Boosted):
         groups: ArrayLike | None = None,
         time: ArrayLike | None = None,
         since: ArrayLike | None = None,
+        thinning: Thinned | None = None,
     ) -> Self:
         """Fits on n moments.
 
         event_days: float64[n], days until conversion, NaN where none was seen. observed_days: float64[n], how long each
-        moment was watched. groups, time, since: as for LeadConversionClassifier. Raises ValueError when fewer than two
-        conversions were seen.
+        moment was watched. groups, time, since, thinning: as for LeadConversionClassifier. Raises ValueError when fewer
+        than two conversions were seen.
         """
         event, observed = (np.asarray(days, dtype=np.float64) for days in (event_days, observed_days))
         table, converted = self._checked(X, (event < horizon_days).astype(np.int64))
@@ -68,19 +71,20 @@ class HazardClassifier(Boosted):
         lead = np.arange(len(event)) if groups is None else np.asarray(groups)
         moment = np.arange(len(event)) if time is None else np.asarray(time)
         self.classes_, self.ends_ = np.array([0, 1]), ends_of(horizon_days)
-        rows = rows_of(event, observed, self.ends_, weight)
+        taught, whole = parts_of(weight, thinning)
+        rows = rows_of(event, observed, self.ends_, taught)
         if (seen := int(rows.label.sum())) < 2:
             raise ValueError(f"{seen} conversions were seen within {horizon_days} days; at least two are needed")
         self.offsets_ = base_log_odds(rows, len(self.ends_))
         rows, fold = thinned(rows, lead), fold_of_leads(lead, moment, min(self.n_folds, seen))
         self.encoder_ = Encoder.fit(table, table.column_names)
-        mature = observed >= horizon_days
+        mature = (observed >= horizon_days) & whole
         known = known_rows(np.where(mature, converted, np.nan), weight, lead, moment, since)
         matrix = self._with_rates(self.encoder_.matrix(table), None if time is None else known)
         expanded = np.column_stack([matrix[rows.moment], rows.period.astype(np.float32)])
         data = self._dataset(expanded, rows.label, rows.weight, self.offsets_[rows.period])
         boosters = self._fit_boosters(data, fold[rows.moment])
-        self.oof_raw_ = self._out_of_fold(boosters, matrix, fold)
+        self.oof_raw_ = self._out_of_fold(boosters, matrix, fold, whole)
         self.boosters_ = self._folded(boosters)
         judged = (self.oof_raw_[mature], converted[mature], weight[mature], moment[mature], lead[mature])
         self.calibrator_ = IDENTITY if time is None or not mature.any() else self._calibrate(*judged)
@@ -93,7 +97,7 @@ class HazardClassifier(Boosted):
     def predict_within(self, X: ArrayLike | pd.DataFrame | pa.Table, days: Sequence[float]) -> Array:
         """float64[n, len(days)]: probability of converting within so many days, each above 0 and up to the horizon."""
         check_is_fitted(self)
-        matrix = self.encoder_.matrix(self._table(X)).astype(np.float64)
+        matrix = self.encoder_.matrix(self._table(X))
         odds = period_log_odds(self.boosters_, matrix, self.offsets_, self.n_jobs)
         return np.column_stack(
             [calibrated(within(odds, self.ends_, horizon), self.calibrator_.to_dict()) for horizon in days]
@@ -111,18 +115,22 @@ def period_log_odds(
 
     Trees that do not ask for the period, nine of ten, are walked once for all periods.
     """
-    odds, rows = np.tile(offsets, (len(matrix), 1)), np.column_stack([matrix, np.zeros(len(matrix), matrix.dtype)])
-    for booster in boosters:
-        text = booster.model_to_string()
-        asks = [splits_on(tree, matrix.shape[1]) for tree in trees_of([text])]
-        share = 1 / len(boosters)
-        if not all(asks):
-            odds += share * _predicted(only(text, [not ask for ask in asks]), rows, threads)[:, np.newaxis]
-        for period in range(len(offsets)) if any(asks) else ():
-            rows[:, -1] = period
-            odds[:, period] += share * _predicted(only(text, asks), rows, threads)
-    return odds
+    scores = [_by_period(booster.model_to_string(), matrix.shape[1]) for booster in boosters]
+    share = 1 / len(scores)
+
+    def odds_of(part: NDArray[np.floating[Any]]) -> Array:
+        odds, rows = np.tile(offsets, (len(part), 1)), np.column_stack([part, np.zeros(len(part), part.dtype)])
+        for shared, asking in scores:
+            odds += share * shared(rows)[:, np.newaxis]
+            for period in range(len(offsets)):
+                rows[:, -1] = period
+                odds[:, period] += share * asking(rows)
+        return odds
+
+    return in_parts(odds_of, matrix, threads)
 
 
-def _predicted(text: str, rows: NDArray[np.floating[Any]], threads: int) -> Array:
-    return np.asarray(lightgbm.Booster(model_str=text).predict(rows, raw_score=True, num_threads=threads))
+def _by_period(text: str, period: int) -> tuple[Score, Score]:
+    """A booster's trees that do not ask for the period, a column of this place, and those that do."""
+    asks = [splits_on(tree, period) for tree in trees_of([text])]
+    return scoring(only(text, [not ask for ask in asks])), scoring(only(text, asks))

@@ -39,11 +39,11 @@ def rows_of(event_days: Array, observed_days: Array, ends: tuple[int, ...], weig
     """A row for each moment and period that was observed to its end, up to the one in which the moment converted.
 
     A period that was observed in part is left out whatever happened in it: taken only where a conversion was seen, it
-    would make conversions look too frequent.
+    would make conversions look too frequent. A moment that weighs nothing teaches nothing.
     """
     starts = np.array((0, *ends[:-1]))
     happened = np.nan_to_num(event_days, nan=np.inf)[:, np.newaxis]
-    seen = (observed_days[:, np.newaxis] >= np.array(ends)) & (happened >= starts)
+    seen = (observed_days[:, np.newaxis] >= np.array(ends)) & (happened >= starts) & (weight > 0)[:, np.newaxis]
     moment, period = np.nonzero(seen)
     label = (happened[moment, 0] < np.array(ends)[period]).astype(np.int64)
     return PeriodRows(moment, period, label, weight[moment])

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
-Kind = Literal["silent", "doubled", "new", "late"]
+Kind = Literal["silent", "doubled", "new", "late", "missing"]
 EPOCH = date(1970, 1, 1).toordinal()
 Stream = tuple[str, ...]
 """() is all, (source,) a source, (source, type) a type of it."""
@@ -30,10 +30,12 @@ NEW_DAYS, NEW_EVENTS = 8 * WEEK, 20
 """A type counts as new for so long, from so many events on."""
 TIMES, TIMES_A_DAY, DAYS_ABOVE, SURE, BUSY = 1.7, 1.3, 6, 6.0, 0.65
 """Doubled: the week by so much, so many of its days by that much, and by so many standard deviations."""
+TOLD_WEEKS = 12
+"""What has doubled is held against the rhythm of before that for so long: later it is what is usual."""
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class DailyArrivals:
     """Events by source and type and day, int64[n] each, up to the newest whole day. first_day: in days since 1970."""
 
     first_day: int
@@ -74,7 +76,7 @@ class Alarm:
         return f"{what} is {self.kind} since {date.fromordinal(EPOCH + self.since):%Y-%m-%d}: {self.evidence}"
 
 
-def alarms_of(arrivals: Arrivals, outcomes: frozenset[str] = frozenset()) -> list[Alarm]:
+def alarms_of(arrivals: DailyArrivals, outcomes: frozenset[str] = frozenset()) -> list[Alarm]:
     """What does not arrive as usual at the end of the newest whole day, the widest streams first.
 
     outcomes: types that end a lead's chance, which are judged together too, as the stream ("", "outcomes").
@@ -113,18 +115,30 @@ def _silent(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
 
 
 def _doubled(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
+    """Whether the newest week brings far more than was usual before, or before all weeks that do so in a row."""
+    told = None
+    for weeks in range(1, TOLD_WEEKS + 1):
+        usual = _far_above(counts, weeks)
+        if usual is not None:
+            since, newest = first_day + len(counts) - weeks * WEEK, counts[-WEEK:].sum()
+            told = Alarm("doubled", stream, since, f"{newest} events in a week, {usual:.0f} are usual")
+    return told
+
+
+def _far_above(counts: Counts, weeks: int) -> float | None:
+    """A usual week before the newest so many, None when one of these is not far above it."""
     there = np.flatnonzero(counts)
-    before = counts[max(0, len(counts) - WEEK - LEARNT_DAYS, there[0]) : -WEEK] if len(there) else counts[:0]
+    end = len(counts) - weeks * WEEK
+    before = counts[max(0, end - LEARNT_DAYS, there[0]) : max(0, end)] if len(there) else counts[:0]
     if len(before) < FEWEST_DAYS:
         return None
-    usual, newest = _expected(before, WEEK), counts[-WEEK:]
+    usual, week_by_week = _expected(before, WEEK), counts[end:].reshape(weeks, WEEK)
     week = max(float(usual.sum()), float(np.quantile(_weeks(before), BUSY)))
-    if newest.sum() < max(TIMES * week, week + SURE * np.sqrt(week * _scatter(before))):
-        return None
-    if int((newest > TIMES_A_DAY * usual).sum()) < DAYS_ABOVE:
-        return None
-    since = first_day + len(counts) - WEEK
-    return Alarm("doubled", stream, since, f"{newest.sum()} events in a week, {week:.0f} are usual")
+    far = max(TIMES * week, week + SURE * np.sqrt(week * _scatter(before)))
+    days_above = (week_by_week > TIMES_A_DAY * usual).sum(axis=1)
+    # A holiday in a week of the past takes nothing back, as long as its weeks together are far above.
+    is_far = week_by_week.sum(axis=1).mean() >= far and week_by_week[-1].sum() >= TIMES_A_DAY * week
+    return week if is_far and int(np.median(days_above)) >= DAYS_ABOVE else None
 
 
 def _new(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from data.contract import UsageError
 from training.recipe.train import age_groups
+from training.samples.log_odds import Array
 from training.samples.sample import Sample
+from training.thresholds.threshold import one_per_lead
+from training.thresholds.verdicts import Field, judge_field
 
 AGE = "age"
 DEFAULT = {AGE: "age of the lead", "first_touch_channel_any": "first channel", "profile_country": "country"}
@@ -36,6 +39,27 @@ def segments_of(samples: Sequence[Sample], wanted: Sequence[str] | None = None) 
     names = [name for name in there if name.lower() in DEFAULT] if wanted is None else wanted
     segments = {DEFAULT.get(name.lower(), name): _values(name, tables) for name in names}
     return {name: values for name, values in segments.items() if wanted or len(np.unique(values)) > 1}
+
+
+def judged_segments(rows: Sample, p: Array) -> dict[str, dict[str, Field]]:
+    """Whether what came is what was said, by segment and value: each lead of the slice once, at a drawn moment.
+
+    p: float64[n], what was said. A field is called wrong only where it is so after all of them were looked at.
+    """
+    once = np.isin(np.arange(len(rows)), one_per_lead(rows.lead, rows.as_of))
+    drawn, said = rows.of(once), p[once]
+    parts = {
+        name: {str(value): values == value for value in np.unique(values)}
+        for name, values in segments_of([drawn]).items()
+    }
+    looks = sum(map(len, parts.values()))
+    return {
+        name: {
+            value: judge_field(int(part.sum()), float(said[part].sum()), int(drawn.y[part].sum()), looks)
+            for value, part in values.items()
+        }
+        for name, values in parts.items()
+    }
 
 
 def _values(name: str, tables: Sequence[pa.Table]) -> NDArray[np.str_]:

@@ -27,6 +27,7 @@ from training.model.prior import PriorClassifier
 from training.samples.folds import before_cut, newest_slice
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
+from training.samples.thinning import MOST_MOMENTS
 from training.thresholds.threshold import (
     Flow,
     ScoredLabels,
@@ -43,6 +44,8 @@ from training.thresholds.track_record import Story
 RECENT_DAYS = 84
 FEWEST_ON_A_SIDE = 5
 """Converted leads on either side of a split: with fewer, resampled leads would often hold none."""
+THIS = "this model"
+"""The name of what is judged, beside the baselines': whether it becomes champion is not known yet."""
 AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
 Say = Callable[[str], None]
 Classifier = LeadConversionClassifier | HazardClassifier | PriorClassifier
@@ -79,7 +82,8 @@ class TrainingPlan:
     have. model: `fixed` learns from mature moments, `hazard` from open ones too, `prior` is for few conversions.
     `auto` learns from open moments where the data tell when outcomes came, as a plain table does not.
     twin, rates: which members the mean is over, see training/model/boosted.py. newest_step: whether the intercept
-    takes a step after the newest moments; `auto`: where that would have helped at past dates.
+    takes a step after the newest moments; `auto`: where that would have helped at past dates. most_moments: a training
+    set with more is thinned as training/samples/thinning.py says.
     """
 
     newest_share: float = 0.2
@@ -91,6 +95,7 @@ class TrainingPlan:
     rates: Literal["yes", "no"] = "no"
     newest_step: Literal["auto", "yes", "no"] = "no"
     small: Literal["refuse", "prior"] = "refuse"
+    most_moments: int = MOST_MOMENTS
 
     def decided(self, sample: Sample) -> TrainingPlan:
         """The plan for a sample, with the kind of model and the members named."""
@@ -114,15 +119,16 @@ class Split:
 
     @cached_property
     def learn(self) -> Sample:
-        """The part of the past whose outcome was known at the cut."""
-        return self.past.of(self.past.mature)
+        """The part of the past whose outcome was known at the cut, weighing what it weighs in learning."""
+        rows = self.past.mature & (self.past.taught > 0)
+        return replace(self.past.of(rows), weight=self.past.taught[rows], thinned=None)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """How the judge did, the same recipe as the champion but blind to the newest slice; `p` are its predictions."""
+    """How the judge did, the recipe blind to `rows`, the newest slice; `p` is what it says of them."""
 
-    split: Split
+    rows: Sample
     p: Array
     evaluation: Evaluation
     by_age: dict[str, Evaluation]
@@ -146,7 +152,7 @@ def split_by_time(sample: Sample, plan: TrainingPlan) -> Split:
     Raises DataError, with the number that is missing, when a side has too few converted moments, or when the
     label window is longer than the data.
     """
-    mature = sample.of(sample.mature)
+    mature = sample.known
     if not len(mature):
         days = (sample.as_of.max() - sample.as_of.min()) / US_PER_DAY
         certain = sample.window.certain_after_days
@@ -155,9 +161,9 @@ def split_by_time(sample: Sample, plan: TrainingPlan) -> Split:
             f"{number(days, 0)} days; shorten horizon_days or wait for more data"
         )
     cut = newest_slice(mature.as_of, mature.weight, plan.newest_share)
-    rows = sample.of(sample.mature | (sample.as_of < cut))
-    counts = before_cut(rows.as_of, rows.lead, cut)
-    past, judged = (replace(rows, weight=rows.weight * count).of(count > 0) for count in counts)
+    either = sample.mature | (sample.as_of < cut)
+    counts = before_cut(sample.as_of[either], sample.lead[either], cut, sample.is_whole[either])
+    past, judged = (_counted(sample, either, count) for count in counts)
     split = Split(cut, past.known_at(cut), judged)
     for name, side in (("to learn from", split.learn), ("to judge on", split.judged)):
         leads, fewest = len(np.unique(side.lead[side.y > 0])), 1 if plan.model == "prior" else FEWEST_ON_A_SIDE
@@ -167,6 +173,14 @@ def split_by_time(sample: Sample, plan: TrainingPlan) -> Split:
                 "did not are needed: use more data or a longer horizon"
             )
     return split
+
+
+def _counted(sample: Sample, rows: NDArray[np.bool_], count: Array) -> Sample:
+    """Those of the rows (bool[n]) that count, which weigh so much more."""
+    chosen = rows.copy()
+    chosen[rows] = count > 0
+    part = sample.of(chosen)
+    return replace(part, weight=part.weight * count[count > 0])
 
 
 def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tuple[Classifier, Judged]:
@@ -179,11 +193,11 @@ def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tup
 
 def judged_as(split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
     """Judges predictions `p` of the newest slice beside those of the baselines."""
-    rows, predictions = split.judged, {"champion": p, **others}
+    rows, predictions = split.judged, {THIS: p, **others}
     evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
     shown = dict(list(predictions.items())[:2])  # the champion beside the base rate: by age nobody asks for more
     by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, shown)
-    return Judged(split, p, evaluation, by_age)
+    return Judged(rows, p, evaluation, by_age)
 
 
 def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array]:
@@ -199,14 +213,14 @@ def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array
 def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     """Fits the recipe on all rows, and thresholds on one out-of-fold prediction per lead of the mature ones."""
     plan = plan.decided(sample)
-    model, mature = fit_model(sample, plan), sample.of(sample.mature)
+    model, mature = fit_model(sample, plan), sample.known
     oof = out_of_fold(model, sample, plan)
     rows = one_per_lead(mature.lead, mature.as_of)
     labels = ScoredLabels(oof[rows], mature.y[rows])
     flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
     # Leads by number, as the artifact keeps them: which moment of a lead counts is drawn by its name.
     number = np.unique(mature.lead, return_inverse=True)[1].astype(np.int32)
-    story = Story(oof, mature.y, number, mature.as_of, sample.window.certain_after_days)
+    story = Story(oof, mature.y, number, mature.as_of, sample.window.certain_after_days, sample.every)
     grounds = Grounds(story, np.isin(np.arange(len(oof)), rows), flow)
     thresholds = tuple(grounds.threshold(promise.threshold) for promise in plan.promises)
     evidence = evidence_of(oof, mature.y, mature.weight, mature.lead)
@@ -214,8 +228,9 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
 
 
 def out_of_fold(model: Classifier, sample: Sample, plan: TrainingPlan) -> Array:
-    """Calibrated probabilities of the mature rows of a sample, by boosters that did not see their leads."""
-    return calibrated(model.oof_raw_[learnt_from(sample, plan).mature], model.calibrator_.to_dict())
+    """Calibrated probabilities of the known rows of a sample, by boosters that did not see their leads."""
+    known = sample.mature & sample.is_whole
+    return calibrated(model.oof_raw_[known[_teaches(sample, plan)]], model.calibrator_.to_dict())
 
 
 def fit_model(sample: Sample, plan: TrainingPlan) -> Classifier:
@@ -227,7 +242,7 @@ def fit_model(sample: Sample, plan: TrainingPlan) -> Classifier:
 def with_step(model: Classifier, sample: Sample, plan: TrainingPlan) -> Classifier:
     """A fitted model after the newest step, where the plan asks for it, or past dates speak for it."""
     if plan.newest_step == "auto":
-        rows = sample.of(sample.mature)
+        rows = sample.known
         oof = out_of_fold(model, sample, plan)
         trial = newest_step_trial(oof, rows.y, rows.weight, rows.lead, rows.as_of, rows.since)
         model.trials_ = (trial,)
@@ -245,24 +260,30 @@ def stepped(model: Classifier, sample: Sample, plan: TrainingPlan) -> Classifier
 
 def step_of(model: Classifier, sample: Sample, plan: TrainingPlan) -> float:
     """The step in log-odds that the newest mature rows of a sample ask for, of a model fitted to it."""
-    rows = sample.of(sample.mature)
+    rows = sample.known
     return newest_step(out_of_fold(model, sample, plan), rows.y, rows.weight, rows.lead, rows.as_of)
 
 
 def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
     rows, members = learnt_from(sample, plan), {"twin": plan.twin == "yes", "rates": plan.rates == "yes"}
     parameters = {**plan.parameters, **members}
-    when = rows.weight, rows.lead, rows.as_of, rows.since
+    when = rows.lead, rows.as_of, rows.since
     if plan.model == "hazard":
         days = rows.event_days, rows.observed_days, rows.horizon_days
-        return HazardClassifier(**parameters).fit(rows.features, *days, *when)
-    kind = PriorClassifier if plan.model == "prior" else LeadConversionClassifier
-    return kind(**parameters).fit(rows.features, rows.y.astype(np.int64), *when)
+        return HazardClassifier(**parameters).fit(rows.features, *days, rows.weight, *when, rows.thinned)
+    y = rows.y.astype(np.int64)
+    if plan.model == "prior":
+        return PriorClassifier(**parameters).fit(rows.features, y, rows.taught, *when)
+    return LeadConversionClassifier(**parameters).fit(rows.features, y, rows.weight, *when, rows.thinned)
 
 
 def learnt_from(sample: Sample, plan: TrainingPlan) -> Sample:
-    """The rows that the model of a plan learns from: all of them, or those with a known outcome."""
-    return sample if plan.model == "hazard" else sample.of(sample.mature)
+    """The rows that the model of a plan is fitted on: all of them, or those with a known outcome."""
+    return sample.of(_teaches(sample, plan))
+
+
+def _teaches(sample: Sample, plan: TrainingPlan) -> NDArray[np.bool_]:
+    return np.ones(len(sample), np.bool_) if plan.model == "hazard" else sample.mature
 
 
 def age_groups(features: pa.Table) -> NDArray[np.str_]:
@@ -275,9 +296,10 @@ def age_groups(features: pa.Table) -> NDArray[np.str_]:
 
 def flow_of(sample: Sample, predict: Callable[[Sample], Array]) -> Flow:
     """Leads that came up in the last weeks, each at one moment, and how many of them were new per week."""
+    sample = sample if sample.thinned is None else sample.of(sample.is_whole)
     since = sample.as_of.max() - RECENT_DAYS * US_PER_DAY
     recent = sample.of(sample.as_of > since)
     recent = recent.of(np.isin(np.arange(len(recent)), one_per_lead(recent.lead, recent.as_of)))
     before = np.unique(sample.lead[sample.as_of <= since])
     new = len(np.setdiff1d(np.unique(sample.lead[sample.as_of > since]), before))
-    return Flow(predict(recent), max(new, 1) / (RECENT_DAYS / 7))
+    return Flow(predict(recent), sample.every * max(new, 1) / (RECENT_DAYS / 7))

@@ -1,8 +1,9 @@
-"""Optional search for better parameters with Optuna, within a budget of time, judged forward only."""
+"""Optional search for better parameters with Optuna, judged forward only."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,39 @@ from training.recipe.train import Say, Split, TrainingPlan, fit_model, split_by_
 from training.samples.sample import Sample
 
 FORWARD_SHARE = 0.25
+TUNED = ("num_leaves", "min_leaf", "l2", "column_share")
 
 
-def tune(past: Sample, plan: TrainingPlan, minutes: float, say: Say = lambda text: None) -> TrainingPlan:
+@dataclass(frozen=True)
+class Budget:
+    """How long a search goes on: so many trials, whose result is the seed's alone, and no longer than so many minutes.
+
+    0 is no bound; both 0 is no search. A bound of time makes the result depend on the machine.
+    """
+
+    trials: int = 0
+    minutes: float = 0.0
+
+    def __bool__(self) -> bool:
+        return self.trials > 0 or self.minutes > 0
+
+
+@dataclass(frozen=True)
+class TuningTrial:
+    """Parameters that were tried, and their log-loss on the newest quarter of the past."""
+
+    number: int
+    parameters: Mapping[str, float]
+    loss: float
+
+
+def tune(
+    past: Sample, plan: TrainingPlan, budget: Budget, say: Say = lambda text: None
+) -> tuple[TrainingPlan, tuple[TuningTrial, ...]]:
     """The plan with the parameters that did best on the newest quarter of the past, never on the judging slice.
 
-    The plan's own parameters are tried first, so that the search can only keep or improve them there. A budget of time
-    makes the result depend on the machine; the parameters found are logged and can be put into the settings.
+    The plan's own parameters are tried first, so that the search can only keep or improve them there. What was found
+    is logged, and each of it can be put into the settings.
     """
     import optuna
 
@@ -29,14 +56,14 @@ def tune(past: Sample, plan: TrainingPlan, minutes: float, say: Say = lambda tex
         split = split_by_time(past, replace(plan, newest_share=FORWARD_SHARE))
     except DataError as error:
         say(f"no tuning: {error}")
-        return plan
+        return plan, ()
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=plan.parameters.get("random_state", 0)))
-    study.enqueue_trial(
-        {name: plan.parameters[name] for name in ("num_leaves", "min_leaf", "l2") if name in plan.parameters}
-    )
-    study.optimize(lambda trial: _loss(trial, split, plan), timeout=60 * minutes, catch=())
-    say(f"tuning: {len(study.trials)} trials, best forward log-loss {number(study.best_value, 4)}")
-    return replace(plan, parameters={**plan.parameters, **study.best_params})
+    study.enqueue_trial({name: plan.parameters[name] for name in TUNED if name in plan.parameters})
+    timeout = 60 * budget.minutes if budget.minutes else None
+    study.optimize(lambda trial: _loss(trial, split, plan), n_trials=budget.trials or None, timeout=timeout, catch=())
+    trials = tuple(TuningTrial(trial.number, trial.params, trial.value or 0.0) for trial in study.trials)
+    say(f"tuning: {len(trials)} trials, best forward log-loss {number(study.best_value, 4)}")
+    return replace(plan, parameters={**plan.parameters, **study.best_params}), trials
 
 
 def _loss(trial: Any, split: Split, plan: TrainingPlan) -> float:

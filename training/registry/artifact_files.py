@@ -16,6 +16,7 @@ from features.recipe import Recipe
 from training.artifact import standalone
 from training.artifact.manifest import Feature, FileEntry, Manifest, NewestSlice, TrainedOn
 from training.artifact.standalone import FORMAT, SEAL, read
+from training.artifact.usual import Usual
 from training.measuring.evidence import Evidence
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds, grounds_from
@@ -35,11 +36,13 @@ def write_artifact(
     trained_on: TrainedOn,
     grounds: Grounds | None = None,
     judged: NewestSlice | None = None,
+    usual: Usual | None = None,
 ) -> str:
     """Writes an artifact and returns its digest, the sha256 of model.json, which names the sha256 of all other files.
 
     `recipe` is the training set's, `trained_on` says on what rows (period, counts, digest), `judged` how the recipe did
-    on rows that it had not seen. The same model gives the same bytes; the folder is replaced as a whole.
+    on rows that it had not seen, `usual` what features usually add. The same model gives the same bytes; the folder is
+    replaced as a whole.
     """
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -66,6 +69,7 @@ def write_artifact(
         trained_on=trained_on,
         grounds=None if grounds is None else _write_grounds(draft, grounds),
         judged=judged,
+        usual=usual,
     )
     return _finished(draft, folder, manifest)
 

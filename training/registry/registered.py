@@ -16,6 +16,7 @@ class Registered:
     """A registered model version. `folder` holds the artifact, `judge` the one that was judged on the newest slice.
 
     digest, judge_digest: sha256 of their model.json as noted at registration, so that a change after it is seen.
+    made_at: when that was, µs UTC; 0 where it is not known.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Registered:
     judge: Path
     digest: str
     judge_digest: str
+    made_at: int = 0
 
     def load(self) -> LoadedModel:
         """The model, its files compared with their hashes first. Raises DataError when it is damaged."""

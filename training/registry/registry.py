@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from data.contract import DataError
+from training.registry.experiment import Experiment
 from training.registry.local_copies import local_copy
-from training.registry.locations import is_elsewhere, resolved
+from training.registry.locations import resolved
 from training.registry.ownership import OWNER, check_owner, made_identity, model_name
 from training.registry.registered import Registered
-from training.registry.run_folder import RunFolder
-from training.registry.run_logging import log_run
+from training.registry.run_folder import SHOWN, RunFolder
+from training.registry.run_logging import log_base, log_run
 from training.registry.tracking import Tracking
 
 CHAMPION, CHALLENGER, FORMER = "champion", "challenger", "former"
@@ -50,14 +50,9 @@ class Registry:
         """The name of the registered model of a target."""
         return model_name(target, self.namespace)
 
-    @contextmanager
-    def run(self, experiment: str) -> Iterator[Any]:
-        """An MLflow run; yields the mlflow module. Raises DataError when the store cannot be reached."""
-        with self.tracking.opened() as mlflow:
-            self._make_experiment(mlflow, experiment)
-            mlflow.set_experiment(experiment)
-            with mlflow.start_run():
-                yield mlflow
+    def experiment(self, name: str) -> Experiment:
+        """The experiment of that name, where runs are logged."""
+        return Experiment(self.tracking, name)
 
     def prepare(self, name: str) -> None:
         """Asks of the store all that registering will need, so that nothing is computed in vain.
@@ -69,11 +64,17 @@ class Registry:
         if database is not None and not database.exists() and not self.tracking.is_shared:
             return
         with self.tracking.opened() as mlflow:
-            self._make_experiment(mlflow, name)
+            self.experiment(name).make(mlflow)
             self._claim(mlflow, name)
 
-    def publish(self, name: str, run: RunFolder) -> str:
-        """Registers a run, which is compared with its digests first; the version. Once, however often it is asked."""
+    def publish(
+        self, name: str, run: RunFolder, logged: str | None = None, measured: Mapping[str, float] | None = None
+    ) -> str:
+        """Registers a run, which is compared with its digests first; the version. Once, however often it is asked.
+
+        logged: MLflow's run that has been open while it was made. measured: metrics beside the run's own. What was made
+        from another version has the parameters and metrics of that one too.
+        """
         run = RunFolder.open(run.path)
         with self.tracking.opened() as mlflow:
             client = mlflow.MlflowClient()
@@ -81,14 +82,28 @@ class Registry:
             known = client.search_model_versions(f"name = '{name}' and tags.`{RUN}` = '{run.id}'")
             if known:
                 return str(known[0].version)
-        with self.run(name) as mlflow:
+        made_from = run.id[:SHOWN] if run.about.base is None else f"from version {run.about.base}"
+        with self.experiment(name).run(f"{run.about.target} {made_from}", logged) as mlflow:
+            client = mlflow.MlflowClient()
+            base = None if run.about.base is None else self.get(name, run.about.base)
+            if base is not None:
+                log_base(mlflow, client.get_run(base.run_id))
             info = log_run(mlflow, run)
+            mlflow.log_metrics(dict(measured or {}))
             # Registered through the client: registering while logging prints to the user's terminal.
             tags = {"artifact_digest": run.about.model, "judge_digest": run.about.judge, RUN: run.id}
-            made = mlflow.MlflowClient().create_model_version(
+            tags |= {} if run.about.base is None else {"base": run.about.base}
+            made = client.create_model_version(
                 name, info.model_uri, run_id=info.run_id, tags=tags, model_id=info.model_id
             )
             return str(made.version)
+
+    def add_files(self, name: str, version: str, folder: Path, place: str) -> None:
+        """Adds files to the run of a version, in place of those that are there by these names."""
+        with self.tracking.opened() as mlflow:
+            client = mlflow.MlflowClient()
+            if any(folder.iterdir()):
+                client.log_artifacts(client.get_model_version(name, version).run_id, str(folder), place)
 
     def alias(self, name: str, version: str, alias: str, reason: str) -> None:
         """Points an alias at a version and notes why; the champion that another one replaces becomes `former`."""
@@ -98,6 +113,7 @@ class Registry:
             if alias == CHAMPION and before is not None and str(before.version) != version:
                 client.set_registered_model_alias(name, FORMER, before.version)
             client.set_model_version_tag(name, version, "reason", reason)
+            client.update_model_version(name, version, description=f"{alias}: {reason}")
             client.set_registered_model_alias(name, alias, version)
 
     def find(self, name: str, alias: str = CHAMPION) -> Registered | None:
@@ -141,21 +157,6 @@ class Registry:
         if registered is None:
             raise DataError(f"there is no champion for {name!r} in {self.address}; run `leadscore train` first")
         return registered
-
-    def _make_experiment(self, mlflow: Any, name: str) -> None:
-        there, artifacts = mlflow.get_experiment_by_name(name), self.tracking.artifacts
-        if there is None:
-            mlflow.create_experiment(name, artifact_location=None if artifacts is None else artifacts.as_uri())
-        elif there.lifecycle_stage == "deleted":
-            raise DataError(
-                f"the experiment {name!r} at {self.address} was deleted; bring it back with "
-                f"`mlflow experiments restore --experiment-id {there.experiment_id}`"
-            )
-        elif artifacts is not None and is_elsewhere(there.artifact_location, artifacts):
-            raise DataError(
-                f"the experiment {name!r} at {self.address} writes to {there.artifact_location}, which is not this "
-                "workspace's; put `mlflow server` before that database, or take an experiment of another name"
-            )
 
     def _claim(self, mlflow: Any, name: str) -> None:
         """Makes the registered model this workspace's, one of an earlier version of ours too."""
@@ -201,6 +202,7 @@ class Registry:
             self._local(mlflow, f"{judge}/judge", digests.get("judge_digest", "")),
             digests.get("artifact_digest", ""),
             digests.get("judge_digest", ""),
+            int(version.creation_timestamp or 0) * 1000,
         )
 
     def _local(self, mlflow: Any, uri: str, digest: str) -> Path:

@@ -102,7 +102,7 @@ def add_to_report(report: Path, folder: Path) -> None:
 
 def log_backtest(registry: Registry, name: str, folder: Path, result: Rolling) -> None:
     """A run of its own in MLflow: means over the origins, page, numbers and pictures."""
-    with registry.run(name) as mlflow:
+    with registry.experiment(name).run(f"backtest {result.digest[:12]}") as mlflow:
         mlflow.set_tags({"kind": "backtest", "digest": result.digest, "inflation": str(result.inflation.alarm)})
         mlflow.log_metrics(_means(result))
         for file in ("backtest.html", "backtest.json", CARD, *(f"{key}.png" for key in CAPTIONS)):

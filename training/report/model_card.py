@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
-from training.measuring.tables import tables
 from training.report.page import markdown_table, marked
 from training.report.report import (
     BACKTEST,
     LIMITS,
     NO_BACKTEST,
+    NO_VERSION,
+    VERSION,
     TrainingAccount,
     plain_words,
     summary,
+    tables_of,
     trained_on_told,
     verdicts_told,
 )
@@ -28,12 +30,13 @@ def model_card(account: TrainingAccount, backtest: str = "") -> str:
     days = account.target.horizon_days
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=account.name,
+        version=marked(VERSION, NO_VERSION),
         summary=summary(account),
         plain="\n\n".join(plain_words(account)),
         limits=_bullets(LIMITS),
         trained_on=_bullets(trained_on_told(account)),
         thresholds=_bullets(sentence(threshold, days) for threshold in account.thresholds),
-        tables="\n".join(markdown_table(table) for table in tables(account.evaluation, account.by_age)),
+        tables="\n".join(markdown_table(table) for table in tables_of(account)),
         backtest=marked(BACKTEST, backtest or NO_BACKTEST),
         calibrator=account.calibration.calibrator.name,
         verdicts=_bullets(verdicts_told(account)),

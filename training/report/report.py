@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import starmap
 
 from data.typed_json import to_json
 from features.labels import Target
 from features.wording import chance, number, percent, signed, span, within
-from training.artifact.manifest import TrainedOn
+from training.artifact.manifest import ThinnedFrom, TrainedOn
 from training.calibration.calibrator import Choice, Verdict
 from training.measuring.evaluation import Bin, Estimate, Evaluation
 from training.measuring.metrics import TOP
-from training.measuring.tables import tables
+from training.measuring.tables import Table, share, tables
 from training.report.page import bullets, figure, heading, html_table, marked, page, paragraph
 from training.thresholds.model_warning import model_warning
 from training.thresholds.promise_text import sentence
 from training.thresholds.threshold import Threshold
+from training.thresholds.verdicts import Field
 
-BACKTEST = "backtest"
-"""The mark of a page and of a model card where a backtest's section stands."""
+BACKTEST, VERSION = "backtest", "version"
+"""The marks of a page and of a model card where a backtest's section stands, and which version it is of."""
+NO_VERSION = "Not registered."
 NO_BACKTEST = "No backtest was made yet: `leadscore backtest` trains at several past dates and adds its section here."
 FEWEST = 20
 """A band of fewer leads is no example."""
+VERDICTS = {"as_said": "as said", "doubt": "chance, at so many looks", "more": "MORE came", "fewer": "FEWER came"}
 CAPTIONS = {
     "reliability": (
         "Does a probability come true?",
-        "Each dot is a tenth of the judged moments: what was predicted for them, and how many converted. On the "
+        "Each dot is a band of probabilities: what was predicted on average, and how many converted. On the "
         "diagonal predictions keep their word; the bars show how sure that is.",
     ),
     "gains": (
@@ -73,6 +77,8 @@ class TrainingAccount:
     thresholds: Sequence[Threshold]
     calibration: Choice
     trials: Sequence[Verdict] = ()
+    code: Mapping[str, str] = field(default_factory=dict)
+    segments: Mapping[str, Mapping[str, Field]] = field(default_factory=dict)
 
 
 def html(account: TrainingAccount, pictures: Mapping[str, bytes], backtest: str = "") -> str:
@@ -84,6 +90,7 @@ def html(account: TrainingAccount, pictures: Mapping[str, bytes], backtest: str 
     return page(
         account.name,
         [
+            marked(VERSION, paragraph(NO_VERSION, "soft")),
             paragraph(summary(account)),
             heading("In plain words"),
             *(paragraph(text, "lead") for text in plain_words(account)),
@@ -94,7 +101,7 @@ def html(account: TrainingAccount, pictures: Mapping[str, bytes], backtest: str 
             heading("The evidence, in pictures"),
             *(figure(*CAPTIONS[name], picture) for name, picture in pictures.items()),
             heading("The evidence, in numbers"),
-            *(html_table(table) for table in tables(account.evaluation, account.by_age)),
+            *(html_table(table) for table in tables_of(account)),
             heading("At past dates"),
             marked(BACKTEST, backtest or paragraph(NO_BACKTEST, "soft")),
             heading("Calibration"),
@@ -131,6 +138,22 @@ def plain_words(account: TrainingAccount) -> list[str]:
     return [*([warning] if warning else []), " ".join(sentences[:2]), *sentences[2:]]
 
 
+def tables_of(account: TrainingAccount) -> list[Table]:
+    """All tables about the newest slice."""
+    return [*tables(account.evaluation, account.by_age), *(starmap(segment_table, account.segments.items()))]
+
+
+def segment_table(name: str, values: Mapping[str, Field]) -> Table:
+    """What was said of the leads of each value of a segment, and what came."""
+    rows = []
+    for value, judged in values.items():
+        came = Estimate(judged.came / judged.leads, judged.low, judged.high)
+        said = percent(judged.promised / judged.leads, 1)
+        rows.append([value, number(judged.leads), number(judged.came), said, share(came), VERDICTS[judged.verdict]])
+    head = [name, "leads", "converted", "said", "came", "verdict"]
+    return Table(f"Does it hold by {name}? Each lead once (95 % intervals)", head, rows)
+
+
 def calibration_told(account: TrainingAccount) -> str:
     """Which calibrator is in use."""
     return f"In use: {account.calibration.calibrator.name}. {'; '.join(verdicts_told(account))}."
@@ -147,10 +170,25 @@ def verdicts_told(account: TrainingAccount) -> list[str]:
 
 def trained_on_told(account: TrainingAccount) -> list[str]:
     """The training data in words."""
-    facts = {**to_json(account.trained_on), "artifact": account.digest}
-    named = {key: value for key, value in facts.items() if not key.endswith("_us") and key != "small"}
+    facts = {**to_json(account.trained_on), "artifact": account.digest, **account.code}
+    facts["versions"] = ", ".join(f"{name} {number}" for name, number in (account.trained_on.versions or {}).items())
+    named = {key: value for key, value in facts.items() if not key.endswith("_us") and key not in ("small", "thinned")}
     lines = [f"{key.replace('_', ' ')}: {value}" for key, value in named.items()]
+    thinned = account.trained_on.thinned
+    lines += [] if thinned is None else [thinned_told(thinned)]
     return lines + [trial.told for trial in account.trials]
+
+
+def thinned_told(thinned: ThinnedFrom) -> str:
+    """What of a large training set was read.
+
+    >>> thinned_told(ThinnedFrom(2_900_000, 8, 14)).partition(";")[0]
+    'thinned: of 2,900,000 moments one lead in 8 was read whole, to measure by'
+    """
+    return (
+        f"thinned: of {number(thinned.moments)} moments one lead in {thinned.every} was read whole, to measure by; "
+        f"learnt from were all moments that converted, and one in {thinned.one_of} of the others, so much heavier"
+    )
 
 
 def _chance(lift: Estimate, base: float) -> str:

@@ -43,7 +43,7 @@ def newest_slice(as_of: NDArray[np.int64], weight: NDArray[np.float64], share: f
 
 
 def before_cut(
-    as_of: NDArray[np.int64], lead: NDArray[np.str_], cut: int
+    as_of: NDArray[np.int64], lead: NDArray[np.str_], cut: int, whole: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Splits rows at a cut in time: float64[n] each, how much a row counts in learning and in judging.
 
@@ -51,6 +51,7 @@ def before_cut(
     (`Sample.known_at`). Leads with moments before and after the cut are dealt out by a hash of their id:
     one in JUDGED_OF is judged and counts so many times, the others are learnt from and count that much more. So no lead
     is on both sides, and either side stands for all: leads that are still open after the cut are not missing before.
+    Rows that are not of `whole` leads (bool[n]) are never judged, and nothing need be kept apart for them.
     """
     early, late = as_of < cut, as_of >= cut
     both = np.isin(lead, np.intersect1d(lead[early], lead[late]))
@@ -58,6 +59,8 @@ def before_cut(
     drawn[both] = [hash_of_lead(lead_id) % JUDGED_OF == 0 for lead_id in lead[both].tolist()]
     learn = np.where(early & ~drawn, np.where(both, LEARNT_OF, 1.0), 0.0)
     judged = np.where(late & ~both, 1.0, np.where(late & drawn, float(JUDGED_OF), 0.0))
+    if whole is not None:
+        learn, judged = np.where(whole, learn, early.astype(np.float64)), np.where(whole, judged, 0.0)
     return learn, judged
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from data.contract import US_PER_DAY, DataError
 from features.labels import LabelWindow
 from features.training_set import KEYS, TrainingSet
 from training.samples.log_odds import Array
+from training.samples.thinning import Thinned, read_thinned
 
 ONE_DAY = LabelWindow(gap_days=0, horizon_days=1, settle_days=0)
 """The window of rows whose labels do not tell when the outcome came."""
@@ -21,12 +23,13 @@ ONE_DAY = LabelWindow(gap_days=0, horizon_days=1, settle_days=0)
 class Sample:
     """Rows in order of (as_of, lead).
 
-    features: table of n rows. y: float64[n], 0/1, NaN where unknown. weight: float64[n]. lead: str[n].
-    as_of: int64[n], µs UTC. mature: bool[n]. event_days, observed_days: float64[n], see features/moments.py.
-    window: when outcomes count, and when labels are certain.
+    table: features, of which `rows` (int64[n], all where None) are meant; `features` has n rows. y: float64[n], 0/1,
+    NaN where unknown. weight: float64[n]. lead: str[n]. as_of: int64[n], µs UTC. mature: bool[n]. event_days,
+    observed_days: float64[n], see features/moments.py. window: when outcomes count, and when labels are certain.
+    thinned: what rows stand for where not all were read.
     """
 
-    features: pa.Table
+    table: pa.Table
     y: Array
     weight: Array
     lead: NDArray[np.str_]
@@ -35,6 +38,8 @@ class Sample:
     event_days: Array
     observed_days: Array
     window: LabelWindow
+    thinned: Thinned | None = None
+    rows: NDArray[np.int64] | None = None
 
     @staticmethod
     def of_labels(
@@ -50,7 +55,7 @@ class Sample:
     def of(self, rows: NDArray[np.bool_]) -> Sample:
         """The rows where the mask is true."""
         return Sample(
-            self.features.filter(pa.array(rows)),
+            self.table,
             self.y[rows],
             self.weight[rows],
             self.lead[rows],
@@ -59,7 +64,38 @@ class Sample:
             self.event_days[rows],
             self.observed_days[rows],
             self.window,
+            None if self.thinned is None else self.thinned.of(rows),
+            np.flatnonzero(rows) if self.rows is None else self.rows[rows],
         )
+
+    @cached_property
+    def features(self) -> pa.Table:
+        """The features of the rows. They are large, and copied only once somebody asks."""
+        return self.table if self.rows is None else self.table.take(pa.array(self.rows))
+
+    def with_features(self, features: pa.Table) -> Sample:
+        """The same rows with other features."""
+        return replace(self, table=features, rows=None)
+
+    @property
+    def is_whole(self) -> NDArray[np.bool_]:
+        """bool[n]: rows of leads all of whose moments are there, which alone measure."""
+        return np.ones(len(self), np.bool_) if self.thinned is None else self.thinned.whole
+
+    @property
+    def taught(self) -> Array:
+        """float64[n]: how much rows weigh in learning, 0 where nothing is learnt from them."""
+        return self.weight if self.thinned is None else self.weight * self.thinned.times
+
+    @property
+    def every(self) -> int:
+        """One lead in so many is whole, and stands for so many in a volume."""
+        return 1 if self.thinned is None else self.thinned.every
+
+    @property
+    def known(self) -> Sample:
+        """Rows whose outcome is known, of whole leads: what evidence is made of."""
+        return self.of(self.mature & self.is_whole)
 
     @property
     def horizon_days(self) -> int:
@@ -88,9 +124,10 @@ class Sample:
         return replace(past, y=y, mature=mature, event_days=event, observed_days=observed)
 
 
-def read_sample(training_set: TrainingSet) -> Sample:
-    """Reads a training set. Raises DataError when it holds no moment."""
-    table = training_set.read()
+def read_sample(training_set: TrainingSet, most: int | None = None) -> Sample:
+    """Reads a training set, whole or, where it holds more than `most` moments, thinned. Raises DataError when it holds
+    no moment."""
+    table, thinned = (training_set.read(), None) if most is None else read_thinned(training_set, most)
     if not len(table):
         raise DataError(f"{training_set.path} holds no moments; check target and moments in the settings")
     return Sample(
@@ -103,4 +140,5 @@ def read_sample(training_set: TrainingSet) -> Sample:
         table.column("event_days").to_numpy(),
         table.column("observed_days").to_numpy(),
         training_set.recipe.target.window,
+        thinned,
     )

@@ -24,6 +24,8 @@ ENTERED = {
     "reopened": "reopened",
 }
 """Why a stage is entered, by the cause of the change."""
+OBJECTION = "objection"
+"""Why a stay ends of a lead that objects, and why one begins when it does not any more."""
 PROGRESS = ("first score", "score", "reopened", "bought")
 """Reasons for which a lead has moved by itself; the others are people's doing, or the model's."""
 
@@ -44,7 +46,7 @@ class Episode:
 
     entered_at: µs UTC; entered: first score, score, threshold, model, hand, reopened, bought or lost. nth: which
     stay of the lead in this stage it is, from 1. left_at, left: None while it lasts; fell below, went on, lost, bought,
-    threshold, model or hand.
+    threshold, model, hand or objection; one that begins after an objection was entered by it too.
     """
 
     stage: str

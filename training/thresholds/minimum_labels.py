@@ -58,7 +58,7 @@ class Need:
 def need_of(sample: Sample, parameters: int, asked: int = 0) -> Need:
     """What a sample has and needs; `asked`: so many converted leads are enough whatever the criteria say (0: none)."""
     known = sample.of(sample.mature)
-    leads, first_won = len(np.unique(known.lead)), _first_conversions(known)
+    leads, first_won = known.every * len(np.unique(known.lead[known.is_whole])), _first_conversions(known)
     rate = (len(first_won) + 0.5) / (leads + 1)
     criterion, size = max(criteria(rate, parameters).items(), key=lambda item: item[1])
     per_week = 0.0

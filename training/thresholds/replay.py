@@ -82,12 +82,17 @@ class Records:
 
 @dataclass(frozen=True)
 class StageReplay:
-    """Scores of the past: p, y (float64[n], y 0/1), lead ([n]), as_of (int64[n], µs UTC), in any order."""
+    """Scores of the past: p, y (float64[n], y 0/1), lead ([n]), as_of (int64[n], µs UTC), in any order.
+
+    every: one lead in so many is there. Volumes are those of all; `entered` and `converted`, which are evidence, of the
+    leads that are there.
+    """
 
     p: Array
     y: Array
     lead: NDArray[Any]
     as_of: NDArray[np.int64]
+    every: int = 1
     _seen: dict[float, Arrivals] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -124,7 +129,11 @@ class StageReplay:
         records = self._records
         chosen = (records.lower < probability) & (probability <= records.upper)
         week, won = records.week[chosen], records.won[chosen]
-        return FirstEntries(np.bincount(week, minlength=self.weeks), np.bincount(week[won > 0], minlength=self.weeks))
+        return FirstEntries(self._by_week(week), self._by_week(week[won > 0]))
+
+    def _by_week(self, week: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many of all leads do by week what those that are there did in the weeks (n) given."""
+        return self.every * np.bincount(week, minlength=self.weeks)
 
     def above(self, probability: float) -> tuple[float, float]:
         """First entries a week, and how many of them converted, on average."""
@@ -172,8 +181,8 @@ class StageReplay:
             spread(arrived - entries.leads),
             spread(stock),
             spread(entries.wins),
-            int(entries.leads.sum()),
-            int(entries.wins.sum()),
+            int(entries.leads.sum()) // self.every,
+            int(entries.wins.sum()) // self.every,
         )
 
     def _walk(self, probability: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -190,9 +199,9 @@ class StageReplay:
         inside = (newest >= begins) & (told[newest] == 1)
         was = np.append(False, inside[:-1]) & same
         counts = (week >= 0) & (week < self.weeks)
-        arrived = np.bincount(week[inside & ~was & counts], minlength=self.weeks)
+        arrived = self._by_week(week[inside & ~was & counts])
         last = np.append((week[1:] != week[:-1]) | ~same[1:], True)
-        return arrived, np.bincount(week[inside & last & counts], minlength=self.weeks)
+        return arrived, self._by_week(week[inside & last & counts])
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
@@ -250,7 +259,7 @@ class StageReplay:
         steps = np.zeros(shape, np.int64)
         np.add.at(steps, (records.week, enters), 1)
         np.add.at(steps, (records.week, leaves), -1)
-        return rungs[::-1], steps.cumsum(axis=1)[:, :-1][:, ::-1]
+        return rungs[::-1], self.every * steps.cumsum(axis=1)[:, :-1][:, ::-1]
 
 
 def spread(weekly: NDArray[np.int64]) -> Spread:

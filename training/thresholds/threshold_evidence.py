@@ -38,7 +38,7 @@ class Grounds:
     @cached_property
     def replay(self) -> StageReplay:
         """The story, week by week."""
-        return StageReplay(self.story.p, self.story.y, self.story.lead, self.story.as_of)
+        return StageReplay(self.story.p, self.story.y, self.story.lead, self.story.as_of, self.story.every)
 
     @property
     def volume(self) -> Volume:
@@ -88,6 +88,7 @@ class Grounds:
             "chosen": self.chosen,
         }
         notes = {"delay_days": str(story.delay_days), "per_week": repr(float(self.flow.per_week))}
+        notes |= {"every": str(story.every)} if story.every > 1 else {}
         flow = pa.array(self.flow.p).to_pylist()
         table = pa.table(columns).replace_schema_metadata({**notes, "flow": ",".join(map(repr, flow))})
         written = io.BytesIO()
@@ -112,7 +113,8 @@ def _read(content: bytes) -> Grounds:
     p, y, lead, as_of = (_numbers(table.column(name)) for name in ("p", "y", "lead", "as_of"))
     chosen = _numbers(table.column("chosen").cast(pa.uint8())).astype(np.bool_)
     flow = Flow(np.array([float(number) for number in notes["flow"].split(",")]), float(notes["per_week"]))
-    return Grounds(Story(p, y, lead, as_of, int(notes["delay_days"])), chosen, flow)
+    story = Story(p, y, lead, as_of, int(notes["delay_days"]), int(notes.get("every", 1)))
+    return Grounds(story, chosen, flow)
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:

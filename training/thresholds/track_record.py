@@ -30,13 +30,15 @@ Derive = Callable[[ScoredLabels, Volume], Threshold]
 @dataclass(frozen=True)
 class Story:
     """Moments with known outcome. p: float64[n], out of fold. y: float64[n], 0/1. lead: [n]. as_of: int64[n], µs UTC.
-    delay_days: how long an outcome takes to be known."""
+    delay_days: how long an outcome takes to be known. every: one lead in so many is there.
+    """
 
     p: Array
     y: Array
     lead: NDArray[Any]
     as_of: NDArray[np.int64]
     delay_days: int
+    every: int = 1
     _drawn: dict[tuple[int, int], ScoredLabels] = field(default_factory=dict, repr=False, compare=False)
 
     def labels(self, since: int, until: int) -> ScoredLabels:

@@ -16,7 +16,7 @@ from training.pipeline import sized
 from training.recipe.train import Judged, Say, Split, TrainingPlan, fit_baselines, judged_as, split_by_time
 from training.registry.registry import Registry
 from training.samples.log_odds import Array
-from training.samples.sample import read_sample
+from training.samples.sample import Sample, read_sample
 
 STAGES = 1 + len(BASELINES)
 """How many stages a review tells of: reading, baselines."""
@@ -46,17 +46,16 @@ def predictions(registry: Registry, target: str, plan: TrainingPlan) -> tuple[Sp
             f"version {champion.version} was trained on the training set {trained_on[:12]}, "
             f"{training_set.path} now holds {training_set.digest[:12]}: train again, then evaluate"
         )
-    sample = read_sample(training_set)
+    sample = read_sample(training_set, plan.most_moments)
     split = split_by_time(sample, sized(sample, plan)[0])
     return split, predict(model, split.judged)
 
 
-def beside_truth(split: Split, p: Array, truth: Path, horizon_days: int) -> BesideTruth:
+def beside_truth(rows: Sample, p: Array, truth: Path, horizon_days: int) -> BesideTruth:
     """Predictions `p` beside the true probabilities of a simulated funnel, on the judged moments that it tells of.
 
     Raises DataError when the file cannot be read or knows none of the moments.
     """
-    rows = split.judged
     try:
         table = pq.read_table(truth, filters=[("horizon_days", "=", horizon_days)])
     except (OSError, ValueError) as error:

@@ -9,12 +9,12 @@ from typing import Literal
 from data.hidden_signs import visible
 from features.wording import amount, percent, short_percent
 from serving.messages.schemas import ThresholdUsed
-from serving.pages.leads.leads import Line, line_of
+from serving.pages.leads.leads import LeadLine, line_of
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from training.thresholds.model_warning import model_warning
 
 Kind = Literal["text", "count", "share", "time"]
@@ -29,10 +29,12 @@ class Column:
     name: str
     kind: Kind
     width: int
-    value: Callable[[Line], Value]
+    value: Callable[[LeadLine], Value]
 
 
-def rows(columns: Sequence[Column], wanted: Wanted, live: ServedModel, context: PageContext) -> Iterator[list[Row]]:
+def rows(
+    columns: Sequence[Column], wanted: WantedLeads, live: ServedModel, context: PageContext
+) -> Iterator[list[Row]]:
     """The leads of a list, some at a time, each as its values by column."""
     values = [column.value for column in columns]
     for entries in context.services.store.worklist.walk(wanted):
@@ -89,7 +91,7 @@ def _origin(live: ServedModel, context: PageContext) -> list[Column]:
     """Whence it came, whose it is, and what the score rests on."""
     t, begins = context.t, {threshold.stage: _threshold(threshold, context) for threshold in live.thresholds}
 
-    def threshold(line: Line) -> str:
+    def threshold(line: LeadLine) -> str:
         by_this_model = line.lead.model_version == live.model.version and line.lead.override is None
         return begins.get(line.lead.stage, "") if by_this_model else ""
 
@@ -124,7 +126,7 @@ def _stage(context: PageContext) -> Callable[[str], str]:
     return word
 
 
-def _marked(context: PageContext, holds: Callable[[WorklistEntry], bool]) -> Callable[[Line], str]:
+def _marked(context: PageContext, holds: Callable[[WorklistEntry], bool]) -> Callable[[LeadLine], str]:
     yes = context.t("exports.yes")
     return lambda line: yes if holds(line.lead) else ""
 

@@ -26,10 +26,11 @@ from serving.pages.exports.separated import FORMS, pieces
 from serving.pages.exports.workbook import MOST, workbook
 from serving.pages.leads.leads import asked_of, wanted_of
 from serving.pages.rendering.links import LIFE_DAYS, PARTS, by_link_or_session, link
-from serving.pages.rendering.page_context import HEADERS, PageContext, shows
+from serving.pages.rendering.page_context import HEADERS, PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreFull
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -98,7 +99,7 @@ def make_link(context: PageContext) -> Response:
     return context.render("link.html", address=address, ending=path.rpartition(".")[2], until=until, back=back)
 
 
-def _asked(context: PageContext, *also: str) -> tuple[PageContext, Wanted, ServedModel]:
+def _asked(context: PageContext, *also: str) -> tuple[PageContext, WantedLeads, ServedModel]:
     """What is wanted, in the language that the address names, and the model that its words come from."""
     asked = asked_of(context.asked, ("language", *PARTS, *also))
     language: Any = asked.get("language", context.language)

@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from serving.http.lead_paths import LeadRoute
 from serving.messages.problems import Refused
-from serving.pages.leads.leads import STEPS, Line, line_of
+from serving.pages.leads.leads import STEPS, LeadLine, line_of
 from serving.pages.rendering.addresses import checked, company_address, lead_address
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.store.leads.companies import Company
 
 SHOWN = 100
@@ -23,7 +24,7 @@ class CompanyLine:
     """A company as the list shows it; best: its likeliest lead."""
 
     company: Company
-    best: Line
+    best: LeadLine
     trend: int
 
 

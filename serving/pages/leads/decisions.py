@@ -12,7 +12,8 @@ from serving.http.lead_rights import note_objection
 from serving.messages.problems import Refused
 from serving.pages.leads.lead import DAYS
 from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.store.leads.decisions import REASONS, Decision
 from training.thresholds.stages import UNQUALIFIED
 

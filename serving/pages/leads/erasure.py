@@ -14,7 +14,8 @@ from data.contract import UsageError
 from serving.http.lead_rights import forget
 from serving.messages.problems import Refused
 from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.store.database.failures import StoreAway
 from serving.store.privacy.receipts import Receipt
 from serving.store.privacy.workspace_files import Unfinished

@@ -19,7 +19,8 @@ from serving.pages.leads.today import SNOOZES, may_act
 from serving.pages.leads.told_events import Known, known_of, sentence, situation_of
 from serving.pages.leads.why import one_in_words, why_of
 from serving.pages.rendering.addresses import checked, company_address, key_of, lead_address
-from serving.pages.rendering.page_context import PageContext, came_from, shows
+from serving.pages.rendering.page_context import PageContext, came_from
+from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.texts import known
 from serving.scoring.latest_events import read_latest
 from serving.scoring.next_step import next_step
@@ -27,8 +28,8 @@ from serving.scoring.served_model import ServedModel
 from serving.store.events.timeline import Happening, Stretch
 from serving.store.leads.decisions import REASONS
 from serving.store.leads.worklist import CHOICES, WorklistEntry
-from serving.store.scores.scores import Standing
 from serving.store.scores.sections import IN_HAND
+from serving.store.scores.standings import Standing
 from training.thresholds.stages import UNQUALIFIED
 
 PER_PAGE = 50

@@ -14,13 +14,15 @@ from starlette.routing import Route
 from data.contract import NAME_LIMIT, UsageError
 from serving.http.queries import Pairs, Parameters
 from serving.messages.problems import Refused
-from serving.pages.leads.why import feature_said
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
+from serving.scoring.reasons import sentence_of
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry
-from serving.store.leads.worklist_query import Order, Wanted
+from serving.store.leads.worklist_query import Order, WantedLeads
+from serving.store.scores.explanations import read_facts
 
 TEXTS = ("stage", "channel", "country", "owner", "search")
 MARKS = ("rising", "untouched", "pressed")
@@ -42,7 +44,7 @@ PER_PAGE = 50
 
 
 @dataclass(frozen=True)
-class Line:
+class LeadLine:
     """A lead as the list shows it. reason: in words, "" for none. fit, engagement: -5 to 5 steps. trend: -1, 0, 1.
 
     chain: the other steps of a chain of targets, in order, with the probability of each.
@@ -98,29 +100,30 @@ def asked_of(parts: Pairs, also: Collection[str] = ()) -> dict[str, str]:
     return Parameters(given, *KNOWN, *also).values
 
 
-def wanted_of(asked: Mapping[str, str], target: str) -> Wanted:
+def wanted_of(asked: Mapping[str, str], target: str) -> WantedLeads:
     """The leads that an address means. Raises Refused for a value that cannot be."""
     order: Any = asked.get("order", "chance")
     too_long = any(len(asked.get(name, "")) > NAME_LIMIT for name in TEXTS)
     if too_long or order not in get_args(Order) or any(asked.get(mark, "1") != "1" for mark in MARKS):
         raise Refused("invalid", "the address has a value that cannot be")
     given: dict[str, Any] = {name: asked.get(name) for name in TEXTS} | {mark: mark in asked for mark in MARKS}
-    return Wanted(target, **given, order=order)
+    return WantedLeads(target, **given, order=order)
 
 
-def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> Line:
+def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> LeadLine:
     """A lead in words."""
     steps: dict[str, float] = {} if lead.probability is None else json.loads(lead.chain or "{}")
     others = {name: p for name, p in steps.items() if name != context.services.target_name}
     reason = reason_of(lead, live, context)
-    return Line(lead, reason, _steps(lead.fit), _steps(lead.engagement), _trend(lead), others)
+    return LeadLine(lead, reason, _steps(lead.fit), _steps(lead.engagement), _trend(lead), others)
 
 
 def reason_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> str:
-    """What speaks most for a lead; "" when it was noted by a model that knew other features, or there is none."""
+    """What speaks most for a lead; "" when there is nothing, or it was noted by an earlier version or another model."""
     if live is None or lead.reason not in live.definitions:
         return ""
-    return feature_said(context, live, lead.reason, json.loads(lead.reason_value or "null"))
+    facts = read_facts(lead.reason_value)
+    return sentence_of(facts, live.scorer.words, context.telling) if facts else ""
 
 
 def _steps(log_odds: float | None) -> int:

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.pages.leads.leads import MARKS, asked_of, line_of, wanted_of
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.texts import known
 from serving.store.leads.worklist import MOST
 

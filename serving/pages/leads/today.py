@@ -10,9 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import NAME_LIMIT, US_PER_DAY, UsageError
+from serving.pages.leads.leads import reason_of
 from serving.pages.leads.told_events import known_of, sentence, situation_of
 from serving.pages.rendering.addresses import company_address, key_of, lead_address
-from serving.pages.rendering.page_context import PageContext, shows
+from serving.pages.rendering.page_context import PageContext
+from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.plot import Scale, path
 from serving.scoring.latest_events import read_latest
 from serving.scoring.next_step import Rule, next_step
@@ -30,11 +32,12 @@ MINE, ALL, NOBODY, OWNER = "mine", "all", "nobody", "owner"
 
 @dataclass(frozen=True)
 class TodayRow:
-    """A lead as Today tells it. line: the drawing of its scores, "" where there are fewer than two. may_act: whether
-    the visitor may do something with it."""
+    """A lead as Today tells it. reason: what speaks most for it, "" for nothing. line: the drawing of its scores, ""
+    where there are fewer than two. may_act: whether the visitor may do something with it."""
 
     lead: QueuedLead
     sentence: str
+    reason: str
     rule: Rule
     line: str
     count: int
@@ -42,7 +45,7 @@ class TodayRow:
 
 
 @dataclass(frozen=True)
-class View:
+class TodayView:
     """What an address asks for. worker: whose leads, see `Queued`."""
 
     section: Section
@@ -94,7 +97,7 @@ def today(context: PageContext) -> Response:
     )
 
 
-def view_of(context: PageContext) -> View:
+def view_of(context: PageContext) -> TodayView:
     """What the address asks for: what it has not, or what cannot be, is as it is by default."""
     asked = dict(context.asked)
     me = context.services.sales.owner_of(context.account.name if context.account else "")
@@ -104,7 +107,7 @@ def view_of(context: PageContext) -> View:
     owner = asked.get("owner", "")[:NAME_LIMIT]
     worker = {MINE: me, ALL: None, NOBODY: "", OWNER: owner}[whose]
     section = next((name for name in SECTIONS if name == asked.get("section")), SECTIONS[0])
-    return View(section, whose, worker, asked.get("after"))
+    return TodayView(section, whose, worker, asked.get("after"))
 
 
 def may_act(context: PageContext, worker: str) -> bool:
@@ -119,7 +122,8 @@ def row_of(context: PageContext, live: ServedModel | None, lead: QueuedLead, lin
     situation = situation_of(lead.entry, known_now, context.now)
     said = sentence(context, live, known_now, lead.entry.contacts or 0)
     drawn, mine = _line(line, context.now), may_act(context, lead.entry.worker)
-    return TodayRow(lead, said, next_step(situation), drawn, len(line), mine)
+    reason = reason_of(lead.entry, live, context)
+    return TodayRow(lead, said, reason, next_step(situation), drawn, len(line), mine)
 
 
 def _rows(context: PageContext, live: ServedModel | None, leads: list[QueuedLead]) -> list[TodayRow]:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from data.contract import US_PER_DAY
-from features.wording import day
 from serving.pages.leads.why import one_in_words
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.texts import known
+from serving.scoring.facts import slightness
 from serving.scoring.next_step import Situation
 from serving.scoring.served_model import ServedModel
 from serving.store.events.sales_events import EVENTS
@@ -17,13 +16,6 @@ from serving.store.leads.worklist import WorklistEntry
 from serving.store.scores.sections import IN_HAND
 from training.thresholds.stages import UNQUALIFIED
 
-TELLING = (
-    "offer_view", "demo_request", "inbound_call", "email_reply", "meeting", "pricing_view", "chat_message",
-    "form_submit", "unsubscribe", "webinar_attended", "whitepaper_download", "call_answered", "webinar_signup",
-    "ebook_download", "newsletter_signup", "email_click",
-)  # fmt: skip
-"""What people want to hear first; after these come types of one's own, then SLIGHT."""
-SLIGHT = ("blog_visit", "social_engagement", "page_view", "email_open")
 REPLIES = ("email_reply", "inbound_call", "chat_message", "demo_request", "form_submit")
 """By these a lead turns to us by itself, and somebody must answer."""
 ANSWERS = (*REPLIES, "call_answered", "meeting", "offer_view")
@@ -65,13 +57,13 @@ def sentence(context: PageContext, live: ServedModel | None, known_now: Known, c
     """What happened, in one sentence. contacts: by us within 30 days, as the list counts them."""
     own = known_now.own
     recent = [kind for kind, at in own.items() if context.now - at < RECENT_US] or list(own)
-    chosen = sorted(sorted(recent, key=lambda kind: -own[kind]), key=_slightness)[:TOLD]
+    chosen = sorted(sorted(recent, key=lambda kind: -own[kind]), key=slightness)[:TOLD]
     parts = [_did(context, live, kind, own[kind]) for kind in sorted(chosen, key=lambda kind: -own[kind])]
     if not parts:
-        did = context.t("told.nothing")
+        did = context.telling.t("nothing")
     else:
-        did = parts[0] if len(parts) == 1 else context.t("told.and", one=parts[0], other=parts[1])
-    return context.t("told.sentence", did=did[:1].upper() + did[1:], contact=_contact(context, known_now, contacts))
+        did = parts[0] if len(parts) == 1 else context.telling.t("and", one=parts[0], other=parts[1])
+    return context.telling.t("sentence", did=did[:1].upper() + did[1:], contact=_contact(context, known_now, contacts))
 
 
 def situation_of(entry: WorklistEntry | None, known_now: Known, now: int) -> Situation:
@@ -97,43 +89,24 @@ def situation_of(entry: WorklistEntry | None, known_now: Known, now: int) -> Sit
     )
 
 
-def when(context: PageContext, moment: int) -> str:
-    """A day as people say it: today, yesterday, on Saturday, on 5 Mar 2024."""
-    today, then = context.local(context.now) // US_PER_DAY, context.local(moment) // US_PER_DAY
-    past = today - then
-    if past <= 0:
-        return context.t("told.today")
-    if past == 1:
-        return context.t("told.yesterday")
-    if past < 7:
-        return context.t(f"told.weekday_{(then + 3) % 7}")
-    return context.t("told.on_day", day=day(context.local(moment), context.language))
-
-
 def _did(context: PageContext, live: ServedModel | None, kind: str, at: int) -> str:
-    phrase = known(f"told.did_{kind}", context.language, "")
-    if phrase:
-        return phrase.format(when=when(context, at))
-    return context.t("told.did", what=one_in_words(context, live, kind), when=when(context, at))
+    said = context.telling.known(f"did_{kind}", when=context.telling.when(at))
+    if said is not None:
+        return said
+    return context.telling.t("did", what=one_in_words(context, live, kind), when=context.telling.when(at))
 
 
 def _contact(context: PageContext, known_now: Known, contacts: int) -> str:
     asked = known_now.contact
     if asked is None:
-        return context.t("told.untouched" if not contacts else "told.uncalled")
+        return context.telling.t("untouched" if not contacts else "uncalled")
     kind, at = asked
     if any(known_now.latest.get(answer, 0) >= at for answer in ANSWERS):
-        return context.t("told.answered", when=when(context, at))
+        return context.telling.t("answered", when=context.telling.when(at))
     if kind == "email_sent" and "sales_call" not in known_now.latest:
-        return context.t("told.uncalled")
-    phrase = known(f"told.asked_{kind}", context.language, context.t("told.asked"))
-    return phrase.format(when=when(context, at))
-
-
-def _slightness(kind: str) -> int:
-    if kind in TELLING:
-        return TELLING.index(kind)
-    return len(TELLING) + (1 + SLIGHT.index(kind) if kind in SLIGHT else 0)
+        return context.telling.t("uncalled")
+    when = context.telling.when(at)
+    return context.telling.known(f"asked_{kind}", when=when) or context.telling.t("asked", when=when)
 
 
 def _days(at: int, now: int) -> int | None:

@@ -5,35 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features.wording import number
-from features.words import in_words, value_in_words
+from features.wording import number, signed
+from features.words import in_words, named
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
+from serving.scoring.reasons import figure_of, sentence_of, value_said
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry
-from serving.store.scores.explanations import Explanation, FeatureShift, Ground, Value
+from serving.store.scores.explanations import Explanation, FeatureShift, Ground
 
 
 @dataclass(frozen=True)
 class Said:
-    """A ground or a shift in words. at: µs UTC of the event that it speaks of, None for none; link: where that is."""
+    """A headline or a shift in words. about: what belongs to it. at: µs UTC of the event that it speaks of, None for
+    none; link: where that is."""
 
     words: str
     is_up: bool
+    about: str = ""
     at: int | None = None
     link: str = ""
 
 
 @dataclass(frozen=True)
+class TopicRow:
+    """A topic as the model sees it. members: what it is made of, "" for nothing else. adds: log-odds."""
+
+    name: str
+    members: str
+    figure: str
+    adds: str
+    is_up: bool
+
+
+@dataclass(frozen=True)
 class Why:
-    """since: `as_of` of the score that shifts are told against, None for none.
+    """table: all topics that move the score, the strongest first. since: `as_of` of the score that shifts are told
+    against, None for none.
 
     between: what came in since then, by type; is_all: false when there was more than is counted.
     """
 
     speaks_for: Sequence[Said]
     speaks_against: Sequence[Said]
+    table: Sequence[TopicRow]
     since: int | None
     shifts: Sequence[Said]
     between: Sequence[str]
@@ -47,11 +63,14 @@ def why_of(context: PageContext, live: ServedModel, entry: WorklistEntry) -> Why
         return None
     teller = _Teller(context, live, entry.lead_id)
     # A model of another catalogue may have scored: what this one has no words for is left out.
-    grounds = [teller.ground(ground) for ground in explanation.grounds if ground.feature in live.definitions]
     shifts = [teller.shift(shift) for shift in explanation.shifts if shift.feature in live.definitions]
+    grounds = sorted(explanation.grounds, key=lambda ground: -abs(ground.adds))
+    told = [ground for ground in explanation.grounds if ground.facts or not ground.topic]
+    said = [teller.headline(ground) for ground in told if ground.feature in live.definitions]
     return Why(
-        [ground for ground in grounds if ground.is_up],
-        [ground for ground in grounds if not ground.is_up],
+        [headline for headline in said if headline.is_up],
+        [headline for headline in said if not headline.is_up],
+        [teller.row(ground) for ground in grounds if ground.feature in live.definitions],
         explanation.since,
         shifts,
         *teller.between(explanation),
@@ -69,33 +88,37 @@ def one_in_words(context: PageContext, live: ServedModel | None, event_type: str
     return known(f"events.{event_type}", context.language, otherwise)
 
 
-def value_said(context: PageContext, live: ServedModel, value: Value) -> str:
-    """A value, a type of event among them in words."""
-    if isinstance(value, str) and value in live.known_types:
-        return one_in_words(context, live, value)
-    return value_in_words(value, context.language)
-
-
-def feature_said(context: PageContext, live: ServedModel, feature: str, value: Value) -> str:
-    """What a feature of the model measures, and what it is for one lead."""
-    what = in_words(live.definitions[feature], context.language, live.scorer.words)
-    return f"{what}: {value_said(context, live, value)}"
-
-
 class _Teller:
     """Finds words for one lead."""
 
     def __init__(self, context: PageContext, live: ServedModel, lead_id: str) -> None:
         self.context, self.live, self.lead_id = context, live, lead_id
 
-    def ground(self, ground: Ground) -> Said:
+    def headline(self, ground: Ground) -> Said:
+        """What was kept by an earlier version has no facts, and its figure is told."""
         link = "" if ground.known_at is None else f"{lead_address(self.lead_id)}?until={ground.known_at}#timeline"
-        words = feature_said(self.context, self.live, ground.feature, ground.value)
-        return Said(words, ground.adds > 0, ground.occurred_at, link)
+        words, telling = self.live.scorer.words, self.context.telling
+        said = (
+            sentence_of(ground.facts, words, telling) if ground.facts else figure_of(ground, self.live.scorer, telling)
+        )
+        return Said(said, ground.adds > 0, self.members(ground.topic), ground.occurred_at, link)
+
+    def row(self, ground: Ground) -> TopicRow:
+        language, words = self.context.language, self.live.scorer.words
+        name = named(ground.topic, language, words) if ground.topic else ground.feature.replace("_", " ")
+        figure = figure_of(ground, self.live.scorer, self.context.telling)
+        adds = signed(ground.adds, 2, language)
+        return TopicRow(name, self.members(ground.topic), figure, adds, ground.adds > 0)
+
+    def members(self, topic: str) -> str:
+        """What a group is made of."""
+        members = self.live.scorer.plan.vocabulary.groups.get(topic, ())
+        return ", ".join(many_in_words(self.context, self.live, member) for member in members)
 
     def shift(self, shift: FeatureShift) -> Said:
-        now, before = (value_said(self.context, self.live, value) for value in (shift.now, shift.before))
-        what = in_words(self.live.definitions[shift.feature], self.context.language, self.live.scorer.words)
+        words, language = self.live.scorer.words, self.context.language
+        now, before = (value_said(value, words, language) for value in (shift.now, shift.before))
+        what = in_words(self.live.definitions[shift.feature], language, words)
         return Said(self.context.t("lead.shift", what=what, now=now, before=before), shift.adds > 0)
 
     def between(self, explanation: Explanation) -> tuple[list[str], bool]:

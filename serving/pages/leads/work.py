@@ -8,11 +8,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.http.queries import whole_number
-from serving.http.sales_actions import Wish, act_on
+from serving.http.sales_actions import ActionWish, act_on
 from serving.messages.problems import Refused
 from serving.pages.leads.today import may_act
 from serving.pages.rendering.addresses import asked_lead, key_of, lead_address
-from serving.pages.rendering.page_context import PageContext, inside, shows
+from serving.pages.rendering.page_context import PageContext, inside
+from serving.pages.rendering.page_roles import shows
 from serving.store.leads.work import Overtaken
 
 
@@ -26,7 +27,7 @@ def work(context: PageContext) -> Response:
         raise Refused("forbidden", "this lead is somebody else's")
     if seen is None or seen >= 2**31:
         raise Refused("invalid", "the form has a value that cannot be")
-    wish = Wish(form.get("action", ""), seen, form.get("owner", ""), form.get("reason", ""), whole_number(days))
+    wish = ActionWish(form.get("action", ""), seen, form.get("owner", ""), form.get("reason", ""), whole_number(days))
     me = context.services.sales.owner_of(context.account.name if context.account else "")
     try:
         step = act_on(context.services, lead_id, wish, context.who, me)
@@ -37,7 +38,7 @@ def work(context: PageContext) -> Response:
     return context.redirect(_back(context, step.state, lead_id))
 
 
-def _overtaken(context: PageContext, lead_id: str, wish: Wish, overtaken: Overtaken) -> Response:
+def _overtaken(context: PageContext, lead_id: str, wish: ActionWish, overtaken: Overtaken) -> Response:
     """What somebody else has done; what the visitor wanted is one press away, nothing that was chosen is lost."""
     return context.render(
         "overtaken.html",

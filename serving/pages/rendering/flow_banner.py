@@ -7,7 +7,7 @@ from collections.abc import Callable
 from data.contract import US_PER_DAY
 from features.wording import Language, day
 from serving.pages.rendering.texts import text
-from serving.store.flow import Flow
+from serving.store.flow import FlowReport
 from training.monitoring.arrivals import Alarm
 
 NAMED = {(): "everything", ("", "outcomes"): "outcomes", ("event log",): "event_log"}
@@ -17,7 +17,7 @@ MOST = 3
 """Alarms that are said; `leadscore monitor` has all."""
 
 
-def flow_banner(flow: Flow, language: Language) -> str:
+def flow_banner(flow: FlowReport, language: Language) -> str:
     """The sentences for a page, "" when all is well."""
     if not flow.red:
         return ""

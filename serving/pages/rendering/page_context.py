@@ -1,7 +1,4 @@
-"""What a page knows of its request: who asks, in which language, what the form says; and the rules for every page.
-
-Which route lets in whom, at a glance: tests/serving/pages/page_roles.json; parts within a page ask `context.may`.
-"""
+"""What a page knows of its request: who asks, in which language, what the form says; what every template may use."""
 
 from __future__ import annotations
 
@@ -9,31 +6,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from data.contract import US_PER_DAY, DataError, UsageError
+from data.contract import US_PER_DAY
 from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, since, span
-from serving.edge.bulkhead import Bulkhead
 from serving.http.answers import language_of
-from serving.http.queries import Pairs, form_pairs, query_pairs
+from serving.http.queries import Pairs, query_pairs
 from serving.http.services import Services
 from serving.http.time_zone import local
-from serving.messages.problems import STATUS, Refused
 from serving.messages.times import iso
 from serving.pages.rendering.flow_banner import flow_banner
 from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
+from serving.scoring.telling import Telling
 from serving.store.access.accounts import ROLES, Account
-from serving.store.database.failures import StoreAway, StoreFull
 from training.thresholds.model_warning import model_warning
 
 COOKIE = "leadscore"
 LANGUAGE = "language"
 YEAR_S = 365 * 86_400
-LARGEST_FORM = 65_536
 PAGES = ("today", "leads", "sales", "funnel", "thresholds", "trust")
 """What the head of each page offers, by its path."""
 FIRST = "/today"
@@ -57,9 +51,6 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 PageRole = Literal["anyone", "viewer", "editor", "admin"]
-Handler = Callable[["PageContext"], Response]
-Introduction = Callable[["PageContext", Mapping[str, str]], "PageContext"]
-"""How a visitor is known: the context with account and form, from that of nobody and what the form says."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +94,11 @@ class PageContext:
         """A moment as the clocks of the settings' time zone say it, see `serving/http/time_zone.py`."""
         return local(moment, self.services.zone)
 
+    @cached_property
+    def telling(self) -> Telling:
+        """How what happened is told to the visitor now."""
+        return Telling(self.language, self.now, self.local)
+
     def may(self, role: PageRole) -> bool:
         """Whether the visitor has a role, or one that includes it."""
         if role == "anyone":
@@ -130,33 +126,6 @@ def by_session(context: PageContext, form: Mapping[str, str]) -> PageContext:
     return PageContext(context.request, context.language, token if account else "", account, form)
 
 
-def shows(
-    role: PageRole, introduced: Introduction = by_session, kind: Literal["pages", "sign_in"] = "pages"
-) -> Callable[[Handler], Callable[..., Any]]:
-    """Declares who may see a page or do what it does: the role, and those that include it; and how they are known.
-
-    Who is not signed in is asked to, who has another role is told so. A form must have been made for the very
-    session that sends it. Refusals become pages in plain words. The handler runs in a thread of its kind of work.
-    """
-
-    def declare(handler: Handler) -> Callable[..., Any]:
-        async def guarded(request: Request) -> Response:
-            work: Bulkhead = getattr(request.app.state.services.work, kind)
-            try:
-                work.check()
-                form = await _form(request) if request.method == "POST" and await _may_send(request, role) else {}
-                return await work.run(_answer, handler, role, introduced, request, form)
-            except Refused as error:
-                return _refusal(PageContext(request, _language(request)), error.code, error.retry_after)
-
-        # Not `wraps`: what is called takes a request, and the handler does not.
-        guarded.__name__, guarded.__doc__ = handler.__name__, handler.__doc__
-        guarded.needs, guarded.introduced = f"page:{role}", introduced  # type: ignore[attr-defined]
-        return guarded
-
-    return declare
-
-
 def inside(path: str) -> str:
     """A path of our own, else that of the first page: nobody is sent elsewhere.
 
@@ -173,49 +142,7 @@ def came_from(context: PageContext, *lists: str) -> str:
     return address if address.partition("?")[0] in lists else lists[0]
 
 
-def _answer(
-    handler: Handler, role: PageRole, introduced: Introduction, request: Request, form: Mapping[str, str] | Refused
-) -> Response:
-    context = PageContext(request, _language(request))
-    try:
-        context = introduced(context, {} if isinstance(form, Refused) else form)
-        if isinstance(form, Refused):
-            raise form
-        return _checked(handler, role, context)
-    except Refused as error:
-        return _refusal(context, error.code, error.retry_after)
-    except StoreFull:
-        return _refusal(context, "store_full")
-    except StoreAway:
-        return _refusal(context, "store_away")
-    except (DataError, UsageError):
-        return _refusal(context, "invalid")
-
-
-def _checked(handler: Handler, role: PageRole, context: PageContext) -> Response:
-    if not context.may(role):
-        if context.account is None:
-            return context.redirect(f"/sign-in?next={quote(_address(context.request), safe='')}")
-        raise Refused("forbidden", "this account's role does not allow that")
-    if context.request.method == "POST" and not _is_ours(context):
-        raise Refused("forbidden", "the form was not made for this session")
-    return handler(context)
-
-
-def _is_ours(context: PageContext) -> bool:
-    """Whether a form comes from a page of ours; with a session it must prove that it was made for that."""
-    headers = context.request.headers
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
-    origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != headers.get("host"):
-        return False
-    return context.account is None or context.services.store.accounts.is_form_token(
-        context.token, context.form.get("form", "")
-    )
-
-
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
     """Where the visitor is or wanted to go; what a form would have done is not done by going there."""
     if request.method != "GET":
         return _page_before(request) or FIRST  # who signs in anew has the form before them
@@ -232,40 +159,10 @@ def _page_before(request: Request) -> str:
     return inside(f"{address.path}?{address.query}" if address.query else address.path)
 
 
-def _refusal(context: PageContext, code: str, retry_after: int | None = None) -> Response:
-    sentence = known(f"errors.{code}", context.language, context.t("errors.malformed"))
-    answer = context.render("error.html", STATUS[code], sentence=sentence)
-    if retry_after is not None:
-        answer.headers["retry-after"] = str(retry_after)
-    return answer
-
-
-def _language(request: Request) -> Language:
+def visitor_language(request: Request) -> Language:
+    """The language that a visitor has chosen, else that of the browser."""
     chosen: Any = request.cookies.get(LANGUAGE)
     return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
-
-
-async def _may_send(request: Request, role: PageRole) -> bool:
-    """Whether a form is read at all: who it comes from is looked at before."""
-    context = PageContext(request, _language(request))
-    try:
-        return role == "anyone" or (await context.services.work.pages.run(by_session, context, {})).may(role)
-    except StoreAway:
-        return False
-
-
-async def _form(request: Request) -> dict[str, str] | Refused:
-    """The fields of a form, the last of a name."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        return Refused("malformed", "a form is expected")
-    try:
-        body = await request.app.state.services.bodies.take(request, LARGEST_FORM)
-        return dict(form_pairs(body.decode("ascii")))
-    except UnicodeDecodeError:
-        return Refused("malformed", "the form cannot be read")
-    except Refused as error:
-        return error
 
 
 def _words(context: PageContext) -> dict[str, Any]:
@@ -277,7 +174,7 @@ def _words(context: PageContext) -> dict[str, Any]:
     return {
         "context": context,
         "pages": PAGES,
-        "address": _address(context.request),
+        "address": address_of(context.request),
         "language": language,
         "t": context.t,
         "known": lambda key, otherwise: known(key, language, otherwise),

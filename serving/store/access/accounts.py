@@ -119,6 +119,11 @@ class Accounts:
         mark = secrets.token_urlsafe(16)
         return f"{mark}.{self._seal.of('device', self._of_device(name, mark))}"
 
+    def knows(self, device: str, name: str) -> bool:
+        """Whether `device` gave that to a browser on which this account has signed in; nothing is read."""
+        mark, _, proof = device.partition(".")
+        return device.isascii() and self._seal.fits("device", self._of_device(name, mark), proof)
+
     def unlock(self, name: str | None) -> None:
         """Forgets failures for an account, or all failures. Raises UsageError when there is no such account."""
         if name is not None:
@@ -130,8 +135,8 @@ class Accounts:
     def _attempt(self, connection: Connection, name: str, address: str, device: str, now: int) -> Sequence[str] | None:
         """Counts an attempt; under which subjects, the narrowest first, None when there were too many already."""
         where, account = network_of(address), self._account(name)
-        mark, _, proof = device.partition(".")
-        if device.isascii() and self._seal.fits("device", self._of_device(name, mark), proof):
+        if self.knows(device, name):
+            mark = device.partition(".")[0]
             subject = self._seal.of("attempt", f"device {mark}")
             if _count(connection, subject, account, now) <= MOST_OF_DEVICE:
                 return [subject]

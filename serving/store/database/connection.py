@@ -25,7 +25,7 @@ from serving.store.database.store_file import StoreFile
 
 BUSY_S = 5
 """Seconds that a connection waits for a database that another process is writing to, or that does not answer."""
-CONNECTIONS = 20
+CONNECTIONS = 24
 AT_ONCE = 500
 LAST = "leadscore last"
 FILES = "leadscore files"

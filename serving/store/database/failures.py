@@ -52,6 +52,12 @@ REFUSALS = {
     "URL, or the password's file",
     "pg_hba.conf": "the database does not let this role in from here, with or without TLS: see its "
     "pg_hba.conf, or ask for TLS by ?sslmode=require in the store's URL",
+    "root certificate": "the file of sslrootcert in the store's URL is not there, or holds no certificate; name "
+    "that of the authority that has signed the server's",
+    "certificate verify failed": "the database's certificate is not signed by the authority of sslrootcert in the "
+    "store's URL, or its time is over; another server may answer in its place: nothing was sent",
+    "does not match host name": "the database's certificate is for another host than the store's URL names; use the "
+    "name in it, or have it made for this one. Nothing was sent",
     "SSL|TLS|certificate": "the database and the store's URL do not agree on TLS; check sslmode and sslrootcert in "
     "the URL, and the server's certificate",
     "database .* does not exist|no such database": "there is no database of that name; have it made, or check the "

@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0013"
+REVISION = "0015"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -310,6 +310,16 @@ keys = Table(
     Column("created_at", TIME, nullable=False),
     Column("revoked_at", TIME),
 )
+
+vocabularies = Table(
+    "vocabularies",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("key", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Index("vocabularies_of_key", "key", "kind"),
+)
+"""Hashes of the names that each key has brought."""
 
 answers = Table(
     "answers",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from data.times import EARLIEST
+from serving.store.access.vocabularies import Name, Vocabularies, names_of_event
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.group_commit import GroupCommit
@@ -26,11 +27,12 @@ TAKEN = "event_id is taken by an event with another content"
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """An event as it was sent, what the door said of it, and when that was."""
+    """An event as it was sent, what the door said of it, when that was, and by which key."""
 
     event: EventIn
     judged: ValidEvent | InvalidInput
     now: int
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +47,18 @@ class Stored:
 class Events:
     """Takes events in."""
 
-    def __init__(self, database: Database, blocked: Blocked, personal_ids: bool = False) -> None:
+    def __init__(
+        self, database: Database, blocked: Blocked, vocabularies: Vocabularies, personal_ids: bool = False
+    ) -> None:
         self._database = database
         self._blocked = blocked
+        self._vocabularies = vocabularies
         self._personal_ids = personal_ids
         self._commit: GroupCommit[list[_Sent], list[EventResult]] = GroupCommit(self._write)
 
-    def add(self, sent: Sequence[EventIn], now: int, earliest: int = EARLIEST) -> list[EventResult]:
+    def add(self, sent: Sequence[EventIn], now: int, earliest: int = EARLIEST, key: str = "") -> list[EventResult]:
         """One result per event, in order; all is on disk when this returns. `now`: the server's clock;
-        `earliest`: the first time that is a date at all; both µs UTC.
+        `earliest`: the first time that is a date at all; both µs UTC. key: whose names are counted, "" for nobody's.
 
         An event that is there already is a duplicate and has no effect, but for an earlier `received_at`; the same
         id with another content is rejected. A rejected event is kept (`store.rejected`), unless its lead was erased.
@@ -62,7 +67,7 @@ class Events:
         if not sent:
             return []
         judged = [_judge(event, now, earliest, self._personal_ids) for event in sent]
-        return self._commit.submit([_Sent(event, result, now) for event, result in zip(sent, judged, strict=True)])
+        return self._commit.submit([_Sent(event, result, now, key) for event, result in zip(sent, judged, strict=True)])
 
     def _write(self, batches: Sequence[list[_Sent]]) -> list[list[EventResult]]:
         together = [sent for batch in batches for sent in batch]
@@ -71,6 +76,7 @@ class Events:
         return [list(islice(results, len(batch))) for batch in batches]
 
     def _ingest(self, connection: Connection, sent: Sequence[_Sent]) -> list[EventResult]:
+        sent = self._with_known_names(connection, sent)
         good = [entry.judged for entry in sent if isinstance(entry.judged, ValidEvent)]
         erased = self._blocked.among(connection, {lead for entry in sent if (lead := _lead_of(entry)) is not None})
         stored = insert_new(connection, [event for event in good if event.lead_id not in erased])
@@ -79,6 +85,22 @@ class Events:
         changed |= {event.fresh.lead_id for event in stored.values() if event.fresh}
         touch(connection, changed, max(entry.now for entry in sent))
         return _quarantine(connection, sent, results)
+
+    def _with_known_names(self, connection: Connection, sent: Sequence[_Sent]) -> list[_Sent]:
+        """The same, where an event is refused that brings one name too many for its key."""
+        brought: dict[str, set[Name]] = {}
+        for entry in sent:
+            brought.setdefault(entry.key, set()).update(_names(entry.judged))
+        beyond = {key: self._vocabularies.beyond(connection, key, names) for key, names in brought.items()}
+        return [
+            replace(entry, judged=next((beyond[entry.key][name] for name in names), entry.judged))
+            for entry in sent
+            for names in [[name for name in _names(entry.judged) if name in beyond[entry.key]]]
+        ]
+
+
+def _names(judged: ValidEvent | InvalidInput) -> list[Name]:
+    return names_of_event(judged) if isinstance(judged, ValidEvent) else []
 
 
 def _judge(event: EventIn, now: int, earliest: int, personal_ids: bool) -> ValidEvent | InvalidInput:

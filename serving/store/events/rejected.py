@@ -15,7 +15,7 @@ from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.schema import rejected
 from serving.store.events.event_validation import KEPT, EventIn, EventResult, as_text, from_text
 
-Add = Callable[[Sequence[EventIn], int, int], list[EventResult]]
+Add = Callable[[Sequence[EventIn], int, int, str], list[EventResult]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,11 @@ class Rejected:
             raise DataError(f"there is no rejected event {number}; list them to see which there are")
         return _read(row)
 
-    def replay(self, number: int, now: int, repaired: EventIn | None = None, earliest: int = EARLIEST) -> EventResult:
-        """Sends a rejected event again, repaired or, when time has mended it, as it was. earliest: as for new ones."""
-        result = self._add([repaired or self.get(number).event], now, earliest)[0]
+    def replay(
+        self, number: int, now: int, repaired: EventIn | None = None, earliest: int = EARLIEST, key: str = ""
+    ) -> EventResult:
+        """Sends a rejected event again, repaired or, when time has mended it, as it was. The rest as `Events.add`."""
+        result = self._add([repaired or self.get(number).event], now, earliest, key)[0]
         if result.status != "rejected":
             with self._database.write() as connection:
                 connection.execute(update(rejected).where(rejected.c.id == number).values(replayed_at=now))

@@ -32,7 +32,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class FirstTouch:
+class FirstContact:
     """How soon somebody has acted on leads that came to sales. owner: who did. in_time: within the aim."""
 
     owner: str
@@ -47,7 +47,7 @@ class Acceptance:
     by_band: Sequence[Tally]
     by_owner: Sequence[Tally]
     reasons: Sequence[tuple[str, int]]
-    first_touches: Sequence[FirstTouch]
+    first_touches: Sequence[FirstContact]
 
 
 class Acceptances:
@@ -93,9 +93,9 @@ def _reasons(connection: Connection, last: Any) -> list[tuple[str, int]]:
     return [(reason, count) for reason, count in connection.execute(query.order_by(func.count().desc(), last.c.reason))]
 
 
-def _first_touches(connection: Connection, target: str, since: int, aim: int) -> list[FirstTouch]:
+def _first_touches(connection: Connection, target: str, since: int, aim: int) -> list[FirstContact]:
     first = (work.c.target == target, work.c.at >= since, work.c.waited.is_not(None))
     in_time = func.sum(case((work.c.waited <= aim, 1), else_=0))
     query = select(work.c.worker, func.count(), in_time).where(*first).group_by(work.c.worker)
     query = query.order_by(func.count().desc(), work.c.worker).limit(MOST_OWNERS)
-    return [FirstTouch(owner, acted, int(soon)) for owner, acted, soon in connection.execute(query)]
+    return [FirstContact(owner, acted, int(soon)) for owner, acted, soon in connection.execute(query)]

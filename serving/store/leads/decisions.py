@@ -13,7 +13,7 @@ from serving.store.database.connection import Database
 from serving.store.database.presence import hold_present
 from serving.store.database.schema import standings
 from serving.store.privacy.audit_trail import Audit
-from serving.store.scores.scores import DECISION, UNDECIDED, nowhere, stand, standings_of
+from serving.store.scores.standings import DECISION, UNDECIDED, nowhere, stand, standings_of
 
 REASONS = ("talked", "known", "no_fit", "timing", "data", "other")
 """Why: after talking with the lead; known from elsewhere; not whom we sell to; not now; the data about it is wrong.

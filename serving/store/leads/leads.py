@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from data.contract import AHEAD, DataError
 from data.times import EARLIEST
+from serving.store.access.vocabularies import Vocabularies, names_of_profile
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database
 from serving.store.database.presence import is_present
@@ -17,6 +18,7 @@ from serving.store.events.event_validation import InvalidInput
 from serving.store.leads.profile_validation import Attributes, ProfileIn, ValidProfile, admit_profile
 from serving.store.leads.profile_versions import Key, add_versions, bodies_of, note_newest
 from serving.store.privacy.blocked import Blocked
+from serving.store.scores.episodes import begin_after_objection, end_for_objection
 
 NEWEST = 5
 """Profiles of a lead that are shown."""
@@ -64,9 +66,12 @@ class Lead:
 class Leads:
     """Puts and gets leads."""
 
-    def __init__(self, database: Database, blocked: Blocked, personal_ids: bool = False) -> None:
+    def __init__(
+        self, database: Database, blocked: Blocked, vocabularies: Vocabularies, personal_ids: bool = False
+    ) -> None:
         self._database = database
         self._blocked = blocked
+        self._vocabularies = vocabularies
         self._personal_ids = personal_ids
 
     def put(
@@ -77,23 +82,36 @@ class Leads:
         values: Attributes,
         now: int,
         earliest: int = EARLIEST,
+        key: str = "",
     ) -> bool:
         """Adds a version of a lead's profile, on disk when this returns; False when it stands there already.
 
         valid_from: int µs UTC or ISO 8601 text with a zone. An attribute that is None is unknown. Names
         of attributes are kept in lower case. earliest: µs UTC of the first time that is a date at all.
+        key: whose names are counted, "" for nobody's.
         Raises InvalidInput for what breaks the contract, Conflict when another version begins at the same time, Erased.
         """
-        [judged] = self.put_many([ProfileIn(lead_id, valid_from, account_id, values, earliest)], now)
+        [judged] = self.put_many([ProfileIn(lead_id, valid_from, account_id, values, earliest)], now, key)
         if isinstance(judged, DataError):
             raise judged
         return judged
 
-    def put_many(self, sent: Sequence[ProfileIn], now: int) -> list[bool | DataError]:
+    def put_many(self, sent: Sequence[ProfileIn], now: int, key: str = "") -> list[bool | DataError]:
         """The same for many in one transaction, each judged on its own: True, False, or what `put` would raise."""
         judged = [_judge(profile, now, self._personal_ids) for profile in sent]
         with self._database.write() as connection:
-            return self._write(connection, judged, now)
+            return self._write(connection, self._with_known_names(connection, judged, key), now)
+
+    def _with_known_names(
+        self, connection: Connection, judged: Sequence[ValidProfile | InvalidInput], key: str
+    ) -> list[ValidProfile | InvalidInput]:
+        """The same, where a version is refused that brings one name too many for its key."""
+        names = [names_of_profile(one.attributes) if isinstance(one, ValidProfile) else [] for one in judged]
+        beyond = self._vocabularies.beyond(connection, key, {name for brought in names for name in brought})
+        return [
+            next((beyond[name] for name in brought if name in beyond), one)
+            for one, brought in zip(judged, names, strict=True)
+        ]
 
     def _write(
         self, connection: Connection, judged: Sequence[ValidProfile | InvalidInput], now: int
@@ -135,9 +153,14 @@ class Leads:
     def object(self, lead_id: str, objects: bool, now: int) -> None:
         """Notes that a lead objects to being scored, or no longer does. Raises DataError for an unknown lead."""
         with self._database.write() as connection:
-            statement = update(leads).where(leads.c.lead_id == lead_id).values(objection=objects)
-            if not connection.execute(statement).rowcount:
+            mine = leads.c.lead_id == lead_id
+            before = connection.scalar(select(leads.c.objection).where(mine).with_for_update())
+            if before is None:
                 raise DataError("there is no such lead in the store; put it first")
+            connection.execute(update(leads).where(mine).values(objection=objects))
+            if before != objects:
+                change = end_for_objection if objects else begin_after_objection
+                change(connection, lead_id, now)
             touch(connection, [lead_id], now)
 
 

@@ -62,7 +62,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListingPage:
     """Leads, and the cursor of the next page; None when this is the last, but in the order of changes, which go on."""
 
     leads: list[Listed]
@@ -75,7 +75,7 @@ class Listing:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def page(self, filters: Filters, cursor: str | None = None, limit: int = 100) -> Page:
+    def page(self, filters: Filters, cursor: str | None = None, limit: int = 100) -> ListingPage:
         """The leads after a cursor (None: from the beginning), at most `limit` (up to 1000).
 
         Raises UsageError for a cursor that was not made by a list in the same order.
@@ -87,8 +87,8 @@ class Listing:
         listed = [Listed(*row) for row in rows[:limit]]
         goes_on = len(rows) > limit or filters.order == "change"
         if not goes_on or not listed:
-            return Page(listed, (cursor or order.cursor([-1, ""])) if goes_on else None)
-        return Page(listed, order.cursor([getattr(listed[-1], column.name) for column in order.columns]))
+            return ListingPage(listed, (cursor or order.cursor([-1, ""])) if goes_on else None)
+        return ListingPage(listed, order.cursor([getattr(listed[-1], column.name) for column in order.columns]))
 
 
 def _query(filters: Filters, cursor: str | None) -> tuple[Select[Any], KeysetOrder]:

@@ -9,7 +9,9 @@ from sqlalchemy import and_, select, tuple_
 from serving.store.database.connection import Database
 from serving.store.database.presence import is_present
 from serving.store.database.schema import leads, standings
+from serving.store.database.summaries import Summaries
 
+NAME = "first scores"
 LOOKED = 2_000
 """Leads that one look reads at most; nearly all of them are scored."""
 
@@ -30,8 +32,18 @@ BEGINNING = Arrived([], 0, "", False)
 class Unscored:
     """Looks for them, a stretch at a time along the numbers of changes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, summaries: Summaries) -> None:
         self._database = database
+        self._summaries = summaries
+
+    def looked_until(self, target: str) -> Arrived:
+        """Where an earlier server has come to, so that one that starts looks at what has changed since."""
+        kept = self._summaries.read(target, NAME)
+        return BEGINNING if kept is None else Arrived([], int(kept[1]), "", False)
+
+    def note(self, target: str, looked: Arrived, now: int) -> None:
+        """Keeps how far a look has come: the number alone, since no id may stay there. now: µs UTC."""
+        self._summaries.keep(target, NAME, looked.number, now)
 
     def after(self, target: str, before: Arrived, limit: int = LOOKED) -> Arrived:
         """The next stretch. Those that the event log tells of are scored by who publishes it, and left out."""

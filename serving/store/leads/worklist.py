@@ -20,14 +20,15 @@ from serving.store.leads.worklist_query import (
     LOOKED,
     IndexWalk,
     Searched,
-    Wanted,
+    WantedLeads,
     cursor_after,
     find_way,
     keys_of,
     page_query,
 )
-from serving.store.scores.scores import WEEK_AGO, standings_of
+from serving.store.scores.scores import WEEK_AGO
 from serving.store.scores.sections import section_of, worker_of
+from serving.store.scores.standings import standings_of
 
 RISEN = 1.25
 """A lead rises when its probability is at least so many times that of a week ago."""
@@ -140,14 +141,14 @@ class Worklist:
             new = [{k if k == "lead" else f"new_{k}": v for k, v in row.items()} for row in rows]
             connection.execute(update(standings).where(key).values(values), new)
 
-    def page(self, wanted: Wanted, cursor: str | None = None, limit: int = 50) -> Sheet:
+    def page(self, wanted: WantedLeads, cursor: str | None = None, limit: int = 50) -> Sheet:
         """The leads after a cursor (None: from the beginning), at most `limit` (up to 200).
 
         Raises UsageError for a cursor that was not made by a list in the same order.
         """
         return self._page(wanted, cursor, max(1, min(limit, MOST)))
 
-    def walk(self, wanted: Wanted, stride: int = STRIDE) -> Iterator[list[WorklistEntry]]:
+    def walk(self, wanted: WantedLeads, stride: int = STRIDE) -> Iterator[list[WorklistEntry]]:
         """All leads of a list in its order, some at a time, so that memory does not grow with the list.
 
         Each step is a read of its own, so that a slow reader holds nothing up; a lead that is scored meanwhile may
@@ -161,14 +162,14 @@ class Worklist:
             if cursor is None:
                 return
 
-    def meant(self, wanted: Wanted) -> Wanted:
+    def meant(self, wanted: WantedLeads) -> WantedLeads:
         """What a search means: ids that begin with it, else companies that do, else ids that hold it somewhere."""
         if not wanted.search:
             return wanted
         ways = [replace(wanted, searched=way) for way in get_args(Searched)]
         return next((way for way in ways if self._is_there(way)), wanted)
 
-    def has_more_than(self, wanted: Wanted, most: int) -> bool:
+    def has_more_than(self, wanted: WantedLeads, most: int) -> bool:
         """Whether a list has more leads than so many."""
         all_of_it = page_query(wanted, None, IndexWalk(next(iter(wanted.filters), None), None), ("lead_id",))
         limited = all_of_it.order_by(None).limit(most + 1).subquery()
@@ -190,14 +191,14 @@ class Worklist:
         with self._database.read() as connection:
             return {name: _distinct(connection, target, name) for name in ("stage", "channel", *LABELS)}
 
-    def _is_there(self, wanted: Wanted) -> bool:
+    def _is_there(self, wanted: WantedLeads) -> bool:
         """Whether a search finds anybody, whatever the filters say."""
-        alone = Wanted(wanted.target, search=wanted.search, searched=wanted.searched)
+        alone = WantedLeads(wanted.target, search=wanted.search, searched=wanted.searched)
         query = page_query(alone, None, IndexWalk(None, None), ("lead_id",)).limit(1)
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
 
-    def _page(self, wanted: Wanted, cursor: str | None, limit: int) -> Sheet:
+    def _page(self, wanted: WantedLeads, cursor: str | None, limit: int) -> Sheet:
         with self._database.read() as connection:
             way = find_way(connection, wanted, cursor)
             rows = connection.execute(page_query(wanted, cursor, way, WorklistEntry.__slots__).limit(limit + 1)).all()

@@ -27,7 +27,7 @@ ORDERED_BY: Mapping[Order, str | None] = {"chance": "probability", "activity": "
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedLeads:
     """Which leads to list; what is None or False does not matter. All must hold.
 
     search: what is looked for; then the list is by id. searched: whether ids begin with it, companies do, or ids hold
@@ -67,7 +67,7 @@ class IndexWalk:
     end: list[Any] | None
 
 
-def find_way(connection: Connection, wanted: Wanted, cursor: str | None) -> IndexWalk:
+def find_way(connection: Connection, wanted: WantedLeads, cursor: str | None) -> IndexWalk:
     """The way to the page after a cursor. Raises UsageError for a cursor of a list in another order."""
     counts = {name: _count(connection, wanted, name) for name in wanted.filters}
     rarest = min(counts, key=lambda name: counts[name], default=None)
@@ -79,7 +79,7 @@ def find_way(connection: Connection, wanted: Wanted, cursor: str | None) -> Inde
     return IndexWalk(leader, None if end is None else list(end))
 
 
-def page_query(wanted: Wanted, cursor: str | None, way: IndexWalk, columns: tuple[str, ...]) -> Select[Any]:
+def page_query(wanted: WantedLeads, cursor: str | None, way: IndexWalk, columns: tuple[str, ...]) -> Select[Any]:
     """The leads of a page that do not object, in order."""
     query = _walked(wanted, cursor, way.leader).join(leads, leads.c.lead_id == standings.c.lead_id)
     rest = (_held(wanted, name) for name in wanted.filters if name != way.leader)
@@ -87,24 +87,24 @@ def page_query(wanted: Wanted, cursor: str | None, way: IndexWalk, columns: tupl
     return query if way.end is None else _order(wanted).up_to(query, way.end)
 
 
-def cursor_after(wanted: Wanted, keys: list[Any]) -> str:
+def cursor_after(wanted: WantedLeads, keys: list[Any]) -> str:
     """Where the list goes on after a lead with these keys."""
     return _order(wanted).cursor(keys)
 
 
-def keys_of(wanted: Wanted, row: Any) -> list[Any]:
+def keys_of(wanted: WantedLeads, row: Any) -> list[Any]:
     """What a row of the list is ordered by."""
     return [getattr(row, column.name) for column in _order(wanted).columns]
 
 
-def _order(wanted: Wanted) -> KeysetOrder:
+def _order(wanted: WantedLeads) -> KeysetOrder:
     column, lead_id = wanted.ordered_by, standings.c.lead_id
     if column is None:
         return KeysetOrder("lead_id", [lead_id], [str])
     return KeysetOrder(column, [standings.c[column], lead_id], [float, str], descending=True)
 
 
-def _walked(wanted: Wanted, cursor: str | None, leader: str | None) -> Select[Any]:
+def _walked(wanted: WantedLeads, cursor: str | None, leader: str | None) -> Select[Any]:
     """What one index gives after a cursor, in order."""
     column = wanted.ordered_by
     query = select(standings).where(standings.c.target == wanted.target)
@@ -130,14 +130,14 @@ def _found(search: str, searched: Searched) -> ColumnElement[bool]:
     return lead_id.in_(some.where(leads.c.lead_id.contains(search, autoescape=True)).subquery().select())
 
 
-def _indexed(wanted: Wanted, name: str) -> ColumnElement[bool]:
+def _indexed(wanted: WantedLeads, name: str) -> ColumnElement[bool]:
     """A filter as its index knows it."""
     value: Any = true() if name in MARKED else getattr(wanted, name)
     held: ColumnElement[bool] = standings.c[name] == value
     return held
 
 
-def _held(wanted: Wanted, name: str) -> ColumnElement[bool]:
+def _held(wanted: WantedLeads, name: str) -> ColumnElement[bool]:
     """The same filter in a form that no index knows, so that the database keeps to the way that was chosen."""
     if name in MARKED:
         return func.coalesce(standings.c[name], false()) == true()
@@ -145,7 +145,7 @@ def _held(wanted: Wanted, name: str) -> ColumnElement[bool]:
     return held
 
 
-def _count(connection: Connection, wanted: Wanted, name: str) -> int:
+def _count(connection: Connection, wanted: WantedLeads, name: str) -> int:
     """For how many leads a filter holds, counted up to LOOKED."""
     query = select(literal(1)).where(standings.c.target == wanted.target, _indexed(wanted, name)).limit(LOOKED)
     return int(connection.scalar(select(func.count()).select_from(query.subquery())) or 0)

@@ -35,7 +35,7 @@ class TrailEntry(AuditEntry):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditQuery:
     """Which entries. who, action: what these texts hold. lead_id: about whom. since, until: µs UTC, the end excluded.
 
     limit: the newest so many.
@@ -73,7 +73,7 @@ class Audit:
             if connection.scalar(newest) != action:
                 self.note(connection, who, action, now)
 
-    def search(self, asked: Asked) -> list[TrailEntry]:
+    def search(self, asked: AuditQuery) -> list[TrailEntry]:
         """The newest entries that were asked for, in order."""
         query = _with_roles().order_by(audit.c.id.desc()).limit(asked.limit)
         for column, text in ((audit.c.who, asked.who), (audit.c.action, asked.action)):

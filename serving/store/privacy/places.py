@@ -61,6 +61,7 @@ TABLES: Mapping[Table, Cleaning] = {
             schema.summaries,
             schema.secrets,
             schema.keys,
+            schema.vocabularies,
             schema.accounts,
             schema.sessions,
             schema.attempts,

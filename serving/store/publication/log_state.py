@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.engine import engine
 from data.histories import Absences
 from data.log.absences import absences_of, read_absences
 from data.log.content import BETWEEN, NOTHING, body_sql, profile_sql
@@ -74,14 +75,11 @@ class LeadsState:
 
 def state_of(log: EventLog, bucket: int, now: int) -> LeadsState:
     """The leads of a bucket at a moment, µs UTC. Memory: that of the bucket."""
-    # Imported late: a server imports the store, and never needs the engine.
-    import duckdb
-
     run = log.run(bucket)
     if not len(run.leads):
         return LeadsState([], [], [], NONE, NONE)
     away = _away_since(absences_of(read_absences(log.folders, bucket), run.leads), len(run.leads), now)
-    with duckdb.connect() as con:
+    with engine() as con:
         con.register("leads", pa.table({"#lead": np.arange(len(run.leads)), "away": pa.array(away, pa.int64())}))
         con.register("given_events", _of_leads(_whole(run), run.leads, run.event_counts))
         con.register("given_versions", _of_leads(run.profiles, run.leads, run.version_counts))

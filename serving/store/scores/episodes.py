@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from serving.store.database.connection import Database, chunks
-from serving.store.database.schema import episodes
-from training.thresholds.episodes import Episode, Turn, left_because, next_episode
+from serving.store.database.schema import episodes, standings
+from training.thresholds.episodes import OBJECTION, Episode, Turn, left_because, next_episode
 
 
 class EpisodeReader:
@@ -46,6 +46,21 @@ def end_and_begin(connection: Connection, changes: Sequence[Mapping[str, Any]]) 
             for lead_id, turn in turns.items()
         ],
     )
+
+
+def end_for_objection(connection: Connection, lead_id: str, now: int) -> None:
+    """Ends the stays of a lead that objects: it is in no stage for anybody from now on."""
+    is_open = (episodes.c.lead_id == lead_id, episodes.c.left_at.is_(None))
+    connection.execute(update(episodes).where(*is_open).values({"left_at": now, "left": OBJECTION}))
+
+
+def begin_after_objection(connection: Connection, lead_id: str, now: int) -> None:
+    """Begins stays of a lead that does not object any more, in the stages in which it stands."""
+    standing = select(standings.c.target, standings.c.stage).where(standings.c.lead_id == lead_id)
+    for target, stage in connection.execute(standing).all():
+        nth = _stays(connection, target, [lead_id]).get((lead_id, stage), 0) + 1
+        row = _row(Episode(stage, now, OBJECTION, nth))
+        connection.execute(episodes.insert(), {"lead_id": lead_id, "target": target, **row})
 
 
 def _stays(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[tuple[str, str], int]:

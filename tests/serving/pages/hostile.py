@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 
 from data.contract import DataError
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.explanations import Explanation, FeatureShift, Ground
+from serving.store.scores.explanations import Explanation, Fact, FeatureShift, Ground, written_facts
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 
@@ -81,13 +80,25 @@ def plant(store: Store, version: str, reason: str, now: int) -> None:
     store.scores.record(
         [StoredScore(each, "conversion", now, 0.5, 0.25, 0.75, version, "d") for each in PAYLOADS], [], now
     )
-    worklist_rows = [WorklistRow(each, 1.0, -1.0, reason, json.dumps(each), now - 7, 7, 6, each) for each in PAYLOADS]
+    worklist_rows = [
+        WorklistRow(each, 1.0, -1.0, reason, written_facts(_said(each)), now - 7, 7, 6, each) for each in PAYLOADS
+    ]
     store.worklist.note("conversion", now, worklist_rows)
     store.explanations.note("conversion", [_explained(each, reason, now) for each in PAYLOADS])
 
 
+def _said(payload: str) -> tuple[Fact, ...]:
+    return (Fact("fits", payload, payload), Fact("fits", "industry", payload))
+
+
 def _explained(payload: str, reason: str, now: int) -> Explanation:
-    grounds = (Ground(reason, 1.0, payload, now - 7, now - 7), Ground(payload, -1.0, payload, None, None))
+    did = (Fact("did", payload, payload, 2, 7, now - 7),)
+    grounds = (
+        Ground(reason, 1.0, payload, now - 7, now - 7, payload, _said(payload)),
+        Ground(reason, 1.0, payload, now - 7, now - 7, payload, did),
+        Ground(payload, -1.0, payload, None, None),
+        Ground(reason, -1.0, payload, None, None),
+    )
     return Explanation(payload, now, payload, grounds, now - 9, (FeatureShift(reason, payload, payload, 1.0),))
 
 

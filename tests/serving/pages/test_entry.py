@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from serving.http.services import Services
 from serving.store.access.accounts import MOST_OF_PAIR
 from serving.store.store import Store
 from tests.serving.pages.browser import PASSWORD, forms
@@ -102,6 +103,24 @@ def test_a_browser_that_has_signed_in_before_is_not_locked_out_by_strangers(visi
         stranger.sign_in("viewer", "wrong")
     assert stranger.sign_in("viewer").status_code == 429
     known.client.cookies.delete("leadscore")
+    assert known.sign_in("viewer").status_code == 303
+
+
+def test_a_browser_that_has_signed_in_before_waits_behind_no_flood_of_strangers(
+    visits: Visits, services: Services
+) -> None:
+    """From however many addresses they come: strangers have filled their line, and a cookie that is made up, or of
+    another account, opens no other."""
+    known, other, stranger = visits("viewer"), visits("editor"), visits()
+    for _ in range(services.work.sign_in.line.most + 1):
+        services.work.sign_in.line.enter()
+    for visitor in (known, other):
+        visitor.client.cookies.delete("leadscore")
+    assert stranger.sign_in("viewer").status_code == 429
+    stranger.client.cookies.set("device", "made.up")
+    assert stranger.sign_in("viewer").status_code == 429
+    assert other.sign_in("viewer").status_code == 429
+    assert other.sign_in("").status_code == 429
     assert known.sign_in("viewer").status_code == 303
 
 

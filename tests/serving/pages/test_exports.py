@@ -19,6 +19,7 @@ from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreAway
 from serving.store.leads.decisions import Decision
 from serving.store.leads.worklist import WorklistRow
+from serving.store.scores.explanations import Fact, written_facts
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.browser import Visitor
@@ -41,12 +42,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "temporary"
 
 
+NEVER = written_facts([Fact("never", "web")])
+
+
 def put(store: Store, live: ServedModel, lead: str, probability: float = 0.25, **attributes: str) -> None:
     """A lead that has been scored by the model that serves."""
     store.leads.put(lead, NOW - 9, None, attributes, NOW)
     told = StoredScore(lead, "conversion", NOW, probability, 0.125, 0.5, live.model.version, live.model.digest)
     store.scores.record([told], [], NOW)
-    outlook = WorklistRow(lead, 0.9, -0.5, "recency_any", "2.25", NOW - 5, 7, 6, "email")
+    outlook = WorklistRow(lead, 0.9, -0.5, "recency_any", NEVER, NOW - 5, 7, 6, "email")
     store.worklist.note("conversion", NOW, [outlook])
 
 
@@ -65,7 +69,7 @@ def test_a_lead_in_the_plain_form(visits: Visits, own_store: Store, live: Served
     assert row == {
         "Lead": "L1", "Stage": "unqualified", "Set by hand": "", f"Buy within {days} days": "0.25000000",
         "At least (95 %)": "0.12500000", "At most (95 %)": "0.50000000", "A week before": "", "Rising": "",
-        "Speaks most for it": "days since the latest activities: 2.2", "Fit (-5 to 5)": "2",
+        "Speaks most for it": "Has never been on our website", "Fit (-5 to 5)": "2",
         "Engagement (-5 to 5)": "-1", "Last activity (UTC)": "2023-11-14 22:13:19", "Contacts in 30 days": "7",
         "Last ones unanswered": "6", "Pressed too hard": "yes", "Came through": "email", "Country": "DE",
         "Owner": "Müller; north", "Stage begins": "", "Scored as of (UTC)": NEAR, "Model": live.model.version,

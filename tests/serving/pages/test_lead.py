@@ -19,7 +19,7 @@ from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
 from serving.store.leads.worklist import WorklistRow
 from serving.store.privacy.workspace_files import Removal, Unfinished, WorkspaceFiles
-from serving.store.scores.explanations import Explanation, FeatureShift, Ground
+from serving.store.scores.explanations import Explanation, Fact, FeatureShift, Ground
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.browser import Visitor, forms
@@ -42,9 +42,10 @@ def put(store: Store, lead: str, probability: float = 0.231, text: str = "web", 
     store.events.add(sent, NOW)
     for moment, chance in ((NOW - WEEK, probability / 2), (NOW - 9, probability)):
         store.scores.record([StoredScore(lead, "conversion", moment, chance, 0.1, 0.3, "1", "d")], [], moment)
+    at = NOW - WEEK // 2
     grounds = (
-        Ground("count_pricing_view_30d", 0.9, 1.0, NOW - WEEK // 2, NOW - WEEK // 2),
-        Ground("profile_industry", -0.4, text, None, None),
+        Ground("count_pricing_view_30d", 0.9, 1.0, at, at, "web", (Fact("did", "pricing_view", None, 1, 30, at),)),
+        Ground("profile_industry", -0.4, text, None, None, "fit", (Fact("unfit", "industry", text),)),
     )
     shifts = (FeatureShift("count_pricing_view_30d", 0.0, 1.0, 0.9), FeatureShift("nobody_knows_this", 0.0, 1.0, 0.9))
     store.explanations.note("conversion", [Explanation(lead, NOW - 9, "d", grounds, NOW - WEEK, shifts)])
@@ -63,10 +64,12 @@ def test_a_lead_is_told_in_words_in_both_languages(visits: Visits, own_store: St
     page = words(visits("viewer"), "/leads/L1")
     for said in (
         "23 of 100 like this one buy within 30 days",
-        "the true share is 10 to 30 of 100",
+        "Of leads that scored alike, 10 to 30 of 100 bought",
         "up from 12 of 100",
-        "views of the pricing page in the last 30 days: 1 latest",
-        "profile: industry: web",
+        "Looked at prices on",
+        "Fits less by its profile: industry web",
+        "website visits page views, views of the pricing page",
+        "views of the pricing page in the last 30 days: 1",
         "views of the pricing page in the last 30 days: 1, was 0",
         "e-mails sent to the lead: 1 views of the pricing page: 1",
         "2 contacts in 30 days",

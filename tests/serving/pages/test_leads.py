@@ -10,6 +10,7 @@ import pytest
 from serving.http.services import Services
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistRow
+from serving.store.scores.explanations import Explanation, Fact, Ground, written_facts
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
@@ -53,14 +54,24 @@ def test_reasons_of_scored_leads_are_words(visits: Visits, town: Store) -> None:
     assert "_ever" not in page
 
 
-def test_a_first_activity_is_said_as_on_the_leads_own_page(visits: Visits, own_store: Store, live: ServedModel) -> None:
-    touch = next(name for name in live.definitions if name.startswith("first_touch_event_type"))
+def test_list_today_and_the_leads_own_page_say_the_same(visits: Visits, own_store: Store) -> None:
+    facts = (Fact("did", "whitepaper_download", None, 2, 7, NOW - 5),)
     put(own_store, "L1")
-    row = WorklistRow("L1", 0.9, -0.5, touch, '"whitepaper_download"', NOW - 5, 7, 6, "email")
+    own_store.explanations.note(
+        "conversion",
+        [Explanation("L1", NOW, "d", (Ground("recency_any", 1.0, None, None, None, "content", facts),), None, ())],
+    )
+    row = WorklistRow("L1", 0.9, -0.5, "recency_any", written_facts(facts), NOW - 5, 7, 6, "email")
     own_store.worklist.note("conversion", NOW, [row])
-    page = visits("viewer").get("/leads").text
-    assert "White paper downloaded" in page
-    assert "whitepaper_download" not in page
+    for address in ("/leads", "/today?section=rest", "/leads/L1"):
+        assert "Downloaded the white paper twice within 7 days" in visits("viewer").get(address).text, address
+
+
+def test_a_reason_of_an_earlier_version_is_not_told_in_the_list(visits: Visits, own_store: Store) -> None:
+    put(own_store, "L1")
+    row = WorklistRow("L1", 0.9, -0.5, "count_web_7d", "3.0", NOW - 5, 7, 6, "email")
+    own_store.worklist.note("conversion", NOW, [row])
+    assert visits("viewer").get("/leads").status_code == 200
 
 
 def test_leads_that_have_left_are_not_among_the_likeliest(visits: Visits, town: Store) -> None:

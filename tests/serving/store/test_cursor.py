@@ -14,7 +14,7 @@ from sqlalchemy import column
 from data.contract import UsageError
 from serving.store.database.cursor import KeysetOrder
 from serving.store.leads.listing import Filters
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from serving.store.store import Store
 
 ORDER = KeysetOrder("probability", [column("probability"), column("lead_id")], [float, str], descending=True)
@@ -41,7 +41,7 @@ def test_keys_that_a_database_cannot_compare_are_refused_by_every_list(store: St
     with pytest.raises(UsageError, match="begin without one"):
         store.listing.page(Filters(order="probability"), made("probability"))
     with pytest.raises(UsageError, match="begin without one"):
-        store.worklist.page(Wanted("conversion"), made("probability"))
+        store.worklist.page(WantedLeads("conversion"), made("probability"))
     with pytest.raises(UsageError, match="begin without one"):
         store.timeline.page("L", [], made("known_at"))
 

@@ -22,7 +22,7 @@ from serving.store.database.schema import attributes, events, leads, profiles
 from serving.store.events.event_validation import EventIn
 from serving.store.events.log_export import ingest_store
 from serving.store.leads.decisions import Decision
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from serving.store.publication import log_state, publication
 from serving.store.publication.publication import Published
 from serving.store.publication.published_events import put_events
@@ -164,7 +164,7 @@ def scored(store: Store, *lead_ids: str) -> None:
 
 
 def listed(store: Store) -> list[str]:
-    return sorted(entry.lead_id for entry in store.worklist.page(Wanted("conversion")).entries)
+    return sorted(entry.lead_id for entry in store.worklist.page(WantedLeads("conversion")).entries)
 
 
 def test_a_merged_lead_is_listed_nowhere_and_nothing_decided_about_it_is_lost(store: Store, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from data.contract import DataError
-from serving.store.privacy.audit_trail import Asked
+from serving.store.privacy.audit_trail import AuditQuery
 from serving.store.store import Store, open_store
 
 NOW = 1_700_000_000_000_000
@@ -82,7 +82,7 @@ def test_it_is_searched_by_who_what_whom_and_when_and_says_roles(store: Store) -
     store.audit.add("account anna", "export /leads.csv", NOW + 1)
     store.audit.add("account gone", "sign in", NOW + 2)
     store.audit.add("command line", "promote m version 2", NOW + 3)
-    found = store.audit.search(Asked())
+    found = store.audit.search(AuditQuery())
     assert [(entry.who, entry.role, entry.label) for entry in found] == [
         (prefix, "ingest", "web tracker"),
         ("account anna", "editor", None),
@@ -91,14 +91,14 @@ def test_it_is_searched_by_who_what_whom_and_when_and_says_roles(store: Store) -
     ]
     actions = [entry.action for entry in found]
     for asked, places in (
-        (Asked(who="anna"), [1]),
-        (Asked(who="account"), [1, 2]),
-        (Asked(who="%"), []),
-        (Asked(action="promote"), [3]),
-        (Asked(lead_id="L1"), [0]),
-        (Asked(lead_id="L2"), []),
-        (Asked(since=NOW + 1, until=NOW + 3), [1, 2]),
-        (Asked(limit=2), [2, 3]),
+        (AuditQuery(who="anna"), [1]),
+        (AuditQuery(who="account"), [1, 2]),
+        (AuditQuery(who="%"), []),
+        (AuditQuery(action="promote"), [3]),
+        (AuditQuery(lead_id="L1"), [0]),
+        (AuditQuery(lead_id="L2"), []),
+        (AuditQuery(since=NOW + 1, until=NOW + 3), [1, 2]),
+        (AuditQuery(limit=2), [2, 3]),
     ):
         assert [entry.action for entry in store.audit.search(asked)] == [actions[place] for place in places], asked
 
@@ -107,7 +107,7 @@ def test_what_is_as_it_was_is_noted_once(store: Store) -> None:
     for version in ("1", "1", "2", "2", "1"):
         store.audit.note_change("server", f"serve m version {version}", NOW)
         store.audit.add("key", "score", NOW)
-    served = store.audit.search(Asked(who="server"))
+    served = store.audit.search(AuditQuery(who="server"))
     assert [entry.action[-1] for entry in served] == ["1", "2", "1"]
 
 

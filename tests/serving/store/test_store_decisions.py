@@ -7,7 +7,7 @@ import pytest
 from data.contract import US_PER_DAY, DataError, UsageError
 from serving.store.leads.decisions import REASONS, Decision
 from serving.store.leads.listing import Filters
-from serving.store.leads.worklist_query import Wanted
+from serving.store.leads.worklist_query import WantedLeads
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.thresholds.stages import StageThreshold
@@ -45,7 +45,7 @@ def test_the_models_stage_is_kept_beside_the_decision(known: Store) -> None:
     assert [each.stage for each in known.scores.history("L1")] == ["unqualified", "MQL"]
     [listed] = known.listing.page(Filters(stage="SQL")).leads
     assert (listed.stage, listed.model_stage, listed.override) == ("SQL", "unqualified", "SQL")
-    assert [each.override for each in known.worklist.page(Wanted("conversion", stage="SQL")).entries] == ["SQL"]
+    assert [each.override for each in known.worklist.page(WantedLeads("conversion", stage="SQL")).entries] == ["SQL"]
     known.decisions.lift("L1", "conversion", "account ben", NOW + 3)
     assert stages(known) == ("unqualified", "unqualified")
     assert known.decisions.of("L1", "conversion") is None

@@ -55,6 +55,28 @@ def test_why_a_lead_came_and_why_it_left(store: Store) -> None:
     ]
 
 
+def test_an_objection_ends_a_stay_and_its_end_begins_one(store: Store) -> None:
+    """Once, however often it is said; a score after it goes on from there."""
+    known(store, "L1", "L2")
+    score(store, "L1", 0.3, NOW)
+    for at in (NOW + DAY, NOW + 2 * DAY):
+        store.leads.object("L1", True, at)
+    score(store, "L1", 0.1, NOW + 3 * DAY)
+    for at in (NOW + 4 * DAY, NOW + 5 * DAY):
+        store.leads.object("L1", False, at)
+    score(store, "L1", 0.1, NOW + 6 * DAY)
+    told = [(stay.stage, stay.entered, stay.entered_at, stay.nth, stay.left, stay.left_at)
+            for stay in store.episodes.of("conversion", "L1")]  # fmt: skip
+    assert told == [
+        ("SQL", "first score", NOW, 1, "objection", NOW + DAY),
+        ("SQL", "objection", NOW + 4 * DAY, 2, "fell below", NOW + 6 * DAY),
+        ("MQL", "score", NOW + 6 * DAY, 1, None, None),
+    ]
+    store.leads.object("L2", True, NOW)
+    store.leads.object("L2", False, NOW)
+    assert store.episodes.of("conversion", "L2") == []
+
+
 STEP = st.one_of(
     st.floats(0, 1),
     st.sampled_from([CUSTOMER, UNQUALIFIED]),

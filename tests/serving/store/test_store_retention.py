@@ -13,7 +13,7 @@ import serving.store.retention
 from data.contract import DataError
 from serving.store.database.schema import answers, rejected, scores, sessions
 from serving.store.events.event_validation import EventIn
-from serving.store.privacy.audit_trail import Asked
+from serving.store.privacy.audit_trail import AuditQuery
 from serving.store.retention import Cutoffs, Retention
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
@@ -93,7 +93,7 @@ def test_nothing_that_is_set_to_be_kept_goes(aged: Store) -> None:
 
 def test_the_trail_loses_its_beginning_says_so_and_cannot_be_changed_afterwards(aged: Store) -> None:
     Retention(aged.database, aged.audit).prune(ALL, "me", NOW)
-    assert [(entry.who, entry.action) for entry in aged.audit.search(Asked())] == [
+    assert [(entry.who, entry.action) for entry in aged.audit.search(AuditQuery())] == [
         ("key", "new deed"),
         ("me", "shorten the trail by 4"),
         ("me", "prune scores 19, rejected 1, sessions 1, answers 1, audit 4"),

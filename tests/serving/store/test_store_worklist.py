@@ -13,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 from data.contract import US_PER_DAY, UsageError
 from serving.store.leads.decisions import Decision
 from serving.store.leads.worklist import PRESSED, RISEN, WorklistEntry, WorklistRow
-from serving.store.leads.worklist_query import Wanted, find_way, page_query
+from serving.store.leads.worklist_query import WantedLeads, find_way, page_query
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.thresholds.stages import StageThreshold
@@ -49,7 +49,7 @@ def filled(store: Store) -> Store:
     return store
 
 
-def all_of(store: Store, wanted: Wanted, per_page: int) -> list[WorklistEntry]:
+def all_of(store: Store, wanted: WantedLeads, per_page: int) -> list[WorklistEntry]:
     found: list[WorklistEntry] = []
     cursor: str | None = None
     for _ in range(100):
@@ -62,7 +62,7 @@ def all_of(store: Store, wanted: Wanted, per_page: int) -> list[WorklistEntry]:
     raise AssertionError("the pages never end")
 
 
-def fits(n: int, wanted: Wanted) -> bool:
+def fits(n: int, wanted: WantedLeads) -> bool:
     """The oracle: what was put in above, asked in plain words."""
     p, before = (n % 7) / 8, (n % 5) / 6
     stage = "SQL" if p >= 0.7 else "MQL" if p >= 0.3 else "unqualified"
@@ -109,7 +109,7 @@ def test_lists_are_what_a_loop_finds_in_the_order_that_was_asked_for(
     monkeypatch.setattr("serving.store.leads.worklist_query.LOOKED", looked)
     some = 0
     for part, order in itertools.product(PARTS, ("chance", "activity", "lead_id")):
-        wanted = replace(Wanted("conversion", **part), order=order)
+        wanted = replace(WantedLeads("conversion", **part), order=order)
         expected = [n for n in range(40) if fits(n, wanted)]
         if order == "chance" and not wanted.search:
             expected.sort(key=lambda n: (n % 7, n), reverse=True)
@@ -121,7 +121,7 @@ def test_lists_are_what_a_loop_finds_in_the_order_that_was_asked_for(
 
 
 def test_an_entry_tells_what_was_noted(filled: Store) -> None:
-    [entry] = filled.worklist.page(Wanted("conversion", search="L11")).entries
+    [entry] = filled.worklist.page(WantedLeads("conversion", search="L11")).entries
     assert (entry.probability, entry.before, entry.contacts, entry.ignored) == (4 / 8, 1 / 6, 5, 3)
     assert (entry.country, entry.owner, entry.channel, entry.active_at) == (None, "north", "search", NOW - 3)
     assert (entry.rising, entry.pressed, entry.reason, entry.reason_value) == (True, None, "count", "3")
@@ -139,10 +139,10 @@ def test_choices_are_what_leads_have(filled: Store) -> None:
 
 def test_what_was_noted_stays_when_a_stage_is_set_by_hand_and_goes_with_the_lead(filled: Store) -> None:
     filled.decisions.make("L11", "conversion", Decision("SQL", "known", "account anna", NOW, None))
-    [entry] = filled.worklist.page(Wanted("conversion", search="L11")).entries
+    [entry] = filled.worklist.page(WantedLeads("conversion", search="L11")).entries
     assert (entry.stage, entry.override, entry.contacts) == ("SQL", "SQL", 5)
     filled.erasure.forget("L11", "test", NOW)
-    assert filled.worklist.page(Wanted("conversion", search="L11")).entries == []
+    assert filled.worklist.page(WantedLeads("conversion", search="L11")).entries == []
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_what_was_noted_stays_when_a_stage_is_set_by_hand_and_goes_with_the_lead
 )
 def test_cursors_that_are_none_are_refused(filled: Store, cursor: str) -> None:
     with pytest.raises(UsageError, match="begin without one"):
-        filled.worklist.page(Wanted("conversion"), cursor)
+        filled.worklist.page(WantedLeads("conversion"), cursor)
 
 
 def test_a_page_looks_at_so_many_leads_and_says_so(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.store.leads.worklist_query.LOOKED", 5)
     monkeypatch.setattr("serving.store.leads.worklist.LOOKED", 5)
-    rare = Wanted("conversion", country="DE", owner="north", pressed=True)
+    rare = WantedLeads("conversion", country="DE", owner="north", pressed=True)
     sheets = [filled.worklist.page(rare)]
     while sheets[-1].next is not None:
         sheets.append(filled.worklist.page(rare, sheets[-1].next))
@@ -167,7 +167,7 @@ def test_a_page_looks_at_so_many_leads_and_says_so(filled: Store, monkeypatch: p
 
 
 def test_a_full_page_has_not_looked_in_vain(filled: Store) -> None:
-    sheet = filled.worklist.page(Wanted("conversion", channel="email"), limit=5)
+    sheet = filled.worklist.page(WantedLeads("conversion", channel="email"), limit=5)
     assert (len(sheet.entries), sheet.looked) == (5, None)
 
 
@@ -179,7 +179,7 @@ def test_pages_come_out_of_an_index_in_order(filled: Store, looked: int, monkeyp
     monkeypatch.setattr("serving.store.leads.worklist_query.LOOKED", looked)
     for part in PARTS:
         for order in ("chance", "activity", "lead_id"):
-            wanted = replace(Wanted("conversion", **part), order=order)
+            wanted = replace(WantedLeads("conversion", **part), order=order)
             with filled.database.read() as connection:
                 way = find_way(connection, wanted, None)
                 plan = _plan(connection, page_query(wanted, None, way, ("lead_id",)).limit(51))

@@ -1,0 +1,121 @@
+"""What a run leaves for MLflow beside its artifacts: metrics, lineage, data sets, rivals, trials, tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.typed_json import to_json
+from features.training_set import TrainingSet
+from training.measuring.evaluation import Bin, Judgement
+from training.recipe.tuning import TuningTrial
+from training.registry.run_logging import DATASETS, RIVALS, TABLES
+from training.report.report import TrainingAccount, summary
+from training.samples.sample import Sample
+
+NOTE, COMMIT = "mlflow.note.content", "mlflow.source.git.commit"
+"""Tags that MLflow's pages show as a run's description and as the commit of its code."""
+LEARN, JUDGED = ("to learn from", "training"), ("to judge on", "evaluation")
+Dataset = Mapping[str, Any]
+Shares = Sequence[tuple[str, float]]
+"""Features, and their shares in what the trees gained."""
+
+
+def write_records(
+    folder: Path,
+    training_set: TrainingSet,
+    account: TrainingAccount,
+    datasets: Sequence[Dataset],
+    importances: Shares,
+    tuned: Sequence[TuningTrial],
+) -> None:
+    """Writes them as JSON files into a folder that is there."""
+    records = {
+        "recipe.json": training_set.recipe.to_json(),
+        "evaluation.json": account.evaluation.to_dict(),
+        "trials.json": {"trials": [{**asdict(trial), "accepted": trial.accepted} for trial in account.trials]},
+        DATASETS: datasets,
+        RIVALS: [*map(_baseline, account.evaluation.judgements[1:]), *map(_tuned, tuned)],
+        TABLES: [
+            {"name": "bands", "columns": _bins(account.evaluation.bands)},
+            {"name": "tenths", "columns": _bins(account.evaluation.bins)},
+            {
+                "name": "importances",
+                "columns": _columns([{"feature": name, "share": share} for name, share in importances]),
+            },
+        ],
+    }
+    for name, record in records.items():
+        (folder / name).write_text(json.dumps(record, indent=2), encoding="utf-8")
+
+
+def tags_of(training_set: TrainingSet, account: TrainingAccount) -> dict[str, str]:
+    """The lineage of a run."""
+    commit = account.code.get("git_commit")
+    return {
+        "artifact_digest": account.digest,
+        "training_set": training_set.digest,
+        "event_log": training_set.recipe.log_digest,
+        "target": account.target.name,
+        **account.code,
+        **{f"version.{name}": number for name, number in (account.trained_on.versions or {}).items()},
+        **({COMMIT: commit} if commit else {}),
+        NOTE: summary(account),
+    }
+
+
+def metrics_of(account: TrainingAccount) -> dict[str, float]:
+    """How the recipe did on the newest slice, and what its trials gained; the baselines are rivals, see RIVALS."""
+    model, *others = account.evaluation.judgements
+    metrics = _measured(model)
+    for other in others:
+        metrics |= {f"gain_over.{other.name.replace(' ', '_')}": other.difference.value or 0.0}
+    for trial in account.trials:
+        name = f"trial.{trial.name.partition(' ')[0]}"
+        metrics |= {f"{name}.gain": trial.gain, f"{name}.se": trial.se}
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
+
+
+def _measured(judgement: Judgement) -> dict[str, float]:
+    known = {name: estimate.value for name, estimate in judgement.metrics.items() if estimate.value is not None}
+    return {**known, "ece": judgement.ece}
+
+
+def dataset_of(training_set: TrainingSet, slice_: tuple[str, str], rows: Sample) -> Dataset:
+    """A slice of the training set, by name and MLflow's word for its use: its digest, span and counts."""
+    name, context = slice_
+    span = int(rows.as_of.min()), int(rows.as_of.max())
+    digest = hashlib.sha256(f"{training_set.digest} {name} {span} {len(rows)}".encode()).hexdigest()
+    counts = {"moments": len(rows), "leads": len(np.unique(rows.lead)), "converted": int(np.nansum(rows.y))}
+    dates = (str(np.datetime64(at, "us").astype("datetime64[D]")) for at in span)
+    named = {"name": name, "context": context, "digest": digest, "training_set": training_set.digest}
+    return {**named, **dict(zip(("from", "to"), dates, strict=True)), **counts}
+
+
+def _baseline(judgement: Judgement) -> dict[str, Any]:
+    return {"name": judgement.name, "kind": "baseline", "parameters": {}, "metrics": _measured(judgement)}
+
+
+def _tuned(trial: TuningTrial) -> dict[str, Any]:
+    name = f"tuning {trial.number}"
+    return {"name": name, "kind": "tuning", "parameters": trial.parameters, "metrics": {"log_loss": trial.loss}}
+
+
+def _bins(bins: Sequence[Bin]) -> dict[str, list[Any]]:
+    rows = []
+    for band in bins:
+        plain = to_json(band)
+        observed = plain.pop("observed")
+        rows.append({**plain, **{f"observed_{key}": value for key, value in observed.items()}})
+    return _columns(rows)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """A table by columns, as MLflow takes it."""
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
