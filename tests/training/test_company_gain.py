@@ -67,15 +67,17 @@ def differences(folder: Path, log: Path) -> tuple[float, float, Array]:
 
 @pytest.mark.proof("companies")
 def test_log_loss_falls_beyond_its_interval_where_intent_is_shared(tmp_path: Path, full: bool) -> None:
-    leads = int(os.environ.get("LEADS", "6000")) if full else 1_500
-    for seed in (1, 2, 3) if full else (1,):
+    if not full:
+        pytest.skip("what chance does not explain needs thousands of leads: make proof NAME=companies")
+    leads = int(os.environ.get("LEADS", "6000"))
+    for seed in (1, 2, 3):
         folder = tmp_path / str(seed)
         folder.mkdir()
         loss, gain, draws = differences(folder, log_of(folder, leads, seed))
         low, high = interval(draws)
         print(f"seed {seed}: log-loss {loss:.5f}, with companies {gain:+.5f} ({low:+.5f} to {high:+.5f})")  # noqa: T201
         assert gain < 0
-        assert high < 0 or not full
+        assert high < 0
 
 
 def test_where_no_account_is_known_nothing_changes(tmp_path: Path) -> None:
