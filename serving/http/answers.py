@@ -104,6 +104,7 @@ def scores(
             reasons=reasons[i],
             within=within[i],
             caution=live.warning or msgspec.UNSET,
+            chain=msgspec.UNSET if scored.chain is None else scored.chain[i],
         )
         for i, (probability, (low, high), stage, fit, engagement) in enumerate(rows)
     ]

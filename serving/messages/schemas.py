@@ -182,6 +182,7 @@ class Score(Struct, frozen=True):
     unused: profile columns and event types of the request that this model does not read.
     within: probabilities of converting within fewer days, by days, where asked for. caution: what to bear in mind, only
     there where the model had learnt from too few conversions.
+    chain: where a chain of targets is served, the probability of each step in order, 1 for one that is behind the lead.
     stage: of a lead in the store the one that lists show, by its history and by what people have decided; else, and in
     stage_without_history, the one that begins at the highest threshold which the probability reaches.
     """
@@ -200,6 +201,7 @@ class Score(Struct, frozen=True):
     reasons: Reasons | UnsetType = UNSET
     within: dict[str, float] | UnsetType = UNSET
     caution: str | UnsetType = UNSET
+    chain: dict[str, float] | UnsetType = UNSET
     stage_without_history: str | UnsetType = UNSET
 
 

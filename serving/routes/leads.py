@@ -196,6 +196,7 @@ def _listed(row: Listed) -> ListedLead:
         interval,
         None if row.as_of is None else at(row.as_of),
         row.model_version,
+        None if row.chain is None else msgspec.json.decode(row.chain, type=dict[str, float]),
     )
 
 

@@ -166,6 +166,7 @@ standings = Table(
     Column("latest", Text),
     Column("campaign", NAME),
     Column("asset", NAME),
+    Column("chain", Text),
     PrimaryKeyConstraint("target", "lead_id"),
     Index("standings_of_lead", "lead_id"),
     Index("standings_by_stage", "target", "stage", "lead_id"),
