@@ -279,7 +279,8 @@ def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
 
 def learnt_from(sample: Sample, plan: TrainingPlan) -> Sample:
     """The rows that the model of a plan is fitted on: all of them, or those with a known outcome."""
-    return sample.of(_teaches(sample, plan))
+    rows = _teaches(sample, plan)
+    return sample if rows.all() else sample.of(rows)  # features are large: not copied where nothing is left out
 
 
 def _teaches(sample: Sample, plan: TrainingPlan) -> NDArray[np.bool_]:

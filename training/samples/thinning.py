@@ -20,7 +20,7 @@ from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
 
 MOST_MOMENTS = 400_000
-"""Moments that are read whole, and about so many that measure where there are more: what fits 1.5 GB."""
+"""Moments that are read whole; where there are more, about so many measure. 1.3 million then take 1.8 GB at most."""
 FEWEST_CONVERTED = 2_000
 """Moments with a conversion that whole leads keep, whatever that takes: with few there is no evidence."""
 
