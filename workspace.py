@@ -20,9 +20,9 @@ from features.wording import number
 from settings import Settings, read_settings, settings_path
 from training.audit.findings import Finding
 from training.audit.log_audit import audit
+from training.facts import day
 from training.judging.origins import LogTimeline
 from training.measuring.evaluation import BesideTruth
-from training.pipeline import day
 from training.rebuilding import Rebuilt, rebuild
 from training.registry.preflight import check_room
 from training.registry.registered import Registered

@@ -90,7 +90,7 @@ def _tell(screen: Screen, done: Published) -> None:
 
 def _tell_age(screen: Screen, log: EventLog) -> None:
     from features.wording import number
-    from training.pipeline import day
+    from training.facts import day
 
     days = (now_us() - log.observed_until_us) // US_PER_DAY
     if days >= OLD:

@@ -155,7 +155,7 @@ def _weekly(mean: float, spread: Spread | None) -> str:
 def _past(period: RecordPeriod) -> list[str]:
     """What became of a promise made at a past date."""
     from features.wording import number
-    from training.pipeline import day
+    from training.facts import day
 
     interval = f"{_share(period.low)} to {_share(period.high)}" if period.selected else "-"
     made = [day(period.since), day(period.until), _share(period.probability)]

@@ -9,14 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from data.contract import US_PER_SECOND, DataError
-from features.labels import Target
+from data.contract import DataError
 from features.training_set import TrainingSet
-from features.words import in_words
-from training.artifact.manifest import NewestSlice, ThinnedFrom, TrainedOn
-from training.measuring.metrics import gains
+from training.artifact.manifest import TrainedOn
+from training.facts import seen_by, trained_on
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
 from training.recipe.belief import check_believable
 from training.recipe.segments import judged_segments
@@ -32,21 +28,19 @@ from training.recipe.train import (
     split_by_time,
 )
 from training.recipe.tuning import TUNED, Budget, TuningTrial, tune
-from training.records import JUDGED, LEARN, Dataset, Shares, dataset_of, metrics_of, tags_of, write_records
+from training.records import JUDGED, LEARN, Dataset, dataset_of, metrics_of, tags_of, write_records
 from training.registration import Decision, decide, register, stand_in
 from training.registry.artifact_files import write_artifact
 from training.registry.parameters import flat
 from training.registry.preflight import check_room
-from training.registry.provenance import code, versions
+from training.registry.provenance import code
 from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, REPORT, RunFolder, finished, run_draft
-from training.report import plots
 from training.report.backtest_report import sections
-from training.report.model_card import model_card
 from training.report.published import report_path
-from training.report.report import TrainingAccount, html
+from training.report.report import TrainingAccount
+from training.run_report import account_of, draw, gain_shares, write_report
 from training.samples.sample import Sample, read_sample
-from training.samples.thinning import Thinned
 from training.thresholds.minimum_labels import Need, need_of, sentence
 
 EXAMPLE_ROWS = 5
@@ -145,15 +139,15 @@ def _train(asked: _Asked, say: Say, opened: Callable[[], str]) -> _Trained:
     plan = plan.decided(sample)
     blind, judged = judge(split, plan, say)
     check_believable(blind, judged, asked.allow)
-    judge_on = _trained_on(training_set, learnt_from(split.past, plan), digest_asked, plan)
+    judge_on = trained_on(training_set, learnt_from(split.past, plan), digest_asked, plan)
     datasets = dataset_of(training_set, LEARN, split.past), dataset_of(training_set, JUDGED, split.judged)
     del split  # as large as the sample itself
     say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)
-    trained_on = _trained_on(training_set, learnt_from(sample, plan), digest_asked, plan)
+    learnt = trained_on(training_set, learnt_from(sample, plan), digest_asked, plan)
     if plan.model == "prior":
-        trained_on = replace(trained_on, small=need)
-    made = _Made(plan, blind, judge_on, judged, fitted, trained_on, datasets, tuned)
+        learnt = replace(learnt, small=need)
+    made = _Made(plan, blind, judge_on, judged, fitted, learnt, datasets, tuned)
     return _Trained(*_kept(asked, made), judged, logged)
 
 
@@ -183,7 +177,7 @@ def _kept(asked: _Asked, made: _Made) -> tuple[RunFolder, TrainingAccount]:
         account = replace(account, trials=fitted.model.trials_, code=code(), segments=segments)
         importances = gain_shares(fitted, training_set)
         pictures = draw(judged, fitted, importances)
-        _write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
+        write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
         write_records(draft / RECORDS, training_set, account, made.datasets, importances, made.tuned)
         parameters = flat({**asked.settings, "decided": _decisions(made.plan, made.tuned)})
         example = judged.rows.features.slice(0, EXAMPLE_ROWS)
@@ -211,100 +205,3 @@ def sized(sample: Sample, plan: TrainingPlan) -> tuple[TrainingPlan, Need]:
     if plan.small == "prior":
         advice = f"even a model with a prior takes {FEWEST_CONVERTED}"
     raise DataError(f"{sentence(need)}; {advice}")
-
-
-def account_of(
-    name: str, digest: str, target: Target, trained_on: TrainedOn, judged: Judged, fitted: Fitted
-) -> TrainingAccount:
-    """The facts of a run for report and model card."""
-    return TrainingAccount(
-        name,
-        digest,
-        target,
-        trained_on,
-        day(int(judged.rows.as_of.min())),
-        day(int(judged.rows.as_of.max())),
-        judged.evaluation,
-        judged.by_age,
-        fitted.thresholds,
-        fitted.model.calibration_choice_,
-    )
-
-
-def gain_shares(fitted: Fitted, training_set: TrainingSet) -> list[tuple[str, float]]:
-    """Each feature in plain words, with its share of what the trees gained."""
-    words = training_set.recipe.words
-    names = [in_words(definition, words=words) for definition in training_set.catalogue]
-    names += ["days ahead"] * (fitted.model.periods is not None)
-    gain = np.sum([booster.feature_importance("gain") for booster in fitted.model.boosters_], axis=0)
-    return list(zip(names, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))
-
-
-def draw(judged: Judged, fitted: Fitted, importances: Shares) -> dict[str, bytes]:
-    """The pictures of a run as PNG, by file name."""
-    rows = judged.rows
-    curve = gains(rows.y, judged.p, rows.weight)
-    names, shares = zip(*importances, strict=True)
-    figures = {
-        "reliability": plots.reliability(judged.evaluation.bands),
-        "gains": plots.gains_curve(curve),
-        "precision-recall": plots.precision_recall(curve),
-        "scores": plots.score_distribution(fitted.flow.p, fitted.thresholds),
-        "what-if": plots.what_if_curve(fitted.grounds.curve, fitted.thresholds),
-        "importances": plots.importances(list(names), np.array(shares)),
-    }
-    return {name: plots.png(figure) for name, figure in figures.items()}
-
-
-def day(at: int) -> str:
-    """The date (UTC) of a time in µs.
-
-    >>> day(86_400_000_000)
-    '1970-01-02'
-    """
-    return str(np.datetime64(at // US_PER_SECOND, "s").astype("datetime64[D]"))
-
-
-def seen_by(judged: Judged) -> NewestSlice:
-    """How the recipe did on the newest slice, as an artifact tells of it: what was predicted, and what happened."""
-    rows, evaluation = judged.rows, judged.evaluation
-    span = day(int(rows.as_of.min())), day(int(rows.as_of.max()))
-    counts = evaluation.rows, evaluation.leads, evaluation.positives
-    return NewestSlice(*span, *counts, evaluation.base_rate, evaluation.bins)
-
-
-def thinned_from(thinned: Thinned) -> ThinnedFrom:
-    """As an artifact tells of it."""
-    return ThinnedFrom(thinned.moments, thinned.every, thinned.one_of)
-
-
-def _trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: TrainingPlan) -> TrainedOn:
-    return TrainedOn(
-        from_=day(int(rows.as_of.min())),
-        to=day(int(rows.as_of.max())),
-        to_us=int(rows.as_of.max()) + 1,
-        moments=len(rows),
-        leads=len(np.unique(rows.lead)),
-        converted=int(np.nansum(rows.y)),
-        converted_leads=len(np.unique(rows.lead[rows.y == 1])),
-        model=plan.model,
-        twin=plan.twin,
-        rates=plan.rates,
-        training_set=training_set.digest,
-        event_log=training_set.recipe.log_digest,
-        plan=asked,
-        thinned=None if rows.thinned is None else thinned_from(rows.thinned),
-        lags=training_set.recipe.lags,
-        unobserved=training_set.recipe.unobserved,
-        versions=versions(),
-    )
-
-
-def _write_report(
-    folder: Path, account: TrainingAccount, pictures: Mapping[str, bytes], backtest: str, backtest_card: str
-) -> None:
-    folder.mkdir()
-    for name, picture in pictures.items():
-        (folder / f"{name}.png").write_bytes(picture)
-    (folder / "report.html").write_text(html(account, pictures, backtest), encoding="utf-8")
-    (folder / "model_card.md").write_text(model_card(account, backtest_card), encoding="utf-8")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from features.training_set import TrainingSet
+from training.facts import day
 from training.measuring.metrics import MEASURES
-from training.pipeline import day
 from workspace import Workspace
 
 PLOTS = ("reliability", "gains", "precision-recall", "scores", "what-if", "importances")

@@ -22,10 +22,10 @@ from training.artifact.loaded_model import LoadedModel
 from training.artifact.manifest import Adjustment, AsTrained, DatedStep, Manifest, StoredVerdict
 from training.calibration.calibrator import Calibrator, composed
 from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
+from training.facts import day
 from training.measuring.evidence import evidence_of
 from training.measuring.metrics import binomial_interval
 from training.model.artifact_predictions import predict
-from training.pipeline import day
 from training.recipe.train import Say, flow_of
 from training.registration import register, succeeds
 from training.registry.artifact_files import rewrite_artifact
