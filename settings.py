@@ -135,6 +135,7 @@ class RetentionSection(Section):
     rejected_days: int = Field(0, ge=0, le=36_500, description="events that were rejected")
     audit_days: int = Field(0, ge=0, le=36_500, description="the audit trail")
     runs_days: int = Field(0, ge=0, le=36_500, description="runs that were never registered")
+    versions_days: int = Field(0, ge=0, le=36_500, description="versions in MLflow that no alias and no score names")
     backtests_days: int = Field(0, ge=0, le=36_500, description="predictions that a backtest keeps to go on from")
 
 
@@ -201,6 +202,17 @@ class SalesSection(Section):
         return link
 
 
+Price = Annotated[float, Field(ge=0, le=1e12)]
+
+
+class CostsSection(Section):
+    """`[costs]`: what sources cost a quarter, in the unit of the events' values."""
+
+    channel: dict[str, Price] = Field({}, description="by channel")
+    campaign: dict[str, Price] = Field({}, description="by campaign")
+    asset: dict[str, Price] = Field({}, description="by asset, such as a white paper")
+
+
 COMPARED_DAYS = 92
 """So long after its outcome is certain a score is counted, with its month and with the newest weeks."""
 CONVERSION = TargetSection(events=("deal_won",), closed_by=("deal_lost",))
@@ -234,6 +246,7 @@ class Settings(BaseSettings):
     thresholds: ThresholdsSection = ThresholdsSection()
     retention: RetentionSection = RetentionSection()
     sales: SalesSection = SalesSection()
+    costs: CostsSection = CostsSection()
 
     @classmethod
     def settings_customise_sources(

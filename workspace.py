@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.contract import DataError
+from data.contract import DataError, UsageError
 from data.log.eventlog import EventLog
 from data.log.manifest import NAME as MANIFEST
 from features.cluster import on_cluster
@@ -23,6 +23,7 @@ from training.audit.log_audit import audit
 from training.judging.origins import LogTimeline
 from training.measuring.evaluation import BesideTruth
 from training.pipeline import day
+from training.rebuilding import Rebuilt, rebuild
 from training.registry.preflight import check_room
 from training.registry.registered import Registered
 from training.registry.registry import Registry
@@ -32,17 +33,6 @@ from training.report.published import report_path
 from training.samples.frame import Frame, frame_of
 from training.samples.sample import read_sample
 from training.updating.review import beside_truth, predictions
-
-
-def lags(log: EventLog) -> list[str]:
-    """Which sources end more than two days before the newest one, and what that means, a sentence for each."""
-    newest = max(log.watermarks.by_source().values(), default=0)
-    return [
-        f"source {lag.source!r} ends on {day(lag.until)}, others go on until {day(newest)}: what it would have told "
-        "since is unknown; export it too, or say --complete-until"
-        for lag in log.watermarks.lagging()
-    ]
-
 
 CHECKOUT = Path(__file__).parent
 REGISTRY_S = 5.0
@@ -150,13 +140,16 @@ class Workspace:
             known_until if known_until > until else 0,
         )
 
-    def build(self, cluster: str | None = None, progress: Progress = lambda done, of: None) -> TrainingSet:
+    def build(
+        self, cluster: str | None = None, progress: Progress = lambda done, of: None, as_of: int | None = None
+    ) -> TrainingSet:
         """The training set, made or brought up to date; `cluster` is the address of a Dask scheduler.
 
-        Raises DataError when the log has changed meanwhile: its rows would be of several logs under the digest of one.
+        as_of: µs UTC, for what would have been made then; None for now. Raises UsageError for a time at which nothing
+        was known, DataError when the log has changed meanwhile: its rows would be of several logs under one digest.
         """
         log = self.event_log()
-        recipe = self.recipe(log)
+        recipe = self.recipe(log) if as_of is None else self._recipe_at(log, as_of)
         compile_plan(recipe.catalogue, recipe.vocabulary)  # what cannot be computed is refused before anything changes
         with on_cluster(cluster):
             made = build(log, recipe, self.training_set_path, self.settings.jobs, progress)
@@ -164,6 +157,21 @@ class Workspace:
             shutil.rmtree(self.training_set_path)
             raise DataError(f"{log.path} has changed while the training set was made; run it again")
         return made
+
+    def _recipe_at(self, log: EventLog, as_of: int) -> Recipe:
+        recipe = self.recipe(log)
+        if not log.observed_from_us < as_of <= recipe.observed_until:
+            first, last = day(log.observed_from_us), day(recipe.observed_until - 1)
+            raise UsageError(f"--as-of {day(as_of)}: outcomes are known from {first} to {last}; take a time between")
+        return recipe.ending(as_of)
+
+    def rebuild(self, version: str, progress: Progress = lambda done, of: None) -> Rebuilt:
+        """The training set of a version, made again beside the current one. Raises DataError where there is no such."""
+        log, registered = self.event_log(), self.registry.get(self.model_name, version)
+        if registered is None:
+            raise DataError(f"there is no version {version} of {self.model_name}; `mlflow ui` lists them")
+        folder = self.root / "training_set" / "rebuilt"
+        return rebuild(self.registry, registered, log, self.recipe(log), folder, self.settings.jobs, progress)
 
     def frame(self) -> Frame:
         """The training set as pandas has it: X, y, weights, leads and times.
@@ -227,7 +235,7 @@ class Workspace:
                 f"source {name or '(none)'}": f"until {day(until)}"
                 for name, until in log.watermarks.by_source().items()
             }
-            facts |= {f"warning {place}": line for place, line in enumerate(lags(log), start=1)}
+            facts |= {f"warning {place}": line for place, line in enumerate(log.watermarks.lags_in_words(), start=1)}
         if (self.training_set_path / "training_set.json").exists():
             made = TrainingSet.open(self.training_set_path)
             facts["training set"] = (

@@ -29,6 +29,7 @@ import numpy as np
 from benchmarks._demo_model import demo_model
 from benchmarks.harness import Row
 from serving.pages.routes import page_routes
+from serving.store.scores.sections import SECTIONS
 from serving.store.store import open_store
 
 FOLDER = Path("var/bench/pages")
@@ -101,10 +102,12 @@ def _statements(size: int) -> Iterator[str]:
     lead, spread, week = "printf('L%07d', n)", "((n * 7919) % 100003)", 7 * 86_400_000_000
     chance, earlier = f"({spread} / 100004.0)", "(((n * 104729) % 100003) / 100004.0)"
     stage = f"CASE WHEN {chance} > 0.97 THEN 'SQL' WHEN {chance} > 0.8 THEN 'MQL' ELSE 'unqualified' END"
-    yield f"""INSERT INTO leads (lead_id, created_at, changed_at, profile_from, objection)
-        {numbers} SELECT {lead}, {NOW} - {week}, {NOW}, {NOW} - {week}, n % 50 = 49 FROM c"""
-    yield f"""INSERT INTO profiles (lead_id, valid_from, body)
-        {numbers} SELECT {lead}, {NOW} - {week}, printf('%064d', n) FROM c"""
+    # Companies of ten; a tenth of the leads has the account of a mail provider, a fifth has none.
+    account = "CASE WHEN n % 10 < 2 THEN NULL WHEN n % 10 = 2 THEN 'gmail.com' ELSE printf('A%07d', n / 12) END"
+    yield f"""INSERT INTO leads (lead_id, account_id, created_at, changed_at, profile_from, objection)
+        {numbers} SELECT {lead}, {account}, {NOW} - {week}, {NOW}, {NOW} - {week}, n % 50 = 49 FROM c"""
+    yield f"""INSERT INTO profiles (lead_id, account_id, valid_from, body)
+        {numbers} SELECT {lead}, {account}, {NOW} - {week}, printf('%064d', n) FROM c"""
     for name, values in (("country", 12), ("owner", 40), ("industry", 9)):
         yield f"""INSERT INTO attributes {numbers}
             SELECT {lead}, {NOW} - {week}, '{name}', '{name[0]}' || ({spread} % {values}), NULL FROM c"""
@@ -121,11 +124,14 @@ def _statements(size: int) -> Iterator[str]:
         {chance}, '1' FROM c WHERE n % 5 = 0"""
     yield f"""INSERT INTO standings (target, lead_id, stage, probability, low, high, as_of, scored_at, model_version,
         before, fit, engagement, reason, reason_value, active_at, contacts, ignored, channel, magnet, came_at, country,
-        owner, rising, untouched, pressed) {numbers} SELECT 'conversion', {lead}, {stage}, {chance}, {chance} * 0.8,
-        {chance} * 1.1, {NOW}, {NOW}, '1', {earlier}, {chance} * 2 - 1, 1 - {chance} * 2, 'recency_any', '2.25',
+        owner, worker, section, rising, untouched, pressed) {numbers} SELECT 'conversion', {lead}, {stage}, {chance},
+        {chance} * 0.8, {chance} * 1.1, {NOW}, {NOW}, '1', {earlier}, {chance} * 2 - 1, 1 - {chance} * 2,
+        'recency_any', '2.25',
         {NOW} - {spread} * 1000000, n % 8, n % 6, CASE n % 3 WHEN 0 THEN 'web' WHEN 1 THEN 'email' ELSE 'events' END,
         CASE n % 2 WHEN 0 THEN 'ebook' ELSE 'webinar' END, {NOW} - {week},
-        'c' || ({spread} % 12), 'o' || ({spread} % 40),
+        'c' || ({spread} % 12), 'o' || ({spread} % 40), 'o' || ({spread} % 40),
+        CASE n % 9 WHEN 0 THEN 'new' WHEN 1 THEN 'in_work' WHEN 2 THEN 'waiting' WHEN 3 THEN 'cooling'
+        WHEN 4 THEN 'nurture' ELSE 'rest' END,
         CASE WHEN {chance} >= 1.25 * {earlier} THEN 1 END, CASE WHEN n % 8 = 0 THEN 1 END,
         CASE WHEN n % 6 >= 5 THEN 1 END FROM c"""
 
@@ -205,8 +211,16 @@ def _addresses() -> Iterator[tuple[str, list[str]]]:
             continue
         if route.path in ("/", "/sign-in") or re.search(r"\.\w+$", route.path):
             continue
+        if "{account_id}" in route.path:
+            yield route.path, [route.path.replace("{account_id}", f"A{n * 40:07d}") for n in range(TIMES)]
+            yield f"{route.path}: a mail provider", ["/companies/gmail.com"] * TIMES
+            continue
         yield route.path, [re.sub(r"{[^}]*}", f"L{n * 50:07d}", route.path) for n in range(TIMES)]
     yield "/thresholds: a wish", [f"/thresholds?stage=SQL&by=share&value={20 + n}" for n in range(TIMES)]
+    for section in SECTIONS:
+        yield f"/today: {section}", [f"/today?section={section}&whose=all"] * TIMES
+    yield "/today: an owner's", [f"/today?section=new&whose=owner&owner=o{n % 40}" for n in range(TIMES)]
+    yield "/thresholds: a plan", [f"/thresholds?plan=week&week_SQL={20 + n}&week_MQL={100 + n}" for n in range(TIMES)]
     for name, query in LISTS.items():
         yield f"/leads: {name}", [f"/leads?{query}"] * TIMES
 

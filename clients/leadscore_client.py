@@ -40,6 +40,8 @@ class Event:
     received_at: datetime | None = None
     source: str | None = None
     event_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    campaign: str | None = None
+    asset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,9 @@ class Client:
         """The score of a stored lead."""
         asked = {"as_of": None if as_of is None else as_of.isoformat(), "reasons": "true" if reasons else None}
         query = str(httpx.QueryParams({name: value for name, value in asked.items() if value is not None}))
-        path = f"{_path(lead_id)}/score"
-        return _score(self._ask("GET", f"{path}?{query}" if query else path, language=language))
+        path = _path(lead_id, "/score")
+        joined = f"{path}{'&' if '?' in path else '?'}{query}" if query else path
+        return _score(self._ask("GET", joined, language=language))
 
     def score_told(self, profile: Attributes, events: Sequence[Event], as_of: datetime | None = None) -> Score:
         """The score of a lead that is told here and not stored; the events' lead ids do not matter."""
@@ -152,7 +155,7 @@ class Client:
         says what somebody else has done, when that is no longer the newest.
         """
         body = {"action": action, "seen": seen, "owner": owner, "reason": reason, "days": days}
-        step: Mapping[str, Any] = self._ask("POST", f"{_path(lead_id)}/work", _plain(body))
+        step: Mapping[str, Any] = self._ask("POST", _path(lead_id, "/work"), _plain(body))
         return step
 
     def forget(self, lead_id: str) -> Mapping[str, Any]:
@@ -198,9 +201,12 @@ def _rejected(sent: Sequence[Sent], reply: Mapping[str, Any]) -> list[tuple[Sent
     return [(one, result["reason"]) for one, result in results if result["status"] == "rejected"]
 
 
-def _path(lead_id: str) -> str:
-    """Where a lead is. A blank behind belongs to no id, and keeps `..` from meaning the folder above."""
-    return f"/v1/leads/{quote(lead_id, safe='')}{'%20' if lead_id in ('.', '..') else ''}"
+def _path(lead_id: str, rest: str = "") -> str:
+    """Where a lead is; in the query where it holds what proxies and clients change in a path."""
+    name = quote(lead_id, safe="")
+    if "/" in lead_id or "\\" in lead_id or lead_id.strip() in (".", ".."):
+        return f"/v1/lead{rest}?lead_id={name}"
+    return f"/v1/leads/{name}{rest}"
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,13 +16,14 @@ import typer
 from commands.audit import audit
 from commands.backtest import backtest
 from commands.backup import backup, restore
+from commands.cohorts import cohorts
 from commands.compilation import compile_all
 from commands.demo import demo
 from commands.explanation import explain
 from commands.histories import compact, features, ingest, simulate
 from commands.mappings import mappings
 from commands.migration import store
-from commands.models import evaluate, promote, register, rollback, train
+from commands.models import evaluate, promote, rebuild, register, rollback, train
 from commands.monitor import monitor
 from commands.publication import publish
 from commands.pull import pull
@@ -32,7 +33,7 @@ from commands.scores import info, score
 from commands.server import serve
 from commands.store import forget, keys, objection
 from commands.thresholds import thresholds
-from commands.trail import trail
+from commands.trail import check_trail, trail
 from commands.users import users
 from data.contract import DataError, UsageError
 
@@ -41,9 +42,10 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=ABOUT
 )
 HISTORIES = (simulate, mappings, ingest, pull, compact, features, audit)
-MODELS = (train, register, recalibrate, evaluate, backtest, monitor, promote, rollback)
-KEPT = (trail, backup, restore, prune)
-for command in (*HISTORIES, *MODELS, score, explain, publish, info, demo, serve, forget, objection, *KEPT):
+MODELS = (train, register, rebuild, recalibrate, evaluate, backtest, monitor, promote, rollback)
+SCORES = (score, explain, cohorts, publish, info)
+KEPT = (trail, check_trail, backup, restore, prune)
+for command in (*HISTORIES, *MODELS, *SCORES, demo, serve, forget, objection, *KEPT):
     app.command()(command)
 app.command(name="compile")(compile_all)
 app.add_typer(keys, name="keys")

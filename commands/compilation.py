@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from compileall import compile_dir
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -32,13 +34,14 @@ max_rounds = 5
 fewest_converted = 1
 """
 LEADS, DAYS = 2_500, 360
+OURS = ("commands", "data", "features", "serving", "training")
 KINDS = {"fixed": 'undone_by = ["deal_cancelled"]\nreopened_by = ["deal_reopened"]', "hazard": ""}
 """Kinds of model, and what each is to predict: outcomes that end, and outcomes that stand."""
 
 
 def compile_all(quiet: Quiet = False, as_json: AsJson = False) -> None:
     """Compile what is compiled, once. Part of the set-up: a start finds it then, also a user's who may not write it."""
-    from data.compiled import check_ready, note_complete
+    from data.compiled import ROOT, check_ready, note_complete
 
     screen, done = Screen(quiet, as_json), check_ready()
     if done:
@@ -47,7 +50,14 @@ def compile_all(quiet: Quiet = False, as_json: AsJson = False) -> None:
         with TemporaryDirectory() as folder, screen.stages(1 + len(KINDS)) as say:
             _go_all_the_way(Path(folder), say)
         screen.tell(f"compiled, in {note_complete()}")
+    keep_bytecode(ROOT)
     screen.result({"compiled": not done})
+
+
+def keep_bytecode(root: Path) -> None:
+    """Python's own form of all our files, for who may not write it; it holds by content, whenever they were copied."""
+    for room in OURS:
+        compile_dir(root / room, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 def _go_all_the_way(folder: Path, say: Callable[[str], None]) -> None:

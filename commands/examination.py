@@ -14,8 +14,8 @@ from data.contract import DataError
 from data.csv_safety import inert
 
 if TYPE_CHECKING:
+    from data.intake.check import Checked
     from data.intake.examination import Examination
-    from data.intake.ingest import Checked
 
 SHOWN = 20
 """Rejected rows, and event types, that are shown."""

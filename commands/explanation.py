@@ -17,7 +17,7 @@ from data.ids import NoId, required_id
 if TYPE_CHECKING:
     from data.histories import Histories
     from serving.scoring.scored_again import Change, ScoredAgain
-    from serving.scoring.telling import Telling
+    from serving.sentences.telling import Telling
     from serving.store.scores.scores import ScoreRecord
     from training.registry.registered import Registered
     from workspace import Workspace
@@ -40,7 +40,7 @@ def explain(
     from serving.scoring.reasons import reasons_of
     from serving.scoring.scored_again import score_again
     from serving.scoring.scorer import Scorer
-    from serving.scoring.telling import Telling
+    from serving.sentences.telling import Telling
     from serving.trees.predictor import Predictor
 
     screen, workspace, lead = Screen(as_json=as_json), workspace_of(var, config, log), _id(lead)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands.examination import show, tell_doubts, tell_taken_out
-from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, parse_time, workspace_of
+from commands.options import VAR, AsJson, AsOf, Cluster, Config, FromStore, Log, Quiet, Var, parse_time, workspace_of
 from commands.store import take_in
 from console import Screen, plain
 from data.contract import UsageError
@@ -100,14 +100,15 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring exports or databases into the event log. What is there already adds nothing; what differs, corrects it."""
-    from data.intake.ingest import check_sources, ingest
+    from data.intake.check import check_sources
+    from data.intake.ingest import ingest
     from data.sources.mapping import read_mapping
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
     if store is not None and (events or leads or file or check or replace):
         raise UsageError("--store and --events do not go together; ingest one after the other")
     if store is not None:
-        show_report(screen, log_path, take_in(screen, store, log_path, mapping))
+        show_report(screen, take_in(screen, store, log_path, mapping))
         return
     if mapping is None or not (events or leads or identities or file):
         raise UsageError("nothing to ingest; give --mapping and --events or --file, or --store")
@@ -122,14 +123,12 @@ def ingest(
     told |= {"complete_until": _ends(complete_until or []), "most_rejected": most_rejected}
     with screen.progress("ingesting") as step:
         report = ingest(log_path, read_mapping(mapping, time_zone), *kinds, **told, progress=step)
-    show_report(screen, log_path, report)
+    show_report(screen, report)
 
 
-def show_report(screen: Screen, log_path: Path, report: IngestReport) -> None:
-    """What an ingest did, with its doubts, and the sources that lag."""
-    from data.log.eventlog import EventLog
+def show_report(screen: Screen, report: IngestReport) -> None:
+    """What an ingest did, with its doubts."""
     from features.wording import number
-    from workspace import lags
 
     head = ["", "received", "accepted", "duplicate", "rejected", "corrected"]
     rows = [[name, *(number(n) for n in asdict(counts).values())] for name, counts in _kinds(report)]
@@ -144,8 +143,6 @@ def show_report(screen: Screen, log_path: Path, report: IngestReport) -> None:
     if report.learnt:
         screen.tell(f"event types that are known from now on: {', '.join(report.learnt)}")
     tell_taken_out(screen, report.taken_out, "taken out")
-    for line in lags(EventLog.open(log_path)):
-        screen.say(line)
     screen.result(asdict(report))
 
 
@@ -165,25 +162,23 @@ def features(
     var: Var = VAR,
     log: Log = None,
     lead: Annotated[str | None, typer.Option(help="show what is known of this lead instead")] = None,
-    as_of: Annotated[str | None, typer.Option(help="the moment to show; default: the end of the log")] = None,
+    as_of: AsOf = None,
     cluster: Cluster = None,
     store: FromStore = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the training set, or show what was known of a lead."""
+    """Write the training set, of now or as it would have been made then, or show what was known of a lead."""
     from features.wording import number
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if lead is not None:
         _show_lead(screen, workspace, lead, as_of)
         return
-    if as_of is not None:
-        raise UsageError("--as-of shows one lead at a moment; name the lead with --lead")
     with workspace.writing("leadscore features"):
         if store is not None:
             take_in(screen, store, workspace.log_path)
-        made = build(screen, workspace, cluster)
+        made = build(screen, workspace, cluster, as_of)
     screen.tell(
         f"{number(made.moments)} moments, {number(made.mature)} mature, {number(made.positives)} converted, "
         f"{number(made.censored)} censored; {len(made.catalogue)} features, in {made.path}"
@@ -192,10 +187,10 @@ def features(
     screen.result({**about, "features": len(made.catalogue), "path": made.path})
 
 
-def build(screen: Screen, workspace: Workspace, cluster: str | None) -> TrainingSet:
-    """The training set of a workspace, brought up to date."""
+def build(screen: Screen, workspace: Workspace, cluster: str | None, as_of: str | None = None) -> TrainingSet:
+    """The training set of a workspace, brought up to date, or as it would have been made at a time."""
     with screen.progress("features") as step:
-        return workspace.build(cluster, step)
+        return workspace.build(cluster, step, None if as_of is None else parse_time(as_of))
 
 
 def _ends(texts: list[str]) -> dict[str, int]:

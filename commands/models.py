@@ -11,7 +11,7 @@ import typer
 from commands.audit import Allow, refuse_leaks
 from commands.histories import build
 from commands.monitor import Anyway, refuse_red
-from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, StoreUrl, Var, workspace_of
+from commands.options import VAR, AsJson, AsOf, Cluster, Config, FromStore, Log, Quiet, StoreUrl, Var, workspace_of
 from commands.store import take_in
 from commands.trail import note
 from console import Screen, plain
@@ -29,10 +29,14 @@ def train(
     cluster: Cluster = None,
     store: FromStore = None,
     allow: Allow = None,
+    as_of: AsOf = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train, judge on the newest slice, register in MLflow. All targets of a chain, where one is set."""
+    """Train, judge on the newest slice, register in MLflow. All targets of a chain, where one is set.
+
+    With --as-of: what would have been trained then, with what was known then.
+    """
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     names = workspace.settings.chained
     with workspace.writing("leadscore train"):
@@ -40,19 +44,20 @@ def train(
             workspace.aimed_at(name).check_ready()
         if store is not None:
             take_in(screen, store, workspace.log_path)
-        results = [_train(screen, workspace.aimed_at(name), cluster, allow or []) for name in names]
+        results = [_train(screen, workspace.aimed_at(name), cluster, allow or [], as_of) for name in names]
     screen.result(results[0] if len(results) == 1 else {"chain": results})
 
 
-def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: list[str]) -> dict[str, Any]:
+def _train(
+    screen: Screen, workspace: Workspace, cluster: str | None, allow: list[str], as_of: str | None
+) -> dict[str, Any]:
     """Trains for the workspace's target; what came of it."""
     from training.pipeline import SHARES, train_and_register
     from training.recipe.tuning import Budget
-    from workspace import lags
 
     settings, recipe = workspace.settings, workspace.settings.training
-    made = build(screen, workspace, cluster)
-    for line in lags(workspace.event_log()):
+    made = build(screen, workspace, cluster, as_of)
+    for line in workspace.event_log().watermarks.lags_in_words():
         screen.tell(f"warning: {line}")
     refuse_leaks(screen, workspace, allow)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")
@@ -73,6 +78,35 @@ def _train(screen: Screen, workspace: Workspace, cluster: str | None, allow: lis
         "evaluation": outcome.account.evaluation.to_dict(),
         "thresholds": [threshold.to_dict() for threshold in outcome.account.thresholds],
     }
+
+
+def rebuild(
+    version: Annotated[str, typer.Argument(help="number of a registered version")],
+    config: Config = None,
+    var: Var = VAR,
+    log: Log = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version's training set again, and say whether it is the same, or what differs."""
+    from features.wording import number
+
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
+    with workspace.writing("leadscore rebuild"), screen.progress("features") as step:
+        rebuilt = workspace.rebuild(version, step)
+    made = rebuilt.made
+    screen.tell(f"version {version}: {number(made.moments)} moments in {made.path}")
+    if rebuilt.is_same:
+        screen.tell("the same training set, byte for byte")
+    else:
+        screen.tell(f"NOT the same: digest {made.digest[:12]} instead of {rebuilt.digest[:12]}")
+        screen.tell(f"the event log {'has changed since' if rebuilt.log_has_changed else 'is the same'}")
+    for name, (then, now) in rebuilt.software.items():
+        screen.tell(f"made with {name} {then}, here is {now}")
+    if rebuilt.rules:
+        screen.tell(f"the settings of now would make it otherwise: {', '.join(rebuilt.rules)}")
+    facts = {name: getattr(rebuilt, name) for name in ("version", "is_same", "log_has_changed", "rules", "software")}
+    screen.result({**facts, "digest": made.digest, "moments": made.moments, "path": made.path})
 
 
 def evaluate(

@@ -52,6 +52,9 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+AsOf = Annotated[str | None, typer.Option(help="as it was known at this time; default: the end of the log")]
+
+
 def parse_time(text: str, option: str = "--as-of") -> int:
     """µs UTC of a written time with a zone (`time_from_text`), or of a date alone (00:00 UTC). Raises UsageError.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.options import VAR, AsJson, Config, Log, Quiet, StoreUrl, Var, now_us, parse_time, store_url, workspace_of
-from commands.store import join_ledgers, rescore
+from commands.store import chain_of, join_ledgers, rescore
 from console import Screen
 from data.contract import US_PER_DAY, DataError
 
@@ -44,7 +44,7 @@ def publish(
         _tell(screen, done)
         if moment is None:
             _tell_age(screen, events)
-        scored = rescore(screen, opened, champion, moment, events.digest)
+        scored = rescore(screen, opened, champion, moment, events.digest, chain_of(workspace))
         if not opened.accounts.list():
             screen.tell("nobody has an account for the page yet: leadscore users add NAME editor")
     screen.result({**asdict(done), "scoring": scored})

@@ -47,4 +47,4 @@ def pull(
     if as_json:
         screen.result({"pulled": rows, "requests": done.pulled.requests, **asdict(done.report)})
         return
-    show_report(screen, log_path, done.report)
+    show_report(screen, done.report)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.options import VAR, AsJson, Config, Quiet, StoreUrl, Var, now_us, store_url, workspace_of
 from console import Screen
 from data.contract import US_PER_DAY, US_PER_SECOND
+
+if TYPE_CHECKING:
+    from workspace import Workspace
 
 WHO = "command line"
 
@@ -34,7 +37,9 @@ def prune(
     with open_store(store_url(var, store)) as opened:
         retention = Retention(opened.database, opened.audit)
         gone = retention.count(cutoffs, now) if dry_run else retention.prune(cutoffs, WHO, now)
+        named = {target: opened.scores.versions(target) for target in workspace.settings.targets}
     with workspace.writing("leadscore prune"):
+        gone["versions"] = _versions(workspace, before["versions"], named, dry_run)
         for name, find in (("runs", old_runs), ("backtests", old_cells)):
             cutoff = before[name]
             paths = [] if cutoff is None else find(workspace.root, cutoff / US_PER_SECOND)
@@ -45,6 +50,20 @@ def prune(
     rows = [[name, _age(kept[name]), number(count)] for name, count in gone.items()]
     screen.table("to be removed" if dry_run else "removed", ["what", "older than", "count"], rows)
     screen.result({"dry_run": dry_run, "removed": gone})
+
+
+def _versions(workspace: Workspace, cutoff: int | None, named: dict[str, set[str]], dry_run: bool) -> int:
+    """Versions of all targets' models that go, or went. MLflow is asked only where it is to be."""
+    if cutoff is None:
+        return 0
+    from training.registry.old_versions import OldVersions
+
+    registry = workspace.registry
+    old = [
+        OldVersions(registry, registry.model_name(target), cutoff / US_PER_SECOND, versions)
+        for target, versions in named.items()
+    ]
+    return sum(one.count() if dry_run else one.remove() for one in old)
 
 
 def _age(days: int | str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from commands.options import VAR, AsJson, Config, Log, Quiet, Var, parse_time, workspace_of
-from commands.store import join_ledgers, join_own_store, rescore
+from commands.store import chain_of, join_ledgers, join_own_store, rescore
 from console import Screen
 from data.contract import UsageError
 
@@ -42,7 +42,7 @@ def score(
         champion = workspace.champion()
         with open_store(store) as opened:
             join_ledgers(opened, workspace.log_path)
-            screen.result(rescore(screen, opened, champion))
+            screen.result(rescore(screen, opened, champion, chain=chain_of(workspace)))
         return
     if out is None:
         raise UsageError("nowhere to write to; give --out scores.csv, or --store")
@@ -53,9 +53,8 @@ def score(
     scorer = Scorer(Predictor.of(champion))
     with screen.progress("scoring") as step:
         scored = score_log(events, scorer, champion.version, moment, language, step, sorted(set(within or [])))
-    names = workspace.settings.chained
-    if len(names) > 1:
-        chain = {name: Scorer(Predictor.of(workspace.aimed_at(name).champion())) for name in names}
+    chain = chain_of(workspace)
+    if chain is not None:
         scored = ScoredLog(with_chain(scored.rows, events, chain, scored.as_of), scored.as_of)
     write_scores(scored, out, Ledger.beside(events.path))
     best = scored.rows[:top]

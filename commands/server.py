@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from commands.options import VAR, Config, StoreUrl, Var, store_url
+
+if TYPE_CHECKING:
+    from serving.champion.artifact_sources import ArtifactSource
+    from settings import Settings
+
+
+def _champions(var: Path, settings: Settings, uri: str) -> ArtifactSource:
+    """Where the champion comes from; where a chain is set, those of all its targets together."""
+    from serving.champion.artifact_sources import registry_source
+    from serving.champion.chain_source import ChainSource
+    from training.registry.ownership import model_name
+    from training.registry.registry import CHAMPION
+
+    names = {name: model_name(name, settings.namespace) for name in settings.chained}
+    sources = {name: registry_source(var, uri, model, CHAMPION) for name, model in names.items()}
+    return ChainSource(settings.target, sources) if len(sources) > 1 else sources[settings.target]
 
 
 def serve(
@@ -35,18 +51,18 @@ def serve(
 ) -> None:
     """Answer requests with the champion in real time. Runs until a signal comes."""
     from data.compiled import check_ready
-    from serving.champion.artifact_sources import FolderSource, registry_source
+    from serving.champion.artifact_sources import FolderSource
     from serving.http.services import SalesDesk
     from serving.server import Options, serve
     from serving.telemetry.server_log import ServerLog
     from settings import read_settings, settings_path
-    from training.registry.registry import CHAMPION, Registry
+    from training.registry.registry import Registry
 
     if not check_ready():
         ServerLog().write("not_compiled", remedy="`leadscore compile`, once, at set-up; this start takes longer")
     settings = read_settings(settings_path(config))
     name = settings.model_name
-    source = FolderSource(artifact, name) if artifact else registry_source(var, Registry(var).uri, name, CHAMPION)
+    source = FolderSource(artifact, name) if artifact else _champions(var, settings, Registry(var).uri)
     serve(
         Options(
             source,
@@ -65,6 +81,7 @@ def serve(
             target=settings.target,
             score_new=score_new,
             zone=ZoneInfo(settings.time_zone),
+            costs=settings.costs.model_dump(),
             sales=SalesDesk(
                 **settings.sales.model_dump(exclude={"reject_reasons"}), reasons=settings.sales.reject_reasons
             ),

@@ -16,8 +16,10 @@ from data.ids import NoId, required_id
 
 if TYPE_CHECKING:
     from data.intake.next_part import IngestReport
+    from serving.scoring.chain import Chain
     from serving.store.store import Store
     from training.registry.registered import Registered
+    from workspace import Workspace
 
 WHO = "command line"
 keys = typer.Typer(no_args_is_help=True, help="API keys of the server: create, list, revoke.")
@@ -165,8 +167,27 @@ def take_in(screen: Screen, url: str, log_path: Path, mapping: str | None = None
         return ingest_store(log_path, opened.database, base, step)
 
 
+def chain_of(workspace: Workspace) -> Chain | None:
+    """The champions of a chain of targets; None where the settings have none. Raises as `Workspace.champion` does."""
+    from serving.scoring.chain import Chain
+    from serving.scoring.scorer import Scorer
+    from serving.trees.predictor import Predictor
+
+    names = workspace.settings.chained
+    if len(names) == 1:
+        return None
+    champions = {name: workspace.aimed_at(name).champion() for name in names}
+    scorers = {name: Scorer(Predictor.of(champion)) for name, champion in champions.items()}
+    return Chain(workspace.settings.target, scorers, " ".join(champion.digest for champion in champions.values()))
+
+
 def rescore(
-    screen: Screen, opened: Store, champion: Registered, as_of: int | None = None, published: str = ""
+    screen: Screen,
+    opened: Store,
+    champion: Registered,
+    as_of: int | None = None,
+    published: str = "",
+    chain: Chain | None = None,
 ) -> dict[str, Any]:
     """Scores all leads of a store with the champion, and tells of it; the same for a script. See `Rescorer.run`."""
     from features.wording import number
@@ -175,7 +196,7 @@ def rescore(
     from serving.trees.predictor import Predictor
     from training.registry.artifact_files import digest_of
 
-    rescorer = Rescorer(opened, Scorer(Predictor.of(champion)), champion.version, digest_of(champion.folder))
+    rescorer = Rescorer(opened, Scorer(Predictor.of(champion)), champion.version, digest_of(champion.folder), chain)
     with screen.progress("scoring the store") as step:
         done = rescorer.run(now_us, step, as_of, published)
     resumed = f", {number(done.resumed)} of them by an earlier run that was cut off" if done.resumed else ""

@@ -1,16 +1,21 @@
-"""The command that shows the audit trail: who did what when; and how other commands note what they do."""
+"""The commands that show and check the audit trail: who did what when; and how other commands note what they do."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.options import VAR, AsJson, StoreUrl, Var, now_us, parse_time, store_url
 from console import Screen
+from data.contract import DataError, UsageError
+
+if TYPE_CHECKING:
+    from serving.store.privacy.trail_chain import Head
 
 WHO = "command line"
 
@@ -41,6 +46,36 @@ def trail(
     ]  # fmt: skip
     screen.table("Audit trail, times in UTC", ["at", "who", "role", "key's label", "did", "about"], rows)
     screen.result([asdict(entry) for entry in entries])
+
+
+def check_trail(
+    head: Annotated[str | None, typer.Option(help="NUMBER:SEAL that an earlier check printed, kept elsewhere")] = None,
+    var: Var = VAR,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that no entry of the audit trail was changed or removed. Keep what it prints, for `--head`, elsewhere."""
+    from serving.store.store import open_store
+
+    screen, known = Screen(as_json=as_json), None if head is None else _head(head)
+    with open_store(store_url(var, store)) as opened:
+        checked = opened.audit.check(known)
+    if checked.faults:
+        raise DataError(f"the audit trail was changed: {'; '.join(checked.faults)}")
+    now = f"{checked.head.number}:{checked.head.seal}"
+    if checked.older:
+        screen.tell(f"{checked.older} of {checked.entries} entries are of a version that did not seal them")
+    screen.say(f"{checked.entries} entries are as they were written; head {now}")
+    screen.result({"entries": checked.entries, "not_sealed": checked.older, "head": now})
+
+
+def _head(text: str) -> Head:
+    from serving.store.privacy.trail_chain import Head
+
+    number, _, seal = text.partition(":")
+    if not number.isdecimal() or not re.fullmatch("[0-9a-f]{64}", seal):
+        raise UsageError(f"--head {text!r}: NUMBER:SEAL, as `leadscore check-trail` prints it")
+    return Head(int(number), seal)
 
 
 def note(var: Path, store: str | None, action: str) -> None:

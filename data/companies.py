@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.histories import FAR, Absences, Histories, Stretches
+from data.visibility import is_visible
 
 MOST = 500
 """Leads of a company at most."""
@@ -25,7 +26,7 @@ MOST = 500
 
 @dataclass(frozen=True)
 class Members:
-    """Which leads have named which account, in order of time.
+    """Which leads have named which account, in order of time, up to the first that is one too many.
 
     accounts: string[a]. starts: int64[a + 1], account i owns leads starts[i]:starts[i + 1]. leads: int32. ends:
     int64[a], µs UTC, from when on too many have named it, FAR for never.
@@ -76,6 +77,35 @@ class Companies:
         at = _places(histories.lead_ids, self.lead_ids.take(pa.array(near)))
         return account, np.append(near, -1).astype(np.int32)[at]
 
+    def beside(self, histories: Histories) -> Companies:
+        """The part of it that histories need."""
+        account, _ = self.places_of(histories)
+        wanted = np.unique(account[account >= 0])
+        return self.of(np.unique(self.members.leads[Stretches.of(self.members.starts, wanted).rows]))
+
+    def known_before(self, as_of: int) -> Companies:
+        """What of it was known before a moment (µs UTC), and nothing else; a first version holds at its creation."""
+        first = np.zeros(len(self.valid_from), np.bool_)
+        first[self.version_starts[:-1]] = True
+        seen = is_visible(self.known_at, as_of)
+        told = is_visible(self.valid_from, as_of) | (first & (self.valid_from == as_of))
+        gone = is_visible(self.absences.from_at, as_of)
+        each = {name: getattr(self, name)[seen] for name in ("known_at", "occurred_at", "event_type")}
+        superseded = self.superseded_at[seen]
+        return replace(
+            self,
+            **each,
+            starts=_starts_among(seen, self.starts),
+            superseded_at=np.where(is_visible(superseded, as_of), superseded, FAR),
+            version_starts=_starts_among(told, self.version_starts),
+            valid_from=self.valid_from[told],
+            account=self.account[told],
+            traits={name: codes[told] for name, codes in self.traits.items()},
+            absences=Absences(
+                _starts_among(gone, self.absences.starts), self.absences.from_at[gone], self.absences.until[gone]
+            ),
+        )
+
     def without(self, lead_ids: Iterable[str]) -> Companies:
         """The same without some leads, as if they had never been there."""
         gone = pa.array([*lead_ids], pa.string())
@@ -120,8 +150,8 @@ class Companies:
         large = np.flatnonzero(counts > MOST)
         ends = np.full(len(self.accounts), FAR)
         ends[large] = self.valid_from[order[starts[large] + MOST]]
-        kept = np.arange(len(order)) - np.repeat(starts[:-1], counts) < MOST
-        starts = np.append(0, np.cumsum(np.minimum(counts, MOST))).astype(np.int64)
+        kept = np.arange(len(order)) - np.repeat(starts[:-1], counts) <= MOST
+        starts = np.append(0, np.cumsum(np.minimum(counts, MOST + 1))).astype(np.int64)
         return Members(pa.array(self.accounts, pa.string()), starts, lead[order[kept]], ends)
 
 
@@ -227,6 +257,11 @@ def _joined(parts: Sequence[Companies], accounts: _Codes, types: _Codes) -> Comp
 
 def _all(kind: Any, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate([np.empty(0, kind), *arrays])
+
+
+def _starts_among(kept: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where rows begin when only some are kept."""
+    return np.append(0, np.cumsum(kept))[starts].astype(np.int64)
 
 
 def _starts_of(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """The tables every source is brought to, their units and limits, and the two errors that people can mend.
 
 `events`: lead_id · event_type · occurred_at (UTC, µs) · channel? · value? · received_at? · source? · event_id?
+          · campaign? · asset?
 `leads`:  lead_id · valid_from (UTC, µs) · account_id? · any further columns, one row per version
 
 Inside, a time is an int64 number of microseconds since 1970-01-01 UTC.
@@ -13,7 +14,12 @@ US_PER_DAY = 86_400 * US_PER_SECOND
 AHEAD = 300 * US_PER_SECOND
 """Events up to five minutes ahead of the clock are taken for clock skew."""
 
-EVENT_COLUMNS = ("lead_id", "event_type", "occurred_at", "channel", "value", "received_at", "source", "event_id")
+CONTEXT = ("campaign", "asset")
+"""In which campaign an event happened, and with what: a white paper, a webinar, a page."""
+EVENT_COLUMNS = (
+    *("lead_id", "event_type", "occurred_at", "channel", "value", "received_at", "source", "event_id"),
+    *CONTEXT,
+)
 REQUIRED_EVENT_COLUMNS = ("lead_id", "event_type", "occurred_at")
 LEAD_COLUMNS = ("lead_id", "valid_from", "account_id")
 REQUIRED_LEAD_COLUMNS = ("lead_id", "valid_from")

@@ -7,7 +7,7 @@ YYYY-MM-DD, `T` or a blank, hh:mm, optionally :ss and a fraction (what is finer 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Literal
 
@@ -31,6 +31,15 @@ NULL_DATE, IN_FUTURE = "is a null date; if it is meant, set earliest", "lies in 
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 EXAMPLE = "2024-05-01T12:00:00Z"
+
+
+def iso_day(at: int) -> str:
+    """The UTC day of µs, for messages.
+
+    >>> iso_day(1_709_596_800_000_000)
+    '2024-03-05'
+    """
+    return f"{datetime.fromtimestamp(at // US_PER_SECOND, UTC):%Y-%m-%d}"
 
 
 class NoTime(ValueError):

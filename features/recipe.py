@@ -60,8 +60,10 @@ class Recipe:
     known_until: Annotated[int, "sparse"] = 0
 
     def ending(self, at: int) -> Recipe:
-        """The same as of a time (µs UTC): nothing that came later."""
-        return replace(self, observed_until=at, known_until=0)
+        """The same as of a time (µs UTC): nothing that came later, and none of the silences that began later."""
+        lags = tuple(lag for lag in self.lags if lag.until < at)
+        unobserved = tuple(gone for gone in self.unobserved if gone.since < at)
+        return replace(self, observed_until=at, known_until=0, lags=lags, unobserved=unobserved)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the same for the same recipe."""

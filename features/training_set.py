@@ -132,6 +132,16 @@ def build(
     """
     if log.digest != recipe.log_digest:
         raise DataError(f"{log.path} has changed since the recipe was made; start again")
+    return make(log, recipe, out, jobs, progress)
+
+
+def make(
+    log: EventLog, recipe: Recipe, out: Path, jobs: int = 2, progress: Progress = lambda done, of: None
+) -> TrainingSet:
+    """The training set of a recipe, also from a log that has grown since: of what came later the rows know nothing.
+
+    They are the same, byte for byte, where the log still holds all that was known then.
+    """
     (out / ROWS).mkdir(parents=True, exist_ok=True)
     (out / "training_set.json").unlink(missing_ok=True)
     _sweep(out, log.n_buckets)
@@ -184,7 +194,15 @@ def _rows(plan: Plan, histories: Histories, labelled: LabelledMoments, rows: sli
         pa.array(labels.observed_days[rows]),
     ]
     features = compute(plan, histories, moments)
-    return pa.Table.from_arrays([*keys, *features.columns], names=[*KEYS, *features.column_names])
+    columns = [_own_words(column) for column in features.columns]
+    return pa.Table.from_arrays([*keys, *columns], names=[*KEYS, *features.column_names])
+
+
+def _own_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A category with the words of its own rows alone: what else the log knows by now changes no file."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    return column.cast(column.type.value_type).dictionary_encode()
 
 
 def _chunks(moments: Moments) -> Iterator[slice]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from data.companies import Companies
 from data.contract import DataError
 from data.histories import FAR, Histories, Profiles, Stretches
 from data.log.eventlog import EventLog
-from features.compiler import compile_plan
+from features.compiler import compile_plan, looks_around
 from features.kernel import Moments, compute
+from features.plan import Plan
 from features.training_set import TrainingSet
 
+TIMES = 8
+"""Moments in time at which the future of colleagues is cut off."""
 EVERYWHERE = 300
 """Moments that are looked at in a bucket, evenly over its leads and their lives."""
 
@@ -36,7 +41,26 @@ def changed_by_the_future(log: EventLog, training_set: TrainingSet, bucket: int)
     plan = compile_plan(training_set.catalogue, log.vocabulary, training_set.recipe.unobserved)
     again = compute(plan, past, Moments(np.arange(len(as_of), dtype=np.int32), as_of))
     changed = {name: _differing(stored.column(name), again.column(name)) for name in again.column_names}
+    if plan.around is not None:
+        changed |= _by_colleagues(log.companies, plan, stored, past, as_of)
     return {name: count for name, count in changed.items() if count}, len(as_of)
+
+
+def _by_colleagues(
+    companies: Companies, plan: Plan, stored: pa.Table, past: Histories, as_of: NDArray[np.int64]
+) -> dict[str, int]:
+    """The same for what colleagues tell, whose future is cut off too, at some of the moments."""
+    names = [definition.name for definition in plan.definitions if looks_around([definition])]
+    changed, times = Counter[str](), np.unique(as_of)
+    for at in times[:: -(-len(times) // TIMES)]:
+        rows = np.flatnonzero(as_of == at)
+        histories = past.of(rows)
+        known = companies.beside(histories).known_before(int(at))
+        moments = Moments(np.arange(len(rows), dtype=np.int32), as_of[rows])
+        again = compute(plan, replace(histories, companies=known), moments)
+        there = stored.take(pa.array(rows))
+        changed.update({name: _differing(there.column(name), again.column(name)) for name in names})
+    return dict(changed)
 
 
 def cut_off(histories: Histories, lead: NDArray[np.int64], as_of: NDArray[np.int64]) -> Histories:

@@ -25,7 +25,7 @@ from serving.http.refusals import refusal
 from serving.http.services import Services
 from serving.messages.problems import STATUS, Refused
 from serving.pages.routes import page_routes
-from serving.routes import companies, events, leads, operations, profiles, scores, work
+from serving.routes import cohorts, companies, events, leads, operations, profiles, scores, work
 from serving.store.database import failures
 from serving.store.events import event_validation
 from serving.store.leads import leads as stored_leads
@@ -57,6 +57,7 @@ def create_app(services: Services) -> FastAPI:
         *profiles.routes,
         *work.routes,
         *companies.routes,
+        *cohorts.routes,
         *operations.routes,
         *page_routes(),
     ]
@@ -69,7 +70,7 @@ def create_app(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         routes=list(routes),
         middleware=[
-            Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in routes}),
+            Middleware(RequestLogMiddleware, services, {route.endpoint: route.path for route in reversed(routes)}),
         ],
         exception_handlers={
             Refused: _refused,

@@ -80,7 +80,7 @@ class FirstScores:
         return scored
 
     def _score(self, live: ServedModel, lead_ids: list[str]) -> int:
-        rescorer = Rescorer(self._store, live.scorer, live.model.version, live.model.digest)
+        rescorer = Rescorer(self._store, live.scorer, live.model.version, live.model.digest, live.steps)
         parts = (lead_ids[start : start + AT_ONCE] for start in range(0, len(lead_ids), AT_ONCE))
         return sum(rescorer.first_scores(part, self._clock, live.effective_thresholds) for part in parts)
 

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -86,6 +86,7 @@ class Options:
     tracking: str = ""
     personal_ids: bool = False
     sales: SalesDesk = field(default_factory=SalesDesk)
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     target: str = "conversion"
     score_new: bool = True
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
@@ -186,6 +187,7 @@ def serve(options: Options) -> None:
             workspace=options.workspace,
             tracking=options.tracking,
             sales=options.sales,
+            costs=options.costs,
             target=options.target,
             door=Door(hosts, options.plain_http),
             zone=options.zone,

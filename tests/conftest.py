@@ -6,12 +6,14 @@ import gc
 import os
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+from tests.rounds import Rounds, kept_as
 
 # What only some tests need is imported by the fixtures that give it: a test of one module starts in a moment.
 if TYPE_CHECKING:
@@ -60,6 +62,21 @@ def pytest_sessionfinish() -> None:
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether a proof runs in its full form (`make proof NAME=…`) instead of the cheap one of `make test`."""
     return request.config.getoption("--proof") is not None
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest, full: bool) -> Callable[..., Rounds]:
+    """Makes the rounds of a proof, `rounds(cheap=1, full=1_000)`; in full they can be stopped and gone on with."""
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+
+    def tell(line: str) -> None:
+        if reporter is not None:
+            reporter.write_line(f"{request.node.name}: {line}")
+
+    def made(cheap: int, full_count: int) -> Rounds:
+        return Rounds(full_count, kept_as(request.node.nodeid), tell) if full else Rounds(cheap)
+
+    return lambda cheap, full: made(cheap, full)
 
 
 @pytest.fixture(scope="session")

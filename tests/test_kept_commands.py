@@ -90,6 +90,22 @@ def test_promotions_and_thresholds_are_in_the_trail(shell: Shell, installation: 
     assert "--since 'soon'" in shell.refused(2, "trail", *installation[:2], "--since", "soon")
 
 
+def test_a_trail_that_was_rewritten_is_told_in_one_line(shell: Shell, installation: list[str]) -> None:
+    place = Path(installation[1]) / "store.db"
+    with open_store(f"sqlite:///{place}") as store:
+        for number in range(3):
+            store.audit.add("account anna", f"deed {number}", number)
+    code, out, _ = shell("check-trail", *installation[:2], "--json")
+    checked = json.loads(out)
+    assert (code, checked["entries"], checked["not_sealed"]) == (0, 3, 0)
+    assert shell("check-trail", *installation[:2], "--head", checked["head"])[0] == 0
+    assert "NUMBER:SEAL" in shell.refused(2, "check-trail", *installation[:2], "--head", "3")
+    with closing(sqlite3.connect(place)) as owner, owner:
+        owner.execute("DROP TRIGGER audit_no_update")
+        owner.execute("UPDATE audit SET action = 'nothing' WHERE number = 2")
+    assert "the audit trail was changed: entry 2 was changed" in shell.refused(3, "check-trail", *installation[:2])
+
+
 def test_no_store_is_made_for_the_trail_alone(shell: Shell, installation: list[str]) -> None:
     store = Path(installation[1]) / "store.db"
     store.unlink()
@@ -124,7 +140,7 @@ def test_promotion_and_recalibration_wait_while_data_does_not_arrive_as_usual(
 def test_what_is_over_is_counted_then_removed(shell: Shell, installation: list[str]) -> None:
     root = Path(installation[1])
     config = Path(installation[3])
-    config.write_text(config.read_text() + "\n[retention]\nrejected_days = 100\nruns_days = 1\n")
+    config.write_text(config.read_text() + "\n[retention]\nrejected_days = 100\nruns_days = 1\nversions_days = 1\n")
     cells = root / "backtest" / "conversion" / "cell.npy"
     cells.parent.mkdir(parents=True)
     cells.write_bytes(b"x")

@@ -9,12 +9,15 @@ import sqlite3
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sqlalchemy import select
 
 from data.csv_safety import inert, revived
 from data.erasure.ledger import Ledger
@@ -27,7 +30,8 @@ from serving.pages.exports.separated import FORMS, pieces
 from serving.pages.exports.workbook import workbook
 from serving.scoring.batch import ScoredLog, write_scores
 from serving.store.access.replies import Answer, Claim
-from serving.store.database.schema import rescorings
+from serving.store.database.connection import Database
+from serving.store.database.schema import metadata, rescorings
 from serving.store.events.event_validation import EventIn
 from serving.store.scores.explanations import Explanation
 from serving.store.scores.scores import StoredScore
@@ -57,8 +61,7 @@ def fill(root: Path, store: Store, leads: Sequence[str], outside: Path) -> None:
     """Puts leads into every place: the log and what its ingests leave, the store, training sets, lists of all forms."""
     root.mkdir(exist_ok=True)
     _fill_log(root, leads)
-    for lead in leads:
-        _fill_store(store, lead)
+    _fill_store(store, leads)
     with store.database.write() as connection:
         values = {"target": "conversion", "model_digest": "d", "as_of": AT, "started_at": AT, "scored": 1}
         connection.execute(rescorings.insert().values(values | {"after": leads[0]}))
@@ -85,16 +88,18 @@ def _fill_log(root: Path, leads: Sequence[str]) -> None:
     pq.write_table(pa.table({"lead_id": leads}), killed / "killed.parquet")
 
 
-def _fill_store(store: Store, lead: str) -> None:
-    bad = EventIn(lead, "page_view", AT, value=float("nan"))
-    store.events.add([EventIn(lead, "page_view", AT), bad], AT)
-    store.leads.put(lead, AT, "account", {"country": "DE"}, AT)
-    score = StoredScore(lead, "conversion", AT, 0.4, 0.3, 0.5, "1", "d")
-    store.scores.record([score], [StageThreshold("MQL", 0.2)], AT)
-    store.explanations.note("conversion", [Explanation(lead, AT, "d", (), None, ())])
-    claim = store.answers.recall(f"key of {lead}", b"", AT)
-    if isinstance(claim, Claim):
-        store.answers.remember(claim, Answer(200, json.dumps({"lead_id": lead})))
+def _fill_store(store: Store, leads: Sequence[str]) -> None:
+    bad = [EventIn(lead, "page_view", AT, value=float("nan")) for lead in leads]
+    store.events.add([*(EventIn(lead, "page_view", AT) for lead in leads), *bad], AT)
+    for lead in leads:
+        store.leads.put(lead, AT, "account", {"country": "DE"}, AT)
+    scored = [StoredScore(lead, "conversion", AT, 0.4, 0.3, 0.5, "1", "d") for lead in leads]
+    store.scores.record(scored, [StageThreshold("MQL", 0.2)], AT)
+    store.explanations.note("conversion", [Explanation(lead, AT, "d", (), None, ()) for lead in leads])
+    for lead in leads:
+        claim = store.answers.recall(f"key of {lead}", b"", AT)
+        if isinstance(claim, Claim):
+            store.answers.remember(claim, Answer(200, json.dumps({"lead_id": lead})))
 
 
 def _fill_lists(root: Path, leads: Sequence[str], outside: Path) -> None:
@@ -117,15 +122,22 @@ def _fill_lists(root: Path, leads: Sequence[str], outside: Path) -> None:
         csv.writer(out).writerows(refused)
 
 
-def same(value: Any, lead: str) -> bool:
-    """Whether a value is an id, in whatever form."""
-    for text in {str(value), revived(str(value)), as_written(revived(str(value)))}:
-        try:
-            if id_from_text(text) == lead:
-                return True
-        except NoId:
-            continue
-    return False
+@lru_cache(100_000)
+def ids_in(text: str) -> frozenset[str]:
+    """The ids that a text is, in whatever form."""
+    found = set[str]()
+    for form in {text, revived(text), as_written(revived(text))}:
+        with suppress(NoId):
+            found.add(id_from_text(form) or "")
+    if text.startswith("{"):
+        with suppress(ValueError):
+            found |= ids_of_row(list(json.loads(text).values()))
+    return frozenset(found - {""})
+
+
+def ids_of_row(row: Sequence[Any]) -> frozenset[str]:
+    """All ids that are values of a row."""
+    return frozenset().union(*(ids_in(cell) for cell in row if isinstance(cell, str)))
 
 
 def rows_in(path: Path) -> list[tuple[Any, ...]]:
@@ -150,6 +162,12 @@ def rows_in(path: Path) -> list[tuple[Any, ...]]:
     return _rows_of_database(path) if path.suffix == ".db" else []
 
 
+def rows_of_store(database: Database) -> list[tuple[Any, ...]]:
+    """The same of a store: the table before each row's values."""
+    with database.read() as connection:
+        return [(table.name, *row) for table in metadata.sorted_tables for row in connection.execute(select(table))]
+
+
 def _rows_of_database(path: Path) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     with sqlite3.connect(path) as connection:
@@ -169,7 +187,7 @@ def holders(lead: str, *folders: Path) -> Counter[str]:
     """In which files a lead is, as a value of its own, and in how many rows."""
     found = Counter[str]()
     for path in files(*folders):
-        count = sum(any(same(cell, lead) for cell in row if isinstance(cell, str)) for row in rows_in(path))
+        count = sum(lead in ids_of_row(row) for row in rows_in(path))
         if count:
             found[path.name] += count
     return found

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import duckdb
 
@@ -22,11 +21,11 @@ from data.intake.examination import (
     shared_leads,
     spans_of_sources,
 )
-from data.log.watermarks import LAG
 from data.masking import masked
 from data.quoting import named
 from data.sources.checks import personal
 from data.sources.mapping import Mapping as SourceMapping
+from data.times import iso_day
 
 GAP = 14 * US_PER_DAY
 """A source that is silent for so long is named."""
@@ -96,21 +95,12 @@ def _of_dates(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _of_spans(spans: Sequence[Span]) -> list[str]:
-    newest = max((span.last for span in spans), default=0)
-    late = [
-        f"source {span.source!r} ends on {_day(span.last)}, others go on until {_day(newest)}: is its export complete?"
-        for span in spans
-        if span.last < newest - LAG
-    ]
-    return late + [
-        f"source {span.source!r} tells nothing between {_day(span.silent_from)} and {_day(span.silent_until)}"
+    """Gaps. Which source lags is asked of the log as a whole, which knows more of it than one export."""
+    return [
+        f"source {span.source!r} tells nothing between {iso_day(span.silent_from)} and {iso_day(span.silent_until)}"
         for span in spans
         if span.silent_until - span.silent_from > GAP
     ]
-
-
-def _day(us: int) -> str:
-    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%d")
 
 
 def _of_people(con: duckdb.DuckDBPyConnection, mapping: SourceMapping) -> list[str]:

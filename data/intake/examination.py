@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from data.contract import US_PER_DAY
+from data.contract import CONTEXT, US_PER_DAY
 from data.intake.quarantine import TOLD
 from data.quoting import named
 
@@ -21,7 +21,7 @@ MANY = 1_000_000
 NEAR, SHOWN = 0.8, 5
 HIDDEN = (
     *("part", "n", "high", "low", "content", "lead_hash", "known", "sort", "bucket", "cells", "reason"),
-    *("file", "file_row", "deal"),
+    *("file", "file_row", "deal", *CONTEXT),
 )
 """Columns of staged rows that are none of theirs."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from data.contract import CONTEXT
 from data.intake.staged_verdicts import Judged
 from data.intake.staging import staged_rows
 from data.log.runs import CODED, ORDER, TIME, Run
@@ -20,7 +23,8 @@ SQL_TYPES = {"category": "VARCHAR", "number": "DOUBLE"}
 TOLD_EVENTS = """FROM {} LEFT JOIN event_verdicts v USING (part, n)
     WHERE (v.outcome IS NULL OR v.outcome = 0) AND NOT retracted"""
 """Rows that tell of an event; those without a verdict go into the log as they stand."""
-SELDOM = ("deal", "superseded_at")
+EVENT_ORDER, VERSION_ORDER = ORDER[1:], ("valid_from",)
+SELDOM = ("deal", *CONTEXT, "superseded_at")
 """Columns that are left out where no event has one."""
 KEPT_VERSIONS = "FROM {} LEFT JOIN lead_verdicts v USING (part, n) WHERE v.outcome IS NULL OR v.outcome = 0"
 
@@ -33,27 +37,11 @@ def fresh_runs(
     The tables `event_verdicts` and `lead_verdicts` hold what is not simply accepted.
     """
     one = buckets[0] if len(buckets) == 1 else None
-    columns_of_events = "bucket, lead_id, known_at, occurred_at, event_type, channel, value, source, event_id, deal"
-    con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE kept_events AS
-        SELECT {columns_of_events}, NULL::BIGINT AS superseded_at
-        {TOLD_EVENTS.format(staged_rows(staging, "events", one))} AND v.outcome IS NULL
-        UNION ALL SELECT {columns_of_events}, superseded FROM {staged_rows(staging, "held", one)}"""
-    )
-    versions = staged_rows(staging, "leads", one)
-    profile = {"account_id": "VARCHAR"} | {name: SQL_TYPES[kind] for name, kind in columns.items()}
-    con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE kept_versions AS
-        SELECT bucket, lead_id, coalesce(v.known, valid_from) AS valid_from, {_columns(con, profile, versions)}
-        {KEPT_VERSIONS.format(versions)}"""
-    )
-    con.execute(
-        """CREATE OR REPLACE TEMP TABLE ranked AS
-        SELECT bucket, lead_id, (row_number() OVER (ORDER BY bucket, lead_id) - 1)::INTEGER AS lead
-        FROM (SELECT bucket, lead_id FROM kept_events UNION SELECT bucket, lead_id FROM kept_versions)"""
-    )
-    leads = con.sql("SELECT bucket, lead_id FROM ranked ORDER BY lead").to_arrow_table()
-    runs = _cut(buckets, leads, _events(con), _versions(con))
+    events, versions = _events(con, staging, one), _versions(con, staging, one, columns)
+    leads, ranks = _ranked(events, versions)
+    events, versions = _in_order(events, ranks[0], EVENT_ORDER), _in_order(versions, ranks[1], VERSION_ORDER)
+    counts = [np.bincount(rank, minlength=len(leads)) for rank in ranks]
+    runs = _cut(buckets, leads, (_coded(events), _timed(versions, "valid_from")), counts)
     return [Run(*run, judged.patches_of(bucket)) for bucket, run in zip(buckets, runs, strict=True)]
 
 
@@ -73,35 +61,80 @@ def _columns(con: duckdb.DuckDBPyConnection, profile: Mapping[str, str], staged:
     )
 
 
-def _events(con: duckdb.DuckDBPyConnection) -> pa.Table:
-    order = ", ".join(f"{column} NULLS FIRST" for column in ORDER)
-    table = con.sql(
-        f"""SELECT {", ".join(ORDER)}, {", ".join(SELDOM)} FROM kept_events JOIN ranked USING (bucket, lead_id)
-        ORDER BY {order}"""
+def _events(con: duckdb.DuckDBPyConnection, staging: Path, bucket: int | None) -> pa.Table:
+    columns = ", ".join(("bucket", *EVENT_ORDER, *SELDOM[:-1]))
+    return con.sql(
+        f"""SELECT lead_id, {columns}, NULL::BIGINT AS superseded_at
+        {TOLD_EVENTS.format(staged_rows(staging, "events", bucket))} AND v.outcome IS NULL
+        UNION ALL SELECT lead_id, {columns}, superseded FROM {staged_rows(staging, "held", bucket)}"""
     ).to_arrow_table()
+
+
+def _versions(
+    con: duckdb.DuckDBPyConnection, staging: Path, bucket: int | None, columns: Mapping[str, str]
+) -> pa.Table:
+    staged = staged_rows(staging, "leads", bucket)
+    profile = {"account_id": "VARCHAR"} | {name: SQL_TYPES[kind] for name, kind in columns.items()}
+    return con.sql(
+        f"""SELECT lead_id, bucket, coalesce(v.known, valid_from) AS valid_from, {_columns(con, profile, staged)}
+        {KEPT_VERSIONS.format(staged)}"""
+    ).to_arrow_table()
+
+
+def _ranked(events: pa.Table, versions: pa.Table) -> tuple[pa.Table, list[NDArray[np.int64]]]:
+    """Leads (lead_id, bucket) by bucket and name, and the place of each row's lead among them."""
+    rows = [table.select(["lead_id", "bucket"]) for table in (events, versions)]
+    whole = pa.concat_tables(rows).combine_chunks()
+    names = whole.column("lead_id").combine_chunks().dictionary_encode()
+    code = names.indices.to_numpy()
+    bucket = np.zeros(len(names.dictionary), np.int64)
+    bucket[code] = whole.column("bucket").to_numpy()
+    leads = pa.table({"lead_id": names.dictionary, "bucket": bucket})
+    order = pc.sort_indices(leads, [("bucket", "ascending"), ("lead_id", "ascending")]).to_numpy()
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return leads.take(pa.array(order)), np.split(rank[code], [len(events)])
+
+
+def _in_order(table: pa.Table, rank: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+    """Rows by lead and then by columns, nulls first. Most differ in the first of them, which is a time."""
+    table = table.drop_columns(["lead_id", "bucket"]).combine_chunks()
+    time = table.column(columns[0]).to_numpy()
+    order = np.lexsort((time, rank))
+    same = np.flatnonzero((np.diff(rank[order]) == 0) & (np.diff(time[order]) == 0))
+    if len(same) and len(columns) > 1:
+        rows = np.unique(np.concatenate([same, same + 1]))
+        some = order[rows]
+        tied = table.select(columns).take(pa.array(some))
+        order[rows] = some[np.lexsort([*(_place(tied.column(name)) for name in reversed(columns)), rank[some]])]
+    return table.take(pa.array(order))
+
+
+def _place(column: pa.ChunkedArray) -> NDArray[Any]:
+    """What orders rows as a column does, nulls first."""
+    if not pa.types.is_string(column.type):
+        return np.asarray(column.fill_null(-np.inf).to_numpy() if column.null_count else column.to_numpy())
+    names = column.combine_chunks().dictionary_encode()
+    place = np.full(len(names.dictionary) + 1, -1, np.int64)
+    place[pc.sort_indices(names.dictionary).to_numpy()] = np.arange(len(names.dictionary))
+    return np.asarray(place[names.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
+
+
+def _coded(events: pa.Table) -> pa.Table:
+    """Events with names as codes, by their first appearance, and times as such, without columns that hold nothing."""
     for name in CODED:
-        table = _replaced(table, name, table.column(name).dictionary_encode())
-    table = table.drop_columns([name for name in SELDOM if table.column(name).null_count == len(table)])
+        events = _replaced(events, name, events.column(name).dictionary_encode())
+    events = events.drop_columns([name for name in SELDOM if events.column(name).null_count == len(events)])
     times = ("known_at", "occurred_at", "superseded_at")
-    return _timed(table, *(name for name in times if name in table.column_names))
-
-
-def _versions(con: duckdb.DuckDBPyConnection) -> pa.Table:
-    table = con.sql(
-        """SELECT lead, kept_versions.* EXCLUDE (bucket, lead_id) FROM kept_versions
-        JOIN ranked USING (bucket, lead_id) ORDER BY lead, valid_from"""
-    ).to_arrow_table()
-    return _timed(table, "valid_from")
+    return _timed(events, *(name for name in times if name in events.column_names))
 
 
 def _cut(
-    buckets: Sequence[int], leads: pa.Table, events: pa.Table, versions: pa.Table
+    buckets: Sequence[int], leads: pa.Table, tables: Sequence[pa.Table], counts: Sequence[NDArray[np.int64]]
 ) -> Iterator[tuple[pa.Array, pa.Table, NDArray[np.int64], pa.Table, NDArray[np.int64]]]:
     """Leads, events and their number by lead, versions and theirs, bucket by bucket."""
     ids = leads.column("lead_id").combine_chunks()
-    counts = [np.bincount(table.column("lead").to_numpy(), minlength=len(ids)) for table in (events, versions)]
     starts = [np.concatenate([[0], np.cumsum(count)]) for count in counts]
-    tables = [table.drop_columns(["lead"]) for table in (events, versions)]
     bounds = np.searchsorted(leads.column("bucket").to_numpy(), [*buckets, buckets[-1] + 1])
     for begin, end in pairwise(bounds.tolist()):
         rows = [

@@ -16,13 +16,14 @@ import pyarrow as pa
 
 from data.contract import AHEAD, US_PER_DAY
 from data.intake.aliases import NewAliases
+from data.intake.clock import Clock
 from data.intake.days import days_of, observed, silences
 from data.intake.departures import all_leads, gone_and_back, hashes_of_state, require_same_account
 from data.intake.fresh import fresh_runs, known_span
 from data.intake.log_of_0_1 import indexed
 from data.intake.quarantine import count_reasons, count_rejected, write_rejected
 from data.intake.staged_verdicts import Judge, Judged, judge_staged
-from data.intake.staging import Clock, stage_held
+from data.intake.staging import stage_held
 from data.log.absences import absences_digest, absences_of_aliases, changed, read_absences
 from data.log.compaction import INDEXES, index_runs, must_compact, taken_in, weave_base, write_small
 from data.log.content import lead_hashes
@@ -117,8 +118,8 @@ def write_next(
     index, is_old = index_runs(folders), manifest.events is None
     if old and is_old:
         manifest, index = indexed(con, old, staging)
-    if old and has_states(export.tables) and not export.of_new_leads:
-        require_same_account(con, old, index["leads"])
+    if old:
+        require_same_account(con, old, index["leads"], export.tables, export.of_new_leads)
     judged = _judged(con, export, index, manifest.n_buckets, staging)
     left = _left(con, export, manifest, folders, index["leads"])
     said = gone_and_back(con, staging, read_absences(folders))
@@ -139,11 +140,6 @@ def write_next(
     report = said.counted(_report(con, judged, export.new, export.log_path / made.parts[-1] / REJECTED))
     publish(_drafts(staging, made), export.log_path, made)
     return report
-
-
-def has_states(tables: Sequence[Table]) -> bool:
-    """Whether one of these tables tells of leads as they were at the time of the export."""
-    return any(isinstance(table, LeadsPart) and table.snapshot for table in tables)
 
 
 def takes_back(tables: Sequence[Table]) -> bool:

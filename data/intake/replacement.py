@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from data.contract import UsageError
 from data.histories import FAR
-from data.intake.holders import spans_of
 from data.intake.log_of_0_1 import indexed
+from data.judging.holders import spans_of
 from data.log.absences import read_absences
 from data.log.compaction import index_runs, weave_base, write_small
 from data.log.content import content_of, key_hashes, lead_hashes

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from data.ids import spelled
+from data.ids import CONTROL, spelled
 from data.quoting import named, quoted
-from data.sources.checks import id_check, personal_check
+from data.sources.checks import id_check, name_check, personal_check
 from data.sources.every_table import Shared
-from data.sources.source import FILE, FILE_ROW, ROW, WHY, Source
+from data.sources.source import FILE, FILE_ROW, PLAIN, ROW, WHY, Source
 
+NOT_GIVEN = "NULL::VARCHAR"
 BETWEEN_CELLS = "chr(31)"
 """Between the reasons why cells of a row count as missing."""
 
 
-def leading(source: Source, spec: Shared) -> str:
-    """Where a row stands, what is wrong with it as a whole, and whether the mapping leaves it out."""
+def leading(source: Source, spec: Shared, own_words: Collection[str] = ()) -> str:
+    """Where a row stands, what is wrong with it as a whole, whether the mapping leaves it out, and whether its names
+    are of printable signs alone. own_words: what the mapping itself may put into names."""
     origin = f", {FILE} AS file, {FILE_ROW} AS file_row" if source.has_origin else ""
-    return f"{ROW} AS n, {WHY} AS why, {_is_left_out(spec)} AS is_left_out{origin}"
+    is_plain = "false" if any(map(CONTROL.search, own_words)) else PLAIN
+    return f"{ROW} AS n, {WHY} AS why, {_is_left_out(spec)} AS is_left_out, {is_plain} AS is_plain{origin}"
+
+
+def checked_name(name: str, column: str, required: bool = False) -> str:
+    """SQL for what is wrong with a name in a row of `leading`, else null."""
+    return name_check(name, column, required, "is_plain")
 
 
 def origin_columns(source: Source) -> str:
@@ -62,3 +70,8 @@ def cells_sql(cells: Collection[str]) -> str:
     """Why cells of a row count as missing, null where all is well."""
     bad = ", ".join(named(f"bad_{name}") for name in cells)
     return f"CASE WHEN coalesce({bad}, NULL) IS NOT NULL THEN concat_ws({BETWEEN_CELLS}, {bad}) END"
+
+
+def given(column: str | None) -> str:
+    """SQL for the text of a column, null where the mapping names none."""
+    return NOT_GIVEN if column is None else named(column)

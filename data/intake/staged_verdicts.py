@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,15 @@ from numpy.typing import NDArray
 
 from data.histories import FAR
 from data.intake.aliases import NewAliases
-from data.intake.judgement import Circumstances, judge_rows
-from data.intake.profile_versions import judge_profiles
-from data.intake.staging import Clock
-from data.intake.verdicts import ACCEPTED, CONFLICT, DUPLICATE, Verdicts, groups_of
+from data.intake.clock import Clock
+from data.intake.staged_keys import Keys, staged_keys
+from data.judging.judgement import Circumstances, judge_rows
+from data.judging.profile_versions import judge_profiles
+from data.judging.verdicts import ACCEPTED, CONFLICT, DUPLICATE, Verdicts, groups_of
 from data.log.runs import NO_PATCHES
 from data.log.version_index import HIGH, LEAD, LOW, Records, added, digest_of, look_up, merge_runs, write_run
 from data.masking import masked_sql
 
-AT_ONCE = 1_000_000
-"""Rows that are judged at once."""
 HELD = "part INTEGER, n BIGINT, holder UBIGINT, holder_id VARCHAR, known BIGINT, superseded BIGINT"
 REASONS = {
     "events": {
@@ -98,46 +96,18 @@ def judge_staged(
     if kind == "events":
         con.execute(f"CREATE TEMP TABLE held ({HELD})")
     judged = Judged(n_buckets)
-    for number, table in enumerate(_ranges(con, f"staged_{kind}")):
-        rows = np.stack([table.column(name).to_numpy() for name in ("high", "low", "content", "lead_hash")])
-        rows = np.concatenate([rows, table.column("known").to_numpy().view(np.uint64)[None]])
-        made = by.verdicts(kind, rows, table.column("sort").to_numpy(), index)
+    for number, keys in enumerate(staged_keys(con, kind, out)):
+        made = by.verdicts(kind, keys.rows, keys.sort, index)
         judged.runs.append(out.with_suffix(f".{number}"))
         write_run(judged.runs[-1], made.new)
-        _count(judged, made, table.column("n").to_numpy())
-        _insert(con, verdicts, table, made)
-        _insert_held(con, table, made, by.aliases)
+        _count(judged, made, keys.n)
+        _insert(con, verdicts, keys, made)
+        _insert_held(con, keys, made, by.aliases)
     merge_runs(judged.runs, out)
     for run in judged.runs:
         run.unlink()
     _reject(con, kind, verdicts)
     return judged
-
-
-def _ranges(con: duckdb.DuckDBPyConnection, staged: str) -> Iterator[pa.Table]:
-    """Keys of rows, sorted by them and then in the order in which they came."""
-    total = con.execute(f"SELECT count(*) FROM {staged}").fetchall()[0][0]
-    parts = max(1, -(-total // AT_ONCE))
-    edges = [(2**64 * part) // parts for part in range(parts + 1)]
-    for low, high in pairwise(edges):
-        table = con.sql(
-            f"""SELECT part, n, sort, high, low, content, lead_hash, known FROM {staged}
-            WHERE high >= {low}::UBIGINT AND high <= {high - 1}::UBIGINT"""
-        ).to_arrow_table().combine_chunks()  # fmt: skip
-        keys = [np.asarray(table.column(name).to_numpy()) for name in ("n", "part", "low", "high")]
-        yield table.take(pa.array(_sorted(*keys)))
-
-
-def _sorted(n: NDArray[Any], part: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
-    """Most keys stand once: they are sorted by half of them, and only equal ones by the rest."""
-    order = np.argsort(high, kind="stable")
-    same = np.flatnonzero(np.diff(high[order]) == 0)
-    if len(same):
-        rows = np.unique(np.concatenate([same, same + 1]))
-        some = order[rows]
-        # What a lead was at its creation goes before its row.
-        order[rows] = some[np.lexsort((n[some] > 0, np.abs(n[some]), part[some], low[some], high[some]))]
-    return order
 
 
 def _count(judged: Judged, made: Verdicts, n: NDArray[Any]) -> None:
@@ -154,17 +124,16 @@ def _count(judged: Judged, made: Verdicts, n: NDArray[Any]) -> None:
     judged.patches = np.concatenate([judged.patches, made.patches], axis=1)
 
 
-def _insert(con: duckdb.DuckDBPyConnection, verdicts: str, table: pa.Table, made: Verdicts) -> None:
+def _insert(con: duckdb.DuckDBPyConnection, verdicts: str, keys: Keys, made: Verdicts) -> None:
     rows = np.flatnonzero(~made.is_plain)
-    part, n = (table.column(name).take(pa.array(rows)) for name in ("part", "n"))
-    names = ["part", "n", "outcome", "known"]
-    _append(con, verdicts, pa.table([part, n, pa.array(made.outcome[rows]), pa.array(made.known[rows])], names=names))
+    columns = [pa.array(column[rows]) for column in (keys.part, keys.n, made.outcome, made.known)]
+    _append(con, verdicts, pa.table(columns, names=["part", "n", "outcome", "known"]))
 
 
-def _insert_held(con: duckdb.DuckDBPyConnection, table: pa.Table, made: Verdicts, aliases: NewAliases) -> None:
+def _insert_held(con: duckdb.DuckDBPyConnection, keys: Keys, made: Verdicts, aliases: NewAliases) -> None:
     row, holder = made.held[0].astype(np.int64), made.held[1]
-    part, n, lead = (table.column(name).take(pa.array(row)) for name in ("part", "n", "lead_hash"))
-    names = aliases.after.names({*lead.to_numpy()[holder != lead.to_numpy()].tolist(), *aliases.changed.tolist()})
+    part, n, lead = pa.array(keys.part[row]), pa.array(keys.n[row]), keys.rows[LEAD, row]
+    names = aliases.after.names({*lead[holder != lead].tolist(), *aliases.changed.tolist()})
     ids = pa.array([names.get(hashed) for hashed in holder.tolist()], pa.string())
     known, until = made.held[2].view(np.int64), made.held[3].view(np.int64)
     columns = [part, n, pa.array(holder), ids, pa.array(known), pa.array(until, mask=until == FAR)]

@@ -6,12 +6,13 @@ md5, in SQL where rows come in, and the same here for rows that are read again; 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.contract import CONTEXT
 from data.engine import engine
 from data.quoting import quoted
 
@@ -19,24 +20,27 @@ BETWEEN, NOTHING = "\x1f", "\x1e"
 LOWER = "18446744073709551615"
 
 
-def content_sql(occurred_at: str, deal: str = "NULL") -> str:
-    """The hash of an event's content, UBIGINT. occurred_at, deal: SQL of its µs UTC, and of the hash of its deal."""
-    return high(f"concat_ws({quoted(BETWEEN)}, {_event_texts(occurred_at, deal)})")
+def content_sql(occurred_at: str, deal: str = "NULL", context: Sequence[str] = ()) -> str:
+    """The hash of an event's content, UBIGINT. occurred_at, deal: SQL of its µs UTC, and of the hash of its deal.
+
+    context: those of CONTEXT that there are.
+    """
+    return high(f"concat_ws({quoted(BETWEEN)}, {_event_texts(occurred_at, deal, context)})")
 
 
-def body_sql(occurred_at: str, deal: str = "NULL") -> str:
+def body_sql(occurred_at: str, deal: str = "NULL", context: Sequence[str] = ()) -> str:
     """md5 of an event and its lead in hexadecimal: the id of an event that brings none.
 
     The store's `body_of` (event_validation.py) is the same for an event of no deal; a test says so.
     """
-    return f"md5(concat_ws({quoted(BETWEEN)}, lead_id, {_event_texts(occurred_at, deal)}))"
+    return f"md5(concat_ws({quoted(BETWEEN)}, lead_id, {_event_texts(occurred_at, deal, context)}))"
 
 
-def _event_texts(occurred_at: str, deal: str) -> str:
-    """A deal that is null adds nothing, so that an event without one has the hash that it has always had."""
+def _event_texts(occurred_at: str, deal: str, context: Sequence[str]) -> str:
+    """What came later and is null adds nothing, so that an event without it has the hash that it has always had."""
     missing = quoted(NOTHING)
     texts = f"event_type, {occurred_at}, coalesce(channel, {missing}), coalesce(value::VARCHAR, {missing})"
-    return f"{texts}, ({deal})::VARCHAR"
+    return ", ".join([texts, f"({deal})::VARCHAR", *(f"{quoted(name + '=')} || {name}" for name in context)])
 
 
 def profile_sql(columns: Iterable[tuple[str, str]]) -> str:
@@ -60,8 +64,10 @@ def content_of(events: pa.Table, row: int) -> np.uint64:
     kind, channel = (events.column(name)[row].as_py() for name in ("event_type", "channel"))
     value, occurred_at = events.column("value")[row].as_py(), events.column("occurred_at")[row].cast(pa.int64()).as_py()
     texts = [kind, str(occurred_at), NOTHING if channel is None else channel, NOTHING if value is None else repr(value)]
-    deal = events.column("deal")[row].as_py() if "deal" in events.column_names else None
-    return _high(BETWEEN.join(texts if deal is None else [*texts, str(deal)]))
+    later = {name: events.column(name)[row].as_py() for name in ("deal", *CONTEXT) if name in events.column_names}
+    deal = [str(later["deal"])] if later.get("deal") is not None else []
+    context = [f"{name}={later[name]}" for name in CONTEXT if later.get(name) is not None]
+    return _high(BETWEEN.join([*texts, *deal, *context]))
 
 
 def lead_hash(lead_id: str) -> np.uint64:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.companies import Companies, companies_of
-from data.contract import DataError
+from data.contract import CONTEXT, DataError
 from data.histories import FAR, Absences, Histories, Profiles
 from data.log.absences import absences_of, read_absences
 from data.log.bots import label_bots
@@ -37,7 +37,7 @@ from data.vocabulary import Vocabulary
 
 READ = ("known_at", "occurred_at", "event_type", "channel", "value", "deal", "superseded_at")
 """The columns of events that histories are made of."""
-ALL = (*ORDER[1:], "deal", "superseded_at")
+ALL = (*ORDER[1:], "deal", *CONTEXT, "superseded_at")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from data.contract import US_PER_DAY, UsageError
+from data.times import iso_day
 
 LAG = 2 * US_PER_DAY
 """A source that ends earlier than that before the newest one is named."""
@@ -125,6 +126,15 @@ class Watermarks:
         """Sources that end more than two days before the newest one."""
         ends = self.by_source()
         return tuple(Lag(name, end) for name, end in ends.items() if end < max(ends.values()) - LAG)
+
+    def lags_in_words(self) -> list[str]:
+        """What it means that some lag, a sentence for each."""
+        newest = max(self.by_source().values(), default=0)
+        return [
+            f"source {lag.source!r} ends on {iso_day(lag.until)}, others go on until {iso_day(newest)}: what it would "
+            "have told since is unknown; export it too, or say --complete-until"
+            for lag in self.lagging()
+        ]
 
     def unobserved(self) -> tuple[Unobserved, ...]:
         """Event types that nothing is known of any more, and since when.

@@ -36,7 +36,7 @@ from data.simulated.days import (
 from data.simulated.event_buffer import Log, with_room, write
 from data.simulated.funnel import CODE, CUSTOMER, LATE, LATENESS, Floats, Ints, Tables
 from data.simulated.options import FunnelOptions
-from data.simulated.projects import EAGER, draw_projects
+from data.simulated.projects import EAGER, SIGNS, draw_projects
 
 LEADS_AT_ONCE = 2_000
 CUSTOMER_TYPES = np.array([CODE[name] for name in CUSTOMER], dtype=np.int64)
@@ -152,7 +152,8 @@ def _live_one(tables: Tables, who: Stranger, rng: np.random.Generator, log: Log)
         day_factors(walk.factors, tables, day, share, who.tier, walk.memory)
         if day > first_day:
             intent = _pick(tables.transition[who.persona, intent], rng)
-        if who.eager_from <= day < who.eager_until:
+        is_on = who.eager_from <= day < who.eager_until
+        if is_on and who.lead % 2 == 0:
             intent = max(intent, EAGER)
         state = who.persona * tables.transition.shape[1] + intent
         log = _behave(walk, day, state, share, log)
@@ -161,7 +162,7 @@ def _live_one(tables: Tables, who: Stranger, rng: np.random.Generator, log: Log)
                 _mail(walk, day, state, log)
                 subscribed = not today[UNSUBSCRIBE]
             _approach(walk, day, state, log)
-            end = _end(walk, day, state)
+            end = _end(walk, day, state, is_on)
             if end >= 0:
                 write(log, today, who.lead, day * US_PER_DAY + _between(DAY_CLOSES, 23 * US_PER_HOUR, rng), end)
                 return _buy(walk, day + 1, log) if end == WON else log
@@ -217,10 +218,13 @@ def _approach(walk: Walk, day: int, state: int, log: Log) -> None:
 
 
 @njit()
-def _end(walk: Walk, day: int, state: int) -> int:
-    """Code of the deal's end tonight, or -1."""
+def _end(walk: Walk, day: int, state: int, is_on: bool) -> int:
+    """Code of the deal's end tonight, or -1; `is_on`: whether the company has a project."""
     tables, chance = walk.tables, walk.rng.random()
-    won = tables.won[state] * tables.base_rate[day]
+    won = tables.won[state]
+    if is_on:
+        won = max(won, SIGNS * tables.won[(walk.who.persona + 1) * tables.transition.shape[1] - 1])
+    won *= tables.base_rate[day]
     if chance < won:
         return WON
     return LOST if chance < won + tables.lost[state] * tables.patience[walk.who.tier] else -1

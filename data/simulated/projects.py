@@ -1,7 +1,7 @@
-"""Projects of companies in the simulated funnel: while one is on, all leads of the company want to buy.
+"""Projects of companies in the simulated funnel: while one is on, some leads of the company look, and any may sign.
 
-What one lead does then says something about its colleagues. truth.parquet takes each lead for itself and knows nothing
-of projects: with them it is no best possible prediction.
+So what one lead does says something about its colleagues that they do not show themselves. truth.parquet takes each
+lead for itself and knows nothing of projects: with them it is no best possible prediction.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from data.simulated.options import FunnelOptions
 SHARE, LENGTH = 0.4, 70
 """Share of companies that have one, and its days."""
 EAGER = 2
-"""The intent that a lead has at least while its company's project is on: evaluating."""
+"""The intent that a lead which looks has at least while its company's project is on: evaluating."""
+SIGNS = 0.25
+"""By how much of the hazard of one that is ready any lead signs then, at least."""
 
 
 def draw_projects(options: FunnelOptions, cohort: SimulatedCohort, rng: np.random.Generator) -> tuple[Ints, Ints]:

@@ -18,10 +18,13 @@ MANGLED = "^[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}$"
 PERSONAL = "is an e-mail address or a telephone number"
 
 
-def filled(text: str, nothing: Sequence[str]) -> str:
-    """A text without BLANKS around it and composed, null where it is one of the words that mean nothing."""
+def filled(text: str, nothing: Sequence[str], plain: str = "false") -> str:
+    """A text without BLANKS around it and composed, null where it is one of the words that mean nothing.
+
+    plain: SQL for whether it is known to be its own id.
+    """
     if len(nothing) == 1:
-        return f"nullif({_trimmed(text)}, {quoted(nothing[0])})"
+        return f"nullif(CASE WHEN {plain} THEN {text} ELSE {_trimmed(text)} END, {quoted(nothing[0])})"
     trimmed, longest = _trimmed(text), max(len(word.encode()) for word in nothing)
     words = ", ".join(map(quoted, nothing))
     return f"CASE WHEN strlen({trimmed}) > {longest} THEN {trimmed} WHEN {trimmed} NOT IN ({words}) THEN {trimmed} END"
@@ -45,12 +48,16 @@ def number(text: str, decimal_comma: bool) -> str:
         THEN try_cast(replace({signs}, ',', '.') AS DOUBLE) END"""
 
 
-def name_check(name: str, column: str, required: bool = False) -> str:
-    """An id, a type or a category without blanks around it, by the rule of `id_from_text`; a test proves it."""
+def name_check(name: str, column: str, required: bool = False, plain: str = "false") -> str:
+    """An id, a type or a category without blanks around it, by the rule of `id_from_text`; a test proves it.
+
+    plain: SQL for whether it is known to hold printable signs alone.
+    """
     missing = f"WHEN {column} IS NULL THEN {quoted(f'{name} is missing')}" if required else ""
     has, allowed = quoted(f"{name} has "), quoted(f" characters, {NAME_LIMIT} are allowed")
     return f"""CASE {missing} WHEN length({column}) > {NAME_LIMIT} THEN {has} || length({column}) || {allowed}
-        WHEN regexp_matches({column}, '{CONTROL.pattern}') THEN {quoted(f"{name} holds control characters")} END"""
+        WHEN NOT {plain} AND regexp_matches({column}, '{CONTROL.pattern}')
+        THEN {quoted(f"{name} holds control characters")} END"""
 
 
 def id_check(name: str, column: str) -> str:

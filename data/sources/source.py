@@ -35,7 +35,7 @@ from data.sources.textfiles import WHOLE_LINES, Head, csv_head, rows_of, text_ro
 from data.sources.typed import text_of
 from data.sources.utf8 import utf8_blocks
 
-ROW, WHY, FILE, FILE_ROW = '"#row"', '"#why"', '"#file"', '"#file_row"'
+ROW, WHY, PLAIN, FILE, FILE_ROW = '"#row"', '"#why"', '"#plain"', '"#file"', '"#file_row"'
 """Names that no export uses."""
 
 ONLY_EMPTY = ("",)
@@ -44,7 +44,8 @@ ONLY_EMPTY = ("",)
 @dataclass(frozen=True)
 class Source:
     """A view in a DuckDB connection, to be read once. Columns: ROW (place in the source, 1 is the first), WHY (a row
-    could not be split into columns, else null) and the asked-for columns as trimmed text, null where nothing is known.
+    could not be split into columns, else null), PLAIN (each text is its own id: none needs a look at its signs) and the
+    asked-for columns as trimmed text, null where nothing is known.
 
     has_origin: whether it has columns FILE and FILE_ROW too, which say where a row comes from.
     """
@@ -153,11 +154,12 @@ def view_of(
     leading: str,
     texts: Mapping[str, str],
     nothing: Sequence[str],
+    plain: str = "false",
 ) -> Source:
     """A view of trimmed texts, null where they are one of the words for nothing. leading: SQL for ROW, WHY and what
-    tells the origin."""
-    columns = "".join(f", {filled(sql, nothing)} AS {named(column)}" for column, sql in texts.items())
-    con.execute(f"CREATE OR REPLACE VIEW {source.view} AS SELECT {leading}{columns} FROM {rows}")
+    tells the origin; plain: for PLAIN."""
+    columns = "".join(f", {filled(sql, nothing, plain)} AS {named(column)}" for column, sql in texts.items())
+    con.execute(f"CREATE OR REPLACE VIEW {source.view} AS SELECT {leading}, {plain} AS {PLAIN}{columns} FROM {rows}")
     return source
 
 
@@ -166,7 +168,7 @@ def _csv(con: duckdb.DuckDBPyConnection, path: Path, kind: str, wanted: Wanted) 
     columns = wanted.present(path.name, head.names)
     con.register("rows_read", text_rows(path, head.layout(columns, wanted.form.nothing), wanted.form.encoding))
     texts = wanted.texts({name: named(name) for name in columns})
-    return view_of(con, Source(path.name, "rows_in"), "rows_read", f"{ROW}, {WHY}", texts, ONLY_EMPTY)
+    return view_of(con, Source(path.name, "rows_in"), "rows_read", f"{ROW}, {WHY}", texts, ONLY_EMPTY, PLAIN)
 
 
 def _spreadsheet(con: duckdb.DuckDBPyConnection, path: Path, wanted: Wanted) -> Source:

@@ -27,7 +27,7 @@ BROKEN = (
 FINE, TOO_FEW, TOO_MANY, BAD_QUOTE, TOO_LONG, NO_UTF8 = range(len(BROKEN))
 MORE = -1
 """Instead of a code: the row goes on beyond the bytes at hand."""
-LINE_FEED, RETURN, BLANK = 10, 13, 32
+LINE_FEED, RETURN, BLANK, DELETE = 10, 13, 32, 127
 
 
 @njit()
@@ -44,13 +44,14 @@ def split(
     end: Places,
     doubled: Flags,
     broken: NDArray[np.int8],
+    plain: Flags,
 ) -> tuple[int, int, int]:
     """Splits rows from `at` on until the bytes or the room for them run out: (rows found, next byte, next row number).
 
     A row ends at LF, CR LF or CR outside quotes. Blank lines have a number and are no rows. `last`: no bytes follow
     these, which end in a line feed. wanted: for each field of the header its place in the output, or -1.
-    Written for each row: its number, its code in `broken`, and per wanted field where its text begins and ends in the
-    buffer (int64[rows, fields]) and whether it holds doubled quotes.
+    Written for each row: its number, its code in `broken`, whether it is `plain`, and per wanted field where its text
+    begins and ends in the buffer (int64[rows, fields]) and whether it holds doubled quotes.
     """
     count, stop = 0, len(buffer)
     while at < stop and count < len(number):
@@ -67,7 +68,8 @@ def split(
             wrong = BAD_QUOTE if quote != NOTHING else TOO_LONG
         if wrong == FINE and after - at > ROW_LIMIT:
             wrong = TOO_LONG
-        if wrong == FINE and not _is_utf8(buffer, at, after):
+        plain[count] = wrong == FINE and _is_plain(buffer, at, after, begin[count], end[count])
+        if wrong == FINE and not plain[count] and not _is_utf8(buffer, at, after):
             wrong = NO_UTF8
         if wrong != FINE:
             begin[count], end[count] = 0, 0
@@ -142,6 +144,25 @@ def next_line(buffer: Bytes, at: int, last: bool) -> int:
     if at == stop or (buffer[at] == RETURN and at + 1 == stop and not last):
         return -1
     return at + 2 if buffer[at] == RETURN and at + 1 < stop and buffer[at + 1] == LINE_FEED else at + 1
+
+
+@njit()
+def _is_plain(buffer: Bytes, at: int, after: int, begin: Places, end: Places) -> bool:
+    """Whether a row is of printable ASCII, and its fields have no blanks around them: then each text is its own id."""
+    stop = after - 1
+    if stop > at and buffer[stop - 1] == RETURN:
+        stop -= 1
+    high, is_control = np.uint8(0), False
+    for sign in buffer[at:stop]:  # without a way out, so that many bytes are looked at in one step
+        high |= sign
+        is_control |= (sign < BLANK) | (sign == DELETE)
+    if high >= 0x80 or is_control:
+        return False
+    for field in range(len(begin)):
+        first, last = begin[field], end[field]
+        if first < last and (buffer[first] == BLANK or buffer[last - 1] == BLANK):
+            return False
+    return True
 
 
 @njit()

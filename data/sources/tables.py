@@ -26,7 +26,8 @@ class EventsPart(Shared):
 
     event_id may name several columns, which identify an event together. retracted: a column that says true where the
     source takes an event back. shared: rows with one event_id and several leads are one event of all of these. deal_id:
-    a column that tells several deals of one lead apart. from_columns: columns of times, each an event of its own,
+    a column that tells several deals of one lead apart. campaign, asset: in which campaign an event happened, and with
+    what, such as a white paper. from_columns: columns of times, each an event of its own,
     instead of event_type and occurred_at. emptied = "retracted": where such a column is empty, an event that it had in
     an earlier export is taken back.
     """
@@ -37,6 +38,8 @@ class EventsPart(Shared):
     emptied: Literal["kept", "retracted"] = "kept"
     received_at: str | None = None
     channel: str | None = None
+    campaign: str | None = None
+    asset: str | None = None
     value: str | Product | None = None
     source: str | None = None
     event_id: str | tuple[str, ...] | None = None
@@ -72,7 +75,7 @@ class EventsPart(Shared):
         types = list(rule.columns) if isinstance(rule, TypeRule) else [rule]
         value = list(self.value.multiply) if isinstance(self.value, Product) else [self.value]
         rest = [self.lead_id, self.occurred_at, self.received_at, self.channel, self.source, self.retracted]
-        rest += [self.deal_id, *self.id_columns]
+        rest += [self.campaign, self.asset, self.deal_id, *self.id_columns]
         return [name for name in dict.fromkeys([*rest, *types, *value, *self.filtered]) if name is not None]
 
     @property

@@ -103,8 +103,9 @@ def _split_header(path: Path, line: str, delimiters: Iterable[str], columns: Seq
 
 
 def text_rows(path: Path, layout: Layout, encoding: str | None = None) -> pa.RecordBatchReader:
-    """The rows of a file: `#row` (int64, 1 is the one below the header), `#why` (it could not be split, else null) and
-    the wanted columns as text, as they stand.
+    """The rows of a file: `#row` (int64, 1 is the one below the header), `#why` (it could not be split, else null),
+    `#plain` (each of its texts is its own id, by the rule of `id_from_text`) and the wanted columns as text, as they
+    stand.
 
     Rows are counted as a spreadsheet does: a blank one has a number, but is left out. Memory is bounded by BLOCK and
     ROW_LIMIT. While it is read, DataError tells of a file that ends early.
@@ -115,7 +116,7 @@ def text_rows(path: Path, layout: Layout, encoding: str | None = None) -> pa.Rec
 def rows_of(blocks: Iterable[bytes], layout: Layout) -> pa.RecordBatchReader:
     """The same of blocks of UTF-8."""
     texts = [(name, pa.string()) for name in layout.columns]
-    schema = pa.schema([("#row", pa.int64()), ("#why", pa.string()), *texts])
+    schema = pa.schema([("#row", pa.int64()), ("#why", pa.string()), ("#plain", pa.bool_()), *texts])
     return pa.RecordBatchReader.from_batches(schema, _batches(blocks, layout, schema))
 
 
@@ -149,17 +150,18 @@ class RowBuffer:
         self.number = np.empty(ROWS_AT_ONCE, np.int64)
         self.begin, self.end = (np.zeros((ROWS_AT_ONCE, width), np.int64) for _ in range(2))
         self.doubled = np.zeros((ROWS_AT_ONCE, width), np.bool_)
-        self.broken = np.empty(ROWS_AT_ONCE, np.int8)
+        self.broken, self.plain = np.empty(ROWS_AT_ONCE, np.int8), np.empty(ROWS_AT_ONCE, np.bool_)
         self.reasons = pa.array(BROKEN, pa.string())
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        return self.number, self.begin, self.end, self.doubled, self.broken
+        return self.number, self.begin, self.end, self.doubled, self.broken, self.plain
 
     def batch(self, rows: int, buffer: Bytes, quote: int, schema: pa.Schema) -> pa.RecordBatch:
         """The first `rows` of them as Arrow columns."""
         # The batch outlives the next split: nothing in it may share these arrays.
-        columns = [pa.array(self.number[:rows].copy()), self.reasons.take(pa.array(self.broken[:rows]))]
+        why, plain = self.reasons.take(pa.array(self.broken[:rows])), pa.array(self.plain[:rows])
+        columns = [pa.array(self.number[:rows].copy()), why, plain]
         for place in range(self.begin.shape[1]):
             begin, end = self.begin[:rows, place], self.end[:rows, place]
             offsets, text = np.empty(rows + 1, np.int32), np.empty(int((end - begin).sum()), np.uint8)

@@ -29,6 +29,8 @@ from data.times import (
 
 NAIVE = f"^{DAY}({CLOCK})?$"
 AWARE = f"^{DAY}{CLOCK}{ZONE}$"
+USUAL = f"^{DAY}{CLOCK.replace('[T ]', 'T')}Z$"
+"""What most machines write, which needs no rewriting."""
 UNZONED = "has no time zone"
 
 
@@ -69,7 +71,8 @@ class Times:
         zoned = f"CASE WHEN {upper} LIKE '%Z' THEN replace({upper}, ' Z', 'Z') ELSE {signed} END"
         aware = f"epoch_us(try_cast({zoned} AS TIMESTAMPTZ))"
         naive = self._placed(f"try_cast({self._clocked(upper)} AS TIMESTAMP)")
-        return f"""CASE WHEN regexp_matches({upper}, {quoted(AWARE)}) THEN {aware}
+        return f"""CASE WHEN regexp_matches({text}, {quoted(USUAL)}) THEN epoch_us(try_cast({text} AS TIMESTAMPTZ))
+            WHEN regexp_matches({upper}, {quoted(AWARE)}) THEN {aware}
             WHEN regexp_matches({upper}, {quoted(NAIVE)}) THEN {naive} END"""
 
     def _clocked(self, text: str) -> str:

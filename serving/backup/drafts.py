@@ -1,4 +1,8 @@
-"""Folders that appear whole: written as a draft beside their place, made visible by one rename."""
+"""Folders that appear whole: written as a draft beside their place, made visible by one rename.
+
+A mount point, as of a container's volume, cannot be replaced: its draft lies in it, and is moved there piece by piece,
+what says who was erased first.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from data.contract import DataError, UsageError
 from data.log.manifest import sync
 
 MARK = ".leadscore-draft-"
+FIRST = ("erased.db", "store.db")
+"""What goes into a mount point first: cut off behind them, nobody comes back who was erased."""
 SPARE = 32 << 20
 """Bytes that are left free."""
 
@@ -22,10 +28,13 @@ def check_free(place: Path) -> None:
     """Raises UsageError unless nothing is at a place, or an empty folder that can be replaced."""
     if place.is_symlink() or (place.exists() and not place.is_dir()):
         raise UsageError(f"{place} is there already and is not written over; name a folder that is not there")
-    if place.is_mount():
-        raise UsageError(f"{place} is a mount point and cannot appear at once; name a folder in it, {place / 'var'}")
-    if place.exists() and any(place.iterdir()):
+    if place.exists() and any(not _may_be_there(entry, place) for entry in place.iterdir()):
         raise UsageError(f"{place} is not empty and is not written over; name a folder that is not there")
+
+
+def _may_be_there(entry: Path, place: Path) -> bool:
+    """What a file system brings along, and drafts, in a mount point."""
+    return place.is_mount() and (entry.name == "lost+found" or entry.name.startswith(MARK))
 
 
 def check_room(place: Path, size: int) -> None:
@@ -38,14 +47,15 @@ def check_room(place: Path, size: int) -> None:
 
 @contextmanager
 def draft_of(place: Path) -> Iterator[Path]:
-    """A private folder beside a place, which `appear` makes that place; else it is gone at the end.
+    """A private folder beside a place, or in a mount point, which `appear` makes that place; else gone at the end.
 
     What killed processes have left there is removed first.
     """
-    place.absolute().parent.mkdir(parents=True, exist_ok=True)
-    for folder in place.absolute().parent.glob(f"{MARK}*"):
+    beside = place.absolute() if place.is_mount() else place.absolute().parent
+    beside.mkdir(parents=True, exist_ok=True)
+    for folder in beside.glob(f"{MARK}*"):
         _remove_if_dead(folder)
-    draft = Path(tempfile.mkdtemp(prefix=MARK, dir=place.absolute().parent))
+    draft = Path(tempfile.mkdtemp(prefix=MARK, dir=beside))
     handle = os.open(draft, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -60,8 +70,13 @@ def appear(draft: Path, place: Path) -> None:
     check_free(place)
     for path in (*draft.rglob("*"), draft):
         sync(path)
-    os.rename(draft, place)
-    sync(place.absolute().parent)
+    if not place.is_mount():
+        os.rename(draft, place)
+        sync(place.absolute().parent)
+        return
+    for entry in sorted(draft.iterdir(), key=lambda entry: (entry.name not in FIRST, entry.name)):
+        os.rename(entry, place / entry.name)
+    sync(place)
 
 
 def _remove_if_dead(draft: Path) -> None:

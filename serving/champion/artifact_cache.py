@@ -19,7 +19,10 @@ class Damaged(DataError):
 
 @dataclass(frozen=True)
 class CachedArtifact:
-    """An artifact in the cache. mark: what the source named it by when it was taken in. run, made_at: `ServedModel`."""
+    """An artifact in the cache. mark: what the source named it by when it was taken in. run, made_at: `ServedModel`.
+
+    chain: the artifacts of all steps of the chain that it is of, in order, its own among them; () where it is of none.
+    """
 
     name: str
     version: str
@@ -28,6 +31,17 @@ class CachedArtifact:
     folder: str
     run: str = ""
     made_at: int = 0
+    chain: tuple[CachedArtifact, ...] = ()
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of all that would serve together."""
+        return tuple(copy.digest for copy in self.chain) or (self.digest,)
+
+    @property
+    def folders(self) -> set[str]:
+        """Names of the folders of all of them."""
+        return {Path(copy.folder).name for copy in (self, *self.chain)}
 
 
 class ArtifactCache:
@@ -60,16 +74,22 @@ class ArtifactCache:
         return CachedArtifact(name, version, digest, mark, str(folder))
 
     def discard(self, copy: CachedArtifact) -> None:
-        """Removes a copy that turned out to be bad."""
-        shutil.rmtree(copy.folder, ignore_errors=True)
+        """Removes a copy that turned out to be bad, and what came with it, but for what serves."""
+        current = self.current()
+        for name in copy.folders - (current.folders if current else set()):
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
     def current(self) -> CachedArtifact | None:
         """The copy that served last, None when there is none. It lies here, wherever here was when that was noted."""
         try:
-            copy = CachedArtifact(**json.loads(self.note.read_text(encoding="utf-8")))
-            return replace(copy, folder=str(self.path / Path(copy.folder).name))
+            noted = json.loads(self.note.read_text(encoding="utf-8"))
+            chain = tuple(self._here(CachedArtifact(**step)) for step in noted.pop("chain", ()))
+            return replace(self._here(CachedArtifact(**noted)), chain=chain)
         except (OSError, ValueError, TypeError):
             return None
+
+    def _here(self, copy: CachedArtifact) -> CachedArtifact:
+        return replace(copy, folder=str(self.path / Path(copy.folder).name))
 
     def keep(self, copy: CachedArtifact) -> None:
         """Notes that a copy serves; older ones go, but for the one that served before."""
@@ -77,7 +97,7 @@ class ArtifactCache:
         draft = self.note.with_name(f"{self.note.name}.draft")
         draft.write_text(json.dumps(asdict(copy), indent=1), encoding="utf-8")
         os.replace(draft, self.note)
-        current_names = {Path(artifact.folder).name for artifact in (copy, before) if artifact is not None}
+        current_names = copy.folders | (before.folders if before else set())
         for folder in self.path.iterdir():
             if folder.is_dir() and folder.name not in current_names:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -87,12 +87,13 @@ class Watcher:
             # Whatever is not the artifact's own fault may pass: tried again at the next look.
             self._refuse(mark, str(error), retry=not isinstance(error, Damaged))
             return
-        if self.champion.live is not None and copy.digest == self.champion.live.model.digest:
+        if self.champion.live is not None and copy.digests == self.champion.live.digests:
             self.in_place = mark
             return
         before = self.postponed if self.postponed is not None and self.postponed.mark == mark else None
         try:
-            smoke_test(Path(copy.folder), Postponement.patience(before))
+            for each in copy.chain or (copy,):
+                smoke_test(Path(each.folder), Postponement.patience(before))
             self._place(copy)
         except MachineFault as error:
             self.postponed = Postponement.after(before, mark, self.seconds)
@@ -105,11 +106,9 @@ class Watcher:
         self.cache.keep(copy)
 
     def _place(self, copy: CachedArtifact) -> None:
-        live = ServedModel.load(Path(copy.folder), copy.name, copy.version)
-        if live.model.digest != copy.digest:
-            raise DataError(f"{copy.folder} is not the artifact that it was; it is fetched again")
-        live.run, live.made_at = copy.run, copy.made_at
-        warm(live)
+        live = _loaded(copy).in_chain([_loaded(step) for step in copy.chain])
+        for each in (live, *live.chain.values()):
+            warm(each)
         self.champion.swap(live)
         self.in_place, self.refused = copy.mark, None
         self.log.write("model_in_place", name=copy.name, version=copy.version, digest=copy.digest)
@@ -138,3 +137,12 @@ class Watcher:
         self.away = True
         if self.champion.live is None:
             self.champion.refuse(why)
+
+
+def _loaded(copy: CachedArtifact) -> ServedModel:
+    """An artifact of the cache. Raises DataError when it is not what it was."""
+    live = ServedModel.load(Path(copy.folder), copy.name, copy.version)
+    if live.model.digest != copy.digest:
+        raise DataError(f"{copy.folder} is not the artifact that it was; it is fetched again")
+    live.run, live.made_at = copy.run, copy.made_at
+    return live

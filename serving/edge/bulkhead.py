@@ -8,8 +8,8 @@ from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from serving.edge.line import Line
 from serving.edge.retry_after import RetryAfter
+from serving.edge.waiting_line import WaitingLine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -17,13 +17,13 @@ PATIENCE_S = 5.0
 
 
 class Bulkhead:
-    """Runs work in threads, first come first served; one kind of work cannot hold up another. See `Line`."""
+    """Runs work in threads, first come first served; one kind of work cannot hold up another. See `WaitingLine`."""
 
     def __init__(
         self, name: str, threads: int, most: int, patience_s: float = PATIENCE_S, retry: RetryAfter | None = None
     ) -> None:
         self.name = name
-        self.line = Line(name, most, patience_s, retry)
+        self.line = WaitingLine(name, most, patience_s, retry)
         self.limiter = CapacityLimiter(threads)
 
     @property

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from serving.edge.line import Line
 from serving.edge.retry_after import RetryAfter
+from serving.edge.waiting_line import WaitingLine
 
 P = ParamSpec("P")
 T = TypeVar("T")
+LOOKS = 3
+"""So often the loop looks at sockets between two turns: who comes anew is let in, read and answered in one pause."""
 TURN_S = 0.002
 """So long computations may take before the loop looks at sockets again; one is always finished."""
 
@@ -28,6 +30,7 @@ class LoopTurns:
     def __init__(self) -> None:
         self.kinds: deque[LoopWork] = deque()
         self.is_called = False
+        self.looks = 0
 
     def call(self) -> None:
         """Has work done in the next turn of the loop."""
@@ -36,6 +39,10 @@ class LoopTurns:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
+        if self.looks:
+            self.looks -= 1
+            asyncio.get_running_loop().call_soon(self._turn)
+            return
         self.is_called = False
         end = time.perf_counter() + TURN_S
         while any(kind.queue for kind in self.kinds):
@@ -46,17 +53,18 @@ class LoopTurns:
                 if time.perf_counter() >= end:
                     break
         if any(kind.queue for kind in self.kinds):
+            self.looks = LOOKS
             self.call()
 
 
 class LoopWork:
-    """One kind of work on the loop; see `Line`."""
+    """One kind of work on the loop; see `WaitingLine`."""
 
     def __init__(
         self, turns: LoopTurns, name: str, most: int, patience_s: float, retry: RetryAfter | None = None
     ) -> None:
         self.turns, self.name = turns, name
-        self.line = Line(name, most, patience_s, retry)
+        self.line = WaitingLine(name, most, patience_s, retry)
         self.queue: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
         turns.kinds.append(self)
 

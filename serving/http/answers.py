@@ -21,7 +21,7 @@ from serving.scoring.reasons import fit_share_of, reasons_of
 from serving.scoring.request_histories import RequestHistories
 from serving.scoring.scorer import FeatureScores
 from serving.scoring.served_model import ServedModel, ServedScores
-from serving.scoring.telling import Telling
+from serving.sentences.telling import Telling
 
 Values = dict[str, float | str | None]
 
@@ -104,6 +104,7 @@ def scores(
             reasons=reasons[i],
             within=within[i],
             caution=live.warning or msgspec.UNSET,
+            chain=msgspec.UNSET if scored.chain is None else scored.chain[i],
         )
         for i, (probability, (low, high), stage, fit, engagement) in enumerate(rows)
     ]

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.http.authentication import caller_of
+from serving.http.lead_paths import address_of
 from serving.http.openapi import header
 from serving.http.services import Services
 from serving.messages.problems import Refused
@@ -35,7 +36,7 @@ async def answer_once(request: Request, body: bytes, work: Callable[[], Any]) ->
     if key is None:
         content = await services.work.writes.run(lambda: msgspec.json.encode(work()))
     else:
-        whole = " ".join((caller_of(request).who, request.method, request.url.path, key))
+        whole = " ".join((caller_of(request).who, request.method, address_of(request.scope), key))
         content = await services.work.writes.run(_remembered, services, whole, body, work)
     return Response(content, media_type="application/json")
 

@@ -1,18 +1,32 @@
-"""Ids of leads in paths: any id fits into one part of a path, which is matched before `%2F` means a slash."""
+"""Ids of leads in addresses: as one part of the path, matched before `%2F` means a slash, or in the query, which
+carries every id past whatever stands before the server.
+
+Proxies and clients resolve `..`, decode `%2F` or refuse it. So an id that holds slashes, or is nothing but dots, has
+its address in the query: `/v1/lead?lead_id=a%2Fb` is `/v1/leads/a%2Fb`.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote_to_bytes
+from typing import Any
+from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from data.ids import NoId, required_id
+from serving.http.authentication import Handler
 from serving.messages.problems import Refused
 
 IDS = {"lead_id", "account_id"}
 DOTS = (".", "..")
 """Parts of a path that clients resolve, however they are written."""
+NAME = "lead_id"
+
+
+def address_of(scope: Scope) -> str:
+    """The path as it was sent: decoded, `a%3Fb` would end at its question mark, and `a%2Fb` be two parts."""
+    path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return path.decode("latin-1")
 
 
 class LeadRoute(Route):
@@ -20,16 +34,69 @@ class LeadRoute(Route):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As any route, but in the path as it was sent."""
-        path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
-        match, matched = super().matches({**scope, "path": path.decode("latin-1")})
+        match, matched = super().matches({**scope, "path": address_of(scope)})
         names = matched.get("path_params", {})
         for name in IDS & names.keys():
             names[name] = unquote_to_bytes(names[name].encode("latin-1")).decode("utf-8", "surrogateescape")
         return match, matched
 
 
+class LeadQueryRoute(Route):
+    """The same route with the id as `lead_id` in the query. What is behind it sees the request that has it in its path.
+
+    An id that is not there, or more than once, is the empty one, which no lead has.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As any route; the id leaves the query."""
+        match, matched = super().matches(scope)
+        if match is not Match.NONE:
+            root, _, rest = scope["path"].partition("/lead")
+            lead_id, query = _taken_out(scope["query_string"].decode("latin-1"))
+            name = quote(lead_id, safe="", errors="surrogateescape")
+            matched["path_params"], matched["query_string"] = {NAME: lead_id}, query.encode("latin-1")
+            matched["path"] = f"{root}/leads/{lead_id}{rest}"
+            matched["raw_path"] = f"{root}/leads/{name}{rest}".encode()
+        return match, matched
+
+
+def _taken_out(query: str) -> tuple[str, str]:
+    """The id that a query names, and the rest of it."""
+    parts = [part.partition("=") for part in query.split("&")]
+    ids = [value for name, _, value in parts if name == NAME]
+    rest = "&".join("".join(part) for part in parts if part[0] != NAME)
+    return (unquote_plus(ids[0], errors="surrogateescape") if len(ids) == 1 else ""), rest
+
+
+def lead_routes(path: str, endpoint: Handler, **options: Any) -> list[Route]:
+    """Both routes of a handler that is about one lead; the path names the lead, `/v1/leads/{lead_id}/score`."""
+    in_query = path.replace("leads/{lead_id}", "lead")
+    by_query = LeadQueryRoute(in_query, endpoint, name=f"{endpoint.__name__}_by_query", **options)
+    return [LeadRoute(path, endpoint, **options), by_query]
+
+
+def fits_path(lead_id: str) -> bool:
+    """Whether every proxy and client leaves an id in a path as it is.
+
+    >>> fits_path("L-1"), fits_path("Müller & 1%"), fits_path("a/b"), fits_path("..")
+    (True, True, False, False)
+    """
+    return "/" not in lead_id and "\\" not in lead_id and lead_id not in DOTS
+
+
+def lead_url(root: str, lead_id: str, rest: str = "") -> str:
+    """Where a lead is below a root, whatever its id. rest: what follows the lead, `/score`.
+
+    >>> lead_url("/v1", "a b", "/score"), lead_url("/v1", "a/b", "/score")
+    ('/v1/leads/a%20b/score', '/v1/lead/score?lead_id=a%2Fb')
+    """
+    if fits_path(lead_id):
+        return f"{root}/leads/{quote(lead_id, safe='')}{rest}"
+    return f"{root}/lead{rest}?{NAME}={quote(lead_id, safe='')}"
+
+
 def in_path(lead_id: str) -> str:
-    """An id as one part of a path.
+    """An id as one part of a path, also one that does not fit there, for who asks the server itself.
 
     >>> in_path("a/b %2F"), in_path("..")
     ('a%2Fb%20%252F', '..%20')

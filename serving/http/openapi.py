@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from data.contract import NAME_LIMIT
 from serving.http.authentication import Handler, needed_by
-from serving.messages import event_schemas, lead_schemas, schemas, work_schemas
+from serving.http.lead_paths import LeadQueryRoute
+from serving.messages import cohort_schemas, company_schemas, event_schemas, lead_schemas, schemas, work_schemas
 from serving.messages.problems import STATUS
 
 JSON = "application/json"
@@ -24,7 +25,7 @@ REF = "#/components/schemas/{name}"
 SECURITY = {"key": {"type": "http", "scheme": "bearer", "description": "made by `leadscore keys create`"}}
 COMMON = ("unauthorized", "forbidden", "busy", "internal")
 QUERY = {"type": "boolean", "default": False}
-BODIES = (schemas, lead_schemas, event_schemas, work_schemas)
+BODIES = (schemas, lead_schemas, event_schemas, work_schemas, company_schemas, cohort_schemas)
 
 
 def documented(
@@ -93,6 +94,11 @@ def lead_id() -> dict[str, Any]:
     }
 
 
+def lead_in_query() -> dict[str, Any]:
+    """The same in the query, for ids that proxies and clients change in a path."""
+    return {**lead_id(), "in": "query", "description": "opaque, percent-encoded; for ids with slashes or only dots"}
+
+
 def header(name: str, about: str) -> dict[str, Any]:
     """A header that may be sent."""
     schema = {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "pattern": "^[!-~]+$"}
@@ -108,7 +114,7 @@ def document(app: Starlette) -> dict[str, Any]:
     for route in app.routes:
         if isinstance(route, Route) and (operation := operation_of(route)):
             for method in methods_of(route):
-                paths.setdefault(route.path, {})[method.lower()] = _described(route) | operation
+                paths.setdefault(route.path, {})[method.lower()] = _described(route) | _placed(route, operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": "leadscore", "version": "1", "description": "How likely is this lead to buy, now?"},
@@ -123,6 +129,14 @@ def _described(route: Route) -> dict[str, Any]:
     words = inspect.getdoc(route.endpoint) or ""
     description = {"operationId": route.name, "summary": words.partition("\n")[0], "description": words}
     return description | ({"security": []} if needed_by(route.endpoint) == "anyone" else {})
+
+
+def _placed(route: Route, operation: dict[str, Any]) -> dict[str, Any]:
+    """An operation, with the lead in the query where the route has it there."""
+    if not isinstance(route, LeadQueryRoute):
+        return operation
+    rest = [parameter for parameter in operation["parameters"] if parameter["in"] != "path"]
+    return operation | {"parameters": [lead_in_query(), *rest]}
 
 
 def _responses(answer: Any, refusals: Sequence[str], status: int, media: str) -> dict[str, Any]:

@@ -58,7 +58,8 @@ class Services:
     workspace: the folder of event log and exports, from which an erased lead is taken too; None for none.
     tracking: the address of MLflow, without a password; "" when the model comes from a folder.
     sales: how leads are worked. target: what is predicted, as the settings say; a model in place says it itself.
-    zone: in which days begin and times are told. door: which requests are heard.
+    costs: what sources cost a quarter, by kind and name. zone: in which days begin and times are told.
+    door: which requests are heard.
     exporting: turns at making exports; side by side they would only wait for the interpreter.
     work: kinds of work, each with threads and a queue of its own. starts: how many requests begin at once. bodies:
     those on their way. pulse: that of the store.
@@ -76,6 +77,7 @@ class Services:
     tracking: str = ""
     sales: SalesDesk = field(default_factory=SalesDesk)
     target: str = "conversion"
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     door: Door = field(default_factory=Door)
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))

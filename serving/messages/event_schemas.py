@@ -26,7 +26,8 @@ class TimesDeclared(Asked, frozen=True, kw_only=True):
 class IngestRequest(TimesDeclared, frozen=True):
     """Events to take in, each judged on its own: a bad one does not keep the others out.
 
-    Fields of each: lead_id, event_type, occurred_at, and optionally channel, value, received_at, source, event_id.
+    Fields of each: lead_id, event_type, occurred_at, and optionally channel, value, received_at, source, event_id,
+    campaign, asset.
     Send an event_id of your own, so that a repeated event counts once. earliest, time_format: see TimesDeclared.
     """
 

@@ -145,7 +145,8 @@ class LeadAnswer(Struct, frozen=True):
 class ListedLead(Struct, frozen=True):
     """A lead in a list; stages and score as they were last recorded, null while there is none.
 
-    stage: the one that holds: `override`, which a person has set, else `model_stage`.
+    stage: the one that holds: `override`, which a person has set, else `model_stage`. chain: where a chain of targets
+    is served, the probability of each step in order.
     """
 
     lead_id: str
@@ -160,6 +161,7 @@ class ListedLead(Struct, frozen=True):
     interval: tuple[float, float] | None
     as_of: datetime | None
     model_version: str | None
+    chain: dict[str, float] | None
 
 
 class LeadPage(Struct, frozen=True):

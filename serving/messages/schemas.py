@@ -53,7 +53,8 @@ class Event(Asked, frozen=True):
     """Something that the lead did or that was done to it.
 
     received_at: when it became known, default occurred_at. event_id: unique within source; events with the same id
-    and content count once, and so do events without an id that are equal.
+    and content count once, and so do events without an id that are equal. campaign, asset: in which campaign it
+    happened, and with what; no model reads them yet.
     """
 
     event_type: Name
@@ -63,6 +64,8 @@ class Event(Asked, frozen=True):
     received_at: Moment | None = None
     source: Name | None = None
     event_id: Name | None = None
+    campaign: Name | None = None
+    asset: Name | None = None
 
 
 class ScoreRequest(Asked, frozen=True):
@@ -179,6 +182,7 @@ class Score(Struct, frozen=True):
     unused: profile columns and event types of the request that this model does not read.
     within: probabilities of converting within fewer days, by days, where asked for. caution: what to bear in mind, only
     there where the model had learnt from too few conversions.
+    chain: where a chain of targets is served, the probability of each step in order, 1 for one that is behind the lead.
     stage: of a lead in the store the one that lists show, by its history and by what people have decided; else, and in
     stage_without_history, the one that begins at the highest threshold which the probability reaches.
     """
@@ -197,6 +201,7 @@ class Score(Struct, frozen=True):
     reasons: Reasons | UnsetType = UNSET
     within: dict[str, float] | UnsetType = UNSET
     caution: str | UnsetType = UNSET
+    chain: dict[str, float] | UnsetType = UNSET
     stage_without_history: str | UnsetType = UNSET
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,10 +13,11 @@ from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.plot import band
 from serving.pages.rendering.shares import Share, share
+from serving.pages.rendering.texts import known
 from serving.scoring.served_model import ServedModel
-from serving.store.scores.entrants import PERIODS, TIME_DAYS, Entrants, EntrantsTold
+from serving.scoring.source_cohorts import SourceCohorts, source_cohorts
+from serving.store.scores.entrants import TIME_DAYS, EntrantsTold
 from serving.store.scores.funnel import WITHIN_DAYS, Funnel, Move, Stay
-from training.thresholds.stages import STAGES
 
 WIDTH, MIDDLE, NARROWEST = 400, 220, 8
 ROW, BAR, STEP = 100, 30, 24
@@ -63,21 +65,22 @@ class OriginRow:
 
 @dataclass(frozen=True)
 class CohortRow:
-    """Entrants of a stage, or of one of its sources, in the two periods; None where nobody entered."""
+    """A row of entrants in words. went_on, bought, lost: shares of the newest and of those before, None for nobody."""
 
     name: str
-    newest: CohortCell | None
-    before: CohortCell | None
+    counted: SourceCohorts
+    shares: dict[str, tuple[Share | None, Share | None]]
 
 
 @dataclass(frozen=True)
-class CohortCell:
-    """entered: leads. went_on, bought, lost: within their time, with intervals."""
+class CohortTable:
+    """Entrants of a stage by a kind of source, "" for all. has_costs, has_revenue: whether anybody knows of any."""
 
-    entered: int
-    went_on: Share | None
-    bought: Share | None
-    lost: Share | None
+    stage: str
+    kind: str
+    rows: list[CohortRow]
+    has_costs: bool
+    has_revenue: bool
 
 
 @shows("viewer")
@@ -105,35 +108,32 @@ def funnel(context: PageContext) -> Response:
     )
 
 
-def cohorts_of(told: EntrantsTold | None, live: ServedModel, context: PageContext) -> dict[str, list[CohortRow]]:
-    """By stage, the highest first: all who came by themselves, then by source, then who was moved, by what."""
+def cohorts_of(told: EntrantsTold | None, live: ServedModel, context: PageContext) -> list[CohortTable]:
+    """By stage, the highest first: all who came by themselves and who was moved, then by kind of source."""
     if told is None:
-        return {}
-    tables = {}
-    for stage in reversed(STAGES):
-        mine = [row for row in told.rows if row.stage == stage]
-        own, moved = [row for row in mine if not row.reason], [row for row in mine if row.reason]
-        sources = sorted({row.source for row in own if row.source is not None})
-        rows = [_cohort(context.t("funnel.all_entrants"), own)]
-        rows += [
-            _cohort(_name(source, live, context), [row for row in own if row.source == source]) for source in sources
-        ]
-        rows += [
-            _cohort(context.t(f"funnel.moved_{reason}"), [row for row in moved if row.reason == reason])
-            for reason in sorted({row.reason for row in moved})
-        ]
-        tables[stage] = [row for row in rows if row.newest or row.before]
-    return {stage: rows for stage, rows in tables.items() if rows}
+        return []
+    counted, tables = source_cohorts(told, context.services.costs), list[CohortTable]()
+    for (stage, kind), rows in groupby(counted, key=lambda row: (row.stage, row.kind)):
+        mine = list(rows)
+        has_revenue = any(part.revenue for row in mine for part in (row.newest, row.before) if part)
+        has_costs = any(row.cost is not None for row in mine)
+        tables.append(CohortTable(stage, kind, [_cohort(row, live, context) for row in mine], has_costs, has_revenue))
+    return tables
 
 
-def _cohort(name: str, rows: Sequence[Entrants]) -> CohortRow:
-    return CohortRow(name, *(_cell([row for row in rows if row.period == period]) for period in PERIODS))
-
-
-def _cell(rows: Sequence[Entrants]) -> CohortCell | None:
-    entered = sum(row.entered for row in rows)
-    counts = (sum(getattr(row, name) for row in rows) for name in ("went_on", "bought", "lost"))
-    return CohortCell(entered, *(share(count, entered) for count in counts)) if entered else None
+def _cohort(counted: SourceCohorts, live: ServedModel, context: PageContext) -> CohortRow:
+    if counted.kind:
+        name = _name(counted.name, live, context) or context.t("funnel.unknown_source")
+    elif counted.reason:
+        name = known(f"funnel.moved_{counted.reason}", context.language, counted.reason)
+    else:
+        name = context.t("funnel.all_entrants")
+    periods = (counted.newest, counted.before)
+    shares = {
+        part: tuple(share(getattr(cohort, part), cohort.entered) if cohort else None for cohort in periods)
+        for part in ("went_on", "bought", "lost")
+    }
+    return CohortRow(name, counted, shares)  # type: ignore[arg-type]
 
 
 def bars_of(counts: dict[str, int]) -> list[Bar]:

@@ -15,7 +15,7 @@ from data.numbers import NoNumber, number_from_text
 from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import caller_of, needs
-from serving.http.lead_paths import LeadRoute, sent_id
+from serving.http.lead_paths import lead_routes, sent_id
 from serving.http.lead_rights import forget, note_objection
 from serving.http.openapi import EXTRAS, documented, lead_id, query
 from serving.http.queries import MOST_OF_ONE, Query, extra_of
@@ -141,7 +141,7 @@ async def score_lead(request: Request) -> Response:
 
 
 def lead_of(request: Request) -> str:
-    """The lead that the path names. Raises Refused for what is no id."""
+    """The lead that the address names. Raises Refused for what is no id."""
     return sent_id(request.path_params["lead_id"])
 
 
@@ -196,6 +196,7 @@ def _listed(row: Listed) -> ListedLead:
         interval,
         None if row.as_of is None else at(row.as_of),
         row.model_version,
+        None if row.chain is None else msgspec.json.decode(row.chain, type=dict[str, float]),
     )
 
 
@@ -220,9 +221,9 @@ def _forget(services: Services, lead_id: str, who: str) -> ReceiptAnswer:
 
 routes = [
     Route("/v1/leads", list_leads),
-    LeadRoute("/v1/leads/{lead_id}", get_lead),
-    LeadRoute("/v1/leads/{lead_id}", put_lead, methods=["PUT"]),
-    LeadRoute("/v1/leads/{lead_id}", forget_lead, methods=["DELETE"]),
-    LeadRoute("/v1/leads/{lead_id}/objection", object_to_scores, methods=["PUT"]),
-    LeadRoute("/v1/leads/{lead_id}/score", score_lead),
+    *lead_routes("/v1/leads/{lead_id}", get_lead),
+    *lead_routes("/v1/leads/{lead_id}", put_lead, methods=["PUT"]),
+    *lead_routes("/v1/leads/{lead_id}", forget_lead, methods=["DELETE"]),
+    *lead_routes("/v1/leads/{lead_id}/objection", object_to_scores, methods=["PUT"]),
+    *lead_routes("/v1/leads/{lead_id}/score", score_lead),
 ]

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from serving.http import idempotency
 from serving.http.authentication import caller_of, needs
-from serving.http.lead_paths import LeadRoute
+from serving.http.lead_paths import lead_routes
 from serving.http.openapi import documented, lead_id
 from serving.http.sales_actions import ActionWish, act_on
 from serving.http.services import Services
@@ -37,5 +37,5 @@ async def work_on_lead(request: Request) -> Response:
 
 
 routes = [
-    LeadRoute("/v1/leads/{lead_id}/work", work_on_lead, methods=["POST"]),
+    *lead_routes("/v1/leads/{lead_id}/work", work_on_lead, methods=["POST"]),
 ]

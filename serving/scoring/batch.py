@@ -26,7 +26,7 @@ from serving.messages.schemas import Reason, Reasons
 from serving.scoring.explanations import MOST, Explainer
 from serving.scoring.reasons import fit_share_of, reasons_of
 from serving.scoring.scorer import Scorer, Scores
-from serving.scoring.telling import Telling
+from serving.sentences.telling import Telling
 from training.thresholds.model_warning import model_warning
 
 SIDES = (("for", "+"), ("against", "-"))

@@ -1,22 +1,27 @@
 """A chain of targets: each has its own model, and their probabilities are brought into order.
 
 Whoever reaches a step has reached the ones before it, so no step may be likelier than one before it. Models that were
-fitted apart do not know that. Where they disagree, neighbouring steps are pooled: the closest log-odds that never rise
-along the chain (pool adjacent violators: Barlow et al., Statistical Inference under Order Restrictions, 1972), where a
-model counts by the leads that converted for it, on which the precision of its log-odds rests.
+fitted apart do not know that. The probability of the target on which commands and server work stays what its model
+says, since stage, thresholds and promises rest on it; the other steps give way. Where these disagree among themselves,
+neighbouring ones are pooled: the closest log-odds that never rise along the chain (pool adjacent violators: Barlow et
+al., Statistical Inference under Order Restrictions, 1972), where a model counts by the leads that converted for it, on
+which the precision of its log-odds rests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from scipy.special import expit
 
+from data.histories import Histories
 from data.log.eventlog import EventLog
-from features.moments import open_moments
+from features.kernel import Moments
+from features.labels import Target
+from features.population import population_of
 from serving.scoring.scorer import Scorer
 from training.samples.log_odds import Array, logit
 
@@ -49,35 +54,75 @@ def in_order(log_odds: Array, weight: Array) -> Array:
     return np.where(descending, log_odds, ordered)
 
 
-def with_chain(
-    rows: Sequence[Mapping[str, Any]], log: EventLog, chain: Mapping[str, Scorer], as_of: int
-) -> list[dict[str, Any]]:
-    """Scored leads with a column `chain_TARGET` for each target of a chain, in its order; `as_of` in µs UTC.
+def coherent(target: str, steps: Mapping[str, Array], weight: Mapping[str, float]) -> dict[str, Array]:
+    """Probabilities float64[n] of the steps of a chain, by name in its order, so that none is likelier than one before.
 
-    A lead that is no longer open for a target has reached it: whoever was lost is open for none.
+    That of `target` stays as it is, and so does what is behind a lead (REACHED); `weight` says how much a step counts.
+
+    >>> steps = {"met": np.array([0.2, 0.9]), "won": np.array([0.3, 0.4])}
+    >>> {name: p.tolist() for name, p in coherent("won", steps, {"met": 1.0, "won": 1.0}).items()}
+    {'met': [0.3, 0.9], 'won': [0.3, 0.4]}
     """
-    known = [_open_probabilities(log, scorer, as_of) for scorer in chain.values()]
-    leads = [row["lead_id"] for row in rows]
-    weight = np.array([_converted(scorer) for scorer in chain.values()])
-    p = np.array([[probabilities.get(lead, REACHED) for probabilities in known] for lead in leads])
-    ordered = np.where(p == REACHED, p, expit(in_order(logit(p), weight)))
-    names = [f"chain_{name}" for name in chain]
-    columns = [dict(zip(names, values, strict=True)) for values in ordered.tolist()]
-    return [{**row, **more} for row, more in zip(rows, columns, strict=True)]
+    names, main = list(steps), steps[target]
+    place = names.index(target)
+    sides = ((names[:place], np.maximum), (names[place + 1 :], np.minimum))
+    found = {target: main}
+    for side, bound in sides:
+        if side:
+            p = np.column_stack([steps[name] for name in side])
+            ordered = expit(in_order(logit(p), np.array([weight[name] for name in side])))
+            ordered = np.where(p == REACHED, p, bound(ordered, main[:, np.newaxis]))
+            found |= dict(zip(side, ordered.T, strict=True))
+    return {name: found[name] for name in names}
 
 
-def _converted(scorer: Scorer) -> float:
-    """Leads that converted for a model, at least 1."""
-    return float(scorer.model.manifest.trained_on.conversions)
+def unless_reached(histories: Histories, moments: Moments, target: Target, step: Target, p: Array) -> Array:
+    """float64[m]: the probability of a step, REACHED for a lead that is open for `target`, and for the step no more."""
+    at = moments.lead, moments.as_of
+    behind = population_of(histories, target).has(*at) & ~population_of(histories, step).has(*at)
+    return np.where(behind, REACHED, p)
 
 
-def _open_probabilities(log: EventLog, scorer: Scorer, as_of: int) -> dict[str, float]:
-    """Probability of each lead that is open for a model's target, by id."""
-    probabilities, scorer = dict[str, float](), scorer.beside(log)
+@dataclass(frozen=True)
+class Chain:
+    """The models of a chain, in its order; the one of `target` is among them. digest: which models they are."""
+
+    target: str
+    steps: Mapping[str, Scorer]
+    digest: str = ""
+
+    @property
+    def weight(self) -> dict[str, float]:
+        """Leads that converted for each model, at least 1."""
+        return {name: float(scorer.model.manifest.trained_on.conversions) for name, scorer in self.steps.items()}
+
+    def probabilities(self, histories: Histories, moments: Moments, main: Array) -> list[dict[str, float]]:
+        """Of each moment the steps' probabilities in order, by name; `main` is what the model of `target` says."""
+        aim, found = self.steps[self.target].target, dict[str, Array]()
+        for name, scorer in self.steps.items():
+            p = main if name == self.target else scorer.score(histories, moments).probability
+            found[name] = p if name == self.target else unless_reached(histories, moments, aim, scorer.target, p)
+        return by_moment(coherent(self.target, found, self.weight))
+
+
+def by_moment(steps: Mapping[str, Array]) -> list[dict[str, float]]:
+    """For each moment what is known by step."""
+    columns = [p.tolist() for p in steps.values()]
+    return [dict(zip(steps, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def with_chain(rows: Sequence[Mapping[str, Any]], log: EventLog, chain: Chain, as_of: int) -> list[dict[str, Any]]:
+    """Scored leads with a column `chain_TARGET` for each target of a chain, in its order; `as_of` in µs UTC."""
+    scored = {row["lead_id"]: row["probability"] for row in rows}
+    known = dict[str, dict[str, float]]()
+    beside = replace(chain, steps={name: scorer.beside(log) for name, scorer in chain.steps.items()})
     for number in range(log.n_buckets):
         histories = log.bucket(number)
-        moments = open_moments(histories, scorer.target, as_of)
-        if len(moments):
-            ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
-            probabilities |= dict(zip(ids, scorer.score(histories, moments).probability.tolist(), strict=True))
-    return probabilities
+        ids = histories.lead_ids.to_pylist()
+        lead = np.array([place for place, lead_id in enumerate(ids) if lead_id in scored], np.int32)
+        if len(lead):
+            main = np.array([scored[ids[place]] for place in lead])
+            moments = Moments(lead, np.full(len(lead), as_of, np.int64))
+            told = beside.probabilities(histories, moments, main)
+            known |= zip([ids[place] for place in lead], told, strict=True)
+    return [{**row, **{f"chain_{name}": p for name, p in known[row["lead_id"]].items()}} for row in rows]

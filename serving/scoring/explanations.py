@@ -1,7 +1,7 @@
 """Why leads score as they do, for many at once: what is worth telling of each, and what has moved since an earlier one.
 
-Features that are told as one (topics.py) count together. A headline is a topic of which something can be said that does
-not contradict common sense (facts.py); those come first that set a lead apart from others that score like it.
+Features that are told as one count together. A headline is a topic of which something can be said that does not
+contradict common sense (`serving/sentences/`); those come first that set a lead apart from others that score like it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from data.histories import Histories
 from features.kernel import Moments
 from features.kinds import ActiveDays, Count, DistinctTypes, IgnoredInRow, Profile, ProfileNumber, Recency, Sessions
-from serving.scoring.deeds import Deeds
-from serving.scoring.facts import Known, Part, facts_of
 from serving.scoring.scorer import FeatureScores, Scorer
-from serving.scoring.topics import ANSWER, Topic, topics_of
+from serving.sentences.deeds import Deeds
+from serving.sentences.facts import Known, Part, facts_of
+from serving.sentences.topics import ANSWER, Topic, topics_of
 from serving.store.events.sales_events import EVENTS
 from serving.store.scores.explanations import Explanation, Fact, FeatureShift, Ground, Value
 from training.samples.log_odds import Array

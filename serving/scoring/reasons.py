@@ -12,7 +12,7 @@ from features.wording import Language
 from features.words import Words, named, value_in_words, with_value
 from serving.messages.schemas import Reason, Reasons
 from serving.scoring.scorer import Scorer
-from serving.scoring.telling import Telling
+from serving.sentences.telling import Telling
 from serving.store.scores.explanations import Fact, Ground, Value
 
 

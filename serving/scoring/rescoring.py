@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +15,14 @@ from features.kernel import Moments
 from features.moments import open_moments
 from features.outcomes import left
 from features.views import still_held
-from serving.scoring.deeds import NEVER
+from serving.scoring.chain import Chain
 from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
 from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
 from serving.scoring.scorer import FeatureScores, Scorer, Scores
 from serving.scoring.worklist_row import worklist_rows
+from serving.sentences.deeds import NEVER
+from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from training.monitoring.missing import FRESH_DAYS, Missing
@@ -47,13 +50,14 @@ class Rescored:
 
 
 class Rescorer:
-    """Scores stored leads with one model; digest: sha256 of its model.json."""
+    """Scores stored leads with one model; digest: sha256 of its model.json. chain: that it is a step of, if any."""
 
-    def __init__(self, store: Store, scorer: Scorer, version: str, digest: str) -> None:
+    def __init__(self, store: Store, scorer: Scorer, version: str, digest: str, chain: Chain | None = None) -> None:
         self._store = store
         self._scorer = scorer
         self._version = version
         self._digest = digest
+        self._chain = chain
         self._columns = scorer.model.manifest.profile_columns
         self._bots = scorer.model.manifest.bots
         self._explainer = Explainer(scorer)
@@ -81,7 +85,13 @@ class Rescorer:
         changes = self._store.thresholds.take_up(target, self._digest, now)
         self._effective = effective_thresholds(self._scorer.thresholds, self._version, changes)
         # One that was cut off under other thresholds is not gone on with: all leads shall stand under the same.
-        basis = [self._digest, self._effective.identity.digest, published, "" if as_of is None else str(as_of)]
+        basis = [
+            self._digest,
+            self._chain.digest if self._chain else "",
+            self._effective.identity.digest,
+            published,
+            "" if as_of is None else str(as_of),
+        ]
         rescoring = rescorings.begin(target, " ".join(filter(None, basis)), now, as_of)
         resumed, total = rescorings.waiting(rescoring)
         done = resumed
@@ -118,8 +128,17 @@ class Rescorer:
             target, [explanation for explanation in explained if explanation.lead_id in scored]
         )
         noted = worklist_rows(self._scorer, still_held(histories, as_of), moments, scores, explained)
-        self._store.worklist.note(target, as_of, noted)
+        self._store.worklist.note(target, as_of, self._chained(noted, histories, moments, scores))
         return len(scored)
+
+    def _chained(
+        self, rows: list[WorklistRow], histories: Histories, moments: Moments, scores: Scores
+    ) -> list[WorklistRow]:
+        """The rows with the probabilities along the chain."""
+        if self._chain is None:
+            return rows
+        told = self._chain.probabilities(histories, moments, scores.probability)
+        return [replace(row, chain=json.dumps(steps)) for row, steps in zip(rows, told, strict=True)]
 
     def _count_unknown(self, histories: Histories, moments: Moments, scores: FeatureScores, as_of: int) -> None:
         """Of how many leads that have just come each feature is unknown."""
@@ -145,7 +164,7 @@ class Rescorer:
         target = self._scorer.target
         stages = [UNQUALIFIED, *(threshold.stage for threshold in self._effective.thresholds), CUSTOMER]
         self._store.funnels.make(target.name, stages, as_of - target.window.certain_after_days * US_PER_DAY, now)
-        self._store.entrants.make(target.name, now)
+        self._store.entrants.make(target.name, now, target.events)
         self._store.promised_vs_realised.count(target, now)
         unknown = dict(zip(self._scorer.encoder.names, self._unknown.tolist(), strict=True))
         self._store.flow.note_missing(target.name, Missing(as_of // US_PER_DAY, self._fresh, unknown), now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from features.kernel import Moments, compute_arrays
 from serving.messages.problems import Refused
 from serving.messages.schemas import ModelName, ScoreRequest, ThresholdUsed
 from serving.messages.times import written_us
+from serving.scoring.chain import Chain, by_moment, coherent, unless_reached
 from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
 from serving.scoring.explanations import Explainer
 from serving.scoring.request_histories import Reader, RequestHistories, lead_place
@@ -35,13 +36,15 @@ class ServedScores(Scores):
     """Scores of the n leads of a request.
 
     fit, engagement: n log-odds that profile and behaviour add to the trees' mean. counted: visible events of people, n
-    numbers. newest: when the latest of them occurred, µs UTC.
+    numbers. newest: when the latest of them occurred, µs UTC. chain: of each lead the probabilities of the steps of the
+    chain, in its order; None where there is none.
     """
 
     fit: list[float]
     engagement: list[float]
     counted: list[int]
     newest: list[int | None]
+    chain: list[dict[str, float]] | None
 
 
 class ServedModel:
@@ -49,6 +52,8 @@ class ServedModel:
 
     folder: where it lies, None for nowhere. run: id of the MLflow run that made it, "" where that is not known.
     made_at: when that was, µs UTC, 0 likewise.
+    chain: the other steps of the chain that it is of, and itself, in its order; {} where it is of none. They come and
+    go with it.
     """
 
     def __init__(self, predictor: Predictor, name: str, version: str, digest: str, folder: Path | None = None) -> None:
@@ -57,6 +62,7 @@ class ServedModel:
         self.predictor = predictor
         self.folder = folder
         self.run, self.made_at = "", 0
+        self.chain: Mapping[str, ServedModel] = {}
         self.scorer = Scorer(predictor)
         self.definitions = self.scorer.definitions
         self.target = self.scorer.target
@@ -74,6 +80,26 @@ class ServedModel:
             return ServedModel(Predictor.load(folder), name, version, digest_of(folder), folder)
         except (ArtifactError, DataError, UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{folder} cannot be served ({type(error).__name__}: {error}); train again") from None
+
+    def in_chain(self, steps: Sequence[ServedModel]) -> ServedModel:
+        """The same model as a step of a chain: all of its steps in order. Raises DataError where it is none of them."""
+        chain = {step.target.name: step for step in steps}
+        if steps and self.target.name not in chain:
+            raise DataError(f"the chain {', '.join(chain)} has no step {self.target.name}; train again")
+        other = copy.copy(self)
+        other.chain = chain
+        return other
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of all models that serve together."""
+        return tuple(step.model.digest for step in self.chain.values()) or (self.model.digest,)
+
+    @property
+    def steps(self) -> Chain | None:
+        """The chain for those who score histories; None where it is of none."""
+        scorers = {name: step.scorer for name, step in self.chain.items()}
+        return Chain(self.target.name, scorers, " ".join(self.digests)) if scorers else None
 
     def under(self, thresholds: EffectiveThresholds) -> ServedModel:
         """The same model under other thresholds."""
@@ -118,7 +144,7 @@ class ServedModel:
         scores = self.scorer.judged(probability, matrix, self.stages)
         counted, newest = _seen(leads, moments)
         parts = {"fit": fit.tolist(), "engagement": engagement.tolist(), "counted": counted, "newest": newest}
-        return ServedScores(**vars(scores), **parts)
+        return ServedScores(**vars(scores), **parts, chain=self._chained(leads, moments, probability))
 
     def within(self, matrix: Array, days: Sequence[int]) -> list[dict[str, float]]:
         """For each row the probabilities of converting within so many days, by days; they never fall.
@@ -141,6 +167,18 @@ class ServedModel:
         columns = request.profile.keys() - self.profile_columns.keys()
         types = {event.event_type for event in request.events} - self.known_types
         return sorted(columns | types)
+
+    def _chained(self, leads: RequestHistories, moments: Moments, main: Array) -> list[dict[str, float]] | None:
+        chain = self.steps
+        if chain is None:
+            return None
+        told = {self.target.name: main}
+        for name, step in self.chain.items():
+            if name != self.target.name:
+                computed = compute_arrays(step.scorer.plan, leads.histories, moments)
+                p = step.predictor.predict(step.places.matrix(computed, leads.histories, leads.versions))
+                told[name] = unless_reached(leads.histories, moments, self.target, step.target, p)
+        return by_moment(coherent(self.target.name, {name: told[name] for name in self.chain}, chain.weight))
 
     def _follow(self, thresholds: EffectiveThresholds) -> None:
         self.effective_thresholds = thresholds

@@ -72,9 +72,12 @@ class Retention:
 
     def _shorten_trail(self, is_over: ColumnElement[bool], who: str, now: int) -> int:
         """Takes the beginning of the trail away, and says so in it, in one transaction."""
-        with self._database.write() as connection, _unguarded(connection):
-            removed = connection.execute(delete(audit).where(is_over)).rowcount
-            if removed:
+        with self._database.write() as connection:
+            last = connection.scalar(select(func.max(audit.c.id)).where(is_over))
+            if last is None:
+                return 0
+            with _unguarded(connection):
+                removed = self._audit.shorten(connection, last)
                 self._audit.note(connection, who, f"shorten the trail by {removed}", now)
         return removed
 
@@ -88,11 +91,20 @@ def _over(cutoffs: Cutoffs, now: int) -> Iterator[tuple[Table, Column[Any], Colu
     yield rejected, rejected.c.id, _before(rejected.c.at, cutoffs.rejected)
     yield sessions, sessions.c.digest, sessions.c.ends_at <= now
     yield answers, answers.c.key, answers.c.claimed_at < now - KEPT
-    yield audit, audit.c.id, _before(audit.c.at, cutoffs.audit)
+    yield audit, audit.c.id, _beginning(cutoffs.audit)
 
 
 def _before(at: Column[int], cutoff: int | None) -> ColumnElement[bool]:
     return false() if cutoff is None else at < cutoff
+
+
+def _beginning(cutoff: int | None) -> ColumnElement[bool]:
+    """Entries of the trail before the first one that is kept: it is shortened, and never has a hole."""
+    if cutoff is None:
+        return false()
+    other = audit.alias()
+    first = select(func.min(other.c.id)).where(other.c.at >= cutoff).scalar_subquery()
+    return and_(audit.c.at < cutoff, audit.c.id < func.coalesce(first, audit.c.id + 1))
 
 
 @contextmanager

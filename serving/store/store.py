@@ -27,7 +27,7 @@
     store.episodes.of                                    a lead's stays in stages, with why it came and left
     store.promised_vs_realised.count / read              by month and band of probability
     store.flow.look / read                               whether data arrives, and leads are scored, as usual
-    store.audit.add / entries / of / search              who did what when
+    store.audit.add / entries / of / search / check      who did what when
     store.erasure.forget / forget_returned / join        no byte left, and a receipt; ledgers of files
 
 Times are int µs UTC; `now` is the caller's clock. All calls block: a server runs them in threads. Bad input raises
@@ -48,7 +48,6 @@ from data.erasure.seal import Seal
 from serving.store.access.accounts import Accounts
 from serving.store.access.keys import Keys
 from serving.store.access.replies import Answers
-from serving.store.access.vocabularies import Vocabularies
 from serving.store.database.connection import Database, connect
 from serving.store.database.hmac_signer import seal_of
 from serving.store.database.migrate import migrate
@@ -59,6 +58,7 @@ from serving.store.events.events import Events
 from serving.store.events.histories import HistoryReader
 from serving.store.events.rejected import Rejected
 from serving.store.events.timeline import LeadTimeline
+from serving.store.events.vocabularies import Vocabularies
 from serving.store.flow import DataFlow
 from serving.store.leads.acceptance import Acceptances
 from serving.store.leads.companies import CompanyReader
@@ -167,7 +167,7 @@ def open_unfinished(url: str, personal_ids: bool = False) -> Store:
 
 def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
     blocked, vocabularies = Blocked(seal), Vocabularies()
-    audit, events = Audit(database, blocked), Events(database, blocked, vocabularies, personal_ids)
+    audit, events = Audit(database, blocked, seal), Events(database, blocked, vocabularies, personal_ids)
     return Store(
         database,
         events,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from data.contract import DataError, UsageError
-from data.intake.ingest import check_sources, ingest
+from data.intake.check import check_sources
+from data.intake.ingest import ingest
 from data.sources.mapping import Mapping, read_mapping
 from data.times import time_from_text
 from tests.data.exports import NOW, logged

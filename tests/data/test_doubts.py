@@ -178,8 +178,22 @@ def test_a_source_that_lags_and_one_that_was_silent_are_told(run: Run) -> None:
         ("1", "email_open", "2024-04-28T10:00:00Z", "old"),
     ]
     assert doubts(run, rows, LEADS) == [
-        "source 'old' ends on 2024-04-28, others go on until 2024-05-02: is its export complete?",
         "source 'web' tells nothing between 2024-03-01 and 2024-05-02",
+        "source 'old' ends on 2024-04-28, others go on until 2024-05-02: what it would have told since is unknown; "
+        "export it too, or say --complete-until",
+    ]
+
+
+def test_a_lag_is_told_once_and_of_the_whole_log(run: Run) -> None:
+    late, later = ("1", "email_open", "2024-04-28T10:00:00Z", "old"), ("1", "email_open", "2024-05-02T10:00:00Z", "old")
+    code, said, err = run([*SOUND, late], LEADS)
+    assert (code, " ".join((said + err).split()).count("ends on 2024-04-28")) == (0, 1)
+    code, said, _ = run([later], [], "--json")
+    assert (code, [line for line in said["doubts"] if "ends on" in line]) == (0, [])
+    told = doubts(run, [("1", "email_open", "2024-05-09T10:00:00Z", "web")], [])
+    assert [line.split(",")[0] for line in told] == [
+        "source 'crm' ends on 2024-05-01",
+        "source 'old' ends on 2024-05-02",
     ]
 
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.histories import FAR
-from data.intake.holders import spans_of
-from data.intake.verdicts import RETRACTED
+from data.judging.holders import spans_of
+from data.judging.verdicts import RETRACTED
 from data.log.identities import NOBODY, Owners
 
 LEADS = st.integers(1, 4)

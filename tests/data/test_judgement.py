@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from data.histories import FAR
-from data.intake.judgement import Circumstances, judge_rows
-from data.intake.verdicts import DATED_EVENT, EVENT, Verdicts, groups_of
+from data.judging.judgement import Circumstances, judge_rows
+from data.judging.verdicts import DATED_EVENT, EVENT, Verdicts, groups_of
 from data.log.identities import Owners
 from data.log.version_index import CONTENT, HIGH, KNOWN, LEAD, LOW, Hits, Records
 

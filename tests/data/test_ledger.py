@@ -12,7 +12,8 @@ import pytest
 from data.contract import DataError
 from data.erasure import ledger as ledgers
 from data.erasure.ledger import Known, Ledger
-from data.intake.ingest import check_sources, ingest
+from data.intake.check import check_sources
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.log.removal import erase_from_log
 from data.sources.mapping import IdentitiesPart
@@ -167,6 +168,6 @@ def test_an_export_of_erased_leads_alone_is_no_wrong_mapping(ledger: Ledger, tmp
 
 def test_without_the_door_it_does(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted fault."""
-    monkeypatch.setattr("data.intake.ingest.reject_erased", lambda *given: None)
+    monkeypatch.setattr("data.intake.staged_export.reject_erased", lambda *given: None)
     ledger.add("erased", ["1"], AT)
     assert into(tmp_path / "log", events_of(tmp_path / "a.parquet", ["1"]), mapping=RAW).events.accepted == 2

@@ -8,7 +8,8 @@ import pytest
 
 from data.contract import DataError
 from data.histories import FAR
-from data.intake.ingest import check_sources, ingest
+from data.intake.check import check_sources
+from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.sources.mapping import LeadsPart
 from tests.data.exports import NOW, PLAIN, write_csv

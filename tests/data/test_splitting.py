@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import DataError
+from data.ids import id_from_text
 from data.sources import textfiles, utf8
 from data.sources.splitting import BROKEN, ROW_LIMIT
 from data.sources.textfiles import WHOLE_LINES, Head, csv_head, text_rows
@@ -58,6 +59,21 @@ def test_sound_rows_are_read_as_the_standard_library_reads_them(
     content = written(rows, delimiter, line_end)
     content = content if ends else content.removesuffix(line_end)
     assert read(file, content.encode(), delimiter) == split_by_python(content, delimiter)
+
+
+names = st.text(st.sampled_from('ab ,"~\t\x00\x01\x1f\x7f\xa0\u200be\u0301'), max_size=4)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(names, names, names), max_size=6), st.sampled_from(",;"), line_ends)
+def test_what_is_plain_is_its_own_id(file: Path, rows: list[tuple[str, ...]], delimiter: str, line_end: str) -> None:
+    file.write_bytes(written([HEADER, *rows], delimiter, line_end).encode())
+    for row in text_rows(file, Head(delimiter, HEADER, 1).layout(HEADER)).read_all().to_pylist():
+        texts = [row[name] for name in HEADER]
+        printable = all(text.isascii() and (text.isprintable() or not text) for text in texts)
+        assert row["#plain"] == (printable and all(text.strip() == text for text in texts))
+        if row["#plain"]:
+            assert [id_from_text(text) or "" for text in texts] == texts
 
 
 @settings(max_examples=100)
@@ -120,8 +136,8 @@ def test_only_wanted_columns_are_read(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b"a,b,c\n1,secret,3\n")
     table = text_rows(path, Head(",", HEADER, 1).layout(("c", "a"))).read_all()
-    assert table.column_names == ["#row", "#why", "c", "a"]
-    assert table.to_pylist() == [{"#row": 1, "#why": None, "c": "3", "a": "1"}]
+    assert table.column_names == ["#row", "#why", "#plain", "c", "a"]
+    assert table.to_pylist() == [{"#row": 1, "#why": None, "#plain": True, "c": "3", "a": "1"}]
 
 
 def test_lines_are_kept_whole(tmp_path: Path) -> None:

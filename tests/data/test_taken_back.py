@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from data.contract import US_PER_DAY
 from data.histories import FAR
-from data.intake.ingest import check_sources, ingest
+from data.intake.check import check_sources
+from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
 from data.log.compaction import compact
 from data.log.eventlog import EventLog

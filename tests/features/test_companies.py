@@ -166,6 +166,15 @@ def test_the_future_of_colleagues_changes_nothing(leads: list[Lead], as_of: list
     assert repr(by_kernel(changed, [at])) == repr(by_kernel(leads, [at]))
 
 
+@given(LEADS, AS_OF)
+@settings(max_examples=50, phases=PHASES)
+def test_what_was_known_before_a_moment_is_all_that_counts_at_it(leads: list[Lead], as_of: list[int]) -> None:
+    at = min(as_of)
+    histories = histories_of(leads)
+    known = companies_of([histories]).beside(histories).known_before(at)
+    assert repr(by_kernel(leads, [at], known)) == repr(by_kernel(leads, [at]))
+
+
 def _with_future(lead: Lead, other: Lead, at: int) -> Lead:
     """The lead as it was known at a moment, and from then on what another one does and names."""
     kept = [
@@ -186,7 +195,7 @@ def test_a_company_of_ten_thousand_is_none_and_costs_nothing() -> None:
     leads = [Lead(f"L{i}", [], [Version(START + i, {}, "gmail.com")]) for i in range(10_000)]
     histories = histories_of(leads)
     known = companies_of([histories])
-    assert len(known.members.leads) == companies.MOST
+    assert len(known.members.leads) == companies.MOST + 1
     first = replace(histories.of(np.array([0, 9_999])), companies=known)
     at = np.array([START + 499, START + 500, START + DAY])
     moments = Moments(np.array([0, 0, 1], np.int32), at)

@@ -17,7 +17,7 @@ from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from features.training_set import TrainingSet
 from tests.data.exports import into, write_csv
-from workspace import Workspace, lags
+from workspace import Workspace
 
 DAY = 86_400_000_000
 
@@ -126,7 +126,7 @@ def test_deals_that_are_not_exported_yet_are_no_lost_leads(tmp_path: Path) -> No
     end = max(row["as_of"] for row in lagging)
     assert lagging == [row for row in whole if row["as_of"] <= end]
     assert sum(row["label"] == 1 for row in lagging) >= 5
-    named = [line.split(",")[0] for line in lags(made["lagging"][0])]
+    named = [line.split(",")[0] for line in made["lagging"][0].watermarks.lags_in_words()]
     assert {f"source {name!r} ends on {cut[:10]}" for name in crm} <= set(named)
     assert crm <= {lag.source for lag in made["lagging"][1].recipe.lags}
     assert not crm & {lag.source for lag in made["cut"][1].recipe.lags}

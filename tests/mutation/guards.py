@@ -21,7 +21,7 @@ class Guarded:
 CORE = (
     Guarded("data/visibility.py", ("tests/data/test_visibility.py",)),
     Guarded(
-        "data/intake/judgement.py",
+        "data/judging/judgement.py",
         ("tests/data/test_judgement.py", "tests/data/test_versions.py", "tests/data/test_ingest.py"),
     ),
     Guarded("data/intake/aliases.py", ("tests/data/test_identities.py",)),
@@ -29,7 +29,7 @@ CORE = (
     Guarded("data/intake/erased.py", ("tests/data/test_ledger.py", "tests/data/test_erasure.py")),
     Guarded("data/intake/examination.py", ("tests/data/test_doubts.py", "tests/data/test_vocabulary.py")),
     Guarded(
-        "data/intake/holders.py",
+        "data/judging/holders.py",
         ("tests/data/test_holders.py", "tests/data/test_identities.py", "tests/data/test_departures.py"),
     ),
     Guarded("data/intake/replacement.py", ("tests/data/test_replacement.py",)),

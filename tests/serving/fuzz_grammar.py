@@ -55,6 +55,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/objections": ("lead", "lead_id", "objects", "noted"), "/erasure": ("lead", "lead_id", "sure"),
 }  # fmt: skip
 PAGES |= {
+    "/lead": ("lead_id", "after", "until"),
     "/print": PAGES["/leads"],
     "/leads.csv": (*PAGES["/leads"], "form", "language", "account", "until", "signature"),
     "/leads.xlsx": (*PAGES["/leads"], "language", "account", "until", "signature"),

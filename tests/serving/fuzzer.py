@@ -76,10 +76,14 @@ class Fuzzer:
 
     def run(self, runner: asyncio.Runner, cases: int) -> list[Failure]:
         """Sends so many requests; whatever must not have happened. Lists are asked first, for cursors to forge."""
+        return runner.run(self._run(cases))
+
+    async def _run(self, cases: int) -> list[Failure]:
+        # All in one task: threads that do the work end with the task that has begun them.
         for order in USUAL["order"]:
             case = Case("GET", "/v1/leads", f"limit=1&order={order}".encode(), (), (b"",))
-            self.grammar.seen += _cursors(runner.run(send(self.app, case))[1])
-        return [failure for _ in range(cases) if (failure := runner.run(self._try(self._case()))) is not None]
+            self.grammar.seen += _cursors((await send(self.app, case))[1])
+        return [failure for _ in range(cases) if (failure := await self._try(self._case())) is not None]
 
     def _case(self) -> Case:
         method, path, names = self._one(self.routes)

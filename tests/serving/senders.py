@@ -38,11 +38,16 @@ def results(url: str, ids: list[str]) -> Counter[str]:
 
 @dataclass
 class Senders:
-    """Clients that send groups of new events until the server goes away; `acknowledged` are numbers of events."""
+    """Clients that send groups of new events until the server goes away, or they are to stop.
+
+    acknowledged: numbers of events.
+    """
 
     url: str
     prefix: str
     clients: int = 4
+    per_group: int = PER_GROUP
+    over: threading.Event = field(default_factory=threading.Event)
     acknowledged: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -57,16 +62,22 @@ class Senders:
         for each in self.threads:
             each.join()
 
+    def stop(self) -> None:
+        """No further group is sent."""
+        self.over.set()
+
     def _send(self, client: int) -> None:
         with httpx.Client(base_url=self.url, timeout=60, verify=False) as http:
             for group in itertools.count():
-                numbers = [f"{self.prefix}-{client}-{group}-{n}" for n in range(PER_GROUP)]
+                numbers = [f"{self.prefix}-{client}-{group}-{n}" for n in range(self.per_group)]
+                if self.over.is_set():
+                    return
                 try:
                     answer = http.post("/v1/events", json={"events": [event(each) for each in numbers]})
                 except httpx.HTTPError:
                     self.unknown += numbers
                     return
-                if answer.status_code != 200 or answer.json()["accepted"] != PER_GROUP:
+                if answer.status_code != 200 or answer.json()["accepted"] != self.per_group:
                     self.refusals.append(answer.text)
                     return
                 self.acknowledged += numbers

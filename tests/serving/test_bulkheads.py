@@ -12,11 +12,11 @@ import pytest
 from serving.edge import pulse
 from serving.edge.bulkhead import Bulkhead
 from serving.edge.bulkheads import Bulkheads
-from serving.edge.line import Line
 from serving.edge.loop_turns import TURN_S, LoopTurns, LoopWork
 from serving.edge.pulse import Pulse
 from serving.edge.retry_after import RetryAfter
 from serving.edge.starts import A_TURN, Starts
+from serving.edge.waiting_line import WaitingLine
 from serving.messages.problems import Refused
 from serving.store.database.connection import CONNECTIONS
 
@@ -105,7 +105,7 @@ def test_a_full_line_refuses_and_what_was_let_in_is_done() -> None:
 def test_of_slow_work_less_is_let_in_than_would_wait_too_long() -> None:
     """As many as are done within its patience, whatever its bound; quick work of the same kind is let in again."""
     now = [0.0]
-    line = Line("reasons", 1000, 1.0, clock=lambda: now[0])
+    line = WaitingLine("reasons", 1000, 1.0, clock=lambda: now[0])
 
     def done_each(seconds: float) -> int:
         """So many are let in at once after work of that length."""

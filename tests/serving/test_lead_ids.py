@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import quote, unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.routing import Match
 
 from clients.leadscore_client import Client, Event
-from data.ids import required_id
+from data.ids import NoId, required_id
 from serving.app import create_app
-from serving.http.lead_paths import in_path
+from serving.http.lead_paths import DOTS, in_path, lead_routes, lead_url
 from serving.http.services import Services
+from serving.routes.leads import get_lead
 from serving.store.store import Store
 from tests.serving.conftest import Starts
 from tests.serving.inside import Inside
 from tests.written_ids import IDS, NO_IDS
 
 AT = "2024-05-01T12:00:00Z"
+
+
+def is_id(text: str) -> bool:
+    try:
+        return required_id(text) == text
+    except NoId:
+        return False
+
+
+AWKWARD = st.text(st.sampled_from("./\\%+&=?#;:@'\"<> ~aü\u2028\u0301😀"), min_size=1, max_size=12)
+SIGNS = (AWKWARD | st.sampled_from(IDS) | st.text(min_size=1, max_size=30)).map(str.strip).filter(is_id)
 
 
 @pytest.fixture
@@ -103,6 +120,59 @@ def test_a_path_is_not_decoded_twice_and_a_bare_slash_parts_it(inside: Inside) -
     assert inside.get("/v1/leads/a/b").status_code == 404
     assert inside.get("/v1/%6Ceads/a").status_code == 404
     assert inside.get("/v1/leads/%FF").status_code == 422
+
+
+@given(SIGNS, st.sampled_from(["/score", ""]))
+def test_the_address_of_a_lead_names_it_and_nobody_else(lead_id: str, rest: str) -> None:
+    """Through what proxies do to a path: resolve dots, decode it, join slashes."""
+    url = lead_url("/v1", lead_id, rest)
+    path, _, query = url.partition("?")
+    assert posixpath.normpath(path) == path
+    assert path.count("/") == unquote(path).count("/")
+    assert "\\" not in unquote(path)
+    scope = {"type": "http", "method": "GET", "path": unquote(path), "raw_path": path.encode(),
+             "query_string": query.encode(), "headers": []}  # fmt: skip
+    found = [route.matches(scope) for route in lead_routes(f"/v1/leads/{{lead_id}}{rest}", get_lead)]
+    [(_, matched)] = [(match, matched) for match, matched in found if match is Match.FULL]
+    assert matched["path_params"]["lead_id"] == lead_id
+    assert matched.get("query_string", b"") == b""
+    canonical = {
+        "path": f"/v1/leads/{lead_id}{rest}",
+        "raw_path": f"/v1/leads/{quote(lead_id, safe='')}{rest}".encode(),
+    }
+    assert {name: matched.get(name, scope[name]) for name in canonical} == canonical
+
+
+def test_every_route_reaches_every_lead_by_the_query(asked: Inside, store: Store) -> None:
+    key = {"idempotency-key": "the-same"}
+    for lead_id in IDS:
+        named = {"lead_id": lead_id}
+        assert send(asked, lead_id) == "accepted"
+        body = {"valid_from": AT, "account_id": "1"}
+        name = required_id(lead_id)
+        for times in range(2):  # a key is a lead's own, however the lead is addressed
+            by_path = asked.put(of(name), json=body, headers=key) if name not in DOTS else None
+            by_query = asked.put("/v1/lead", params={"lead_id": name}, json=body, headers=key)
+            assert by_path is None or by_path.json() == by_query.json()
+            assert by_query.json() == {"status": "accepted"}, (lead_id, times)
+        assert asked.get("/v1/lead", params=named).json()["lead_id"] == required_id(lead_id)
+        scored = asked.get("/v1/lead/score", params={"reasons": "true", **named}).json()
+        assert scored["score"]["events_counted"] == 1
+        assert asked.put("/v1/lead/objection", params=named, json={"objects": True}).json() == {"objects": True}
+        assert asked.get("/v1/lead/score", params=named).status_code == 451
+        assert asked("DELETE", "/v1/lead", params=named).json()["removed"]["leads"] == 1
+        assert asked.get("/v1/lead", params=named).status_code == 404
+    assert asked.get("/v1/leads").json()["leads"] == []
+
+
+@pytest.mark.parametrize("query", ["", "?lead_id=", "?lead_id=a&lead_id=b", "?lead=a", "?lead_id=%FF", "?lead_id=%00"])
+def test_a_query_that_names_no_lead_is_refused(asked: Inside, query: str) -> None:
+    send(asked, "a")
+    for method, path in (("GET", ""), ("GET", "/score"), ("DELETE", ""), ("PUT", "")):
+        answer = asked(method, f"/v1/lead{path}{query}", **({"json": {}} if method == "PUT" else {}))
+        assert (answer.status_code, answer.json()["error"]) == (422, "invalid")
+    assert asked("PATCH", "/v1/lead?lead_id=a").headers["allow"] == "DELETE, GET, HEAD, PUT"
+    assert asked.get("/v1/lead/score?lead_id=a&as=1").status_code == 422
 
 
 def test_the_client_reaches_every_lead_of_a_real_server(start: Starts) -> None:

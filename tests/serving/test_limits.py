@@ -267,3 +267,18 @@ def test_a_log_that_names_paths_would_be_caught(services: Services, monkeypatch:
         traffic(asked, ["ls_00000000_nothing"])
     assert told_by(log.getvalue().encode(), []) == [LEAD_ID, E_MAIL, "jane.doe"]
     assert json.loads(log.getvalue().splitlines()[0])["event"] == "request"
+
+
+def test_no_answer_says_where_files_lie(services: Services, tmp_path: Path) -> None:
+    """Neither health, which anyone may ask, nor a refusal: the log has the whole reason."""
+    place = tmp_path / "löblich place" / "artifact"
+    services.champion.refuse(f"version 7 was refused: {place}/model.json is not what it was; train again")
+    with closing(Inside(create_app(services))) as asked:
+        answers = [asked.get(path) for path in ("/v2/health/ready", "/v1/model")]
+        services.champion.live = None
+        answers += [asked.post("/v1/score", json=LEAD), asked.get("/v2/health/ready")]
+    assert [answer.status_code for answer in answers] == [200, 200, 503, 503]
+    for answer in answers:
+        assert "refused: model.json is not what it was" in answer.text
+        assert "place" not in answer.text
+        assert str(tmp_path.parent.name) not in answer.text

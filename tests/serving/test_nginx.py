@@ -12,15 +12,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+from clients.leadscore_client import Client
+from serving.http.lead_paths import in_path
 from serving.messages.examples import LEAD
 from serving.store.store import open_store
 from tests.conftest import REPOSITORY
 from tests.serving.conftest import Starts
+from tests.serving.senders import event
 from tests.serving.server_process import ServerProcess
+from tests.written_ids import IDS
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 PASSWORD = "correct horse battery"
 WHOLE = "daemon off; pid {folder}/nginx.pid; error_log stderr; events {{}} http {{ access_log off; {paths} {example} }}"
+RESOLVED = ("../../metrics", "..%2F..", "//", "a/../b", "./a", "a//b", "sign-in", "../../../x")
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
@@ -50,7 +55,7 @@ def proxied(start: Starts, tmp_path: Path) -> Iterator[tuple[httpx.Client, Serve
     store = f"sqlite:///{tmp_path / 'store.db'}"
     with open_store(store) as opened:
         opened.accounts.add("anna", PASSWORD, "editor", 1)
-        key = opened.keys.create("score", "test", 1)
+        key = opened.keys.create("admin", "test", 1)
     server = start("--keys", "--store", store, "--allowed-host", "leads.example.com")
     https, http = free_ports(2)
     certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=leads.example.com"]
@@ -86,3 +91,25 @@ def test_the_example_for_nginx_works_as_it_is_copied(proxied: tuple[httpx.Client
     tried = [client.post("/sign-in", data={"name": f"guess{n}", "password": "wrong"}).status_code for n in range(60)]
     assert tried[-1] == 429
     assert httpx.get(f"{server.url}/v1/model", headers={"host": "evil.example"}).status_code == 400
+
+
+def test_every_lead_is_reached_behind_nginx(
+    proxied: tuple[httpx.Client, ServerProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It resolves dots and decodes slashes before it looks where to send a request; the client has no part in that."""
+    proxy, _ = proxied
+    with Client(str(proxy.base_url)) as client:
+        client.http.close()
+        monkeypatch.setattr(client, "http", proxy)
+        for lead_id in dict.fromkeys((*IDS, *RESOLVED)):
+            [result] = proxy.post("/v1/events", json={"events": [event(f"of {lead_id}", lead_id)]}).json()["results"]
+            assert result["status"] == "accepted", lead_id
+            assert client.score(lead_id).answer["score"]["events_counted"] == 1, lead_id
+            assert client.forget(lead_id)["removed"]["leads"] == 1, lead_id
+
+
+def test_a_path_alone_would_not_reach_every_lead(proxied: tuple[httpx.Client, ServerProcess]) -> None:
+    """The planted fault: the same id as a part of the path, which nginx takes for its own /metrics."""
+    proxy, _ = proxied
+    assert proxy.post("/v1/events", json={"events": [event("e", "../../metrics")]}).status_code == 200
+    assert "<html>" in proxy.get(f"/v1/leads/{in_path('../../metrics')}").text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from commands.compilation import keep_bytecode
 from data.compiled import ROOMS, is_complete
 from serving.messages.examples import INGEST, LEAD
 from tests.conftest import REPOSITORY
@@ -83,6 +85,24 @@ def test_an_installation_that_cannot_be_written_to_serves(
 ) -> None:
     with read_only(installation), serving(installation, workshop, tmp_path / "var") as server:
         use(server)
+
+
+def test_who_may_not_write_finds_pythons_own_bytecode_too(installation: Path) -> None:
+    """Whoever copied it, at whatever time: else a start compiles some hundred files, and the trial of a model again."""
+    for file in installation.rglob("*.pyc"):
+        file.unlink()
+    keep_bytecode(installation)
+    with read_only(installation):
+        for source in (installation / "serving").rglob("*.py"):
+            os.utime(source)
+        looked = "import sys, serving.server; print(sum('/moved' in p for p in map(str, sys.modules)))"
+        told = subprocess.run(
+            [sys.executable, "-v", "-c", looked], cwd=installation, env={"PYTHONPATH": str(installation)},
+            capture_output=True, text=True, check=True,
+        ).stderr  # fmt: skip
+    matched = [line for line in told.splitlines() if line.startswith("# ") and " matches " in line]
+    assert sum("serving" in line for line in matched) > 50
+    assert not [line for line in told.splitlines() if line.startswith("# code object from") and "löblich" in line]
 
 
 def test_a_planted_gap_is_seen(installation: Path, workshop: Workshop, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from serving.messages.schemas import Reasons
 from serving.scoring.explanations import MOST, Explainer
 from serving.scoring.reasons import reasons_of, sentence_of
 from serving.scoring.scorer import FeatureScores, Scorer
-from serving.scoring.telling import Telling, sentences
+from serving.sentences.telling import Telling, sentences
 from serving.store.scores.explanations import Fact, Ground
 from serving.trees.predictor import Predictor
 from workspace import Workspace

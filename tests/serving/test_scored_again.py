@@ -133,7 +133,8 @@ def test_the_command_tells_it(
     assert (told["same"], told["stored"]) == (False, given)
     assert event_id in told["changes"][0]
     assert "Korrigiert" in shell("explain", lead_id, *changed, "--language", "de")[1]
-    assert "no score was stored" in shell("explain", lead_id, *options, "--as-of", "2024-11-01")[1]
+    earlier = at(as_of - US_PER_DAY).isoformat()
+    assert "no score was stored" in shell("explain", lead_id, *options, "--as-of", earlier)[1]
     assert "is not in" in shell.refused(3, "explain", "nobody", *options)
     assert "was not known yet" in shell.refused(3, "explain", lead_id, *options, "--as-of", "2001-01-01")
     with open_store(url) as store:

@@ -17,6 +17,7 @@ OUTCOMES = frozenset({"deal_won", "deal_lost"})
 START = date(2024, 1, 1)
 FIRST = START.toordinal() - date(1970, 1, 1).toordinal()
 DAYS, BREAK = 760, 650
+SEEDS = (101, 102, 103, 104, 105, 106)
 Streams = Mapping[tuple[str, str], Counts]
 RATES = {
     ("web", "page_view"): 600.0,
@@ -63,9 +64,9 @@ def drawn(seed: int) -> Streams:
     }
 
 
-def of_funnel(folder: str) -> Streams:
+def of_funnel(folder: str, seed: int) -> Streams:
     """Counts of the simulated funnel."""
-    made = simulate(Path(folder), FunnelOptions(leads=12_000, seed=5, days=DAYS))
+    made = simulate(Path(folder), FunnelOptions(leads=12_000, seed=seed, days=DAYS))
     read = f"read_csv('{made.events}', all_varchar = true, ignore_errors = true)"
     known = "try_cast(coalesce(received_at, occurred_at) AS timestamp)"
     query = f"SELECT source, event_type, {known}::date - date '{START}' AS day, count(*) FROM {read} GROUP BY ALL"
@@ -77,12 +78,23 @@ def of_funnel(folder: str) -> Streams:
 
 
 @pytest.fixture(scope="module")
-def quiet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Streams:
-    """Two years with holidays: in full those of the simulated funnel."""
-    full = request.config.getoption("--proof") is not None
-    streams = of_funnel(str(tmp_path_factory.mktemp("funnel"))) if full else drawn(1)
-    rng, share = np.random.default_rng(0), np.array([activity(day) for day in range(DAYS)])
+def years(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Streams]:
+    """Two years with holidays: in full those of simulated funnels, on none of which anything was tuned."""
+    if request.config.getoption("--proof") is None:
+        return [with_holidays(drawn(seed), seed) for seed in SEEDS[:2]]
+    return [with_holidays(of_funnel(str(tmp_path_factory.mktemp("funnel")), seed), seed) for seed in SEEDS]
+
+
+def with_holidays(streams: Streams, seed: int) -> Streams:
+    """What holidays leave of them."""
+    rng, share = np.random.default_rng(seed), np.array([activity(day) for day in range(DAYS)])
     return {stream: rng.binomial(counts, share) for stream, counts in streams.items()}
+
+
+@pytest.fixture(scope="module")
+def quiet(years: list[Streams]) -> Streams:
+    """The first of them."""
+    return years[0]
 
 
 def alarms(streams: Streams, day: int) -> list[Alarm]:
@@ -123,8 +135,8 @@ def worlds(streams: Streams) -> Iterator[tuple[str, Streams, str, Stream]]:
 
 
 @pytest.mark.proof("flow")
-def test_each_broken_world_is_told_within_a_week_and_still_after_two_and_eight(quiet: Streams) -> None:
-    for name, broken, kind, stream in worlds(quiet):
+def test_each_broken_world_is_told_within_a_week_and_still_after_two_and_eight(years: list[Streams]) -> None:
+    for name, broken, kind, stream in (world for year in years for world in worlds(year)):
         days = [day for day in range(8) if (kind, stream) in told(broken, BREAK + day)]
         assert days, name
         for later in (14, 56):
@@ -133,17 +145,20 @@ def test_each_broken_world_is_told_within_a_week_and_still_after_two_and_eight(q
 
 
 @pytest.mark.proof("flow")
-def test_a_quiet_year_with_holidays_raises_one_false_alarm_at_most(quiet: Streams) -> None:
+def test_a_quiet_year_with_holidays_raises_one_false_alarm_at_most(years: list[Streams]) -> None:
     """Looked at every day; the same on days in a row counts once."""
-    days = [told(quiet, day) for day in range(DAYS - 364, DAYS + 1)]
-    begun = [alarm for before, now in zip([set(), *days], days, strict=False) for alarm in now - before]
-    assert len(begun) <= 1, begun
+    for year in years:
+        days = [told(year, day) for day in range(DAYS - 364, DAYS + 1)]
+        begun = [alarm for before, now in zip([set(), *days], days, strict=False) for alarm in now - before]
+        assert len(begun) <= 1, begun
 
 
-def test_a_small_source_that_doubles_is_told_within_a_week(quiet: Streams) -> None:
-    """Two months later its rhythm, which grows and scatters, may have taken the doubling up."""
-    twice = doubled(quiet, "shop")
-    assert any(("doubled", ("shop",)) in told(twice, BREAK + day) for day in range(8))
+def test_a_small_source_that_doubles_is_told_within_a_week_and_still_after_two_and_eight(years: list[Streams]) -> None:
+    """It is held against the rhythm of before, not against that which has taken the doubling up."""
+    for year in years:
+        twice = doubled(year, "shop")
+        assert any(("doubled", ("shop",)) in told(twice, BREAK + day) for day in range(8))
+        assert all(("doubled", ("shop",)) in told(twice, BREAK + day) for day in (14, 56))
 
 
 def test_the_widest_stream_is_told_alone_and_a_new_type_is_to_be_looked_at(quiet: Streams) -> None:

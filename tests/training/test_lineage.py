@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from data.contract import DataError
 from data.intake.ingest import ingest
 from data.sources.mapping import read_mapping
 from data.typed_json import to_json
+from serving.store.database.schema import scores
+from serving.store.store import open_store
 from settings import read_settings
-from tests.conftest import REPOSITORY
+from tests.forked import Forks
+from tests.rounds import Rounds
 from tests.training.test_moved_workspace import NAME, copy
 from training.registry.registered import Registered
 from training.registry.registry import Registry
@@ -38,8 +39,13 @@ COMMANDS = (
     ("thresholds", "set", "SQL", "--per-week", "3", "--config", "small.toml"),
     ("promote", "1", "--config", "small.toml"),
     ("score", "--out", "scores.csv", "--config", "small.toml"),
+    ("score", "--store", "sqlite:///store.db", "--config", "small.toml"),
+    ("ingest", "--mapping", "simulated", "--events", "more.csv"),
 )
-TOLD = "is at work in|is champion already|was trained for another target"
+TOLD = (
+    "is at work in|is champion already|was trained for another target|another ingest|"
+    "has changed while the training set was made|a newer ingest replaced"
+)
 """What a command that cannot be followed may say."""
 
 
@@ -54,21 +60,27 @@ def root(trained: Workspace, tmp_path: Path) -> Path:
     return root
 
 
-def at_once(root: Path, commands: list[tuple[str, ...]]) -> list[tuple[int, str]]:
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+def at_once(forks: Forks, root: Path, commands: list[tuple[str, ...]]) -> list[tuple[int, str]]:
     """Exit code and last line of the errors of commands that are started together."""
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    started = [
-        subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "leadscore.py"), *words, "--var", "."],
-            cwd=root,
-            env=environment,
-            **pipes,
-        )
-        for words in commands
-    ]
-    errors = [process.communicate()[1].splitlines() for process in started]
-    return [(process.returncode, (lines or [""])[-1]) for process, lines in zip(started, errors, strict=True)]
+    errors = [root.with_name(f"errors-{place}") for place in range(len(commands))]
+    words = [[*command, "--var", "."] for command in commands]
+    started = [forks.start(each, root, file) for each, file in zip(words, errors, strict=True)]
+    codes = [forks.wait(process) for process in started]
+    return [(code, (["", *file.read_text().splitlines()])[-1]) for code, file in zip(codes, errors, strict=True)]
+
+
+def an_event_more(root: Path, number: int) -> None:
+    """An export for the next ingest, of which nothing is known yet."""
+    head = "event_id,lead_id,event_type,occurred_at,channel,value,received_at,source"
+    row = f"new-{number},L0000000,page_view,2024-10-01T08:00:00Z,organic,,,web"
+    (root / "more.csv").write_text(f"{head}\n{row}\n")
 
 
 def versions(registry: Registry) -> Iterator[Registered]:
@@ -83,7 +95,20 @@ def versions(registry: Registry) -> Iterator[Registered]:
 def misfits(root: Path) -> list[str]:
     """What does not belong together, of all versions that are registered."""
     registry = Registry(root)
-    return [f"version {each.version}: {what}" for each in versions(registry) for what in _misfits(registry, each)]
+    known = list(versions(registry))
+    wrong = [f"version {each.version}: {what}" for each in known for what in _misfits(registry, each)]
+    return wrong + [
+        f"scores of version {one}" for one in stored(root) - {(each.version, each.digest) for each in known}
+    ]
+
+
+def stored(root: Path) -> set[tuple[str, str]]:
+    """Versions and digests of models that scores in the store name."""
+    if not (root / "store.db").exists():
+        return set()
+    with open_store(f"sqlite:///{root / 'store.db'}") as store, store.database.read() as connection:
+        rows = connection.execute(select(scores.c.model_version, scores.c.model_digest).distinct())
+        return {(row.model_version, row.model_digest) for row in rows}
 
 
 def _misfits(registry: Registry, version: Registered) -> Iterator[str]:
@@ -115,17 +140,23 @@ def bins(plain: dict[str, Any]) -> list[list[float]]:
 
 
 @pytest.mark.proof("lineage")
-def test_whatever_runs_at_once_each_version_is_what_was_judged(root: Path, full: bool) -> None:
-    rng = random.Random(1)
-    rounds = [[*COMMANDS[1:3], COMMANDS[4]]]
-    if full:
-        rounds = [rng.sample(COMMANDS, rng.randint(2, 4)) for _ in range(ROUNDS)]
-    for commands in rounds:
-        ends = at_once(root, commands)
+def test_whatever_runs_at_once_each_version_is_what_was_judged(
+    root: Path, forks: Forks, rounds: Callable[..., Rounds]
+) -> None:
+    """In full two, three or four commands at once, 50 times in one workspace."""
+    proof = rounds(cheap=1, full=ROUNDS)
+    assert at_once(forks, root, [("publish", "--config", "small.toml")]) == [(0, "")]
+    for number in proof:
+        rng = random.Random(number)
+        commands = [*COMMANDS[1:3], COMMANDS[4]] if proof.count == 1 else rng.sample(COMMANDS, rng.randint(2, 4))
+        an_event_more(root, number)
+        ends = at_once(forks, root, commands)
         assert all(code == 0 or (code in (2, 3) and re.search(TOLD, line)) for code, line in ends), (commands, ends)
         assert any(code == 0 for code, _ in ends) or not any("is at work" in line for _, line in ends)
         assert misfits(root) == []
+        proof.seen.update(commands=len(ends), done=sum(code == 0 for code, _ in ends))
     assert len(list(versions(Registry(root)))) > 1
+    assert proof.seen["done"] >= proof.count
 
 
 def test_a_version_under_the_metrics_of_another_run_is_noticed(root: Path) -> None:

@@ -17,7 +17,10 @@ def scorings(rng: np.random.Generator, days: range, leads: int, usual: dict[str,
         Missing(
             day,
             leads,
-            {name: int(rng.binomial(leads, np.clip(share + wave[at], 0, 1))) for name, share in usual.items()},
+            {
+                name: int(rng.binomial(leads, np.clip(share + wave[at] * (share < 1), 0, 1)))
+                for name, share in usual.items()
+            },
         )
         for at, day in enumerate(days)
     ]
@@ -31,7 +34,7 @@ def test_a_feature_that_became_empty_is_told_by_name_and_no_other() -> None:
         assert [alarm.stream for alarm in emptied([*before, *after])] == [("feature", gone)]
     [alarm] = emptied([*before, *scorings(rng, range(20_040, 20_041), 80, USUAL | {"feature_0": 1.0})])
     assert (alarm.kind, alarm.is_red) == ("missing", False)
-    assert alarm.evidence.startswith("unknown of 100 % of the 80 newest leads")
+    assert alarm.evidence.startswith("unknown of 100% of the 80 newest leads")
 
 
 def test_a_quiet_year_of_a_small_company_raises_one_false_alarm_at_most() -> None:

@@ -15,7 +15,7 @@ from data.contract import DataError
 from data.log.eventlog import EventLog
 from data.vocabulary import ANY
 from features.duplicate_leads import Acts, fingerprints
-from features.kinds import DistinctTypes, Profile, ProfileNumber
+from features.kinds import Count, DistinctTypes, Profile, ProfileNumber
 from features.recipe import Recipe
 from features.training_set import TrainingSet
 from features.truncation_check import changed_by_the_future
@@ -92,6 +92,7 @@ def _columns(mature: Sample, recipe: Recipe, stages: Collection[str], has_versio
             for finding in probed(chosen.features, chosen.y, known)
             if finding.name not in told or _is_sure(mature, finding.name)
         }
+    findings |= {finding.name: finding for finding in _certain(mature, recipe) if finding.name not in findings}
     leads, ever, since = _stories(mature)
     plain = {
         definition.name: definition.column
@@ -117,6 +118,19 @@ def _columns_of(stages: Collection[str], recipe: Recipe) -> set[str]:
         if events is not None and {*recipe.vocabulary.members(events)} & {*stages}:
             told.add(definition.name)
     return told
+
+
+def _certain(mature: Sample, recipe: Recipe) -> Iterator[Finding]:
+    """Event types that only those have had who will have won, in however few moments: dated back once it is known."""
+    for definition in recipe.catalogue:
+        if isinstance(definition, Count) and definition.days is None:
+            types = recipe.vocabulary.members(definition.events)
+            if len(types) == 1 and _is_sure(mature, definition.name):
+                evidence = (
+                    f"leads that have had {types[0]!r} convert for sure, others do not: it is dated back to before an "
+                    "outcome that was known, or it is the outcome"
+                )
+                yield Finding("certain", definition.name, "fail", evidence)
 
 
 def _is_sure(mature: Sample, name: str) -> bool:

@@ -28,8 +28,10 @@ SILENT_DAYS, LONGER, DUE = 6, 1.5, 30.0
 """Silent: from so many days on, so much longer than ever before, and so many events due (more where counts scatter)."""
 NEW_DAYS, NEW_EVENTS = 8 * WEEK, 20
 """A type counts as new for so long, from so many events on."""
-TIMES, TIMES_A_DAY, DAYS_ABOVE, SURE, BUSY = 1.7, 1.3, 6, 6.0, 0.65
+TIMES, TIMES_A_DAY, DAYS_ABOVE, SURE, BUSY = 1.7, 1.3, 6, 5.0, 0.65
 """Doubled: the week by so much, so many of its days by that much, and by so many standard deviations."""
+SMALLER_FIFTHS = 0.44
+"""The mean of a chi-squared variable of one degree without its largest fifth."""
 TOLD_WEEKS = 12
 """What has doubled is held against the rhythm of before that for so long: later it is what is usual."""
 
@@ -108,7 +110,7 @@ def _silent(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
         return None
     longest = int(np.diff(np.flatnonzero(before)).max(initial=1)) - 1
     due = float(_expected(before, silence).sum())
-    if silence <= LONGER * longest or due < DUE * _scatter(before):
+    if silence <= LONGER * longest or due < DUE * _clustered(_scatter(before)):
         return None
     since = first_day + int(there[-1]) + 1
     return Alarm("silent", stream, since, f"no event for {silence} days, {due:.0f} were due")
@@ -116,7 +118,10 @@ def _silent(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
 
 def _doubled(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
     """Whether the newest week brings far more than was usual before, or before all weeks that do so in a row."""
-    told = None
+    told, looked_at = None, np.sort(_weeks(counts[-LEARNT_DAYS - TOLD_WEEKS * WEEK :]))
+    shortest = min(LEARNT_DAYS // WEEK, len(looked_at) - TOLD_WEEKS)
+    if shortest > 0 and counts[-WEEK:].sum() < TIMES_A_DAY * looked_at[int(BUSY * (shortest - 1))]:
+        return None  # no usual week that is learnt from any part of them is less than that
     for weeks in range(1, TOLD_WEEKS + 1):
         usual = _far_above(counts, weeks)
         if usual is not None:
@@ -134,11 +139,11 @@ def _far_above(counts: Counts, weeks: int) -> float | None:
         return None
     usual, week_by_week = _expected(before, WEEK), counts[end:].reshape(weeks, WEEK)
     week = max(float(usual.sum()), float(np.quantile(_weeks(before), BUSY)))
-    far = max(TIMES * week, week + SURE * np.sqrt(week * _scatter(before)))
-    days_above = (week_by_week > TIMES_A_DAY * usual).sum(axis=1)
-    # A holiday in a week of the past takes nothing back, as long as its weeks together are far above.
-    is_far = week_by_week.sum(axis=1).mean() >= far and week_by_week[-1].sum() >= TIMES_A_DAY * week
-    return week if is_far and int(np.median(days_above)) >= DAYS_ABOVE else None
+    far = max(TIMES * week, week + SURE * np.sqrt(week * _scatter(before) / weeks))
+    # A holiday in one of some weeks takes nothing back, as long as they are far above together.
+    mean = week_by_week.mean(axis=0)
+    is_far = mean.sum() >= far and week_by_week[-1].sum() >= TIMES_A_DAY * week
+    return week if is_far and int((mean > TIMES_A_DAY * usual).sum()) >= DAYS_ABOVE else None
 
 
 def _new(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
@@ -165,8 +170,21 @@ def _weeks(before: Counts) -> NDArray[np.int64]:
 def _scatter(before: Counts) -> float:
     """Variance of weekly sums over their mean; 1 for events that come by chance, more where they come in waves.
 
-    From differences of neighbouring weeks, so that slow growth is no scatter.
+    From differences of neighbouring weeks, so that slow growth is no scatter, without the largest fifth, which are
+    those of holidays.
     """
     weeks = _weeks(before)
     mean = max(float(weeks.mean()), 1e-9)
-    return max(1.0, float(np.median(np.diff(weeks) ** 2)) / 2 / 0.455 / mean)
+    squares = np.sort(np.diff(weeks) ** 2)
+    return max(1.0, float(squares[: max(1, len(squares) * 4 // 5)].mean()) / 2 / SMALLER_FIFTHS / mean)
+
+
+def _clustered(scatter: float) -> float:
+    """How many times as many events must be due for none of them to be as unlikely as where they come by chance.
+
+    Of a negative binomial count with mean m none comes with probability scatter^(-m / (scatter - 1)).
+
+    >>> _clustered(1.0), round(_clustered(4.0), 2)
+    (1.0, 2.16)
+    """
+    return 1.0 if scatter < 1.01 else float((scatter - 1) / np.log(scatter))

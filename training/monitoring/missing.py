@@ -13,6 +13,8 @@ import numpy as np
 from features.wording import short_percent
 from training.monitoring.arrivals import Alarm
 
+GONE = 20.0
+"""Or known of none at all, where chance would have that once in e^GONE."""
 FRESH_DAYS = 14
 """A lead has just come for so long after it was first heard of."""
 FEWEST_LEADS, FEWEST_SCORINGS = 30, 3
@@ -52,7 +54,8 @@ def _emptied(feature: str, newest: Missing, before: Sequence[Missing]) -> list[A
     usual, now = float(np.median([scoring.share(feature) for scoring in before])), newest.share(feature)
     # One in so many leads may always be unknown by chance: a share of none at all has no scatter otherwise.
     chance = float(np.sqrt(max(usual * (1 - usual), 1 / newest.leads) / newest.leads))
-    if now < usual + max(MORE, SURE * chance):
+    is_gone = now == 1 and 0 < usual < 1 and -newest.leads * np.log(usual) > GONE
+    if not is_gone and now < usual + max(MORE, SURE * chance):
         return []
     evidence = f"unknown of {short_percent(now)} of the {newest.leads} newest leads, {short_percent(usual)} are usual"
     return [Alarm("missing", ("feature", feature), newest.day - FRESH_DAYS, evidence)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import queue
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -150,6 +152,36 @@ class Registry:
         with self.tracking.opened() as mlflow:
             version = self._asked(mlflow, name, lambda: mlflow.MlflowClient().get_model_version(name, number))
             return None if version is None else self._registered(mlflow, version, "")
+
+    def record(self, registered: Registered, file: str) -> Any:
+        """What a JSON file of a version's run holds, or of the run of the version that it was made from.
+
+        Raises DataError where there is none.
+        """
+        with self.tracking.opened() as mlflow, tempfile.TemporaryDirectory() as folder:
+            run = mlflow.get_run(self._trained_run(mlflow, registered))
+            place = f"{run.info.artifact_uri}/{file}"
+            if self.tracking.artifacts is None or not place.startswith(("file:", "/")):
+                path = Path(mlflow.artifacts.download_artifacts(place, dst_path=folder))
+            else:
+                path = resolved(place, self.tracking.artifacts)
+            try:
+                return json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise DataError(f"the run of version {registered.version} holds no {file} ({error})") from None
+
+    def code_of(self, registered: Registered) -> dict[str, str]:
+        """The git commit that a version was trained with, as `code`; empty where it is not known."""
+        with self.tracking.opened() as mlflow:
+            commit = mlflow.get_run(self._trained_run(mlflow, registered)).data.tags.get("git_commit")
+            return {"code": commit} if commit else {}
+
+    def _trained_run(self, mlflow: Any, registered: Registered) -> str:
+        """The run in which a version, or the one that it was made from, was trained."""
+        client, version = mlflow.MlflowClient(), registered.version
+        while base := client.get_model_version(registered.name, version).tags.get("base"):
+            version = base
+        return str(client.get_model_version(registered.name, version).run_id)
 
     def champion(self, name: str) -> Registered:
         """The champion. Raises DataError when nothing has been trained yet."""

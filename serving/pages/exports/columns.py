@@ -58,7 +58,18 @@ def _standing(live: ServedModel, context: PageContext) -> list[Column]:
         Column(t("exports.low"), "share", 12, lambda line: line.lead.low),
         Column(t("exports.high"), "share", 12, lambda line: line.lead.high),
         Column(t("exports.before"), "share", 12, lambda line: line.lead.before),
+        *(_step(name, context) for name in live.chain if name != live.target.name),
     ]
+
+
+def _step(name: str, context: PageContext) -> Column:
+    """A step of the chain of targets beside the one that scores."""
+    return Column(
+        known(f"targets.{name}", context.language, name.replace("_", " ")),
+        "share",
+        14,
+        lambda line: line.chain.get(name),
+    )
 
 
 def _outlook(context: PageContext) -> list[Column]:

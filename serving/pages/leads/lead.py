@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import US_PER_DAY, US_PER_SECOND, UsageError
+from serving.http.lead_paths import LeadQueryRoute
 from serving.http.queries import Parameters, whole_number
 from serving.messages.problems import Refused
 from serving.pages.leads.leads import STEPS, line_of
@@ -89,7 +90,7 @@ def lead(context: PageContext) -> Response:
         plot=score_line(history, changes, thresholds),
         changes=changes,
         rows=_rows(context, live, stretch.events, standing),
-        older=f"{lead_address(lead_id)}?after={stretch.next}#timeline" if stretch.next else "",
+        older=f"{lead_address(lead_id, after=stretch.next)}#timeline" if stretch.next else "",
         is_top=not context.asked,
         profiles=profiles,
         deeds=[(row.at, row.who, deed(context, row.action)) for row in store.audit.of(lead_id, DEEDS)],
@@ -176,9 +177,11 @@ def _likeness(event: Happening, scored: int | None) -> tuple[object, ...]:
     """What must be the same for two events in a row to be told as one line."""
     is_new, is_late = event.known_at >= (scored or 0), event.known_at - event.occurred_at >= US_PER_DAY
     minute = event.occurred_at // MINUTE
-    return event.event_type, event.channel, event.value, event.source, event.bot, minute, is_new, is_late
+    context = event.campaign, event.asset
+    return event.event_type, event.channel, event.value, event.source, event.bot, context, minute, is_new, is_late
 
 
 routes = [
     Route("/leads/{lead_id:path}", lead),
+    LeadQueryRoute("/lead", lead, name="lead_by_query"),
 ]

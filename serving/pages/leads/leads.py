@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -44,13 +45,17 @@ PER_PAGE = 50
 
 @dataclass(frozen=True)
 class LeadLine:
-    """A lead as the list shows it. reason: in words, "" for none. fit, engagement: -5 to 5 steps. trend: -1, 0, 1."""
+    """A lead as the list shows it. reason: in words, "" for none. fit, engagement: -5 to 5 steps. trend: -1, 0, 1.
+
+    chain: the other steps of a chain of targets, in order, with the probability of each.
+    """
 
     lead: WorklistEntry
     reason: str
     fit: int
     engagement: int
     trend: int
+    chain: Mapping[str, float]
 
 
 @shows("viewer")
@@ -107,7 +112,10 @@ def wanted_of(asked: Mapping[str, str], target: str) -> WantedLeads:
 
 def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> LeadLine:
     """A lead in words."""
-    return LeadLine(lead, reason_of(lead, live, context), _steps(lead.fit), _steps(lead.engagement), _trend(lead))
+    steps: dict[str, float] = {} if lead.probability is None else json.loads(lead.chain or "{}")
+    others = {name: p for name, p in steps.items() if name != context.services.target_name}
+    reason = reason_of(lead, live, context)
+    return LeadLine(lead, reason, _steps(lead.fit), _steps(lead.engagement), _trend(lead), others)
 
 
 def reason_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> str:

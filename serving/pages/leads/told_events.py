@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from data.contract import US_PER_DAY
 from serving.pages.leads.why import one_in_words
 from serving.pages.rendering.page_context import PageContext
-from serving.scoring.facts import slightness
 from serving.scoring.next_step import Situation
 from serving.scoring.served_model import ServedModel
+from serving.sentences.facts import slightness
 from serving.store.events.sales_events import EVENTS
 from serving.store.leads.worklist import WorklistEntry
 from serving.store.scores.sections import IN_HAND

@@ -96,7 +96,7 @@ class _Teller:
 
     def headline(self, ground: Ground) -> Said:
         """What was kept by an earlier version has no facts, and its figure is told."""
-        link = "" if ground.known_at is None else f"{lead_address(self.lead_id)}?until={ground.known_at}#timeline"
+        link = "" if ground.known_at is None else f"{lead_address(self.lead_id, until=ground.known_at)}#timeline"
         words, telling = self.live.scorer.words, self.context.telling
         said = (
             sentence_of(ground.facts, words, telling) if ground.facts else figure_of(ground, self.live.scorer, telling)

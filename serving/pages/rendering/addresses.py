@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from data.ids import NoId, required_id
-from serving.http.lead_paths import in_path
+from serving.http.lead_paths import in_path, lead_url
 from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import PageContext
 
@@ -19,9 +19,14 @@ def key_of(lead_id: str) -> str:
     return quote(lead_id, safe="")
 
 
-def lead_address(lead_id: str) -> str:
-    """Where the page of a lead is."""
-    return f"/leads/{in_path(lead_id)}"
+def lead_address(lead_id: str, **more: object) -> str:
+    """Where the page of a lead is. more: what else stands in the query.
+
+    >>> lead_address("L-1", until=7), lead_address("a/b", until=7)
+    ('/leads/L-1?until=7', '/lead?lead_id=a%2Fb&until=7')
+    """
+    address = lead_url("", lead_id)
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(more)}" if more else address
 
 
 def company_address(account_id: str) -> str:

@@ -21,7 +21,7 @@ from serving.messages.times import iso
 from serving.pages.rendering.flow_banner import flow_banner
 from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
-from serving.scoring.telling import Telling
+from serving.sentences.telling import Telling
 from serving.store.access.accounts import ROLES, Account
 from training.thresholds.model_warning import model_warning
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    or_,
 )
 
 REVISION = "0015"
@@ -45,8 +46,18 @@ events = Table(
     Column("known_at", TIME, nullable=False),
     Column("body", DIGEST, nullable=False),
     Column("published", Boolean, nullable=False, server_default=false()),
+    Column("campaign", NAME),
+    Column("asset", NAME),
     PrimaryKeyConstraint("event_id", "source"),
     Index("events_of_lead", "lead_id", "known_at"),
+)
+_has_context = or_(events.c.campaign.is_not(None), events.c.asset.is_not(None))
+Index(
+    "events_with_context",
+    events.c.lead_id,
+    events.c.occurred_at,
+    sqlite_where=_has_context,
+    postgresql_where=_has_context,
 )
 
 leads = Table(
@@ -153,6 +164,9 @@ standings = Table(
     Column("fell_at", TIME),
     Column("section", NAME, nullable=False, server_default="rest"),
     Column("latest", Text),
+    Column("campaign", NAME),
+    Column("asset", NAME),
+    Column("chain", Text),
     PrimaryKeyConstraint("target", "lead_id"),
     Index("standings_of_lead", "lead_id"),
     Index("standings_by_stage", "target", "stage", "lead_id"),
@@ -340,7 +354,19 @@ audit = Table(
     Column("who", NAME, nullable=False),
     Column("action", NAME, nullable=False),
     Column("subject", DIGEST),
+    Column("number", NUMBER),
+    Column("seal", DIGEST),
     Index("audit_of_subject", "subject"),
+)
+
+trail_head = Table(
+    "trail_head",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("seal", DIGEST, nullable=False),
+    Column("floor", NUMBER, nullable=False),
+    Column("floor_seal", DIGEST, nullable=False),
+    Column("own_seal", DIGEST, nullable=False),
 )
 
 rescorings = Table(

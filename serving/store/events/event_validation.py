@@ -11,7 +11,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from data.contract import DataError
+from data.contract import CONTEXT, DataError
 from data.ids import CONTROL, NoId, id_from_text, says_who
 from data.masking import E_MAIL, SHOWN
 from data.numbers import NoNumber, rounded_value, within_limit
@@ -38,6 +38,8 @@ class EventIn:
     received_at: int | str | None = None
     source: str | None = None
     event_id: str | None = None
+    campaign: str | None = None
+    asset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class ValidEvent:
     received_at: int
     known_at: int
     body: str
+    campaign: str | None = None
+    asset: str | None = None
 
 
 class InvalidInput(DataError):
@@ -82,20 +86,29 @@ def admit(event: EventIn, now: int, earliest: int = EARLIEST, personal_ids: bool
     lead_id, kind = required("lead_id", event.lead_id), required("event_type", event.event_type)
     require_meant("lead_id", lead_id, personal_ids)
     channel, source, event_id = (name(field, getattr(event, field)) for field in ("channel", "source", "event_id"))
+    campaign, asset = (name(field, getattr(event, field)) for field in CONTEXT)
     occurred_at = moment("occurred_at", event.occurred_at, now, earliest)
     received_at = event.received_at
     received_at = now if received_at is None else moment("received_at", received_at, now, earliest)
     value = _value(event.value)
-    body = body_of(lead_id, kind, occurred_at, channel, value)
-    known_at = max(occurred_at, received_at)
-    return ValidEvent(
-        source or "", event_id or body, lead_id, kind, channel, value, occurred_at, received_at, known_at, body
-    )
+    body = body_of(lead_id, kind, occurred_at, channel, value, campaign, asset)
+    times = (occurred_at, received_at, max(occurred_at, received_at))
+    return ValidEvent(source or "", event_id or body, lead_id, kind, channel, value, *times, body, campaign, asset)
 
 
-def body_of(lead_id: str, event_type: str, occurred_at: int, channel: str | None, value: float | None) -> str:
+def body_of(
+    lead_id: str,
+    event_type: str,
+    occurred_at: int,
+    channel: str | None,
+    value: float | None,
+    campaign: str | None = None,
+    asset: str | None = None,
+) -> str:
     """The md5 that stands for an event's content, the same as an ingest from files derives."""
     parts = [lead_id, event_type, str(occurred_at), channel or "\x1e", "\x1e" if value is None else repr(value)]
+    context = zip(CONTEXT, (campaign, asset), strict=True)
+    parts += [f"{field}={given}" for field, given in context if given is not None]
     return hashlib.md5("\x1f".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 

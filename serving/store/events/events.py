@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from data.times import EARLIEST
-from serving.store.access.vocabularies import Name, Vocabularies, names_of_event
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.group_commit import GroupCommit
 from serving.store.database.schema import events
 from serving.store.events.event_validation import EventIn, EventResult, InvalidInput, ValidEvent, admit, name
 from serving.store.events.rejected import Rejection, keep
+from serving.store.events.vocabularies import Name, Vocabularies, names_of_event
 from serving.store.privacy.blocked import Blocked
 
 Id = tuple[str, str]

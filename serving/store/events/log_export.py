@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, exists, func, select
 
 from data.contract import DataError
-from data.intake.ingest import Progress, ingest
+from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
+from data.intake.staged_export import Progress
 from data.log.eventlog import EventLog
 from data.sources.mapping import EventsPart, LeadsPart, Mapping
 from serving.store.database.connection import AT_ONCE, Database
@@ -22,16 +23,17 @@ from serving.store.events.histories import VERSIONS, versions_of
 from serving.store.events.sales_events import GROUP, WORDS, event_of
 
 SENT_EVENTS = (
-    "SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id FROM {events} "
+    "SELECT lead_id, event_type, occurred_at, received_at, channel, value, source, event_id, "
+    "campaign, asset FROM {events} "
     "WHERE NOT published"
 )
 EVENTS = EventsPart(
     time_format="epoch_us",
     query=SENT_EVENTS,
     **{name: name for name in ("lead_id", "event_type", "occurred_at", "received_at", "channel", "value")},
-    **{name: name for name in ("source", "event_id")},
+    **{name: name for name in ("source", "event_id", "campaign", "asset")},
     earliest="0001-01-01",
-    as_is=("lead_id", "event_id", "channel"),
+    as_is=("lead_id", "event_id", "channel", "campaign", "asset"),
 )
 EVER = 2**63 - 1
 SENT = VERSIONS.where(~profiles.c.published)

@@ -20,7 +20,7 @@ MOST = 200
 LOOK_BACK = 250
 """Older events that are read beside a page, because what came just before tells a machine's events from a human's."""
 COUNTED = 1_000
-SHOWN = ("event_type", "channel", "value", "occurred_at", "known_at", "source")
+SHOWN = ("event_type", "channel", "value", "occurred_at", "known_at", "source", "campaign", "asset")
 ORDER = KeysetOrder(
     "known_at",
     [events.c.known_at, events.c.occurred_at, events.c.event_id, events.c.source],
@@ -41,6 +41,8 @@ class Happening:
     known_at: int
     source: str
     bot: bool
+    campaign: str | None = None
+    asset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ class LeadTimeline:
 
 
 def _happening(row: Row[Any], bot: bool) -> Happening:
-    return Happening(row.event_type, row.channel, row.value, row.occurred_at, row.known_at, row.source, bot)
+    when = (row.occurred_at, row.known_at)
+    return Happening(row.event_type, row.channel, row.value, *when, row.source, bot, row.campaign, row.asset)
 
 
 def _newest(connection: Connection, query: Select[Any]) -> list[str]:

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, func, select, update
 
 from data.contract import AHEAD, DataError
 from data.times import EARLIEST
-from serving.store.access.vocabularies import Vocabularies, names_of_profile
 from serving.store.database.changes import touch
 from serving.store.database.connection import Database
 from serving.store.database.presence import is_present
 from serving.store.database.schema import attributes, events, leads, profiles
 from serving.store.events.event_validation import InvalidInput
+from serving.store.events.vocabularies import Vocabularies, names_of_profile
 from serving.store.leads.profile_validation import Attributes, ProfileIn, ValidProfile, admit_profile
 from serving.store.leads.profile_versions import Key, add_versions, bodies_of, note_newest
 from serving.store.privacy.blocked import Blocked

@@ -41,6 +41,7 @@ class Listed:
     """A lead in a list. Times are µs UTC; stages and score are None while it has none, or objects.
 
     stage: the one that holds; model_stage: the model's; override: what someone has decided, None for nothing.
+    chain: probabilities of the steps of a chain, as JSON; None where there is none.
     """
 
     lead_id: str
@@ -57,6 +58,7 @@ class Listed:
     high: float | None
     as_of: int | None
     model_version: str | None
+    chain: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,11 @@ class Unscored:
         return BEGINNING if kept is None else Arrived([], int(kept[1]), "", False)
 
     def note(self, target: str, looked: Arrived, now: int) -> None:
-        """Keeps how far a look has come: the number alone, since no id may stay there. now: µs UTC."""
-        self._summaries.keep(target, NAME, looked.number, now)
+        """Keeps how far a look has come: the number alone, since no id may stay there. now: µs UTC.
+
+        A number that was looked at to its end is given to nobody else.
+        """
+        self._summaries.keep(target, NAME, looked.number + looked.is_all, now)
 
     def after(self, target: str, before: Arrived, limit: int = LOOKED) -> Arrived:
         """The next stretch. Those that the event log tells of are scored by who publishes it, and left out."""

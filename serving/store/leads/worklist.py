@@ -48,6 +48,7 @@ class WorklistRow:
     none; reason_value: its value, as JSON. active_at: µs UTC of the latest thing that it did itself. contacts: by us,
     within 30 days; ignored: those among them that came after its last answer. channel: through which it came. latest:
     when things of each kind last happened, as JSON (`serving/scoring/latest_events.py`); None where nobody has looked.
+    chain: probabilities of the steps of a chain, as JSON; None where there is none.
     """
 
     lead_id: str
@@ -60,6 +61,7 @@ class WorklistRow:
     ignored: int
     channel: str | None
     latest: str | None = None
+    chain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class WorklistEntry:
     due_at: int | None
     section: str
     latest: str | None
+    chain: str | None
 
 
 @dataclass(frozen=True, slots=True)

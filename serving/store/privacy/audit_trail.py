@@ -1,15 +1,20 @@
-"""Who did what when: only ever added to, without personal data."""
+"""Who did what when: only ever added to, each entry sealed with the one before it, without personal data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, literal, select
 
-from serving.store.database.connection import Database
+from data.erasure.seal import Seal
+from serving.store.database.connection import Database, before_commit
 from serving.store.database.schema import accounts, audit, keys
 from serving.store.privacy.blocked import Blocked
+from serving.store.privacy.trail_chain import Chain, Checked, Head
+
+COLUMNS = (audit.c.id, audit.c.at, audit.c.who, audit.c.action, audit.c.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,10 @@ class AuditQuery:
 class Audit:
     """Adds and reads entries; the database refuses to change or remove one."""
 
-    def __init__(self, database: Database, blocked: Blocked) -> None:
+    def __init__(self, database: Database, blocked: Blocked, seal: Seal) -> None:
         self._database = database
         self._blocked = blocked
+        self._chain = Chain(seal)
 
     def add(self, who: str, action: str, now: int, lead_id: str | None = None) -> None:
         """Notes that someone did something, on disk when this returns."""
@@ -62,9 +68,19 @@ class Audit:
             self.note(connection, who, action, now, lead_id)
 
     def note(self, connection: Connection, who: str, action: str, now: int, lead_id: str | None = None) -> None:
-        """The same within a transaction."""
+        """The same within a transaction, as its last deed."""
         subject = None if lead_id is None else self._blocked.subject(lead_id)
-        connection.execute(audit.insert().values(at=now, who=who, action=action, subject=subject))
+        entry = {"at": now, "who": who, "action": action, "subject": subject}
+        before_commit(connection, partial(self._chain.append, entry=entry))
+
+    def shorten(self, connection: Connection, last: int) -> int:
+        """Removes entries up to the one with the id `last`, as their retention has it; how many there were."""
+        return self._chain.shorten(connection, last)
+
+    def check(self, known: Head | None = None) -> Checked:
+        """Whether the trail is as it was written. known: a head that was kept elsewhere."""
+        with self._database.read() as connection:
+            return self._chain.check(connection, known)
 
     def note_change(self, who: str, action: str, now: int) -> None:
         """Notes it unless it is what was noted of `who` last, so that a restart tells nothing new."""
@@ -90,13 +106,13 @@ class Audit:
 
     def entries(self, after: int = 0, limit: int = 100) -> list[AuditEntry]:
         """Entries with an id above `after`, in order."""
-        query = select(audit).where(audit.c.id > after).order_by(audit.c.id).limit(limit)
+        query = select(*COLUMNS).where(audit.c.id > after).order_by(audit.c.id).limit(limit)
         with self._database.read() as connection:
             return [AuditEntry(*row) for row in connection.execute(query)]
 
     def of(self, lead_id: str, limit: int = 100) -> list[AuditEntry]:
         """The newest entries about a lead, also when it was erased."""
-        query = select(audit).where(audit.c.subject == self._blocked.subject(lead_id)).order_by(audit.c.id.desc())
+        query = select(*COLUMNS).where(audit.c.subject == self._blocked.subject(lead_id)).order_by(audit.c.id.desc())
         with self._database.read() as connection:
             return [AuditEntry(*row) for row in connection.execute(query.limit(limit))]
 
@@ -104,5 +120,5 @@ class Audit:
 def _with_roles() -> Select[Any]:
     """A key's role never changes; an account gets another one by being removed and added, which the trail tells."""
     account = literal("account ") + accounts.c.name == audit.c.who
-    columns = (*audit.c, func.coalesce(keys.c.role, accounts.c.role), keys.c.label)
+    columns = (*COLUMNS, func.coalesce(keys.c.role, accounts.c.role), keys.c.label)
     return select(*columns).outerjoin(keys, keys.c.prefix == audit.c.who).outerjoin(accounts, account)

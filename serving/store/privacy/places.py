@@ -54,6 +54,7 @@ TABLES: Mapping[Table, Cleaning] = {
     schema.rescorings: Cleaning.POSITION,
     schema.blocked: Cleaning.HASHES,
     schema.audit: Cleaning.HASHES,
+    schema.trail_head: Cleaning.HASHES,
     **dict.fromkeys(
         (
             schema.changes,

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.contract import CONTEXT
 from data.engine import engine
 from data.histories import Absences
 from data.log.absences import absences_of, read_absences
@@ -26,7 +27,8 @@ NONE = pa.table({"#lead": pa.array([], pa.int64())})
 ROW, LEAD, CONTENT = '"#row"', '"#lead"', '"#content"'
 """Columns of our own, which no profile column is called."""
 EVENTS = f"""SELECT {ROW}, {LEAD}, lead_id, source, event_id, event_type, channel, value,
-    epoch_us(occurred_at) AS occurred_at, epoch_us(known_at) AS known_at, {body_sql("epoch_us(occurred_at)")} AS body,
+    epoch_us(occurred_at) AS occurred_at, epoch_us(known_at) AS known_at, {", ".join(CONTEXT)},
+    {body_sql("epoch_us(occurred_at)", context=CONTEXT)} AS body,
     coalesce(epoch_us(superseded_at) < $now, false) AS wrong FROM given_events WHERE epoch_us(known_at) < $now"""
 DIGESTS = f"""WITH texts AS (
         SELECT {LEAD}, {ROW}, 0 AS kind, concat_ws('{BETWEEN}', source, event_id, body, known_at, wrong) AS text
@@ -93,10 +95,12 @@ def state_of(log: EventLog, bucket: int, now: int) -> LeadsState:
 
 
 def _whole(run: Run) -> pa.Table:
-    """The events with `superseded_at`, also where nothing was superseded."""
-    if "superseded_at" in run.events.column_names:
-        return run.events
-    return run.events.append_column("superseded_at", pa.nulls(len(run.events), TIME))
+    """The events with what few of them have, also where none has it."""
+    events = run.events
+    for name, kind in {"superseded_at": TIME, **dict.fromkeys(CONTEXT, pa.string())}.items():
+        if name not in events.column_names:
+            events = events.append_column(name, pa.nulls(len(events), kind))
+    return events
 
 
 def _of_leads(table: pa.Table, leads: pa.Array, counts: NDArray[np.int64]) -> pa.Table:

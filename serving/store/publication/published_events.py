@@ -13,13 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
+from data.contract import CONTEXT
 from serving.store.database.connection import chunks
 from serving.store.database.many import insert_many
 from serving.store.database.schema import events
 from serving.store.events.events import Id, stored_under
 
-CONTENT = ("lead_id", "event_type", "channel", "value", "occurred_at", "received_at", "known_at", "body")
-OF_LOG = ("event_id", "source", "lead_id", "event_type", "channel", "value", "occurred_at", "known_at", "body")
+CONTENT = ("lead_id", "event_type", "channel", "value", *CONTEXT, "occurred_at", "received_at", "known_at", "body")
+OF_LOG = (
+    *("event_id", "source", "lead_id", "event_type", "channel", "value", *CONTEXT, "occurred_at", "known_at", "body"),
+)
 IS_IT = (events.c.event_id == bindparam("id")) & (events.c.source == bindparam("of"))
 
 

@@ -7,16 +7,17 @@ known time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, select
 
 from data.contract import US_PER_DAY
 from serving.store.database.connection import Database
 from serving.store.database.presence import is_present
-from serving.store.database.schema import episodes, leads, standings
+from serving.store.database.schema import episodes, events, leads, standings
 from serving.store.database.summaries import Summaries
 from training.thresholds.episodes import PROGRESS
 from training.thresholds.stages import CUSTOMER, STAGES
@@ -27,14 +28,21 @@ TIME_DAYS = 28
 """How long each lead had; who entered later than that ago is not counted yet."""
 TIME = TIME_DAYS * US_PER_DAY
 PERIODS = ("newest", "before")
+KINDS: Mapping[str, ColumnElement[Any]] = {
+    "channel": standings.c.channel,
+    "campaign": standings.c.campaign,
+    "asset": standings.c.asset,
+}
+"""By what leads are told apart: how, by which campaign and for what they first came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entrants:
-    """Leads of a stage that entered in a period, from a source (None where it is not known).
+    """Leads of a stage that entered in a period, from a source (None where it is not known) of one of KINDS.
 
     reason: "" for those that came by themselves; threshold, model or hand. went_on, bought, lost: within TIME_DAYS of
-    entering they reached the next stage or bought, bought, or were closed as lost.
+    entering they reached the next stage or bought, bought, or were closed as lost. revenue: what the outcomes within
+    that time are worth.
     """
 
     stage: str
@@ -45,6 +53,8 @@ class Entrants:
     went_on: int
     bought: int
     lost: int
+    kind: str = "channel"
+    revenue: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +73,14 @@ class EntrantCounts:
         self._database = database
         self._summaries = summaries
 
-    def make(self, target: str, now: int) -> None:
-        """Counts anew; now: µs UTC. Leads that object or are away are left out."""
+    def make(self, target: str, now: int, outcomes: Sequence[str] = ()) -> None:
+        """Counts anew; now: µs UTC. outcomes: types of events whose value is revenue. Leads that object or are away are
+        left out."""
         with self._database.read() as connection:
             since = connection.scalar(select(func.min(episodes.c.entered_at)).where(episodes.c.target == target))
             if since is None:
                 return
-            told = EntrantsTold(now - TIME, since, _rows(connection, target, now - TIME, since))
+            told = EntrantsTold(now - TIME, since, _rows(connection, target, now - TIME, since, outcomes))
         self._summaries.keep(target, NAME, asdict(told), now)
 
     def read(self, target: str) -> EntrantsTold | None:
@@ -80,17 +91,19 @@ class EntrantCounts:
         return EntrantsTold(**summary[1] | {"rows": [Entrants(**row) for row in summary[1]["rows"]]})
 
 
-def _rows(connection: Connection, target: str, until: int, since: int) -> list[Entrants]:
-    each = _each(target, until, since).subquery()
-    names = ("stage", "period", "source", "reason")
-    keys = [each.c[name] for name in names]
+def _rows(connection: Connection, target: str, until: int, since: int, outcomes: Sequence[str]) -> list[Entrants]:
+    each = _each(target, until, since, outcomes).subquery()
     sums = [func.sum(each.c[name]) for name in ("went_on", "bought", "lost")]
-    query = select(*keys, func.count(), *sums).group_by(*keys)
-    rows = [Entrants(*row[:4], *map(int, row[4:])) for row in connection.execute(query)]
-    return sorted(rows, key=lambda row: (row.stage, row.period, row.reason, row.source or ""))
+    rows = list[Entrants]()
+    for kind in KINDS:
+        keys = [each.c[name] for name in ("stage", "period", kind, "reason")]
+        query = select(*keys, func.count(), *sums, func.sum(each.c.revenue)).group_by(*keys)
+        for *key, entered, went_on, bought, lost, revenue in connection.execute(query):
+            rows.append(Entrants(*key, entered, int(went_on), int(bought), int(lost), kind, float(revenue)))
+    return sorted(rows, key=lambda row: (row.stage, row.kind, row.period, row.reason, row.source or ""))
 
 
-def _each(target: str, until: int, since: int) -> Select[Any]:
+def _each(target: str, until: int, since: int, outcomes: Sequence[str]) -> Select[Any]:
     """One row for each lead that entered, with what happened to it within its time."""
     later = episodes.alias("later")
     own = and_(later.c.lead_id == episodes.c.lead_id, later.c.target == target)
@@ -104,11 +117,12 @@ def _each(target: str, until: int, since: int) -> Select[Any]:
             episodes.c.id,
             episodes.c.stage,
             period.label("period"),
-            standings.c.channel.label("source"),
+            *(column.label(kind) for kind, column in KINDS.items()),
             reason.label("reason"),
             func.max(case((bought, 1), *((step, 1) for step in onward), else_=0)).label("went_on"),
             func.max(case((bought, 1), else_=0)).label("bought"),
             func.max(case((lost, 1), else_=0)).label("lost"),
+            _revenue(outcomes).label("revenue"),
         )
         .select_from(episodes)
         .join(leads, and_(leads.c.lead_id == episodes.c.lead_id, is_present()))
@@ -121,5 +135,16 @@ def _each(target: str, until: int, since: int) -> Select[Any]:
             episodes.c.entered_at > max(since, until - 2 * QUARTER),
             episodes.c.entered_at <= until,
         )
-        .group_by(episodes.c.id, episodes.c.stage, period, standings.c.channel, reason)
+        .group_by(episodes.c.id, episodes.c.stage, period, *KINDS.values(), reason)
     )
+
+
+def _revenue(outcomes: Sequence[str]) -> ColumnElement[Any]:
+    """What a lead's outcomes are worth that occurred within its time."""
+    worth = select(func.coalesce(func.sum(events.c.value), 0.0)).where(
+        events.c.lead_id == episodes.c.lead_id,
+        events.c.event_type.in_(outcomes),
+        events.c.occurred_at >= episodes.c.entered_at,
+        events.c.occurred_at <= episodes.c.entered_at + TIME,
+    )
+    return worth.correlate(episodes).scalar_subquery()

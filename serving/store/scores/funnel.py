@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, and_, bindparam, case, cast, func, or_, select, update
 
-from data.contract import US_PER_DAY
-from serving.store.database.connection import Database
+from data.contract import CONTEXT, US_PER_DAY
+from serving.store.database.connection import Database, chunks
 from serving.store.database.presence import hold_present, is_present
-from serving.store.database.schema import leads, stage_changes, standings
+from serving.store.database.schema import events, leads, stage_changes, standings
 from serving.store.database.summaries import Summaries
 from training.thresholds.stages import CUSTOMER
 
@@ -22,6 +22,8 @@ NAME = "funnel"
 WEEK = 7 * US_PER_DAY
 WITHIN_DAYS = 28
 """Conversion from a stage is told within so many days, of leads that entered it at least so long ago."""
+ORIGIN = ("channel", "magnet", "came_at")
+"""What a lead's first touch says."""
 FEWEST = 5
 """A source with fewer leads is told together with others like it."""
 KINDS = ("channel", "magnet")
@@ -96,15 +98,18 @@ class Funnels:
         """Notes where leads come from that stand in the list of a target; what stands there already costs no write."""
         if not origins:
             return
-        names = ("channel", "magnet", "came_at")
+        names = ("channel", "magnet", "came_at", *CONTEXT)
         moved = or_(*(standings.c[name].is_distinct_from(bindparam(f"new_{name}")) for name in names))
         key = and_(standings.c.target == target, standings.c.lead_id == bindparam("lead"), moved)
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
         rows = [
-            {"lead": origin.lead_id} | {f"new_{name}": getattr(origin, name) for name in names} for origin in origins
+            {"lead": origin.lead_id, **{f"new_{name}": getattr(origin, name) for name in ORIGIN}} for origin in origins
         ]
         with self._database.write() as connection:
             hold_present(connection, [origin.lead_id for origin in origins])
+            context = _contexts(connection, [origin.lead_id for origin in origins])
+            for row in rows:
+                row |= {f"new_{name}": context.get((row["lead"], name)) for name in CONTEXT}
             connection.execute(update(standings).where(key).values(values), rows)
 
     def make(self, target: str, stages: Sequence[str], old_enough: int, now: int) -> None:
@@ -129,6 +134,20 @@ class Funnels:
         body = summary[1]
         lists = {"moves": Move, "stays": Stay, "sources": OriginCount}
         return Funnel(**body | {name: [kind(**row) for row in body[name]] for name, kind in lists.items()})
+
+
+def _contexts(connection: Connection, lead_ids: Sequence[str]) -> dict[tuple[str, str], str]:
+    """The first campaign and the first asset of each lead that has any."""
+    first: dict[tuple[str, str], str] = {}
+    names = [events.c[name] for name in CONTEXT]
+    for chunk in chunks(lead_ids):
+        query = select(events.c.lead_id, *names).where(events.c.lead_id.in_(chunk))
+        query = query.where(or_(*(name.is_not(None) for name in names)))
+        for lead_id, *found in connection.execute(query.order_by(events.c.occurred_at, events.c.event_id)):
+            for name, value in zip(CONTEXT, found, strict=True):
+                if value is not None:
+                    first.setdefault((lead_id, name), value)
+    return first
 
 
 def _listed(table: Any) -> Any:

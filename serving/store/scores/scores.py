@@ -141,6 +141,11 @@ class ScoreStore:
                 lines.setdefault(lead_id, []).append((as_of, probability))
         return lines
 
+    def versions(self, target: str) -> set[str]:
+        """Versions of a target's model that any score here names."""
+        with self._database.read() as connection:
+            return set(connection.scalars(select(scores.c.model_version).where(scores.c.target == target).distinct()))
+
     def changes(self, lead_id: str, limit: int = 1000) -> list[StageChange]:
         """Changes of a lead's stage, the newest first."""
         query = select(*(stage_changes.c[name] for name in StageChange.__slots__))

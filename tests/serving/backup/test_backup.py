@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 import serving.backup.backup
 from data.contract import DataError, UsageError
+from data.erasure.ledger import Ledger
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.sources.mapping import read_mapping
@@ -29,6 +30,7 @@ from serving.backup.drafts import MARK
 from serving.backup.restore import Restored, restore
 from serving.store.database.schema import events
 from serving.store.events.event_validation import EventIn
+from serving.store.privacy.workspace_files import WorkspaceFiles
 from serving.store.store import Store, open_store
 from tests.postgres import Postgres
 from tests.serving.store.test_store_durability import start
@@ -510,3 +512,51 @@ def test_a_store_in_a_schema_of_its_own_is_backed_up_alone_and_restored_there(
     restore(tmp_path / "backup", tmp_path / "new", f"{new}?schema=crm", None, NOW)
     assert stored(f"{new}?schema=crm") == {"e-L9"}
     assert not postgres.tell("SELECT 1 FROM pg_tables WHERE schemaname = 'public'", database=f"{own}_new")
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[Path]:
+    """An empty file system of its own, as a container's volume is, with what some bring along."""
+    place = tmp_path / "volume"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], check=False).returncode:
+        pytest.skip("only root may mount a file system")
+    (place / "lost+found").mkdir()
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_volume_that_is_empty_is_restored_into(tmp_path: Path, volume: Path) -> None:
+    of = simple(tmp_path)
+    make_backup(of, tmp_path / "backup", NOW)
+    (volume / f"{MARK}of-one-that-was-killed").mkdir()
+    done = restore(tmp_path / "backup", volume, None, None, NOW)
+    assert stored(done.store) == {"e-L1"}
+    assert leads_of(volume / "log") == {"L1"}
+    assert not list(volume.glob(f"{MARK}*"))
+    with pytest.raises(UsageError, match="is not empty"):
+        restore(tmp_path / "backup", volume, None, None, NOW)
+
+
+def test_what_is_cut_off_in_a_volume_knows_who_was_erased_and_is_not_gone_on_with(
+    tmp_path: Path, volume: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of, moved = simple(tmp_path), list[str]()
+    with open_store(of.store) as store:
+        store.erasure.forget("L-gone", "test", NOW, WorkspaceFiles(of.root, of.log))
+    make_backup(of, tmp_path / "backup", NOW)
+    rename = os.rename
+
+    def cut_off(source: Path, place: Path) -> None:
+        if len(moved) == 2:
+            raise KeyboardInterrupt
+        rename(source, place)
+        moved.append(place.name)
+
+    monkeypatch.setattr("serving.backup.drafts.os.rename", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        restore(tmp_path / "backup", volume, None, None, NOW)
+    assert moved == ["erased.db", "store.db"]
+    assert Ledger(volume / "erased.db").known().erased({"L-gone", "L1"}) == {"L-gone"}
+    with pytest.raises(UsageError, match="is not empty"):
+        restore(tmp_path / "backup", volume, None, None, NOW)

@@ -7,7 +7,10 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 
@@ -16,28 +19,40 @@ import pytest
 from data.erasure import ledger as ledgers
 from data.erasure.ledger import Ledger
 from data.ids import required_id
+from serving.store.events.event_validation import EventIn
 from serving.store.privacy import workspace_files
+from serving.store.privacy.erasure import POSTGRESQL_LIMIT
 from serving.store.privacy.workspace_files import WorkspaceFiles
-from serving.store.store import open_store
+from serving.store.store import Store, open_store
 from tests.conftest import REPOSITORY
 from tests.data.exports import into
-from tests.whole_workspace import AT, RAW, events_of, files, fill, histories, holders, rows_in, same
+from tests.postgres import Postgres
+from tests.rounds import Rounds
+from tests.whole_workspace import (
+    AT,
+    RAW,
+    events_of,
+    files,
+    fill,
+    histories,
+    holders,
+    ids_of_row,
+    rows_in,
+    rows_of_store,
+)
 from tests.written_ids import IDS
 
-
-class PROOF:
-    """How much the full form tries: random ids, and erasures of each that die somewhere."""
-
-    ids, kills = 250, 8
-
-
+PER_ROUND = 20
+"""Leads in one workspace that are erased one after the other, each by two erasures of which the first one dies."""
 SIGNS = "abz019-_=+@'\"\\;,|/%. <>&#?é\u0301ü😀\u200d\u3000"
 NEIGHBOURS = ("1", "204", "=1+1", "'=1+1", "a/b", "a/bc", 'a"b', ";=x", "21", "x")
-FORMS = {"scores.parquet", "best.csv", "leads de.csv", "leads.xlsx", "top.json", "all.jsonl", "store.db"}
+FORMS = {"scores.parquet", "best.csv", "leads de.csv", "leads.xlsx", "top.json", "all.jsonl", "store"}
 NUMBERED = ("rejected", "scores", "stage_changes", "audit", "changes", "leads", "rescorings", "answers")
-APART = ("erased.db", "rejected.csv", "workspace.lock")
+APART = ("erased.db", "rejected.csv", "workspace.lock", "store.db")
 HASHED = ("blocked", "secrets")
 """Tables of the store whose rows have numbers of their own, or are about the erasure itself."""
+Row = tuple[frozenset[str], str]
+"""The ids that are values of a row, and what it says."""
 
 
 def random_id(draw: random.Random) -> str:
@@ -48,11 +63,11 @@ def random_id(draw: random.Random) -> str:
     return required_id(text or "x")
 
 
-def others_of(lead: str) -> list[str]:
-    """Leads that look like it, and are not."""
-    alike = [*NEIGHBOURS, f"{lead}0", f"0{lead}", lead.swapcase(), lead[: len(lead) // 2] or "y"]
-    names = dict.fromkeys(required_id(name) for name in alike if len(name) <= 200)
-    return [name for name in names if name != lead]
+def others_of(leads: Sequence[str]) -> list[str]:
+    """Leads that look like these, and are not."""
+    alike = [form for lead in leads for form in (f"{lead}0", f"0{lead}", lead.swapcase(), lead[: len(lead) // 2])]
+    names = dict.fromkeys(required_id(name) for name in (*NEIGHBOURS, *alike) if 0 < len(name.strip()) <= 200)
+    return [name for name in names if name not in leads]
 
 
 class Killer:
@@ -62,24 +77,27 @@ class Killer:
         words = [sys.executable, "-m", "tests.killed_erasure"]
         self.process = subprocess.Popen(words, cwd=REPOSITORY, text=True, bufsize=1, stdin=PIPE, stdout=PIPE)
 
-    def __call__(self, root: Path, lead: str, deed: int) -> int:
-        """Exit status: 9 for one that died."""
-        asked = {
-            "root": str(root),
-            "log": str(root / "log"),
-            "store": url_of(root),
-            "lead": lead,
-            "deed": deed,
-            "now": AT,
-        }
+    def __call__(self, root: Path, url: str, lead: str, deed: int) -> tuple[int, int]:
+        """Exit status, 9 for one that died, and how many deeds were done by one that did not."""
+        asked = {"root": str(root), "log": str(root / "log"), "store": url, "lead": lead, "deed": deed, "now": AT}
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(asked) + "\n")
-        return int(self.process.stdout.readline())
+        status, deeds = map(int, self.process.stdout.readline().split())
+        return status, deeds
 
     def close(self) -> None:
         """Ends it."""
         self.process.communicate()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest) -> Callable[[Path], str]:
+    """Names a new store for a workspace: its own file, or a database."""
+    if request.param == "sqlite":
+        return url_of
+    server: Postgres = request.getfixturevalue("postgres")
+    return lambda root: server.database(f"erasure_{uuid.uuid4().hex}")
 
 
 @pytest.fixture(scope="module")
@@ -93,72 +111,121 @@ def url_of(root: Path) -> str:
     return f"sqlite:///{root / 'store.db'}"
 
 
-def made(root: Path, lead: str) -> list[str]:
-    """A workspace in which a lead is everywhere, and so are others; who they are."""
-    others = others_of(lead)
-    with open_store(url_of(root), personal_ids=True) as store:
-        fill(root, store, [lead, *others], root.with_name("outside"))
+def made(root: Path, store: Store, leads: Sequence[str]) -> list[str]:
+    """A workspace in which leads are everywhere, and so are others; who those are."""
+    others = others_of(leads)
+    fill(root, store, [*leads, *others], root.with_name("outside"))
     return others
 
 
-def rest_of(root: Path, lead: str) -> dict[str, list[str]]:
-    """All rows in all files outside of the log that are not the lead's, and are not about numbers of rows."""
-    rest: dict[str, list[str]] = {}
-    for path in files(root, root.with_name("outside")):
-        if (
-            "log" in path.parts
-            or path.suffix == ".draft"
-            or path.name in ("erased.db", "rejected.csv", "workspace.lock")
-        ):
-            continue
-        rows = [row for row in rows_in(path) if not (path.suffix == ".db" and row[0] in NUMBERED + HASHED)]
-        theirs = [row for row in rows if not any(same(cell, lead) for cell in row if isinstance(cell, str))]
-        rest[path.name] = sorted(map(repr, theirs))
-    return rest
+def everything(root: Path, store: Store) -> dict[str, list[Row]]:
+    """All rows outside of the log, file by file."""
+    outside = root.with_name("outside")
+    content = {path.name: rows_in(path) for path in files(root, outside) if "log" not in path.parts}
+    content["store"] = rows_of_store(store.database)
+    return {name: [(ids_of_row(row), repr(row)) for row in rows] for name, rows in content.items()}
 
 
-def erased(root: Path, lead: str) -> None:
-    """Erases it, and says what must hold then."""
-    with open_store(url_of(root)) as store:
-        receipt = store.erasure.forget(lead, "test", AT, WorkspaceFiles(root, root / "log"))
-        assert store.erasure.verify(receipt, lead)
-        assert receipt.limits == ()
-        assert len(lead) < 4 or lead not in str(receipt)
+def places_of(lead: str, content: dict[str, list[Row]]) -> set[str]:
+    return {name for name, rows in content.items() if any(lead in ids for ids, _ in rows)}
+
+
+def rest_of(content: dict[str, list[Row]], gone: set[str]) -> dict[str, list[str]]:
+    """What all others have, but for rows about their own numbers."""
+    tables = tuple(f"('{name}'" for name in NUMBERED + HASHED)
+    return {
+        name: sorted(text for ids, text in rows if not ids & gone and not (name == "store" and text.startswith(tables)))
+        for name, rows in content.items()
+        if name not in APART and not name.endswith((".draft", "-wal", "-shm"))
+    }
+
+
+def erased(root: Path, store: Store, lead: str) -> None:
+    """Erases it, and says what must hold of the receipt."""
+    receipt = store.erasure.forget(lead, "test", AT, WorkspaceFiles(root, root / "log"))
+    assert store.erasure.verify(receipt, lead)
+    assert receipt.limits == (() if store.database.is_sqlite else (POSTGRESQL_LIMIT,))
+    assert len(lead) < 4 or lead not in str(receipt)
+
+
+def refused(root: Path, store: Store, gone: set[str], other: str) -> None:
+    """No door lets them in again: the API, and files."""
+    sent = [EventIn(lead, "page_view", AT, event_id=f"again {lead}") for lead in sorted(gone)]
+    assert {result.status for result in store.events.add(sent, AT)} == {"rejected"}
+    into(
+        root / "log",
+        events_of(root.with_name("again.parquet"), [*sorted(gone), other], "2024-05-03T12:00:00Z"),
+        mapping=RAW,
+    )
+
+
+def random_ids(draw: random.Random, count: int) -> list[str]:
+    """Different ones, first one that every form of file writes in its own way."""
+    leads = {'Zaphod/4;2"é': None}
+    while len(leads) < count:
+        leads[random_id(draw)] = None
+    return list(leads)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A workspace with its store, and who erases in it."""
+
+    root: Path
+    url: str
+    store: Store
+    killer: Killer
+    draw: random.Random
+
+
+def play(scene: Scene, leads: list[str], others: list[str], seen: Counter[str]) -> None:
+    """Leads are erased one after the other, first by a process that dies; then what must hold, and comes no more."""
+    root, store = scene.root, scene.store
+    before, told = everything(root, store), histories(root / "log", others)
+    assert all(places_of(lead, before) >= FORMS for lead in leads)
+    _, deeds = scene.killer(root, scene.url, "nobody", 0)
+    gone = set[str]()
+    for lead in leads:
+        status, _ = scene.killer(root, scene.url, lead, scene.draw.randint(1, 2 * deeds))
+        assert status in (0, 9)
+        erased(root, store, lead)
+        gone.add(lead)
+        now = everything(root, store)
+        assert places_of(lead, now) == set()
+        assert rest_of(now, gone) == rest_of(before, gone)
+        seen.update(ids=1, died=status == 9)
+    assert histories(root / "log", others) == told
+    refused(root, store, gone, others[0])
+    now = everything(root, store)
+    assert not any(places_of(lead, now) for lead in leads)
+    assert not any(holders(lead, root / "log") for lead in leads)
 
 
 @pytest.mark.proof("erasure")
 def test_whatever_dies_an_erasure_that_is_repeated_leaves_nothing_and_takes_nobody_elses(
-    killer: Killer, tmp_path: Path, full: bool
+    killer: Killer, new_url: Callable[[Path], str], tmp_path: Path, rounds: Callable[..., Rounds], full: bool
 ) -> None:
-    draw, kills = random.Random(11), 0
-    for number in range(PROOF.ids if full else 3):
-        lead = random_id(draw) if number else 'Zaphod/4;2"é'
-        base = tmp_path / f"{number}"
-        base.mkdir()
-        others = made(base / "var", lead)
-        assert holders(lead, base / "var").keys() >= FORMS
-        before, told = rest_of(base / "var", lead), histories(base / "var" / "log", others)
-        for _ in range(PROOF.kills if full else 3):
-            copy = tmp_path / "copy"
-            shutil.copytree(base, copy)
-            kills += killer(copy / "var", lead, draw.randint(1, 90)) == 9
-            erased(copy / "var", lead)
-            assert holders(lead, copy / "var") == {}
-            assert holders(lead, base / "outside") == {}, "a list that was written outside the workspace"
-            assert rest_of(copy / "var", lead) == before
-            assert histories(copy / "var" / "log", others) == told
-            into(copy / "var" / "log", events_of(copy / "again.parquet", [lead, others[0]]), mapping=RAW)
-            assert holders(lead, copy / "var") == {}
-            shutil.rmtree(copy)
-        shutil.rmtree(base)
-    assert kills >= (PROOF.ids * PROOF.kills // 2 if full else 3)
+    """In full 1,000 ids on each database, in each round as many as share a workspace; most erasures die first."""
+    proof = rounds(cheap=1, full=1_000 // PER_ROUND)
+    for number in proof:
+        draw = random.Random(number)
+        leads = random_ids(draw, PER_ROUND if full else 4)
+        root = tmp_path / f"{number}" / "var"
+        root.mkdir(parents=True)
+        url = new_url(root)
+        with open_store(url, personal_ids=True) as store:
+            others = made(root, store, leads)
+            play(Scene(root, url, store, killer, draw), leads, others, proof.seen)
+        shutil.rmtree(root.parent)
+    assert proof.seen["died"] >= proof.seen["ids"] / 2
 
 
 @pytest.mark.parametrize("fault", ["no ledger", "drafts stay", "one form is not known", "the store forgets a position"])
 def test_each_measure_is_needed(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted faults: each of them leaves something, or lets it return."""
     lead, root = "Zaphod-42", tmp_path / "var"
-    others = made(root, lead)
+    with open_store(url_of(root)) as store:
+        others = made(root, store, [lead])
     if fault == "no ledger":
         monkeypatch.setattr(ledgers.Known, "erased", lambda self, lead_ids: set())
     elif fault == "drafts stay":
@@ -177,9 +244,11 @@ def test_each_measure_is_needed(fault: str, tmp_path: Path, monkeypatch: pytest.
 def test_a_restore_brings_nobody_back(tmp_path: Path) -> None:
     """Store, log and lists of before an erasure, with the ledger of after it."""
     lead, root = "Zaphod-42", tmp_path / "var"
-    others = made(root, lead)
+    with open_store(url_of(root)) as store:
+        others = made(root, store, [lead])
     shutil.copytree(root, tmp_path / "backup")
-    erased(root, lead)
+    with open_store(url_of(root)) as store:
+        erased(root, store, lead)
     Ledger.beside(root / "log").path.rename(tmp_path / "survives.db")
     shutil.rmtree(root)
     shutil.copytree(tmp_path / "backup", root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from data.contract import DataError
 from serving.store.privacy.audit_trail import AuditQuery
+from serving.store.retention import Cutoffs, Retention
 from serving.store.store import Store, open_store
 
 NOW = 1_700_000_000_000_000
@@ -137,3 +139,85 @@ def test_of_many_entries_the_next_and_those_about_a_lead_the_newest_are_read(sto
     assert store.audit.entries(after=entries[0].id, limit=2) == entries[1:3]
     assert store.audit.of("L1") == entries[:2:-1]
     assert store.audit.of("L1", limit=1) == entries[-1:]
+
+
+def unguarded(store: Store, *statements: str) -> None:
+    """What the owner of the database can do: take the guards away, and rewrite."""
+    lift = ["ALTER TABLE audit DISABLE TRIGGER ALL"]
+    if store.database.is_sqlite:
+        with store.database.read() as connection:
+            names = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all()
+        lift = [f"DROP TRIGGER {name}" for name in names]
+    rewrite(store, "; ".join([*lift, *statements]))
+
+
+SECOND = "(id, at, who, action, number, seal) SELECT 9, at, who, action, number, seal FROM audit WHERE number = 5"
+TAMPERED = {
+    "changed": (["UPDATE audit SET who = 'nobody' WHERE number = 3"], "entry 3 was changed"),
+    "about another": (["UPDATE audit SET subject = NULL WHERE number = 2"], "entry 2 was changed"),
+    "removed": (["DELETE FROM audit WHERE number = 3"], "entries between number 2 and 4 are missing"),
+    "beginning removed": (["DELETE FROM audit WHERE number < 3"], "entries between number 0 and 3 are missing"),
+    "end removed": (["DELETE FROM audit WHERE number > 3"], "the newest entry is number 3, number 5 was the newest"),
+    "all removed": (["DELETE FROM audit"], "the newest entry is number 0, number 5 was the newest"),
+    "not sealed": (["INSERT INTO audit (id, at, who, action) VALUES (9, 1, 'a', 'b')"], "stands behind number 5"),
+    "twice": ([f"INSERT INTO audit {SECOND}"], "entries between number 5 and 5 are missing"),
+    "end removed, and said so": (
+        [
+            "DELETE FROM audit WHERE number > 3",
+            "UPDATE trail_head SET number = 3, seal = (SELECT seal FROM audit WHERE id = 3)",
+        ],
+        "beginning and end was changed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_an_entry_that_was_changed_or_removed_is_found(store: Store, name: str) -> None:
+    for number in range(5):
+        store.audit.add(f"key {number}", "score", NOW + number, "L1")
+    assert store.audit.check().faults == ()
+    statements, told = TAMPERED[name]
+    unguarded(store, *statements)
+    assert any(told in fault for fault in store.audit.check().faults), store.audit.check()
+
+
+def test_who_has_all_of_the_database_is_found_by_a_head_that_was_kept_elsewhere(store: Store) -> None:
+    """The planted fault: a trail that was forged with the store's own key from an entry on."""
+    for number in range(3):
+        store.audit.add(f"key {number}", "score", NOW + number)
+    kept = store.audit.check().head
+    assert kept.number == 3
+    store.audit.add("key 4", "score", NOW + 4)
+    assert store.audit.check(kept).faults == ()
+    unguarded(store, "DELETE FROM audit", "DELETE FROM trail_head")
+    for number in range(4):
+        store.audit.add("nobody", "score", NOW + number)
+    assert store.audit.check().faults == ()
+    assert store.audit.check(kept).faults == ("entry 3 is not the one that was kept elsewhere",)
+
+
+def test_a_trail_that_its_retention_has_shortened_is_whole(store: Store) -> None:
+    for number in range(6):
+        store.audit.add(f"key {number}", "score", NOW + number)
+    kept = store.audit.check().head
+    for cutoff in (NOW + 3, NOW + 5, NOW + 100):
+        Retention(store.database, store.audit).prune(Cutoffs(audit=cutoff), "cron", NOW + 200)
+        assert store.audit.check(kept).faults == ()
+    assert [entry.who for entry in store.audit.entries()] == ["cron"] * 6
+    unguarded(store, "DELETE FROM audit WHERE number = 7")
+    assert store.audit.check().faults == ("entries between number 6 and 8 are missing",)
+
+
+def test_an_erasure_leaves_the_trail_as_it_was(store: Store) -> None:
+    store.audit.add("key 1", "put lead", NOW, "L-secret")
+    store.erasure.forget("L-secret", "anna", NOW + 1)
+    assert (store.audit.check().faults, store.audit.check().entries) == ((), 2)
+
+
+def test_many_who_write_at_once_make_one_chain(store: Store) -> None:
+    with open_store(str(store.database.engine.url.render_as_string(hide_password=False))) as other:
+        stores = [store, other]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: stores[n % 2].audit.add(f"key {n}", "score", NOW + n), range(40)))
+    checked = store.audit.check()
+    assert (checked.faults, checked.head.number, checked.entries) == ((), 40, 40)

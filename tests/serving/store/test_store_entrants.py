@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from data.contract import US_PER_DAY
+from serving.scoring.source_cohorts import Cohort, source_cohorts
+from serving.store.events.event_validation import EventIn
 from serving.store.scores.entrants import Entrants
 from serving.store.scores.funnel import LeadOrigin
 from serving.store.store import Store
@@ -20,7 +22,7 @@ def told(store: Store) -> list[Entrants]:
     store.entrants.make("conversion", ago(0))
     made = store.entrants.read("conversion")
     assert made is not None
-    return made.rows
+    return [row for row in made.rows if row.kind == "channel"]
 
 
 def test_entrants_have_equal_time_and_what_moved_them_stands_apart(store: Store) -> None:
@@ -43,6 +45,32 @@ def test_entrants_have_equal_time_and_what_moved_them_stands_apart(store: Store)
         Entrants("MQL", "newest", None, "threshold", 1, 0, 0, 0),
         Entrants("SQL", "newest", "social", "", 1, 1, 1, 0),
     ], "old stood there at the first scoring; fresh had no time yet; late bought after its time"
+
+
+def test_campaigns_tell_who_bought_what_it_was_worth_and_what_it_cost(store: Store) -> None:
+    known(store, "old", "won", "open", "nobodys")
+    for lead in ("old", "won", "open", "nobodys"):
+        score(store, lead, 0.01, ago(300))
+    sent = [EventIn(lead, "form_submit", ago(200), campaign="spring", asset="guide") for lead in ("won", "open")]
+    sent += [EventIn("won", "form_submit", ago(190), campaign="autumn"), EventIn("won", "page_view", ago(250))]
+    sent += [EventIn("won", "deal_won", ago(at), value=worth) for at, worth in ((40, 900.5), (20, 5000.0), (70, 7.0))]
+    store.events.add(sent, ago(0))
+    for lead in ("won", "open", "nobodys"):
+        score(store, lead, 0.1, ago(60))
+    store.scores.settle(["won"], "conversion", CUSTOMER, "converted", ago(40))
+    store.funnels.note("conversion", [LeadOrigin(lead, None, None, ago(300)) for lead in ("won", "open", "nobodys")])
+    store.entrants.make("conversion", ago(0), ["deal_won"])
+    made = store.entrants.read("conversion")
+    assert made is not None
+    rows = source_cohorts(made, {"campaign": {"spring": 300.0, "autumn": 9.0}, "asset": {}})
+    table = {(row.kind, row.name): row for row in rows}
+    assert list(table) == [("", None), ("campaign", "spring"), ("campaign", None), ("asset", "guide"), ("asset", None)]
+    spring = table["campaign", "spring"]
+    assert spring.newest == Cohort(2, 1, 1, 0, 900.5), "the first campaign of a lead; deals within its time"
+    assert (spring.cost, spring.cost_per_lead, spring.cost_per_win) == (300.0, 150.0, 300.0)
+    assert spring.before is None
+    assert table["", None].newest == Cohort(3, 1, 1, 0, 900.5)
+    assert table["asset", None].cost_per_lead is None
 
 
 def test_who_objects_is_left_out_and_an_empty_store_has_nothing(store: Store) -> None:

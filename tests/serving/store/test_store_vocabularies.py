@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from serving.store.access.vocabularies import MOST
 from serving.store.events.event_validation import EventIn, InvalidInput
+from serving.store.events.vocabularies import MOST
 from serving.store.leads.profile_validation import ProfileIn
 from serving.store.store import Store, open_store
 

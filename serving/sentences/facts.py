@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from data.contract import US_PER_DAY
 from data.vocabulary import LESS, MORE
 from features.words import Words
-from serving.scoring.deeds import SPANS, Deed
-from serving.scoring.topics import ANSWER, Topic, expected_of
+from serving.sentences.deeds import SPANS, Deed
+from serving.sentences.topics import ANSWER, Topic, expected_of
 from serving.store.scores.explanations import Fact, Value
 
 TELLING = (

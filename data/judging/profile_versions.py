@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.compiled import njit
-from data.intake.verdicts import ACCEPTED, CONFLICT, CREATION, DUPLICATE, STATE, VERSION, Verdicts
+from data.judging.verdicts import ACCEPTED, CONFLICT, CREATION, DUPLICATE, STATE, VERSION, Verdicts
 from data.log.version_index import KNOWN, WIDTH, Hits, Records
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data.compiled import njit
 from data.histories import FAR
-from data.intake.verdicts import RETRACTED
+from data.judging.verdicts import RETRACTED
 from data.log.identities import NOBODY, Owners
 
 Spans = tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]

@@ -12,14 +12,14 @@ NEWEST = 0.1
 """How much the newest step counts for the pace."""
 
 
-class Line:
+class WaitingLine:
     """name: in metrics. most: how many may wait. patience_s: how long they may. retry: for those who are refused.
 
     How fast a line moves is learnt from how it moved while somebody waited: of a slow machine, or of long work, less is
     let in. Nobody is refused while nobody waits. clock: seconds, of any origin.
 
     >>> now = [0.0]
-    >>> line = Line("reasons", 100, 1.0, clock=lambda: now[0])
+    >>> line = WaitingLine("reasons", 100, 1.0, clock=lambda: now[0])
     >>> for _ in range(3): line.enter()
     >>> for now[0] in (0.4, 0.8): line.leave()
     >>> round(line.wait_s(2), 1)

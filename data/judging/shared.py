@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.compiled import njit
-from data.intake.verdicts import ACCEPTED, CONFLICT, DATED_EVENT, DUPLICATE, MOVES, NOTHING_RETRACTED, RETRACTED
+from data.judging.verdicts import ACCEPTED, CONFLICT, DATED_EVENT, DUPLICATE, MOVES, NOTHING_RETRACTED, RETRACTED
 
 Told = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]
 """What was said of one event: contents, leads, times (µs UTC), rows (-1: of the log); those of a time are a version."""

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from data.compiled import njit
 from data.contract import DataError
 from data.histories import FAR
-from data.intake.holders import spans_of
-from data.intake.shared import judge_shared
-from data.intake.verdicts import (
+from data.judging.holders import spans_of
+from data.judging.shared import judge_shared
+from data.judging.verdicts import (
     ACCEPTED,
     CONFLICT,
     DUPLICATE,
