@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,4 +34,6 @@ def _started(process: int) -> duckdb.DuckDBPyConnection:
     # Imported late: a server reads histories and mappings' rules too, and never needs the engine.
     import duckdb
 
+    # One that is there when the interpreter ends is told as a leak.
+    atexit.register(_started.cache_clear)
     return duckdb.connect()

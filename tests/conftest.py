@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # Threads that wait must not spin, here and in processes that tests start: tests share the processors with each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Trees of a few hundred rows take twice as much of the processors with two threads as with one.
+for library in ("OMP", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 REPOSITORY = Path(__file__).parents[1]
 # No example has a deadline: the first one may wait for the compiler, and machines are busy.
 hypothesis.settings.register_profile("patient", deadline=None)
