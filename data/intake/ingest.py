@@ -28,6 +28,7 @@ from data.log.compaction import index_runs
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
 from data.log.manifest import BUCKETS, NAME, Manifest
+from data.log.removal import erase_from_log
 from data.quoting import quoted
 from data.sources.inputs import KINDS, Files, Input, Plan, plan_of
 from data.sources.mapping import Mapping as SourceMapping
@@ -38,8 +39,8 @@ from data.temporary import temporary_folder
 
 MEMORY = "900MB"
 ALIASES_OF_ERASED = (
-    "{} ids are aliases of leads that were erased, and erased with them: `leadscore forget --returned` takes out what "
-    "the log holds of them from before"
+    "{} ids are aliases of leads that were erased, and are erased from the log with them: "
+    "`leadscore forget --returned` takes them out of store and lists too"
 )
 TAKEN_BACK = "{} events have no time in their row any more: they are taken back from the export's time on"
 Progress = Callable[[float], None]
@@ -128,10 +129,13 @@ def ingest(
             export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new, new_leads)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
             doubts = staged.examination.doubts + ((TAKEN_BACK.format(report.taken_back),) * bool(report.taken_back))
-            return replace(
+            report = replace(
                 report, cells=count_cells(con), left_out=dict(staged.left_out), files=staged.files, idle=plan.idle,
                 doubts=doubts, taken_out=gone, learnt=learnt,
             )  # fmt: skip
+        for alias in staged.erased:
+            erase_from_log(log_path, alias)
+        return report
     except OSError as error:
         raise DataError(
             f"the event log in {log_path} cannot be written ({error.strerror or error}); it is as it was, make room"
