@@ -90,7 +90,7 @@ class Chain:
 
     def fits(self, before: str, entry: Mapping[str, Any]) -> bool:
         """Whether an entry is sealed together with this one before it."""
-        return self._of(before, entry) == entry["seal"]
+        return bool(self._of(before, entry) == entry["seal"])
 
     def _of(self, before: str, entry: Mapping[str, Any]) -> str:
         return self._seal.of("trail", json.dumps([before, *(entry[name] for name in SEALED)]))
