@@ -44,10 +44,11 @@ app = typer.Typer(
 HISTORIES = (simulate, mappings, ingest, pull, compact, features, audit)
 MODELS = (train, register, rebuild, recalibrate, evaluate, backtest, monitor, promote, rollback)
 SCORES = (score, explain, cohorts, publish, info)
-KEPT = (trail, check_trail, backup, restore, prune)
+KEPT = (trail, backup, restore, prune)
 for command in (*HISTORIES, *MODELS, *SCORES, demo, serve, forget, objection, *KEPT):
     app.command()(command)
 app.command(name="compile")(compile_all)
+app.command(name="check-trail")(check_trail)
 app.add_typer(keys, name="keys")
 app.add_typer(store, name="store")
 app.add_typer(users, name="users")

@@ -72,6 +72,7 @@ def rounds(request: pytest.FixtureRequest, full: bool) -> Callable[..., Rounds]:
     def tell(line: str) -> None:
         if reporter is not None:
             reporter.write_line(f"{request.node.name}: {line}")
+            reporter.flush()
 
     def made(cheap: int, full_count: int) -> Rounds:
         return Rounds(full_count, kept_as(request.node.nodeid), tell) if full else Rounds(cheap)

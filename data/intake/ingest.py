@@ -20,6 +20,7 @@ from data.intake.staged_export import Progress, Request, engine, stage_export, s
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
 from data.log.manifest import BUCKETS, NAME, Manifest
+from data.log.removal import erase_from_log
 from data.sources.inputs import Files, plan_of
 from data.sources.mapping import Mapping as SourceMapping
 from data.sources.query import SECONDS
@@ -82,10 +83,13 @@ def ingest(
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
             taken_back = [TAKEN_BACK.format(report.taken_back)] if report.taken_back else []
             lags = EventLog.open(log_path).watermarks.lags_in_words()
-            return replace(
+            report = replace(
                 report, cells=count_cells(con), left_out=dict(staged.left_out), files=staged.files, idle=plan.idle,
                 doubts=(*staged.examination.doubts, *taken_back, *lags), taken_out=gone, learnt=learnt,
             )  # fmt: skip
+        for alias in staged.erased:
+            erase_from_log(log_path, alias)
+        return report
     except OSError as error:
         raise DataError(
             f"the event log in {log_path} cannot be written ({error.strerror or error}); it is as it was, make room"

@@ -30,8 +30,8 @@ from data.sources.source import Wanted, open_source
 
 MEMORY = "900MB"
 ALIASES_OF_ERASED = (
-    "{} ids are aliases of leads that were erased, and erased with them: `leadscore forget --returned` takes out what "
-    "the log holds of them from before"
+    "{} ids are aliases of leads that were erased, and are erased from the log with them: "
+    "`leadscore forget --returned` takes them out of store and lists too"
 )
 Progress = Callable[[float], None]
 

@@ -18,7 +18,7 @@ from data.log.eventlog import EventLog
 from data.log.removal import erase_from_log
 from data.sources.mapping import IdentitiesPart
 from tests.data.exports import NOW, into, rejected, write_csv
-from tests.whole_workspace import RAW, events_of
+from tests.whole_workspace import RAW, events_of, holders
 
 AT = 1_700_000_000_000_000
 ALIASES = RAW.model_copy(update={"identities": (IdentitiesPart(lead_id="lead", alias="alias", valid_from="at"),)})
@@ -158,6 +158,23 @@ def test_an_id_that_turns_out_to_be_an_erased_lead_is_erased_too_and_so_are_its_
     assert known["shared"] > known["3"], "as long as the cookie was the lead's, what it did is nobody's"
     again = ingest(tmp_path / "log", mapping, events, [], [names], clock=lambda: NOW)
     assert (again.events.accepted, again.identities.accepted, again.identities.rejected) == (0, 0, 3)
+
+
+def test_what_the_log_held_of_such_an_id_before_goes_with_the_ingest_that_says_so(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    log, kept = tmp_path / "log", ["3", "4"]
+    into(log, events_of(tmp_path / "before.parquet", ["2", *kept]), mapping=RAW)
+    ledger.add("erased", ["1"], AT)
+    names = write_csv(tmp_path / "ids.csv", ["2,1,2024-01-01T00:00:00Z"], "alias,lead,at")
+    more = events_of(tmp_path / "more.parquet", kept, "2024-06-01T00:00:00Z")
+    report = ingest(log, ALIASES, [more], [], [names], clock=lambda: NOW)
+    assert "are erased from the log with them" in report.doubts[-1]
+    opened = EventLog.open(log)
+    there = {lead for bucket in range(opened.n_buckets) for lead in opened.bucket(bucket).lead_ids.to_pylist()}
+    assert there == set(kept)
+    assert not holders("2", log)
+    assert all(opened.find(lead).n_events == 4 for lead in kept)
 
 
 def test_an_export_of_erased_leads_alone_is_no_wrong_mapping(ledger: Ledger, tmp_path: Path) -> None:

@@ -101,8 +101,8 @@ def test_every_lead_is_reached_behind_nginx(
     with Client(str(proxy.base_url)) as client:
         client.http.close()
         monkeypatch.setattr(client, "http", proxy)
-        for lead_id in dict.fromkeys((*IDS, *RESOLVED)):
-            [result] = proxy.post("/v1/events", json={"events": [event(f"of {lead_id}", lead_id)]}).json()["results"]
+        for number, lead_id in enumerate(dict.fromkeys((*IDS, *RESOLVED))):
+            [result] = proxy.post("/v1/events", json={"events": [event(number, lead_id)]}).json()["results"]
             assert result["status"] == "accepted", lead_id
             assert client.score(lead_id).answer["score"]["events_counted"] == 1, lead_id
             assert client.forget(lead_id)["removed"]["leads"] == 1, lead_id

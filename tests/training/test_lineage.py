@@ -145,7 +145,7 @@ def test_whatever_runs_at_once_each_version_is_what_was_judged(
 ) -> None:
     """In full two, three or four commands at once, 50 times in one workspace."""
     proof = rounds(cheap=1, full=ROUNDS)
-    assert at_once(forks, root, [("publish", "--config", "small.toml")]) == [(0, "")]
+    assert at_once(forks, root, [("publish", "--config", "small.toml")])[0][0] == 0
     for number in proof:
         rng = random.Random(number)
         commands = [*COMMANDS[1:3], COMMANDS[4]] if proof.count == 1 else rng.sample(COMMANDS, rng.randint(2, 4))

@@ -118,6 +118,8 @@ class Database:
     def close(self) -> None:
         """Gives all connections back; the last one of SQLite empties the write-ahead log."""
         self.engine.dispose()
+        if self.file is not None:
+            self.file.close()
 
 
 def before_commit(connection: Connection, work: Callable[[Connection], None]) -> None:

@@ -29,6 +29,7 @@ class StoreFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._first: Identity = None
+        self._reader: int | None = None
 
     def make(self) -> None:
         """Before SQLite opens it: makes the file where there is none, for its owner alone; SQLite gives what it puts
@@ -48,6 +49,22 @@ class StoreFile:
     def files(self) -> tuple[Identity, ...]:
         """Which files a connection has just opened."""
         return tuple(_identity(f"{self.path}{name}") for name in BESIDE)
+
+    def read(self, start: int, size: int) -> bytes:
+        """Bytes as they lie on disk, fewer at the end. The descriptor stays open as long as SQLite's own.
+
+        Closing any descriptor of a file takes all locks of its process on it away. Another process that closes the
+        store would then think itself the last one, and remove the write-ahead log that this one writes to.
+        """
+        if self._reader is None:
+            self._reader = os.open(self.path, os.O_RDONLY)
+        return os.pread(self._reader, size, start)
+
+    def close(self) -> None:
+        """Closes what `read` has opened; SQLite's connections are closed before."""
+        if self._reader is not None:
+            os.close(self._reader)
+            self._reader = None
 
     def check(self, files: tuple[Identity, ...]) -> None:
         """Raises StoreDamaged when the files are others than those that a connection has opened."""

@@ -221,10 +221,10 @@ def _scrub(database: Database, lead_ids: Sequence[str]) -> None:
 
     What PostgreSQL keeps, and for how long, is its operator's; the receipt says so.
     """
-    if not database.is_sqlite:
+    if database.file is None:
         return
     _empty_log(database)
-    if is_left(Path(str(database.engine.url.database)), lead_ids):
+    if is_left(database.file, lead_ids):
         _write_anew(database)
         _empty_log(database)
 

@@ -7,9 +7,9 @@ moved to another one stays in it until something is written there.
 from __future__ import annotations
 
 import json
-import mmap
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator
+
+from serving.store.database.store_file import StoreFile
 
 INNER, LEAVES = (2, 5), (10, 13)
 """First bytes of pages of a tree; see https://www.sqlite.org/fileformat2.html#b_tree_pages"""
@@ -17,28 +17,28 @@ HEADER = 100
 """Bytes of the file before its first page's own."""
 
 
-def is_left(path: Path, lead_ids: Collection[str]) -> bool:
+def is_left(file: StoreFile, lead_ids: Collection[str]) -> bool:
     """Whether the bytes of an id are where no row is; they may be another lead's, whose id is longer.
 
     Rows that are there are not looked at: an id as short as `7` is in every one of them.
     """
     written = {form.encode() for name in lead_ids for form in (name, json.dumps(name)[1:-1])}
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return any(form in part for part in parts_without_rows(content) for form in written)
+    return any(form in part for part in parts_without_rows(file.read) for form in written)
 
 
-def parts_without_rows(content: mmap.mmap | bytes) -> Iterator[bytes]:
-    """The parts of a database in which no row is, page by page."""
-    size = _number(content, 16)
-    size = 65_536 if size == 1 else size
-    for start in range(0, len(content) - size + 1, size):
-        head = start + (HEADER if start == 0 else 0)
-        if content[head] not in (*INNER, *LEAVES):
+def parts_without_rows(read: Callable[[int, int], bytes]) -> Iterator[bytes]:
+    """The parts of a database in which no row is, page by page. read: gives bytes from a place on, so many."""
+    size = _number(read(0, HEADER), 16)
+    size, start = 65_536 if size == 1 else size, 0
+    while len(page := read(start, size)) == size:
+        head = HEADER if start == 0 else 0
+        start += size
+        if page[head] not in (*INNER, *LEAVES):
             continue
-        pointers = head + (12 if content[head] in INNER else 8)
-        first_row = _number(content, head + 5) or 65_536
-        yield content[pointers + 2 * _number(content, head + 3) : start + first_row]
-        yield from _freed(content[start : start + size], _number(content, head + 1))
+        pointers = head + (12 if page[head] in INNER else 8)
+        first_row = _number(page, head + 5) or 65_536
+        yield page[pointers + 2 * _number(page, head + 3) : first_row]
+        yield from _freed(page, _number(page, head + 1))
 
 
 def _freed(page: bytes, at: int) -> Iterator[bytes]:
@@ -49,5 +49,5 @@ def _freed(page: bytes, at: int) -> Iterator[bytes]:
         at = following if following > at else 0
 
 
-def _number(content: mmap.mmap | bytes, at: int) -> int:
+def _number(content: bytes, at: int) -> int:
     return int.from_bytes(content[at : at + 2], "big")

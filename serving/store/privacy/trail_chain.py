@@ -78,7 +78,7 @@ class Chain:
         floor, head = self._ends(connection) or (NOTHING, NOTHING)
         walk = _Walk(self, floor, known)
         for row in connection.execute(select(audit).order_by(audit.c.id), execution_options=A_FEW).mappings():
-            walk.take(row)
+            walk.take(dict(row))
         faults = [*walk.faults]
         if walk.last != head:
             faults.append(f"the newest entry is number {walk.last.number}, number {head.number} was the newest")
@@ -90,7 +90,7 @@ class Chain:
 
     def fits(self, before: str, entry: Mapping[str, Any]) -> bool:
         """Whether an entry is sealed together with this one before it."""
-        return self._of(before, entry) == entry["seal"]
+        return bool(self._of(before, entry) == entry["seal"])
 
     def _of(self, before: str, entry: Mapping[str, Any]) -> str:
         return self._seal.of("trail", json.dumps([before, *(entry[name] for name in SEALED)]))
@@ -101,7 +101,8 @@ class Chain:
         return None if row is None else (Head(row.floor, row.floor_seal), Head(row.number, row.seal))
 
     def _is_own(self, connection: Connection, floor: Head, head: Head) -> bool:
-        return connection.scalar(select(trail_head.c.own_seal)) == self._of_ends(floor, head)
+        kept: str | None = connection.scalar(select(trail_head.c.own_seal))
+        return kept == self._of_ends(floor, head)
 
     def _keep(self, connection: Connection, floor: Head, head: Head) -> None:
         connection.execute(delete(trail_head))

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,3 +163,27 @@ def test_the_command_line_says_it_in_one_line(path: Path) -> None:
 
 def test_damage_is_away_to_whoever_asks_over_http() -> None:
     assert issubclass(StoreDamaged, StoreAway)
+
+
+ANOTHER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT count(*) FROM leads").fetchone()
+connection.close()
+"""
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_an_erasure_leaves_the_process_its_locks(tmp_path: Path, closes: bool) -> None:
+    """Else a command that closes the store removes the log that this process writes to. closes: the planted fault."""
+    path = tmp_path / "store.db"
+    with open_store(f"sqlite:///{path}") as store:
+        store.events.add([EventIn("L1", "page_view", NOW), EventIn("L2", "page_view", NOW)], NOW)
+        store.erasure.forget("L1", "test", NOW)
+        store.events.add([EventIn("L3", "page_view", NOW)], NOW)
+        if closes:
+            path.open("rb").close()
+        subprocess.run([sys.executable, "-c", ANOTHER, str(path)], check=True)
+        assert path.with_name("store.db-wal").exists() is not closes
+        with pytest.raises(StoreDamaged) if closes else nullcontext():
+            store.events.add([EventIn("L4", "page_view", NOW)], NOW)

@@ -47,8 +47,8 @@ def aged(store: Store) -> Store:
     assert store.accounts.sign_in("anna", "a long password", "", OLD)
     for number in range(3):
         store.audit.add("key", f"old deed {number}", OLD + number)
-    store.audit.add("key", "new deed", NOW - DAY)
     store.erasure.forget("gone", "key", OLD)  # which drops claims of requests that are being worked on
+    store.audit.add("key", "new deed", NOW - DAY)
     store.answers.recall("old", b"", OLD)
     return store
 
@@ -103,6 +103,14 @@ def test_the_trail_loses_its_beginning_says_so_and_cannot_be_changed_afterwards(
     for statement in ("DELETE FROM audit", "UPDATE audit SET who = 'nobody'"):
         with pytest.raises((DBAPIError, DataError)), aged.database.write() as connection:
             connection.execute(text(statement))
+
+
+def test_an_old_entry_behind_one_that_is_kept_stays(aged: Store) -> None:
+    """A hole would look like an entry that somebody has removed."""
+    aged.audit.add("key", "a clock that goes wrong", OLD)
+    Retention(aged.database, aged.audit).prune(ALL, "me", NOW)
+    assert [entry.action for entry in aged.audit.entries()][:2] == ["new deed", "a clock that goes wrong"]
+    assert aged.audit.check().faults == ()
 
 
 def test_a_trail_whose_shortening_fails_is_whole_and_guarded(aged: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-DIGEST = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+DIGEST = sa.String(64)
 
 
 def upgrade() -> None:
