@@ -15,7 +15,7 @@ from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.schema import rejected
 from serving.store.events.event_validation import KEPT, EventIn, EventResult, as_text, from_text
 
-Add = Callable[[Sequence[EventIn], int, int], list[EventResult]]
+Add = Callable[[Sequence[EventIn], int, int, str], list[EventResult]]
 
 
 @dataclass(frozen=True, slots=True)
