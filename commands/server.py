@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -50,13 +51,17 @@ def serve(
     allowed_host: Annotated[list[str] | None, typer.Option(help="name to be asked by; repeatable")] = None,
 ) -> None:
     """Answer requests with the champion in real time. Runs until a signal comes."""
-    from data.compiled import check_ready
-    from serving.champion.artifact_sources import FolderSource
-    from serving.http.services import SalesDesk
-    from serving.server import Options, serve
-    from serving.telemetry.server_log import ServerLog
-    from settings import read_settings, settings_path
-    from training.registry.registry import Registry
+    gc.disable()  # what is imported stays: to look through it again and again would take an eighth of a start
+    try:
+        from data.compiled import check_ready
+        from serving.champion.artifact_sources import FolderSource
+        from serving.http.services import SalesDesk
+        from serving.server import Options, serve
+        from serving.telemetry.server_log import ServerLog
+        from settings import read_settings, settings_path
+        from training.registry.registry import Registry
+    finally:
+        gc.enable()
 
     if not check_ready():
         ServerLog().write("not_compiled", remedy="`leadscore compile`, once, at set-up; this start takes longer")

@@ -12,6 +12,8 @@ import sys
 
 from data.contract import DataError
 
+PROGRAM = "import gc, runpy, sys; gc.disable(); runpy.run_module(sys.argv.pop(1), None, '__main__', True)"
+"""Runs a module as `python -m` does, without the collector: a process that soon ends has nothing to collect."""
 MACHINE_AT_FAULT = os.EX_TEMPFAIL
 """The exit code of a module that could not do its work for want of memory, room or the like."""
 
@@ -26,7 +28,7 @@ def output_of(module: str, *arguments: str, job: str, seconds: float) -> bytes:
     Raises DataError with the last line on standard error when it fails, MachineFault when that is the machine's fault:
     the time is over, it was killed, or it says so itself. `job` names in messages what it was to do.
     """
-    command = [sys.executable, "-P", "-m", module, *arguments]
+    command = [sys.executable, "-P", "-c", PROGRAM, module, *arguments]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=seconds, check=False)
