@@ -147,7 +147,7 @@ def make(
     _sweep(out, log.n_buckets)
     with temporary_folder("companies") as beside:
         if looks_around(recipe.catalogue):
-            write_companies(log.companies, beside)
+            write_companies(log.read_companies(), beside)
         tasks = (joblib.delayed(build_shard)(log.path, number, recipe, out, beside) for number in range(log.n_buckets))
         done = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")(tasks)
         for finished, _ in enumerate(done, start=1):

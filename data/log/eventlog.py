@@ -161,7 +161,11 @@ class EventLog:
 
     @cached_property
     def companies(self) -> Companies:
-        """All companies of the log, read when they are first asked for. Raises DataError as `bucket` does."""
+        """The same, read when they are first asked for, and kept."""
+        return self.read_companies()
+
+    def read_companies(self) -> Companies:
+        """All companies of the log. Raises DataError as `bucket` does."""
         return companies_of(map(self._plain_bucket, range(self.n_buckets)))
 
     def has_accounts(self) -> bool:
