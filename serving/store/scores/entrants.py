@@ -98,8 +98,10 @@ def _rows(connection: Connection, target: str, until: int, since: int, outcomes:
     for kind in KINDS:
         keys = [each.c[name] for name in ("stage", "period", kind, "reason")]
         query = select(*keys, func.count(), *sums, func.sum(each.c.revenue)).group_by(*keys)
-        for *key, entered, went_on, bought, lost, revenue in connection.execute(query):
-            rows.append(Entrants(*key, entered, int(went_on), int(bought), int(lost), kind, float(revenue)))
+        rows += [
+            Entrants(*row[:4], *map(int, row[4:8]), kind=kind, revenue=float(row[8]))
+            for row in connection.execute(query)
+        ]
     return sorted(rows, key=lambda row: (row.stage, row.kind, row.period, row.reason, row.source or ""))
 
 
