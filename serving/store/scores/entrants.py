@@ -98,10 +98,10 @@ def _rows(connection: Connection, target: str, until: int, since: int, outcomes:
     for kind in KINDS:
         keys = [each.c[name] for name in ("stage", "period", kind, "reason")]
         query = select(*keys, func.count(), *sums, func.sum(each.c.revenue)).group_by(*keys)
-        rows += [
-            Entrants(*row[:4], *map(int, row[4:8]), kind=kind, revenue=float(row[8]))
-            for row in connection.execute(query)
-        ]
+        for stage, period, source, reason, entered, *counts, revenue in connection.execute(query):
+            went_on, bought, lost = map(int, counts)
+            known = (stage, period, source, reason, entered, went_on, bought, lost)
+            rows.append(Entrants(*known, kind=kind, revenue=float(revenue)))
     return sorted(rows, key=lambda row: (row.stage, row.kind, row.period, row.reason, row.source or ""))
 
 
