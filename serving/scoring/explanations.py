@@ -168,12 +168,10 @@ class Contributions:
         column = self._spokesman(row, np.array(about.columns))
         definition = self.explainer.scorer.catalogue[column]
         spoken = [fact.name for fact in facts if fact.kind in ("did", "came")] or about.types
-        times = max(
-            ((deed.occurred_at, deed.known_at) for name in spoken if (deed := known.deeds.get(name))),
-            default=(None, None),
-        )
+        seen = [(deed.occurred_at, deed.known_at) for name in spoken if (deed := known.deeds.get(name))]
+        occurred_at, known_at = max(seen) if seen else (None, None)
         value = value_of(self.scores.features, column, row)
-        return Ground(definition.name, round(totals[topic], DIGITS), value, *times, about.name, facts)
+        return Ground(definition.name, round(totals[topic], DIGITS), value, occurred_at, known_at, about.name, facts)
 
     def _spokesman(self, row: int, columns: Columns) -> int:
         """The feature that adds most to either side stands for its topic."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from serving.store.scores.entrants import KINDS, PERIODS, Entrants, EntrantsTold
 from training.thresholds.stages import STAGES
@@ -100,5 +101,5 @@ def _row(
 def _cohort(rows: Sequence[Entrants]) -> Cohort | None:
     if not rows:
         return None
-    counts = (sum(getattr(row, name) for row in rows) for name in ("entered", "went_on", "bought", "lost"))
-    return Cohort(*counts, sum(row.revenue for row in rows))
+    counts: Any = {field.name: sum(getattr(row, field.name) for row in rows) for field in fields(Cohort)}
+    return Cohort(**counts)

@@ -42,7 +42,7 @@ def is_true(fact: Fact, explainer: Explainer, events: Sequence[Event], as_of: in
     if fact.kind in ("quiet", "never"):
         members = {topic.name: topic.types for topic in explainer.topics} | {"activity": tuple(explainer.own)}
         times = [at for kind, at, _ in events if kind in members[fact.name]]
-        return (not times) if fact.kind == "never" else max(times) == fact.at <= as_of - 7 * US_PER_DAY
+        return (not times) if fact.kind == "never" else max(times) == fact.at and max(times) <= as_of - 7 * US_PER_DAY
     if fact.kind in ("ignored", "answered"):
         contact = explainer.scorer.plan.vocabulary.members("contact")
         asked = [at for kind, at, _ in events if kind in contact]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import US_PER_DAY, US_PER_SECOND, UsageError
+from features.words import named
 from serving.http.lead_paths import LeadQueryRoute
 from serving.http.queries import Parameters, whole_number
 from serving.messages.problems import Refused
@@ -93,6 +94,7 @@ def lead(context: PageContext) -> Response:
         older=f"{lead_address(lead_id, after=stretch.next)}#timeline" if stretch.next else "",
         is_top=not context.asked,
         profiles=profiles,
+        said=lambda text: named(text, context.language, live.scorer.words if live else None),
         deeds=[(row.at, row.who, deed(context, row.action)) for row in store.audit.of(lead_id, DEEDS)],
         stages=[UNQUALIFIED, *(threshold.stage for threshold in thresholds)],
         reasons=REASONS,

@@ -98,8 +98,10 @@ def _rows(connection: Connection, target: str, until: int, since: int, outcomes:
     for kind in KINDS:
         keys = [each.c[name] for name in ("stage", "period", kind, "reason")]
         query = select(*keys, func.count(), *sums, func.sum(each.c.revenue)).group_by(*keys)
-        for *key, entered, went_on, bought, lost, revenue in connection.execute(query):
-            rows.append(Entrants(*key, entered, int(went_on), int(bought), int(lost), kind, float(revenue)))
+        for stage, period, source, reason, entered, *counts, revenue in connection.execute(query):
+            went_on, bought, lost = map(int, counts)
+            known = (stage, period, source, reason, entered, went_on, bought, lost)
+            rows.append(Entrants(*known, kind=kind, revenue=float(revenue)))
     return sorted(rows, key=lambda row: (row.stage, row.kind, row.period, row.reason, row.source or ""))
 
 

@@ -136,8 +136,8 @@ def _read(lead_id: str, as_of: int, model_digest: str, content: str) -> Explanat
 
 def _ground(*content: Any) -> Ground:
     """A ground as it was kept; earlier versions kept no topic and no facts."""
-    *plain, facts = content if len(content) > len(EARLIER) else (*content, "", ())
-    return Ground(*plain, facts=tuple(Fact(*fact) for fact in facts))
+    feature, adds, value, occurred_at, known_at, topic, facts = (*content, "", ())[: len(EARLIER) + 2]
+    return Ground(feature, adds, value, occurred_at, known_at, topic, tuple(Fact(*fact) for fact in facts))
 
 
 def written_facts(facts: Sequence[Fact]) -> str:
