@@ -18,7 +18,7 @@ from data.sources.file_format import FileFormat
 from data.sources.json_rows import checked_lines, json_types
 from data.sources.locations import DELIMITED, JSON, JSON_LINES, SPREADSHEETS, kind_of, require_bytes
 from data.sources.mapping import Mapping as SourceMapping
-from data.sources.source import ROW, WHY, head_of, lines_of, parquet_file, parquet_schema
+from data.sources.source import PLAIN, ROW, WHY, head_of, lines_of, parquet_file, parquet_schema
 from data.sources.spreadsheets import sheet_names, sheet_rows
 from data.sources.textfiles import text_rows
 
@@ -127,7 +127,7 @@ def _texts(con: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, form: F
     con.register(
         "rows_read", pa.RecordBatchReader.from_batches(schema, (batch.rename_columns(names) for batch in reader))
     )
-    return {name: filled(named(name), form.nothing) for name in names[2:]}
+    return {name: filled(named(name), form.nothing) for name in names if named(name) not in (ROW, WHY, PLAIN)}
 
 
 def _json_columns(con: duckdb.DuckDBPyConnection, path: Path, kind: str, form: FileFormat) -> dict[str, str]:
