@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from data.contract import DataError
 from features.training_set import TrainingSet
 from training.artifact.manifest import TrainedOn
@@ -95,8 +93,7 @@ def train_and_register(
     registry.prepare(name)
     asked = _Asked(training_set, plan, registry, settings, budget, allow)
     opened = registry.experiment(name).open_run(f"{target} {datetime.now(UTC):%Y-%m-%d %H:%M}")
-    # LightGBM runs on as many threads as it is given; those of BLAS only wait for each other on matrices this small.
-    with threadpool_limits(1, user_api="blas"), ExitStack() as stack:
+    with ExitStack() as stack:
         trained = _train(asked, say, lambda: stack.enter_context(opened))
         say("registering in MLflow")
         made = register(registry, trained.run, lambda: _decided(registry, name, trained), trained.logged)
