@@ -17,7 +17,8 @@ OUTCOMES = frozenset({"deal_won", "deal_lost"})
 START = date(2024, 1, 1)
 FIRST = START.toordinal() - date(1970, 1, 1).toordinal()
 DAYS, BREAK = 760, 650
-SEEDS = (101, 102, 103, 104, 105, 106)
+DRAWN, FUNNELS = (101, 102), (301, 302, 303, 304, 305, 306)
+"""Seeds: the rules were tuned on drawn streams, on these too; on the funnels nothing was."""
 Streams = Mapping[tuple[str, str], Counts]
 RATES = {
     ("web", "page_view"): 600.0,
@@ -79,10 +80,10 @@ def of_funnel(folder: str, seed: int) -> Streams:
 
 @pytest.fixture(scope="module")
 def years(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Streams]:
-    """Two years with holidays: in full those of simulated funnels, on none of which anything was tuned."""
+    """Two years with holidays: drawn streams, in full those of simulated funnels."""
     if request.config.getoption("--proof") is None:
-        return [with_holidays(drawn(seed), seed) for seed in SEEDS[:2]]
-    return [with_holidays(of_funnel(str(tmp_path_factory.mktemp("funnel")), seed), seed) for seed in SEEDS]
+        return [with_holidays(drawn(seed), seed) for seed in DRAWN]
+    return [with_holidays(of_funnel(str(tmp_path_factory.mktemp("funnel")), seed), seed) for seed in FUNNELS]
 
 
 def with_holidays(streams: Streams, seed: int) -> Streams:

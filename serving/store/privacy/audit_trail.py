@@ -12,7 +12,7 @@ from data.erasure.seal import Seal
 from serving.store.database.connection import Database, before_commit
 from serving.store.database.schema import accounts, audit, keys
 from serving.store.privacy.blocked import Blocked
-from serving.store.privacy.trail_chain import Chain, Checked, Head
+from serving.store.privacy.trail_chain import TrailChain, Checked, Head
 
 COLUMNS = (audit.c.id, audit.c.at, audit.c.who, audit.c.action, audit.c.subject)
 
@@ -60,7 +60,7 @@ class Audit:
     def __init__(self, database: Database, blocked: Blocked, seal: Seal) -> None:
         self._database = database
         self._blocked = blocked
-        self._chain = Chain(seal)
+        self._chain = TrailChain(seal)
 
     def add(self, who: str, action: str, now: int, lead_id: str | None = None) -> None:
         """Notes that someone did something, on disk when this returns."""

@@ -49,7 +49,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Chain:
+class TrailChain:
     """Seals entries, and finds what does not fit."""
 
     _seal: Seal
@@ -116,7 +116,7 @@ class Chain:
 class _Walk:
     """Goes from entry to entry. last: the newest one that was seen."""
 
-    def __init__(self, chain: Chain, floor: Head, known: Head | None) -> None:
+    def __init__(self, chain: TrailChain, floor: Head, known: Head | None) -> None:
         self._chain, self._known = chain, known
         self.last, self.entries, self.older = floor, 0, 0
         self.is_known, self.faults = known == floor, list[str]()
