@@ -19,7 +19,7 @@ from data.intake.examination import Examination, rejected_rows
 from data.intake.next_part import Counts
 from data.intake.quarantine import count_cells
 from data.intake.replacement import taken_out
-from data.intake.staged_export import Progress, Request, engine, stage_export
+from data.intake.staged_export import Progress, Request, stage_export, staging_engine
 from data.log.compaction import index_runs
 from data.log.eventlog import EventLog
 from data.log.manifest import BUCKETS, NAME
@@ -63,7 +63,7 @@ def check_sources(
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
     times, erased = clock_of(clock, as_of), Ledger.beside(log_path).known()
     try:
-        with temporary_folder("check") as folder, engine(folder) as con:
+        with temporary_folder("check") as folder, staging_engine(folder) as con:
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None
             request = Request(log_path, mapping, plan, beside(times, old), erased, {}, query_seconds, replacing)
             staged = stage_export(con, request, BUCKETS, folder, old, progress)

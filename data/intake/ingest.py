@@ -16,7 +16,7 @@ from data.intake.examination import Examination
 from data.intake.next_part import Export, IngestReport, write_next
 from data.intake.quarantine import count_cells
 from data.intake.replacement import rest_of, taken_out
-from data.intake.staged_export import Progress, Request, engine, stage_export, stage_moved
+from data.intake.staged_export import Progress, Request, stage_export, stage_moved, staging_engine
 from data.log.eventlog import EventLog
 from data.log.generations import only_writer, staging_folder
 from data.log.manifest import BUCKETS, NAME, Manifest
@@ -62,7 +62,7 @@ def ingest(
     times = clock_of(clock, as_of)
     try:
         log_path.mkdir(parents=True, exist_ok=True)
-        with only_writer(log_path), staging_folder(log_path) as staging, engine(staging) as con:
+        with only_writer(log_path), staging_folder(log_path) as staging, staging_engine(staging) as con:
             # Asked under the lock that erasures take, too: whoever is erased later is taken out of what is written.
             erased = Ledger.beside(log_path).known()
             old = EventLog.open(log_path) if (log_path / NAME).exists() else None

@@ -166,7 +166,7 @@ def _queries(
 
 
 @contextmanager
-def engine(staging: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def staging_engine(staging: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """What rows are checked, hashed and counted by, with so much memory; the rest spills into the folder."""
     with duckdb.connect(str(staging / "staging.duckdb")) as con:
         con.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY}'; SET threads = 2")

@@ -12,7 +12,7 @@ from data.erasure.seal import Seal
 from serving.store.database.connection import Database, before_commit
 from serving.store.database.schema import accounts, audit, keys
 from serving.store.privacy.blocked import Blocked
-from serving.store.privacy.trail_chain import TrailChain, Checked, Head
+from serving.store.privacy.trail_chain import Checked, Head, TrailChain
 
 COLUMNS = (audit.c.id, audit.c.at, audit.c.who, audit.c.action, audit.c.subject)
 
