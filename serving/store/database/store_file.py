@@ -16,6 +16,9 @@ BESIDE = ("", "-wal", "-shm")
 PRIVATE = 0o600
 LOG_BEGINS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 """How a write-ahead log begins that is not empty; see https://www.sqlite.org/fileformat2.html"""
+MAGIC = b"SQLite format 3\0"
+LOG_HEAD, FRAME_HEAD = 32, 24
+"""Bytes before the frames of a log, and before the page of each: its number, and the salt of the log it is of."""
 PATIENCE_S = 1.0
 """For so long a file may not fit together: a checkpoint is being written, page by page."""
 
@@ -90,10 +93,28 @@ class StoreFile:
         try:
             fresh.execute("PRAGMA schema_version").fetchone()
             return self.path.stat().st_size > 0 and _first_bytes(f"{self.path}-wal") in (b"", *LOG_BEGINS)
-        except (sqlite3.DatabaseError, OSError):
+        except sqlite3.DatabaseError:
+            return self._rest_is_logged()
+        except OSError:
             return False
         finally:
             fresh.close()
+
+    def _rest_is_logged(self) -> bool:
+        """Whether all pages that the file is short of stand in its log.
+
+        A checkpoint that somebody who reads holds up may have written the first page, which says how many there are,
+        and left the last ones for later; so it stays for as long as that takes.
+        """
+        try:
+            head = self.read(0, 100)
+            page = int.from_bytes(head[16:18]) or 1
+            size = 65_536 if page == 1 else page
+            there, said = self.path.stat().st_size // size, int.from_bytes(head[28:32])
+            is_short = head.startswith(MAGIC) and there < said
+            return is_short and set(range(there + 1, said + 1)) <= _logged(f"{self.path}-wal", size)
+        except OSError:
+            return False
 
     @property
     def _gone(self) -> str:
@@ -117,6 +138,16 @@ def _first_bytes(path: str) -> bytes:
             return file.read(4)
     except FileNotFoundError:
         return b""
+
+
+def _logged(path: str, size: int) -> set[int]:
+    """Numbers of the pages that a write-ahead log holds. size: of a page, in bytes."""
+    with open(path, "rb") as file:
+        begins, numbers = file.read(LOG_HEAD), set[int]()
+        while len(frame := file.read(FRAME_HEAD)) == FRAME_HEAD and frame[8:16] == begins[16:24]:
+            numbers.add(int.from_bytes(frame[:4]))
+            file.seek(size, os.SEEK_CUR)
+        return numbers
 
 
 def _restrict(path: str) -> None:

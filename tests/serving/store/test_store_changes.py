@@ -104,9 +104,11 @@ def missed(servers: tuple[Store, Store], rounds: int, now: int = NOW) -> set[str
     with ThreadPoolExecutor(5) as pool:
         reader = pool.submit(poll)
         writers = [pool.submit(write, writer) for writer in range(4)]
-        for done in writers:
-            done.result()
-        over.set()
+        try:
+            for done in writers:
+                done.result()
+        finally:
+            over.set()  # or the reader would poll for ever
         seen = reader.result()
     with servers[0].database.read() as connection:
         there = dict(connection.execute(select(leads.c.lead_id, leads.c.change)).all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -187,3 +188,31 @@ def test_an_erasure_leaves_the_process_its_locks(tmp_path: Path, closes: bool) -
         assert path.with_name("store.db-wal").exists() is not closes
         with pytest.raises(StoreDamaged) if closes else nullcontext():
             store.events.add([EventIn("L4", "page_view", NOW)], NOW)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_checkpoint_that_a_reader_holds_up_is_no_damage(tmp_path: Path, cut: bool) -> None:
+    """It has written how many pages there are, and left the last one in the log; planted: the file was cut as well."""
+    file = StoreFile(tmp_path / "store.db")
+    file.make()
+    with closing(sqlite3.connect(file.path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = wal")
+        writer.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, text)")
+        writer.executemany("INSERT INTO rows VALUES (?, ?)", [(number, "x" * 900) for number in range(50)])
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        writer.execute("BEGIN")
+        writer.executemany("INSERT INTO rows VALUES (?, ?)", [(number, "y" * 900) for number in range(50, 80)])
+        writer.execute("COMMIT")
+        with closing(sqlite3.connect(file.path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM rows").fetchone() == (80,)
+            writer.execute("UPDATE rows SET text = ? WHERE id = 79", ("z" * 900,))
+            writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            url = f"{file.path.as_uri()}?mode=ro&immutable=1"
+            with closing(sqlite3.connect(url, uri=True)) as fresh, pytest.raises(sqlite3.DatabaseError):
+                fresh.execute("PRAGMA schema_version")
+            if cut:
+                os.truncate(file.path, 2 * 4096)
+            with pytest.raises(StoreDamaged) if cut else nullcontext():
+                file.check_content(file.files())
+    file.close()
