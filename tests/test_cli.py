@@ -200,7 +200,6 @@ def test_settings_that_cannot_be_followed(text: str, shell: Shell, trained: Work
         (["score", "--out", "/proc/nowhere/x.csv"], "its folder cannot be made"),
         (["score", "--out", "x.csv", "--as-of", "2024-05-01T12:00:00"], "has no time zone; add one"),
         (["score", "--out", "x.csv", "--as-of", "yesterday"], "is no time; write one like 2024-05-01T12:00:00Z"),
-        (["features", "--as-of", "2024-05-01"], "name the lead with --lead"),
         (["info", "--config", "nowhere.toml"], "name a settings file that exists"),
     ],
 )

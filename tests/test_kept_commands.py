@@ -142,7 +142,7 @@ def test_what_is_over_is_counted_then_removed(shell: Shell, installation: list[s
     config = Path(installation[3])
     config.write_text(config.read_text() + "\n[retention]\nrejected_days = 100\nruns_days = 1\nversions_days = 1\n")
     cells = root / "backtest" / "conversion" / "cell.npy"
-    cells.parent.mkdir(parents=True)
+    cells.parent.mkdir(parents=True, exist_ok=True)
     cells.write_bytes(b"x")
     run = next((root / "runs" / "conversion").glob("*/run.json")).parent
     run.with_name(f"{run.name}.registered").unlink()

@@ -15,7 +15,7 @@ Row = dict[str, str | None]
 def kept_rows(record: Any, table: TablePart) -> Iterator[Row]:
     """The rows that a record has for a table. Raises DataError for a record, or a column, that is of another kind.
 
-    >>> table = Table(name="stages", rows="history.*.*", columns={"id": "$.id", "what": "*", "value": "value"})
+    >>> table = TablePart(name="stages", rows="history.*.*", columns={"id": "$.id", "what": "*", "value": "value"})
     >>> list(kept_rows({"id": 7, "email": "…", "history": {"stage": [{"value": "lead"}]}}, table))
     [{'id': '7', 'what': 'stage', 'value': 'lead'}]
     """

@@ -70,7 +70,7 @@ def _fill(draft: Path, of: Installation, store: Database, now: int) -> Contents:
     sizes = [signature.size for folder in (of.root, of.log) for signature in listing(folder, _lasts).values()]
     check_room(draft, sum(sizes) + (0 if store.is_sqlite else size_of(store)))
     # What MLflow has noted first, then the artifacts that it names: nothing of them is removed meanwhile.
-    files, lacks = _copy_databases(draft, of, store), [OUTSIDE, *_remade(of), *_elsewhere(of)]
+    files, lacks = _copy_databases(draft, of, store), [OUTSIDE, *_remade(of), *_elsewhere(of), *_unused(of, store)]
     copies, restless = copy_living(of.root, draft / WORKSPACE, _as_it_is(of))
     files |= {f"{WORKSPACE}/{name}": digest for name, digest in copies.items()}
     lacks += [f"{name}: it changed all the time" for name in restless]
@@ -107,7 +107,7 @@ def _lasts(path: Path) -> bool:
 
 def _belongs(of: Installation) -> Callable[[Path], bool]:
     """Whether a file or folder is the workspace's own, and not made again."""
-    elsewhere = {of.root / name for name in (*REMADE, "log")} | {of.log}
+    elsewhere = {of.root / name for name in (*REMADE, "log", STORES["sqlite"])} | {of.log}
     return lambda path: path not in elsewhere and _lasts(path)
 
 
@@ -118,6 +118,13 @@ def _as_it_is(of: Installation) -> Callable[[Path], bool]:
 
 def _remade(of: Installation) -> list[str]:
     return [said for name, said in REMADE.items() if (of.root / name).exists()]
+
+
+def _unused(of: Installation, store: Database) -> list[str]:
+    """A store in the workspace that is not the one in use would take its place when both are restored."""
+    there = of.root / STORES["sqlite"]
+    is_used = store.is_sqlite and there.exists() and _path(store).exists() and there.samefile(_path(store))
+    return [f"{there.name} of the workspace: the store in use is another one"] if there.exists() and not is_used else []
 
 
 def _elsewhere(of: Installation) -> list[str]:

@@ -73,8 +73,10 @@ def _check_place(contents: Contents, root: Path, url: str | None) -> None:
 
 
 def _copy_files(backup: Path, draft: Path, contents: Contents) -> None:
+    # Earlier backups hold a store of the workspace that was not in use, too: it would take the place of the other one.
+    left_out = {STORES["postgresql"], *([f"{WORKSPACE}/{STORE}"] if contents.store != "none" else [])}
     for name in contents.files:
-        if name != STORES["postgresql"]:
+        if name not in left_out:
             write_private(draft / name.removeprefix(f"{WORKSPACE}/"), content(backup / name))
 
 

@@ -21,6 +21,8 @@ IDS = {"lead_id", "account_id"}
 DOTS = (".", "..")
 """Parts of a path that clients resolve, however they are written."""
 NAME = "lead_id"
+SENT = "leadscore.sent"
+"""In the scope of a request with its lead in the query: its address as it was sent, where people are sent back to."""
 
 
 def address_of(scope: Scope) -> str:
@@ -51,6 +53,7 @@ class LeadQueryRoute(Route):
         """As any route; the id leaves the query."""
         match, matched = super().matches(scope)
         if match is not Match.NONE:
+            matched[SENT] = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
             root, _, rest = scope["path"].partition("/lead")
             lead_id, query = _taken_out(scope["query_string"].decode("latin-1"))
             name = quote(lead_id, safe="", errors="surrogateescape")

@@ -60,7 +60,7 @@ def coherent(target: str, steps: Mapping[str, Array], weight: Mapping[str, float
     That of `target` stays as it is, and so does what is behind a lead (REACHED); `weight` says how much a step counts.
 
     >>> steps = {"met": np.array([0.2, 0.9]), "won": np.array([0.3, 0.4])}
-    >>> {name: p.tolist() for name, p in coherent("won", steps, {"met": 1.0, "won": 1.0}).items()}
+    >>> {name: p.round(9).tolist() for name, p in coherent("won", steps, {"met": 1.0, "won": 1.0}).items()}
     {'met': [0.3, 0.9], 'won': [0.3, 0.4]}
     """
     names, main = list(steps), steps[target]

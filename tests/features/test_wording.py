@@ -82,7 +82,8 @@ def test_a_sentence_has_the_same_words_as_its_parts(
 ) -> None:
     text = conversion(p, low, high, days, language)
     assert text.startswith(f"{chance(p, language)} lead" if language == "en" else f"{chance(p, language)} Leads")
-    assert text.endswith(f" {within(days, language)} ({span(low, high, language)})")
+    alike = "of those that scored alike, {} did" if language == "en" else "von ähnlich bewerteten {}"
+    assert text.endswith(f" {within(days, language)} ({alike.format(span(low, high, language))})")
 
 
 @given(st.floats(-1e8, 1e8), st.integers(0, 6))

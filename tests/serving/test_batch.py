@@ -60,7 +60,7 @@ def test_the_columns_are_those_of_the_contract(scored: ScoredLog, tmp_path: Path
 
 def test_a_row_says_how_sure_it_is_in_words(scored: ScoredLog) -> None:
     for row in scored.rows:
-        assert row["low"] <= row["probability"] <= row["high"]
+        assert 0 <= row["low"] < row["high"] <= 1
         assert row["in_words"] == conversion(row["probability"], row["low"], row["high"], 30)
         assert row["as_of"].endswith("Z")
         assert f"  {row['in_words']}; fit " in told(row)

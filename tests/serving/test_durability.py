@@ -24,8 +24,8 @@ import threading
 from serving.store.events.event_validation import EventResult
 from serving.store.events.events import Events
 add = Events.add
-def early(self, sent, now, earliest):
-    threading.Timer(0.05, add, (self, sent, now, earliest)).start()
+def early(self, sent, *rest):
+    threading.Timer(0.05, add, (self, sent, *rest)).start()
     return [EventResult("accepted", each.event_id) for each in sent]
 Events.add = early
 """

@@ -35,6 +35,8 @@ RAW = re.compile(r"query_params|parse_qs|path_params\[|urlsplit")
 GUARDS = {
     "serving/http/queries.py",  # the guard itself
     "serving/routes/leads.py",  # ids in paths, which go through data/ids.py
+    "serving/routes/companies.py",  # the same
+    "serving/pages/leads/companies.py",  # the same
     "serving/pages/rendering/page_context.py",  # the same
     "serving/pages/sign_in.py",  # looked up among the files that there are
     "serving/pages/trust.py",  # an address of the settings, not of a request

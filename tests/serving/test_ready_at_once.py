@@ -92,9 +92,9 @@ def test_who_may_not_write_finds_pythons_own_bytecode_too(installation: Path) ->
     for file in installation.rglob("*.pyc"):
         file.unlink()
     keep_bytecode(installation)
+    for source in (installation / "serving").rglob("*.py"):
+        os.utime(source)
     with read_only(installation):
-        for source in (installation / "serving").rglob("*.py"):
-            os.utime(source)
         looked = "import sys, serving.server; print(sum('/moved' in p for p in map(str, sys.modules)))"
         told = subprocess.run(
             [sys.executable, "-v", "-c", looked], cwd=installation, env={"PYTHONPATH": str(installation)},

@@ -113,11 +113,11 @@ def test_a_request_that_is_being_worked_on_is_not_begun_again(
     entered, go, calls = threading.Event(), threading.Event(), [0]
     add = Events.add
 
-    def slow(self: Events, sent: list[EventIn], now: int, earliest: int) -> list[EventResult]:
+    def slow(self: Events, sent: list[EventIn], now: int, earliest: int, key: str) -> list[EventResult]:
         calls[0] += 1
         entered.set()
         go.wait(30)
-        return add(self, sent, now, earliest)
+        return add(self, sent, now, earliest, key)
 
     monkeypatch.setattr(Events, "add", slow)
     options: dict[str, Any] = {"json": {"events": [event(1)]}, "headers": {"Idempotency-Key": "k"}}

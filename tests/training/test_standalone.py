@@ -53,8 +53,8 @@ def refuse(*args, **kwargs):
     raise SystemExit("something was unpickled")
 pickle.load = pickle.loads = pickle.Unpickler = cloudpickle.load = cloudpickle.loads = joblib.load = refuse
 model = mlflow.pyfunc.load_model({model!r})
-schema = {{each.name: each.type.to_pandas() for each in model.metadata.get_input_schema()}}
-rows = pd.DataFrame(json.load(open({rows!r})), columns=list(schema)).astype(schema)
+names = model.metadata.get_input_schema().input_names()
+rows = pd.DataFrame(json.load(open({rows!r})), columns=names)
 print(json.dumps(model.predict(rows)["probability"].tolist()))
 """
 

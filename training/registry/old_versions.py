@@ -70,6 +70,8 @@ class OldVersions:
             client.delete_logged_model(model.model_id)
             self._remove_files(model.artifact_location)
         if run.lifecycle_stage == "active":
+            for below in client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run.run_id}'"):
+                client.delete_run(below.info.run_id)
             client.delete_run(run.run_id)
         self._remove_files(run.artifact_uri)
 

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from data.contract import US_PER_DAY
 from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, since, span
 from serving.http.answers import language_of
+from serving.http.lead_paths import SENT
 from serving.http.queries import Pairs, query_pairs
 from serving.http.services import Services
 from serving.http.time_zone import local
@@ -146,6 +147,8 @@ def address_of(request: Request) -> str:
     """Where the visitor is or wanted to go; what a form would have done is not done by going there."""
     if request.method != "GET":
         return _page_before(request) or FIRST  # who signs in anew has the form before them
+    if SENT in request.scope:
+        return str(request.scope[SENT])
     # As it was sent: what an id has of its own, such as a slash or a question mark, is written in numbers there.
     path = request.scope["raw_path"].decode("latin1")
     return f"{path}?{request.url.query}" if request.url.query else path

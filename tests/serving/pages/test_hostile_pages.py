@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Error, Page
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from serving.http.lead_paths import LeadQueryRoute
 from serving.http.openapi import operation_of
 from serving.pages.rendering import page_context
 from serving.pages.rendering.templates import FOLDER
@@ -54,6 +55,9 @@ def pages(app: Starlette, leads: Sequence[str]) -> Iterator[str]:
         if not isinstance(each, Route) or operation_of(each) or "GET" not in (each.methods or ()):
             continue
         if re.search(r"\.(csv|xlsx)$", each.path) or each.path == "/language":
+            continue
+        if isinstance(each, LeadQueryRoute):
+            yield from (f"{each.path}?{urlencode({'lead_id': lead})}" for lead in leads)
             continue
         names = re.findall(r"{(\w+)", each.path)
         if not names or set(names) <= set(FILLED):

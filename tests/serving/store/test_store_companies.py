@@ -20,7 +20,7 @@ PLAN = compile_plan([Colleagues(), ColleaguesActive("page_view", 7)], Vocabulary
 
 
 def put(store: Store, lead: str, account: str | None, probability: float, at: int = NOW - HOUR) -> None:
-    store.leads.put(lead, at, account, {}, NOW)
+    store.leads.put(lead, at, account, {}, max(at, NOW))
     store.scores.record([StoredScore(lead, "conversion", NOW, probability, 0.1, 0.9, "1", "d")], [], NOW)
 
 
