@@ -47,7 +47,7 @@ PER_ROUND = 20
 SIGNS = "abz019-_=+@'\"\\;,|/%. <>&#?é\u0301ü😀\u200d\u3000"
 NEIGHBOURS = ("1", "204", "=1+1", "'=1+1", "a/b", "a/bc", 'a"b', ";=x", "21", "x")
 FORMS = {"scores.parquet", "best.csv", "leads de.csv", "leads.xlsx", "top.json", "all.jsonl", "store"}
-NUMBERED = ("rejected", "scores", "stage_changes", "audit", "changes", "leads", "rescorings", "answers")
+NUMBERED = ("rejected", "scores", "stage_changes", "audit", "changes", "leads", "rescorings", "answers", "trail_head")
 APART = ("erased.db", "rejected.csv", "workspace.lock", "store.db")
 HASHED = ("blocked", "secrets")
 """Tables of the store whose rows have numbers of their own, or are about the erasure itself."""
