@@ -84,6 +84,7 @@ def test_what_it_learnt_from_and_was_judged_on_are_data_sets(run: Any) -> None:
 
 def test_its_tables_can_be_read_as_tables(trained: Workspace, run: Any) -> None:
     with trained.registry.tracking.opened() as mlflow:
+        mlflow.set_experiment(trained.model_name)  # it looks among the runs of the one that was set last
         bands, features = (
             mlflow.load_table(f"tables/{name}.json", run_ids=[run.info.run_id]) for name in ("bands", "importances")
         )

@@ -12,6 +12,9 @@ from data.contract import DataError
 from training.registry.locations import is_elsewhere
 from training.registry.tracking import Tracking
 
+RUN = "leadscore.run"
+"""The tag of our runs and versions that holds the id of the run folder; of a run that is open there is none yet."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -41,7 +44,7 @@ class Experiment:
         with self.tracking.opened() as mlflow:
             self.make(mlflow)
             place = mlflow.get_experiment_by_name(self.name).experiment_id
-            logged = str(mlflow.MlflowClient().create_run(place, run_name=title).info.run_id)
+            logged = str(mlflow.MlflowClient().create_run(place, run_name=title, tags={RUN: "open"}).info.run_id)
         status = "FINISHED"
         try:
             yield logged

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.registry.experiment import RUN
 from training.registry.locations import resolved
-from training.registry.registry import RUN, Registry
+from training.registry.registry import Registry
 
 
 @dataclass(frozen=True)

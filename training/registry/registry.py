@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data.contract import DataError
-from training.registry.experiment import Experiment
+from training.registry.experiment import RUN, Experiment
 from training.registry.local_copies import local_copy
 from training.registry.locations import resolved
 from training.registry.ownership import OWNER, check_owner, made_identity, model_name
@@ -21,8 +21,6 @@ from training.registry.run_logging import log_base, log_run
 from training.registry.tracking import Tracking
 
 CHAMPION, CHALLENGER, FORMER = "champion", "challenger", "former"
-RUN = "leadscore.run"
-"""The tag of a version that holds the id of its run."""
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers for a model, and for an alias, that it does not have."""
 
