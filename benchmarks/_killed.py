@@ -30,14 +30,14 @@ def kill(log: str, kept: str, number: int, seconds: float) -> Mapping[str, Any]:
     """Kills a compaction of a log at a random moment of the time that it takes, 0 for not at all, and looks at the log.
 
     What a kill leaves behind stays for the next one; only a log that was woven is brought back from what is kept.
-    Raises AssertionError where it is neither as it was nor as it should be.
+    Raises RuntimeError where it is neither as it was nor as it should be.
     """
     if not Path(kept).exists():
         _copy(Path(log), Path(kept))
     before = files_of(Path(kept))
     child = subprocess.Popen([sys.executable, "-c", CHILD, log], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stdout.readline() == "ready\n"
+    if child.stdout is None or child.stdout.readline() != "ready\n":
+        raise RuntimeError("the compaction did not start")
     begun = time.monotonic()
     try:
         child.wait(timeout=random.Random(number).uniform(0, seconds) if seconds else None)
@@ -46,9 +46,9 @@ def kill(log: str, kept: str, number: int, seconds: float) -> Mapping[str, Any]:
         child.wait()
     took = time.monotonic() - begun
     killed = child.returncode == -signal.SIGKILL
-    assert killed or child.returncode == 0
     is_woven = _is_woven(Path(log), before)
-    assert killed or is_woven
+    if not killed and (child.returncode or not is_woven):
+        raise RuntimeError(f"a compaction that nobody killed ended with {child.returncode}, woven: {is_woven}")
     if is_woven:
         shutil.rmtree(log)
         _copy(Path(kept), Path(log))
@@ -61,15 +61,17 @@ def _copy(log: Path, to: Path) -> None:
 
 
 def _is_woven(log: Path, before: Mapping[str, tuple[int, int]]) -> bool:
-    """Whether a log that was left behind is woven; raises AssertionError where that, or the old one, is not whole."""
+    """Whether a log that was left behind is woven; raises RuntimeError where that, or the old one, is not whole."""
     from data.log.eventlog import EventLog
 
     opened, here = EventLog.open(log), files_of(log)
     if len(opened.folders) > 1:
-        assert {path: here.get(path) for path in before} == before, "the old log has lost files"
+        if {path: here.get(path) for path in before} != before:
+            raise RuntimeError("the old log has lost files")
         return False
     counted = sum(opened.bucket(number).n_events for number in range(opened.n_buckets))
-    assert counted == opened.manifest.n_events, "the new log has lost events"
+    if counted != opened.manifest.n_events:
+        raise RuntimeError("the new log has lost events")
     return True
 
 

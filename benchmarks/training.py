@@ -26,7 +26,6 @@ from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from features.training_set import TrainingSet
 from training.measuring.metrics import measures
-from training.model.boosted import Boosted
 from training.model.hazard import HazardClassifier
 from training.pipeline import train_and_register
 from training.recipe.train import TrainingPlan, fit_model, split_by_time
@@ -152,7 +151,6 @@ def thinned_as(past: Sample, every: int) -> Sample:
 
 def _loss(past: Sample, plan: TrainingPlan, judged: Sample) -> float:
     model = fit_model(past, plan)
-    assert isinstance(model, Boosted)
     p: Array = model.predict_proba(judged.features)[:, 1]
     return float(measures(judged.y, p, judged.weight)["log_loss"])
 

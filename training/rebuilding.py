@@ -16,6 +16,9 @@ from training.registry.provenance import code, versions
 from training.registry.registered import Registered
 from training.registry.registry import Registry
 
+RULES = ("catalogue", "target", "policy", "vocabulary", "bots", "profile_columns")
+"""Parts of a recipe that settings and mappings decide."""
+
 
 @dataclass(frozen=True)
 class Rebuilt:
@@ -29,7 +32,6 @@ class Rebuilt:
     version: str
     made: TrainingSet
     digest: str
-    moments: int | None
     log_has_changed: bool
     rules: tuple[str, ...]
     software: Mapping[str, tuple[str, str]]
@@ -48,7 +50,7 @@ def rebuild(
     jobs: int = 2,
     progress: Progress = lambda done, of: None,
 ) -> Rebuilt:
-    """Makes it again below `folder`. now: what the settings of now would make; it is only compared with.
+    """Makes it again below `folder`, which holds nothing else then. now: what the settings of now would make.
 
     Raises DataError for a version that names no training set, as those of imported models.
     """
@@ -56,19 +58,13 @@ def rebuild(
     recipe = recipe_from(registry.record(registered, "recipe.json"))
     if trained_on.training_set is None:
         raise DataError(f"version {registered.version} does not say what it was trained on")
-    folder = folder / f"{recipe.target.name}-{registered.version}"
-    shutil.rmtree(folder, ignore_errors=True)  # shards of the same recipe may be of another state of the log
-    made = make(log, recipe, folder, jobs, progress)
+    # Shards of the same recipe may be of another state of the log; and one is kept at a time.
+    shutil.rmtree(folder, ignore_errors=True)
+    made = make(log, recipe, folder / f"{recipe.target.name}-{registered.version}", jobs, progress)
     then, current = to_json(recipe), to_json(now)
     rules = sorted(name for name in RULES if then.get(name) != current.get(name))
     software = dict(trained_on.versions or {}) | registry.code_of(registered)
     here = versions() | {"code": code().get("git_commit", "")}
     differs = {name: (old, here.get(name, "")) for name, old in software.items() if old != here.get(name)}
     changed = log.digest != recipe.log_digest
-    return Rebuilt(
-        registered.version, made, trained_on.training_set, trained_on.moments, changed, tuple(rules), differs
-    )
-
-
-RULES = ("catalogue", "target", "policy", "vocabulary", "bots", "profile_columns")
-"""Parts of a recipe that settings and mappings decide."""
+    return Rebuilt(registered.version, made, trained_on.training_set, changed, tuple(rules), differs)

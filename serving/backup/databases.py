@@ -16,8 +16,8 @@ from sqlalchemy import inspect, text
 from data.contract import DataError, UsageError
 from serving.backup.living_files import make_private
 from serving.store.database.connection import Database
+from serving.store.database.store_file import MAGIC
 
-MAGIC = b"SQLite format 3\0"
 BESIDE = ("-wal", "-shm", "-journal")
 """Files that a database of SQLite's has beside it while it is in use: without them it is torn."""
 REVISION = "alembic_version"

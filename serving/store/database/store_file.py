@@ -108,12 +108,12 @@ class StoreFile:
         """
         try:
             head = self.read(0, 100)
-            page = int.from_bytes(head[16:18]) or 1
-            size = 65_536 if page == 1 else page
+            if not head.startswith(MAGIC):
+                return False
+            size = {1: 65_536}.get(written := int.from_bytes(head[16:18]), written)
             there, said = self.path.stat().st_size // size, int.from_bytes(head[28:32])
-            is_short = head.startswith(MAGIC) and there < said
-            return is_short and set(range(there + 1, said + 1)) <= _logged(f"{self.path}-wal", size)
-        except OSError:
+            return there < said and set(range(there + 1, said + 1)) <= _logged(f"{self.path}-wal", size)
+        except (OSError, ZeroDivisionError):
             return False
 
     @property
