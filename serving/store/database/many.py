@@ -9,6 +9,8 @@ from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, Double, Table, Te
 
 from serving.store.database.connection import insert
 
+Cell = str | float | bool | None
+"""A value of a row; whole numbers are floats to a type checker."""
 ARRAYS: Mapping[type, ARRAY[Any]] = {
     str: ARRAY(Text()),
     int: ARRAY(BigInteger()),
@@ -18,7 +20,7 @@ ARRAYS: Mapping[type, ARRAY[Any]] = {
 
 
 def insert_many(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], finish: Callable[[Any], Any]
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Cell]], finish: Callable[[Any], Any]
 ) -> list[tuple[Any, ...]]:
     """Inserts rows, at least one, all with the same columns; what `finish` has them return.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -150,7 +150,7 @@ def _has_hosts(url: URL) -> bool:
     return isinstance(url.query.get("host"), tuple) or "," in str(url.query.get("host", url.host or ""))
 
 
-def _check_words(query: Mapping[str, Any]) -> None:
+def _check_words(query: Collection[str]) -> None:
     # Imported late: only who has a database of PostgreSQL's needs its driver.
     from psycopg.pq import Conninfo
 

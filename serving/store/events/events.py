@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, select, update
 
 from data.times import EARLIEST
 from serving.store.database.changes import touch
@@ -167,7 +166,7 @@ def _receive_earlier(connection: Connection, rows: Sequence[ValidEvent], stored:
             earlier[key] = row
     if earlier:
         its_id = (events.c.event_id == bindparam("id")) & (events.c.source == bindparam("of"))
-        values: dict[str, Any] = {"received_at": bindparam("received"), "known_at": bindparam("known")}
+        values: dict[str, BindParameter[int]] = {"received_at": bindparam("received"), "known_at": bindparam("known")}
         parameters = [
             {"id": event.event_id, "of": event.source, "received": event.received_at, "known": event.known_at}
             for _, event in sorted(earlier.items())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy import select
 
@@ -13,13 +13,16 @@ from serving.store.database.connection import Database
 from serving.store.database.presence import hold_present
 from serving.store.database.schema import standings
 from serving.store.privacy.audit_trail import Audit
-from serving.store.scores.standings import DECISION, UNDECIDED, nowhere, stand, standings_of
+from serving.store.scores.standing_row import DECISION, StandingRow
+from serving.store.scores.standings import Stand, stand, standings_of
 
 REASONS = ("talked", "known", "no_fit", "timing", "data", "other")
 """Why: after talking with the lead; known from elsewhere; not whom we sell to; not now; the data about it is wrong.
 
 A closed list, because what stands in the audit trail can never be erased, and a free text would hold personal data.
 """
+
+Change = Callable[[StandingRow], StandingRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,12 @@ class Decisions:
         """
         if decision.reason not in REASONS:
             raise UsageError(f"reason {decision.reason!r} is unknown; choose one of {', '.join(REASONS)}")
-        values = (decision.stage, decision.reason, decision.by, decision.at, decision.until)
         action = f"override {decision.stage}: {decision.reason}"
-        self._write(lead_id, target, dict(zip(DECISION, values, strict=True)), decision.by, action, decision.at)
+        self._write(lead_id, target, partial(_decided, decision), decision.by, action, decision.at)
 
     def lift(self, lead_id: str, target: str, who: str, now: int) -> None:
         """Gives the stage back to the model. Raises DataError as `make` does."""
-        self._write(lead_id, target, UNDECIDED, who, "override lifted", now)
+        self._write(lead_id, target, StandingRow.undecided, who, "override lifted", now)
 
     def of(self, lead_id: str, target: str) -> Decision | None:
         """What holds for a lead, None when the model decides."""
@@ -64,12 +66,23 @@ class Decisions:
             row = connection.execute(query).first()
         return None if row is None or row.override is None else Decision(*row)
 
-    def _write(self, lead_id: str, target: str, decided: Mapping[str, Any], who: str, action: str, now: int) -> None:
+    def _write(self, lead_id: str, target: str, change: Change, who: str, action: str, now: int) -> None:
         with self._database.write() as connection:
             if not hold_present(connection, [lead_id]):
                 raise DataError("there is no such lead in the store, or it objects; nothing was decided about it")
             before = standings_of(connection, target, [lead_id])
-            there = before.get(lead_id) or nowhere(target, lead_id)
-            row = {**there, **decided, "stage": decided["override"] or there["model_stage"], "cause": "override"}
-            stand(connection, [row], before, now)
+            row = change(before.get(lead_id) or StandingRow(target, lead_id))
+            stand(connection, [Stand(row, "override")], before, now)
             self._audit.note(connection, who, action, now, lead_id)
+
+
+def _decided(decision: Decision, row: StandingRow) -> StandingRow:
+    return replace(
+        row,
+        stage=decision.stage,
+        override=decision.stage,
+        override_reason=decision.reason,
+        override_by=decision.by,
+        override_at=decision.at,
+        override_until=decision.until,
+    )

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from serving.store.database.connection import chunks
-from serving.store.database.many import insert_many
+from serving.store.database.many import Cell, insert_many
 from serving.store.database.schema import attributes, leads, profiles
 from serving.store.leads.profile_validation import ValidProfile
 
@@ -48,16 +48,16 @@ def note_newest(connection: Connection, lead_ids: Iterable[str], now: int) -> No
     theirs = (profiles.c.lead_id == leads.c.lead_id) & (profiles.c.valid_from <= now)
     newest = select(profiles.c.valid_from).where(theirs).order_by(profiles.c.valid_from.desc()).limit(1)
     account = select(profiles.c.account_id).where(theirs).order_by(profiles.c.valid_from.desc()).limit(1)
-    values: dict[str, Any] = {"profile_from": newest.scalar_subquery(), "account_id": account.scalar_subquery()}
+    values = {"profile_from": newest.scalar_subquery(), "account_id": account.scalar_subquery()}
     for chunk in chunks(sorted(lead_ids)):
         connection.execute(update(leads).where(leads.c.lead_id.in_(chunk)).values(values))
 
 
-def _key(version: ValidProfile) -> dict[str, Any]:
+def _key(version: ValidProfile) -> dict[str, Cell]:
     return {"lead_id": version.lead_id, "valid_from": version.valid_from}
 
 
-def _rows(version: ValidProfile) -> list[dict[str, Any]]:
+def _rows(version: ValidProfile) -> list[dict[str, Cell]]:
     return [
         {**_key(version), "name": name, **({"text": value, "number": None} if isinstance(value, str) else
                                            {"text": None, "number": value})}

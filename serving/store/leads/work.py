@@ -8,12 +8,11 @@ with the audit trail. There is no free text: it would hold personal data, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import md5
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, exists, or_, select, update
 
 from data.contract import DataError
 from serving.store.database.changes import touch
@@ -25,7 +24,8 @@ from serving.store.events.events import insert_new
 from serving.store.events.sales_events import SOURCE, STATES, Action, event_of
 from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
-from serving.store.scores.sections import IN_HAND, SALES, WORKED, section_of
+from serving.store.scores.sections import IN_HAND, SALES, WORKED, placed
+from serving.store.scores.standing_row import StandingRow, standing_row
 
 NOBODY = "there is no such lead in the store, or it objects; nothing was done about it"
 
@@ -139,7 +139,7 @@ class Work:
                 row = connection.execute(select(standings).where(standings.c.lead_id == lead_id, *due)).first()
                 if row is not None:
                     woken += 1
-                    _write(connection, row._mapping, {"due_at": None}, now)
+                    _write(connection, replace(standing_row(row._mapping), due_at=None), now)
         return woken
 
 
@@ -181,17 +181,15 @@ def _waited(connection: Connection, lead_id: str, target: str, now: int) -> int 
 
 def _stand(connection: Connection, lead_id: str, step: Step, now: int) -> None:
     """Puts the lead where it belongs from now on, in the lists of all targets."""
-    changed = {"work_state": step.state, "worker": step.worker, "due_at": step.until}
-    for row in connection.execute(select(standings).where(standings.c.lead_id == lead_id)).all():
-        _write(connection, row._mapping, changed, now)
+    for columns in connection.execute(select(standings).where(standings.c.lead_id == lead_id)).mappings().all():
+        row = replace(standing_row(columns), work_state=step.state, worker=step.worker, due_at=step.until)
+        _write(connection, row, now)
 
 
-def _write(connection: Connection, row: Mapping[Any, Any], changed: Mapping[str, Any], now: int) -> None:
-    after: dict[str, Any] = {**row, **changed}
-    after["section"] = section_of(after, now)
-    its = update(standings).where(standings.c.target == bindparam("its"), standings.c.lead_id == bindparam("lead"))
-    values: Any = {name: after[name] for name in WORKED}
-    connection.execute(its.values(values), {"its": row["target"], "lead": row["lead_id"]})
+def _write(connection: Connection, row: StandingRow, now: int) -> None:
+    worked = placed(row, now)
+    its = update(standings).where(standings.c.target == row.target, standings.c.lead_id == row.lead_id)
+    connection.execute(its.values({name: getattr(worked, name) for name in WORKED}))
 
 
 def _event(lead_id: str, step: Step) -> ValidEvent:

@@ -7,10 +7,10 @@ A lead that objects is never listed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from dataclasses import asdict, dataclass, fields, replace
+from typing import get_args
 
-from sqlalchemy import Connection, and_, bindparam, func, select, text, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, func, select, text, update
 
 from serving.store.database.connection import Database, chunks
 from serving.store.database.presence import hold_present, is_present
@@ -27,7 +27,8 @@ from serving.store.leads.worklist_query import (
     page_query,
 )
 from serving.store.scores.scores import WEEK_AGO
-from serving.store.scores.sections import section_of, worker_of
+from serving.store.scores.sections import placed, worker_of
+from serving.store.scores.standing_row import StandingRow
 from serving.store.scores.standings import standings_of
 
 RISEN = 1.25
@@ -62,6 +63,11 @@ class WorklistRow:
     channel: str | None
     latest: str | None = None
     chain: str | None = None
+
+
+NOTED = tuple(field.name for field in fields(WorklistRow) if field.name != "lead_id")
+LISTED = (*NOTED, *LABELS, "before", "rising", "untouched", "pressed", "worker", "section")
+"""Columns of a standing that are noted for lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +136,15 @@ class Worklist:
             before, labels = _before(connection, target, as_of, names), _labels(connection, names)
             there = standings_of(connection, target, names)
             rows = [
-                _row(row, before.get(row.lead_id), there[row.lead_id], labels)
+                _listed(row, before.get(row.lead_id), there[row.lead_id], labels)
                 for row in worklist_rows
                 if row.lead_id in there
             ]
             if not rows:
                 return
             key = and_(standings.c.target == target, standings.c.lead_id == bindparam("lead"))
-            values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "lead"}
-            new = [{k if k == "lead" else f"new_{k}": v for k, v in row.items()} for row in rows]
+            values: dict[str, BindParameter[str]] = {name: bindparam(f"new_{name}") for name in LISTED}
+            new = [{"lead": row.lead_id, **{f"new_{name}": getattr(row, name) for name in LISTED}} for row in rows]
             connection.execute(update(standings).where(key).values(values), new)
 
     def page(self, wanted: WantedLeads, cursor: str | None = None, limit: int = 50) -> Sheet:
@@ -231,20 +237,23 @@ def _labels(connection: Connection, names: Sequence[str]) -> dict[tuple[str, str
     return labels
 
 
-def _row(
-    row: WorklistRow, before: float | None, there: Mapping[str, Any], labels: Mapping[tuple[str, str], str]
-) -> dict[str, Any]:
-    """What a standing shows; a mark that does not hold is NULL, and so not in its index."""
-    values = {**asdict(row), **{name: labels.get((row.lead_id, name)) for name in LABELS}, "before": before}
-    values["lead"] = values.pop("lead_id")
-    now = there["probability"]
-    values["rising"] = (before is not None and now is not None and now >= RISEN * before) or None
-    values["untouched"] = row.contacts == 0 or None
-    values["pressed"] = row.ignored >= PRESSED or None
-    whole = {**there, **values}
-    values["worker"] = worker_of(whole)
-    values["section"] = section_of(whole, there["scored_at"] or 0)
-    return values
+def _listed(
+    listed: WorklistRow, before: float | None, there: StandingRow, labels: Mapping[tuple[str, str], str]
+) -> StandingRow:
+    """A standing as it is listed; a mark that does not hold is NULL, and so not in its index."""
+    now, owner = there.probability, labels.get((listed.lead_id, "owner"))
+    row = replace(
+        there,
+        **asdict(listed),
+        before=before,
+        country=labels.get((listed.lead_id, "country")),
+        owner=owner,
+        rising=(before is not None and now is not None and now >= RISEN * before) or None,
+        untouched=listed.contacts == 0 or None,
+        pressed=listed.ignored >= PRESSED or None,
+        worker=worker_of(there.work_state, there.worker, owner),
+    )
+    return placed(row, there.scored_at or 0)
 
 
 def _distinct(connection: Connection, target: str, column: str) -> list[str]:

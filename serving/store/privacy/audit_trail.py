@@ -12,7 +12,7 @@ from data.erasure.seal import Seal
 from serving.store.database.connection import Database, before_commit
 from serving.store.database.schema import accounts, audit, keys
 from serving.store.privacy.blocked import Blocked
-from serving.store.privacy.trail_chain import Checked, Head, TrailChain
+from serving.store.privacy.trail_chain import Checked, Head, NewEntry, TrailChain
 
 COLUMNS = (audit.c.id, audit.c.at, audit.c.who, audit.c.action, audit.c.subject)
 
@@ -70,8 +70,7 @@ class Audit:
     def note(self, connection: Connection, who: str, action: str, now: int, lead_id: str | None = None) -> None:
         """The same within a transaction, as its last deed."""
         subject = None if lead_id is None else self._blocked.subject(lead_id)
-        entry = {"at": now, "who": who, "action": action, "subject": subject}
-        before_commit(connection, partial(self._chain.append, entry=entry))
+        before_commit(connection, partial(self._chain.append, entry=NewEntry(now, who, action, subject)))
 
     def shorten(self, connection: Connection, last: int) -> int:
         """Removes entries up to the one with the id `last`, as their retention has it; how many there were."""

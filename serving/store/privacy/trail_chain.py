@@ -8,9 +8,8 @@ its seal) that is kept elsewhere shows that too. Entries hold no ids in clear, s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -19,7 +18,6 @@ from serving.store.database.schema import audit, changes, trail_head
 
 A_FEW = {"yield_per": 1_000}
 """Entries that are in memory at once."""
-SEALED = ("number", "at", "who", "action", "subject")
 MOST = 10
 """Faults that are told one by one."""
 
@@ -29,6 +27,23 @@ class Head(NamedTuple):
 
     number: int
     seal: str
+
+
+class NewEntry(NamedTuple):
+    """What an entry says: see `AuditEntry`."""
+
+    at: int
+    who: str
+    action: str
+    subject: str | None
+
+
+class StoredEntry(NamedTuple):
+    """An entry as it stands in the trail; of a version that did not seal without number and seal."""
+
+    number: int | None
+    seal: str | None
+    said: NewEntry
 
 
 NOTHING = Head(0, "")
@@ -54,14 +69,14 @@ class TrailChain:
 
     _seal: Seal
 
-    def append(self, connection: Connection, entry: Mapping[str, Any]) -> None:
+    def append(self, connection: Connection, entry: NewEntry) -> None:
         """Adds an entry, as the last of a transaction: nothing else is waited for under the lock that this takes."""
         connection.execute(select(changes.c.number).with_for_update())
         floor, head = self._ends(connection) or (NOTHING, NOTHING)
-        numbered = {**entry, "number": head.number + 1}
-        seal = self._of(head.seal, numbered)
-        connection.execute(insert(audit).values(**numbered, seal=seal))
-        self._keep(connection, floor, Head(head.number + 1, seal))
+        number = head.number + 1
+        seal = self._of(head.seal, number, entry)
+        connection.execute(insert(audit).values(**entry._asdict(), number=number, seal=seal))
+        self._keep(connection, floor, Head(number, seal))
 
     def shorten(self, connection: Connection, last: int) -> int:
         """Removes entries up to the one with the id `last`; the chain goes on from there; how many there were."""
@@ -77,8 +92,9 @@ class TrailChain:
         """Walks the whole trail. known: a head that was kept elsewhere, and must be an entry of it still."""
         floor, head = self._ends(connection) or (NOTHING, NOTHING)
         walk = _Walk(self, floor, known)
-        for row in connection.execute(select(audit).order_by(audit.c.id), execution_options=A_FEW).mappings():
-            walk.take(dict(row))
+        columns = select(audit.c.number, audit.c.seal, *(audit.c[name] for name in NewEntry._fields))
+        for number, seal, *said in connection.execute(columns.order_by(audit.c.id), execution_options=A_FEW):
+            walk.take(StoredEntry(number, seal, NewEntry(*said)))
         faults = [*walk.faults]
         if walk.last != head:
             faults.append(f"the newest entry is number {walk.last.number}, number {head.number} was the newest")
@@ -88,12 +104,12 @@ class TrailChain:
             faults.append(f"entry {known.number} is not the one that was kept elsewhere")
         return Checked(head, walk.entries, walk.older, tuple(faults[:MOST]))
 
-    def fits(self, before: str, entry: Mapping[str, Any]) -> bool:
+    def fits(self, before: str, entry: StoredEntry) -> bool:
         """Whether an entry is sealed together with this one before it."""
-        return bool(self._of(before, entry) == entry["seal"])
+        return self._of(before, entry.number, entry.said) == entry.seal
 
-    def _of(self, before: str, entry: Mapping[str, Any]) -> str:
-        return self._seal.of("trail", json.dumps([before, *(entry[name] for name in SEALED)]))
+    def _of(self, before: str, number: int | None, said: NewEntry) -> str:
+        return self._seal.of("trail", json.dumps([before, number, *said]))
 
     def _ends(self, connection: Connection) -> tuple[Head, Head] | None:
         """What was removed last from the beginning, and the newest entry; None where nothing was sealed yet."""
@@ -121,10 +137,10 @@ class _Walk:
         self.last, self.entries, self.older = floor, 0, 0
         self.is_known, self.faults = known == floor, list[str]()
 
-    def take(self, row: Mapping[str, Any]) -> None:
+    def take(self, entry: StoredEntry) -> None:
         """The next entry: a hole is told by the number behind it, a change by the seal."""
         self.entries += 1
-        number = row["number"]
+        number = entry.number
         if number is None:
             self.older += 1
             if self.last.number:
@@ -132,7 +148,7 @@ class _Walk:
             return
         if number != self.last.number + 1:
             self.faults.append(f"entries between number {self.last.number} and {number} are missing")
-        elif not self._chain.fits(self.last.seal, row):
+        elif not self._chain.fits(self.last.seal, entry):
             self.faults.append(f"entry {number} was changed")
-        self.last = Head(number, row["seal"])
+        self.last = Head(number, entry.seal or "")
         self.is_known |= self.last == self._known

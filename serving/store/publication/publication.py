@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +27,7 @@ from serving.store.privacy.blocked import Blocked
 from serving.store.publication.log_state import EVENTS_AT_ONCE, LeadsState, state_of, takes_back
 from serving.store.publication.published_events import (
     EventChanges,
+    LogEvent,
     event_changes,
     hand_over,
     put_events,
@@ -132,22 +132,22 @@ class Publication:
             with self._database.write() as connection:
                 done = done.and_also(removed=remove_events(connection, of_events.removed))
         *before, last = _slices(of_events.put)
-        for rows in before:
+        for some in before:
             with self._database.write() as connection:
-                written, kept = put_events(connection, self._allowed(connection, rows))
+                written, kept = put_events(connection, self._allowed(connection, some))
             done = done.and_also(events=written, kept=kept)
         with self._database.write() as connection:
             withheld = self._withheld(connection, standings)
             allowed = {lead_id: state for lead_id, state in standings.items() if lead_id not in withheld}
-            written, kept = put_events(connection, [row for row in last if row["lead_id"] in allowed])
+            written, kept = put_events(connection, [event for event in last if event.lead_id in allowed])
             put = [version for version in of_profiles.put if version.lead_id in allowed]
             versions = write_versions(connection, put, of_profiles.removed)
             _note(connection, allowed, now)
         return done.and_also(events=written, profiles=versions, kept=kept + of_profiles.kept)
 
-    def _allowed(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        withheld = self._withheld(connection, {row["lead_id"] for row in rows})
-        return [row for row in rows if row["lead_id"] not in withheld]
+    def _allowed(self, connection: Connection, put: Sequence[LogEvent]) -> list[LogEvent]:
+        withheld = self._withheld(connection, {event.lead_id for event in put})
+        return [event for event in put if event.lead_id not in withheld]
 
     def _withheld(self, connection: Connection, lead_ids: Collection[str]) -> set[str]:
         """Who of them was erased, or objects."""
@@ -200,9 +200,9 @@ def _said(connection: Connection, lead_ids: Sequence[str]) -> dict[str, str | No
     return said
 
 
-def _slices(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Rows in lists that one transaction may write; at least one, which may be empty."""
-    return [rows[start : start + EVENTS_AT_ONCE] for start in range(0, max(len(rows), 1), EVENTS_AT_ONCE)]
+def _slices(put: list[LogEvent]) -> list[list[LogEvent]]:
+    """Events in lists that one transaction may write; at least one, which may be empty."""
+    return [put[start : start + EVENTS_AT_ONCE] for start in range(0, max(len(put), 1), EVENTS_AT_ONCE)]
 
 
 def _note(connection: Connection, standings: dict[str, tuple[str, int | None]], now: int) -> None:

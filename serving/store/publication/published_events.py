@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,17 +20,34 @@ from serving.store.database.schema import events
 from serving.store.events.events import Id, stored_under
 
 CONTENT = ("lead_id", "event_type", "channel", "value", *CONTEXT, "occurred_at", "received_at", "known_at", "body")
-OF_LOG = (
-    *("event_id", "source", "lead_id", "event_type", "channel", "value", *CONTEXT, "occurred_at", "known_at", "body"),
-)
 IS_IT = (events.c.event_id == bindparam("id")) & (events.c.source == bindparam("of"))
+
+
+class LogEvent(NamedTuple):
+    """An event as the log tells it. value: in the unit of the events' values. occurred_at, known_at: µs UTC."""
+
+    event_id: str
+    source: str
+    lead_id: str
+    event_type: str
+    channel: str | None
+    value: float | None
+    campaign: str | None
+    asset: str | None
+    occurred_at: int
+    known_at: int
+    body: str
+
+    @property
+    def key(self) -> Id:
+        return self.event_id, self.source
 
 
 @dataclass(frozen=True)
 class EventChanges:
-    """What makes the store hold what the log says. put: rows. removed: id and lead of published rows."""
+    """What makes the store hold what the log says. put: events. removed: id and lead of published rows."""
 
-    put: list[dict[str, Any]] = field(default_factory=list)
+    put: list[LogEvent] = field(default_factory=list)
     removed: list[tuple[Id, str]] = field(default_factory=list)
 
 
@@ -55,22 +72,20 @@ def hand_over(connection: Connection, table: pa.Table) -> int:
 def event_changes(connection: Connection, table: pa.Table, known: Collection[str]) -> EventChanges:
     """What has changed of leads; `table` has all their events, as in `LeadsState`; `known`: leads of the store."""
     there = _stored(connection, known)
-    put, current = [], set()
-    for row in _columns(table.filter(pc.invert(table.column("wrong"))), OF_LOG):
-        event_id, source, known_at, body = row[0], row[1], row[-2], row[-1]
-        current.add((event_id, source))
-        if there.get((event_id, source), (None, None))[:2] != (body, known_at):
-            put.append(dict(zip(OF_LOG, row, strict=True)) | {"received_at": known_at, "published": True})
+    counting = [LogEvent(*row) for row in _columns(table.filter(pc.invert(table.column("wrong"))), LogEvent._fields)]
+    put = [event for event in counting if there.get(event.key, (None, None))[:2] != (event.body, event.known_at)]
+    current = {event.key for event in counting}
     removed = [(key, lead) for key, (*_, lead, published) in there.items() if published and key not in current]
     # In the order of ids, so that two writers never wait for each other.
-    return EventChanges(sorted(put, key=lambda row: (row["event_id"], row["source"])), sorted(removed))
+    return EventChanges(sorted(put, key=lambda event: event.key), sorted(removed))
 
 
-def put_events(connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Writes rows of the log; says how many, and how many stay as a service sent them, with another content."""
-    if not rows:
+def put_events(connection: Connection, put: Sequence[LogEvent]) -> tuple[int, int]:
+    """Writes events of the log; says how many, and how many stay as a service sent them, with another content."""
+    if not put:
         return 0, 0
-    bodies = {(row["event_id"], row["source"]): row["body"] for row in rows}
+    bodies = {event.key: event.body for event in put}
+    rows = [{**event._asdict(), "received_at": event.known_at, "published": True} for event in put]
     done: set[Id] = {(row[0], row[1]) for row in insert_many(connection, events, rows, _unless_sent)}
     others = stored_under(connection, bodies.keys() - done)
     return len(done), sum(stored.body != bodies[key] for key, stored in others.items())

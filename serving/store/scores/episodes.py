@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from serving.store.database.connection import Database, chunks
 from serving.store.database.schema import episodes, standings
 from training.thresholds.episodes import OBJECTION, Episode, Turn, left_because, next_episode
+
+
+class StageStep(NamedTuple):
+    """A lead's step from one stage (None at first) to another, as it is noted. at: µs UTC. cause: see `StageChange`."""
+
+    lead_id: str
+    target: str
+    at: int
+    before: str | None
+    after: str
+    cause: str
+    probability: float | None
+    model_version: str | None
 
 
 class EpisodeReader:
@@ -26,14 +40,12 @@ class EpisodeReader:
             return [Episode(*row) for row in connection.execute(query.order_by(episodes.c.id))]
 
 
-def end_and_begin(connection: Connection, changes: Sequence[Mapping[str, Any]]) -> None:
+def end_and_begin(connection: Connection, steps: Sequence[StageStep]) -> None:
     """Ends the stays that changes of stage of one target end, and begins those that they begin; one change a lead."""
-    target = changes[0]["target"]
-    moved = [change["lead_id"] for change in changes if change["before"] is not None]
+    target = steps[0].target
+    moved = [step.lead_id for step in steps if step.before is not None]
     stays = _stays(connection, target, moved)
-    turns = {
-        change["lead_id"]: Turn(change["at"], change["before"], change["after"], change["cause"]) for change in changes
-    }
+    turns = {step.lead_id: Turn(step.at, step.before, step.after, step.cause) for step in steps}
     ended = [{"lead": lead_id, "at": turns[lead_id].at, "why": left_because(turns[lead_id])} for lead_id in moved]
     if ended:
         key = (episodes.c.target == target, episodes.c.lead_id == bindparam("lead"), episodes.c.left_at.is_(None))
@@ -42,7 +54,7 @@ def end_and_begin(connection: Connection, changes: Sequence[Mapping[str, Any]]) 
     connection.execute(
         episodes.insert(),
         [
-            {"lead_id": lead_id, "target": target, **_row(next_episode(stays.get((lead_id, turn.after), 0), turn))}
+            {"lead_id": lead_id, "target": target, **asdict(next_episode(stays.get((lead_id, turn.after), 0), turn))}
             for lead_id, turn in turns.items()
         ],
     )
@@ -59,7 +71,7 @@ def begin_after_objection(connection: Connection, lead_id: str, now: int) -> Non
     standing = select(standings.c.target, standings.c.stage).where(standings.c.lead_id == lead_id)
     for target, stage in connection.execute(standing).all():
         nth = _stays(connection, target, [lead_id]).get((lead_id, stage), 0) + 1
-        row = _row(Episode(stage, now, OBJECTION, nth))
+        row = asdict(Episode(stage, now, OBJECTION, nth))
         connection.execute(episodes.insert(), {"lead_id": lead_id, "target": target, **row})
 
 
@@ -72,7 +84,3 @@ def _stays(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict
         rows = connection.execute(query.group_by(episodes.c.lead_id, episodes.c.stage))
         counts |= {(lead_id, stage): count for lead_id, stage, count in rows}
     return counts
-
-
-def _row(episode: Episode) -> dict[str, Any]:
-    return {name: getattr(episode, name) for name in Episode.__slots__}

@@ -108,7 +108,7 @@ class Explanations:
         return None if row is None else _read(*row)
 
 
-def _row(explanation: Explanation) -> dict[str, Any]:
+def _row(explanation: Explanation) -> dict[str, str | int]:
     content = [
         [astuple(ground) for ground in explanation.grounds],
         explanation.since,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, bindparam, case, cast, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, Integer, and_, bindparam, case, cast, func, or_, select, update
 
 from data.contract import CONTEXT, US_PER_DAY
 from serving.store.database.connection import Database, chunks
@@ -101,7 +101,7 @@ class Funnels:
         names = ("channel", "magnet", "came_at", *CONTEXT)
         moved = or_(*(standings.c[name].is_distinct_from(bindparam(f"new_{name}")) for name in names))
         key = and_(standings.c.target == target, standings.c.lead_id == bindparam("lead"), moved)
-        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        values: dict[str, BindParameter[str]] = {name: bindparam(f"new_{name}") for name in names}
         rows = [
             {"lead": origin.lead_id, **{f"new_{name}": getattr(origin, name) for name in ORIGIN}} for origin in origins
         ]

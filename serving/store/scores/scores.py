@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 
 from sqlalchemy import Connection, case, func, select
 
@@ -12,17 +11,8 @@ from data.contract import US_PER_DAY
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.presence import hold_present
 from serving.store.database.schema import scores, stage_changes, standings
-from serving.store.scores.standings import (
-    DECISION,
-    NOTHING_AHEAD,
-    UNDECIDED,
-    Standing,
-    both,
-    holds,
-    nowhere,
-    stand,
-    standings_of,
-)
+from serving.store.scores.standing_row import StandingRow
+from serving.store.scores.standings import Stand, Standing, stand, standings_of
 from training.thresholds.stages import StageThreshold, next_stage
 
 WEEK_AGO = (6 * US_PER_DAY, 21 * US_PER_DAY)
@@ -86,10 +76,10 @@ class ScoreStore:
                 return {}
             before = standings_of(connection, scorable[0].target, [score.lead_id for score in scorable])
             thresholds_text = _thresholds_text(thresholds)
-            rows = [_row(score, before.get(score.lead_id), thresholds, thresholds_text, now) for score in scorable]
-            _append(connection, scorable, rows)
-            stand(connection, rows, before, now)
-        return {row["lead_id"]: row["stage"] for row in rows}
+            stands = [_stand(score, before.get(score.lead_id), thresholds, thresholds_text, now) for score in scorable]
+            _append(connection, scorable, [row.model_stage for row, _ in stands], now)
+            stand(connection, stands, before, now)
+        return {row.lead_id: row.stage for row, _ in stands}
 
     def settle(self, lead_ids: Sequence[str], target: str, stage: str, cause: str, now: int) -> None:
         """Sets the stage of leads that have left the population of a target: customers, or closed without a deal.
@@ -100,15 +90,13 @@ class ScoreStore:
         with self._database.write() as connection:
             known = hold_present(connection, lead_ids)
             before = standings_of(connection, target, sorted(known))
-            rows = [
-                {**before.get(lead_id, nowhere(target, lead_id)), **NOTHING_AHEAD, **both(stage), "cause": cause}
+            stands = [
+                Stand((before.get(lead_id) or StandingRow(target, lead_id)).ended(stage), cause)
                 for lead_id in sorted(known)
-                if lead_id not in before
-                or before[lead_id]["stage"] != stage
-                or before[lead_id]["probability"] is not None
+                if lead_id not in before or before[lead_id].stage != stage or before[lead_id].probability is not None
             ]
-            if rows:
-                stand(connection, rows, before, now)
+            if stands:
+                stand(connection, stands, before, now)
 
     def earlier(self, target: str, lead_ids: Sequence[str], as_of: int) -> dict[str, int]:
         """With which earlier score (its `as_of`) one of `as_of` (µs UTC) is compared, for leads that have one.
@@ -127,9 +115,9 @@ class ScoreStore:
 
     def history(self, lead_id: str, limit: int = 1000) -> list[ScoreRecord]:
         """Scores of a lead, the newest first."""
-        query = select(scores).where(scores.c.lead_id == lead_id).order_by(scores.c.id.desc()).limit(limit)
+        query = select(*(scores.c[field.name] for field in fields(ScoreRecord))).where(scores.c.lead_id == lead_id)
         with self._database.read() as connection:
-            return [ScoreRecord(**_without_id(row)) for row in connection.execute(query)]
+            return [ScoreRecord(*row) for row in connection.execute(query.order_by(scores.c.id.desc()).limit(limit))]
 
     def lines(self, target: str, lead_ids: Sequence[str], since: int) -> dict[str, list[tuple[int, float]]]:
         """`as_of` and probability of a few leads' scores from a moment on (µs UTC), each lead's oldest first."""
@@ -160,46 +148,47 @@ class ScoreStore:
             return [Standing(*row) for row in connection.execute(query.order_by(standings.c.target))]
 
 
-def _row(
+def _stand(
     score: StoredScore,
-    before: Mapping[str, Any] | None,
+    before: StandingRow | None,
     thresholds: Sequence[StageThreshold],
     thresholds_text: str,
     now: int,
-) -> dict[str, Any]:
+) -> Stand:
     """The new standing, with the cause of a change."""
-    decided = {name: before[name] for name in DECISION} if before and holds(before, now) else UNDECIDED
-    model_stage = next_stage(before["model_stage"] if before else None, score.probability, thresholds)
-    plain = asdict(score)
-    del plain["model_digest"]
-    return {
-        **plain,
-        **decided,
-        "stage": decided["override"] or model_stage,
-        "model_stage": model_stage,
-        "scored_at": now,
-        "thresholds": thresholds_text,
-        "cause": _cause(before, score, thresholds_text, now),
-    }
+    model_stage = next_stage(before.model_stage if before else None, score.probability, thresholds)
+    row = replace(
+        before or StandingRow(score.target, score.lead_id),
+        model_stage=model_stage,
+        probability=score.probability,
+        low=score.low,
+        high=score.high,
+        as_of=score.as_of,
+        scored_at=now,
+        model_version=score.model_version,
+        thresholds=thresholds_text,
+    )
+    stands = replace(row, stage=row.override) if row.override and row.has_decision(now) else row.undecided()
+    return Stand(stands, _cause(before, score, thresholds_text, now))
 
 
-def _cause(before: Mapping[str, Any] | None, score: StoredScore, thresholds_text: str, now: int) -> str:
-    if before is not None and before["override"] is not None and not holds(before, now):
+def _cause(before: StandingRow | None, score: StoredScore, thresholds_text: str, now: int) -> str:
+    if before is not None and before.override is not None and not before.has_decision(now):
         return "override ended"
-    if before is None or before["model_version"] is None:
+    if before is None or before.model_version is None:
         return "first score"
-    if before["probability"] is None:  # it had left the population
+    if before.probability is None:  # it had left the population
         return "reopened"
-    if before["model_version"] != score.model_version:
+    if before.model_version != score.model_version:
         return "model change"
-    return "threshold change" if before["thresholds"] != thresholds_text else "score"
+    return "threshold change" if before.thresholds != thresholds_text else "score"
 
 
-def _append(connection: Connection, batch: Sequence[StoredScore], rows: Sequence[Mapping[str, Any]]) -> None:
+def _append(connection: Connection, batch: Sequence[StoredScore], stages: Sequence[str], now: int) -> None:
     """What a lead scored at a moment by a model is said once: a rescoring that is repeated changes no history."""
-    additions = [{"stage": row["model_stage"], "scored_at": row["scored_at"]} for row in rows]
     once = insert(connection, scores).on_conflict_do_nothing()
-    connection.execute(once, [asdict(score) | more for score, more in zip(batch, additions, strict=True)])
+    rows = [{**asdict(score), "stage": stage, "scored_at": now} for score, stage in zip(batch, stages, strict=True)]
+    connection.execute(once, rows)
 
 
 def _thresholds_text(thresholds: Sequence[StageThreshold]) -> str:
@@ -207,9 +196,3 @@ def _thresholds_text(thresholds: Sequence[StageThreshold]) -> str:
         f"{threshold.stage}={threshold.probability!r}"
         for threshold in sorted(thresholds, key=lambda threshold: threshold.stage)
     )
-
-
-def _without_id(row: Any) -> dict[str, Any]:
-    values = dict(row._mapping)
-    del values["id"]
-    return values

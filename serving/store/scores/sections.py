@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Literal
 
 from data.contract import US_PER_DAY
+from serving.store.scores.standing_row import StandingRow
 from training.thresholds.stages import CUSTOMER, UNQUALIFIED
 
 Section = Literal["new", "in_work", "waiting", "cooling", "nurture", "rest"]
@@ -36,63 +38,62 @@ WORKED = ("work_state", "worker", "due_at", "fell_at", "section")
 """Columns of a standing that this file decides."""
 
 
-def section_of(lead: Mapping[str, Any], now: int) -> Section:
-    """The section of a lead, by its row of standings. now: µs UTC.
+def section_of(lead: StandingRow, now: int) -> Section:
+    """The section of a lead. now: µs UTC.
 
     Who has left the population, or was never scored, is at rest. What somebody has in hand is in work, and waits for
     an answer when the last contact had none; before a snooze ends it is at rest. Who was ruled out is at rest, who was
     handed back is nurtured, until a stage is entered anew (`worked`). For all others stage and fall decide.
     """
-    if lead["probability"] is None or lead["stage"] == CUSTOMER:
+    if lead.probability is None or lead.stage == CUSTOMER:
         return "rest"
-    state = lead["work_state"]
-    if state in IN_HAND:
-        if state == "snoozed" and lead["due_at"] is not None and lead["due_at"] > now:
+    if lead.work_state in IN_HAND:
+        if lead.work_state == "snoozed" and lead.due_at is not None and lead.due_at > now:
             return "rest"
-        return "waiting" if lead["ignored"] else "in_work"
-    if state == "rejected":
+        return "waiting" if lead.ignored else "in_work"
+    if lead.work_state == "rejected":
         return "rest"
-    if lead["stage"] == SALES and state != "returned":
+    if lead.stage == SALES and lead.work_state != "returned":
         return "new"
-    if _cools(lead, now):
+    if _cools(lead, lead.probability, now):
         return "cooling"
-    return "nurture" if state == "returned" or lead["stage"] == MARKETING else "rest"
+    return "nurture" if lead.work_state == "returned" or lead.stage == MARKETING else "rest"
 
 
-def worked(row: Mapping[str, Any], before: Mapping[str, Any], now: int) -> dict[str, Any]:
-    """What WORKED becomes where a standing changes from `before` to `row`, which has all columns.
+def worked(row: StandingRow, before: StandingRow | None, now: int) -> StandingRow:
+    """`row` with what WORKED becomes where a standing changes from `before` (None for one that is new) to it.
 
     A lead that was let go and rises to sales again is new for them: what was said of it then stays in its history. One
     that was bought or closed needs nobody any more.
     """
-    was, now_at = (HEIGHT.get(stage or "", 0) for stage in (before["stage"], row["stage"]))
-    state, fell_at = row["work_state"], row["fell_at"]
-    if row["probability"] is None or _returns(row, before):
+    was, now_at = 0 if before is None else HEIGHT.get(before.stage, 0), HEIGHT.get(row.stage, 0)
+    state, fell_at = row.work_state, row.fell_at
+    if row.probability is None or _returns(row, before):
         state = None
-    if now_at < was < HEIGHT[CUSTOMER] and row["probability"] is not None:
+    if now_at < was < HEIGHT[CUSTOMER] and row.probability is not None:
         fell_at = now
     elif now_at > was:
         fell_at = None
-    after = {
-        "work_state": state,
-        "worker": worker_of({**row, "work_state": state}),
-        "due_at": row["due_at"] if state == "snoozed" else None,
-        "fell_at": fell_at,
-    }
-    return after | {"section": section_of({**row, **after}, now)}
+    due_at = row.due_at if state == "snoozed" else None
+    worker = worker_of(state, row.worker, row.owner)
+    return placed(replace(row, work_state=state, worker=worker, due_at=due_at, fell_at=fell_at), now)
 
 
-def worker_of(lead: Mapping[str, Any]) -> str:
+def placed(row: StandingRow, now: int) -> StandingRow:
+    """`row` in the section where it belongs."""
+    return replace(row, section=section_of(row, now))
+
+
+def worker_of(state: str | None, worker: str, owner: str | None) -> str:
     """Whose a lead is: of who has acted on it last, else of the owner that its profile names; "" for nobody."""
-    return lead["worker"] if lead["work_state"] else lead["owner"] or ""
+    return worker if state else owner or ""
 
 
-def _returns(row: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+def _returns(row: StandingRow, before: StandingRow | None) -> bool:
     """Whether a lead that was let go has risen to sales since."""
-    return row["work_state"] in LET_GO and row["stage"] == SALES and before["stage"] not in (None, SALES)
+    return row.work_state in LET_GO and row.stage == SALES and before is not None and before.stage != SALES
 
 
-def _cools(lead: Mapping[str, Any], now: int) -> bool:
-    fell = lead["fell_at"] is not None and now - lead["fell_at"] < COOLING_US
-    before, has_stage = lead["before"], lead["stage"] == MARKETING
-    return fell or (has_stage and before is not None and lead["probability"] <= FALLEN * before)
+def _cools(lead: StandingRow, probability: float, now: int) -> bool:
+    fell = lead.fell_at is not None and now - lead.fell_at < COOLING_US
+    return fell or (lead.stage == MARKETING and lead.before is not None and probability <= FALLEN * lead.before)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -12,17 +12,11 @@ from serving.store.database.changes import touch
 from serving.store.database.connection import chunks, insert
 from serving.store.database.schema import stage_changes, standings, work
 from serving.store.events.sales_events import STATES
-from serving.store.scores.episodes import end_and_begin
+from serving.store.scores.episodes import StageStep, end_and_begin
 from serving.store.scores.sections import WORKED, worked
-from training.thresholds.stages import UNQUALIFIED
+from serving.store.scores.standing_row import STANDS, StandingRow, standing_row
 
-DECISION = ("override", "override_reason", "override_by", "override_at", "override_until")
-SCORED = ("probability", "low", "high", "as_of", "scored_at", "model_version", "thresholds")
-STANDS = ("stage", "model_stage", *DECISION, *SCORED)
-UNSEEN: dict[str, Any] = {**dict.fromkeys(standings.c.keys()), "worker": "", "section": "rest"}
-"""The row of a lead that does not stand yet."""
-UNDECIDED: Mapping[str, Any] = dict.fromkeys(DECISION)
-NOTHING_AHEAD: Mapping[str, Any] = {**UNDECIDED, "probability": None, "low": None, "high": None}
+WRITTEN = ("target", "lead_id", *STANDS, *WORKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,71 +43,60 @@ class Standing:
     model_version: str | None
 
 
-def standings_of(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+class Stand(NamedTuple):
+    """Where a lead stands from now on, and what made it so: a cause of `StageChange`."""
+
+    row: StandingRow
+    cause: str
+
+
+def standings_of(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, StandingRow]:
     """Rows of leads, by id."""
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, StandingRow] = {}
     for chunk in chunks(lead_ids):
         query = select(standings).where(standings.c.target == target, standings.c.lead_id.in_(chunk))
-        rows |= {row.lead_id: dict(row._mapping) for row in connection.execute(query)}
+        rows |= {row.lead_id: standing_row(row._mapping) for row in connection.execute(query)}
     return rows
 
 
-def holds(row: Mapping[str, Any], now: int) -> bool:
-    """Whether what someone has decided holds still."""
-    return row["override"] is not None and (row["override_until"] is None or row["override_until"] > now)
-
-
-def stand(
-    connection: Connection, rows: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], now: int
-) -> None:
-    """Writes standings, and notes where a stage has changed."""
+def stand(connection: Connection, stands: Sequence[Stand], before: Mapping[str, StandingRow], now: int) -> None:
+    """Writes standings, and notes where a stage has changed. before: rows of the leads that stood already."""
     statement = insert(connection, standings)
     set_ = {name: statement.excluded[name] for name in (*STANDS, *WORKED)}
     there = statement.on_conflict_do_update(index_elements=[standings.c.target, standings.c.lead_id], set_=set_)
-    connection.execute(
-        there, [_with_work(row, known, now) for row, known in zip(rows, _known(connection, rows, before), strict=True)]
-    )
-    changes = []
-    for row in rows:
-        was = before[row["lead_id"]]["stage"] if row["lead_id"] in before else None
-        if was != row["stage"]:
-            values = {key: row[key] for key in ("lead_id", "target", "cause", "probability", "model_version")}
-            changes.append({**values, "at": now, "before": was, "after": row["stage"]})
-    if changes:
-        connection.execute(stage_changes.insert(), changes)
-        end_and_begin(connection, changes)
-    moved = {row["lead_id"] for row in rows if _moved(row, before.get(row["lead_id"]))}
+    rows = [worked(row, before.get(row.lead_id), now) for row in _with_work(connection, stands, before)]
+    connection.execute(there, [{name: getattr(row, name) for name in WRITTEN} for row in rows])
+    steps = [
+        _step(row, before.get(row.lead_id), cause, now)
+        for row, cause in stands
+        if row.lead_id not in before or before[row.lead_id].stage != row.stage
+    ]
+    if steps:
+        connection.execute(stage_changes.insert(), [step._asdict() for step in steps])
+        end_and_begin(connection, steps)
+    moved = {row.lead_id for row, _ in stands if _moved(row, before.get(row.lead_id))}
     touch(connection, moved, now)
 
 
-def _known(
-    connection: Connection, rows: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    """What stood of each lead; of one that was scored for the first time what was done with it before that."""
-    fresh = sorted(row["lead_id"] for row in rows if row["lead_id"] not in before)
-    done: dict[str, dict[str, Any]] = {}
+def _with_work(connection: Connection, stands: Sequence[Stand], before: Mapping[str, StandingRow]) -> list[StandingRow]:
+    """The rows; one that is the lead's first with what was done with it before its first score."""
+    fresh = sorted(row.lead_id for row, _ in stands if row.lead_id not in before)
+    done: dict[str, tuple[str, str, int | None]] = {}
     for chunk in chunks(fresh):
         query = select(work.c.lead_id, work.c.action, work.c.worker, work.c.until).where(work.c.lead_id.in_(chunk))
         for lead_id, action, worker, until in connection.execute(query.order_by(work.c.number)):
-            done[lead_id] = {"work_state": STATES[action], "worker": worker, "due_at": until}
-    return [before.get(row["lead_id"]) or UNSEEN | done.get(row["lead_id"], {}) for row in rows]
+            done[lead_id] = (STATES[action], worker, until)
+    return [_after(row, *done[row.lead_id]) if row.lead_id in done else row for row, _ in stands]
 
 
-def _with_work(row: Mapping[str, Any], known: Mapping[str, Any], now: int) -> dict[str, Any]:
-    """The columns of a standing that is written."""
-    whole = {**known, **{name: row[name] for name in ("target", "lead_id", *STANDS)}}
-    return {name: whole[name] for name in ("target", "lead_id", *STANDS)} | worked(whole, known, now)
+def _after(row: StandingRow, state: str, worker: str, until: int | None) -> StandingRow:
+    return replace(row, work_state=state, worker=worker, due_at=until)
 
 
-def _moved(row: Mapping[str, Any], was: Mapping[str, Any] | None) -> bool:
-    return was is None or (was["stage"], was["probability"]) != (row["stage"], row["probability"])
+def _step(row: StandingRow, was: StandingRow | None, cause: str, now: int) -> StageStep:
+    before = None if was is None else was.stage
+    return StageStep(row.lead_id, row.target, now, before, row.stage, cause, row.probability, row.model_version)
 
 
-def nowhere(target: str, lead_id: str) -> dict[str, Any]:
-    """The row of a lead that was never scored."""
-    return {"target": target, "lead_id": lead_id, **dict.fromkeys(STANDS), **both(UNQUALIFIED)}
-
-
-def both(stage: str) -> dict[str, str]:
-    """A stage that is not for anyone to decide."""
-    return {"stage": stage, "model_stage": stage}
+def _moved(row: StandingRow, was: StandingRow | None) -> bool:
+    return was is None or (was.stage, was.probability) != (row.stage, row.probability)

@@ -19,6 +19,7 @@ from serving.store.leads.work import Deed, Overtaken, Step
 from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.scores import StoredScore
 from serving.store.scores.sections import COOLING_US, SECTIONS, section_of
+from serving.store.scores.standing_row import StandingRow
 from serving.store.store import Store
 from training.thresholds.stages import StageThreshold
 
@@ -214,8 +215,8 @@ def test_every_lead_has_a_section() -> None:
     for state in (None, *STATES.values()):
         for stage in ("unqualified", "MQL", "SQL", "customer", "of one's own"):
             for probability in (None, 0.5):
-                lead = {"work_state": state, "stage": stage, "probability": probability, "before": 0.9}
-                assert section_of({**lead, "due_at": NOW, "fell_at": None, "ignored": 1}, NOW) in SECTIONS
+                lead = StandingRow("conversion", "L1", stage, probability=probability, work_state=state)
+                assert section_of(replace(lead, before=0.9, due_at=NOW, ignored=1), NOW) in SECTIONS
 
 
 def test_pages_of_a_section_hold_every_lead_once_likeliest_first(store: Store) -> None:

@@ -15,7 +15,7 @@ depends_on = None
 NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TIME = sa.BigInteger()
 DIGEST = sa.String(64)
-OUTLOOK: dict[str, Any] = {
+OUTLOOK: dict[str, sa.types.TypeEngine[Any]] = {
     "before": sa.Double(),
     "fit": sa.Double(),
     "engagement": sa.Double(),
