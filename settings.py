@@ -34,6 +34,7 @@ from settings_sections import (
 from training.registry.ownership import model_name
 
 if TYPE_CHECKING:
+    from training.model.boosted import Hyperparameters
     from training.recipe.train import TrainingPlan
 
 COMPARED_DAYS = 92
@@ -158,7 +159,7 @@ class Settings(BaseSettings):
         from training.recipe.train import Promise, TrainingPlan
 
         training = self.training
-        parameters = {
+        parameters: Hyperparameters = {
             "n_folds": training.folds,
             "learning_rate": training.learning_rate,
             "num_leaves": training.num_leaves,

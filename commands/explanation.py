@@ -16,6 +16,7 @@ from data.ids import NoId, required_id
 
 if TYPE_CHECKING:
     from data.histories import Histories
+    from data.typed_json import JsonObject
     from serving.scoring.scored_again import Change, ScoredAgain
     from serving.sentences.telling import Telling
     from serving.store.scores.scores import ScoreRecord
@@ -156,7 +157,7 @@ def _told(change: Change, keys: list[tuple[str | None, str | None]], telling: Te
 
 def _result(
     lead: str, again: ScoredAgain, stored: ScoreRecord | None, moment: int, reasons: Any, changes: list[str]
-) -> dict[str, Any]:
+) -> JsonObject:
     import msgspec
 
     return {

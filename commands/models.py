@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ from commands.trail import note
 from console import Screen, plain
 
 if TYPE_CHECKING:
+    from data.typed_json import JsonObject
     from training.measuring.evaluation import BesideTruth, Evaluation
     from training.report.report import TrainingAccount
     from workspace import Workspace
@@ -50,7 +51,7 @@ def train(
 
 def _train(
     screen: Screen, workspace: Workspace, cluster: str | None, allow: list[str], as_of: str | None
-) -> dict[str, Any]:
+) -> JsonObject:
     """Trains for the workspace's target; what came of it."""
     from training.pipeline import SHARES, train_and_register
     from training.recipe.tuning import Budget
@@ -74,7 +75,7 @@ def _train(
         "alias": outcome.alias,
         "decision": outcome.decision,
         "digest": outcome.digest,
-        "report": outcome.report,
+        "report": str(outcome.report),
         "evaluation": outcome.account.evaluation.to_dict(),
         "thresholds": [threshold.to_dict() for threshold in outcome.account.thresholds],
     }
@@ -124,7 +125,7 @@ def evaluate(
     with workspace.reading(), screen.stages(STAGES) as say:
         judged = review(workspace.registry, settings.target, settings.training_plan, say)
     _tell_judged(screen, judged.evaluation, judged.by_age)
-    result: dict[str, Any] = judged.evaluation.to_dict()
+    result = judged.evaluation.to_dict()
     if truth is not None:
         comparison = beside_truth(judged.rows, judged.p, truth, settings.chosen_target.horizon_days)
         result["truth"] = tell_truth(screen, comparison)
@@ -194,7 +195,7 @@ def rollback(
     screen.result({"name": workspace.model_name, "version": now, "before": before})
 
 
-def tell_truth(screen: Screen, comparison: BesideTruth) -> dict[str, Any]:
+def tell_truth(screen: Screen, comparison: BesideTruth) -> JsonObject:
     """Shows a model beside the true probabilities of a simulated funnel; returns the same as plain values."""
     from features.wording import number
 

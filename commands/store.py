@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from data.ids import NoId, required_id
 
 if TYPE_CHECKING:
     from data.intake.next_part import IngestReport
+    from data.typed_json import JsonObject
     from serving.scoring.chain import Chain
     from serving.store.store import Store
     from training.registry.registered import Registered
@@ -188,7 +189,7 @@ def rescore(
     as_of: int | None = None,
     published: str = "",
     chain: Chain | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Scores all leads of a store with the champion, and tells of it; the same for a script. See `Rescorer.run`."""
     from features.wording import number
     from serving.scoring.rescoring import Rescorer

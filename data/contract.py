@@ -9,6 +9,8 @@ Inside, a time is an int64 number of microseconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
+from typing import Literal
+
 US_PER_SECOND = 1_000_000
 US_PER_DAY = 86_400 * US_PER_SECOND
 AHEAD = 300 * US_PER_SECOND
@@ -23,6 +25,10 @@ EVENT_COLUMNS = (
 REQUIRED_EVENT_COLUMNS = ("lead_id", "event_type", "occurred_at")
 LEAD_COLUMNS = ("lead_id", "valid_from", "account_id")
 REQUIRED_LEAD_COLUMNS = ("lead_id", "valid_from")
+ColumnKind = Literal["number", "category"]
+"""What a column of profiles holds."""
+NUMBER: Literal["number"] = "number"
+CATEGORY: Literal["category"] = "category"
 
 NAME_LIMIT = 200
 """Characters in an id, an event type, a channel, a source or a category."""

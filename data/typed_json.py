@@ -13,11 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from data.contract import DataError, UsageError
 
 T = TypeVar("T")
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+"""Any JSON."""
+JsonObject: TypeAlias = "dict[str, JsonValue]"
+Hint: TypeAlias = Any
+"""What a field is annotated with: a type, a union, `Annotated` or `Literal`, which have no type in common."""
 NAMES: Mapping[Any, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 MAPPING = get_origin(Mapping[str, str])
 LONGEST = 80
@@ -158,5 +163,5 @@ def _is_required(item: Field[Any]) -> bool:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: type) -> Mapping[str, Hint]:
     return get_type_hints(kind, include_extras=True)

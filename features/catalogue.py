@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any, get_args, get_type_hints
 
 from data.contract import UsageError
+from data.typed_json import JsonObject
 from data.vocabulary import ANY, Vocabulary
 from features.kinds import (
     KINDS,
@@ -108,7 +109,7 @@ def company_catalogue(
     ]
 
 
-def to_json(catalogue: Sequence[Definition]) -> list[dict[str, Any]]:
+def to_json(catalogue: Sequence[Definition]) -> list[JsonObject]:
     """The catalogue as plain values; it travels with the model.
 
     >>> to_json([Count("page_view", 7)])
@@ -117,7 +118,7 @@ def to_json(catalogue: Sequence[Definition]) -> list[dict[str, Any]]:
     return [{"feature": type(definition).__name__, **asdict(definition)} for definition in catalogue]
 
 
-def from_json(items: Sequence[Mapping[str, Any]]) -> list[Definition]:
+def from_json(items: Sequence[JsonObject]) -> list[Definition]:
     """Inverse of `to_json`. Raises UsageError for a feature, field or value that does not exist.
 
     >>> from_json([{"feature": "Count", "events": "page_view", "days": 7}])
@@ -126,7 +127,7 @@ def from_json(items: Sequence[Mapping[str, Any]]) -> list[Definition]:
     return [_definition(dict(item)) for item in items]
 
 
-def _definition(item: dict[str, Any]) -> Definition:
+def _definition(item: JsonObject) -> Definition:
     name = item.pop("feature", None)
     kinds = {kind.__name__: kind for kind in KINDS}
     kind = kinds.get(str(name))

@@ -20,9 +20,7 @@ reopening that was known before the moment has put behind the lead does not coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,12 +87,6 @@ class Target:
     settle_days: int = 0
     undone_by: Sparse[tuple[str, ...]] = ()
     reopened_by: Sparse[tuple[str, ...]] = ()
-
-    @staticmethod
-    def from_json(values: Mapping[str, Any]) -> Target:
-        """A target as it stands in a recipe or a model, lists for tuples."""
-        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        return Target(**{**values, **lists})
 
     @property
     def window(self) -> LabelWindow:

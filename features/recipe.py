@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated
 
-from data.contract import DataError
+from data.contract import ColumnKind, DataError
 from data.log.watermarks import Lag, Unobserved
 from data.sources.mapping import BotRule
-from data.typed_json import Json, from_json, to_json
+from data.typed_json import Json, JsonObject, from_json, to_json
 from data.vocabulary import Vocabulary
 from features.catalogue import from_json as catalogue_from
 from features.catalogue import to_json as catalogue_to_json
@@ -22,11 +22,11 @@ from features.moments import MomentPolicy
 FORMAT = 3
 
 
-def _bots(values: Sequence[Mapping[str, Any]]) -> tuple[BotRule, ...]:
+def _bots(values: Sequence[JsonObject]) -> tuple[BotRule, ...]:
     return tuple(BotRule(**value) for value in values)
 
 
-def _plain_bots(bots: Sequence[BotRule]) -> list[dict[str, Any]]:
+def _plain_bots(bots: Sequence[BotRule]) -> list[JsonObject]:
     return [to_json(rule.model_dump()) for rule in bots]
 
 
@@ -54,7 +54,7 @@ class Recipe:
     policy: MomentPolicy
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     bots: Bots = ()
-    profile_columns: Mapping[str, str] = field(default_factory=dict)
+    profile_columns: Mapping[str, ColumnKind] = field(default_factory=dict)
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
     unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
     known_until: Annotated[int, "sparse"] = 0
@@ -65,7 +65,7 @@ class Recipe:
         unobserved = tuple(gone for gone in self.unobserved if gone.since < at)
         return replace(self, observed_until=at, known_until=0, lags=lags, unobserved=unobserved)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain values, the same for the same recipe."""
         return {"format": FORMAT, **to_json(self)}
 
@@ -74,7 +74,7 @@ class Recipe:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
 
-def recipe_from(values: Mapping[str, Any]) -> Recipe:
+def recipe_from(values: JsonObject) -> Recipe:
     """Inverse of `Recipe.to_json`. Raises DataError with the key and value that do not fit, or for another format."""
     if values.get("format") != FORMAT:
         raise DataError(f"recipe.format is {values.get('format')!r}, this reads {FORMAT}")

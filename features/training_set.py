@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 import joblib
 import numpy as np
@@ -229,7 +229,15 @@ def _schema(plan: Plan) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _layout(plan: Plan) -> dict[str, Any]:
+class Layout(TypedDict):
+    """How pyarrow writes a shard."""
+
+    compression: dict[str, str]
+    use_dictionary: list[str]
+    write_statistics: bool
+
+
+def _layout(plan: Plan) -> Layout:
     """How shards are written: lz4 makes them three times smaller at little cost; nobody filters by statistics.
 
     Fractions of many digits do not shrink, so nothing is spent on trying.

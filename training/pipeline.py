@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from data.contract import DataError
+from data.typed_json import JsonObject
 from features.training_set import TrainingSet
 from training.artifact.manifest import TrainedOn
 from training.facts import seen_by, trained_on
@@ -75,7 +75,7 @@ def train_and_register(
     training_set: TrainingSet,
     plan: TrainingPlan,
     registry: Registry,
-    settings: Mapping[str, Any],
+    settings: JsonObject,
     budget: Budget = NO_TUNING,
     say: Say = lambda text: None,
     allow: Collection[str] = (),
@@ -106,7 +106,7 @@ class _Asked:
     training_set: TrainingSet
     plan: TrainingPlan
     registry: Registry
-    settings: Mapping[str, Any]
+    settings: JsonObject
     budget: Budget
     allow: Collection[str]
 
@@ -185,9 +185,9 @@ def _kept(asked: _Asked, made: _Made) -> tuple[RunFolder, TrainingAccount]:
         return finished(draft, target.name, example, parameters, metrics_of(account), tags), account
 
 
-def _decisions(plan: TrainingPlan, tuned: Sequence[TuningTrial]) -> dict[str, Any]:
+def _decisions(plan: TrainingPlan, tuned: Sequence[TuningTrial]) -> dict[str, str | float]:
     """What the settings left open: the kind of model and its members, and what tuning found."""
-    found = {name: plan.parameters[name] for name in TUNED} if tuned else {}
+    found: dict[str, float] = {name: plan.parameters[name] for name in TUNED} if tuned else {}
     return {"model": plan.model, "twin": plan.twin, "rates": plan.rates, **found}
 
 

@@ -16,14 +16,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.companies import Companies, companies_of
-from data.contract import CONTEXT, DataError
+from data.contract import CONTEXT, ColumnKind, DataError
 from data.histories import FAR, Absences, Histories, Profiles
 from data.log.absences import absences_of, read_absences
 from data.log.bots import label_bots
@@ -76,7 +75,7 @@ class EventLog:
         return self.manifest.words.vocabulary
 
     @property
-    def profile_columns(self) -> dict[str, Any]:
+    def profile_columns(self) -> dict[str, ColumnKind]:
         """Column -> `category` or `number`."""
         return dict(self.manifest.words.profile_columns)
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from data.contract import DataError, UsageError
+from data.contract import ColumnKind, DataError, UsageError
 from data.log.version_index import taken
 from data.log.watermarks import Observed, Watermarks
 from data.sources.mapping import BotRule, Mapping
+from data.typed_json import JsonObject
 from data.vocabulary import Vocabulary
 
 FORMAT = 2
@@ -29,7 +30,7 @@ class Words:
     types: tuple[str, ...] = ()
     groups: Table[str, tuple[str, ...]] = field(default_factory=dict)
     words: Table[str, dict[str, str]] = field(default_factory=dict)
-    profile_columns: Table[str, str] = field(default_factory=dict)
+    profile_columns: Table[str, ColumnKind] = field(default_factory=dict)
     bots: tuple[BotRule, ...] = ()
 
     @property
@@ -64,7 +65,7 @@ class Words:
             groups={name: of for name, of in groups.items() if of},
         )
 
-    def _check_kinds(self, mapping: Mapping, profile: Table[str, str]) -> None:
+    def _check_kinds(self, mapping: Mapping, profile: Table[str, ColumnKind]) -> None:
         for name, kind in profile.items():
             known = self.profile_columns.get(name, kind)
             if known != kind:
@@ -118,7 +119,7 @@ class Manifest:
         """Without versions of events and profiles that have these digests."""
         return replace(self, events=taken(self.events or 0, events), profiles=taken(self.profiles or 0, profiles))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain values."""
         words = self.words
         return {

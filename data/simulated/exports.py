@@ -13,7 +13,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -92,7 +91,7 @@ def _told(
 
 def write_exports(folder: Path, exports: Exports, garbage: Sequence[str]) -> None:
     """Writes all exports; broken lines stand in the events of one after another."""
-    steps: list[dict[str, Any]] = []
+    steps: list[dict[str, str]] = []
     ends = exports.calendar.ends
     for export, as_of in enumerate(iso_times(ends).to_pylist()):
         own = folder / f"{export + 1:02d}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from data.contract import UsageError
+from data.typed_json import JsonObject
 
 TOUCHED_UP = ("corrected", "snapshots", "merged", "lagging", "dates")
 """Troubles of exports: what happened stays the same, and is told otherwise."""
@@ -69,7 +69,7 @@ class FunnelOptions:
         """Whether there is a sequence of exports beside the clean one."""
         return any(getattr(self, name) for name in TOUCHED_UP)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """The options as funnel.json tells them: troubles that are off unless asked for stand there only when on."""
         quiet = {name for name in (*MESS, "shared") if not getattr(self, name)} | (
             {"export_days"} if not self.exported else set()

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from data.contract import UsageError
+from data.contract import ColumnKind, UsageError
 from data.sources.every_table import MappingTable, Product, Shared, TypeRule, Written
 from data.sources.file_format import FileFormat
 from data.sources.tables import EventsPart, FromColumn, IdentitiesPart, LeadsPart, Table
@@ -80,7 +80,7 @@ class Mapping(FileFormat, Written):
         return Vocabulary(self.event_types, dict(self.groups))
 
     @property
-    def profile(self) -> dict[str, str]:
+    def profile(self) -> dict[str, ColumnKind]:
         """Profile columns of all tables and their kind, `category` or `number`."""
         return {name: kind for table in self.leads for name, kind in table.profile.items()}
 

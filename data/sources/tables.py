@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from data.contract import CATEGORY, NUMBER, ColumnKind
 from data.sources.every_table import MappingTable, Product, Shared, TypeRule
 
 RESERVED = ("bucket", "lead", "lead_id", "account_id", "valid_from")
@@ -195,10 +196,10 @@ class LeadsPart(Shared):
         return self.rename.get(column, column)
 
     @property
-    def profile(self) -> dict[str, str]:
+    def profile(self) -> dict[str, ColumnKind]:
         """Profile columns, as the log calls them, and their kind, `category` or `number`."""
-        kinds = dict.fromkeys((*map(self.called, self.categories), *self.flags), "category")
-        return kinds | dict.fromkeys(map(self.called, self.numbers), "number")
+        categories = (*map(self.called, self.categories), *self.flags)
+        return {**dict.fromkeys(categories, CATEGORY), **dict.fromkeys(map(self.called, self.numbers), NUMBER)}
 
 
 class IdentitiesPart(Shared):

@@ -18,10 +18,10 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
-from data.contract import UsageError
+from data.contract import ColumnKind, UsageError
 from features.kinds.accumulators import Accumulators, Reading
 
-Kind = Literal["number", "category"]
+Kind = ColumnKind
 Family = Literal["fit", "engagement"]
 Value = float | str | None
 """What a feature is for one moment: NaN is a missing number, None a missing category."""

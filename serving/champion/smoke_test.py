@@ -34,7 +34,7 @@ def smoke_test(folder: Path, seconds: float = SECONDS) -> None:
 def warm(live: ServedModel) -> ServedScores:
     """Scores the documents' example, so that everything is compiled and loaded. Raises DataError for no probability."""
     lead = msgspec.convert(LEAD, ScoreRequest)
-    as_of = all_us([LEAD["as_of"]], str)
+    as_of = all_us([str(LEAD["as_of"])], str)
     scored = live.score(live.request_histories([lead], as_of), as_of)
     if not (np.isfinite(scored.probability).all() and 0 < scored.probability[0] < 1):
         raise DataError("the model gives no probability; train again")

@@ -19,6 +19,7 @@ from training.artifact.loaded_model import read_artifact
 from training.artifact.standalone import ArtifactError, Model, load, read
 from training.artifact.tree_text import only, splits_on, trees_of
 from training.measuring.evidence import Evidence
+from training.model.boosted import Hyperparameters
 from training.recipe.train import fit_model
 from training.registry.artifact_files import write_artifact
 from training.samples.sample import read_sample
@@ -33,7 +34,7 @@ def artifact(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pa
     active = sample.features.column("count_any_7d").to_numpy() > 2
     event = np.where(np.isnan(sample.event_days), np.nan, np.where(active, 1.0, 25.0))
     sample = replace(sample, event_days=event, observed_days=np.full(len(sample), 30.0))
-    parameters = {**plan.parameters, "learning_rate": 0.1, "min_leaf": 10, "column_share": 1.0}
+    parameters: Hyperparameters = {**plan.parameters, "learning_rate": 0.1, "min_leaf": 10, "column_share": 1.0}
     model = fit_model(sample, replace(plan, model="hazard", twin="yes", parameters=parameters))
     folder = tmp_path_factory.mktemp("hazard") / "model"
     write_artifact(folder, model, training_set.recipe, (), Evidence((0.0,), (9.0,), (1.0,)), TRAINED_ON)

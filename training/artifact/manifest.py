@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any
+from typing import Annotated
 
+from data.contract import ColumnKind
 from data.log.watermarks import Lag, Unobserved
-from data.typed_json import Json, Null, Sparse, from_json, to_json
+from data.typed_json import Json, JsonObject, Null, Sparse, from_json, to_json
 from data.vocabulary import Vocabulary
 from features.labels import Target
 from features.recipe import Bots, Catalogue
@@ -30,7 +31,7 @@ def _thresholds(values: Sequence[object]) -> tuple[Threshold, ...]:
     return tuple(map(threshold_from, values))
 
 
-def _plain_thresholds(thresholds: Sequence[Threshold]) -> list[dict[str, Any]]:
+def _plain_thresholds(thresholds: Sequence[Threshold]) -> list[JsonObject]:
     return [threshold.to_dict() for threshold in thresholds]
 
 
@@ -183,7 +184,7 @@ class Manifest:
     catalogue: Catalogue
     words: Words
     bots: Bots
-    profile_columns: Mapping[str, str]
+    profile_columns: Mapping[str, ColumnKind]
     features: tuple[Feature, ...]
     boosters: tuple[FileEntry, ...]
     code: FileEntry
@@ -205,9 +206,9 @@ class Manifest:
         trained = {field.name: getattr(self.adjustment.trained, field.name) for field in fields(AsTrained)}
         return replace(self, adjustment=None, **trained)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain values for JSON, from which `manifest_from` makes the same."""
-        plain: dict[str, Any] = to_json(self)
+        plain: JsonObject = to_json(self)
         return plain
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from data.contract import DataError
-from data.typed_json import from_json
+from data.typed_json import JsonObject, from_json
 from features.wording import number, signed
 from training.samples.log_odds import Array, clip, fit_logistic, logit, row_losses
 
@@ -52,7 +52,7 @@ class Calibrator:
         clipped = clip(p)
         return clip(np.asarray(expit(self.a * np.log(clipped) - self.b * np.log1p(-clipped) + self.c)))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return asdict(self)
 
@@ -154,7 +154,7 @@ class Verdict:
             f"{number(self.leads)} leads that came later: {taken}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON; an infinite error is None."""
         return {**asdict(self), "se": self.se if np.isfinite(self.se) else None, "accepted": self.accepted}
 

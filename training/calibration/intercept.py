@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from data.contract import US_PER_DAY
+from data.typed_json import JsonObject
 from training.calibration.calibrator import STEPS, Verdict, forward_steps, gain_and_error
 from training.samples.log_odds import Array, logit, row_losses
 
@@ -71,7 +72,7 @@ class InterceptStep:
     step: float
     shift: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return asdict(self)
 

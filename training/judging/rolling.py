@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.typed_json import JsonObject
 from training.judging.backtest import Backtest, JudgedPeriod
 from training.judging.contenders import BASE_RATE, CHAMPION
 from training.judging.inflation import Inflation, inflation
@@ -73,7 +73,7 @@ class Rolling:
     inflation: Inflation
     skipped: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return asdict(self)
 

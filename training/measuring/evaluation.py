@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.typed_json import JsonObject
 from training.measuring.metrics import (
     BINS,
     MEASURES,
@@ -78,7 +79,7 @@ class Evaluation:
     bins: tuple[Bin, ...]
     bands: tuple[Bin, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON; what cannot be said is None."""
         return asdict(self)
 
@@ -186,7 +187,7 @@ class BesideTruth:
     slope: float | None
     true_slope: float | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return asdict(self)
 

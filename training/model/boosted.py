@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import joblib
 import lightgbm
@@ -27,6 +27,25 @@ from training.model.small_trees import in_parts, scoring
 from training.samples.log_odds import Array
 from training.samples.thinning import Thinned
 
+
+class Hyperparameters(TypedDict, total=False):
+    """What can be set of a classifier by its name; what is not there has the classifier's default."""
+
+    n_folds: int
+    learning_rate: float
+    num_leaves: int
+    min_leaf: int
+    l2: float
+    max_rounds: int
+    column_share: float
+    random_state: int
+    n_jobs: int
+    twin: bool
+    rates: bool
+
+
+Parameters = Mapping[str, str | float | Sequence[Sequence[int]]]
+"""Parameters of LightGBM's by name."""
 TWIN = {"extra_trees": True, "extra_seed": 6}
 """What sets a twin apart: its splits are drawn at random and only the best of the drawn is taken (Geurts 2006)."""
 
@@ -149,10 +168,10 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             member: self._booster(seen, kept, self._parameters_of(member, data.num_feature())) for member in members
         }
 
-    def _parameters_of(self, member: Member, columns: int) -> dict[str, Any]:
+    def _parameters_of(self, member: Member, columns: int) -> Parameters:
         rates = range(len(self.encoder_.names), len(self.encoder_.names) + len(self.frozen_))
         seen = [column for column in range(columns) if column not in rates]
-        blind: dict[str, Any] = {} if member.rates or not rates else {"interaction_constraints": [seen]}
+        blind: Parameters = {} if member.rates or not rates else {"interaction_constraints": [seen]}
         return {**self._parameters(), **blind, **(TWIN if member.twin else {})}
 
     def _folded(self, boosters: Sequence[lightgbm.Booster]) -> list[lightgbm.Booster]:
@@ -195,13 +214,13 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             free_raw_data=False,
         ).construct()
 
-    def _booster(self, data: lightgbm.Dataset, held: lightgbm.Dataset, parameters: dict[str, Any]) -> lightgbm.Booster:
+    def _booster(self, data: lightgbm.Dataset, held: lightgbm.Dataset, parameters: Parameters) -> lightgbm.Booster:
         stop = lightgbm.early_stopping(self.patience, verbose=False)
         booster = lightgbm.train(parameters, data, self.max_rounds, valid_sets=[held], callbacks=[stop])
         # Trees behind the best round are dropped, so that the text holds exactly what predicts.
         return _portable(booster.model_to_string(num_iteration=booster.best_iteration))
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self) -> Parameters:
         return {
             "objective": "binary",
             "metric": "binary_logloss",
@@ -273,7 +292,7 @@ def parts_of(weight: Array, thinned: Thinned | None) -> tuple[Array, NDArray[np.
     return weight * thinned.times, thinned.whole
 
 
-def _stump(data: lightgbm.Dataset, parameters: dict[str, Any]) -> lightgbm.Booster:
+def _stump(data: lightgbm.Dataset, parameters: Parameters) -> lightgbm.Booster:
     """The model of rows that cannot be split in two: their base rate."""
     return _portable(lightgbm.train({**parameters, "min_gain_to_split": 1e30}, data, 1).model_to_string())
 

@@ -10,7 +10,7 @@ their sum is the log-odds. So artifact, server, reasons and standalone scoring w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -166,7 +166,7 @@ def text(trees: Sequence[str], names: Sequence[str]) -> str:
 
 def stump(value: float, rows: int) -> str:
     """A tree of one leaf."""
-    fields = {"num_leaves": 1, "num_cat": 0, "leaf_value": repr(value), "leaf_count": rows}
+    fields: dict[str, str | int] = {"num_leaves": 1, "num_cat": 0, "leaf_value": repr(value), "leaf_count": rows}
     return _block({**fields, "is_linear": 0, "shrinkage": 1})
 
 
@@ -201,7 +201,7 @@ MISSING_RIGHT = 8
 """LightGBM's decision_type of a split on numbers that sends what is not known to the right."""
 
 
-def _block(fields: dict[str, Any]) -> str:
+def _block(fields: Mapping[str, str | int]) -> str:
     return "\n".join(f"{name}={value}" for name, value in fields.items())
 
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from data.typed_json import JsonObject
 
 Counts = NDArray[np.int64]
 Kind = Literal["silent", "doubled", "new", "late", "missing"]
@@ -67,7 +69,7 @@ class Alarm:
         """Whether scores cannot be trusted until it is mended; what is new or late is only to be looked at."""
         return self.kind in ("silent", "doubled")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return {**asdict(self), "red": self.is_red, "told": self.told}
 

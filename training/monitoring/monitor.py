@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from data.typed_json import JsonObject
 from features.labels import Target
 from features.wording import number, short_percent
 from training.measuring.evaluation import BANDS, Estimate
@@ -63,7 +64,7 @@ class Monitoring:
         """0, 10 or 20 (see EXIT)."""
         return EXIT[self.advice]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return {**asdict(self), "exit_code": self.exit_code}
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from training.calibration.intercept import newest_step, newest_step_trial
 from training.measuring.evaluation import Evaluation, evaluate, evaluate_groups
 from training.measuring.evidence import Evidence, evidence_of
 from training.model.baselines import BASELINES
+from training.model.boosted import Hyperparameters
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
 from training.model.prior import PriorClassifier
@@ -88,7 +89,7 @@ class TrainingPlan:
 
     newest_share: float = 0.2
     fewest_converted: int = 0
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Hyperparameters = field(default_factory=Hyperparameters)
     promises: Sequence[Promise] = ()
     model: Literal["auto", "hazard", "fixed", "prior"] = "fixed"
     twin: Literal["auto", "yes", "no"] = "no"
@@ -105,7 +106,8 @@ class TrainingPlan:
     @property
     def digest(self) -> str:
         """sha256 of all that decides the model; on how many threads it is fitted does not."""
-        plain = asdict(replace(self, parameters={k: v for k, v in self.parameters.items() if k != "n_jobs"}))
+        plain = asdict(self)
+        plain["parameters"].pop("n_jobs", None)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -265,8 +267,8 @@ def step_of(model: Classifier, sample: Sample, plan: TrainingPlan) -> float:
 
 
 def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
-    rows, members = learnt_from(sample, plan), {"twin": plan.twin == "yes", "rates": plan.rates == "yes"}
-    parameters = {**plan.parameters, **members}
+    rows, parameters = learnt_from(sample, plan), plan.parameters.copy()
+    parameters["twin"], parameters["rates"] = plan.twin == "yes", plan.rates == "yes"
     when = rows.lead, rows.as_of, rows.since
     if plan.model == "hazard":
         days = rows.event_days, rows.observed_days, rows.horizon_days

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from data.contract import DataError
 from features.wording import number
 from training.measuring.metrics import measures
+from training.model.boosted import Hyperparameters
 from training.recipe.train import Say, Split, TrainingPlan, fit_model, split_by_time
 from training.samples.sample import Sample
 
 FORWARD_SHARE = 0.25
-TUNED = ("num_leaves", "min_leaf", "l2", "column_share")
+Tuned = Literal["num_leaves", "min_leaf", "l2", "column_share"]
+TUNED: tuple[Tuned, ...] = ("num_leaves", "min_leaf", "l2", "column_share")
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ def tune(
     study.optimize(lambda trial: _loss(trial, split, plan), n_trials=budget.trials or None, timeout=timeout, catch=())
     trials = tuple(TuningTrial(trial.number, trial.params, trial.value or 0.0) for trial in study.trials)
     say(f"tuning: {len(trials)} trials, best forward log-loss {number(study.best_value, 4)}")
-    return replace(plan, parameters={**plan.parameters, **study.best_params}), trials
+    return replace(plan, parameters=plan.parameters | cast(Hyperparameters, study.best_params)), trials
 
 
 def _loss(trial: Any, split: Split, plan: TrainingPlan) -> float:
-    suggested = {
+    suggested: Hyperparameters = {
         "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
         "min_leaf": trial.suggest_int("min_leaf", 5, 400, log=True),
         "l2": trial.suggest_float("l2", 0.1, 100.0, log=True),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from data.typed_json import JsonValue
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flat(values: Mapping[str, JsonValue], prefix: str = "") -> dict[str, str]:
     """Nested settings as dotted MLflow parameters.
 
     >>> flat({"training": {"folds": 5}})

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 
 from data.contract import DataError, UsageError
-from data.typed_json import from_json, to_json
+from data.typed_json import JsonObject, from_json, to_json
 from training.measuring.metrics import binomial_interval
 from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
@@ -157,11 +157,11 @@ class Threshold:
         """Share of the leads above that is expected to convert."""
         return self.wins_per_week / self.leads_per_week if self.leads_per_week else None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON, see `StoredThreshold`."""
         rule = {"rule": self.rule.kind, "confidence": None, "per_week": None, **asdict(self.rule)}
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "rule"}
-        plain: dict[str, Any] = to_json(StoredThreshold(**own, **rule))
+        plain: JsonObject = to_json(StoredThreshold(**own, **rule))
         return plain
 
 

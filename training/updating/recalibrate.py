@@ -8,19 +8,19 @@ that the same labels give the same version, however often and whenever this is d
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from data.contract import US_PER_DAY, DataError
-from data.typed_json import to_json
+from data.typed_json import JsonObject, to_json
 from features.training_set import TrainingSet
 from training.artifact.loaded_model import LoadedModel
 from training.artifact.manifest import Adjustment, AsTrained, DatedStep, Manifest, StoredVerdict
-from training.calibration.calibrator import Calibrator, composed
+from training.calibration.calibrator import Calibrator, Verdict, composed
 from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
 from training.facts import day
 from training.measuring.evidence import evidence_of
@@ -63,7 +63,7 @@ class Adjusted:
     decision: RecalibrationDecision
     grounds: Grounds | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         adjustment = to_json(self.manifest.adjustment) or {}
         adjustment.pop("trained", None)
@@ -184,7 +184,7 @@ def _adjusted(
         to=day(int(fresh.as_of.max())),
         leads=len(np.unique(fresh.lead)),
         converted=fresh.converted,
-        verdicts=tuple(StoredVerdict(**verdict.to_dict()) for verdict in decision.verdicts),
+        verdicts=tuple(map(_stored, decision.verdicts)),
         steps=_steps(line, fresh, decision.until),
         withdrawn=tuple(b.stage for a, b in pairs if b.probability is None and a.probability is not None),
         trained=AsTrained(trained.calibrator, trained.thresholds, trained.evidence, trained.grounds),
@@ -229,3 +229,8 @@ def _check(champion: Registered, model: LoadedModel, training_set: TrainingSet) 
             f"version {champion.version} was trained for another target or with {len(missing)} features that the "
             "settings do not name: give the settings that it was trained with, or train again"
         )
+
+
+def _stored(verdict: Verdict) -> StoredVerdict:
+    se = verdict.se if math.isfinite(verdict.se) else None
+    return StoredVerdict(verdict.name, verdict.gain, se, verdict.leads, verdict.accepted)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, select
 
+from data.contract import ColumnKind
 from data.histories import Histories
 from data.log.eventlog import histories_of
 from data.log.manifest import Words
@@ -59,7 +60,9 @@ class HistoryReader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str], bots: Sequence[BotRule]) -> Histories:
+    def of(
+        self, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, ColumnKind], bots: Sequence[BotRule]
+    ) -> Histories:
         """What was known of leads before `as_of` (µs UTC): one row per lead, in the order of `lead_ids`.
 
         At most five hundred leads, sorted, each once. columns: profile columns and their kind, `category` or `number`;
@@ -71,7 +74,7 @@ class HistoryReader:
         return replace(self._plain(lead_ids, as_of, columns, bots), companies=companies)
 
     def _plain(
-        self, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, str], bots: Sequence[BotRule]
+        self, lead_ids: Sequence[str], as_of: int, columns: Mapping[str, ColumnKind], bots: Sequence[BotRule]
     ) -> Histories:
         ids = list(lead_ids)
         if len(ids) > AT_ONCE or ids != sorted(set(ids)):
@@ -104,7 +107,7 @@ def versions_of(
     connection: Connection,
     lead_ids: Sequence[str],
     as_of: int,
-    columns: Mapping[str, str],
+    columns: Mapping[str, ColumnKind],
     query: Select[Any] = VERSIONS,
 ) -> pa.Table:
     """Profile versions that a query gives, and that begin up to `as_of`, by (lead_id, valid_from).

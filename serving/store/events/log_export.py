@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, exists, func, select
 
-from data.contract import DataError
+from data.contract import ColumnKind, DataError
 from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
 from data.intake.staged_export import Progress
@@ -152,7 +152,7 @@ def _write_profiles(database: Database, mapping: Mapping, path: Path) -> None:
             writer.close()
 
 
-def _profiles(database: Database, columns: dict[str, str]) -> Iterator[pa.Table]:
+def _profiles(database: Database, columns: dict[str, ColumnKind]) -> Iterator[pa.Table]:
     """All profile versions, some hundred leads at a time."""
     after: str | None = None
     while True:
