@@ -15,7 +15,7 @@ from data.csv_safety import inert
 
 if TYPE_CHECKING:
     from data.intake.check import Checked
-    from data.intake.examination import Examination
+    from data.intake.examination import Examination, SampleRow
 
 SHOWN = 20
 """Rejected rows, and event types, that are shown."""
@@ -87,7 +87,7 @@ def _show_rejected(screen: Screen, checked: Checked, path: Path) -> None:
     screen.table(f"rejected, all of them in {path}", ["source", "row", "why"], rows)
 
 
-def _show_sample(screen: Screen, kind: str, sample: Sequence[Mapping[str, Any]]) -> None:
+def _show_sample(screen: Screen, kind: str, sample: Sequence[SampleRow]) -> None:
     """Rows in columns that say something, so that they fit a narrow terminal."""
     if sample:
         names = [name for name in sample[0] if any(row[name] not in (None, "", False) for row in sample)]

@@ -31,7 +31,7 @@ def score(
     """Score every open lead, with reasons. With --store, into the serving database's score history."""
     from data.erasure.ledger import Ledger
     from features.wording import number
-    from serving.scoring.batch import ScoredLog, check_out, score_log, told, write_scores
+    from serving.scoring.batch import ScoredLog, check_out, score_log, write_scores
     from serving.scoring.chain import with_chain
     from serving.scoring.scorer import Scorer
     from serving.store.store import open_store
@@ -55,16 +55,17 @@ def score(
         scored = score_log(events, scorer, champion.version, moment, language, step, sorted(set(within or [])))
     chain = chain_of(workspace)
     if chain is not None:
-        scored = ScoredLog(with_chain(scored.rows, events, chain, scored.as_of), scored.as_of)
+        scored = ScoredLog(with_chain(scored.leads, events, chain, scored.as_of), scored.as_of)
     write_scores(scored, out, Ledger.beside(events.path))
-    best = scored.rows[:top]
-    screen.tell(f"the {len(best)} best of {number(len(scored.rows))} open leads as of {scored.rows[0]['as_of']}")
-    for row in best:
-        screen.tell(told(row, language))
-    if scored.rows[0]["caution"]:
-        screen.tell(str(scored.rows[0]["caution"]))
+    first, best = scored.leads[0], scored.leads[:top]
+    screen.tell(f"the {len(best)} best of {number(len(scored.leads))} open leads as of {first.as_of}")
+    for lead in best:
+        screen.tell(lead.lines(language))
+    if first.caution:
+        screen.tell(first.caution)
     screen.tell(f"all in {out}")
-    screen.result({"leads": len(scored.rows), "out": out, "as_of": scored.rows[0]["as_of"], "top": best})
+    top_rows = [lead.row() for lead in best]
+    screen.result({"leads": len(scored.leads), "out": out, "as_of": first.as_of, "top": top_rows})
 
 
 def info(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: AsJson = False) -> None:

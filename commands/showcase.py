@@ -52,9 +52,12 @@ def account_of(store: Store, now: int) -> str | None:
 
 def take(store: Store, log: EventLog, bucket: int, shift: int, now: int) -> None:
     """Puts the leads of one part of a log into a store, every time moved by `shift` µs."""
+    import pyarrow.parquet as pq
+
     from serving.store.events.event_validation import EventIn
 
-    leads, profiles, events = (_rows(log, kind, bucket) for kind in ("leads", "profiles", "events"))
+    files = (log.file(kind, bucket) for kind in ("leads", "profiles", "events"))
+    leads, profiles, events = (pq.read_table(file).to_pylist() for file in files)
     names = [lead["lead_id"] for lead in leads]
     for row in profiles:
         owner = {"owner": OWNERS[row["lead"] % len(OWNERS)]}
@@ -87,13 +90,6 @@ def _score(store: Store, champion: Registered, now: int, step: Step) -> None:
     for week in reversed(range(WEEKS)):
         rescorer.run(lambda week=week: now - 7 * week * US_PER_DAY)  # type: ignore[misc]
         step(BUCKETS + WEEKS - week, BUCKETS + WEEKS)
-
-
-def _rows(log: EventLog, kind: str, bucket: int) -> list[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    rows: list[dict[str, Any]] = pq.read_table(log.file(kind, bucket)).to_pylist()
-    return rows
 
 
 def _us(at: Any) -> int:

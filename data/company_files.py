@@ -36,14 +36,18 @@ def read_companies(folder: Path) -> Companies:
     names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
     traits = {name: _mapped(folder / f"{TRAIT}{place}.npy") for place, name in enumerate(names["traits"])}
     away = Absences(*(_mapped(folder / f"{AWAY}{name}.npy") for name in ("starts", "from_at", "until")))
-    plain: dict[str, Any] = {name: _mapped(folder / f"{name}.npy") for name in _arrays()}
-    plain |= {name: names[name] for name in LISTS}
-    return Companies(lead_ids=pa.array(names["lead_ids"], pa.string()), traits=traits, absences=away, **plain)
+    arrays = {name: _column(folder, name) for name in _arrays()}
+    lists = {name: names[name] for name in LISTS}
+    return Companies(lead_ids=pa.array(names["lead_ids"], pa.string()), traits=traits, absences=away, **lists, **arrays)
 
 
 def _arrays() -> list[str]:
     others = {"lead_ids", "traits", "absences", *LISTS}
     return [field.name for field in fields(Companies) if field.name not in others]
+
+
+def _column(folder: Path, name: str) -> Any:
+    return _mapped(folder / f"{name}.npy")
 
 
 def _mapped(path: Path) -> NDArray[Any]:

@@ -86,7 +86,7 @@ class ReadOnlyCache(FunctionCache):  # type: ignore[misc]
         """Nothing is written."""
 
 
-def _cached(function: Callable[..., Any], folder: Path, writable: bool, options: dict[str, Any]) -> Any:
+def _cached(function: Callable[..., Any], folder: Path, writable: bool, options: dict[str, bool]) -> Any:
     with _cached_in(folder):
         dispatcher = numba.njit(cache=True, nogil=True, **options)(function)
         if not writable:

@@ -118,6 +118,10 @@ class Histories:
     def n_events(self) -> int:
         return len(self.known_at)
 
+    def with_events(self, rows: NDArray[np.integer | np.bool_], starts: NDArray[np.int64]) -> Histories:
+        """The same leads with some of the events, in this order; lead i owns starts[i]:starts[i + 1] of them."""
+        return replace(self, starts=starts, **{name: _taken(getattr(self, name), rows) for name in EACH_EVENT})
+
     def of(
         self, leads: NDArray[np.integer], events: Stretches | None = None, versions: Stretches | None = None
     ) -> Histories:
@@ -126,14 +130,9 @@ class Histories:
         events, versions: which rows of events and profile versions each of them has; all of them by default.
         """
         events = events or Stretches.of(self.starts, leads)
-        rows = events.rows
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in EACH_EVENT}
-        arrays = {name: None if array is None else array[rows] for name, array in arrays.items()}
         return replace(
-            self,
+            self.with_events(events.rows, events.starts),
             lead_ids=self.lead_ids.take(pa.array(leads)),
-            starts=events.starts,
-            **arrays,
             profiles=_versions(self.profiles, versions or Stretches.of(self.profiles.starts, leads)),
             absences=None if self.absences is None else _absences(self.absences, leads),
         )
@@ -149,3 +148,8 @@ def _absences(absences: Absences, leads: NDArray[np.integer]) -> Absences:
     chosen = Stretches.of(absences.starts, leads)
     merged = None if absences.merged is None else absences.merged[chosen.rows]
     return Absences(chosen.starts, absences.from_at[chosen.rows], absences.until[chosen.rows], merged)
+
+
+def _taken(column: Any, rows: NDArray[np.integer | np.bool_]) -> Any:
+    """Some rows of a column, which may be None."""
+    return None if column is None else column[rows]

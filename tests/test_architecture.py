@@ -27,6 +27,21 @@ RUN_BY_OTHERS = ("training.artifact.pyfunc", "serving.store.database.migrations"
 PRIVATE_MLFLOW = ("utils", "store", "protos", "entities", "tracking", "environment_variables")
 """Parts of MLflow that its documentation does not promise."""
 
+DOORS = {
+    "data/pull/": "what vendors are asked and answer, in JSON of their own",
+    "data/sources/mapping.py": "a mapping file before it is checked",
+    "data/sources/json_rows.py": "the structure of JSON lines",
+    "training/artifact/pyfunc.py": "MLflow's signature",
+    "serving/edge/connection.py": "uvicorn's signature",
+    "serving/http/openapi.py": "a document of OpenAPI's",
+    "serving/messages/": "bodies whose rows are checked one by one",
+    "serving/routes/events.py": "those rows",
+    "serving/routes/profiles.py": "those rows",
+    "serving/pages/rendering/page_context.py": "what a template is given by name: texts, rows, functions",
+    "settings_sections.py": "features in the settings' file, before their kind is known",
+}
+"""Where a dictionary of anything comes in or goes out; behind them everything has a type."""
+
 
 def sources(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((REPOSITORY / folder).rglob("*.py"))]
@@ -243,3 +258,35 @@ def test_every_silenced_complaint_has_its_reason() -> None:
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             assert "type: ignore" not in line or "type: ignore[" in line, f"{path}:{number}"
             assert "noqa" not in line or "noqa: " in line, f"{path}:{number}"
+
+
+def untyped(source: str) -> list[int]:
+    """Lines that take or give a dictionary of anything, or look a field up by its name in `about`."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Subscript):
+            kind, inside = ast.unparse(node.value), ast.unparse(node.slice)
+            is_any = kind in ("dict", "Mapping", "MutableMapping", "defaultdict") and inside == "(str, Any)"
+            if is_any or (kind == "about" and isinstance(node.slice, ast.Constant)):
+                lines.append(node.lineno)
+    return lines
+
+
+def test_a_dictionary_of_anything_stays_at_the_door() -> None:
+    used = set()
+    for path in [REPOSITORY / f"{name}.py" for name in TOP] + sources(*FOLDERS, COMMANDS):
+        name = str(path.relative_to(REPOSITORY))
+        door = next((door for door in DOORS if name.startswith(door)), None)
+        lines = untyped(path.read_text())
+        assert door or not lines, f"{name}: lines {lines}"
+        used |= {door} if lines else set()
+    assert used == set(DOORS)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def f(row: dict[str, Any]) -> None: ...", "rows: list[Mapping[str, Any]]", 'size = about["parts"]["size"]'],
+)
+def test_a_planted_dictionary_of_anything_is_caught(source: str) -> None:
+    assert untyped(source)
+    assert not untyped("counts: dict[str, int]\nrow = rows['a']")

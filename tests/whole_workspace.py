@@ -37,6 +37,7 @@ from serving.store.scores.explanations import Explanation
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.data.exports import into
+from tests.serving.scored_leads import scored_lead
 from training.thresholds.stages import StageThreshold
 
 AT = 1_700_000_000_000_000
@@ -103,10 +104,11 @@ def _fill_store(store: Store, leads: Sequence[str]) -> None:
 
 
 def _fill_lists(root: Path, leads: Sequence[str], outside: Path) -> None:
-    rows = [{"lead_id": lead, "probability": 0.5, "words": "1"} for lead in leads]
+    scored = [scored_lead(lead) for lead in leads]
+    rows = [lead.row() for lead in scored]
     outside.mkdir(exist_ok=True)
     for path in (root / "best.csv", outside / "best of May.csv"):
-        write_scores(ScoredLog(rows, AT), path, Ledger.beside(root / "log"))
+        write_scores(ScoredLog(scored, AT), path, Ledger.beside(root / "log"))
     columns = [
         Column("Lead", "text", 16, lambda line: None), Column("Contacts", "count", 5, lambda line: None)
     ]  # fmt: skip

@@ -28,7 +28,7 @@ from training.recipe.train import (
     split_by_time,
 )
 from training.recipe.tuning import TUNED, Budget, TuningTrial, tune
-from training.records import JUDGED, LEARN, Dataset, dataset_of, metrics_of, tags_of, write_records
+from training.records import JUDGED, LEARN, dataset_of, metrics_of, tags_of, write_records
 from training.registration import Decision, decide, register, stand_in
 from training.registry.artifact_files import write_artifact
 from training.registry.parameters import flat
@@ -36,6 +36,7 @@ from training.registry.preflight import check_room
 from training.registry.provenance import code
 from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, REPORT, RunFolder, finished, run_draft
+from training.registry.run_logging import Dataset
 from training.report.backtest_report import sections
 from training.report.published import report_path
 from training.report.report import TrainingAccount

@@ -7,22 +7,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from data.typed_json import to_json
+from data.typed_json import JsonObject, JsonValue, to_json
 from features.training_set import TrainingSet
 from training.measuring.evaluation import Bin, Judgement
 from training.recipe.tuning import TuningTrial
-from training.registry.run_logging import DATASETS, RIVALS, TABLES
+from training.registry.run_logging import DATASETS, RIVALS, TABLES, Dataset, Rival
 from training.report.report import TrainingAccount, summary
 from training.samples.sample import Sample
 
 NOTE, COMMIT = "mlflow.note.content", "mlflow.source.git.commit"
 """Tags that MLflow's pages show as a run's description and as the commit of its code."""
 LEARN, JUDGED = ("to learn from", "training"), ("to judge on", "evaluation")
-Dataset = Mapping[str, Any]
 Shares = Sequence[tuple[str, float]]
 """Features, and their shares in what the trees gained."""
 
@@ -92,23 +90,31 @@ def dataset_of(training_set: TrainingSet, slice_: tuple[str, str], rows: Sample)
     name, context = slice_
     span = int(rows.as_of.min()), int(rows.as_of.max())
     digest = hashlib.sha256(f"{training_set.digest} {name} {span} {len(rows)}".encode()).hexdigest()
-    counts = {"moments": len(rows), "leads": len(np.unique(rows.lead)), "converted": int(np.nansum(rows.y))}
-    dates = (str(np.datetime64(at, "us").astype("datetime64[D]")) for at in span)
-    named = {"name": name, "context": context, "digest": digest, "training_set": training_set.digest}
-    return {**named, **dict(zip(("from", "to"), dates, strict=True)), **counts}
+    begin, end = (str(np.datetime64(at, "us").astype("datetime64[D]")) for at in span)
+    return {
+        "name": name,
+        "context": context,
+        "digest": digest,
+        "training_set": training_set.digest,
+        "from": begin,
+        "to": end,
+        "moments": len(rows),
+        "leads": len(np.unique(rows.lead)),
+        "converted": int(np.nansum(rows.y)),
+    }
 
 
-def _baseline(judgement: Judgement) -> dict[str, Any]:
+def _baseline(judgement: Judgement) -> Rival:
     return {"name": judgement.name, "kind": "baseline", "parameters": {}, "metrics": _measured(judgement)}
 
 
-def _tuned(trial: TuningTrial) -> dict[str, Any]:
+def _tuned(trial: TuningTrial) -> Rival:
     name = f"tuning {trial.number}"
     return {"name": name, "kind": "tuning", "parameters": trial.parameters, "metrics": {"log_loss": trial.loss}}
 
 
-def _bins(bins: Sequence[Bin]) -> dict[str, list[Any]]:
-    rows = []
+def _bins(bins: Sequence[Bin]) -> dict[str, list[JsonValue]]:
+    rows: list[JsonObject] = []
     for band in bins:
         plain = to_json(band)
         observed = plain.pop("observed")
@@ -116,6 +122,6 @@ def _bins(bins: Sequence[Bin]) -> dict[str, list[Any]]:
     return _columns(rows)
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _columns(rows: Sequence[Mapping[str, JsonValue]]) -> dict[str, list[JsonValue]]:
     """A table by columns, as MLflow takes it."""
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}

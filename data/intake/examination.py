@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
@@ -58,6 +57,10 @@ class Span:
     silent_until: int
 
 
+SampleRow = Mapping[str, str | float | bool | None]
+"""A row by column, as people read it."""
+
+
 @dataclass(frozen=True)
 class Examination:
     """What was seen. shared: ids of events and of profiles, and those that both have. samples: by kind, rows as they
@@ -67,7 +70,7 @@ class Examination:
     types: tuple[TypeRows, ...]
     shared: tuple[int, int, int]
     spans: tuple[Span, ...]
-    samples: Mapping[str, Sequence[Mapping[str, Any]]]
+    samples: Mapping[str, Sequence[SampleRow]]
     doubts: tuple[str, ...]
 
     @property
@@ -167,9 +170,9 @@ def spans_of_sources(con: duckdb.DuckDBPyConnection) -> tuple[Span, ...]:
     return tuple(Span(*row) for row in rows)
 
 
-def samples_of(con: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
+def samples_of(con: duckdb.DuckDBPyConnection) -> dict[str, list[SampleRow]]:
     """Some rows of each kind, with times as people read them."""
-    samples = {}
+    samples: dict[str, list[SampleRow]] = {}
     for kind, times in (("events", ("occurred_at", "known_at")), ("leads", ("valid_from",))):
         columns = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM staged_{kind}").fetchall()]
         shown = [name for name in columns if name not in HIDDEN]

@@ -27,10 +27,11 @@ from data.histories import FAR, Absences, Histories, Profiles
 from data.log.absences import absences_of, read_absences
 from data.log.bots import label_bots
 from data.log.content import lead_hash
-from data.log.manifest import Manifest, Words, read_manifest
+from data.log.manifest import Manifest, read_manifest
 from data.log.parts import base_file, read_run, rejected_files
 from data.log.runs import ORDER, Run, coded, int64, superseded_of, woven
 from data.log.watermarks import Watermarks
+from data.log.words import Words
 from data.sources.mapping import BotRule
 from data.vocabulary import Vocabulary
 

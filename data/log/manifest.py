@@ -5,73 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection
-from collections.abc import Mapping as Table
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal, cast
 
-from data.contract import ColumnKind, DataError, UsageError
+from data.contract import DataError
+from data.log.stored_manifest import StoredManifest, StoredManifest01, StoredObserved
 from data.log.version_index import taken
 from data.log.watermarks import Observed, Watermarks
-from data.sources.mapping import BotRule, Mapping
-from data.typed_json import JsonObject
-from data.vocabulary import Vocabulary
+from data.log.words import Words
+from data.sources.mapping import BotRule
 
-FORMAT = 2
+FORMAT: Literal[2] = 2
 BUCKETS = 32
 NAME = "log.json"
-
-
-@dataclass(frozen=True)
-class Words:
-    """What the mappings said: vocabulary, plain words, profile columns (`category` or `number`), bot rules."""
-
-    types: tuple[str, ...] = ()
-    groups: Table[str, tuple[str, ...]] = field(default_factory=dict)
-    words: Table[str, dict[str, str]] = field(default_factory=dict)
-    profile_columns: Table[str, ColumnKind] = field(default_factory=dict)
-    bots: tuple[BotRule, ...] = ()
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.types, dict(self.groups))
-
-    def and_those_of(self, mapping: Mapping) -> Words:
-        """Types in the order first seen, members of groups united, the newer words and rules on top.
-
-        Raises UsageError where a profile column changes from category to number, or back.
-        """
-        profile = mapping.profile
-        self._check_kinds(mapping, profile)
-        groups = {
-            name: tuple(dict.fromkeys((*self.groups.get(name, ()), *mapping.groups.get(name, ()))))
-            for name in dict.fromkeys((*self.groups, *mapping.groups))
-        }
-        return Words(
-            tuple(dict.fromkeys((*self.types, *mapping.event_types))),
-            groups,
-            {**self.words, **mapping.words},
-            {**self.profile_columns, **profile},
-            tuple({rule.name: rule for rule in (*self.bots, *mapping.bots)}.values()),
-        )
-
-    def without_types(self, types: Collection[str]) -> Words:
-        """Without event types that nobody tells of any more; a group without types is none."""
-        groups = {name: tuple(kind for kind in of if kind not in types) for name, of in self.groups.items()}
-        return replace(
-            self,
-            types=tuple(kind for kind in self.types if kind not in types),
-            groups={name: of for name, of in groups.items() if of},
-        )
-
-    def _check_kinds(self, mapping: Mapping, profile: Table[str, ColumnKind]) -> None:
-        for name, kind in profile.items():
-            known = self.profile_columns.get(name, kind)
-            if known != kind:
-                raise UsageError(
-                    f"mapping {mapping.name}: column {name!r} is a {kind} here and a {known} in the log; rename it"
-                )
 
 
 @dataclass(frozen=True)
@@ -119,7 +66,7 @@ class Manifest:
         """Without versions of events and profiles that have these digests."""
         return replace(self, events=taken(self.events or 0, events), profiles=taken(self.profiles or 0, profiles))
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> StoredManifest:
         """Plain values."""
         words = self.words
         return {
@@ -136,7 +83,7 @@ class Manifest:
             "words": words.words,
             "profile_columns": words.profile_columns,
             "bots": [rule.model_dump() for rule in words.bots],
-            "sources": [vars(row) for row in self.watermarks.observed],
+            "sources": [cast(StoredObserved, vars(row)) for row in self.watermarks.observed],
             "complete_until_us": self.watermarks.stated,
             "silences_us": self.watermarks.silences,
             "silent_after_us": self.watermarks.patience,
@@ -163,50 +110,74 @@ def read_manifest(log_path: Path) -> Manifest:
     """What a log holds. Raises DataError when there is none, or one of another format."""
     file = log_path / NAME
     try:
-        about = json.loads(file.read_text(encoding="utf-8"))
+        stored = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{log_path} holds no event log; run `leadscore ingest` first") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{file} cannot be read ({error}); restore it, or ingest again into an empty folder") from None
-    if not isinstance(about, dict):
+    if not isinstance(stored, dict):
         raise DataError(f"{file} is no manifest of an event log; ingest again into an empty folder")
-    if about.get("format") not in (1, FORMAT):
+    if stored.get("format") not in (1, FORMAT):
         raise DataError(f"{log_path} is an event log of another format; ingest again into an empty folder")
     try:
-        return _from_json(about)
+        return _from_json(cast(StoredManifest | StoredManifest01, stored))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{file} is damaged ({error!r}); restore it, or ingest again into an empty folder") from None
 
 
-def _from_json(about: dict[str, Any]) -> Manifest:
-    groups = {name: tuple(types) for name, types in about["vocabulary"]["groups"].items()}
-    bots = tuple(BotRule(**rule) for rule in about["bots"])
-    words = Words(tuple(about["vocabulary"]["types"]), groups, about["words"], about["profile_columns"], bots)
-    counts = {
-        name: about[name] for name in ("n_buckets", "n_events", "n_leads", "observed_from_us", "observed_until_us")
-    }
-    manifest = Manifest((), 0, words=words, **counts)
-    if about["format"] == 1:
-        number = int(about["generation"].rpartition("-")[2])
-        return replace(manifest, parts=(about["generation"],), ingests=number, n_base=manifest.n_events,
-                       events=None, profiles=None, digest_of_0_1=about["digest"])  # fmt: skip
-    observed = tuple(Observed(**row) for row in about["sources"])
+def _from_json(stored: StoredManifest | StoredManifest01) -> Manifest:
+    vocabulary = stored["vocabulary"]
+    manifest = Manifest(
+        (),
+        0,
+        words=Words(
+            tuple(vocabulary["types"]),
+            {name: tuple(types) for name, types in vocabulary["groups"].items()},
+            stored["words"],
+            stored["profile_columns"],
+            tuple(BotRule.model_validate(rule) for rule in stored["bots"]),
+        ),
+        n_buckets=stored["n_buckets"],
+        n_events=stored["n_events"],
+        n_leads=stored["n_leads"],
+        observed_from_us=stored["observed_from_us"],
+        observed_until_us=stored["observed_until_us"],
+    )
+    return _of_0_1(stored, manifest) if stored["format"] == 1 else _of_now(stored, manifest)
+
+
+def _of_0_1(stored: StoredManifest01, manifest: Manifest) -> Manifest:
     return replace(
         manifest,
-        parts=tuple(about["parts"]),
-        ingests=about["ingests"],
-        n_base=about["n_base"],
-        n_added=about["n_added"],
-        n_overwritten=about["n_overwritten"],
+        parts=(stored["generation"],),
+        ingests=int(stored["generation"].rpartition("-")[2]),
+        n_base=manifest.n_events,
+        events=None,
+        profiles=None,
+        digest_of_0_1=stored["digest"],
+    )
+
+
+def _of_now(stored: StoredManifest, manifest: Manifest) -> Manifest:
+    return replace(
+        manifest,
+        parts=tuple(stored["parts"]),
+        ingests=stored["ingests"],
+        n_base=stored["n_base"],
+        n_added=stored["n_added"],
+        n_overwritten=stored["n_overwritten"],
         watermarks=Watermarks(
-            observed, about["complete_until_us"], about.get("silences_us", {}), about.get("silent_after_us", {})
+            tuple(Observed(**row) for row in stored["sources"]),
+            stored["complete_until_us"],
+            stored.get("silences_us", {}),
+            stored.get("silent_after_us", {}),
         ),
-        corrected_until_us=about.get("corrected_until_us", 0),
-        full_export_us=about.get("full_export_us", 0),
-        state_us=about.get("state_us", 0),
-        events=_number(about["versions"]["events"]),
-        profiles=_number(about["versions"]["profiles"]),
-        digest_of_0_1=about["digest_of_0_1"],
+        corrected_until_us=stored.get("corrected_until_us", 0),
+        full_export_us=stored.get("full_export_us", 0),
+        state_us=stored.get("state_us", 0),
+        events=_number(stored["versions"]["events"]),
+        profiles=_number(stored["versions"]["profiles"]),
+        digest_of_0_1=stored["digest_of_0_1"],
     )
 
 

@@ -21,23 +21,21 @@ from data.histories import Histories
 from data.log.eventlog import EventLog
 from features.kernel import Moments
 from features.moments import open_moments
-from features.wording import Language, conversion, percent
-from serving.messages.schemas import Reason, Reasons
+from features.wording import Language, conversion
+from serving.messages.schemas import Reasons
 from serving.scoring.explanations import MOST, Explainer
 from serving.scoring.reasons import fit_share_of, reasons_of
+from serving.scoring.scored_lead import ScoredLead
 from serving.scoring.scorer import Scorer, Scores
 from serving.sentences.telling import Telling
 from training.thresholds.model_warning import model_warning
 
-SIDES = (("for", "+"), ("against", "-"))
-FIT: Mapping[Language, str] = {"en": "fit", "de": "Passung"}
-
 
 @dataclass(frozen=True)
 class ScoredLog:
-    """Scored leads, best first: one row each, columns as in `columns_of`."""
+    """Scored leads, best first."""
 
-    rows: list[dict[str, Any]]
+    leads: list[ScoredLead]
     as_of: int
 
 
@@ -58,25 +56,25 @@ def score_log(
     check_days(scorer, days)
     scorer = scorer.beside(log)
     moment = log.observed_until_us + 1 if as_of is None else as_of
-    known, rows = Ledger.beside(log.path).known(), list[dict[str, Any]]()
+    known, leads = Ledger.beside(log.path).known(), list[ScoredLead]()
     companies = companies_beside(log, scorer, known)
     for number in range(log.n_buckets):
-        rows.extend(_bucket(log, scorer, version, number, moment, language, days, known, companies))
+        leads.extend(_bucket(log, scorer, version, number, moment, language, days, known, companies))
         if progress:
             progress(number + 1, log.n_buckets)
-    if not rows:
+    if not leads:
         raise DataError(f"no lead of {log.path} is open at {_iso(moment)}; check target and --as-of")
-    rows.sort(key=lambda row: (-row["probability"], row["lead_id"]))
-    return ScoredLog(rows, moment)
+    leads.sort(key=lambda lead: (-lead.probability, lead.lead_id))
+    return ScoredLog(leads, moment)
 
 
 def scorable(scored: ScoredLog, known: Known) -> ScoredLog:
     """Scored leads without those that a ledger withholds. Raises DataError when nobody is left."""
-    withheld = known.withheld({row["lead_id"] for row in scored.rows})
-    rows = [row for row in scored.rows if row["lead_id"] not in withheld]
-    if not rows:
+    withheld = known.withheld({lead.lead_id for lead in scored.leads})
+    leads = [lead for lead in scored.leads if lead.lead_id not in withheld]
+    if not leads:
         raise DataError("all leads that are open object to being scored, or were erased; there is nothing to write")
-    return ScoredLog(rows, scored.as_of)
+    return ScoredLog(leads, scored.as_of)
 
 
 def _bucket(
@@ -89,7 +87,7 @@ def _bucket(
     days: Sequence[int],
     known: Known,
     companies: CompanySource,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[ScoredLead]:
     histories = replace(log.bucket(number), companies=companies)
     moments = _scorable_moments(histories, open_moments(histories, scorer.target, as_of), known)
     if not len(moments):
@@ -98,12 +96,12 @@ def _bucket(
     parts = scorer.model.parts(scores.matrix)[:, 1:].tolist()
     grounds = Explainer(scorer).grounds(histories, moments, scores)
     lead_ids, telling = histories.lead_ids.take(pa.array(moments.lead)).to_pylist(), Telling(language, as_of)
-    within = {f"within_{horizon}d": scorer.model.within(scores.matrix, horizon).tolist() for horizon in days}
+    within = {horizon: scorer.model.within(scores.matrix, horizon).tolist() for horizon in days}
     warning = model_warning(scorer.model.manifest.trained_on.small, language, scorer.model.manifest.trained_on.lags)
     for row, lead_id in enumerate(lead_ids):
         reasons = reasons_of(grounds[row], scorer, telling)
-        scored = _row(lead_id, scores, row, reasons, parts[row], scorer, version, as_of, language)
-        yield scored | {name: values[row] for name, values in within.items()} | {"caution": warning}
+        lead = _lead(lead_id, scores, row, reasons, parts[row], scorer, version, as_of, language)
+        yield replace(lead, within={days: p[row] for days, p in within.items()}, caution=warning)
 
 
 def companies_beside(log: EventLog, scorer: Scorer, known: Known) -> CompanySource:
@@ -121,7 +119,7 @@ def _scorable_moments(histories: Histories, moments: Moments, known: Known) -> M
     return Moments(moments.lead[kept], moments.as_of[kept])
 
 
-def _row(
+def _lead(
     lead_id: str,
     scores: Scores,
     row: int,
@@ -131,27 +129,27 @@ def _row(
     version: str,
     as_of: int,
     language: Language,
-) -> dict[str, Any]:
+) -> ScoredLead:
     low, high = scores.interval[row]
     fit, engagement = parts
     probability = float(scores.probability[row])
-    words = {f"for_{i + 1}": _nth(reasons.speaks_for, i) for i in range(MOST)}
-    words |= {f"against_{i + 1}": _nth(reasons.speaks_against, i) for i in range(MOST)}
-    return {
-        "lead_id": lead_id,
-        "probability": probability,
-        "low": low,
-        "high": high,
-        "stage": scores.stage[row],
-        "in_words": conversion(probability, low, high, scorer.target.horizon_days, language),
-        **words,
-        "fit": fit,
-        "engagement": engagement,
-        "fit_share": fit_share_of(fit, engagement),
-        "target": scorer.target.name,
-        "model_version": version,
-        "as_of": _iso(as_of),
-    }
+    return ScoredLead(
+        lead_id=lead_id,
+        probability=probability,
+        low=low,
+        high=high,
+        stage=scores.stage[row],
+        in_words=conversion(probability, low, high, scorer.target.horizon_days, language),
+        speaks_for=[reason.words for reason in reasons.speaks_for[:MOST]],
+        speaks_against=[reason.words for reason in reasons.speaks_against[:MOST]],
+        fit=fit,
+        engagement=engagement,
+        fit_share=fit_share_of(fit, engagement),
+        target=scorer.target.name,
+        model_version=version,
+        as_of=_iso(as_of),
+        caution="",
+    )
 
 
 def check_days(scorer: Scorer, days: Sequence[int]) -> None:
@@ -175,15 +173,6 @@ def check_out(out: Path) -> None:
         raise UsageError(f"--out {out} cannot be written; name a file in a folder of yours")
 
 
-def told(row: dict[str, Any], language: Language = "en") -> str:
-    """A scored lead as lines of text: who, which stage, how likely, what speaks for (+) and against (-) it."""
-    reasons = [f"    {sign} {row[f'{side}_{i + 1}']}" for side, sign in SIDES for i in range(MOST)]
-    head = (
-        f"{row['lead_id']}  {row['stage']}  {row['in_words']}; {FIT[language]} {percent(row['fit_share'], 0, language)}"
-    )
-    return "\n".join([head, *(line for line in reasons if line.strip() not in ("+", "-"))])
-
-
 def write_scores(scored: ScoredLog, out: Path, ledger: Ledger) -> None:
     """Writes a .csv (safe to open in a spreadsheet) or .parquet file, as a whole or not at all. Raises UsageError.
 
@@ -202,21 +191,17 @@ def write_scores(scored: ScoredLog, out: Path, ledger: Ledger) -> None:
 
 
 def _write_parquet(scored: ScoredLog, path: Path) -> None:
-    pq.write_table(pa.Table.from_pylist(scored.rows), path)
+    pq.write_table(pa.Table.from_pylist([lead.row() for lead in scored.leads]), path)
 
 
 def _write_csv(scored: ScoredLog, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(scored.rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, list(scored.leads[0].row()), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({key: inert(value) for key, value in row.items()} for row in scored.rows)
+        writer.writerows({key: inert(value) for key, value in lead.row().items()} for lead in scored.leads)
 
 
 WRITERS: Mapping[str, Callable[[ScoredLog, Path], None]] = {".csv": _write_csv, ".parquet": _write_parquet}
-
-
-def _nth(reasons: Sequence[Reason], i: int) -> str:
-    return reasons[i].words if i < len(reasons) else ""
 
 
 def _iso(at: int) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -22,6 +21,7 @@ from data.log.eventlog import EventLog
 from features.kernel import Moments
 from features.labels import Target
 from features.population import population_of
+from serving.scoring.scored_lead import ScoredLead
 from serving.scoring.scorer import Scorer
 from training.samples.log_odds import Array, logit
 
@@ -111,18 +111,18 @@ def by_moment(steps: Mapping[str, Array]) -> list[dict[str, float]]:
     return [dict(zip(steps, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def with_chain(rows: Sequence[Mapping[str, Any]], log: EventLog, chain: Chain, as_of: int) -> list[dict[str, Any]]:
-    """Scored leads with a column `chain_TARGET` for each target of a chain, in its order; `as_of` in µs UTC."""
-    scored = {row["lead_id"]: row["probability"] for row in rows}
+def with_chain(leads: Sequence[ScoredLead], log: EventLog, chain: Chain, as_of: int) -> list[ScoredLead]:
+    """Scored leads with the probabilities of a chain; `as_of` in µs UTC."""
+    scored = {lead.lead_id: lead.probability for lead in leads}
     known = dict[str, dict[str, float]]()
     beside = replace(chain, steps={name: scorer.beside(log) for name, scorer in chain.steps.items()})
     for number in range(log.n_buckets):
         histories = log.bucket(number)
         ids = histories.lead_ids.to_pylist()
-        lead = np.array([place for place, lead_id in enumerate(ids) if lead_id in scored], np.int32)
-        if len(lead):
-            main = np.array([scored[ids[place]] for place in lead])
-            moments = Moments(lead, np.full(len(lead), as_of, np.int64))
-            told = beside.probabilities(histories, moments, main)
-            known |= zip([ids[place] for place in lead], told, strict=True)
-    return [{**row, **{f"chain_{name}": p for name, p in known[row["lead_id"]].items()}} for row in rows]
+        places = np.array([place for place, lead_id in enumerate(ids) if lead_id in scored], np.int32)
+        if len(places):
+            main = np.array([scored[ids[place]] for place in places])
+            moments = Moments(places, np.full(len(places), as_of, np.int64))
+            steps = beside.probabilities(histories, moments, main)
+            known |= zip([ids[place] for place in places], steps, strict=True)
+    return [replace(lead, chain=known[lead.lead_id]) for lead in leads]

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.histories import EACH_EVENT, FAR, Histories, Profiles
+from data.histories import FAR, Histories, Profiles
 from data.visibility import is_visible
 from serving.scoring.batch import one_moment
 from serving.scoring.explanations import Explainer
@@ -106,9 +106,7 @@ def _change(kind: Literal["corrected", "added"], history: Histories, event: int,
 
 def _only(history: Histories, kept: NDArray[np.bool_]) -> Histories:
     """The history of one lead with some of its events."""
-    arrays: dict[str, Any] = {name: getattr(history, name) for name in EACH_EVENT}
-    arrays = {name: None if array is None else array[kept] for name, array in arrays.items()}
-    return replace(history, starts=np.array([0, kept.sum()], np.int64), **arrays)
+    return history.with_events(kept, np.array([0, kept.sum()], np.int64))
 
 
 def _without_version(history: Histories, version: int) -> Histories:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,9 +17,10 @@ from data.erasure.ledger import Ledger
 from features.moments import open_moments
 from features.wording import conversion, percent
 from serving.scoring import batch
-from serving.scoring.batch import ScoredLog, score_log, told, write_scores
+from serving.scoring.batch import ScoredLog, score_log, write_scores
 from serving.scoring.scorer import Scorer
 from serving.trees.predictor import Predictor
+from tests.serving.scored_leads import scored_lead
 from workspace import Workspace
 
 COLUMNS = [
@@ -40,31 +40,31 @@ def scored(trained: Workspace) -> ScoredLog:
 def test_every_open_lead_is_there_once_the_best_first(trained: Workspace, scored: ScoredLog) -> None:
     log, scorer = trained.event_log(), Scorer(Predictor.of(trained.champion()))
     expected = sum(len(open_moments(log.bucket(i), scorer.target, scored.as_of)) for i in range(log.n_buckets))
-    ids = [row["lead_id"] for row in scored.rows]
+    ids = [lead.lead_id for lead in scored.leads]
     assert len(ids) == len(set(ids)) == expected > 100
-    order = [(-row["probability"], row["lead_id"]) for row in scored.rows]
+    order = [(-lead.probability, lead.lead_id) for lead in scored.leads]
     assert order == sorted(order)
 
 
 def test_the_columns_are_those_of_the_contract(scored: ScoredLog, tmp_path: Path) -> None:
-    assert list(scored.rows[0]) == COLUMNS
+    assert list(scored.leads[0].row()) == COLUMNS
     for name in ("scores.csv", "scores.parquet"):
         write_scores(scored, tmp_path / name, Ledger(tmp_path / "erased.db"))
     with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == COLUMNS
-    assert [float(row["probability"]) for row in rows] == [row["probability"] for row in scored.rows]
-    assert pq.read_table(tmp_path / "scores.parquet").to_pylist() == scored.rows
+    assert [float(row["probability"]) for row in rows] == [lead.probability for lead in scored.leads]
+    assert pq.read_table(tmp_path / "scores.parquet").to_pylist() == [lead.row() for lead in scored.leads]
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".parquet", ".db"}
 
 
 def test_a_row_says_how_sure_it_is_in_words(scored: ScoredLog) -> None:
-    for row in scored.rows:
-        assert 0 <= row["low"] < row["high"] <= 1
-        assert row["in_words"] == conversion(row["probability"], row["low"], row["high"], 30)
-        assert row["as_of"].endswith("Z")
-        assert f"  {row['in_words']}; fit " in told(row)
-        assert f"; Passung {percent(row['fit_share'], 0, 'de')}" in told(row, "de")
+    for lead in scored.leads:
+        assert 0 <= lead.low < lead.high <= 1
+        assert lead.in_words == conversion(lead.probability, lead.low, lead.high, 30)
+        assert lead.as_of.endswith("Z")
+        assert f"  {lead.in_words}; fit " in lead.lines()
+        assert f"; Passung {percent(lead.fit_share, 0, 'de')}" in lead.lines("de")
 
 
 def cells(text: str, delimiter: str) -> list[str]:
@@ -84,10 +84,10 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def written(value: Any, folder: Path) -> str:
-    write_scores(
-        ScoredLog([{"lead_id": value, "words": value, "fit": -0.25}], 0), folder / "x.csv", Ledger(folder / "erased.db")
-    )
+def written(text: str, folder: Path) -> str:
+    """A file of one lead whose id and words are this text."""
+    lead = scored_lead(text, in_words=text, fit=-0.25)
+    write_scores(ScoredLog([lead], 0), folder / "x.csv", Ledger(folder / "erased.db"))
     return (folder / "x.csv").read_bytes().decode()
 
 
@@ -118,7 +118,7 @@ def test_no_cell_is_a_formula_wherever_the_file_is_split(payload: str, delimiter
 
 @given(value=HOSTILE)
 def test_no_text_comes_to_life(value: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    assert not is_live(cells(written(value.replace("\0", ""), tmp_path_factory.getbasetemp()), ",")[3])
+    assert not is_live(cells(written(value.replace("\0", ""), tmp_path_factory.getbasetemp()), ",")[len(COLUMNS)])
 
 
 def test_a_writer_that_lets_formulas_through_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,8 @@ def test_a_writer_that_lets_formulas_through_is_caught(tmp_path: Path, monkeypat
 
 def test_numbers_stay_numbers_and_plain_words_stay_as_they_are(tmp_path: Path) -> None:
     text = written("Müller & Co. (2024-01-01), a = b", tmp_path)
-    assert text.splitlines()[1] == '"Müller & Co. (2024-01-01), a = b","Müller & Co. (2024-01-01), a = b",-0.25'
+    words = '"Müller & Co. (2024-01-01), a = b"'
+    assert text.splitlines()[1] == f"{words},0.5,0.4,0.6,MQL,{words},,,,,,,-0.25,0.0,0.5,conversion,1,2024-05-01Z,"
 
 
 def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_draft(

@@ -104,14 +104,14 @@ def test_a_list_of_leads_has_a_column_for_each_step(workshop: Workshop, accepted
     log, won = EventLog.open(workshop.log), Scorer(Predictor.load(workshop.artifact))
     scored = score_log(log, won, "1")
     chain = Chain("conversion", {"sql_accepted": accepted, "conversion": won})
-    rows = with_chain(scored.rows, log, chain, scored.as_of)
-    assert [each["lead_id"] for each in rows] == [each["lead_id"] for each in scored.rows]
-    steps = np.array([[each["chain_sql_accepted"], each["chain_conversion"]] for each in rows])
+    leads = with_chain(scored.leads, log, chain, scored.as_of)
+    assert [lead.lead_id for lead in leads] == [lead.lead_id for lead in scored.leads]
+    steps = np.array([[lead.chain["sql_accepted"], lead.chain["conversion"]] for lead in leads])
     assert (steps[:, 1] <= steps[:, 0]).all()
-    behind = {row["lead_id"] for row, p in zip(rows, steps[:, 0], strict=True) if p == 1.0}
-    assert behind == {row["lead_id"] for row in rows if has_met(log, row["lead_id"])}
-    assert 5 < len(behind) < len(rows) - 5
-    assert steps[:, 1].tolist() == [each["probability"] for each in rows], "the stage rests on it"
+    behind = {lead.lead_id for lead, p in zip(leads, steps[:, 0], strict=True) if p == 1.0}
+    assert behind == {lead.lead_id for lead in leads if has_met(log, lead.lead_id)}
+    assert 5 < len(behind) < len(leads) - 5
+    assert steps[:, 1].tolist() == [lead.probability for lead in leads], "the stage rests on it"
 
 
 def has_met(log: EventLog, lead: str) -> bool:
@@ -307,8 +307,8 @@ def test_list_lead_export_and_answer_tell_one_chain_and_one_stage(
         chain = known[entry.lead_id]
         assert list(chain) == ["sql_accepted", "conversion"]
         assert chain["conversion"] == entry.probability <= chain["sql_accepted"]
-    files = with_chain(score_log(log, live.scorer, "1").rows, log, live.steps or Chain("", {}), now)
-    from_files = {row["lead_id"]: row["chain_sql_accepted"] for row in files}
+    files = with_chain(score_log(log, live.scorer, "1").leads, log, live.steps or Chain("", {}), now)
+    from_files = {lead.lead_id: lead.chain["sql_accepted"] for lead in files}
     assert {lead: chain["sql_accepted"] for lead, chain in known.items()} == pytest.approx(
         {lead: from_files[lead] for lead in known}, rel=0, abs=1e-9
     )

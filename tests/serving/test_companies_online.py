@@ -49,7 +49,7 @@ class World:
 
     def by_files(self, at: int) -> dict[str, float]:
         log = EventLog.open(self.log.path)
-        return {row["lead_id"]: row["probability"] for row in score_log(log, self.scorer, "1", at).rows}
+        return {lead.lead_id: lead.probability for lead in score_log(log, self.scorer, "1", at).leads}
 
     def by_store(self, at: int) -> dict[str, float]:
         Rescorer(self.store, self.scorer, "1", self.live.model.digest).run(lambda: at)

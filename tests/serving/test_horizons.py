@@ -100,9 +100,10 @@ def test_a_model_of_one_horizon_says_that_it_has_no_other(inside: Inside) -> Non
 
 def test_a_list_of_leads_has_a_column_for_each_horizon(workshop: Workshop, hazard: Path) -> None:
     log, scorer = EventLog.open(workshop.log), Scorer(Predictor.load(hazard))
-    rows = score_log(log, scorer, "2", days=[7, 14]).rows
-    assert len(rows) > 50
-    assert all(0 < row["within_7d"] < row["within_14d"] < row["probability"] for row in rows)
+    leads = score_log(log, scorer, "2", days=[7, 14]).leads
+    assert len(leads) > 50
+    assert all(0 < lead.within[7] < lead.within[14] < lead.probability for lead in leads)
+    assert list(leads[0].row())[-3:] == ["within_7d", "within_14d", "caution"]
     with pytest.raises(UsageError, match="--within: within 60 days: the model knows horizons above 0 and up to 30"):
         score_log(log, scorer, "2", days=[60])
 
@@ -121,5 +122,5 @@ def test_a_model_of_few_conversions_says_so_on_every_score(services: Services, w
         assert "only 34 leads had converted when the model was made, 148 are needed" in score_of(inside)["caution"]
         many = inside.post("/v1/score/batch", json={"leads": [LEAD, LEAD]}).json()["scores"]
     assert all("148 are needed" in each["caution"] for each in many)
-    rows = score_log(EventLog.open(workshop.log), Scorer(small), "3", language="de").rows
-    assert all("nötig sind 148" in row["caution"] for row in rows)
+    leads = score_log(EventLog.open(workshop.log), Scorer(small), "3", language="de").leads
+    assert all("nötig sind 148" in lead.caution for lead in leads)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training.artifact.standalone import calibrated, within
+from training.artifact.standalone import Line, calibrated, within
 from training.calibration.calibrator import IDENTITY, Calibrator, choose_calibrator
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
@@ -58,7 +58,7 @@ ODDS = st.lists(st.floats(-30, 30), min_size=len(ENDS), max_size=len(ENDS))
 def test_a_longer_horizon_is_never_less_probable(
     odds: list[float], days: list[float], slopes: tuple[float, float]
 ) -> None:
-    calibrator = {"a": slopes[0], "b": slopes[1], "c": -0.3}
+    calibrator: Line = {"a": slopes[0], "b": slopes[1], "c": -0.3}
     p = [calibrated(within(np.array([odds]), ENDS, day), calibrator)[0] for day in sorted(days)]
     assert (np.diff(p) >= -1e-12).all()
 

@@ -53,8 +53,8 @@ def test_a_model_with_a_prior_stands_in_and_everything_says_so(trained: Workspac
     workspace = Workspace.open(root, root / "settings.toml")
     predictor = Predictor.of(workspace.champion())
     assert predictor.manifest.trained_on.model == "prior"
-    rows = score_log(workspace.event_log(), Scorer(predictor), "1").rows
-    assert all("5,000 are needed" in row["caution"] for row in rows)
-    assert len({row["probability"] for row in rows}) > 20
-    assert any(row["for_1"] for row in rows)
+    leads = score_log(workspace.event_log(), Scorer(predictor), "1").leads
+    assert all("5,000 are needed" in lead.caution for lead in leads)
+    assert len({lead.probability for lead in leads}) > 20
+    assert any(lead.speaks_for for lead in leads)
     assert TrainingSet.open(workspace.training_set_path).digest

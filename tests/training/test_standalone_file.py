@@ -19,6 +19,7 @@ from training.artifact.standalone import (
     SEAL,
     Array,
     ArtifactError,
+    Line,
     Model,
     calibrated,
     explained,
@@ -29,7 +30,7 @@ from training.artifact.standalone import (
     within,
 )
 
-IDENTITY = {"a": 1.0, "b": 1.0, "c": 0.0}
+IDENTITY: Line = {"a": 1.0, "b": 1.0, "c": 0.0}
 ENDS, OFFSETS = [3, 7, 10], [-3.0, -2.0, -1.5]
 Values = dict[str, Any]
 PERIODS: Values = {"ends": ENDS, "offsets": OFFSETS}

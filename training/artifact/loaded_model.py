@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from data.contract import DataError
 from training.artifact import standalone
@@ -18,15 +18,15 @@ class LoadedModel(standalone.Model):
     """A model that scores as `standalone.Model` does, with its manifest."""
 
     def __init__(self, manifest: Manifest, boosters: list[lightgbm.Booster]) -> None:
-        super().__init__(manifest.to_json(), boosters)
+        super().__init__(cast(standalone.Contents, manifest.to_json()), boosters)
         self.manifest = manifest
 
 
 def read_artifact(folder: Path) -> tuple[Manifest, list[str]]:
     """Manifest and boosters' texts, files compared with their hashes first. Raises ArtifactError."""
-    about, texts = standalone.read(folder)
+    contents, texts = standalone.read(folder)
     try:
-        return manifest_from(about), texts
+        return manifest_from(contents), texts
     except (DataError, RecursionError) as error:
         raise ArtifactError(f"{folder}: {error}; train again") from None
 

@@ -13,9 +13,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,58 @@ MOST_BYTES = 256 * 2**20
 """No file of an artifact is larger."""
 
 
+class Target(TypedDict):
+    """What of the target is needed to score: how many days a prediction looks ahead."""
+
+    horizon_days: int
+
+
+class FileEntry(TypedDict):
+    """A file of the artifact."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+class Named(TypedDict):
+    """What every column of the matrix has."""
+
+    name: str
+
+
+class Feature(Named, total=False):
+    """A column of the matrix; categories: its values in order of code, left out for a number."""
+
+    categories: list[str]
+
+
+class Periods(TypedDict):
+    """Where the periods of a hazard model end, in days, and the log-odds of each that trees start from."""
+
+    ends: list[int]
+    offsets: list[float]
+
+
+class Line(TypedDict):
+    """A calibrator: see `calibrated`."""
+
+    a: float
+    b: float
+    c: float
+
+
+class Contents(TypedDict):
+    """What is read of model.json. periods: None for a model that knows its horizon alone."""
+
+    format: int
+    target: Target
+    features: list[Feature]
+    boosters: list[FileEntry]
+    calibrator: Line
+    periods: Periods | None
+
+
 class ArtifactError(Exception):
     """An artifact that is damaged or of another format; the message names the file."""
 
@@ -44,11 +96,11 @@ def load(folder: str | Path) -> Model:
     # Imported late: it brings pandas and scikit-learn, 100 MB that a server does without.
     import lightgbm
 
-    about, texts = read(folder)
-    return Model(about, [lightgbm.Booster(model_str=text) for text in texts])
+    contents, texts = read(folder)
+    return Model(contents, [lightgbm.Booster(model_str=text) for text in texts])
 
 
-def read(folder: str | Path) -> tuple[dict[str, Any], list[str]]:
+def read(folder: str | Path) -> tuple[Contents, list[str]]:
     """Content of model.json and the boosters' texts, after comparing size and sha256 of every file with the manifest.
 
     LightGBM crashes the process on damaged text, so nothing is handed to it before its hash was seen to be right.
@@ -56,33 +108,33 @@ def read(folder: str | Path) -> tuple[dict[str, Any], list[str]]:
     """
     folder = Path(folder)
     try:
-        about = _manifest(folder / "model.json")
-        texts = [_verified(folder, entry) for entry in about["boosters"]]
-        _check(about, texts)
+        contents = _contents(folder / "model.json")
+        texts = [_verified(folder, entry) for entry in contents["boosters"]]
+        _check(contents, texts)
     except ArtifactError as error:
         raise ArtifactError(f"{folder}: {error}") from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{folder}: no readable artifact ({type(error).__name__}: {error})") from None
-    return about, texts
+    return contents, texts
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def _contents(path: Path) -> Contents:
     if path.stat().st_size > MOST_BYTES:
         raise ArtifactError(f"model.json has {path.stat().st_size:,} bytes, at most {MOST_BYTES:,} are read")
     content = path.read_bytes()
     if path.with_name(SEAL).read_bytes()[:64] != hashlib.sha256(content).hexdigest().encode():
         raise ArtifactError(f"model.json is damaged: its sha256 is not the one in {SEAL}")
-    about: dict[str, Any] = json.loads(content.decode("utf-8"), parse_constant=_no_number)
-    if about["format"] != FORMAT:
-        raise ArtifactError(f"format {about['format']!r}, this reads {FORMAT}")
-    return about
+    contents: Contents = json.loads(content.decode("utf-8"), parse_constant=_no_number)
+    if contents["format"] != FORMAT:
+        raise ArtifactError(f"format {contents['format']!r}, this reads {FORMAT}")
+    return contents
 
 
 def _no_number(text: str) -> float:
     raise ArtifactError(f"model.json holds {text}, which is no number")
 
 
-def _verified(folder: Path, entry: dict[str, Any]) -> str:
+def _verified(folder: Path, entry: FileEntry) -> str:
     """The text of a booster, read only when its name stays in the folder and its size is as announced."""
     name, path = entry["file"], folder / str(entry["file"])
     if not re.fullmatch(r"booster-\d{1,4}\.txt", str(name)):
@@ -95,19 +147,20 @@ def _verified(folder: Path, entry: dict[str, Any]) -> str:
     return content.decode("ascii")
 
 
-def _check(about: dict[str, Any], texts: list[str]) -> None:
+def _check(contents: Contents, texts: list[str]) -> None:
     """Whether the parts of an artifact fit together. Raises ArtifactError."""
     if not texts:
         raise ArtifactError("model.json names no booster")
-    periods = about.get("periods")
-    features = len([feature["name"] for feature in about["features"]]) + (periods is not None)
+    periods = contents.get("periods")
+    features = len([feature["name"] for feature in contents["features"]]) + (periods is not None)
     for text in texts:
         match = re.search(r"^max_feature_idx=(\d+)$", text, re.MULTILINE)
         if match is None or int(match[1]) + 1 != features:
             raise ArtifactError(f"a booster does not read the {features} features of model.json")
     if periods is not None and not _is_timeline(periods["ends"], periods["offsets"]):
         raise ArtifactError("the periods of model.json do not follow each other, or lack a number")
-    a, b, c = (float(about["calibrator"][name]) for name in "abc")
+    line = contents["calibrator"]
+    a, b, c = float(line["a"]), float(line["b"]), float(line["c"])
     if not (a > 0 and b > 0 and all(map(math.isfinite, (a, b, c)))):
         raise ArtifactError(f"the calibrator ({a}, {b}, {c}) would turn the ranking around or give no number")
 
@@ -120,18 +173,19 @@ def _is_timeline(ends: Sequence[float], offsets: Sequence[float]) -> bool:
 class Model:
     """Boosters, category maps and calibrator of one artifact. `about` is the content of model.json."""
 
-    def __init__(self, about: dict[str, Any], boosters: list[lightgbm.Booster]) -> None:
-        self.about = about
+    def __init__(self, contents: Contents, boosters: list[lightgbm.Booster]) -> None:
+        self.about = contents
         self.boosters = boosters
-        self.periods = about.get("periods")
-        self.ends = [about["target"]["horizon_days"]] if self.periods is None else self.periods["ends"]
-        self.features = [feature["name"] for feature in about["features"]]
-        self.codes = [
+        self.periods = contents.get("periods")
+        self.line = contents["calibrator"]
+        self.ends = [contents["target"]["horizon_days"]] if self.periods is None else self.periods["ends"]
+        self.features = [feature["name"] for feature in contents["features"]]
+        self.codes: list[dict[float | str, float] | None] = [
             {name: float(code) for code, name in enumerate(feature["categories"])} if "categories" in feature else None
-            for feature in about["features"]
+            for feature in contents["features"]
         ]
 
-    def encode(self, rows: list[dict[str, Any]]) -> Array:
+    def encode(self, rows: Sequence[Mapping[str, float | str | None]]) -> Array:
         """float64[n, features] from rows of {feature: value}; what is missing, null or an unseen category is NaN."""
         matrix = np.full((len(rows), len(self.features)), np.nan)
         for i, row in enumerate(rows):
@@ -149,7 +203,7 @@ class Model:
 
     def predict(self, matrix: Array) -> Array:
         """float64[n]: calibrated probabilities of an encoded matrix."""
-        return calibrated(self.raw(matrix), self.about["calibrator"])
+        return calibrated(self.raw(matrix), self.line)
 
     def predict_within(self, matrix: Array, days: float) -> Array:
         """float64[n]: calibrated probabilities of converting within so many days.
@@ -159,7 +213,7 @@ class Model:
         """
         if self.periods is not None:
             odds = hazards(self.boosters, matrix, self.periods["offsets"])
-            return calibrated(within(odds, self.ends, days), self.about["calibrator"])
+            return calibrated(within(odds, self.ends, days), self.line)
         if days != self.ends[-1]:
             raise ValueError(f"within {days!r} days: this model knows a horizon of {self.ends[-1]} days alone")
         return self.predict(matrix)
@@ -238,9 +292,9 @@ def shares(base: Array, added: Array) -> Array:
     return np.asarray((weights[:, np.newaxis, np.newaxis] / 2 * slope).sum(axis=0))
 
 
-def calibrated(raw: Array, calibrator: dict[str, Any]) -> Array:
+def calibrated(raw: Array, calibrator: Line) -> Array:
     """Probabilities from log-odds: sigmoid(a ln p - b ln(1 - p) + c), Kull et al. 2017; a line where a = b."""
-    a, b, c = (calibrator[name] for name in "abc")
+    a, b, c = calibrator["a"], calibrator["b"], calibrator["c"]
     log_p, log_q = -np.logaddexp(0.0, -raw), -np.logaddexp(0.0, raw)
     logit = a * log_p - b * log_q + c
     return np.asarray(np.clip(1.0 / (1.0 + np.exp(-np.clip(logit, -700, 700))), EDGE, 1 - EDGE))

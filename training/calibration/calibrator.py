@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,15 @@ Mapper = Callable[[Array], Array]
 Fit = Callable[[Array, Array, Array], Mapper]
 
 
+class StoredCalibrator(TypedDict):
+    """A calibrator as JSON."""
+
+    name: str
+    a: float
+    b: float
+    c: float
+
+
 @dataclass(frozen=True)
 class Calibrator:
     """A monotone map of probabilities; input and output are kept within [1e-6, 1 - 1e-6].
@@ -52,9 +61,9 @@ class Calibrator:
         clipped = clip(p)
         return clip(np.asarray(expit(self.a * np.log(clipped) - self.b * np.log1p(-clipped) + self.c)))
 
-    def to_dict(self) -> JsonObject:
+    def to_dict(self) -> StoredCalibrator:
         """Plain values for JSON."""
-        return asdict(self)
+        return {"name": self.name, "a": self.a, "b": self.b, "c": self.c}
 
 
 IDENTITY = Calibrator("identity", 1.0, 1.0, 0.0)

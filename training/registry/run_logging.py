@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
@@ -16,6 +16,30 @@ DATASETS, RIVALS, TABLES = "datasets.json", "rivals.json", "tables.json"
 """Records of a run that MLflow has a form of its own for; a run may have none of them."""
 LONGEST_DIGEST = 36
 """Characters that MLflow takes for the digest of a data set."""
+Dataset = TypedDict(
+    "Dataset",
+    {
+        "name": str,
+        "context": str,
+        "digest": str,
+        "training_set": str,
+        "from": str,
+        "to": str,
+        "moments": int,
+        "leads": int,
+        "converted": int,
+    },
+)
+"""A slice of a training set. context: MLflow's word for its use. from, to: dates of its first and last moment."""
+
+
+class Rival(TypedDict):
+    """What a model was held against: a baseline, or a trial of tuning (`kind`)."""
+
+    name: str
+    kind: str
+    parameters: Mapping[str, float]
+    metrics: Mapping[str, float]
 
 
 def log_run(mlflow: Any, run: RunFolder) -> Any:
@@ -53,7 +77,7 @@ def _read(file: Path) -> list[Any]:
     return list(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
 
 
-def _log_dataset(mlflow: Any, dataset: Mapping[str, Any]) -> None:
+def _log_dataset(mlflow: Any, dataset: Dataset) -> None:
     """A slice of the training set, named and with its digest; what it holds stays where it is."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset

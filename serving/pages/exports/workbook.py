@@ -62,7 +62,7 @@ def _write(
 def _prepared(book: Any, sheet: Worksheet, columns: Sequence[Column], language: Language) -> list[Write]:
     """Writes the heading, which stays in sight; how values of each column are written."""
     look: Mapping[Kind, str] = {"text": "@", "count": "0", "share": "0.0%", "time": TIMES[language]}
-    sides: Mapping[bool, dict[str, Any]] = {True: {"align": "left", "indent": 1}, False: {"align": "right"}}
+    sides: Mapping[bool, dict[str, str | int]] = {True: {"align": "left", "indent": 1}, False: {"align": "right"}}
     formats = {
         kind: book.add_format({"num_format": number_format, **sides[kind == "text"]})
         for kind, number_format in look.items()

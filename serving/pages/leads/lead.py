@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TypedDict
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -29,6 +29,7 @@ from serving.scoring.next_step import next_step
 from serving.scoring.served_model import ServedModel
 from serving.store.events.timeline import Happening, Stretch
 from serving.store.leads.decisions import REASONS
+from serving.store.leads.work import Step
 from serving.store.leads.worklist import CHOICES, WorklistEntry
 from serving.store.scores.sections import IN_HAND
 from serving.store.scores.standings import Standing
@@ -104,8 +105,21 @@ def lead(context: PageContext) -> Response:
     )
 
 
-def _work_on(context: PageContext, lead_id: str, entry: WorklistEntry | None) -> dict[str, Any]:
-    """What sales did with a lead, and what the page needs to let them do more."""
+class WorkOn(TypedDict):
+    """What sales did with a lead, and what the page needs to let them do more. seen: the number of the newest step."""
+
+    work_steps: list[Step]
+    seen: int
+    may_act: bool
+    owners: list[str]
+    owner_gone: bool
+    crm: str
+    reasons_to_reject: Sequence[str]
+    snoozes: Sequence[int]
+    in_hand: Sequence[str]
+
+
+def _work_on(context: PageContext, lead_id: str, entry: WorklistEntry | None) -> WorkOn:
     store, sales = context.services.store, context.services.sales
     steps, worker = store.work.of(lead_id, DEEDS), entry.worker if entry else ""
     owners = {account.name for account in store.accounts.list()} | {

@@ -106,8 +106,18 @@ def wanted_of(asked: Mapping[str, str], target: str) -> WantedLeads:
     too_long = any(len(asked.get(name, "")) > NAME_LIMIT for name in TEXTS)
     if too_long or order not in get_args(Order) or any(asked.get(mark, "1") != "1" for mark in MARKS):
         raise Refused("invalid", "the address has a value that cannot be")
-    given: dict[str, Any] = {name: asked.get(name) for name in TEXTS} | {mark: mark in asked for mark in MARKS}
-    return WantedLeads(target, **given, order=order)
+    return WantedLeads(
+        target,
+        stage=asked.get("stage"),
+        channel=asked.get("channel"),
+        country=asked.get("country"),
+        owner=asked.get("owner"),
+        rising="rising" in asked,
+        untouched="untouched" in asked,
+        pressed="pressed" in asked,
+        search=asked.get("search"),
+        order=order,
+    )
 
 
 def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> LeadLine:

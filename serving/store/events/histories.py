@@ -13,8 +13,8 @@ from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, select
 from data.contract import ColumnKind
 from data.histories import Histories
 from data.log.eventlog import histories_of
-from data.log.manifest import Words
 from data.log.runs import Run
+from data.log.words import Words
 from data.numbers import NoNumber, number_from_text
 from data.sources.mapping import BotRule
 from serving.store.database.connection import AT_ONCE, Database

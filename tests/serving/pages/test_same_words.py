@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +15,8 @@ from data.erasure.ledger import Ledger
 from data.log.eventlog import EventLog
 from features.wording import LANGUAGES, Language, chance, conversion, span
 from serving.pages.rendering.page_context import wording_of
-from serving.scoring.batch import score_log, told, write_scores
+from serving.scoring.batch import score_log, write_scores
+from serving.scoring.scored_lead import ScoredLead
 from serving.scoring.served_model import ServedModel
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
@@ -29,9 +28,9 @@ EDGES = (0.00001, 0.0046, 0.00949, 0.0095, 0.0199, 0.2, 0.995, 0.99999)
 """Where the words change, and where the ways to say it once disagreed."""
 
 
-def a_few(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def a_few(leads: list[ScoredLead]) -> list[ScoredLead]:
     """Leads from the likeliest to the least likely."""
-    yield from rows[:: max(1, len(rows) // 5)]
+    return leads[:: max(1, len(leads) // 5)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -42,16 +41,16 @@ def test_from_the_file_to_the_paper(
     write_scores(scored, tmp_path / "scores.csv", Ledger(tmp_path / "erased.db"))
     with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as file:
         in_words = {row["lead_id"]: row["in_words"] for row in csv.DictReader(file)}
-    visitor, rows = visits("viewer", language), list(a_few(scored.rows))
-    for row in rows:
-        lead, likely = row["lead_id"], (row["probability"], row["low"], row["high"])
+    visitor, leads = visits("viewer", language), a_few(scored.leads)
+    for scored_lead in leads:
+        lead, likely = scored_lead.lead_id, (scored_lead.probability, scored_lead.low, scored_lead.high)
         put(own_store, live, lead)
         score = StoredScore(lead, "conversion", NOW + 1, *likely, live.model.version, live.model.digest)
         own_store.scores.record([score], [], NOW + 1)
         words, interval = chance(likely[0], language), span(*likely[1:], language)
         assert in_words[lead].startswith(f"{words} ")
         assert interval in in_words[lead].rpartition(" (")[2]
-        assert f"  {in_words[lead]}; " in told(row, language)
+        assert f"  {in_words[lead]}; " in scored_lead.lines(language)
         page = visitor.get(f"/leads/{lead}").text
         assert words in page
         assert interval in page
@@ -60,7 +59,7 @@ def test_from_the_file_to_the_paper(
     exported = csv.reader(io.StringIO(visitor.get("/leads.csv").text, newline=""))
     column = 3
     assert {row[0]: chance(float(row[column]), language) for row in list(exported)[1:]} == {
-        row["lead_id"]: chance(row["probability"], language) for row in rows
+        lead.lead_id: chance(lead.probability, language) for lead in leads
     }
 
 
