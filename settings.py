@@ -35,7 +35,7 @@ from training.registry.ownership import model_name
 
 if TYPE_CHECKING:
     from training.model.boosted import Hyperparameters
-    from training.recipe.train import TrainingPlan
+    from training.recipe.plan import TrainingPlan
 
 COMPARED_DAYS = 92
 """So long after its outcome is certain a score is counted, with its month and with the newest weeks."""
@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     def training_plan(self) -> TrainingPlan:
         """How to train, as the pipeline wants it."""
         # Imported late: a server reads settings too, and does without LightGBM's 100 MB.
-        from training.recipe.train import Promise, TrainingPlan
+        from training.recipe.plan import Promise, TrainingPlan
 
         training = self.training
         parameters: Hyperparameters = {

@@ -7,7 +7,8 @@ import numpy as np
 from data.contract import US_PER_SECOND
 from features.training_set import TrainingSet
 from training.artifact.manifest import NewestSlice, ThinnedFrom, TrainedOn
-from training.recipe.train import Judged, TrainingPlan
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Judged
 from training.registry.provenance import versions
 from training.samples.sample import Sample
 from training.samples.thinning import Thinned

@@ -15,18 +15,9 @@ from training.artifact.manifest import TrainedOn
 from training.facts import seen_by, trained_on
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
 from training.recipe.belief import check_believable
+from training.recipe.plan import TrainingPlan
 from training.recipe.segments import judged_segments
-from training.recipe.train import (
-    Classifier,
-    Fitted,
-    Judged,
-    Say,
-    TrainingPlan,
-    fit_champion,
-    judge,
-    learnt_from,
-    split_by_time,
-)
+from training.recipe.train import Classifier, Fitted, Judged, Say, fit_champion, judge, learnt_from, split_by_time
 from training.recipe.tuning import TUNED, Budget, TuningTrial, tune
 from training.records import JUDGED, LEARN, dataset_of, metrics_of, tags_of, write_records
 from training.registration import Decision, decide, register, stand_in

@@ -11,7 +11,8 @@ from features.wording import number, signed
 from training.artifact.loaded_model import load_model
 from training.measuring.evaluation import evaluate
 from training.model.artifact_predictions import predict
-from training.recipe.train import Judged, TrainingPlan, fit_baselines, judged_as, split_by_time
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Judged, fit_baselines, judged_as, split_by_time
 from training.registry.registered import Registered
 from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.registry.run_folder import REPORT, SHOWN, RunFolder, note_registered

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from serving.pages.rendering.plot import Point, Scale, band, path, ticks
 from serving.scoring.what_if import Brings
-from training.thresholds.threshold import WhatIf
+from training.thresholds.what_if import WhatIf
 
 WIDTH, HEIGHT = 440, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252

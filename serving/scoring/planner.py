@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import Literal
 
-from training.thresholds.threshold import Threshold, Volume, by_capacity, by_value
+from training.thresholds.derivation import by_capacity, by_value
+from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.volume import Volume
 
 Trouble = Literal["nobody", "everybody", "crowded", "worthless", "order"]
 """Why a goal cannot be: it lets nobody through, or everybody; too many leads share the highest probability; a touch

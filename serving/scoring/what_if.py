@@ -7,7 +7,8 @@ from typing import Literal
 
 from data.contract import UsageError
 from training.measuring.metrics import binomial_interval
-from training.thresholds.threshold import Threshold, by_capacity, by_precision
+from training.thresholds.derivation import by_capacity, by_precision
+from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 
 By = Literal["chance", "share", "week"]

@@ -13,13 +13,10 @@ from features import wording
 from features.wording import (
     LANGUAGES,
     Language,
-    ago,
     amount,
     chance,
     conversion,
     counted,
-    day,
-    minute,
     number,
     percent,
     short_percent,
@@ -27,6 +24,7 @@ from features.wording import (
     span,
     within,
 )
+from features.wording_of_times import ago, day, minute
 
 SHARES = st.floats(0, 1)
 ANY_LANGUAGE = st.sampled_from(LANGUAGES)

@@ -30,9 +30,9 @@ from tests.serving.workshop import Workshop
 from training.measuring.metrics import binomial_interval
 from training.recipe.train import Fitted, fit_champion
 from training.registry.artifact_files import write_artifact
+from training.samples.independent import one_per_lead
 from training.samples.sample import Sample, read_sample
 from training.thresholds.replay import WEEK, Arrivals
-from training.thresholds.threshold import one_per_lead
 from workspace import Workspace
 
 SHARE = 0.62

@@ -10,9 +10,10 @@ from serving.scoring.planner import Goal, Planned, plan_stages
 from tests.training.test_replay import crowd
 from training.thresholds.rules import PrecisionRule
 from training.thresholds.stages import are_in_order
-from training.thresholds.threshold import Flow, Threshold
+from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 from training.thresholds.track_record import Story
+from training.thresholds.volume import Flow
 
 WORLD = crowd(5)
 GROUNDS = Grounds(Story(WORLD.p, WORLD.y, WORLD.lead, WORLD.as_of, 30), WORLD.as_of == WORLD.as_of, Flow(WORLD.p, 30.0))

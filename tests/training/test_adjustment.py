@@ -23,7 +23,8 @@ from training.registry.artifact_files import digest_of, read_grounds
 from training.registry.registry import Registry
 from training.samples.sample import read_sample
 from training.thresholds.rules import CapacityRule, PrecisionRule
-from training.thresholds.threshold import Flow, ScoredLabels, Threshold
+from training.thresholds.threshold import Threshold
+from training.thresholds.volume import Flow, ScoredLabels
 from training.updating.recalibrate import Adjusted, as_trained, matured_since, recalibrate, recheck
 from training.updating.recalibration_trial import ROLL, RecalibrationMethod
 from workspace import Workspace

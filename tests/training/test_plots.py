@@ -24,7 +24,9 @@ from training.report.plots import (
     score_distribution,
     what_if_curve,
 )
-from training.thresholds.threshold import Flow, ScoredLabels, by_capacity, by_precision, what_if
+from training.thresholds.derivation import by_capacity, by_precision
+from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.what_if import what_if
 
 RNG = np.random.default_rng(0)
 P = expit(RNG.normal(-2, 1.3, 1_500))

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from features.wording import Language, chance
+from training.thresholds.derivation import by_capacity, by_precision, by_value
 from training.thresholds.promise_text import sentence
 from training.thresholds.rules import PrecisionRule, Record
-from training.thresholds.threshold import Flow, ScoredLabels, Threshold, by_capacity, by_precision, by_value
+from training.thresholds.threshold import Threshold
+from training.thresholds.volume import Flow, ScoredLabels
 
 RNG = np.random.default_rng(0)
 P = RNG.beta(1, 6, 4_000)

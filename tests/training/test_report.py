@@ -19,7 +19,8 @@ from training.measuring.tables import Table
 from training.report.model_card import model_card
 from training.report.page import markdown_table, paragraph, replaced
 from training.report.report import BACKTEST, TrainingAccount, html, plain_words
-from training.thresholds.threshold import Flow, ScoredLabels, by_capacity, by_precision
+from training.thresholds.derivation import by_capacity, by_precision
+from training.thresholds.volume import Flow, ScoredLabels
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 PNG = b"\x89PNG not really"

@@ -7,19 +7,13 @@ import pytest
 
 from data.contract import UsageError
 from training.samples.folds import hash_of_lead
+from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
+from training.thresholds.derivation import by_capacity, by_precision, by_value
 from training.thresholds.rules import CapacityRule, ValueRule
-from training.thresholds.threshold import (
-    FEWEST,
-    Flow,
-    ScoredLabels,
-    Threshold,
-    by_capacity,
-    by_precision,
-    by_value,
-    one_per_lead,
-    what_if,
-)
+from training.thresholds.threshold import Threshold
+from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.what_if import FEWEST, what_if
 
 LABELS = ScoredLabels(np.array([0.05, 0.3, 0.6]), np.array([0.0, 0.0, 1.0]))
 FLOW = Flow(np.array([0.1, 0.2, 0.2, 0.4]), per_week=8.0)

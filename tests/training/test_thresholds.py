@@ -16,20 +16,14 @@ from scipy.special import expit
 from data.contract import DataError, UsageError
 from features.wording import Language, chance, percent
 from tests.oracles.threshold_naive import careless_threshold, certified
+from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
+from training.thresholds.derivation import by_capacity, by_precision, by_value
 from training.thresholds.promise_text import sentence
 from training.thresholds.rules import PrecisionRule
-from training.thresholds.threshold import (
-    Flow,
-    ScoredLabels,
-    Threshold,
-    by_capacity,
-    by_precision,
-    by_value,
-    one_per_lead,
-    threshold_from,
-    what_if,
-)
+from training.thresholds.threshold import Threshold, threshold_from
+from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.what_if import what_if
 
 DRAWS = 400
 POPULATION = np.sort(expit(np.random.default_rng(0).normal(-1.5, 1.5, 400_000)))[::-1]

@@ -8,10 +8,11 @@ import numpy as np
 from scipy.special import expit, logit
 
 from data.contract import US_PER_DAY
-from training.recipe.train import Promise
+from training.recipe.plan import Promise
 from training.thresholds.rules import PrecisionRule, Record, Verdict
-from training.thresholds.threshold import Flow, ScoredLabels, Threshold, Volume, threshold_from
+from training.thresholds.threshold import Threshold, threshold_from
 from training.thresholds.track_record import PERIODS, RECENT, Story, periods_of, with_record
+from training.thresholds.volume import Flow, ScoredLabels, Volume
 
 PROMISE = Promise("SQL", precision=0.5)
 DRAWS, DRIFT = 60, -1.6

@@ -13,24 +13,15 @@ from data.contract import US_PER_DAY, DataError, UsageError
 from features.labels import LabelWindow
 from training.artifact.standalone import calibrated
 from training.model.baselines import BASELINES
-from training.recipe.train import (
-    THIS,
-    Promise,
-    TrainingPlan,
-    age_groups,
-    fit_champion,
-    fit_model,
-    flow_of,
-    judge,
-    split_by_time,
-    step_of,
-)
+from training.recipe.plan import Promise, TrainingPlan
+from training.recipe.train import THIS, age_groups, fit_champion, fit_model, flow_of, judge, split_by_time, step_of
 from training.recipe.tuning import Budget, tune
 from training.samples.folds import hash_of_lead
+from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
 from training.thresholds.rules import CapacityRule, PrecisionRule
-from training.thresholds.threshold import Flow, ScoredLabels, one_per_lead
+from training.thresholds.volume import Flow, ScoredLabels
 
 PLAN = TrainingPlan(
     parameters={"n_folds": 2, "max_rounds": 40, "learning_rate": 0.1, "n_jobs": 1},

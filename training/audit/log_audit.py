@@ -26,10 +26,10 @@ from training.audit.findings import Finding
 from training.audit.probe import is_words
 from training.audit.table_audit import MOST_ROWS, ordering_ids
 from training.samples.folds import newest_slice
+from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
 from training.samples.thinning import MOST_MOMENTS
-from training.thresholds.threshold import one_per_lead
 
 QUICK_BUCKETS = 2
 """Buckets in which the future is cut off when there is little time; leads are hashed into them, so any will do."""

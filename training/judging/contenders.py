@@ -10,10 +10,11 @@ import numpy as np
 
 from training.calibration.calibrator import IDENTITY
 from training.model.baselines import BASELINES, FREQUENCY, RECENCY, Fit
-from training.recipe.train import Classifier, TrainingPlan, fit_model, learnt_from
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Classifier, fit_model, learnt_from
+from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
-from training.thresholds.threshold import one_per_lead
 
 Predict = Callable[[Sample], Array]
 Recipe = Callable[[Sample, TrainingPlan], Predict]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from data.contract import UsageError
 from training.recipe.train import age_groups
+from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
-from training.thresholds.threshold import one_per_lead
 from training.thresholds.verdicts import Field, judge_field
 
 AGE = "age"

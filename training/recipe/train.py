@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -21,26 +18,18 @@ from training.calibration.intercept import newest_step, newest_step_trial
 from training.measuring.evaluation import Evaluation, evaluate, evaluate_groups
 from training.measuring.evidence import Evidence, evidence_of
 from training.model.baselines import BASELINES
-from training.model.boosted import Hyperparameters
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
 from training.model.prior import PriorClassifier
+from training.recipe.plan import TrainingPlan
 from training.samples.folds import before_cut, newest_slice
+from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
-from training.samples.thinning import MOST_MOMENTS
-from training.thresholds.threshold import (
-    Flow,
-    ScoredLabels,
-    Threshold,
-    Volume,
-    by_capacity,
-    by_precision,
-    by_value,
-    one_per_lead,
-)
+from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 from training.thresholds.track_record import Story
+from training.thresholds.volume import Flow, ScoredLabels
 
 RECENT_DAYS = 84
 FEWEST_ON_A_SIDE = 5
@@ -50,65 +39,6 @@ THIS = "this model"
 AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
 Say = Callable[[str], None]
 Classifier = LeadConversionClassifier | HazardClassifier | PriorClassifier
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What a stage's threshold is asked to keep: a precision with a confidence, a weekly volume, both, or a value.
-
-    value, cost: what a win is worth and what a touch costs, in one currency.
-    """
-
-    stage: str
-    precision: float | None = None
-    confidence: float = 0.95
-    per_week: float | None = None
-    value: float | None = None
-    cost: float | None = None
-
-    def threshold(self, labels: ScoredLabels, flow: Volume) -> Threshold:
-        """The threshold that keeps it, or that says why there is none."""
-        if self.precision is not None:
-            return by_precision(self.stage, labels, flow, self.precision, self.confidence, self.per_week)
-        if self.value is not None and self.cost is not None:
-            return by_value(self.stage, labels, flow, self.value, self.cost)
-        return by_capacity(self.stage, labels, flow, self.per_week or 0.0)
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How to train: share of the newest moments that judge, the classifier's parameters, the promises.
-
-    fewest_converted: leads that must have converted, 0 leaves it to `minimum_labels`; small: what is done where fewer
-    have. model: `fixed` learns from mature moments, `hazard` from open ones too, `prior` is for few conversions.
-    `auto` learns from open moments where the data tell when outcomes came, as a plain table does not.
-    twin, rates: which members the mean is over, see training/model/boosted.py. newest_step: whether the intercept
-    takes a step after the newest moments; `auto`: where that would have helped at past dates. most_moments: a training
-    set with more is thinned as training/samples/thinning.py says.
-    """
-
-    newest_share: float = 0.2
-    fewest_converted: int = 0
-    parameters: Hyperparameters = field(default_factory=Hyperparameters)
-    promises: Sequence[Promise] = ()
-    model: Literal["auto", "hazard", "fixed", "prior"] = "fixed"
-    twin: Literal["auto", "yes", "no"] = "no"
-    rates: Literal["yes", "no"] = "no"
-    newest_step: Literal["auto", "yes", "no"] = "no"
-    small: Literal["refuse", "prior"] = "refuse"
-    most_moments: int = MOST_MOMENTS
-
-    def decided(self, sample: Sample) -> TrainingPlan:
-        """The plan for a sample, with the kind of model and the members named."""
-        kind = ("hazard" if sample.tells_when else "fixed") if self.model == "auto" else self.model
-        return replace(self, model=kind, twin="yes" if self.twin == "auto" else self.twin)
-
-    @property
-    def digest(self) -> str:
-        """sha256 of all that decides the model; on how many threads it is fitted does not."""
-        plain = asdict(self)
-        plain["parameters"].pop("n_jobs", None)
-        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

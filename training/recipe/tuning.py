@@ -12,7 +12,8 @@ from data.contract import DataError
 from features.wording import number
 from training.measuring.metrics import measures
 from training.model.boosted import Hyperparameters
-from training.recipe.train import Say, Split, TrainingPlan, fit_model, split_by_time
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Say, Split, fit_model, split_by_time
 from training.samples.sample import Sample
 
 FORWARD_SHARE = 0.25

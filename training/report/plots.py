@@ -15,7 +15,8 @@ from features.wording import number, percent, short_percent
 from training.measuring.evaluation import Bin
 from training.measuring.metrics import Gains
 from training.samples.log_odds import Array
-from training.thresholds.threshold import Threshold, WhatIf
+from training.thresholds.threshold import Threshold
+from training.thresholds.what_if import WhatIf
 
 if TYPE_CHECKING:
     from training.judging.rolling import Rolling, Round

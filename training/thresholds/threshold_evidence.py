@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from data.contract import DataError
 from training.thresholds.calibration_by_month import MonthBand, count_by_month
 from training.thresholds.replay import Arrivals, StageReplay
-from training.thresholds.threshold import Flow, ScoredLabels, Threshold, Volume, WhatIf, what_if
+from training.thresholds.threshold import Threshold
 from training.thresholds.track_record import Story, with_record
+from training.thresholds.volume import Flow, ScoredLabels, Volume
+from training.thresholds.what_if import WhatIf, what_if
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY
 from training.measuring.metrics import binomial_interval
+from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.thresholds.rules import Action, CapacityRule, Record, RecordPeriod, Verdict
-from training.thresholds.threshold import ScoredLabels, Threshold, Volume, one_per_lead
+from training.thresholds.threshold import Threshold
+from training.thresholds.volume import ScoredLabels, Volume
 
 PERIODS = 5
 RECENT = 2

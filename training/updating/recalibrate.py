@@ -32,11 +32,14 @@ from training.registry.artifact_files import rewrite_artifact
 from training.registry.registered import Registered
 from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, finished, run_draft
+from training.samples.independent import one_per_lead
 from training.samples.sample import Sample, read_sample
+from training.thresholds.derivation import by_capacity
 from training.thresholds.rules import CapacityRule, PrecisionRule
-from training.thresholds.threshold import ScoredLabels, Threshold, Volume, by_capacity, one_per_lead
+from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 from training.thresholds.track_record import Story
+from training.thresholds.volume import ScoredLabels, Volume
 from training.updating.recalibration_trial import (
     ROLLING,
     WAYS,

@@ -13,7 +13,8 @@ from training.measuring.evaluation import BesideTruth, against_truth
 from training.model.artifact_predictions import predict
 from training.model.baselines import BASELINES
 from training.pipeline import sized
-from training.recipe.train import Judged, Say, Split, TrainingPlan, fit_baselines, judged_as, split_by_time
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Judged, Say, Split, fit_baselines, judged_as, split_by_time
 from training.registry.registry import Registry
 from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
