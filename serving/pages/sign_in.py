@@ -18,7 +18,8 @@ from serving.http.authentication import needs
 from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import COOKIE, FIRST, LANGUAGE, YEAR_S, PageContext, inside
 from serving.pages.rendering.page_roles import shows
-from serving.store.access.accounts import LIFE, Accounts, Locked
+from serving.store.access.accounts import LIFE, Accounts
+from serving.store.access.lockout import Locked
 
 DEVICE = "device"
 """The cookie by which a browser is known that has signed in before: no stranger's failures count for it."""
@@ -45,7 +46,7 @@ def of_sign_ins(work: Bulkheads, request: Request, form: Mapping[str, str] | Non
     if not device:
         return work.sign_in
     accounts: Accounts = request.app.state.services.store.accounts
-    return work.returning if form is None or accounts.knows(device, form.get("name", "")) else work.sign_in
+    return work.returning if form is None or accounts.lockout.knows(device, form.get("name", "")) else work.sign_in
 
 
 @shows("anyone", line=of_sign_ins)
@@ -73,7 +74,7 @@ def sign_in(context: PageContext) -> Response:
     context.services.store.audit.add(f"account {name}", "sign in", context.now)
     answer = context.redirect(goal)
     _remember(context, answer, COOKIE, token, LIFE // 1_000_000, http_only=True)
-    _remember(context, answer, DEVICE, accounts.device(name), YEAR_S, http_only=True)
+    _remember(context, answer, DEVICE, accounts.lockout.device(name), YEAR_S, http_only=True)
     return answer
 
 

@@ -69,6 +69,7 @@ CORE = (
     Guarded("serving/edge/bulkhead.py", ("tests/serving/test_bulkheads.py",)),
     Guarded("serving/edge/crowd.py", ("tests/serving/test_crowd.py",)),
     Guarded("serving/store/access/accounts.py", (f"{STORE}/test_store_accounts.py",)),
+    Guarded("serving/store/access/lockout.py", (f"{STORE}/test_store_accounts.py",)),
     Guarded("serving/store/events/events.py", (f"{STORE}/test_store_events.py", f"{STORE}/test_store_erasure.py")),
     Guarded("serving/store/leads/acceptance.py", (f"{STORE}/test_store_acceptance.py",)),
     Guarded("serving/store/leads/work.py", (f"{STORE}/test_store_work.py", f"{STORE}/test_store_acceptance.py")),

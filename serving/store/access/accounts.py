@@ -1,11 +1,10 @@
-"""Accounts of the people who use the page: argon2 hashes, sessions as keyed hashes, and the lock-out after failures."""
+"""Accounts of the people who use the page: argon2 hashes, and sessions as keyed hashes."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -18,8 +17,9 @@ from sqlalchemy import Connection, delete, select, update
 
 from data.contract import US_PER_SECOND, UsageError
 from data.erasure.seal import Seal
+from serving.store.access.lockout import Locked, Lockout
 from serving.store.database.connection import Database, insert
-from serving.store.database.schema import accounts, attempts, sessions
+from serving.store.database.schema import accounts, sessions
 
 ROLES = ("viewer", "editor", "admin")
 """What each may do, the one before and more: read; also change stages and thresholds; also erase and object."""
@@ -28,16 +28,6 @@ SHORTEST, LONGEST = 12, 1000
 """Characters of a password."""
 LIFE = 12 * 3600 * US_PER_SECOND
 """A session ends so long after its beginning, whatever was done in it."""
-WINDOW = 15 * 60 * US_PER_SECOND
-"""Failures are counted within such a time from the first one on; a lock ends with it."""
-MOST_OF_PAIR, MOST_OF_ADDRESS, MOST_OF_ACCOUNT, MOST_OF_DEVICE = 5, 30, 100, 10
-"""Failures that are allowed: from one address for one account, from one address for any account, for one account from
-anywhere, and of a device on which the account's owner has signed in before. What strangers do never counts for such a
-device, so they can lock nobody out who has been here before."""
-
-
-class Locked(UsageError):
-    """Too many failures: this address is not let in until WINDOW has passed since the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,67 +85,27 @@ class Accounts:
     def sign_in(self, name: str, password: str, address: str, now: int, device: str = "") -> str | None:
         """The token of a new session, to be kept by the browser alone; None for a wrong name or password.
 
-        Takes the same time for both. address: where the request came from. device: what `device` once gave the browser,
-        "" for nothing. Raises Locked after too many failures.
+        Takes the same time for both. address: where the request came from. device: what `Lockout.device` once gave
+        the browser, "" for nothing. Raises Locked after too many failures.
         """
         # Counted before the password is looked at, so that guesses made at once count like guesses in a row.
         with self._database.write() as connection:
-            connection.execute(delete(attempts).where(attempts.c.since <= now - WINDOW))
-            counted = self._attempt(connection, name, address, device, now)
+            counted = self.lockout.count(connection, name, address, device, now)
         if counted is None:
             raise Locked("too many failed attempts; try again in a quarter of an hour")
         known = self._password(name)
         if not self._fits(known or self._nobody, password) or known is None:
             return None
         with self._database.write() as connection:
-            own, *others = counted
-            connection.execute(delete(attempts).where(attempts.c.subject == own))
-            less = update(attempts).where(attempts.c.subject.in_(others)).values(count=attempts.c.count - 1)
-            connection.execute(less)
+            self.lockout.forgive(connection, counted)
             return self._begin(connection, name, now)
-
-    def device(self, name: str) -> str:
-        """What a browser keeps that has signed in, so that it is known again; it opens nothing."""
-        mark = secrets.token_urlsafe(16)
-        return f"{mark}.{self._seal.of('device', self._of_device(name, mark))}"
-
-    def knows(self, device: str, name: str) -> bool:
-        """Whether `device` gave that to a browser on which this account has signed in; nothing is read."""
-        mark, _, proof = device.partition(".")
-        return device.isascii() and self._seal.fits("device", self._of_device(name, mark), proof)
 
     def unlock(self, name: str | None) -> None:
         """Forgets failures for an account, or all failures. Raises UsageError when there is no such account."""
         if name is not None:
             _known(int(self.is_known(name)), name)
-        rows = delete(attempts) if name is None else delete(attempts).where(attempts.c.account == self._account(name))
         with self._database.write() as connection:
-            connection.execute(rows)
-
-    def _attempt(self, connection: Connection, name: str, address: str, device: str, now: int) -> Sequence[str] | None:
-        """Counts an attempt; under which subjects, the narrowest first, None when there were too many already."""
-        where, account = network_of(address), self._account(name)
-        if self.knows(device, name):
-            mark = device.partition(".")[0]
-            subject = self._seal.of("attempt", f"device {mark}")
-            if _count(connection, subject, account, now) <= MOST_OF_DEVICE:
-                return [subject]
-        allowed = {
-            self._seal.of("attempt", f"address {where} {name}"): (account, MOST_OF_PAIR),
-            self._seal.of("attempt", f"address {where}"): (None, MOST_OF_ADDRESS),
-            self._seal.of("attempt", f"account {name}"): (account, MOST_OF_ACCOUNT),
-        }
-        for subject, (of, most) in allowed.items():
-            # Who is not heard counts no further: an address that is locked out can lock out nobody else.
-            if _count(connection, subject, of, now) > most:
-                return None
-        return tuple(allowed)
-
-    def _account(self, name: str) -> str:
-        return self._seal.of("attempt", f"of {name}")
-
-    def _of_device(self, name: str, mark: str) -> str:
-        return f"{name}\x1f{mark}"
+            self.lockout.forget(connection, name)
 
     def visitor(self, token: str, now: int) -> Account | None:
         """Whose session a token is, None for none that is valid now."""
@@ -233,6 +183,11 @@ class Accounts:
             return False
 
     @cached_property
+    def lockout(self) -> Lockout:
+        """Who is locked out."""
+        return Lockout(self._seal)
+
+    @cached_property
     def _nobody(self) -> str:
         """A hash that is compared where there is no account, so that the time does not tell."""
         return self._hasher.hash(secrets.token_urlsafe())
@@ -240,29 +195,6 @@ class Accounts:
 
 def _columns() -> Iterator[Any]:
     return (accounts.c[name] for name in Account.__slots__)
-
-
-def network_of(address: str) -> str:
-    """By what an address counts: one of IPv6 by the network that a household or machine has of them.
-
-    >>> network_of("10.0.0.1"), network_of("2001:db8::17"), network_of("2001:db8::18"), network_of("somewhere")
-    ('10.0.0.1', '2001:db8::/64', '2001:db8::/64', 'somewhere')
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
-
-
-def _count(connection: Connection, subject: str, account: str | None, now: int) -> int:
-    """One more attempt; how many there were since the first one within the window."""
-    statement = insert(connection, attempts).values(subject=subject, account=account, count=1, since=now)
-    more = {"count": attempts.c.count + 1}
-    statement = statement.on_conflict_do_update(index_elements=[attempts.c.subject], set_=more)
-    return int(connection.execute(statement.returning(attempts.c.count)).scalar_one())
 
 
 def _known(rows: int, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serving.http.services import Services
-from serving.store.access.accounts import MOST_OF_PAIR
+from serving.store.access.lockout import MOST_OF_PAIR
 from serving.store.store import Store
 from tests.serving.pages.browser import PASSWORD, forms
 from tests.serving.pages.conftest import Visits

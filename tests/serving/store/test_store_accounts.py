@@ -10,16 +10,8 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from data.contract import UsageError
-from serving.store.access.accounts import (
-    LIFE,
-    MOST_OF_ACCOUNT,
-    MOST_OF_ADDRESS,
-    MOST_OF_DEVICE,
-    MOST_OF_PAIR,
-    WINDOW,
-    Accounts,
-    Locked,
-)
+from serving.store.access.accounts import LIFE, Accounts
+from serving.store.access.lockout import MOST_OF_ACCOUNT, MOST_OF_ADDRESS, MOST_OF_DEVICE, MOST_OF_PAIR, WINDOW, Locked
 from serving.store.database.hmac_signer import seal_of
 from serving.store.database.schema import accounts, attempts, sessions
 from serving.store.store import Store
@@ -76,7 +68,7 @@ def test_an_address_that_guesses_is_locked_for_that_account_alone_and_opens_agai
 
 
 def test_guesses_from_everywhere_are_bounded_and_lock_out_nobody_who_has_been_here(people: Accounts) -> None:
-    device = people.device("anna")
+    device = people.lockout.device("anna")
     heard = 0
     for n in range(MOST_OF_ACCOUNT + 20):
         try:
@@ -91,7 +83,7 @@ def test_guesses_from_everywhere_are_bounded_and_lock_out_nobody_who_has_been_he
 
 def test_strangers_behind_the_same_address_lock_out_nobody_who_has_been_here(people: Accounts) -> None:
     """A proxy that is not trusted has one address for all."""
-    device = people.device("anna")
+    device = people.lockout.device("anna")
     for n in range(MOST_OF_ADDRESS + 1):
         with suppress(Locked):
             people.sign_in(("anna", f"guess{n}")[n % 2], "wrong", "10.0.0.1", NOW)
@@ -100,7 +92,7 @@ def test_strangers_behind_the_same_address_lock_out_nobody_who_has_been_here(peo
 
 @pytest.mark.parametrize("device", ["", "x", "x.y", ".", "ü.ü", "x" * 5000])
 def test_a_device_that_is_none_helps_nobody(people: Accounts, device: str) -> None:
-    for proof in (device, people.device("bob")):
+    for proof in (device, people.lockout.device("bob")):
         with suppress(Locked):
             for _ in range(MOST_OF_PAIR + 1):
                 people.sign_in("anna", "wrong", "10.0.0.1", NOW, proof)
@@ -109,7 +101,7 @@ def test_a_device_that_is_none_helps_nobody(people: Accounts, device: str) -> No
 
 
 def test_a_device_that_is_stolen_buys_few_guesses(people: Accounts) -> None:
-    device = people.device("anna")
+    device = people.lockout.device("anna")
     heard = 0
     for _ in range(200):
         with suppress(Locked):
