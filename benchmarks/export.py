@@ -3,8 +3,9 @@
 Contacts with six date columns, deals and engagements, in the shape of HubSpot, as docs/crm/hubspot.md has it; all
 settings are the defaults. `[CONTACTS]`, by default 5,000.
 
-cpu_s counts what a command imports when it is called, too. two_cores_s: what the work would take on two cores that nobody else uses:
-that of the main thread, and half of what other threads do beside it. A machine that others keep busy makes both longer.
+cpu_s counts what a command imports when it is called, too. two_cores_s: what the work would take on two cores that
+nobody else uses: that of the main thread, and half of what other threads do beside it. A machine that others keep busy
+makes both longer.
 """
 
 from __future__ import annotations
