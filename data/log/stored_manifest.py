@@ -58,6 +58,7 @@ class StoredManifest01(StoredAlways):
 class StoredLater(TypedDict, total=False):
     """What was added to format 2, and may be missing."""
 
+    accounts: Mapping[str, str]
     silences_us: Mapping[str, int]
     silent_after_us: Mapping[str, int]
     corrected_until_us: int
