@@ -32,21 +32,21 @@ def write(store: Store, thread: int, groups: int, mode: str) -> None:
     for group in range(groups):
         ids = [f"{os.getpid()}-{time.time_ns()}-{thread}-{group}-{n}" for n in range(PER_GROUP)]
         now = time.time_ns() // 1000
-        events = [EventIn(f"L{thread}", "page_view", now, event_id=each) for each in ids]
+        events = [EventIn(f"L{thread}", "page_view", now, event_id=event_id) for event_id in ids]
         if mode in ("single", "lazy"):
             say("recv", str(group))
         if mode == "early":
             say("ack", *ids)
         results = store.events.add(events, now)
         if mode != "early":
-            say("ack", *(each.event_id or "" for each in results if each.status == "accepted"))
+            say("ack", *(result.event_id or "" for result in results if result.status == "accepted"))
 
 
 def main(url: str, mode: str, groups: int) -> None:
     """Runs the threads until they are done or the process is killed."""
     if mode == "lazy":
         pragmas = serving.store.database.connection.PRAGMAS
-        serving.store.database.connection.PRAGMAS = tuple(each.replace("= FULL", "= NORMAL") for each in pragmas)
+        serving.store.database.connection.PRAGMAS = tuple(pragma.replace("= FULL", "= NORMAL") for pragma in pragmas)
     store = open_store(url)
     threads = 1 if mode in ("single", "lazy") else THREADS
     started = [threading.Thread(target=write, args=(store, n, groups, mode)) for n in range(threads)]

@@ -51,7 +51,7 @@ def imported(source: str) -> Iterator[str]:
     """Full names of all modules that a source imports, anywhere in it."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+            yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
             yield from (f"{node.module}.{each.name}" for each in node.names)
@@ -156,7 +156,7 @@ def test_a_room_is_small_and_says_what_belongs_in_it() -> None:
 
 def modules() -> list[str]:
     names = [path.relative_to(REPOSITORY).with_suffix("") for path in sources(*FOLDERS)]
-    dotted = [".".join(each.parts).removesuffix(".__init__") for each in names]
+    dotted = [".".join(name.parts).removesuffix(".__init__") for name in names]
     return [*TOP, *(each for each in dotted if not each.startswith(RUN_BY_OTHERS))]
 
 

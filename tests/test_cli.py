@@ -302,7 +302,7 @@ def test_training_stops_at_a_leak_unless_it_is_allowed_by_name(
         assert not (root / "runs").exists()
     code, out, err = shell("audit", *config, "--allow", "count_any_ever", "--json")
     assert (code, err) == (0, "")
-    assert [(each["name"], each["allowed"]) for each in json.loads(out)] == [("count_any_ever", True)]
+    assert [(load["name"], load["allowed"]) for load in json.loads(out)] == [("count_any_ever", True)]
 
 
 def test_a_table_is_audited_by_itself(shell: Shell, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def text() -> str:
 
 
 def test_every_command_is_in_the_readme(text: str) -> None:
-    names = {each.name or str(each.callback.__name__) for each in app.registered_commands if each.callback}
+    names = {command.name or str(command.callback.__name__) for command in app.registered_commands if command.callback}
     assert len(names) >= 8
     missing = {name for name in names if not re.search(rf"leadscore(\.py)? {name}\b|make {name}\b", text)}
     assert not missing
@@ -108,7 +108,7 @@ def unknown_words(command: Any, words: list[str]) -> list[str]:
         if words[0] not in command.commands:
             return words[:1]
         command, words = command.commands[words[0]], words[1:]
-    options = {name for each in command.params for name in each.opts} | {"--help"}
+    options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
     return [word for word in words if word.startswith("--") and word.partition("=")[0] not in options]
 
 

@@ -56,7 +56,7 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(shell: Shell,
     assert shell("keys", "revoke", key["prefix"], "--store", url)[0] == 0
     with open_store(url) as store:
         assert store.keys.verify(secret) is None
-        assert [each.action for each in store.audit.entries()] == ["create key", "revoke key"]
+        assert [entry.action for entry in store.audit.entries()] == ["create key", "revoke key"]
     assert "no valid key" in shell.refused(2, "keys", "revoke", key["prefix"], "--store", url)
     assert "'root' is none of" in shell.refused(2, "keys", "create", "root", "x", "--store", url)
 
@@ -131,8 +131,8 @@ def test_all_open_leads_are_scored_by_the_champion(shell: Shell, url: str, train
     done = json.loads(out)
     assert (done["scored"], done["leads"], done["resumed"]) == (1, 2, 0)
     with open_store(url) as store:
-        assert [each.model_version for each in store.scores.history("L-open")] == [done["version"]]
-        assert [each.stage for each in store.scores.standing("L-won")] == ["customer"]
+        assert [score.model_version for score in store.scores.history("L-open")] == [done["version"]]
+        assert [standing.stage for standing in store.scores.standing("L-won")] == ["customer"]
         assert store.scores.history("L-objects") == []
 
 
@@ -156,7 +156,7 @@ def test_an_account_is_added_listed_changed_and_removed(
     assert shell("users", "add", "anna", "editor", "--store", url)[0] == 0
     code, listed, _ = shell("users", "list", "--store", url, "--json")
     assert code == 0
-    assert [(each["name"], each["role"]) for each in json.loads(listed)] == [("anna", "editor")]
+    assert [(load["name"], load["role"]) for load in json.loads(listed)] == [("anna", "editor")]
     assert "argon2" not in listed
     typed("another password\n")
     assert shell("users", "password", "anna", "--store", url)[0] == 0
@@ -170,7 +170,7 @@ def test_an_account_is_added_listed_changed_and_removed(
     assert shell("users", "remove", "anna", "--store", url)[0] == 0
     assert "no account 'anna'" in shell.refused(2, "users", "remove", "anna", "--store", url)
     with open_store(url) as store:
-        said = [each.action for each in store.audit.entries()]
+        said = [entry.action for entry in store.audit.entries()]
     assert said == ["add account anna as editor", "change password of anna", "remove account anna"]
 
 

@@ -50,7 +50,7 @@ def test_the_bill_of_materials_lists_all_of_the_lock(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     bill = json.loads((tmp_path / "sbom.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
-    listed = {each["name"].replace("_", "-").lower(): each["version"] for each in bill["components"]}
+    listed = {component["name"].replace("_", "-").lower(): component["version"] for component in bill["components"]}
     assert listed == pins("requirements.lock")
     for each in bill["components"]:
         assert each["purl"].startswith("pkg:pypi/"), each["name"]

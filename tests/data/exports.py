@@ -81,5 +81,5 @@ def rejected(report: IngestReport) -> list[tuple[str, int, str]]:
 def adds_up(report: IngestReport) -> bool:
     """Whether no row was dropped: the sum, and a row of the quarantine for each that is rejected."""
     kinds = (report.events, report.leads)
-    sums = all(each.accepted + each.duplicate + each.rejected == each.received for each in kinds)
-    return sums and sum(report.reasons.values()) == sum(each.rejected for each in kinds)
+    sums = all(kind.accepted + kind.duplicate + kind.rejected == kind.received for kind in kinds)
+    return sums and sum(report.reasons.values()) == sum(kind.rejected for kind in kinds)

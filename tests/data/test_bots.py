@@ -23,7 +23,7 @@ def labels(leads: list[Events], rules: tuple[BotRule, ...] = (FAST,)) -> list[in
     occurred = np.array([at * 1_000_000 for at, _ in rows], dtype=np.int64)
     kinds = np.array([kind for _, kind in rows], dtype=np.int32)
     starts = np.cumsum([0, *map(len, leads)]).astype(np.int64)
-    return [int(each) for each in label_bots(rules, starts, occurred, kinds, TYPES)]
+    return [int(bot) for bot in label_bots(rules, starts, occurred, kinds, TYPES)]
 
 
 def labelled(history: Events, i: int, rule: BotRule) -> bool:

@@ -39,7 +39,7 @@ def erased(folder: Path, lead: str) -> int:
 def some_lead(log: EventLog) -> str:
     """One in the middle of a bucket, with events."""
     leads = pq.read_table(log.file("leads", 1)).to_pylist()
-    return str(next(each["lead_id"] for each in leads[len(leads) // 2 :] if each["events"] > 3))
+    return str(next(lead["lead_id"] for lead in leads[len(leads) // 2 :] if lead["events"] > 3))
 
 
 def test_the_log_without_the_lead_is_the_log_of_everybody_else(log: EventLog, tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def test_events_of_a_lead_are_in_the_order_in_which_they_became_known(log: Event
 def test_buckets_are_those_that_the_engine_hashes_to(log: EventLog) -> None:
     ids = [f"lead-{i}" for i in range(50)] + ["", "ü", "😀"]
     with duckdb.connect() as con:
-        hashed = [con.execute("SELECT md5_number_lower(?) % 7", [each]).fetchall()[0][0] for each in ids]
-    assert [bucket_of(each, 7) for each in ids] == hashed
+        hashed = [con.execute("SELECT md5_number_lower(?) % 7", [lead_id]).fetchall()[0][0] for lead_id in ids]
+    assert [bucket_of(lead_id, 7) for lead_id in ids] == hashed
     for lead in ("l1", "l2"):
         assert lead in log.bucket(bucket_of(lead, log.n_buckets)).lead_ids.to_pylist()
 

@@ -65,7 +65,7 @@ def batches(draw: st.DrawFn) -> list[list[Source]]:
 
 def write(path: Path, rows: Source) -> str:
     """One CSV file; a text stands as it is, and as bytes that are no UTF-8 where it has a ÿ."""
-    lines = [each if isinstance(each, str) else ",".join(each[name] for name in NAMES) for each in rows]
+    lines = [row if isinstance(row, str) else ",".join(row[name] for name in NAMES) for row in rows]
     path.write_bytes("".join(f"{each}\n" for each in [HEADER, *lines]).encode("latin-1"))
     return str(path)
 
@@ -93,13 +93,13 @@ def test_every_row_of_many_batches_is_accounted_for(full: bool, tmp_path_factory
         door = Door(int(NOW * US), zone)
         mapping = PLAIN.model_copy(update={"events": (PLAIN.events[0].model_copy(update={"time_zone": zone}),)})
         for number, sources in enumerate(batches):
-            if not any(isinstance(each, dict) and door.fits(each) for rows in sources for each in rows):
+            if not any(isinstance(row, dict) and door.fits(row) for rows in sources for row in rows):
                 continue  # a batch without a single good row is refused as a whole
             door.batch = number
             before = (door.received, door.accepted, door.duplicate, len(door.rejected))
             paths = [write(folder / f"{number}-{part}.csv", rows) for part, rows in enumerate(sources)]
             for path, rows in zip(paths, sources, strict=True):
-                take_all(door, Path(path).name, [each if isinstance(each, dict) else None for each in rows])
+                take_all(door, Path(path).name, [row if isinstance(row, dict) else None for row in rows])
             counts = into(folder / "log", *paths, mapping=mapping, buckets=1).events
             after = (door.received, door.accepted, door.duplicate, len(door.rejected))
             told = (counts.received, counts.accepted, counts.duplicate, counts.rejected)
@@ -229,7 +229,7 @@ def test_the_log_is_the_same_whatever_zone_the_process_runs_in(tmp_path: Path) -
         subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path / zone), file], env={**os.environ, "TZ": zone})
         for zone in zones
     ]
-    assert [each.wait() for each in running] == [0, 0, 0]
+    assert [process.wait() for process in running] == [0, 0, 0]
     assert len({EventLog.open(tmp_path / zone).digest for zone in zones}) == 1
 
 
@@ -254,7 +254,7 @@ PERSONAL = ["Ada Lovelace", "ada@example.org", "+44 20 7946 0958"]
 def holds_personal_data(folder: Path, report_text: str) -> list[str]:
     """What of PERSONAL stands in any file of a folder, or in a text."""
     written = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file()) + report_text.encode()
-    return [each for each in PERSONAL if each.encode() in written]
+    return [text for text in PERSONAL if text.encode() in written]
 
 
 def personal_mapping(kept: tuple[str, ...] = ()) -> Mapping:

@@ -46,7 +46,7 @@ def test_a_lead_rises_at_once_and_is_never_below_its_threshold_by_more_than_the_
     for probability, stage in zip(path, walked(STEPS, path), strict=True):
         by_threshold = next_stage(None, probability, STEPS)
         assert order.index(stage) >= order.index(by_threshold)
-        begins = {each.stage: each.probability for each in STEPS}.get(stage, 0.0)
+        begins = {step.stage: step.probability for step in STEPS}.get(stage, 0.0)
         assert probability >= (1 - MARGIN) * begins
 
 

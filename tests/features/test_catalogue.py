@@ -55,7 +55,7 @@ def test_every_default_feature_is_documented(tmp_path: Path) -> None:
 
 
 def test_it_has_about_a_hundred_columns_of_different_names() -> None:
-    names = [each.name for each in simulated_catalogue()]
+    names = [definition.name for definition in simulated_catalogue()]
     assert 80 <= len(names) <= 130
     assert len(set(names)) == len(names)
     compile_plan(simulated_catalogue(), SIMULATED.vocabulary)
@@ -70,7 +70,7 @@ def test_outcomes_are_no_features() -> None:
 
 def test_groups_that_hold_an_outcome_are_no_features() -> None:
     words = Vocabulary(("visit", "won"), {"all": ("visit", "won"), "both": ("visit", "visit")})
-    names = [each.name for each in default_catalogue(words, {}, ("won",))]
+    names = [definition.name for definition in default_catalogue(words, {}, ("won",))]
     assert "count_both_7d" in names
     assert not [name for name in names if "won" in name or "_all_" in name]
 
@@ -82,7 +82,7 @@ def test_it_comes_back_from_json() -> None:
 
 def test_every_kind_is_found() -> None:
     assert len(KINDS) >= 17
-    assert {type(each) for each in CATALOGUE} == set(KINDS) - set(LOOKS), "the oracles check every kind"
+    assert {type(definition) for definition in CATALOGUE} == set(KINDS) - set(LOOKS), "the oracles check every kind"
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,10 @@ def by_kernel(leads: Sequence[Lead], as_of: Sequence[int], known: Companies | No
 
 def by_loops(leads: Sequence[Lead], as_of: Sequence[int], view: type[View] = View, most: int = 500) -> list[Row]:
     return [
-        {each.name: _single(each.by_definition(view(lead, at, VOCABULARY, leads, most))) for each in CATALOGUE}
+        {
+            definition.name: _single(definition.by_definition(view(lead, at, VOCABULARY, leads, most)))
+            for definition in CATALOGUE
+        }
         for lead in leads
         for at in sorted(as_of)
     ]
@@ -119,7 +122,9 @@ class NotYetKnown(View):
 
 class _AtOnce(View):
     def visible(self) -> list[Event]:  # type: ignore[override]
-        return [each for each in self.lead.events if each.occurred_at < self.as_of and each.superseded_at >= self.as_of]
+        return [
+            event for event in self.lead.events if event.occurred_at < self.as_of and event.superseded_at >= self.as_of
+        ]
 
 
 class AccountOfLater(View):

@@ -45,7 +45,7 @@ def test_names_are_derived(definition: Definition, name: str) -> None:
 
 
 def test_names_differ() -> None:
-    assert len({each.name for each in CATALOGUE}) == len(CATALOGUE)
+    assert len({definition.name for definition in CATALOGUE}) == len(CATALOGUE)
 
 
 def test_every_kind_has_a_docstring_a_kind_and_a_family() -> None:

@@ -61,7 +61,7 @@ def by_kernel(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]:
 
 def by_loops(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]:
     return [
-        {each.name: each.by_definition(View(lead, at, VOCABULARY)) for each in CATALOGUE}
+        {definition.name: definition.by_definition(View(lead, at, VOCABULARY)) for definition in CATALOGUE}
         for lead in leads
         for at in sorted(as_of)
     ]
@@ -332,7 +332,7 @@ def test_a_profile_number_beyond_float32_is_missing_and_never_infinite() -> None
 
 def test_no_moments_give_an_empty_table() -> None:
     table = compute(PLAN, histories_of([]), Moments(np.empty(0, np.int32), np.empty(0, np.int64)))
-    assert (len(table), table.column_names) == (0, [each.name for each in CATALOGUE])
+    assert (len(table), table.column_names) == (0, [definition.name for definition in CATALOGUE])
 
 
 def test_the_kernel_takes_histories_that_know_other_event_types() -> None:

@@ -265,7 +265,7 @@ def test_thinning_keeps_the_weight_and_spreads_evenly(most: int) -> None:
     assert np.bincount(thin.moments.lead).tolist() == np.minimum(counts, most).tolist()
     assert np.bincount(thin.moments.lead, thin.weight) == pytest.approx(counts, rel=1e-6)
     steps = [np.diff(thin.moments.as_of[thin.moments.lead == i]) // DAY for i in range(5)]
-    assert all(np.ptp(each) <= 1 for each in steps if len(each))
+    assert all(np.ptp(step) <= 1 for step in steps if len(step))
 
 
 @given(LEADS, TARGETS, times(60))

@@ -72,8 +72,8 @@ def test_a_feature_alone_is_what_it_is_among_others(each: Definition) -> None:
 
 def test_the_order_of_definitions_is_the_order_of_columns() -> None:
     backwards = computed(CATALOGUE[::-1])
-    assert backwards.column_names == [each.name for each in CATALOGUE[::-1]]
-    assert repr(backwards.select([each.name for each in CATALOGUE]).to_pylist()) == repr(
+    assert backwards.column_names == [definition.name for definition in CATALOGUE[::-1]]
+    assert repr(backwards.select([definition.name for definition in CATALOGUE]).to_pylist()) == repr(
         computed(CATALOGUE).to_pylist()
     )
 

@@ -70,8 +70,8 @@ def test_moments_and_labels_are_those_of_the_documentation() -> None:
     def check(leads: list[Lead], target: Target, policy: MomentPolicy, until: int, later: int) -> None:
         ends = until, until + later
         expected = [
-            [m for m in looked_at(each, target, policy, *ends) if not nothing_left(each, target, m.as_of, *ends)]
-            for each in leads
+            [m for m in looked_at(lead, target, policy, *ends) if not nothing_left(lead, target, m.as_of, *ends)]
+            for lead in leads
         ]
         assert labelled(leads, target, policy, *ends) == expected
         for moment in (m for moments in expected for m in moments):
@@ -89,7 +89,7 @@ def test_who_is_scored_is_the_documentations(leads: list[Lead], target: Target, 
         i for i, each in enumerate(leads) if is_open(each, target, as_of)
     ]
     out = out_at(turns_of(histories, target), target, as_of)
-    assert out.tolist() == [is_out(each, target, as_of) for each in leads]
+    assert out.tolist() == [is_out(lead, target, as_of) for lead in leads]
 
 
 @given(LEADS, TARGETS, times(60))
@@ -105,7 +105,7 @@ def test_one_lead_alone_is_in_or_out_as_among_all(leads: list[Lead], target: Tar
 def test_the_outcomes_that_stand_are_the_documentations(leads: list[Lead], target: Target, until: int) -> None:
     happened = occurrences_of(histories_of(leads), target, until)
     found = [happened.times[a:b].tolist() for a, b in zip(happened.starts, happened.starts[1:], strict=False)]
-    stand = [standing(each, target, ends_of(each, until, None)[1]) for each in leads]
+    stand = [standing(lead, target, ends_of(lead, until, None)[1]) for lead in leads]
     expected = [sorted(event.occurred_at for event in events) for events in stand]
     assert found == expected
 
@@ -114,17 +114,17 @@ def as_known(leads: Sequence[Lead], at: int) -> list[Lead]:
     """What there is to know before an instant: neither later events nor later corrections nor later absences."""
     return [
         replace(
-            each,
+            lead,
             events=[
                 replace(event, superseded_at=event.superseded_at if event.superseded_at < at else FAR)
-                for event in each.events
+                for event in lead.events
                 if event.known_at < at
             ],
-            versions=[version for version in each.versions if version.valid_from < at],
-            absences=[(begin, end if end < at else FAR) for begin, end in each.absences if begin < at],
-            merged=[(begin, end if end < at else FAR) for begin, end in each.merged if begin < at],
+            versions=[version for version in lead.versions if version.valid_from < at],
+            absences=[(begin, end if end < at else FAR) for begin, end in lead.absences if begin < at],
+            merged=[(begin, end if end < at else FAR) for begin, end in lead.merged if begin < at],
         )
-        for each in leads
+        for lead in leads
     ]
 
 
@@ -228,10 +228,10 @@ def test_a_planted_fault_in_what_is_valid_is_noticed(fault: str) -> None:
         nonlocal different
         until = START + 50 * DAY
         expected = [
-            [m for m in looked_at(each, target, DAILY, until) if not nothing_left(each, target, m.as_of, until)]
-            for each in leads
+            [m for m in looked_at(lead, target, DAILY, until) if not nothing_left(lead, target, m.as_of, until)]
+            for lead in leads
         ]
-        different += labelled([faulty(each) for each in leads], target, DAILY, until) != expected
+        different += labelled([faulty(lead) for lead in leads], target, DAILY, until) != expected
 
     check()
     assert different > 10

@@ -53,6 +53,6 @@ def test_each_newer_key_travels_and_makes_another_recipe(key: str) -> None:
 
 
 def test_what_undoes_and_reopens_has_columns_and_outcomes_have_none() -> None:
-    names = {each.name for each in default_catalogue(Vocabulary(TYPES, {}), {}, WHOLE.outcomes)}
+    names = {definition.name for definition in default_catalogue(Vocabulary(TYPES, {}), {}, WHOLE.outcomes)}
     assert {"count_deal_cancelled_30d", "count_deal_reopened_30d", "count_page_view_30d"} <= names
     assert not {name for name in names if "deal_won" in name or "deal_lost" in name}

@@ -106,7 +106,7 @@ def test_rows_are_read_in_order_of_time(built: TrainingSet) -> None:
         zip(table.column("as_of").cast(pa.int64()).to_pylist(), table.column("lead_id").to_pylist(), strict=True)
     )
     assert keys == sorted(set(keys))
-    assert table.column_names == [*KEYS, *(each.name for each in built.catalogue)]
+    assert table.column_names == [*KEYS, *(definition.name for definition in built.catalogue)]
 
 
 def served(log: EventLog, built: TrainingSet, pairs: int) -> Iterator[tuple[dict[str, object], dict[str, object]]]:

@@ -27,7 +27,9 @@ def test_words_are_complete_and_differ_by_language(each: Definition) -> None:
 
 def test_different_features_have_different_words() -> None:
     for language in ("en", "de"):
-        told = [in_words(each, language) for each in CATALOGUE if getattr(each, "events", "any") != "web"]
+        told = [
+            in_words(definition, language) for definition in CATALOGUE if getattr(definition, "events", "any") != "web"
+        ]
         assert len(set(told)) == len(told)
 
 

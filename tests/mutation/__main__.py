@@ -71,12 +71,15 @@ class Job:
 def main(names: Sequence[str]) -> int:
     """Tries what is not known yet and shows the table. Exit code 1 when a survivor is not named as equivalent."""
     screen, equivalent = Screen(), {name: text["why"] for name, text in tomllib.loads(EQUIVALENT.read_text()).items()}
-    of_module = {each: mutants_of((ROOT / each.module).read_text(), each.module, each.functions) for each in CORE}
+    of_module = {
+        definition: mutants_of((ROOT / definition.module).read_text(), definition.module, definition.functions)
+        for definition in CORE
+    }
     if names:
         chosen = [m for some in of_module.values() for m in some if m.id in names or m.module in names]
     else:
         chosen = drawn(list(of_module.values()), COUNT)
-    by_module = {each.module: each for each in CORE}
+    by_module = {definition.module: definition for definition in CORE}
     known = _known()
     open_ = [m for m in chosen if names or not _stands(known.get(m.id), by_module[m.module])]
     sound = {g.module: r.seconds for g in CORE if (r := known.get(g.module)) is not None and _stands(r, g)}

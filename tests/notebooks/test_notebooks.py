@@ -135,7 +135,7 @@ def test_thresholds(trained: Workspace, monkeypatch: pytest.MonkeyPatch, capsys:
 def test_backtest_and_drift(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     made = run("backtest_and_drift", trained, monkeypatch)
     assert made.pictures == PICTURES["backtest_and_drift"]
-    assert [each.name for each in made["result"].places] == ["champion", "base rate", "newest rate"]
+    assert [place.name for place in made["result"].places] == ["champion", "base rate", "newest rate"]
     assert len(made["result"].rounds) == 3
     assert {name: told[0] for name, told in made["advice"].items()}.keys() == made["worlds"].keys()
     assert made["advice"]["scores are right"][0] == "nothing"

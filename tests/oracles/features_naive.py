@@ -117,7 +117,7 @@ class View:
         named = [
             lead.lead_id
             for lead in self.leads
-            if any(each.account == account and each.valid_from <= self.as_of for each in lead.versions)
+            if any(version.account == account and version.valid_from <= self.as_of for version in lead.versions)
         ]
         if account is None or len(named) > self.most:
             return None

@@ -127,7 +127,7 @@ def _total(each: of.Sum | of.Mean, vocabulary: Vocabulary) -> str:
 def _session_columns(catalogue: Sequence[of.Definition], vocabulary: Vocabulary) -> str:
     """Whether an event opens a session of a group: none that counts before it in the log is less than 30 min older."""
     before = "PARTITION BY m ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-    groups = {each.events for each in catalogue if isinstance(each, of.Sessions)}
+    groups = {definition.events for definition in catalogue if isinstance(definition, of.Sessions)}
     return (
         ", ".join(
             f"coalesce(occurred_at - max(occurred_at) FILTER (WHERE {_matches(events, vocabulary)}) OVER ({before})"
@@ -139,7 +139,7 @@ def _session_columns(catalogue: Sequence[of.Definition], vocabulary: Vocabulary)
 
 
 def _answer_columns(catalogue: Sequence[of.Definition], vocabulary: Vocabulary) -> str:
-    groups = {each.answers for each in catalogue if isinstance(each, of.IgnoredInRow)}
+    groups = {definition.answers for definition in catalogue if isinstance(definition, of.IgnoredInRow)}
     return (
         ", ".join(
             f"max(occurred_at) FILTER (WHERE {_matches(events, vocabulary)}) OVER (PARTITION BY m) AS answered_{events}"
@@ -157,8 +157,8 @@ def event_table(leads: Sequence[Lead]) -> pa.Table:
 
 def version_table(catalogue: Sequence[of.Definition], leads: Sequence[Lead]) -> pa.Table:
     """Profile versions: lead, nth of the lead, valid_from, and the catalogue's profile columns."""
-    columns = {each.column: pa.string() for each in catalogue if isinstance(each, of.Profile)}
-    numbers = {each.column: pa.float64() for each in catalogue if isinstance(each, of.ProfileNumber)}
+    columns = {definition.column: pa.string() for definition in catalogue if isinstance(definition, of.Profile)}
+    numbers = {definition.column: pa.float64() for definition in catalogue if isinstance(definition, of.ProfileNumber)}
     rows = [
         {"lead": i, "nth": nth, "valid_from": version.valid_from, **version.values}
         for i, each in enumerate(leads)
@@ -170,7 +170,7 @@ def version_table(catalogue: Sequence[of.Definition], leads: Sequence[Lead]) -> 
 
 def _plain(catalogue: Sequence[of.Definition], row: dict[str, Value]) -> dict[str, Value]:
     """Numbers as floats, NaN where missing."""
-    numbers = {each.name for each in catalogue if each.kind == "number"}
+    numbers = {definition.name for definition in catalogue if definition.kind == "number"}
     missing = {name: float("nan") if name in numbers else None for name in row}
     plain = {name: missing[name] if value is None else value for name, value in row.items()}
     return {name: float(value) if name in numbers else value for name, value in plain.items()}  # type: ignore[arg-type]

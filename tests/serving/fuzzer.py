@@ -181,7 +181,7 @@ def _names(route: Route, method: str) -> tuple[str, ...]:
 
 async def send(app: Starlette, case: Case) -> tuple[int, bytes]:
     """Status and body that the application gives to a request."""
-    waiting = [{"type": "http.request", "body": each, "more_body": True} for each in case.chunks]
+    waiting = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in case.chunks]
     waiting[-1]["more_body"] = False
     sent: list[Any] = []
 
@@ -198,5 +198,5 @@ async def send(app: Starlette, case: Case) -> tuple[int, bytes]:
         "headers": list(case.headers), "client": ("127.0.0.1", 1), "server": ("inside", 80),
     }  # fmt: skip
     await app(scope, receive, note)
-    status = next(each["status"] for each in sent if each["type"] == "http.response.start")
-    return status, b"".join(each.get("body", b"") for each in sent if each["type"] == "http.response.body")
+    status = next(event["status"] for event in sent if event["type"] == "http.response.start")
+    return status, b"".join(event.get("body", b"") for event in sent if event["type"] == "http.response.body")

@@ -31,8 +31,8 @@ def results(url: str, ids: list[str]) -> Counter[str]:
     """What the server says of acknowledged events that are sent again: all must be duplicates."""
     found: Counter[str] = Counter()
     for start in range(0, len(ids), 1000):
-        answer = send(url, [event(each) for each in ids[start : start + 1000]])
-        found.update(each["status"] for each in answer.raise_for_status().json()["results"])
+        answer = send(url, [event(lead_id) for lead_id in ids[start : start + 1000]])
+        found.update(result["status"] for result in answer.raise_for_status().json()["results"])
     return found
 
 
@@ -54,13 +54,13 @@ class Senders:
 
     def __enter__(self) -> Senders:
         self.threads = [threading.Thread(target=self._send, args=(n,)) for n in range(self.clients)]
-        for each in self.threads:
-            each.start()
+        for thread in self.threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for each in self.threads:
-            each.join()
+        for thread in self.threads:
+            thread.join()
 
     def stop(self) -> None:
         """No further group is sent."""
@@ -73,7 +73,7 @@ class Senders:
                 if self.over.is_set():
                     return
                 try:
-                    answer = http.post("/v1/events", json={"events": [event(each) for each in numbers]})
+                    answer = http.post("/v1/events", json={"events": [event(number) for number in numbers]})
                 except httpx.HTTPError:
                     self.unknown += numbers
                     return

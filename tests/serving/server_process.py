@@ -98,7 +98,7 @@ def _start(
     log = folder / f"server-{number}.log"
     source = [] if artifact is None else ["--artifact", str(artifact)]
     keys = [] if "--keys" in options else ["--insecure-local"]
-    rest = [each for each in options if each != "--keys"]
+    rest = [option for option in options if option != "--keys"]
     command = [program, "serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
     command += [] if "--score-new" in options else ["--no-score-new"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment
@@ -110,8 +110,8 @@ def launched(command: Sequence[str | Path], log: Path, cwd: Path, environment: d
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=out, env=environment)
     server = ServerProcess(process, log, "")
-    server.until(lambda: any(each["event"] == "listening" for each in server.log_lines()))
-    port = next(each["port"] for each in server.log_lines() if each["event"] == "listening")
+    server.until(lambda: any(line["event"] == "listening" for line in server.log_lines()))
+    port = next(line["port"] for line in server.log_lines() if line["event"] == "listening")
     server.url = f"http://127.0.0.1:{port}"
     return server
 

@@ -54,7 +54,7 @@ class World:
     def by_store(self, at: int) -> dict[str, float]:
         Rescorer(self.store, self.scorer, "1", self.live.model.digest).run(lambda: at)
         history = {lead: self.store.scores.history(lead) for lead in self.log.companies.lead_ids.to_pylist()}
-        scored = {lead: [each for each in records if each.as_of == at] for lead, records in history.items()}
+        scored = {lead: [record for record in records if record.as_of == at] for lead, records in history.items()}
         return {lead: records[0].probability for lead, records in scored.items() if records}
 
     def alone(self, lead: str, at: int) -> float:

@@ -123,4 +123,4 @@ def test_a_lazy_database_would_be_caught(start: Starts, tmp_path: Path) -> None:
     server.ready()
     counts = syncs(server, tmp_path / "trace", 20)
     assert len(counts) == 20
-    assert sum(each == 0 for each in counts) > 10
+    assert sum(count == 0 for count in counts) > 10

@@ -202,5 +202,5 @@ def test_the_time_zone_of_the_process_changes_no_score(start: Starts, full: bool
             stored = client.get("/v1/leads/L-1/score?features=true&as_of=2024-05-07T00:00:00Z").json()["score"]
         scores.append((told, stored))
         server.stop()
-    assert all(each == scores[0] for each in scores)
+    assert all(score == scores[0] for score in scores)
     assert scores[0][1]["events_counted"] == 1

@@ -250,13 +250,13 @@ def test_log_refusals_and_keys_on_disk_tell_nothing(start: Starts, own_store: St
         refusals = traffic(client, keys)
     server.stop()
     log = server.log.read_bytes()
-    assert sum(each["event"] == "request" for each in server.log_lines()) >= 40
+    assert sum(line["event"] == "request" for line in server.log_lines()) >= 40
     assert told_by(log, keys) == []
     assert told_by(refusals, keys) == []
-    files = [each for each in tmp_path.iterdir() if each.name.startswith("store.db")]
+    files = [path for path in tmp_path.iterdir() if path.name.startswith("store.db")]
     assert files
     secrets = [key.split("_", 2)[2].encode() for key in keys]
-    assert not [each for each in files for secret in secrets if secret in each.read_bytes()]
+    assert not [file for file in files for secret in secrets if secret in file.read_bytes()]
 
 
 def test_a_log_that_names_paths_would_be_caught(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,14 +37,14 @@ class Load:
 
     def __enter__(self) -> Load:
         self.threads = [threading.Thread(target=self._ask) for _ in range(self.clients)]
-        for each in self.threads:
-            each.start()
+        for thread in self.threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.until.set()
-        for each in self.threads:
-            each.join()
+        for thread in self.threads:
+            thread.join()
 
     def _ask(self) -> None:
         with httpx.Client(base_url=self.url, timeout=60) as client:
@@ -90,7 +90,7 @@ def test_swaps_under_load(start: Starts, workshop: Workshop, tmp_path: Path, ful
             server.until(partial(serves, server, each))
         server.until(lambda: len(load.answers) + len(load.failures) >= (20_000 if full else 200))
     assert not load.failures
-    assert {digest for digest, _ in load.answers} >= {digest_of(each) for each in models}
+    assert {digest for digest, _ in load.answers} >= {digest_of(model) for model in models}
     assert all(probability == pytest.approx(expected[digest], abs=1e-12) for digest, probability in load.answers)
 
 
@@ -192,7 +192,7 @@ def test_damaged_artifacts_are_refused(start: Starts, workshop: Workshop, tmp_pa
 
 
 def _refusals(server: ServerProcess) -> int:
-    return sum(each["event"] == "model_refused" for each in server.log_lines())
+    return sum(line["event"] == "model_refused" for line in server.log_lines())
 
 
 def _file(artifact: Path, rng: np.random.Generator) -> Path:
@@ -209,7 +209,7 @@ def test_scores_go_on_and_a_cold_start_works_while_the_registry_is_away(
     away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     second = start(artifact=None, environment=away)
     second.ready()
-    second.until(lambda: any(each["event"] == "registry_away" for each in second.log_lines()))
+    second.until(lambda: any(line["event"] == "registry_away" for line in second.log_lines()))
     asked, end = 0, time.monotonic() + (600 if full else 1)
     while time.monotonic() < end or not asked:
         assert httpx.post(f"{second.url}/v1/score", json=LEAD).status_code == 200

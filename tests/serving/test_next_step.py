@@ -72,7 +72,7 @@ def test_some_lead_reaches_every_rule_and_every_lead_reaches_one() -> None:
         (None, 1),
         (False, True),
     )
-    assert {next_step(Situation(*each)).name for each in everybody} == {rule.name for rule in RULES}
+    assert {next_step(Situation(*name)).name for name in everybody} == {rule.name for rule in RULES}
 
 
 def test_every_rule_stands_in_the_document_in_its_order() -> None:

@@ -80,15 +80,15 @@ def told(histories: Histories, events: list[dict[str, Any]], lead: int, as_of: i
     rng = np.random.default_rng(as_of % 2**32)
     sent = [
         {
-            "event_type": each["event_type"],
-            "occurred_at": each["occurred_at"],
-            "received_at": each["known_at"],
-            "channel": each["channel"],
-            "value": each["value"],
-            "source": each["source"] or None,
-            "event_id": each["event_id"],
+            "event_type": event["event_type"],
+            "occurred_at": event["occurred_at"],
+            "received_at": event["known_at"],
+            "channel": event["channel"],
+            "value": event["value"],
+            "source": event["source"] or None,
+            "event_id": event["event_id"],
         }
-        for each in events
+        for event in events
     ]
     order = [*rng.permutation(len(sent)).tolist(), *range(min(len(sent), 1))]
     profiles = histories.profiles
@@ -184,7 +184,7 @@ def put(store: Store, log: EventLog, lead_id: str) -> None:
         for each in raw_events(log, number)[lead_id]
     ]
     results = store.events.add(sent, now) if sent else []
-    assert {each.status for each in results} <= {"accepted"}
+    assert {result.status for result in results} <= {"accepted"}
     for row, valid_from in enumerate(history.profiles.valid_from.tolist()):
         store.leads.put(lead_id, valid_from, None, history.profiles.columns.slice(row, 1).to_pylist()[0], now)
     if not len(history.profiles.valid_from) and not sent:

@@ -91,7 +91,7 @@ def test_each_split_counts_for_the_family_of_its_feature(
     found = live.predictor.parts(matrix)[:, 1]
     assert np.ptp(found) > 0.01
     for row, told in zip(matrix, found, strict=True):
-        assert told == pytest.approx(sum(fit(each, row) for each in trees) / len(boosters), abs=1e-12)
+        assert told == pytest.approx(sum(fit(tree, row) for tree in trees) / len(boosters), abs=1e-12)
 
 
 def test_a_row_scores_alike_alone_and_in_company(live: ServedModel, reference: Model) -> None:
@@ -110,7 +110,7 @@ def test_many_threads_get_the_same_answers(live: ServedModel, reference: Model) 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(one_by_one, range(4)))
     assert len(answers) == 4
-    assert all(np.array_equal(each, expected) for each in answers)
+    assert all(np.array_equal(answer, expected) for answer in answers)
 
 
 @pytest.mark.parametrize(

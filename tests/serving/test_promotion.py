@@ -76,7 +76,7 @@ def test_a_running_server_follows_promotion_and_rollback(
     assert (code, out) == (0, f"version 1 of {NAME} is champion again, instead of 2\n")
     server.until(partial(answers_with, server, "1"))
     assert told(server) == first
-    assert not [each for each in server.log_lines() if each["event"] in ("model_refused", "no JSON")]
+    assert not [line for line in server.log_lines() if line["event"] in ("model_refused", "no JSON")]
 
 
 def test_whoever_moves_the_alias_it_is_noticed_and_nobody_is_asked_in_between(
@@ -109,7 +109,7 @@ def test_a_registry_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 def test_a_damaged_version_is_not_promoted(registry: Registry) -> None:
     found = registry.get(NAME, "2")
     assert found is not None
-    stored = [each for each in (registry.workspace / "mlartifacts").rglob("booster-0.txt") if "judge" not in each.parts]
+    stored = [path for path in (registry.workspace / "mlartifacts").rglob("booster-0.txt") if "judge" not in path.parts]
     for each in stored:
         each.write_bytes(each.read_bytes()[:-10])
     assert stored

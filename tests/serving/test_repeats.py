@@ -80,10 +80,10 @@ def test_a_repeated_request_has_one_effect_and_one_answer(start: Starts, store_u
     with ThreadPoolExecutor(CLIENTS) as pool:
         answers = list(pool.map(lambda number: thrice(server.url, number), range(n)))
     assert len(answers) == n
-    for each in answers:
-        assert len(set(each)) == 1
-        assert b'"accepted":1' in each[0]
-        assert b'"rejected":1' in each[0]
+    for answer in answers:
+        assert len(set(answer)) == 1
+        assert b'"accepted":1' in answer[0]
+        assert b'"rejected":1' in answer[0]
     with open_store(store_url) as store, store.database.read() as connection:
         assert len(connection.execute(select(events.c.event_id)).all()) == n
     other = send(server.url, [event("other")], headers={"Idempotency-Key": "key-0"})

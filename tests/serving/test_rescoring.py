@@ -89,7 +89,7 @@ def test_those_who_bought_become_customers_and_the_lost_are_unqualified(
     rescorer(filled, scorer).run(clock(log.observed_until_us + 1))
     customers = filled.listing.page(Filters(stage="customer"), limit=1000).leads
     assert len(customers) >= 1
-    causes = {change.cause for each in customers for change in filled.scores.changes(each.lead_id)}
+    causes = {change.cause for customer in customers for change in filled.scores.changes(customer.lead_id)}
     assert causes == {"converted"}
 
 
@@ -110,7 +110,7 @@ def test_one_that_was_cut_off_goes_on(
     assert (done.as_of, done.resumed) == (as_of, 40)
     assert steps[0][0] == 60
     assert steps[-1] == (done.leads, done.leads)
-    page: Sequence[str] = [each.lead_id for each in filled.listing.page(Filters(), limit=1000).leads]
+    page: Sequence[str] = [lead.lead_id for lead in filled.listing.page(Filters(), limit=1000).leads]
     counts = [len(filled.scores.history(each)) for each in page]
     assert sum(counts) == done.scored
     assert max(counts) == 1
@@ -121,7 +121,7 @@ def test_each_model_adds_to_the_history(filled: Store, scorer: Scorer, log: Even
     rescorer(filled, scorer, "1").run(clock(as_of))
     rescorer(filled, scorer, "2").run(clock(as_of + 7 * US_PER_DAY))
     lead = filled.listing.page(Filters(score_from=0.0)).leads[0].lead_id
-    told = [(each.model_version, each.as_of) for each in filled.scores.history(lead)]
+    told = [(score.model_version, score.as_of) for score in filled.scores.history(lead)]
     assert told == [("2", as_of + 7 * US_PER_DAY), ("1", as_of)]
 
 

@@ -97,7 +97,7 @@ def test_keys_never_reach_log_or_answers(locked: Inside, own_store: Store, log_s
     key = own_store.keys.create("read", "test", 1)
     headers = {"Authorization": f"Bearer {key}"}
     answers: list[Any] = [locked(method, path, headers=headers) for method, path in routes(locked)]
-    written = log_stream.getvalue() + "".join(each.text + str(each.headers) for each in answers)
+    written = log_stream.getvalue() + "".join(answer.text + str(answer.headers) for answer in answers)
     assert len(answers) >= 14
     assert own_store.keys.list()[0].prefix in written, "the public prefix says who asked"
     assert key.split("_", 2)[2] not in written

@@ -29,13 +29,13 @@ class Crowd:
         self.dropped = [""][:0]
         self.url = server.url
         self.threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(CLIENTS)]
-        for each in self.threads:
-            each.start()
+        for thread in self.threads:
+            thread.start()
         server.until(lambda: sum(self.answered) >= 100)
 
     def join(self) -> None:
-        for each in self.threads:
-            each.join()
+        for thread in self.threads:
+            thread.join()
 
     def _ask(self, number: int) -> None:
         transport = httpx.HTTPTransport(verify=False, limits=httpx.Limits(max_keepalive_connections=0))
@@ -73,7 +73,7 @@ def test_a_stop_under_load_drops_nothing(start: Starts, full: bool) -> None:
         assert not crowd.dropped
         assert sum(crowd.refused) == CLIENTS
         answered, goodbyes = answered + sum(crowd.answered), goodbyes + sum(crowd.goodbyes)
-        assert "no JSON" not in {each["event"] for each in server.log_lines()}
+        assert "no JSON" not in {line["event"] for line in server.log_lines()}
     assert answered >= 150 * stops
     assert goodbyes >= 20 * stops, "the load went on after the signal"
 
@@ -91,7 +91,7 @@ def test_readiness_turns_first_and_a_slow_request_is_finished(start: Starts) -> 
         )
         server.process.send_signal(signal.SIGTERM)
         server.until(lambda: httpx.get(f"{server.url}/v2/health/ready").status_code == 503)
-        server.until(lambda: any(each["event"] == "stopping" for each in server.log_lines()))
+        server.until(lambda: any(line["event"] == "stopping" for line in server.log_lines()))
         slow.sendall(b"}")
         assert slow.recv(100).startswith(b"HTTP/1.1 200")
     assert server.process.wait(10) == 0

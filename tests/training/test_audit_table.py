@@ -166,11 +166,11 @@ def test_the_known_leaks_of_public_tables_are_found_and_nothing_else(file: str, 
     target, ids, time, leaks = PUBLIC[file]
     labelled = read_labelled(public_data / file, target, None, ids, time)
     findings = audit_table(labelled)
-    assert {each.name for each in findings} - {"rows"} == leaks
+    assert {finding.name for finding in findings} - {"rows"} == leaks
     left = [name for name in labelled.features.column_names if name not in leaks]
     again = audit_table(Labelled(labelled.features.select(left), labelled.y, labelled.ids, labelled.time))
     assert {each.name for each in again} - {"rows"} == set()
-    assert ("rows" in {each.name for each in findings}) == file.startswith("x_education")
+    assert ("rows" in {finding.name for finding in findings}) == file.startswith("x_education")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.03, 0.05])

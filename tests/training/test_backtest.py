@@ -77,7 +77,7 @@ def test_periods_follow_each_other_and_hold_every_newer_mature_moment(timeline: 
     assert [each.at for each in origins[1:]] == [each.until for each in origins[:-1]]
     mature = timeline.now.of(timeline.now.mature)
     assert sum(map(len, periods)) == (mature.as_of >= origins[0].at).sum() > 100
-    share = np.array([each.weight.sum() for each in periods]) / mature.weight.sum()
+    share = np.array([period.weight.sum() for period in periods]) / mature.weight.sum()
     assert np.allclose(share, 0.125, atol=0.06)
 
 
@@ -104,11 +104,11 @@ def test_a_second_run_fits_only_what_is_new(tmp_path: Path) -> None:
     assert calls == [f"{name} {rows}" for rows in (199, 239, 279, 319, 359) for name in ("a", "b")]
     calls.clear()
     again = backtest(timeline, [*two, told("c", calls)], "plan", tmp_path, fewest_positives=5)
-    assert [each.split()[0] for each in calls] == ["c"] * 5
+    assert [call.split()[0] for call in calls] == ["c"] * 5
     for before, after in zip(first.periods, again.periods, strict=True):
         assert np.array_equal(before.predictions["b"], after.predictions["b"])
     two.clear()
-    assert [each.name for each in first.contenders] == ["a", "b"]
+    assert [contender.name for contender in first.contenders] == ["a", "b"]
 
 
 @pytest.mark.parametrize("change", ["content", "name", "one more"])
@@ -220,7 +220,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
         backtest(timeline, [told("a", calls), Contender("b", "", interrupted)], "plan", tmp_path, fewest_positives=5)
     assert len(calls) == 1
     backtest(timeline, [told("a", calls), told("b", calls)], "plan", tmp_path, fewest_positives=5)
-    assert sum(each.startswith("a ") for each in calls) == 5
+    assert sum(call.startswith("a ") for call in calls) == 5
 
 
 def test_an_origin_with_too_little_is_skipped_with_its_reason(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def periods() -> list[JudgedPeriod]:
 def test_each_origin_counts_the_same(periods: list[JudgedPeriod]) -> None:
     made = rolling(bundle(periods), resamples=50)
     for place, name in zip(made.places, (CHAMPION, BASE_RATE), strict=True):
-        alone = [measures(each.rows.y, each.predictions[name], each.rows.weight) for each in periods]
+        alone = [measures(period.rows.y, period.predictions[name], period.rows.weight) for period in periods]
         for each in ("log_loss", "brier", "auc", "top_decile_lift"):
             assert place.metrics[each].value == pytest.approx(np.mean([one[each] for one in alone]))
         assert place.losses[1].value == pytest.approx(alone[1]["log_loss"])
@@ -290,7 +290,7 @@ def test_the_interval_covers_what_repetition_shows() -> None:
         sampled = bootstrap_periods(draws, [CHAMPION], 100, seed=0)[0, ..., MEASURES.index("log_loss")].mean(axis=0)
         low, high = np.quantile(sampled, [0.025, 0.975])
         means.append((low, high, sampled.mean()))
-    truth = np.mean([each[2] for each in means])
+    truth = np.mean([mean[2] for mean in means])
     inside = sum(low <= truth <= high for low, high, _ in means)
     assert inside >= 50
 
@@ -302,8 +302,8 @@ def test_tables_hold_every_contender_origin_band_and_segment(periods: list[Judge
     assert tables[1].head[1:4] == ["0", "1", "2"]
     for each in tables:
         assert all(len(row) == len(each.head) for row in each.rows), each.title
-    (segment,) = (each for each in tables if "champion by x" in each.title)
-    assert sum(int(row[1].replace(",", "")) for row in segment.rows) == sum(len(each.rows) for each in periods)
+    (segment,) = (table for table in tables if "champion by x" in table.title)
+    assert sum(int(row[1].replace(",", "")) for row in segment.rows) == sum(len(period.rows) for period in periods)
 
 
 def test_page_section_and_card_are_written_and_found_again(periods: list[JudgedPeriod], tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_the_recipe_beats_the_base_rate_on_the_funnel(
     assert len(every) == 9
     made = backtest(timeline, [*chosen, *undone], plan.digest, tmp_path, 1, 0.6, fewest_positives=10)
     result = rolling(made, resamples=100)
-    apart = {each.name: each.difference for each in result.places}
+    apart = {place.name: place.difference for place in result.places}
     assert (apart[BASE_RATE].low or 0.0) > 0
     assert (apart["without behaviour"].value or 0.0) > 0
     assert "country" in result.segments

@@ -42,10 +42,10 @@ class _Empty:
 def worse_than(judged: Judged, name: str, low: float, high: float) -> Judged:
     """The same judgements, but for how the champion stands beside one of the others."""
     judgements = tuple(
-        replace(each, difference=replace(each.difference, value=(low + high) / 2, low=low, high=high))
-        if each.name == name
-        else each
-        for each in judged.evaluation.judgements
+        replace(judgement, difference=replace(judgement.difference, value=(low + high) / 2, low=low, high=high))
+        if judgement.name == name
+        else judgement
+        for judgement in judged.evaluation.judgements
     )
     return replace(judged, evaluation=replace(judged.evaluation, judgements=judgements))
 

@@ -247,7 +247,7 @@ def test_nothing_to_judge_on_leaves_predictions_alone() -> None:
     p, y = np.full(5, 0.3), np.array([0.0, 1, 0, 0, 1])
     choice = choose_calibrator(p, y, np.ones(5), np.zeros(5), np.arange(5))
     assert choice.calibrator == IDENTITY
-    assert all(each.se == float("inf") for each in choice.verdicts)
+    assert all(verdict.se == float("inf") for verdict in choice.verdicts)
 
 
 def test_the_choice_says_why() -> None:

@@ -34,7 +34,7 @@ def fitted(name: str, rows: Sample, delay: int = DELAY) -> Predict:
     known = past.as_of + DELAY <= CUT
     past = replace(past, mature=known, y=np.where(known, past.y, np.nan))
     contenders = [champion(PLAN), *drift_steps(PLAN, Outcomes(rows, delay, ROWS // 100))]
-    (found,) = (each for each in contenders if each.name == name)
+    (found,) = (contender for contender in contenders if contender.name == name)
     return found.fit(past)
 
 
@@ -63,7 +63,7 @@ def test_a_label_used_too_early_would_be_caught() -> None:
 def losses() -> dict[str, float]:
     rows = drifting()
     judged = rows.of(rows.as_of >= CUT)
-    names = ["champion", *(each.name for each in drift_steps(PLAN, TableTimeline(rows, "").outcomes))]
+    names = ["champion", *(step.name for step in drift_steps(PLAN, TableTimeline(rows, "").outcomes))]
     return {name: loss(judged, fitted(name, rows)(judged)) for name in names}
 
 
@@ -79,7 +79,7 @@ def test_each_step_changes_the_predictions(losses: dict[str, float]) -> None:
 
 def test_what_is_in_the_recipe_is_switched_off() -> None:
     plan = replace(PLAN, twin="yes", rates="yes", newest_step="yes")
-    names = [each.name for each in drift_steps(plan, TableTimeline(drifting(), "").outcomes)]
+    names = [step.name for step in drift_steps(plan, TableTimeline(drifting(), "").outcomes)]
     assert names == ["without twin", "without running rates", "without newest step", ROLLING, "with all steps"]
 
 

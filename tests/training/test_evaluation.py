@@ -41,10 +41,10 @@ def test_every_baseline_stands_beside_the_champion_with_its_paired_difference() 
     )
     assert ends(rival.difference)[0] > 0
     assert set(champion.metrics) == set(MEASURES)
-    for each in champion.metrics.values():
-        low, high = ends(each)
-        assert each.value is not None
-        assert low < each.value < high
+    for metric in champion.metrics.values():
+        low, high = ends(metric)
+        assert metric.value is not None
+        assert low < metric.value < high
 
 
 def test_counts_are_those_of_the_slice() -> None:
@@ -53,8 +53,8 @@ def test_counts_are_those_of_the_slice() -> None:
     assert (found.rows, found.leads, found.positives) == (1600, 800, int(y.sum()))
     assert found.base_rate == pytest.approx(y.mean())
     for parts in (found.bins, found.bands):
-        assert sum(each.rows for each in parts) == found.rows
-        assert sum(each.rows * (each.observed.value or 0) for each in parts) == pytest.approx(y.sum())
+        assert sum(part.rows for part in parts) == found.rows
+        assert sum(part.rows * (part.observed.value or 0) for part in parts) == pytest.approx(y.sum())
 
 
 def test_bands_have_fixed_edges() -> None:
@@ -64,12 +64,12 @@ def test_bands_have_fixed_edges() -> None:
         assert (each.start, each.end) in set(pairwise(BANDS))
         assert each.start <= each.predicted <= each.end
     inside = (truth >= 0.1) & (truth < 0.2)
-    assert next(each.rows for each in found.bands if each.start == 0.1) == inside.sum()
+    assert next(band.rows for band in found.bands if band.start == 0.1) == inside.sum()
 
 
 def test_a_probability_on_an_edge_belongs_to_the_band_that_starts_there() -> None:
     found = evaluate(np.zeros(3), np.ones(3), np.arange(3), {"champion": np.array([0.1, 0.2, 1.0])}, resamples=2)
-    assert [(each.start, each.rows) for each in found.bands] == [(0.1, 1), (0.2, 1), (0.5, 1)]
+    assert [(band.start, band.rows) for band in found.bands] == [(0.1, 1), (0.2, 1), (0.5, 1)]
 
 
 def test_a_slice_where_nobody_converted_is_judged_as_far_as_possible() -> None:

@@ -54,14 +54,14 @@ def not_grouped(as_of: Times, lead: NDArray[np.str_], cut: int) -> tuple[NDArray
 
 @pytest.mark.parametrize(("split", "fault"), [(random_rows, "past the cut"), (not_grouped, "on both sides")])
 def test_a_split_that_leaks_is_caught(split: Split, fault: str) -> None:
-    as_of, lead = rows_of([(each, day) for each in range(30) for day in range(each, 250, 14)])
+    as_of, lead = rows_of([(number, day) for number in range(30) for day in range(number, 250, 14)])
     check_split(before_cut, as_of, lead, 180 * US_PER_DAY)
     with pytest.raises(AssertionError, match=fault):
         check_split(split, as_of, lead, 180 * US_PER_DAY)
 
 
 def test_the_judged_leads_stand_for_all_that_came_up_after_the_cut() -> None:
-    as_of, lead = rows_of([(each, day) for each in range(4_000) for day in (0, 100)])
+    as_of, lead = rows_of([(number, day) for number in range(4_000) for day in (0, 100)])
     learn, judged = before_cut(as_of, lead, 90 * US_PER_DAY)
     assert judged.sum() == pytest.approx((as_of >= 90 * US_PER_DAY).sum(), rel=0.06)
     assert (learn > 0).sum() == pytest.approx(4_000 * (1 - 1 / JUDGED_OF), rel=0.06)
@@ -70,15 +70,15 @@ def test_the_judged_leads_stand_for_all_that_came_up_after_the_cut() -> None:
 
 def test_leads_that_stay_open_are_not_missing_from_what_is_learnt() -> None:
     """A third of the leads ends before the cut; were the others merely dealt out, it would seem to be more."""
-    ends = [(each, day) for each in range(6_000) for day in ((0, 80) if each % 3 else (0,))]
-    as_of, lead = rows_of([*ends, *((each, 100) for each in range(6_000) if each % 3)])
+    ends = [(number, day) for number in range(6_000) for day in ((0, 80) if number % 3 else (0,))]
+    as_of, lead = rows_of([*ends, *((number, 100) for number in range(6_000) if number % 3)])
     learn, _ = before_cut(as_of, lead, 90 * US_PER_DAY)
     ended = np.array([int(each[1:]) % 3 == 0 for each in lead])
     assert learn[ended & (as_of == 0)].sum() / learn[as_of == 0].sum() == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_which_leads_judge_depends_on_nothing_but_their_id() -> None:
-    as_of, lead = rows_of([(each, day) for each in range(200) for day in (0, 100)])
+    as_of, lead = rows_of([(number, day) for number in range(200) for day in (0, 100)])
     _, judged = before_cut(as_of, lead, 90 * US_PER_DAY)
     some = np.isin(lead, [f"L{each}" for each in range(50)])
     _, fewer = before_cut(as_of[some], lead[some], 90 * US_PER_DAY)
@@ -103,7 +103,7 @@ def test_leads_are_dealt_out_in_turn_by_their_first_moment(history: list[tuple[i
 
 
 def test_every_fold_sees_all_of_the_period() -> None:
-    as_of, lead = rows_of([(each, each) for each in range(300)])
+    as_of, lead = rows_of([(number, number) for number in range(300)])
     fold = fold_of_leads(lead, as_of, 5)
     for at in range(5):
         assert as_of[fold == at].min() < 6 * US_PER_DAY

@@ -67,7 +67,7 @@ def test_a_longer_horizon_is_never_less_probable(
 @settings(max_examples=200)
 def test_to_convert_within_a_horizon_is_not_to_stay_in_every_period(odds: list[float]) -> None:
     for periods, end in enumerate(ENDS, start=1):
-        stays = np.prod([1 - expit(each) for each in odds[:periods]])
+        stays = np.prod([1 - expit(odd) for odd in odds[:periods]])
         assert expit(within(np.array([odds]), ENDS, end)[0]) == pytest.approx(1 - stays, abs=1e-12)
 
 
@@ -127,8 +127,8 @@ def test_where_every_outcome_is_known_it_is_as_good_as_the_fixed_model() -> None
 def test_a_twin_adds_as_many_trees_of_another_kind_and_changes_the_mean() -> None:
     made = leads(1_500)
     alone, both = fitted(made), fitted(made, twin=True)
-    texts = [each.model_to_string() for each in both.boosters_]
-    assert texts[:2] == [each.model_to_string() for each in alone.boosters_]
+    texts = [booster.model_to_string() for booster in both.boosters_]
+    assert texts[:2] == [booster.model_to_string() for booster in alone.boosters_]
     assert ["[extra_trees: 1]" in text for text in texts] == [False, False, True, True]
     assert not np.allclose(alone.oof_raw_, both.oof_raw_)
 

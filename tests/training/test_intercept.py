@@ -45,8 +45,8 @@ def test_the_shift_comes_to_the_drift_and_stays_there(drift: float) -> None:
     steps = steps_of(moments(drift))
     assert len(steps) >= 15
     assert abs(steps[0].shift) < abs(drift) * 0.75 + 0.2  # half of it at first
-    assert np.mean([each.shift for each in steps[-8:]]) == pytest.approx(drift, abs=0.2)
-    assert [each.shift for each in steps] == pytest.approx(np.cumsum([each.step for each in steps]).tolist())
+    assert np.mean([step.shift for step in steps[-8:]]) == pytest.approx(drift, abs=0.2)
+    assert [step.shift for step in steps] == pytest.approx(np.cumsum([step.step for step in steps]).tolist())
 
 
 @given(day=st.integers(30, 380), seed=st.integers(0, 20))

@@ -177,7 +177,7 @@ def test_what_could_be_said_in_less_than_half_of_the_resamples_has_no_interval()
 def test_ece_is_the_mean_gap_of_bins() -> None:
     y, p, weight, _ = rows(10)
     bins = equal_bins(p, weight, 5)
-    gaps = [abs((weight * (p - y))[bins == each].sum()) for each in range(5)]
+    gaps = [abs((weight * (p - y))[bins == number].sum()) for number in range(5)]
     assert ece(y, p, weight, 5) == pytest.approx(sum(gaps) / weight.sum())
 
 

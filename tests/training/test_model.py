@@ -88,11 +88,11 @@ def test_a_table_without_a_feature_is_refused_and_one_in_another_order_is_not() 
 
 def log_odds(model: LeadConversionClassifier, frame: pd.DataFrame) -> Array:
     matrix = model.encoder_.matrix(table_of(frame))
-    return np.asarray(np.mean([each.predict(matrix, raw_score=True) for each in model.boosters_], axis=0))
+    return np.asarray(np.mean([booster.predict(matrix, raw_score=True) for booster in model.boosters_], axis=0))
 
 
 def texts(model: LeadConversionClassifier) -> list[str]:
-    return [each.model_to_string() for each in model.boosters_]
+    return [booster.model_to_string() for booster in model.boosters_]
 
 
 def test_the_same_data_gives_the_same_text_on_any_number_of_threads() -> None:

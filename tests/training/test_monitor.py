@@ -71,7 +71,7 @@ def test_timid_scores_ask_to_recalibrate() -> None:
 def test_a_broken_promise_alone_is_found() -> None:
     """Scores are right, but the stage promises more than they hold."""
     checks = checks_of(world(3, leads=2_000), [Promised("SQL", ("SQL",), 0.8)])
-    assert [each.name for each in checks if each.failed] == ["SQL keeps its promise"]
+    assert [check.name for check in checks if check.failed] == ["SQL keeps its promise"]
     assert decide(checks, 1)[0] == "recalibrate"
 
 
@@ -164,9 +164,9 @@ def test_a_store_is_read_and_told(store: Store, base: float, wanted: str, code: 
     assert (found.advice, found.exit_code) == (wanted, code)
     assert len(found.cohorts) == 8
     assert found.matured == 8 * 80  # the first score of a lead in a week counts, not the 1 % of the day after
-    assert min(each.promised for each in found.cohorts) > 0.15
+    assert min(cohort.promised for cohort in found.cohorts) > 0.15
     tables = monitor_tables(found)
-    assert [len(each.rows) for each in tables][:2] == [8, 4]
+    assert [len(table.rows) for table in tables][:2] == [8, 4]
 
 
 def test_another_population_is_seen(store: Store) -> None:

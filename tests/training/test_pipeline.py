@@ -71,7 +71,7 @@ def test_plots_report_recipe_and_evaluation_are_in_the_run(artifacts: Path) -> N
     assert "## Intended use" in (artifacts / "report" / "model_card.md").read_text()
     assert json.loads((artifacts / "recipe.json").read_text())["target"]["name"] == "conversion"
     evaluation = json.loads((artifacts / "evaluation.json").read_text())
-    assert [each["name"] for each in evaluation["judgements"]][:2] == ["this model", "base rate"]
+    assert [judgement["name"] for judgement in evaluation["judgements"]][:2] == ["this model", "base rate"]
 
 
 def test_signature_and_input_example_are_those_of_the_features(trained: Workspace) -> None:

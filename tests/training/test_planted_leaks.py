@@ -107,7 +107,7 @@ def weekly(seed: int, share: float) -> tuple[Sample, Recipe]:
     dated_back = np.repeat(won & (draw.random(leads) < share), weeks) & last
     counts = {"kickoff": dated_back, "page_view": np.repeat(draw.random(leads) < 0.2, weeks)}
     catalogue = [Count(name) for name in counts]
-    table = pa.table({each.name: counts[each.events].astype(np.float32) for each in catalogue})
+    table = pa.table({definition.name: counts[definition.events].astype(np.float32) for definition in catalogue})
     names = np.char.add("L", lead.astype(np.str_))
     sample = Sample.of_labels(table, y, np.ones(len(y)), names, np.tile(np.arange(weeks), leads) * US_PER_DAY)
     window = Target("conversion", ("deal_won",))

@@ -94,7 +94,7 @@ def test_thresholds_are_drawn_where_they_are_and_named() -> None:
 
 def test_the_histogram_holds_every_lead() -> None:
     bars = score_distribution(P, []).axes[0].patches
-    assert sum(each.get_height() for each in bars) == len(P)  # type: ignore[attr-defined]
+    assert sum(bar.get_height() for bar in bars) == len(P)  # type: ignore[attr-defined]
 
 
 def test_gains_tell_what_the_best_tenth_holds() -> None:
@@ -104,7 +104,7 @@ def test_gains_tell_what_the_best_tenth_holds() -> None:
 
 def test_importances_are_sorted_and_long_names_cut() -> None:
     figure = DRAWINGS["importances"]()
-    names = [each.get_text() for each in figure.axes[0].get_yticklabels()]
+    names = [yticklabel.get_text() for yticklabel in figure.axes[0].get_yticklabels()]
     assert names == ["age", "x" * (LONGEST_NAME - 1) + "…", "recency_any"]
 
 

@@ -45,7 +45,7 @@ def model() -> PriorClassifier:
 def test_it_agrees_with_the_regression_of_scikit_learn(model: PriorClassifier) -> None:
     table, y, lead = leads(LEADS, 0)
     matrix = model.encoder_.matrix(table)
-    steps = np.column_stack([each.steps(matrix) for each in model.bins_])
+    steps = np.column_stack([band.steps(matrix) for band in model.bins_])
     assert steps.shape[1] == len(FEATURES) * len(QUANTILES)
     weight = independent(np.ones(len(y)), lead)
     # Centred columns make the pull on the intercept, which scikit-learn does not have, a pull to the base rate.
@@ -59,7 +59,7 @@ def test_it_agrees_with_the_regression_of_scikit_learn(model: PriorClassifier) -
 def test_the_trees_say_what_the_regression_says(model: PriorClassifier) -> None:
     table, _, _ = leads(LEADS, 1)
     matrix = model.encoder_.matrix(table)
-    expected = model.intercept_ + np.column_stack([each.steps(matrix) for each in model.bins_]) @ model.coefficients_
+    expected = model.intercept_ + np.column_stack([band.steps(matrix) for band in model.bins_]) @ model.coefficients_
     assert logit(model.predict_proba(table)[:, 1]) == pytest.approx(expected, abs=1e-9)
     assert np.isnan(matrix).any()
 
@@ -79,7 +79,7 @@ def test_the_server_reads_the_same_from_the_text(model: PriorClassifier) -> None
 def test_a_tree_cut_elsewhere_would_be_caught(model: PriorClassifier) -> None:
     table, _, _ = leads(LEADS, 1)
     matrix = model.encoder_.matrix(table)
-    moved = [type(each)(each.column, tuple(edge + 0.2 for edge in each.edges)) for each in model.bins_]
+    moved = [type(band)(band.column, tuple(edge + 0.2 for edge in band.edges)) for band in model.bins_]
     wrong = model.intercept_ + np.column_stack([each.steps(matrix) for each in moved]) @ model.coefficients_
     assert np.abs(logit(model.predict_proba(table)[:, 1]) - wrong).max() > 0.05
 

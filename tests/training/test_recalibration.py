@@ -33,7 +33,7 @@ def test_a_planted_drift_is_followed() -> None:
     decision = decide(WAYS, rows, rows, UNTIL)
     assert decision.line is not None
     assert decision.line.c == pytest.approx(-0.8, abs=0.2)
-    assert [each.name for each in decision.verdicts] == [each.name for each in WAYS]
+    assert [verdict.name for verdict in decision.verdicts] == [way.name for way in WAYS]
     assert "accepted" in decision.reason
 
 

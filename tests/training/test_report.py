@@ -72,7 +72,7 @@ def test_the_page_loads_nothing_from_anywhere(account: TrainingAccount) -> None:
     assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & set(found.tags)
     addresses = [value for name, value in found.attributes if name in ("src", "href", "srcset", "action", "background")]
     assert len(addresses) == 1
-    assert all(each.startswith("data:image/png;base64,") for each in addresses)
+    assert all(address.startswith("data:image/png;base64,") for address in addresses)
     assert not re.search(r"https?://|url\(|@import", page)
 
 
@@ -111,7 +111,7 @@ def test_a_cell_of_a_card_stays_a_cell() -> None:
 
 
 def test_hostile_words_stay_words(account: TrainingAccount) -> None:
-    thresholds = tuple(replace(each, stage=HOSTILE) for each in account.thresholds)
+    thresholds = tuple(replace(threshold, stage=HOSTILE) for threshold in account.thresholds)
     hostile = replace(
         account,
         name=HOSTILE,

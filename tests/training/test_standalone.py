@@ -204,7 +204,7 @@ def test_mlflow_serves_it_in_a_process_of_its_own(
         finally:
             os.killpg(server.pid, 15)
             server.wait(30)
-    found = [each["probability"] for each in answer["predictions"]]
+    found = [prediction["probability"] for prediction in answer["predictions"]]
     np.testing.assert_allclose(found, expected[:20], rtol=0, atol=1e-12)
 
 

@@ -55,8 +55,8 @@ def test_the_promised_precision_holds_on_new_leads(
     best = TRUE_RECALL[np.flatnonzero(TRUE_PRECISION >= 0.5).max()]
     draws = range(1_000 if full else DRAWS)
     thresholds = [by_precision("SQL", labels(seed, n), FLOW, 0.5).probability for seed in draws]
-    found = [truth_above(each) for each in thresholds]
-    issued = [each is not None for each in thresholds]
+    found = [truth_above(threshold) for threshold in thresholds]
+    issued = [threshold is not None for threshold in thresholds]
     kept = float(np.mean([precision >= 0.5 for (precision, _), real in zip(found, issued, strict=True) if real]))
     refused = 1 - float(np.mean(issued))
     recall = float(np.mean([recall for _, recall in found]) / best)
@@ -72,7 +72,7 @@ def test_the_promised_precision_holds_on_new_leads(
 def test_the_careless_choice_breaks_its_promise(n: int) -> None:
     """Planted fault: the check above must be able to fail."""
     draws = [labels(seed, n) for seed in range(DRAWS)]
-    found = [careless_threshold(each.p.tolist(), each.y.tolist(), 0.5) for each in draws]
+    found = [careless_threshold(draw.p.tolist(), draw.y.tolist(), 0.5) for draw in draws]
     assert np.mean([truth_above(each)[0] >= 0.5 for each in found]) < 0.8
 
 
@@ -158,7 +158,7 @@ def test_capacity_is_used_and_not_exceeded(scores: list[float], capacity: float)
         assert flow.above(max(scores))[0] > capacity
         return
     assert found.leads_per_week <= capacity
-    lower = [each for each in scores if each < found.probability]
+    lower = [score for score in scores if score < found.probability]
     assert not lower or flow.above(max(lower))[0] > capacity, "the next lower score would be too many"
 
 

@@ -97,7 +97,7 @@ def test_the_judge_stands_beside_every_baseline_and_is_better_than_the_base_rate
     split = split_by_time(funnel(), PLAN)
     said: list[str] = []
     _, judged = judge(split, PLAN, said.append)
-    names = [each.name for each in judged.evaluation.judgements]
+    names = [judgement.name for judgement in judged.evaluation.judgements]
     assert names == [THIS, *BASELINES]
     assert len(said) == 1 + len(BASELINES)
     base = judged.evaluation.judgements[1]
@@ -110,7 +110,10 @@ def test_the_champion_learns_from_every_mature_moment_and_promises_what_was_aske
     sample = funnel()
     fitted = fit_champion(sample, PLAN)
     assert len(fitted.model.oof_raw_) == sample.mature.sum()
-    assert [(each.stage, each.rule.kind) for each in fitted.thresholds] == [("MQL", "precision"), ("SQL", "capacity")]
+    assert [(threshold.stage, threshold.rule.kind) for threshold in fitted.thresholds] == [
+        ("MQL", "precision"),
+        ("SQL", "capacity"),
+    ]
     known = len(set(sample.lead[sample.mature]))
     assert 0.9 * known < len(fitted.labels.p) <= known  # at most one moment a lead: they are independent
 

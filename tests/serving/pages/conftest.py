@@ -71,6 +71,6 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def hostile(own_store: Store, live: ServedModel) -> Sequence[str]:
     """Hostile texts, each in all fields of a lead of the store."""
-    reason = next(each.name for each in live.scorer.catalogue if each.name.startswith("first_"))
+    reason = next(definition.name for definition in live.scorer.catalogue if definition.name.startswith("first_"))
     plant(own_store, live.model.version, reason, time.time_ns() // 1000)
     return PAYLOADS

@@ -74,7 +74,7 @@ def plant(store: Store, version: str, reason: str, now: int) -> None:
         for payload in PAYLOADS[::4]:
             store.leads.put(payload, now - 8, payload, {"country": payload, "owner": payload, payload: payload}, now)
     sent = [event for number, payload in enumerate(PAYLOADS) for event in _events(payload, number, now)]
-    refused = [each for each in store.events.add(sent, now) if each.status != "accepted"]
+    refused = [result for result in store.events.add(sent, now) if result.status != "accepted"]
     if refused:
         raise AssertionError(f"what is not in the store attacks nobody: {refused}")
     store.scores.record(

@@ -35,7 +35,7 @@ def cells_of(workbook: bytes) -> list[list[Cell]]:
     formats = _formats(trees["xl/styles.xml"])
     assert not trees["xl/worksheets/sheet1.xml"].findall(f".//{MAIN}hyperlink")
     rows = trees["xl/worksheets/sheet1.xml"].findall(f".//{MAIN}row")
-    return [[_cell(each, formats) for each in row.findall(f"{MAIN}c")] for row in rows]
+    return [[_cell(text, formats) for text in row.findall(f"{MAIN}c")] for row in rows]
 
 
 def _cell(each: ElementTree.Element, formats: list[str]) -> Cell:
@@ -51,7 +51,7 @@ def _cell(each: ElementTree.Element, formats: list[str]) -> Cell:
 def _formats(styles: ElementTree.Element) -> list[str]:
     codes = {each.get("numFmtId"): each.get("formatCode", "") for each in styles.iter(f"{MAIN}numFmt")}
     cells = styles.find(f"{MAIN}cellXfs")
-    return [] if cells is None else [codes.get(each.get("numFmtId"), "") for each in cells]
+    return [] if cells is None else [codes.get(cell.get("numFmtId"), "") for cell in cells]
 
 
 def opened(path: Path, *options: str) -> list[list[Cell]]:

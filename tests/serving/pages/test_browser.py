@@ -133,7 +133,7 @@ def test_the_story_of_one_lead(chromium: Browser, address: str, scripts: bool) -
     answer = page.goto(f"{address}/leads/{lead}")
     assert answer is not None
     assert answer.status == 404
-    assert [each for each in complaints if "404" not in each] == []
+    assert [complaint for complaint in complaints if "404" not in complaint] == []
     context.close()
 
 
@@ -163,5 +163,5 @@ def test_axe_finds_a_planted_fault(chromium: Browser, address: str) -> None:
     page = context.new_page()
     page.goto(f"{address}/sign-in")
     page.evaluate("document.querySelector('label').remove()")
-    assert "label" in {each["id"] for each in Axe().run(page, options=LEVELS).response["violations"]}
+    assert "label" in {violation["id"] for violation in Axe().run(page, options=LEVELS).response["violations"]}
     context.close()

@@ -108,7 +108,7 @@ def test_services_ask_for_the_same(inside: Inside, firms: Store) -> None:
     assert [each["account_id"] for each in listed["companies"]] == ["Acme & Söhne/Nord", "initech", "quiet"]
     assert listed["next"] is None
     company = inside.get(f"/v1/companies/{quote('Acme & Söhne/Nord', safe='')}").json()
-    assert [each["lead_id"] for each in company["leads"]] == ["L1", "L2"]
+    assert [lead["lead_id"] for lead in company["leads"]] == ["L1", "L2"]
     assert company["expected"] == pytest.approx(0.6)
     assert company["expected_before"] == pytest.approx(0.3)
     assert company["stages"] == {"unqualified": 2}

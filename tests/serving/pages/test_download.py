@@ -38,7 +38,7 @@ class Client:
 
     @property
     def body(self) -> bytes:
-        return b"".join(each.get("body", b"") for each in self.messages)
+        return b"".join(message.get("body", b"") for message in self.messages)
 
     @property
     def is_whole(self) -> bool:

@@ -194,4 +194,4 @@ def test_failed_sign_ins_are_in_the_audit_and_what_was_typed_only_where_it_is_an
 
 def test_signing_in_is_in_the_audit(visits: Visits, own_store: Store) -> None:
     visits("editor")
-    assert [(each.who, each.action) for each in own_store.audit.entries()] == [("account editor", "sign in")]
+    assert [(entry.who, entry.action) for entry in own_store.audit.entries()] == [("account editor", "sign in")]

@@ -92,7 +92,7 @@ def test_a_lead_in_excel(visits: Visits, own_store: Store, live: ServedModel) ->
     answer = visits("viewer", "de").get("/leads.xlsx")
     assert answer.headers["content-type"].endswith("spreadsheetml.sheet")
     head, row = cells_of(answer.content)
-    assert [each.value for each in head[:4]] == [
+    assert [cell.value for cell in head[:4]] == [
         "Lead",
         "Stufe",
         "Von Hand gesetzt",
@@ -145,7 +145,7 @@ def _of_pages(visitor: Visitor, address: str) -> list[str]:
     found: list[str] = []
     while address:
         page = visitor.get(address).text
-        found += [each.partition("<")[0] for each in page.split("<bdi>")[1:]]
+        found += [word.partition("<")[0] for word in page.split("<bdi>")[1:]]
         nexts = [
             part.partition('"')[0] for part in page.split('class="button" href="')[1:] if 'rel="next"' in part[:200]
         ]
@@ -180,7 +180,7 @@ def test_an_export_of_nothing_is_a_heading(visits: Visits, own_store: Store) -> 
 
 def test_exports_are_in_the_audit_without_what_was_searched(visits: Visits, own_store: Store) -> None:
     visits("viewer").get("/leads.csv?search=L-secret")
-    assert [(each.who, each.action) for each in own_store.audit.entries()][-1] == (
+    assert [(entry.who, entry.action) for entry in own_store.audit.entries()][-1] == (
         "account viewer",
         "export /leads.csv",
     )

@@ -29,8 +29,8 @@ def test_numbers_of_the_last_scoring(visits: Visits, services: Services, worksho
     assert found is not None
     assert sum(found.counts.values()) > 20
     assert found.counts["customer"] > 0
-    assert {each.kind for each in found.sources} == {"channel", "magnet"}
-    assert sum(each.bought for each in found.sources if each.kind == "magnet") > 0
+    assert {source.kind for source in found.sources} == {"channel", "magnet"}
+    assert sum(source.bought for source in found.sources if source.kind == "magnet") > 0
     page, seite = visits("viewer").get("/funnel").text, visits("viewer", "de").get("/funnel").text
     for said in ("went on this week", "What they came for", "Where they came from", "to"):
         assert said in page
@@ -41,7 +41,7 @@ def test_numbers_of_the_last_scoring(visits: Visits, services: Services, worksho
 
 def test_bars_are_as_wide_as_there_are_leads() -> None:
     bars = bars_of({"unqualified": 1000, "MQL": 250, "SQL": 0, "customer": 500})
-    assert [each.width for each in bars] == [400, 100, 8, 200]
+    assert [bar.width for bar in bars] == [400, 100, 8, 200]
     assert bars[-1].flow == ""
     assert [each.width for each in bars_of({"unqualified": 0})] == [8]
 

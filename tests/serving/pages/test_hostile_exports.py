@@ -31,7 +31,7 @@ def test_no_cell_of_a_csv_is_live_and_none_breaks_out(visits: Visits, hostile: S
     mark = separated.FORMS[form].delimiter
     rows = list(csv.reader(io.StringIO(content, newline=""), delimiter=mark, strict=True))
     assert {len(row) for row in rows} == {len(rows[0])}
-    assert [row[0].replace("'", "") for row in rows[1:]] == [visible(each).replace("'", "") for each in sorted(hostile)]
+    assert [row[0].replace("'", "") for row in rows[1:]] == [visible(text).replace("'", "") for text in sorted(hostile)]
     for delimiter in ",;\t":
         cells = itertools.chain.from_iterable(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter))
         assert not [cell for cell in cells if is_live(cell)]

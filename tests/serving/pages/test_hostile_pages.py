@@ -159,5 +159,5 @@ def test_the_watch_sees_a_dialog_and_another_host(chromium: Browser, address: st
     """Further planted faults, which the policy would hide behind its own complaint."""
     watch = Watch(chromium, address)
     watch.page.set_content("<script>alert(1)</script><img src='http://127.0.0.1:9/x.png'>")
-    assert {each.partition(":")[0] for each in watch.complaints} >= {"dialog", "request"}
+    assert {complaint.partition(":")[0] for complaint in watch.complaints} >= {"dialog", "request"}
     watch.context.close()

@@ -108,7 +108,7 @@ def test_a_long_timeline_is_read_page_by_page(visits: Visits, own_store: Store) 
     visitor, address, found = visits("viewer"), "/leads/L1", []
     while address:
         page = visitor.get(address).text
-        found += [int(each) for each in re.findall(r"<b>Page viewed</b> · (\d+)", page)]
+        found += [int(text) for text in re.findall(r"<b>Page viewed</b> · (\d+)", page)]
         nexts = re.findall(r'href="([^"]*)" rel="next"', page)
         address = unescape(nexts[0]).partition("#")[0] if nexts else ""
     assert found == list(range(120))
@@ -243,10 +243,10 @@ def test_unknown_erased_and_objecting_leads_cannot_be_told_apart(visits: Visits,
     for role in ("viewer", "admin"):
         visitor = visits(role)
         answers = [visitor.get(f"/leads/{lead}") for lead in ("L-objects", "L-erased", "L-never", "%00", "x" * 201, "")]
-        assert {each.status_code for each in answers[:3]} == {404}
-        told = {re.sub(r"L-(objects|erased|never)", "", each.text) for each in answers[:3]}
+        assert {answer.status_code for answer in answers[:3]} == {404}
+        told = {re.sub(r"L-(objects|erased|never)", "", answer.text) for answer in answers[:3]}
         assert len({re.sub(r'value="[^"]*"', "", each) for each in told}) == 1
-        assert {each.status_code for each in answers[3:]} == {404}
+        assert {answer.status_code for answer in answers[3:]} == {404}
 
 
 def test_erasing_asks_first_and_gives_a_receipt_that_proves_itself(visits: Visits, own_store: Store) -> None:

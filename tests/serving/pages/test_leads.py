@@ -117,7 +117,7 @@ def test_every_lead_stands_on_exactly_one_page(visits: Visits, own_store: Store)
     visitor, address, found = visits("viewer"), "/leads", []
     while address:
         page = visitor.get(address).text
-        found += [each.partition("<")[0] for each in page.split("<bdi>")[1:]]
+        found += [word.partition("<")[0] for word in page.split("<bdi>")[1:]]
         nexts = [part.partition('"')[0] for part in page.split('class="button" href="')[1:]]
         address = nexts[0].replace("&amp;", "&") if nexts else ""
     assert sorted(found) == sorted(names)

@@ -213,7 +213,7 @@ def test_neither_log_nor_audit_tells_it(
     stranger.get(address)
     stranger.get(changed(address, until="1"))
     signature = dict(parse_qsl(urlsplit(address).query))["signature"]
-    written = log_stream.getvalue() + "".join(each.action for each in own_store.audit.entries())
+    written = log_stream.getvalue() + "".join(entry.action for entry in own_store.audit.entries())
     assert "/leads.csv" in written
     assert signature[:16] not in written
     assert "L-1" not in written

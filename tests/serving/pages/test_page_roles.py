@@ -21,7 +21,7 @@ ORDER = ("anyone", "viewer", "editor", "admin")
 
 def routes(app: Starlette) -> dict[str, str | None]:
     """The routes that people use, and the role that each declares."""
-    found = [each for each in app.routes if isinstance(each, Route) and not operation_of(each)]
+    found = [route for route in app.routes if isinstance(route, Route) and not operation_of(route)]
     told = {f"{method} {each.path}": needed_by(each.endpoint) for each in found for method in methods_of(each)}
     return {name: role.removeprefix("page:") if role else None for name, role in told.items()}
 

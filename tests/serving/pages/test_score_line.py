@@ -29,20 +29,20 @@ def test_of_each_day_the_newest_score_stands() -> None:
 def test_a_step_at_each_score_from_the_first_to_the_last() -> None:
     line = score_line(HISTORY, [], [])
     assert line is not None
-    numbers = [float(each) for each in re.findall(r"[\d.]+", line.line)]
+    numbers = [float(text) for text in re.findall(r"[\d.]+", line.line)]
     assert (numbers[0], numbers[-2]) == (LEFT, RIGHT)
     heights = [numbers[1], *numbers[3::2]]
     assert heights.index(max(heights)) == 1, "the lowest score stands lowest"
-    assert all(0 <= each <= HEIGHT for each in heights)
+    assert all(0 <= height <= HEIGHT for height in heights)
     assert line.end == (100 * RIGHT / WIDTH, heights[-1])
-    assert [each.as_of for each in line.points] == sorted((each.as_of for each in line.points), reverse=True)
+    assert [point.as_of for point in line.points] == sorted((point.as_of for point in line.points), reverse=True)
     assert line.band.endswith("Z")
 
 
 def test_thresholds_stand_at_their_height_and_names_do_not_touch() -> None:
     line = score_line(HISTORY, [], [threshold("SQL", 0.021), threshold("MQL", 0.02), threshold("none", None)])
     assert line is not None
-    assert [each.stage for each in line.levels] == ["MQL", "SQL"]
+    assert [level.stage for level in line.levels] == ["MQL", "SQL"]
     low, high = line.levels
     assert low.y > high.y
     assert low.label_y - high.label_y >= LINE
@@ -54,7 +54,7 @@ def test_changes_are_marked_where_the_score_was_and_earlier_ones_are_not() -> No
     ]
     line = score_line(HISTORY, changes, [])
     assert line is not None
-    assert [(each.number, each.x) for each in line.marks] == [(1, 100 * RIGHT / WIDTH), (2, line.marks[1].x)]
+    assert [(mark.number, mark.x) for mark in line.marks] == [(1, 100 * RIGHT / WIDTH), (2, line.marks[1].x)]
     assert LEFT < 10 * line.marks[1].x < RIGHT
 
 

@@ -41,7 +41,9 @@ def test_no_sentence_is_missing_and_none_is_left_over() -> None:
     assert len(whole) > 15
     assert whole <= set(catalogue())
     begun = tuple(used - whole)
-    assert not {each for each in catalogue() if each not in whole and not each.startswith(begun)}
+    assert not {
+        definition for definition in catalogue() if definition not in whole and not definition.startswith(begun)
+    }
 
 
 def test_every_template_compiles_and_has_an_ending_that_is_escaped() -> None:

@@ -30,7 +30,7 @@ def town(services: Services, workshop: Workshop, live: ServedModel) -> Store:
 
 
 def stages(store: Store) -> list[str | None]:
-    return [each.stage for each in store.listing.page(Filters(target="conversion"), None, 1000).leads]
+    return [lead.stage for lead in store.listing.page(Filters(target="conversion"), None, 1000).leads]
 
 
 def test_what_holds_is_told_in_both_languages(visits: Visits) -> None:
@@ -79,17 +79,19 @@ def test_a_published_change_reaches_list_and_answers_at_the_next_scoring(
     services.champion.refresh()
     answer = visitor("POST", "/v1/score", json=LEAD).json()
     assert "by editor, over model 1" in answer["threshold_set"]["name"]
-    told = {each["stage"]: each for each in answer["thresholds"]}
+    told = {threshold["stage"]: threshold for threshold in answer["thresholds"]}
     assert (told["SQL"]["rule"], told["SQL"]["target"]) == ("capacity", 10.0)
     assert stages(town) != before, "there is work for sales now"
     assert stages(town).count("SQL") > before.count("SQL")
-    assert "threshold change" in {each.cause for name in _sql(town) for each in town.scores.changes(name)}
+    assert "threshold change" in {change.cause for name in _sql(town) for change in town.scores.changes(name)}
     page = visits("viewer").get("/thresholds").text
     assert "in force" in page
     assert "sales can take more or fewer" in page
     assert '"stage sql"' in visits("viewer").get("/leads?stage=SQL").text
-    entries = [each for each in town.audit.entries(limit=1000) if each.action.startswith("threshold")]
-    assert [(each.who, each.action) for each in entries] == [("account editor", "threshold SQL capacity 10: capacity")]
+    entries = [entry for entry in town.audit.entries(limit=1000) if entry.action.startswith("threshold")]
+    assert [(entry.who, entry.action) for entry in entries] == [
+        ("account editor", "threshold SQL capacity 10: capacity")
+    ]
 
 
 def test_another_model_ends_it_visibly(
@@ -162,7 +164,7 @@ def test_a_plan_for_both_stages_is_published_as_one(visits: Visits, town: Store)
     fields = {"form": forms(page)["/thresholds"]["form"], "digest": forms(page)["/thresholds"]["digest"]}
     plan = {**fields, "plan": "week", "week_SQL": "6", "week_MQL": "15", "reason": "capacity"}
     assert visitor.post("/thresholds", data=plan).headers["location"] == "/thresholds?published=1"
-    published = {each.stage: each.threshold for each in town.thresholds.history("conversion")}
+    published = {change.stage: change.threshold for change in town.thresholds.history("conversion")}
     assert {stage: threshold and threshold.rule.target for stage, threshold in published.items()} == {
         "MQL": 15.0,
         "SQL": 6.0,

@@ -34,7 +34,7 @@ NOW = 1_700_000_000_000_000
 
 
 def add(store: Store, *ids: str) -> list[str]:
-    return [each.status for each in store.events.add([EventIn("L-1", "visit", NOW, event_id=n) for n in ids], NOW)]
+    return [result.status for result in store.events.add([EventIn("L-1", "visit", NOW, event_id=n) for n in ids], NOW)]
 
 
 @pytest.fixture

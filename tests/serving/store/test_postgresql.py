@@ -35,8 +35,8 @@ def name() -> str:
 
 
 def add(store: Store, *ids: str) -> list[str]:
-    events = [EventIn("L1", "page_view", NOW, event_id=each, value=0.1) for each in ids]
-    return [each.status for each in store.events.add(events, NOW)]
+    events = [EventIn("L1", "page_view", NOW, event_id=event_id, value=0.1) for event_id in ids]
+    return [result.status for result in store.events.add(events, NOW)]
 
 
 def busy(store: Store, threads: int, rounds: int) -> Counter[str]:

@@ -41,7 +41,7 @@ def test_steps_are_events_of_the_log_and_acceptance_a_label(
     log = EventLog.open(tmp_path / "log")
     assert {"sales_accepted", "sales_rejected"} <= {*log.vocabulary.types}
     assert set(log.vocabulary.groups[GROUP]) == {"sales_accepted", "sales_rejected"}
-    names = [each.name for each in default_catalogue(log.vocabulary, {}, ACCEPTED.outcomes)]
+    names = [definition.name for definition in default_catalogue(log.vocabulary, {}, ACCEPTED.outcomes)]
     assert "count_sales_rejected_30d" in names
     assert "count_sales_accepted_30d" not in names, "an outcome has no column of its own"
     accepted: dict[str, int] = {}

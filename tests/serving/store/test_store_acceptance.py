@@ -38,8 +38,8 @@ def test_verdicts_are_counted_as_a_loop_counts_them(store: Store) -> None:
     ]
     assert len(last) > 10
     bands = Counter((max(low for low in BANDS if low <= (step.probability or 0.0)), step.action) for step in last)
-    assert {(each.key, "accept"): each.accepted for each in told.by_band if each.accepted} | {
-        (each.key, "reject"): each.rejected for each in told.by_band if each.rejected
+    assert {(band.key, "accept"): band.accepted for band in told.by_band if band.accepted} | {
+        (band.key, "reject"): band.rejected for band in told.by_band if band.rejected
     } == bands
     owners = Counter((step.worker, step.action) for step in last)
     assert {each.key: (each.accepted, each.rejected) for each in told.by_owner} == {
@@ -47,7 +47,7 @@ def test_verdicts_are_counted_as_a_loop_counts_them(store: Store) -> None:
     }
     assert dict(told.reasons) == {"timing": sum(step.action == "reject" for step in last)}
     first = [step for taken in steps.values() for step in taken if step.at >= since and step.waited is not None]
-    assert {each.owner: (each.acted, each.in_time) for each in told.first_touches} == {
+    assert {touch.owner: (touch.acted, touch.in_time) for touch in told.first_touches} == {
         name: (
             sum(step.worker == name for step in first),
             sum(step.worker == name and (step.waited or 0) <= AIM for step in first),

@@ -198,7 +198,7 @@ def test_forms_are_bound_to_their_session(people: Accounts) -> None:
 def test_accounts_that_cannot_be(people: Accounts, name: str, password: str, role: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         people.add(name, password, role, NOW)
-    assert [each.name for each in people.list()] == ["anna"]
+    assert [person.name for person in people.list()] == ["anna"]
 
 
 def test_an_account_that_is_not_there_is_named(people: Accounts) -> None:

@@ -21,13 +21,13 @@ def test_entries_are_read_in_order_and_by_lead(store: Store) -> None:
     store.audit.add("key 1", "put lead", NOW, "L-secret")
     store.audit.add("key 2", "create key", NOW + 1)
     store.audit.add("key 1", "score", NOW + 2, "L-secret")
-    assert [(each.at - NOW, each.who, each.action) for each in store.audit.entries()] == [
+    assert [(entry.at - NOW, entry.who, entry.action) for entry in store.audit.entries()] == [
         (0, "key 1", "put lead"),
         (1, "key 2", "create key"),
         (2, "key 1", "score"),
     ]
     assert [each.action for each in store.audit.of("L-secret")] == ["score", "put lead"]
-    assert [each.action for each in store.audit.entries(after=store.audit.entries()[0].id, limit=1)] == ["create key"]
+    assert [entry.action for entry in store.audit.entries(after=store.audit.entries()[0].id, limit=1)] == ["create key"]
     assert "L-secret" not in str(store.audit.entries())
 
 

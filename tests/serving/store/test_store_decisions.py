@@ -45,7 +45,7 @@ def test_the_models_stage_is_kept_beside_the_decision(known: Store) -> None:
     assert [each.stage for each in known.scores.history("L1")] == ["unqualified", "MQL"]
     [listed] = known.listing.page(Filters(stage="SQL")).leads
     assert (listed.stage, listed.model_stage, listed.override) == ("SQL", "unqualified", "SQL")
-    assert [each.override for each in known.worklist.page(WantedLeads("conversion", stage="SQL")).entries] == ["SQL"]
+    assert [entry.override for entry in known.worklist.page(WantedLeads("conversion", stage="SQL")).entries] == ["SQL"]
     known.decisions.lift("L1", "conversion", "account ben", NOW + 3)
     assert stages(known) == ("unqualified", "unqualified")
     assert known.decisions.of("L1", "conversion") is None
@@ -82,7 +82,7 @@ def test_who_decided_what_and_why_is_told_and_stays_in_the_audit_trail(known: St
     assert known.decisions.of("L1", "conversion") == made
     known.decisions.lift("L1", "conversion", "account ben", NOW + 3)
     known.erasure.forget("L1", "account eve", NOW + 4)
-    assert [(each.who, each.action) for each in known.audit.of("L1")] == [
+    assert [(entry.who, entry.action) for entry in known.audit.of("L1")] == [
         ("account eve", "forget"),
         ("account ben", "override lifted"),
         ("account anna", "override SQL: talked"),

@@ -39,7 +39,7 @@ def killed(url: str, mode: str, after_s: float) -> list[str]:
     lines = (first + process.stdout.read()).decode().split("\n")
     process.wait()
     process.stdout.close()
-    return [each for line in lines[:-1] for each in line.split()[1:]]
+    return [word for line in lines[:-1] for word in line.split()[1:]]
 
 
 def stored(url: str) -> set[str]:
@@ -96,7 +96,7 @@ def test_a_crash_of_postgresql_loses_nothing(postgres: Postgres, full: bool) -> 
         process.wait()
         process.stdout.close()
         postgres.start()
-        acknowledged |= {each for line in lines for each in line.decode().split()[1:]}
+        acknowledged |= {word for line in lines for word in line.decode().split()[1:]}
         assert acknowledged <= stored(url)
     assert len(acknowledged) >= 100
 
@@ -135,4 +135,4 @@ def test_a_lazy_database_would_be_caught(tmp_path: Path) -> None:
     """The planted fault: with synchronous = NORMAL most groups are acknowledged without a sync."""
     syncs = traced(tmp_path, "lazy", 60)
     assert len(syncs) == 60
-    assert sum(each == 0 for each in syncs) > 40
+    assert sum(sync == 0 for sync in syncs) > 40

@@ -70,7 +70,7 @@ def traces(folder: Path) -> dict[str, list[str]]:
     """In which files, write-ahead log included, which traces are left."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
-    found = {path.name: [each for each in TRACES if each.encode() in path.read_bytes()] for path in files}
+    found = {path.name: [trace for trace in TRACES if trace.encode() in path.read_bytes()] for path in files}
     return {name: left for name, left in found.items() if left}
 
 
@@ -142,7 +142,7 @@ def test_nobody_else_is_touched(store: Store) -> None:
     assert (store.leads.get(OTHER), store.scores.history(OTHER), store.scores.changes(OTHER)) == before
     assert store.leads.get(LEAD) is None
     assert not any((store.scores.history(LEAD), store.scores.changes(LEAD), store.scores.standing(LEAD)))
-    assert [each.event.lead_id for each in store.rejected.list()] == [OTHER]
+    assert [rejection.event.lead_id for rejection in store.rejected.list()] == [OTHER]
 
 
 def test_a_long_life_among_many_leaves_no_byte_either(tmp_path: Path) -> None:
@@ -192,8 +192,8 @@ def test_what_deleting_alone_leaves_behind_is_found(
     """The planted faults: without either measure the traces are found."""
     if fault == "no secure_delete":
         pragmas = [
-            each.replace("secure_delete = ON", "secure_delete = OFF")
-            for each in serving.store.database.connection.PRAGMAS
+            pragma.replace("secure_delete = ON", "secure_delete = OFF")
+            for pragma in serving.store.database.connection.PRAGMAS
         ]
         monkeypatch.setattr(serving.store.database.connection, "PRAGMAS", tuple(pragmas))
         monkeypatch.setattr(serving.store.privacy.erasure, "_write_anew", lambda database: None)
@@ -211,8 +211,8 @@ def test_late_events_are_refused_and_not_kept(store: Store) -> None:
     late = [EventIn(LEAD, "page_view", NOW - n, event_id=f"late-{n}") for n in range(50)]
     broken = [EventIn(f" {LEAD} ", "page_view", NOW, value=float("nan"), event_id=f"bad-{n}") for n in range(50)]
     results = store.events.add([*late, *broken], NOW)
-    assert [each.status for each in results] == ["rejected"] * 100
-    assert {each.reason for each in results} == {"the lead was erased; nothing more is taken in about it"}
+    assert [result.status for result in results] == ["rejected"] * 100
+    assert {result.reason for result in results} == {"the lead was erased; nothing more is taken in about it"}
     assert store.leads.get(LEAD) is None
     assert store.rejected.list() == []
 
@@ -221,7 +221,7 @@ def test_the_receipt_verifies_and_names_nobody(store: Store, tmp_path: Path) -> 
     live(store, LEAD, "acct-HeartOfGold", "Betelgeuse", "evt-of-the-erased")
     receipt = store.erasure.forget(LEAD, "test", NOW, Beside({"event log": len(LEAD)}))
     assert receipt.removed["event log"] == len(LEAD)
-    assert not any(each in str(receipt) for each in TRACES)
+    assert not any(trace in str(receipt) for trace in TRACES)
     assert store.erasure.verify(receipt)
     assert store.erasure.verify(receipt, LEAD)
     assert not store.erasure.verify(receipt, OTHER)
@@ -229,7 +229,7 @@ def test_the_receipt_verifies_and_names_nobody(store: Store, tmp_path: Path) -> 
     assert not store.erasure.verify(replace(receipt, removed={**receipt.removed, "events": 0}))
     with open_store(f"sqlite:///{tmp_path / 'elsewhere.db'}") as elsewhere:
         assert not elsewhere.erasure.verify(receipt)
-    assert [each.action for each in store.audit.of(LEAD)] == ["forget", "score"]
+    assert [entry.action for entry in store.audit.of(LEAD)] == ["forget", "score"]
 
 
 def test_an_unknown_lead_is_blocked_all_the_same_and_may_be_forgotten_again(store: Store) -> None:

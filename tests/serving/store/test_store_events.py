@@ -57,8 +57,8 @@ def stored(store: Store) -> list[tuple[Any, ...]]:
 
 def test_an_event_is_accepted_once_and_then_a_duplicate(store: Store) -> None:
     event = EventIn("L1", "page_view", NOW - 5, "web", 1.23456, source="site", event_id="e1")
-    assert [each.status for each in store.events.add([event], NOW)] == ["accepted"]
-    assert [each.status for each in store.events.add([event, event], NOW + 9)] == ["duplicate", "duplicate"]
+    assert [result.status for result in store.events.add([event], NOW)] == ["accepted"]
+    assert [result.status for result in store.events.add([event, event], NOW + 9)] == ["duplicate", "duplicate"]
     [row] = stored(store)
     assert row[:9] == ("site", "e1", "L1", "page_view", "web", 1.2346, NOW - 5, NOW, NOW)
 
@@ -68,7 +68,7 @@ def test_without_an_id_the_content_is_the_id(store: Store) -> None:
     first, second = store.events.add([event, replace(event, received_at=NOW - 1)], NOW)
     assert (first.status, second.status) == ("accepted", "duplicate")
     assert first.event_id == second.event_id
-    assert [each.status for each in store.events.add([replace(event, value=1.0)], NOW)] == ["accepted"]
+    assert [result.status for result in store.events.add([replace(event, value=1.0)], NOW)] == ["accepted"]
 
 
 def test_the_same_id_with_another_content_is_kept_out(store: Store) -> None:
@@ -78,7 +78,7 @@ def test_the_same_id_with_another_content_is_kept_out(store: Store) -> None:
     results = store.events.add(
         [replace(event, lead_id="L2"), replace(event, value=1.0), replace(event, source="other")], NOW
     )
-    assert [each.status for each in results] == ["rejected", "rejected", "accepted"]
+    assert [result.status for result in results] == ["rejected", "rejected", "accepted"]
     assert results[0].reason == "event_id is taken by an event with another content"
     assert [row for row in stored(store) if row[0] == ""] == before
 
@@ -94,10 +94,10 @@ def test_a_copy_received_earlier_makes_it_known_earlier_in_any_order(store: Stor
 def test_hostile_events_are_refused_with_a_reason_and_never_raise(store: Store) -> None:
     good = EventIn("L1", "page_view", NOW)
     results = store.events.add([*HOSTILE, good], NOW)
-    assert [each.status for each in results] == ["rejected"] * len(HOSTILE) + ["accepted"]
-    assert all(each.reason and len(each.reason) < 200 and each.reason.isprintable() for each in results[:-1])
-    kept = {each.id: each for each in store.rejected.list(limit=1000)}
-    assert {each.rejected_id for each in results[:-1]} == set(kept)
+    assert [result.status for result in results] == ["rejected"] * len(HOSTILE) + ["accepted"]
+    assert all(result.reason and len(result.reason) < 200 and result.reason.isprintable() for result in results[:-1])
+    kept = {rejection.id: rejection for rejection in store.rejected.list(limit=1000)}
+    assert {result.rejected_id for result in results[:-1]} == set(kept)
     assert len(stored(store)) == 1
 
 
@@ -115,10 +115,10 @@ def test_the_years_1_and_9999_and_both_nights_of_the_clock_change(store: Store) 
         "2023-03-26T02:30:00+01:00": "accepted",
         "9999-12-31T23:59:59.999999-14:00": "rejected",
     }
-    sent = [EventIn("L1", "page_view", each) for each in times]
+    sent = [EventIn("L1", "page_view", time) for time in times]
     assert store.events.add(sent[:1], NOW)[0].status == "rejected", "a null date, unless it is declared"
     results = store.events.add(sent, NOW, FIRST)
-    assert [each.status for each in results] == list(times.values())
+    assert [result.status for result in results] == list(times.values())
     hour = stored(store)
     assert len(hour) == 4
     first, second = sorted(row[6] for row in hour)[-2:]
@@ -148,7 +148,7 @@ def test_a_rejected_event_is_repaired_and_replayed(store: Store) -> None:
 
 def test_the_same_rejected_event_is_kept_once(store: Store) -> None:
     bad = EventIn("L1", "page_view", NOW, value=float("nan"))
-    numbers = {each.rejected_id for _ in range(3) for each in store.events.add([bad, bad], NOW)}
+    numbers = {result.rejected_id for _ in range(3) for result in store.events.add([bad, bad], NOW)}
     assert len(numbers) == 1
     assert len(store.rejected.list()) == 1
 
@@ -162,7 +162,7 @@ def test_copies_in_any_order_by_many_clients_have_no_effect(store: Store, full: 
         EventIn(f"L{i % 97}", random_.choice(["page_view", "email_open"]), NOW - i, "web", i / 7, NOW, "s", f"e{i}")
         for i in range(n)
     ]
-    copies = [each for each in sent for _ in range(random_.randint(1, 5))]
+    copies = [event for event in sent for _ in range(random_.randint(1, 5))]
     random_.shuffle(copies)
     batches = [copies[start : start + 40] for start in range(0, len(copies), 40)]
     with ThreadPoolExecutor(8) as pool:
@@ -170,7 +170,7 @@ def test_copies_in_any_order_by_many_clients_have_no_effect(store: Store, full: 
     counts = Counter(each.status for batch in results for each in batch)
     assert counts == {"accepted": n, "duplicate": len(copies) - n}
     assert sorted((row[1], row[2], row[6]) for row in stored(store)) == sorted(
-        (each.event_id, each.lead_id, each.occurred_at) for each in sent
+        (event.event_id, event.lead_id, event.occurred_at) for event in sent
     )
 
 
@@ -184,7 +184,7 @@ def test_accepted_duplicate_and_rejected_add_up(store: Store) -> None:
         results = store.events.add(batch, NOW)
         assert len(results) == len(batch)
         received += len(batch)
-        total.update(each.status for each in results)
+        total.update(result.status for result in results)
     assert sum(total.values()) == received > 500
     assert min(total.values()) > 50
     assert len(stored(store)) == total["accepted"]
@@ -212,7 +212,7 @@ def test_two_processes_write_at_the_same_time(store: Store, store_url: str) -> N
     command = [sys.executable, "-c", code, store_url]
     root = Path(__file__).parents[3]
     processes = [subprocess.Popen([*command, name], cwd=root) for name in ("a", "b")]
-    assert [each.wait() for each in processes] == [0, 0]
+    assert [process.wait() for process in processes] == [0, 0]
     assert len(stored(store)) == 120
 
 

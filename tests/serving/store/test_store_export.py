@@ -89,7 +89,7 @@ def row(plan: Plan, histories: Histories, moment: Moments) -> str:
 def filled(store: Store, lives: list[Life]) -> Store:
     """A store to which all that is in the log was sent, the newest first."""
     everything = [event for life in lives for event in life.events][::-1]
-    assert {each.status for each in store.events.add(everything, NOW)} == {"accepted"}
+    assert {result.status for result in store.events.add(everything, NOW)} == {"accepted"}
     for life in lives:
         for at, account_id, attributes in life.versions[::-1]:
             store.leads.put(life.lead_id, at, account_id, attributes, NOW)
@@ -181,7 +181,7 @@ def test_ties_are_in_the_logs_order_whatever_the_order_of_sending(store: Store) 
         for kind, channel, value in zip(history.event_type, history.channel, history.value, strict=True)
     ]
     expected = sorted(
-        ((each.event_type, each.channel, each.value) for each in events),
+        ((event.event_type, event.channel, event.value) for event in events),
         key=lambda each: (each[0].encode(), each[1] is not None, each[1] or "", each[2] is not None, each[2] or 0),
     )
     assert told == expected

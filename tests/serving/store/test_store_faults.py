@@ -27,7 +27,7 @@ def group(name: str) -> list[EventIn]:
 def fill(store: Store, acknowledged: set[str]) -> None:
     """Adds groups until the store refuses, and notes what it has acknowledged."""
     for n in range(2000):
-        acknowledged |= {str(each.event_id) for each in store.events.add(group(str(n)), NOW)}
+        acknowledged |= {str(result.event_id) for result in store.events.add(group(str(n)), NOW)}
 
 
 def test_a_full_disk_loses_nothing_and_hinders_no_reader(small_disk: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_full_disk_loses_nothing_and_hinders_no_reader(small_disk: Path) -> No
             assert lead is not None
             assert lead.events == len(acknowledged)
         subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
-        assert {each.status for each in store.events.add(group("room"), NOW)} == {"accepted"}
+        assert {result.status for result in store.events.add(group("room"), NOW)} == {"accepted"}
     with open_store(f"sqlite:///{small_disk / 'store.db'}") as store, store.database.read() as connection:
         stored = set(connection.scalars(select(events.c.event_id)))
         assert stored == acknowledged | {f"room-{n}" for n in range(50)}
@@ -63,8 +63,8 @@ def test_a_database_that_is_away_is_told_soon_and_comes_back_by_itself(postgres:
         finally:
             postgres.start()
         store.ping()
-        assert {each.status for each in store.events.add(group("before"), NOW)} == {"duplicate"}
-        assert {each.status for each in store.events.add(group("away"), NOW)} == {"accepted"}
+        assert {result.status for result in store.events.add(group("before"), NOW)} == {"duplicate"}
+        assert {result.status for result in store.events.add(group("away"), NOW)} == {"accepted"}
 
 
 def test_a_store_that_another_process_keeps_locked_is_away_and_not_broken(
@@ -77,7 +77,7 @@ def test_a_store_that_another_process_keeps_locked_is_away_and_not_broken(
             connection.execute(text("DELETE FROM keys"))
             with pytest.raises(StoreAway, match="locked"):
                 store.events.add(group("x"), NOW)
-        assert {each.status for each in store.events.add(group("x"), NOW)} == {"accepted"}
+        assert {result.status for result in store.events.add(group("x"), NOW)} == {"accepted"}
 
 
 def test_a_bug_is_not_taken_for_a_fault(tmp_path: Path) -> None:

@@ -106,4 +106,4 @@ def test_an_empty_store_has_a_funnel_of_noughts(store: Store) -> None:
     assert store.funnels.read("conversion") is None
     found = made(store)
     assert set(found.counts.values()) == {0}
-    assert [each.days for each in found.stays] == [None, None, None]
+    assert [stay.days for stay in found.stays] == [None, None, None]

@@ -41,7 +41,7 @@ def slowly(given: list[StoredScore], won: dict[str, int], until: int) -> list[Mo
 def test_months_are_counted_as_by_hand_and_once(store: Store) -> None:
     rng = random.Random(5)
     names = [f"L{n}" for n in range(40)]
-    won = {each: BEGIN + rng.randrange(120) * US_PER_DAY for each in names if rng.random() < 0.6}
+    won = {name: BEGIN + rng.randrange(120) * US_PER_DAY for name in names if rng.random() < 0.6}
     given: list[StoredScore] = []
     for each in names:
         store.leads.put(each, BEGIN, None, {}, BEGIN)
@@ -50,7 +50,7 @@ def test_months_are_counted_as_by_hand_and_once(store: Store) -> None:
     for day in range(0, 110, 9):
         at = BEGIN + day * US_PER_DAY
         batch = [
-            StoredScore(each, "conversion", at, rng.choice((0.004, 0.03, 0.1, 0.6)), 0, 1, "1", "d") for each in names
+            StoredScore(name, "conversion", at, rng.choice((0.004, 0.03, 0.1, 0.6)), 0, 1, "1", "d") for name in names
         ]
         store.scores.record(batch, [], at)
         given += batch

@@ -84,13 +84,13 @@ def test_pages_in_every_order_hold_everyone_once(filled: Store) -> None:
     people = everyone(filled)
     assert len(people) == N
     for order, key in KEYS.items():
-        expected = [each for each in people if order != "probability" or each.probability is not None]
+        expected = [person for person in people if order != "probability" or person.probability is not None]
         assert walked(filled, Filters(order=order), 37) == sorted(expected, key=key)  # type: ignore[arg-type]
 
 
 def test_filters_are_those_of_a_naive_look_at_everyone(filled: Store) -> None:
     people = everyone(filled)
-    profiles = {each.lead_id: profile(filled, each) for each in people}
+    profiles = {person.lead_id: profile(filled, person) for person in people}
     cases: list[tuple[Filters, Callable[[Listed], bool]]] = [
         (Filters(stage="MQL"), lambda e: e.stage == "MQL"),
         (Filters(score_from=0.2, score_to=0.3), lambda e: e.probability is not None and 0.2 <= e.probability <= 0.3),
@@ -107,7 +107,7 @@ def test_filters_are_those_of_a_naive_look_at_everyone(filled: Store) -> None:
     ]  # fmt: skip
     sizes = []
     for filters, fits in cases:
-        expected = [each for each in people if fits(each)]
+        expected = [person for person in people if fits(person)]
         assert walked(filled, filters, 7) == expected
         sizes.append(len(expected))
     assert min(sizes[:5]) > 10

@@ -88,4 +88,4 @@ def test_a_store_of_before_decisions_keeps_its_stages(store: Store, store_url: s
         config.attributes["connection"] = connection
         command.downgrade(config, "0002")
     with open_store(store_url) as opened:
-        assert [(each.stage, each.model_stage) for each in opened.scores.standing("L1")] == [("MQL", "MQL")]
+        assert [(standing.stage, standing.model_stage) for standing in opened.scores.standing("L1")] == [("MQL", "MQL")]

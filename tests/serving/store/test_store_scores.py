@@ -30,7 +30,7 @@ def known(store: Store) -> Store:
 def test_every_score_is_kept_and_the_last_one_holds(known: Store) -> None:
     for step, probability in enumerate((0.01, 0.3, 0.19, 0.17)):
         known.scores.record([scored("L1", probability, NOW + step)], STEPS, NOW + step)
-    assert [(each.as_of, each.probability) for each in known.scores.history("L1")] == [
+    assert [(score.as_of, score.probability) for score in known.scores.history("L1")] == [
         (NOW + 3, 0.17),
         (NOW + 2, 0.19),
         (NOW + 1, 0.3),
@@ -51,7 +51,9 @@ def test_changes_of_stage_have_their_cause(known: Store) -> None:
     known.scores.record([scored("L1", 0.001, NOW + 7, "2")], [StageThreshold("MQL", 0.5)], NOW + 7)
     known.scores.settle(["L1"], "conversion", "customer", "converted", NOW + 8)
     known.scores.settle(["L1"], "conversion", "customer", "converted", NOW + 9)
-    assert [(each.at - NOW, each.before, each.after, each.cause) for each in known.scores.changes("L1")[::-1]] == [
+    assert [
+        (change.at - NOW, change.before, change.after, change.cause) for change in known.scores.changes("L1")[::-1]
+    ] == [
         (0, None, "MQL", "first score"),
         (1, "MQL", "SQL", "score"),
         (2, "SQL", "unqualified", "threshold change"),
@@ -65,13 +67,13 @@ def test_changes_of_stage_have_their_cause(known: Store) -> None:
 def test_a_score_that_stays_around_a_threshold_does_not_flicker(known: Store) -> None:
     for step, probability in enumerate((0.201, 0.199, 0.202, 0.185, 0.21)):
         known.scores.record([scored("L1", probability, NOW + step)], STEPS, NOW + step)
-    assert [each.after for each in known.scores.changes("L1")] == ["SQL"]
+    assert [change.after for change in known.scores.changes("L1")] == ["SQL"]
 
 
 def test_a_score_of_the_same_moment_and_model_is_said_once(known: Store) -> None:
     known.scores.record([scored("L1", 0.1)], STEPS, NOW)
     known.scores.record([scored("L1", 0.2)], STEPS, NOW + 1)
-    assert [each.probability for each in known.scores.history("L1")] == [0.1]
+    assert [score.probability for score in known.scores.history("L1")] == [0.1]
 
 
 def test_late_events_never_change_a_stored_score(known: Store) -> None:
@@ -92,7 +94,7 @@ def test_leads_that_object_or_are_unknown_or_erased_are_left_out(known: Store) -
 def test_targets_stand_side_by_side(known: Store) -> None:
     known.scores.record([scored("L1", 0.3)], STEPS, NOW)
     known.scores.record([StoredScore("L1", "repeat_purchase", NOW, 0.01, 0, 0.02, "1", "d")], STEPS, NOW)
-    assert [(each.target, each.stage) for each in known.scores.standing("L1")] == [
+    assert [(standing.target, standing.stage) for standing in known.scores.standing("L1")] == [
         ("conversion", "SQL"),
         ("repeat_purchase", "unqualified"),
     ]

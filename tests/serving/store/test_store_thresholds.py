@@ -48,7 +48,7 @@ def test_another_model_or_target_is_not_touched(store: Store) -> None:
     store.thresholds.publish([wish()], OWN, NOW)
     assert store.thresholds.take_up("conversion", "d2", NOW) == []
     assert store.thresholds.take_up("sql_accepted", "d1", NOW) == []
-    assert [each.taken_up_at for each in store.thresholds.history("conversion")] == [None]
+    assert [change.taken_up_at for change in store.thresholds.history("conversion")] == [None]
 
 
 def test_who_and_why_stand_in_the_audit_trail_and_free_text_does_not(store: Store) -> None:

@@ -65,7 +65,7 @@ def test_machines_are_marked_also_where_a_page_ends_between_them_and_what_set_th
     add(store, "L1", ("email_sent", 0, 0), ("email_click", 2, 2), ("email_click", 3, 3), ("email_click", 60, 60))
     for limit in (1, 2, 50):
         assert [each.bot for each in all_of(store, "L1", limit)] == [False, True, True, False]
-    assert not any(each.bot for each in store.timeline.page("L1", []).events)
+    assert not any(event.bot for event in store.timeline.page("L1", []).events)
 
 
 def test_what_came_in_between_two_moments_is_counted_by_type(store: Store) -> None:

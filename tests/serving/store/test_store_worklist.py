@@ -162,7 +162,7 @@ def test_a_page_looks_at_so_many_leads_and_says_so(filled: Store, monkeypatch: p
         sheets.append(filled.worklist.page(rare, sheets[-1].next))
     assert [each.looked for each in sheets] == [5] * (len(sheets) - 1) + [None]
     assert len(sheets) > 2
-    found = {each.lead_id for sheet in sheets for each in sheet.entries}
+    found = {entry.lead_id for sheet in sheets for entry in sheet.entries}
     assert found == {LEADS[n] for n in range(40) if fits(n, rare)}
 
 
