@@ -31,7 +31,7 @@ def results(url: str, ids: list[str]) -> Counter[str]:
     """What the server says of acknowledged events that are sent again: all must be duplicates."""
     found: Counter[str] = Counter()
     for start in range(0, len(ids), 1000):
-        answer = send(url, [event(lead_id) for lead_id in ids[start : start + 1000]])
+        answer = send(url, [event(event_id) for event_id in ids[start : start + 1000]])
         found.update(result["status"] for result in answer.raise_for_status().json()["results"])
     return found
 
