@@ -130,6 +130,13 @@ def settles(here: Array, there: Array, word: str = "filled") -> bool:
     return word == "filled" and bool(high <= UNSURE and _odds(low_there) >= FOLD_OF_ODDS * _odds(high))
 
 
+def is_far_surer(won: int, rows: int, won_there: int, rows_there: int) -> bool:
+    """Whether nearly all of some leads converted, and their odds are surely far from the others'."""
+    low = binomial_interval(won / rows, rows)[0]
+    high_there = binomial_interval(won_there / rows_there, rows_there)[1]
+    return won >= SURE * rows and _odds(low) >= FOLD_OF_ODDS * _odds(high_there)
+
+
 def _odds(share: float) -> float:
     return share / max(1 - share, 1e-9)
 
