@@ -26,6 +26,7 @@ HALF = 0.5
 """A column that takes away half of all uncertainty about the future is not believed."""
 FEWEST_ADDED = 0.15
 """Less than that added to all other columns is no matter, however little those know."""
+FEWEST_OUTCOMES = 10
 SURE, UNSURE = 0.95, 0.05
 FOLD_OF_ODDS = 50.0
 """Honest yes-or-no facts, like a booked demo, change the odds tenfold to thirtyfold."""
@@ -75,8 +76,11 @@ def probed(
 ) -> Iterator[Finding]:
     """Columns that know too much: half of everything alone, or as much again as all the others together.
 
-    Columns that say the same (twins) count as one. Suspects, and what was found, are not among the others.
+    Columns that say the same (twins) count as one. Suspects, and what was found, are not among the others. Nothing is
+    found by fewer than FEWEST_OUTCOMES of either kind: so few lie somewhere together by chance.
     """
+    if min(y.sum(), len(y) - y.sum()) < FEWEST_OUTCOMES:
+        return
     honest = [name for name in table.column_names if name not in suspects]
     share_of = cache(lambda names: share_together(table, names, y))
     for name in sorted(table.column_names, key=lambda column: -known[column].share):
