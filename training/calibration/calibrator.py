@@ -1,4 +1,4 @@
-"""Calibration: turns a model's probabilities into ones that keep their word, if held-out leads say that this helps.
+"""Calibration, and its gate: a model's probabilities are changed only where leads that came later say that it helps.
 
 Every calibrator is three numbers, p -> sigmoid(a ln p - b ln(1 - p) + c), so an artifact carries only those.
 """
