@@ -11,20 +11,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.contract import UsageError
 from data.log.eventlog import EventLog
+from data.own_functions import FORM, OwnFunction, check_form, own_function
 from features.catalogue import company_catalogue, default_catalogue, from_json
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy
 from serving.store.scores.sections import REJECTIONS
 from training.registry.ownership import model_name
+from training.samples.recent import check_since
 
 if TYPE_CHECKING:
-    from training.recipe.train import TrainingPlan
+    from training.recipe.plan import TrainingPlan
 
 
 class Section(BaseModel):
@@ -119,6 +130,24 @@ class TrainingSection(Section):
         400_000, ge=10_000, description="moments that are read whole; of more, what they can be judged and learnt by"
     )
     seed: int = Field(0, ge=0, description="seed of everything random in training")
+    since: str = Field("", description="moments from then on count: a day, or a span such as 12 months; empty: all")
+    weight: str = Field("", description="a column of numbers, or FILE.py:FUNCTION, that says how much a moment counts")
+    metrics: tuple[str, ...] = Field((), description="own metrics to report, FILE.py:FUNCTION or MODULE.FUNCTION each")
+    tuning_metric: str = Field("", description="own metric that tuning shall maximise; empty: least log-loss")
+
+    @field_validator("since")
+    @classmethod
+    def is_a_start(cls, since: str) -> str:
+        """A day, or a span."""
+        return check_since(since)
+
+    @field_validator("metrics", "tuning_metric")
+    @classmethod
+    def name_functions(cls, names: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        """Functions by file or module; none of them is run to read settings."""
+        for name in filter(None, (names,) if isinstance(names, str) else names):
+            check_form(name)
+        return names
 
 
 class AuditSection(Section):
@@ -247,6 +276,7 @@ class Settings(BaseSettings):
     retention: RetentionSection = RetentionSection()
     sales: SalesSection = SalesSection()
     costs: CostsSection = CostsSection()
+    _folder: Path = PrivateAttr(Path())
 
     @classmethod
     def settings_customise_sources(
@@ -336,7 +366,7 @@ class Settings(BaseSettings):
     def training_plan(self) -> TrainingPlan:
         """How to train, as the pipeline wants it."""
         # Imported late: a server reads settings too, and does without LightGBM's 100 MB.
-        from training.recipe.train import Promise, TrainingPlan
+        from training.recipe.plan import Promise, TrainingPlan
 
         training = self.training
         parameters = {
@@ -363,7 +393,14 @@ class Settings(BaseSettings):
             training.newest_step,
             training.small,
             training.most_moments,
+            training.since,
+            self._own(training.weight) if FORM.fullmatch(training.weight) else training.weight,
+            tuple(map(self._own, training.metrics)),
+            self._own(training.tuning_metric) if training.tuning_metric else None,
         )
+
+    def _own(self, name: str) -> OwnFunction:
+        return own_function(name, self._folder)
 
     def catalogue(self, log: EventLog) -> list[Definition]:
         """The default catalogue for a log, without what `features.drop` names, with what `features.add` adds.
@@ -427,15 +464,18 @@ def read_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}); name a settings file that exists") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no TOML: {error}") from None
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_explained(error)}") from None
+        raise UsageError(f"{path}{_line(text, error)}: {_explained(error)}") from None
+    settings._folder = path.parent
+    return settings
 
 
 def threshold_section(**values: Any) -> ThresholdSection:
@@ -458,6 +498,19 @@ def _explained(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"{key} is no setting{_nearest(first['loc'])}"
     return f"{key} = {first['input']!r}: {first['msg']}"
+
+
+def _line(text: str, error: ValidationError) -> str:
+    """The line of the settings in which the first error is; empty where it cannot be told."""
+    *sections, key = [str(part) for part in error.errors()[0]["loc"] if not isinstance(part, int)]
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[+([^\]]*)\]", line):
+            table = [part.strip(" \"'") for part in header[1].split(".")]
+        named = re.match(r"\s*[\"']?([\w -]+?)[\"']?\s*=", line)
+        if (named and [*table, named[1]] == [*sections, key]) or (header and table == [*sections, key]):
+            return f" line {number}"
+    return ""
 
 
 def _nearest(loc: tuple[int | str, ...]) -> str:

@@ -104,7 +104,7 @@ def _baseline(judgement: Judgement) -> dict[str, Any]:
 
 def _tuned(trial: TuningTrial) -> dict[str, Any]:
     name = f"tuning {trial.number}"
-    return {"name": name, "kind": "tuning", "parameters": trial.parameters, "metrics": {"log_loss": trial.loss}}
+    return {"name": name, "kind": "tuning", "parameters": trial.parameters, "metrics": {trial.measure: trial.value}}
 
 
 def _bins(bins: Sequence[Bin]) -> dict[str, list[Any]]:

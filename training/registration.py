@@ -11,12 +11,12 @@ from features.wording import number, signed
 from training.artifact.loaded_model import load_model
 from training.measuring.evaluation import evaluate
 from training.model.artifact_predictions import predict
-from training.recipe.train import Judged, TrainingPlan, fit_baselines, judged_as, split_by_time
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Judged, fit_baselines, judged_as, rows_of, split_by_time
 from training.registry.registered import Registered
 from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.registry.run_folder import REPORT, SHOWN, RunFolder, note_registered
 from training.report.published import named_report, publish_report
-from training.samples.sample import read_sample
 
 SIMPLE = "logistic regression"
 """The baseline that no champion may be surely worse than."""
@@ -169,5 +169,5 @@ def _judged_again(registry: Registry, run: RunFolder, made: TrainingSet, plan: T
         return Decision(CHALLENGER, "training set or settings have changed since it was trained; promote it by hand")
     if load_model(run.model).manifest.trained_on.small is not None:
         return stand_in(registry, name)
-    split = split_by_time(read_sample(made, plan.most_moments), plan)
-    return decide(registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split)))
+    split = split_by_time(rows_of(made, plan), plan)
+    return decide(registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split), plan.metrics))

@@ -81,6 +81,8 @@ class TrainedOn:
     plan: digests. small: what was needed where too few leads had converted, None where enough had.
     lags: sources that ended before the others. unobserved: event types of which nothing was known any more. thinned:
     None where all rows were read. versions: of leadscore, Python and the libraries that it was trained with.
+    since: from when on moments counted; weighting: by what. own_functions: the user's own that decided it, by name,
+    with the sha256 of their files.
     """
 
     from_: str
@@ -101,6 +103,9 @@ class TrainedOn:
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
     unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
     versions: Mapping[str, str] | None = None
+    since: Annotated[str, "sparse"] = ""
+    weighting: Annotated[str, "sparse"] = ""
+    own_functions: Mapping[str, str] | None = None
 
     @property
     def conversions(self) -> int:
