@@ -87,9 +87,16 @@ class FeaturesSection(Section):
 
     add: tuple[dict[str, Any], ...] = Field((), description='more features, e.g. {feature = "Count", events = "chat"}')
     drop: tuple[str, ...] = Field((), description="columns of the default catalogue to leave out")
+    own: tuple[str, ...] = Field((), description="functions to try out as features, FILE.py:FUNCTION; never served")
     companies: Literal["no", "yes"] = Field(
         "no", description="yes: also what is known of other leads of the same account, where the log knows accounts"
     )
+
+    @field_validator("own")
+    @classmethod
+    def name_functions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Functions by file or module."""
+        return tuple(map(check_form, names))
 
 
 class TrainingSection(Section):
@@ -420,6 +427,11 @@ class Settings(BaseSettings):
                 raise UsageError(f"features.drop names {name!r}, which is no column; {hint}")
         definitions = [definition for definition in default if definition.name not in self.features.drop]
         return definitions + from_json(self.features.add)
+
+    @property
+    def own_features(self) -> tuple[OwnFunction, ...]:
+        """Functions to try out as features. Raises UsageError for one that is not there."""
+        return tuple(map(self._own, self.features.own))
 
     def _check_target(self, known: Sequence[str]) -> None:
         """Raises UsageError for a misspelt event type, and where no event of the target's is one of the log's."""

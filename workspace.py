@@ -14,6 +14,7 @@ from data.log.eventlog import EventLog
 from data.log.manifest import NAME as MANIFEST
 from features.cluster import on_cluster
 from features.compiler import compile_plan
+from features.own_features import check_names
 from features.recipe import Recipe
 from features.training_set import Progress, TrainingSet, build
 from features.wording import number
@@ -138,6 +139,7 @@ class Workspace:
             log.watermarks.lagging(),
             log.watermarks.unobserved(),
             known_until if known_until > until else 0,
+            self.settings.own_features,
         )
 
     def build(
@@ -150,7 +152,9 @@ class Workspace:
         """
         log = self.event_log()
         recipe = self.recipe(log) if as_of is None else self._recipe_at(log, as_of)
-        compile_plan(recipe.catalogue, recipe.vocabulary)  # what cannot be computed is refused before anything changes
+        # What cannot be computed is refused before anything changes.
+        plan = compile_plan(recipe.catalogue, recipe.vocabulary)
+        check_names(recipe.own, [definition.name for definition in plan.definitions])
         with on_cluster(cluster):
             made = build(log, recipe, self.training_set_path, self.settings.jobs, progress)
         if self.event_log().digest != recipe.log_digest:

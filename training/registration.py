@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from data.contract import DataError
 from features.training_set import TrainingSet
@@ -147,13 +147,22 @@ def _registered_before(registry: Registry, run: RunFolder, logged: str | None) -
 
 
 def _register(registry: Registry, run: RunFolder, decide: Callable[[], Decision], logged: str | None) -> Registration:
-    name, decision = registry.model_name(run.about.target), decide()
+    name, decision = registry.model_name(run.about.target), _servable(run, decide())
     version = registry.publish(name, run, logged, decision.measured)
     registry.alias(name, version, decision.alias, decision.reason)
     registration = Registration(version, decision.alias, decision.reason)
     with named_report(run, _named(registration)) as folder:
         registry.add_files(name, version, folder, REPORT)
     return registration
+
+
+def _servable(run: RunFolder, decision: Decision) -> Decision:
+    """The decision, unless the model looks at what no server computes: it is judged, and never serves."""
+    own = load_model(run.model).manifest.own_features
+    if not own:
+        return decision
+    reason = f"it looks at own features ({', '.join(own)}), which no server computes; {decision.reason}"
+    return replace(decision, alias=CHALLENGER, reason=reason)
 
 
 def _named(registration: Registration) -> str:
