@@ -10,7 +10,7 @@ import pytest
 
 from data.contract import US_PER_DAY, DataError, UsageError
 from data.own_functions import OwnFunction, own_function
-from settings import read_settings
+from settings_file import read_settings
 from tests.training.test_train import PLAN, funnel
 from training.measuring.own_metrics import measured
 from training.measuring.tables import tables
