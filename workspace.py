@@ -253,6 +253,17 @@ class Workspace:
             facts["not registered"] = f"runs {names}; `leadscore register RUN` finishes one"
         return facts
 
+    def counts(self) -> dict[str, int]:
+        """The numbers of what is there."""
+        counts = dict[str, int]()
+        if (self.log_path / "log.json").exists():
+            log = self.event_log()
+            counts |= {"events": log.n_events, "leads": log.n_leads, "observed_until_us": log.observed_until_us}
+        if (self.training_set_path / "training_set.json").exists():
+            made = TrainingSet.open(self.training_set_path)
+            counts |= {"moments": made.moments, "mature": made.mature, "converted": made.positives}
+        return counts
+
     def _champion_fact(self) -> str:
         """What is registered, in words, or that the registry does not say so in time."""
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import VAR, AsJson, Config, Quiet, StoreUrl, Var, workspace_of
+from commands.options import VAR, AsJson, AsParquet, Config, Quiet, StoreUrl, Var, workspace_of
 from commands.trail import note
 from console import Screen
 from data.contract import UsageError
@@ -61,6 +61,7 @@ def what_if(
     config: Config = None,
     var: Var = VAR,
     plot: Annotated[Path | None, typer.Option(help="write the picture here, .png")] = None,
+    parquet: AsParquet = None,
     as_json: AsJson = False,
 ) -> None:
     """What other thresholds would bring. Volume and wins a week, precision with its interval, recall."""
@@ -91,7 +92,9 @@ def what_if(
     if plot is not None:
         plot.write_bytes(plots.png(plots.what_if_curve(curve, thresholds_of(champion))))
         screen.tell(f"picture {plot}")
-    screen.result({name: getattr(curve, name).tolist() for name in curve.__dataclass_fields__})
+    told = {name: getattr(curve, name).tolist() for name in curve.__dataclass_fields__}
+    screen.keep([dict(zip(told, row, strict=True)) for row in zip(*told.values(), strict=True)], parquet)
+    screen.result(told)
 
 
 @thresholds.command("set")

@@ -179,7 +179,9 @@ def _kept(asked: _Asked, made: _Made) -> tuple[RunFolder, TrainingAccount]:
         importances = gain_shares(fitted, training_set)
         pictures = draw(judged, fitted, importances)
         write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
-        write_records(draft / RECORDS, training_set, account, made.datasets, importances, made.tuned)
+        write_records(
+            draft / RECORDS, training_set, account, made.datasets, importances, made.tuned, fitted.model.curves_
+        )
         parameters = flat({**asked.settings, "decided": _decisions(made.plan, made.tuned)})
         example = judged.rows.features.slice(0, EXAMPLE_ROWS)
         tags = tags_of(training_set, account)
