@@ -37,7 +37,7 @@ def test_a_forgotten_lead_is_in_no_log_and_no_export(services: Services, worksho
 
 
 def test_the_server_does_without_what_ingests_and_trainings_use() -> None:
-    """Erasing needs no DuckDB: a server would carry it around for nothing. An Arrow array made at import brings pandas."""
+    """Erasing needs no DuckDB: a server would carry it around for nothing. Arrow arrays made at import bring pandas."""
     code = "import sys, serving.app; print(*{'duckdb', 'joblib', 'mlflow', 'pandas'} & {*sys.modules})"
     shown = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True, capture_output=True)
     assert shown.stdout.split() == []

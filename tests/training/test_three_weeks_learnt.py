@@ -33,7 +33,6 @@ from training.samples.sample import read_sample
 
 CATALOGUE = (Profile("country"), Profile("stage"), Count("any", None), Recency("became_mql"), Sum("deal_won", None))
 TARGET = Target("purchase", ("deal_won",), repeats=True, horizon_days=7)
-ENDS = us(WEEKS[0], 13), us(date(2025, 4, 23), 1)
 Key = tuple[str, int]
 
 
@@ -55,14 +54,15 @@ def made(folder: Path, name: str, until: int) -> TrainingSet:
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> Learnt:
     folder, other = tmp_path_factory.mktemp("changing"), tmp_path_factory.mktemp("unchanged")
-    crm, sets = first_week(), list[TrainingSet]()
+    crm, first = first_week(), None
     for number, change in enumerate(CHANGES):
         change(crm)
         exported(crm, folder, number)
         exported(first_week(), other, number)
-        if number != 1:
-            sets.append(made(folder, f"set-{number}", ENDS[number > 0]))
-    return Learnt(*sets, made(other, "set", ENDS[1]))
+        first = first or made(folder, "first", us(WEEKS[0], 13))
+    assert first is not None
+    end = us(date(2025, 4, 23), 1)
+    return Learnt(first, made(folder, "third", end), made(other, "unchanged", end))
 
 
 def rows(of: TrainingSet, features_only: bool = False) -> dict[Key, str]:
