@@ -82,7 +82,7 @@ def test_other_code_is_another_training_set(tried: Workspace, trained: Workspace
     ]
 
 
-@pytest.mark.parametrize(("name", "told"), [("broken", r"line 18 .*KeyError"), ("text", "TypeError")])
+@pytest.mark.parametrize(("name", "told"), [("broken", r"line 17 .*KeyError"), ("text", "TypeError")])
 def test_a_broken_one_names_file_line_and_row_and_no_lead(
     name: str, told: str, trained: Workspace, tmp_path: Path
 ) -> None:
