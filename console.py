@@ -86,9 +86,8 @@ class Screen:
             os.replace(draft, path)
         except OSError as error:
             draft.unlink(missing_ok=True)
-            raise UsageError(
-                f"--parquet {path} cannot be written ({error.strerror}); name a file in a folder"
-            ) from None
+            why = os.strerror(error.errno or 0)
+            raise UsageError(f"--parquet {path} cannot be written ({why}); name another file") from None
         self.tell(f"{len(rows)} rows in {path}")
 
     @contextmanager

@@ -36,7 +36,7 @@ def cohorts(
         counts = counts or [0, before.entered if before else 0, 0, 0]
         source = row.name or (f"moved: {row.reason}" if row.reason else "not known" if row.kind else "all")
         cells.append([row.stage, row.kind, source, *map(str, counts), *("" if m is None else plain(m) for m in money)])
-    screen.table("entrants of the newest quarter, and of the one before", HEAD, cells)
     told_rows = [asdict(row) | {"per_lead": row.cost_per_lead, "per_win": row.cost_per_win} for row in rows]
     screen.keep(told_rows, parquet)
+    screen.table("entrants of the newest quarter, and of the one before", HEAD, cells)
     screen.result(told_rows)

@@ -56,6 +56,8 @@ def monitor(
         flow = opened.flow.look(target, now_us())
         result = monitor(CohortReader(opened.database), target, promises_of(manifest), now_us(), weeks)
         judged = opened.acceptances.of(target.name, now_us() - weeks * 7 * US_PER_DAY, 0).by_band
+    told_result = result.to_dict()
+    screen.keep(told_result["shifts"], parquet)
     rows = [["RED" if alarm.is_red else "look", alarm.told] for alarm in flow.alarms]
     screen.table("Does data arrive as usual?", ["", "what"], rows or [["yes", "by source, type and weekday"]])
     dates = {
@@ -75,8 +77,6 @@ def monitor(
     code = RED if flow.red else result.exit_code
     more = {"flow": [alarm.to_dict() for alarm in flow.alarms], "dates": dates}
     acceptance = [{"from": band.key, "accepted": band.accepted, "rejected": band.rejected} for band in judged]
-    told_result = result.to_dict()
-    screen.keep(told_result["shifts"], parquet)
     screen.result({**told_result, "exit_code": code, **more, "acceptance": acceptance})
     raise typer.Exit(code)
 

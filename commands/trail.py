@@ -45,9 +45,9 @@ def trail(
          entry.label or "", entry.action, (entry.subject or "")[:12]]
         for entry in entries
     ]  # fmt: skip
-    screen.table("Audit trail, times in UTC", ["at", "who", "role", "key's label", "did", "about"], rows)
     told = [asdict(entry) for entry in entries]
     screen.keep(told, parquet)
+    screen.table("Audit trail, times in UTC", ["at", "who", "role", "key's label", "did", "about"], rows)
     screen.result(told)
 
 

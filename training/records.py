@@ -22,7 +22,7 @@ from training.samples.sample import Sample
 NOTE, COMMIT = "mlflow.note.content", "mlflow.source.git.commit"
 """Tags that MLflow's pages show as a run's description and as the commit of its code."""
 POINTS = 60
-"""Steps of a curve at most."""
+"""Steps of a curve at most; each is a request to a tracking server."""
 LEARN, JUDGED = ("to learn from", "training"), ("to judge on", "evaluation")
 Dataset = Mapping[str, Any]
 Shares = Sequence[tuple[str, float]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,8 @@ def log_run(mlflow: Any, run: RunFolder) -> Any:
     for table in _read(records / TABLES):
         mlflow.log_table(table["columns"], f"tables/{table['name']}.json")
     for curve in _read(records / CURVES):
-        _log_curve(mlflow, curve)
+        for step, value in zip(curve["steps"], curve["values"], strict=True):
+            mlflow.log_metric(curve["name"], value, step=step)
     for kind, place in ((RECORDS, None), (JUDGE, JUDGE)):
         if (run.path / kind).is_dir():
             mlflow.log_artifacts(str(run.path / kind), place)
@@ -54,15 +54,6 @@ def log_base(mlflow: Any, base: Any) -> None:
 def _read(file: Path) -> list[Any]:
     """A record, empty where the run has none."""
     return list(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
-
-
-def _log_curve(mlflow: Any, curve: Mapping[str, Any]) -> None:
-    """All steps of a metric in one request."""
-    from mlflow.entities import Metric
-
-    now, points = int(time.time() * 1000), zip(curve["steps"], curve["values"], strict=True)
-    metrics = [Metric(curve["name"], value, now, step) for step, value in points]
-    mlflow.MlflowClient().log_batch(mlflow.active_run().info.run_id, metrics=metrics)
 
 
 def _log_dataset(mlflow: Any, dataset: Mapping[str, Any]) -> None:
