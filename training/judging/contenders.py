@@ -14,6 +14,7 @@ from training.recipe.plan import TrainingPlan
 from training.recipe.train import Classifier, fit_model, learnt_from
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
+from training.samples.recent import recent
 from training.samples.sample import Sample
 
 Predict = Callable[[Sample], Array]
@@ -71,7 +72,12 @@ def ablations(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
 
 def _chosen(name: str, tells: str, fit: Recipe, plan: TrainingPlan) -> Contender:
     """A contender that is fitted by the plan as it is for each past."""
-    return Contender(name, tells, lambda past: fit(past, plan.decided(past)))
+
+    def fitted(past: Sample) -> Predict:
+        rows = recent(past, plan.since)
+        return fit(rows, plan.decided(rows))
+
+    return Contender(name, tells, fitted)
 
 
 def _baseline(name: str, fit: Fit) -> Contender:

@@ -8,12 +8,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
+from data.own_functions import OwnFunction
 from training.model.boosted import Hyperparameters
 from training.samples.sample import Sample
 from training.samples.thinning import MOST_MOMENTS
+from training.samples.weighting import Weighting
 from training.thresholds.derivation import by_capacity, by_precision, by_value
 from training.thresholds.threshold import Threshold
 from training.thresholds.volume import ScoredLabels, Volume
+
+LATER = ("since", "weighting", "metrics", "tuning_metric")
+"""Fields that a digest tells only where they are set: plans of before they were there keep theirs."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,9 @@ class TrainingPlan:
     `auto` learns from open moments where the data tell when outcomes came, as a plain table does not.
     twin, rates: which members the mean is over, see training/model/boosted.py. newest_step: whether the intercept
     takes a step after the newest moments; `auto`: where that would have helped at past dates. most_moments: a training
-    set with more is thinned as training/samples/thinning.py says.
+    set with more is thinned as training/samples/thinning.py says. since: from when on moments count, see
+    training/samples/recent.py; weighting: how much, see training/samples/weighting.py. metrics: functions of the user's
+    own that are reported; tuning_metric: one that tuning shall make as large as it can, instead of the log-loss.
     """
 
     newest_share: float = 0.2
@@ -61,6 +68,10 @@ class TrainingPlan:
     newest_step: Literal["auto", "yes", "no"] = "no"
     small: Literal["refuse", "prior"] = "refuse"
     most_moments: int = MOST_MOMENTS
+    since: str = ""
+    weighting: Weighting = ""
+    metrics: Sequence[OwnFunction] = ()
+    tuning_metric: OwnFunction | None = None
 
     def decided(self, sample: Sample) -> TrainingPlan:
         """The plan for a sample, with the kind of model and the members named."""
@@ -70,6 +81,21 @@ class TrainingPlan:
     @property
     def digest(self) -> str:
         """sha256 of all that decides the model; on how many threads it is fitted does not."""
-        plain = asdict(self)
-        plain["parameters"].pop("n_jobs", None)
+        parameters = self.parameters.copy()
+        parameters.pop("n_jobs", None)
+        own = {"weighting": _told(self.weighting), "tuning_metric": _told(self.tuning_metric), "since": self.since}
+        plain = asdict(replace(self, parameters=parameters, metrics=(), weighting="", tuning_metric=None))
+        plain = {key: value for key, value in plain.items() if key not in LATER}
+        plain |= {key: value for key, value in own.items() if value}
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def own_functions(self) -> dict[str, str]:
+        """Functions of the user's own that decide the model, by name, with the sha256 of their files."""
+        own = (self.weighting, self.tuning_metric)
+        return {function.name: function.digest for function in own if isinstance(function, OwnFunction)}
+
+
+def _told(choice: Weighting | None) -> str:
+    """A column, or a function with the sha256 of its file; empty for none."""
+    return f"{choice.name} {choice.digest}" if isinstance(choice, OwnFunction) else choice or ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,12 +11,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, DataError
+from data.own_functions import OwnFunction
+from features.training_set import TrainingSet
 from features.wording import number
 from training.artifact.standalone import calibrated
 from training.calibration.calibrator import Calibrator, composed
 from training.calibration.intercept import newest_step, newest_step_trial
 from training.measuring.evaluation import Evaluation, evaluate, evaluate_groups
 from training.measuring.evidence import Evidence, evidence_of
+from training.measuring.own_metrics import with_own_metrics
 from training.model.baselines import BASELINES
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
@@ -25,7 +28,9 @@ from training.recipe.plan import TrainingPlan
 from training.samples.folds import before_cut, newest_slice
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
-from training.samples.sample import Sample
+from training.samples.recent import recent
+from training.samples.sample import Sample, read_sample
+from training.samples.weighting import weighed
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
 from training.thresholds.track_record import Story
@@ -78,6 +83,11 @@ class Fitted:
     grounds: Grounds
 
 
+def rows_of(training_set: TrainingSet, plan: TrainingPlan) -> Sample:
+    """The moments of a training set that a plan looks at. Raises DataError, UsageError."""
+    return recent(read_sample(training_set, plan.most_moments), plan.since)
+
+
 def split_by_time(sample: Sample, plan: TrainingPlan) -> Split:
     """Splits at the newest slice of the mature rows, purged by the label window and grouped by lead.
 
@@ -120,13 +130,14 @@ def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tup
     say("fitting the judge on the past")
     model = fit_model(split.past, plan)
     p = model.predict_proba(split.judged.features)[:, 1]
-    return model, judged_as(split, p, fit_baselines(split, say))
+    return model, judged_as(split, p, fit_baselines(split, say), plan.metrics)
 
 
-def judged_as(split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
-    """Judges predictions `p` of the newest slice beside those of the baselines."""
+def judged_as(split: Split, p: Array, others: Mapping[str, Array], own: Sequence[OwnFunction] = ()) -> Judged:
+    """Judges predictions `p` of the newest slice beside those of the baselines, also by metrics of the user's own."""
     rows, predictions = split.judged, {THIS: p, **others}
     evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
+    evaluation = with_own_metrics(evaluation, own, rows.y, rows.weight, rows.lead, predictions)
     shown = dict(list(predictions.items())[:2])  # the champion beside the base rate: by age nobody asks for more
     by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, shown)
     return Judged(rows, p, evaluation, by_age)
@@ -197,7 +208,7 @@ def step_of(model: Classifier, sample: Sample, plan: TrainingPlan) -> float:
 
 
 def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
-    rows, parameters = learnt_from(sample, plan), plan.parameters.copy()
+    rows, parameters = weighed(learnt_from(sample, plan), plan.weighting), plan.parameters.copy()
     parameters["twin"], parameters["rates"] = plan.twin == "yes", plan.rates == "yes"
     when = rows.lead, rows.as_of, rows.since
     if plan.model == "hazard":
