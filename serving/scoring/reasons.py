@@ -98,8 +98,12 @@ def _absent(fact: Fact, words: Words, telling: Telling) -> str:
 
 
 def _came(fact: Fact, words: Words, telling: Telling) -> str:
-    of = "event_type" if "event_type" in fact.name else "channel"
-    return telling.t(f"came_{of}", what=value_said(fact.value, words, telling.language))
+    """What it did first, or through which channel it came; a channel may have the name of a group, and is none."""
+    what = value_said(fact.value, words, telling.language)
+    if "event_type" in fact.name:
+        did_first = telling.known(f"did_{fact.value}", when=telling.t("first"))
+        return did_first or telling.t("came_event_type", what=what)
+    return telling.t("came_channel", what=telling.known(f"channel_{fact.value}") or what)
 
 
 def _profile(facts: Sequence[Fact], words: Words, telling: Telling) -> str:
