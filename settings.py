@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from data.contract import UsageError
 from data.log.eventlog import EventLog
-from features.catalogue import company_catalogue, default_catalogue, from_json
+from data.vocabulary import NAMING
+from features.catalogue import campaign_catalogue, company_catalogue, default_catalogue, from_json
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy
@@ -78,6 +79,9 @@ class FeaturesSection(Section):
     drop: tuple[str, ...] = Field((), description="columns of the default catalogue to leave out")
     companies: Literal["no", "yes"] = Field(
         "no", description="yes: also what is known of other leads of the same account, where the log knows accounts"
+    )
+    campaigns: Literal["no", "yes"] = Field(
+        "no", description="yes: also in which campaigns and with which assets things happened, where events name them"
     )
 
 
@@ -375,6 +379,8 @@ class Settings(BaseSettings):
         default = default_catalogue(*known)
         if self.features.companies == "yes" and log.has_accounts():
             default += company_catalogue(*known)
+        if self.features.campaigns == "yes":
+            default += campaign_catalogue([of for of in NAMING.values() if log.has_context(of)])
         names = [definition.name for definition in default]
         for name in self.features.drop:
             if name not in names:
