@@ -34,7 +34,7 @@ from training.artifact.manifest import Feature
 START = 19_800 * DAY
 SIMULATED = read_mapping("simulated")
 NAMED = SIMULATED.model_copy(
-    update={"events": (EventsPart(**{**SIMULATED.events[0].model_dump(), **{name: name for name in NAMING.values()}}),)}
+    update={"events": (EventsPart(**{**SIMULATED.events[0].model_dump(), "campaign": "campaign", "asset": "asset"}),)}
 )
 WON = {"conversion": {"events": ["webinar_attended"]}}
 HEADER = "lead_id,event_type,occurred_at,received_at,channel,value,source,event_id,campaign,asset"
