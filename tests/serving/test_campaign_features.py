@@ -156,5 +156,5 @@ def test_they_are_features_only_where_they_are_asked_for_and_named(town: Town, t
 
 def test_colleagues_are_not_looked_at_by_campaign(town: Town) -> None:
     looked: list[Definition] = [ColleaguesActive("any_campaign", 30)]
-    with pytest.raises(UsageError, match="colleagues have no any_campaign here"):
+    with pytest.raises(UsageError, match="colleagues are not looked at by any_campaign"):
         compile_plan(looked, town.log.vocabulary)
