@@ -130,11 +130,11 @@ def check_lead_page(visitor: Visitor, lead: str, chain: Mapping[str, float]) -> 
 
 def check_thresholds(visitor: Visitor, services: Services) -> None:
     """The leads just above each threshold, and above one that is tried, have the chain before them in order."""
-    page = visitor.get("/thresholds?stage=SQL&by=chance&value=10").text
+    page = visitor.get("/thresholds?stage=SQL&by=chance&value=1").text
     held = services.champion.current().effective_thresholds.thresholds
-    for begins in [*(threshold.probability for threshold in held), 0.1]:
+    for begins in [*(threshold.probability for threshold in held), 0.01]:
         means = services.store.chain_steps.above("conversion", begins) if begins is not None else {}
         assert list(means) in ([], ["sql_accepted", "conversion"])
         assert not means or means["conversion"] <= means["sql_accepted"]
         assert all(f"{chance(mean)}<" in page for mean in means.values())
-    assert services.store.chain_steps.above("conversion", 0.1)
+    assert services.store.chain_steps.above("conversion", 0.01)
