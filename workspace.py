@@ -17,7 +17,8 @@ from features.compiler import compile_plan
 from features.recipe import Recipe
 from features.training_set import Progress, TrainingSet, build
 from features.wording import number
-from settings import Settings, read_settings, settings_path
+from settings import Settings
+from settings_file import read_settings, settings_path
 from training.audit.findings import Finding
 from training.audit.log_audit import audit
 from training.facts import day

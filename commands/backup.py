@@ -27,7 +27,7 @@ def backup(
     """Back up store, event log, models and settings. While a server, ingests and trainings go on."""
     from features.wording import number
     from serving.backup.backup import Installation, make_backup
-    from settings import settings_path
+    from settings_file import settings_path
 
     screen = Screen(quiet, as_json)
     installation = Installation(var, log or var / "log", store_url(var, store), settings_path(config))

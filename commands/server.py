@@ -58,7 +58,7 @@ def serve(
         from serving.http.services import SalesDesk
         from serving.server import Options, serve
         from serving.telemetry.server_log import ServerLog
-        from settings import read_settings, settings_path
+        from settings_file import read_settings, settings_path
         from training.registry.registry import Registry
     finally:
         gc.enable()

@@ -111,7 +111,7 @@ def set_(
 ) -> None:
     """Give a stage another promise. A new version with the same model; servers take it up within seconds."""
     from features.training_set import TrainingSet
-    from settings import threshold_section
+    from settings_file import threshold_section
     from training.recipe.train import Promise
     from training.thresholds.promise_text import sentence
     from training.updating.update_threshold import set_threshold

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import joblib
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -142,6 +141,8 @@ def make(
 
     They are the same, byte for byte, where the log still holds all that was known then.
     """
+    import joblib  # who only reads a training set, as a server does its schema, goes without
+
     (out / ROWS).mkdir(parents=True, exist_ok=True)
     (out / "training_set.json").unlink(missing_ok=True)
     _sweep(out, log.n_buckets)

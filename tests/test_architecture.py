@@ -16,7 +16,7 @@ from tests.conftest import REPOSITORY
 
 FOLDERS = ("data", "features", "training", "serving")
 """From left to right; a folder imports from those to its left."""
-TOP = ("console", "settings", "workspace", "leadscore")
+TOP = ("console", "settings", "settings_file", "settings_sections", "workspace", "leadscore")
 """What stands above the folders; settings and console know no command, folders know none of them."""
 MOST_FILES = 21
 """Files in a room at most, with the one that explains it."""

@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from commands.app import app
-from settings import keys
+from settings_file import keys
 from tests.conftest import REPOSITORY
 
 README = REPOSITORY / "README.md"

@@ -14,7 +14,9 @@ from data.contract import UsageError
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.sources.mapping import read_mapping
-from settings import Settings, TargetSection, keys, read_settings
+from settings import Settings
+from settings_file import keys, read_settings
+from settings_sections import TargetSection
 from tests.conftest import REPOSITORY
 
 SHIPPED = REPOSITORY / "leadscore.toml"

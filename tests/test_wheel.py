@@ -25,7 +25,7 @@ from tests.conftest import REPOSITORY
 from tests.serving.server_process import launched
 
 ROOMS = ("commands", "data", "features", "training", "serving")
-MODULES = ("console", "settings", "workspace")
+MODULES = ("console", "settings", "settings_file", "settings_sections", "workspace")
 OURS = {*ROOMS, *MODULES}
 MADE = {"leadscore/__init__.py", "leadscore/__main__.py", "leadscore/leadscore.toml", "leadscore/py.typed"}
 

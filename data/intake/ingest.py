@@ -39,6 +39,7 @@ def ingest(
     files: Files | None = None,
     as_of: int | None = None,
     complete_until: Mapping[str, int] | None = None,
+    accounts: Mapping[str, str] | None = None,
     replacing: Collection[str] = (),
     progress: Progress = lambda done: None,
     clock: Callable[[], float] = time.time,
@@ -51,12 +52,12 @@ def ingest(
 
     What is in the log already adds nothing; what says otherwise is a later version; rows about leads that the ledger
     beside the log knows as erased are rejected. files: locations by the name that tables of the mapping and its queries
-    give them. as_of: the time of the export (µs UTC), else now. complete_until: until when sources are complete
-    (µs UTC), where they are silent before. replacing: sources whose earlier events are taken out in this generation.
-    `progress` is told the share done, `clock` gives seconds since 1970: what lies ahead of it is rejected.
-    query_seconds: how long a query may take. most_rejected: share of rows past which nothing is taken in. new_leads:
-    that a state shares no leads with the log is as it should be. Raises DataError or UsageError, and then leaves the
-    log as it was.
+    give them. as_of: the time of the export (µs UTC), else now. complete_until: until when sources are complete (µs
+    UTC), where they are silent before. accounts: whose they are, by source, where a vendor has told. replacing: sources
+    whose earlier events are taken out in this generation. `progress` is told the share done, `clock` gives seconds
+    since 1970: what lies ahead of it is rejected. query_seconds: how long a query may take. most_rejected: share of
+    rows past which nothing is taken in. new_leads: that a state shares no leads with the log is as it should be. Raises
+    DataError or UsageError, and then leaves the log as it was.
     """
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
     times = clock_of(clock, as_of)
@@ -79,7 +80,8 @@ def ingest(
                 old = rest_of(con, old, gone, staged.mapping.event_types, staging)
                 manifest = old.manifest
             stage_moved(con, old, staged.new, staging)
-            export = Export(log_path, staged.mapping, plan.tables, times, request.complete_until, staged.new, new_leads)
+            told = complete_until or {}, accounts or {}
+            export = Export(log_path, staged.mapping, plan.tables, times, *told, staged.new, new_leads)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
             taken_back = [TAKEN_BACK.format(report.taken_back)] if report.taken_back else []
             lags = EventLog.open(log_path).watermarks.lags_in_words()

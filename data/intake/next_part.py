@@ -93,7 +93,8 @@ class IngestReport:
 class Export:
     """What was staged: by which mapping and which of its tables, from when, and which aliases are new.
 
-    complete_until: source -> µs UTC. of_new_leads: whether somebody says that its leads are new to the log.
+    complete_until: source -> µs UTC. accounts: source -> the vendor's id of the account. of_new_leads: whether somebody
+    says that its leads are new to the log.
     """
 
     log_path: Path
@@ -101,6 +102,7 @@ class Export:
     tables: Sequence[Table]
     clock: Clock
     complete_until: Mapping[str, int]
+    accounts: Mapping[str, str]
     new: NewAliases
     of_new_leads: bool = False
 
@@ -251,6 +253,7 @@ def _next(
         old,
         ingests=old.ingests + 1,
         n_overwritten=old.n_overwritten + judged["leads"].corrected,
+        accounts={**old.accounts, **export.accounts},
         watermarks=old.watermarks.and_more(observed(days), export.complete_until, silences(days), patience),
         observed_from_us=min([*first, *span], default=0),
         observed_until_us=max([*last, *span], default=0),

@@ -92,6 +92,7 @@ def rest_of(
         ingests=manifest.ingests + 1,
         words=manifest.words.without_types(manifest.watermarks.told_only_by(sources) - set(types)),
         watermarks=manifest.watermarks.without(sources),
+        accounts={source: account for source, account in manifest.accounts.items() if source not in sources},
     )
     fresh = ([_without(log.run(bucket), sources, index["events"], log.folders)] for bucket in range(log.n_buckets))
     left = {**index, "events": [staging / f"rest-{EVENT_INDEX}"]}

@@ -81,7 +81,8 @@ class Manifest:
     n_events: rows of events, also those that were corrected later. n_base, n_added: rows of events and profile versions
     in the base and in the deltas. n_overwritten: profile versions that said something else about a time that was known.
     corrected_until_us: the last time at which events became known to be wrong; full_export_us: the newest export that
-    had all leads; state_us: the newest whose rows say what is not so any more.
+    had all leads; state_us: the newest whose rows say what is not so any more. accounts: of sources that were pulled,
+    the vendor's id of the account.
     events, profiles: digests of the versions, order-free; None in a log of version 0.1, which has no index of versions
     yet, and a digest of its own.
     """
@@ -95,6 +96,7 @@ class Manifest:
     n_added: int = 0
     words: Words = field(default_factory=Words)
     watermarks: Watermarks = field(default_factory=Watermarks)
+    accounts: Table[str, str] = field(default_factory=dict)
     n_overwritten: int = 0
     observed_from_us: int = 0
     observed_until_us: int = 0
@@ -137,6 +139,7 @@ class Manifest:
             "bots": [rule.model_dump() for rule in words.bots],
             "sources": [vars(row) for row in self.watermarks.observed],
             "complete_until_us": self.watermarks.stated,
+            "accounts": dict(self.accounts),
             "silences_us": self.watermarks.silences,
             "silent_after_us": self.watermarks.patience,
             "observed_from_us": self.observed_from_us,
@@ -200,6 +203,7 @@ def _from_json(about: dict[str, Any]) -> Manifest:
         watermarks=Watermarks(
             observed, about["complete_until_us"], about.get("silences_us", {}), about.get("silent_after_us", {})
         ),
+        accounts=about.get("accounts", {}),
         corrected_until_us=about.get("corrected_until_us", 0),
         full_export_us=about.get("full_export_us", 0),
         state_us=about.get("state_us", 0),

@@ -28,7 +28,7 @@ REASONS = pa.schema([("source", pa.string()), ("row", pa.int64()), ("reason", pa
 BASE, DELTA = "generation", "delta"
 
 
-NO_PROFILES = pa.table({"valid_from": pa.array([], TIME)})
+NO_PROFILES = pa.Table.from_batches([], pa.schema([("valid_from", TIME)]))
 
 
 def base_file(part: Path, kind: str, bucket: int) -> Path:

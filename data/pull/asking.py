@@ -131,6 +131,14 @@ class CheckPart(Part):
     field: str = "name"
 
 
+class AccountPart(Part):
+    """How the vendor tells which account a token is of. field: where its id stands in the record; the record itself if
+    missing."""
+
+    endpoint: Endpoint
+    field: str = ""
+
+
 class Asking(Part):
     """The whole file: what is asked of a vendor, and the mapping that brings it into the log.
 
@@ -142,6 +150,7 @@ class Asking(Part):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     mapping: str
     client: ClientPart
+    account: AccountPart | None = None
     lists: dict[str, tuple[str, ...]] = {}
     checks: tuple[CheckPart, ...] = ()
     resources: tuple[Resource, ...] = Field(min_length=1)

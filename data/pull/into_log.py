@@ -52,15 +52,16 @@ def pull_into(
     mapping = read_mapping(asking.mapping)
     with only_puller(folder):
         since = since_of(log_path, asking, folder / ASKED)
-        pull = Pull(asking, folder / LANDING, since, world)
+        pull = Pull(asking, folder / LANDING, since, world, _account(log_path, asking.name))
         pulled = pull.run(begin)
         report = None
         if not pulled.is_empty:
             stated = _stated(log_path, asking.name)
             complete = {asking.name: pulled.began_us} if stated is None or stated < pulled.began_us else {}
             begin("ingesting")
-            times = {"as_of": pulled.ended_us, "complete_until": complete, "clock": world.clock}
-            report = _ingested(log_path, mapping, pulled, since, **times, buckets=buckets)
+            how = {"as_of": pulled.ended_us, "complete_until": complete, "clock": world.clock}
+            how |= {"accounts": {asking.name: pulled.account} if pulled.account else {}}
+            report = _ingested(log_path, mapping, pulled, since, **how, buckets=buckets)
         (folder / ASKED).write_text(json.dumps({"digest": asking.digest}), encoding="utf-8")
         pull.landing.remove()
         return Brought(pulled, report, since)
@@ -85,6 +86,11 @@ def since_of(log_path: Path, asking: Asking, asked: Path) -> int | None:
     except (OSError, ValueError, KeyError, TypeError):
         was_asked = False
     return _stated(log_path, asking.name) if was_asked else None
+
+
+def _account(log_path: Path, source: str) -> str:
+    """Whose account a source was pulled from before, "" where nothing says so."""
+    return EventLog.open(log_path).manifest.accounts.get(source, "") if (log_path / NAME).exists() else ""
 
 
 def _stated(log_path: Path, source: str) -> int | None:

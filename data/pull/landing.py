@@ -38,11 +38,12 @@ class Position:
 @dataclass(frozen=True)
 class PullState:
     """What has landed. digest: of what is asked. since_us: from when on changes are asked for, None for all;
-    started_us, finished_us: when this pull began, by the vendor's clock, and ended, by ours (µs UTC). bytes, rows: by
-    table."""
+    account: whose they are. started_us, finished_us: when this pull began, by the vendor's clock, and ended, by ours
+    (µs UTC). bytes, rows: by table."""
 
     digest: str
     since_us: int | None
+    account: str = ""
     started_us: int | None = None
     finished_us: int | None = None
     bytes: Mapping[str, int] = field(default_factory=dict)
@@ -70,6 +71,14 @@ class Landing:
             folder.mkdir(parents=True, mode=0o700)
             state = PullState(digest, since_us)
         return Landing(folder, state)
+
+    def of_account(self, account: str) -> Landing:
+        """This one, or a new one where rows of another account have landed."""
+        if self.state.account != account and self.state.positions:
+            shutil.rmtree(self.folder)
+            return Landing.open(self.folder, self.state.digest, self.state.since_us).of_account(account)
+        self.state = replace(self.state, account=account)
+        return self
 
     def position(self, resource: str) -> Position:
         """How far a resource is."""

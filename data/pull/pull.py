@@ -39,8 +39,10 @@ class World:
 @dataclass(frozen=True)
 class Pulled:
     """What a pull brought: files by table, rows by table, and the times between which it was made (µs UTC): began_us by
-    the vendor's clock, ended_us by ours. requests: how many this run sent."""
+    the vendor's clock, ended_us by ours. account: whose it is, "" where that is not asked. requests: how many this run
+    sent."""
 
+    account: str
     files: Mapping[str, list[str]]
     rows: Mapping[str, int]
     began_us: int
@@ -57,14 +59,14 @@ class Pulled:
 class Pull:
     """A pull of a vendor into a folder.
 
-    since_us: from when on changes are asked for (µs UTC), None for everything.
+    since_us: from when on changes are asked for (µs UTC), None for everything. account: whose the log is, "" where that
+    is not known.
     """
 
-    def __init__(self, asking: Asking, folder: Path, since_us: int | None, world: World) -> None:
-        self.asking, self.world = asking, world
+    def __init__(self, asking: Asking, folder: Path, since_us: int | None, world: World, account: str = "") -> None:
+        self.asking, self.world, self.account = asking, world, account
         overlap = asking.client.overlap_minutes * 60 * US_PER_SECOND
         self.landing = Landing.open(folder, asking.digest, None if since_us is None else since_us - overlap)
-        self.went_on = bool(self.landing.state.positions)
         known = environment(world.environ)
         self.values = known | _values(asking, self.landing.state.since_us, world.clock())
         base_url = filled(asking.client.base_url, known)
@@ -77,23 +79,41 @@ class Pull:
         """Pulls all that is missing; `begin` is told the name of each resource. Raises DataError, UsageError: what has
         landed stays, and the next run goes on there."""
         try:
+            self.landing = self.landing.of_account(self._account())
+            went_on = bool(self.landing.state.positions)
             if self.landing.state.finished_us is None:
                 self._check()
                 for resource in self.asking.resources:
                     begin(resource.name)
                     self._resource(resource)
                 self.landing.note(replace(self.landing.state, finished_us=int(self.world.clock() * US_PER_SECOND)))
-            return self._pulled(self.landing.state)
+            return self._pulled(self.landing.state, went_on)
         except RequestException as error:
             raise DataError(f"{self.asking.name}: {self.session.shown(str(error))}; run the command again") from None
         except (OSError, duckdb.Error) as error:
             raise no_room(self.landing.folder, error) from None
 
-    def _pulled(self, state: PullState) -> Pulled:
+    def _account(self) -> str:
+        """Whose the token is. Raises DataError where the log is another account's."""
+        told = self.asking.account
+        if told is None:
+            return self.account
+        records = [record for page in pages(self.client, told.endpoint, self.values, None) for record in page.records]
+        seen = [at(record, told.field) if told.field else record for record in records]
+        if len(seen) != 1 or not isinstance(seen[0], str | int):
+            raise DataError(f"{told.endpoint.path}: the answer does not say which account this is; correct [account]")
+        if self.account not in ("", str(seen[0])):
+            raise DataError(
+                f"{self.asking.name}: the token is of account {seen[0]}, the log was pulled from account "
+                f"{self.account}; give the token of that one, or pull into a log of its own (--var)"
+            )
+        return str(seen[0])
+
+    def _pulled(self, state: PullState, went_on: bool) -> Pulled:
         ended = state.finished_us or 0
         began = ended if state.started_us is None else state.started_us
         files = self.landing.write_files(self.asking.tables)
-        return Pulled(files, dict(state.rows), began, ended, self.session.requests, self.went_on)
+        return Pulled(state.account, files, dict(state.rows), began, ended, self.session.requests, went_on)
 
     def _check(self) -> None:
         """Names that the account does not have would be columns of nothing, without a word."""

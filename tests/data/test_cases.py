@@ -1,6 +1,10 @@
 """Small inputs from the field that lie beside the repository, each with what it must give; skipped where they do not.
 
-What each of them teaches is tested with data of its own in `test_shapes.py`, `test_queries.py` and `test_doubts.py`.
+What each of them teaches is tested with data of our own too, which is always there: forms of files, amounts, nested
+values, names of columns, choices of rows, null dates, zones and people in `test_shapes.py`; dates in `test_dates.py`;
+ids in `test_ids.py`; exports that change in `test_versions.py`, `test_snapshots.py` and `test_three_weeks.py`; merges
+in `test_identities.py`; types in another case in `test_doubts.py`; corrected mappings in `test_replacement.py`; vendors
+in `tests/crm/`; odd names in `tests/serving/test_odd_names.py`; written ids and times in `tests/serving/`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from data.pull.into_log import Brought
 from data.pull.pages import Page, pages
 from data.pull.pull import Pull, World
 from tests.data.crm.accounts import VENDORS, Account, account_of
-from tests.data.crm.fake_hubspot import FakeHubSpot
+from tests.data.crm.fake_hubspot import ACCOUNT_PATH, FakeHubSpot
 from tests.data.crm.fake_pipedrive import FakePipedrive
 from tests.data.crm.fake_salesforce import FakeSalesforce, stamp
 from tests.data.crm.fake_vendor import Trouble
@@ -86,7 +86,13 @@ def test_all_that_an_account_has_is_in_the_log_once_and_nobody_was_asked_too_ear
 @pytest.mark.parametrize("name", ["hubspot", "pipedrive"])
 def test_what_is_asked_is_what_the_vendor_describes(name: str, tmp_path: Path) -> None:
     """Also in a second pull, which asks for deletions."""
-    with account_of(name, 20, tmp_path, validate=description(described(name)).check) as made:
+    check = description(described(name)).check
+
+    def validate(method: str, path: str, params: Mapping[str, str], body: Any) -> None:
+        if path != ACCOUNT_PATH:  # described in a file that is not among these
+            check(method, path, params, body)
+
+    with account_of(name, 20, tmp_path, validate=validate) as made:
         for _ in range(2):
             made.pull()
             made.vendor.now += DAY

@@ -126,6 +126,16 @@ def test_a_value_that_is_mapped_to_nothing_leaves_the_row_out(tmp_path: Path) ->
     assert report.left_out == {"events": 1}
 
 
+def test_amounts_as_people_write_them_are_values_and_no_form_of_them_costs_the_row(tmp_path: Path) -> None:
+    amounts = ['"$1,200.50"', '"1,200"', "€ 5", "50%", "null"]
+    rows = "".join(f"{lead},call,{AT},{amount}\n" for lead, amount in enumerate(amounts))
+    report = take(
+        tmp_path, events(PLAIN | {"value": "amount"}), write(tmp_path / "e.csv", f"id,type,when,amount\n{rows}")
+    )
+    assert seen(tmp_path, "lead_id", "value") == {("0", 1200.5), ("1", 1200.0), ("2", 5.0), ("3", None), ("4", None)}
+    assert (report.events.accepted, report.cells) == (5, {"value … is no number": 1})
+
+
 def test_profile_columns_of_any_name_are_kept_and_renamed(tmp_path: Path) -> None:
     names = ["Reason", "n", "part", "sort", "known", "content", "why", "cells", "file", "p_x", "#row2", 'a,"b']
     header = ",".join('"' + name.replace('"', '""') + '"' for name in ("id", "since", "lead_id", *names))

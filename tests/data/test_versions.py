@@ -210,6 +210,22 @@ def test_what_is_said_otherwise_of_a_known_time_holds_from_the_export_on(tmp_pat
     assert profiles_of(tmp_path / "log", "c") == [(day(2), "wood", 10.0)]
 
 
+def test_a_profile_with_a_date_of_its_own_is_a_version_from_then_on_and_the_same_again_adds_nothing(
+    tmp_path: Path,
+) -> None:
+    events = write_csv(tmp_path / "events.csv", LINES[:1])
+    weeks = [
+        ["b,2024-01-01T00:00:00Z,lead,", "c,2024-01-01T00:00:00Z,lead,50"],
+        ["b,2024-01-20T00:00:00Z,customer,120", "c,2024-01-01T00:00:00Z,lead,50", "d,2024-01-20T00:00:00Z,lead,9"],
+    ]
+    reports = [
+        into(tmp_path / "log", events, leads=[write_csv(tmp_path / f"{week}.csv", rows, VERSIONS)], buckets=1)
+        for week, rows in enumerate(weeks)
+    ]
+    assert [(one.leads.accepted, one.leads.duplicate, one.leads.corrected) for one in reports] == [(2, 0, 0), (2, 1, 0)]
+    assert profiles_of(tmp_path / "log", "b") == [(day(1), "lead", None), (day(20), "customer", 120.0)]
+
+
 def test_a_column_that_a_later_export_brings_is_unknown_before_it(tmp_path: Path) -> None:
     events = write_csv(tmp_path / "events.csv", LINES[:1])
     narrow = PLAIN.model_copy(

@@ -20,8 +20,9 @@ from tests.conftest import REPOSITORY
 from tests.data.test_compiled import read_only
 from tests.serving.server_process import ServerProcess, launched
 from tests.serving.workshop import Workshop
+from tests.test_architecture import TOP
 
-OURS = (*ROOMS, "commands", "leadscore.py", "workspace.py", "settings.py", "console.py", "leadscore.toml")
+OURS = (*ROOMS, "commands", "leadscore.toml", *(f"{name}.py" for name in TOP))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from data.sources.mapping import read_mapping
 from data.typed_json import to_json
 from serving.store.database.schema import scores
 from serving.store.store import open_store
-from settings import read_settings
+from settings_file import read_settings
 from tests.forked import Forks
 from tests.rounds import Rounds
 from tests.training.test_moved_workspace import NAME, copy

@@ -140,7 +140,9 @@ ABSENT = """
 import sys
 class Absent:
     def find_spec(name, path=None, target=None):
-        if name in ("data", "features", "training", "serving", "leadscore", "settings", "workspace", "console"):
+        if name in ("data", "features", "training", "serving", "leadscore", "workspace", "console"):
+            raise ModuleNotFoundError(name)
+        if name.startswith("settings"):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent)
 """

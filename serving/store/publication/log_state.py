@@ -23,7 +23,7 @@ from data.quoting import named
 
 EVENTS_AT_ONCE, LEADS_AT_ONCE = 5_000, 500
 """Of leads that are looked at together, unless one alone has more events."""
-NONE = pa.table({"#lead": pa.array([], pa.int64())})
+NONE = pa.Table.from_batches([], pa.schema([("#lead", pa.int64())]))
 ROW, LEAD, CONTENT = '"#row"', '"#lead"', '"#content"'
 """Columns of our own, which no profile column is called."""
 EVENTS = f"""SELECT {ROW}, {LEAD}, lead_id, source, event_id, event_type, channel, value,

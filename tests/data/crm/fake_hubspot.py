@@ -12,6 +12,7 @@ from tests.data.crm.fake_vendor import Answer, FakeVendor
 
 MOST_WITH_HISTORY = 50
 STAGES = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer")
+ACCOUNT_PATH = "/account-info/2026-03/details"
 KINDS = {"0-3": "deals"}
 STAMPS = {"contacts": "lastmodifieddate"}
 PERSONAL = {"email": "zaphod@example.com", "firstname": "Zaphod", "lastname": "Beeblebrox", "phone": "+49 170 1234567"}
@@ -105,6 +106,8 @@ class FakeHubSpot(FakeVendor):
     def answer(self, method: str, path: str, params: Mapping[str, str], body: Any) -> Answer:
         """By the path."""
         parts = path.strip("/").split("/")
+        if path == ACCOUNT_PATH:
+            return 200, {"portalId": self.account, "accountType": "STANDARD", "timeZone": "US/Eastern"}
         if parts[1] == "properties":
             return 200, {"results": [{"name": name} for name in KNOWN[parts[3]]]}
         if parts[1] == "associations":

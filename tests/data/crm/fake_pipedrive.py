@@ -67,6 +67,8 @@ class FakePipedrive(FakeVendor):
     def answer(self, method: str, path: str, params: Mapping[str, str], body: Any) -> Answer:
         """By the path."""
         parts = path.strip("/").split("/")
+        if parts == ["v1", "users", "me"]:
+            return 200, {"success": True, "data": {"id": 1, **PERSON, "company_id": self.account}}
         if parts[0] == "v1":
             return self._changelog(int(parts[2]), params)
         kind, is_archive = parts[2], parts[-1] == "archived"

@@ -12,7 +12,7 @@ from typing import Any
 from tests.data.crm.fake_vendor import Answer, FakeVendor
 
 PATH = "/services/data/v62.0"
-SELECT = re.compile(r"SELECT ([\w.,]+) FROM (\w+) WHERE (.+)")
+SELECT = re.compile(r"SELECT ([\w.,]+) FROM (\w+)(?: WHERE (.+))?")
 TERM = re.compile(r"([\w.]+) (>=|<=|=) ([^\s()]+)|([\w.]+) IN \(([^)]*)\)")
 TIMES = "Id CreatedDate SystemModstamp IsDeleted"
 FIELDS = {
@@ -24,6 +24,7 @@ FIELDS = {
     "Opportunity": f"{TIMES} Amount Name",
     "OpportunityHistory": "Id OpportunityId StageName CreatedDate",
     "OpportunityContactRole": f"{TIMES} OpportunityId ContactId",
+    "Organization": "Id Name",
     "OpportunityStage": "ApiName IsWon IsClosed IsActive",
     "Task": f"{TIMES} WhoId TaskSubtype CompletedDateTime ActivityDate IsClosed Subject",
     "Event": f"{TIMES} WhoId EndDateTime Subject",
@@ -76,12 +77,14 @@ class FakeSalesforce(FakeVendor):
         found = SELECT.fullmatch(text)
         if found is None:
             return 400, [{"errorCode": "MALFORMED_QUERY", "message": text}]
-        names, kind, condition = found[1].split(","), found[2], found[3]
+        names, kind, condition = found[1].split(","), found[2], found[3] or "True"
         known = FIELDS[kind].split()
         for name in names:
             if name not in known:
                 message = f"No such column '{name}' on entity '{kind}'."
                 return 400, [{"errorCode": "INVALID_FIELD", "message": message}]
+        if kind == "Organization":
+            return self._page([{"Id": self.account, "Name": "Megadodo"}], verb)
         rows = [one for one in self.records.get(kind, {}).values() if verb == "queryAll" or not one["IsDeleted"]]
         fit = [one for one in rows if _holds(condition, one)]
         fit.sort(key=lambda one: str(one["Id"]))

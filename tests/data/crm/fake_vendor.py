@@ -39,9 +39,11 @@ class Trouble:
 
 @dataclass
 class FakeVendor:
-    """What all fakes share. validate: raises for a request that the vendor's own description does not allow."""
+    """What all fakes share. account: whose the token is. validate: raises for a request that the vendor's own
+    description does not allow."""
 
     token: str = "secret-token-of-the-fake"
+    account: int = 4711
     trouble: Trouble = field(default_factory=Trouble)
     validate: Validate | None = None
     real_time: bool = False
