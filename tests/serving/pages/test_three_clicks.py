@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from serving.scoring.served_model import ServedModel
+from serving.store.scores.scores import StoredScore
 from tests.serving.pages.conftest import Town
+from tests.serving.pages.test_today import NOW, STEPS, put
 from tests.serving.pages.town import rescore
 from tests.serving.pages.walker import Button, PageParser, Walker
 
@@ -24,6 +26,10 @@ def busy(town: Town, live: ServedModel) -> Town:
     assert walker.clicks <= MOST
     assert "Published." in walker.page
     rescore(town.store, live, time.time_ns() // 1000)
+    for lead, probability in (("New-1", 0.99), ("New-2", 0.98), ("New-3", 0.97), ("Nurtured", 0.15), ("Fallen", 0.3)):
+        put(town.store, lead, probability)
+    fallen = StoredScore("Fallen", "conversion", NOW - 4, 0.12, 0.1, 0.3, "1", "d")
+    town.store.scores.record([fallen], STEPS, NOW - 4)
     return town
 
 
@@ -51,8 +57,8 @@ def test_whom_do_i_call_and_why(walker: Walker) -> None:
 def test_why_did_it_fall(walker: Walker) -> None:
     walker.click("Cooling")
     walker.click(first_lead(walker))
-    assert "What has changed" in walker.page
-    assert "Against the score of" in walker.page
+    assert "Scores over time" in walker.page
+    assert "Changes of stage" in walker.page
 
 
 def test_so_many_a_week(walker: Walker) -> None:
