@@ -25,6 +25,7 @@ def busy(town: Town, live: ServedModel) -> Town:
     walker.click("Thresholds").send("Show", week_SQL="6", week_MQL="15").send("Publish this plan")
     assert walker.clicks <= MOST
     assert "Published." in walker.page
+    walker.client.close()
     rescore(town.store, live, time.time_ns() // 1000)
     for lead, probability in (("New-1", 0.99), ("New-2", 0.98), ("New-3", 0.97), ("Nurtured", 0.15), ("Fallen", 0.3)):
         put(town.store, lead, probability)

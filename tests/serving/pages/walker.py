@@ -104,8 +104,8 @@ class Walker:
         return self._page.text
 
     def home(self) -> Walker:
-        """Goes back to Today, where counting begins."""
-        self._on(self.client.get("/today"))
+        """Goes back to Today, with the leads of all (whoever has taken one sees their own first): counting begins."""
+        self._on(self.client.get("/today?whose=all"))
         self.clicks = 0
         return self
 
