@@ -60,6 +60,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     oof_raw_: Array
     frozen_: tuple[Frozen, ...]
     trials_: tuple[Verdict, ...] = ()
+    curves_: tuple[tuple[float, ...], ...] = ()
 
     def __init__(
         self,
@@ -142,15 +143,16 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         by_fold = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads")(
             task(data, fold, out, [member for member in members if member.fold == out]) for out in range(fold.max() + 1)
         )
-        fitted = {member: booster for boosters in by_fold for member, booster in boosters.items()}
-        return [fitted[member] for member in members]
+        fitted = {member: grown for of_fold in by_fold for member, grown in of_fold.items()}
+        self.curves_ = tuple(fitted[member].losses for member in members)
+        return [fitted[member].booster for member in members]
 
     def _fit_fold(
         self, data: lightgbm.Dataset, fold: NDArray[np.int64], out: int, members: Sequence[Member]
-    ) -> dict[Member, lightgbm.Booster]:
+    ) -> dict[Member, Grown]:
         rows, held = (np.flatnonzero(side) for side in (fold != out, fold == out))
         if len(rows) == 0:
-            return {member: _stump(data, self._parameters()) for member in members}
+            return {member: Grown(_stump(data, self._parameters()), ()) for member in members}
         seen, kept = (data.subset(side.tolist()).construct() for side in (rows, held))
         return {
             member: self._booster(seen, kept, self._parameters_of(member, data.num_feature())) for member in members
@@ -202,11 +204,13 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             free_raw_data=False,
         ).construct()
 
-    def _booster(self, data: lightgbm.Dataset, held: lightgbm.Dataset, parameters: dict[str, Any]) -> lightgbm.Booster:
-        stop = lightgbm.early_stopping(self.patience, verbose=False)
-        booster = lightgbm.train(parameters, data, self.max_rounds, valid_sets=[held], callbacks=[stop])
+    def _booster(self, data: lightgbm.Dataset, held: lightgbm.Dataset, parameters: dict[str, Any]) -> Grown:
+        seen: dict[str, dict[str, list[float]]] = {}
+        calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(seen)]
+        booster = lightgbm.train(parameters, data, self.max_rounds, valid_sets=[held], callbacks=calls)
         # Trees behind the best round are dropped, so that the text holds exactly what predicts.
-        return _portable(booster.model_to_string(num_iteration=booster.best_iteration))
+        kept = _portable(booster.model_to_string(num_iteration=booster.best_iteration))
+        return Grown(kept, tuple(next(iter(seen.values()))["binary_logloss"]))
 
     def _parameters(self) -> dict[str, Any]:
         return {
@@ -271,6 +275,15 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False
         return tags
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A booster, and the log-loss of the fold that it did not see after each of its trees and of those that were
+    dropped."""
+
+    booster: lightgbm.Booster
+    losses: tuple[float, ...]
 
 
 def parts_of(weight: Array, thinned: Thinned | None) -> tuple[Array, NDArray[np.bool_]]:
