@@ -126,8 +126,7 @@ def _artifact(workspace: Workspace, stored: ScoreRecord | None) -> Registered:
 def _lines(
     lead: str, again: ScoredAgain, stored: ScoreRecord | None, moment: int, telling: Telling, changes: list[str]
 ) -> list[str]:
-    from features.wording import percent
-    from features.wording_of_times import minute
+    from features.wording import minute, percent
 
     day = minute(telling.local(moment), telling.language)
     if stored is None:
@@ -143,7 +142,7 @@ def _lines(
 
 def _told(change: Change, keys: list[tuple[str | None, str | None]], telling: Telling) -> str:
     """What has changed, by name."""
-    from features.wording_of_times import minute
+    from features.wording import minute
 
     at = minute(telling.local(change.at), telling.language)
     if change.kind == "profile":

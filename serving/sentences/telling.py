@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data.contract import US_PER_DAY
-from features.wording import Language, number
-from features.wording_of_times import ago, day
+from features.wording import Language, ago, day, number
 
 SENTENCES = Path(__file__).with_name("told.toml")
 WEEKS, MONTHS = 14, 182

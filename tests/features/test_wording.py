@@ -13,9 +13,12 @@ from features import wording
 from features.wording import (
     LANGUAGES,
     Language,
+    ago,
     amount,
     chance,
     counted,
+    day,
+    minute,
     number,
     percent,
     short_percent,
@@ -23,7 +26,6 @@ from features.wording import (
     span,
     within,
 )
-from features.wording_of_times import ago, day, minute
 
 SHARES = st.floats(0, 1)
 ANY_LANGUAGE = st.sampled_from(LANGUAGES)

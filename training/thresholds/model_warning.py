@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from data.log.watermarks import Lag
-from features.wording import Language, number
-from features.wording_of_times import day
+from features.wording import Language, day, number
 from training.thresholds.minimum_labels import Need
 
 WORDS: Mapping[Language, str] = {

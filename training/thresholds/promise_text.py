@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from features.wording import Language, amount, chance, short_percent, span, within
-from features.wording_of_times import day
+from features.wording import Language, amount, chance, day, short_percent, span, within
 from training.measuring.metrics import binomial_interval
 from training.thresholds.replay import Arrivals
 from training.thresholds.rules import CapacityRule, PrecisionRule, Record, ValueRule

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from data.contract import US_PER_DAY
-from features.wording import Language
-from features.wording_of_times import day
+from features.wording import Language, day
 from serving.pages.rendering.texts import text
 from serving.store.flow import FlowReport
 from training.monitoring.arrivals import Alarm
