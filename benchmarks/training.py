@@ -100,8 +100,11 @@ class BareTrees(HazardClassifier):
 
     def _fit_boosters(self, data: lightgbm.Dataset, fold: NDArray[np.int64]) -> list[lightgbm.Booster]:
         begun = time.process_time()
-        super()._fit_boosters(data, fold)
+        boosters = super()._fit_boosters(data, fold)
         self.cpu += time.process_time() - begun
+        return boosters
+
+    def _out_of_fold(self, *arguments: Any) -> Array:
         raise Fitted
 
 

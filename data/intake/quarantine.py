@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,16 +11,21 @@ import duckdb
 from data.contract import DataError
 from data.intake.row_columns import BETWEEN_CELLS
 from data.intake.staging import LEFT_OUT, REFUSED
+from data.masking import NUMBER
 from data.quoting import quoted
 from data.sources.checks import PERSONAL
 from data.sources.named_files import Broken
 from data.sources.time_sql import UNZONED
+from data.time_formats import likely_formats
 
 Names = Mapping[str, Sequence[str]]
 """Per kind of row (events, leads, identities) what the sources are called, in order."""
 TOLD = """SELECT coalesce(file, source) AS source, coalesce(file_row, row) AS row, reason, kind, part
     FROM rejected JOIN sources USING (kind, part) LEFT JOIN origins USING (kind, part, row)"""
 """Rejected rows as people know them: by file and row where a query says so."""
+NO_TIME = r"^\w+ '(.*)' is no time "
+GLANCE = 1_000
+"""Texts of times that are looked at to say how they are written."""
 WITHOUT_VALUE = """regexp_replace(regexp_replace(reason, '''.*''', '…', 's'), 'has \\d+ char', 'has too many char')"""
 
 
@@ -103,9 +109,24 @@ def refuse_all(con: duckdb.DuckDBPyConnection) -> None:
     """When no row at all fits, the mapping is wrong rather than the rows: raises NoRowFits, naming the first."""
     first = con.execute(f"SELECT source, row, reason FROM ({TOLD}) ORDER BY kind, part, row LIMIT 1").fetchall()
     for source, row, reason in first:
-        raise NoRowFits(f"{source} row {row}: {reason}; no row fits, correct the mapping")
+        raise NoRowFits(f"{source} row {row}: {reason}; no row fits, {_remedy(con, reason)}")
     names = con.execute("SELECT string_agg(source, ', ' ORDER BY kind, part) FROM sources").fetchall()[0][0]
     raise NoRowFits(f"{names}: there is a header, but no row; export again")
+
+
+def _remedy(con: duckdb.DuckDBPyConnection, reason: str) -> str:
+    """What to do where no row fits for such a reason: for times, how they are likely to be written."""
+    if re.match(NO_TIME, reason) is None:
+        return "correct the mapping"
+    text = f"regexp_extract(reason, {quoted(NO_TIME)}, 1)"
+    rows = con.execute(f"SELECT DISTINCT {text} AS text FROM rejected WHERE text <> '' LIMIT {GLANCE}").fetchall()
+    texts = [text for (text,) in rows]
+    formats = " or ".join(f'"{form}"' for form in likely_formats(texts))
+    if formats:
+        return f"say in the mapping how times are written: time_format = {formats}"
+    if all(re.fullmatch(rf"{NUMBER}|[0-9.eE+]+", text) for text in texts):
+        return 'say in the mapping what is counted, time_format = "epoch_s", "epoch_ms" or "epoch_us", or export dates'
+    return "correct the mapping"
 
 
 def write_rejected(con: duckdb.DuckDBPyConnection, before: Sequence[Path], path: Path) -> None:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from data.contract import DataError
 from data.sources.every_table import MappingTable, Words
 
 NULL_WORDS = ("null", "NULL", "\\N", "N/A", "n/a", "#N/A", "-")
 """What means that nothing is known, where a mapping does not say otherwise."""
+TITLE_LINES = 20
+"""How far down a header is looked for, to say where it stands."""
 
 
 class FileFormat(MappingTable):
     """How files are written.
 
     delimiter: between fields, that of the header if missing. encoding: as Python names it; by the byte order mark, or
-    UTF-8, if missing. header = false: the first line is a row, and columns are called "1", "2" … sheet: of a
-    spreadsheet, the first if missing. rows: path of the list of rows in a JSON document. null_words: words that mean
-    that nothing is known. optional: columns that may be missing. also_called: column -> other names that it has, in
-    another language or an older export.
+    UTF-8, if missing. skip: lines above the header, such as a report's title. header = false: the first line is a row,
+    and columns are called "1", "2" … sheet: of a spreadsheet, the first if missing. rows: path of the list of rows in a
+    JSON document. null_words: words that mean that nothing is known. optional: columns that may be missing.
+    also_called: column -> other names that it has, in another language or an older export.
     """
 
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     encoding: str | None = None
+    skip: int = Field(0, ge=0)
     header: bool = True
     sheet: str | None = None
     rows: str | None = None
@@ -72,3 +78,14 @@ class FileFormat(MappingTable):
             name = next((name for name in self.names_of(column) if name in names), column)
             own[name] = column
         return [own.get(name, name) for name in names]
+
+    def require_top(self, path: Path, lines: Iterable[Sequence[str]], columns: Sequence[str]) -> None:
+        """Raises DataError where the columns are named further down, below a title. lines: below those to skip."""
+        for above, names in enumerate(islice(lines, TITLE_LINES) if columns and self.header else ()):
+            if set(columns) <= {*self.own_names(names)}:
+                if above:
+                    raise DataError(
+                        f"{path}: the columns are named in line {self.skip + above + 1}, below a title; add "
+                        f"skip = {self.skip + above} to the mapping"
+                    )
+                return

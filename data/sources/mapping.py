@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from data.contract import UsageError
-from data.sources.every_table import MappingTable, Product, Shared, TypeRule, Written
+from data.sources.every_table import MappingTable, Product, TypeRule, Written
 from data.sources.file_format import FileFormat
 from data.sources.tables import EventsPart, FromColumn, IdentitiesPart, LeadsPart, Table
 from data.vocabulary import NOTHING, Expected, Vocabulary
@@ -151,8 +151,7 @@ def _explained(error: ValidationError, values: dict[str, Any]) -> str:
         del place[1]
     key = ".".join(place)
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(first["loc"][-1]), KEYS, n=1, cutoff=0.5)
-        return f"{key} is no key of a mapping" + (f"; did you mean {close[0]}?" if close else "")
+        return _unknown(key, str(first["loc"][-1]))
     if first["type"] == "missing":
         return f"{key} is missing; add it, see docs/mappings.md"
     reason = first["msg"].removeprefix("Value error, ")
@@ -161,18 +160,31 @@ def _explained(error: ValidationError, values: dict[str, Any]) -> str:
     return f"{key} = {first['input']!r}: {reason}"
 
 
-TABLES = (
-    Mapping,
-    FileFormat,
-    Written,
-    Shared,
-    EventsPart,
-    FromColumn,
-    LeadsPart,
-    IdentitiesPart,
-    TypeRule,
-    Product,
-    BotRule,
-)
-KEYS = sorted({field.alias or name for table in TABLES for name, field in table.model_fields.items()})
+def _unknown(key: str, name: str) -> str:
+    """What to say of a key that is none there: where it belongs, or which is the nearest."""
+    places = [place for place, table in TABLES.items() if name in _keys(table)]
+    if places:
+        return f"{key} stands in the wrong place; it belongs to {' or '.join(places)}"
+    close = difflib.get_close_matches(name, KEYS, n=1, cutoff=0.5)
+    return f"{key} is no key of a mapping" + (f"; did you mean {close[0]}?" if close else "")
+
+
+TABLES: dict[str, type[MappingTable]] = {
+    "the top of the file": Mapping,
+    "[files.NAME]": FileFormat,
+    "[[events]]": EventsPart,
+    "[[events.from_columns]]": FromColumn,
+    "[[leads]]": LeadsPart,
+    "[[identities]]": IdentitiesPart,
+    "a rule of event_type": TypeRule,
+    "a product": Product,
+    "[[bots]]": BotRule,
+}
+
+
+def _keys(table: type[MappingTable]) -> set[str]:
+    return {field.alias or name for name, field in table.model_fields.items()}
+
+
+KEYS = sorted(set().union(*map(_keys, TABLES.values())))
 """Every key that a mapping may have."""

@@ -95,7 +95,7 @@ def _write(con: duckdb.DuckDBPyConnection, path: Path, form: FileFormat, out: Pa
         con.register("rows_read", lines_of(path, kind, form))
     elif kind in DELIMITED:
         head, rows = head_of(path, kind, form), "rows_read"
-        columns = _texts(con, text_rows(path, head.layout(head.names), form.encoding), form)
+        columns = _texts(con, text_rows(path, head.layout(list(filter(None, head.names))), form.encoding), form)
     elif kind in SPREADSHEETS:
         names, rows = sheet_names(path, form), "rows_read"
         columns = _texts(con, sheet_rows(path, form, list(filter(None, names))), form)

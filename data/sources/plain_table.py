@@ -59,12 +59,13 @@ def column_of(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def _csv(path: Path) -> pa.Table:
     head = csv_head(path)
-    table = text_rows(path, head.layout(head.names)).read_all()
+    names = list(filter(None, head.names))
+    table = text_rows(path, head.layout(names)).read_all()
     broken = table.filter(pc.is_valid(table.column("#why")))
     if len(broken):
         number, why = broken.column("#row")[0].as_py(), broken.column("#why")[0].as_py()
         raise DataError(f"{path} row {number}: {why}; export it again")
-    return table.select(head.names)
+    return table.select(names)
 
 
 def _numbers_or_words(column: pa.ChunkedArray, nothing: Sequence[str]) -> pa.ChunkedArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import glob
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ from data.sources.locations import (
 )
 from data.sources.spreadsheets import sheet_names, sheet_rows
 from data.sources.tables import Table
-from data.sources.textfiles import WHOLE_LINES, Head, csv_head, rows_of, text_rows
+from data.sources.textfiles import DELIMITERS, WHOLE_LINES, Head, csv_head, rows_of, text_rows, top_lines
 from data.sources.typed import text_of
 from data.sources.utf8 import utf8_blocks
 
@@ -70,6 +71,11 @@ class Wanted:
     def optional(self) -> tuple[str, ...]:
         """Columns that may be missing, as the table or its file says."""
         return self.table.optional + self.form.optional
+
+    @property
+    def required(self) -> list[str]:
+        """Columns that must be there."""
+        return [column for column in self.columns if column not in self.optional]
 
     def texts(self, texts: Mapping[str, str]) -> dict[str, str]:
         """SQL for each column, in their order; null for optional ones that are not there."""
@@ -121,10 +127,15 @@ def no_column(name: str, column: str, present: Sequence[str]) -> DataError:
 
 
 def head_of(path: Path, kind: str, form: FileFormat, columns: Sequence[str] = ()) -> Head:
-    """The top of a CSV file; one that ends in .tsv has tabs."""
+    """The top of a CSV file, which should name these columns; one that ends in .tsv has tabs."""
     delimiter = "\t" if kind == "tsv" else form.delimiter
-    head = csv_head(path, delimiter, form.encoding, columns, form.header)
-    return replace(head, names=form.own_names(head.names))
+    head = csv_head(path, delimiter, form.encoding, columns, form.header, form.skip)
+    names = form.own_names(head.names)
+    if not set(columns) <= {*names}:
+        lines = top_lines(path, form.encoding, form.skip)
+        for sign in delimiter or DELIMITERS:
+            form.require_top(path, csv.reader(lines, delimiter=sign), columns)
+    return replace(head, names=names)
 
 
 def lines_of(path: Path, kind: str, form: FileFormat, columns: Sequence[str] = ()) -> pa.RecordBatchReader:
@@ -164,7 +175,7 @@ def view_of(
 
 
 def _csv(con: duckdb.DuckDBPyConnection, path: Path, kind: str, wanted: Wanted) -> Source:
-    head = head_of(path, kind, wanted.form, wanted.columns)
+    head = head_of(path, kind, wanted.form, wanted.required)
     columns = wanted.present(path.name, head.names)
     con.register("rows_read", text_rows(path, head.layout(columns, wanted.form.nothing), wanted.form.encoding))
     texts = wanted.texts({name: named(name) for name in columns})
@@ -172,7 +183,7 @@ def _csv(con: duckdb.DuckDBPyConnection, path: Path, kind: str, wanted: Wanted) 
 
 
 def _spreadsheet(con: duckdb.DuckDBPyConnection, path: Path, wanted: Wanted) -> Source:
-    columns = wanted.present(path.name, sheet_names(path, wanted.form))
+    columns = wanted.present(path.name, sheet_names(path, wanted.form, wanted.required))
     con.register("rows_read", sheet_rows(path, wanted.form, columns))
     return _view(con, path.name, "rows_read", wanted, {name: named(name) for name in columns})
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from data.contract import DataError
-from data.sources.file_format import FileFormat
+from data.sources.file_format import TITLE_LINES, FileFormat
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
@@ -22,10 +22,13 @@ UNPACKED = 1 << 30
 """Bytes that a spreadsheet may unpack to: it is held in memory as a whole."""
 
 
-def sheet_names(path: Path, form: FileFormat) -> list[str]:
-    """The names of the columns: what stands in the first row, or "1", "2" and so on. Raises DataError."""
-    opened = _opened(path, form.sheet)
-    first = next(iter(opened.iter_rows()), [])
+def sheet_names(path: Path, form: FileFormat, columns: Sequence[str] = ()) -> list[str]:
+    """The names of the columns: what stands in the first row, or "1", "2" and so on. columns: those that must be there,
+    to say in which row they are named. Raises DataError.
+    """
+    top = list(islice(_opened(path, form.sheet).iter_rows(), form.skip, form.skip + TITLE_LINES))
+    form.require_top(path, ([_text(cell) or "" for cell in row] for row in top), columns)
+    first = top[0] if top else []
     if not form.header:
         return [str(place) for place in range(1, len(first) + 1)]
     names = [_text(cell) or "" for cell in first]
@@ -42,9 +45,10 @@ def sheet_rows(path: Path, form: FileFormat, columns: Sequence[str]) -> pa.Recor
     """
     names = sheet_names(path, form)
     schema = pa.schema([("#row", pa.int64()), ("#why", pa.string()), *((name, pa.string()) for name in columns)])
-    rows = enumerate(_opened(path, form.sheet).iter_rows(), start=0 if form.header else 1)
+    above = form.skip + form.header
+    rows = enumerate(islice(_opened(path, form.sheet).iter_rows(), above, None), start=1)
     places = [names.index(name) for name in columns]
-    return pa.RecordBatchReader.from_batches(schema, _batches(islice(rows, int(form.header), None), places, schema))
+    return pa.RecordBatchReader.from_batches(schema, _batches(rows, places, schema))
 
 
 def _batches(

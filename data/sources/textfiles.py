@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import DataError
+from data.sources.file_format import TITLE_LINES
 from data.sources.splitting import BROKEN, LINE_FEED, NOTHING, RETURN, Bytes, copy_field, next_line, split
 from data.sources.utf8 import utf8_blocks
 
@@ -59,19 +60,20 @@ def csv_head(
     encoding: str | None = None,
     columns: Sequence[str] = (),
     has_header: bool = True,
+    skip: int = 0,
 ) -> Head:
-    """The delimiter and the names of the columns of a file.
+    """The delimiter and the names of the columns of a file. skip: lines above the header, below a line `sep=;`.
 
     Without a delimiter, that of a line `sep=;`, else the first of DELIMITERS with which all `columns` are there, else
     the one that makes the most columns. Without a header columns are called "1", "2" and so on. Raises DataError for a
-    header that is no UTF-8, cannot be split, or holds a name twice.
+    header that is no UTF-8, cannot be split, or holds a name twice; columns without a name are many where a spreadsheet
+    was saved with empty ones.
     """
     block = next(utf8_blocks(path, encoding), b"")
     end = _line_end(block)
     separator = SEPARATOR.match(block[:end].rstrip(b"\r\n"))
-    start = end if separator else 0
     try:
-        line = block[start : start + _line_end(block[start:])].rstrip(b"\r\n").decode()
+        line = _line(block, bool(separator) + skip).decode()
     except UnicodeDecodeError:
         raise DataError(
             f'{path}: the header is no UTF-8; add encoding = "cp1252" (Windows, western Europe), or the one it is '
@@ -82,10 +84,15 @@ def csv_head(
     delimiter, names = _split_header(path, line, (delimiter,) if delimiter else DELIMITERS, columns)
     if not has_header:
         names = [str(place) for place in range(1, len(names) + 1)]
-    twice = [name for name in names if names.count(name) > 1]
+    twice = [name for name in names if name and names.count(name) > 1]
     if twice:
         raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; rename one of them")
-    return Head(delimiter, names, bool(separator) + has_header)
+    return Head(delimiter, names, bool(separator) + skip + has_header)
+
+
+def top_lines(path: Path, encoding: str | None, skip: int) -> list[str]:
+    """The first lines of a file below those to skip, as far as a glance goes."""
+    return next(utf8_blocks(path, encoding), b"").decode(errors="replace").splitlines()[skip : skip + TITLE_LINES]
 
 
 def _split_header(path: Path, line: str, delimiters: Iterable[str], columns: Sequence[str]) -> tuple[str, list[str]]:
@@ -175,15 +182,25 @@ class RowBuffer:
 def _below(blocks: Iterable[bytes], header_lines: int) -> Iterator[tuple[bytes, bool]]:
     """The bytes below the header, and with each block whether it is the last."""
     source = iter(blocks)
-    block = next(source, b"")
-    for _ in range(header_lines):
-        block = block[_line_end(block) :]
+    block = _without_lines(next(source, b""), header_lines)
     for following in filter(None, source):
         if block:
             yield block, False
         block = following
     if block:
         yield block, True
+
+
+def _line(block: bytes, number: int) -> bytes:
+    """A line, counted from 0, without its end."""
+    rest = _without_lines(block, number)
+    return rest[: _line_end(rest)].rstrip(b"\r\n")
+
+
+def _without_lines(block: bytes, count: int) -> bytes:
+    for _ in range(count):
+        block = block[_line_end(block) :]
+    return block
 
 
 def _line_end(block: bytes) -> int:

@@ -149,24 +149,27 @@ def predict(masks, base, calibrator, matrix):  # type: ignore[no-untyped-def]
 
 
 @njit()
-def predict_periods(masks, bounds, offsets, matrix):  # type: ignore[no-untyped-def]
+def predict_periods(masks, bounds, models, offsets, matrix):  # type: ignore[no-untyped-def]
     """float64[n, periods, 2]: log-odds in each period, `offsets` included, and what of them splits by fit have added.
 
-    Trees before the first of `bounds`, int64[periods + 1], count in all periods, those from bounds[k] on in period k.
+    models: int64[periods], the number of each period's model. bounds: int64[number of models + periods + 1], where
+    trees begin that all periods of a model share, and behind those of all models the trees of each period.
     """
-    trees, leaves, periods = masks.trees, masks.leaves, len(offsets)
+    trees, leaves, periods, first = masks.trees, masks.leaves, len(offsets), models[-1] + 1
     words = np.empty(trees[-1, 0], np.uint64)
     out = np.empty((len(matrix), periods, 2))
     for row in range(len(matrix)):
         _rule_out(words, masks, matrix, row)
-        shared = shared_fit = 0.0
-        for tree in range(bounds[0]):
-            leaf = _leaf(words, trees, tree)
-            shared += leaves[leaf, 0]
-            shared_fit += leaves[leaf, 1]
+        model, shared, shared_fit = -1, 0.0, 0.0
         for k in range(periods):
+            if models[k] != model:
+                model, shared, shared_fit = models[k], 0.0, 0.0
+                for tree in range(bounds[model], bounds[model + 1]):
+                    leaf = _leaf(words, trees, tree)
+                    shared += leaves[leaf, 0]
+                    shared_fit += leaves[leaf, 1]
             raw, fit = offsets[k] + shared, shared_fit
-            for tree in range(bounds[k], bounds[k + 1]):
+            for tree in range(bounds[first + k], bounds[first + k + 1]):
                 leaf = _leaf(words, trees, tree)
                 raw += leaves[leaf, 0]
                 fit += leaves[leaf, 1]

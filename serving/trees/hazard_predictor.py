@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from serving.trees.pruning import pruned
 from serving.trees.tree_shap import Explained
 from serving.trees.trees import grown
 from training.artifact.manifest import Periods
-from training.artifact.standalone import POINTS, ArtifactError, explained, within
+from training.artifact.standalone import POINTS, ArtifactError, by_period, explained, within
 from training.artifact.tree_text import only, splits_on, trees_of
 from training.samples.log_odds import Array
 
@@ -22,24 +23,29 @@ from training.samples.log_odds import Array
 class HazardPredictor:
     """Log-odds of converting within the horizon and within less, as `training.artifact.standalone.Model` gives them.
 
-    A tree that does not look at the period is evaluated once for all periods, any other once for each, without its
-    splits on the period. is_fit: bool[features], which come from the profile.
+    A tree that does not look at the period is evaluated once for all periods of its model, any other once for each,
+    without its splits on the period. is_fit: bool[features], which come from the profile.
     """
 
     def __init__(self, texts: Sequence[str], periods: Periods, is_fit: NDArray[np.bool_]) -> None:
-        self.texts, self.ends, self.period = texts, periods.ends, len(is_fit)
+        self.ends, self.period = periods.ends, len(is_fit)
         self.offsets: Array = np.array(periods.offsets, dtype=np.float64)
-        trees = trees_of(texts)
-        shared = [tree for tree in trees if not splits_on(tree, self.period)]
-        others = [tree for tree in trees if splits_on(tree, self.period)]
-        every = [pruned(tree, self.period, k) for k in range(len(self.ends)) for tree in others]
-        forest = grown([*shared, *every], len(texts))
+        self.models = np.array(periods.models or [0] * len(self.ends))
+        of_models = by_period(texts, self.models[-1] + 1, range(self.models[-1] + 1))
+        asks = {text: [splits_on(tree, self.period) for tree in trees_of([text])] for text in texts}
+        self.shared = [[only(text, [not ask for ask in asks[text]]) for text in own] for own in of_models]
+        self.asking = [[only(text, asks[text]) for text in own] for own in of_models]
+        every = [[pruned(tree, self.period, k) for tree in trees_of(self.asking[m])] for k, m in enumerate(self.models)]
+        parts = [*map(trees_of, self.shared), *every]
+        forest = grown(list(itertools.chain(*parts)), len(of_models[0]))
         if forest.nodes["feature"].max() >= self.period:
             raise ArtifactError("the boosters do not fit the features that model.json names; train again")
         self.masks = masks_of(forest, is_fit)
-        self.bounds = len(shared) + len(others) * np.arange(len(self.ends) + 1)
-        means = np.add.reduceat(np.append(forest.mean[forest.roots], 0.0), self.bounds) * (len(others) > 0)
-        self.start: Array = self.offsets + forest.mean[forest.roots[: len(shared)]].sum() + means[:-1]
+        self.bounds = np.cumsum([0, *map(len, parts)])
+        means = np.diff(
+            np.cumsum([0.0, *forest.mean[forest.roots]])[self.bounds]
+        )  # what trees of a part expect together
+        self.start: Array = self.offsets + means[self.models] + means[len(of_models) :]
         self.base = float(within(self.start[np.newaxis], self.ends, self.ends[-1])[0])
 
     def all(self, matrix: Array, calibrator: Calibration) -> Array:
@@ -56,24 +62,21 @@ class HazardPredictor:
 
     def contributions(self, matrix: Array) -> Array:
         """float64[n, features + 1]: what each feature adds to the log-odds of the whole; last comes the base."""
-        shared, others = self._explained
-        rows, periods = len(matrix), len(self.ends)
-        number = np.tile(np.arange(periods, dtype=np.float64), rows)
-        per_period = others.contributions(np.column_stack([np.repeat(matrix, periods, axis=0), number]))
-        alike = shared.contributions(np.column_stack([matrix, np.zeros(rows)]))
-        return explained(alike[:, np.newaxis] + per_period.reshape(rows, periods, -1), self.offsets)
+        shared, asking = self._explained
+        numbered = [np.column_stack([matrix, np.full(len(matrix), float(k))]) for k in range(len(self.ends))]
+        alike = [part.contributions(numbered[0]) for part in shared]
+        shap = [alike[m] + asking[m].contributions(rows) for m, rows in zip(self.models, numbered, strict=True)]
+        return explained(np.stack(shap, axis=1), self.offsets)
 
     def _odds(self, matrix: Array) -> Array:
         """float64[n, periods, 2]: log-odds in each period, and what of them fit has added."""
-        return np.asarray(predict_periods(self.masks, self.bounds, self.offsets, matrix))
+        return np.asarray(predict_periods(self.masks, self.bounds, self.models, self.offsets, matrix))
 
     @cached_property
-    def _explained(self) -> tuple[Explained, Explained]:
-        """The boosters with the trees that all periods share, and with the others."""
-        splits = [[splits_on(tree, self.period) for tree in trees_of([text])] for text in self.texts]
-        pairs = list(zip(self.texts, splits, strict=True))
-        shared = [only(text, [not by_period for by_period in chosen]) for text, chosen in pairs]
-        return Explained(shared, self.period + 1), Explained([only(*pair) for pair in pairs], self.period + 1)
+    def _explained(self) -> tuple[list[Explained], list[Explained]]:
+        """The boosters of each model with the trees that all its periods share, and with the others."""
+        shared, asking = ([Explained(own, self.period + 1) for own in part] for part in (self.shared, self.asking))
+        return shared, asking
 
 
 _PATH = np.polynomial.legendre.leggauss(POINTS)

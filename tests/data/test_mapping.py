@@ -77,6 +77,11 @@ def test_shipped_mappings_are_sound() -> None:
     [
         ("occurred_at", "ocurred_at", "events.ocurred_at is no key of a mapping; did you mean occurred_at?"),
         ("[leads]", "[leeds]", "leeds is no key of a mapping; did you mean leads?"),
+        (
+            '"plain"',
+            '"plain"\nlead_id = "x"',
+            "lead_id stands in the wrong place; it belongs to [[events]] or ",
+        ),
         ('valid_from = "since"', "", "leads: valid_from is missing; add it"),
         ('name = "plain"', "", "name is missing; add it"),
         ('"plain"', '"plain"\ndelimiter = ";;"', "delimiter = ';;': "),

@@ -30,7 +30,8 @@ def artifact(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A hazard model of the small funnel, changed so that active leads convert early and others late."""
     training_set = TrainingSet.open(trained.training_set_path)
     sample, plan = read_sample(training_set), trained.settings.training_plan
-    active = sample.features.column("count_any_7d").to_numpy() > 2
+    count = sample.features.column("count_any_ever").to_numpy()
+    active = count > np.median(count[sample.y == 1])
     event = np.where(np.isnan(sample.event_days), np.nan, np.where(active, 1.0, 25.0))
     sample = replace(sample, event_days=event, observed_days=np.full(len(sample), 30.0))
     parameters = {**plan.parameters, "learning_rate": 0.1, "min_leaf": 10, "column_share": 1.0}
@@ -104,19 +105,29 @@ def test_a_horizon_that_was_not_learnt_is_refused(predictor: Predictor, referenc
         predictor.within(rows(reference, 1), 31)
 
 
-def test_a_pruned_tree_says_what_the_whole_one_says_of_that_period(reference: Model) -> None:
-    period, booster = len(reference.features), reference.boosters[0]
+def test_a_pruned_tree_says_what_the_whole_one_says_of_that_period() -> None:
+    """Artifacts that were made before models were nested ask all their trees for the period."""
+    rng = np.random.default_rng(4)
+    matrix = np.column_stack([rng.normal(size=(900, 2)), np.arange(900) % 3])
+    y = rng.random(900) < np.where(matrix[:, 2] > 0, 0.5 + 0.4 * np.sign(matrix[:, 0]), 0.2)
+    parameters = {"objective": "binary", "num_leaves": 7, "verbosity": -1, "num_threads": 1}
+    booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, y.astype(float)), 20)
     trees = trees_of([booster.model_to_string()])
-    looking = [number for number, tree in enumerate(trees) if splits_on(tree, period)]
-    assert 0 < len(looking) < len(trees)
-    matrix = np.column_stack([rows(reference, 200), np.zeros(200)])
-    for number in looking[:20]:
-        for k in range(len(reference.ends)):
-            matrix[:, period] = k
-            tree = pruned(trees[number], period, k)
-            assert not splits_on(tree, period)
+    looking = [number for number, tree in enumerate(trees) if splits_on(tree, 2)]
+    assert looking
+    for number in looking:
+        for k in range(3):
+            matrix[:, 2] = k
+            tree = pruned(trees[number], 2, k)
+            assert not splits_on(tree, 2)
             expected = set(booster.predict(matrix, raw_score=True, start_iteration=number, num_iteration=1).tolist())
             assert expected <= {float(value) for value in tree["leaf_value"]}
+
+
+def test_early_and_late_have_trees_of_their_own(reference: Model) -> None:
+    assert reference.about["periods"]["models"] == [0, 0, 1, 1, 1]
+    odds = reference.predict_within(rows(reference, 300), 7) / reference.predict(rows(reference, 300))
+    assert np.ptp(odds) > 0.3, "how much of the horizon's probability lies in the first week is a matter of the lead"
 
 
 @pytest.mark.parametrize(("old", "new"), [("left_child=1", "left_child=-9999"), ("threshold=", "threshold=x ")])

@@ -92,7 +92,8 @@ def test_a_stage_that_tells_much_of_the_outcome_is_no_leak_when_it_is_declared(f
 def test_what_is_written_after_the_outcome_is_a_leak_though_it_is_declared(found: Found) -> None:
     """Just after it, or dated back to before it once it is known."""
     assert found(SAME_DAY, True, "mql", "sql", "customer", "proposal") == {
-        ("follows", "customer"), ("probe", "count_proposal_30d"), ("probe", "count_proposal_ever"),
+        ("follows", "customer"), ("certain", "proposal"),
+        ("probe", "count_proposal_30d"), ("probe", "count_proposal_ever"),
     }  # fmt: skip
 
 

@@ -115,6 +115,19 @@ def test_open_leads_teach_what_they_can_and_do_not_mislead(monkeypatch: pytest.M
     assert fitted(made).predict_proba(fresh)[:, 1].mean() / fresh_truth.mean() > 1.1
 
 
+def test_what_matters_early_and_what_matters_late_are_kept_apart() -> None:
+    """Who is in a hurry converts within the week, and who has time after it: the whole horizon tells them not apart."""
+    rng = np.random.default_rng(2)
+    hurry, n = rng.random(6_000) < 0.5, 6_000
+    event = np.where(rng.random(n) < 0.3, np.where(hurry, rng.uniform(0, 7, n), rng.uniform(7, 30, n)), np.nan)
+    frame = pd.DataFrame({"hurry": hurry.astype(float), "noise": rng.normal(size=n)})
+    model = fitted((frame, event, np.full(n, float(HORIZON)), np.arange(n), np.zeros(n)))
+    within_week, whole = model.predict_within(frame, [7, HORIZON]).T
+    assert within_week[hurry].mean() == pytest.approx(0.3, abs=0.03)
+    assert within_week[~hurry].mean() < 0.01
+    assert whole[hurry].mean() == pytest.approx(whole[~hurry].mean(), abs=0.03)
+
+
 def test_where_every_outcome_is_known_it_is_as_good_as_the_fixed_model() -> None:
     frame, event, _, lead, _ = made = leads(6_000, watched=1_000)
     fresh, *_, truth = leads(3_000, seed=1)
@@ -127,9 +140,11 @@ def test_where_every_outcome_is_known_it_is_as_good_as_the_fixed_model() -> None
 def test_a_twin_adds_as_many_trees_of_another_kind_and_changes_the_mean() -> None:
     made = leads(1_500)
     alone, both = fitted(made), fitted(made, twin=True)
-    texts = [each.model_to_string() for each in both.boosters_]
-    assert texts[:2] == [each.model_to_string() for each in alone.boosters_]
-    assert ["[extra_trees: 1]" in text for text in texts] == [False, False, True, True]
+    assert len(both.mixes) == len(alone.mixes) == 2
+    for mix, plain in zip(both.mixes, alone.mixes, strict=True):
+        texts = [booster.model_to_string() for booster in mix]
+        assert texts[:2] == [booster.model_to_string() for booster in plain]
+        assert ["[extra_trees: 1]" in text for text in texts] == [False, False, True, True]
     assert not np.allclose(alone.oof_raw_, both.oof_raw_)
 
 
@@ -194,7 +209,7 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
 
 
 def test_the_classes_are_those_of_a_binary_classifier() -> None:
-    frame, *_ = made = leads(1_000)
+    frame, *_ = made = leads(1_000, watched=1_000)
     model = fitted(made, max_rounds=60)
     assert model.classes_.tolist() == sorted(set(model.predict(frame))) == [0, 1]
 

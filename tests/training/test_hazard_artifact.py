@@ -32,7 +32,7 @@ Kept = tuple[Path, HazardClassifier, Made]
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """An artifact, the model that it is of, and what that was fitted to."""
-    made = leads(1_500, watched=40)
+    made = leads(3_000, watched=40)
     model = fitted(made)
     model.calibrator_ = Calibrator("beta", 1.2, 0.9, -0.1)
     folder = tmp_path_factory.mktemp("kept") / "model"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training.model.periods import MOST_ROWS, base_log_odds, ends_of, rows_of, thinned
+from training.model.periods import MOST_ROWS, STOPS, base_log_odds, ends_of, models_of, rows_of, thinned
 from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array
 
@@ -30,6 +30,26 @@ def test_periods_are_weeks_at_first_and_years_at_last() -> None:
     assert ends_of(30) == (3, 7, 14, 21, 30)
     assert ends_of(3650) == (3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 540, 730, 1095, 1825, 3650)
     assert MOST_ROWS == 60_000
+
+
+@given(st.integers(1, 3650), st.lists(st.integers(0, 60), min_size=17, max_size=17), st.integers(1, 100))
+def test_every_model_has_conversions_to_learn_from_or_is_the_only_one(
+    horizon: int, drawn: list[int], fewest: int
+) -> None:
+    ends = ends_of(horizon)
+    converted = drawn[: len(ends)]
+    models = models_of(ends, converted, fewest)
+    assert (models[0], len(models)) == (0, len(ends))
+    begins = [ends[period] for period in range(len(ends) - 1) if models[period] != models[period + 1]]
+    assert {*begins} <= {*STOPS}
+    assert sorted(models) == list(models)
+    assert len(begins) == models[-1] == 0 or np.bincount(models, converted).min() >= fewest
+
+
+def test_the_first_week_and_the_rest_of_the_month_have_models_of_their_own() -> None:
+    assert models_of(ends_of(30), [50, 50, 50, 50, 50]) == (0, 0, 1, 1, 1)
+    assert models_of(ends_of(30), [25, 24, 50, 50, 50]) == (0, 0, 0, 0, 0)
+    assert models_of(ends_of(365), [50] * 12) == (0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3)
 
 
 @given(MOMENTS)

@@ -92,6 +92,15 @@ def test_nearly_all_planted_leaks_are_found() -> None:
     assert all(names <= {name} for name, names in found.items()), "no honest column is suspected"
 
 
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.03, 0.05])
+def test_an_amount_that_is_0_unless_won_is_found_however_few_win(share: float) -> None:
+    table = table_with("amount", PLANTED["amount"])
+    lost, won = (np.flatnonzero(side) for side in (table.y == 0, table.y > 0))
+    rows = np.sort([*lost, *won[: round(share / (1 - share) * len(lost))]])
+    rare = Labelled(table.features.take(pa.array(rows)), table.y[rows], table.ids.take(pa.array(rows)))
+    assert {finding.name for finding in audit_table(rare)} == {"amount"}
+
+
 @pytest.mark.parametrize("name", CLEAN)
 def test_honest_tables_stop_nothing(name: str) -> None:
     assert audit_table(table_with(name, CLEAN[name])) == []

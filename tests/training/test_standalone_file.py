@@ -109,6 +109,26 @@ def test_a_model_of_periods_multiplies_what_it_takes_to_stay(tmp_path: Path) -> 
     np.testing.assert_allclose(contributions.sum(axis=1), model.raw(MATRIX), rtol=1e-9)
 
 
+def test_nested_models_have_a_period_each(tmp_path: Path) -> None:
+    """What a period's own booster adds is a matter of that period alone."""
+    nested: Values = {"ends": [3, 10], "offsets": [-3.0, -2.0], "models": [0, 1]}
+    model = load(written(tmp_path / "a", nested))
+    numbered = [np.column_stack([MATRIX, np.full(len(MATRIX), float(period))]) for period in (0, 1)]
+    odds = [raw_of(text, rows) + offset for text, rows, offset in zip(TEXTS[1], numbered, [-3.0, -2.0], strict=True)]
+    np.testing.assert_allclose(model.raw(MATRIX), logit(1 - (1 - expit(odds[0])) * (1 - expit(odds[1]))), rtol=1e-9)
+    np.testing.assert_allclose(
+        model.predict_within(MATRIX, 3), calibrated(odds[0], {"a": 1.2, "b": 0.9, "c": 0.1}), rtol=1e-9
+    )
+    np.testing.assert_allclose(model.contributions(MATRIX).sum(axis=1), model.raw(MATRIX), rtol=1e-9)
+
+
+@pytest.mark.parametrize("models", [[0, 1, 2], [1, 1, 1], [0, 1], [0, 1, 0], [0, 0, 2]])
+def test_models_of_periods_follow_each_other_and_have_equally_many_boosters(models: list[int], tmp_path: Path) -> None:
+    read(written(tmp_path / "good", {**PERIODS, "models": [0, 1, 1]}))
+    with pytest.raises(ArtifactError, match="do not share 2 boosters evenly"):
+        read(written(tmp_path / "bad", {**PERIODS, "models": models}))
+
+
 def test_half_of_a_period_is_half_of_its_hazard() -> None:
     odds = np.array([[-1.0, 0.5, 2.0]])
     rate = np.log1p(np.exp(odds[0]))
@@ -121,7 +141,7 @@ def test_half_of_a_period_is_half_of_its_hazard() -> None:
 
 def test_hazards_ask_every_booster_for_every_period_and_start_from_its_base_rate() -> None:
     boosters = [lightgbm.Booster(model_str=text) for text in TEXTS[1]]
-    plain, moved = (hazards(boosters, MATRIX, offsets) for offsets in ([0.0, 0.0], [1.0, -2.0]))
+    plain, moved = (hazards([boosters] * 2, MATRIX, offsets) for offsets in ([0.0, 0.0], [1.0, -2.0]))
     np.testing.assert_allclose(moved - plain, np.tile([1.0, -2.0], (20, 1)))
     assert plain.shape == (20, 2)
 

@@ -57,10 +57,14 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Periods:
-    """Periods of the horizon in which a hazard model looks: where they end, in days, and the log-odds of each."""
+    """Periods of the horizon in which a hazard model looks: where they end, in days, and the log-odds of each.
+
+    models: the number of each period's model, see `by_period`; none are given where all periods have the same.
+    """
 
     ends: tuple[int, ...]
     offsets: tuple[float, ...]
+    models: Sparse[tuple[int, ...]] = ()
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ itself scores through it, so that there is one implementation.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import lightgbm
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 FORMAT = 1
 SEAL = "model.json.sha256"
 """Beside model.json, the sha256 of it; what model.json names has its sha256 there."""
@@ -107,6 +109,8 @@ def _check(about: dict[str, Any], texts: list[str]) -> None:
             raise ArtifactError(f"a booster does not read the {features} features of model.json")
     if periods is not None and not _is_timeline(periods["ends"], periods["offsets"]):
         raise ArtifactError("the periods of model.json do not follow each other, or lack a number")
+    if periods is not None and not _are_models(periods.get("models", []), len(periods["ends"]), len(texts)):
+        raise ArtifactError(f"the models of the periods of model.json do not share {len(texts)} boosters evenly")
     a, b, c = (float(about["calibrator"][name]) for name in "abc")
     if not (a > 0 and b > 0 and all(map(math.isfinite, (a, b, c)))):
         raise ArtifactError(f"the calibrator ({a}, {b}, {c}) would turn the ranking around or give no number")
@@ -115,6 +119,13 @@ def _check(about: dict[str, Any], texts: list[str]) -> None:
 def _is_timeline(ends: Sequence[float], offsets: Sequence[float]) -> bool:
     in_order = all(a < b for a, b in zip((0, *ends), ends, strict=False))
     return 0 < len(ends) == len(offsets) and in_order and all(map(math.isfinite, (*ends, *offsets)))
+
+
+def _are_models(models: Sequence[int], periods: int, boosters: int) -> bool:
+    if not models:
+        return True
+    in_order = models[0] == 0 and all(b - a in (0, 1) for a, b in itertools.pairwise(models))
+    return len(models) == periods and in_order and boosters % (models[-1] + 1) == 0
 
 
 class Model:
@@ -144,7 +155,7 @@ class Model:
     def raw(self, matrix: Array) -> Array:
         """float64[n]: mean of the boosters' log-odds, for the whole horizon."""
         if self.periods is not None:
-            return within(hazards(self.boosters, matrix, self.periods["offsets"]), self.ends, self.ends[-1])
+            return within(hazards(self._of_periods, matrix, self.periods["offsets"]), self.ends, self.ends[-1])
         return np.asarray(np.mean([b.predict(matrix, raw_score=True, num_threads=1) for b in self.boosters], axis=0))
 
     def predict(self, matrix: Array) -> Array:
@@ -158,7 +169,7 @@ class Model:
         horizon alone.
         """
         if self.periods is not None:
-            odds = hazards(self.boosters, matrix, self.periods["offsets"])
+            odds = hazards(self._of_periods, matrix, self.periods["offsets"])
             return calibrated(within(odds, self.ends, days), self.about["calibrator"])
         if days != self.ends[-1]:
             raise ValueError(f"within {days!r} days: this model knows a horizon of {self.ends[-1]} days alone")
@@ -170,29 +181,45 @@ class Model:
         SHAP values of trees (Lundberg et al. 2018), averaged over the boosters, and over periods as `explained` does.
         """
         if self.periods is None:
-            return self._shap(matrix)
-        numbers = range(len(self.ends))
-        by_period = [self._shap(np.column_stack([matrix, np.full(len(matrix), float(k))])) for k in numbers]
-        return explained(np.stack(by_period, axis=1), self.periods["offsets"])
+            return _shap(self.boosters, matrix)
+        parts = enumerate(self._of_periods)
+        shap = [_shap(part, np.column_stack([matrix, np.full(len(matrix), float(k))])) for k, part in parts]
+        return explained(np.stack(shap, axis=1), self.periods["offsets"])
 
-    def _shap(self, matrix: Array) -> Array:
-        by_booster = [booster.predict(matrix, pred_contrib=True, num_threads=1) for booster in self.boosters]
-        return np.asarray(np.mean(by_booster, axis=0))
+    @property
+    def _of_periods(self) -> list[list[lightgbm.Booster]]:
+        return by_period(self.boosters, len(self.ends), self.about["periods"].get("models", ()))
+
+
+def by_period(boosters: Sequence[T], periods: int, models: Sequence[int]) -> list[list[T]]:
+    """The boosters of each period. models: the number of its model, those of the first come first; none: one for all.
+
+    >>> by_period(["a", "b"], 3, []), by_period(["a", "b"], 3, [0, 0, 1])
+    ([['a', 'b'], ['a', 'b'], ['a', 'b']], [['a'], ['a'], ['b']])
+    """
+    models = models or [0] * periods
+    size = len(boosters) // (models[-1] + 1)
+    return [list(boosters[model * size : (model + 1) * size]) for model in models]
+
+
+def _shap(boosters: Sequence[lightgbm.Booster], matrix: Array) -> Array:
+    by_booster = [booster.predict(matrix, pred_contrib=True, num_threads=1) for booster in boosters]
+    return np.asarray(np.mean(by_booster, axis=0))
 
 
 def hazards(
-    boosters: Sequence[lightgbm.Booster], matrix: Array, offsets: Sequence[float] | Array, threads: int = 1
+    boosters: Sequence[Sequence[lightgbm.Booster]], matrix: Array, offsets: Sequence[float] | Array, threads: int = 1
 ) -> Array:
     """float64[n, periods]: log-odds of converting in each period, having not done so before.
 
-    The boosters' last column is the number of the period; `offsets` are the log-odds of the periods that trees start
-    from.
+    boosters: those of each period, see `by_period`; their last column is the number of the period. `offsets` are the
+    log-odds of the periods that trees start from.
     """
     rows = np.column_stack([matrix, np.zeros(len(matrix))])
     odds = np.empty((len(matrix), len(offsets)))
     for period, offset in enumerate(offsets):
         rows[:, -1] = period
-        raw = [booster.predict(rows, raw_score=True, num_threads=threads) for booster in boosters]
+        raw = [booster.predict(rows, raw_score=True, num_threads=threads) for booster in boosters[period]]
         odds[:, period] = np.mean(raw, axis=0) + offset
     return odds
 

@@ -26,6 +26,7 @@ HALF = 0.5
 """A column that takes away half of all uncertainty about the future is not believed."""
 FEWEST_ADDED = 0.15
 """Less than that added to all other columns is no matter, however little those know."""
+FEWEST_OUTCOMES = 10
 SURE, UNSURE = 0.95, 0.05
 FOLD_OF_ODDS = 50.0
 """Honest yes-or-no facts, like a booked demo, change the odds tenfold to thirtyfold."""
@@ -75,8 +76,11 @@ def probed(
 ) -> Iterator[Finding]:
     """Columns that know too much: half of everything alone, or as much again as all the others together.
 
-    Columns that say the same (twins) count as one. Suspects, and what was found, are not among the others.
+    Columns that say the same (twins) count as one. Suspects, and what was found, are not among the others. Nothing is
+    found by fewer than FEWEST_OUTCOMES of either kind: so few lie somewhere together by chance.
     """
+    if min(y.sum(), len(y) - y.sum()) < FEWEST_OUTCOMES:
+        return
     honest = [name for name in table.column_names if name not in suspects]
     share_of = cache(lambda names: share_together(table, names, y))
     for name in sorted(table.column_names, key=lambda column: -known[column].share):
@@ -128,6 +132,13 @@ def settles(here: Array, there: Array, word: str = "filled") -> bool:
         return bool(_odds(low) >= FOLD_OF_ODDS * _odds(high_there))
     # Leads of whom nothing is known never convert, and rightly so: only being filled is suspicious then.
     return word == "filled" and bool(high <= UNSURE and _odds(low_there) >= FOLD_OF_ODDS * _odds(high))
+
+
+def is_far_surer(won: int, rows: int, won_there: int, rows_there: int) -> bool:
+    """Whether nearly all of some leads converted, and their odds are surely far from the others'."""
+    low = binomial_interval(won / rows, rows)[0]
+    high_there = binomial_interval(won_there / rows_there, rows_there)[1]
+    return won >= SURE * rows and _odds(low) >= FOLD_OF_ODDS * _odds(high_there)
 
 
 def _odds(share: float) -> float:

@@ -25,6 +25,7 @@ from training.audit.column_checks import filled_late, known_by_columns, later_st
 from training.audit.findings import Finding
 from training.audit.probe import is_words
 from training.audit.table_audit import MOST_ROWS, ordering_ids
+from training.audit.winners_words import WinnersWords
 from training.samples.folds import newest_slice
 from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
@@ -45,6 +46,7 @@ class _Seen:
     """What one walk over the log gathers."""
 
     acts: Acts = field(default_factory=Acts)
+    words: WinnersWords = field(default_factory=WinnersWords)
     leads: list[NDArray[np.str_]] = field(default_factory=list)
     prints: list[NDArray[np.uint64]] = field(default_factory=list)
     versions: int = 0
@@ -67,11 +69,12 @@ def audit(
     for bucket in range(log.n_buckets):
         histories = still_held(log.bucket(bucket), training_set.recipe.observed_until)
         seen.acts.add(histories, training_set.recipe.target.events)
+        seen.words.add(histories, training_set.recipe.target.events)
         seen.leads.append(histories.lead_ids.to_numpy(zero_copy_only=False).astype(np.str_))
         seen.prints.append(fingerprints(histories))
         seen.versions += len(histories.profiles.valid_from)
         progress(bucket + 1, log.n_buckets)
-    findings += [*_follows(seen.acts, training_set, stages), *_overwritten(log)]
+    findings += [*_follows(seen.acts, training_set, stages), *seen.words.findings(), *_overwritten(log)]
     if 0 < mature.y.sum() < len(mature):
         columns = _columns(mature, training_set.recipe, stages, seen.versions > log.n_leads)
         findings += [*_doubles(seen, mature), *columns]

@@ -14,7 +14,7 @@ from scipy.stats import chi2
 from training.model.encoding import Encoder
 from training.samples.log_odds import Array, logit, row_losses
 
-BINS = 32
+BINS, FEWEST_ROWS = 32, 10
 MOST_WORDS = 500
 """Values of a column of words that are looked at apart, the most frequent ones."""
 FOLDS = 4
@@ -110,15 +110,16 @@ def _common(values: NDArray[np.object_], missing: NDArray[np.bool_]) -> tuple[ND
 def _edges(values: Array) -> Array:
     """Where bins begin: about equally many rows in each, and a value that fills a bin alone has one of its own.
 
-    Else all of a column that is 0 unless won lies in one bin, and tells nothing.
+    Else all of a column that is 0 unless won lies in one bin, and tells nothing. No bin is so small that it tells
+    nothing either, as one for each amount of the few who won would be.
     """
     distinct, count = np.unique(values, return_counts=True)
-    if len(distinct) <= BINS:
-        return distinct[1:]
-    full = np.flatnonzero(count * BINS >= len(values))
-    rest = np.repeat(np.delete(distinct, full), np.delete(count, full))
+    full = np.flatnonzero(count >= (FEWEST_ROWS if len(distinct) <= BINS else len(values) / BINS))
     own = distinct[np.concatenate([full, np.minimum(full + 1, len(distinct) - 1)])]
-    return np.unique([*own, *np.quantile(rest, np.linspace(0, 1, BINS + 1)[1:-1], method="nearest")])
+    rest = np.repeat(np.delete(distinct, full), np.delete(count, full))
+    bins = min(BINS, len(rest) // FEWEST_ROWS)
+    inner = np.quantile(rest, np.arange(1, bins) / bins, method="nearest") if bins > 1 else rest[:0]
+    return np.unique([*own, *inner])
 
 
 def _folds(rows: int) -> NDArray[np.int64]:

@@ -94,7 +94,7 @@ def _uncalibrated(past: Sample, plan: TrainingPlan) -> Predict:
 
 def _single(past: Sample, plan: TrainingPlan) -> Predict:
     model = copy(fit_model(past, plan))
-    model.boosters_ = model.boosters_[:1]
+    model.boosters_ = [mix[0] for mix in model.mixes]
     return _predict(model)
 
 

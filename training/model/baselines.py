@@ -35,6 +35,10 @@ MOST_ROWS, MOST_ROWS_OF_TREES = 10_000, 60_000
 there is room for, spread evenly over time and so much heavier. More change little but their cost."""
 
 
+PART = 16_384
+"""Rows that are predicted at once: scikit-learn keeps several copies of them, in double precision."""
+
+
 class Baseline(Protocol):
     """A fitted baseline."""
 
@@ -116,7 +120,9 @@ class Classifier:
 
     def predict(self, table: Table) -> Array:
         """Probability of conversion (n)."""
-        return clip(self.fitted.predict_proba(_frame(table))[:, 1])
+        starts = range(0, max(len(table), 1), PART)
+        parts = (_frame(_slice(table, start, start + PART)) for start in starts)
+        return clip(np.concatenate([self.fitted.predict_proba(part)[:, 1] for part in parts]))
 
 
 def logistic_regression(table: Table, y: Array, weight: Array, time: NDArray[Any]) -> Baseline:
@@ -201,6 +207,10 @@ BASELINES: Mapping[str, Fit] = {
     "logistic regression": logistic_regression,
     "LightGBM defaults": lightgbm_defaults,
 }
+
+
+def _slice(table: Table, begin: int, end: int) -> Table:
+    return table.iloc[begin:end] if isinstance(table, pd.DataFrame) else table.slice(begin, end - begin)
 
 
 def _frame(table: Table) -> pd.DataFrame:

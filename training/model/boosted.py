@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from training.artifact.manifest import Periods
-from training.artifact.standalone import calibrated
+from training.artifact.standalone import by_period, calibrated
 from training.calibration.calibrator import IDENTITY, Calibrator, Choice, Verdict, choose_calibrator
 from training.model.encoding import Encoder, table_of
 from training.model.rates import Frozen, Known, folded, running_rates
@@ -96,6 +96,12 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """What the artifact holds of a model that looks at periods of the horizon, None for one that does not."""
         return None
 
+    @property
+    def mixes(self) -> list[list[lightgbm.Booster]]:
+        """The boosters of each mix whose mean scores: one, or one for each model of a part of the horizon."""
+        mixes = 1 if self.periods is None else self.periods.models[-1] + 1
+        return by_period(self.boosters_, mixes, range(mixes))
+
     def predict_proba(self, X: ArrayLike | pd.DataFrame | pa.Table) -> NDArray[np.float64]:
         """float64[n, 2]: calibrated probabilities of the two classes."""
         check_is_fitted(self)
@@ -119,13 +125,14 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         has_rates = len(self.frozen_) > 0
         return [Member(fold, twin, has_rates and (fold + twin) % 2 == 1) for twin in kinds for fold in range(folds)]
 
-    def _with_rates(self, matrix: NDArray[np.float32], known: Known | None) -> NDArray[np.float32]:
-        """The matrix, and behind it running rates of its categories where there is an order of time."""
-        self.frozen_ = ()
-        if known is None or not self.rates:
-            return matrix
-        rates, self.frozen_ = running_rates(matrix, self.encoder_.category_columns, known)
-        return np.column_stack([matrix, rates])
+    def _with_rates(self, table: pa.Table, known: Known | None) -> NDArray[np.float32]:
+        """The matrix of a table, and behind it running rates of its categories where there is an order of time."""
+        self.frozen_, columns = (), self.encoder_.category_columns
+        if known is None or not self.rates or np.isnan(known.y).all():
+            return self.encoder_.matrix(table)
+        matrix = self.encoder_.matrix(table, room=2 * len(columns))
+        matrix[:, len(self.encoder_.names) :], self.frozen_ = running_rates(matrix, columns, known)
+        return matrix
 
     def _fit_boosters(self, data: lightgbm.Dataset, fold: NDArray[np.int64]) -> list[lightgbm.Booster]:
         """The members, fitted to data with rates (as `_with_rates` has them); fold: int64[rows]."""

@@ -59,7 +59,7 @@ class LeadConversionClassifier(Boosted):
         fold = fold_of_rows(label, folds) if moment is None else fold_of_leads(lead, moment, folds)
         taught, whole = parts_of(weight, thinning)
         known = None if moment is None else known_rows(np.where(whole, label, np.nan), weight, lead, moment, since)
-        matrix = self._with_rates(self.encoder_.matrix(table), known)
+        matrix = self._with_rates(table, known)
         rows = slice(None) if thinning is None else taught > 0
         boosters = self._fit_boosters(self._dataset(matrix[rows], label[rows], taught[rows]), fold[rows])
         self.oof_raw_ = self._out_of_fold(boosters, matrix, fold, whole)

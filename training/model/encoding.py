@@ -42,9 +42,12 @@ class Encoder:
     def category_columns(self) -> list[int]:
         return [i for i, values in enumerate(self.categories) if values is not None]
 
-    def matrix(self, table: pa.Table) -> NDArray[np.float32]:
-        """float32[rows, features]; NaN is missing. Raises KeyError when a feature is not in the table."""
-        matrix = np.empty((len(table), len(self.names)), np.float32)
+    def matrix(self, table: pa.Table, room: int = 0) -> NDArray[np.float32]:
+        """float32[rows, features + room]; NaN is missing. Raises KeyError when a feature is not in the table.
+
+        room: columns behind the features for others to fill in, so that nobody copies all for a few more.
+        """
+        matrix = np.empty((len(table), len(self.names) + room), np.float32)
         for i, (name, values) in enumerate(zip(self.names, self.categories, strict=True)):
             column = table.column(name)
             matrix[:, i] = _numbers(column) if values is None else _codes(column, values)

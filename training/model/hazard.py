@@ -19,7 +19,7 @@ from training.calibration.calibrator import IDENTITY
 from training.model.boosted import Boosted, parts_of
 from training.model.classifier import known_rows
 from training.model.encoding import Encoder
-from training.model.periods import base_log_odds, ends_of, rows_of, thinned
+from training.model.periods import PeriodRows, base_log_odds, ends_of, models_of, rows_of, thinned
 from training.model.small_trees import Score, in_parts, scoring
 from training.samples.folds import fold_of_leads
 from training.samples.log_odds import Array
@@ -29,22 +29,25 @@ from training.samples.thinning import Thinned
 class HazardClassifier(Boosted):
     """Probability that a lead converts within h days, for every h up to the horizon.
 
-    The horizon is cut into periods (periods.py). One model gives the odds of converting in a period, having
-    not done so before (Cox 1972; Singer & Willett, It's about time, J. Educ. Stat. 18, 1993); P(within h) = 1 - the
+    The horizon is cut into periods (periods.py). Models give the odds of converting in each, having not done so
+    before (Cox 1972; Singer & Willett, It's about time, J. Educ. Stat. 18, 1993); P(within h) = 1 - the
     product of not converting in the periods up to h, so it never falls in h. A moment teaches about each period that
     was observed, whether or not its outcome is known: an open lead counts for as long as it was watched.
 
-    Trees see the period as the last column, and start from the period's base rate, so that they split on the period
-    only where a feature's effect changes with time.
+    Trees see the period as the last column, and start from the period's base rate. They seldom split on it, so that one
+    model for all of the horizon would move the odds of all days alike, and oversell the hottest leads: the first week,
+    the rest of the month and what follows have models of their own, where there are conversions enough.
 
     predict_proba is for the whole horizon, as that of LeadConversionClassifier. One monotone calibrator, chosen on
     mature moments out of fold, maps the probabilities of all horizons, which leaves them coherent.
 
-    Attributes after fit: see Boosted; ends_ (days, where periods end) and offsets_ (float64[periods], log-odds).
+    Attributes after fit: see Boosted, but boosters_ holds the members of the first model first; ends_ (days, where
+    periods end), offsets_ (float64[periods], log-odds) and models_ (the number of each period's model).
     """
 
     ends_: tuple[int, ...]
     offsets_: Array
+    models_: tuple[int, ...]
 
     def fit(
         self,
@@ -76,14 +79,15 @@ class HazardClassifier(Boosted):
         if (seen := int(rows.label.sum())) < 2:
             raise ValueError(f"{seen} conversions were seen within {horizon_days} days; at least two are needed")
         self.offsets_ = base_log_odds(rows, len(self.ends_))
+        self.models_ = models_of(self.ends_, np.bincount(rows.period, rows.label, len(self.ends_)).tolist())
         rows, fold = thinned(rows, lead), fold_of_leads(lead, moment, min(self.n_folds, seen))
         self.encoder_ = Encoder.fit(table, table.column_names)
         mature = (observed >= horizon_days) & whole
         known = known_rows(np.where(mature, converted, np.nan), weight, lead, moment, since)
-        matrix = self._with_rates(self.encoder_.matrix(table), None if time is None else known)
-        expanded = np.column_stack([matrix[rows.moment], rows.period.astype(np.float32)])
-        data = self._dataset(expanded, rows.label, rows.weight, self.offsets_[rows.period])
-        boosters = self._fit_boosters(data, fold[rows.moment])
+        matrix = self._with_rates(table, None if time is None else known)
+        model = np.array(self.models_)[rows.period]
+        parts = (rows.of(model == number) for number in range(model.max() + 1))
+        boosters = [booster for part in parts for booster in self._fit_part(matrix, part, fold)]
         self.oof_raw_ = self._out_of_fold(boosters, matrix, fold, whole)
         self.boosters_ = self._folded(boosters)
         judged = (self.oof_raw_[mature], converted[mature], weight[mature], moment[mature], lead[mature])
@@ -92,42 +96,48 @@ class HazardClassifier(Boosted):
 
     @property
     def periods(self) -> Periods:
-        return Periods(self.ends_, tuple(self.offsets_.tolist()))
+        return Periods(self.ends_, tuple(self.offsets_.tolist()), self.models_)
 
     def predict_within(self, X: ArrayLike | pd.DataFrame | pa.Table, days: Sequence[float]) -> Array:
         """float64[n, len(days)]: probability of converting within so many days, each above 0 and up to the horizon."""
         check_is_fitted(self)
         matrix = self.encoder_.matrix(self._table(X))
-        odds = period_log_odds(self.boosters_, matrix, self.offsets_, self.n_jobs)
+        odds = self._period_log_odds(self.boosters_, matrix)
         return np.column_stack(
             [calibrated(within(odds, self.ends_, horizon), self.calibrator_.to_dict()) for horizon in days]
         )
 
+    def _fit_part(
+        self, matrix: NDArray[np.float32], rows: PeriodRows, fold: NDArray[np.int64]
+    ) -> list[lightgbm.Booster]:
+        """The members of the mix, fitted to the rows of one model; matrix, fold: of all moments."""
+        expanded = np.column_stack([matrix[rows.moment], rows.period.astype(np.float32)])
+        data = self._dataset(expanded, rows.label, rows.weight, self.offsets_[rows.period])
+        return self._fit_boosters(data, fold[rows.moment])
+
     def _log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[np.floating[Any]]) -> Array:
-        odds = period_log_odds(boosters, matrix, self.offsets_, self.n_jobs)
-        return within(odds, self.ends_, self.ends_[-1])
+        return within(self._period_log_odds(boosters, matrix), self.ends_, self.ends_[-1])
 
+    def _period_log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[np.floating[Any]]) -> Array:
+        """float64[n, periods]: as `hazards` in training/artifact/standalone.py says.
 
-def period_log_odds(
-    boosters: Sequence[lightgbm.Booster], matrix: NDArray[np.floating[Any]], offsets: Array, threads: int
-) -> Array:
-    """float64[n, periods]: as `hazards` in training/artifact/standalone.py says.
+        Trees that do not ask for the period, nine of ten, are walked once for all periods of their model.
+        """
+        size = len(boosters) // (self.models_[-1] + 1)
+        scores = [_by_period(booster.model_to_string(), matrix.shape[1]) for booster in boosters]
 
-    Trees that do not ask for the period, nine of ten, are walked once for all periods.
-    """
-    scores = [_by_period(booster.model_to_string(), matrix.shape[1]) for booster in boosters]
-    share = 1 / len(scores)
+        def odds_of(part: NDArray[np.floating[Any]]) -> Array:
+            odds = np.tile(self.offsets_, (len(part), 1))
+            rows = np.column_stack([part, np.zeros(len(part), part.dtype)])
+            for number, (shared, asking) in enumerate(scores):
+                periods = [period for period, model in enumerate(self.models_) if model == number // size]
+                odds[:, periods] += shared(rows)[:, np.newaxis] / size
+                for period in periods:
+                    rows[:, -1] = period
+                    odds[:, period] += asking(rows) / size
+            return odds
 
-    def odds_of(part: NDArray[np.floating[Any]]) -> Array:
-        odds, rows = np.tile(offsets, (len(part), 1)), np.column_stack([part, np.zeros(len(part), part.dtype)])
-        for shared, asking in scores:
-            odds += share * shared(rows)[:, np.newaxis]
-            for period in range(len(offsets)):
-                rows[:, -1] = period
-                odds[:, period] += share * asking(rows)
-        return odds
-
-    return in_parts(odds_of, matrix, threads)
+        return in_parts(odds_of, matrix, self.n_jobs)
 
 
 def _by_period(text: str, period: int) -> tuple[Score, Score]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,10 @@ from training.samples.log_odds import Array, logit
 
 ENDS = (3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 540, 730, 1095, 1825, 3650)
 """Where periods end, in days: fine at first, when most happens, and coarser later."""
+STOPS = (7, 30, 90, 365, 1095)
+"""Where a model of its own may begin, in days: what makes a lead convert this week is not what does so in a quarter."""
+FEWEST_CONVERTED = 50
+"""Conversions that a model learns from at least; a stretch with fewer shares the model of the one before it."""
 MOST_ROWS = 60_000
 """Rows without a conversion, beyond twice of which only every so-manieth is kept, with the weight of all."""
 
@@ -25,6 +30,20 @@ def ends_of(horizon_days: int) -> tuple[int, ...]:
     return (*(end for end in ENDS if end < horizon_days), horizon_days)
 
 
+def models_of(ends: Sequence[int], converted: Sequence[int], fewest: int = FEWEST_CONVERTED) -> tuple[int, ...]:
+    """The number of the model of each period, from 0 on; `ends` are theirs, `converted` conversions seen in each.
+
+    >>> models_of((3, 7, 14, 30, 60), (40, 30, 20, 40, 30))
+    (0, 0, 1, 1, 1)
+    """
+    models, begin = [0], 0
+    for period, start in enumerate(ends[:-1], start=1):
+        new = start in STOPS and min(sum(converted[begin:period]), sum(converted[period:])) >= fewest
+        begin = period if new else begin
+        models.append(models[-1] + new)
+    return tuple(models)
+
+
 @dataclass(frozen=True)
 class PeriodRows:
     """What to fit to. moment: int64[r], which moment; period: int64[r]; label: int64[r], 0/1; weight: float64[r]."""
@@ -33,6 +52,10 @@ class PeriodRows:
     period: NDArray[np.int64]
     label: NDArray[np.int64]
     weight: Array
+
+    def of(self, rows: NDArray[np.bool_]) -> PeriodRows:
+        """The rows where the mask is true."""
+        return PeriodRows(self.moment[rows], self.period[rows], self.label[rows], self.weight[rows])
 
 
 def rows_of(event_days: Array, observed_days: Array, ends: tuple[int, ...], weight: Array) -> PeriodRows:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
+import lightgbm
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from training.artifact.standalone import by_period, explained
 from training.artifact.usual import Usual
 from training.model.boosted import Boosted
 from training.samples.log_odds import Array
@@ -38,11 +41,15 @@ def _bands(p: Array) -> list[NDArray[np.int64]]:
 
 
 def _added(model: Boosted, matrix: Array) -> Array:
-    """float64[n, features]: by the first and the last booster, which stand for all; of a hazard model in the middle of
-    its horizon."""
-    width, periods = matrix.shape[1], model.periods
-    if periods is not None:
-        matrix = np.column_stack([matrix, np.full(len(matrix), float(len(periods.ends) // 2))])
-    some = {id(booster): booster for booster in (model.boosters_[0], model.boosters_[-1])}
-    shap = [booster.predict(matrix, pred_contrib=True, num_threads=1)[:, :width] for booster in some.values()]
+    """float64[n, features]: by the first and the last member of the mix, which stand for all."""
+    if (periods := model.periods) is None:
+        return _shap(model.boosters_, matrix)[:, :-1]
+    parts = enumerate(by_period(model.boosters_, len(periods.ends), periods.models))
+    shap = [_shap(mix, np.column_stack([matrix, np.full(len(matrix), float(k))])) for k, mix in parts]
+    return explained(np.stack(shap, axis=1), periods.offsets)[:, :-1]
+
+
+def _shap(mix: Sequence[lightgbm.Booster], matrix: Array) -> Array:
+    some = {id(booster): booster for booster in (mix[0], mix[-1])}
+    shap = [booster.predict(matrix, pred_contrib=True, num_threads=1) for booster in some.values()]
     return np.asarray(np.mean(shap, axis=0))

@@ -1,0 +1,39 @@
+"""Which `time_format` a column of texts may be written in, to say so where it is read as another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import product
+
+DATES = (
+    "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d",
+    "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%Y", "%d-%b-%y",
+    "%Y%m%d", "%Y-%m-%d",
+)  # fmt: skip
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S", ", %I:%M %p")
+FORMATS = tuple(date + clock for date, clock in product(DATES, CLOCKS))
+
+
+def likely_formats(texts: Iterable[str]) -> list[str]:
+    """The formats that all of them have; two where every day could be a month, none where no format fits all.
+
+    >>> likely_formats(["03.01.2026 10:00"])
+    ['%d.%m.%Y %H:%M']
+    >>> likely_formats(["1/3/2026 2:03 PM"])
+    ['%d/%m/%Y %I:%M %p', '%m/%d/%Y %I:%M %p']
+    >>> likely_formats(["1/3/2026 2:03 PM", "1/31/2026 2:03 PM"])
+    ['%m/%d/%Y %I:%M %p']
+    """
+    formats = list(FORMATS)
+    for text in texts:
+        formats = [form for form in formats if _reads(text, form)]
+    return formats if len(formats) < len(FORMATS) else []
+
+
+def _reads(text: str, form: str) -> bool:
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
