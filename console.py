@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from data.contract import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -69,6 +72,23 @@ class Screen:
         """The same result for a script."""
         if self.as_json:
             print(json.dumps(value, indent=1, ensure_ascii=False, default=str))  # noqa: T201 -- this is the console
+
+    def keep(self, rows: Sequence[Mapping[str, Any]], path: Path | None) -> None:
+        """The rows of a result as a Parquet file, where one was asked for. Raises UsageError for a path of no file."""
+        if path is None:
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        try:
+            pq.write_table(pa.Table.from_pylist(list(rows)), draft)
+            os.replace(draft, path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            why = os.strerror(error.errno or 0)
+            raise UsageError(f"--parquet {path} cannot be written ({why}); name another file") from None
+        self.tell(f"{len(rows)} rows in {path}")
 
     @contextmanager
     def progress(self, text: str) -> Iterator[ProgressStep]:

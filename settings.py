@@ -6,15 +6,18 @@ import difflib
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.contract import UsageError
 from data.log.eventlog import EventLog
-from features.catalogue import company_catalogue, default_catalogue, from_json
+from data.own_functions import FORM, OwnFunction, own_function
+from data.vocabulary import NAMING
+from features.catalogue import campaign_catalogue, company_catalogue, default_catalogue, from_json
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy
@@ -34,7 +37,7 @@ from settings_sections import (
 from training.registry.ownership import model_name
 
 if TYPE_CHECKING:
-    from training.recipe.train import TrainingPlan
+    from training.recipe.plan import TrainingPlan
 
 COMPARED_DAYS = 92
 """So long after its outcome is certain a score is counted, with its month and with the newest weeks."""
@@ -66,6 +69,7 @@ class Settings(BaseSettings):
     retention: RetentionSection = RetentionSection()
     sales: SalesSection = SalesSection()
     costs: CostsSection = CostsSection()
+    _folder: Path = PrivateAttr(Path())
 
     @classmethod
     def settings_customise_sources(
@@ -100,6 +104,12 @@ class Settings(BaseSettings):
                     "at most 60, a letter or digit first"
                 )
         return targets
+
+    def lying_in(self, folder: Path) -> Settings:
+        """The same settings, whose files of own functions are looked for there; without it in the current folder."""
+        lying = self.model_copy()
+        lying._folder = folder
+        return lying
 
     @property
     def retention_days(self) -> dict[str, int]:
@@ -155,7 +165,7 @@ class Settings(BaseSettings):
     def training_plan(self) -> TrainingPlan:
         """How to train, as the pipeline wants it."""
         # Imported late: a server reads settings too, and does without LightGBM's 100 MB.
-        from training.recipe.train import Promise, TrainingPlan
+        from training.recipe.plan import Promise, TrainingPlan
 
         training = self.training
         parameters = {
@@ -182,7 +192,14 @@ class Settings(BaseSettings):
             training.newest_step,
             training.small,
             training.most_moments,
+            training.since,
+            self._own(training.weight) if FORM.fullmatch(training.weight) else training.weight,
+            tuple(map(self._own, training.metrics)),
+            self._own(training.tuning_metric) if training.tuning_metric else None,
         )
+
+    def _own(self, name: str) -> OwnFunction:
+        return own_function(name, self._folder)
 
     def catalogue(self, log: EventLog) -> list[Definition]:
         """The default catalogue for a log, without what `features.drop` names, with what `features.add` adds.
@@ -194,6 +211,8 @@ class Settings(BaseSettings):
         default = default_catalogue(*known)
         if self.features.companies == "yes" and log.has_accounts():
             default += company_catalogue(*known)
+        if self.features.campaigns == "yes":
+            default += campaign_catalogue([of for of in NAMING.values() if log.has_context(of)])
         names = [definition.name for definition in default]
         for name in self.features.drop:
             if name not in names:
@@ -202,6 +221,11 @@ class Settings(BaseSettings):
                 raise UsageError(f"features.drop names {name!r}, which is no column; {hint}")
         definitions = [definition for definition in default if definition.name not in self.features.drop]
         return definitions + from_json(self.features.add)
+
+    @property
+    def own_features(self) -> tuple[OwnFunction, ...]:
+        """Functions to try out as features. Raises UsageError for one that is not there."""
+        return tuple(map(self._own, self.features.own))
 
     def _check_target(self, known: Sequence[str]) -> None:
         """Raises UsageError for a misspelt event type, and where no event of the target's is one of the log's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,16 @@ def read_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}); name a settings file that exists") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no TOML: {error}") from None
     try:
-        return Settings(**values)
+        return Settings(**values).lying_in(path.parent)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_explained(error)}") from None
+        raise UsageError(f"{path}{_line(text, error)}: {_explained(error)}") from None
 
 
 def threshold_section(**values: Any) -> ThresholdSection:
@@ -50,6 +52,19 @@ def _explained(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"{key} is no setting{_nearest(first['loc'])}"
     return f"{key} = {first['input']!r}: {first['msg']}"
+
+
+def _line(text: str, error: ValidationError) -> str:
+    """The line of the settings in which the first error is; empty where it cannot be told."""
+    wanted = [str(part) for part in error.errors()[0]["loc"] if not isinstance(part, int)]
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        header, key = re.match(r"\s*\[+([^\]]*)\]", line), re.match(r"\s*[\"']?([\w -]+?)[\"']?\s*=", line)
+        if header:
+            table = [part.strip(" \"'") for part in header[1].split(".")]
+        if wanted == ([*table, key[1]] if key else table if header else None):
+            return f" line {number}"
+    return ""
 
 
 def _nearest(loc: tuple[int | str, ...]) -> str:

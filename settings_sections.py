@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from data.own_functions import check_form
 from serving.store.scores.sections import REJECTIONS
+from training.samples.recent import check_since
 
 
 class Section(BaseModel):
@@ -59,9 +61,19 @@ class FeaturesSection(Section):
 
     add: tuple[dict[str, Any], ...] = Field((), description='more features, e.g. {feature = "Count", events = "chat"}')
     drop: tuple[str, ...] = Field((), description="columns of the default catalogue to leave out")
+    own: tuple[str, ...] = Field((), description="functions to try out as features, FILE.py:FUNCTION; never served")
     companies: Literal["no", "yes"] = Field(
         "no", description="yes: also what is known of other leads of the same account, where the log knows accounts"
     )
+    campaigns: Literal["no", "yes"] = Field(
+        "no", description="yes: also in which campaigns and with which assets things happened, where events name them"
+    )
+
+    @field_validator("own")
+    @classmethod
+    def name_functions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Functions by file or module."""
+        return tuple(map(check_form, names))
 
 
 class TrainingSection(Section):
@@ -102,6 +114,24 @@ class TrainingSection(Section):
         400_000, ge=10_000, description="moments that are read whole; of more, what they can be judged and learnt by"
     )
     seed: int = Field(0, ge=0, description="seed of everything random in training")
+    since: str = Field("", description="moments from then on count: a day, or a span such as 12 months; empty: all")
+    weight: str = Field("", description="a column of numbers, or FILE.py:FUNCTION, that says how much a moment counts")
+    metrics: tuple[str, ...] = Field((), description="own metrics to report, FILE.py:FUNCTION or MODULE.FUNCTION each")
+    tuning_metric: str = Field("", description="own metric that tuning shall maximise; empty: least log-loss")
+
+    @field_validator("since")
+    @classmethod
+    def is_a_start(cls, since: str) -> str:
+        """A day, or a span."""
+        return check_since(since)
+
+    @field_validator("metrics", "tuning_metric")
+    @classmethod
+    def name_functions(cls, names: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        """Functions by file or module; none of them is run to read settings."""
+        for name in filter(None, (names,) if isinstance(names, str) else names):
+            check_form(name)
+        return names
 
 
 class AuditSection(Section):

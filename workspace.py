@@ -14,6 +14,7 @@ from data.log.eventlog import EventLog
 from data.log.manifest import NAME as MANIFEST
 from features.cluster import on_cluster
 from features.compiler import compile_plan
+from features.own_features import check_names
 from features.recipe import Recipe
 from features.training_set import Progress, TrainingSet, build
 from features.wording import number
@@ -139,6 +140,7 @@ class Workspace:
             log.watermarks.lagging(),
             log.watermarks.unobserved(),
             known_until if known_until > until else 0,
+            self.settings.own_features,
         )
 
     def build(
@@ -151,7 +153,9 @@ class Workspace:
         """
         log = self.event_log()
         recipe = self.recipe(log) if as_of is None else self._recipe_at(log, as_of)
-        compile_plan(recipe.catalogue, recipe.vocabulary)  # what cannot be computed is refused before anything changes
+        # What cannot be computed is refused before anything changes.
+        plan = compile_plan(recipe.catalogue, recipe.vocabulary)
+        check_names(recipe.own, [definition.name for definition in plan.definitions])
         with on_cluster(cluster):
             made = build(log, recipe, self.training_set_path, self.settings.jobs, progress)
         if self.event_log().digest != recipe.log_digest:
@@ -248,6 +252,17 @@ class Workspace:
             names = ", ".join(run[:SHOWN] for run in runs)
             facts["not registered"] = f"runs {names}; `leadscore register RUN` finishes one"
         return facts
+
+    def counts(self) -> dict[str, int]:
+        """The numbers of what is there."""
+        counts = dict[str, int]()
+        if (self.log_path / "log.json").exists():
+            log = self.event_log()
+            counts |= {"events": log.n_events, "leads": log.n_leads, "observed_until_us": log.observed_until_us}
+        if (self.training_set_path / "training_set.json").exists():
+            made = TrainingSet.open(self.training_set_path)
+            counts |= {"moments": made.moments, "mature": made.mature, "converted": made.positives}
+        return counts
 
     def _champion_fact(self) -> str:
         """What is registered, in words, or that the registry does not say so in time."""

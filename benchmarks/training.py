@@ -28,7 +28,8 @@ from features.training_set import TrainingSet
 from training.measuring.metrics import measures
 from training.model.hazard import HazardClassifier
 from training.pipeline import train_and_register
-from training.recipe.train import TrainingPlan, fit_model, split_by_time
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import fit_model, split_by_time
 from training.registry.registry import Registry
 from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample

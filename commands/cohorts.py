@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from commands.options import VAR, AsJson, Config, StoreUrl, Var, store_url, workspace_of
+from commands.options import VAR, AsJson, AsParquet, Config, StoreUrl, Var, store_url, workspace_of
 from console import Screen, plain
 from data.contract import DataError
 
 HEAD = ["stage", "by", "source", "entered", "before", "went on", "bought", "revenue", "per lead", "per win"]
 
 
-def cohorts(config: Config = None, var: Var = VAR, store: StoreUrl = None, as_json: AsJson = False) -> None:
+def cohorts(
+    config: Config = None,
+    var: Var = VAR,
+    store: StoreUrl = None,
+    parquet: AsParquet = None,
+    as_json: AsJson = False,
+) -> None:
     """Tell which channels, campaigns and assets bring buyers."""
     from serving.scoring.source_cohorts import source_cohorts
     from serving.store.store import open_store
@@ -30,5 +36,7 @@ def cohorts(config: Config = None, var: Var = VAR, store: StoreUrl = None, as_js
         counts = counts or [0, before.entered if before else 0, 0, 0]
         source = row.name or (f"moved: {row.reason}" if row.reason else "not known" if row.kind else "all")
         cells.append([row.stage, row.kind, source, *map(str, counts), *("" if m is None else plain(m) for m in money)])
+    told_rows = [asdict(row) | {"per_lead": row.cost_per_lead, "per_win": row.cost_per_win} for row in rows]
+    screen.keep(told_rows, parquet)
     screen.table("entrants of the newest quarter, and of the one before", HEAD, cells)
-    screen.result([asdict(row) | {"per_lead": row.cost_per_lead, "per_win": row.cost_per_win} for row in rows])
+    screen.result(told_rows)

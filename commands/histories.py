@@ -181,10 +181,10 @@ def features(
         made = build(screen, workspace, cluster, as_of)
     screen.tell(
         f"{number(made.moments)} moments, {number(made.mature)} mature, {number(made.positives)} converted, "
-        f"{number(made.censored)} censored; {len(made.catalogue)} features, in {made.path}"
+        f"{number(made.censored)} censored; {len(made.catalogue) + len(made.recipe.own)} features, in {made.path}"
     )
     about = {name: getattr(made, name) for name in ("moments", "mature", "positives", "censored", "digest")}
-    screen.result({**about, "features": len(made.catalogue), "path": made.path})
+    screen.result({**about, "features": len(made.catalogue) + len(made.recipe.own), "path": made.path})
 
 
 def build(screen: Screen, workspace: Workspace, cluster: str | None, as_of: str | None = None) -> TrainingSet:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import VAR, AsJson, Config, Quiet, StoreUrl, Var, now_us, store_url, workspace_of
+from commands.drift import compare
+from commands.options import VAR, AsJson, AsParquet, Config, Quiet, StoreUrl, Var, now_us, store_url, workspace_of
 from console import Screen
 from data.contract import DataError
 
@@ -22,14 +23,21 @@ if TYPE_CHECKING:
 
 def monitor(
     weeks: Annotated[int, typer.Option(min=1, max=520, help="newest weeks of matured scores to test")] = 8,
+    scores: Annotated[
+        list[Path] | None, typer.Option(help="without a store: files of scores, the newest one last; repeatable")
+    ] = None,
+    baseline: Annotated[Path | None, typer.Option(help="without a store: folder of an earlier training set")] = None,
+    current: Annotated[Path | None, typer.Option(help="training set to compare with it; default: the current")] = None,
     store: StoreUrl = None,
     config: Config = None,
     var: Var = VAR,
     quiet: Quiet = False,
+    parquet: AsParquet = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare stored scores with what became of them. And look whether data still arrives as usual.
 
+    With --scores, or --baseline, drift without a store: features, predictions and labels of two training sets.
     Exit code 0: nothing to do, 10: recalibrate, 20: retrain, 30: data does not arrive as usual, mend that first.
     """
     from data.contract import US_PER_DAY
@@ -40,12 +48,16 @@ def monitor(
     from training.monitoring.monitor_tables import monitor_tables
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    if scores or baseline or current:
+        raise typer.Exit(compare(screen, workspace, scores or [], baseline, current, parquet))
     target, champion = workspace.settings.chosen_target, workspace.registry.find(workspace.model_name)
     manifest = None if champion is None else champion.load().manifest
     with open_store(store_url(var, store)) as opened:
         flow = opened.flow.look(target, now_us())
         result = monitor(CohortReader(opened.database), target, promises_of(manifest), now_us(), weeks)
         judged = opened.acceptances.of(target.name, now_us() - weeks * 7 * US_PER_DAY, 0).by_band
+    told_result = result.to_dict()
+    screen.keep(told_result["shifts"], parquet)
     rows = [["RED" if alarm.is_red else "look", alarm.told] for alarm in flow.alarms]
     screen.table("Does data arrive as usual?", ["", "what"], rows or [["yes", "by source, type and weekday"]])
     dates = {
@@ -65,7 +77,7 @@ def monitor(
     code = RED if flow.red else result.exit_code
     more = {"flow": [alarm.to_dict() for alarm in flow.alarms], "dates": dates}
     acceptance = [{"from": band.key, "accepted": band.accepted, "rejected": band.rejected} for band in judged]
-    screen.result({**result.to_dict(), "exit_code": code, **more, "acceptance": acceptance})
+    screen.result({**told_result, "exit_code": code, **more, "acceptance": acceptance})
     raise typer.Exit(code)
 
 

@@ -28,6 +28,7 @@ FromStore = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="results only")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON value instead of tables")]
+AsParquet = Annotated[Path | None, typer.Option("--parquet", help="also write the rows to this file, as numbers")]
 VAR = Path("var")
 
 

@@ -69,6 +69,7 @@ def score(
 
 def info(config: Config = None, var: Var = VAR, quiet: Quiet = False, as_json: AsJson = False) -> None:
     """What is in the workspace: event log, training set, champion."""
-    screen, facts = Screen(quiet, as_json), workspace_of(var, config).facts()
+    screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
+    facts = workspace.facts()
     screen.table("workspace", ["", "value"], [[name, value] for name, value in facts.items()])
-    screen.result(facts)
+    screen.result({**facts, "counts": workspace.counts()})

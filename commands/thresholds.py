@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import VAR, AsJson, Config, Quiet, StoreUrl, Var, workspace_of
+from commands.options import VAR, AsJson, AsParquet, Config, Quiet, StoreUrl, Var, workspace_of
 from commands.trail import note
 from console import Screen
 from data.contract import UsageError
@@ -61,6 +61,7 @@ def what_if(
     config: Config = None,
     var: Var = VAR,
     plot: Annotated[Path | None, typer.Option(help="write the picture here, .png")] = None,
+    parquet: AsParquet = None,
     as_json: AsJson = False,
 ) -> None:
     """What other thresholds would bring. Volume and wins a week, precision with its interval, recall."""
@@ -87,11 +88,13 @@ def what_if(
         for p, leads, wins, precision, low, high, recall in zip(*columns, curve.recall, strict=True)
     ]
     head = ["from", "leads a week", "wins a week", "precision", "95 % interval", "of all wins"]
+    told = {name: getattr(curve, name).tolist() for name in curve.__dataclass_fields__}
+    screen.keep([dict(zip(told, row, strict=True)) for row in zip(*told.values(), strict=True)], parquet)
     screen.table("What if a stage began elsewhere", head, rows)
     if plot is not None:
         plot.write_bytes(plots.png(plots.what_if_curve(curve, thresholds_of(champion))))
         screen.tell(f"picture {plot}")
-    screen.result({name: getattr(curve, name).tolist() for name in curve.__dataclass_fields__})
+    screen.result(told)
 
 
 @thresholds.command("set")
@@ -112,7 +115,7 @@ def set_(
     """Give a stage another promise. A new version with the same model; servers take it up within seconds."""
     from features.training_set import TrainingSet
     from settings_file import threshold_section
-    from training.recipe.train import Promise
+    from training.recipe.plan import Promise
     from training.thresholds.promise_text import sentence
     from training.updating.update_threshold import set_threshold
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import VAR, AsJson, StoreUrl, Var, now_us, parse_time, store_url
+from commands.options import VAR, AsJson, AsParquet, StoreUrl, Var, now_us, parse_time, store_url
 from console import Screen
 from data.contract import DataError, UsageError
 
@@ -29,6 +29,7 @@ def trail(
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="the newest so many")] = 100,
     var: Var = VAR,
     store: StoreUrl = None,
+    parquet: AsParquet = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the audit trail: who did what, and when. Without the names of leads; it cannot be changed."""
@@ -44,8 +45,10 @@ def trail(
          entry.label or "", entry.action, (entry.subject or "")[:12]]
         for entry in entries
     ]  # fmt: skip
+    told = [asdict(entry) for entry in entries]
+    screen.keep(told, parquet)
     screen.table("Audit trail, times in UTC", ["at", "who", "role", "key's label", "did", "about"], rows)
-    screen.result([asdict(entry) for entry in entries])
+    screen.result(told)
 
 
 def check_trail(

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from data.contract import DataError
 from data.log.watermarks import Lag, Unobserved
+from data.own_functions import OwnFunction
 from data.sources.mapping import BotRule
 from data.typed_json import Json, from_json, to_json
 from data.vocabulary import Vocabulary
@@ -30,10 +31,20 @@ def _plain_bots(bots: Sequence[BotRule]) -> list[dict[str, Any]]:
     return [to_json(rule.model_dump()) for rule in bots]
 
 
+def _own(values: Sequence[Mapping[str, str]]) -> tuple[OwnFunction, ...]:
+    return tuple(OwnFunction(value["name"], value["sha256"]) for value in values)
+
+
+def _plain_own(own: Sequence[OwnFunction]) -> list[dict[str, str]]:
+    return [{"name": function.name, "sha256": function.digest} for function in own]
+
+
 Catalogue = Annotated[Sequence[Definition], Json(catalogue_from, catalogue_to_json)]
 """Definitions of features, as JSON see features/catalogue.py."""
 Bots = Annotated[Sequence[BotRule], Json(_bots, _plain_bots)]
 """Rules that label a machine's events."""
+OwnFeatures = Annotated[tuple[OwnFunction, ...], Json(_own, _plain_own)]
+"""Functions by name and the sha256 of their files; the code is named by settings, and no artifact brings it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,8 @@ class Recipe:
     words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> kind.
     lags: sources that end before the others, which is said beside every score. observed_until: until when outcomes are
     complete, µs UTC; known_until: the time by whose knowledge they are judged, where that is later, else 0. unobserved:
-    event types of which nothing is known any more from a time on; features of them are missing then.
+    event types of which nothing is known any more from a time on; features of them are missing then. own: features that
+    are functions of the user's own, see features/own_features.py.
     """
 
     log_digest: str
@@ -58,6 +70,7 @@ class Recipe:
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
     unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
     known_until: Annotated[int, "sparse"] = 0
+    own: Annotated[OwnFeatures, "sparse"] = ()
 
     def ending(self, at: int) -> Recipe:
         """The same as of a time (µs UTC): nothing that came later, and none of the silences that began later."""

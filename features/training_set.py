@@ -22,12 +22,14 @@ from data.company_files import read_companies, write_companies
 from data.contract import DataError
 from data.histories import Histories
 from data.log.eventlog import EventLog
+from data.own_functions import OwnFunction
 from data.temporary import temporary_folder
 from data.typed_json import Json, from_json, to_json
 from features.compiler import compile_plan, looks_around
 from features.kernel import Moments, compute
 from features.kinds import Definition
 from features.moments import LabelledMoments, label_moments
+from features.own_features import own_columns
 from features.plan import Plan
 from features.recipe import Recipe, recipe_from
 
@@ -173,10 +175,14 @@ def build_shard(log_path: Path, number: int, recipe: Recipe, out: Path, beside: 
     until, known_until = recipe.observed_until, recipe.known_until or None
     labelled = label_moments(histories, recipe.target, recipe.policy, until, known_until)
     draft = shard.with_suffix(f".{os.getpid()}.draft")
-    schema = _schema(plan).with_metadata({"recipe": recipe.digest})
-    with pq.ParquetWriter(draft, schema, **_layout(plan)) as writer:
+    schema = _schema(plan, recipe.own).with_metadata({"recipe": recipe.digest})
+    with pq.ParquetWriter(draft, schema, **_layout(plan, recipe.own)) as writer:
         for rows in _chunks(labelled.moments):
-            writer.write_table(_rows(plan, histories, labelled, rows).cast(schema))
+            table = _rows(plan, histories, labelled, rows)
+            moments = Moments(labelled.moments.lead[rows], labelled.moments.as_of[rows])
+            for name, column in own_columns(recipe.own, histories, moments).items():
+                table = table.append_column(name, column)
+            writer.write_table(table.cast(schema))
     os.replace(draft, shard)
 
 
@@ -218,7 +224,7 @@ def _chunks(moments: Moments) -> Iterator[slice]:
             start = int(end)
 
 
-def _schema(plan: Plan) -> pa.Schema:
+def _schema(plan: Plan, own: Sequence[OwnFunction]) -> pa.Schema:
     """Only the label and categories can be null: a missing number is NaN, which is written without a mask."""
     category, number = pa.dictionary(pa.int32(), pa.string()), pa.float32()
     instant, day = pa.timestamp("us", "UTC"), pa.float64()
@@ -227,10 +233,11 @@ def _schema(plan: Plan) -> pa.Schema:
     for feature in plan.definitions:
         is_category = feature.kind == "category"
         fields.append(pa.field(feature.name, category if is_category else number, nullable=is_category))
+    fields += [pa.field(function.short_name, number, nullable=False) for function in own]
     return pa.schema(fields)
 
 
-def _layout(plan: Plan) -> dict[str, Any]:
+def _layout(plan: Plan, own: Sequence[OwnFunction]) -> dict[str, Any]:
     """How shards are written: lz4 makes them three times smaller at little cost; nobody filters by statistics.
 
     Fractions of many digits do not shrink, so nothing is spent on trying.
@@ -238,7 +245,7 @@ def _layout(plan: Plan) -> dict[str, Any]:
     codecs = {feature.name: "none" if feature.fractional else "lz4" for feature in plan.definitions}
     categories = [feature.name for feature in plan.definitions if feature.kind == "category"]
     return {
-        "compression": {**dict.fromkeys(KEYS, "lz4"), **codecs},
+        "compression": {**dict.fromkeys([*KEYS, *(function.short_name for function in own)], "lz4"), **codecs},
         "use_dictionary": ["lead_id", *categories],
         "write_statistics": False,
     }

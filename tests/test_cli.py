@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -140,6 +141,80 @@ def test_evaluate_tells_of_the_best_possible(shell: Shell, options: list[str], t
     assert (code, err) == (0, "")
     told = json.loads(out)
     assert told["truth"]["best_log_loss"] < told["judgements"][0]["metrics"]["log_loss"]["value"]
+
+
+def test_drift_between_training_sets_and_lists_of_scores_needs_no_store(
+    shell: Shell, options: list[str], trained: Workspace, tmp_path: Path
+) -> None:
+    code, out, err = shell("monitor", *options, "--baseline", trained.training_set_path, "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert len(told["shifts"]) > 40
+    assert max(result["psi"] for result in told["shifts"]) == 0.0
+    scores = tmp_path / "scores.csv"
+    scores.write_text("lead_id,probability,stage\nL1,0.1,MQL\nL2,0.02,\n")
+    code, out, _ = shell("monitor", *options, "--scores", scores, "--scores", scores)
+    assert code == 0
+    assert "nothing: scores alone tell of no labels" in out
+    assert "name an earlier one" in shell.refused(2, "monitor", *options, "--scores", scores)
+    assert "--current needs --baseline" in shell.refused(2, "monitor", *options, "--current", trained.root)
+
+
+WRITTEN_NUMBER = re.compile(r"[+-]?\d[\d,]*(\.\d+)?( ?%)?")
+
+
+def written_numbers(value: Any, where: str = "") -> list[str]:
+    """Places of a JSON value where a number stands as text."""
+    if isinstance(value, dict):
+        return [name for key, part in value.items() for name in written_numbers(part, f"{where}.{key}")]
+    if isinstance(value, list):
+        return [name for part in value for name in written_numbers(part, where)]
+    is_name = where.endswith(("version", "before", "digest", "name"))
+    return [where] if isinstance(value, str) and not is_name and WRITTEN_NUMBER.fullmatch(value) else []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("info",),
+        ("evaluate",),
+        ("features", "--lead", "L0000010"),
+        ("thresholds", "show"),
+        ("thresholds", "what-if"),
+        ("monitor", "--baseline", "TRAINING_SET"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_table_shows_a_script_gets_as_numbers(
+    words: tuple[str, ...], shell: Shell, options: list[str], trained: Workspace
+) -> None:
+    """Planted fault beside it: a formatted number is found."""
+    named = [str(trained.training_set_path) if word == "TRAINING_SET" else word for word in words]
+    code, out, err = shell(*named, *options, "--json")
+    assert (code, err) == (0, "")
+    assert written_numbers(json.loads(out)) == []
+    assert written_numbers({"shares": [{"share": "12.5 %"}, {"leads": "18,000"}]}) == [".shares.share", ".shares.leads"]
+
+
+def test_the_numbers_of_what_is_there_stand_beside_the_words(
+    shell: Shell, options: list[str], trained: Workspace
+) -> None:
+    _, out, _ = shell("info", *options, "--json")
+    counts = json.loads(out)["counts"]
+    assert counts["events"] == trained.event_log().n_events
+    assert counts["moments"] > counts["mature"] > counts["converted"] > 0
+
+
+def test_long_tables_are_written_as_parquet_too(shell: Shell, options: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "curve.parquet"
+    code, out, _ = shell("thresholds", "what-if", *options, "--parquet", path)
+    assert code == 0
+    assert f"rows in {path}" in out
+    _, told, _ = shell("thresholds", "what-if", *options, "--json")
+    assert pq.read_table(path).to_pydict() == json.loads(told)
+    assert "cannot be written" in shell.refused(
+        2, "thresholds", "what-if", *options, "--parquet", tmp_path / "no" / "x"
+    )
 
 
 def test_what_is_known_of_a_lead_at_a_moment(shell: Shell, options: list[str], trained: Workspace) -> None:

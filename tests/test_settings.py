@@ -113,6 +113,8 @@ def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         ("[targets.x]\nevents = ['won']\nundone = ['no']", "targets.x.undone is no setting; did you mean undone_by?"),
         ("[moments]\npolicy = 'weekly'", "moments.policy = 'weekly': Input should be 'grid', 'ages' or 'events'"),
         ("[thresholds.mql]\nprecision = 1.5", "thresholds.mql.precision = 1.5"),
+        ("[training]\nsince = 'spring'", "training.since = 'spring': Value error, 'spring' is neither a span such as"),
+        ("[training]\nmetrics = ['lift']", "training.metrics = ['lift']: Value error, 'lift' names no function: write"),
         ("zzzzzz = 1", "zzzzzz is no setting; known are "),
         ("time_zone = 'Berlin'", "time_zone = 'Berlin': Value error, is no time zone; name one such as Europe/Berlin"),
         ("time_zone = '../etc/passwd'", "time_zone = '../etc/passwd': Value error, is no time zone"),
@@ -142,8 +144,26 @@ def test_what_is_wrong_is_named_with_its_remedy(text: str, message: str, tmp_pat
     path.write_text(text)
     with pytest.raises(UsageError) as told:
         read_settings(path)
-    assert str(told.value).startswith(f"{path}: {message}")
+    told_without_line = re.sub(r"^(\S+) line \d+: ", r"\1: ", str(told.value))
+    assert told_without_line.startswith(f"{path}: {message}")
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("jobs = 2\n\n[training]\n# folds\nfolds = 1", 5),
+        ("[targets.x]\nevents = ['a']\nhorizon = 3", 3),
+        ("# first\njbos = 3", 2),
+        ("[sales]\nreject_reasons = [\n    'a',\n    'a',\n]", 2),
+        ("jobs = 2\n[thresholds.sql]\nprecision = 0.1\nvalue = 3", 2),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(text: str, line: int, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=f"mine.toml line {line}: "):
+        read_settings(path)
 
 
 def test_what_undoes_and_reopens_is_part_of_the_target(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from data.contract import US_PER_SECOND
+from data.own_functions import OwnFunction
 from features.training_set import TrainingSet
 from training.artifact.manifest import NewestSlice, ThinnedFrom, TrainedOn
-from training.recipe.train import Judged, TrainingPlan
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Judged
 from training.registry.provenance import versions
 from training.samples.sample import Sample
 from training.samples.thinning import Thinned
@@ -33,6 +35,9 @@ def trained_on(training_set: TrainingSet, rows: Sample, asked: str, plan: Traini
         lags=training_set.recipe.lags,
         unobserved=training_set.recipe.unobserved,
         versions=versions(),
+        since=plan.since,
+        weighting=plan.weighting.name if isinstance(plan.weighting, OwnFunction) else plan.weighting,
+        own_functions=plan.own_functions or None,
     )
 
 

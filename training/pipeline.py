@@ -15,16 +15,17 @@ from training.artifact.manifest import TrainedOn
 from training.facts import seen_by, trained_on
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
 from training.recipe.belief import check_believable
+from training.recipe.plan import TrainingPlan
 from training.recipe.segments import judged_segments
 from training.recipe.train import (
     Classifier,
     Fitted,
     Judged,
     Say,
-    TrainingPlan,
     fit_champion,
     judge,
     learnt_from,
+    rows_of,
     split_by_time,
 )
 from training.recipe.tuning import TUNED, Budget, TuningTrial, tune
@@ -40,7 +41,7 @@ from training.report.backtest_report import sections
 from training.report.published import report_path
 from training.report.report import TrainingAccount
 from training.run_report import account_of, draw, gain_shares, write_report
-from training.samples.sample import Sample, read_sample
+from training.samples.sample import Sample
 from training.thresholds.minimum_labels import Need, need_of, sentence
 
 EXAMPLE_ROWS = 5
@@ -130,7 +131,7 @@ def _train(asked: _Asked, say: Say, opened: Callable[[], str]) -> _Trained:
     """Judges and fits; all that comes of it is one run. MLflow's is `opened` when there is enough to learn from."""
     training_set, digest_asked = asked.training_set, asked.plan.digest
     say("reading the training set")
-    sample = read_sample(training_set, asked.plan.most_moments)
+    sample = rows_of(training_set, asked.plan)
     plan, need = sized(sample, asked.plan)
     split = split_by_time(sample, plan)
     logged, tuned = opened(), tuple[TuningTrial, ...]()
@@ -178,7 +179,9 @@ def _kept(asked: _Asked, made: _Made) -> tuple[RunFolder, TrainingAccount]:
         importances = gain_shares(fitted, training_set)
         pictures = draw(judged, fitted, importances)
         write_report(draft / REPORT, account, pictures, *sections(registry.workspace / "backtest" / target.name))
-        write_records(draft / RECORDS, training_set, account, made.datasets, importances, made.tuned)
+        write_records(
+            draft / RECORDS, training_set, account, made.datasets, importances, made.tuned, fitted.model.curves_
+        )
         parameters = flat({**asked.settings, "decided": _decisions(made.plan, made.tuned)})
         example = judged.rows.features.slice(0, EXAMPLE_ROWS)
         tags = tags_of(training_set, account)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.contract import DataError
 from data.log.eventlog import EventLog
+from data.own_functions import OwnFunction
 from data.typed_json import to_json
 from features.recipe import Recipe, recipe_from
 from features.training_set import Progress, TrainingSet, make
@@ -56,6 +57,7 @@ def rebuild(
     """
     trained_on = registered.load().manifest.trained_on
     recipe = recipe_from(registry.record(registered, "recipe.json"))
+    recipe = replace(recipe, own=tuple(_here(function, now) for function in recipe.own))
     if trained_on.training_set is None:
         raise DataError(f"version {registered.version} does not say what it was trained on")
     # Shards of the same recipe may be of another state of the log; and one is kept at a time.
@@ -68,3 +70,14 @@ def rebuild(
     differs = {name: (old, here.get(name, "")) for name, old in software.items() if old != here.get(name)}
     changed = log.digest != recipe.log_digest
     return Rebuilt(registered.version, made, trained_on.training_set, changed, tuple(rules), differs)
+
+
+def _here(function: OwnFunction, now: Recipe) -> OwnFunction:
+    """The function as the settings of now name it, with its code, which no artifact brings. Raises DataError."""
+    same = [own for own in now.own if own == function]
+    if not same:
+        raise DataError(
+            f"feature {function.name!r} is not here as it was ({function.digest[:12]}): name it in features.own, "
+            "with the file that it was trained with"
+        )
+    return same[0]

@@ -15,12 +15,14 @@ from data.typed_json import to_json
 from features.training_set import TrainingSet
 from training.measuring.evaluation import Bin, Judgement
 from training.recipe.tuning import TuningTrial
-from training.registry.run_logging import DATASETS, RIVALS, TABLES
+from training.registry.run_logging import CURVES, DATASETS, RIVALS, TABLES
 from training.report.report import TrainingAccount, summary
 from training.samples.sample import Sample
 
 NOTE, COMMIT = "mlflow.note.content", "mlflow.source.git.commit"
 """Tags that MLflow's pages show as a run's description and as the commit of its code."""
+POINTS = 60
+"""Steps of a curve at most; each is a request to a tracking server."""
 LEARN, JUDGED = ("to learn from", "training"), ("to judge on", "evaluation")
 Dataset = Mapping[str, Any]
 Shares = Sequence[tuple[str, float]]
@@ -34,14 +36,16 @@ def write_records(
     datasets: Sequence[Dataset],
     importances: Shares,
     tuned: Sequence[TuningTrial],
+    losses: Sequence[Sequence[float]],
 ) -> None:
-    """Writes them as JSON files into a folder that is there."""
+    """Writes them as JSON files into a folder that is there; losses: of each member, see `learning_curve`."""
     records = {
         "recipe.json": training_set.recipe.to_json(),
         "evaluation.json": account.evaluation.to_dict(),
         "trials.json": {"trials": [{**asdict(trial), "accepted": trial.accepted} for trial in account.trials]},
         DATASETS: datasets,
         RIVALS: [*map(_baseline, account.evaluation.judgements[1:]), *map(_tuned, tuned)],
+        CURVES: [learning_curve(losses)] if any(losses) else [],
         TABLES: [
             {"name": "bands", "columns": _bins(account.evaluation.bands)},
             {"name": "tenths", "columns": _bins(account.evaluation.bins)},
@@ -53,6 +57,21 @@ def write_records(
     }
     for name, record in records.items():
         (folder / name).write_text(json.dumps(record, indent=2), encoding="utf-8")
+
+
+def learning_curve(losses: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Mean log-loss of the members, each on the leads that it did not see, by the number of trees of each.
+
+    losses: of each member, after each tree. One that has had its best keeps that, since its later trees are dropped.
+
+    >>> learning_curve([[0.5, 0.4, 0.3], [0.6, 0.4, 0.5]])["values"]
+    [0.55, 0.4, 0.35]
+    """
+    known = [np.asarray(of_member) for of_member in losses if len(of_member)]
+    last = max(map(len, known))
+    steps = np.unique(np.linspace(1, last, min(last, POINTS)).round().astype(int))
+    values = [np.mean([of_member[min(step - 1, of_member.argmin())] for of_member in known]) for step in steps]
+    return {"name": "learning.log_loss", "steps": steps.tolist(), "values": np.round(values, 12).tolist()}
 
 
 def tags_of(training_set: TrainingSet, account: TrainingAccount) -> dict[str, str]:
@@ -104,7 +123,7 @@ def _baseline(judgement: Judgement) -> dict[str, Any]:
 
 def _tuned(trial: TuningTrial) -> dict[str, Any]:
     name = f"tuning {trial.number}"
-    return {"name": name, "kind": "tuning", "parameters": trial.parameters, "metrics": {"log_loss": trial.loss}}
+    return {"name": name, "kind": "tuning", "parameters": trial.parameters, "metrics": {trial.measure: trial.value}}
 
 
 def _bins(bins: Sequence[Bin]) -> dict[str, list[Any]]:

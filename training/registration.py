@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from data.contract import DataError
 from features.training_set import TrainingSet
@@ -11,12 +11,12 @@ from features.wording import number, signed
 from training.artifact.loaded_model import load_model
 from training.measuring.evaluation import evaluate
 from training.model.artifact_predictions import predict
-from training.recipe.train import Judged, TrainingPlan, fit_baselines, judged_as, split_by_time
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Judged, fit_baselines, judged_as, rows_of, split_by_time
 from training.registry.registered import Registered
 from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.registry.run_folder import REPORT, SHOWN, RunFolder, note_registered
 from training.report.published import named_report, publish_report
-from training.samples.sample import read_sample
 
 SIMPLE = "logistic regression"
 """The baseline that no champion may be surely worse than."""
@@ -147,13 +147,22 @@ def _registered_before(registry: Registry, run: RunFolder, logged: str | None) -
 
 
 def _register(registry: Registry, run: RunFolder, decide: Callable[[], Decision], logged: str | None) -> Registration:
-    name, decision = registry.model_name(run.about.target), decide()
+    name, decision = registry.model_name(run.about.target), _servable(run, decide())
     version = registry.publish(name, run, logged, decision.measured)
     registry.alias(name, version, decision.alias, decision.reason)
     registration = Registration(version, decision.alias, decision.reason)
     with named_report(run, _named(registration)) as folder:
         registry.add_files(name, version, folder, REPORT)
     return registration
+
+
+def _servable(run: RunFolder, decision: Decision) -> Decision:
+    """The decision, unless the model looks at what no server computes: it is judged, and never serves."""
+    own = load_model(run.model).manifest.own_features
+    if not own:
+        return decision
+    reason = f"it looks at own features ({', '.join(own)}), which no server computes; {decision.reason}"
+    return replace(decision, alias=CHALLENGER, reason=reason)
 
 
 def _named(registration: Registration) -> str:
@@ -169,5 +178,5 @@ def _judged_again(registry: Registry, run: RunFolder, made: TrainingSet, plan: T
         return Decision(CHALLENGER, "training set or settings have changed since it was trained; promote it by hand")
     if load_model(run.model).manifest.trained_on.small is not None:
         return stand_in(registry, name)
-    split = split_by_time(read_sample(made, plan.most_moments), plan)
-    return decide(registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split)))
+    split = split_by_time(rows_of(made, plan), plan)
+    return decide(registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split), plan.metrics))

@@ -42,6 +42,7 @@ def gain_shares(fitted: Fitted, training_set: TrainingSet) -> list[tuple[str, fl
     """Each feature in plain words, with its share of what the trees gained."""
     words = training_set.recipe.words
     names = [in_words(definition, words=words) for definition in training_set.catalogue]
+    names += [function.short_name for function in training_set.recipe.own]
     names += ["days ahead"] * (fitted.model.periods is not None)
     gain = np.sum([booster.feature_importance("gain") for booster in fitted.model.boosters_], axis=0)
     return list(zip(names, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))

@@ -12,7 +12,8 @@ from training.registry.registry import CHAMPION, FORMER, Registry
 def promote(registry: Registry, name: str, version: str, reason: str) -> str | None:
     """Makes a version champion, its files compared with their hashes first; returns the version that was.
 
-    Raises UsageError when there is no such version or it is champion already, DataError when it is damaged.
+    Raises UsageError when there is no such version or it is champion already, DataError when it is damaged or looks at
+    own features.
     """
     candidate = registry.get(name, version)
     if candidate is None:
@@ -20,7 +21,7 @@ def promote(registry: Registry, name: str, version: str, reason: str) -> str | N
     before = registry.find(name)
     if before is not None and before.version == candidate.version:
         raise UsageError(f"version {version} of {name} is champion already")
-    candidate.load()
+    candidate.load().manifest.check_servable()
     registry.alias(name, version, CHAMPION, reason)
     return None if before is None else before.version
 

@@ -29,6 +29,7 @@ class Predictor:
     """
 
     def __init__(self, manifest: Manifest, texts: Sequence[str]) -> None:
+        manifest.check_servable()
         self.manifest = manifest
         self.texts = texts
         self.width = len(manifest.features)

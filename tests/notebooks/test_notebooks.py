@@ -61,6 +61,7 @@ def run(name: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Exe
 
 
 PICTURES = {"explore": 1, "add_a_feature": 1, "calibration": 3, "thresholds": 2, "backtest_and_drift": 2}
+PICTURES |= {"own_estimator": 3, "segments": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +140,25 @@ def test_backtest_and_drift(trained: Workspace, monkeypatch: pytest.MonkeyPatch)
     assert len(made["result"].rounds) == 3
     assert {name: told[0] for name, told in made["advice"].items()}.keys() == made["worlds"].keys()
     assert made["advice"]["scores are right"][0] == "nothing"
+
+
+def test_own_estimator(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("own_estimator", trained, monkeypatch)
+    assert made.pictures == PICTURES["own_estimator"]
+    lead, time = made["frame"].lead, made["frame"].time
+    for past, later in [*made["earlier"], (made["learn"], made["judged"])]:
+        assert not set(lead.iloc[past]) & set(lead.iloc[later])
+        assert time.iloc[past].max() + np.timedelta64(30, "D") <= time.iloc[later].min()
+    assert max(made["losses"][name] for name in ("own", "ours")) < made["losses"]["base rate"]
+
+
+def test_segments(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("segments", trained, monkeypatch)
+    assert made.pictures == PICTURES["segments"]
+    leads = made["table"].groupby("segment").leads.sum()
+    assert set(leads) == {len(made["drawn"])}, "each lead counts once in each segment"
+    assert made["reached"].leads.sum() == len(made["drawn"])
+    assert {"country", "first channel"} & set(made["table"].segment)
 
 
 def test_every_notebook_is_tested_and_is_jupytext() -> None:

@@ -14,7 +14,7 @@ from serving.http.services import Services
 from serving.routes.operations import arrivals_of
 from serving.scoring.served_model import ServedModel
 from tests.serving.inside import Inside
-from training.recipe.train import Promise
+from training.recipe.plan import Promise
 
 
 class StampMiddleware:

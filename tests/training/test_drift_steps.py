@@ -11,7 +11,7 @@ import pytest
 from training.judging.contenders import Predict, champion
 from training.judging.drift_steps import drift_steps
 from training.judging.origins import Outcomes, TableTimeline
-from training.recipe.train import TrainingPlan
+from training.recipe.plan import TrainingPlan
 from training.samples.log_odds import Array, logit, row_losses
 from training.samples.sample import Sample
 

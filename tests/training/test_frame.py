@@ -68,5 +68,5 @@ def test_what_the_guide_prints_can_be_typed(
     told = capsys.readouterr().out.split("\n")
     assert told[0].startswith(f"({len(trained.frame().known)}, ")
     losses = [float(line) for line in told if re.fullmatch(r"0\.\d+", line)]
-    assert len(losses) == 3
+    assert len(losses) == 4
     assert losses[1] < losses[0]

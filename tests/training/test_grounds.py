@@ -10,7 +10,7 @@ import pytest
 
 from data.contract import DataError
 from training.artifact.manifest import FileEntry, Manifest
-from training.recipe.train import Promise
+from training.recipe.plan import Promise
 from training.registry.artifact_files import digest_of, read_grounds
 from workspace import Workspace
 

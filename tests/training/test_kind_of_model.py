@@ -10,7 +10,8 @@ import pytest
 from tests.training.test_train import PLAN, funnel
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
-from training.recipe.train import TrainingPlan, fit_champion, fit_model, split_by_time
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import fit_champion, fit_model, split_by_time
 from training.samples.log_odds import logit, row_losses
 from training.samples.sample import Sample
 

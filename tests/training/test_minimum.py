@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from data.contract import DataError
 from tests.training.test_train import funnel
 from training.pipeline import sized
-from training.recipe.train import TrainingPlan
+from training.recipe.plan import TrainingPlan
 from training.samples.sample import Sample
 from training.thresholds.minimum_labels import criteria, need_of, sentence
 

@@ -53,6 +53,16 @@ def test_its_duration_is_that_of_the_training(run: Any) -> None:
     assert run.info.end_time - run.info.start_time > 1_000, "in milliseconds; logging alone takes less"
 
 
+def test_it_shows_how_the_log_loss_fell_with_each_tree_and_what_the_machine_gave(run: Any, client: Any) -> None:
+    curve = client.get_metric_history(run.info.run_id, "learning.log_loss")
+    values = [point.value for point in sorted(curve, key=lambda point: point.step)]
+    assert 10 < len(values) <= 60
+    assert min(point.step for point in curve) == 1
+    assert values[-1] < values[0], "trees teach something about leads that they did not see"
+    assert run.data.metrics["system/cpu_seconds"] > 0
+    assert run.data.metrics["system/peak_memory_megabytes"] > 100
+
+
 def test_it_names_code_versions_and_what_the_model_is(run: Any, trained: Workspace) -> None:
     tags = run.data.tags
     assert {f"version.{name}" for name in provenance.versions()} <= set(tags)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from features.training_set import TrainingSet
 from training.model.encoding import Encoder
 from training.pipeline import SHARES, train_and_register
-from training.recipe.train import Split, TrainingPlan, fit_champion, split_by_time
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Split, fit_champion, split_by_time
 from training.registry.registry import Registry
 from training.samples.folds import JUDGED_OF, before_cut, hash_of_lead
 from training.samples.sample import Sample, read_sample

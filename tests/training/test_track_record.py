@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from data.contract import US_PER_DAY
-from training.recipe.train import Promise
+from training.recipe.plan import Promise
 from training.thresholds.rules import PrecisionRule, Record, Verdict
 from training.thresholds.threshold import Flow, ScoredLabels, Threshold, Volume, threshold_from
 from training.thresholds.track_record import PERIODS, RECENT, Story, periods_of, with_record

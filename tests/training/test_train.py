@@ -13,18 +13,8 @@ from data.contract import US_PER_DAY, DataError, UsageError
 from features.labels import LabelWindow
 from training.artifact.standalone import calibrated
 from training.model.baselines import BASELINES
-from training.recipe.train import (
-    THIS,
-    Promise,
-    TrainingPlan,
-    age_groups,
-    fit_champion,
-    fit_model,
-    flow_of,
-    judge,
-    split_by_time,
-    step_of,
-)
+from training.recipe.plan import Promise, TrainingPlan
+from training.recipe.train import THIS, age_groups, fit_champion, fit_model, flow_of, judge, split_by_time, step_of
 from training.recipe.tuning import Budget, tune
 from training.samples.folds import hash_of_lead
 from training.samples.log_odds import Array

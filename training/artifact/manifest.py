@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
+from data.contract import DataError
 from data.log.watermarks import Lag, Unobserved
 from data.typed_json import Json, Null, Sparse, from_json, to_json
 from data.vocabulary import Vocabulary
@@ -85,6 +86,8 @@ class TrainedOn:
     plan: digests. small: what was needed where too few leads had converted, None where enough had.
     lags: sources that ended before the others. unobserved: event types of which nothing was known any more. thinned:
     None where all rows were read. versions: of leadscore, Python and the libraries that it was trained with.
+    since: from when on moments counted; weighting: by what. own_functions: the user's own that decided it, by name,
+    with the sha256 of their files.
     """
 
     from_: str
@@ -105,6 +108,9 @@ class TrainedOn:
     lags: Annotated[tuple[Lag, ...], "sparse"] = ()
     unobserved: Annotated[tuple[Unobserved, ...], "sparse"] = ()
     versions: Mapping[str, str] | None = None
+    since: Annotated[str, "sparse"] = ""
+    weighting: Annotated[str, "sparse"] = ""
+    own_functions: Mapping[str, str] | None = None
 
     @property
     def conversions(self) -> int:
@@ -178,7 +184,7 @@ class Manifest:
 
     words: plain words of event types. bots: rules that label a machine's events. profile_columns: column -> `category`
     or `number`. grounds: the file of what thresholds rest on. judged: None where the recipe was not judged. usual: what
-    features usually add, None for artifacts of before.
+    features usually add, None for artifacts of before. own_features: columns that are functions of the user's own.
     """
 
     format: int
@@ -200,6 +206,16 @@ class Manifest:
     judged: NewestSlice | None = None
     adjustment: Adjustment | None = None
     usual: Sparse[Usual | None] = None
+    own_features: Annotated[tuple[str, ...], "sparse"] = ()
+
+    def check_servable(self) -> None:
+        """Raises DataError for a model that looks at functions of the user's own, which nobody computes elsewhere."""
+        if self.own_features:
+            names = ", ".join(self.own_features)
+            raise DataError(
+                f"the model looks at own features ({names}), which no server computes: make each of them a kind of "
+                "feature (docs/features.md), take it out of features.own and train again"
+            )
 
     @property
     def as_trained(self) -> Manifest:

@@ -10,8 +10,10 @@ import numpy as np
 
 from training.calibration.calibrator import IDENTITY
 from training.model.baselines import BASELINES, FREQUENCY, RECENCY, Fit
-from training.recipe.train import Classifier, TrainingPlan, fit_model, learnt_from
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Classifier, fit_model, learnt_from
 from training.samples.log_odds import Array
+from training.samples.recent import recent
 from training.samples.sample import Sample
 from training.thresholds.threshold import one_per_lead
 
@@ -70,7 +72,12 @@ def ablations(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
 
 def _chosen(name: str, tells: str, fit: Recipe, plan: TrainingPlan) -> Contender:
     """A contender that is fitted by the plan as it is for each past."""
-    return Contender(name, tells, lambda past: fit(past, plan.decided(past)))
+
+    def fitted(past: Sample) -> Predict:
+        rows = recent(past, plan.since)
+        return fit(rows, plan.decided(rows))
+
+    return Contender(name, tells, fitted)
 
 
 def _baseline(name: str, fit: Fit) -> Contender:

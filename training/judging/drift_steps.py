@@ -14,7 +14,8 @@ from scipy.special import expit
 from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
 from training.judging.contenders import Contender, Predict
 from training.judging.origins import Outcomes
-from training.recipe.train import Classifier, TrainingPlan, fit_model, with_step
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Classifier, fit_model, with_step
 from training.samples.log_odds import Array, clip, logit
 from training.samples.sample import Sample
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from features.wording import number, percent, signed
 from training.measuring.evaluation import Bin, Estimate, Evaluation
+from training.measuring.metrics import MEASURES
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Table:
 def tables(evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> list[Table]:
     """All tables about a slice, the most telling first."""
     makers = losses, ranking, lifts, calibration
-    return [*(make(evaluation) for make in makers), ages(by_age), bands(evaluation)]
+    own = [own_metrics(evaluation)] if len(evaluation.judgements[0].metrics) > len(MEASURES) else []
+    return [*(make(evaluation) for make in makers), *own, ages(by_age), bands(evaluation)]
 
 
 def losses(evaluation: Evaluation) -> Table:
@@ -77,6 +79,15 @@ def calibration(evaluation: Evaluation) -> Table:
     ]
     title = "Do probabilities mean what they say? Slope 1 and intercept 0 are perfect"
     return Table(title, ["prediction", "slope", "intercept", "ECE", "ECE of a perfect model"], rows)
+
+
+def own_metrics(evaluation: Evaluation) -> Table:
+    """What metrics of the user's own say of each prediction; the model's have intervals."""
+    names = [name for name in evaluation.judgements[0].metrics if name not in MEASURES]
+    rows = [
+        [judgement.name, *(shown(judgement.metrics[name], 4) for name in names)] for judgement in evaluation.judgements
+    ]
+    return Table("By metrics of your own", ["prediction", *names], rows)
 
 
 def ages(by_age: Mapping[str, Evaluation]) -> Table:

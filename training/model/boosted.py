@@ -60,6 +60,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     oof_raw_: Array
     frozen_: tuple[Frozen, ...]
     trials_: tuple[Verdict, ...] = ()
+    curves_: tuple[tuple[float, ...], ...] = ()
 
     def __init__(
         self,
@@ -138,15 +139,16 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The members, fitted to data with rates (as `_with_rates` has them); fold: int64[rows]."""
         task = joblib.delayed(self._fit_member)
         # A thread for each member: on so few rows LightGBM's own threads would mostly wait for each other.
-        fitted = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads")(
+        grown = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads")(
             task(data, fold, member) for member in self._members(int(fold.max()) + 1)
         )
-        return list(fitted)
+        self.curves_ = tuple(one.losses for one in grown)
+        return [one.booster for one in grown]
 
-    def _fit_member(self, data: lightgbm.Dataset, fold: NDArray[np.int64], member: Member) -> lightgbm.Booster:
+    def _fit_member(self, data: lightgbm.Dataset, fold: NDArray[np.int64], member: Member) -> Grown:
         rows, held = (np.flatnonzero(side) for side in (fold != member.fold, fold == member.fold))
         if len(rows) == 0:
-            return _stump(data, self._parameters())
+            return Grown(_stump(data, self._parameters()), ())
         seen, kept = (data.subset(side.tolist()).construct() for side in (rows, held))
         return self._booster(seen, kept, self._parameters_of(member, data.num_feature()))
 
@@ -196,11 +198,13 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             free_raw_data=False,
         ).construct()
 
-    def _booster(self, data: lightgbm.Dataset, held: lightgbm.Dataset, parameters: dict[str, Any]) -> lightgbm.Booster:
-        stop = lightgbm.early_stopping(self.patience, verbose=False)
-        booster = lightgbm.train(parameters, data, self.max_rounds, valid_sets=[held], callbacks=[stop])
+    def _booster(self, data: lightgbm.Dataset, held: lightgbm.Dataset, parameters: dict[str, Any]) -> Grown:
+        seen: dict[str, dict[str, list[float]]] = {}
+        calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(seen)]
+        booster = lightgbm.train(parameters, data, self.max_rounds, valid_sets=[held], callbacks=calls)
         # Trees behind the best round are dropped, so that the text holds exactly what predicts.
-        return _portable(booster.model_to_string(num_iteration=booster.best_iteration))
+        kept = _portable(booster.model_to_string(num_iteration=booster.best_iteration))
+        return Grown(kept, tuple(next(iter(seen.values()))["binary_logloss"]))
 
     def _parameters(self) -> dict[str, Any]:
         return {
@@ -266,6 +270,15 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False
         return tags
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A booster, and the log-loss of the fold that it did not see after each of its trees and of those that were
+    dropped."""
+
+    booster: lightgbm.Booster
+    losses: tuple[float, ...]
 
 
 def parts_of(weight: Array, thinned: Thinned | None) -> tuple[Array, NDArray[np.bool_]]:

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, DataError
+from data.own_functions import OwnFunction
+from features.training_set import TrainingSet
 from features.wording import number
 from training.artifact.standalone import calibrated
 from training.calibration.calibrator import Calibrator, composed
 from training.calibration.intercept import newest_step, newest_step_trial
 from training.measuring.evaluation import Evaluation, evaluate, evaluate_groups
 from training.measuring.evidence import Evidence, evidence_of
+from training.measuring.own_metrics import with_own_metrics
 from training.model.baselines import BASELINES
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
 from training.model.prior import PriorClassifier
+from training.recipe.plan import TrainingPlan
 from training.samples.folds import before_cut, newest_slice
 from training.samples.log_odds import Array
-from training.samples.sample import Sample
-from training.samples.thinning import MOST_MOMENTS
+from training.samples.recent import recent
+from training.samples.sample import Sample, read_sample
+from training.samples.weighting import weighed
 from training.thresholds.threshold import (
     Flow,
     ScoredLabels,
     Threshold,
-    Volume,
-    by_capacity,
-    by_precision,
-    by_value,
     one_per_lead,
 )
 from training.thresholds.threshold_evidence import Grounds
@@ -49,64 +47,6 @@ THIS = "this model"
 AGE_GROUPS = ((7, "0-7 days"), (30, "08-30 days"), (90, "31-90 days"), (10**9, "over 90 days"))
 Say = Callable[[str], None]
 Classifier = LeadConversionClassifier | HazardClassifier | PriorClassifier
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What a stage's threshold is asked to keep: a precision with a confidence, a weekly volume, both, or a value.
-
-    value, cost: what a win is worth and what a touch costs, in one currency.
-    """
-
-    stage: str
-    precision: float | None = None
-    confidence: float = 0.95
-    per_week: float | None = None
-    value: float | None = None
-    cost: float | None = None
-
-    def threshold(self, labels: ScoredLabels, flow: Volume) -> Threshold:
-        """The threshold that keeps it, or that says why there is none."""
-        if self.precision is not None:
-            return by_precision(self.stage, labels, flow, self.precision, self.confidence, self.per_week)
-        if self.value is not None and self.cost is not None:
-            return by_value(self.stage, labels, flow, self.value, self.cost)
-        return by_capacity(self.stage, labels, flow, self.per_week or 0.0)
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How to train: share of the newest moments that judge, the classifier's parameters, the promises.
-
-    fewest_converted: leads that must have converted, 0 leaves it to `minimum_labels`; small: what is done where fewer
-    have. model: `fixed` learns from mature moments, `hazard` from open ones too, `prior` is for few conversions.
-    `auto` learns from open moments where the data tell when outcomes came, as a plain table does not.
-    twin, rates: which members the mean is over, see training/model/boosted.py. newest_step: whether the intercept
-    takes a step after the newest moments; `auto`: where that would have helped at past dates. most_moments: a training
-    set with more is thinned as training/samples/thinning.py says.
-    """
-
-    newest_share: float = 0.2
-    fewest_converted: int = 0
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    promises: Sequence[Promise] = ()
-    model: Literal["auto", "hazard", "fixed", "prior"] = "fixed"
-    twin: Literal["auto", "yes", "no"] = "no"
-    rates: Literal["yes", "no"] = "no"
-    newest_step: Literal["auto", "yes", "no"] = "no"
-    small: Literal["refuse", "prior"] = "refuse"
-    most_moments: int = MOST_MOMENTS
-
-    def decided(self, sample: Sample) -> TrainingPlan:
-        """The plan for a sample, with the kind of model and the members named."""
-        kind = ("hazard" if sample.tells_when else "fixed") if self.model == "auto" else self.model
-        return replace(self, model=kind, twin="yes" if self.twin == "auto" else self.twin)
-
-    @property
-    def digest(self) -> str:
-        """sha256 of all that decides the model; on how many threads it is fitted does not."""
-        plain = asdict(replace(self, parameters={k: v for k, v in self.parameters.items() if k != "n_jobs"}))
-        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -144,6 +84,11 @@ class Fitted:
     thresholds: tuple[Threshold, ...]
     evidence: Evidence
     grounds: Grounds
+
+
+def rows_of(training_set: TrainingSet, plan: TrainingPlan) -> Sample:
+    """The moments of a training set that a plan looks at. Raises DataError, UsageError."""
+    return recent(read_sample(training_set, plan.most_moments), plan.since)
 
 
 def split_by_time(sample: Sample, plan: TrainingPlan) -> Split:
@@ -188,13 +133,14 @@ def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tup
     say("fitting the judge on the past")
     model = fit_model(split.past, plan)
     p = model.predict_proba(split.judged.features)[:, 1]
-    return model, judged_as(split, p, fit_baselines(split, say))
+    return model, judged_as(split, p, fit_baselines(split, say), plan.metrics)
 
 
-def judged_as(split: Split, p: Array, others: Mapping[str, Array]) -> Judged:
-    """Judges predictions `p` of the newest slice beside those of the baselines."""
+def judged_as(split: Split, p: Array, others: Mapping[str, Array], own: Sequence[OwnFunction] = ()) -> Judged:
+    """Judges predictions `p` of the newest slice beside those of the baselines, also by metrics of the user's own."""
     rows, predictions = split.judged, {THIS: p, **others}
     evaluation = evaluate(rows.y, rows.weight, rows.lead, predictions)
+    evaluation = with_own_metrics(evaluation, own, rows.y, rows.weight, rows.lead, predictions)
     shown = dict(list(predictions.items())[:2])  # the champion beside the base rate: by age nobody asks for more
     by_age = evaluate_groups(age_groups(rows.features), rows.y, rows.weight, rows.lead, shown)
     return Judged(rows, p, evaluation, by_age)
@@ -265,7 +211,8 @@ def step_of(model: Classifier, sample: Sample, plan: TrainingPlan) -> float:
 
 
 def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
-    rows, members = learnt_from(sample, plan), {"twin": plan.twin == "yes", "rates": plan.rates == "yes"}
+    rows = weighed(learnt_from(sample, plan), plan.weighting)
+    members = {"twin": plan.twin == "yes", "rates": plan.rates == "yes"}
     parameters = {**plan.parameters, **members}
     when = rows.lead, rows.as_of, rows.since
     if plan.model == "hazard":

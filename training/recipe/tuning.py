@@ -11,7 +11,9 @@ import numpy as np
 from data.contract import DataError
 from features.wording import number
 from training.measuring.metrics import measures
-from training.recipe.train import Say, Split, TrainingPlan, fit_model, split_by_time
+from training.measuring.own_metrics import measured
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Say, Split, fit_model, split_by_time
 from training.samples.sample import Sample
 
 FORWARD_SHARE = 0.25
@@ -34,11 +36,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class TuningTrial:
-    """Parameters that were tried, and their log-loss on the newest quarter of the past."""
+    """Parameters that were tried, and what came of them on the newest quarter of the past, by a measure."""
 
     number: int
     parameters: Mapping[str, float]
-    loss: float
+    measure: str
+    value: float
 
 
 def tune(
@@ -51,22 +54,25 @@ def tune(
     """
     import optuna
 
+    own = plan.tuning_metric
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         split = split_by_time(past, replace(plan, newest_share=FORWARD_SHARE))
     except DataError as error:
         say(f"no tuning: {error}")
         return plan, ()
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=plan.parameters.get("random_state", 0)))
+    measure = "log_loss" if own is None else own.short_name
+    sampler = optuna.samplers.TPESampler(seed=plan.parameters.get("random_state", 0))
+    study = optuna.create_study(direction="minimize" if own is None else "maximize", sampler=sampler)
     study.enqueue_trial({name: plan.parameters[name] for name in TUNED if name in plan.parameters})
     timeout = 60 * budget.minutes if budget.minutes else None
-    study.optimize(lambda trial: _loss(trial, split, plan), n_trials=budget.trials or None, timeout=timeout, catch=())
-    trials = tuple(TuningTrial(trial.number, trial.params, trial.value or 0.0) for trial in study.trials)
-    say(f"tuning: {len(trials)} trials, best forward log-loss {number(study.best_value, 4)}")
+    study.optimize(lambda trial: _tried(trial, split, plan), n_trials=budget.trials or None, timeout=timeout, catch=())
+    trials = tuple(TuningTrial(trial.number, trial.params, measure, trial.value or 0.0) for trial in study.trials)
+    say(f"tuning: {len(trials)} trials, best forward {measure.replace('_', '-')} {number(study.best_value, 4)}")
     return replace(plan, parameters={**plan.parameters, **study.best_params}), trials
 
 
-def _loss(trial: Any, split: Split, plan: TrainingPlan) -> float:
+def _tried(trial: Any, split: Split, plan: TrainingPlan) -> float:
     suggested = {
         "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
         "min_leaf": trial.suggest_int("min_leaf", 5, 400, log=True),
@@ -75,4 +81,6 @@ def _loss(trial: Any, split: Split, plan: TrainingPlan) -> float:
     }
     model = fit_model(split.past, replace(plan, parameters={**plan.parameters, **suggested}))
     p = model.predict_proba(split.judged.features)[:, 1]
-    return float(measures(split.judged.y, np.asarray(p), split.judged.weight)["log_loss"])
+    judged = split.judged.y, np.asarray(p, np.float64), split.judged.weight
+    own = plan.tuning_metric
+    return measures(*judged)["log_loss"] if own is None else measured(own, *judged)

@@ -70,6 +70,7 @@ def write_artifact(
         grounds=None if grounds is None else _write_grounds(draft, grounds),
         judged=judged,
         usual=usual,
+        own_features=tuple(function.short_name for function in recipe.own),
     )
     return _finished(draft, folder, manifest)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from data.contract import DataError
 from training.registry.locations import is_elsewhere
+from training.registry.system_metrics import Meter
 from training.registry.tracking import Tracking
 
 RUN = "leadscore.run"
@@ -39,13 +40,14 @@ class Experiment:
     def open_run(self, title: str) -> Iterator[str]:
         """The id of an MLflow run that is open as long as the work inside, and told how that ended.
 
-        A store that is away by then costs nothing but that: there the run stays open.
+        It is also told what the work took of the machine. A store that is away by then costs nothing but that: there
+        the run stays open.
         """
         with self.tracking.opened() as mlflow:
             self.make(mlflow)
             place = mlflow.get_experiment_by_name(self.name).experiment_id
             logged = str(mlflow.MlflowClient().create_run(place, run_name=title, tags={RUN: "open"}).info.run_id)
-        status = "FINISHED"
+        status, meter = "FINISHED", Meter.started()
         try:
             yield logged
         except BaseException as error:
@@ -53,7 +55,10 @@ class Experiment:
             raise
         finally:
             with suppress(DataError), self.tracking.opened() as mlflow:
-                mlflow.MlflowClient().set_terminated(logged, status)
+                client = mlflow.MlflowClient()
+                for name, value in meter.read().items():
+                    client.log_metric(logged, name, value)
+                client.set_terminated(logged, status)
 
     def note_same(self, logged: str, version: str) -> None:
         """Notes of a run that it made, byte for byte, what a version is already. Raises DataError for a store away."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 from training.registry.artifact_files import CODE
 from training.registry.run_folder import JUDGE, RECORDS, RunFolder
 
-DATASETS, RIVALS, TABLES = "datasets.json", "rivals.json", "tables.json"
+DATASETS, RIVALS, TABLES, CURVES = "datasets.json", "rivals.json", "tables.json", "curves.json"
 """Records of a run that MLflow has a form of its own for; a run may have none of them."""
 LONGEST_DIGEST = 36
 """Characters that MLflow takes for the digest of a data set."""
@@ -35,6 +35,9 @@ def log_run(mlflow: Any, run: RunFolder) -> Any:
             mlflow.log_metrics(rival["metrics"])
     for table in _read(records / TABLES):
         mlflow.log_table(table["columns"], f"tables/{table['name']}.json")
+    for curve in _read(records / CURVES):
+        for step, value in zip(curve["steps"], curve["values"], strict=True):
+            mlflow.log_metric(curve["name"], value, step=step)
     for kind, place in ((RECORDS, None), (JUDGE, JUDGE)):
         if (run.path / kind).is_dir():
             mlflow.log_artifacts(str(run.path / kind), place)

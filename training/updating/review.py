@@ -13,10 +13,11 @@ from training.measuring.evaluation import BesideTruth, against_truth
 from training.model.artifact_predictions import predict
 from training.model.baselines import BASELINES
 from training.pipeline import sized
-from training.recipe.train import Judged, Say, Split, TrainingPlan, fit_baselines, judged_as, split_by_time
+from training.recipe.plan import TrainingPlan
+from training.recipe.train import Judged, Say, Split, fit_baselines, judged_as, rows_of, split_by_time
 from training.registry.registry import Registry
 from training.samples.log_odds import Array
-from training.samples.sample import Sample, read_sample
+from training.samples.sample import Sample
 
 STAGES = 1 + len(BASELINES)
 """How many stages a review tells of: reading, baselines."""
@@ -29,7 +30,7 @@ def review(registry: Registry, target: str, plan: TrainingPlan, say: Say = lambd
     """
     say("reading the training set")
     split, p = predictions(registry, target, plan)
-    return judged_as(split, p, fit_baselines(split, say))
+    return judged_as(split, p, fit_baselines(split, say), plan.metrics)
 
 
 def predictions(registry: Registry, target: str, plan: TrainingPlan) -> tuple[Split, Array]:
@@ -46,7 +47,7 @@ def predictions(registry: Registry, target: str, plan: TrainingPlan) -> tuple[Sp
             f"version {champion.version} was trained on the training set {trained_on[:12]}, "
             f"{training_set.path} now holds {training_set.digest[:12]}: train again, then evaluate"
         )
-    sample = read_sample(training_set, plan.most_moments)
+    sample = rows_of(training_set, plan)
     split = split_by_time(sample, sized(sample, plan)[0])
     return split, predict(model, split.judged)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from data.contract import UsageError
 from features.training_set import TrainingSet
 from features.wording import chance, number
-from training.recipe.train import Promise
+from training.recipe.plan import Promise
 from training.registration import register, succeeds
 from training.registry.artifact_files import read_grounds, rewrite_artifact
 from training.registry.registered import Registered
