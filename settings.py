@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from data.contract import UsageError
 from data.log.eventlog import EventLog
 from data.own_functions import FORM, OwnFunction, own_function
-from features.catalogue import company_catalogue, default_catalogue, from_json
+from data.vocabulary import NAMING
+from features.catalogue import campaign_catalogue, company_catalogue, default_catalogue, from_json
 from features.kinds import Definition
 from features.labels import Target
 from features.moments import MomentPolicy
@@ -210,6 +211,8 @@ class Settings(BaseSettings):
         default = default_catalogue(*known)
         if self.features.companies == "yes" and log.has_accounts():
             default += company_catalogue(*known)
+        if self.features.campaigns == "yes":
+            default += campaign_catalogue([of for of in NAMING.values() if log.has_context(of)])
         names = [definition.name for definition in default]
         for name in self.features.drop:
             if name not in names:

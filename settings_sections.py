@@ -65,6 +65,9 @@ class FeaturesSection(Section):
     companies: Literal["no", "yes"] = Field(
         "no", description="yes: also what is known of other leads of the same account, where the log knows accounts"
     )
+    campaigns: Literal["no", "yes"] = Field(
+        "no", description="yes: also in which campaigns and with which assets things happened, where events name them"
+    )
 
     @field_validator("own")
     @classmethod

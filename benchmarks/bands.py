@@ -48,7 +48,8 @@ def _bands_of(seed: int, leads: int) -> list[Row]:
         workspace = Workspace.open(Path(folder), SETTINGS)
         made = simulate(Path(folder) / "export", FunnelOptions(leads, seed))
         ingest(workspace.log_path, read_mapping("simulated"), [str(made.events)], [str(made.leads)])
-        sample, plan = read_sample(workspace.build()), workspace.settings.training_plan
+        sample = read_sample(workspace.build())
+        plan = workspace.settings.training_plan.decided(sample)
         split = split_by_time(sample, plan)
         known = truth_of(split.judged, made.truth, sample.horizon_days)
         model = fit_model(split.past, plan)

@@ -70,6 +70,8 @@ def take(store: Store, log: EventLog, bucket: int, shift: int, now: int) -> None
             _us(row["known_at"]) + shift,
             row["source"],
             row["event_id"],
+            row.get("campaign"),
+            row.get("asset"),
         )
         for row in events
     ]

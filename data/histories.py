@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from data.companies import CompanySource
 
+Named = Literal["event_type", "channel", "campaign", "asset"]
+"""What an event names."""
 FAR = 2**62
 """A time that never comes."""
 
@@ -72,7 +74,10 @@ class Stretches:
         return np.arange(starts[-1]) + np.repeat(self.begin - starts[:-1], self.end - self.begin)
 
 
-EACH_EVENT = ("known_at", "occurred_at", "event_type", "channel", "value", "bot", "superseded_at", "deal")
+EACH_EVENT = (
+    *("known_at", "occurred_at", "event_type", "channel", "value", "bot", "superseded_at", "deal"),
+    *("campaign", "asset"),
+)
 """Arrays of histories with a value for each event."""
 
 
@@ -91,6 +96,8 @@ class Histories:
         lead's), FAR where it never was. None where that holds for all.
     absences: when leads are not there; None where all always are.
     deal: uint64[n], a hash of the deal that an event is about, 0 for none; None where that holds for all.
+    campaign, asset: int32[n], codes into `campaigns` and `assets`, -1 where an event names none; None where that holds
+        for all.
     companies: who tells of the leads' colleagues; None: nobody, so that nothing that needs them can be computed.
     """
 
@@ -108,6 +115,10 @@ class Histories:
     superseded_at: NDArray[np.int64] | None = None
     absences: Absences | None = None
     deal: NDArray[np.uint64] | None = None
+    campaign: NDArray[np.int32] | None = None
+    campaigns: list[str] = field(default_factory=list)
+    asset: NDArray[np.int32] | None = None
+    assets: list[str] = field(default_factory=list)
     companies: CompanySource | None = None
 
     @property
@@ -117,6 +128,18 @@ class Histories:
     @property
     def n_events(self) -> int:
         return len(self.known_at)
+
+    def names(self, of: Named) -> tuple[NDArray[np.int32] | None, list[str]]:
+        """What each event names, as codes (-1 for nothing; None where that holds for all), and what they stand for."""
+        match of:
+            case "event_type":
+                return self.event_type, self.types
+            case "channel":
+                return self.channel, self.channels
+            case "campaign":
+                return self.campaign, self.campaigns
+            case "asset":
+                return self.asset, self.assets
 
     def of(
         self, leads: NDArray[np.integer], events: Stretches | None = None, versions: Stretches | None = None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 ANY = "any"
+NAMING: Mapping[str, Literal["campaign", "asset"]] = {"any_campaign": "campaign", "any_asset": "asset"}
+"""Groups of what an event names, whatever its type: those that happened in a campaign, and with an asset."""
 MORE, LESS, NOTHING = "more is better", "less is better", "nothing"
 Expected = Literal["more is better", "less is better", "nothing"]
 """What common sense says of more of something."""
@@ -27,8 +30,8 @@ class Vocabulary:
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def members(self, events: str) -> tuple[str, ...]:
-        """Event types that `events` (a type, a group or `any`) stands for; raises KeyError if it is none of them."""
-        if events == ANY:
+        """Event types that `events` (a type, a group, `any`, one of NAMING) stands for; raises KeyError for others."""
+        if events == ANY or events in NAMING:
             return self.types
         if events in self.groups:
             return self.groups[events]

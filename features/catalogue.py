@@ -7,7 +7,8 @@ from dataclasses import asdict, fields
 from typing import Any, get_args, get_type_hints
 
 from data.contract import UsageError
-from data.vocabulary import ANY, Vocabulary
+from data.histories import Named
+from data.vocabulary import ANY, NAMING, Vocabulary
 from features.kinds import (
     KINDS,
     ActiveDays,
@@ -106,6 +107,21 @@ def company_catalogue(
         *(ColleagueRecency(events) for events in (ANY, *groups)),
         *(ColleaguesActive(name, days) for name in outcomes for days in (90, None)),
     ]
+
+
+def campaign_catalogue(naming: Sequence[Named]) -> list[Definition]:
+    """What may be known of the campaigns or assets that events name: how many such events, how lately, which was first
+    and last.
+
+    >>> [definition.name for definition in campaign_catalogue(["asset"])][-2:]
+    ['first_touch_asset_any_asset', 'last_touch_asset_any_asset']
+    """
+    chosen: list[Definition] = []
+    for group, of in NAMING.items():
+        if of in naming:
+            chosen += [*(Count(group, days) for days in (30, None)), Recency(group)]
+            chosen += [FirstTouch(of, group), LastTouch(of, group)]
+    return chosen
 
 
 def to_json(catalogue: Sequence[Definition]) -> list[dict[str, Any]]:

@@ -5,14 +5,15 @@ A number is missing from when on the sources of its events have ended, see data/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.contract import UsageError
+from data.histories import Named
 from data.log.watermarks import Unobserved
-from data.vocabulary import ANY, Vocabulary
+from data.vocabulary import ANY, NAMING, Vocabulary
 from features.kinds import (
     KINDS,
     ColleagueRecency,
@@ -55,7 +56,7 @@ def compile_plan(
     numbers = [definition for definition, _ in _numbers(definitions, needed)] if since else []
     ends = enumerate(_end(definition, vocabulary, since) for definition in numbers)
     known = {place: end for place, end in ends if end is not None}
-    return Plan(tuple(definitions), vocabulary, instructions, known, _around(definitions, needed))
+    return Plan(tuple(definitions), vocabulary, instructions, known, _around(definitions, needed), _naming(needed))
 
 
 def looks_around(definitions: Sequence[Definition]) -> bool:
@@ -65,7 +66,7 @@ def looks_around(definitions: Sequence[Definition]) -> bool:
 
 def _end(definition: Definition, vocabulary: Vocabulary, since: Mapping[str, int]) -> int | None:
     """From when on one of the groups that a feature is made of has no type any more that is observed."""
-    groups = {getattr(definition, field, ANY) for field in EVENT_FIELDS} - {ANY}
+    groups = {getattr(definition, field, ANY) for field in EVENT_FIELDS} - {ANY, *NAMING}
     types = [members for group in groups if (members := vocabulary.members(group))]
     return min((max(since[name] for name in members) for members in types if {*members} <= since.keys()), default=None)
 
@@ -73,10 +74,14 @@ def _end(definition: Definition, vocabulary: Vocabulary, since: Mapping[str, int
 def _check_events(definition: Definition, vocabulary: Vocabulary) -> None:
     for field in EVENT_FIELDS:
         events = getattr(definition, field, ANY)
+        if events in NAMING and type(definition) in LOOKS:
+            raise UsageError(
+                f"feature {definition.name!r}: colleagues are not looked at by {events}; name a group or a type"
+            )
         try:
             vocabulary.members(events)
         except KeyError:
-            known = ", ".join((ANY, *vocabulary.groups, *vocabulary.types))
+            known = ", ".join((ANY, *vocabulary.groups, *vocabulary.types, *NAMING))
             raise UsageError(f"feature {definition.name!r} names events {events!r}; known are: {known}") from None
 
 
@@ -85,7 +90,7 @@ def _instructions(definitions: Sequence[Definition], needed: Accumulators) -> In
         definition.read(needed)
     readings = [definition.read(needed) for definition in definitions]
     numbers = _numbers(definitions, needed)
-    groups, member = needed.groups, _member(needed.vocabulary, needed.groups)
+    groups, member = needed.groups, _member(needed.vocabulary, needed.groups, _naming(needed))
     decays = [(groups.index(events), needed.rates.index(rate)) for events, rate in needed.decays]
     decaying = _listed(member[:, [group for group, _ in decays]], len(decays))
     sessions = [(groups.index(events), needed.tracks.index(events)) for events in needed.sessions]
@@ -160,12 +165,30 @@ def _rows(names: Sequence[str], groups: Sequence[str]) -> list[int]:
     return [groups.index(name) for name in names]
 
 
-def _member(vocabulary: Vocabulary, groups: Sequence[str]) -> NDArray[np.bool_]:
-    """Whether events of a code belong to a group; then unknown types, which are any, and bots, which are none."""
-    types = vocabulary.types
-    table = [[name in vocabulary.members(group) for group in groups] for name in types]
-    table += [[group == ANY for group in groups], [False for _ in groups]]
-    return np.array(table, dtype=np.bool_).reshape(len(types) + 2, len(groups))
+def _naming(needed: Accumulators) -> tuple[Named, ...]:
+    """By what events are told apart beside their type."""
+    return tuple(name for group, name in NAMING.items() if group in needed.groups)
+
+
+def _member(vocabulary: Vocabulary, groups: Sequence[str], naming: Sequence[Named] = ()) -> NDArray[np.bool_]:
+    """Whether events of a code belong to a group; after the types the unknown ones, which are any; last bots, none.
+
+    Types and unknown ones come once for each way in which an event may name a campaign or an asset.
+    """
+    table = [[False] * len(groups)]
+    for way in reversed(range(2 ** len(naming))):
+        named = {name for place, name in enumerate(naming) if way >> place & 1}
+        table = [
+            [_holds(vocabulary, group, kind, named) for group in groups] for kind in (*vocabulary.types, None)
+        ] + table
+    return np.array(table, dtype=np.bool_).reshape(len(table), len(groups))
+
+
+def _holds(vocabulary: Vocabulary, group: str, kind: str | None, named: Collection[str]) -> bool:
+    """Whether events of a type (None: of an unknown one) that name something belong to a group."""
+    if group in NAMING:
+        return NAMING[group] in named
+    return group == ANY or kind in vocabulary.members(group)
 
 
 def _listed(member: NDArray[np.bool_], nothing: int) -> NDArray[np.uint32]:

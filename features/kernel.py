@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.histories import Histories
+from data.histories import Histories, Named
 from features.around import look_around
 from features.kinds import FirstTouch, LastTouch, Profile, ProfileNumber
 from features.plan import Plan
@@ -82,13 +82,14 @@ def compute_arrays(plan: Plan, histories: Histories, moments: Moments) -> Comput
     Raises ValueError when moments are not sorted or name a lead that the histories do not have.
     """
     profiles = (histories.profiles.starts, histories.profiles.valid_from)
-    computed, bad = _walked(plan, histories.types, events_of(histories), profiles, moments)
+    walked = plan.told_apart(histories)
+    computed, bad = _walked(plan, histories.types, events_of(walked), profiles, moments)
     if bad >= 0:
         raise ValueError(
             f"moment {bad} (lead {moments.lead[bad]} at {moments.as_of[bad]}) is not sorted by (lead, as_of), "
             f"or of none of the {histories.n_leads} leads"
         )
-    for views in views_of(histories, moments.lead, moments.as_of):
+    for views in views_of(walked, moments.lead, moments.as_of):
         again, _ = _walked(plan, histories.types, views.events, views.profiles, Moments(views.view, views.as_of))
         computed.columns[:, views.moments] = again.columns
         computed.rows[:-1, views.moments] = views.original(again.rows[:-1])
@@ -108,7 +109,7 @@ def _walked(
     computed = Computed(np.empty((plan.n_numbers, m), np.float32), np.empty((plan.n_rows, m), np.int64))
     # One that may not be written to is of another type, for which all of the walk would be compiled once more.
     lead, as_of = (np.require(array, requirements="W") for array in (moments.lead, moments.as_of))
-    bad = walk(tuple(plan.instructions), plan.codes(types), events, profiles, (lead, as_of), tuple(computed))
+    bad = walk(tuple(plan.instructions), plan.walk_codes(types), events, profiles, (lead, as_of), tuple(computed))
     return computed, int(bad)
 
 
@@ -130,12 +131,10 @@ def _columns(plan: Plan, histories: Histories, computed: Computed) -> Iterator[p
                 yield pa.array(next(numbers))
 
 
-def _touched(histories: Histories, of: str, events: NDArray[np.int64]) -> pa.DictionaryArray:
+def _touched(histories: Histories, of: Named, events: NDArray[np.int64]) -> pa.DictionaryArray:
     """Names of the events at these rows; -1 gives null."""
-    codes, names = (
-        (histories.event_type, histories.types) if of == "event_type" else (histories.channel, histories.channels)
-    )
-    event_codes = codes[events] if len(codes) else np.full(len(events), -1, np.int32)
+    codes, names = histories.names(of)
+    event_codes = codes[events] if codes is not None and len(codes) else np.full(len(events), -1, np.int32)
     missing = (events < 0) | (event_codes < 0)
     indices = pa.array(np.where(missing, 0, event_codes).astype(np.int32), mask=missing)
     return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))

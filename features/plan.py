@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.histories import Histories, Named
 from data.vocabulary import Vocabulary
 from features.kinds import Definition
 from features.walk.companies import AroundPlan
@@ -21,7 +22,8 @@ class Plan:
     """A compiled catalogue: definitions in column order, and the instructions for the numbers among them.
 
     ends: place of a computed column -> from when on (µs UTC) nothing is known of the events that it is made of.
-    around: what is read off colleagues; None where no definition asks.
+    around: what is read off colleagues; None where no definition asks. naming: what events are told apart by beside
+    their type: whether they name a campaign, an asset. Each doubles the codes.
     """
 
     definitions: tuple[Definition, ...]
@@ -29,6 +31,7 @@ class Plan:
     instructions: Instructions
     ends: Mapping[int, int] = field(default_factory=dict)
     around: AroundPlan | None = None
+    naming: tuple[Named, ...] = ()
 
     @cached_property
     def n_numbers(self) -> int:
@@ -51,6 +54,21 @@ class Plan:
             self._codes.clear()
             self._codes[names] = codes
         return codes
+
+    def walk_codes(self, types: Sequence[str]) -> NDArray[np.int32]:
+        """int32[2^naming * len(types)]: the code of each type, for each way in which its events may name something."""
+        ways = range(2 ** len(self.naming))
+        codes = self.codes(types)
+        return np.concatenate([codes + np.int32(way * (len(self.vocabulary.types) + 1)) for way in ways])
+
+    def told_apart(self, histories: Histories) -> Histories:
+        """The same histories, their event types numbered as `walk_codes` has them."""
+        kind = histories.event_type
+        for place, name in enumerate(self.naming):
+            codes, _ = histories.names(name)
+            if codes is not None:
+                kind = kind + np.where(codes < 0, 0, len(histories.types) * 2**place).astype(np.int32)
+        return histories if kind is histories.event_type else replace(histories, event_type=kind)
 
     @cached_property
     def _codes(self) -> dict[tuple[str, ...], NDArray[np.int32]]:

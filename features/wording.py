@@ -62,16 +62,6 @@ WITHIN: Mapping[Language, Forms] = {
     "en": {"one": "within {count} day", "other": "within {count} days"},
     "de": {"one": "innerhalb von {count} Tag", "other": "innerhalb von {count} Tagen"},
 }
-CONVERSION: Mapping[Language, Forms] = {
-    "en": {
-        "one": "{chance} leads like this converts {within} (of those that scored alike, {span} did)",
-        "other": "{chance} leads like this convert {within} (of those that scored alike, {span} did)",
-    },
-    "de": {
-        "one": "{chance} Leads wie diesem konvertiert {within} (von ähnlich bewerteten {span})",
-        "other": "{chance} Leads wie diesem konvertieren {within} (von ähnlich bewerteten {span})",
-    },
-}
 LATELY = {"en": ("today", "yesterday"), "de": ("heute", "gestern")}
 
 
@@ -126,7 +116,7 @@ def chance(probability: float, language: Language = "en") -> str:
     >>> chance(0.231), chance(0.004, "de"), chance(0.0001), chance(0.999)
     ('23 of 100', '4 von 1.000', 'fewer than 1 of 1,000', 'more than 99 of 100')
     """
-    of = _base(probability)
+    of = base_of(probability)
     return _chance(round(probability * of), of, language)
 
 
@@ -136,22 +126,8 @@ def span(low: float, high: float, language: Language = "en") -> str:
     >>> span(0.17, 0.302), span(0.0046, 0.013, "de"), span(0.0, 0.00001), span(0.97, 0.999)
     ('17 to 31 of 100', '4 bis 13 von 1.000', 'at most 1 of 1,000', 'at least 97 of 100')
     """
-    of = _base(low)
+    of = base_of(low)
     return _span(math.floor(low * of), math.ceil(high * of), of, language)
-
-
-def conversion(probability: float, low: float, high: float, days: int, language: Language = "en") -> str:
-    """How likely a lead converts within so many days, with the interval, in a sentence.
-
-    >>> conversion(0.23, 0.19, 0.27, 90)
-    '23 of 100 leads like this convert within 90 days (of those that scored alike, 19 to 27 of 100 did)'
-    >>> conversion(0.001, 0.0004, 0.002, 1, "de")
-    '1 von 1.000 Leads wie diesem konvertiert innerhalb von 1 Tag (von ähnlich bewerteten höchstens 2 von 1.000)'
-    """
-    count = max(1, round(probability * _base(probability)))
-    sentence = CONVERSION[language][category(count, language)]
-    words = {"chance": chance(probability, language), "span": span(low, high, language)}
-    return sentence.format(**words, within=within(days, language))
 
 
 def within(days: int, language: Language = "en") -> str:
@@ -231,7 +207,8 @@ def since(moment: int, now: int, language: Language = "en") -> str:
     return format_timedelta(past, "minute", threshold=1.2, add_direction=True, locale=_locale(language))
 
 
-def _base(probability: float) -> int:
+def base_of(probability: float) -> int:
+    """Of how many a probability is told."""
     return 1000 if probability < SMALL else 100
 
 

@@ -17,6 +17,8 @@ Words = Mapping[str, Mapping[str, str]]
 COMMON: Words = {
     "any": {"en": "activities", "de": "Aktivitäten", "expect": MORE},
     "activity": {"en": "activity in general", "de": "Aktivität im Ganzen", "expect": MORE},
+    "any_campaign": {"en": "activities in campaigns", "de": "Aktivitäten in Kampagnen", "expect": MORE},
+    "any_asset": {"en": "activities with an asset", "de": "Aktivitäten mit einem Inhalt", "expect": MORE},
     "web": {"en": "website visits", "de": "Website-Besuche", "expect": MORE},
     "email": {"en": "e-mail reactions", "de": "E-Mail-Reaktionen", "expect": MORE},
     "content": {"en": "downloads and webinars", "de": "Downloads und Webinare", "expect": MORE},
@@ -47,7 +49,12 @@ COMMON: Words = {
     "no": {"en": "no", "de": "nein"},
 }
 """Words of what is shipped, for groups and event types also what is expected of more of them."""
-TOUCH = {"event_type": {"en": "activity", "de": "Aktivität"}, "channel": {"en": "channel", "de": "Kanal"}}
+TOUCH = {
+    "event_type": {"en": "activity", "de": "Aktivität"},
+    "channel": {"en": "channel", "de": "Kanal"},
+    "campaign": {"en": "campaign", "de": "Kampagne"},
+    "asset": {"en": "asset", "de": "Inhalt"},
+}
 
 EVER: Mapping[Language, str] = {"en": "ever", "de": "insgesamt"}
 WINDOW: Mapping[Language, Forms] = {

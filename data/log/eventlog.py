@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from data.companies import Companies, companies_of
 from data.contract import CONTEXT, DataError
-from data.histories import FAR, Absences, Histories, Profiles
+from data.histories import FAR, Absences, Histories, Named, Profiles
 from data.log.absences import absences_of, read_absences
 from data.log.bots import label_bots
 from data.log.content import lead_hash
@@ -35,7 +35,7 @@ from data.log.watermarks import Watermarks
 from data.sources.mapping import BotRule
 from data.vocabulary import Vocabulary
 
-READ = ("known_at", "occurred_at", "event_type", "channel", "value", "deal", "superseded_at")
+READ = ("known_at", "occurred_at", "event_type", "channel", "value", "deal", *CONTEXT, "superseded_at")
 """The columns of events that histories are made of."""
 ALL = (*ORDER[1:], "deal", *CONTEXT, "superseded_at")
 
@@ -173,6 +173,10 @@ class EventLog:
         named = (self._plain_bucket(number).profiles.accounts for number in range(self.n_buckets))
         return any(accounts is not None and accounts.null_count < len(accounts) for accounts in named)
 
+    def has_context(self, of: Named) -> bool:
+        """Whether any event names a campaign, or an asset. Raises DataError as `bucket` does."""
+        return any(self._plain_bucket(number).names(of)[0] is not None for number in range(self.n_buckets))
+
     def around(self, histories: Histories) -> Companies:
         """The companies beside histories: all."""
         return self.companies
@@ -210,6 +214,8 @@ def histories_of(run: Run, words: Words, absences: Absences | None = None) -> Hi
     channel, channels = coded(events.column("channel"))
     starts, occurred_at = _starts(run.event_counts), int64(events.column("occurred_at"))
     superseded = superseded_of(events)
+    campaign, campaigns = _context(events, "campaign")
+    asset, assets = _context(events, "asset")
     return Histories(
         lead_ids=run.leads,
         starts=starts,
@@ -230,7 +236,18 @@ def histories_of(run: Run, words: Words, absences: Absences | None = None) -> Hi
         superseded_at=superseded if (superseded < FAR).any() else None,
         absences=absences,
         deal=np.array(events.column("deal").fill_null(0).to_numpy()) if "deal" in events.column_names else None,
+        campaign=campaign,
+        campaigns=campaigns,
+        asset=asset,
+        assets=assets,
     )
+
+
+def _context(events: pa.Table, name: str) -> tuple[NDArray[np.int32] | None, list[str]]:
+    """Codes and names of campaigns or assets; None where no event names any."""
+    if name not in events.column_names or events.column(name).null_count == len(events):
+        return None, []
+    return coded(events.column(name).dictionary_encode())
 
 
 def _columns(profiles: pa.Table, names: Collection[str]) -> pa.Table:

@@ -6,7 +6,8 @@ A moment is (lead, as_of). Only visible events count: `known_at < as_of`, where
 for numbers and null for categories.
 
 What a field is called decides what it means. `events`, `contacts` and `answers` name an event type, a group of the
-vocabulary, or `any` (every event, also of types the vocabulary does not know). `days`, `half_life`, `short` and `long`
+vocabulary, or `any` (every event, also of types the vocabulary does not know), `any_campaign` and `any_asset` (every
+event that names a campaign, an asset). `days`, `half_life`, `short` and `long`
 are whole days; `days=None` means ever.
 """
 
@@ -49,6 +50,10 @@ class SeenEvent(Protocol):
     def channel(self) -> str | None: ...
     @property
     def value(self) -> float | None: ...
+    @property
+    def campaign(self) -> str | None: ...
+    @property
+    def asset(self) -> str | None: ...
 
 
 class View(Protocol):

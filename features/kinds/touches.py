@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from data.histories import Named
 from features.kinds.accumulators import Accumulators, Operands, Touched
 from features.kinds.definition import Definition, Kind, SeenEvent, Sentence, View
 
 
 @dataclass(frozen=True)
 class FirstTouch(Definition):
-    """The `event_type` or `channel` of the earliest event by occurred_at; ties go to the first in the log's order.
+    """The `event_type`, `channel`, `campaign` or `asset` of the earliest event by occurred_at.
 
-    Missing when there is none, or when that event has no channel.
+    Ties go to the first in the log's order. Missing when there is none, or when that event names none.
     """
 
     kind: ClassVar[Kind] = "category"
     sentence: ClassVar = Sentence("first {of}", "{of} zuerst")
 
-    of: Literal["event_type", "channel"]
+    of: Named
     events: str = "any"
 
     def read(self, accumulators: Accumulators) -> Touched:
@@ -32,12 +33,15 @@ class FirstTouch(Definition):
 
 @dataclass(frozen=True)
 class LastTouch(Definition):
-    """The `event_type` or `channel` of the latest event by occurred_at; ties go to the last in the log's order."""
+    """The `event_type`, `channel`, `campaign` or `asset` of the latest event by occurred_at.
+
+    Ties go to the last in the log's order.
+    """
 
     kind: ClassVar[Kind] = "category"
     sentence: ClassVar = Sentence("latest {of}", "{of} zuletzt")
 
-    of: Literal["event_type", "channel"]
+    of: Named
     events: str = "any"
 
     def read(self, accumulators: Accumulators) -> Touched:
@@ -70,5 +74,6 @@ class IgnoredInRow(Definition):
         return float(sum(not answers or contact > max(answers) for contact in contacts))
 
 
-def _touched(event: SeenEvent, of: Literal["event_type", "channel"]) -> str | None:
-    return event.event_type if of == "event_type" else event.channel
+def _touched(event: SeenEvent, of: Named) -> str | None:
+    named: str | None = getattr(event, of)
+    return named

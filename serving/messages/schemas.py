@@ -54,7 +54,7 @@ class Event(Asked, frozen=True):
 
     received_at: when it became known, default occurred_at. event_id: unique within source; events with the same id
     and content count once, and so do events without an id that are equal. campaign, asset: in which campaign it
-    happened, and with what; no model reads them yet.
+    happened, and with what; a model reads them where its settings ask for it.
     """
 
     event_type: Name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -30,6 +31,7 @@ class Card:
     """A stage and where it begins. said: its promise in a sentence. brings: None without grounds or threshold.
 
     change: what someone has published, in force. waiting: what the next scoring will take up. periods: its record.
+    chain: what the leads just above have before them in a chain of targets, by step in order; {} where there is none.
     """
 
     threshold: Threshold
@@ -38,11 +40,15 @@ class Card:
     change: Change | None
     waiting: Change | None
     periods: list[RecordPeriod]
+    chain: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What was asked, and what comes of it. threshold: None for a chance. said: its promise, or why there is none."""
+    """What was asked, and what comes of it. threshold: None for a chance. said: its promise, or why there is none.
+
+    chain: as in `Card`.
+    """
 
     stage: str
     by: By
@@ -50,6 +56,7 @@ class Trial:
     brings: Brings | None
     threshold: Threshold | None
     said: str
+    chain: Mapping[str, float]
 
 
 @shows("viewer")
@@ -110,7 +117,7 @@ def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: ServedMod
     begins = value / 100 if made is None else made.probability
     effect = None if begins is None else brings(grounds, begins)
     said = "" if made is None else sentence(made, live.target.horizon_days, context.language)
-    return Trial(stage, by, value, effect, made, said)
+    return Trial(stage, by, value, effect, made, said, _chain(live, begins, context))
 
 
 def _card(
@@ -125,7 +132,15 @@ def _card(
     record = threshold.record
     periods = [] if record is None else [period for period in record.periods if period.selected]
     said = sentence(threshold, live.target.horizon_days, context.language)
-    return Card(threshold, said, effect, change, waiting, periods)
+    chain = _chain(live, threshold.probability, context)
+    return Card(threshold, said, effect, change, waiting, periods, chain)
+
+
+def _chain(live: ServedModel, begins: float | None, context: PageContext) -> Mapping[str, float]:
+    """What the leads just above a threshold have before them; {} without a chain or a threshold."""
+    if not live.chain or begins is None:
+        return {}
+    return context.services.store.chain_steps.above(live.target.name, begins)
 
 
 def _described(change: Change, live: ServedModel, context: PageContext) -> tuple[Change, str, str]:

@@ -21,7 +21,8 @@ from data.histories import Histories
 from data.log.eventlog import EventLog
 from features.kernel import Moments
 from features.moments import open_moments
-from features.wording import Language, conversion, percent
+from features.outlook import conversion
+from features.wording import Language, percent
 from serving.messages.schemas import Reason, Reasons
 from serving.scoring.explanations import MOST, Explainer
 from serving.scoring.reasons import fit_share_of, reasons_of

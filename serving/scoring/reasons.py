@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data.contract import US_PER_DAY
+from data.contract import CONTEXT, US_PER_DAY
 from features.wording import Language
 from features.words import Words, named, value_in_words, with_value
 from serving.messages.schemas import Reason, Reasons
@@ -98,8 +98,15 @@ def _absent(fact: Fact, words: Words, telling: Telling) -> str:
 
 
 def _came(fact: Fact, words: Words, telling: Telling) -> str:
-    of = "event_type" if "event_type" in fact.name else "channel"
-    return telling.t(f"came_{of}", what=value_said(fact.value, words, telling.language))
+    """What it did first, or through which channel it came; a channel may have the name of a group, and is none."""
+    what = value_said(fact.value, words, telling.language)
+    if "event_type" in fact.name:
+        did_first = telling.known(f"did_{fact.value}", when=telling.t("first"))
+        return did_first or telling.t("came_event_type", what=what)
+    for of in CONTEXT:
+        if f"_touch_{of}_" in fact.name:
+            return telling.t(f"came_{of}", what=fact.value)
+    return telling.t("came_channel", what=telling.known(f"channel_{fact.value}") or what)
 
 
 def _profile(facts: Sequence[Fact], words: Words, telling: Telling) -> str:

@@ -21,8 +21,9 @@ from serving.messages.times import all_us
 
 NOTHING = pa.table({})
 MISSING = -np.inf
-Row = tuple[int, int, int, str, str, float]
-"""lead, known_at, occurred_at, event_type, channel ("" for none), value (or MISSING): sorts in the log's order."""
+Row = tuple[int, int, int, str, str, float, *tuple[str, ...]]
+"""lead, known_at, occurred_at, event_type, channel ("" for none), value (or MISSING): sorts in the log's order. Where
+any event names a campaign or an asset, then source, event_id and these ("" for none)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class RequestHistories:
 def rows_of(leads: Sequence[Sequence[Event]]) -> list[Row]:
     """Events of leads in the log's total order, each id once with its earliest known_at.
 
-    Events that tie in a whole row are equal in all that features see, so source and id need not part them.
+    Events that tie in a whole row are equal in all that features see, so source and id need not part them where no
+    event names a campaign or an asset.
     Raises Refused when one id of a lead stands for two different events.
     """
     events = list(chain.from_iterable(leads))
@@ -45,12 +47,22 @@ def rows_of(leads: Sequence[Sequence[Event]]) -> list[Row]:
     types = [event.event_type for event in events]
     channels = [event.channel or "" for event in events]
     values = [MISSING if event.value is None else rounded_value(event.value) for event in events]
-    rows = list(zip(lead, _known(leads, events, occurred), occurred, types, channels, values, strict=True))
+    rows: list[Row] = list(
+        zip(lead, _known(leads, events, occurred), occurred, types, channels, values, *_context(events), strict=True)
+    )
     keys = [
         (i, event.source or "", row[2:] if event.event_id is None else event.event_id)
         for i, event, row in zip(lead, events, rows, strict=True)
     ]
     return sorted(rows if len(set(keys)) == len(keys) else _once(leads, keys, rows))
+
+
+def _context(events: Sequence[Event]) -> list[list[str]]:
+    """Source, id, campaign and asset of each event; nothing where none names one of the last two."""
+    if not any(event.campaign or event.asset for event in events):
+        return []
+    told = [(event.source, event.event_id, event.campaign, event.asset) for event in events]
+    return [[name or "" for name in column] for column in zip(*told, strict=True)]
 
 
 def _known(leads: Sequence[Sequence[Event]], events: Sequence[Event], occurred: list[int]) -> list[int]:
@@ -110,7 +122,8 @@ class Reader:
         Raises Refused as `rows_of` does.
         """
         rows = rows_of(leads)
-        lead, known, occurred, types, channels, values = zip(*rows, strict=True) if rows else ((),) * 6
+        lead, known, occurred, types, channels, values, *context = zip(*rows, strict=True) if rows else ((),) * 6
+        (campaign, campaigns), (asset, assets) = map(_named, context[2:] or ((), ()))
         starts = np.searchsorted(np.array(lead, np.int64), np.arange(len(leads) + 1))
         codes = _codes(self.codes, types)
         channel_codes = _codes({"": -1}, channels)
@@ -130,8 +143,20 @@ class Reader:
             profiles=Profiles(np.arange(len(leads) + 1), valid_from, NOTHING),
             types=list(codes),
             channels=list(channel_codes)[1:],
+            campaign=campaign,
+            campaigns=campaigns,
+            asset=asset,
+            assets=assets,
             companies=no_companies(),
         )
+
+
+def _named(names: Sequence[str]) -> tuple[NDArray[np.int32] | None, list[str]]:
+    """Codes of what events name, -1 for "", and the names; None where nothing is named."""
+    if not any(names):
+        return None, []
+    codes = _codes({"": -1}, names)
+    return np.array([codes[name] for name in names], np.int32), list(codes)[1:]
 
 
 def _codes(known: dict[str, int], names: Sequence[str]) -> dict[str, int]:

@@ -25,6 +25,8 @@ TELLING = (
 BY_ITSELF = TELLING[: TELLING.index("unsubscribe")]
 """By these a lead turns to us."""
 SLIGHT = ("blog_visit", "social_engagement", "page_view", "email_open")
+MUTUAL = ("meeting", "call_answered")
+"""Who has met or spoken to us was in touch with us, whoever asked for it."""
 QUIET_DAYS = 7
 """Who did something within so many days is not quiet."""
 NEW_DAYS, OLD_DAYS = 60, 30
@@ -165,9 +167,11 @@ def _contact(topic: Topic, parts: Sequence[Part], known: Known, told: Collection
 def _pressure(topic: Topic, parts: Sequence[Part], known: Known) -> tuple[Fact, ...]:
     """What of our own work speaks against a lead: that it left us without an answer, or that nobody is in touch."""
     ignored = next((part.value for part in parts if part.kind == "IgnoredInRow"), None)
-    latest = known.latest(topic.types)
+    latest, met = known.latest(topic.types), known.latest(MUTUAL)
     if isinstance(ignored, float) and ignored >= FEWEST_IGNORED and latest is not None:
         return (Fact("ignored", topic.name, count=int(ignored), at=latest),)
+    if met is not None and known.days_since(met) < QUIET_DAYS:
+        return ()
     if latest is None:
         return (Fact("never", topic.name),)
     return (Fact("quiet", topic.name, at=latest),) if known.days_since(latest) >= QUIET_DAYS else ()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from data.vocabulary import ANY, Expected, Vocabulary
+from data.vocabulary import ANY, NAMING, Expected, Vocabulary
 from features.kinds import Age, Definition, FirstTouch, IgnoredInRow, LastTouch, Max, Mean, Sum
 from features.words import COMMON, Words
 
@@ -69,7 +69,7 @@ def _place_of(definition: Definition, vocabulary: Vocabulary) -> tuple[str, Kind
     if isinstance(definition, IgnoredInRow):
         return definition.contacts, "contact"
     events = ANY if isinstance(definition, LastTouch) else str(getattr(definition, "events", ANY))
-    if events == ANY:
+    if events == ANY or events in NAMING:
         return "activity", "activity"
     group = _group_of(events, vocabulary)
     return group, "contact" if group == CONTACT else "deeds"

@@ -16,6 +16,7 @@
     store.unscored.after                                 leads that were sent and have no score yet
     store.worklist.note / page / walk / choices          what a list shows people of where leads stand
     store.companies.of / page                            leads by the account that they are of
+    store.chain_steps.above                              what leads at a threshold have before them in a chain
     store.explanations.note / of                         why they stand there
     store.rescorings                                     how far `leadscore score --store` has come
     store.keys.create / list / revoke / verify           API keys
@@ -73,6 +74,7 @@ from serving.store.privacy.audit_trail import Audit
 from serving.store.privacy.blocked import Blocked
 from serving.store.privacy.erasure import Erasure
 from serving.store.publication.publication import Publication
+from serving.store.scores.chain_steps import ChainSteps
 from serving.store.scores.entrants import EntrantCounts
 from serving.store.scores.episodes import EpisodeReader
 from serving.store.scores.explanations import Explanations
@@ -105,6 +107,7 @@ class Store:
     unscored: Unscored
     worklist: Worklist
     companies: CompanyReader
+    chain_steps: ChainSteps
     explanations: Explanations
     rescorings: Rescorings
     keys: Keys
@@ -185,6 +188,7 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         Unscored(database, Summaries(database)),
         Worklist(database),
         CompanyReader(database),
+        ChainSteps(database),
         Explanations(database),
         Rescorings(database),
         Keys(database, seal),

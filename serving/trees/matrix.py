@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.compiled import njit
-from data.histories import Histories
+from data.histories import Histories, Named
 from features.kernel import LARGEST, Computed
 from features.kinds import Definition, FirstTouch, LastTouch, Profile, ProfileNumber
 from training.artifact.manifest import Feature
@@ -27,7 +27,7 @@ class Touch:
     place: int
     touch: int
     is_first: bool
-    of_type: bool
+    of: Named
     codes: Codes
 
 
@@ -54,7 +54,7 @@ class MatrixPlan:
                 place[definition.name],
                 i,
                 isinstance(definition, FirstTouch),
-                definition.of == "event_type",
+                definition.of,
                 codes[place[definition.name]],
             )
             for i, definition in enumerate(touches)
@@ -88,10 +88,10 @@ class MatrixPlan:
             event = first[touch.touch] if touch.is_first else last[touch.touch]
             if event < 0:
                 continue
-            code = int((histories.event_type if touch.of_type else histories.channel)[event])
+            codes, names = histories.names(touch.of)
+            code = -1 if codes is None else int(codes[event])
             if code >= 0:
-                name = (histories.types if touch.of_type else histories.channels)[code]
-                out[touch.place] = touch.codes.get(name, np.nan)
+                out[touch.place] = touch.codes.get(names[code], np.nan)
 
     def _profile(self, out: Array, version: Mapping[str, float | str | None]) -> None:
         for place, column, codes in self.categories:

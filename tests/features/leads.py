@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from data.contract import US_PER_DAY
+from data.contract import CONTEXT, US_PER_DAY
 from data.histories import FAR, Absences, Histories, Profiles
-from data.vocabulary import Vocabulary
+from data.vocabulary import NAMING, Vocabulary
 from features import kinds as of
 from features.compiler import LOOKS
 from features.kernel import Moments
@@ -39,6 +40,12 @@ CHOSEN: tuple[of.Definition, ...] = (
     *(of.Cadence(events) for events in ("any", "email_sent")),
     *(kind(what, events) for kind in (of.FirstTouch, of.LastTouch) for what in ("event_type", "channel")
       for events in ("any", "web")),
+    *(kind(events, 7) for kind in (of.Count, of.Sum, of.ActiveDays, of.Sessions) for events in NAMING),
+    *(of.Recency(events) for events in NAMING),
+    of.Decayed("any_campaign", 7),
+    *(kind(what, events) for kind in (of.FirstTouch, of.LastTouch) for events, what in NAMING.items()),
+    of.LastTouch("campaign", "web"),
+    of.IgnoredInRow("any_campaign", "any_asset"),
     of.IgnoredInRow("contact", "answer"),
     of.IgnoredInRow("any", "order"),
     of.Age(),
@@ -74,13 +81,17 @@ def times(days: int = 40) -> st.SearchStrategy[int]:
 DELAYS = st.sampled_from([0, 0, 0, 0, 1, DAY, 2 * DAY, 9 * DAY])
 VALUES = st.one_of(st.none(), st.integers(-30, 30).map(lambda n: n / 10_000), st.sampled_from([-5e11, 5e11, 0.1, -0.3]))
 EVENTS = st.builds(
-    lambda at, delay, kind, channel, value, bot: Event(at + delay, at, kind, channel, value, bot),
+    lambda at, delay, kind, channel, value, bot, *context: Event(
+        at + delay, at, kind, channel, value, bot, FAR, 0, *context
+    ),
     times(),
     DELAYS,
     st.sampled_from([*TYPES, *UNKNOWN]),
     st.one_of(st.none(), st.sampled_from(CHANNELS)),
     VALUES,
     st.sampled_from([False, False, False, True]),
+    st.sampled_from([None, None, "spring", "autumn"]),
+    st.sampled_from([None, None, None, "white paper"]),
 )
 REVISED = st.builds(
     lambda event, after: replace(event, superseded_at=FAR if after is None else event.known_at + after),
@@ -119,6 +130,8 @@ def in_order(events: Sequence[Event]) -> list[Event]:
             each.value is not None,
             each.value or 0.0,
             each.bot,
+            each.campaign or "",
+            each.asset or "",
         ),
     )
 
@@ -150,8 +163,20 @@ def histories_of(leads: Sequence[Lead]) -> Histories:
         channels=channels,
         superseded_at=_superseded(events),
         absences=_absences(leads),
+        **_context(events),
         deal=np.array([e.deal for e in events], np.uint64) if any(e.deal for e in events) else None,
     )  # fmt: skip
+
+
+def _context(events: Sequence[Event]) -> dict[str, Any]:
+    """Codes and names of campaigns and assets; None where no event names any."""
+    arrays: dict[str, Any] = {}
+    for name in CONTEXT:
+        told = [getattr(event, name) for event in events]
+        names = sorted({value for value in told if value is not None})
+        codes = np.array([-1 if value is None else names.index(value) for value in told], np.int32)
+        arrays |= {name: codes if names else None, f"{name}s": names}
+    return arrays
 
 
 def _superseded(events: Sequence[Event]) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:

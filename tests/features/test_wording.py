@@ -16,7 +16,6 @@ from features.wording import (
     ago,
     amount,
     chance,
-    conversion,
     counted,
     day,
     minute,
@@ -74,16 +73,6 @@ def test_an_interval_is_rounded_outward_and_promises_neither_none_nor_all(
         assert high > (of - 1) / of
     else:
         assert ends[-1] / of >= high - 1e-12
-
-
-@given(SHARES, SHARES, SHARES, st.integers(1, 400), ANY_LANGUAGE)
-def test_a_sentence_has_the_same_words_as_its_parts(
-    p: float, low: float, high: float, days: int, language: Language
-) -> None:
-    text = conversion(p, low, high, days, language)
-    assert text.startswith(f"{chance(p, language)} lead" if language == "en" else f"{chance(p, language)} Leads")
-    alike = "of those that scored alike, {} did" if language == "en" else "von ähnlich bewerteten {}"
-    assert text.endswith(f" {within(days, language)} ({alike.format(span(low, high, language))})")
 
 
 @given(st.floats(-1e8, 1e8), st.integers(0, 6))

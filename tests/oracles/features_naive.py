@@ -25,6 +25,8 @@ class Event:
     bot: bool = False
     superseded_at: int = FAR
     deal: int = 0
+    campaign: str | None = None
+    asset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,10 @@ class View:
         for event in self.visible():
             if event.bot:
                 continue
-            if events != ANY and event.event_type not in self.vocabulary.members(events):
+            if events in ("any_campaign", "any_asset"):
+                if (event.campaign if events == "any_campaign" else event.asset) is None:
+                    continue
+            elif events != ANY and event.event_type not in self.vocabulary.members(events):
                 continue
             if event.occurred_at >= self.opens(days):
                 matching.append(event)

@@ -23,6 +23,7 @@ KINDS = (
 DAY = 86_400_000_000
 NUMBER = {"known_at": pa.int64(), "occurred_at": pa.int64(), "event_type": pa.string(), "channel": pa.string()}
 REST = {"value": pa.float64(), "bot": pa.bool_(), "superseded_at": pa.int64()}
+REST |= {"campaign": pa.string(), "asset": pa.string()}
 EVENTS = pa.schema([("lead", pa.int64()), ("n", pa.int64()), *NUMBER.items(), *REST.items()])
 
 
@@ -117,6 +118,8 @@ def _where(each: of.Definition, vocabulary: Vocabulary, more: str = "true") -> s
 def _matches(events: str, vocabulary: Vocabulary) -> str:
     """Which rows of the join are events of a group; a moment that saw nothing has one row without an event."""
     human = "n IS NOT NULL AND NOT bot"
+    if events in ("any_campaign", "any_asset"):
+        return f"{human} AND {events.removeprefix('any_')} IS NOT NULL"
     return human if events == ANY else f"{human} AND event_type IN ({_quoted(vocabulary.members(events))})"
 
 

@@ -20,6 +20,7 @@ from serving.store.store import Store, open_store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
 from tests.new_store import NewStore
+from tests.serving.chained import accepted_model
 from tests.serving.inside import Inside
 from tests.serving.messy_year import Year, year_in
 from tests.serving.server_process import ServerProcess, running
@@ -40,6 +41,12 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 def live(workshop: Workshop) -> ServedModel:
     """The small model, loaded."""
     return ServedModel.load(workshop.artifact, "leadscore-conversion", "1")
+
+
+@pytest.fixture(scope="session")
+def steps(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The artifacts of a chain's targets, in its order; they are copied, never changed."""
+    return {"sql_accepted": accepted_model(workshop, tmp_path_factory.mktemp("chain")), "conversion": workshop.artifact}
 
 
 @pytest.fixture(scope="session")

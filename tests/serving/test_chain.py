@@ -37,13 +37,9 @@ from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist_query import WantedLeads
 from serving.trees.predictor import Predictor
 from settings import Settings
-from tests.artifacts import TRAINED_ON
+from tests.serving.chained import ACCEPTED, CHAIN, WON, chained, swapped
 from tests.serving.inside import Inside
-from tests.serving.workshop import Workshop, shifted
-from training.recipe.train import fit_champion
-from training.registry.artifact_files import write_artifact
-from training.samples.sample import read_sample
-from workspace import Workspace
+from tests.serving.workshop import Workshop
 
 ODDS = st.floats(-14, 14)
 STEPS = st.integers(1, 5).flatmap(
@@ -52,14 +48,6 @@ STEPS = st.integers(1, 5).flatmap(
         st.lists(st.floats(1, 10_000), min_size=steps, max_size=steps),
     )
 )
-ACCEPTED = {"events": ["meeting", "deal_won"], "closed_by": ["deal_lost"]}
-WON = {"events": ["deal_won"], "closed_by": ["deal_lost"]}
-CHAIN: dict[str, Any] = {
-    "chain": ["sql_accepted", "conversion"],
-    "targets": {"sql_accepted": ACCEPTED, "conversion": WON},
-    "training": {"folds": 2, "max_rounds": 30, "learning_rate": 0.1, "model": "fixed", "twin": "no"},
-    "moments": {"every_days": 14},
-}
 
 
 @settings(max_examples=200, derandomize=True, database=None)
@@ -84,20 +72,8 @@ def test_the_models_own_word_would_be_caught() -> None:
 
 
 @pytest.fixture(scope="module")
-def artifact(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of who is accepted by sales, on the workshop's log."""
-    folder: Path = tmp_path_factory.mktemp("chain")
-    workspace = Workspace(folder, workshop.log, Settings.model_validate(CHAIN)).aimed_at("sql_accepted")
-    training_set = workspace.build()
-    fitted = fit_champion(read_sample(training_set), workspace.settings.training_plan)
-    trained_on = replace(TRAINED_ON, converted_leads=200)
-    write_artifact(folder / "model", fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on)
-    return folder / "model"
-
-
-@pytest.fixture(scope="module")
-def accepted(artifact: Path) -> Scorer:
-    return Scorer(Predictor.load(artifact))
+def accepted(steps: dict[str, Path]) -> Scorer:
+    return Scorer(Predictor.load(steps["sql_accepted"]))
 
 
 def test_a_list_of_leads_has_a_column_for_each_step(workshop: Workshop, accepted: Scorer) -> None:
@@ -144,25 +120,6 @@ def test_the_target_that_scores_keeps_its_word_and_the_others_give_way() -> None
     assert found["b"].tolist() == [0.3, 0.3, 0.4]
     assert found["a"] == pytest.approx([0.3, 0.5, 0.4])
     assert found["c"] == pytest.approx([0.3, 0.2, 1.0])
-
-
-@pytest.fixture(scope="module")
-def steps(workshop: Workshop, artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The artifacts of both targets, in order of the chain, in folders that may be replaced."""
-    folder = tmp_path_factory.mktemp("steps")
-    made = {"sql_accepted": artifact, "conversion": workshop.artifact}
-    return {name: Path(shutil.copytree(source, folder / name)) for name, source in made.items()}
-
-
-def swapped(steps: dict[str, Path], folder: Path, number: int) -> dict[str, Path]:
-    """Other models of both targets: no two swaps have a model in common."""
-    return {name: shifted(artifact, folder / f"{number}-{name}", 0.05 * number) for name, artifact in steps.items()}
-
-
-def chained(artifacts: dict[str, Path]) -> ServedModel:
-    """What serves when all of these are in place."""
-    loaded = {name: ServedModel.load(path, f"leadscore-{name}", "1") for name, path in artifacts.items()}
-    return loaded["conversion"].in_chain(list(loaded.values()))
 
 
 def leads_of(log: EventLog, count: int) -> list[dict[str, Any]]:

@@ -17,7 +17,10 @@ from serving.messages.schemas import Reasons
 from serving.scoring.explanations import MOST, Explainer
 from serving.scoring.reasons import reasons_of, sentence_of
 from serving.scoring.scorer import FeatureScores, Scorer
+from serving.sentences.deeds import Deed
+from serving.sentences.facts import Known, facts_of
 from serving.sentences.telling import Telling, sentences
+from serving.sentences.topics import Topic
 from serving.store.scores.explanations import Fact, Ground
 from serving.trees.predictor import Predictor
 from workspace import Workspace
@@ -127,11 +130,33 @@ def test_sentences_are_those_that_a_salesperson_would_say() -> None:
             "Fits by its profile: seniority director, phone number known: yes",
             "Passt vom Profil her: Position director, Telefonnummer bekannt: ja",
         ),
+        (Fact("came", "first_event_type_any", "form_submit"),): ("Sent a form first", "Schickte zuerst ein Formular"),
+        (Fact("came", "first_event_type_any", "ticket"),): ("Began with: support tickets", "Begann mit: Anfragen"),
+        (Fact("came", "first_channel_any", "email"),): (
+            "First came to us through e-mail",
+            "Kam zuerst über E-Mail zu uns",
+        ),
+        (Fact("came", "first_channel_any", "ticket"),): (
+            "First came to us through support tickets",
+            "Kam zuerst über Anfragen zu uns",
+        ),
         (Fact("new", "age", at=13 * US_PER_DAY + 7),): ("Came to us only yesterday", "Kam erst gestern zu uns"),
     }
     for facts, (english, german) in cases.items():
         assert sentence_of(facts, words, telling) == english
         assert sentence_of(facts, words, replace(telling, language="de")) == german
+
+
+@pytest.mark.parametrize(("days", "kinds"), [(2, []), (6.9, []), (8, ["quiet"])])
+def test_nobody_is_told_to_be_out_of_touch_with_whom_we_have_just_met(days: float, kinds: list[str]) -> None:
+    now = 100 * US_PER_DAY
+    deeds = {
+        "email_sent": Deed((0, 1), now - 20 * US_PER_DAY, now - 20 * US_PER_DAY),
+        "meeting": Deed((1, 1), now - int(days * US_PER_DAY), now),
+    }
+    known = Known(now, deeds, {}, ("meeting",), ("meeting",))
+    topic = Topic("contact", "contact", ("email_sent", "sales_call"))
+    assert [fact.kind for fact in facts_of(topic, [], -0.5, known, ())] == kinds
 
 
 def test_every_sentence_is_there_in_both_languages_with_the_same_values() -> None:

@@ -74,7 +74,9 @@ def audit(
         seen.prints.append(fingerprints(histories))
         seen.versions += len(histories.profiles.valid_from)
         progress(bucket + 1, log.n_buckets)
-    findings += [*_follows(seen.acts, training_set, stages), *seen.words.findings(), *_overwritten(log)]
+    follows = list(_follows(seen.acts, training_set, stages))
+    words = (finding for finding in seen.words.findings() if finding.name not in {act.name for act in follows})
+    findings += [*follows, *words, *_overwritten(log)]
     if 0 < mature.y.sum() < len(mature):
         columns = _columns(mature, training_set.recipe, stages, seen.versions > log.n_leads)
         findings += [*_doubles(seen, mature), *columns]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import US_PER_DAY, US_PER_SECOND, UsageError
+from features.outlook import departure
 from features.words import named
 from serving.http.lead_paths import LeadQueryRoute
 from serving.http.queries import Parameters, whole_number
@@ -96,6 +97,7 @@ def lead(context: PageContext) -> Response:
         profiles=profiles,
         said=lambda text: named(text, context.language, live.scorer.words if live else None),
         deeds=[(row.at, row.who, deed(context, row.action)) for row in store.audit.of(lead_id, DEEDS)],
+        departure=departure,
         stages=[UNQUALIFIED, *(threshold.stage for threshold in thresholds)],
         reasons=REASONS,
         spans=DAYS,

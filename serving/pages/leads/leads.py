@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -22,6 +21,7 @@ from serving.scoring.reasons import sentence_of
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistEntry
 from serving.store.leads.worklist_query import Order, WantedLeads
+from serving.store.scores.chain_steps import read_steps
 from serving.store.scores.explanations import read_facts
 
 TEXTS = ("stage", "channel", "country", "owner", "search")
@@ -112,10 +112,14 @@ def wanted_of(asked: Mapping[str, str], target: str) -> WantedLeads:
 
 def line_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> LeadLine:
     """A lead in words."""
-    steps: dict[str, float] = {} if lead.probability is None else json.loads(lead.chain or "{}")
-    others = {name: p for name, p in steps.items() if name != context.services.target_name}
-    reason = reason_of(lead, live, context)
-    return LeadLine(lead, reason, _steps(lead.fit), _steps(lead.engagement), _trend(lead), others)
+    reason, chain = reason_of(lead, live, context), other_steps(lead, context.services.target_name)
+    return LeadLine(lead, reason, _steps(lead.fit), _steps(lead.engagement), _trend(lead), chain)
+
+
+def other_steps(lead: WorklistEntry, target: str) -> Mapping[str, float]:
+    """The steps of a chain beside the one that scores, in order; {} where there is none, or no score."""
+    steps = {} if lead.probability is None else read_steps(lead.chain)
+    return {name: p for name, p in steps.items() if name != target}
 
 
 def reason_of(lead: WorklistEntry, live: ServedModel | None, context: PageContext) -> str:

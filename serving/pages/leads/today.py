@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import NAME_LIMIT, US_PER_DAY, UsageError
-from serving.pages.leads.leads import reason_of
+from serving.pages.leads.leads import other_steps, reason_of
 from serving.pages.leads.told_events import known_of, sentence, situation_of
 from serving.pages.rendering.addresses import company_address, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext
@@ -33,7 +33,7 @@ MINE, ALL, NOBODY, OWNER = "mine", "all", "nobody", "owner"
 @dataclass(frozen=True)
 class TodayRow:
     """A lead as Today tells it. reason: what speaks most for it, "" for nothing. line: the drawing of its scores, ""
-    where there are fewer than two. may_act: whether the visitor may do something with it."""
+    where there are fewer than two. may_act: whether the visitor may do something with it. chain: as in `LeadLine`."""
 
     lead: QueuedLead
     sentence: str
@@ -42,6 +42,7 @@ class TodayRow:
     line: str
     count: int
     may_act: bool
+    chain: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def row_of(context: PageContext, live: ServedModel | None, lead: QueuedLead, lin
     situation = situation_of(lead.entry, known_now, context.now)
     said = sentence(context, live, known_now, lead.entry.contacts or 0)
     drawn, mine = _line(line, context.now), may_act(context, lead.entry.worker)
-    reason = reason_of(lead.entry, live, context)
-    return TodayRow(lead, said, reason, next_step(situation), drawn, len(line), mine)
+    reason, chain = reason_of(lead.entry, live, context), other_steps(lead.entry, context.services.target_name)
+    return TodayRow(lead, said, reason, next_step(situation), drawn, len(line), mine, chain)
 
 
 def _rows(context: PageContext, live: ServedModel | None, leads: list[QueuedLead]) -> list[TodayRow]:

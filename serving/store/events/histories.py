@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, select
 
+from data.contract import CONTEXT
 from data.histories import Histories
 from data.log.eventlog import histories_of
 from data.log.manifest import Words
@@ -29,6 +30,7 @@ EVENT = pa.schema(
         ("event_type", pa.string()),
         ("channel", pa.string()),
         ("value", pa.float64()),
+        *((name, pa.string()) for name in CONTEXT),
     ]
 )
 TOTAL_ORDER = ("lead_id", "known_at", "occurred_at", "event_type", "channel", "value", "source", "event_id")

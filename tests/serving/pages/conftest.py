@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,12 @@ from serving.http.services import Services
 from serving.scoring.served_model import ServedModel
 from serving.store.access.accounts import ROLES, Accounts
 from serving.store.database.hmac_signer import seal_of
-from serving.store.store import Store
+from serving.store.store import Store, open_store
 from tests.serving.pages.browser import PASSWORD, Visitor
 from tests.serving.pages.hostile import PAYLOADS, plant
+from tests.serving.pages.town import settle_in
+from tests.serving.server_process import running
+from tests.serving.workshop import Workshop
 
 CHROMIUM = Path("/usr/bin/chromium")
 Visits = Callable[..., Visitor]
@@ -74,3 +77,23 @@ def hostile(own_store: Store, live: ServedModel) -> Sequence[str]:
     reason = next(each.name for each in live.scorer.catalogue if each.name.startswith("first_"))
     plant(own_store, live.model.version, reason, time.time_ns() // 1000)
     return PAYLOADS
+
+
+@dataclass(frozen=True)
+class Town:
+    """A server at an address, and its store."""
+
+    address: str
+    store: Store
+
+
+@pytest.fixture(scope="module")
+def town(workshop: Workshop, live: ServedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder = tmp_path_factory.mktemp("stories")
+    now = time.time_ns() // 1000
+    with open_store(f"sqlite:///{folder / 'var' / 'store.db'}") as store, running(workshop, folder) as start:
+        settle_in(store, workshop.log, live, now - 1)
+        store.accounts.add("anna", PASSWORD, "editor", now)
+        server = start()
+        server.ready()
+        yield Town(server.url, store)

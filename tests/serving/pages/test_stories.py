@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,36 +10,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from serving.scoring.served_model import ServedModel
-from serving.store.store import Store, open_store
 from tests.serving.pages.browser import PASSWORD
+from tests.serving.pages.conftest import Town
 from tests.serving.pages.test_browser import LEVELS, PLACES, TOO_WIDE, watched
-from tests.serving.pages.town import rescore, settle_in
-from tests.serving.server_process import running
-from tests.serving.workshop import Workshop
+from tests.serving.pages.town import rescore
 
 PICTURED = ("/funnel", "/trust", "/thresholds?stage=SQL&by=week&value=2&capacity=1")
 OUTSIDE = TOO_WIDE.replace('".hidden, thead"', '".hidden, thead, .scroll"')
 """A wide table may be moved within its own frame."""
-
-
-@dataclass(frozen=True)
-class Town:
-    """A server at an address, and its store."""
-
-    address: str
-    store: Store
-
-
-@pytest.fixture(scope="module")
-def town(workshop: Workshop, live: ServedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    folder = tmp_path_factory.mktemp("stories")
-    now = time.time_ns() // 1000
-    with open_store(f"sqlite:///{folder / 'var' / 'store.db'}") as store, running(workshop, folder) as start:
-        settle_in(store, workshop.log, live, now - 1)
-        store.accounts.add("anna", PASSWORD, "editor", now)
-        server = start()
-        server.ready()
-        yield Town(server.url, store)
 
 
 def signed_in(page: Page, address: str) -> Page:
