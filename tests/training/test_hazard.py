@@ -141,6 +141,7 @@ def test_a_twin_adds_as_many_trees_of_another_kind_and_changes_the_mean() -> Non
     made = leads(1_500)
     alone, both = fitted(made), fitted(made, twin=True)
     assert len(both.mixes) == len(alone.mixes) == 2
+    assert len(both.curves_) == len(both.boosters_), "each booster has the curve of its fold's losses"
     for mix, plain in zip(both.mixes, alone.mixes, strict=True):
         texts = [booster.model_to_string() for booster in mix]
         assert texts[:2] == [booster.model_to_string() for booster in plain]

@@ -86,8 +86,11 @@ class HazardClassifier(Boosted):
         known = known_rows(np.where(mature, converted, np.nan), weight, lead, moment, since)
         matrix = self._with_rates(table, None if time is None else known)
         model = np.array(self.models_)[rows.period]
-        parts = (rows.of(model == number) for number in range(model.max() + 1))
-        boosters = [booster for part in parts for booster in self._fit_part(matrix, part, fold)]
+        boosters, curves = list[lightgbm.Booster](), tuple[tuple[float, ...], ...]()
+        for number in range(model.max() + 1):
+            boosters += self._fit_part(matrix, rows.of(model == number), fold)
+            curves += self.curves_
+        self.curves_ = curves
         self.oof_raw_ = self._out_of_fold(boosters, matrix, fold, whole)
         self.boosters_ = self._folded(boosters)
         judged = (self.oof_raw_[mature], converted[mature], weight[mature], moment[mature], lead[mature])
