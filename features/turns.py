@@ -43,10 +43,8 @@ class Turns:
 
     @staticmethod
     def in_order(starts: NDArray[np.int64], *columns: NDArray[np.generic]) -> Turns:
-        """Turns of rows that are in order of leads; columns: as the fields, in their order; deal may be missing."""
-        meaning, known_at, occurred_at, *rest = columns
-        if len(rest) == 1:
-            columns = (*columns, np.zeros(len(meaning), np.uint64))
+        """Turns of rows that are in order of leads; columns: as the fields, in their order."""
+        meaning, known_at, occurred_at, *_ = columns
         lead = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         no_target = (meaning & TARGET) == 0  # type: ignore[operator]
         rows = np.lexsort((known_at, no_target, occurred_at, lead))

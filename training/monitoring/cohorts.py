@@ -44,7 +44,8 @@ class GivenScores:
 class StoredTurns:
     """Events that decide whether leads have converted or are in the population, in any order.
 
-    lead, event_type: str[n]. known_at, occurred_at: int64[n], µs UTC. superseded_at: as in `data.histories.Histories`.
+    lead, event_type: str[n]. known_at, occurred_at: int64[n], µs UTC. superseded_at, deal: as in
+    `data.histories.Histories`.
     """
 
     lead: NDArray[np.str_]
@@ -52,6 +53,7 @@ class StoredTurns:
     known_at: NDArray[np.int64]
     occurred_at: NDArray[np.int64]
     superseded_at: NDArray[np.int64] | None = None
+    deal: NDArray[np.uint64] | None = None
 
     def of(self, leads: NDArray[np.str_], target: Target) -> Turns:
         """What they mean to a target, for these leads; sorted, each once, and none may be missing."""
@@ -59,8 +61,9 @@ class StoredTurns:
         types, kind = np.unique(self.event_type[rows], return_inverse=True)
         starts = np.append(np.searchsorted(self.lead[rows], leads), len(rows))
         superseded = np.full(len(rows), FAR) if self.superseded_at is None else self.superseded_at[rows]
-        times = (self.known_at[rows], self.occurred_at[rows], superseded)
-        return Turns.in_order(starts, meanings(target, types.tolist())[kind], *times)
+        deal = np.zeros(len(rows), np.uint64) if self.deal is None else self.deal[rows]
+        columns = (self.known_at[rows], self.occurred_at[rows], superseded, deal)
+        return Turns.in_order(starts, meanings(target, types.tolist())[kind], *columns)
 
 
 class ScoreHistory(Protocol):

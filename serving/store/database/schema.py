@@ -22,7 +22,7 @@ from sqlalchemy import (
     or_,
 )
 
-REVISION = "0015"
+REVISION = "0016"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -48,6 +48,7 @@ events = Table(
     Column("published", Boolean, nullable=False, server_default=false()),
     Column("campaign", NAME),
     Column("asset", NAME),
+    Column("deal", BigInteger),
     PrimaryKeyConstraint("event_id", "source"),
     Index("events_of_lead", "lead_id", "known_at"),
 )

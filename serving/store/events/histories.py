@@ -20,6 +20,7 @@ from data.sources.mapping import BotRule
 from serving.store.database.connection import AT_ONCE, Database
 from serving.store.database.schema import attributes, events, profiles
 from serving.store.events.companies import StoredCompanies
+from serving.store.events.deals import deals_of
 
 ROWS_AT_ONCE = 20_000
 EVENT = pa.schema(
@@ -30,6 +31,7 @@ EVENT = pa.schema(
         ("event_type", pa.string()),
         ("channel", pa.string()),
         ("value", pa.float64()),
+        ("deal", pa.int64()),
         *((name, pa.string()) for name in CONTEXT),
     ]
 )
@@ -83,6 +85,7 @@ class HistoryReader:
         with self._database.read_in_turn() as connection:
             event_rows = _events(connection, ids, as_of)
             versions = versions_of(connection, ids, as_of, columns)
+        event_rows = _with_deals(event_rows)
         for name in ("event_type", "channel"):
             event_rows = event_rows.set_column(
                 event_rows.schema.get_field_index(name), name, event_rows.column(name).dictionary_encode()
@@ -97,6 +100,15 @@ def _events(connection: Connection, lead_ids: Sequence[str], as_of: int) -> pa.T
     streaming = {"stream_results": True, "max_row_buffer": ROWS_AT_ONCE}
     result = connection.execute(EVENTS, asked, execution_options=streaming)
     return pa.Table.from_batches(map(_batch, result.partitions(ROWS_AT_ONCE)), EVENT)
+
+
+def _with_deals(event_rows: pa.Table) -> pa.Table:
+    """The column of deals as the log has it: left out where no event names one."""
+    place = event_rows.schema.get_field_index("deal")
+    stored = event_rows.column(place)
+    if stored.null_count == len(stored):
+        return event_rows.remove_column(place)
+    return event_rows.set_column(place, "deal", pa.array(deals_of(stored.to_pylist())))
 
 
 def _batch(rows: Sequence[Row[Any]]) -> pa.RecordBatch:

@@ -27,8 +27,8 @@ NONE = pa.Table.from_batches([], pa.schema([("#lead", pa.int64())]))
 ROW, LEAD, CONTENT = '"#row"', '"#lead"', '"#content"'
 """Columns of our own, which no profile column is called."""
 EVENTS = f"""SELECT {ROW}, {LEAD}, lead_id, source, event_id, event_type, channel, value,
-    epoch_us(occurred_at) AS occurred_at, epoch_us(known_at) AS known_at, {", ".join(CONTEXT)},
-    {body_sql("epoch_us(occurred_at)", context=CONTEXT)} AS body,
+    epoch_us(occurred_at) AS occurred_at, epoch_us(known_at) AS known_at, {", ".join(CONTEXT)}, deal,
+    {body_sql("epoch_us(occurred_at)", "deal", CONTEXT)} AS body,
     coalesce(epoch_us(superseded_at) < $now, false) AS wrong FROM given_events WHERE epoch_us(known_at) < $now"""
 DIGESTS = f"""WITH texts AS (
         SELECT {LEAD}, {ROW}, 0 AS kind, concat_ws('{BETWEEN}', source, event_id, body, known_at, wrong) AS text
@@ -97,7 +97,7 @@ def state_of(log: EventLog, bucket: int, now: int) -> LeadsState:
 def _whole(run: Run) -> pa.Table:
     """The events with what few of them have, also where none has it."""
     events = run.events
-    for name, kind in {"superseded_at": TIME, **dict.fromkeys(CONTEXT, pa.string())}.items():
+    for name, kind in {"superseded_at": TIME, "deal": pa.uint64(), **dict.fromkeys(CONTEXT, pa.string())}.items():
         if name not in events.column_names:
             events = events.append_column(name, pa.nulls(len(events), kind))
     return events

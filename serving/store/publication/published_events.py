@@ -17,14 +17,19 @@ from data.contract import CONTEXT
 from serving.store.database.connection import chunks
 from serving.store.database.many import insert_many
 from serving.store.database.schema import events
+from serving.store.events.deals import stored_deal
 from serving.store.events.events import Id, stored_under
 
-CONTENT = ("lead_id", "event_type", "channel", "value", *CONTEXT, "occurred_at", "received_at", "known_at", "body")
+CONTENT = (
+    *("lead_id", "event_type", "channel", "value", *CONTEXT, "deal"),
+    *("occurred_at", "received_at", "known_at", "body"),
+)
 IS_IT = (events.c.event_id == bindparam("id")) & (events.c.source == bindparam("of"))
 
 
 class LogEvent(NamedTuple):
-    """An event as the log tells it. value: in the unit of the events' values. occurred_at, known_at: µs UTC."""
+    """An event as the log tells it. value: in the unit of the events' values. occurred_at, known_at: µs UTC. deal: the
+    log's hash of it, below 2**64."""
 
     event_id: str
     source: str
@@ -34,6 +39,7 @@ class LogEvent(NamedTuple):
     value: float | None
     campaign: str | None
     asset: str | None
+    deal: int | None
     occurred_at: int
     known_at: int
     body: str
@@ -85,7 +91,10 @@ def put_events(connection: Connection, put: Sequence[LogEvent]) -> tuple[int, in
     if not put:
         return 0, 0
     bodies = {event.key: event.body for event in put}
-    rows = [{**event._asdict(), "received_at": event.known_at, "published": True} for event in put]
+    rows = [
+        {**event._asdict(), "deal": stored_deal(event.deal), "received_at": event.known_at, "published": True}
+        for event in put
+    ]
     done: set[Id] = {(row[0], row[1]) for row in insert_many(connection, events, rows, _unless_sent)}
     others = stored_under(connection, bodies.keys() - done)
     return len(done), sum(stored.body != bodies[key] for key, stored in others.items())
