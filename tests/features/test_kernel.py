@@ -13,8 +13,10 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
+from data.contract import CONTEXT
 from data.histories import FAR, Histories, Profiles
 from data.log.watermarks import Unobserved
+from data.vocabulary import NAMING
 from features import kernel
 from features import kinds as of
 from features.compiler import compile_plan
@@ -103,8 +105,8 @@ def test_what_is_made_of_events_that_are_not_observed_any_more_is_missing(
     expected = by_kernel(leads, as_of)
     for row, at in zip(expected, sorted(as_of) * len(leads), strict=True):
         for definition in CATALOGUE:
-            names = {getattr(definition, field, "any") for field in ("events", "contacts", "answers")} - {"any"}
-            groups = [VOCABULARY.members(name) for name in names]
+            names = {getattr(definition, field, "any") for field in ("events", "contacts", "answers")}
+            groups = [VOCABULARY.members(name) for name in names - {"any", *NAMING}]
             if definition.kind == "number" and any(
                 all(kind in since and since[kind] < at for kind in group) for group in groups
             ):
@@ -258,7 +260,9 @@ def test_the_year_does_not_matter(first_day: int, leads: list[Lead], as_of: list
 
 def test_a_history_from_year_1_to_year_9999() -> None:
     at = [YEAR_1 * DAY, START, YEAR_9999 * DAY]
-    events = [Event(time, time, kind, "search", 5e11) for time in at for kind in TYPES]
+    events = [
+        Event(time, time, kind, "search", 5e11, campaign="spring", asset="white paper") for time in at for kind in TYPES
+    ]
     leads = [Lead("L", in_order(events), [Version(YEAR_1 * DAY, {"industry": "retail", "employees": 3.0})])]
     moments = [each + 1 for each in at]
     found = by_kernel(leads, moments)
@@ -384,6 +388,7 @@ def test_a_lead_with_a_million_events_and_a_thousand_moments() -> None:
             "value": pa.array(histories.value, from_pandas=True),
             "bot": histories.bot,
             "superseded_at": np.full(histories.n_events, FAR),
+            **{name: pa.nulls(histories.n_events, pa.string()) for name in CONTEXT},
         }
     )
     sampled = [700]
@@ -423,8 +428,6 @@ def test_work_grows_with_events_plus_moments(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_planted_work_that_grows_with_events_times_moments_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    again = (
-        "now, fresh = as_of[r], seen\n",
-        "now, fresh = as_of[r], seen\n        for _ in known_at:\n            again = now\n            again = fresh\n",
-    )
+    at, more = "now, fresh = as_of[r], seen\n", "            again = now\n            again = fresh\n"
+    again = at, f"{at}        for _ in known_at:\n{2 * more}"
     assert min(growth(mutant(again), monkeypatch)) > 5

@@ -143,7 +143,7 @@ def test_who_is_scored_is_who_is_learned_from() -> None:
     scored = 0
 
     @given(LEADS, TARGETS)
-    @settings(max_examples=40, phases=PHASES, derandomize=True)
+    @settings(max_examples=60, phases=PHASES, derandomize=True)
     def check(leads: list[Lead], target: Target) -> None:
         nonlocal scored
         until = START + 70 * DAY

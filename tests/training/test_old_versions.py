@@ -10,6 +10,7 @@ import pytest
 from tests.test_cli import Shell
 from tests.test_cli import shell as shell
 from tests.training.test_moved_workspace import NAME, copy
+from training.model.baselines import BASELINES
 from training.registry.old_versions import OldVersions
 from training.registry.registry import Registry
 from workspace import Workspace
@@ -36,8 +37,18 @@ def runs(registry: Registry) -> set[str]:
         return {run.info.run_id for run in client.search_runs([experiment.experiment_id])}
 
 
+def made_by(registry: Registry, number: str) -> set[str]:
+    """The run of a version, and those below it."""
+    with registry.tracking.opened() as mlflow:
+        client = mlflow.MlflowClient()
+        run = client.get_run(client.get_model_version(NAME, number).run_id)
+        below = client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
+        return {one.info.run_id for one in (run, *below)}
+
+
 def test_what_is_old_and_nobody_names_goes_with_its_run_and_artifacts(registry: Registry) -> None:
-    soon, size = time.time() + 60, files(registry)
+    soon, size, before = time.time() + 60, files(registry), runs(registry)
+    gone, staying = (set[str]().union(*(made_by(registry, n) for n in numbers)) for numbers in ("13", "245"))
     assert versions(registry) == [1, 2, 3, 4, 5]
     first, third = registry.get(NAME, "1"), registry.get(NAME, "3")
     assert first is not None
@@ -53,7 +64,9 @@ def test_what_is_old_and_nobody_names_goes_with_its_run_and_artifacts(registry: 
         assert kept.load().features
         assert kept.load_judge().features
     assert registry.champion(NAME).version == "5"
-    assert len(runs(registry)) == 3
+    assert before - runs(registry) == gone
+    assert staying <= runs(registry)
+    assert (len(staying), len(gone)) == (3, 2 + len(BASELINES))
 
 
 def test_what_is_not_old_stays_whoever_names_it(registry: Registry) -> None:
