@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import linecache
 import re
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,12 +26,14 @@ FORM = re.compile(r"(?P<file>[^:]+\.py):(?P<of_file>\w+)|(?P<module>\w+(\.\w+)*)
 class OwnFunction:
     """A function by its name in the settings, and the sha256 of the file that defines it.
 
-    file: where that lies here, which is no part of what the function is.
+    file: where that lies here, which is no part of what the function is. module: by which it is imported where it is an
+    installed one, which may need others of its package; "" for a file.
     """
 
     name: str
     digest: str
     file: Path = field(default=Path(), compare=False)
+    module: str = field(default="", compare=False)
 
     @property
     def short_name(self) -> str:
@@ -44,7 +47,7 @@ class OwnFunction:
     def load(self) -> Callable[..., Any]:
         """The function itself: its file is run, once. Raises UsageError: file, line and what went wrong."""
         try:
-            function = getattr(_module(self.file, self.digest), self.short_name, None)
+            function = getattr(_module(self.file, self.digest, self.module), self.short_name, None)
         except UsageError:
             raise
         except Exception as error:
@@ -72,9 +75,9 @@ def own_function(name: str, folder: Path) -> OwnFunction:
 
     Raises UsageError for a name of another form, and for a file or module that is not there.
     """
-    file = _file_of(name, folder)
+    file, module = _place_of(name, folder)
     try:
-        return OwnFunction(name, hashlib.sha256(file.read_bytes()).hexdigest(), file)
+        return OwnFunction(name, hashlib.sha256(file.read_bytes()).hexdigest(), file, module)
     except OSError as error:
         raise UsageError(
             f"{name}: {file} cannot be read ({error.strerror}); name a Python file that is there"
@@ -92,31 +95,36 @@ def check_form(name: str) -> str:
     return name
 
 
-def _file_of(name: str, folder: Path) -> Path:
+def _place_of(name: str, folder: Path) -> tuple[Path, str]:
+    """The file that defines it, and the name of its module where that is installed."""
     form = FORM.fullmatch(name)
     if form is None:
         raise UsageError(f"{name!r} names no function: write FILE.py:FUNCTION or MODULE.FUNCTION")
     if form["file"]:
-        return (folder / form["file"]).absolute()
+        return (folder / form["file"]).absolute(), ""
     beside = (folder / form["module"].replace(".", "/")).with_suffix(".py").absolute()
     if beside.exists():
-        return beside
+        return beside, ""
     try:
         spec = importlib.util.find_spec(form["module"])
     except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.origin:
         raise UsageError(f"{name}: there is no module {form['module']!r}, installed or in {folder.absolute()}")
-    return Path(spec.origin)
+    return Path(spec.origin), form["module"]
 
 
 @cache
-def _module(file: Path, digest: str) -> ModuleType:
+def _module(file: Path, digest: str, module: str) -> ModuleType:
     """What a file defines. It is compiled from what was hashed: Python's own cache may be of another version of it."""
     source = file.read_bytes()
     if hashlib.sha256(source).hexdigest() != digest:
         raise UsageError(f"{file} has changed since the settings were read; start again")
-    module = importlib.util.module_from_spec(ModuleSpec(f"own_{digest[:16]}", None, origin=str(file)))
-    module.__file__ = str(file)
-    exec(compile(source, str(file), "exec"), vars(module))
-    return module
+    if module:
+        return importlib.import_module(module)
+    made = importlib.util.module_from_spec(ModuleSpec(f"own_{digest[:16]}", None, origin=str(file)))
+    made.__file__ = str(file)
+    # Dataclasses and type hints look for the module of what they stand in.
+    sys.modules[made.__name__] = made
+    exec(compile(source, str(file), "exec"), vars(made))
+    return made

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.contract import UsageError
-from data.histories import FAR, Histories
+from data.histories import FAR, Histories, Named
 from data.own_functions import OwnFunction
 from data.visibility import is_valid, visible_version
 from features.kernel import Moments
@@ -26,13 +26,15 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class KnownEvent(NamedTuple):
-    """An event of a lead; value and channel: None where unknown. Times are UTC."""
+    """An event of a lead; channel, value, campaign and asset: None where unknown. Times are UTC."""
 
     event_type: str
     occurred_at: datetime
     known_at: datetime
     channel: str | None
     value: float | None
+    campaign: str | None
+    asset: str | None
 
 
 @dataclass(frozen=True)
@@ -108,14 +110,21 @@ class _Lives:
 
 
 def _event(histories: Histories, row: int) -> KnownEvent:
-    channel, value = int(histories.channel[row]), float(histories.value[row])
+    value = float(histories.value[row])
     return KnownEvent(
         histories.types[int(histories.event_type[row])],
         _time(int(histories.occurred_at[row])),
         _time(int(histories.known_at[row])),
-        histories.channels[channel] if channel >= 0 else None,
+        _named(histories, "channel", row),
         None if math.isnan(value) else value,
+        _named(histories, "campaign", row),
+        _named(histories, "asset", row),
     )
+
+
+def _named(histories: Histories, of: Named, row: int) -> str | None:
+    codes, names = histories.names(of)
+    return None if codes is None or codes[row] < 0 else names[codes[row]]
 
 
 def _time(at: int) -> datetime:

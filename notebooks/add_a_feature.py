@@ -48,7 +48,7 @@ target, plan = settings.chosen_target, settings.training_plan
 # %% [markdown]
 # ## First as a plain function
 # It is called once for each moment with what was known of the lead then (`features/own_features.py` says what), and
-# returns a number or None. Plain Python is slow: some 60 µs a moment, where the kernel takes 3 for all features. To
+# returns a number or None. Plain Python is slow, many times as slow as all features of the kernel together. To
 # train with it, name it in the settings: `own = ["mine.py:pricing_views_in_two_weeks"]` under `[features]`. `train` and
 # `backtest` judge it, and no server computes it. Here it is computed for one bucket.
 

@@ -21,6 +21,12 @@ def read_plain_table(path: Path, missing: Sequence[str] = ()) -> pa.Table:
     missing: words that mean nothing is known, as an empty field does. Times in Parquet become µs UTC.
     Raises DataError for a file that cannot be read or holds no rows, or a row that cannot be split.
     """
+    table = read_rows(path)
+    return pa.table({name: _numbers_or_words(table.column(name), ("", *missing)) for name in table.column_names})
+
+
+def read_rows(path: Path) -> pa.Table:
+    """The rows as they stand: texts in CSV, any type in Parquet. Raises DataError as `read_plain_table` does."""
     if path.suffix == ".parquet":
         try:
             table = pq.read_table(path)
@@ -30,7 +36,7 @@ def read_plain_table(path: Path, missing: Sequence[str] = ()) -> pa.Table:
         table = _csv(path)
     if not len(table):
         raise DataError(f"{path} holds no rows below its header; export it again")
-    return pa.table({name: _numbers_or_words(table.column(name), ("", *missing)) for name in table.column_names})
+    return table
 
 
 def outcomes(table: pa.Table, target: str, positive: str | None = None) -> pa.ChunkedArray:

@@ -28,6 +28,22 @@ def test_an_installed_module_has_functions_too(tmp_path: Path) -> None:
     assert own_function("statistics.median", tmp_path).load()([1, 2, 9]) == 2
 
 
+def test_a_module_of_an_installed_package_finds_its_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "site" / "their_metrics"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "inner.py").write_text("def tenth():\n    return 0.1\n")
+    (package / "lift.py").write_text("from .inner import tenth\n\n\ndef lift():\n    return tenth()\n")
+    monkeypatch.syspath_prepend(package.parent)
+    assert own_function("their_metrics.lift.lift", tmp_path).load()() == 0.1
+
+
+def test_a_file_may_hold_what_looks_for_its_module(mine: Path) -> None:
+    lines = ("from __future__ import annotations", "from dataclasses import dataclass", "@dataclass", "class Rule:")
+    mine.write_text("\n".join((*lines, "    low: float = 1.0", "def lowest():", "    return Rule().low")))
+    assert own_function("mine.py:lowest", mine.parent).load()() == 1.0
+
+
 def test_other_code_is_another_function_and_the_folder_is_not_part_of_it(mine: Path, tmp_path: Path) -> None:
     before = own_function("mine.py:half", mine.parent)
     elsewhere = tmp_path / "copy"

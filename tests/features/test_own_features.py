@@ -10,9 +10,13 @@ import pyarrow as pa
 import pytest
 
 from data.contract import DataError, UsageError
+from data.own_functions import own_function
+from features.own_features import own_columns
 from features.training_set import TrainingSet
 from serving.champion.promotion import promote
 from serving.trees.predictor import Predictor
+from tests.features.leads import START, histories_of, moments_of
+from tests.oracles.features_naive import Event, Lead
 from training.artifact.manifest import Manifest
 from training.judging.origins import LogTimeline
 from training.pipeline import train_and_register
@@ -70,6 +74,18 @@ def test_it_is_handed_what_the_kernel_sees_and_nothing_later(tried: Workspace) -
     assert (mine.isna() == theirs.isna()).all()
     assert (mine - theirs).abs().max() < 1e-3
     assert table.column("latest_known").to_pandas().isna().all()
+
+
+def test_it_is_told_of_campaigns_and_assets(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "def spring(history):\n"
+        "    return sum(e.campaign == 'spring' and e.asset is None and e.channel is None for e in history.events)\n"
+    )
+    events = [Event(START, START, "order", campaign="spring"), Event(START, START, "order", asset="paper")]
+    leads = [Lead("A", [], []), Lead("L", [events[0], *events], [])]
+    own = own_function("mine.py:spring", tmp_path)
+    columns = own_columns([own], histories_of(leads), moments_of(leads, [START + 1]))
+    assert columns["spring"].to_pylist() == [0.0, 2.0]
 
 
 def test_other_code_is_another_training_set(tried: Workspace, trained: Workspace) -> None:

@@ -96,9 +96,19 @@ def test_lists_of_scores_are_compared_in_either_form(tmp_path: Path) -> None:
     higher = written(tmp_path / "higher.parquet", rng.beta(2, 10, 3_000))
     assert not any(result.shifted for result in drift_of_scores([old], same).shifts)
     drift = drift_of_scores([old, same], higher)
-    assert (drift.earlier, drift.recent) == (6_000, 3_000)
+    assert (drift.earlier, drift.recent) == (3_000, 3_000)
     assert [result.name for result in drift.shifts if result.shifted] == ["predictions"]
     assert drift.exit_code == 0, "a shift alone is no reason to act"
-    pq.write_table(pa.table({"x": [1]}), tmp_path / "other.parquet")
+    pq.write_table(pa.table({"lead_id": ["L1"]}), tmp_path / "other.parquet")
     with pytest.raises(DataError, match="no column 'probability'"):
         drift_of_scores([old], tmp_path / "other.parquet")
+
+
+def test_a_lead_in_several_lists_counts_once_as_the_newest_of_them_says(tmp_path: Path) -> None:
+    """Else ten copies of one list would make of a difference by luck a sure one."""
+    rng = np.random.default_rng(3)
+    before, now = (written(tmp_path / f"{name}.csv", rng.beta(1, 20, 300)) for name in ("before", "now"))
+    older = written(tmp_path / "older.parquet", rng.beta(9, 2, 300))
+    once = drift_of_scores([before], now)
+    assert drift_of_scores([older, *[before] * 10], now) == once
+    assert drift_of_scores([before, older], now) != once

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.contract import DataError
-from data.sources.plain_table import read_plain_table
+from data.sources.plain_table import read_rows
 from data.typed_json import JsonObject
 from features.wording import number, short_percent
 from training.artifact.loaded_model import LoadedModel
@@ -79,9 +79,10 @@ def drift_of_samples(earlier: Sample, recent: Sample, model: LoadedModel | None,
 
 
 def drift_of_scores(earlier: Sequence[Path], recent: Path, error: float = ERROR) -> Drift:
-    """Probabilities and stages of lists of scores, the newest beside all those before it. Raises DataError."""
-    tables = [_scores(path) for path in (*earlier, recent)]
-    before, now = pa.concat_tables(tables[:-1]), tables[-1]
+    """Probabilities and stages of lists of scores, the newest beside all those before it, of which a lead's newest
+    counts. Raises DataError.
+    """
+    before, now = _newest_of_each([_scores(path) for path in earlier]), _newest_of_each([_scores(recent)])
     named = {
         "predictions": (_bands(before["probability"].to_numpy()), _bands(now["probability"].to_numpy())),
         "stages": (_counted(before["stage"]), _counted(now["stage"])),
@@ -93,15 +94,22 @@ def drift_of_scores(earlier: Sequence[Path], recent: Path, error: float = ERROR)
 
 
 def _scores(path: Path) -> pa.Table:
-    table = read_plain_table(path, [])
-    for name in ("probability", "stage"):
+    table = read_rows(path)
+    for name in ("lead_id", "probability", "stage"):
         if name not in table.column_names:
             raise DataError(f"{path} has no column {name!r}; give a file that `leadscore score --out` wrote")
     try:
         p = table["probability"].cast(pa.float64())
     except pa.ArrowInvalid as error:
         raise DataError(f"{path}: probability is no number ({error})") from None
-    return pa.table({"probability": p, "stage": table["stage"].cast(pa.string()).fill_null("")})
+    lead, stage = (table[name].cast(pa.string()).fill_null("") for name in ("lead_id", "stage"))
+    return pa.table({"lead_id": lead, "probability": p, "stage": stage})
+
+
+def _newest_of_each(tables: Sequence[pa.Table]) -> pa.Table:
+    """A row for each lead, from the last table that has it."""
+    newest_first = pa.concat_tables(tables[::-1])
+    return newest_first.take(np.unique(newest_first["lead_id"].to_numpy(), return_index=True)[1])
 
 
 def _shifts(named: Mapping[str, Pair], error: float) -> tuple[CovariateShift, ...]:
