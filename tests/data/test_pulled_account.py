@@ -59,7 +59,8 @@ def test_an_answer_that_names_no_account_is_no_account(tmp_path: Path) -> None:
         account = made.connector.account
         assert account is not None
         endpoint = account.endpoint.model_copy(update={"data_selector": "data.emails"})
-        made.connector = made.connector.model_copy(update={"account": account.model_copy(update={"endpoint": endpoint})})
+        account = account.model_copy(update={"endpoint": endpoint})
+        made.connector = made.connector.model_copy(update={"account": account})
         with pytest.raises(DataError, match=re.escape("does not say which account this is; correct [account]")):
             made.pull()
 
