@@ -61,7 +61,7 @@ class Absences:
         rows = self.merged & (self.from_at < as_of) & (as_of <= self.until)
         n_leads = len(self.starts) - 1
         merged_at = np.full(n_leads, FAR)
-        merged_at[np.repeat(np.arange(n_leads), np.diff(self.starts))[rows]] = self.from_at[rows]
+        np.minimum.at(merged_at, np.repeat(np.arange(n_leads), np.diff(self.starts))[rows], self.from_at[rows])
         return merged_at if rows.any() else None
 
 

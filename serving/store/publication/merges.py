@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, delete, insert, select
 
 from serving.store.database.connection import chunks
+from serving.store.database.many import Cell
 from serving.store.database.schema import events_before_merge, scores
 from serving.store.events.deals import stored_deal
 from serving.store.publication.log_state import LeadsState
@@ -27,7 +27,7 @@ class Merges:
     """Of leads one by one. since: lead -> µs UTC; rows: events of `events_before_merge`, without their numbers."""
 
     since: Mapping[str, int]
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, Cell]]
 
     @staticmethod
     def of(part: LeadsState, lead_ids: Collection[str]) -> Merges:
@@ -35,15 +35,16 @@ class Merges:
         since = {lead_id: at for lead_id, at in part.merged.items() if lead_id in lead_ids}
         theirs = pc.is_in(part.events.column("lead_id"), value_set=pa.array(list(since), pa.string()))
         events = part.events.filter(pc.and_kleene(theirs, part.events.column("before_merge")))
-        return Merges(since, events.select(KEPT).to_pylist() if since else [])
+        rows = events.select(KEPT).to_pylist() if since else []
+        return Merges(since, [{**row, "deal": stored_deal(row["deal"])} for row in rows])
 
     def keep(self, connection: Connection, lead_ids: Collection[str]) -> dict[str, int]:
         """Keeps what those of these leads had that are merged and have scores, and no others; since when they are."""
         with_scores = scored(connection, [lead_id for lead_id in lead_ids if lead_id in self.since])
         for chunk in chunks(sorted(lead_ids)):
             connection.execute(delete(events_before_merge).where(events_before_merge.c.lead_id.in_(chunk)))
-        rows = [{**row, "number": number, "deal": stored_deal(row["deal"])}
-                for number, row in enumerate(self.rows) if row["lead_id"] in with_scores]  # fmt: skip
+        numbered = ({**row, "number": number} for number, row in enumerate(self.rows))
+        rows = [row for row in numbered if row["lead_id"] in with_scores]
         if rows:
             connection.execute(insert(events_before_merge), rows)
         return {lead_id: self.since[lead_id] for lead_id in with_scores}
