@@ -30,7 +30,7 @@ from training.recipe.train import (
 )
 from training.recipe.tuning import TUNED, Budget, TuningTrial, tune
 from training.records import JUDGED, LEARN, dataset_of, metrics_of, tags_of, write_records
-from training.registration import Decision, decide, register, stand_in
+from training.registration import Decision, choose_alias, register, stand_in
 from training.registry.artifact_files import write_artifact
 from training.registry.parameters import flat
 from training.registry.preflight import check_room
@@ -125,7 +125,7 @@ class _Trained:
 
 def _decided(registry: Registry, name: str, trained: _Trained) -> Decision:
     is_prior = trained.account.trained_on.model == "prior"
-    return stand_in(registry, name) if is_prior else decide(registry, name, trained.judged)
+    return stand_in(registry, name) if is_prior else choose_alias(registry, name, trained.judged)
 
 
 def _train(asked: _Asked, say: Say, opened: Callable[[], str]) -> _Trained:
@@ -191,8 +191,8 @@ def _kept(asked: _Asked, made: _Made) -> tuple[RunFolder, TrainingAccount]:
 
 def _decisions(plan: TrainingPlan, tuned: Sequence[TuningTrial]) -> dict[str, str | float]:
     """What the settings left open: the kind of model and its members, and what tuning found."""
-    found: dict[str, float] = {name: plan.parameters[name] for name in TUNED} if tuned else {}
-    return {"model": plan.model, "twin": plan.twin, "rates": plan.rates, **found}
+    tuned_values: dict[str, float] = {name: plan.parameters[name] for name in TUNED} if tuned else {}
+    return {"model": plan.model, "twin": plan.twin, "rates": plan.rates, **tuned_values}
 
 
 def sized(sample: Sample, plan: TrainingPlan) -> tuple[TrainingPlan, Need]:

@@ -74,7 +74,7 @@ def succeeds(registry: Registry, run: RunFolder) -> Decision:
     return Decision(CHAMPION, run.about.reason)
 
 
-def decide(registry: Registry, name: str, judged: Judged) -> Decision:
+def choose_alias(registry: Registry, name: str, judged: Judged) -> Decision:
     """Which alias a new model gets: the first good one is champion, a later one unless it is worse on the slice.
 
     One that is surely worse than its own logistic regression never is.
@@ -91,7 +91,7 @@ def decide(registry: Registry, name: str, judged: Judged) -> Decision:
     rival = registry.find(name)
     if rival is None:
         return Decision(CHAMPION, f"the first model, better than the base rate (log-loss {number(loss, 4)})")
-    return against(rival, judged)
+    return compare_with_champion(rival, judged)
 
 
 def stand_in(registry: Registry, name: str) -> Decision:
@@ -105,7 +105,7 @@ def stand_in(registry: Registry, name: str) -> Decision:
     return Decision(CHAMPION, "stands in until enough leads have converted for a model that is judged by them")
 
 
-def against(rival: Registered, judged: Judged) -> Decision:
+def compare_with_champion(rival: Registered, judged: Judged) -> Decision:
     """Compares with the champion in place: its judge, on the rows of the slice that it has not learnt from."""
     model = rival.load_judge()
     if set(model.features) - set(judged.rows.features.column_names):
@@ -179,4 +179,6 @@ def _judged_again(registry: Registry, run: RunFolder, made: TrainingSet, plan: T
     if load_model(run.model).manifest.trained_on.small is not None:
         return stand_in(registry, name)
     split = split_by_time(rows_of(made, plan), plan)
-    return decide(registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split), plan.metrics))
+    return choose_alias(
+        registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split), plan.metrics)
+    )

@@ -15,8 +15,8 @@ import duckdb
 from requests import RequestException
 
 from data.contract import US_PER_SECOND, DataError, UsageError
-from data.pull.asking import Asking, Auth, Resource, require_safe
 from data.pull.connection import PatientSession, RefusedByVendor
+from data.pull.connector import Auth, Connector, Resource, require_safe
 from data.pull.landing import Landing, Position, PullState, no_room
 from data.pull.pages import Page, client_of, pages
 from data.pull.placeholders import environment, filled
@@ -63,17 +63,19 @@ class Pull:
     is not known.
     """
 
-    def __init__(self, asking: Asking, folder: Path, since_us: int | None, world: World, account: str = "") -> None:
-        self.asking, self.world, self.account = asking, world, account
-        overlap = asking.client.overlap_minutes * 60 * US_PER_SECOND
-        self.landing = Landing.open(folder, asking.digest, None if since_us is None else since_us - overlap)
+    def __init__(
+        self, connector: Connector, folder: Path, since_us: int | None, world: World, account: str = ""
+    ) -> None:
+        self.connector, self.world, self.account = connector, world, account
+        overlap = connector.client.overlap_minutes * 60 * US_PER_SECOND
+        self.landing = Landing.open(folder, connector.digest, None if since_us is None else since_us - overlap)
         known = environment(world.environ)
-        self.values = known | _values(asking, self.landing.state.since_us, world.clock())
-        base_url = filled(asking.client.base_url, known)
+        self.values = known | _values(connector, self.landing.state.since_us, world.clock())
+        base_url = filled(connector.client.base_url, known)
         require_safe(base_url)
-        secrets = _secrets(asking.client.auth, known)
-        self.session = PatientSession(asking.name, base_url, secrets, world.sleep, world.clock)
-        self.client = client_of(asking.client, self.session, self.values)
+        secrets = _secrets(connector.client.auth, known)
+        self.session = PatientSession(connector.name, base_url, secrets, world.sleep, world.clock)
+        self.client = client_of(connector.client, self.session, self.values)
 
     def run(self, begin: Callable[[str], None] = lambda name: None) -> Pulled:
         """Pulls all that is missing; `begin` is told the name of each resource. Raises DataError, UsageError: what has
@@ -83,28 +85,32 @@ class Pull:
             went_on = bool(self.landing.state.positions)
             if self.landing.state.finished_us is None:
                 self._check()
-                for resource in self.asking.resources:
+                for resource in self.connector.resources:
                     begin(resource.name)
                     self._resource(resource)
                 self.landing.note(replace(self.landing.state, finished_us=int(self.world.clock() * US_PER_SECOND)))
             return self._pulled(self.landing.state, went_on)
         except RequestException as error:
-            raise DataError(f"{self.asking.name}: {self.session.shown(str(error))}; run the command again") from None
+            raise DataError(f"{self.connector.name}: {self.session.shown(str(error))}; run the command again") from None
         except (OSError, duckdb.Error) as error:
             raise no_room(self.landing.folder, error) from None
 
     def _account(self) -> str:
         """Whose the token is. Raises DataError where the log is another account's."""
-        told = self.asking.account
-        if told is None:
+        account = self.connector.account
+        if account is None:
             return self.account
-        records = [record for page in pages(self.client, told.endpoint, self.values, None) for record in page.records]
-        seen = [at(record, told.field) if told.field else record for record in records]
+        records = [
+            record for page in pages(self.client, account.endpoint, self.values, None) for record in page.records
+        ]
+        seen = [at(record, account.field) if account.field else record for record in records]
         if len(seen) != 1 or not isinstance(seen[0], str | int):
-            raise DataError(f"{told.endpoint.path}: the answer does not say which account this is; correct [account]")
+            raise DataError(
+                f"{account.endpoint.path}: the answer does not say which account this is; correct [account]"
+            )
         if self.account not in ("", str(seen[0])):
             raise DataError(
-                f"{self.asking.name}: the token is of account {seen[0]}, the log was pulled from account "
+                f"{self.connector.name}: the token is of account {seen[0]}, the log was pulled from account "
                 f"{self.account}; give the token of that one, or pull into a log of its own (--var)"
             )
         return str(seen[0])
@@ -112,15 +118,15 @@ class Pull:
     def _pulled(self, state: PullState, went_on: bool) -> Pulled:
         ended = state.finished_us or 0
         began = ended if state.started_us is None else state.started_us
-        files = self.landing.write_files(self.asking.tables)
+        files = self.landing.write_files(self.connector.tables)
         return Pulled(state.account, files, dict(state.rows), began, ended, self.session.requests, went_on)
 
     def _check(self) -> None:
         """Names that the account does not have would be columns of nothing, without a word."""
-        for check in self.asking.checks:
-            found = pages(self.client, check.endpoint, self.values, None)
-            known = {str(at(record, check.field)) for page in found for record in page.records}
-            _require_names(check.what, self.asking.lists[check.list], known)
+        for check in self.connector.checks:
+            answers = pages(self.client, check.endpoint, self.values, None)
+            known = {str(at(record, check.field)) for page in answers for record in page.records}
+            _require_names(check.what, self.connector.lists[check.list], known)
 
     def _resource(self, resource: Resource) -> None:
         if resource.once_known and self.landing.state.since_us is None:
@@ -152,26 +158,28 @@ class Pull:
     def _asked(self, resource: Resource, values: Mapping[str, Any], position: Position) -> Iterator[Page]:
         """Pages from a position on; from the first one where the vendor has forgotten the place. Rows that come twice
         are one in the files."""
-        found = pages(self.client, resource.endpoint, values, position.next)
+        answers = pages(self.client, resource.endpoint, values, position.next)
         try:
-            first = next(found)
+            first = next(answers)
         except RefusedByVendor as error:
             if error.status in resource.gone:
                 yield Page([], None)
                 return
             if position.next is None or error.status not in GONE:
                 raise
-            found = pages(self.client, resource.endpoint, values, None)
-            first = next(found)
+            answers = pages(self.client, resource.endpoint, values, None)
+            first = next(answers)
         yield first
-        yield from found
+        yield from answers
 
     def _rows(self, resource: Resource, page: Page, values: Mapping[str, Any]) -> dict[str, list[Row]]:
         since = self.landing.state.since_us
         records = [record for record in page.records if since is None or _is_newer(record, resource.newer, since)]
         asked = {"@id": values["id"]} if "id" in values else {}
-        told = [record | asked if isinstance(record, dict) else record for record in records]
-        return {table.name: [row for record in told for row in kept_rows(record, table)] for table in resource.tables}
+        completed = [record | asked if isinstance(record, dict) else record for record in records]
+        return {
+            table.name: [row for record in completed for row in kept_rows(record, table)] for table in resource.tables
+        }
 
     def _batches(self, resource: Resource) -> list[list[str]] | None:
         """The ids of `for_each`, cut into requests; None where there is none."""
@@ -187,9 +195,9 @@ class Pull:
             self.landing.state = replace(self.landing.state, started_us=int(seen.timestamp() * US_PER_SECOND))
 
 
-def _values(asking: Asking, since_us: int | None, now: float) -> dict[str, Any]:
+def _values(connector: Connector, since_us: int | None, now: float) -> dict[str, Any]:
     since, until = (datetime.fromtimestamp(at, UTC) for at in ((since_us or 0) // US_PER_SECOND, int(now)))
-    lists = {f"lists.{name}": list(names) for name, names in asking.lists.items()}
+    lists = {f"lists.{name}": list(names) for name, names in connector.lists.items()}
     written = {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}", "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
     return {**written, "since_ms": str((since_us or 0) // 1000), **lists}
 
@@ -214,7 +222,7 @@ def _columns(resource: Resource) -> list[str]:
 
 def _secrets(auth: Auth, known: Mapping[str, str]) -> list[str]:
     """What no message may show. Raises UsageError for one that is missing."""
-    return [filled(told, known) for told in (auth.token, auth.client_id, auth.client_secret) if told]
+    return [filled(secret, known) for secret in (auth.token, auth.client_id, auth.client_secret) if secret]
 
 
 def _require_names(what: str, wanted: Sequence[str], known: set[str]) -> None:

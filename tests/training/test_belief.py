@@ -12,15 +12,15 @@ from data.contract import DataError
 from tests.training.test_train import PLAN, funnel
 from training.recipe.belief import check_believable
 from training.recipe.train import Judged, judge, split_by_time
-from training.registration import SIMPLE, decide
+from training.registration import SIMPLE, choose_alias
 from training.samples.sample import Sample
 
 
 def given_away() -> Sample:
     """A funnel with a column that is written after the outcome."""
     sample, rng = funnel(), np.random.default_rng(1)
-    told = np.where(np.isnan(sample.y), 0, sample.y) + rng.normal(0, 0.05, len(sample))
-    return sample.with_features(sample.features.append_column("score_of_crm", pa.array(told, pa.float32())))
+    leaked = np.where(np.isnan(sample.y), 0, sample.y) + rng.normal(0, 0.05, len(sample))
+    return sample.with_features(sample.features.append_column("score_of_crm", pa.array(leaked, pa.float32())))
 
 
 def test_a_model_that_knows_the_future_is_refused_until_its_column_is_allowed() -> None:
@@ -53,6 +53,6 @@ def worse_than(judged: Judged, name: str, low: float, high: float) -> Judged:
 @pytest.mark.parametrize(("low", "high", "alias"), [(-0.02, -0.01, "challenger"), (-0.02, 0.001, "champion")])
 def test_no_champion_is_surely_worse_than_its_own_logistic_regression(low: float, high: float, alias: str) -> None:
     _, judged = judge(split_by_time(funnel(), PLAN), PLAN)
-    decision = decide(_Empty(), "leadscore", worse_than(judged, SIMPLE, low, high))  # type: ignore[arg-type]
+    decision = choose_alias(_Empty(), "leadscore", worse_than(judged, SIMPLE, low, high))  # type: ignore[arg-type]
     assert decision.alias == alias
     assert (SIMPLE in decision.reason) == (alias == "challenger")

@@ -12,7 +12,7 @@ from features.training_set import TrainingSet
 from tests.artifacts import edit_manifest
 from training.pipeline import train_and_register
 from training.recipe.train import judged_as, split_by_time
-from training.registration import against
+from training.registration import compare_with_champion
 from training.registry.parameters import flat
 from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.samples.sample import read_sample
@@ -64,9 +64,9 @@ def test_a_password_in_the_uri_is_never_shown(tmp_path: Path, monkeypatch: pytes
 
 def test_a_store_that_is_no_database_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 1_000)
-    with pytest.raises(DataError, match=r"MLflow at sqlite:.*cannot do that") as told:
+    with pytest.raises(DataError, match=r"MLflow at sqlite:.*cannot do that") as error:
         Registry(tmp_path).find("any")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("part", ["model", "judge"])
@@ -91,12 +91,12 @@ def test_a_rival_that_is_worse_stays_challenger_and_one_as_good_takes_over(train
     # The champion's judge has not learnt from the slice: it is a fair rival.
     y, weight = split.judged.y, split.judged.weight
     careless = judged_as(split, 0.5 + 0 * y, {"base rate": 0.1 + 0 * y})
-    decision = against(champion, careless)
+    decision = compare_with_champion(champion, careless)
     assert decision.alias == CHALLENGER
     assert "log-loss of version 1 minus the new one's on the same moments: -" in decision.reason
     assert decision.measured["against_version.gain_high"] < 0
     oracle = judged_as(split, 0.01 + 0.98 * y, {"base rate": 0.1 + 0 * y})
-    assert against(champion, oracle).alias == CHAMPION
+    assert compare_with_champion(champion, oracle).alias == CHAMPION
     assert weight.sum() > 100
 
 
