@@ -16,6 +16,7 @@ from features.training_set import TrainingSet
 from serving.champion.promotion import promote
 from serving.trees.predictor import Predictor
 from tests.features.leads import START, histories_of, moments_of
+from tests.new_registry import NewRegistry
 from tests.oracles.features_naive import Event, Lead
 from training.artifact.manifest import Manifest
 from training.judging.origins import LogTimeline
@@ -58,9 +59,10 @@ def having(trained: Workspace, tmp_path: Path, *names: str) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def tried(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace whose training set holds three such columns, with the MLflow of the trained one beside it."""
+def tried(trained: Workspace, new_registry: NewRegistry, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace whose training set holds three such columns, with no model yet."""
     workspace = having(trained, tmp_path_factory.mktemp("own"), "seen", "days_since_last", "latest_known")
+    new_registry(workspace.root)
     workspace.build()
     return workspace
 
@@ -109,11 +111,11 @@ def test_other_code_is_another_training_set(tried: Workspace, trained: Workspace
     ]
 
 
-@pytest.mark.parametrize(("name", "message"), [("broken", r"line 17 .*KeyError"), ("text", "TypeError")])
+@pytest.mark.parametrize(("name", "told"), [("broken", r"line 17 .*KeyError"), ("text", "TypeError")])
 def test_a_broken_one_names_file_line_and_row_and_no_lead(
-    name: str, message: str, trained: Workspace, tmp_path: Path
+    name: str, told: str, trained: Workspace, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=message) as failed:
+    with pytest.raises(UsageError, match=told) as failed:
         having(trained, tmp_path, name).build()
     assert "in row " in str(failed.value)
     assert "L0000" not in str(failed.value)
