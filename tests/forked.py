@@ -1,51 +1,98 @@
-"""Commands in processes of their own that are forked from one that has imported everything: they start in a moment.
+"""Commands in processes of their own that are forked from one that has imported what they need: they start at once.
 
-    python -m tests.forked
+    python -m tests.forked MODULE…
 
-Reads lines of JSON: {"words", "cwd", "errors"} begins a command, whose errors go to that file, and is answered by its
-process's id; {"wait": id} is answered by its exit code.
+Reads lines of JSON: {"words", "cwd", "out", "errors", "first", "environment"} begins a command, whose output and errors
+go to those files, and is answered by its process's id; {"process": id} is answered by its exit code, null for none yet.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
-WARM = ("mlflow", "lightgbm", "duckdb", "pandas", "commands.app", "training.pipeline", "serving.scoring.rescoring")
+COMMANDS = ("mlflow", "lightgbm", "duckdb", "pandas", "commands.app", "training.pipeline", "serving.scoring.rescoring")
 """What commands import when they are called."""
 
 
-class Forks:
-    """Starts commands, and waits for them."""
+@dataclass
+class Fork:
+    """A command's process, with what tests use of `subprocess.Popen`."""
 
-    def __init__(self) -> None:
-        words = [sys.executable, "-m", "tests.forked"]
+    forks: Forks
+    pid: int
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        if self.returncode is None:
+            self.returncode = self.forks.ask({"process": self.pid})
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, when it has ended. Raises TimeoutExpired."""
+        if self.returncode is None:
+            ended = os.pidfd_open(self.pid)
+            try:
+                if not select.select([ended], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired("leadscore", timeout or 0)
+            finally:
+                os.close(ended)
+        code = self.poll()
+        assert code is not None
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Sends it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kills it, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Forks:
+    """Starts commands. warm: modules that they need."""
+
+    def __init__(self, warm: Sequence[str] = COMMANDS) -> None:
+        words = [sys.executable, "-m", "tests.forked", *warm]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
         self._process = subprocess.Popen(words, cwd=REPOSITORY, **pipes)
+        self._lock = threading.Lock()
 
-    def start(self, words: Sequence[str], cwd: Path, errors: Path) -> int:
-        """Begins a command of leadscore's; its process's id."""
-        return self._ask({"words": list(words), "cwd": str(cwd), "errors": str(errors)})
+    def start(self, words: Sequence[str], cwd: Path, errors: Path, out: Path | None = None, first: str = "") -> Fork:
+        """Begins a command of leadscore's. first: lines of Python that run before it."""
+        files = {"out": str(out or os.devnull), "errors": str(errors)}
+        process = self.ask(
+            {"words": list(words), "cwd": str(cwd), "first": first, "environment": dict(os.environ), **files}
+        )
+        assert process is not None
+        return Fork(self, process)
 
-    def wait(self, process: int) -> int:
-        """Its exit code."""
-        return self._ask({"wait": process})
-
-    def close(self) -> None:
-        """Ends it."""
-        self._process.communicate()
-
-    def _ask(self, asked: dict[str, Any]) -> int:
+    def ask(self, asked: dict[str, Any]) -> int | None:
+        """One line, and its answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        return int(self._process.stdout.readline())
+        with self._lock:
+            self._process.stdin.write(json.dumps(asked) + "\n")
+            answer: int | None = json.loads(self._process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        """Ends it; what it has started goes on."""
+        self._process.communicate()
 
 
 def run(asked: dict[str, Any]) -> None:
@@ -53,26 +100,36 @@ def run(asked: dict[str, Any]) -> None:
     from commands.app import main as command_line
 
     os.chdir(asked["cwd"])
-    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
-    os.dup2(0, 1)
-    os.dup2(os.open(asked["errors"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, name in ((1, "out"), (2, "errors")):
+        os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND), number)
     sys.argv = ["leadscore", *asked["words"]]
+    exec(asked["first"], {})
     command_line()
 
 
 def main() -> None:
     """Answers until there are no more lines."""
-    for name in WARM:
+    for name in sys.argv[1:]:
         __import__(name)
+    gc.freeze()  # shared with all that are forked, which need not look through it
     for line in sys.stdin:
         asked = json.loads(line)
-        if "wait" in asked:
-            answer = os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1])
-        else:
-            answer = os.fork()
-            if not answer:
-                _die_as(lambda asked=asked: run(asked))
-        os.write(1, f"{answer}\n".encode())
+        os.write(1, f"{json.dumps(_ended(asked['process']) if 'process' in asked else _begun(asked))}\n".encode())
+
+
+def _begun(asked: dict[str, Any]) -> int:
+    process = os.fork()
+    if not process:
+        _die_as(lambda: run(asked))
+    return process
+
+
+def _ended(process: int) -> int | None:
+    ended, status = os.waitpid(process, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _die_as(work: Any) -> None:

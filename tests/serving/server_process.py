@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -12,22 +13,26 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.conftest import REPOSITORY
+from tests.forked import Fork, Forks
 from tests.serving.workshop import Workshop
 
 PATIENCE_S = 120
+IMPORTED = ("commands.app", "data.compiled", "serving.server", "settings_file", "training.registry.registry")
+"""What the command imports when it serves."""
 
 
 @dataclass
 class ServerProcess:
     """A server that has been started. `log` is the file that they go to."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Fork
     log: Path
     url: str
 
@@ -59,7 +64,8 @@ def running(workshop: Workshop, folder: Path) -> Iterator[Callable[..., ServerPr
     """Yields a function that starts servers below `folder`; they are stopped at the end.
 
     They score no new leads by themselves unless --score-new is among the options: tests say what is scored when.
-    Their tables are there already: a server that has to make them starts half a second later.
+    Their tables are there already, they have served the workshop's artifact before, and but for those with variables of
+    their own they are forked: making tables, the trial of an artifact and imports take ten seconds.
 
     fault: lines of Python that run before the server does, to plant a fault that a test must catch.
     """
@@ -74,8 +80,16 @@ def running(workshop: Workshop, folder: Path) -> Iterator[Callable[..., ServerPr
         environment: dict[str, str] | None = None,
         fault: str = "",
     ) -> ServerProcess:
-        program = "leadscore.py" if not fault else str(_faulty(folder, fault))
-        server = _start(folder, len(started), program, artifact, options, environment or {})
+        if artifact == workshop.artifact and not (tried := folder / "var" / "serving").exists():
+            shutil.copytree(workshop.cache, tried)
+        log, words = folder / f"server-{len(started)}.log", _words(folder, artifact, options)
+        if environment is None:
+            log.touch()
+            server = listening(_forks().start(words, REPOSITORY, log, log, fault), log)
+        else:
+            program = f"{fault}\nimport leadscore\nleadscore.main()"
+            variables = os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment
+            server = launched([sys.executable, "-c", program, *words], log, REPOSITORY, variables)
         started.append(server)
         return server
 
@@ -87,40 +101,35 @@ def running(workshop: Workshop, folder: Path) -> Iterator[Callable[..., ServerPr
             child.process.wait()
 
 
-def _start(
-    folder: Path,
-    number: int,
-    program: str,
-    artifact: Path | None,
-    options: tuple[str, ...],
-    environment: dict[str, str],
-) -> ServerProcess:
-    log = folder / f"server-{number}.log"
+@cache
+def _forks() -> Forks:
+    """What servers are forked from."""
+    forks = Forks(IMPORTED)
+    atexit.register(forks.close)
+    return forks
+
+
+def _words(folder: Path, artifact: Path | None, options: tuple[str, ...]) -> list[str]:
     source = [] if artifact is None else ["--artifact", str(artifact)]
     keys = [] if "--keys" in options else ["--insecure-local"]
-    rest = [option for option in options if option != "--keys"]
-    command = [program, "serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
+    command = ["serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
     command += [] if "--score-new" in options else ["--no-score-new"]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment
-    return launched([sys.executable, *command, *source, *keys, *rest], log, REPOSITORY, environment)
+    return [*command, *source, *keys, *(option for option in options if option != "--keys")]
 
 
 def launched(command: Sequence[str | Path], log: Path, cwd: Path, environment: dict[str, str]) -> ServerProcess:
     """A server that listens, started by a command; what it says goes to `log`."""
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=out, env=environment)
+        return listening(subprocess.Popen(command, cwd=cwd, stdout=out, stderr=out, env=environment), log)
+
+
+def listening(process: subprocess.Popen[bytes] | Fork, log: Path) -> ServerProcess:
+    """A server that was started, when it listens."""
     server = ServerProcess(process, log, "")
     server.until(lambda: any(line["event"] == "listening" for line in server.log_lines()))
     port = next(line["port"] for line in server.log_lines() if line["event"] == "listening")
     server.url = f"http://127.0.0.1:{port}"
     return server
-
-
-def _faulty(folder: Path, fault: str) -> Path:
-    """A program that plants a fault and then is the command line."""
-    program = folder / "faulty.py"
-    program.write_text(f"{fault}\nimport leadscore\nleadscore.main()\n", encoding="utf-8")
-    return program
 
 
 def _parsed(line: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
+from serving.champion.artifact_cache import ArtifactCache
+from serving.champion.artifact_sources import FolderSource
 from settings import Settings
 from tests.artifacts import TRAINED_ON
 from tests.new_store import migrated_sqlite
@@ -24,18 +26,22 @@ from workspace import Workspace
 class Workshop:
     """log: event log of a simulated funnel. artifact: a model of it. other: the same trees, other probabilities.
 
-    store: the file of a new store, to copy.
+    store: the file of a new store, to copy. cache: what a server keeps in VAR/serving that has tried the artifact.
     """
 
     log: Path
     artifact: Path
     other: Path
     store: Path
+    cache: Path
+
+
+NAME = "leadscore-conversion"
 
 
 def shop_in(folder: Path) -> Workshop:
     """The workshop that was made in a folder."""
-    return Workshop(folder / "log", folder / "artifact", folder / "other", folder / "store.db")
+    return Workshop(folder / "log", folder / "artifact", folder / "other", folder / "store.db", folder / "cache")
 
 
 def make(folder: Path) -> None:
@@ -62,6 +68,9 @@ def make(folder: Path) -> None:
     )
     shifted(shop.artifact, shop.other, 0.7)
     migrated_sqlite(shop.store)
+    cache = ArtifactCache(shop.cache / NAME)
+    cache.path.mkdir(parents=True)
+    cache.keep(FolderSource(shop.artifact, NAME).bring(cache))
 
 
 def shifted(artifact: Path, out: Path, by: float) -> Path:

@@ -72,7 +72,7 @@ def at_once(forks: Forks, root: Path, commands: list[tuple[str, ...]]) -> list[t
     errors = [root.with_name(f"errors-{place}") for place in range(len(commands))]
     words = [[*command, "--var", "."] for command in commands]
     started = [forks.start(arguments, root, file) for arguments, file in zip(words, errors, strict=True)]
-    codes = [forks.wait(process) for process in started]
+    codes = [process.wait() for process in started]
     return [(code, (["", *file.read_text().splitlines()])[-1]) for code, file in zip(codes, errors, strict=True)]
 
 
