@@ -118,6 +118,7 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         os.write(1, f"{json.dumps(_ended(asked['process']) if 'process' in asked else _begun(asked))}\n".encode())
+    gc.unfreeze()
 
 
 def _begun(asked: dict[str, Any]) -> int:
