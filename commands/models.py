@@ -19,7 +19,7 @@ from console import Screen, plain
 if TYPE_CHECKING:
     from data.typed_json import JsonObject
     from training.measuring.evaluation import BesideTruth, Evaluation
-    from training.report.report import TrainingAccount
+    from training.report.account import TrainingAccount
     from workspace import Workspace
 
 
@@ -55,17 +55,20 @@ def _train(
     """Trains for the workspace's target; what came of it."""
     from training.pipeline import SHARES, train_and_register
     from training.recipe.tuning import Budget
+    from training.run_report import Telling
 
     settings, recipe = workspace.settings, workspace.settings.training
     made = build(screen, workspace, cluster, as_of)
-    for line in workspace.event_log().watermarks.lags_in_words():
+    watermarks = workspace.event_log().watermarks
+    for line in watermarks.lags_in_words():
         screen.tell(f"warning: {line}")
     refuse_leaks(screen, workspace, allow)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")
     allowed = {*allow, *settings.audit.allow}
     budget = Budget(recipe.tuning_trials, recipe.tuning_minutes)
+    telling = Telling(settings.report_language, watermarks.observed, recipe.segments)
     with screen.shares(SHARES) as say:
-        outcome = train_and_register(made, plan, workspace.registry, settings_dump, budget, say, allowed)
+        outcome = train_and_register(made, plan, workspace.registry, settings_dump, budget, say, allowed, telling)
     _tell_account(screen, outcome.account)
     screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
     screen.tell(f"report {outcome.report}\nMLflow {workspace.registry.address}")
@@ -214,7 +217,7 @@ def _tell_account(screen: Screen, account: TrainingAccount) -> None:
     from training.thresholds.promise_text import sentence
 
     for trial in account.trials:
-        screen.tell(trial.told)
+        screen.tell(trial.in_words())
     _tell_judged(screen, account.evaluation, account.by_age)
     for threshold in account.thresholds:
         screen.tell(sentence(threshold, account.target.horizon_days))

@@ -9,6 +9,7 @@ from data.intake.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from training.pipeline import train_and_register
+from training.run_report import Telling
 from workspace import Workspace
 
 SETTINGS = """
@@ -48,4 +49,7 @@ def _train(root: Path, config: Path) -> None:
     config.write_text(SETTINGS)
     workspace = Workspace.open(root, config)
     settings = workspace.settings
-    train_and_register(workspace.build(), settings.training_plan, workspace.registry, settings.model_dump(mode="json"))
+    plain, observed = settings.model_dump(mode="json"), workspace.event_log().watermarks.observed
+    train_and_register(
+        workspace.build(), settings.training_plan, workspace.registry, plain, telling=Telling(observed=observed)
+    )
