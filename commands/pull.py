@@ -23,11 +23,11 @@ def pull(
     """Pull what has changed in a CRM into the event log. Secrets come from the environment, see docs/crm/pull.md."""
     from dataclasses import asdict
 
-    from data.pull.asking import read_asking
+    from data.pull.connector import read_connector
     from features.wording import number
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
-    asking = read_asking(name)
+    connector = read_connector(name)
     try:
         from data.pull.into_log import pull_into
         from data.pull.pull import World
@@ -36,12 +36,12 @@ def pull(
         raise UsageError(
             f"pull needs the package {missing}; install leadscore with its extra: leadscore[crm]"
         ) from None
-    with screen.stages(len(asking.resources) + 1) as stage:
-        done = pull_into(log_path, asking, var / "pull" / asking.name, World(os.environ), stage)
+    with screen.stages(len(connector.resources) + 1) as stage:
+        done = pull_into(log_path, connector, var / "pull" / connector.name, World(os.environ), stage)
     rows = {table: n for table, n in done.pulled.rows.items() if n}
-    screen.table(f"pulled from {asking.name}", ["table", "rows"], [[table, number(n)] for table, n in rows.items()])
+    screen.table(f"pulled from {connector.name}", ["table", "rows"], [[table, number(n)] for table, n in rows.items()])
     if done.report is None:
-        screen.tell(f"nothing has changed in {asking.name}")
+        screen.tell(f"nothing has changed in {connector.name}")
         screen.result({"pulled": rows, "requests": done.pulled.requests})
         return
     if as_json:

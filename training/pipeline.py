@@ -31,7 +31,7 @@ from training.recipe.train import (
 )
 from training.recipe.tuning import TUNED, Budget, TuningTrial, tune
 from training.records import JUDGED, LEARN, dataset_of, metrics_of, tags_of, write_records
-from training.registration import Decision, decide, register, stand_in
+from training.registration import Decision, choose_alias, register, stand_in
 from training.registry.artifact_files import write_artifact
 from training.registry.parameters import flat
 from training.registry.preflight import check_room
@@ -130,7 +130,7 @@ class _Trained:
 
 def _decided(registry: Registry, name: str, trained: _Trained) -> Decision:
     is_prior = trained.account.trained_on.model == "prior"
-    return stand_in(registry, name) if is_prior else decide(registry, name, trained.judged)
+    return stand_in(registry, name) if is_prior else choose_alias(registry, name, trained.judged)
 
 
 def _train(asked: _Asked, say: Say, opened: Callable[[], str]) -> _Trained:

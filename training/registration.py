@@ -89,7 +89,7 @@ def succeeds(registry: Registry, run: RunFolder) -> Decision:
     return Decision(CHAMPION, dict.fromkeys(LANGUAGES, run.about.reason))
 
 
-def decide(registry: Registry, name: str, judged: Judged) -> Decision:
+def choose_alias(registry: Registry, name: str, judged: Judged) -> Decision:
     """Which alias a new model gets: the first good one is champion, a later one unless it is worse on the slice.
 
     One that is surely worse than its own logistic regression never is.
@@ -104,7 +104,7 @@ def decide(registry: Registry, name: str, judged: Judged) -> Decision:
     rival = registry.find(name)
     if rival is None:
         return Decision(CHAMPION, _told_loss("first", loss))
-    return against(rival, judged)
+    return compare_with_champion(rival, judged)
 
 
 def stand_in(registry: Registry, name: str) -> Decision:
@@ -117,7 +117,7 @@ def stand_in(registry: Registry, name: str) -> Decision:
     return Decision(CHAMPION, _told("prior_serves"))
 
 
-def against(rival: Registered, judged: Judged) -> Decision:
+def compare_with_champion(rival: Registered, judged: Judged) -> Decision:
     """Compares with the champion in place: its judge, on the rows of the slice that it has not learnt from."""
     model = rival.load_judge()
     if set(model.features) - set(judged.rows.features.column_names):
@@ -200,6 +200,6 @@ def _judged_again(registry: Registry, run: RunFolder, made: TrainingSet, plan: T
     if load_model(run.model).manifest.trained_on.small is not None:
         return stand_in(registry, name)
     split = split_by_time(rows_of(made, plan), plan)
-    return decide(
+    return choose_alias(
         registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split, plan), plan.metrics)
     )

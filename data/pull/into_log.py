@@ -17,7 +17,7 @@ from data.intake.next_part import IngestReport
 from data.intake.quarantine import NoRowFits
 from data.log.eventlog import EventLog
 from data.log.manifest import BUCKETS, NAME
-from data.pull.asking import Asking
+from data.pull.connector import Connector
 from data.pull.folder import LANDING, only_puller
 from data.pull.pull import Pull, Pulled, World
 from data.sources.mapping import Mapping, read_mapping
@@ -38,7 +38,7 @@ class Brought:
 
 def pull_into(
     log_path: Path,
-    asking: Asking,
+    connector: Connector,
     folder: Path,
     world: World,
     begin: Callable[[str], None] = lambda name: None,
@@ -49,20 +49,20 @@ def pull_into(
 
     Raises DataError or UsageError; the log is then as it was, and what has been pulled stays for the next run.
     """
-    mapping = read_mapping(asking.mapping)
+    mapping = read_mapping(connector.mapping)
     with only_puller(folder):
-        since = since_of(log_path, asking, folder / ASKED)
-        pull = Pull(asking, folder / LANDING, since, world, _account(log_path, asking.name))
+        since = since_of(log_path, connector, folder / ASKED)
+        pull = Pull(connector, folder / LANDING, since, world, _account(log_path, connector.name))
         pulled = pull.run(begin)
         report = None
         if not pulled.is_empty:
-            stated = _stated(log_path, asking.name)
-            complete = {asking.name: pulled.began_us} if stated is None or stated < pulled.began_us else {}
+            stated = _stated(log_path, connector.name)
+            complete = {connector.name: pulled.began_us} if stated is None or stated < pulled.began_us else {}
             begin("ingesting")
             how = {"as_of": pulled.ended_us, "complete_until": complete, "clock": world.clock}
-            how |= {"accounts": {asking.name: pulled.account} if pulled.account else {}}
+            how |= {"accounts": {connector.name: pulled.account} if pulled.account else {}}
             report = _ingested(log_path, mapping, pulled, since, **how, buckets=buckets)
-        (folder / ASKED).write_text(json.dumps({"digest": asking.digest}), encoding="utf-8")
+        (folder / ASKED).write_text(json.dumps({"digest": connector.digest}), encoding="utf-8")
         pull.landing.remove()
         return Brought(pulled, report, since)
 
@@ -78,14 +78,14 @@ def _ingested(log_path: Path, mapping: Mapping, pulled: Pulled, since: int | Non
         return None
 
 
-def since_of(log_path: Path, asking: Asking, asked: Path) -> int | None:
+def since_of(log_path: Path, connector: Connector, asked: Path) -> int | None:
     """From when on a vendor is asked for changes (µs UTC): until when the log says that it is complete. None for
     everything, where it says nothing, or was brought there by other questions."""
     try:
-        was_asked = json.loads(asked.read_text(encoding="utf-8"))["digest"] == asking.digest
+        was_asked = json.loads(asked.read_text(encoding="utf-8"))["digest"] == connector.digest
     except (OSError, ValueError, KeyError, TypeError):
         was_asked = False
-    return _stated(log_path, asking.name) if was_asked else None
+    return _stated(log_path, connector.name) if was_asked else None
 
 
 def _account(log_path: Path, source: str) -> str:

@@ -19,8 +19,8 @@ from dlt.sources.helpers.rest_client.paginators import (
 from requests import Request, Response
 
 from data.contract import DataError
-from data.pull.asking import Auth, ClientPart, Endpoint, Paginator
 from data.pull.connection import PatientSession
+from data.pull.connector import Auth, ClientPart, Endpoint, Paginator
 from data.pull.placeholders import filled
 from data.pull.rows import at
 

@@ -15,8 +15,8 @@ import duckdb
 from requests import RequestException
 
 from data.contract import US_PER_SECOND, DataError, UsageError
-from data.pull.asking import Asking, Auth, Resource, require_safe
 from data.pull.connection import PatientSession, RefusedByVendor
+from data.pull.connector import Auth, Connector, Resource, require_safe
 from data.pull.landing import Landing, Position, PullState, no_room
 from data.pull.pages import Page, client_of, pages
 from data.pull.placeholders import environment, filled
@@ -63,17 +63,19 @@ class Pull:
     is not known.
     """
 
-    def __init__(self, asking: Asking, folder: Path, since_us: int | None, world: World, account: str = "") -> None:
-        self.asking, self.world, self.account = asking, world, account
-        overlap = asking.client.overlap_minutes * 60 * US_PER_SECOND
-        self.landing = Landing.open(folder, asking.digest, None if since_us is None else since_us - overlap)
+    def __init__(
+        self, connector: Connector, folder: Path, since_us: int | None, world: World, account: str = ""
+    ) -> None:
+        self.connector, self.world, self.account = connector, world, account
+        overlap = connector.client.overlap_minutes * 60 * US_PER_SECOND
+        self.landing = Landing.open(folder, connector.digest, None if since_us is None else since_us - overlap)
         known = environment(world.environ)
-        self.values = known | _values(asking, self.landing.state.since_us, world.clock())
-        base_url = filled(asking.client.base_url, known)
+        self.values = known | _values(connector, self.landing.state.since_us, world.clock())
+        base_url = filled(connector.client.base_url, known)
         require_safe(base_url)
-        secrets = _secrets(asking.client.auth, known)
-        self.session = PatientSession(asking.name, base_url, secrets, world.sleep, world.clock)
-        self.client = client_of(asking.client, self.session, self.values)
+        secrets = _secrets(connector.client.auth, known)
+        self.session = PatientSession(connector.name, base_url, secrets, world.sleep, world.clock)
+        self.client = client_of(connector.client, self.session, self.values)
 
     def run(self, begin: Callable[[str], None] = lambda name: None) -> Pulled:
         """Pulls all that is missing; `begin` is told the name of each resource. Raises DataError, UsageError: what has
@@ -83,19 +85,19 @@ class Pull:
             went_on = bool(self.landing.state.positions)
             if self.landing.state.finished_us is None:
                 self._check()
-                for resource in self.asking.resources:
+                for resource in self.connector.resources:
                     begin(resource.name)
                     self._resource(resource)
                 self.landing.note(replace(self.landing.state, finished_us=int(self.world.clock() * US_PER_SECOND)))
             return self._pulled(self.landing.state, went_on)
         except RequestException as error:
-            raise DataError(f"{self.asking.name}: {self.session.shown(str(error))}; run the command again") from None
+            raise DataError(f"{self.connector.name}: {self.session.shown(str(error))}; run the command again") from None
         except (OSError, duckdb.Error) as error:
             raise no_room(self.landing.folder, error) from None
 
     def _account(self) -> str:
         """Whose the token is. Raises DataError where the log is another account's."""
-        told = self.asking.account
+        told = self.connector.account
         if told is None:
             return self.account
         records = [record for page in pages(self.client, told.endpoint, self.values, None) for record in page.records]
@@ -104,7 +106,7 @@ class Pull:
             raise DataError(f"{told.endpoint.path}: the answer does not say which account this is; correct [account]")
         if self.account not in ("", str(seen[0])):
             raise DataError(
-                f"{self.asking.name}: the token is of account {seen[0]}, the log was pulled from account "
+                f"{self.connector.name}: the token is of account {seen[0]}, the log was pulled from account "
                 f"{self.account}; give the token of that one, or pull into a log of its own (--var)"
             )
         return str(seen[0])
@@ -112,15 +114,15 @@ class Pull:
     def _pulled(self, state: PullState, went_on: bool) -> Pulled:
         ended = state.finished_us or 0
         began = ended if state.started_us is None else state.started_us
-        files = self.landing.write_files(self.asking.tables)
+        files = self.landing.write_files(self.connector.tables)
         return Pulled(state.account, files, dict(state.rows), began, ended, self.session.requests, went_on)
 
     def _check(self) -> None:
         """Names that the account does not have would be columns of nothing, without a word."""
-        for check in self.asking.checks:
+        for check in self.connector.checks:
             found = pages(self.client, check.endpoint, self.values, None)
             known = {str(at(record, check.field)) for page in found for record in page.records}
-            _require_names(check.what, self.asking.lists[check.list], known)
+            _require_names(check.what, self.connector.lists[check.list], known)
 
     def _resource(self, resource: Resource) -> None:
         if resource.once_known and self.landing.state.since_us is None:
@@ -187,9 +189,9 @@ class Pull:
             self.landing.state = replace(self.landing.state, started_us=int(seen.timestamp() * US_PER_SECOND))
 
 
-def _values(asking: Asking, since_us: int | None, now: float) -> dict[str, Any]:
+def _values(connector: Connector, since_us: int | None, now: float) -> dict[str, Any]:
     since, until = (datetime.fromtimestamp(at, UTC) for at in ((since_us or 0) // US_PER_SECOND, int(now)))
-    lists = {f"lists.{name}": list(names) for name, names in asking.lists.items()}
+    lists = {f"lists.{name}": list(names) for name, names in connector.lists.items()}
     written = {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}", "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
     return {**written, "since_ms": str((since_us or 0) // 1000), **lists}
 

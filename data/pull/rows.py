@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from data.contract import DataError
-from data.pull.asking import TablePart
+from data.pull.connector import TablePart
 
 Row = dict[str, str | None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -15,7 +16,7 @@ from data.contract import DataError
 from data.sources.file_format import TITLE_LINES, FileFormat
 
 if TYPE_CHECKING:
-    from python_calamine import CalamineSheet
+    from python_calamine import CalamineSheet, CalamineWorkbook
 
 ROWS_AT_ONCE = 10_000
 UNPACKED = 1 << 30
@@ -26,16 +27,17 @@ def sheet_names(path: Path, form: FileFormat, columns: Sequence[str] = ()) -> li
     """The names of the columns: what stands in the first row, or "1", "2" and so on. columns: those that must be there,
     to say in which row they are named. Raises DataError.
     """
-    top = list(islice(_opened(path, form.sheet).iter_rows(), form.skip, form.skip + TITLE_LINES))
-    form.require_top(path, ([_text(cell) or "" for cell in row] for row in top), columns)
+    top = _top(_opened(path, form.sheet), form)
+    if form.sheet is None and form.header and not _has(top, columns):
+        _require_no_other(path, form, columns)
+    form.require_top(path, top, columns)
     first = top[0] if top else []
     if not form.header:
         return [str(place) for place in range(1, len(first) + 1)]
-    names = [_text(cell) or "" for cell in first]
-    twice = [name for name in names if name and names.count(name) > 1]
+    twice = [name for name in first if name and first.count(name) > 1]
     if twice:
         raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; rename one of them")
-    return form.own_names(names)
+    return form.own_names(first)
 
 
 def sheet_rows(path: Path, form: FileFormat, columns: Sequence[str]) -> pa.RecordBatchReader:
@@ -61,16 +63,41 @@ def _batches(
         yield pa.record_batch([numbers, pa.nulls(len(filled), pa.string()), *texts], schema=schema)
 
 
+def _require_no_other(path: Path, form: FileFormat, columns: Sequence[str]) -> None:
+    """The first sheet lacks a column, a cover perhaps: where another has them all, that is told by its name."""
+    first, *others = _book(path).sheet_names
+    for sheet in others:
+        if _has(_top(_opened(path, sheet), form), columns):
+            remedy = f"sheet {sheet!r} has all of them: sheet = {json.dumps(sheet, ensure_ascii=False)} in the mapping"
+            raise DataError(f"{path}: sheet {first!r} lacks columns of the mapping; {remedy}")
+
+
+def _has(top: Sequence[Sequence[str]], columns: Sequence[str]) -> bool:
+    return any(set(columns) <= set(row) for row in top)
+
+
+def _top(sheet: CalamineSheet, form: FileFormat) -> list[list[str]]:
+    rows = islice(sheet.iter_rows(), form.skip, form.skip + TITLE_LINES)
+    return [[_text(cell) or "" for cell in row] for row in rows]
+
+
 def _opened(path: Path, sheet: str | None) -> CalamineSheet:
+    book = _book(path)
+    names = book.sheet_names
+    if sheet is not None and sheet not in names:
+        raise DataError(f"{path} has no sheet {sheet!r}; it has {', '.join(names)}: correct sheet in the mapping")
+    return book.get_sheet_by_name(sheet or names[0])
+
+
+def _book(path: Path) -> CalamineWorkbook:
     import python_calamine
 
     _require_bounded(path)
     try:
         book = python_calamine.CalamineWorkbook.from_path(path)
-        names = book.sheet_names
-        if not names or (sheet is not None and sheet not in names):
-            raise DataError(f"{path} has no sheet {sheet!r}; it has {', '.join(names)}: correct sheet in the mapping")
-        return book.get_sheet_by_name(sheet or names[0])
+        if not book.sheet_names:
+            raise DataError(f"{path} holds no sheet; save it again")
+        return book
     except python_calamine.PasswordError:
         raise DataError(f"{path} is protected by a password; save it without one") from None
     except (python_calamine.CalamineError, OSError) as error:

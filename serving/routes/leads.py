@@ -15,8 +15,8 @@ from data.numbers import NoNumber, number_from_text
 from serving.http import idempotency
 from serving.http.answers import json
 from serving.http.authentication import caller_of, needs
+from serving.http.data_subject_requests import forget, note_objection
 from serving.http.lead_paths import lead_routes, sent_id
-from serving.http.lead_rights import forget, note_objection
 from serving.http.openapi import EXTRAS, documented, lead_id, query
 from serving.http.queries import MOST_OF_ONE, Query, extra_of
 from serving.http.services import Services

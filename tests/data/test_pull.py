@@ -17,7 +17,7 @@ import data.pull.pull
 from data.contract import DataError, UsageError
 from data.histories import FAR
 from data.log.eventlog import EventLog
-from data.pull.asking import Endpoint
+from data.pull.connector import Endpoint
 from data.pull.into_log import Brought
 from data.pull.pages import Page, pages
 from data.pull.pull import Pull, World
@@ -78,7 +78,7 @@ def test_all_that_an_account_has_is_in_the_log_once_and_nobody_was_asked_too_ear
     assert (account.vendor.too_early, account.vendor.refused) == (0, [])
     assert brought.report is not None
     assert brought.report.reasons == {}
-    stated = EventLog.open(account.log).watermarks.by_source()[account.asking.name]
+    stated = EventLog.open(account.log).watermarks.by_source()[account.connector.name]
     assert stated == brought.pulled.began_us
     assert not account.landing.exists()
 
@@ -101,9 +101,11 @@ def test_what_is_asked_is_what_the_vendor_describes(name: str, tmp_path: Path) -
 
 def test_a_request_that_is_not_described_is_caught(tmp_path: Path) -> None:
     with account_of("pipedrive", 5, tmp_path, validate=description(described("pipedrive")).check) as made:
-        deals = next(one for one in made.asking.resources if one.name == "deals")
+        deals = next(one for one in made.connector.resources if one.name == "deals")
         endpoint = deals.endpoint.model_copy(update={"params": {"changed_since": "{since}"}})
-        made.asking = made.asking.model_copy(update={"resources": (deals.model_copy(update={"endpoint": endpoint}),)})
+        made.connector = made.connector.model_copy(
+            update={"resources": (deals.model_copy(update={"endpoint": endpoint}),)}
+        )
         with pytest.raises(DataError, match=r"refuses /api/v2/deals \(400\)"):
             made.pull()
         assert "there is no parameter changed_since" in made.vendor.refused[0]
@@ -117,11 +119,11 @@ def test_who_people_are_is_never_written(whole: Whole) -> None:
 
 def test_a_name_that_is_written_is_caught(tmp_path: Path) -> None:
     with account_of("pipedrive", 5, tmp_path) as made:
-        persons = next(one for one in made.asking.resources if one.name == "persons changed")
+        persons = next(one for one in made.connector.resources if one.name == "persons changed")
         table = persons.tables[0].model_copy(update={"columns": {"lead_id": "id", "name": "name"}})
         changed = persons.model_copy(update={"tables": (table,)})
         pull = Pull(
-            made.asking.model_copy(update={"resources": (changed,)}),
+            made.connector.model_copy(update={"resources": (changed,)}),
             tmp_path / "landing",
             None,
             World(made.environ, made.vendor.sleep, made.vendor.clock),
@@ -372,8 +374,8 @@ def test_a_log_that_is_deleted_or_older_is_brought_up_to_date_again(hubspot: Acc
 
 def test_who_asks_for_more_asks_from_the_beginning(hubspot: Account) -> None:
     hubspot.pull()
-    lists = {**hubspot.asking.lists, "company_properties": ("industry", "country")}
-    hubspot.asking = hubspot.asking.model_copy(update={"lists": lists})
+    lists = {**hubspot.connector.lists, "company_properties": ("industry", "country")}
+    hubspot.connector = hubspot.connector.model_copy(update={"lists": lists})
     hubspot.vendor.now += DAY
     assert hubspot.pull().since_us is None
 

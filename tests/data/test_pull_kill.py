@@ -21,9 +21,9 @@ PROCESSES.set_forkserver_preload(["tests.data.warm_ingest", "tests.data.crm.kill
 
 def ends(account: Account, point: int = 0, fault: str = "") -> int | None:
     """The exit code of a pull in a process of its own."""
-    url = account.asking.client.base_url
+    url = account.connector.client.base_url
     outcome = account.folder.parent / "outcome"
-    process = PROCESSES.Process(target=run, args=(account.asking.name, url, account.folder, point, fault, outcome))
+    process = PROCESSES.Process(target=run, args=(account.connector.name, url, account.folder, point, fault, outcome))
     process.start()
     process.join()
     return process.exitcode

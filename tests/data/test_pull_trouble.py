@@ -13,7 +13,7 @@ import pytest
 
 import leadscore
 from data.contract import DataError, UsageError
-from data.pull.asking import SHIPPED, read_asking, require_safe, shipped
+from data.pull.connector import SHIPPED, read_connector, require_safe, shipped
 from data.pull.patience import asked_wait
 from data.sources.mapping import read_mapping
 from tests.conftest import REPOSITORY
@@ -119,8 +119,8 @@ def test_after_any_of_these_the_next_pull_goes_on(account: Account) -> None:
 
 
 def test_a_property_that_this_account_does_not_have(account: Account) -> None:
-    lists = {**account.asking.lists, "contact_properties": ("lifecyclestag",)}
-    account.asking = account.asking.model_copy(update={"lists": lists})
+    lists = {**account.connector.lists, "contact_properties": ("lifecyclestag",)}
+    account.connector = account.connector.model_copy(update={"lists": lists})
     with pytest.raises(UsageError, match="no contact property 'lifecyclestag'; did you mean lifecyclestage"):
         account.pull()
     assert "lifecyclestage" in KNOWN["contacts"]
@@ -128,10 +128,10 @@ def test_a_property_that_this_account_does_not_have(account: Account) -> None:
 
 def test_a_column_that_salesforce_does_not_have(tmp_path: Path) -> None:
     with account_of("salesforce", 5, tmp_path) as made:
-        leads = made.asking.resources[0]
+        leads = made.connector.resources[0]
         table = leads.tables[0].model_copy(update={"columns": {**leads.tables[0].columns, "score": "Score__c"}})
         changed = leads.model_copy(update={"tables": (table,)})
-        made.asking = made.asking.model_copy(update={"resources": (changed, *made.asking.resources[1:])})
+        made.connector = made.connector.model_copy(update={"resources": (changed, *made.connector.resources[1:])})
         with pytest.raises(DataError, match="No such column 'Score__c' on entity 'Lead'"):
             made.pull()
 
@@ -199,7 +199,7 @@ def test_a_next_page_on_another_host(tmp_path: Path) -> None:
     """The token goes to the vendor and to nobody else."""
     with account_of("salesforce", 250, tmp_path) as made, account_of("salesforce", 5, tmp_path / "other") as other:
         made.environ["SALESFORCE_CLIENT_SECRET"] = "secret-of-the-fake"
-        elsewhere = f"{other.asking.client.base_url}/services/data/v62.0/query/x"
+        elsewhere = f"{other.connector.client.base_url}/services/data/v62.0/query/x"
         honest = made.vendor.answer
         vars(made.vendor)["answer"] = lambda *asked: _elsewhere(honest(*asked), elsewhere)
         with pytest.raises(DataError, match="names a next page on another host"):
@@ -220,11 +220,11 @@ def test_a_token_is_not_sent_without_tls() -> None:
 @pytest.mark.parametrize("name", ["hubspot", "pipedrive", "salesforce"])
 def test_what_is_shipped_has_its_mapping(name: str) -> None:
     """Whose tables all land."""
-    asking = read_asking(name)
-    mapping = read_mapping(asking.mapping)
+    connector = read_connector(name)
+    mapping = read_mapping(connector.mapping)
     files = {table.file for table in (*mapping.events, *mapping.leads, *mapping.identities) if table.file}
     assert name in shipped()
-    assert files <= {table.name for table in asking.tables}
+    assert files <= {table.name for table in connector.tables}
 
 
 def written(folder: Path, old: str, new: str) -> Path:
@@ -245,19 +245,19 @@ def written(folder: Path, old: str, new: str) -> Path:
 )
 def test_a_file_that_cannot_be_followed(old: str, new: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
-        read_asking(str(written(tmp_path, old, new)))
+        read_connector(str(written(tmp_path, old, new)))
 
 
 def test_a_name_that_is_not_known() -> None:
     with pytest.raises(UsageError, match="there are hubspot, pipedrive, salesforce, or give a file like them"):
-        read_asking("hubspt")
+        read_connector("hubspt")
 
 
 def test_by_the_command_line(
     account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account.vendor.real_time = True
-    file = written(tmp_path, "https://api.hubapi.com", account.asking.client.base_url)
+    file = written(tmp_path, "https://api.hubapi.com", account.connector.client.base_url)
     monkeypatch.setattr(sys, "argv", ["leadscore", "pull", str(file), "--var", str(tmp_path / "var"), "--quiet"])
     codes = []
     for token in (None, "wrong", account.vendor.token, account.vendor.token):
@@ -299,7 +299,7 @@ def test_nobody_else_is_told_and_nothing_lies_in_the_home_folder(account: Accoun
     home = tmp_path / "home"
     home.mkdir()
     environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
-    words = [sys.executable, "-c", LOOKING, str(home), account.asking.client.base_url]
+    words = [sys.executable, "-c", LOOKING, str(home), account.connector.client.base_url]
     done = subprocess.run(
         words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=240
     )

@@ -56,16 +56,16 @@ def test_what_has_landed_of_another_account_is_thrown_away(tmp_path: Path) -> No
 
 def test_an_answer_that_names_no_account_is_no_account(tmp_path: Path) -> None:
     with account_of("pipedrive", 3, tmp_path) as made:
-        told = made.asking.account
+        told = made.connector.account
         assert told is not None
         endpoint = told.endpoint.model_copy(update={"data_selector": "data.emails"})
-        made.asking = made.asking.model_copy(update={"account": told.model_copy(update={"endpoint": endpoint})})
+        made.connector = made.connector.model_copy(update={"account": told.model_copy(update={"endpoint": endpoint})})
         with pytest.raises(DataError, match=re.escape("does not say which account this is; correct [account]")):
             made.pull()
 
 
 def test_a_file_of_ones_own_may_leave_it_out(tmp_path: Path) -> None:
     with account_of("pipedrive", 3, tmp_path) as made:
-        made.asking = made.asking.model_copy(update={"account": None})
+        made.connector = made.connector.model_copy(update={"account": None})
         made.pull()
         assert read_manifest(made.log).accounts == {}

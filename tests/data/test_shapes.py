@@ -347,6 +347,8 @@ def test_spreadsheets_are_read_with_their_dates_and_numbers(tmp_path: Path) -> N
     assert report.events.received == 3
     with pytest.raises(DataError, match="has no sheet 'Export'; it has first, Export 2: correct sheet in the mapping"):
         take(tmp_path, mapping.model_copy(update={"sheet": "Export"}), path)
+    with pytest.raises(DataError, match="sheet 'first' lacks columns of the mapping; sheet 'Export 2' has all of them"):
+        take(tmp_path, mapping.model_copy(update={"sheet": None}), path)
 
 
 def test_a_date_in_a_spreadsheet_is_the_end_of_its_day(tmp_path: Path) -> None:

@@ -76,6 +76,16 @@ def test_it_is_handed_what_the_kernel_sees_and_nothing_later(tried: Workspace) -
     assert table.column("latest_known").to_pandas().isna().all()
 
 
+def test_without_any_no_history_is_laid_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def nothing(history):\n    return None\n")
+    leads = [Lead("A", [Event(START, START, "order")], [])]
+    arguments = histories_of(leads), moments_of(leads, [START + 1])
+    monkeypatch.setattr("features.own_features._Lives", None)
+    assert own_columns([], *arguments) == {}
+    with pytest.raises(TypeError):
+        own_columns([own_function("mine.py:nothing", tmp_path)], *arguments)
+
+
 def test_it_is_told_of_campaigns_and_assets(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "def spring(history):\n"

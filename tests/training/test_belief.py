@@ -12,7 +12,7 @@ from data.contract import DataError
 from tests.training.test_train import PLAN, funnel
 from training.recipe.belief import check_believable
 from training.recipe.train import Judged, judge, split_by_time
-from training.registration import SIMPLE, decide
+from training.registration import SIMPLE, choose_alias
 from training.samples.sample import Sample
 
 
@@ -53,6 +53,6 @@ def worse_than(judged: Judged, name: str, low: float, high: float) -> Judged:
 @pytest.mark.parametrize(("low", "high", "alias"), [(-0.02, -0.01, "challenger"), (-0.02, 0.001, "champion")])
 def test_no_champion_is_surely_worse_than_its_own_logistic_regression(low: float, high: float, alias: str) -> None:
     _, judged = judge(split_by_time(funnel(), PLAN), PLAN)
-    decision = decide(_Empty(), "leadscore", worse_than(judged, SIMPLE, low, high))  # type: ignore[arg-type]
+    decision = choose_alias(_Empty(), "leadscore", worse_than(judged, SIMPLE, low, high))  # type: ignore[arg-type]
     assert decision.alias == alias
     assert (SIMPLE in decision.reason) == (alias == "challenger")

@@ -12,7 +12,7 @@ from features.training_set import TrainingSet
 from tests.artifacts import edit_manifest
 from training.pipeline import train_and_register
 from training.recipe.train import judged_as, split_by_time
-from training.registration import against
+from training.registration import compare_with_champion
 from training.registry.parameters import flat
 from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.samples.sample import read_sample
@@ -91,12 +91,12 @@ def test_a_rival_that_is_worse_stays_challenger_and_one_as_good_takes_over(train
     # The champion's judge has not learnt from the slice: it is a fair rival.
     y, weight = split.judged.y, split.judged.weight
     careless = judged_as(split, 0.5 + 0 * y, {"base rate": 0.1 + 0 * y})
-    decision = against(champion, careless)
+    decision = compare_with_champion(champion, careless)
     assert decision.alias == CHALLENGER
     assert "log-loss of version 1 minus the new one's on the same moments: -" in decision.reason
     assert decision.measured["against_version.gain_high"] < 0
     oracle = judged_as(split, 0.01 + 0.98 * y, {"base rate": 0.1 + 0 * y})
-    assert against(champion, oracle).alias == CHAMPION
+    assert compare_with_champion(champion, oracle).alias == CHAMPION
     assert weight.sum() > 100
 
 

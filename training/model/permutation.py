@@ -47,7 +47,7 @@ def permutation_importance(model: Boosted, rows: Sample) -> tuple[Shuffled, ...]
     folds = max(1, len(model.mixes[0]) // (1 + model.twin))
     fold = fold_of_leads(rows.lead, rows.as_of, folds)
     names = _most_used(model)
-    lost = np.array([_lost(_members(model, nth, folds), rows.of(fold == nth), names) for nth in range(folds)])
+    lost = np.array([_lost(_members(model, nth, folds), rows.of(fold == nth), names) for nth in np.unique(fold)])
     results = [Shuffled(name, tuple(of_folds)) for name, of_folds in zip(names, lost.T.tolist(), strict=True)]
     return tuple(sorted(results, key=lambda result: -result.mean))
 

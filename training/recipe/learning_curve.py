@@ -74,7 +74,7 @@ def learning_curve(split: Split, plan: TrainingPlan) -> LearningCurve:
     for share in SHARES:
         part = rows.of(place < share)
         converted = len(np.unique(part.lead[part.y > 0]))
-        if converted < FEWEST:
+        if converted < FEWEST or part.y.all():
             continue
         losses = _losses(part, judged, plan.parameters)
         point = SharePoint(share, _leads(split, share), converted, float(np.average(losses, weights=judged.weight)))

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import US_PER_DAY
-from serving.http.lead_rights import note_objection
+from serving.http.data_subject_requests import note_objection
 from serving.messages.problems import Refused
 from serving.pages.leads.lead import DAYS
 from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address

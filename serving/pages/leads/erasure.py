@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import UsageError
-from serving.http.lead_rights import forget
+from serving.http.data_subject_requests import forget
 from serving.messages.problems import Refused
 from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext

@@ -10,7 +10,7 @@ from typing import TypedDict
 from starlette.responses import Response
 from starlette.routing import Route
 
-from data.contract import US_PER_DAY, US_PER_SECOND, UsageError
+from data.contract import US_PER_SECOND, UsageError
 from features.outlook import departure
 from features.words import named
 from serving.http.lead_paths import LeadQueryRoute
@@ -49,14 +49,13 @@ DAYS = (7, 30, 90)
 class TimelineRow:
     """Events of the timeline that are told in one line: `count` alike within a minute, of which `event` is the newest.
 
-    is_new: the newest score does not know it yet. is_late: it became known a day later or more.
+    is_new: the newest score does not know it yet.
     """
 
     event: Happening
     count: int
     words: str
     is_new: bool
-    is_late: bool
 
 
 @shows("viewer")
@@ -183,17 +182,14 @@ def _rows(
     rows = []
     for _, alike in groupby(events, key=lambda event: _likeness(event, scored)):
         first, *others = alike
-        is_late = first.known_at - first.occurred_at >= US_PER_DAY
         words = one_in_words(context, live, first.event_type)
-        rows.append(
-            TimelineRow(first, 1 + len(others), words, scored is not None and first.known_at >= scored, is_late)
-        )
+        rows.append(TimelineRow(first, 1 + len(others), words, scored is not None and first.known_at >= scored))
     return rows
 
 
 def _likeness(event: Happening, scored: int | None) -> tuple[object, ...]:
     """What must be the same for two events in a row to be told as one line."""
-    is_new, is_late = event.known_at >= (scored or 0), event.known_at - event.occurred_at >= US_PER_DAY
+    is_new, is_late = event.known_at >= (scored or 0), event.is_late
     minute = event.occurred_at // MINUTE
     context = event.campaign, event.asset
     return event.event_type, event.channel, event.value, event.source, event.bot, context, minute, is_new, is_late

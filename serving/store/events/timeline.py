@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Row, Select, select
 
+from data.contract import US_PER_DAY
 from data.log.bots import label_bots
 from data.sources.mapping import BotRule
 from serving.store.database.connection import Database
@@ -43,6 +44,11 @@ class Happening:
     bot: bool
     campaign: str | None = None
     asset: str | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it became known a day after it happened, or later."""
+        return self.known_at - self.occurred_at >= US_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.log.eventlog import EventLog
-from data.pull.asking import Asking, read_asking
+from data.pull.connector import Connector, read_connector
 from data.pull.into_log import Brought, pull_into
 from data.pull.pull import World
 from tests.data.crm.fake_hubspot import hubspot_with
@@ -34,17 +34,17 @@ ENVIRON = {
 }
 
 
-def asked_at(name: str, url: str) -> Asking:
+def asked_at(name: str, url: str) -> Connector:
     """What is asked of a vendor, at the address of a fake."""
-    asking = read_asking(name)
-    return asking.model_copy(update={"client": asking.client.model_copy(update={"base_url": url})})
+    connector = read_connector(name)
+    return connector.model_copy(update={"client": connector.client.model_copy(update={"base_url": url})})
 
 
 class Account:
     """An account at a vendor, and a workspace that it is pulled into."""
 
-    def __init__(self, vendor: FakeVendor, asking: Asking, folder: Path) -> None:
-        self.vendor, self.asking, self.folder = vendor, asking, folder
+    def __init__(self, vendor: FakeVendor, connector: Connector, folder: Path) -> None:
+        self.vendor, self.connector, self.folder = vendor, connector, folder
         self.environ = dict(ENVIRON)
 
     @property
@@ -60,7 +60,7 @@ class Account:
     def pull(self, begin: Callable[[str], None] = lambda name: None) -> Brought:
         """As the command does it."""
         world = World(self.environ, self.vendor.sleep, self.vendor.clock)
-        return pull_into(self.log, self.asking, self.folder / "pull", world, begin, buckets=2)
+        return pull_into(self.log, self.connector, self.folder / "pull", world, begin, buckets=2)
 
     def told(self) -> Told:
         """The events of the log that count, each once: (lead, event type, second)."""

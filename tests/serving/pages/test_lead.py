@@ -13,7 +13,7 @@ import pytest
 
 from data.contract import US_PER_DAY
 from data.ids import required_id
-from serving.http import lead_rights as rights
+from serving.http import data_subject_requests as rights
 from serving.scoring.served_model import ServedModel
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters

@@ -17,13 +17,13 @@ SHIPPED = Path(__file__).parent
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class Part(BaseModel):
+class ConfigTable(BaseModel):
     """A table of the file; a key that it does not have is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Auth(Part):
+class Auth(ConfigTable):
     """Who asks. Secrets are placeholders, like "{env.HUBSPOT_TOKEN}": they come from the environment and nowhere else.
 
     bearer: a token. api_key: a token in a header of its own. oauth2_client_credentials: a token that is asked for.
@@ -46,7 +46,7 @@ class Auth(Part):
         return self
 
 
-class ClientPart(Part):
+class ClientPart(ConfigTable):
     """The vendor. overlap_minutes: how much of the time before is asked for again, since searches lag behind."""
 
     base_url: str
@@ -55,7 +55,7 @@ class ClientPart(Part):
     headers: dict[str, str] = {}
 
 
-class Paginator(Part):
+class Paginator(ConfigTable):
     """How one gets from a page to the next: by a cursor of the answer, by a link in it, or by the last row's id.
 
     cursor: `cursor_path` in the answer goes into the parameter `cursor_param`. link: `next_url_path` in the answer is
@@ -70,7 +70,7 @@ class Paginator(Part):
     place: str = ""
 
 
-class Endpoint(Part):
+class Endpoint(ConfigTable):
     """A request, and where in the answer its records stand."""
 
     path: str
@@ -81,7 +81,7 @@ class Endpoint(Part):
     paginator: Paginator = Paginator()
 
 
-class ForEach(Part):
+class ForEach(ConfigTable):
     """A request for each of the ids that have landed in a column of tables, so many at once."""
 
     tables: tuple[str, ...] = Field(min_length=1)
@@ -89,7 +89,7 @@ class ForEach(Part):
     at_once: int = Field(1, ge=1)
 
 
-class TablePart(Part):
+class TablePart(ConfigTable):
     """What is kept of records: a file of rows with these columns, and nothing else of what the vendor says.
 
     rows: where in a record its rows stand, like "propertiesWithHistory.*.*"; the record itself if missing. columns:
@@ -103,7 +103,7 @@ class TablePart(Part):
     columns: dict[str, str] = Field(min_length=1)
 
 
-class Resource(Part):
+class Resource(ConfigTable):
     """Pages of records that are asked for one after the other.
 
     once_known: left out by the first pull, which needs no deletions of what was never there. newer: path of a time;
@@ -120,7 +120,7 @@ class Resource(Part):
     gone: tuple[int, ...] = ()
 
 
-class CheckPart(Part):
+class CheckPart(ConfigTable):
     """Names that have to be known to the vendor: asked before anything is pulled, since unknown ones would be columns
     of nothing. list: which of `lists` holds them. what: how messages call one. field: where the vendor's names stand.
     """
@@ -131,7 +131,7 @@ class CheckPart(Part):
     field: str = "name"
 
 
-class AccountPart(Part):
+class AccountPart(ConfigTable):
     """How the vendor tells which account a token is of. field: where its id stands in the record; the record itself if
     missing."""
 
@@ -139,7 +139,7 @@ class AccountPart(Part):
     field: str = ""
 
 
-class Asking(Part):
+class Connector(ConfigTable):
     """The whole file: what is asked of a vendor, and the mapping that brings it into the log.
 
     name: the source that events in the log have. Placeholders in requests: {env.NAME}, {since} (RFC 3339) and
@@ -191,7 +191,7 @@ def shipped() -> list[str]:
     return sorted(file.stem for file in SHIPPED.glob("*.toml"))
 
 
-def read_asking(name: str) -> Asking:
+def read_connector(name: str) -> Connector:
     """What is asked, by a shipped name (`hubspot`) or by a file of one's own, beside which its mapping may lie.
 
     Raises UsageError: key, value, remedy.
@@ -208,9 +208,9 @@ def read_asking(name: str) -> Asking:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is no TOML: {error}") from None
     try:
-        asking = Asking(**values)
-        beside = file.parent / asking.mapping
-        return asking.model_copy(update={"mapping": str(beside)}) if beside.is_file() else asking
+        connector = Connector(**values)
+        beside = file.parent / connector.mapping
+        return connector.model_copy(update={"mapping": str(beside)}) if beside.is_file() else connector
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
