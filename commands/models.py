@@ -143,7 +143,6 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Register a run whose registering failed. As `train` would have."""
-    from dataclasses import asdict
 
     from features.training_set import TrainingSet
     from training.registration import register_again
@@ -154,7 +153,8 @@ def register(
         made = TrainingSet.open(workspace.training_set_path)
         done = register_again(workspace.registry, there, made, workspace.settings.training_plan)
     screen.tell(f"{workspace.model_name} version {done.version} is {done.alias}: {done.decision}")
-    screen.result({"name": workspace.model_name, "run": there.id, **asdict(done)})
+    facts = {"version": done.version, "alias": done.alias, "decision": done.decision}
+    screen.result({"name": workspace.model_name, "run": there.id, **facts})
 
 
 def promote(

@@ -175,7 +175,7 @@ def test_it_says_what_more_data_would_bring_and_what_the_data_are(full: Training
     for told in (
         "Yes, somewhat: the last doubling, to 1,000 leads, saved +0.0123 log-loss",
         "(95 % interval +0.0045 to +0.0201), 12%",
-        "1 of 2 features are distributed otherwise",
+        "so many looks): 1 of 2, days since the latest activities",
         "days since the latest activities",
         "In these, surely more or fewer converted than was said, even with the interval widened for so many looks: "
         "country FR",
@@ -183,7 +183,7 @@ def test_it_says_what_more_data_would_bring_and_what_the_data_are(full: Training
     ):
         assert told in words.replace("\N{NO-BREAK SPACE}", " ")
     card = model_card(full)
-    assert "1 of 2 features are distributed otherwise" in card
+    assert "so many looks): 1 of 2, days since the latest activities" in card
     assert "| crm | 2 Jan 1970 | 3 Jan 1970 | 1,500 | 2 |" in card
 
 

@@ -19,7 +19,9 @@ from training.samples.weighting import weighed
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
 MOST_ROWS = 10_000
-"""Moments that are learnt from at the whole share, and that judge, those that converted first; so it costs little."""
+"""Moments that are learnt from at the whole share, those that converted first; so it costs little."""
+MOST_JUDGED = 30_000
+"""Moments that judge."""
 FEWEST = 20
 """Converted leads of a share; with fewer nothing is learnt."""
 SMALL: Hyperparameters = {"n_folds": 2, "learning_rate": 0.1, "max_rounds": 150, "twin": False, "rates": False}
@@ -64,10 +66,10 @@ def learning_curve(split: Split, plan: TrainingPlan) -> LearningCurve:
     """Learns from ever larger shares of the leads of the past, the smaller ones within the larger ones.
 
     The learner is smaller than the model, so that the curve is cheap: two members that learn faster, from no more than
-    MOST_ROWS moments, which are judged by as many. Its level is therefore a little worse; what counts is how it falls.
+    MOST_ROWS moments. Its level is therefore a little worse; what counts is how it falls.
     """
-    rows = _fewer(weighed(split.learn, plan.weighting))
-    judged, place = _fewer(split.judged), _places(rows)
+    rows = _fewer(weighed(split.learn, plan.weighting), MOST_ROWS)
+    judged, place = _fewer(split.judged, MOST_JUDGED), _places(rows)
     rate = float(np.average(rows.y, weights=rows.weight))
     base = float(np.average(row_losses(judged.y, logit(np.full(len(judged), rate))), weights=judged.weight))
     points, before = list[SharePoint](), None
@@ -86,8 +88,8 @@ def learning_curve(split: Split, plan: TrainingPlan) -> LearningCurve:
     return LearningCurve(tuple(points), base)
 
 
-def _fewer(sample: Sample) -> Sample:
-    rows, weight = subsample(sample.y, sample.weight, sample.as_of, MOST_ROWS)
+def _fewer(sample: Sample, most: int) -> Sample:
+    rows, weight = subsample(sample.y, sample.weight, sample.as_of, most)
     kept = np.zeros(len(sample), np.bool_)
     kept[rows] = True
     order = np.argsort(rows)

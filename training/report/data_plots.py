@@ -27,7 +27,7 @@ def learning(points: Sequence[SharePoint], language: Language = "en") -> Figure:
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 4, language)))
     axes.set(xlabel=t("learnt_axis", language), ylabel=t("log_loss_axis", language))
-    axes.legend(loc="upper right", frameon=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
     return figure
 
 
