@@ -160,10 +160,11 @@ def full(account: TrainingAccount) -> TrainingAccount:
     profile = DataProfile(months, (SourceProfile("crm", US_PER_DAY, 2 * US_PER_DAY, 1_500, 2),), features)
     shuffled = (Shuffled("recency_any", (0.002, 0.003)), Shuffled("channel", (-0.001, 0.001)))
     segments = {
+        "age of the lead": {"0-7 days": judge_field(1_000, 100.0, 101, 2)},
         "country": {
             "DE": judge_field(1_000, 100.0, 101, 2),
             "FR": judge_field(1_000, 100.0, 200, 2),
-        }
+        },
     }
     background = Background(LearningCurve(points, 0.4), shuffled, profile)
     words = {"recency_any": "days since the latest activities"}
@@ -208,4 +209,4 @@ def test_in_german_no_english_sentence_is_left(full: TrainingAccount) -> None:
         for key, said in {**texts.t.sentences, **tables.t.sentences}.items():
             start = said["en"].partition("{")[0].strip()
             assert len(start) < 12 or said["de"].startswith(start) or start not in text, key
-    assert not re.search(r"\b(the|leads that|converted|of all|within)\b", model_card(german))
+    assert not re.search(r"\b(the|leads that|converted|of all|within|days)\b", model_card(german))

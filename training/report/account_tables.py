@@ -12,7 +12,7 @@ from training.model.permutation import Shuffled
 from training.monitoring.data_profile import DataProfile, FeatureProfile
 from training.recipe.learning_curve import SURE, LearningCurve, SharePoint
 from training.report.account import TrainingAccount
-from training.report.texts import t
+from training.report.texts import named, t
 from training.thresholds.verdicts import Field
 
 
@@ -105,7 +105,7 @@ def _segment(name: str, values: dict[str, Field], language: Language) -> Table:
         came = Estimate(judged.came / judged.leads, judged.low, judged.high)
         rows.append(
             [
-                t.known(value, language),
+                named(value, language),
                 number(judged.leads, 0, language),
                 percent(judged.promised / judged.leads, 1, language),
                 number(judged.came, 0, language),
@@ -114,8 +114,8 @@ def _segment(name: str, values: dict[str, Field], language: Language) -> Table:
                 t(judged.verdict, language),
             ]
         )
-    named = t.known(name, language)
-    return Table(t("segment", language, name=named), t.head("segment_head", language, name=named), rows)
+    by = named(name, language)
+    return Table(t("segment", language, name=by), t.head("segment_head", language, name=by), rows)
 
 
 def _saved(point: SharePoint, language: Language) -> str:

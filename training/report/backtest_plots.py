@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from features.wording import Language
 from training.judging.rolling import Rolling, Round
 from training.report.panels import BLUE, INK, ORANGE, PALE, in_percent, panel
-from training.report.rolling_tables import named
-from training.report.texts import t
+from training.report.texts import named, t
 
 
 def promised_realised(rounds: Sequence[Round], language: Language = "en") -> Figure:

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from features.wording import Language, number, percent, short_percent, signed
 from training.judging.inflation import Inflation
 from training.judging.rolling import Rolling, Round, SegmentResult
-from training.measuring import tables
 from training.measuring.evaluation import Bin, Estimate
 from training.measuring.phrases import BETWEEN
 from training.measuring.tables import Table, apart, share, shown
-from training.report.texts import t
+from training.report.texts import named, t
 
 OTHERS = {"auc": 3, "top_decile_lift": 2, "slope": 2}
 """Measures without their intervals, which are in the JSON, so that a row fits a line; with how many digits."""
@@ -27,11 +26,6 @@ def rolling_tables(result: Rolling, language: Language = "en") -> list[Table]:
         trends(result.inflation, language),
         *(segment(name, values, language) for name, values in result.segments.items()),
     ]
-
-
-def named(contender: str, language: Language) -> str:
-    """A contender as people call it."""
-    return t.known(tables.t.known(contender, language), language)
 
 
 def means(result: Rolling, language: Language = "en") -> Table:
@@ -124,7 +118,7 @@ def segment(name: str, parts: Mapping[str, SegmentResult], language: Language = 
         ]
         for value, result in parts.items()
     ]
-    by = t.known(name, language)
+    by = named(name, language)
     return Table(t("champion_by", language, name=by), t.head("champion_by_head", language, name=by), rows)
 
 

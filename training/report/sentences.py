@@ -14,7 +14,7 @@ from training.measuring.metrics import TOP
 from training.monitoring.data_profile import DataProfile
 from training.recipe.learning_curve import SURE, LearningCurve
 from training.report.account import TrainingAccount
-from training.report.texts import t
+from training.report.texts import named, t
 from training.thresholds.model_warning import model_warning
 
 FEWEST = 20
@@ -150,7 +150,7 @@ def segments_told(account: TrainingAccount) -> str:
     """In which groups of leads surely more or fewer converted than was said."""
     language = account.language
     wrong = [
-        f"{t.known(name, language)} {t.known(value, language)}"
+        f"{named(name, language)} {named(value, language)}"
         for name, values in account.segments.items()
         for value, judged in values.items()
         if judged.verdict in ("more", "fewer")
@@ -175,7 +175,7 @@ def listing(names: Sequence[str], language: Language) -> str:
 def _fact(key: str, value: object, language: Language) -> str:
     if key in ("from_", "to", "from") and value:
         return date(str(value), language)
-    return number(value, 0, language) if isinstance(value, int) else str(value)
+    return number(value, 0, language) if isinstance(value, int) else t.known(str(value), language)
 
 
 def _chance(lift: Estimate, base: float, language: Language) -> str:
