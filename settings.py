@@ -119,7 +119,7 @@ class Settings(BaseSettings):
 
         A score is compared with what became of it, by `monitor` and month by month: until then it is needed.
         """
-        days = {name.removesuffix("_days"): kept for name, kept in self.retention.model_dump().items()}
+        days = {name.removesuffix("_days"): limit for name, limit in self.retention.model_dump().items()}
         targets = (Target(name, **section.model_dump()) for name, section in self.targets.items())
         fewest = max((target.window.certain_after_days for target in targets), default=0) + COMPARED_DAYS
         if 0 < days["scores"] < fewest:

@@ -26,15 +26,15 @@ print("ready", flush=True)
 data.log.compaction.compact(Path(sys.argv[1]))"""
 
 
-def kill(log: str, kept: str, number: int, seconds: float) -> Mapping[str, Any]:
+def kill(log: str, copy: str, number: int, seconds: float) -> Mapping[str, Any]:
     """Kills a compaction of a log at a random moment of the time that it takes, 0 for not at all, and looks at the log.
 
     What a kill leaves behind stays for the next one; only a log that was woven is brought back from what is kept.
     Raises RuntimeError where it is neither as it was nor as it should be.
     """
-    if not Path(kept).exists():
-        _copy(Path(log), Path(kept))
-    before = files_of(Path(kept))
+    if not Path(copy).exists():
+        _copy(Path(log), Path(copy))
+    before = files_of(Path(copy))
     child = subprocess.Popen([sys.executable, "-c", CHILD, log], stdout=subprocess.PIPE, text=True)
     if child.stdout is None or child.stdout.readline() != "ready\n":
         raise RuntimeError("the compaction did not start")
@@ -51,7 +51,7 @@ def kill(log: str, kept: str, number: int, seconds: float) -> Mapping[str, Any]:
         raise RuntimeError(f"a compaction that nobody killed ended with {child.returncode}, woven: {is_woven}")
     if is_woven:
         shutil.rmtree(log)
-        _copy(Path(kept), Path(log))
+        _copy(Path(copy), Path(log))
     return {"killed": killed, "woven": is_woven, "after_s": round(took, 2)}
 
 

@@ -27,42 +27,42 @@ def run(arguments: Sequence[str]) -> list[Row]:
     parser.add_argument("--kills", type=int, default=KILLS)
     options = parser.parse_args(arguments)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    kept = Kept(FOLDER / "rows.jsonl")
+    results = Kept(FOLDER / "rows.jsonl")
     exports = [_export(number) for number in range(DELTAS)]
-    rows = [_empty(kept, exports[0])]
+    rows = [_empty(results, exports[0])]
     for size in options.sizes:
-        rows += _at(kept, size, exports, options.kills)
+        rows += _at(results, size, exports, options.kills)
     return rows
 
 
-def _empty(kept: Kept, export: str) -> Row:
+def _empty(results: Kept, export: str) -> Row:
     """What the same append costs where nothing is."""
-    row = kept.row("into an empty log", MORE)
+    row = results.row("into an empty log", MORE)
     for number in range(0 if row else TRIES):
         log = FOLDER / f"empty-{number}"
         shutil.rmtree(log, ignore_errors=True)
         made = measure("into an empty log", MORE, append, str(log), export)
         row = min(row or made, made, key=lambda some: float(some["cpu_s"]))
         if number == TRIES - 1:
-            kept.add(row)
+            results.add(row)
     return {**row, "cpu_ratio": 1.0} if row else {}
 
 
-def _at(kept: Kept, size: int, exports: Sequence[str], kills: int) -> list[Row]:
-    log, empty = str(FOLDER / f"log-{size}"), _empty(kept, exports[0])
-    rows = [_bulk(kept, size, log)]
-    made = [kept.measured(f"append {number}", size, append, log, export) for number, export in enumerate(exports)]
+def _at(results: Kept, size: int, exports: Sequence[str], kills: int) -> list[Row]:
+    log, empty = str(FOLDER / f"log-{size}"), _empty(results, exports[0])
+    rows = [_bulk(results, size, log)]
+    made = [results.measured(f"append {number}", size, append, log, export) for number, export in enumerate(exports)]
     slowest = max(made[1:], key=lambda row: float(row["cpu_s"]))
     for name, row in (("append", made[0]), ("slowest of the next 19", slowest)):
         rows.append(row | {"contender": name, "cpu_ratio": round(row["cpu_s"] / empty["cpu_s"], 2)})
-    deltas = [kept.measured(name, size, job, log, tries=TRIES) for name, job in READERS.items()]
-    before = kept.measured("content", size, content, log)
-    rows.append(_killed(kept, size, log, kills))
-    rows.append(kept.measured("compact", size, compacted, log))
-    whole = [kept.measured(f"{name}, compacted", size, job, log, tries=TRIES) for name, job in READERS.items()]
+    deltas = [results.measured(name, size, job, log, tries=TRIES) for name, job in READERS.items()]
+    before = results.measured("content", size, content, log)
+    rows.append(_killed(results, size, log, kills))
+    rows.append(results.measured("compact", size, compacted, log))
+    whole = [results.measured(f"{name}, compacted", size, job, log, tries=TRIES) for name, job in READERS.items()]
     for with_deltas, row in zip(deltas, whole, strict=True):
         rows += [with_deltas | {"cpu_ratio": round(with_deltas["cpu_s"] / row["cpu_s"], 2)}, row]
-    after = kept.measured("content, compacted", size, content, log)
+    after = results.measured("content, compacted", size, content, log)
     if before["hash"] != after["hash"]:
         raise RuntimeError(f"the compacted log of {size:,} events does not say what it said before")
     for folder in (log, f"{log}-features", f"{log}-kept"):
@@ -70,27 +70,27 @@ def _at(kept: Kept, size: int, exports: Sequence[str], kills: int) -> list[Row]:
     return rows
 
 
-def _bulk(kept: Kept, size: int, log: str) -> Row:
+def _bulk(results: Kept, size: int, log: str) -> Row:
     """The log before, compacted: ingested by steps, so that a run that was cut off loses one of them."""
     export, made = FOLDER / "base.csv", []
     for begin in range(0, size, STEP):
         end, name = min(begin + STEP, size), f"bulk from {begin:,}"
-        if kept.row(name, size) is None:
+        if results.row(name, size) is None:
             write_export(export, size, range(begin, end))
-        made.append(kept.measured(name, size, append, log, str(export)))
+        made.append(results.measured(name, size, append, log, str(export)))
         export.unlink(missing_ok=True)
-    made.append(kept.measured("compact, bulk", size, compacted, log))
+    made.append(results.measured("compact, bulk", size, compacted, log))
     total = {key: round(sum(row[key] for row in made), 1) for key in ("cpu_s", "wall_s")}
     return {"contender": "bulk", "size": size, **total, "peak_mb": max(row["peak_mb"] for row in made)}
 
 
-def _killed(kept: Kept, size: int, log: str, kills: int) -> Row:
+def _killed(results: Kept, size: int, log: str, kills: int) -> Row:
     """Compactions that were killed; how long one takes is seen first."""
     if not kills:
         return {"contender": "compact, killed", "size": size, "killed": 0}
-    whole = kept.measured("not killed", size, kill, log, f"{log}-kept", 0, 0)["after_s"]
+    whole = results.measured("not killed", size, kill, log, f"{log}-kept", 0, 0)["after_s"]
     made = [
-        kept.measured(f"killed {number}", size, kill, log, f"{log}-kept", number, whole)
+        results.measured(f"killed {number}", size, kill, log, f"{log}-kept", number, whole)
         for number in range(1, kills + 1)
     ]
     return {"contender": "compact, killed", "size": size, "killed": sum(row["killed"] for row in made)}

@@ -84,8 +84,12 @@ def trained(size: int) -> dict[str, Any]:
         outcome = train_and_register(_set(size), workspace.settings.training_plan, Registry(Path(folder)), {}, say=say)
         say("")
     metrics = outcome.account.evaluation.judgements[0].metrics
-    told = {"moments": _set(size).moments, "features": len(_set(size).catalogue), "log_loss": metrics["log_loss"].value}
-    return {**told, "stages": json.dumps(stages)}
+    size_and_loss = {
+        "moments": _set(size).moments,
+        "features": len(_set(size).catalogue),
+        "log_loss": metrics["log_loss"].value,
+    }
+    return {**size_and_loss, "stages": json.dumps(stages)}
 
 
 class BareTrees(HazardClassifier):
@@ -139,8 +143,8 @@ def thinned_minus_whole(size: int) -> dict[str, Any]:
         _loss(past, made, split.judged)
         for past, made in ((split.past, seeds[0]), (split.past, seeds[1]), (less, seeds[0]))
     )
-    told = {"moments": len(sample), "read": len(less), "whole": round(whole, 5), "thinned": round(thinned, 5)}
-    return {**told, "difference": round(thinned - whole, 5), "another_seed": round(again - whole, 5)}
+    losses = {"moments": len(sample), "read": len(less), "whole": round(whole, 5), "thinned": round(thinned, 5)}
+    return {**losses, "difference": round(thinned - whole, 5), "another_seed": round(again - whole, 5)}
 
 
 def thinned_as(past: Sample, every: int) -> Sample:

@@ -24,10 +24,10 @@ def cohorts(
 
     screen, settings = Screen(as_json=as_json), workspace_of(var, config).settings
     with open_store(store_url(var, store)) as opened:
-        told = opened.entrants.read(settings.target)
-    if told is None:
+        entrants = opened.entrants.read(settings.target)
+    if entrants is None:
         raise DataError("nothing has been counted yet; run `leadscore publish` or `leadscore score --store` first")
-    rows = source_cohorts(told, settings.costs.model_dump())
+    rows = source_cohorts(entrants, settings.costs.model_dump())
     cells = []
     for row in rows:
         newest, before = row.newest, row.before

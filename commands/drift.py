@@ -31,13 +31,13 @@ def compare(
     if scores and len(scores) < 2:
         raise UsageError(f"--scores {scores[0]} is one file; name an earlier one before it: --scores OLD --scores NEW")
     drift = drift_of_scores(scores[:-1], scores[-1]) if scores else _of_training_sets(workspace, baseline, current)
-    told = drift.to_dict()
+    shifts = drift.to_dict()
     screen.keep([asdict(shift) for shift in drift.shifts], parquet)
     for table in (check_table(drift.checks, drift.error), shift_table(drift.shifts)):
         if table.rows:
             screen.table(table.title, table.head, table.rows)
     screen.tell(drift_told(drift))
-    screen.result(told)
+    screen.result(shifts)
     return drift.exit_code
 
 

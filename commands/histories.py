@@ -113,16 +113,16 @@ def ingest(
     if mapping is None or not (events or leads or identities or file):
         raise UsageError("nothing to ingest; give --mapping and --events or --file, or --store")
     kinds = events or [], leads or [], identities or []
-    told: Any = {"files": _files(file or []), "as_of": None if as_of is None else parse_time(as_of)}
-    told |= {"replacing": replace or [], "new_leads": new_leads}
+    options: Any = {"files": _files(file or []), "as_of": None if as_of is None else parse_time(as_of)}
+    options |= {"replacing": replace or [], "new_leads": new_leads}
     if check:
         with screen.progress("checking") as step:
-            checked = check_sources(log_path, read_mapping(mapping, time_zone), *kinds, **told, progress=step)
+            checked = check_sources(log_path, read_mapping(mapping, time_zone), *kinds, **options, progress=step)
         show(screen, checked, var / "rejected.csv", MOST_REJECTED if most_rejected is None else most_rejected)
         return
-    told |= {"complete_until": _ends(complete_until or []), "most_rejected": most_rejected}
+    options |= {"complete_until": _ends(complete_until or []), "most_rejected": most_rejected}
     with screen.progress("ingesting") as step:
-        report = ingest(log_path, read_mapping(mapping, time_zone), *kinds, **told, progress=step)
+        report = ingest(log_path, read_mapping(mapping, time_zone), *kinds, **options, progress=step)
     show_report(screen, report)
 
 

@@ -24,7 +24,7 @@ def mappings(
     if name is not None:
         typer.echo(shipped[name].read_text(encoding="utf-8"), nl=False)
         return
-    about = [_about(each, path.read_text(encoding="utf-8")) for each, path in shipped.items()]
+    about = [_about(name, path.read_text(encoding="utf-8")) for name, path in shipped.items()]
     screen = Screen(as_json=as_json)
     screen.table("shipped mappings", ["name", "what it maps"], about)
     screen.result(dict(about))

@@ -32,7 +32,7 @@ def prune(
 
     screen, workspace, now = Screen(quiet, as_json), workspace_of(var, config), now_us()
     days = workspace.settings.retention_days
-    before = {name: now - kept * US_PER_DAY if kept else None for name, kept in days.items()}
+    before = {name: now - limit * US_PER_DAY if limit else None for name, limit in days.items()}
     cutoffs = Cutoffs(before["scores"], before["rejected"], before["audit"])
     with open_store(store_url(var, store)) as opened:
         retention = Retention(opened.database, opened.audit)
@@ -46,8 +46,8 @@ def prune(
             gone[name] = len(paths)
             if not dry_run:
                 remove(paths)
-    kept: dict[str, int | str] = {**days, "sessions": "ended", "answers": 1}
-    rows = [[name, _age(kept[name]), number(count)] for name, count in gone.items()]
+    ages: dict[str, int | str] = {**days, "sessions": "ended", "answers": 1}
+    rows = [[name, _age(ages[name]), number(count)] for name, count in gone.items()]
     screen.table("to be removed" if dry_run else "removed", ["what", "older than", "count"], rows)
     screen.result({"dry_run": dry_run, "removed": gone})
 

@@ -89,13 +89,13 @@ def what_if(
         for p, leads, wins, precision, low, high, recall in zip(*columns, curve.recall, strict=True)
     ]
     head = ["from", "leads a week", "wins a week", "precision", "95 % interval", "of all wins"]
-    told = {name: getattr(curve, name).tolist() for name in curve.__dataclass_fields__}
-    screen.keep([dict(zip(told, row, strict=True)) for row in zip(*told.values(), strict=True)], parquet)
+    series = {name: getattr(curve, name).tolist() for name in curve.__dataclass_fields__}
+    screen.keep([dict(zip(series, row, strict=True)) for row in zip(*series.values(), strict=True)], parquet)
     screen.table("What if a stage began elsewhere", head, rows)
     if plot is not None:
         plot.write_bytes(png(what_if_curve(curve, thresholds_of(champion))))
         screen.tell(f"picture {plot}")
-    screen.result(told)
+    screen.result(series)
 
 
 @thresholds.command("set")

@@ -45,10 +45,10 @@ def trail(
          entry.label or "", entry.action, (entry.subject or "")[:12]]
         for entry in entries
     ]  # fmt: skip
-    told = [asdict(entry) for entry in entries]
-    screen.keep(told, parquet)
+    records = [asdict(entry) for entry in entries]
+    screen.keep(records, parquet)
     screen.table("Audit trail, times in UTC", ["at", "who", "role", "key's label", "did", "about"], rows)
-    screen.result(told)
+    screen.result(records)
 
 
 def check_trail(

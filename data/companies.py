@@ -88,19 +88,19 @@ class Companies:
         first = np.zeros(len(self.valid_from), np.bool_)
         first[self.version_starts[:-1]] = True
         seen = is_visible(self.known_at, as_of)
-        told = is_visible(self.valid_from, as_of) | (first & (self.valid_from == as_of))
+        visible = is_visible(self.valid_from, as_of) | (first & (self.valid_from == as_of))
         gone = is_visible(self.absences.from_at, as_of)
-        each = {name: getattr(self, name)[seen] for name in ("known_at", "occurred_at", "event_type")}
+        columns = {name: getattr(self, name)[seen] for name in ("known_at", "occurred_at", "event_type")}
         superseded = self.superseded_at[seen]
         return replace(
             self,
-            **each,
+            **columns,
             starts=_starts_among(seen, self.starts),
             superseded_at=np.where(is_visible(superseded, as_of), superseded, FAR),
-            version_starts=_starts_among(told, self.version_starts),
-            valid_from=self.valid_from[told],
-            account=self.account[told],
-            traits={name: codes[told] for name, codes in self.traits.items()},
+            version_starts=_starts_among(visible, self.version_starts),
+            valid_from=self.valid_from[visible],
+            account=self.account[visible],
+            traits={name: codes[visible] for name, codes in self.traits.items()},
             absences=Absences(
                 _starts_among(gone, self.absences.starts), self.absences.from_at[gone], self.absences.until[gone]
             ),
@@ -117,12 +117,14 @@ class Companies:
         events, versions = Stretches.of(self.starts, leads), Stretches.of(self.version_starts, leads)
         away = Stretches.of(self.absences.starts, leads)
         rows, version_rows = events.rows, versions.rows
-        each = {name: getattr(self, name)[rows] for name in ("known_at", "occurred_at", "event_type", "superseded_at")}
+        columns = {
+            name: getattr(self, name)[rows] for name in ("known_at", "occurred_at", "event_type", "superseded_at")
+        }
         return replace(
             self,
             lead_ids=self.lead_ids.take(pa.array(leads)),
             starts=events.starts,
-            **each,
+            **columns,
             version_starts=versions.starts,
             valid_from=self.valid_from[version_rows],
             account=self.account[version_rows],
@@ -150,9 +152,9 @@ class Companies:
         large = np.flatnonzero(counts > MOST)
         ends = np.full(len(self.accounts), FAR)
         ends[large] = self.valid_from[order[starts[large] + MOST]]
-        kept = np.arange(len(order)) - np.repeat(starts[:-1], counts) <= MOST
+        members = np.arange(len(order)) - np.repeat(starts[:-1], counts) <= MOST
         starts = np.append(0, np.cumsum(np.minimum(counts, MOST + 1))).astype(np.int64)
-        return Members(pa.array(self.accounts, pa.string()), starts, lead[order[kept]], ends)
+        return Members(pa.array(self.accounts, pa.string()), starts, lead[order[members]], ends)
 
 
 class CompanySource(Protocol):
@@ -248,9 +250,9 @@ def _joined(parts: Sequence[Companies], accounts: _Codes, types: _Codes) -> Comp
             name: _all(np.int32, [p.traits.get(name, n) for p, n in zip(parts, none, strict=True)]) for name in traits
         },
         absences=Absences(
-            _starts_of([each.starts for each in away]),
-            _all(np.int64, [each.from_at for each in away]),
-            _all(np.int64, [each.until for each in away]),
+            _starts_of([absence.starts for absence in away]),
+            _all(np.int64, [absence.from_at for absence in away]),
+            _all(np.int64, [absence.until for absence in away]),
         ),
     )
 
@@ -259,9 +261,9 @@ def _all(kind: Any, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate([np.empty(0, kind), *arrays])
 
 
-def _starts_among(kept: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _starts_among(chosen: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where rows begin when only some are kept."""
-    return np.append(0, np.cumsum(kept))[starts].astype(np.int64)
+    return np.append(0, np.cumsum(chosen))[starts].astype(np.int64)
 
 
 def _starts_of(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -272,9 +274,9 @@ def _starts_of(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 def _places(names: pa.Array | pa.ChunkedArray, known: pa.Array) -> NDArray[np.int32]:
     """int32: where names stand among those that are known, -1 for nowhere."""
-    found = pc.index_in(names.cast(pa.string()), value_set=known, skip_nulls=True)
-    found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-    return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), np.int32)
+    places = pc.index_in(names.cast(pa.string()), value_set=known, skip_nulls=True)
+    places = places.combine_chunks() if isinstance(places, pa.ChunkedArray) else places
+    return np.asarray(places.fill_null(-1).to_numpy(zero_copy_only=False), np.int32)
 
 
 @cache

@@ -43,8 +43,8 @@ def departure(probability: float, low: float, high: float) -> Departure:
     ('too_high', 'too_low', 'agrees')
     """
     of = base_of(low)
-    told, ends = round(probability * of), (math.floor(low * of), math.ceil(high * of))
-    return "too_high" if told > ends[1] else "too_low" if told < ends[0] else "agrees"
+    expected, ends = round(probability * of), (math.floor(low * of), math.ceil(high * of))
+    return "too_high" if expected > ends[1] else "too_low" if expected < ends[0] else "agrees"
 
 
 def conversion(probability: float, low: float, high: float, days: int, language: Language = "en") -> str:

@@ -43,7 +43,7 @@ class Postgres:
 
     def start(self) -> None:
         """Starts it, and returns when it answers."""
-        options = [each for name, value in (SETTINGS | self.settings).items() for each in ("-c", f"{name}={value}")]
+        options = [option for name, value in (SETTINGS | self.settings).items() for option in ("-c", f"{name}={value}")]
         self.process = run_unprivileged(
             [str(self.programs / "postgres"), "-D", str(self.folder), "-p", str(self.port), "-k", "", *options],
             self.folder,
@@ -143,8 +143,8 @@ def _new_folder() -> Path:
 
 def _programs() -> Path | None:
     """The folder of the newest server that is installed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda each: int(each.parents[1].name))
-    return found[-1].parent if found else None
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parents[1].name))
+    return programs[-1].parent if programs else None
 
 
 def account() -> tuple[int, int]:

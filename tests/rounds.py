@@ -27,23 +27,23 @@ class Rounds:
         self._keep, self._tell, self._code = keep, tell, code() if keep else ""
 
     def __iter__(self) -> Iterator[int]:
-        first, told = self._begin(), time.monotonic()
+        first, reported = self._begin(), time.monotonic()
         for number in range(first, self.count):
             yield number
             self._note(number + 1)
-            if self._keep and (time.monotonic() > told + TOLD_EVERY_S or number + 1 == self.count):
-                told = time.monotonic()
+            if self._keep and (time.monotonic() > reported + TOLD_EVERY_S or number + 1 == self.count):
+                reported = time.monotonic()
                 self._tell(f"{number + 1} of {self.count} rounds {dict(self.seen)}")
 
     def _begin(self) -> int:
         if self._keep is None or not self._keep.exists():
             return 0
-        kept = json.loads(self._keep.read_text())
-        if kept["code"] != self._code or kept["done"] >= self.count:
+        state = json.loads(self._keep.read_text())
+        if state["code"] != self._code or state["done"] >= self.count:
             return 0
-        self.seen.update(kept["seen"])
-        self._tell(f"goes on after {kept['done']} of {self.count} rounds {kept['seen']}")
-        return int(kept["done"])
+        self.seen.update(state["seen"])
+        self._tell(f"goes on after {state['done']} of {self.count} rounds {state['seen']}")
+        return int(state["done"])
 
     def _note(self, done: int) -> None:
         if self._keep is not None:

@@ -50,10 +50,10 @@ def main(url: str, mode: str, groups: int) -> None:
     store = open_store(url)
     threads = 1 if mode in ("single", "lazy") else THREADS
     started = [threading.Thread(target=write, args=(store, n, groups, mode)) for n in range(threads)]
-    for each in started:
-        each.start()
-    for each in started:
-        each.join()
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
 
 
 if __name__ == "__main__":

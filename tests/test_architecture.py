@@ -54,7 +54,7 @@ def imported(source: str) -> Iterator[str]:
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
-            yield from (f"{node.module}.{each.name}" for each in node.names)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def against_the_stream(folder: str, source: str) -> set[str]:
@@ -94,11 +94,11 @@ def documented_rooms() -> list[str]:
 
 def rooms() -> dict[str, list[Path]]:
     """Room -> its files, for every folder below the four that holds Python files."""
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for path in sources(*FOLDERS):
         if "migrations" not in path.parts:  # Alembic's folder: its files import nothing of ours but the schema
-            found.setdefault(str(path.parent.relative_to(REPOSITORY)), []).append(path)
-    return found
+            files.setdefault(str(path.parent.relative_to(REPOSITORY)), []).append(path)
+    return files
 
 
 def room_of(module: str, names: Collection[str]) -> str | None:
@@ -157,7 +157,7 @@ def test_a_room_is_small_and_says_what_belongs_in_it() -> None:
 def modules() -> list[str]:
     names = [path.relative_to(REPOSITORY).with_suffix("") for path in sources(*FOLDERS)]
     dotted = [".".join(name.parts).removesuffix(".__init__") for name in names]
-    return [*TOP, *(each for each in dotted if not each.startswith(RUN_BY_OTHERS))]
+    return [*TOP, *(name for name in dotted if not name.startswith(RUN_BY_OTHERS))]
 
 
 def test_the_packages_are_the_repositorys_own() -> None:
@@ -227,22 +227,22 @@ def test_every_file_says_in_its_first_line_what_it_is_for() -> None:
 
 
 def test_public_functions_and_classes_are_documented() -> None:
-    found, missing = 0, []
+    count, missing = 0, []
     for path in [REPOSITORY / f"{name}.py" for name in TOP] + sources(*FOLDERS, COMMANDS):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
                 "_"
             ):
-                found += 1
+                count += 1
                 missing += [] if ast.get_docstring(node) else [f"{path.relative_to(REPOSITORY)}: {node.name}"]
-    assert found > 200
+    assert count > 200
     assert not missing
 
 
 def test_nothing_that_mlflow_does_not_promise_is_used() -> None:
     for path in sources(*FOLDERS):
         names = {name for name in imported(path.read_text()) if name.startswith("mlflow.")}
-        assert not {each for each in names if each.split(".")[1] in PRIVATE_MLFLOW or "._" in each}, path
+        assert not {name for name in names if name.split(".")[1] in PRIVATE_MLFLOW or "._" in name}, path
 
 
 def test_no_assert_outside_of_tests_and_nothing_unpickled() -> None:

@@ -47,9 +47,9 @@ class Shell:
 
     def refused(self, code: int, *words: object) -> str:
         """The one line that a command that cannot be followed leaves."""
-        found, out, err = self(*words)
-        assert (found, out) == (code, ""), err
-        line = [each for each in err.splitlines() if each.startswith("error: ")]
+        exit_code, out, err = self(*words)
+        assert (exit_code, out) == (code, ""), err
+        line = [text for text in err.splitlines() if text.startswith("error: ")]
         assert len(line) == 1, err
         assert err.splitlines()[-1] == line[0]
         assert "Traceback" not in err
@@ -82,12 +82,16 @@ def copy_of(trained: Workspace, tmp_path: Path) -> Path:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, without MLflow's own cache and the lock of writers."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != "workspace.lock")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found if "cache" not in path.parts}
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != "workspace.lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if "cache" not in path.parts}
 
 
 def test_every_command_is_known_and_tells_what_it_does(shell: Shell) -> None:
-    names = {each.name or str(each.callback.__name__) for each in app.registered_commands if each.callback}
+    names = {
+        registered.name or str(registered.callback.__name__)
+        for registered in app.registered_commands
+        if registered.callback
+    }
     assert set(COMMANDS) <= names
     for name in sorted(names):
         code, out, err = shell(name, "--help")
@@ -118,12 +122,12 @@ def test_scores_are_one_value_for_a_script_and_a_table_for_people(
 ) -> None:
     code, out, err = shell("score", *options, "--out", tmp_path / "scores.csv", "--json", "--top", 3)
     assert (code, err) == (0, "")
-    told = json.loads(out)
-    assert len(told["top"]) == 3
+    answer = json.loads(out)
+    assert len(answer["top"]) == 3
     with (tmp_path / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == told["leads"] > 100
-    assert rows[0]["lead_id"] == told["top"][0]["lead_id"]
+    assert len(rows) == answer["leads"] > 100
+    assert rows[0]["lead_id"] == answer["top"][0]["lead_id"]
     code, out, err = shell("score", *options, "--out", tmp_path / "scores.parquet", "--quiet", "--language", "de")
     assert (code, err) == (0, "")
     assert "best of" in out
@@ -139,8 +143,8 @@ def test_what_is_there_is_one_value_for_a_script(shell: Shell, options: list[str
 def test_evaluate_tells_of_the_best_possible(shell: Shell, options: list[str], trained: Workspace) -> None:
     code, out, err = shell("evaluate", *options, "--truth", trained.root / "demo" / "truth.parquet", "--json")
     assert (code, err) == (0, "")
-    told = json.loads(out)
-    assert told["truth"]["best_log_loss"] < told["judgements"][0]["metrics"]["log_loss"]["value"]
+    answer = json.loads(out)
+    assert answer["truth"]["best_log_loss"] < answer["judgements"][0]["metrics"]["log_loss"]["value"]
 
 
 def test_drift_between_training_sets_and_lists_of_scores_needs_no_store(
@@ -148,9 +152,9 @@ def test_drift_between_training_sets_and_lists_of_scores_needs_no_store(
 ) -> None:
     code, out, err = shell("monitor", *options, "--baseline", trained.training_set_path, "--json")
     assert (code, err) == (0, "")
-    told = json.loads(out)
-    assert len(told["shifts"]) > 40
-    assert max(result["psi"] for result in told["shifts"]) == 0.0
+    answer = json.loads(out)
+    assert len(answer["shifts"]) > 40
+    assert max(result["psi"] for result in answer["shifts"]) == 0.0
     scores = tmp_path / "scores.csv"
     scores.write_text("lead_id,probability,stage\nL1,0.1,MQL\nL2,0.02,\n")
     code, out, _ = shell("monitor", *options, "--scores", scores, "--scores", scores)
@@ -210,8 +214,8 @@ def test_long_tables_are_written_as_parquet_too(shell: Shell, options: list[str]
     code, out, _ = shell("thresholds", "what-if", *options, "--parquet", path)
     assert code == 0
     assert f"rows in {path}" in out
-    _, told, _ = shell("thresholds", "what-if", *options, "--json")
-    assert pq.read_table(path).to_pydict() == json.loads(told)
+    _, printed, _ = shell("thresholds", "what-if", *options, "--json")
+    assert pq.read_table(path).to_pydict() == json.loads(printed)
     assert "cannot be written" in shell.refused(
         2, "thresholds", "what-if", *options, "--parquet", tmp_path / "no" / "x"
     )
@@ -308,9 +312,9 @@ def unreadable(pattern: str) -> Edit:
     """Cuts every file of a pattern in half."""
 
     def cut(root: Path) -> None:
-        found = sorted(root.glob(pattern))
-        assert found
-        for path in found:
+        paths = sorted(root.glob(pattern))
+        assert paths
+        for path in paths:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
     return cut

@@ -36,7 +36,7 @@ def test_every_command_is_in_the_readme(text: str) -> None:
 def test_every_section_of_the_settings_is_in_the_readme(text: str) -> None:
     sections = {key.partition(".")[0] for key in keys() if "." in key}
     assert len(sections) >= 5
-    assert not {each for each in sections if f"[{each}" not in text and f"`{each}" not in text}
+    assert not {section for section in sections if f"[{section}" not in text and f"`{section}" not in text}
 
 
 def test_what_is_to_be_typed_is_shell(text: str) -> None:
@@ -50,13 +50,13 @@ def test_what_is_to_be_typed_is_shell(text: str) -> None:
 def test_commands_in_the_documents_can_be_followed() -> None:
     """Every `leadscore …` line of a document has a command and options that exist; values are not checked."""
     commands = get_command(app)
-    found = 0
+    count = 0
     for path in [README, *DOCUMENTS]:
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         for line in re.findall(r"(?:^|[`(])(?:\S*bin/)?leadscore ([a-z][^`#\n]*)", text, re.MULTILINE):
-            found += 1
+            count += 1
             assert not unknown_words(commands, shlex.split(line.partition("`")[0].rstrip(")"))), f"{path.name}: {line}"
-    assert found >= 20
+    assert count >= 20
 
 
 def missing(text: str) -> list[str]:

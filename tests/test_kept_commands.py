@@ -44,10 +44,10 @@ def test_a_restored_installation_scores_as_before_and_says_what_is_missing(
     done = json.loads(out)
     assert (code, done["erased"], done["store"]) == (0, 0, f"sqlite:///{tmp_path / 'new' / 'store.db'}")
     new = ["--var", str(tmp_path / "new"), "--config", str(tmp_path / "new" / "settings" / "leadscore.toml")]
-    told = json.loads(shell("info", *new, "--json")[1])
+    info = json.loads(shell("info", *new, "--json")[1])
     was = json.loads(shell("info", *installation, "--json")[1])
-    assert told["champion"] == was["champion"]
-    assert told["event log"] == was["event log"]
+    assert info["champion"] == was["champion"]
+    assert info["event log"] == was["event log"]
     Path(installation[1]).rename(tmp_path / "lost")
     assert shell("features", *new, "--quiet")[0] == 0
     assert json.loads(shell("info", *new, "--json")[1])["training set"] == was["training set"]
@@ -127,8 +127,13 @@ def test_promotion_and_recalibration_wait_while_data_does_not_arrive_as_usual(
     with open_store(url) as store:
         store.events.add(sent, now)
     code, out, _ = shell("monitor", *installation, "--json")
-    told = json.loads(out)
-    assert (code, told["exit_code"], list(told["flow"][0]["stream"]), told["flow"][0]["red"]) == (30, 30, ["crm"], True)
+    answer = json.loads(out)
+    assert (code, answer["exit_code"], list(answer["flow"][0]["stream"]), answer["flow"][0]["red"]) == (
+        30,
+        30,
+        ["crm"],
+        True,
+    )
     assert "crm is silent since" in shell("monitor", *installation)[1]
     for words in (["promote", "1"], ["recalibrate", "--store", url]):
         said = shell.refused(3, *words, *installation)

@@ -14,8 +14,12 @@ def test_lines_tell_share_and_time_left(monkeypatch: pytest.MonkeyPatch, capsys:
     with Screen().shares({"reading": 0.25, "fitting": 0.5, "writing": 0.25}) as say:
         for name in ("reading", "fitting", "writing"):
             say(name)
-    told = capsys.readouterr().err.splitlines()
-    assert told == ["reading (0% done)", "fitting (25% done, about 30 s left)", "writing (75% done, about 10 s left)"]
+    printed = capsys.readouterr().err.splitlines()
+    assert printed == [
+        "reading (0% done)",
+        "fitting (25% done, about 30 s left)",
+        "writing (75% done, about 10 s left)",
+    ]
 
 
 def test_shares_of_a_training_are_all_of_it() -> None:

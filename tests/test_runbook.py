@@ -58,15 +58,15 @@ def alarms() -> set[str]:
 
 def log_lines() -> set[str]:
     """What the server writes into its log: the first word given to `write` or `failure` of a log."""
-    found: set[str] = set()
+    events: set[str] = set()
     for path in (*(REPOSITORY / "serving").rglob("*.py"), REPOSITORY / "commands" / "server.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 first = node.args[0]
                 is_log = node.func.attr in ("write", "failure") and "log" in ast.unparse(node.func.value).lower()
                 if is_log and isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    found.add(first.value)
-    return found
+                    events.add(first.value)
+    return events
 
 
 def test_each_alarm_has_its_paragraph_and_each_paragraph_its_alarm() -> None:
@@ -88,10 +88,10 @@ def test_alarms_are_of_what_is_measured() -> None:
 
 @pytest.fixture
 def promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
+    program = shutil.which("promtool")
+    if program is None:
         pytest.skip("promtool is not installed; apt-get install prometheus")
-    return found
+    return program
 
 
 def test_rules_are_whole_and_go_off_at_planted_faults(promtool: str, tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ SHIPPED = REPOSITORY / "leadscore.toml"
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flattened: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
-        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return found
+        flattened |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flattened
 
 
 def shipped() -> dict[str, Any]:
@@ -142,11 +142,11 @@ def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_wrong_is_named_with_its_remedy(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as error:
         read_settings(path)
-    told_without_line = re.sub(r"^(\S+) line \d+: ", r"\1: ", str(told.value))
+    told_without_line = re.sub(r"^(\S+) line \d+: ", r"\1: ", str(error.value))
     assert told_without_line.startswith(f"{path}: {message}")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

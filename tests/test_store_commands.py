@@ -80,8 +80,8 @@ def test_a_store_is_learned_from_and_a_forgotten_lead_is_gone_from_it_and_from_t
 
 def test_an_empty_store_is_told_with_what_fills_it(shell: Shell, trained: Workspace, tmp_path: Path) -> None:
     options = ("--var", trained.root, "--config", trained.root / "small.toml")
-    told = shell.refused(3, "score", "--store", f"sqlite:///{tmp_path / 'empty.db'}", *options)
-    assert "no lead to score yet; `leadscore publish` takes those of the event log over" in told
+    line = shell.refused(3, "score", "--store", f"sqlite:///{tmp_path / 'empty.db'}", *options)
+    assert "no lead to score yet; `leadscore publish` takes those of the event log over" in line
 
 
 def test_a_log_is_published_scored_and_listed(shell: Shell, trained: Workspace, tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_a_model_that_reads_what_the_store_does_not_keep_is_refused(
     """Else it would score published leads as if the column were empty."""
     monkeypatch.setattr("serving.store.leads.profile_validation.PERSONAL", re.compile("industry"))
     options = ("--var", trained.root, "--config", trained.root / "small.toml")
-    told = shell.refused(3, "publish", "--store", f"sqlite:///{tmp_path / 'store.db'}", *options)
-    assert "the model reads profile column 'industry', which the store does not keep" in told
-    assert "[features] drop = ['profile_industry']" in told
+    line = shell.refused(3, "publish", "--store", f"sqlite:///{tmp_path / 'store.db'}", *options)
+    assert "the model reads profile column 'industry', which the store does not keep" in line
+    assert "[features] drop = ['profile_industry']" in line
 
 
 def test_all_open_leads_are_scored_by_the_champion(shell: Shell, url: str, trained: Workspace) -> None:

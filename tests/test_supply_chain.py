@@ -18,8 +18,8 @@ HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
 
 def pins(lock: str) -> dict[str, str]:
     """Name and version of every pinned package."""
-    found = re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]+\])?==([^\s;\\]+)", (REPOSITORY / lock).read_text(), re.MULTILINE)
-    return {name.replace("_", "-").lower(): version for name, version in found}
+    matches = re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]+\])?==([^\s;\\]+)", (REPOSITORY / lock).read_text(), re.MULTILINE)
+    return {name.replace("_", "-").lower(): version for name, version in matches}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -52,8 +52,8 @@ def test_the_bill_of_materials_lists_all_of_the_lock(tmp_path: Path) -> None:
     assert bill["bomFormat"] == "CycloneDX"
     listed = {component["name"].replace("_", "-").lower(): component["version"] for component in bill["components"]}
     assert listed == pins("requirements.lock")
-    for each in bill["components"]:
-        assert each["purl"].startswith("pkg:pypi/"), each["name"]
+    for component in bill["components"]:
+        assert component["purl"].startswith("pkg:pypi/"), component["name"]
 
 
 def auditor(folder: Path, script: str) -> Path:

@@ -39,7 +39,7 @@ def test_from_what_there_is_to_another_promise(
 ) -> None:
     monkeypatch.setattr("sys.argv", [])
     shown = json.loads(run(capsys, root, "show", "--json")[1])
-    assert [each["stage"] for each in shown] == ["MQL", "SQL"]
+    assert [threshold["stage"] for threshold in shown] == ["MQL", "SQL"]
     table = json.loads(run(capsys, root, "what-if", "--json", "--plot", str(root / "what-if.png"))[1])
     assert (root / "what-if.png").read_bytes().startswith(b"\x89PNG")
     assert len(table["probability"]) > 10

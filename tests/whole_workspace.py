@@ -127,14 +127,14 @@ def _fill_lists(root: Path, leads: Sequence[str], outside: Path) -> None:
 @lru_cache(100_000)
 def ids_in(text: str) -> frozenset[str]:
     """The ids that a text is, in whatever form."""
-    found = set[str]()
+    lead_ids = set[str]()
     for form in {text, revived(text), as_written(revived(text))}:
         with suppress(NoId):
-            found.add(id_from_text(form) or "")
+            lead_ids.add(id_from_text(form) or "")
     if text.startswith("{"):
         with suppress(ValueError):
-            found |= ids_of_row(list(json.loads(text).values()))
-    return frozenset(found - {""})
+            lead_ids |= ids_of_row(list(json.loads(text).values()))
+    return frozenset(lead_ids - {""})
 
 
 def ids_of_row(row: Sequence[Any]) -> frozenset[str]:
@@ -187,12 +187,12 @@ def files(*folders: Path) -> Iterator[Path]:
 
 def holders(lead: str, *folders: Path) -> Counter[str]:
     """In which files a lead is, as a value of its own, and in how many rows."""
-    found = Counter[str]()
+    counts = Counter[str]()
     for path in files(*folders):
         count = sum(lead in ids_of_row(row) for row in rows_in(path))
         if count:
-            found[path.name] += count
-    return found
+            counts[path.name] += count
+    return counts
 
 
 def bytes_of(lead: str, *folders: Path) -> list[str]:
@@ -204,5 +204,5 @@ def bytes_of(lead: str, *folders: Path) -> list[str]:
 def histories(log_path: Path, leads: Sequence[str]) -> dict[str, tuple[int, list[Any]]]:
     """What the log says of leads."""
     log = EventLog.open(log_path)
-    found = {lead: log.find(lead) for lead in leads}
-    return {lead: (one.n_events, one.profiles.columns.to_pylist()) for lead, one in found.items()}
+    found_histories = {lead: log.find(lead) for lead in leads}
+    return {lead: (one.n_events, one.profiles.columns.to_pylist()) for lead, one in found_histories.items()}

@@ -213,8 +213,8 @@ def _account(asked: _Asked, made: _Made, digest: str) -> TrainingAccount:
 
 def _decisions(plan: TrainingPlan, tuned: Sequence[TuningTrial]) -> dict[str, str | float]:
     """What the settings left open: the kind of model and its members, and what tuning found."""
-    found: dict[str, float] = {name: plan.parameters[name] for name in TUNED} if tuned else {}
-    return {"model": plan.model, "twin": plan.twin, "rates": plan.rates, **found}
+    tuned_values: dict[str, float] = {name: plan.parameters[name] for name in TUNED} if tuned else {}
+    return {"model": plan.model, "twin": plan.twin, "rates": plan.rates, **tuned_values}
 
 
 def sized(sample: Sample, plan: TrainingPlan) -> tuple[TrainingPlan, Need]:

@@ -19,13 +19,13 @@ def without_rows(path: Path, draft: Path, ids: LeadIds) -> int:
     if not names:
         return _none_elsewhere(path, schema, ids)
     columns = pq.read_table(path, columns=names).columns
-    kept = [not any(map(ids.is_value, row)) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
-    gone = len(kept) - sum(kept)
+    stays = [not any(map(ids.is_value, row)) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+    gone = len(stays) - sum(stays)
     if gone:
         table = pq.read_table(path)
         # A dictionary would still hold what only the erased lead had.
         plain = [field.with_type(_plain(field.type)) for field in table.schema]
-        rest = table.filter(pa.array(kept, pa.bool_())).cast(pa.schema(plain, table.schema.metadata))
+        rest = table.filter(pa.array(stays, pa.bool_())).cast(pa.schema(plain, table.schema.metadata))
         pq.write_table(rest.cast(table.schema), draft, compression="lz4")
     return gone
 

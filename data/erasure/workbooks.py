@@ -32,8 +32,8 @@ def without_rows(path: Path, draft: Path, ids: LeadIds) -> int:
     texts = _entries(parts[names[TEXTS]].decode()) if TEXTS in names else []
     gone, used = 0, set[int]()
     for info in [info for name, info in names.items() if SHEET.fullmatch(name)]:
-        sheet, theirs, kept = _sheet(parts[info].decode(), texts, ids)
-        gone, used = gone + theirs, used | kept
+        sheet, theirs, texts_used = _sheet(parts[info].decode(), texts, ids)
+        gone, used = gone + theirs, used | texts_used
         parts[info] = sheet.encode() if theirs else parts[info]
     if gone and texts:
         parts[names[TEXTS]] = _emptied(parts[names[TEXTS]].decode(), used).encode()

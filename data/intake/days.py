@@ -26,10 +26,12 @@ class Day(NamedTuple):
     events: int
 
 
-def days_of(con: duckdb.DuckDBPyConnection, until: int, told: str = TOLD_EVENTS.format("staged_events")) -> list[Day]:
-    """Days up to a time (µs UTC): a date of today lies ahead until it is over. told: SQL, from which rows."""
+def days_of(
+    con: duckdb.DuckDBPyConnection, until: int, from_clause: str = TOLD_EVENTS.format("staged_events")
+) -> list[Day]:
+    """Days up to a time (µs UTC): a date of today lies ahead until it is over. from_clause: SQL, of which rows."""
     rows = con.execute(
-        f"""SELECT source, event_type, min(known_at), max(known_at), count(*) {told}
+        f"""SELECT source, event_type, min(known_at), max(known_at), count(*) {from_clause}
         GROUP BY source, event_type, known_at // {US_PER_DAY} ORDER BY ALL"""
     ).fetchall()
     return [Day(source, kind, min(first, until), min(last, until), n) for source, kind, first, last, n in rows]

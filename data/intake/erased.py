@@ -56,15 +56,15 @@ def _among(column: str, lead_ids: Collection[str]) -> str:
 
 def _reject(con: duckdb.DuckDBPyConnection, kind: str, rows: str, erased: Mapping[str, str], folder: Path) -> None:
     """Leaves the rest of a bucket of rows. erased: whether an id is an erased lead's, by its column."""
-    theirs, kept = " OR ".join(erased.values()), "*"
+    theirs, columns = " OR ".join(erased.values()), "*"
     if kind == "identities":
         # The alias is another's by now; whose it was until then is forgotten.
         theirs = f"{erased['alias']} OR (valid_until IS NULL AND {erased['lead_id']})"
-        kept = f"* REPLACE (CASE WHEN {erased['lead_id']} THEN '' ELSE lead_id END AS lead_id)"
+        columns = f"* REPLACE (CASE WHEN {erased['lead_id']} THEN '' ELSE lead_id END AS lead_id)"
     con.execute(
         f"INSERT INTO rejected SELECT '{kind}', part, n, {quoted(REASON)} FROM {rows} WHERE n > 0 AND ({theirs})"
     )
     old, rest = list(folder.glob("*.parquet")), folder / "rest.parquet"
-    con.execute(f"COPY (SELECT {kept} FROM {rows} WHERE NOT ({theirs})) TO {quoted(str(rest))} (FORMAT parquet)")
+    con.execute(f"COPY (SELECT {columns} FROM {rows} WHERE NOT ({theirs})) TO {quoted(str(rest))} (FORMAT parquet)")
     for file in old:
         file.unlink()

@@ -47,8 +47,8 @@ def fresh_runs(
 
 def known_span(con: duckdb.DuckDBPyConnection, until: int) -> list[int]:
     """When the first and the last of the events that are kept became known, up to a time (µs UTC); empty for none."""
-    told = f"SELECT coalesce(v.known, known_at) AS known {TOLD_EVENTS.format('staged_events')}"
-    row = con.execute(f"SELECT min(known), max(known) FROM ({told} UNION ALL SELECT known FROM held)").fetchall()[0]
+    query = f"SELECT coalesce(v.known, known_at) AS known {TOLD_EVENTS.format('staged_events')}"
+    row = con.execute(f"SELECT min(known), max(known) FROM ({query} UNION ALL SELECT known FROM held)").fetchall()[0]
     return [min(at, until) for at in row if at is not None]
 
 

@@ -80,8 +80,8 @@ def ingest(
                 old = rest_of(con, old, gone, staged.mapping.event_types, staging)
                 manifest = old.manifest
             stage_moved(con, old, staged.new, staging)
-            told = complete_until or {}, accounts or {}
-            export = Export(log_path, staged.mapping, plan.tables, times, *told, staged.new, new_leads)
+            declared = complete_until or {}, accounts or {}
+            export = Export(log_path, staged.mapping, plan.tables, times, *declared, staged.new, new_leads)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
             taken_back = [TAKEN_BACK.format(report.taken_back)] if report.taken_back else []
             lags = EventLog.open(log_path).watermarks.lags_in_words()

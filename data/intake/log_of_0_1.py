@@ -33,8 +33,8 @@ def indexed(con: duckdb.DuckDBPyConnection, log: EventLog, out: Path) -> tuple[M
         merge_runs(parts, out / f"old-{kind}.index")
         runs[kind], digests[kind] = [out / f"old-{kind}.index"], digest
     files = quoted(str(log.folders[0] / "events-*.parquet"))
-    told = f"FROM (SELECT source, event_type, epoch_us(known_at) AS known_at FROM read_parquet({files}))"
-    days = days_of(con, log.observed_until_us, told)
+    from_clause = f"FROM (SELECT source, event_type, epoch_us(known_at) AS known_at FROM read_parquet({files}))"
+    days = days_of(con, log.observed_until_us, from_clause)
     watermarks = log.watermarks.and_more(observed(days), {}, silences(days))
     manifest = replace(log.manifest, events=digests["events"], profiles=digests["leads"], watermarks=watermarks)
     return manifest, runs

@@ -87,7 +87,7 @@ def rest_of(
     keys = _keys_of(log, sources, staging)
     lost = merge_runs(index["events"], staging / f"rest-{EVENT_INDEX}", lambda records: has_key_of(keys, records))
     draft = draft_of(staging, BASE, manifest.ingests + 1)
-    told = replace(
+    remaining = replace(
         manifest.without(lost, 0),
         ingests=manifest.ingests + 1,
         words=manifest.words.without_types(manifest.watermarks.told_only_by(sources) - set(types)),
@@ -96,7 +96,7 @@ def rest_of(
     )
     fresh = ([_without(log.run(bucket), sources, index["events"], log.folders)] for bucket in range(log.n_buckets))
     left = {**index, "events": [staging / f"rest-{EVENT_INDEX}"]}
-    made = weave_base(draft, None, fresh, left, told, lambda done: None)
+    made = weave_base(draft, None, fresh, left, remaining, lambda done: None)
     write_small(draft, log.folders, read_absences([]), [], log.n_buckets)
     join_rejected(log.folders, draft / REJECTED)
     return EventLog(staging, _dated(con, draft, made))
@@ -171,11 +171,11 @@ def _with_own_ends(run: Run, rows: NDArray[np.int64], index: Sequence[Path], fol
     hits = look_up(index, *key_hashes(events.take(pa.array(rows))))
     owners = Identities.open(folders).owners(np.unique(hits.record[LEAD]))
     for place, row in enumerate(rows.tolist()):
-        told = np.ascontiguousarray(hits.record[:, hits.question == place])
-        if not told.shape[1]:
+        versions = np.ascontiguousarray(hits.record[:, hits.question == place])
+        if not versions.shape[1]:
             continue  # whose it was is erased
-        content = told[CONTENT]
-        spans = zip(*spans_of(content, told[LEAD], told[KNOWN].view(np.int64), owners), strict=True)
+        content = versions[CONTENT]
+        spans = zip(*spans_of(content, versions[LEAD], versions[KNOWN].view(np.int64), owners), strict=True)
         for lead, since, until, version in spans:
             if (lead, since, content[version]) == (holder[row], known[row], content_of(events, row)):
                 superseded[row] = until

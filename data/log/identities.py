@@ -156,12 +156,12 @@ def _steps(alias: int, periods: Periods) -> list[tuple[int, int]]:
 
 def owner_at(alias: int, at: int, periods: Periods) -> int:
     """Whose events those of an alias are at a time (µs UTC), by hashes; its own where it is none then."""
-    owner, found = alias, True
-    while found:
-        found = False
+    owner, moved = alias, True
+    while moved:
+        moved = False
         for period in periods.get(owner, ()):
             if period.valid_from <= at < period.valid_until:
-                owner, found = period.owner, True
+                owner, moved = period.owner, True
                 break
     return owner
 

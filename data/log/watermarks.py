@@ -97,7 +97,7 @@ class Watermarks:
         """Without all that was seen and stated of some sources."""
         rows = tuple(row for row in self.observed if row.source not in sources)
         stated, silences, patience = (
-            {source: told for source, told in of.items() if source not in sources}
+            {source: value for source, value in of.items() if source not in sources}
             for of in (self.stated, self.silences, self.patience)
         )
         return Watermarks(rows, stated, silences, patience)

@@ -104,8 +104,8 @@ class Landing:
 
     def ids(self, tables: Sequence[str], column: str) -> list[str]:
         """What a column of tables holds, each value once, in the same order whenever it is asked."""
-        found = {row[column] for table in tables for row in self._rows(table)}
-        return sorted(value for value in found if value)
+        values = {row[column] for table in tables for row in self._rows(table)}
+        return sorted(value for value in values if value)
 
     def write_files(self, tables: Sequence[TablePart]) -> dict[str, list[str]]:
         """A Parquet file for each table, in order and each row once; also for tables without a row."""

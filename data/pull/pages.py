@@ -91,26 +91,26 @@ def _records(response: Response, endpoint: Endpoint) -> list[Any]:
     inner = at(answer, ".".join(parts[:-1])) if len(parts) > 1 else answer
     if not isinstance(inner, dict) or parts[-1] not in inner:
         raise DataError(f"{endpoint.path}: the answer has no {endpoint.data_selector!r}; correct data_selector")
-    found = inner[parts[-1]]
-    return found if isinstance(found, list) else [] if found is None else [found]
+    records = inner[parts[-1]]
+    return records if isinstance(records, list) else [] if records is None else [records]
 
 
-def _paginator(told: Paginator) -> BasePaginator:
-    if told.type == "cursor":
-        return JSONResponseCursorPaginator(cursor_path=told.cursor_path, cursor_param=told.cursor_param)
-    if told.type == "link":
-        return JSONLinkPaginator(next_url_path=told.next_url_path)
-    return KeysetPaginator(told.id, told.place) if told.type == "keyset" else SinglePagePaginator()
+def _paginator(paginator: Paginator) -> BasePaginator:
+    if paginator.type == "cursor":
+        return JSONResponseCursorPaginator(cursor_path=paginator.cursor_path, cursor_param=paginator.cursor_param)
+    if paginator.type == "link":
+        return JSONLinkPaginator(next_url_path=paginator.next_url_path)
+    return KeysetPaginator(paginator.id, paginator.place) if paginator.type == "keyset" else SinglePagePaginator()
 
 
-def _auth(told: Auth, session: PatientSession, values: Mapping[str, Any], base_url: str) -> AuthConfigBase:
-    if told.type == "bearer":
-        return BearerTokenAuth(token=filled(told.token, values))
-    if told.type == "api_key":
-        return APIKeyAuth(name=told.header, api_key=filled(told.token, values), location="header")
+def _auth(auth: Auth, session: PatientSession, values: Mapping[str, Any], base_url: str) -> AuthConfigBase:
+    if auth.type == "bearer":
+        return BearerTokenAuth(token=filled(auth.token, values))
+    if auth.type == "api_key":
+        return APIKeyAuth(name=auth.header, api_key=filled(auth.token, values), location="header")
     return OAuth2ClientCredentials(
-        access_token_url=base_url + told.access_token_url,
-        client_id=filled(told.client_id, values),
-        client_secret=filled(told.client_secret, values),
+        access_token_url=base_url + auth.access_token_url,
+        client_id=filled(auth.client_id, values),
+        client_secret=filled(auth.client_secret, values),
         session=session,
     )

@@ -97,13 +97,17 @@ class Pull:
 
     def _account(self) -> str:
         """Whose the token is. Raises DataError where the log is another account's."""
-        told = self.connector.account
-        if told is None:
+        account = self.connector.account
+        if account is None:
             return self.account
-        records = [record for page in pages(self.client, told.endpoint, self.values, None) for record in page.records]
-        seen = [at(record, told.field) if told.field else record for record in records]
+        records = [
+            record for page in pages(self.client, account.endpoint, self.values, None) for record in page.records
+        ]
+        seen = [at(record, account.field) if account.field else record for record in records]
         if len(seen) != 1 or not isinstance(seen[0], str | int):
-            raise DataError(f"{told.endpoint.path}: the answer does not say which account this is; correct [account]")
+            raise DataError(
+                f"{account.endpoint.path}: the answer does not say which account this is; correct [account]"
+            )
         if self.account not in ("", str(seen[0])):
             raise DataError(
                 f"{self.connector.name}: the token is of account {seen[0]}, the log was pulled from account "
@@ -120,8 +124,8 @@ class Pull:
     def _check(self) -> None:
         """Names that the account does not have would be columns of nothing, without a word."""
         for check in self.connector.checks:
-            found = pages(self.client, check.endpoint, self.values, None)
-            known = {str(at(record, check.field)) for page in found for record in page.records}
+            answers = pages(self.client, check.endpoint, self.values, None)
+            known = {str(at(record, check.field)) for page in answers for record in page.records}
             _require_names(check.what, self.connector.lists[check.list], known)
 
     def _resource(self, resource: Resource) -> None:
@@ -154,26 +158,28 @@ class Pull:
     def _asked(self, resource: Resource, values: Mapping[str, Any], position: Position) -> Iterator[Page]:
         """Pages from a position on; from the first one where the vendor has forgotten the place. Rows that come twice
         are one in the files."""
-        found = pages(self.client, resource.endpoint, values, position.next)
+        answers = pages(self.client, resource.endpoint, values, position.next)
         try:
-            first = next(found)
+            first = next(answers)
         except RefusedByVendor as error:
             if error.status in resource.gone:
                 yield Page([], None)
                 return
             if position.next is None or error.status not in GONE:
                 raise
-            found = pages(self.client, resource.endpoint, values, None)
-            first = next(found)
+            answers = pages(self.client, resource.endpoint, values, None)
+            first = next(answers)
         yield first
-        yield from found
+        yield from answers
 
     def _rows(self, resource: Resource, page: Page, values: Mapping[str, Any]) -> dict[str, list[Row]]:
         since = self.landing.state.since_us
         records = [record for record in page.records if since is None or _is_newer(record, resource.newer, since)]
         asked = {"@id": values["id"]} if "id" in values else {}
-        told = [record | asked if isinstance(record, dict) else record for record in records]
-        return {table.name: [row for record in told for row in kept_rows(record, table)] for table in resource.tables}
+        completed = [record | asked if isinstance(record, dict) else record for record in records]
+        return {
+            table.name: [row for record in completed for row in kept_rows(record, table)] for table in resource.tables
+        }
 
     def _batches(self, resource: Resource) -> list[list[str]] | None:
         """The ids of `for_each`, cut into requests; None where there is none."""
@@ -216,7 +222,7 @@ def _columns(resource: Resource) -> list[str]:
 
 def _secrets(auth: Auth, known: Mapping[str, str]) -> list[str]:
     """What no message may show. Raises UsageError for one that is missing."""
-    return [filled(told, known) for told in (auth.token, auth.client_id, auth.client_secret) if told]
+    return [filled(secret, known) for secret in (auth.token, auth.client_id, auth.client_secret) if secret]
 
 
 def _require_names(what: str, wanted: Sequence[str], known: set[str]) -> None:

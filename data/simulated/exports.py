@@ -64,10 +64,10 @@ def draw_exports(
     calendar = Calendar.of(options)
     merges = draw_merges(options, cohort, int(calendar.ends[max(calendar.crm - 1, 0)]), chance["merges"])
     names = np.concatenate([lead_ids(len(cohort)), merges.names])
-    told = _told(options, cohort, good, merges, calendar, chance["mistakes"])
+    versions = _told(options, cohort, good, merges, calendar, chance["mistakes"])
     rows, ends = good["human"], calendar.ends[: calendar.crm]
     states = states_of(people, rows, merges, names, ends) if options.snapshots else None
-    return Exports(options, calendar, names, told, merges, people, states)
+    return Exports(options, calendar, names, versions, merges, people, states)
 
 
 def _told(
@@ -118,11 +118,11 @@ def ingest_exports(folder: Path, log_path: Path, buckets: int = BUCKETS) -> list
 
 def _tables(exports: Exports, export: int) -> Iterator[tuple[str, str, str, pa.Table]]:
     """Mapping, kind, name and content of the files of an export."""
-    told, has_crm = exports.told.of(exports.told.export == export), export < exports.calendar.crm
-    is_crm = SOURCE_OF_TYPE[told.rows.code] == "crm"
-    yield CLEAN, "events", "events.csv", _event_table(exports.names, told.of(~is_crm).rows)
+    versions, has_crm = exports.told.of(exports.told.export == export), export < exports.calendar.crm
+    is_crm = SOURCE_OF_TYPE[versions.rows.code] == "crm"
+    yield CLEAN, "events", "events.csv", _event_table(exports.names, versions.of(~is_crm).rows)
     if has_crm:
-        yield CRM, "events", "crm.csv", _crm_table(exports, told.of(is_crm))
+        yield CRM, "events", "crm.csv", _crm_table(exports, versions.of(is_crm))
         yield CRM, "identities", "identities.csv", _merged(exports, export)
     if exports.states is None:
         known = exports.calendar.first_with(micros(exports.people.column("valid_from"))) == export
@@ -135,16 +135,18 @@ def _event_table(names: NDArray[np.str_], rows: EventRows) -> pa.Table:
     return pa.concat_tables(event_tables(names, rows)) if len(rows) else pa.table({})
 
 
-def _crm_table(exports: Exports, told: Told) -> pa.Table:
+def _crm_table(exports: Exports, versions: Told) -> pa.Table:
     """Deals with their day alone, where the options say so."""
-    table = _event_table(exports.names, told.rows)
+    table = _event_table(exports.names, versions.rows)
     if not len(table):
         return table
     at = table.column("occurred_at")
     if exports.options.dates:
-        at = pc.if_else(pa.array(np.isin(told.rows.code, DEALS)), pc.utf8_slice_codeunits(at, 0, len("2024-01-31")), at)
+        at = pc.if_else(
+            pa.array(np.isin(versions.rows.code, DEALS)), pc.utf8_slice_codeunits(at, 0, len("2024-01-31")), at
+        )
     table = table.set_column(table.schema.get_field_index("occurred_at"), "occurred_at", at)
-    return table.append_column("retracted", pa.array(np.where(told.retracted, "true", "")))
+    return table.append_column("retracted", pa.array(np.where(versions.retracted, "true", "")))
 
 
 def _merged(exports: Exports, export: int) -> pa.Table:

@@ -64,31 +64,31 @@ class KnownHistories:
 
 def known_of(exports: Exports) -> KnownHistories:
     """What the exports let one know."""
-    told, leads = exports.told, len(exports.names) - len(exports.merges)
-    events = _events(told.of(~told.again))
+    versions, leads = exports.told, len(exports.names) - len(exports.merges)
+    events = _events(versions.of(~versions.again))
     merged_at = START + exports.merges.merged_at
     moved = events.of(events.lead >= leads)
     since = np.maximum(moved.known_at, merged_at[moved.lead - leads])
     moved = replace(moved, lead=exports.merges.lead[moved.lead - leads], known_at=since).of(since < moved.superseded_at)
-    crm = ~told.again & ~told.retracted & (SOURCE_OF_TYPE[told.rows.code] == "crm")
+    crm = ~versions.again & ~versions.retracted & (SOURCE_OF_TYPE[versions.rows.code] == "crm")
     return KnownHistories(
         exports.names,
         KnownEvents(*map(np.concatenate, zip(vars(events).values(), vars(moved).values(), strict=True))),
         _dated(exports.people) if exports.states is None else _seen(exports.states, exports.calendar.ends),
         np.concatenate([np.full(leads, FAR), merged_at]),
-        START + int(told.rows.received_at[crm].max(initial=0)),
+        START + int(versions.rows.received_at[crm].max(initial=0)),
     )
 
 
-def _events(told: Told) -> KnownEvents:
+def _events(versions: Told) -> KnownEvents:
     """Each version holds until the next one of its event is known; a retraction is one that says nothing."""
-    order = np.lexsort((told.known_at, told.rows.number))
-    number, known_at = told.rows.number[order], START + told.known_at[order]
+    order = np.lexsort((versions.known_at, versions.rows.number))
+    number, known_at = versions.rows.number[order], START + versions.known_at[order]
     ends = np.full(len(order), FAR)
     ends[:-1] = np.where(number[1:] == number[:-1], known_at[1:], FAR)
-    rows = told.rows.take(order)
+    rows = versions.rows.take(order)
     events = KnownEvents(rows.lead, rows.code, rows.channel, rows.value, START + rows.occurred_at, known_at, ends)
-    return events.of(~told.retracted[order])
+    return events.of(~versions.retracted[order])
 
 
 def _dated(people: pa.Table) -> pa.Table:

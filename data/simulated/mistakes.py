@@ -61,8 +61,8 @@ def _put_right(wrong: Told, calendar: Calendar, rng: np.random.Generator) -> Tol
     return Told(wrong.rows.having(received_at=received_at), known_at, export, wrong.retracted, wrong.again)
 
 
-def _but_rows(told: Told) -> tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.bool_]]:
-    return told.known_at, told.export, told.retracted, told.again
+def _but_rows(versions: Told) -> tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.bool_]]:
+    return versions.known_at, versions.export, versions.retracted, versions.again
 
 
 def _other_channel(channel: Ints) -> Ints:

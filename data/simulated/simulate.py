@@ -122,8 +122,8 @@ def simulate(out: Path, options: FunnelOptions, progress: Callable[[float], None
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder to write the funnel into")
     drawn = draw(options, lambda done: progress(0.3 * done))
-    mondays, told = np.arange(7, options.days + 1, 7), lambda done: progress(0.3 + 0.4 * done)
-    truth = true_probabilities(funnel_tables(options), drawn.cohort, drawn.lives, mondays, HORIZONS, told)
+    mondays, step = np.arange(7, options.days + 1, 7), lambda done: progress(0.3 + 0.4 * done)
+    truth = true_probabilities(funnel_tables(options), drawn.cohort, drawn.lives, mondays, HORIZONS, step)
     report = _report(out, drawn)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:

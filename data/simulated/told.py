@@ -77,12 +77,12 @@ class Told:
 def all_told(parts: Sequence[Told]) -> Told:
     """All rows, by export and then by when they became known; a copy stands after its first."""
     names = [field.name for field in fields(Told)][1:]
-    told = Told(
+    versions = Told(
         joined([part.rows for part in parts]),
         *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
     )
-    order = np.lexsort((told.known_at, told.export))
-    return Told(told.rows.take(order), *(getattr(told, name)[order] for name in names))
+    order = np.lexsort((versions.known_at, versions.export))
+    return Told(versions.rows.take(order), *(getattr(versions, name)[order] for name in names))
 
 
 def by_day(rows: EventRows) -> EventRows:

@@ -70,7 +70,9 @@ class ColleagueRecency(Definition):
         return Around(accumulators.around_group(self.events))
 
     def by_definition(self, view: View) -> float:
-        times = [event.occurred_at for each in view.colleagues() or () for event in each.matching(self.events)]
+        times = [
+            event.occurred_at for colleague in view.colleagues() or () for event in colleague.matching(self.events)
+        ]
         return (view.as_of - max(times)) / US_PER_DAY if times else math.nan
 
 

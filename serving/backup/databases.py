@@ -116,5 +116,5 @@ def _run(database: Database, program: str, *options: str) -> None:
 
 def _reason(lines: Sequence[str]) -> str:
     """The line that says what went wrong."""
-    told = [line for line in lines if "error" in line.lower()] or [*lines, "it did not say why"]
-    return told[0].partition(": ")[2] or told[0]
+    errors = [line for line in lines if "error" in line.lower()] or [*lines, "it did not say why"]
+    return errors[0].partition(": ")[2] or errors[0]

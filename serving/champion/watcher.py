@@ -92,8 +92,8 @@ class Watcher:
             return
         before = self.postponed if self.postponed is not None and self.postponed.mark == mark else None
         try:
-            for each in copy.chain or (copy,):
-                smoke_test(Path(each.folder), Postponement.patience(before))
+            for step in copy.chain or (copy,):
+                smoke_test(Path(step.folder), Postponement.patience(before))
             self._place(copy)
         except MachineFault as error:
             self.postponed = Postponement.after(before, mark, self.seconds)
@@ -107,8 +107,8 @@ class Watcher:
 
     def _place(self, copy: CachedArtifact) -> None:
         live = _loaded(copy).in_chain([_loaded(step) for step in copy.chain])
-        for each in (live, *live.chain.values()):
-            warm(each)
+        for model in (live, *live.chain.values()):
+            warm(model)
         self.champion.swap(live)
         self.in_place, self.refused = copy.mark, None
         self.log.write("model_in_place", name=copy.name, version=copy.version, digest=copy.digest)

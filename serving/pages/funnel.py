@@ -108,11 +108,11 @@ def funnel(context: PageContext) -> Response:
     )
 
 
-def cohorts_of(told: EntrantsTold | None, live: ServedModel, context: PageContext) -> list[CohortTable]:
+def cohorts_of(entrants: EntrantsTold | None, live: ServedModel, context: PageContext) -> list[CohortTable]:
     """By stage, the highest first: all who came by themselves and who was moved, then by kind of source."""
-    if told is None:
+    if entrants is None:
         return []
-    counted, tables = source_cohorts(told, context.services.costs), list[CohortTable]()
+    counted, tables = source_cohorts(entrants, context.services.costs), list[CohortTable]()
     for (stage, kind), rows in groupby(counted, key=lambda row: (row.stage, row.kind)):
         mine = list(rows)
         has_revenue = any(part.revenue for row in mine for part in (row.newest, row.before) if part)

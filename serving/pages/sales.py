@@ -18,8 +18,8 @@ def sales(context: PageContext) -> Response:
     """The last ninety days, by band of probability, owner and reason."""
     store, hours = context.services.store, context.services.sales.first_hours
     since = context.now - DAYS * US_PER_DAY
-    told = store.acceptances.of(context.services.target_name, since, int(hours * US_PER_HOUR))
-    return context.render("sales.html", here="sales", told=told, days=DAYS, hours=hours)
+    acceptance = store.acceptances.of(context.services.target_name, since, int(hours * US_PER_HOUR))
+    return context.render("sales.html", here="sales", acceptance=acceptance, days=DAYS, hours=hours)
 
 
 routes = [

@@ -168,7 +168,7 @@ def near_of(typed: str, live: ServedModel) -> Near | None:
     rows, days = grounds.near(low, high), live.target.horizon_days
     whole = pooled(rows, lambda month: "", 0, days).get("", [None])
     quarters = pooled(rows, quarter, 0, days)
-    return Near(text, low, high, whole[0], [PeriodRow(name, told) for name, told in reversed(quarters.items())])
+    return Near(text, low, high, whole[0], [PeriodRow(name, period) for name, period in reversed(quarters.items())])
 
 
 def link_of(tracking: str, live: ServedModel) -> str | None:

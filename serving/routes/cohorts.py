@@ -24,11 +24,11 @@ async def cohorts(request: Request) -> Response:
     """Leads that came to MQL and SQL in the newest quarter and the one before, by channel, campaign and asset."""
     services: Services = request.app.state.services
     target = services.target_name
-    told = await services.work.reads.run(services.store.entrants.read, target)
-    if told is None:
+    entrants = await services.work.reads.run(services.store.entrants.read, target)
+    if entrants is None:
         return json(CohortsAnswer(target, None, TIME_DAYS, []))
-    rows = [_row(row) for row in source_cohorts(told, services.costs)]
-    return json(CohortsAnswer(target, at(told.until), TIME_DAYS, rows))
+    rows = [_row(row) for row in source_cohorts(entrants, services.costs)]
+    return json(CohortsAnswer(target, at(entrants.until), TIME_DAYS, rows))
 
 
 def _row(row: SourceCohorts) -> SourceRow:

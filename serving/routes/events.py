@@ -93,10 +93,10 @@ def _add(services: Services, who: str, asked: IngestRequest) -> IngestAnswer:
 
 def _replay(services: Services, who: str, number: int, again: Replay) -> EventAnswer:
     try:
-        kept = services.store.rejected.get(number).event
+        rejected = services.store.rejected.get(number).event
     except DataError:
         raise Refused("not_found", "there is no rejected event of this number") from None
-    event = _kept(kept) if again.event is None else _event(again.event, again.time_format)
+    event = _kept(rejected) if again.event is None else _event(again.event, again.time_format)
     earliest = earliest_of(again.earliest)
     return _answer(services.store.rejected.replay(number, services.clock(), event, earliest, who))
 

@@ -36,8 +36,8 @@ async def ready(request: Request) -> Response:
         raise Refused("not_ready", "the server is about to stop")
     target = services.champion.current().target.name
     flow = await services.pulse.beat(lambda: _flow(services, target))
-    told = [services.champion.refusal, *(f"data does not arrive as usual: {alarm.told}" for alarm in flow.red[:1])]
-    return json(Health("ready", "; ".join(filter(None, told))))
+    notes = [services.champion.refusal, *(f"data does not arrive as usual: {alarm.told}" for alarm in flow.red[:1])]
+    return json(Health("ready", "; ".join(filter(None, notes))))
 
 
 @needs("read")
@@ -65,15 +65,18 @@ async def openapi(request: Request) -> Response:
 
 def arrivals_of(live: ServedModel) -> list[StageArrivals]:
     """What past weeks would have brought to each stage; stages of which that is not known are left out."""
-    told = ((threshold.stage, threshold.arrivals) for threshold in live.effective_thresholds.thresholds)
-    return [_arrivals(stage, arrivals) for stage, arrivals in told if arrivals is not None]
+    by_stage = ((threshold.stage, threshold.arrivals) for threshold in live.effective_thresholds.thresholds)
+    return [_arrivals(stage, arrivals) for stage, arrivals in by_stage if arrivals is not None]
 
 
-def _arrivals(stage: str, told: Arrivals) -> StageArrivals:
+def _arrivals(stage: str, arrivals: Arrivals) -> StageArrivals:
     entries, returns, stock, wins = (
-        Weekly(spread.low, spread.mean, spread.high) for spread in (told.entries, told.returns, told.stock, told.wins)
+        Weekly(spread.low, spread.mean, spread.high)
+        for spread in (arrivals.entries, arrivals.returns, arrivals.stock, arrivals.wins)
     )
-    return StageArrivals(stage, told.weeks, at(told.until), entries, returns, stock, wins, told.entered, told.converted)
+    return StageArrivals(
+        stage, arrivals.weeks, at(arrivals.until), entries, returns, stock, wins, arrivals.entered, arrivals.converted
+    )
 
 
 @needs("read")

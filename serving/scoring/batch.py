@@ -116,8 +116,8 @@ def _scorable_moments(histories: Histories, moments: Moments, known: Known) -> M
     """Moments of leads that nobody withholds."""
     lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
     withheld = known.withheld(lead_ids)
-    kept = np.array([lead_id not in withheld for lead_id in lead_ids], np.bool_)
-    return Moments(moments.lead[kept], moments.as_of[kept])
+    allowed = np.array([lead_id not in withheld for lead_id in lead_ids], np.bool_)
+    return Moments(moments.lead[allowed], moments.as_of[allowed])
 
 
 def _lead(

@@ -66,14 +66,14 @@ def coherent(target: str, steps: Mapping[str, Array], weight: Mapping[str, float
     names, main = list(steps), steps[target]
     place = names.index(target)
     sides = ((names[:place], np.maximum), (names[place + 1 :], np.minimum))
-    found = {target: main}
+    ordered_steps = {target: main}
     for side, bound in sides:
         if side:
             p = np.column_stack([steps[name] for name in side])
             ordered = expit(in_order(logit(p), np.array([weight[name] for name in side])))
             ordered = np.where(p == REACHED, p, bound(ordered, main[:, np.newaxis]))
-            found |= dict(zip(side, ordered.T, strict=True))
-    return {name: found[name] for name in names}
+            ordered_steps |= dict(zip(side, ordered.T, strict=True))
+    return {name: ordered_steps[name] for name in names}
 
 
 def unless_reached(histories: Histories, moments: Moments, target: Target, step: Target, p: Array) -> Array:
@@ -98,11 +98,11 @@ class Chain:
 
     def probabilities(self, histories: Histories, moments: Moments, main: Array) -> list[dict[str, float]]:
         """Of each moment the steps' probabilities in order, by name; `main` is what the model of `target` says."""
-        aim, found = self.steps[self.target].target, dict[str, Array]()
+        aim, steps = self.steps[self.target].target, dict[str, Array]()
         for name, scorer in self.steps.items():
             p = main if name == self.target else scorer.score(histories, moments).probability
-            found[name] = p if name == self.target else unless_reached(histories, moments, aim, scorer.target, p)
-        return by_moment(coherent(self.target, found, self.weight))
+            steps[name] = p if name == self.target else unless_reached(histories, moments, aim, scorer.target, p)
+        return by_moment(coherent(self.target, steps, self.weight))
 
 
 def by_moment(steps: Mapping[str, Array]) -> list[dict[str, float]]:

@@ -129,27 +129,27 @@ class Contributions:
 
     def _grounds_of(self, row: int, lead: int, totals: list[float], apart: list[float]) -> list[Ground]:
         explainer = self.explainer
-        as_of, told = int(self.moments.as_of[row]), set[str]()
+        as_of, named = int(self.moments.as_of[row]), set[str]()
         known = Known(as_of, self.deeds.of(lead), explainer.scorer.words, explainer.answers, explainer.own)
         headlines: dict[int, Ground] = {}
         for sign in (1, -1):
-            chosen = self._headlines(row, known, _by_rank(totals, apart, sign), totals, told)
+            chosen = self._headlines(row, known, _by_rank(totals, apart, sign), totals, named)
             headlines |= dict(_first(chosen, MOST))
         others = [topic for topic, adds in enumerate(totals) if topic not in headlines and abs(adds) >= LEAST]
         others.sort(key=lambda topic: -abs(totals[topic]))
         return [*headlines.values(), *(self._ground(row, known, topic, totals, ()) for topic in others[:OTHERS])]
 
     def _headlines(
-        self, row: int, known: Known, ranked: list[int], totals: list[float], told: set[str]
+        self, row: int, known: Known, ranked: list[int], totals: list[float], named: set[str]
     ) -> Iterator[tuple[int, Ground]]:
         """Topics of which something can be said that was not said yet."""
         said = set[tuple[Fact, ...]]()
         for topic in ranked:
             parts = self._parts(row, self.explainer.topics[topic])
-            facts = facts_of(self.explainer.topics[topic], parts, totals[topic], known, told)
+            facts = facts_of(self.explainer.topics[topic], parts, totals[topic], known, named)
             if facts and facts not in said:
                 said.add(facts)
-                told.update(fact.name for fact in facts if fact.kind == "did")
+                named.update(fact.name for fact in facts if fact.kind == "did")
                 yield topic, self._ground(row, known, topic, totals, facts)
 
     def _parts(self, row: int, topic: Topic) -> list[Part]:
@@ -229,4 +229,4 @@ def _by_rank(totals: list[float], apart: list[float], sign: int) -> list[int]:
 
 def _first(chosen: Iterator[tuple[int, Ground]], most: int) -> Iterator[tuple[int, Ground]]:
     """No more than so many; what comes after is not looked for."""
-    return (found for _, found in zip(range(most), chosen, strict=False))
+    return (headline for _, headline in zip(range(most), chosen, strict=False))

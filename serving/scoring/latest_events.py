@@ -21,12 +21,12 @@ def latest_events(histories: Histories, contacts: Collection[str] = ()) -> list[
 
     contacts: types of what is done to a lead; that there was none must be known for certain.
     """
-    wanted, kept = {*contacts, *ALWAYS}, list[dict[str, int]]({} for _ in range(histories.n_leads))
+    wanted, latest_of = {*contacts, *ALWAYS}, list[dict[str, int]]({} for _ in range(histories.n_leads))
     for row, lead in _latest_of_each(histories):
         name = histories.types[histories.event_type[row]]
-        if len(kept[lead]) < KEPT or name in wanted:
-            kept[lead][name] = int(histories.occurred_at[row]) // US_PER_SECOND
-    return [json.dumps(latest, separators=(",", ":")) for latest in kept]
+        if len(latest_of[lead]) < KEPT or name in wanted:
+            latest_of[lead][name] = int(histories.occurred_at[row]) // US_PER_SECOND
+    return [json.dumps(latest, separators=(",", ":")) for latest in latest_of]
 
 
 def read_latest(text: str | None) -> dict[str, int]:

@@ -61,8 +61,8 @@ def _context(events: Sequence[Event]) -> list[list[str]]:
     """Source, id, campaign and asset of each event; nothing where none names one of the last two."""
     if not any(event.campaign or event.asset for event in events):
         return []
-    told = [(event.source, event.event_id, event.campaign, event.asset) for event in events]
-    return [[name or "" for name in column] for column in zip(*told, strict=True)]
+    context = [(event.source, event.event_id, event.campaign, event.asset) for event in events]
+    return [[name or "" for name in column] for column in zip(*context, strict=True)]
 
 
 def _known(leads: Sequence[Sequence[Event]], events: Sequence[Event], occurred: list[int]) -> list[int]:

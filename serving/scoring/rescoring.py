@@ -137,8 +137,8 @@ class Rescorer:
         """The rows with the probabilities along the chain."""
         if self._chain is None:
             return rows
-        told = self._chain.probabilities(histories, moments, scores.probability)
-        return [replace(row, chain=json.dumps(steps)) for row, steps in zip(rows, told, strict=True)]
+        chains = self._chain.probabilities(histories, moments, scores.probability)
+        return [replace(row, chain=json.dumps(steps)) for row, steps in zip(rows, chains, strict=True)]
 
     def _count_unknown(self, histories: Histories, moments: Moments, scores: FeatureScores, as_of: int) -> None:
         """Of how many leads that have just come each feature is unknown."""

@@ -71,12 +71,12 @@ def score_again(scorer: Scorer, history: Histories, as_of: int, stored: float | 
 
 def _changes(scorer: Scorer, history: Histories, as_of: int, stored: float) -> tuple[Change, ...]:
     """What of all that may have been otherwise gives the stored score, each thing once."""
-    found: dict[Change, None] = {}
+    changes: dict[Change, None] = {}
     for change, before in islice(_undone(history, as_of), MOST_TRIED):
-        if change not in found and float(scorer.score(before, one_moment(as_of)).probability[0]) == stored:
-            found[change] = None
-    corrections = tuple(change for change in found if change.kind == "corrected")
-    return corrections or tuple(found)
+        if change not in changes and float(scorer.score(before, one_moment(as_of)).probability[0]) == stored:
+            changes[change] = None
+    corrections = tuple(change for change in changes if change.kind == "corrected")
+    return corrections or tuple(changes)
 
 
 def _undone(history: Histories, as_of: int) -> Iterator[tuple[Change, Histories]]:
@@ -104,14 +104,14 @@ def _change(kind: Literal["corrected", "added"], history: Histories, event: int,
     return Change(kind, event, name, int(history.occurred_at[event]), since)
 
 
-def _only(history: Histories, kept: NDArray[np.bool_]) -> Histories:
+def _only(history: Histories, chosen: NDArray[np.bool_]) -> Histories:
     """The history of one lead with some of its events."""
-    return history.with_events(kept, np.array([0, kept.sum()], np.int64))
+    return history.with_events(chosen, np.array([0, chosen.sum()], np.int64))
 
 
 def _without_version(history: Histories, version: int) -> Histories:
     profiles = history.profiles
-    kept = np.arange(len(profiles.valid_from)) != version
-    columns = profiles.columns.filter(pa.array(kept))
-    starts = np.array([0, kept.sum()], np.int64)
-    return replace(history, profiles=Profiles(starts, profiles.valid_from[kept], columns))
+    others = np.arange(len(profiles.valid_from)) != version
+    columns = profiles.columns.filter(pa.array(others))
+    starts = np.array([0, others.sum()], np.int64)
+    return replace(history, profiles=Profiles(starts, profiles.valid_from[others], columns))

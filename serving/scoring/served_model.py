@@ -172,13 +172,13 @@ class ServedModel:
         chain = self.steps
         if chain is None:
             return None
-        told = {self.target.name: main}
+        steps = {self.target.name: main}
         for name, step in self.chain.items():
             if name != self.target.name:
                 computed = compute_arrays(step.scorer.plan, leads.histories, moments)
                 p = step.predictor.predict(step.places.matrix(computed, leads.histories, leads.versions))
-                told[name] = unless_reached(leads.histories, moments, self.target, step.target, p)
-        return by_moment(coherent(self.target.name, {name: told[name] for name in self.chain}, chain.weight))
+                steps[name] = unless_reached(leads.histories, moments, self.target, step.target, p)
+        return by_moment(coherent(self.target.name, {name: steps[name] for name in self.chain}, chain.weight))
 
     def _follow(self, thresholds: EffectiveThresholds) -> None:
         self.effective_thresholds = thresholds

@@ -51,12 +51,12 @@ class SourceCohorts:
         return per(self.cost, self.newest.bought if self.newest else 0)
 
 
-def source_cohorts(told: EntrantsTold, costs: Costs) -> list[SourceCohorts]:
+def source_cohorts(entrants: EntrantsTold, costs: Costs) -> list[SourceCohorts]:
     """By stage, the highest first: all who came by themselves, who was moved, then by kind and source.
 
     A kind of which no lead has any is left out; the sources that bring most buyers come first.
     """
-    return [row for stage in reversed(STAGES) for row in _of_stage(stage, told, costs)]
+    return [row for stage in reversed(STAGES) for row in _of_stage(stage, entrants, costs)]
 
 
 def per(cost: float | None, count: int) -> float | None:
@@ -68,8 +68,8 @@ def per(cost: float | None, count: int) -> float | None:
     return None if cost is None or not count else cost / count
 
 
-def _of_stage(stage: str, told: EntrantsTold, costs: Costs) -> list[SourceCohorts]:
-    mine = [row for row in told.rows if row.stage == stage]
+def _of_stage(stage: str, entrants: EntrantsTold, costs: Costs) -> list[SourceCohorts]:
+    mine = [row for row in entrants.rows if row.stage == stage]
     once = [row for row in mine if row.kind == "channel"]
     rows = [_row(stage, "", None, "", [row for row in once if not row.reason], None)]
     rows += [

@@ -68,10 +68,12 @@ class Known:
         return (self.as_of - at) / US_PER_DAY
 
 
-def facts_of(topic: Topic, parts: Sequence[Part], adds: float, known: Known, told: Collection[str]) -> tuple[Fact, ...]:
+def facts_of(
+    topic: Topic, parts: Sequence[Part], adds: float, known: Known, named: Collection[str]
+) -> tuple[Fact, ...]:
     """What is said of a topic that adds so much to a score; nothing where that would contradict common sense.
 
-    told: event types that another reason speaks of already.
+    named: event types that another reason speaks of already.
     """
     speaks_for = adds > 0
     match topic.kind:
@@ -84,14 +86,14 @@ def facts_of(topic: Topic, parts: Sequence[Part], adds: float, known: Known, tol
         case "worth":
             return ()
         case "contact":
-            return _contact(topic, parts, known, told) if speaks_for else _pressure(topic, parts, known)
+            return _contact(topic, parts, known, named) if speaks_for else _pressure(topic, parts, known)
         case "activity" if speaks_for:
             return _active(topic, known)
     if topic.expected == LESS:
-        return () if speaks_for else _did(topic, parts, known, told)
+        return () if speaks_for else _did(topic, parts, known, named)
     if speaks_for:
-        return _did(topic, parts, known, told)
-    return _quiet(topic, known) or (() if topic.expected == MORE else _did(topic, parts, known, told))
+        return _did(topic, parts, known, named)
+    return _quiet(topic, known) or (() if topic.expected == MORE else _did(topic, parts, known, named))
 
 
 def slightness(kind: str) -> int:
@@ -101,7 +103,7 @@ def slightness(kind: str) -> int:
     return len(TELLING) + (1 + SLIGHT.index(kind) if kind in SLIGHT else 0)
 
 
-def _did(topic: Topic, parts: Sequence[Part], known: Known, told: Collection[str]) -> tuple[Fact, ...]:
+def _did(topic: Topic, parts: Sequence[Part], known: Known, named: Collection[str]) -> tuple[Fact, ...]:
     """The most telling thing of a topic that was done lately and does not itself speak to the other side."""
     adds: dict[str, float] = {}
     for part in parts:
@@ -110,7 +112,7 @@ def _did(topic: Topic, parts: Sequence[Part], known: Known, told: Collection[str
     done = [
         name
         for name in topic.types
-        if name in known.deeds and known.deeds[name].counts[-1] and name not in told
+        if name in known.deeds and known.deeds[name].counts[-1] and name not in named
         if sign * adds.get(name, 0.0) > -SPEAKS and _is_sense(name, topic, sign, known.words)
     ]
     if not done:
@@ -156,12 +158,12 @@ def _active(topic: Topic, known: Known) -> tuple[Fact, ...]:
     return (_counted("active", "activity", Deed(counts, newest.occurred_at, newest.known_at)),)
 
 
-def _contact(topic: Topic, parts: Sequence[Part], known: Known, told: Collection[str]) -> tuple[Fact, ...]:
+def _contact(topic: Topic, parts: Sequence[Part], known: Known, named: Collection[str]) -> tuple[Fact, ...]:
     """What of our own work speaks for a lead: that it answered, else that somebody called or made an offer."""
     asked, answered = known.latest(topic.types), known.latest(known.answers)
     if asked is not None and answered is not None and 0 <= answered - asked <= SPANS[-1] * US_PER_DAY:
         return (Fact("answered", ANSWER, at=answered),)
-    return _did(topic, parts, known, told)
+    return _did(topic, parts, known, named)
 
 
 def _pressure(topic: Topic, parts: Sequence[Part], known: Known) -> tuple[Fact, ...]:

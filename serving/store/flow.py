@@ -64,19 +64,19 @@ class DataFlow:
 
     def note_missing(self, target: str, scoring: Missing, now: int) -> None:
         """Keeps what a scoring saw of the leads that had just come; of a day the last one counts. now: µs UTC."""
-        kept = [*(one for one in self._missing(target) if one.day < scoring.day), scoring]
-        self._summaries.keep(target, MISSING, [asdict(one) for one in kept[-KEPT:]], now)
+        scorings = [*(one for one in self._missing(target) if one.day < scoring.day), scoring]
+        self._summaries.keep(target, MISSING, [asdict(one) for one in scorings[-KEPT:]], now)
 
     def _missing(self, target: str) -> list[Missing]:
-        kept = self._summaries.read(target, MISSING)
-        return [] if kept is None else [Missing(**one) for one in kept[1]]
+        summary = self._summaries.read(target, MISSING)
+        return [] if summary is None else [Missing(**one) for one in summary[1]]
 
     def read(self, target: str, now: int) -> FlowReport:
         """What was found when it was last looked at, and whether leads are scored as usual now."""
-        kept, scored = self._summaries.read(target, NAME), self._scored(target)
-        alarms = [] if kept is None else [Alarm(**row | {"stream": tuple(row["stream"])}) for row in kept[1]]
+        summary, scored = self._summaries.read(target, NAME), self._scored(target)
+        alarms = [] if summary is None else [Alarm(**row | {"stream": tuple(row["stream"])}) for row in summary[1]]
         late = _late("scoring", scored, now, SCORING_DAYS)
-        return FlowReport((*late, *alarms), None if kept is None else kept[0], scored[0] if scored else None)
+        return FlowReport((*late, *alarms), None if summary is None else summary[0], scored[0] if scored else None)
 
     def _alarms_of_log(self, published: list[Row], target: Target, now: int) -> list[Alarm]:
         """What a log tells is judged at its own end, which may be that of a week ago; that it ends is judged apart."""

@@ -53,9 +53,9 @@ class Retention:
                 removed[table.name] = self._shorten_trail(is_over, who, now)
             else:
                 removed[table.name] = self._remove(table, key, is_over)
-        told = ", ".join(f"{name} {count}" for name, count in removed.items() if count)
-        if told:
-            self._audit.add(who, f"prune {told}", now)
+        counts = ", ".join(f"{name} {count}" for name, count in removed.items() if count)
+        if counts:
+            self._audit.add(who, f"prune {counts}", now)
         return removed
 
     def _remove(self, table: Table, key: Column[Any], is_over: ColumnElement[bool]) -> int:

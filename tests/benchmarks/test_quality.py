@@ -36,7 +36,7 @@ def rows_of(n: int, leads: int, seed: int = 0) -> Rows:
 def sample_of(rows: Rows) -> Sample:
     """The same as a training set whose last month is not mature."""
     mature = rows.time < rows.time[-1] - WINDOW * US_PER_DAY
-    lead = np.array([f"L{each}" for each in rows.lead.tolist()])
+    lead = np.array([f"L{number}" for number in rows.lead.tolist()])
     known = Sample.of_labels(rows.features, rows.y, rows.weight, lead, rows.time)
     return replace(known, mature=mature, window=LabelWindow(0, WINDOW, 0))
 
@@ -91,7 +91,7 @@ def test_splits_that_share_leads_share_their_luck() -> None:
     """Judging the same rows five times tells no more than judging them once."""
     rows, draw = rows_of(300, 300), np.random.default_rng(2)
     p, q = draw.uniform(0.2, 0.6, (2, 300))
-    one, other = ({i: Cell(rows, each, 0, 0) for i in range(5)} for each in (p, q))
+    one, other = ({i: Cell(rows, chances, 0, 0) for i in range(5)} for chances in (p, q))
     assert difference(one, other) == pytest.approx(difference({0: one[0]}, {0: other[0]}))
 
 
@@ -108,8 +108,8 @@ def test_the_best_peer_is_one_that_was_run_on_all_splits() -> None:
     rows = rows_of(200, 200)
     fair, sharp = np.full(200, 0.4), np.where(rows.y > 0, 0.9, 0.1)
     ours = {0: Cell(rows, fair, 1, 1), 1: Cell(rows, fair, 70, 1)}
-    found = {"set": {"leadscore": ours, "lucky": {0: Cell(rows, sharp, 1, 1)}, "whole": ours}}
-    (line,) = aims(found)
+    results = {"set": {"leadscore": ours, "lucky": {0: Cell(rows, sharp, 1, 1)}, "whole": ours}}
+    (line,) = aims(results)
     assert "the best peer, whole" in line
     assert "not worse than" in line
     assert "70.0 CPU s, more than the aim" in line

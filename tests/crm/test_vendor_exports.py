@@ -127,25 +127,25 @@ def profiled(folder: Path, bucket: int) -> set[str]:
 
 
 def test_nobodys_name_or_address_comes_in(taken: tuple[Path, IngestReport]) -> None:
-    kept = texts_of(taken[0] / "log")
-    assert len(kept) > LEADS
+    texts = texts_of(taken[0] / "log")
+    assert len(texts) > LEADS
     assert not [
         text
-        for text in kept
+        for text in texts
         if "@" in text or "1234567" in text.replace(" ", "") or any(last in text for _, last in NAMES)
     ]
 
 
 def texts_of(log: Path) -> set[str]:
     """All texts of a log."""
-    found = set[str]()
+    texts = set[str]()
     for bucket in range(2):
         run = EventLog.open(log).run(bucket)
         for table in (run.events, run.profiles):
             for column in table.columns:
                 if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-                    found |= {str(text) for text in column.to_pylist() if text}
-    return found
+                    texts |= {str(text) for text in column.to_pylist() if text}
+    return texts
 
 
 def test_the_same_export_again_adds_nothing(taken: tuple[Path, IngestReport], vendor: str) -> None:
@@ -269,12 +269,12 @@ def test_the_zone_of_the_account_counts(tmp_path: Path, export: Path) -> None:
 
 def test_columns_that_an_account_does_not_have_are_empty(tmp_path: Path, export: Path) -> None:
     def few(rows: list[list[str]]) -> str:
-        kept = [
+        places = [
             place for place, name in enumerate(rows[0])
             if name in ("Record ID", "Create Date", "Became a Lead Date", "Deal Stage", "Close Date", "Activity type")
             or name in ("Activity date", "Associated Contact IDs")
         ]  # fmt: skip
-        return lines([[row[place] for place in kept] for row in rows])
+        return lines([[row[place] for place in places] for row in rows])
 
     report = take(tmp_path, "hubspot", rewritten(export, tmp_path / "few", few))
     assert (report.leads.accepted, report.events.rejected) == (LEADS, 0)

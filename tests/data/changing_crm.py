@@ -119,7 +119,7 @@ class Crm:
         rows: dict[str, list[Sequence[str]]] = {
             "contacts": [contact.row for contact in self.contacts.values()],
             "deals": [(key, *deal) for key, deal in self.deals.items()],
-            "engagements": [(key, *told) for key, told in self.engagements.items()],
+            "engagements": [(key, *engagement) for key, engagement in self.engagements.items()],
             "merges": list(self.merges),
         }
         folder.mkdir()

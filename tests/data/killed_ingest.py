@@ -83,7 +83,7 @@ def run(log: Path, file: str, point: int, trouble: str, outcome: Path) -> None:
     sys.addaudithook(executioner)
     try:
         compact(log) if trouble == "compact" else into(log, file, replacing=["crm"] * trouble.startswith("replace"))
-        told = str(executioner.steps)
+        ended = str(executioner.steps)
     except (DataError, KeyboardInterrupt) as error:
-        told = f"{type(error).__name__}: {error}"
-    outcome.write_text(told)
+        ended = f"{type(error).__name__}: {error}"
+    outcome.write_text(ended)

@@ -145,8 +145,8 @@ def test_types_in_another_case_are_told_with_the_nearest(tmp_path: Path, take: T
     file = write_csv(tmp_path / "events.csv", rows, "lead_id,event_type,occurred_at,event_id")
     doubts = take("in/typo.toml", file).doubts
     for kind in set(types) - {"deal_won", "deal_lost"}:
-        told = f"event type {kind.lower()!r} (1 rows) is not in event_types; the nearest is {kind!r}"
-        assert any(doubt.startswith(told) for doubt in doubts), kind
+        expected = f"event type {kind.lower()!r} (1 rows) is not in event_types; the nearest is {kind!r}"
+        assert any(doubt.startswith(expected) for doubt in doubts), kind
 
 
 def test_a_corrected_mapping_does_not_double_events(tmp_path: Path, take: Take) -> None:

@@ -65,11 +65,11 @@ def doubts(run: Run, *rows: Any, code: int = 0, **more: Any) -> list[str]:
     """Those of a check, which are those of the summary of a plain ingest too."""
     ended, said, _ = run(*rows, "--check", "--json", **more)
     assert ended == code
-    found: list[str] = said["examination"]["doubts"]
+    examined: list[str] = said["examination"]["doubts"]
     ended, said, _ = run(*rows, "--json", **more)
     assert ended == 0
-    assert said["doubts"] == found
-    return found
+    assert said["doubts"] == examined
+    return examined
 
 
 def test_a_sound_export_raises_no_doubt_and_a_check_changes_nothing(tmp_path: Path, run: Run) -> None:
@@ -98,15 +98,15 @@ def test_a_check_beside_a_log_leaves_it_as_it_was(tmp_path: Path, run: Run) -> N
 
 @pytest.mark.parametrize("written", ["Email Open", "EMAIL_OPEN", "email-open", "emailopen", "Email_Opne"])
 def test_a_type_that_is_written_otherwise_is_told_with_the_nearest(run: Run, written: str) -> None:
-    found = doubts(run, [*SOUND, ("1", written, "2024-05-01T11:00:00Z", "crm")], LEADS)
+    raised = doubts(run, [*SOUND, ("1", written, "2024-05-01T11:00:00Z", "crm")], LEADS)
     expected = f"event type '{written}' (1 rows) is not in event_types; the nearest is 'email_open': add it, or map it"
-    assert [doubt[: len(expected)] for doubt in found] == [expected]
+    assert [doubt[: len(expected)] for doubt in raised] == [expected]
 
 
 def test_types_of_another_meaning_are_no_doubt_unless_there_are_no_others(run: Run) -> None:
     assert doubts(run, [*SOUND, ("1", "page_view", "2024-05-01T11:00:00Z", "crm")], LEADS) == []
-    found = doubts(run, [("1", "page_view", "2024-05-01T11:00:00Z", "crm")], LEADS)
-    assert found == [
+    raised = doubts(run, [("1", "page_view", "2024-05-01T11:00:00Z", "crm")], LEADS)
+    assert raised == [
         "not one event is of a type in event_types, so features speak of none of them; correct event_types"
     ]
     assert nearest("webinar", ["web", "seminar_visit"]) is None
@@ -125,8 +125,8 @@ def test_null_dates_are_told_with_their_counts(run: Run) -> None:
         *LEADS,
         *((f"{n}", f"{day}T00:00:00Z", "DE") for n, day in enumerate(["0001-01-01"] * 2 + ["1900-01-01"], 9)),
     ]
-    found = doubts(run, SOUND, leads, code=3)
-    assert found == [
+    raised = doubts(run, SOUND, leads, code=3)
+    assert raised == [
         "3 values of which each is a null date (0001-01-01T00:00:00Z 2 times, 1900-01-01T00:00:00Z 1 times); they are "
         "left out; export empty cells instead, or set earliest where they are meant"
     ]
@@ -134,8 +134,8 @@ def test_null_dates_are_told_with_their_counts(run: Run) -> None:
 
 def test_damaged_ids_and_dates_ahead_are_told(run: Run) -> None:
     rows = [("1.2E+11", "deal_won", "2024-05-01T10:00:00Z", "crm"), ("1", "deal_won", "2999-05-01T10:00:00Z", "crm")]
-    found = doubts(run, SOUND + rows, LEADS, code=3)
-    assert [doubt.split("(")[0] for doubt in found] == [
+    raised = doubts(run, SOUND + rows, LEADS, code=3)
+    assert [doubt.split("(")[0] for doubt in raised] == [
         "1 values of which each lies in the future ", "1 values of which each has lost digits ",
     ]  # fmt: skip
 
@@ -190,8 +190,8 @@ def test_a_lag_is_told_once_and_of_the_whole_log(run: Run) -> None:
     assert (code, " ".join((said + err).split()).count("ends on 2024-04-28")) == (0, 1)
     code, said, _ = run([later], [], "--json")
     assert (code, [line for line in said["doubts"] if "ends on" in line]) == (0, [])
-    told = doubts(run, [("1", "email_open", "2024-05-09T10:00:00Z", "web")], [])
-    assert [line.split(",")[0] for line in told] == [
+    raised = doubts(run, [("1", "email_open", "2024-05-09T10:00:00Z", "web")], [])
+    assert [line.split(",")[0] for line in raised] == [
         "source 'crm' ends on 2024-05-01",
         "source 'old' ends on 2024-05-02",
     ]
@@ -233,8 +233,8 @@ def test_a_check_says_what_would_be_replaced(tmp_path: Path, run: Run) -> None:
     assert code == 2
     assert "--replace 'CRM': the log has no event of that source, but of 'crm', 'web'" in err
     assert (tmp_path / "var" / "log" / "log.json").read_bytes() == before
-    code, told, _ = run(SOUND[:1], LEADS, "--replace", "crm", "--json")
-    assert (code, told["taken_out"], told["events"]["accepted"]) == (0, {"crm": 1}, 1)
+    code, summary, _ = run(SOUND[:1], LEADS, "--replace", "crm", "--json")
+    assert (code, summary["taken_out"], summary["events"]["accepted"]) == (0, {"crm": 1}, 1)
 
 
 WITHOUT_TYPES = MAPPING.replace('event_types = ["email_open", "form_submission", "deal_won"]\n', "")

@@ -47,8 +47,8 @@ def test_the_log_without_the_lead_is_the_log_of_everybody_else(log: EventLog, tm
     others = [
         e for n in range(3) for e in pq.read_table(log.file("leads", n)).column("lead_id").to_pylist() if e != lead
     ]
-    for each in others:
-        before[each] = log.find(each)
+    for other in others:
+        before[other] = log.find(other)
     theirs = log.find(lead)
     assert erase_from_log(log.path, lead).rows >= 1 + theirs.n_events + len(theirs.profiles.valid_from)
     after = EventLog.open(log.path)
@@ -58,12 +58,12 @@ def test_the_log_without_the_lead_is_the_log_of_everybody_else(log: EventLog, tm
     assert after.bots == log.bots
     with pytest.raises(DataError, match="is not in"):
         after.find(lead)
-    for each in others:
-        now = after.find(each)
+    for other in others:
+        now = after.find(other)
         for name in ("known_at", "occurred_at", "value", "bot"):
-            assert np.array_equal(getattr(now, name), getattr(before[each], name), equal_nan=name == "value")
-        assert [now.types[n] for n in now.event_type] == [before[each].types[n] for n in before[each].event_type]
-        assert now.profiles.columns.to_pylist() == before[each].profiles.columns.to_pylist()
+            assert np.array_equal(getattr(now, name), getattr(before[other], name), equal_nan=name == "value")
+        assert [now.types[n] for n in now.event_type] == [before[other].types[n] for n in before[other].event_type]
+        assert now.profiles.columns.to_pylist() == before[other].profiles.columns.to_pylist()
     assert [path.name for path in log.path.glob("generation-*")] == [after.generation]
 
 
@@ -118,8 +118,8 @@ def test_tables_lose_the_leads_rows_and_not_a_byte_else(tmp_path: Path) -> None:
     table = pa.table({"lead_id": pa.array(["L1", "L2", "L1"]).dictionary_encode(), "x": [1, 2, 3]})
     pq.write_table(table.replace_schema_metadata({"recipe": "r"}), tmp_path / "d.parquet")
     assert erased(tmp_path, "L1") == 4
-    kept = [lines[n] for n in (0, 2, 3, 4, 6)]
-    assert (tmp_path / "a.csv").read_bytes() == "".join(kept).encode("latin-1")
+    remaining = [lines[n] for n in (0, 2, 3, 4, 6)]
+    assert (tmp_path / "a.csv").read_bytes() == "".join(remaining).encode("latin-1")
     assert (tmp_path / "b.csv").read_text() == "id,note\nL1,x\n"
     assert (tmp_path / "log" / "c.csv").read_text() == "lead_id\nL1\n"
     kept_table = pq.read_table(tmp_path / "d.parquet")

@@ -106,17 +106,17 @@ def test_deltas_are_woven_when_they_have_more_rows_than_the_base_or_are_many(
 
 
 def test_rows_that_were_refused_stay_when_the_log_is_compacted(log: EventLog, tmp_path: Path) -> None:
-    told = []
+    refused = []
     for number in (10, 11):
         broken = f"l1,page_view,never,,,,crm,{number}"
-        told += rejected(into(log.path, write_csv(tmp_path / f"{number}.csv", [broken, LINES[0]])))
+        refused += rejected(into(log.path, write_csv(tmp_path / f"{number}.csv", [broken, LINES[0]])))
     into(log.path, write_csv(tmp_path / "good.csv", ["l1,page_view,2024-01-04T00:00:00Z,,,,crm,9"]))
     paths = EventLog.open(log.path).rejected_paths
-    assert len(paths) > len(told) == 2
-    assert sorted(tuple(row.values()) for path in paths for row in pq.read_table(path).to_pylist()) == sorted(told)
+    assert len(paths) > len(refused) == 2
+    assert sorted(tuple(row.values()) for path in paths for row in pq.read_table(path).to_pylist()) == sorted(refused)
     compact(log.path)
     (path,) = EventLog.open(log.path).rejected_paths
-    assert [tuple(row.values()) for row in pq.read_table(path).to_pylist()] == told
+    assert [tuple(row.values()) for row in pq.read_table(path).to_pylist()] == refused
 
 
 def test_an_ingest_that_adds_nothing_leaves_no_part_behind(log: EventLog, tmp_path: Path) -> None:

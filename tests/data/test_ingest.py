@@ -66,7 +66,7 @@ def batches(draw: st.DrawFn) -> list[list[Source]]:
 def write(path: Path, rows: Source) -> str:
     """One CSV file; a text stands as it is, and as bytes that are no UTF-8 where it has a ÿ."""
     lines = [row if isinstance(row, str) else ",".join(row[name] for name in NAMES) for row in rows]
-    path.write_bytes("".join(f"{each}\n" for each in [HEADER, *lines]).encode("latin-1"))
+    path.write_bytes("".join(f"{text}\n" for text in [HEADER, *lines]).encode("latin-1"))
     return str(path)
 
 
@@ -102,8 +102,8 @@ def test_every_row_of_many_batches_is_accounted_for(full: bool, tmp_path_factory
                 take_all(door, Path(path).name, [row if isinstance(row, dict) else None for row in rows])
             counts = into(folder / "log", *paths, mapping=mapping, buckets=1).events
             after = (door.received, door.accepted, door.duplicate, len(door.rejected))
-            told = (counts.received, counts.accepted, counts.duplicate, counts.rejected)
-            assert told == tuple(now - then for now, then in zip(after, before, strict=True))
+            reported = (counts.received, counts.accepted, counts.duplicate, counts.rejected)
+            assert reported == tuple(now - then for now, then in zip(after, before, strict=True))
             for name in seen:
                 seen[name] += getattr(counts, name)
         if door.received:
@@ -117,8 +117,8 @@ def test_every_row_of_many_batches_is_accounted_for(full: bool, tmp_path_factory
 
 def quarantine(log: EventLog) -> list[tuple[str, int, str]]:
     return [
-        (each["source"], each["row"], each["reason"])
-        for each in (row for path in log.rejected_paths for row in pq.read_table(path).to_pylist())
+        (record["source"], record["row"], record["reason"])
+        for record in (row for path in log.rejected_paths for row in pq.read_table(path).to_pylist())
     ]
 
 
@@ -257,13 +257,15 @@ def holds_personal_data(folder: Path, report_text: str) -> list[str]:
     return [text for text in PERSONAL if text.encode() in written]
 
 
-def personal_mapping(kept: tuple[str, ...] = ()) -> Mapping:
-    leads = {"lead_id": "lead", "valid_from": "since", "personal": tuple({"name", "mail", "phone"} - set(kept))}
-    return Mapping(**{**PLAIN.model_dump(), "leads": {**leads, "categories": kept, "flags": {"has_mail": "mail"}}})
+def personal_mapping(categories: tuple[str, ...] = ()) -> Mapping:
+    leads = {"lead_id": "lead", "valid_from": "since", "personal": tuple({"name", "mail", "phone"} - set(categories))}
+    return Mapping(
+        **{**PLAIN.model_dump(), "leads": {**leads, "categories": categories, "flags": {"has_mail": "mail"}}}
+    )
 
 
-@pytest.mark.parametrize(("kept", "found"), [((), []), (("name",), PERSONAL[:1])])
-def test_personal_columns_stay_outside(tmp_path: Path, kept: tuple[str, ...], found: list[str]) -> None:
+@pytest.mark.parametrize(("categories", "personal"), [((), []), (("name",), PERSONAL[:1])])
+def test_personal_columns_stay_outside(tmp_path: Path, categories: tuple[str, ...], personal: list[str]) -> None:
     """The second case keeps one on purpose: the search must find it."""
     people = ",".join(PERSONAL)
     lines = [
@@ -274,7 +276,7 @@ def test_personal_columns_stay_outside(tmp_path: Path, kept: tuple[str, ...], fo
     ]
     leads = write_csv(tmp_path / "leads.csv", lines, "lead,since,name,mail,phone")
     events = write_csv(tmp_path / "events.csv", [*GOOD, f"l1,page_view,{PERSONAL[1]} {PERSONAL[2]},,,,,"])
-    report = into(tmp_path / "log", events, leads=[leads], mapping=personal_mapping(kept))
+    report = into(tmp_path / "log", events, leads=[leads], mapping=personal_mapping(categories))
     assert (report.leads.accepted, report.leads.rejected, report.events.rejected) == (1, 3, 1)
     assert EventLog.open(tmp_path / "log").find("l1").profiles.columns.column("has_mail").to_pylist() == ["yes"]
-    assert holds_personal_data(tmp_path / "log", str(report)) == found
+    assert holds_personal_data(tmp_path / "log", str(report)) == personal

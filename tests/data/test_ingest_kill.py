@@ -60,11 +60,11 @@ class Setting:
     def survives(self, log: Path) -> bool:
         """Whether a log left behind is whole, one of the two, and becomes the new one when the ingest is run again."""
         try:
-            found = EventLog.open(log)
+            opened = EventLog.open(log)
             events = len(event_set(log))
         except (DataError, FileNotFoundError):
             return False
-        if found.digest not in (self.before, self.after) or events != found.n_events:
+        if opened.digest not in (self.before, self.after) or events != opened.n_events:
             return False
         into(log, self.file)
         parts = EventLog.open(log).manifest.parts
@@ -150,18 +150,18 @@ def test_killed_over_and_over_a_log_ends_the_same(
 
 
 @pytest.mark.parametrize(
-    ("trouble", "told"),
+    ("trouble", "message"),
     [
         ("ctrl-c", "KeyboardInterrupt: "),
         ("2000", "DataError: there is no room"),
         ("12000", "DataError: "),
     ],
 )
-def test_without_room_or_interrupted_the_old_log_stays(small: Setting, trouble: str, told: str) -> None:
+def test_without_room_or_interrupted_the_old_log_stays(small: Setting, trouble: str, message: str) -> None:
     log = small.fresh_log()
     assert small.ends(log, 0, trouble) == 0
     outcome = small.outcome.read_text()
-    assert outcome.startswith(told)
+    assert outcome.startswith(message)
     assert trouble == "ctrl-c" or outcome.endswith("make room")
     assert not (log / "staging").exists()
     assert EventLog.open(log).digest == small.before

@@ -124,10 +124,10 @@ def test_an_erased_lead_does_not_return_by_a_file_nor_as_an_alias(ledger: Ledger
         1,
     )
     assert report.reasons == {REASON: 3}
-    told = ingest(log, ALIASES, [], [], [names], clock=lambda: NOW)
-    assert (told.identities.accepted, told.identities.rejected) == (1, 2)
+    summary = ingest(log, ALIASES, [], [], [names], clock=lambda: NOW)
+    assert (summary.identities.accepted, summary.identities.rejected) == (1, 2)
     assert "1" not in {lead for bucket in range(2) for lead in EventLog.open(log).bucket(bucket).lead_ids.to_pylist()}
-    assert {reason for _, _, reason in rejected(told)} == {REASON}
+    assert {reason for _, _, reason in rejected(summary)} == {REASON}
     checked = check_sources(log, RAW, [later], clock=lambda: NOW)
     assert [row[2] for row in checked.rejected] == [REASON] * 2
 
@@ -163,18 +163,18 @@ def test_an_id_that_turns_out_to_be_an_erased_lead_is_erased_too_and_so_are_its_
 def test_what_the_log_held_of_such_an_id_before_goes_with_the_ingest_that_says_so(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    log, kept = tmp_path / "log", ["3", "4"]
-    into(log, events_of(tmp_path / "before.parquet", ["2", *kept]), mapping=RAW)
+    log, remaining = tmp_path / "log", ["3", "4"]
+    into(log, events_of(tmp_path / "before.parquet", ["2", *remaining]), mapping=RAW)
     ledger.add("erased", ["1"], AT)
     names = write_csv(tmp_path / "ids.csv", ["2,1,2024-01-01T00:00:00Z"], "alias,lead,at")
-    more = events_of(tmp_path / "more.parquet", kept, "2024-06-01T00:00:00Z")
+    more = events_of(tmp_path / "more.parquet", remaining, "2024-06-01T00:00:00Z")
     report = ingest(log, ALIASES, [more], [], [names], clock=lambda: NOW)
     assert "are erased from the log with them" in report.doubts[-1]
     opened = EventLog.open(log)
     there = {lead for bucket in range(opened.n_buckets) for lead in opened.bucket(bucket).lead_ids.to_pylist()}
-    assert there == set(kept)
+    assert there == set(remaining)
     assert not holders("2", log)
-    assert all(opened.find(lead).n_events == 4 for lead in kept)
+    assert all(opened.find(lead).n_events == 4 for lead in remaining)
 
 
 def test_an_export_of_erased_leads_alone_is_no_wrong_mapping(ledger: Ledger, tmp_path: Path) -> None:

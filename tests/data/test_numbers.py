@@ -98,7 +98,7 @@ def disagreements(con: duckdb.DuckDBPyConnection, texts: Sequence[str], decimal_
         (SELECT i, {checks.filled("sent", ("",))} AS text FROM sent)) ORDER BY i"""
     ).fetchall()
     sql = [(None if reason or value is None else struct.pack("d", value), reason is not None) for value, reason in rows]
-    return [text for text, found in zip(texts, sql, strict=True) if found != said(text, decimal_comma)]
+    return [text for text, parsed in zip(texts, sql, strict=True) if parsed != said(text, decimal_comma)]
 
 
 @settings(deadline=None)

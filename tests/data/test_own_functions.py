@@ -69,8 +69,8 @@ def test_what_fails_is_told_by_file_line_and_kind_without_what_it_was_given(mine
     own = own_function("mine.py:broken", mine.parent)
     with pytest.raises(KeyError) as failed:
         own.load()("anna@example.com")
-    told = own.blame(failed.value)
-    assert told == f"{mine} line 6 (`return {{}}[x]`): KeyError"
+    blame = own.blame(failed.value)
+    assert blame == f"{mine} line 6 (`return {{}}[x]`): KeyError"
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_a_file_that_cannot_be_run_names_its_line(text: str, line: int, mine: Pa
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [("half", "write FILE.py:FUNCTION"), ("gone.py:half", "cannot be read"), ("no_such.half", "no module 'no_such'")],
 )
-def test_a_name_that_names_nothing_says_what_is_wanted(name: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_a_name_that_names_nothing_says_what_is_wanted(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
         own_function(name, tmp_path)

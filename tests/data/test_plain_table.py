@@ -18,7 +18,7 @@ ROWS = [("age", "job", "y"), ("41", "nurse", "yes"), ("", "cook; chef", "no"), (
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_numbers_and_words_are_told_apart_whatever_the_delimiter(delimiter: str, tmp_path: Path) -> None:
     path = tmp_path / "table.csv.gz"
-    text = "\n".join(delimiter.join(f'"{each}"' for each in row) for row in ROWS)
+    text = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in ROWS)
     path.write_bytes(gzip.compress(text.encode()))
     table = read_plain_table(path)
     assert table.to_pydict() == {"age": [41, None, 7.5], "job": ["nurse", "cook; chef", None], "y": ["yes", "no", "no"]}

@@ -336,8 +336,8 @@ def test_who_changes_while_pages_are_turned_is_neither_lost_nor_doubled(hubspot:
     vendor.before, vendor.now = lambda number: None, vendor.now + 60
     hubspot.pull()
     deleted = {str(one.id) for one in vendor.records["contacts"].values() if one.archived is not None}
-    told = {row for row in hubspot.told() if row[0] not in deleted}
-    assert told == {row for row in told_by(vendor) if row[0] not in deleted}
+    facts = {row for row in hubspot.told() if row[0] not in deleted}
+    assert facts == {row for row in told_by(vendor) if row[0] not in deleted}
 
 
 def lost_page(client: Any, endpoint: Endpoint, values: Mapping[str, Any], after: Any) -> Iterator[Page]:

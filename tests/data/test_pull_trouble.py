@@ -58,9 +58,9 @@ def refused(account: Account, message: str, kind: type[Exception] = DataError) -
     before, account.vendor.now = account.digest(), account.vendor.now + DAY
     contact = next(iter(vendor_of(account).records["contacts"].values()))
     contact.set(account.vendor.now, lifecyclestage="customer")
-    with pytest.raises(kind, match=message) as told:
+    with pytest.raises(kind, match=message) as error:
         account.pull()
-    assert account.vendor.token not in str(told.value)
+    assert account.vendor.token not in str(error.value)
     assert account.digest() == before
 
 

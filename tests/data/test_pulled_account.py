@@ -56,10 +56,11 @@ def test_what_has_landed_of_another_account_is_thrown_away(tmp_path: Path) -> No
 
 def test_an_answer_that_names_no_account_is_no_account(tmp_path: Path) -> None:
     with account_of("pipedrive", 3, tmp_path) as made:
-        told = made.connector.account
-        assert told is not None
-        endpoint = told.endpoint.model_copy(update={"data_selector": "data.emails"})
-        made.connector = made.connector.model_copy(update={"account": told.model_copy(update={"endpoint": endpoint})})
+        account = made.connector.account
+        assert account is not None
+        endpoint = account.endpoint.model_copy(update={"data_selector": "data.emails"})
+        account = account.model_copy(update={"endpoint": endpoint})
+        made.connector = made.connector.model_copy(update={"account": account})
         with pytest.raises(DataError, match=re.escape("does not say which account this is; correct [account]")):
             made.pull()
 

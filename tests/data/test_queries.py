@@ -88,8 +88,8 @@ def test_several_tables_come_in_as_one_part_of_the_log(tmp_path: Path, contacts:
 def test_a_rejected_row_is_told_by_file_and_row_where_the_query_keeps_them(tmp_path: Path) -> None:
     first = write(tmp_path / "one.csv", f"person,seen\na,{AT}\n\n,{AT}\n")
     second = write(tmp_path / "two.csv", f"person,seen\n{'x' * 201},{AT}\nb,{AT}\nc,{AT},too many\n")
-    kept = "SELECT *, 'page' AS type FROM visits"
-    report = ask(tmp_path, asking(kept), visits=[first, second])
+    query = "SELECT *, 'page' AS type FROM visits"
+    report = ask(tmp_path, asking(query), visits=[first, second])
     assert rejected(report) == [
         ("one.csv", 3, "lead_id is missing"),
         ("two.csv", 1, "lead_id has 201 characters, 200 are allowed"),

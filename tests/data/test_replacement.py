@@ -74,8 +74,8 @@ def take(folder: Path, batch: Batch, number: int, replacing: Sequence[str] = ())
         ("leads", "lead,stage", batch.leads),
         ("ids", "alias,lead,since", batch.aliases),
     ):
-        told = [",".join(map(str, row)) for row in rows]
-        files.append([write_csv(folder / f"{kind}.csv", told, head)] if told else [])
+        texts = [",".join(map(str, row)) for row in rows]
+        files.append([write_csv(folder / f"{kind}.csv", texts, head)] if texts else [])
     clock, log = START + (20 + number) * DAY, folder / "log"
     if not any(files):
         return None
@@ -182,28 +182,28 @@ def test_a_lead_of_which_nothing_is_left_is_none_and_nor_is_a_type(tmp_path: Pat
 def test_of_two_rows_that_say_the_same_the_right_one_stays_ended(tmp_path: Path) -> None:
     """A correction of one of them ends a row that says so, be it the other's: as histories go they are the same."""
     twins = [f"l1,page_view,2024-01-05T10:00:00Z,,web,1.5,{source},1" for source in ("crm", "web")]
-    for gone, kept, ended in (("crm", "web", [False, True]), ("web", "crm", [False])):
+    for gone, remaining, ended in (("crm", "web", [False, True]), ("web", "crm", [False])):
         folder = tmp_path / gone
         folder.mkdir()
         into(folder / "log", write_csv(folder / "a.csv", twins))
         into(folder / "log", write_csv(folder / "b.csv", [twins[1].replace("1.5", "2.5")]))
         into(folder / "log", write_csv(folder / "c.csv", [OTHER[0].replace("web", gone)]), replacing=[gone])
-        ends = [row["superseded_at"] is not None for row in logged(folder / "log") if row["source"] == kept]
+        ends = [row["superseded_at"] is not None for row in logged(folder / "log") if row["source"] == remaining]
         assert sorted(ends) == ended
 
 
 @pytest.mark.parametrize(
-    ("source", "lines_", "told"),
+    ("source", "lines_", "message"),
     [
         ("crn", RIGHT, "--replace 'crn': the log has no event of that source, but of 'crm', 'web'; correct the name"),
         ("crm", OTHER, "--replace 'crm': the export has no event of that source, but of 'web', so it would only be"),
     ],
 )
-def test_what_would_only_take_out_is_refused(tmp_path: Path, source: str, lines_: list[str], told: str) -> None:
+def test_what_would_only_take_out_is_refused(tmp_path: Path, source: str, lines_: list[str], message: str) -> None:
     log = tmp_path / "log"
     into(log, write_csv(tmp_path / "a.csv", [*WRONG, *OTHER]))
     before = (log / "log.json").read_bytes()
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         into(log, write_csv(tmp_path / "b.csv", lines_), replacing=[source])
     assert (log / "log.json").read_bytes() == before
     assert events_of(log) == events_of(log) | {("l1", "page_view", "crm"), ("l3", "email_sent", "web")}

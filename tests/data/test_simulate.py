@@ -228,9 +228,9 @@ def test_broken_rows_are_added_and_replace_nothing(made: Made) -> None:
     lines = garbage(result)
     assert len(lines) == result.broken >= len(GARBAGE)
     for line in GARBAGE.values():
-        assert any(line(*[*found.split(","), ""][:2]) == found for found in lines)
-    kept = [line for line in result.events.read_text().splitlines() if not line.startswith("x")]
-    assert kept == clean.events.read_text().splitlines()
+        assert any(line(*[*row.split(","), ""][:2]) == row for row in lines)
+    sound = [line for line in result.events.read_text().splitlines() if not line.startswith("x")]
+    assert sound == clean.events.read_text().splitlines()
 
 
 def test_wholesale_leads_have_thousands_of_events_and_nobody_else_has(made: Made) -> None:
@@ -264,10 +264,10 @@ def test_lead_magnets_differ_in_quality(made: Made) -> None:
 
 
 def test_progress_rises_to_one(tmp_path: Path) -> None:
-    told: list[float] = []
-    simulate(tmp_path, FunnelOptions(leads=50, days=30), told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1.0
+    fractions: list[float] = []
+    simulate(tmp_path, FunnelOptions(leads=50, days=30), fractions.append)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
 
 
 def test_the_smallest_funnel_is_written(tmp_path: Path) -> None:

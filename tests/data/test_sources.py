@@ -57,9 +57,9 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[Any, ...]]:
     folder = tmp_path_factory.mktemp("plain")
     (folder / "events.csv").write_text(csv_text())
     into(folder / "log", str(folder / "events.csv"))
-    found = event_set(folder / "log")
-    assert len(found) == 4
-    return found
+    events = event_set(folder / "log")
+    assert len(events) == 4
+    return events
 
 
 def check(log: Path, source: str, expected: set[tuple[Any, ...]], mapping: Mapping = PLAIN) -> None:
@@ -136,7 +136,7 @@ def test_parquet(tmp_path: Path, expected: set[tuple[Any, ...]]) -> None:
 def test_sqlite(tmp_path: Path, expected: set[tuple[Any, ...]]) -> None:
     with sqlite3.connect(tmp_path / "crm.db") as connection:
         connection.execute(f"CREATE TABLE exported ({HEADER})")
-        rows = [[str(each) if each != each else each for each in row] for row in ROWS]
+        rows = [[str(cell) if cell != cell else cell for cell in row] for row in ROWS]
         connection.executemany("INSERT INTO exported VALUES (?,?,?,?,?,?,?,?)", rows)
     connection.close()
     check(tmp_path / "log", f"sqlite:///{tmp_path / 'crm.db'}", expected, asking())
@@ -252,7 +252,7 @@ def test_names_and_values_are_never_taken_for_sql(tmp_path: Path, name: str, end
 )
 def test_decimal_commas(tmp_path: Path, text: str, value: float | None) -> None:
     mapping = asking(query=None, decimal_comma=True).model_copy(update={"delimiter": ";"})
-    lines = [f"l1;page_view;2024-01-01T00:00:00Z;;;{each};;" for each in ("7", text)]
+    lines = [f"l1;page_view;2024-01-01T00:00:00Z;;;{number};;" for number in ("7", text)]
     report = into(tmp_path / "log", write_csv(tmp_path / "a.csv", lines, HEADER.replace(",", ";")), mapping=mapping)
     values = {event[5] for event in event_set(tmp_path / "log")} - {7.0}
     assert values == {value}

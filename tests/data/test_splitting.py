@@ -104,16 +104,16 @@ def test_the_size_of_blocks_does_not_matter(file: Path, content: bytes, block: i
 )
 @pytest.mark.parametrize("after", [b"g,h,i\n", b'"g","h",i\n', b"\ng,h,i\n\n"])
 def test_a_broken_row_costs_one_line(file: Path, broken: bytes, why: str, after: bytes) -> None:
-    found = read(file, b"d,e,f\n" + broken + b"\n" + after)
+    rows = read(file, b"d,e,f\n" + broken + b"\n" + after)
     number = 3 + after.startswith(b"\n")
-    assert found == [(1, None, ("d", "e", "f")), (2, why, ("", "", "")), (number, None, ("g", "h", "i"))]
+    assert rows == [(1, None, ("d", "e", "f")), (2, why, ("", "", "")), (number, None, ("g", "h", "i"))]
 
 
 def test_a_quote_that_swallows_lines_gives_them_back(file: Path) -> None:
     lines = [b'1,"two,3', *(b"%d,x,y" % i for i in range(500)), b'9,"x" tall,y', b"7,8,9"]
-    found = read(file, b"\n".join(lines))
-    assert [number for number, why, _ in found if why] == [1, 502]
-    assert len(found) == len(lines)
+    rows = read(file, b"\n".join(lines))
+    assert [number for number, why, _ in rows if why] == [1, 502]
+    assert len(rows) == len(lines)
 
 
 def test_a_row_within_the_limit_may_span_blocks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,9 +127,9 @@ def test_a_row_within_the_limit_may_span_blocks(file: Path, monkeypatch: pytest.
 
 def test_many_rows_keep_their_numbers(file: Path) -> None:
     count = 3 * textfiles.ROWS_AT_ONCE // 2
-    found = read(file, b"".join(b"%d,b,c\n" % i if i % 1000 else b"short\n" for i in range(1, count + 1)))
-    assert [number for number, _, _ in found] == list(range(1, count + 1))
-    assert [number for number, why, _ in found if why] == list(range(1000, count + 1, 1000))
+    rows = read(file, b"".join(b"%d,b,c\n" % i if i % 1000 else b"short\n" for i in range(1, count + 1)))
+    assert [number for number, _, _ in rows] == list(range(1, count + 1))
+    assert [number for number, why, _ in rows if why] == list(range(1000, count + 1, 1000))
 
 
 def test_only_wanted_columns_are_read(tmp_path: Path) -> None:

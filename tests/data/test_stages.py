@@ -28,14 +28,14 @@ def changes(stages: list[str]) -> int:
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=50), st.floats(0.001, 0.999))
 def test_wobbling_around_a_threshold_changes_the_stage_at_most_once(wobble: list[float], threshold: float) -> None:
     low, high = threshold * (1 - MARGIN) * 1.0001, threshold * (1 + MARGIN)
-    path = [low + each * (high - low) for each in wobble]
+    path = [low + share * (high - low) for share in wobble]
     assert changes(walked([StageThreshold("SQL", threshold)], path)) <= 1
 
 
 def test_without_the_margin_that_would_flicker() -> None:
     """The planted fault: stages by threshold alone flicker on the same path."""
     path = [0.199, 0.201] * 5
-    plain = ["SQL" if each >= 0.2 else "MQL" for each in path]
+    plain = ["SQL" if probability >= 0.2 else "MQL" for probability in path]
     assert changes(plain) == 9
     assert changes(walked(STEPS, path)) == 1
 

@@ -42,13 +42,13 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Weeks:
 
 
 def test_every_row_is_accounted_for_and_none_is_refused(weeks: Weeks) -> None:
-    for told, report in weeks[1]:
+    for received, report in weeks[1]:
         for counts in (report.events, report.leads, report.identities):
             assert (counts.accepted + counts.duplicate, counts.rejected) == (counts.received, 0)
-        assert report.events.received == told
+        assert report.events.received == received
         assert (report.reasons, report.cells, report.left_out.get("leads", 0)) == ({}, {}, 0)
-    (told, first), (_, second), (_, third) = weeks[1]
-    assert first.events == Counts(told, told, 0, 0, 0)
+    (received, first), (_, second), (_, third) = weeks[1]
+    assert first.events == Counts(received, received, 0, 0, 0)
     assert (second.events.accepted, second.events.corrected) == (4, 2)
     assert (second.leads.accepted, second.leads.duplicate) == (2, 59)
     assert (third.events.accepted, third.events.corrected, third.leads.accepted) == (5, 3, 0)

@@ -30,11 +30,11 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 def read(con: duckdb.DuckDBPyConnection, texts: Sequence[str], times: Times) -> list[tuple[int | None, str | None]]:
     """µs UTC and the reason of refusal of each text."""
     rows = ", ".join(f"({i}, {quoted(text)})" for i, text in enumerate(texts))
-    found: list[tuple[int | None, str | None]] = con.execute(
+    results: list[tuple[int | None, str | None]] = con.execute(
         f"""SELECT us, {times.check("at", "t", "us", NOW)} FROM (
         SELECT i, t, {times.sql("t")} AS us FROM (VALUES {rows}) AS v(i, t)) ORDER BY i"""
     ).fetchall()
-    return found
+    return results
 
 
 def moment(year: int, month: int, day: int, *clock: int) -> int:
@@ -161,16 +161,16 @@ def test_a_null_date_is_none_unless_it_is_meant(con: duckdb.DuckDBPyConnection) 
 
 
 def test_the_ends_of_time(con: duckdb.DuckDBPyConnection) -> None:
-    found = read(con, ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"], EVER)
-    assert found[0] == (moment(1, 1, 1), None)
-    assert found[1] == (moment(9999, 12, 31, 23, 59, 59), "at '9999-12-31T23:59:59Z' lies in the future")
-    assert found[2][1] == "at '0001-01-01T00:00:00+14:00' lies outside the years 1 to 9999 in UTC"
+    rows = read(con, ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"], EVER)
+    assert rows[0] == (moment(1, 1, 1), None)
+    assert rows[1] == (moment(9999, 12, 31, 23, 59, 59), "at '9999-12-31T23:59:59Z' lies in the future")
+    assert rows[2][1] == "at '0001-01-01T00:00:00+14:00' lies outside the years 1 to 9999 in UTC"
 
 
 def test_five_minutes_ahead_are_clock_skew(con: duckdb.DuckDBPyConnection) -> None:
     edge = (NOW + AHEAD) // 1000
-    found = read(con, [str(edge), str(edge + 1)], Times(None, "epoch_ms"))
-    assert [reason for _, reason in found] == [None, f"at '{edge + 1}' lies in the future"]
+    rows = read(con, [str(edge), str(edge + 1)], Times(None, "epoch_ms"))
+    assert [reason for _, reason in rows] == [None, f"at '{edge + 1}' lies in the future"]
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,9 @@ def one_lead(created_at: int, tier: int, prior: Floats, history: list[Happening]
     cohort = SimulatedCohort(
         np.array([created_at]), prior[None, :], np.array([tier]), none, np.ones(1), none, none, none, {}
     )
-    ordered = sorted(history, key=lambda each: each.day)
-    columns = ([0] * len(ordered), [CODE[each.name] for each in ordered],
-               [each.occurred_at for each in ordered], [each.known_at for each in ordered])  # fmt: skip
+    ordered = sorted(history, key=lambda event: event.day)
+    columns = ([0] * len(ordered), [CODE[event.name] for event in ordered],
+               [event.occurred_at for event in ordered], [event.known_at for event in ordered])  # fmt: skip
     return cohort, Lives(*(np.array(column, dtype=np.int64) for column in columns))
 
 
@@ -74,7 +74,7 @@ def lives_of_a_lead(draw: st.DrawFn, late: bool) -> Paths:
     for day in range(created_day, MOST_DAYS + 1):
         opens = created_at + 1 if day == created_day else day * US_PER_DAY
         moments = st.sampled_from([opens, day * US_PER_DAY + 17 * HOUR, (day + 1) * US_PER_DAY - 1])
-        offered = any(each.name == "offer_sent" for each in history)
+        offered = any(event.name == "offer_sent" for event in history)
         for name in draw(st.lists(st.sampled_from([*FREE, "offer_view"] if offered else FREE), max_size=3)):
             history.append(_received(draw, name, draw(moments), late))
         if day > created_day:
@@ -131,7 +131,7 @@ def test_an_inclusive_edge_is_caught() -> None:
     paths = meeting_known_at_midnight()
     exact = filtered(paths, 6, 3)
     inclusive = replace(paths, visible=operator.le).win_probability(6, 3)
-    peeking = replace(paths, history=[replace(each, known_at=each.known_at - 1) for each in paths.history])
+    peeking = replace(paths, history=[replace(event, known_at=event.known_at - 1) for event in paths.history])
     assert exact == pytest.approx(paths.win_probability(6, 3), abs=1e-10, rel=0)
     assert abs(inclusive - exact) > 0.01
     assert filtered(peeking, 6, 3) == pytest.approx(inclusive, abs=1e-10, rel=0)

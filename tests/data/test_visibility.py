@@ -70,5 +70,5 @@ def newest_visible(valid_from: list[int], as_of: int) -> int:
 def test_the_visible_version_is_the_newest_before(valid_from: list[int], as_of: int, others: int) -> None:
     rows = np.array([5] * others + valid_from + [3], dtype=np.int64)
     expected = newest_visible(valid_from, as_of)
-    found = visible_version(rows, others, others + len(valid_from), as_of)
-    assert found == (expected + others if expected >= 0 else -1)
+    version = visible_version(rows, others, others + len(valid_from), as_of)
+    assert version == (expected + others if expected >= 0 else -1)

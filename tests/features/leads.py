@@ -122,16 +122,16 @@ def in_order(events: Sequence[Event]) -> list[Event]:
     """Events in the log's total order (nulls first)."""
     return sorted(
         events,
-        key=lambda each: (
-            each.known_at,
-            each.occurred_at,
-            each.event_type,
-            each.channel or "",
-            each.value is not None,
-            each.value or 0.0,
-            each.bot,
-            each.campaign or "",
-            each.asset or "",
+        key=lambda event: (
+            event.known_at,
+            event.occurred_at,
+            event.event_type,
+            event.channel or "",
+            event.value is not None,
+            event.value or 0.0,
+            event.bot,
+            event.campaign or "",
+            event.asset or "",
         ),
     )
 
@@ -172,9 +172,9 @@ def _context(events: Sequence[Event]) -> dict[str, Any]:
     """Codes and names of campaigns and assets; None where no event names any."""
     arrays: dict[str, Any] = {}
     for name in CONTEXT:
-        told = [getattr(event, name) for event in events]
-        names = sorted({value for value in told if value is not None})
-        codes = np.array([-1 if value is None else names.index(value) for value in told], np.int32)
+        context = [getattr(event, name) for event in events]
+        names = sorted({value for value in context if value is not None})
+        codes = np.array([-1 if value is None else names.index(value) for value in context], np.int32)
         arrays |= {name: codes if names else None, f"{name}s": names}
     return arrays
 

@@ -34,8 +34,8 @@ def simulated_catalogue() -> list[Definition]:
 
 def test_the_default_catalogue_is_the_committed_one(tmp_path: Path) -> None:
     rows = [
-        {"name": each.name, **item}
-        for each, item in zip(simulated_catalogue(), to_json(simulated_catalogue()), strict=True)
+        {"name": definition.name, **item}
+        for definition, item in zip(simulated_catalogue(), to_json(simulated_catalogue()), strict=True)
     ]
     text = "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
     (tmp_path / "now.json").write_text(text, encoding="utf-8")
@@ -43,9 +43,10 @@ def test_the_default_catalogue_is_the_committed_one(tmp_path: Path) -> None:
 
 
 def test_every_default_feature_is_documented(tmp_path: Path) -> None:
+    words = SIMULATED.words
     rows = [
-        f"| `{each.name}` | {in_words(each, 'en', SIMULATED.words)} | {in_words(each, 'de', SIMULATED.words)} |\n"
-        for each in simulated_catalogue()
+        f"| `{definition.name}` | {in_words(definition, 'en', words)} | {in_words(definition, 'de', words)} |\n"
+        for definition in simulated_catalogue()
     ]
     text = DOCUMENTED.read_text(encoding="utf-8")
     head, mark, _ = text.partition("|---|---|---|\n")
@@ -62,10 +63,10 @@ def test_it_has_about_a_hundred_columns_of_different_names() -> None:
 
 
 def test_outcomes_are_no_features() -> None:
-    told = json.dumps(to_json(simulated_catalogue()))
+    written = json.dumps(to_json(simulated_catalogue()))
     assert "deal_won" in SIMULATED.event_types
-    assert "deal_won" not in told
-    assert "deal_lost" not in told
+    assert "deal_won" not in written
+    assert "deal_lost" not in written
 
 
 def test_groups_that_hold_an_outcome_are_no_features() -> None:
@@ -86,7 +87,7 @@ def test_every_kind_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "told"),
+    ("item", "message"),
     [
         ({}, "feature None is of no known kind"),
         ({"feature": "Guess"}, "feature 'Guess' is of no known kind; known are ActiveDays, Age"),
@@ -111,10 +112,10 @@ def test_every_kind_is_found() -> None:
         ),
     ],
 )
-def test_a_feature_that_does_not_exist_is_named(item: dict[str, Any], told: str) -> None:
+def test_a_feature_that_does_not_exist_is_named(item: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         from_json([{"feature": "Count", "events": "page_view"}, item])
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 

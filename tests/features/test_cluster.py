@@ -57,17 +57,17 @@ def test_a_cluster_gives_equal_shards_also_when_a_worker_dies(
         assert digests(tmp_path / "both") == digests(built.path)
         # A worker that stands still gets tasks and finishes none; when it is killed, another has to do them.
         workers[0].send_signal(signal.SIGSTOP)
-        told: list[int] = []
+        progress: list[int] = []
 
         def kill_one(done: int, of: int) -> None:
-            told.append(done)
+            progress.append(done)
             workers[0].kill()
 
         with on_cluster(address):
             build(log, recipe, tmp_path / "one", 2, kill_one)
         assert workers[0].wait(timeout=10) == -signal.SIGKILL
         assert digests(tmp_path / "one") == digests(built.path)
-        assert told == list(range(1, BUCKETS + 1))
+        assert progress == list(range(1, BUCKETS + 1))
 
 
 def test_an_address_where_nobody_answers_is_named() -> None:

@@ -152,8 +152,8 @@ class KnownToBeWrong(View):
 def test_a_planted_leak_is_caught(fault: type[View]) -> None:
     def differs(drawn: tuple[list[Lead], list[int]]) -> bool:
         leads, as_of = drawn
-        found = by_kernel(leads, as_of)
-        return repr(_around(found)) != repr(_around(by_loops(leads, as_of, fault)))
+        computed = by_kernel(leads, as_of)
+        return repr(_around(computed)) != repr(_around(by_loops(leads, as_of, fault)))
 
     looked = settings(max_examples=2_000, phases=[Phase.generate], derandomize=True, database=None)
     assert find(st.tuples(LEADS, AS_OF), differs, settings=looked)
@@ -182,10 +182,10 @@ def test_what_was_known_before_a_moment_is_all_that_counts_at_it(leads: list[Lea
 
 def _with_future(lead: Lead, other: Lead, at: int) -> Lead:
     """The lead as it was known at a moment, and from then on what another one does and names."""
-    kept = [
-        replace(each, superseded_at=each.superseded_at if each.superseded_at < at else FAR)
-        for each in lead.events
-        if each.known_at < at
+    past = [
+        replace(event, superseded_at=event.superseded_at if event.superseded_at < at else FAR)
+        for event in lead.events
+        if event.known_at < at
     ]
     later = [event for event in other.events if event.known_at >= at]
     first = lead.versions[:1] if lead.versions and lead.versions[0].valid_from == at else []
@@ -193,7 +193,7 @@ def _with_future(lead: Lead, other: Lead, at: int) -> Lead:
     since = at + 1 if first or not versions else at
     versions += [version for version in other.versions if version.valid_from >= since]
     away = [(since, until) for since, until in lead.absences if since < at]
-    return replace(lead, events=in_order([*kept, *later]), versions=versions, absences=away)
+    return replace(lead, events=in_order([*past, *later]), versions=versions, absences=away)
 
 
 def test_a_company_of_ten_thousand_is_none_and_costs_nothing() -> None:
@@ -204,9 +204,9 @@ def test_a_company_of_ten_thousand_is_none_and_costs_nothing() -> None:
     first = replace(histories.of(np.array([0, 9_999])), companies=known)
     at = np.array([START + 499, START + 500, START + DAY])
     moments = Moments(np.array([0, 0, 1], np.int32), at)
-    found = compute(PLAN, first, moments).column("colleagues").to_pylist()
-    assert found[0] == 499
-    assert all(map(math.isnan, found[1:]))
+    counts = compute(PLAN, first, moments).column("colleagues").to_pylist()
+    assert counts[0] == 499
+    assert all(map(math.isnan, counts[1:]))
 
 
 def test_most_have_no_account_and_nothing_is_known_of_them() -> None:

@@ -35,8 +35,8 @@ def test_the_future_can_be_cut_off_without_a_change(leads: list[Lead], as_of: li
     assert (past.known_at < ends).all()
     assert (past.profiles.valid_from <= np.repeat(moments.as_of, np.diff(past.profiles.starts))).all()
     alone = Moments(np.arange(len(moments), dtype=np.int32), moments.as_of)
-    found, expected = (compute(PLAN, *each).to_pylist() for each in ((past, alone), (whole, moments)))
-    assert str(found) == str(expected)  # NaN is NaN
+    actual, expected = (compute(PLAN, *inputs).to_pylist() for inputs in ((past, alone), (whole, moments)))
+    assert str(actual) == str(expected)  # NaN is NaN
 
 
 @given(CORRECTED_LEADS, AS_OF)
@@ -73,7 +73,7 @@ def test_a_feature_that_counts_the_whole_life_is_found(made: tuple[EventLog, Tra
     table, good = pq.read_table(shard), shard.read_bytes()
     name, lead = "count_any_ever", np.asarray(table.column("lead_id").to_pylist())
     count = table.column(name).to_numpy()
-    whole = np.array([count[lead == each].max() for each in lead], np.float32)
+    whole = np.array([count[lead == lead_id].max() for lead_id in lead], np.float32)
     assert (whole != count).any()
     pq.write_table(table.set_column(table.column_names.index(name), name, pa.array(whole)), shard)
     try:

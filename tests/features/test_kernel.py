@@ -74,25 +74,25 @@ def by_sql(leads: Sequence[Lead], as_of: Sequence[int]) -> list[Row]:
     return features_by_sql(IN_SQL, VOCABULARY, event_table(leads), version_table(IN_SQL, leads), moments)
 
 
-def differences(found: Sequence[Row], expected: Sequence[Row]) -> list[str]:
+def differences(actual: Sequence[Row], expected: Sequence[Row]) -> list[str]:
     """The columns in which a table differs from another one that has all or some of them."""
-    pairs = list(zip(found, expected, strict=True))
+    pairs = list(zip(actual, expected, strict=True))
     compared = [feature for feature in CATALOGUE if not expected or feature.name in expected[0]]
     return [one.name for one in compared if not all(_same(one, row[one.name], other[one.name]) for row, other in pairs)]
 
 
-def _same(each: of.Definition, found: Value, expected: Value) -> bool:
-    if not isinstance(found, float) or not isinstance(expected, float):
-        return found == expected
-    if math.isnan(found) or math.isnan(expected):
-        return math.isnan(found) and math.isnan(expected)
-    tolerance = 0.0 if isinstance(each, EXACT) else ROUNDING
-    return math.isclose(found, float(np.float32(expected)), rel_tol=tolerance, abs_tol=tolerance)
+def _same(definition: of.Definition, actual: Value, expected: Value) -> bool:
+    if not isinstance(actual, float) or not isinstance(expected, float):
+        return actual == expected
+    if math.isnan(actual) or math.isnan(expected):
+        return math.isnan(actual) and math.isnan(expected)
+    tolerance = 0.0 if isinstance(definition, EXACT) else ROUNDING
+    return math.isclose(actual, float(np.float32(expected)), rel_tol=tolerance, abs_tol=tolerance)
 
 
-def identical(found: Sequence[Row], expected: Sequence[Row]) -> bool:
+def identical(actual: Sequence[Row], expected: Sequence[Row]) -> bool:
     """Bit by bit; NaN equals NaN."""
-    return repr(found) == repr(expected)
+    return repr(actual) == repr(expected)
 
 
 @given(st.dictionaries(st.sampled_from(VOCABULARY.types), times(60)), LEADS, AS_OF)
@@ -101,7 +101,7 @@ def test_what_is_made_of_events_that_are_not_observed_any_more_is_missing(
 ) -> None:
     """A number is missing where one of the groups that it names has ended; a touch stays the one that is known."""
     plan = compile_plan(CATALOGUE, VOCABULARY, [Unobserved(*row) for row in since.items()])
-    found = compute(plan, histories_of(leads), moments_of(leads, as_of)).to_pylist()
+    actual = compute(plan, histories_of(leads), moments_of(leads, as_of)).to_pylist()
     expected = by_kernel(leads, as_of)
     for row, at in zip(expected, sorted(as_of) * len(leads), strict=True):
         for definition in CATALOGUE:
@@ -111,7 +111,7 @@ def test_what_is_made_of_events_that_are_not_observed_any_more_is_missing(
                 all(kind in since and since[kind] < at for kind in group) for group in groups
             ):
                 row[definition.name] = math.nan
-    assert differences(found, expected) == []
+    assert differences(actual, expected) == []
 
 
 @given(LEADS, AS_OF)
@@ -187,24 +187,24 @@ def plant(monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, str]) -> None:
 
 def caught_by_the_future_test() -> bool:
     """Whether the search of the test above finds an example in which the planted walk sees the future."""
-    found = find(
+    example = find(
         st.tuples(LEADS, times(), FUTURE),
         lambda drawn: sees_the_future(*drawn),
         settings=settings(max_examples=500, phases=[Phase.generate], database=None),
         random=random.Random(0),
     )
-    return bool(found)
+    return bool(example)
 
 
 def caught_by_the_loops() -> bool:
     """Whether the search of the oracle test finds an example in which the planted walk is wrong."""
-    found = find(
+    example = find(
         st.tuples(LEADS, AS_OF),
         lambda drawn: differences(by_kernel(*drawn), by_loops(*drawn)) != [],
         settings=settings(max_examples=500, phases=[Phase.generate], database=None),
         random=random.Random(0),
     )
-    return bool(found)
+    return bool(example)
 
 
 def test_a_planted_leaking_column_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,9 +253,9 @@ def test_the_year_does_not_matter(first_day: int, leads: list[Lead], as_of: list
         )
         for lead in leads
     ]
-    found = by_kernel(moved, [at + shift for at in as_of])
-    assert identical(found, by_kernel(leads, as_of))
-    assert differences(found, by_loops(moved, [at + shift for at in as_of])) == []
+    rows = by_kernel(moved, [at + shift for at in as_of])
+    assert identical(rows, by_kernel(leads, as_of))
+    assert differences(rows, by_loops(moved, [at + shift for at in as_of])) == []
 
 
 def test_a_history_from_year_1_to_year_9999() -> None:
@@ -264,10 +264,10 @@ def test_a_history_from_year_1_to_year_9999() -> None:
         Event(time, time, kind, "search", 5e11, campaign="spring", asset="white paper") for time in at for kind in TYPES
     ]
     leads = [Lead("L", in_order(events), [Version(YEAR_1 * DAY, {"industry": "retail", "employees": 3.0})])]
-    moments = [each + 1 for each in at]
-    found = by_kernel(leads, moments)
-    assert all(math.isfinite(v) for row in found[1:] for v in row.values() if isinstance(v, float))
-    assert differences(found, by_loops(leads, moments)) == []
+    moments = [time + 1 for time in at]
+    rows = by_kernel(leads, moments)
+    assert all(math.isfinite(v) for row in rows[1:] for v in row.values() if isinstance(v, float))
+    assert differences(rows, by_loops(leads, moments)) == []
 
 
 @pytest.mark.parametrize("skew", [-2 * DAY, 2 * DAY])
@@ -283,8 +283,8 @@ def test_sums_are_exact_whatever_has_come_and_gone() -> None:
     """Float sums would keep a trace of the large values that have left the window."""
     large = [Event(START + i, START + i, "order", None, (-1) ** (i // 900) * 5e11) for i in range(3_000)]
     small = Event(START + 5 * DAY, START + 5 * DAY, "order", None, 0.0001)
-    found = by_kernel([Lead("L", [*large, small], [])], [START + DAY // 2, START + 6 * DAY, START + 8 * DAY])
-    assert [row["sum_order_7d"] for row in found] == [float(np.float32(each)) for each in (3e14, 3e14, 0.0001)]
+    rows = by_kernel([Lead("L", [*large, small], [])], [START + DAY // 2, START + 6 * DAY, START + 8 * DAY])
+    assert [row["sum_order_7d"] for row in rows] == [float(np.float32(total)) for total in (3e14, 3e14, 0.0001)]
 
 
 @given(st.floats(-1_000, 1_000))
@@ -330,8 +330,8 @@ def test_a_profile_number_beyond_float32_is_missing_and_never_infinite() -> None
     largest = float(np.finfo(np.float32).max)
     given = [largest, -largest, 1e300, -1e300, 3.41e38, 0.1]
     leads = [Lead(f"L{i}", [], [Version(START, {"employees": number})]) for i, number in enumerate(given)]
-    found = [row["profile_number_employees"] for row in by_kernel(leads, [START + 1])]
-    assert repr(found) == repr([largest, -largest, math.nan, math.nan, math.nan, float(np.float32(0.1))])
+    numbers = [row["profile_number_employees"] for row in by_kernel(leads, [START + 1])]
+    assert repr(numbers) == repr([largest, -largest, math.nan, math.nan, math.nan, float(np.float32(0.1))])
 
 
 def test_no_moments_give_an_empty_table() -> None:
@@ -344,7 +344,7 @@ def test_the_kernel_takes_histories_that_know_other_event_types() -> None:
     leads = [Lead("L", [Event(START, START, kind) for kind in sorted(TYPES)], [])]
     histories = histories_of(leads)
     renamed = replace(histories, types=["never", *histories.types], event_type=histories.event_type + np.int32(1))
-    tables = [compute(PLAN, each, moments_of(leads, [START + 1])).to_pylist() for each in (histories, renamed)]
+    tables = [compute(PLAN, variant, moments_of(leads, [START + 1])).to_pylist() for variant in (histories, renamed)]
     assert identical(*tables)
 
 
@@ -376,7 +376,7 @@ def over_the_year(moments: int) -> Moments:
 
 def test_a_lead_with_a_million_events_and_a_thousand_moments() -> None:
     histories, moments = long_history(1_000_000), over_the_year(1_000)
-    found = compute(PLAN, histories, moments)
+    table = compute(PLAN, histories, moments)
     events = pa.table(
         {
             "lead": np.zeros(histories.n_events, np.int64),
@@ -395,7 +395,7 @@ def test_a_lead_with_a_million_events_and_a_thousand_moments() -> None:
     expected = features_by_sql(
         IN_SQL, VOCABULARY, events, version_table(IN_SQL, []), [(0, int(moments.as_of[i])) for i in sampled]
     )
-    assert differences(found.take(sampled).to_pylist(), expected) == []
+    assert differences(table.take(sampled).to_pylist(), expected) == []
 
 
 def late_answers(events: int) -> Histories:

@@ -64,4 +64,4 @@ def test_another_value_or_time_is_another_life() -> None:
     made = histories([[("page", 0), ("page", 1), ("won", 2)]])
     other_value = replace(made, value=np.array([1.0, np.nan, np.nan]))
     other_time = replace(made, occurred_at=made.occurred_at + np.array([0, 0, 1]))
-    assert len({int(fingerprints(each)[0]) for each in (made, other_value, other_time)}) == 3
+    assert len({int(fingerprints(events)[0]) for events in (made, other_value, other_time)}) == 3

@@ -80,9 +80,9 @@ def test_every_mess_is_there(exports: Exports, known: KnownHistories) -> None:
 
 def test_the_log_knows_when_sources_fell_silent(exports: Exports, log: EventLog) -> None:
     """Merges go on after that, and move events of theirs."""
-    told = exports.told.of(~exports.told.again & ~exports.told.retracted)
+    rows = exports.told.of(~exports.told.again & ~exports.told.retracted)
     newest: dict[str, int] = collections.defaultdict(int)
-    for source, at in zip(SOURCE_OF_TYPE[told.rows.code].tolist(), told.rows.received_at.tolist(), strict=True):
+    for source, at in zip(SOURCE_OF_TYPE[rows.rows.code].tolist(), rows.rows.received_at.tolist(), strict=True):
         newest[source] = max(newest[source], START + at)
     assert log.watermarks.by_source() == newest
     assert {lag.source for lag in log.watermarks.lagging()} == {"crm", "social"}
@@ -135,9 +135,9 @@ def test_labels_are_those_of_an_observer(known: KnownHistories, log: EventLog, a
     known_until = until if at_once else log.known_until_us(TARGET.turning) + 1
     assert known_until >= until + (not at_once)
     expected = {lead.lead_id: moments_of(lead, until, known_until) for lead in leads_of(known, TARGET.turning)}
-    found = labelled(log, until, known_until)
-    assert found == {name: moments for name, moments in expected.items() if moments}
-    assert sum(label == 1 for moments in found.values() for _, label in moments) > 200
+    labels = labelled(log, until, known_until)
+    assert labels == {name: moments for name, moments in expected.items() if moments}
+    assert sum(label == 1 for moments in labels.values() for _, label in moments) > 200
 
 
 def moments_of(lead: Lead, until: int, known_until: int) -> list[tuple[int, int]]:
@@ -151,11 +151,11 @@ def moments_of(lead: Lead, until: int, known_until: int) -> list[tuple[int, int]
 
 def labelled(log: EventLog, until: int, known_until: int) -> Labelled:
     """The same, of all leads of a log."""
-    found: Labelled = {}
+    labels: Labelled = {}
     for number in range(log.n_buckets):
         histories = log.bucket(number)
         rows, names = label_moments(histories, TARGET, EVERY_WEEK, until, known_until), histories.lead_ids.to_pylist()
         columns = rows.moments.lead.tolist(), rows.moments.as_of.tolist(), rows.labels.label.tolist()
         for lead, as_of, label in zip(*columns, strict=True):
-            found.setdefault(names[lead], []).append((as_of, label))
-    return found
+            labels.setdefault(names[lead], []).append((as_of, label))
+    return labels

@@ -46,12 +46,12 @@ def labelled(
     leads: Sequence[Lead], target: Target, policy: MomentPolicy, until: int, known_until: int | None = None
 ) -> list[list[Looked]]:
     """What the code says, lead by lead."""
-    found: list[list[Looked]] = [[] for _ in leads]
+    looked: list[list[Looked]] = [[] for _ in leads]
     made = label_moments(histories_of(leads), target, policy, until, known_until)
     for lead, as_of, label, mature, censored, event, observed in _rows(made):
         known = None if label < 0 else label
-        found[lead].append(Looked(as_of, known, mature, censored, None if np.isnan(event) else event, observed))
-    return found
+        looked[lead].append(Looked(as_of, known, mature, censored, None if np.isnan(event) else event, observed))
+    return looked
 
 
 def _rows(made: LabelledMoments) -> list[tuple[int, int, int, bool, bool, float, float]]:
@@ -83,8 +83,8 @@ def test_moments_and_labels_are_those_of_the_documentation() -> None:
     @settings(max_examples=500, phases=PHASES, derandomize=True)
     def check(leads: list[Lead], target: Target, policy: MomentPolicy, until: int) -> None:
         expected = [
-            [m for m in looked_at(each, target, policy, until) if not nothing_left(each, target, m.as_of, until)]
-            for each in leads
+            [m for m in looked_at(history, target, policy, until) if not nothing_left(history, target, m.as_of, until)]
+            for history in leads
         ]
         assert labelled(leads, target, policy, until) == expected
         for moment in (m for moments in expected for m in moments):
@@ -119,9 +119,9 @@ def test_times_within_the_window_say_the_same_as_labels(
 @given(LEADS, TARGETS, times(60))
 @settings(max_examples=150, phases=PHASES)
 def test_what_there_is_to_score_is_what_is_visible(leads: list[Lead], target: Target, as_of: int) -> None:
-    found = open_moments(histories_of(leads), target, as_of)
-    assert found.lead.tolist() == [i for i, each in enumerate(leads) if is_open(each, target, as_of)]
-    assert (found.as_of == as_of).all()
+    moments = open_moments(histories_of(leads), target, as_of)
+    assert moments.lead.tolist() == [i for i, history in enumerate(leads) if is_open(history, target, as_of)]
+    assert (moments.as_of == as_of).all()
 
 
 def test_who_is_scored_is_who_is_learned_from() -> None:
@@ -149,14 +149,14 @@ def test_who_is_scored_is_who_is_learned_from() -> None:
 def test_who_is_scored_does_not_depend_on_what_is_known_later(leads: list[Lead], target: Target, as_of: int) -> None:
     blind = [
         replace(
-            each,
-            events=[event for event in each.events if event.known_at < as_of],
-            versions=[version for version in each.versions if version.valid_from < as_of],
+            history,
+            events=[event for event in history.events if event.known_at < as_of],
+            versions=[version for version in history.versions if version.valid_from < as_of],
         )
-        for each in leads
+        for history in leads
     ]
-    found, without = (open_moments(histories_of(these), target, as_of).lead.tolist() for these in (leads, blind))
-    assert found == without
+    seen, without = (open_moments(histories_of(these), target, as_of).lead.tolist() for these in (leads, blind))
+    assert seen == without
 
 
 def test_the_label_window_is_half_open() -> None:

@@ -109,11 +109,11 @@ def test_other_code_is_another_training_set(tried: Workspace, trained: Workspace
     ]
 
 
-@pytest.mark.parametrize(("name", "told"), [("broken", r"line 17 .*KeyError"), ("text", "TypeError")])
+@pytest.mark.parametrize(("name", "message"), [("broken", r"line 17 .*KeyError"), ("text", "TypeError")])
 def test_a_broken_one_names_file_line_and_row_and_no_lead(
-    name: str, told: str, trained: Workspace, tmp_path: Path
+    name: str, message: str, trained: Workspace, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=told) as failed:
+    with pytest.raises(UsageError, match=message) as failed:
         having(trained, tmp_path, name).build()
     assert "in row " in str(failed.value)
     assert "L0000" not in str(failed.value)

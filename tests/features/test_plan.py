@@ -28,7 +28,7 @@ from tests.oracles.features_naive import Event, Lead, Version
 
 
 @pytest.mark.parametrize(
-    ("definitions", "told"),
+    ("definitions", "message"),
     [
         (
             [Count("pigeon", 7)],
@@ -44,10 +44,10 @@ from tests.oracles.features_naive import Event, Lead, Version
         ([Trend("any", 30, 7)], "feature 'trend_any_30d_7d': short = 30 must be less than long = 7"),
     ],
 )
-def test_a_feature_that_cannot_be_computed_is_named(definitions: Sequence[Definition], told: str) -> None:
+def test_a_feature_that_cannot_be_computed_is_named(definitions: Sequence[Definition], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         compile_plan(definitions, VOCABULARY)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
@@ -64,10 +64,10 @@ def computed(catalogue: Sequence[Definition]) -> pa.Table:
     return compute(compile_plan(catalogue, VOCABULARY), histories_of(LEADS), moments_of(LEADS, [START + 20 * DAY]))
 
 
-@pytest.mark.parametrize("each", CATALOGUE, ids=lambda each: each.name)
-def test_a_feature_alone_is_what_it_is_among_others(each: Definition) -> None:
+@pytest.mark.parametrize("definition", CATALOGUE, ids=lambda definition: definition.name)
+def test_a_feature_alone_is_what_it_is_among_others(definition: Definition) -> None:
     together = computed(CATALOGUE)
-    assert repr(computed([each]).to_pylist()) == repr(together.select([each.name]).to_pylist())
+    assert repr(computed([definition]).to_pylist()) == repr(together.select([definition.name]).to_pylist())
 
 
 def test_the_order_of_definitions_is_the_order_of_columns() -> None:

@@ -86,7 +86,7 @@ def test_moments_and_labels_are_those_of_the_documentation() -> None:
 def test_who_is_scored_is_the_documentations(leads: list[Lead], target: Target, as_of: int) -> None:
     histories = histories_of(leads)
     assert open_moments(histories, target, as_of).lead.tolist() == [
-        i for i, each in enumerate(leads) if is_open(each, target, as_of)
+        i for i, lead in enumerate(leads) if is_open(lead, target, as_of)
     ]
     out = out_at(turns_of(histories, target), target, as_of)
     assert out.tolist() == [is_out(lead, target, as_of) for lead in leads]
@@ -104,10 +104,10 @@ def test_one_lead_alone_is_in_or_out_as_among_all(leads: list[Lead], target: Tar
 @settings(max_examples=300, phases=PHASES)
 def test_the_outcomes_that_stand_are_the_documentations(leads: list[Lead], target: Target, until: int) -> None:
     happened = occurrences_of(histories_of(leads), target, until)
-    found = [happened.times[a:b].tolist() for a, b in zip(happened.starts, happened.starts[1:], strict=False)]
+    outcomes = [happened.times[a:b].tolist() for a, b in zip(happened.starts, happened.starts[1:], strict=False)]
     stand = [standing(lead, target, ends_of(lead, until, None)[1]) for lead in leads]
     expected = [sorted(event.occurred_at for event in events) for events in stand]
-    assert found == expected
+    assert outcomes == expected
 
 
 def as_known(leads: Sequence[Lead], at: int) -> list[Lead]:
@@ -213,14 +213,14 @@ def test_a_rule_that_is_forgotten_is_noticed(key: str) -> None:
 def test_a_planted_fault_in_what_is_valid_is_noticed(fault: str) -> None:
     different = 0
 
-    def faulty(each: Lead) -> Lead:
+    def faulty(lead: Lead) -> Lead:
         if fault == "deals are one":
-            return replace(each, events=[replace(event, deal=0) for event in each.events])
+            return replace(lead, events=[replace(event, deal=0) for event in lead.events])
         if fault == "nobody is away":
-            return replace(each, absences=[], merged=[])
+            return replace(lead, absences=[], merged=[])
         if fault == "nothing is ever wrong":
-            return replace(each, events=[replace(event, superseded_at=FAR) for event in each.events])
-        return replace(each, events=[event for event in each.events if event.superseded_at == FAR])
+            return replace(lead, events=[replace(event, superseded_at=FAR) for event in lead.events])
+        return replace(lead, events=[event for event in lead.events if event.superseded_at == FAR])
 
     @given(LEADS, TARGETS)
     @settings(max_examples=400, phases=[Phase.generate], derandomize=True)

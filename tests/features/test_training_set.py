@@ -48,13 +48,13 @@ def test_a_finished_shard_is_kept_and_the_rest_is_made(
 ) -> None:
     (tmp_path / "rows").mkdir()
     build_shard(log.path, 2, recipe, tmp_path)
-    kept = (tmp_path / "rows" / "shard-002.parquet").stat()
+    finished = (tmp_path / "rows" / "shard-002.parquet").stat()
     (tmp_path / "rows" / "shard-001.parquet").write_bytes((built.rows / "shard-001.parquet").read_bytes()[:1_000])
     (tmp_path / "rows" / "shard-003.77.draft").write_bytes(b"cut short")
     (tmp_path / "rows" / "shard-099.parquet").write_bytes(b"of a log with more buckets")
     build(log, recipe, tmp_path)
     assert digests(tmp_path) == digests(built.path)
-    assert (tmp_path / "rows" / "shard-002.parquet").stat().st_mtime_ns == kept.st_mtime_ns
+    assert (tmp_path / "rows" / "shard-002.parquet").stat().st_mtime_ns == finished.st_mtime_ns
 
 
 def test_a_build_that_is_killed_goes_on(log: EventLog, recipe: Recipe, built: TrainingSet, tmp_path: Path) -> None:
@@ -169,9 +169,9 @@ def plain(made: TrainingSet) -> pd.DataFrame:
 
 
 def test_progress_is_told(log: EventLog, recipe: Recipe, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    build(log, recipe, tmp_path, progress=lambda done, of: told.append((done, of)))
-    assert told == [(n, BUCKETS) for n in range(1, BUCKETS + 1)]
+    steps: list[tuple[int, int]] = []
+    build(log, recipe, tmp_path, progress=lambda done, of: steps.append((done, of)))
+    assert steps == [(n, BUCKETS) for n in range(1, BUCKETS + 1)]
 
 
 def test_nothing_that_is_no_training_set_is_opened(tmp_path: Path) -> None:

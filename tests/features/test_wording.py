@@ -35,7 +35,7 @@ DAY = 1_709_596_800_000_000
 
 def numbers(text: str, language: Language) -> list[int]:
     """The whole numbers of a text."""
-    return [int(found) for found in re.findall(r"\d+", text.replace("," if language == "en" else ".", ""))]
+    return [int(digits) for digits in re.findall(r"\d+", text.replace("," if language == "en" else ".", ""))]
 
 
 @given(SHARES, ANY_LANGUAGE)

@@ -16,9 +16,9 @@ def test_every_kind_has_words_in_both_languages() -> None:
     assert all(kind.sentence.en and kind.sentence.de for kind in KINDS)
 
 
-@pytest.mark.parametrize("each", CATALOGUE, ids=lambda each: each.name)
-def test_words_are_complete_and_differ_by_language(each: Definition) -> None:
-    english, german = in_words(each, "en"), in_words(each, "de")
+@pytest.mark.parametrize("definition", CATALOGUE, ids=lambda definition: definition.name)
+def test_words_are_complete_and_differ_by_language(definition: Definition) -> None:
+    english, german = in_words(definition, "en"), in_words(definition, "de")
     assert english != german
     for text in (english, german):
         assert text
@@ -27,10 +27,10 @@ def test_words_are_complete_and_differ_by_language(each: Definition) -> None:
 
 def test_different_features_have_different_words() -> None:
     for language in ("en", "de"):
-        told = [
+        phrases = [
             in_words(definition, language) for definition in CATALOGUE if getattr(definition, "events", "any") != "web"
         ]
-        assert len(set(told)) == len(told)
+        assert len(set(phrases)) == len(phrases)
 
 
 def test_shipped_mappings_name_their_event_types_in_both_languages() -> None:
@@ -41,7 +41,7 @@ def test_shipped_mappings_name_their_event_types_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("definition", "value", "language", "told"),
+    ("definition", "value", "language", "phrase"),
     [
         (Count("page_view", 7), 4.0, "en", "Views in the last 7 days: 4"),
         (Count("page_view", 1), 4.0, "de", "Aufrufe am letzten Tag: 4"),
@@ -54,9 +54,9 @@ def test_shipped_mappings_name_their_event_types_in_both_languages() -> None:
         (Profile("lead_source"), None, "de", "Profil: Herkunft: unbekannt"),
     ],
 )
-def test_values_are_told(definition: Definition, value: float | str | None, language: Language, told: str) -> None:
+def test_values_are_told(definition: Definition, value: float | str | None, language: Language, phrase: str) -> None:
     words = {"page_view": {"en": "Views", "de": "Aufrufe"}}
-    assert with_value(definition, value, language, words) == told
+    assert with_value(definition, value, language, words) == phrase
 
 
 def test_words_with_braces_are_left_alone() -> None:

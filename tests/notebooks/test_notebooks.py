@@ -138,7 +138,7 @@ def test_backtest_and_drift(trained: Workspace, monkeypatch: pytest.MonkeyPatch)
     assert made.pictures == PICTURES["backtest_and_drift"]
     assert [place.name for place in made["result"].places] == ["champion", "base rate", "newest rate"]
     assert len(made["result"].rounds) == 3
-    assert {name: told[0] for name, told in made["advice"].items()}.keys() == made["worlds"].keys()
+    assert {name: advice[0] for name, advice in made["advice"].items()}.keys() == made["worlds"].keys()
     assert made["advice"]["scores are right"][0] == "nothing"
 
 

@@ -135,17 +135,17 @@ def written_time(text: str, zone: str | None, clock: str = "23:59:59.999999") ->
 
     clock: the time of day that a date alone means.
     """
-    found = TIME.fullmatch(text.upper())
-    if found is None:
+    match = TIME.fullmatch(text.upper())
+    if match is None:
         return None
     try:
-        whole = found[1] if ":" in found[1] else f"{found[1]}T{clock}"
+        whole = match[1] if ":" in match[1] else f"{match[1]}T{clock}"
         naive = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", whole))
     except ValueError:
         return None
-    if found[2] is not None:
-        offset = _offset(found[2])
-        return None if offset is None or len(found[1]) == len("2024-01-05") else _us(naive.replace(tzinfo=UTC) - offset)
+    if match[2] is not None:
+        offset = _offset(match[2])
+        return None if offset is None or len(match[1]) == len("2024-01-05") else _us(naive.replace(tzinfo=UTC) - offset)
     if zone is None:
         return None
     early, late = (naive.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1))

@@ -40,8 +40,8 @@ def features_by_sql(
     database.register("version", versions)
     rows = [{"m": m, "lead": lead, "as_of": at} for m, (lead, at) in enumerate(moments)]
     database.register("moment", pa.Table.from_pylist(rows, pa.schema([(key, pa.int64()) for key in rows[0]])))
-    columns = ",\n".join(f'{_sql(each, vocabulary)} AS "{each.name}"' for each in catalogue)
-    found = database.sql(
+    columns = ",\n".join(f'{_sql(definition, vocabulary)} AS "{definition.name}"' for definition in catalogue)
+    result = database.sql(
         f"""
         WITH valid AS (
             SELECT moment.*, event.* EXCLUDE (lead) FROM moment LEFT JOIN event
@@ -59,60 +59,61 @@ def features_by_sql(
         SELECT {columns} FROM seen LEFT JOIN profile USING (m) GROUP BY m, as_of ORDER BY m
         """
     )
-    rows = found.to_arrow_table().to_pylist()
+    rows = result.to_arrow_table().to_pylist()
     database.close()
     return [_plain(catalogue, row) for row in rows]
 
 
-def _sql(each: of.Definition, vocabulary: Vocabulary) -> str:
-    match each:
+def _sql(definition: of.Definition, vocabulary: Vocabulary) -> str:
+    match definition:
         case of.Count():
-            return f"count(*) {_where(each, vocabulary)}"
+            return f"count(*) {_where(definition, vocabulary)}"
         case of.Sum():
-            return f"coalesce({_total(each, vocabulary)}, 0) / 10000.0::DOUBLE"
+            return f"coalesce({_total(definition, vocabulary)}, 0) / 10000.0::DOUBLE"
         case of.Mean():
-            return f"{_total(each, vocabulary)} / 10000.0::DOUBLE / count(value) {_where(each, vocabulary)}"
+            return f"{_total(definition, vocabulary)} / 10000.0::DOUBLE / count(value) {_where(definition, vocabulary)}"
         case of.Max():
-            return f"max(round_even(value * 10000, 0) / 10000) {_where(each, vocabulary)}"
+            return f"max(round_even(value * 10000, 0) / 10000) {_where(definition, vocabulary)}"
         case of.Recency():
-            return f"(as_of - max(occurred_at) {_where(each, vocabulary)}) / {DAY}"
+            return f"(as_of - max(occurred_at) {_where(definition, vocabulary)}) / {DAY}"
         case of.Age():
             return f"(as_of - least(min(occurred_at), any_value(since))) / {DAY}"
         case of.ActiveDays():
-            return f"count(DISTINCT CAST(make_timestamp(occurred_at) AS DATE)) {_where(each, vocabulary)}"
+            return f"count(DISTINCT CAST(make_timestamp(occurred_at) AS DATE)) {_where(definition, vocabulary)}"
         case of.Sessions():
-            return f"count(*) {_where(each, vocabulary, f'open_{each.events}')}"
+            return f"count(*) {_where(definition, vocabulary, f'open_{definition.events}')}"
         case of.Decayed():
-            age = f"(as_of - occurred_at) / {DAY}.0::DOUBLE / {each.half_life}"
-            return f"coalesce(sum(pow(2.0::DOUBLE, -({age}))) {_where(each, vocabulary)}, 0)"
+            age = f"(as_of - occurred_at) / {DAY}.0::DOUBLE / {definition.half_life}"
+            return f"coalesce(sum(pow(2.0::DOUBLE, -({age}))) {_where(definition, vocabulary)}, 0)"
         case of.Trend():
             short, long = (
-                f"count(*) {_where(of.Count(each.events, days), vocabulary)}" for days in (each.short, each.long)
+                f"count(*) {_where(of.Count(definition.events, days), vocabulary)}"
+                for days in (definition.short, definition.long)
             )
             return f"{short} / nullif({long}, 0)"
         case of.Cadence():
-            where = _where(each, vocabulary)
+            where = _where(definition, vocabulary)
             span = f"(max(occurred_at) {where} - min(occurred_at) {where})"
             return f"{span} / nullif(count(*) {where} - 1, 0) / {DAY}"
         case of.FirstTouch():
-            return f"first({each.of} ORDER BY occurred_at, n) {_where(each, vocabulary)}"
+            return f"first({definition.of} ORDER BY occurred_at, n) {_where(definition, vocabulary)}"
         case of.LastTouch():
-            return f"first({each.of} ORDER BY occurred_at DESC, n DESC) {_where(each, vocabulary)}"
+            return f"first({definition.of} ORDER BY occurred_at DESC, n DESC) {_where(definition, vocabulary)}"
         case of.DistinctTypes():
             known = f"event_type IN ({_quoted(vocabulary.types)})"
-            return f"count(DISTINCT event_type) {_where(of.Count(ANY, each.days), vocabulary, known)}"
+            return f"count(DISTINCT event_type) {_where(of.Count(ANY, definition.days), vocabulary, known)}"
         case of.IgnoredInRow():
-            late = f"(answered_{each.answers} IS NULL OR occurred_at > answered_{each.answers})"
-            return f"count(*) {_where(of.Count(each.contacts), vocabulary, late)}"
+            late = f"(answered_{definition.answers} IS NULL OR occurred_at > answered_{definition.answers})"
+            return f"count(*) {_where(of.Count(definition.contacts), vocabulary, late)}"
         case of.Profile() | of.ProfileNumber():
-            return f'any_value(p."{each.column}")'
-    raise NotImplementedError(f"no SQL for {type(each).__name__}")
+            return f'any_value(p."{definition.column}")'
+    raise NotImplementedError(f"no SQL for {type(definition).__name__}")
 
 
-def _where(each: of.Definition, vocabulary: Vocabulary, more: str = "true") -> str:
-    days = getattr(each, "days", None)
+def _where(definition: of.Definition, vocabulary: Vocabulary, more: str = "true") -> str:
+    days = getattr(definition, "days", None)
     window = "true" if days is None else f"occurred_at >= as_of - {days} * {DAY}"
-    return f"FILTER (WHERE {_matches(getattr(each, 'events', ANY), vocabulary)} AND {window} AND {more})"
+    return f"FILTER (WHERE {_matches(getattr(definition, 'events', ANY), vocabulary)} AND {window} AND {more})"
 
 
 def _matches(events: str, vocabulary: Vocabulary) -> str:
@@ -123,8 +124,8 @@ def _matches(events: str, vocabulary: Vocabulary) -> str:
     return human if events == ANY else f"{human} AND event_type IN ({_quoted(vocabulary.members(events))})"
 
 
-def _total(each: of.Sum | of.Mean, vocabulary: Vocabulary) -> str:
-    return f"CAST(sum(CAST(round_even(value * 10000, 0) AS HUGEINT)) {_where(each, vocabulary)} AS DOUBLE)"
+def _total(definition: of.Sum | of.Mean, vocabulary: Vocabulary) -> str:
+    return f"CAST(sum(CAST(round_even(value * 10000, 0) AS HUGEINT)) {_where(definition, vocabulary)} AS DOUBLE)"
 
 
 def _session_columns(catalogue: Sequence[of.Definition], vocabulary: Vocabulary) -> str:
@@ -154,7 +155,7 @@ def _answer_columns(catalogue: Sequence[of.Definition], vocabulary: Vocabulary) 
 
 def event_table(leads: Sequence[Lead]) -> pa.Table:
     """Rows of EVENTS: lead is the place of the lead, n that of the event in its log."""
-    rows = [{"lead": i, "n": n, **asdict(event)} for i, each in enumerate(leads) for n, event in enumerate(each.events)]
+    rows = [{"lead": i, "n": n, **asdict(event)} for i, lead in enumerate(leads) for n, event in enumerate(lead.events)]
     return pa.Table.from_pylist(rows, EVENTS)
 
 
@@ -164,8 +165,8 @@ def version_table(catalogue: Sequence[of.Definition], leads: Sequence[Lead]) -> 
     numbers = {definition.column: pa.float64() for definition in catalogue if isinstance(definition, of.ProfileNumber)}
     rows = [
         {"lead": i, "nth": nth, "valid_from": version.valid_from, **version.values}
-        for i, each in enumerate(leads)
-        for nth, version in enumerate(each.versions)
+        for i, lead in enumerate(leads)
+        for nth, version in enumerate(lead.versions)
     ]
     keys = {name: pa.int64() for name in ("lead", "nth", "valid_from")}
     return pa.Table.from_pylist(rows, pa.schema({**keys, **columns, **numbers}))

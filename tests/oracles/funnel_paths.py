@@ -42,7 +42,7 @@ class Paths:
     def win_probability(self, as_of_day: int, horizon: int) -> float:
         """P(deal won in as_of_day … as_of_day + horizon - 1 | what is visible at midnight, no deal ended before)."""
         days = range(self.created_at // US_PER_DAY, as_of_day)
-        seen = [each for each in self.history[1:] if self.visible(each.known_at, as_of_day * US_PER_DAY)]
+        seen = [event for event in self.history[1:] if self.visible(event.known_at, as_of_day * US_PER_DAY)]
         chances = [[self._chance_of_day(day, as_of_day, state, seen) for state in self._states()] for day in days]
         won = total = 0.0
         for path in self._paths(len(days)):
@@ -87,7 +87,7 @@ class Paths:
         return chance
 
     def _chance_of_day(self, day: int, as_of_day: int, state: int, seen: list[Happening]) -> float:
-        counts = Counter(each.name for each in seen if each.day == day)
+        counts = Counter(event.name for event in seen if event.day == day)
         chance = 1.0
         for row, name in enumerate(BEHAVIOURS):
             rate = float(self.tables.rate[row, state]) * self._factor(name, day) * self._received(name, as_of_day - day)
@@ -117,7 +117,7 @@ class Paths:
 
     def _days_with(self, name: str, day: int, within: int) -> int:
         """Days among the `within` days before `day` on which a type occurred; none of these types is ever late."""
-        return len({each.day for each in self.history if each.name == name and day - within <= each.day < day})
+        return len({event.day for event in self.history if event.name == name and day - within <= event.day < day})
 
     def _share_of_day(self, day: int) -> float:
         if self.created_at // US_PER_DAY != day:

@@ -28,15 +28,15 @@ def leads_of(known: KnownHistories, types: Sequence[str]) -> Iterator[Lead]:
     created = _first(
         known.versions.column("lead").to_numpy(), known.versions.column("valid_from").to_numpy(), len(first)
     )
-    told: dict[int, list[Event]] = {}
+    histories: dict[int, list[Event]] = {}
     columns = (events.lead, events.known_at, events.occurred_at, events.code, events.superseded_at)
     for lead, at, occurred, code, until in zip(*(column[wanted].tolist() for column in columns), strict=True):
-        told.setdefault(lead, []).append(Event(at, occurred, FILE_TYPES[code], superseded_at=until))
+        histories.setdefault(lead, []).append(Event(at, occurred, FILE_TYPES[code], superseded_at=until))
     for lead, name in enumerate(known.names.tolist()):
         begin = [Event(int(first[lead]), int(first[lead]), "anything")] if first[lead] < FAR else []
         profile = [Version(int(created[lead]), {})] if created[lead] < FAR else []
         gone = [(int(known.away_from[lead]), FAR)] if known.away_from[lead] < FAR else []
-        yield Lead(name, begin + told.get(lead, []), profile, gone, gone)
+        yield Lead(name, begin + histories.get(lead, []), profile, gone, gone)
 
 
 def _first(lead: np.ndarray[Any, Any], at: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:

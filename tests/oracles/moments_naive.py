@@ -128,12 +128,12 @@ def looked_at(
 ) -> list[Looked]:
     """All moments of a lead, before any are thinned out."""
     joined = joined_at(lead, target)
-    found = []
+    moments = []
     for as_of in instants(lead, target, policy, until):
         young = joined is not None and as_of <= joined + policy.max_age_days * DAY
         if as_of <= until and young and is_open(lead, target, as_of):
-            found.append(as_of)
-    return [label_of(lead, target, as_of, until, known_until) for as_of in found]
+            moments.append(as_of)
+    return [label_of(lead, target, as_of, until, known_until) for as_of in moments]
 
 
 def ends_of(lead: Lead, until: int, known_until: int | None) -> tuple[int, int]:

@@ -35,9 +35,9 @@ def told_by(vendor: FakeVendor) -> Told:
 
 
 def _hubspot(vendor: FakeHubSpot) -> Told:
-    told = Told()
+    facts = Told()
     for key, contact in vendor.records["contacts"].items():
-        told |= {(str(key), BECAME[value], int(at)) for value, at in contact.history["lifecyclestage"]}
+        facts |= {(str(key), BECAME[value], int(at)) for value, at in contact.history["lifecyclestage"]}
     for key, deal in vendor.records["deals"].items():
         if deal.archived is not None:
             continue
@@ -49,58 +49,58 @@ def _hubspot(vendor: FakeHubSpot) -> Told:
                 if value != before:
                     steps.append((yes if value == "true" else no, int(at)))
                 before = value
-        told |= {(str(contact), *step) for step in steps for contact in vendor.links["deals"][key]}
+        facts |= {(str(contact), *step) for step in steps for contact in vendor.links["deals"][key]}
     for kind, records in vendor.records.items():
         for key, one in records.items() if kind in ("calls", "emails", "meetings") else ():
             at = second(str(one.value("hs_timestamp", kind)))
             called = "call_answered" if one.value("hs_call_disposition", kind) == CONNECTED else "sales_call"
             what = {"calls": called, "emails": "email_sent", "meetings": "meeting"}[kind]
-            told |= {(str(contact), what, at) for contact in vendor.links[kind][key]}
-    return told
+            facts |= {(str(contact), what, at) for contact in vendor.links[kind][key]}
+    return facts
 
 
 def _pipedrive(vendor: FakePipedrive) -> Told:
-    told = Told()
+    facts = Told()
     kinds = {"call": "sales_call", "meeting": "meeting", "email": "email_sent", "task": "task_done"}
     for one in vendor.records["activities"].values():
-        told.add((str(one["person_id"]), kinds[one["type"]], second(one["marked_as_done_time"])))
+        facts.add((str(one["person_id"]), kinds[one["type"]], second(one["marked_as_done_time"])))
     for key, deal in vendor.records["deals"].items():
         if deal["is_deleted"]:
             continue
         lead = str(deal["person_id"])
-        told.add((lead, "deal_created", second(deal["add_time"])))
+        facts.add((lead, "deal_created", second(deal["add_time"])))
         for change in vendor.changes.get(key, ()):
             what = {"stage_id": "deal_stage_change", "status": f"deal_{change['new_value']}"}.get(change["field_key"])
             if what == "deal_open":
                 what = "deal_cancelled" if change["old_value"] == "won" else "deal_reopened"
             if what is not None:
-                told.add((lead, what, second(change["time"])))
-    return told
+                facts.add((lead, what, second(change["time"])))
+    return facts
 
 
 def _salesforce(vendor: FakeSalesforce) -> Told:
-    told, records = Told(), vendor.records
+    facts, records = Told(), vendor.records
     for kind in ("Lead", "Contact"):
-        told |= {(key, "lead_created", second(one["CreatedDate"])) for key, one in records[kind].items()}
+        facts |= {(key, "lead_created", second(one["CreatedDate"])) for key, one in records[kind].items()}
     for one in records["LeadHistory"].values():
-        told.add((one["LeadId"], "lead_status_change", second(one["CreatedDate"])))
+        facts.add((one["LeadId"], "lead_status_change", second(one["CreatedDate"])))
     for kind, what, at in (("Task", "sales_call", "CompletedDateTime"), ("Event", "meeting", "EndDateTime")):
-        told |= {(one["WhoId"], what, second(one[at])) for one in records[kind].values() if not one["IsDeleted"]}
+        facts |= {(one["WhoId"], what, second(one[at])) for one in records[kind].values() if not one["IsDeleted"]}
     for one in records["CampaignMember"].values():
-        told.add((one["LeadOrContactId"], "campaign_member", second(one["CreatedDate"])))
-        told.add((one["LeadOrContactId"], "campaign_response", second(one["FirstRespondedDate"])))
+        facts.add((one["LeadOrContactId"], "campaign_member", second(one["CreatedDate"])))
+        facts.add((one["LeadOrContactId"], "campaign_response", second(one["FirstRespondedDate"])))
     for one in records["OpportunityContactRole"].values():
         deal, stages = one["OpportunityId"], records["OpportunityHistory"].values()
         if records["Opportunity"][deal]["IsDeleted"]:
             continue
-        told.add((one["ContactId"], "deal_created", second(records["Opportunity"][deal]["CreatedDate"])))
+        facts.add((one["ContactId"], "deal_created", second(records["Opportunity"][deal]["CreatedDate"])))
         for step in stages:
             if step["OpportunityId"] == deal and step["StageName"].startswith("Closed"):
                 what = "deal_won" if step["StageName"] == "Closed Won" else "deal_lost"
-                told.add((one["ContactId"], what, second(step["CreatedDate"])))
+                facts.add((one["ContactId"], what, second(step["CreatedDate"])))
     for key, lead in records["Lead"].items():
         if lead.get("ConvertedContactId"):
-            told.add((key, "lead_converted", second(lead["ConvertedDate"])))
-            theirs = {row for row in told if row[0] == key}
-            told = told - theirs | {(lead["ConvertedContactId"], what, at) for _, what, at in theirs}
-    return told
+            facts.add((key, "lead_converted", second(lead["ConvertedDate"])))
+            theirs = {row for row in facts if row[0] == key}
+            facts = facts - theirs | {(lead["ConvertedContactId"], what, at) for _, what, at in theirs}
+    return facts

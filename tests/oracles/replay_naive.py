@@ -46,7 +46,7 @@ def stays_of(rows: Sequence[Row], thresholds: Sequence[StageThreshold]) -> list[
 def weeks_of(rows: Sequence[Row], probability: float, first: int, count: int) -> list[Week]:
     """Week by week from number `first` on, of one stage that begins at a probability."""
     leads = {row.lead: sorted((one for one in rows if one.lead == row.lead), key=lambda one: one.at) for row in rows}
-    told = []
+    weeks = []
     for week in range(first, first + count):
         entries = wins = returns = stock = 0
         for mine in leads.values():
@@ -59,8 +59,8 @@ def weeks_of(rows: Sequence[Row], probability: float, first: int, count: int) ->
             stock += bool(seen) and any(
                 stay.entered_at <= seen[-1] and (stay.left_at is None or stay.left_at > seen[-1]) for stay in stays
             )
-        told.append(Week(entries, wins, returns, stock))
-    return told
+        weeks.append(Week(entries, wins, returns, stock))
+    return weeks
 
 
 def missed_of(rows: Sequence[Row], probability: float, first: int, count: int) -> float:

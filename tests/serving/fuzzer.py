@@ -30,7 +30,7 @@ NASTY: tuple[bytes, ...] = (
 )  # fmt: skip
 SENT = (LEAD, BATCH, INGEST, PROFILE, PROFILES, {"objects": True}, {"event": None})
 BODIES = tuple(
-    json.dumps(each).encode() for each in (LEAD, BATCH, INGEST, PROFILE, PROFILES, {"objects": True}, {"event": None})
+    json.dumps(body).encode() for body in (LEAD, BATCH, INGEST, PROFILE, PROFILES, {"objects": True}, {"event": None})
 )
 NEXT = (re.compile(rb'"next":"([^"]+)"'), re.compile(rb'[?&](?:amp;)?after=([^&"#]+)'))
 """Where answers and pages tell of the page that comes next."""

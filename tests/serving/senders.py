@@ -29,11 +29,11 @@ def send(url: str, events: list[dict[str, Any]], **options: Any) -> httpx.Respon
 
 def results(url: str, ids: list[str]) -> Counter[str]:
     """What the server says of acknowledged events that are sent again: all must be duplicates."""
-    found: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
     for start in range(0, len(ids), 1000):
         answer = send(url, [event(event_id) for event_id in ids[start : start + 1000]])
-        found.update(result["status"] for result in answer.raise_for_status().json()["results"])
-    return found
+        statuses.update(result["status"] for result in answer.raise_for_status().json()["results"])
+    return statuses
 
 
 @dataclass

@@ -82,9 +82,9 @@ def running(workshop: Workshop, folder: Path) -> Iterator[Callable[..., ServerPr
     try:
         yield start
     finally:
-        for each in started:
-            each.process.kill()
-            each.process.wait()
+        for child in started:
+            child.process.kill()
+            child.process.wait()
 
 
 def _start(
@@ -125,7 +125,7 @@ def _faulty(folder: Path, fault: str) -> Path:
 
 def _parsed(line: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(line)
-        return found
+        record: dict[str, Any] = json.loads(line)
+        return record
     except ValueError:
         return {"event": "no JSON", "line": line}

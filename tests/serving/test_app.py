@@ -86,7 +86,7 @@ def test_the_model_tells_what_past_weeks_would_have_brought_as_page_and_report_d
     assert made.probability is not None
     planned = copy.copy(live)
     planned.effective_thresholds = replace(live.effective_thresholds, thresholds=(made,))
-    [told] = arrivals_of(planned)
+    [arrival] = arrivals_of(planned)
     weeks = live.grounds.replay.first_entries(made.probability).leads
-    assert told.entries.mean == made.leads_per_week == weeks.mean()
-    assert (told.stage, told.weeks, told.entered) == ("SQL", len(weeks), weeks.sum())
+    assert arrival.entries.mean == made.leads_per_week == weeks.mean()
+    assert (arrival.stage, arrival.weeks, arrival.entered) == ("SQL", len(weeks), weeks.sum())

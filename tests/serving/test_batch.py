@@ -112,9 +112,9 @@ PAYLOADS = [
 @pytest.mark.parametrize("payload", PAYLOADS)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_no_cell_is_a_formula_wherever_the_file_is_split(payload: str, delimiter: str, tmp_path: Path) -> None:
-    found = cells(written(payload, tmp_path), delimiter)
-    assert len(found) >= 2
-    assert not [cell for cell in found if is_live(cell)], found
+    written_cells = cells(written(payload, tmp_path), delimiter)
+    assert len(written_cells) >= 2
+    assert not [cell for cell in written_cells if is_live(cell)], written_cells
 
 
 @given(value=HOSTILE)

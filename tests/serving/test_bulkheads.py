@@ -137,8 +137,8 @@ def test_nobody_is_refused_while_nobody_waits_however_slow_it_was() -> None:
 def test_who_is_turned_away_with_many_is_told_to_come_later() -> None:
     now = [0.0]
     retry = RetryAfter(lambda: now[0])
-    told = Counter(retry.seconds() for _ in range(1000))
-    assert told == {1: 50, 2: 50, 3: 50, 4: 50, 5: 800}
+    delays = Counter(retry.seconds() for _ in range(1000))
+    assert delays == {1: 50, 2: 50, 3: 50, 4: 50, 5: 800}
     now[0] += 60
     assert retry.seconds() == 1
 
@@ -189,9 +189,9 @@ def test_a_check_that_takes_long_holds_up_no_answer_for_long(monkeypatch: pytest
         await heart.asking
         return [*said, await heart.beat(lambda: "well again")]
 
-    told = asyncio.run(ask())
-    assert told[:3] == ["well"] * 3
-    assert told[3] in ("slow", "well again")
+    answers = asyncio.run(ask())
+    assert answers[:3] == ["well"] * 3
+    assert answers[3] in ("slow", "well again")
 
 
 def test_a_check_that_fails_is_not_hidden_by_what_was_said_before() -> None:

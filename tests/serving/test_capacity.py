@@ -142,13 +142,13 @@ def test_entries_a_week_lie_where_it_was_said(
         first = by_rows(world)
     weeks = mondays(world)[1:]
     for stage in ("MQL", "SQL"):
-        told, inside, (low, high), (said_low, said_high) = compared(
+        sentence, inside, (low, high), (said_low, said_high) = compared(
             world, stage, new(world, stage, first[stage]), weeks
         )
-        record_property(stage, told)
-        print(told)  # noqa: T201 -- `make proof NAME=capacity` with -s shows it
-        assert inside >= 0.8, told
-        assert max(low, said_low) <= min(high, said_high), told
+        record_property(stage, sentence)
+        print(sentence)  # noqa: T201 -- `make proof NAME=capacity` with -s shows it
+        assert inside >= 0.8, sentence
+        assert max(low, said_low) <= min(high, said_high), sentence
     assert careless(world) > 2 * stated(world, "SQL").entries.mean
 
 
@@ -161,12 +161,12 @@ def compared(
     inside = float(np.mean((said.entries.low <= weekly) & (weekly <= said.entries.high)))
     share, count = said.converted / said.entered, max(len(outcomes), 1)
     came, interval = outcomes.sum() / count, binomial_interval(outcomes.sum() / count, count)
-    told = (
+    sentence = (
         f"{stage}: said {said.entries.mean:.1f} ({said.entries.low:g} to {said.entries.high:g}) a week, came "
         f"{weekly.mean():.1f} over {len(weeks)} weeks, within in {inside:.0%}: {weekly.tolist()}; bought: said "
         f"{share:.1%} of {said.entered}, came {came:.1%} ({interval[0]:.1%} to {interval[1]:.1%}) of {count}"
     )
-    return told, inside, interval, binomial_interval(share, said.entered)
+    return sentence, inside, interval, binomial_interval(share, said.entered)
 
 
 def careless(world: World) -> float:

@@ -55,10 +55,10 @@ STEPS = st.integers(1, 5).flatmap(
 def test_no_step_is_likelier_than_one_before_it_and_nothing_is_closer(
     made: tuple[list[list[float]], list[float]],
 ) -> None:
-    odds, weight = (np.array(each, dtype=np.float64) for each in made)
-    found = in_order(odds, weight)
-    assert (np.diff(found, axis=1) <= 0).all()
-    for row, ordered in zip(odds, found, strict=True):
+    odds, weight = (np.array(values, dtype=np.float64) for values in made)
+    ordered_odds = in_order(odds, weight)
+    assert (np.diff(ordered_odds, axis=1) <= 0).all()
+    for row, ordered in zip(odds, ordered_odds, strict=True):
         closest = IsotonicRegression(increasing=False).fit_transform(np.arange(len(row)), row, sample_weight=weight)
         assert ordered == pytest.approx(closest, abs=1e-6)
         if (np.diff(row) <= 0).all():
@@ -116,25 +116,25 @@ def test_without_a_chain_there_is_the_one_target() -> None:
 
 def test_the_target_that_scores_keeps_its_word_and_the_others_give_way() -> None:
     steps = {"a": np.array([0.1, 0.5, 0.2]), "b": np.array([0.3, 0.3, 0.4]), "c": np.array([0.4, 0.2, 1.0])}
-    found = coherent("b", steps, {"a": 5.0, "b": 1.0, "c": 2.0})
-    assert found["b"].tolist() == [0.3, 0.3, 0.4]
-    assert found["a"] == pytest.approx([0.3, 0.5, 0.4])
-    assert found["c"] == pytest.approx([0.3, 0.2, 1.0])
+    adjusted = coherent("b", steps, {"a": 5.0, "b": 1.0, "c": 2.0})
+    assert adjusted["b"].tolist() == [0.3, 0.3, 0.4]
+    assert adjusted["a"] == pytest.approx([0.3, 0.5, 0.4])
+    assert adjusted["c"] == pytest.approx([0.3, 0.2, 1.0])
 
 
 def leads_of(log: EventLog, count: int) -> list[dict[str, Any]]:
     """Leads as a request tells them."""
-    told = []
+    requests = []
     for number in range(log.n_buckets):
         histories = log.bucket(number)
         for lead in range(histories.n_leads):
             rows = range(histories.starts[lead], min(histories.starts[lead + 1], histories.starts[lead] + 40))
             at = [str(np.datetime64(int(histories.occurred_at[i]), "us")) + "Z" for i in rows]
             kinds = [histories.types[histories.event_type[i]] for i in rows]
-            told.append({"events": [{"event_type": k, "occurred_at": t} for k, t in zip(kinds, at, strict=True)]})
-            if len(told) == count:
-                return told
-    return told
+            requests.append({"events": [{"event_type": k, "occurred_at": t} for k, t in zip(kinds, at, strict=True)]})
+            if len(requests) == count:
+                return requests
+    return requests
 
 
 @pytest.mark.proof("chain")
@@ -169,15 +169,15 @@ def test_answers_are_in_order_and_of_one_swap(
     asking.set()
     asker.join()
     by_main = {digests[1]: live for digests, live in expected.items()}
-    told = {digest: told_by(live, body) for digest, live in by_main.items()}
+    expected_chains = {digest: told_by(live, body) for digest, live in by_main.items()}
     compared = 0
     for answer in answers:
         chains = [score["chain"] for score in answer["scores"]]
         assert all(list(chain) == ["sql_accepted", "conversion"] for chain in chains)
         assert all(chain["conversion"] <= chain["sql_accepted"] for chain in chains)
         assert [chain["conversion"] for chain in chains] == [score["probability"] for score in answer["scores"]]
-        if answer["model"]["digest"] in told:
-            assert chains == told[answer["model"]["digest"]]
+        if answer["model"]["digest"] in expected_chains:
+            assert chains == expected_chains[answer["model"]["digest"]]
             compared += len(chains)
     assert compared >= wanted - 200
     assert len({answer["model"]["digest"] for answer in answers}) >= swaps

@@ -93,7 +93,7 @@ def test_training_reads_what_the_kernel_gives(world: World) -> None:
         rows = np.arange(0, len(shard), 37)
         sampled = shard.take(rows)
         ids = histories.lead_ids.to_pylist()
-        lead = np.array([ids.index(each) for each in sampled.column("lead_id").to_pylist()], np.int32)
+        lead = np.array([ids.index(lead_id) for lead_id in sampled.column("lead_id").to_pylist()], np.int32)
         as_of = sampled.column("as_of").cast("int64").to_numpy()
         for i in range(len(rows)):
             moments = Moments(lead[i : i + 1], as_of[i : i + 1])

@@ -60,8 +60,8 @@ def assert_same_shape(printed: Any, answered: Any, where: str) -> None:
 def test_the_documented_statuses_are_all_there_are() -> None:
     from serving.messages.problems import STATUS
 
-    told = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8").partition("## Refusals")[2]
-    missing = [code for code in STATUS if f"`{code}`" not in told and code != "internal"]
+    documented = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8").partition("## Refusals")[2]
+    missing = [code for code in STATUS if f"`{code}`" not in documented and code != "internal"]
     assert missing == []
 
 
@@ -73,8 +73,8 @@ class Flaky(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        kept = {name: self.headers[name] for name in ("content-type", "idempotency-key")}
-        answer = httpx.post(f"{self.upstream}{self.path}", content=body, headers=kept)
+        headers = {name: self.headers[name] for name in ("content-type", "idempotency-key")}
+        answer = httpx.post(f"{self.upstream}{self.path}", content=body, headers=headers)
         if type(self).losses > 0:
             type(self).losses -= 1
             self.close_connection = True
@@ -96,14 +96,14 @@ def test_an_answer_that_is_lost_counts_nothing_twice(server: ServerProcess) -> N
     try:
         with Client(f"http://127.0.0.1:{proxy.server_address[1]}") as client:
             events = [Event("L-7", "page_view", datetime(2024, 5, day, tzinfo=UTC)) for day in (1, 2, 3)]
-            told = client.send([*events, Event("", "page_view", datetime(2024, 5, 1, tzinfo=UTC))])
+            receipt = client.send([*events, Event("", "page_view", datetime(2024, 5, 1, tzinfo=UTC))])
     finally:
         proxy.shutdown()
         thread.join()
         proxy.server_close()
     assert Flaky.losses == 0
-    assert (told.accepted, told.duplicate) == (3, 0), "the same key brings the same answer"
-    assert [reason for _, reason in told.rejected] == ["lead_id is missing"]
+    assert (receipt.accepted, receipt.duplicate) == (3, 0), "the same key brings the same answer"
+    assert [reason for _, reason in receipt.rejected] == ["lead_id is missing"]
     with Client(server.url) as client:
         assert client.send(events).duplicate == 3
         assert client.score("L-7").answer["score"]["events_counted"] == 3
@@ -118,11 +118,11 @@ def test_a_client_does_all_that_is_documented(server: ServerProcess) -> None:
         assert (many.accepted, many.duplicate, [profile for profile, _ in many.rejected]) == (2, 0, versions[1:2])
         stored = client.score("L 8", as_of=now)
         assert 0 < stored.interval[0] < stored.interval[1] < 1
-        spoken = [client.score("L 8", as_of=now, reasons=True, language=each).answer for each in ("en", "de")]
-        english, german = (each["score"]["reasons"]["speaks_against"][0]["words"] for each in spoken)
+        spoken = [client.score("L 8", as_of=now, reasons=True, language=language).answer for language in ("en", "de")]
+        english, german = (answer["score"]["reasons"]["speaks_against"][0]["words"] for answer in spoken)
         assert english != german
-        told = client.score_told({"industry": "software"}, [Event("x", "page_view", now)], as_of=now)
-        assert told.model_version == stored.model_version
+        score = client.score_told({"industry": "software"}, [Event("x", "page_view", now)], as_of=now)
+        assert score.model_version == stored.model_version
         _, cursor = client.changes()
         client.put("L 9", {"employees": 13}, datetime(2024, 5, 1, tzinfo=UTC))
         changed, cursor = client.changes(cursor)

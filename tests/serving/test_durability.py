@@ -44,7 +44,7 @@ def killed(server: ServerProcess, prefix: str, after_s: float) -> set[str]:
     server.process.wait()
     assert not senders.refusals
     assert senders.unknown, "it was killed in the middle of something"
-    return {f"e-{each}" for each in senders.acknowledged}
+    return {f"e-{number}" for number in senders.acknowledged}
 
 
 def stored(url: str) -> set[str]:

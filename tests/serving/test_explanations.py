@@ -59,8 +59,8 @@ def test_grounds_add_what_plain_loops_add(scoring: Scoring) -> None:
         for ground in explanation.grounds:
             assert ground.adds == pytest.approx(totals[ground.topic], abs=1e-3)
             assert abs(ground.adds) >= LEAST - 1e-3
-        told = {ground.topic for ground in explanation.grounds}
-        ignored = [adds for topic, adds in totals.items() if topic not in told and abs(adds) > LEAST + 1e-3]
+        topics = {ground.topic for ground in explanation.grounds}
+        ignored = [adds for topic, adds in totals.items() if topic not in topics and abs(adds) > LEAST + 1e-3]
         shown = [abs(ground.adds) for ground in explanation.grounds if not ground.facts]
         assert len(shown) == OTHERS or not ignored
         has_facts = [bool(ground.facts) for ground in explanation.grounds]

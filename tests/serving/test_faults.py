@@ -55,8 +55,8 @@ def test_a_full_disk_is_told_and_hinders_no_reader(start: Starts, small_disk: Pa
         assert (answer.status_code, answer.json()["error"]) == (507, "store_full")
         assert "the disk below the store is full" in answer.json()["detail"]
         assert answer.headers["retry-after"]
-        told = httpx.get(f"{server.url}/v1/leads/L-1/score").json()
-        assert told["score"]["events_counted"] == len(acknowledged) >= 500
+        scored = httpx.get(f"{server.url}/v1/leads/L-1/score").json()
+        assert scored["score"]["events_counted"] == len(acknowledged) >= 500
         assert httpx.post(f"{server.url}/v1/score", json=LEAD).status_code == 200
         assert status(server, "/v2/health/live") == 200
     subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
@@ -107,8 +107,8 @@ def at(services: Services) -> Iterator[At]:
         return made[-1]
 
     yield server
-    for each in made:
-        each.close()
+    for opened in made:
+        opened.close()
 
 
 def counted(server: Inside, lead: str) -> int:
@@ -127,11 +127,11 @@ def test_a_clock_that_is_set_back_counts_nothing_from_its_future(at: At) -> None
     right, back = at(0), at(-2)
     assert right.post("/v1/events", json={"events": [sent_now("L-1")]}).json()["accepted"] == 1
     assert (counted(right, "L-1"), counted(back, "L-1")) == (1, 0)
-    told = back.post("/v1/events", json={"events": [sent_now("L-2")]}).json()
-    assert "in the future" in told["results"][0]["reason"]
-    number = told["results"][0]["rejected_id"]
-    [kept] = [each for each in back.get("/v1/events/rejected").json()["rejected"] if each["id"] == number]
-    assert kept["event"]["event_id"] == "now-L-2"
+    answer = back.post("/v1/events", json={"events": [sent_now("L-2")]}).json()
+    assert "in the future" in answer["results"][0]["reason"]
+    number = answer["results"][0]["rejected_id"]
+    [rejection] = [row for row in back.get("/v1/events/rejected").json()["rejected"] if row["id"] == number]
+    assert rejection["event"]["event_id"] == "now-L-2"
     assert right.post(f"/v1/events/rejected/{number}/replay", json={}).json()["status"] == "accepted"
     assert counted(right, "L-2") == 1
 
@@ -156,18 +156,18 @@ ANY_DATE = {"earliest": "0001-01-01T00:00:00Z"}
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
 def test_the_first_and_the_last_year_break_nothing(at: At, moment: str) -> None:
     server = at(0)
-    told = {"event_type": "page_view", "occurred_at": moment, "received_at": moment}
+    sent = {"event_type": "page_view", "occurred_at": moment, "received_at": moment}
     asked = [
         server.post("/v1/score", json=LEAD | {"as_of": moment}),
         server.post("/v1/score", json=LEAD | {"known_since": moment}),
-        server.post("/v1/score", json=LEAD | {"events": [told]}),
-        server.post("/v1/events", json={"events": [told | {"lead_id": "L-1"}], **ANY_DATE}),
+        server.post("/v1/score", json=LEAD | {"events": [sent]}),
+        server.post("/v1/events", json={"events": [sent | {"lead_id": "L-1"}], **ANY_DATE}),
         server.put("/v1/leads/L-1", json={"profile": {}, "valid_from": moment, **ANY_DATE}),
         server.get("/v1/leads/L-1/score", params={"as_of": moment}),
         server.get("/v1/leads", params={"changed_since": moment}),
         server.get("/v1/leads/L-1"),
     ]
-    assert {each.status_code for each in asked} <= {200, 404, 422}, [each.text for each in asked]
+    assert {answer.status_code for answer in asked} <= {200, 404, 422}, [answer.text for answer in asked]
     outside = moment.endswith(("+14:00", "-12:00"))
     assert asked[0].status_code == asked[5].status_code == (422 if outside else 200)
     if not outside:
@@ -183,7 +183,7 @@ def test_both_nights_of_the_clock_change(at: At) -> None:
     utc = ("2024-03-31T00:59:59Z", "2024-03-31T01:00:00Z", "2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z")
     scores = []
     for times in (local, utc):
-        events = [{"event_type": "pricing_view", "occurred_at": each} for each in times]
+        events = [{"event_type": "pricing_view", "occurred_at": written} for written in times]
         asked = {"events": events, "known_since": times[0], "as_of": "2024-10-28T00:00:00Z"}
         scores.append(at(0).post("/v1/score?features=true", json=asked).json()["score"])
     assert scores[0] == scores[1]
@@ -198,9 +198,9 @@ def test_the_time_zone_of_the_process_changes_no_score(start: Starts, full: bool
         server.ready()
         with closing(httpx.Client(base_url=server.url, timeout=60, verify=False)) as client:
             client.post("/v1/events", json={"events": [event("zone")]}).raise_for_status()
-            told = client.post("/v1/score?features=true&reasons=true", json=LEAD).json()["score"]
+            posted = client.post("/v1/score?features=true&reasons=true", json=LEAD).json()["score"]
             stored = client.get("/v1/leads/L-1/score?features=true&as_of=2024-05-07T00:00:00Z").json()["score"]
-        scores.append((told, stored))
+        scores.append((posted, stored))
         server.stop()
     assert all(score == scores[0] for score in scores)
     assert scores[0][1]["events_counted"] == 1

@@ -55,11 +55,11 @@ def test_many_are_found_stretch_by_stretch(own_store: Store, monkeypatch: pytest
     names = [f"L{number:03}" for number in range(37)]
     for name in names:
         send(own_store, name)
-    found, place = list[str](), BEGINNING
+    lead_ids, place = list[str](), BEGINNING
     while not place.is_all:
         place = own_store.unscored.after("conversion", place, 5)
-        found += place.lead_ids
-    assert sorted(found) == names
+        lead_ids += place.lead_ids
+    assert sorted(lead_ids) == names
     assert unscored.LOOKED > 5
 
 

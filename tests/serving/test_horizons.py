@@ -41,8 +41,8 @@ LEAD = {
 @pytest.fixture(scope="module")
 def hazard(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artifact of a hazard model of the workshop's leads."""
-    (found,) = (workshop.log.parent / "training_set").iterdir()
-    training_set = TrainingSet.open(found)
+    (built,) = (workshop.log.parent / "training_set").iterdir()
+    training_set = TrainingSet.open(built)
     parameters = {"folds": 2, "max_rounds": 30, "learning_rate": 0.1, "model": "hazard", "twin": "no"}
     plan = Settings.model_validate({"training": parameters}).training_plan
     fitted = fit_champion(read_sample(training_set), replace(plan, newest_step="no"))
@@ -121,6 +121,6 @@ def test_a_model_of_few_conversions_says_so_on_every_score(services: Services, w
     with closing(Inside(create_app(replace(services, champion=champion)))) as inside:
         assert "only 34 leads had converted when the model was made, 148 are needed" in score_of(inside)["caution"]
         many = inside.post("/v1/score/batch", json={"leads": [LEAD, LEAD]}).json()["scores"]
-    assert all("148 are needed" in each["caution"] for each in many)
+    assert all("148 are needed" in score["caution"] for score in many)
     leads = score_log(EventLog.open(workshop.log), Scorer(small), "3", language="de").leads
     assert all("nötig sind 148" in lead.caution for lead in leads)

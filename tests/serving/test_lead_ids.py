@@ -132,8 +132,8 @@ def test_the_address_of_a_lead_names_it_and_nobody_else(lead_id: str, rest: str)
     assert "\\" not in unquote(path)
     scope = {"type": "http", "method": "GET", "path": unquote(path), "raw_path": path.encode(),
              "query_string": query.encode(), "headers": []}  # fmt: skip
-    found = [route.matches(scope) for route in lead_routes(f"/v1/leads/{{lead_id}}{rest}", get_lead)]
-    [(_, matched)] = [(match, matched) for match, matched in found if match is Match.FULL]
+    matches = [route.matches(scope) for route in lead_routes(f"/v1/leads/{{lead_id}}{rest}", get_lead)]
+    [(_, matched)] = [(match, matched) for match, matched in matches if match is Match.FULL]
     assert matched["path_params"]["lead_id"] == lead_id
     assert matched.get("query_string", b"") == b""
     canonical = {

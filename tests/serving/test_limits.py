@@ -43,12 +43,12 @@ def tight(services: Services) -> Iterator[Inside]:
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
     """Status and code of a refusal, which must be whole and short."""
-    told = answer.json()
-    assert set(told) == {"error", "detail", "request_id"}
-    assert told["detail"]
+    body = answer.json()
+    assert set(body) == {"error", "detail", "request_id"}
+    assert body["detail"]
     assert len(answer.content) < 2_000
-    assert answer.headers["x-request-id"] == told["request_id"]
-    return answer.status_code, told["error"]
+    assert answer.headers["x-request-id"] == body["request_id"]
+    return answer.status_code, body["error"]
 
 
 async def dripping(pause_s: float) -> AsyncIterator[bytes]:
@@ -183,25 +183,25 @@ def samples(inside: Inside) -> dict[tuple[str, tuple[tuple[str, str], ...]], flo
 
 def test_what_happens_is_counted(inside: Inside) -> None:
     for _ in range(3):
-        told = inside.post("/v1/score", json=LEAD).json()
+        answer = inside.post("/v1/score", json=LEAD).json()
     inside.post("/v1/score", content=b"{", headers=JSON)
     inside.post("/v1/events", json=INGEST)
     inside.post("/v1/events", json=INGEST)
     inside.post("/v1/events", json={"events": [{"lead_id": "L", "event_type": "x", "occurred_at": "never"}]})
-    found = samples(inside)
+    metrics = samples(inside)
 
     def value(metric: str, **labels: str) -> float:
-        return found[f"leadscore_{metric}", tuple(sorted(labels.items()))]
+        return metrics[f"leadscore_{metric}", tuple(sorted(labels.items()))]
 
     assert value("requests_total", route="/v1/score", method="POST", status="200") == 3
     assert value("requests_total", route="/v1/score", method="POST", status="400") == 1
     assert value("request_seconds_count", route="/v1/score") == 4
-    assert value("scores_total", stage=told["score"]["stage"]) == 3
+    assert value("scores_total", stage=answer["score"]["stage"]) == 3
     assert [value("ingested_events_total", result=r) for r in ("accepted", "duplicate", "rejected")] == [3, 3, 1]
-    model = told["model"]
+    model = answer["model"]
     assert value("model_info", name=model["name"], version=model["version"], digest=model["digest"]) == 1
     assert value("feature_rows_total", of="all") == 3
-    assert sum(value for (name, _), value in found.items() if name == "leadscore_score_band_total") == 3
+    assert sum(value for (name, _), value in metrics.items() if name == "leadscore_score_band_total") == 3
     assert value("requests_in_work") == 1
 
 
@@ -236,9 +236,9 @@ def traffic(ask: httpx.Client | Inside, keys: list[str]) -> bytes:
 def told_by(content: bytes, keys: list[str]) -> list[str]:
     """What of all that must not be told is told."""
     return [
-        each
-        for each in (LEAD_ID, E_MAIL, "jane.doe", *(key.split("_", 2)[2] for key in keys))
-        if each.encode() in content
+        secret
+        for secret in (LEAD_ID, E_MAIL, "jane.doe", *(key.split("_", 2)[2] for key in keys))
+        if secret.encode() in content
     ]
 
 

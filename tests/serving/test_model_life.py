@@ -51,8 +51,8 @@ class Load:
             while not self.until.is_set():
                 answer = client.post("/v1/score", json=LEAD)
                 if answer.status_code == 200:
-                    told = answer.json()
-                    self.answers.append((told["model"]["digest"], told["score"]["probability"]))
+                    body = answer.json()
+                    self.answers.append((body["model"]["digest"], body["score"]["probability"]))
                 else:
                     self.failures.append(answer.text)
 
@@ -81,13 +81,13 @@ def test_swaps_under_load(start: Starts, workshop: Workshop, tmp_path: Path, ful
     watched = shutil.copytree(workshop.artifact, tmp_path / "watched")
     swaps = 50 if full else 2
     models = [shifted(workshop.artifact, tmp_path / f"model-{i}", 0.1 * i) for i in range(swaps)]
-    expected = {digest_of(each): _probability(each) for each in (workshop.artifact, *models)}
+    expected = {digest_of(artifact): _probability(artifact) for artifact in (workshop.artifact, *models)}
     server = start(artifact=watched)
     server.ready()
     with Load(server.url) as load:
-        for each in models:
-            replaced(watched, each)
-            server.until(partial(serves, server, each))
+        for artifact in models:
+            replaced(watched, artifact)
+            server.until(partial(serves, server, artifact))
         server.until(lambda: len(load.answers) + len(load.failures) >= (20_000 if full else 200))
     assert not load.failures
     assert {digest for digest, _ in load.answers} >= {digest_of(model) for model in models}

@@ -87,8 +87,8 @@ def test_whoever_objects_or_was_erased_is_not_scored_from_the_log(
     assert scored() == everybody[2:]
     assert shell("objection", first, "--withdraw", "--var", root)[0] == 0
     assert scored() == [first, *everybody[2:]]
-    told = shell("score", "--out", root / "a.csv", *options, "--top", "3")[1]
-    assert second not in told
+    output = shell("score", "--out", root / "a.csv", *options, "--top", "3")[1]
+    assert second not in output
     assert shell("forget", third, "--var", root)[0] == 0
     assert scored() == [first, *everybody[3:]]
     monkeypatch.setattr(batch, "_scorable_moments", lambda histories, moments, known: moments)

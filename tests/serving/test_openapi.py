@@ -42,13 +42,13 @@ def test_nothing_is_told_without_a_key_that_the_document_asks_for(services: Serv
 def _try_all(asked: Inside, document: dict[str, Any], cases: int) -> int:
     """Sends so many good and as many bad requests to each operation; how many in all."""
     tried: list[str] = []
-    found: Any = schemathesis.openapi.from_dict(document).get_all_operations()
+    results: Any = schemathesis.openapi.from_dict(document).get_all_operations()
     # Who is erased stays erased: what erases comes last.
-    operations = sorted((each.ok() for each in found), key=lambda operation: operation.method == "delete")
+    operations = sorted((result.ok() for result in results), key=lambda operation: operation.method == "delete")
     for operation in operations:
-        told = document["paths"][operation.path][operation.method]
-        has_door = "security" in document and told.get("security") != []
-        can_be_wrong = told["parameters"] or "requestBody" in told or has_door
+        declared = document["paths"][operation.path][operation.method]
+        has_door = "security" in document and declared.get("security") != []
+        can_be_wrong = declared["parameters"] or "requestBody" in declared or has_door
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[: 2 if can_be_wrong else 1]:
             _try(asked, operation, mode, cases, tried)
     assert len(operations) >= 14

@@ -48,9 +48,11 @@ def pairs(log: EventLog, scorer: Scorer, most: int) -> Iterator[Pair]:
     for number in range(log.n_buckets):
         histories = log.bucket(number)
         raw = raw_events(log, number)
-        each = -(-most // max(1, log.n_leads))
-        lead = np.repeat(np.arange(histories.n_leads, dtype=np.int32), each)
-        as_of = np.concatenate([np.sort(moments_of(histories, i, each, rng)) for i in range(histories.n_leads)])
+        moments_per_lead = -(-most // max(1, log.n_leads))
+        lead = np.repeat(np.arange(histories.n_leads, dtype=np.int32), moments_per_lead)
+        as_of = np.concatenate(
+            [np.sort(moments_of(histories, i, moments_per_lead, rng)) for i in range(histories.n_leads)]
+        )
         scores = scorer.score(histories, Moments(lead, as_of))
         rows = scores.features.to_pylist()
         for i in range(len(lead)):
@@ -173,15 +175,15 @@ def put(store: Store, log: EventLog, lead_id: str) -> None:
     sent = [
         EventIn(
             lead_id,
-            each["event_type"],
-            us(each["occurred_at"]),
-            each["channel"],
-            each["value"],
-            us(each["known_at"]),
-            each["source"],
-            each["event_id"],
+            row["event_type"],
+            us(row["occurred_at"]),
+            row["channel"],
+            row["value"],
+            us(row["known_at"]),
+            row["source"],
+            row["event_id"],
         )
-        for each in raw_events(log, number)[lead_id]
+        for row in raw_events(log, number)[lead_id]
     ]
     results = store.events.add(sent, now) if sent else []
     assert {result.status for result in results} <= {"accepted"}

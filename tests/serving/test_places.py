@@ -52,8 +52,8 @@ def an_open_lead(root: Path, shell: Shell) -> str:
     """Puts out lists in each form; the first lead in them that was learnt from as well."""
     for name in ("best.csv", "best.parquet", "../elsewhere.csv"):
         assert shell("score", "--out", root / name, "--var", root, "--config", root / "small.toml")[0] == 0
-    told = shell("score", "--out", root / "x.csv", "--var", root, "--config", root / "small.toml", "--json")[1]
-    (root / "told.json").write_text(told)
+    output = shell("score", "--out", root / "x.csv", "--var", root, "--config", root / "small.toml", "--json")[1]
+    (root / "told.json").write_text(output)
     shards = [pq.read_table(shard, columns=["lead_id"]) for shard in root.glob("training_set/*/rows/*.parquet")]
     learnt = set(pa.concat_tables(shards).column("lead_id").to_pylist())
     with (root / "best.csv").open() as file:
@@ -97,10 +97,10 @@ def test_after_an_erasure_no_byte_is_left_in_a_workspace_that_was_lived_in(
     lead = put_through_everything(lived_in, shell, services)
     held = bytes_of(lead, lived_in)
     assert {"best.csv", "leads.csv", "leads de.csv", "told.json", "store.db"} <= set(held)
-    told = json.loads(shell("forget", lead, "--var", lived_in, "--json")[1])
-    assert told["limits"] == []
+    receipt = json.loads(shell("forget", lead, "--var", lived_in, "--json")[1])
+    assert receipt["limits"] == []
     assert bytes_of(lead, tmp_path) == []
-    gone = {name: told["removed"][name] for name in ("event log", "training sets", "exports", "rejected", "answers")}
+    gone = {name: receipt["removed"][name] for name in ("event log", "training sets", "exports", "rejected", "answers")}
     assert all(gone.values()), gone
     # Every command that works on leads knows what was erased.
     options = ("--var", lived_in, "--config", lived_in / "small.toml")

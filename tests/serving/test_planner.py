@@ -50,10 +50,10 @@ def test_both_stages_begin_where_their_people_can_take_what_comes() -> None:
     ],
 )
 def test_what_cannot_be_is_told_with_the_nearest_that_can(goal: Goal, trouble: str) -> None:
-    told = planned(sql=goal)["SQL"]
-    assert told.trouble == trouble
-    assert told.nearest is not None
-    again = Goal(per_week=told.nearest) if goal.per_week is not None else Goal(win=goal.win, touch=told.nearest)
+    plan = planned(sql=goal)["SQL"]
+    assert plan.trouble == trouble
+    assert plan.nearest is not None
+    again = Goal(per_week=plan.nearest) if goal.per_week is not None else Goal(win=goal.win, touch=plan.nearest)
     once_more = planned(sql=again)["SQL"]
     if once_more.trouble == "order" and once_more.nearest is not None:
         again = Goal(per_week=once_more.nearest)
@@ -62,9 +62,9 @@ def test_what_cannot_be_is_told_with_the_nearest_that_can(goal: Goal, trouble: s
 
 
 def test_a_lower_stage_that_would_begin_above_the_higher_one_is_told_so() -> None:
-    told = planned(Goal(per_week=2), Goal(per_week=10))
-    assert (told["MQL"].trouble, told["SQL"].trouble) == ("order", None)
-    nearest = told["MQL"].nearest
+    plans = planned(Goal(per_week=2), Goal(per_week=10))
+    assert (plans["MQL"].trouble, plans["SQL"].trouble) == ("order", None)
+    nearest = plans["MQL"].nearest
     assert nearest is not None
     assert 2 < nearest <= 11
     assert planned(Goal(per_week=nearest), Goal(per_week=10))["MQL"].trouble is None

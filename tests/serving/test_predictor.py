@@ -86,12 +86,12 @@ def test_each_split_counts_for_the_family_of_its_feature(
             at = child
         return added
 
-    trees = [each["tree_structure"] for booster in boosters for each in booster.dump_model()["tree_info"]]
+    trees = [tree["tree_structure"] for booster in boosters for tree in booster.dump_model()["tree_info"]]
     matrix = rows(reference, 20)
-    found = live.predictor.parts(matrix)[:, 1]
-    assert np.ptp(found) > 0.01
-    for row, told in zip(matrix, found, strict=True):
-        assert told == pytest.approx(sum(fit(tree, row) for tree in trees) / len(boosters), abs=1e-12)
+    fits = live.predictor.parts(matrix)[:, 1]
+    assert np.ptp(fits) > 0.01
+    for row, part in zip(matrix, fits, strict=True):
+        assert part == pytest.approx(sum(fit(tree, row) for tree in trees) / len(boosters), abs=1e-12)
 
 
 def test_a_row_scores_alike_alone_and_in_company(live: ServedModel, reference: Model) -> None:

@@ -107,11 +107,11 @@ def test_a_registry_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 def test_a_damaged_version_is_not_promoted(registry: Registry) -> None:
-    found = registry.get(NAME, "2")
-    assert found is not None
+    version = registry.get(NAME, "2")
+    assert version is not None
     stored = [path for path in (registry.workspace / "mlartifacts").rglob("booster-0.txt") if "judge" not in path.parts]
-    for each in stored:
-        each.write_bytes(each.read_bytes()[:-10])
+    for path in stored:
+        path.write_bytes(path.read_bytes()[:-10])
     assert stored
     with pytest.raises(DataError, match="damaged"):
         promote(registry, NAME, "2", "test")

@@ -71,9 +71,9 @@ def test_the_list_holds_the_open_leads_of_the_log_and_their_probabilities(
         store.publication.run(log, now)
         Rescorer(store, scorer, "1", "digest").run(lambda now=now: now)  # type: ignore[misc]
         entries = [entry for page in store.worklist.walk(WantedLeads(scorer.target.name)) for entry in page]
-        told = {entry.lead_id: entry.probability for entry in entries if entry.probability is not None}
-        assert told == pytest.approx(in_batch(log, scorer, now), rel=0, abs=1e-12)
-        assert len(told) > 30
+        probabilities = {entry.lead_id: entry.probability for entry in entries if entry.probability is not None}
+        assert probabilities == pytest.approx(in_batch(log, scorer, now), rel=0, abs=1e-12)
+        assert len(probabilities) > 30
 
 
 def test_a_server_takes_events_in_while_a_log_is_published(

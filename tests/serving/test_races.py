@@ -39,13 +39,13 @@ class Town:
 
     def play(self, number: int) -> None:
         """All of them at once, about one lead that is erased and one that is decided about; then what must hold."""
-        gone, kept, stage = f"gone-{number}", f"kept-{number}", ("SQL", "MQL", "unqualified")[number % 3]
-        self.accept(number, "before", gone, kept)
+        gone, staying, stage = f"gone-{number}", f"kept-{number}", ("SQL", "MQL", "unqualified")[number % 3]
+        self.accept(number, "before", gone, staying)
         parts: list[Callable[[], object]] = [
-            lambda: self.accept(number, "meanwhile", gone, kept),
+            lambda: self.accept(number, "meanwhile", gone, staying),
             lambda: self.servers[1].delete(f"/v1/leads/{gone}"),
-            lambda: self.decide(kept, stage),
-            lambda: self.score(NOW + 10 * number, gone, kept),
+            lambda: self.decide(staying, stage),
+            lambda: self.score(NOW + 10 * number, gone, staying),
             lambda: self.publish(number),
         ]
         ready = Barrier(len(parts))
@@ -60,10 +60,10 @@ class Town:
         assert receipt.status_code == 200, receipt.text
         assert decision == 303
         assert rows_of(self.store, gone) == {}
-        made = self.store.decisions.of(kept, "conversion")
+        made = self.store.decisions.of(staying, "conversion")
         assert made is not None
         assert made.stage == stage
-        assert [standing.stage for standing in self.store.scores.standing(kept)] == [stage]
+        assert [standing.stage for standing in self.store.scores.standing(staying)] == [stage]
         changes = self.store.thresholds.effective("conversion", "d")
         assert are_in_order(begin.probability for begin in effective_thresholds(OWN, "1", changes).thresholds)
         self.decided, self.erased = self.decided + 1, self.erased + 1

@@ -43,8 +43,8 @@ def serving(installation: Path, workshop: Workshop, var: Path) -> Iterator[Serve
     """A server of a user without a home, on one processor."""
     words = [sys.executable, "leadscore.py", "serve", "--artifact", str(workshop.artifact), "--var", str(var)]
     words += ["--port", "0", "--insecure-local"]
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "OMP_WAIT_POLICY")}
-    environment = kept | {"PYTHONPATH": str(installation), "PYTHONDONTWRITEBYTECODE": "1"}
+    inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "OMP_WAIT_POLICY")}
+    environment = inherited | {"PYTHONPATH": str(installation), "PYTHONDONTWRITEBYTECODE": "1"}
     server = launched(["taskset", "1", *words], var.with_suffix(".log"), installation, environment)
     try:
         server.ready()
@@ -97,15 +97,15 @@ def test_who_may_not_write_finds_pythons_own_bytecode_too(installation: Path) ->
         os.utime(source)
     with read_only(installation):
         looked = "import sys, serving.server; print(sum('/moved' in p for p in map(str, sys.modules)))"
-        told = subprocess.run(
+        printed = subprocess.run(
             [sys.executable, "-v", "-c", looked], cwd=installation, env={"PYTHONPATH": str(installation)},
             capture_output=True, text=True, check=True,
         ).stderr  # fmt: skip
-    matched = [line for line in told.splitlines() if line.startswith("# ") and " matches " in line]
+    matched = [line for line in printed.splitlines() if line.startswith("# ") and " matches " in line]
     assert sum("serving" in line for line in matched) > 50
     assert not [
         line
-        for line in told.splitlines()
+        for line in printed.splitlines()
         if line.startswith("# code object from") and ".pyc'" not in line and "löblich" in line
     ]
 

@@ -41,13 +41,13 @@ def _varied(random_: random.Random) -> dict[str, Any]:
 def scores(url: str) -> list[Any]:
     with httpx.Client(base_url=url, timeout=60, verify=False) as client:
         asked = [client.get(f"/v1/leads/L-{n}/score?features=true&as_of={AS_OF}").json()["score"] for n in range(40)]
-    assert all(each["events_counted"] >= 5 for each in asked)
+    assert all(score["events_counted"] >= 5 for score in asked)
     return asked
 
 
 def rows(url: str) -> list[tuple[Any, ...]]:
     with open_store(url) as store, store.database.read() as connection:
-        return [tuple(each) for each in connection.execute(select(events).order_by(events.c.event_id))]
+        return [tuple(row) for row in connection.execute(select(events).order_by(events.c.event_id))]
 
 
 @pytest.mark.proof("duplicates")
@@ -60,13 +60,15 @@ def test_events_sent_again_in_any_order_by_many_clients_change_nothing(
     for first in range(0, len(sent), 1000):
         send(once.url, sent[first : first + 1000]).raise_for_status()
     random_ = random.Random(8)
-    copies = [each for each in sent for _ in range(random_.randint(1, 5))]
+    copies = [original for original in sent for _ in range(random_.randint(1, 5))]
     random_.shuffle(copies)
     batches = [copies[first : first + 25] for first in range(0, len(copies), 25)]
     with ThreadPoolExecutor(CLIENTS) as pool:
-        told = [each.raise_for_status().json() for each in pool.map(lambda batch: send(many.url, batch), batches)]
-    assert sum(each["accepted"] for each in told) == len(sent)
-    assert sum(each["duplicate"] for each in told) == len(copies) - len(sent) > len(sent)
+        answers = [
+            answer.raise_for_status().json() for answer in pool.map(lambda batch: send(many.url, batch), batches)
+        ]
+    assert sum(answer["accepted"] for answer in answers) == len(sent)
+    assert sum(answer["duplicate"] for answer in answers) == len(copies) - len(sent) > len(sent)
     assert rows(store_url) == rows(once_url)
     once.ready()
     many.ready()

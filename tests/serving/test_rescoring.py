@@ -40,7 +40,7 @@ def filled(store: Store, log: EventLog) -> Store:
     """The first leads of the log, sent to the store."""
     now = log.observed_until_us + 1
     tables = (pq.read_table(log.file(kind, 0)).to_pylist() for kind in ("leads", "events", "profiles"))
-    leads, events, profiles = ([each for each in table if each.get("lead", 0) < LEADS] for table in tables)
+    leads, events, profiles = ([row for row in table if row.get("lead", 0) < LEADS] for table in tables)
     store.events.add(
         [
             EventIn(
@@ -111,7 +111,7 @@ def test_one_that_was_cut_off_goes_on(
     assert steps[0][0] == 60
     assert steps[-1] == (done.leads, done.leads)
     page: Sequence[str] = [lead.lead_id for lead in filled.listing.page(Filters(), limit=1000).leads]
-    counts = [len(filled.scores.history(each)) for each in page]
+    counts = [len(filled.scores.history(lead_id)) for lead_id in page]
     assert sum(counts) == done.scored
     assert max(counts) == 1
 
@@ -121,8 +121,8 @@ def test_each_model_adds_to_the_history(filled: Store, scorer: Scorer, log: Even
     rescorer(filled, scorer, "1").run(clock(as_of))
     rescorer(filled, scorer, "2").run(clock(as_of + 7 * US_PER_DAY))
     lead = filled.listing.page(Filters(score_from=0.0)).leads[0].lead_id
-    told = [(score.model_version, score.as_of) for score in filled.scores.history(lead)]
-    assert told == [("2", as_of + 7 * US_PER_DAY), ("1", as_of)]
+    history = [(score.model_version, score.as_of) for score in filled.scores.history(lead)]
+    assert history == [("2", as_of + 7 * US_PER_DAY), ("1", as_of)]
 
 
 def test_leads_that_object_are_not_scored(filled: Store, scorer: Scorer, log: EventLog) -> None:
@@ -144,15 +144,15 @@ def test_every_score_is_explained_and_the_top_reason_is_the_lists(filled: Store,
     for moment in (now - 7 * US_PER_DAY, now):
         Rescorer(filled, scorer, "1", "digest").run(lambda moment=moment: moment)  # type: ignore[misc]
     entries = filled.worklist.page(WantedLeads(scorer.target.name), limit=200).entries
-    told = {each.lead_id: filled.explanations.of(scorer.target.name, each.lead_id) for each in entries}
-    assert len(told) > 20
+    explanations = {entry.lead_id: filled.explanations.of(scorer.target.name, entry.lead_id) for entry in entries}
+    assert len(explanations) > 20
     for entry in entries:
-        explained = told[entry.lead_id]
+        explained = explanations[entry.lead_id]
         assert explained is not None
         assert explained.as_of == entry.as_of == now
         first = next((ground for ground in explained.grounds if ground.facts and ground.adds > 0), None)
         assert (entry.reason, read_facts(entry.reason_value)) == ((first.feature, first.facts) if first else (None, ()))
-    assert any(each.shifts for each in told.values() if each)
+    assert any(explanation.shifts for explanation in explanations.values() if explanation)
 
 
 def test_a_column_that_new_leads_no_longer_have_is_told(own_store: Store, scorer: Scorer) -> None:
@@ -160,12 +160,12 @@ def test_a_column_that_new_leads_no_longer_have_is_told(own_store: Store, scorer
     feature = next(one for one in scorer.model.manifest.features if one.name.startswith("profile_") and one.categories)
     known = {feature.name.removeprefix("profile_"): (feature.categories or ("",))[0]}
     begin = 1_700_000_000_000_000
-    told = []
+    streams = []
     for turn in range(5):
         now = begin + turn * 15 * US_PER_DAY
         for number in range(40):
             own_store.leads.put(f"{turn}-{number}", now - US_PER_DAY, None, known if turn < 4 else {}, now)
         rescorer(own_store, scorer).run(clock(now))
         flow = own_store.flow.read(scorer.target.name, now)
-        told.append([alarm.stream for alarm in flow.alarms if alarm.kind == "missing"])
-    assert told == [[], [], [], [], [("feature", feature.name)]]
+        streams.append([alarm.stream for alarm in flow.alarms if alarm.kind == "missing"])
+    assert streams == [[], [], [], [], [("feature", feature.name)]]

@@ -56,12 +56,12 @@ def keys(own_store: Store) -> dict[str, str | None]:
 
 def routes(asked: Inside) -> list[tuple[str, str]]:
     """Those of services; tests/serving/pages/test_page_roles.py walks those of people."""
-    found = [route for route in asked.app.routes if isinstance(route, Route) and operation_of(route)]
-    return [(method, route.path) for route in found for method in methods_of(route)]
+    declared = [route for route in asked.app.routes if isinstance(route, Route) and operation_of(route)]
+    return [(method, route.path) for route in declared for method in methods_of(route)]
 
 
 def test_every_route_lets_in_exactly_whom_the_matrix_names(locked: Inside, keys: dict[str, str | None]) -> None:
-    found: dict[str, dict[str, bool]] = {}
+    allowed: dict[str, dict[str, bool]] = {}
     for method, path in routes(locked):
         for who, key in keys.items():
             headers = {} if key is None else {"Authorization": f"Bearer {key}"}
@@ -69,9 +69,9 @@ def test_every_route_lets_in_exactly_whom_the_matrix_names(locked: Inside, keys:
             assert status < 500
             assert status != 401 or who in NOBODY
             assert status != 403 or who not in NOBODY
-            found.setdefault(f"{method} {path}", {})[who] = status not in (401, 403)
-    assert len(found) >= 14
-    assert found == MATRIX
+            allowed.setdefault(f"{method} {path}", {})[who] = status not in (401, 403)
+    assert len(allowed) >= 14
+    assert allowed == MATRIX
 
 
 def test_a_route_that_declares_no_role_is_not_served(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,10 +99,10 @@ def test_what_no_single_change_accounts_for_is_not_guessed(trained: Workspace) -
     moments = open_moments(histories, scorer.target, as_of)
     lead = max(moments.lead.tolist(), key=lambda lead: int(histories.starts[lead + 1] - histories.starts[lead]))
     history = log.find(histories.lead_ids[lead].as_py())
-    kept = np.arange(history.n_events) % 2 == 0
+    even = np.arange(history.n_events) % 2 == 0
     arrays: dict[str, Any] = {name: getattr(history, name) for name in EACH_EVENT}
-    arrays = {name: None if array is None else array[kept] for name, array in arrays.items()}
-    fewer = replace(history, starts=np.array([0, kept.sum()]), **arrays)
+    arrays = {name: None if array is None else array[even] for name, array in arrays.items()}
+    fewer = replace(history, starts=np.array([0, even.sum()]), **arrays)
     given = float(scorer.score(fewer, one_moment(as_of)).probability[0])
     made = score_again(scorer, history, as_of, given)
     assert not made.is_same
@@ -129,9 +129,9 @@ def test_the_command_tells_it(
     changed = (*options, "--log", tmp_path / "var" / "log")
     code, out, err = shell("explain", lead_id, *changed, "--json")
     assert code == 0, err
-    told = json.loads(out)
-    assert (told["same"], told["stored"]) == (False, given)
-    assert event_id in told["changes"][0]
+    answer = json.loads(out)
+    assert (answer["same"], answer["stored"]) == (False, given)
+    assert event_id in answer["changes"][0]
     assert "Korrigiert" in shell("explain", lead_id, *changed, "--language", "de")[1]
     earlier = at(as_of - US_PER_DAY).isoformat()
     assert "no score was stored" in shell("explain", lead_id, *options, "--as-of", earlier)[1]

@@ -40,7 +40,7 @@ def moments_of(histories: Histories, sample: Sample) -> tuple[Moments, np.ndarra
     """The training set's moments of the leads in these histories, and their rows."""
     number = {lead: i for i, lead in enumerate(histories.lead_ids.to_pylist())}
     rows = np.array([row for row, lead in enumerate(sample.lead.tolist()) if lead in number])
-    lead = np.array([number[each] for each in sample.lead[rows].tolist()], np.int32)
+    lead = np.array([number[lead_id] for lead_id in sample.lead[rows].tolist()], np.int32)
     order = np.lexsort((sample.as_of[rows], lead))
     return Moments(lead[order], sample.as_of[rows][order]), rows[order]
 
@@ -51,8 +51,8 @@ def test_every_training_row_scores_as_it_did(trained: Workspace, scorer: Scorer,
     for number in range(log.n_buckets):
         histories = log.bucket(number)
         moments, rows = moments_of(histories, sample)
-        found = scorer.score(histories, moments).probability
-        np.testing.assert_allclose(found, expected[rows], rtol=0, atol=1e-12)
+        probability = scorer.score(histories, moments).probability
+        np.testing.assert_allclose(probability, expected[rows], rtol=0, atol=1e-12)
         seen += len(rows)
     assert seen == len(sample) > 5_000
 
@@ -97,7 +97,7 @@ def stages(scorer: Scorer, p: Array) -> list[str]:
 
 
 def test_a_stage_begins_exactly_at_its_threshold(scorer: Scorer) -> None:
-    mql, sql = (replace(each, probability=p) for each, p in zip(scorer.thresholds, (0.2, 0.5), strict=True))
+    mql, sql = (replace(threshold, probability=p) for threshold, p in zip(scorer.thresholds, (0.2, 0.5), strict=True))
     other = copy(scorer)
     other.thresholds = [sql, mql]
     p = np.array([0.0, np.nextafter(0.2, 0), 0.2, np.nextafter(0.5, 0), 0.5, 1.0])

@@ -69,9 +69,9 @@ def test_explanations_are_those_of_the_artifact(predictor: Predictor, reference:
     np.testing.assert_allclose(expected.sum(axis=1), reference.raw(matrix), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("kept", ["none", "first", "last", "every other", "all"])
+@pytest.mark.parametrize("selection", ["none", "first", "last", "every other", "all"])
 def test_some_trees_and_the_others_explain_what_all_of_them_do(
-    predictor: Predictor, reference: Model, kept: str
+    predictor: Predictor, reference: Model, selection: str
 ) -> None:
     for text in predictor.texts:
         n, width = len(trees_of([text])), len(reference.features) + 1
@@ -82,11 +82,11 @@ def test_some_trees_and_the_others_explain_what_all_of_them_do(
             "last": [i == n - 1 for i in range(n)],
             "every other": [i % 2 == 0 for i in range(n)],
             "all": [True] * n,
-        }[kept]
-        one, others = (Booster(only(text, which), width) for which in (chosen, [not each for each in chosen]))
+        }[selection]
+        one, others = (Booster(only(text, which), width) for which in (chosen, [not used for used in chosen]))
         assert len(trees_of([only(text, chosen)])) == sum(chosen)
-        found = one.contributions(matrix) + others.contributions(matrix)
-        np.testing.assert_allclose(found, Booster(text, width).contributions(matrix), rtol=0, atol=1e-12)
+        contributions = one.contributions(matrix) + others.contributions(matrix)
+        np.testing.assert_allclose(contributions, Booster(text, width).contributions(matrix), rtol=0, atol=1e-12)
 
 
 def test_fit_and_engagement_add_up_to_the_log_odds(predictor: Predictor, reference: Model) -> None:

@@ -19,9 +19,9 @@ TEXTS = st.datetimes(timezones=ZONES).map(lambda at: at.isoformat())
 @example(["2024-02-29T23:59:59.5Z", "2000-02-29T00:00:00.000001-00:00", "1899-12-31T00:00:00+23:59"])
 def test_times_are_those_of_the_standard_library(texts: list[str]) -> None:
     since = [datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC) for text in texts]
-    expected = [each // timedelta(microseconds=1) for each in since]
+    expected = [elapsed // timedelta(microseconds=1) for elapsed in since]
     outside = any(
-        not us(datetime.min.replace(tzinfo=UTC)) <= each <= us(datetime.max.replace(tzinfo=UTC)) for each in expected
+        not us(datetime.min.replace(tzinfo=UTC)) <= time <= us(datetime.max.replace(tzinfo=UTC)) for time in expected
     )
     if outside:
         with pytest.raises(Refused, match="years 1 to 9999"):

@@ -117,8 +117,8 @@ def test_a_number_that_could_be_of_another_unit_is_no_time(inside: Inside, servi
 
 def test_a_number_without_a_unit_that_was_kept_is_not_read_as_another_time(inside: Inside, services: Services) -> None:
     """Rejected for another reason by an older version, when milliseconds were taken for microseconds."""
-    kept = EventIn("L", "visit", 1_761_991_200_000, value=float("nan"))
-    (result,) = services.store.events.add([kept], services.clock())
+    event = EventIn("L", "visit", 1_761_991_200_000, value=float("nan"))
+    (result,) = services.store.events.add([event], services.clock())
     for body in ({}, {"event": {"lead_id": "L", "event_type": "visit", "occurred_at": 1_761_991_200_000}}):
         again = inside.post(f"/v1/events/rejected/{result.rejected_id}/replay", json=body)
         assert "is a number without a unit" in again.json()["reason"]

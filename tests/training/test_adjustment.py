@@ -32,30 +32,30 @@ from workspace import Workspace
 SHIFT = 150 * US_PER_DAY
 
 
-def later(root: Path, kept: float) -> TrainingSet:
+def later(root: Path, share: float) -> TrainingSet:
     """Adds to a training set the moments of new leads that do the same in the months that follow, three for each.
 
-    Of the conversions a share `kept` comes about: the world has changed, what leads do has not.
+    Of the conversions this share comes about: the world has changed, what leads do has not.
     """
     path = root / "training_set" / "conversion"
     content = json.loads((path / "training_set.json").read_text())
     for shard in sorted((path / "rows").glob("shard-*.parquet")):
         table = pq.read_table(shard)
-        more = [moved(table.filter(pc.field("mature")), seed, kept) for seed in range(3)]
+        more = [moved(table.filter(pc.field("mature")), seed, share) for seed in range(3)]
         pq.write_table(pa.concat_tables([table, *more]).unify_dictionaries(), shard)
     content["recipe"]["observed_until"] += SHIFT
     (path / "training_set.json").write_text(json.dumps(content))
     return TrainingSet.open(path)
 
 
-def moved(table: pa.Table, seed: int, kept: float) -> pa.Table:
+def moved(table: pa.Table, seed: int, share: float) -> pa.Table:
     """Rows of a shard as those of other leads, SHIFT later."""
     leads, rng = np.array(table.column("lead_id").to_pylist()), np.random.default_rng(seed)
-    lost = [each for each in np.unique(leads) if rng.random() > kept]
+    lost = [lead for lead in np.unique(leads) if rng.random() > share]
     label = table.column("label").to_numpy().copy()
     label[np.isin(leads, lost)] = 0
     new = {
-        "lead_id": pa.array([f"{each}-{seed}" for each in leads]).dictionary_encode(),
+        "lead_id": pa.array([f"{lead}-{seed}" for lead in leads]).dictionary_encode(),
         "as_of": pa.array(table.column("as_of").cast(pa.int64()).to_numpy() + SHIFT).cast(pa.timestamp("us", "UTC")),
         "label": pa.array(label),
     }
@@ -72,19 +72,19 @@ def root(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def drifted(root: Path) -> TrainingSet:
-    return later(root, kept=0.3)
+    return later(root, share=0.3)
 
 
 @pytest.fixture(scope="module")
-def found(root: Path, drifted: TrainingSet) -> Adjusted:
+def adjusted(root: Path, drifted: TrainingSet) -> Adjusted:
     return recalibrate(drifted, Registry(root), (ROLL,))
 
 
-def test_a_champion_follows_a_drift_as_a_version_of_its_own(found: Adjusted, root: Path, trained: Workspace) -> None:
+def test_a_champion_follows_a_drift_as_a_version_of_its_own(adjusted: Adjusted, root: Path, trained: Workspace) -> None:
     before, now = trained.champion(), Workspace.open(root, trained.root / "small.toml").champion()
-    assert (found.before, found.version, now.version) == (before.version, now.version, found.version)
-    assert found.version != found.before
-    assert "rolling intercept" in found.reason
+    assert (adjusted.before, adjusted.version, now.version) == (before.version, now.version, adjusted.version)
+    assert adjusted.version != adjusted.before
+    assert "rolling intercept" in adjusted.reason
     manifest, was = now.load().manifest, before.load().manifest
     assert manifest.calibrator.c < was.calibrator.c - 0.4
     assert manifest.boosters == was.boosters
@@ -96,23 +96,25 @@ def test_a_champion_follows_a_drift_as_a_version_of_its_own(found: Adjusted, roo
     assert now.judge_digest == before.judge_digest
 
 
-def test_its_history_is_told(found: Adjusted) -> None:
-    assert found.manifest.adjustment is not None
-    steps = found.manifest.adjustment.steps
+def test_its_history_is_told(adjusted: Adjusted) -> None:
+    assert adjusted.manifest.adjustment is not None
+    steps = adjusted.manifest.adjustment.steps
     assert len(steps) >= 2
     assert all(step.converted >= 16 for step in steps)
     assert steps[-1].shift == pytest.approx(sum(step.step for step in steps))
     assert steps[0].observed < steps[0].expected
-    assert json.loads(json.dumps(found.to_dict()))["adjustment"]["steps"] == [asdict(step) for step in steps]
+    assert json.loads(json.dumps(adjusted.to_dict()))["adjustment"]["steps"] == [asdict(step) for step in steps]
 
 
-def test_doing_it_again_changes_nothing(found: Adjusted, root: Path, drifted: TrainingSet) -> None:
+def test_doing_it_again_changes_nothing(adjusted: Adjusted, root: Path, drifted: TrainingSet) -> None:
     again = recalibrate(drifted, Registry(root), (ROLL,))
-    assert (again.version, again.before) == (found.version, found.version)
+    assert (again.version, again.before) == (adjusted.version, adjusted.version)
     assert again.reason.startswith("kept: ")
 
 
-def test_server_and_file_score_it_alike(found: Adjusted, root: Path, trained: Workspace, drifted: TrainingSet) -> None:
+def test_server_and_file_score_it_alike(
+    adjusted: Adjusted, root: Path, trained: Workspace, drifted: TrainingSet
+) -> None:
     champion = Workspace.open(root, trained.root / "small.toml").champion()
     model, predictor = load_model(champion.folder), Predictor.of(champion)
     assert Scorer(predictor).thresholds
@@ -122,18 +124,18 @@ def test_server_and_file_score_it_alike(found: Adjusted, root: Path, trained: Wo
 
 
 def test_without_an_accepted_way_the_model_is_as_it_was_trained(
-    found: Adjusted, root: Path, drifted: TrainingSet, trained: Workspace
+    adjusted: Adjusted, root: Path, drifted: TrainingSet, trained: Workspace
 ) -> None:
     back = recalibrate(drifted, Registry(root), (RecalibrationMethod("nothing", 1, lambda rows, until: IDENTITY),))
-    assert back.version not in (found.version, found.before)
+    assert back.version not in (adjusted.version, adjusted.before)
     folder = Workspace.open(root, trained.root / "small.toml").champion().folder
     assert digest_of(folder) == trained.champion().digest
 
 
 def test_with_no_labels_since_training_it_says_how_many_are_needed(trained: Workspace) -> None:
-    kept = recalibrate(TrainingSet.open(trained.training_set_path), trained.registry)
-    assert kept.version == kept.before
-    assert "0 leads with a label that matured since training have converted; 16 more are needed" in kept.reason
+    unchanged = recalibrate(TrainingSet.open(trained.training_set_path), trained.registry)
+    assert unchanged.version == unchanged.before
+    assert "0 leads with a label that matured since training have converted; 16 more are needed" in unchanged.reason
 
 
 def test_another_target_is_refused(trained: Workspace, tmp_path: Path) -> None:
@@ -166,9 +168,9 @@ def labels(precision: float, n: int = 200) -> ScoredLabels:
 
 def test_a_promise_that_the_labels_refute_is_withdrawn_and_one_that_they_bear_out_stays() -> None:
     assert recheck(SQL, labels(0.3), FLOW).probability is None
-    kept = recheck(SQL, labels(0.55), FLOW)
-    assert (kept.probability, kept.labels, kept.selected, kept.converted) == (0.4, 400, 200, 110)
-    assert kept.leads_per_week == FLOW.above(0.4)[0]
+    rechecked = recheck(SQL, labels(0.55), FLOW)
+    assert (rechecked.probability, rechecked.labels, rechecked.selected, rechecked.converted) == (0.4, 400, 200, 110)
+    assert rechecked.leads_per_week == FLOW.above(0.4)[0]
     assert recheck(SQL, ScoredLabels(np.array([0.1]), np.array([0.0])), FLOW).probability == 0.4
 
 

@@ -75,7 +75,7 @@ def of_funnel(folder: str, seed: int) -> Streams:
     for source, kind, day, n in duckdb.sql(query).fetchall():
         if day is not None and 0 <= day < DAYS:
             counts.setdefault((source, kind), np.zeros(DAYS, np.int64))[day] = n
-    return {stream: each for stream, each in counts.items() if each.sum() > 50}
+    return {stream: daily for stream, daily in counts.items() if daily.sum() > 50}
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_the_widest_stream_is_told_alone_and_a_new_type_is_to_be_looked_at(quiet
     [alarm] = alarms(without(quiet), BREAK + 8)
     assert (alarm.kind, alarm.stream, alarm.is_red) == ("silent", (), True)
     assert alarm.told.startswith("everything is silent since 2025-10-1")
-    kinds = {(each.kind, each.is_red) for each in alarms(renamed(quiet), BREAK + 8)}
+    kinds = {(alarm.kind, alarm.is_red) for alarm in alarms(renamed(quiet), BREAK + 8)}
     assert kinds == {("silent", True), ("new", False)}
 
 

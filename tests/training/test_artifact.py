@@ -42,8 +42,8 @@ def test_the_manifest_names_every_file_with_its_hash(artifact: Path) -> None:
     files = {entry["file"]: entry for entry in [*plain["boosters"], plain["code"], plain["grounds"]]}
     assert set(content(artifact)) == {*files, "model.json", SEAL}
     for name, entry in files.items():
-        found = (artifact / name).read_bytes()
-        assert (entry["bytes"], entry["sha256"]) == (len(found), hashlib.sha256(found).hexdigest())
+        written = (artifact / name).read_bytes()
+        assert (entry["bytes"], entry["sha256"]) == (len(written), hashlib.sha256(written).hexdigest())
 
 
 def test_an_artifact_replaces_an_older_one_as_a_whole(artifact: Path, tmp_path: Path, trained: Workspace) -> None:

@@ -74,8 +74,8 @@ def leaky(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Works
 
 def test_every_planted_leak_is_found_and_no_more(leaky: Workspace) -> None:
     made = leaky.build()
-    found = audit(leaky.event_log(), made)
-    names = {(each.check, each.name) for each in found}
+    findings = audit(leaky.event_log(), made)
+    names = {(finding.check, finding.name) for finding in findings}
     assert names >= {
         ("follows", "signed"),
         ("probe", "profile_number_contract_value"),
@@ -83,10 +83,10 @@ def test_every_planted_leak_is_found_and_no_more(leaky: Workspace) -> None:
         ("duplicates", "rows"),
     }
     assert {name for _, name in names} == {"signed", "profile_number_contract_value", "lead_id", "rows"}
-    assert [each.severity for each in found if each.check == "duplicates"] == ["warn"]
+    assert [finding.severity for finding in findings if finding.check == "duplicates"] == ["warn"]
     quick = leaky.audit(quick=True)
-    assert quick == found
-    assert all(re.search(r"\d", each.evidence) for each in found)
+    assert quick == findings
+    assert all(re.search(r"\d", finding.evidence) for finding in findings)
 
 
 BPIC = {"O_ACCEPTED": "offer_accepted", "A_APPROVED": "approved", "A_REGISTERED": "registered"}
@@ -112,8 +112,8 @@ def test_the_outcome_under_other_names_is_found_in_a_public_log(public_data: Pat
     careless = text.replace('"deal_won", "deal_lost",\n]', f"{more}\n]")
     for activity, name in BPIC.items():
         careless = careless.replace(f'"{activity} COMPLETE" = "deal_won"', f'"{activity} COMPLETE" = "{name}"')
-    found = of_bpic(tmp_path, public_data, careless)
-    assert {(each.check, each.name) for each in found} == {("follows", name) for name in BPIC.values()}
+    findings = of_bpic(tmp_path, public_data, careless)
+    assert {(finding.check, finding.name) for finding in findings} == {("follows", name) for name in BPIC.values()}
 
 
 def test_a_public_log_that_is_mapped_well_has_no_finding(public_data: Path, tmp_path: Path) -> None:

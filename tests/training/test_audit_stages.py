@@ -63,7 +63,7 @@ def funnel(after_days: Sequence[float], planted: bool) -> list[str]:
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Found:
+def findings(tmp_path: Path) -> Found:
     """What the audit of a funnel finds, with stages that are declared."""
 
     def command(after_days: Sequence[float], planted: bool, *stages: str) -> set[tuple[str, str]]:
@@ -78,27 +78,27 @@ def found(tmp_path: Path) -> Found:
     return command
 
 
-def test_a_stage_of_the_day_of_the_outcome_is_part_of_it_unless_it_is_declared(found: Found) -> None:
+def test_a_stage_of_the_day_of_the_outcome_is_part_of_it_unless_it_is_declared(findings: Found) -> None:
     """As where an export has dates without times for the stages of a lead."""
-    assert found(SAME_DAY, False) == {("follows", "sql")}
-    assert found(SAME_DAY, False, "mql", "sql") == set()
+    assert findings(SAME_DAY, False) == {("follows", "sql")}
+    assert findings(SAME_DAY, False, "mql", "sql") == set()
 
 
-def test_a_stage_that_tells_much_of_the_outcome_is_no_leak_when_it_is_declared(found: Found) -> None:
-    assert found(LATER, False) == {("probe", "distinct_types_30d")}
-    assert found(LATER, False, "mql", "sql") == set()
+def test_a_stage_that_tells_much_of_the_outcome_is_no_leak_when_it_is_declared(findings: Found) -> None:
+    assert findings(LATER, False) == {("probe", "distinct_types_30d")}
+    assert findings(LATER, False, "mql", "sql") == set()
 
 
-def test_what_is_written_after_the_outcome_is_a_leak_though_it_is_declared(found: Found) -> None:
+def test_what_is_written_after_the_outcome_is_a_leak_though_it_is_declared(findings: Found) -> None:
     """Just after it, or dated back to before it once it is known."""
-    assert found(SAME_DAY, True, "mql", "sql", "customer", "proposal") == {
+    assert findings(SAME_DAY, True, "mql", "sql", "customer", "proposal") == {
         ("follows", "customer"), ("certain", "proposal"),
         ("probe", "count_proposal_30d"), ("probe", "count_proposal_ever"),
     }  # fmt: skip
 
 
-def test_a_stage_that_the_log_does_not_know_is_named(found: Found) -> None:
+def test_a_stage_that_the_log_does_not_know_is_named(findings: Found) -> None:
     with pytest.raises(
         UsageError, match=r"audit\.stages names 'mqll', which is no event type of the log; did you mean"
     ):
-        found(SAME_DAY, False, "mqll")
+        findings(SAME_DAY, False, "mqll")

@@ -43,7 +43,7 @@ def with_column(table: Labelled, name: str, values: object) -> Labelled:
 
 
 def found(table: Labelled) -> set[tuple[str, str]]:
-    return {(each.check, each.name) for each in audit_table(table)}
+    return {(finding.check, finding.name) for finding in audit_table(table)}
 
 
 @pytest.mark.parametrize("rate", [-5.0, -2.0, 0.0])
@@ -82,9 +82,9 @@ def planted(name: str) -> Labelled:
     ],
 )
 def test_a_planted_column_is_found_and_no_other(check: str, name: str) -> None:
-    told = found(planted(name))
-    assert (check, name) in told
-    assert {each for _, each in told} == {name}
+    findings = found(planted(name))
+    assert (check, name) in findings
+    assert {column for _, column in findings} == {name}
 
 
 def test_a_leak_that_stands_there_twice_does_not_hide_itself() -> None:
@@ -125,7 +125,7 @@ def test_rows_that_come_again_are_told_but_stop_nothing() -> None:
     again = pa.array([*range(ROWS), *range(0, 400)])
     ids = pa.table({"id": [str(i) for i in np.random.default_rng(4).permutation(ROWS + 400)]})
     doubled = audit_table(Labelled(table.features.take(again), table.y[again.to_numpy()], ids))
-    assert [(each.check, each.severity) for each in doubled] == [("duplicates", "warn")]
+    assert [(finding.check, finding.severity) for finding in doubled] == [("duplicates", "warn")]
     assert "400 of 3,400 rows repeat an earlier one" in doubled[0].evidence
     refuse(doubled, [], "")
 
@@ -169,7 +169,7 @@ def test_the_known_leaks_of_public_tables_are_found_and_nothing_else(file: str, 
     assert {finding.name for finding in findings} - {"rows"} == leaks
     left = [name for name in labelled.features.column_names if name not in leaks]
     again = audit_table(Labelled(labelled.features.select(left), labelled.y, labelled.ids, labelled.time))
-    assert {each.name for each in again} - {"rows"} == set()
+    assert {finding.name for finding in again} - {"rows"} == set()
     assert ("rows" in {finding.name for finding in findings}) == file.startswith("x_education")
 
 

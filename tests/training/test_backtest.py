@@ -42,13 +42,13 @@ def origin(timeline: LogTimeline) -> Origin:
 
 def converted_unknown(sample: Sample, timeline: LogTimeline, before: int) -> int:
     """Converted moments without a deal in their window that was known before a time."""
-    found = 0
+    count = 0
     for lead, as_of in zip(sample.lead[sample.y == 1], sample.as_of[sample.y == 1], strict=True):
         histories = timeline.log.find(str(lead))
         won = np.array([name == "deal_won" for name in histories.types])[histories.event_type]
         inside = (histories.occurred_at >= as_of) & (histories.occurred_at < as_of + 30 * US_PER_DAY)
-        found += not (won & inside & (histories.known_at < before)).any()
-    return found
+        count += not (won & inside & (histories.known_at < before)).any()
+    return count
 
 
 def test_the_past_holds_only_outcomes_that_were_known(timeline: LogTimeline, origin: Origin) -> None:
@@ -73,8 +73,8 @@ def test_moments_that_were_still_open_are_marked_so(timeline: LogTimeline, origi
 
 def test_periods_follow_each_other_and_hold_every_newer_mature_moment(timeline: LogTimeline) -> None:
     origins = timeline.origins(4)
-    periods = [timeline.after(each) for each in origins]
-    assert [each.at for each in origins[1:]] == [each.until for each in origins[:-1]]
+    periods = [timeline.after(cutoff) for cutoff in origins]
+    assert [cutoff.at for cutoff in origins[1:]] == [cutoff.until for cutoff in origins[:-1]]
     mature = timeline.now.of(timeline.now.mature)
     assert sum(map(len, periods)) == (mature.as_of >= origins[0].at).sum() > 100
     share = np.array([period.weight.sum() for period in periods]) / mature.weight.sum()
@@ -198,10 +198,10 @@ class Planted:
 
 
 def test_a_planted_pickle_is_not_run_and_the_result_is_computed_again(tmp_path: Path) -> None:
-    kept, trace, calls = tmp_path / "kept", tmp_path / "trace", list[str]()
+    folder, trace, calls = tmp_path / "kept", tmp_path / "trace", list[str]()
     for _ in range(2):
-        backtest(TableTimeline(noise(0), "data"), [told("a", calls)], "plan", kept, 1, fewest_positives=5)
-        (file,) = kept.glob("*.npy")
+        backtest(TableTimeline(noise(0), "data"), [told("a", calls)], "plan", folder, 1, fewest_positives=5)
+        (file,) = folder.glob("*.npy")
         np.save(file, np.array([Planted(trace)], dtype=object))
     assert len(calls) == 2
     assert not trace.exists()
@@ -236,7 +236,7 @@ def test_an_origin_with_too_little_is_skipped_with_its_reason(tmp_path: Path) ->
 def test_moments_of_the_same_time_are_never_parted() -> None:
     rows = replace(noise(2), as_of=np.repeat(np.arange(4), 100))
     origins = spread(rows, 10, 0.5, dated=False)
-    assert [(each.at, each.until) for each in origins] == [(1, 2), (2, 3), (3, 4)]
+    assert [(cutoff.at, cutoff.until) for cutoff in origins] == [(1, 2), (2, 3), (3, 4)]
 
 
 @pytest.fixture(scope="module")
@@ -254,8 +254,8 @@ def test_each_origin_counts_the_same(periods: list[JudgedPeriod]) -> None:
     made = rolling(bundle(periods), resamples=50)
     for place, name in zip(made.places, (CHAMPION, BASE_RATE), strict=True):
         alone = [measures(period.rows.y, period.predictions[name], period.rows.weight) for period in periods]
-        for each in ("log_loss", "brier", "auc", "top_decile_lift"):
-            assert place.metrics[each].value == pytest.approx(np.mean([one[each] for one in alone]))
+        for metric in ("log_loss", "brier", "auc", "top_decile_lift"):
+            assert place.metrics[metric].value == pytest.approx(np.mean([one[metric] for one in alone]))
         assert place.losses[1].value == pytest.approx(alone[1]["log_loss"])
     assert made.places[0].difference.value == made.places[0].difference.low == 0.0
     base = made.places[1].difference
@@ -300,8 +300,8 @@ def test_tables_hold_every_contender_origin_band_and_segment(periods: list[Judge
     tables = rolling_tables(made)
     assert [row[0] for row in tables[0].rows] == [CHAMPION, BASE_RATE]
     assert tables[1].head[1:4] == ["0", "1", "2"]
-    for each in tables:
-        assert all(len(row) == len(each.head) for row in each.rows), each.title
+    for table in tables:
+        assert all(len(row) == len(table.head) for row in table.rows), table.title
     (segment,) = (table for table in tables if "champion by x" in table.title)
     assert sum(int(row[1].replace(",", "")) for row in segment.rows) == sum(len(period.rows) for period in periods)
 
@@ -337,9 +337,9 @@ def test_the_recipe_beats_the_base_rate_on_the_funnel(
     trained: Workspace, timeline: LogTimeline, tmp_path: Path
 ) -> None:
     plan = trained.settings.training_plan
-    chosen = [each for each in standard(plan, timeline.columns) if each.name in (CHAMPION, BASE_RATE)]
+    chosen = [contender for contender in standard(plan, timeline.columns) if contender.name in (CHAMPION, BASE_RATE)]
     every = ablations(plan, timeline.columns)
-    undone = [each for each in every if each.name in ("open is lost", "without behaviour")]
+    undone = [contender for contender in every if contender.name in ("open is lost", "without behaviour")]
     assert len(every) == 9
     made = backtest(timeline, [*chosen, *undone], plan.digest, tmp_path, 1, 0.6, fewest_positives=10)
     result = rolling(made, resamples=100)

@@ -42,9 +42,9 @@ def loss(name: str) -> float:
 
 
 def test_each_step_up_knows_more() -> None:
-    found = [loss(name) for name in ("base rate", "points rule", "logistic regression")]
-    assert found[0] > found[1] + 0.02 > found[2] + 0.04
-    assert loss("LightGBM defaults") < found[0]
+    losses = [loss(name) for name in ("base rate", "points rule", "logistic regression")]
+    assert losses[0] > losses[1] + 0.02 > losses[2] + 0.04
+    assert loss("LightGBM defaults") < losses[0]
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -59,8 +59,8 @@ def test_columns_may_be_called_anything(name: str) -> None:
 
 
 def test_the_base_rate_counts_weights() -> None:
-    found = base_rate(pd.DataFrame(index=range(3)), np.array([1, 0, 0]), np.array([2.0, 1, 1]), np.arange(3))
-    assert found.predict(pd.DataFrame(index=range(2))).tolist() == [0.5, 0.5]
+    fitted = base_rate(pd.DataFrame(index=range(3)), np.array([1, 0, 0]), np.array([2.0, 1, 1]), np.arange(3))
+    assert fitted.predict(pd.DataFrame(index=range(2))).tolist() == [0.5, 0.5]
 
 
 def test_the_points_rule_gives_fresh_and_busy_leads_more_points() -> None:
@@ -124,14 +124,15 @@ def test_an_outlier_does_not_move_the_logistic_regression() -> None:
     spoilt = frame.copy()
     spoilt.loc[spoilt["sum_any_ever"].idxmax(), "sum_any_ever"] = np.float32(1e30)
     one, other = (
-        logistic_regression(each, y, np.ones(1_000), np.arange(1_000)).predict(frame) for each in (frame, spoilt)
+        logistic_regression(features, y, np.ones(1_000), np.arange(1_000)).predict(frame)
+        for features in (frame, spoilt)
     )
     np.testing.assert_allclose(one, other, atol=0.01)
 
 
 def test_logistic_regression_is_held_back_where_features_are_noise() -> None:
     rng = np.random.default_rng(11)
-    frame = pd.DataFrame({f"noise_{each}": rng.normal(size=400).astype(np.float32) for each in range(60)})
+    frame = pd.DataFrame({f"noise_{number}": rng.normal(size=400).astype(np.float32) for number in range(60)})
     y = (rng.random(400) < 0.2).astype(np.float64)
     weight, time = np.ones(400), np.arange(400)
     held_back = logistic_regression(frame, y, weight, time).predict(frame)

@@ -19,8 +19,8 @@ from training.samples.sample import Sample
 def given_away() -> Sample:
     """A funnel with a column that is written after the outcome."""
     sample, rng = funnel(), np.random.default_rng(1)
-    told = np.where(np.isnan(sample.y), 0, sample.y) + rng.normal(0, 0.05, len(sample))
-    return sample.with_features(sample.features.append_column("score_of_crm", pa.array(told, pa.float32())))
+    leaked = np.where(np.isnan(sample.y), 0, sample.y) + rng.normal(0, 0.05, len(sample))
+    return sample.with_features(sample.features.append_column("score_of_crm", pa.array(leaked, pa.float32())))
 
 
 def test_a_model_that_knows_the_future_is_refused_until_its_column_is_allowed() -> None:

@@ -141,7 +141,7 @@ def test_temperature_is_one_slope_and_no_shift() -> None:
 
 def test_the_scale_of_weights_does_not_matter() -> None:
     truth, y, _ = funnel(7, 200)
-    one, other = (fit_beta(truth, y, np.full(200, each)) for each in (1.0, 1e-4))
+    one, other = (fit_beta(truth, y, np.full(200, weight)) for weight in (1.0, 1e-4))
     np.testing.assert_allclose(one(truth), other(truth), rtol=1e-4)
 
 
@@ -182,7 +182,7 @@ def test_a_calibrator_that_remembers_leads_gains_nothing() -> None:
 
     def remember(seen: Array, labels: Array, weight: Array) -> Mapper:
         known = dict(zip(seen.tolist(), labels.tolist(), strict=True))
-        return lambda new: np.array([known.get(each, each) for each in new.tolist()])
+        return lambda new: np.array([known.get(p, p) for p in new.tolist()])
 
     honest = judge("memory", remember, p, y, np.ones(800), time, lead)
     assert (honest.gain, honest.accepted, honest.leads > 100) == (0.0, False, True)
@@ -221,13 +221,13 @@ def test_leads_that_are_still_open_do_not_bias_the_fit() -> None:
                 break
     time, lead_ids, p_all, y_all = np.array(rows).T
     lead = lead_ids.astype(np.int64)
-    kept, dropped = [], []
+    retained, dropped = [], []
     for past, judged in forward_steps(time, lead, 4):
-        kept.append(fit_sigmoid(p_all[past], y_all[past], np.ones(past.sum()))(p_all).mean())
+        retained.append(fit_sigmoid(p_all[past], y_all[past], np.ones(past.sum()))(p_all).mean())
         later = np.isin(lead, lead[time >= time[judged].min()])
         rest = past & ~later
         dropped.append(fit_sigmoid(p_all[rest], y_all[rest], np.ones(rest.sum()))(p_all).mean())
-    np.testing.assert_allclose(kept, p_all.mean(), rtol=0.07)
+    np.testing.assert_allclose(retained, p_all.mean(), rtol=0.07)
     assert np.min(dropped) > 1.2 * p_all.mean(), "the careless way must show its bias, or this test proves nothing"
 
 

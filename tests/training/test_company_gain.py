@@ -57,7 +57,7 @@ def differences(folder: Path, log: Path) -> tuple[float, float, Array]:
     assert lead == again
     companies = EventLog.open(log).companies
     account = dict(zip(companies.lead_ids.to_pylist(), companies.account[companies.version_starts[:-1]], strict=True))
-    group = np.unique([account[each] for each in lead], return_inverse=True)[1]
+    group = np.unique([account[lead_id] for lead_id in lead], return_inverse=True)[1]
     gained = np.bincount(group, weight * (with_them - without))
     mass, rng = np.bincount(group, weight), np.random.default_rng(0)
     picked = rng.integers(len(mass), size=(1_000, len(mass)))

@@ -34,8 +34,8 @@ def fitted(name: str, rows: Sample, delay: int = DELAY) -> Predict:
     known = past.as_of + DELAY <= CUT
     past = replace(past, mature=known, y=np.where(known, past.y, np.nan))
     contenders = [champion(PLAN), *drift_steps(PLAN, Outcomes(rows, delay, ROWS // 100))]
-    (found,) = (contender for contender in contenders if contender.name == name)
-    return found.fit(past)
+    (contender,) = (contender for contender in contenders if contender.name == name)
+    return contender.fit(past)
 
 
 def loss(rows: Sample, p: Array) -> float:
@@ -47,7 +47,7 @@ def first_change(delay: int) -> int:
     rows = drifting()
     turned = replace(rows, y=np.where(rows.as_of >= 2_000, 1 - rows.y, rows.y))
     judged = rows.of(rows.as_of >= CUT)
-    one, other = (fitted(ROLLING, each, delay)(judged) for each in (rows, turned))
+    one, other = (fitted(ROLLING, outcomes, delay)(judged) for outcomes in (rows, turned))
     return int(judged.as_of[np.flatnonzero(one != other)[0]])
 
 

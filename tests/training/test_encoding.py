@@ -26,9 +26,9 @@ def test_codes_are_those_of_the_map_and_unseen_values_are_missing(
 ) -> None:
     encoder = Encoder.fit(pa.table({"country": category(learnt)}), ["country"])
     (known,) = encoder.categories
-    found = encoder.matrix(pa.table({"country": category(seen)}))[:, 0]
+    codes = encoder.matrix(pa.table({"country": category(seen)}))[:, 0]
     assert known is not None
-    for value, code in zip(seen, found, strict=True):
+    for value, code in zip(seen, codes, strict=True):
         if value in known:
             assert code == known.index(value or "")
         else:
@@ -59,8 +59,8 @@ def test_a_flood_of_categories_is_cut() -> None:
 
 def test_numbers_keep_their_value_and_null_is_nan() -> None:
     table = pa.table({"n": pa.array([1, None, -3], pa.int64()), "f": pa.array([0.5, float("nan"), None])})
-    found = Encoder.fit(table, ["f", "n"]).matrix(table)
-    np.testing.assert_array_equal(found, np.array([[0.5, 1], [np.nan, np.nan], [np.nan, -3]], np.float32))
+    matrix = Encoder.fit(table, ["f", "n"]).matrix(table)
+    np.testing.assert_array_equal(matrix, np.array([[0.5, 1], [np.nan, np.nan], [np.nan, -3]], np.float32))
 
 
 def test_columns_are_found_by_name_and_a_missing_one_is_named() -> None:

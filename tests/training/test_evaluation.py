@@ -32,8 +32,8 @@ def ends(estimate: Estimate) -> tuple[float, float]:
 
 def test_every_baseline_stands_beside_the_champion_with_its_paired_difference() -> None:
     y, weight, lead, truth = slice_with_truth()
-    found = evaluate(y, weight, lead, {"champion": truth, "base rate": np.full(len(y), y.mean())})
-    champion, rival = found.judgements
+    evaluation = evaluate(y, weight, lead, {"champion": truth, "base rate": np.full(len(y), y.mean())})
+    champion, rival = evaluation.judgements
     assert [champion.name, rival.name] == ["champion", "base rate"]
     assert (champion.difference.value, champion.difference.low, champion.difference.high) == (0, 0, 0)
     assert rival.difference.value == pytest.approx(
@@ -49,33 +49,35 @@ def test_every_baseline_stands_beside_the_champion_with_its_paired_difference() 
 
 def test_counts_are_those_of_the_slice() -> None:
     y, weight, lead, truth = slice_with_truth(1)
-    found = evaluate(y, weight, lead, {"champion": truth}, resamples=20)
-    assert (found.rows, found.leads, found.positives) == (1600, 800, int(y.sum()))
-    assert found.base_rate == pytest.approx(y.mean())
-    for parts in (found.bins, found.bands):
-        assert sum(part.rows for part in parts) == found.rows
+    evaluation = evaluate(y, weight, lead, {"champion": truth}, resamples=20)
+    assert (evaluation.rows, evaluation.leads, evaluation.positives) == (1600, 800, int(y.sum()))
+    assert evaluation.base_rate == pytest.approx(y.mean())
+    for parts in (evaluation.bins, evaluation.bands):
+        assert sum(part.rows for part in parts) == evaluation.rows
         assert sum(part.rows * (part.observed.value or 0) for part in parts) == pytest.approx(y.sum())
 
 
 def test_bands_have_fixed_edges() -> None:
     y, weight, lead, truth = slice_with_truth(2)
-    found = evaluate(y, weight, lead, {"champion": truth}, resamples=20)
-    for each in found.bands:
-        assert (each.start, each.end) in set(pairwise(BANDS))
-        assert each.start <= each.predicted <= each.end
+    evaluation = evaluate(y, weight, lead, {"champion": truth}, resamples=20)
+    for band in evaluation.bands:
+        assert (band.start, band.end) in set(pairwise(BANDS))
+        assert band.start <= band.predicted <= band.end
     inside = (truth >= 0.1) & (truth < 0.2)
-    assert next(band.rows for band in found.bands if band.start == 0.1) == inside.sum()
+    assert next(band.rows for band in evaluation.bands if band.start == 0.1) == inside.sum()
 
 
 def test_a_probability_on_an_edge_belongs_to_the_band_that_starts_there() -> None:
-    found = evaluate(np.zeros(3), np.ones(3), np.arange(3), {"champion": np.array([0.1, 0.2, 1.0])}, resamples=2)
-    assert [(band.start, band.rows) for band in found.bands] == [(0.1, 1), (0.2, 1), (0.5, 1)]
+    evaluation = evaluate(np.zeros(3), np.ones(3), np.arange(3), {"champion": np.array([0.1, 0.2, 1.0])}, resamples=2)
+    assert [(band.start, band.rows) for band in evaluation.bands] == [(0.1, 1), (0.2, 1), (0.5, 1)]
 
 
 def test_a_slice_where_nobody_converted_is_judged_as_far_as_possible() -> None:
     _, weight, lead, truth = slice_with_truth(3)
-    found = json.loads(json.dumps(evaluate(truth * 0, weight, lead, {"champion": truth}).to_dict(), allow_nan=False))
-    metrics = found["judgements"][0]["metrics"]
+    evaluation = json.loads(
+        json.dumps(evaluate(truth * 0, weight, lead, {"champion": truth}).to_dict(), allow_nan=False)
+    )
+    metrics = evaluation["judgements"][0]["metrics"]
     assert metrics["auc"] == {"value": None, "low": None, "high": None}
     assert metrics["log_loss"]["low"] < metrics["log_loss"]["value"] < metrics["log_loss"]["high"]
 
@@ -98,9 +100,9 @@ def test_intervals_of_bins_hold_the_truth_in_nineteen_of_twenty() -> None:
     held = []
     for seed in range(40):
         y, weight, lead, truth = slice_with_truth(seed)
-        for each in evaluate(y, weight, lead, {"champion": truth}, resamples=2, seed=seed).bins:
-            low, high = ends(each.observed)
-            held.append(low <= each.predicted <= high)
+        for part in evaluate(y, weight, lead, {"champion": truth}, resamples=2, seed=seed).bins:
+            low, high = ends(part.observed)
+            held.append(low <= part.predicted <= high)
     assert len(held) == 400
     assert np.mean(held) >= 0.95
 
@@ -108,11 +110,11 @@ def test_intervals_of_bins_hold_the_truth_in_nineteen_of_twenty() -> None:
 def test_groups_are_judged_apart() -> None:
     y, weight, lead, truth = slice_with_truth(5)
     group = np.where(lead % 3 == 0, "older", "newer")
-    found = evaluate_groups(group, y, weight, lead, {"champion": truth})
-    assert list(found) == ["newer", "older"]
-    assert sum(each.positives for each in found.values()) == y.sum()
+    evaluations = evaluate_groups(group, y, weight, lead, {"champion": truth})
+    assert list(evaluations) == ["newer", "older"]
+    assert sum(evaluation.positives for evaluation in evaluations.values()) == y.sum()
     older = group == "older"
-    value = found["older"].judgements[0].metrics["log_loss"].value
+    value = evaluations["older"].judgements[0].metrics["log_loss"].value
     assert value == pytest.approx(measures(y[older], truth[older], weight[older])["log_loss"])
 
 
@@ -121,19 +123,19 @@ def test_divergence_is_the_excess_log_loss_over_many_labels() -> None:
     model = expit(1.3 * logit(truth) + 0.2)
     rng = np.random.default_rng(6)
     labels = [(rng.random(len(truth)) < truth).astype(np.float64) for _ in range(400)]
-    found = [against_truth(model, truth, weight, y) for y in labels[:2]]
+    comparisons = [against_truth(model, truth, weight, y) for y in labels[:2]]
     excess = [measures(y, model, weight)["log_loss"] - measures(y, truth, weight)["log_loss"] for y in labels]
-    assert found[0].divergence == found[1].divergence == pytest.approx(np.mean(excess), rel=0.05)
-    assert found[0].true_slope == pytest.approx(1 / 1.3, rel=1e-4)
-    assert found[0].best_log_loss != found[1].best_log_loss
+    assert comparisons[0].divergence == comparisons[1].divergence == pytest.approx(np.mean(excess), rel=0.05)
+    assert comparisons[0].true_slope == pytest.approx(1 / 1.3, rel=1e-4)
+    assert comparisons[0].best_log_loss != comparisons[1].best_log_loss
 
 
 def test_the_truth_diverges_from_itself_by_nothing() -> None:
     y, weight, _, truth = slice_with_truth(7)
-    found = against_truth(truth, truth, weight, y)
-    assert found.divergence == 0
-    assert found.log_loss == found.best_log_loss
-    assert found.true_slope == pytest.approx(1)
+    comparison = against_truth(truth, truth, weight, y)
+    assert comparison.divergence == 0
+    assert comparison.log_loss == comparison.best_log_loss
+    assert comparison.true_slope == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,12 @@ def evidence(n: int, seed: int = 0) -> Evidence:
 
 @given(n=st.integers(1, 400), seed=st.integers(0, 1000))
 def test_bands_hold_every_lead_once(n: int, seed: int) -> None:
-    found = evidence(n, seed)
-    assert sum(found.leads) == n
-    assert sum(found.converted) == moments(n, seed)[1].sum()
-    assert list(found.starts) == sorted(set(found.starts))
-    assert len(found.starts) <= MOST_BANDS
-    assert min(found.leads) > 0
+    bands = evidence(n, seed)
+    assert sum(bands.leads) == n
+    assert sum(bands.converted) == moments(n, seed)[1].sum()
+    assert list(bands.starts) == sorted(set(bands.starts))
+    assert len(bands.starts) <= MOST_BANDS
+    assert min(bands.leads) > 0
 
 
 def test_many_moments_of_a_lead_are_worth_one_lead() -> None:
@@ -45,18 +45,18 @@ def test_many_moments_of_a_lead_are_worth_one_lead() -> None:
 
 
 def test_rare_high_scores_get_bands_of_their_own() -> None:
-    found = evidence(20_000)
-    assert len(found.starts) == MOST_BANDS
-    assert found.starts[-1] > 0.3
-    assert CONVERTED < max(found.converted) < 3 * np.mean(found.converted)
+    bands = evidence(20_000)
+    assert len(bands.starts) == MOST_BANDS
+    assert bands.starts[-1] > 0.3
+    assert CONVERTED < max(bands.converted) < 3 * np.mean(bands.converted)
 
 
 def test_the_interval_is_the_posterior_of_what_the_band_did() -> None:
-    found = Evidence((0.0, 0.3), (1_000, 100), (50, 40))
+    bands = Evidence((0.0, 0.3), (1_000, 100), (50, 40))
     for p, leads, converted in ((0.05, 1_000, 50), (0.7, 100, 40)):
         won, lost = converted + PSEUDO_LEADS * p, leads - converted + PSEUDO_LEADS * (1 - p)
         expected = beta.ppf([0.025, 0.975], won, lost)
-        np.testing.assert_allclose(found.interval(np.array([p]))[0], expected, rtol=1e-6)
+        np.testing.assert_allclose(bands.interval(np.array([p]))[0], expected, rtol=1e-6)
 
 
 def test_a_model_that_oversells_is_told_by_what_came() -> None:
@@ -78,16 +78,16 @@ def test_the_interval_is_within_none_and_all(p: float) -> None:
 
 
 def test_it_survives_json() -> None:
-    found = evidence(500)
-    assert from_json(Evidence, json.loads(json.dumps(to_json(found))), "evidence") == found
+    bands = evidence(500)
+    assert from_json(Evidence, json.loads(json.dumps(to_json(bands))), "evidence") == bands
 
 
 def test_the_interval_covers_what_happens_to_leads_like_these() -> None:
-    found, (p, y) = evidence(20_000), moments(200_000, seed=1)
-    band = np.searchsorted(found.starts, p, side="right") - 1
+    bands, (p, y) = evidence(20_000), moments(200_000, seed=1)
+    band = np.searchsorted(bands.starts, p, side="right") - 1
     covered = 0
-    for at in range(len(found.starts)):
+    for at in range(len(bands.starts)):
         rows = band == at
-        low, high = found.interval(np.array([p[rows].mean()]))[0]
+        low, high = bands.interval(np.array([p[rows].mean()]))[0]
         covered += low <= y[rows].mean() <= high
-    assert covered >= 0.9 * len(found.starts)
+    assert covered >= 0.9 * len(bands.starts)

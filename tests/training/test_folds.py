@@ -21,7 +21,7 @@ HISTORIES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 300)), min_siz
 
 def rows_of(history: list[tuple[int, int]]) -> tuple[Times, NDArray[np.str_]]:
     """as_of (µs UTC, sorted) and lead of each row, from (lead, day)."""
-    ordered = sorted(history, key=lambda each: each[1])
+    ordered = sorted(history, key=lambda row: row[1])
     as_of = np.array([day * US_PER_DAY for _, day in ordered], dtype=np.int64)
     return as_of, np.array([f"L{lead}" for lead, _ in ordered])
 
@@ -73,14 +73,14 @@ def test_leads_that_stay_open_are_not_missing_from_what_is_learnt() -> None:
     ends = [(number, day) for number in range(6_000) for day in ((0, 80) if number % 3 else (0,))]
     as_of, lead = rows_of([*ends, *((number, 100) for number in range(6_000) if number % 3)])
     learn, _ = before_cut(as_of, lead, 90 * US_PER_DAY)
-    ended = np.array([int(each[1:]) % 3 == 0 for each in lead])
+    ended = np.array([int(lead_id[1:]) % 3 == 0 for lead_id in lead])
     assert learn[ended & (as_of == 0)].sum() / learn[as_of == 0].sum() == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_which_leads_judge_depends_on_nothing_but_their_id() -> None:
     as_of, lead = rows_of([(number, day) for number in range(200) for day in (0, 100)])
     _, judged = before_cut(as_of, lead, 90 * US_PER_DAY)
-    some = np.isin(lead, [f"L{each}" for each in range(50)])
+    some = np.isin(lead, [f"L{number}" for number in range(50)])
     _, fewer = before_cut(as_of[some], lead[some], 90 * US_PER_DAY)
     np.testing.assert_array_equal(fewer, judged[some])
     assert 0 < (fewer > 0).sum() < some.sum() / 2
@@ -90,7 +90,7 @@ def test_which_leads_judge_depends_on_nothing_but_their_id() -> None:
 def test_a_lead_is_in_one_fold_and_folds_hold_equally_many_leads(history: list[tuple[int, int]], folds: int) -> None:
     as_of, lead = rows_of(history)
     fold = fold_of_leads(lead, as_of, folds)
-    assert len({(each, at) for each, at in zip(lead, fold, strict=True)}) == len(set(lead))
+    assert len({(lead_id, at) for lead_id, at in zip(lead, fold, strict=True)}) == len(set(lead))
     sizes = [len(set(lead[fold == at])) for at in range(folds)]
     assert max(sizes) - min(sizes) <= 1
 
@@ -98,8 +98,8 @@ def test_a_lead_is_in_one_fold_and_folds_hold_equally_many_leads(history: list[t
 @given(history=HISTORIES, folds=st.integers(1, 5))
 def test_leads_are_dealt_out_in_turn_by_their_first_moment(history: list[tuple[int, int]], folds: int) -> None:
     as_of, lead = rows_of(history)
-    order = sorted(set(lead), key=lambda each: (as_of[lead == each].min(), each))
-    assert fold_of_leads(lead, as_of, folds).tolist() == [order.index(each) % folds for each in lead]
+    order = sorted(set(lead), key=lambda lead_id: (as_of[lead == lead_id].min(), lead_id))
+    assert fold_of_leads(lead, as_of, folds).tolist() == [order.index(lead_id) % folds for lead_id in lead]
 
 
 def test_every_fold_sees_all_of_the_period() -> None:

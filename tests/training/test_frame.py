@@ -65,8 +65,8 @@ def test_what_the_guide_prints_can_be_typed(
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "docs/data_science.md", "exec"), names)
-    told = capsys.readouterr().out.split("\n")
-    assert told[0].startswith(f"({len(trained.frame().known)}, ")
-    losses = [float(line) for line in told if re.fullmatch(r"0\.\d+", line)]
+    printed = capsys.readouterr().out.split("\n")
+    assert printed[0].startswith(f"({len(trained.frame().known)}, ")
+    losses = [float(line) for line in printed if re.fullmatch(r"0\.\d+", line)]
     assert len(losses) == 4
     assert losses[1] < losses[0]

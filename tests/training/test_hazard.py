@@ -133,7 +133,7 @@ def test_where_every_outcome_is_known_it_is_as_good_as_the_fixed_model() -> None
     fresh, *_, truth = leads(3_000, seed=1)
     y = np.isfinite(event).astype(int)
     fixed = LeadConversionClassifier(**SMALL).fit(frame, y, groups=lead, time=np.arange(len(y)))
-    losses = [distance(each.predict_proba(fresh)[:, 1], truth) for each in (fitted(made), fixed)]
+    losses = [distance(classifier.predict_proba(fresh)[:, 1], truth) for classifier in (fitted(made), fixed)]
     assert losses[0] < losses[1] + 0.001
 
 
@@ -199,9 +199,9 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
     p, y = expit(model.oof_raw_[mature]), np.isfinite(event[mature]).astype(np.float64)
     chosen = choose_calibrator(p, y, np.ones(len(y)), time[mature], lead[mature]).calibrator
     assert chosen != IDENTITY
-    found = model.calibrator_  # made of probabilities of which the last digit may be another
-    assert found.name == chosen.name
-    assert (found.a, found.b, found.c) == pytest.approx((chosen.a, chosen.b, chosen.c), rel=1e-9)
+    calibrator = model.calibrator_  # made of probabilities of which the last digit may be another
+    assert calibrator.name == chosen.name
+    assert (calibrator.a, calibrator.b, calibrator.c) == pytest.approx((chosen.a, chosen.b, chosen.c), rel=1e-9)
     weighted = HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(
         frame, event, observed, HORIZON, np.where(np.isfinite(event), 3.0, 1.0), lead, time
     )
@@ -217,7 +217,7 @@ def test_the_classes_are_those_of_a_binary_classifier() -> None:
 
 def test_lists_are_learned_from_like_arrays() -> None:
     frame, *arrays, _ = leads(1_000, watched=40)
-    event, observed, lead, time = (each.tolist() for each in (*arrays, np.arange(len(frame))))
+    event, observed, lead, time = (values.tolist() for values in (*arrays, np.arange(len(frame))))
     model = HazardClassifier(**{**SMALL, "max_rounds": 3})
     lists = model.fit(frame, event, observed, HORIZON, groups=lead, time=time).predict_proba(frame)
     event, observed, lead, time = (*arrays, np.arange(len(frame)))

@@ -30,7 +30,7 @@ Kept = tuple[Path, HazardClassifier, Made]
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """An artifact, the model that it is of, and what that was fitted to."""
     made = leads(3_000, watched=40)
     model = fitted(made)
@@ -45,8 +45,8 @@ def rows_for(model: HazardClassifier, made: Made) -> Array:
     return matrix
 
 
-def test_it_scores_as_the_model_that_was_fitted(kept: Kept) -> None:
-    folder, model, made = kept
+def test_it_scores_as_the_model_that_was_fitted(saved: Kept) -> None:
+    folder, model, made = saved
     again, matrix = load(folder), rows_for(model, made)
     np.testing.assert_allclose(again.predict(matrix), model.predict_proba(made[0])[:, 1], rtol=1e-12)
     within = np.column_stack([again.predict_within(matrix, days) for days in (1, 7, 20, HORIZON)])
@@ -54,16 +54,16 @@ def test_it_scores_as_the_model_that_was_fitted(kept: Kept) -> None:
     assert (np.diff(within, axis=1) >= 0).all()
 
 
-def test_a_row_alone_scores_as_among_others(kept: Kept) -> None:
-    folder, model, made = kept
+def test_a_row_alone_scores_as_among_others(saved: Kept) -> None:
+    folder, model, made = saved
     again, matrix = load(folder), rows_for(model, made)
     np.testing.assert_array_equal(
         [again.predict(row[np.newaxis])[0] for row in matrix[:20]], again.predict(matrix)[:20]
     )
 
 
-def test_what_features_add_is_all_there_is(kept: Kept) -> None:
-    folder, model, made = kept
+def test_what_features_add_is_all_there_is(saved: Kept) -> None:
+    folder, model, made = saved
     again, matrix = load(folder), rows_for(model, made)
     parts = again.contributions(matrix)
     assert parts.shape == (len(matrix), matrix.shape[1] + 1)
@@ -98,8 +98,8 @@ def test_the_base_is_what_a_row_without_features_would_have(shap: Array) -> None
         None,
     ],
 )
-def test_periods_that_are_none_are_refused(kept: Kept, tmp_path: Path, periods: Any) -> None:
-    folder = kept[0]
+def test_periods_that_are_none_are_refused(saved: Kept, tmp_path: Path, periods: Any) -> None:
+    folder = saved[0]
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     edit_manifest(tmp_path, lambda plain: plain.update(periods=periods))
@@ -107,15 +107,15 @@ def test_periods_that_are_none_are_refused(kept: Kept, tmp_path: Path, periods: 
         load(tmp_path)
 
 
-def test_a_model_of_one_horizon_knows_no_other(kept: Kept) -> None:
-    folder, model, made = kept
+def test_a_model_of_one_horizon_knows_no_other(saved: Kept) -> None:
+    folder, model, made = saved
     again = load(folder)
     fixed = Model({**again.about, "periods": None}, again.boosters)
     with pytest.raises(ValueError, match="this model knows a horizon of 30 days alone"):
         fixed.predict_within(rows_for(model, made), 7)
 
 
-def test_the_same_model_gives_the_same_bytes(kept: Kept, tmp_path: Path) -> None:
-    folder, model, _ = kept
+def test_the_same_model_gives_the_same_bytes(saved: Kept, tmp_path: Path) -> None:
+    folder, model, _ = saved
     digest = write_artifact(tmp_path / "again", model, RECIPE, (), Evidence((0.0,), (10.0,), (1.0,)), TRAINED_ON)
     assert digest == hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()

@@ -17,7 +17,7 @@ LEADS, PERIODS = 400, 5
 
 def world(seed: int, rise: float, inflated: float) -> list[tuple[Sample, Array]]:
     """Leads with up to three moments that share their luck; log-odds rise over time, scores by `inflated` more."""
-    rng, found = np.random.default_rng(seed), []
+    rng, periods = np.random.default_rng(seed), []
     for period in range(PERIODS):
         z, luck = rng.normal(-1.5, 1.2, LEADS) + rise * period, rng.random(LEADS)
         lead = np.repeat(np.arange(LEADS), rng.integers(1, 4, LEADS))
@@ -26,8 +26,8 @@ def world(seed: int, rise: float, inflated: float) -> list[tuple[Sample, Array]]
         rows = len(lead)
         ids = np.char.add(f"{period}-", lead.astype(str))
         sample = Sample.of_labels(pa.table({"z": z[lead]}), y, np.ones(rows), ids, np.full(rows, period))
-        found.append((sample, expit(z[lead] + inflated * period)))
-    return found
+        periods.append((sample, expit(z[lead] + inflated * period)))
+    return periods
 
 
 @pytest.mark.proof("inflation")
@@ -46,7 +46,7 @@ def test_a_constant_distance_is_no_inflation() -> None:
 
 def test_rising_scores_without_conversions_raise_the_alarm() -> None:
     caught = [inflation(world(seed, 0.0, 0.25)) for seed in range(20)]
-    assert sum(each.alarm for each in caught) >= 18
+    assert sum(result.alarm for result in caught) >= 18
     every = caught[0].trends[0]
     assert every.band == "all"
     assert every.promised > 5
@@ -56,7 +56,7 @@ def test_rising_scores_without_conversions_raise_the_alarm() -> None:
 def test_falling_scores_are_no_inflation() -> None:
     """Conversions fall, scores fall with them but more slowly: promises do not rise."""
     caught = [inflation(world(seed, -0.4, 0.2)) for seed in range(5)]
-    assert all(each.trends[0].promised < 0 and not each.trends[0].alarm for each in caught)
+    assert all(result.trends[0].promised < 0 and not result.trends[0].alarm for result in caught)
 
 
 def test_bands_with_few_conversions_are_not_tested() -> None:

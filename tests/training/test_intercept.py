@@ -55,7 +55,7 @@ def test_labels_that_mature_later_change_no_step_before(day: int, seed: int) -> 
     rows, at = moments(0.8, n=1_500, seed=seed), day * US_PER_DAY
     later = rows.known_at > at
     other = replace(rows, y=np.where(later, 1 - rows.y, rows.y))
-    before, after = ([each for each in steps_of(of) if each.at <= at] for of in (rows, other))
+    before, after = ([step for step in steps_of(of) if step.at <= at] for of in (rows, other))
     assert before == after
 
 
@@ -64,7 +64,7 @@ def test_a_planted_look_ahead_is_caught() -> None:
     rows, at = moments(0.8), 200 * US_PER_DAY
     peeking = replace(rows, known_at=rows.as_of)
     other = replace(peeking, y=np.where(rows.known_at > at, 1 - rows.y, rows.y))
-    before, after = ([each for each in steps_of(of) if each.at <= at] for of in (peeking, other))
+    before, after = ([step for step in steps_of(of) if step.at <= at] for of in (peeking, other))
     assert before != after
 
 
@@ -85,7 +85,7 @@ def test_moments_of_one_lead_count_as_one_conversion() -> None:
 def test_the_order_of_rows_does_not_matter() -> None:
     rows, order = moments(0.5, per_lead=3), np.random.default_rng(1).permutation(4_000)
     shuffled = MaturedRows(*(getattr(rows, name)[order] for name in rows.__dataclass_fields__))
-    assert [each.shift for each in steps_of(rows)] == pytest.approx([each.shift for each in steps_of(shuffled)])
+    assert [step.shift for step in steps_of(rows)] == pytest.approx([step.shift for step in steps_of(shuffled)])
 
 
 @given(drift=st.floats(-3, 3), n=st.integers(1, 200), seed=st.integers(0, 100))
@@ -94,8 +94,8 @@ def test_an_offset_solves_its_equation(drift: float, n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     z: Array = rng.normal(0, 3, n)
     y = (rng.random(n) < expit(z + drift)).astype(np.float64)
-    found = offset(z, y, np.ones(n))
-    assert (y - expit(z + found)).sum() == pytest.approx(found, abs=1e-8)  # a prior worth one lead
+    shift = offset(z, y, np.ones(n))
+    assert (y - expit(z + shift)).sum() == pytest.approx(shift, abs=1e-8)  # a prior worth one lead
 
 
 def test_an_offset_of_labels_of_one_kind_is_finite() -> None:

@@ -37,7 +37,7 @@ def test_the_intercept_steps_after_a_trend_and_is_judged_the_better_for_it() -> 
     assert with_step.calibrator_.c < without.calibrator_.c - 0.1
     rows = split.judged
     losses = [
-        row_losses(rows.y, logit(each.predict_proba(rows.features)[:, 1])).mean() for each in (with_step, without)
+        row_losses(rows.y, logit(model.predict_proba(rows.features)[:, 1])).mean() for model in (with_step, without)
     ]
     assert losses[0] < losses[1]
 

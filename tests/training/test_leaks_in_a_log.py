@@ -177,10 +177,10 @@ def test_nearly_all_that_is_planted_in_a_log_is_found_and_nothing_else(trained: 
     for place, leaks in enumerate(LOGS):
         (tmp_path / str(place)).mkdir()
         audited = planted(trained, tmp_path / str(place), *(PLANTED[leak][0] for leak in leaks)).audit(quick=True)
-        found, expected = names_of(audited), {PLANTED[leak][1] for leak in leaks}
-        missed += [leak for leak in leaks if PLANTED[leak][1] not in found]
+        names, expected = names_of(audited), {PLANTED[leak][1] for leak in leaks}
+        missed += [leak for leak in leaks if PLANTED[leak][1] not in names]
         # Visits that became those of customers are missing elsewhere.
-        assert {name for name in found - expected if "blog_visit" not in name} == set()
+        assert {name for name in names - expected if "blog_visit" not in name} == set()
     assert len(missed) <= len(PLANTED) - FEWEST_FOUND, missed
 
 

@@ -71,7 +71,7 @@ def at_once(forks: Forks, root: Path, commands: list[tuple[str, ...]]) -> list[t
     """Exit code and last line of the errors of commands that are started together."""
     errors = [root.with_name(f"errors-{place}") for place in range(len(commands))]
     words = [[*command, "--var", "."] for command in commands]
-    started = [forks.start(each, root, file) for each, file in zip(words, errors, strict=True)]
+    started = [forks.start(arguments, root, file) for arguments, file in zip(words, errors, strict=True)]
     codes = [forks.wait(process) for process in started]
     return [(code, (["", *file.read_text().splitlines()])[-1]) for code, file in zip(codes, errors, strict=True)]
 
@@ -96,9 +96,9 @@ def misfits(root: Path) -> list[str]:
     """What does not belong together, of all versions that are registered."""
     registry = Registry(root)
     known = list(versions(registry))
-    wrong = [f"version {each.version}: {what}" for each in known for what in _misfits(registry, each)]
+    wrong = [f"version {version.version}: {what}" for version in known for what in _misfits(registry, version)]
     return wrong + [
-        f"scores of version {one}" for one in stored(root) - {(each.version, each.digest) for each in known}
+        f"scores of version {one}" for one in stored(root) - {(version.version, version.digest) for version in known}
     ]
 
 

@@ -32,10 +32,10 @@ from training.samples.log_odds import Array, logit
 Rows = tuple[Array, Array, Array, NDArray[Any]]
 
 
-def rows(seed: int, leads: int = 300, each: int = 3, decimals: int = 9) -> Rows:
+def rows(seed: int, leads: int = 300, per_lead: int = 3, decimals: int = 9) -> Rows:
     """Labels, true probabilities, weights and leads: moments of a lead share their luck."""
     rng = np.random.default_rng(seed)
-    lead = np.repeat(np.arange(leads), each)
+    lead = np.repeat(np.arange(leads), per_lead)
     p = expit(rng.normal(-1, 1.2, leads)[lead] + rng.normal(0, 0.3, len(lead))).round(decimals)
     y = (rng.random(leads)[lead] < p).astype(np.float64)
     return y, p, rng.uniform(0.2, 2.0, len(lead)), lead
@@ -45,7 +45,7 @@ def rows(seed: int, leads: int = 300, each: int = 3, decimals: int = 9) -> Rows:
 def test_values_agree_with_scikit_learn(decimals: int) -> None:
     y, p, weight, _ = rows(1, decimals=decimals)
     p = np.clip(p, 0.01, 0.99)
-    found = measures(y, p, weight)
+    metrics = measures(y, p, weight)
     line = LogisticRegression(C=np.inf, tol=1e-12, max_iter=1000).fit(logit(p)[:, np.newaxis], y, weight)
     expected = {
         "log_loss": log_loss(y, p, sample_weight=weight),
@@ -56,7 +56,7 @@ def test_values_agree_with_scikit_learn(decimals: int) -> None:
         "intercept": line.intercept_[0],
     }
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-5 if name in ("slope", "intercept") else 1e-12), name
+        assert metrics[name] == pytest.approx(value, abs=1e-5 if name in ("slope", "intercept") else 1e-12), name
 
 
 @given(seed=st.integers(0, 10**6), n=st.integers(10, 80))
@@ -78,18 +78,18 @@ def test_weights_count_like_repeated_rows() -> None:
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
 def test_one_class_alone_has_no_auc_and_no_slope_but_a_log_loss(label: float) -> None:
-    found = measures(np.full(20, label), np.linspace(0.1, 0.9, 20), np.ones(20))
-    assert np.isnan([found["auc"], found["slope"], found["intercept"]]).all()
-    assert np.isfinite([found["log_loss"], found["brier"]]).all()
-    assert np.isnan(found["average_precision"]) == (label == 0)
+    metrics = measures(np.full(20, label), np.linspace(0.1, 0.9, 20), np.ones(20))
+    assert np.isnan([metrics["auc"], metrics["slope"], metrics["intercept"]]).all()
+    assert np.isfinite([metrics["log_loss"], metrics["brier"]]).all()
+    assert np.isnan(metrics["average_precision"]) == (label == 0)
 
 
 def test_a_constant_score_ranks_like_chance() -> None:
     y, _, weight, _ = rows(3)
-    found = measures(y, np.full(len(y), 0.2), weight)
-    assert (found["auc"], found["top_decile_lift"]) == pytest.approx((0.5, 1.0))
-    assert found["average_precision"] == pytest.approx(np.average(y, weights=weight))
-    assert np.isnan(found["slope"])
+    metrics = measures(y, np.full(len(y), 0.2), weight)
+    assert (metrics["auc"], metrics["top_decile_lift"]) == pytest.approx((0.5, 1.0))
+    assert metrics["average_precision"] == pytest.approx(np.average(y, weights=weight))
+    assert np.isnan(metrics["slope"])
 
 
 def test_classes_parted_by_a_cut_have_no_finite_slope() -> None:
@@ -136,9 +136,9 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 
 def test_copies_of_a_lead_add_no_certainty() -> None:
-    y, p, weight, lead = rows(8, leads=400, each=1)
+    y, p, weight, lead = rows(8, leads=400, per_lead=1)
     copied: Rows = (np.repeat(y, 9), np.repeat(p, 9), np.repeat(weight, 9), np.repeat(lead, 9))
-    width = [np.diff(interval(bootstrap([slice_of(*each)])[0]), axis=0)[0] for each in (rows(8, 400, 1), copied)]
+    width = [np.diff(interval(bootstrap([slice_of(*sample)])[0]), axis=0)[0] for sample in (rows(8, 400, 1), copied)]
     np.testing.assert_allclose(width[0], width[1], rtol=1e-6)
     planted = slice_of(*copied[:3], np.arange(len(copied[0])))
     narrow = np.diff(interval(bootstrap([planted])[0]), axis=0)[0]
@@ -154,15 +154,15 @@ def test_intervals_hold_the_true_log_loss() -> None:
         return bool(low <= truth <= high)
 
     samples = [rows(seed, leads=250) for seed in range(150)]
-    assert np.mean([holds(each, seed) for seed, each in enumerate(samples)]) >= 0.9
-    by_row = [holds((*each[:3], np.arange(len(each[0]))), seed) for seed, each in enumerate(samples)]
+    assert np.mean([holds(sample, seed) for seed, sample in enumerate(samples)]) >= 0.9
+    by_row = [holds((*sample[:3], np.arange(len(sample[0]))), seed) for seed, sample in enumerate(samples)]
     assert np.mean(by_row) < 0.88, "rows taken for leads must miss it, or this test proves nothing"
 
 
 def test_a_paired_difference_is_surer_than_two_single_values() -> None:
     y, p, weight, lead = rows(9)
     worse = expit(1.3 * logit(p) + 0.1)
-    draws = bootstrap([slice_of(y, each, weight, lead) for each in (p, worse)])[:, :, 0]
+    draws = bootstrap([slice_of(y, scores, weight, lead) for scores in (p, worse)])[:, :, 0]
     paired = np.diff(interval(draws[1] - draws[0]))[0]
     assert paired < 0.5 * np.diff(interval(draws[1]))[0]
 
@@ -195,10 +195,10 @@ def test_a_perfect_model_shows_its_floor_and_a_distorted_one_more() -> None:
 @given(values=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5]), min_size=1, max_size=50), bins=st.integers(1, 8))
 def test_bins_keep_the_order_and_equal_scores_together(values: list[float], bins: int) -> None:
     p = np.sort(values)
-    found = equal_bins(p, np.ones(len(p)), bins)
-    assert (np.diff(found) >= 0).all()
-    assert len({(score, at) for score, at in zip(p.tolist(), found.tolist(), strict=True)}) == len(set(values))
-    assert found.max() < bins
+    bin_of = equal_bins(p, np.ones(len(p)), bins)
+    assert (np.diff(bin_of) >= 0).all()
+    assert len({(score, at) for score, at in zip(p.tolist(), bin_of.tolist(), strict=True)}) == len(set(values))
+    assert bin_of.max() < bins
 
 
 def test_bins_of_distinct_scores_hold_equal_parts() -> None:

@@ -35,9 +35,9 @@ def test_criteria_follow_from_their_definitions(rate: float) -> None:
         """1 + parameters / (n ln(1 - R² / S)): the factor that is expected at n leads, minus the one asked for."""
         return float(1 + 12 / (n * np.log(1 - explained / 0.9)) - 0.9)
 
-    found = criteria(rate, 12)
-    assert found["shrinkage"] == pytest.approx(brentq(shrinkage, 10, 1e7))
-    half_width = 1.96 * np.sqrt(rate * (1 - rate) / found["base rate"])
+    sizes = criteria(rate, 12)
+    assert sizes["shrinkage"] == pytest.approx(brentq(shrinkage, 10, 1e7))
+    half_width = 1.96 * np.sqrt(rate * (1 - rate) / sizes["base rate"])
     assert half_width == pytest.approx(min(0.05, rate / 4))
 
 

@@ -38,11 +38,11 @@ def test_a_feature_that_became_empty_is_told_by_name_and_no_other() -> None:
 
 
 def test_a_quiet_year_of_a_small_company_raises_one_false_alarm_at_most() -> None:
-    told: list[object] = []
+    alarms: list[object] = []
     for seed in (302, 303):
         year = scorings(np.random.default_rng(seed), range(20_000, 20_365), FEWEST_LEADS, USUAL)
-        told += [alarm for day in range(1, 366) for alarm in emptied(year[max(0, day - 60) : day])]
-    assert len(told) <= 1, told
+        alarms += [alarm for day in range(1, 366) for alarm in emptied(year[max(0, day - 60) : day])]
+    assert len(alarms) <= 1, alarms
 
 
 def test_too_few_leads_or_scorings_tell_nothing() -> None:

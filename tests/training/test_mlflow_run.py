@@ -93,10 +93,10 @@ def test_a_package_below_somebody_elses_repository_is_not_of_its_commit(
 def test_what_it_learnt_from_and_was_judged_on_are_data_sets(run: Any) -> None:
     sets = {made.dataset.name: made for made in run.inputs.dataset_inputs}
     assert set(sets) == {"to learn from", "to judge on"}
-    told = {tag.key: tag.value for tag in sets["to judge on"].tags}
-    assert told["mlflow.data.context"] == "evaluation"
-    assert told["training_set"] == run.data.tags["training_set"]
-    assert int(told["moments"]) > int(told["converted"]) > 0
+    tags = {tag.key: tag.value for tag in sets["to judge on"].tags}
+    assert tags["mlflow.data.context"] == "evaluation"
+    assert tags["training_set"] == run.data.tags["training_set"]
+    assert int(tags["moments"]) > int(tags["converted"]) > 0
     assert len({made.dataset.digest for made in sets.values()}) == 2
 
 

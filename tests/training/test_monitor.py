@@ -109,27 +109,27 @@ def test_a_deal_that_is_known_to_be_wrong_or_cancelled_is_no_conversion() -> Non
 
 def test_the_test_of_a_shift_is_the_textbooks() -> None:
     before, now = {"a": 50, "b": 30, "c": 20}, {"a": 30, "b": 30, "c": 40}
-    found = shift("x", before, now, 0.01)
-    assert found is not None
-    assert found.p == pytest.approx(chi2_contingency([list(before.values()), list(now.values())]).pvalue)
-    assert found.shifted == (found.p < 0.01)
+    result = shift("x", before, now, 0.01)
+    assert result is not None
+    assert result.p == pytest.approx(chi2_contingency([list(before.values()), list(now.values())]).pvalue)
+    assert result.shifted == (result.p < 0.01)
     assert shift("x", {"a": 5}, {"a": 9}, 0.01) is None
     assert shift("x", {}, {"a": 9, "b": 2}, 0.01) is None
 
 
 def test_small_changes_of_many_leads_are_none() -> None:
-    found = shift("x", {"a": 500_000, "b": 500_000}, {"a": 505_000, "b": 495_000}, 0.01)
-    assert found is not None
-    assert found.p < 1e-9
-    assert not found.shifted
+    result = shift("x", {"a": 500_000, "b": 500_000}, {"a": 505_000, "b": 495_000}, 0.01)
+    assert result is not None
+    assert result.p < 1e-9
+    assert not result.shifted
 
 
 def test_shifts_are_called_as_rarely_as_stated() -> None:
     rng, calls = np.random.default_rng(0), 0
     for _ in range(2_000):
         before, now = (dict(enumerate(rng.multinomial(60, [0.6, 0.3, 0.08, 0.02]))) for _ in range(2))
-        found = shift("x", {str(k): v for k, v in before.items()}, {str(k): v for k, v in now.items()}, 0.05)
-        calls += found is not None and found.shifted
+        result = shift("x", {str(k): v for k, v in before.items()}, {str(k): v for k, v in now.items()}, 0.05)
+        calls += result is not None and result.shifted
     assert calls <= binom.ppf(0.999, 2_000, 0.05)
 
 
@@ -146,7 +146,7 @@ def fill(store: Store, base: float, leads: int = 160) -> None:
         who = [lead for lead in range(leads) if lead % 2 == week // 4]
         batch = [StoredScore(f"L{lead}", "conversion", as_of, float(p[lead]), 0.0, 1.0, "1", "d") for lead in who]
         store.scores.record(batch, steps, as_of)
-        again = [replace(each, as_of=each.as_of + US_PER_DAY, probability=0.01) for each in batch]
+        again = [replace(score, as_of=score.as_of + US_PER_DAY, probability=0.01) for score in batch]
         store.scores.record(again, steps, as_of + 1)
     won = [lead for lead in range(leads) if luck[lead] < base * p[lead]]
     for week, half in ((4, 0), (8, 1)):
@@ -160,26 +160,26 @@ def fill(store: Store, base: float, leads: int = 160) -> None:
 @pytest.mark.parametrize(("base", "wanted", "code"), [(1.0, "nothing", 0), (2.2, "recalibrate", 10)])
 def test_a_store_is_read_and_told(store: Store, base: float, wanted: str, code: int) -> None:
     fill(store, base)
-    found = monitor(CohortReader(store.database), TARGET, PROMISES, NOW, weeks=8)
-    assert (found.advice, found.exit_code) == (wanted, code)
-    assert len(found.cohorts) == 8
-    assert found.matured == 8 * 80  # the first score of a lead in a week counts, not the 1 % of the day after
-    assert min(cohort.promised for cohort in found.cohorts) > 0.15
-    tables = monitor_tables(found)
+    report = monitor(CohortReader(store.database), TARGET, PROMISES, NOW, weeks=8)
+    assert (report.advice, report.exit_code) == (wanted, code)
+    assert len(report.cohorts) == 8
+    assert report.matured == 8 * 80  # the first score of a lead in a week counts, not the 1 % of the day after
+    assert min(cohort.promised for cohort in report.cohorts) > 0.15
+    tables = monitor_tables(report)
     assert [len(table.rows) for table in tables][:2] == [8, 4]
 
 
 def test_another_population_is_seen(store: Store) -> None:
     fill(store, 1.0)
-    found = monitor(CohortReader(store.database), TARGET, PROMISES, NOW, weeks=4)
-    moved = {each.name: each.shifted for each in found.shifts}
+    report = monitor(CohortReader(store.database), TARGET, PROMISES, NOW, weeks=4)
+    moved = {result.name: result.shifted for result in report.shifts}
     assert moved["profile country"]
     assert moved["leads with visit"]
     assert not moved["scores"]
-    assert found.advice == "nothing"
+    assert report.advice == "nothing"
 
 
 def test_an_empty_store_recommends_nothing(store: Store) -> None:
-    found = monitor(CohortReader(store.database), TARGET, PROMISES, NOW, weeks=8)
-    assert (found.advice, found.matured, found.shifts) == ("nothing", 0, ())
-    assert monitor_tables(found) == []
+    report = monitor(CohortReader(store.database), TARGET, PROMISES, NOW, weeks=8)
+    assert (report.advice, report.matured, report.shifts) == ("nothing", 0, ())
+    assert monitor_tables(report) == []

@@ -59,10 +59,10 @@ def test_what_is_old_and_nobody_names_goes_with_its_run_and_artifacts(registry: 
     assert not any(folder.exists() for one in (first, third) for folder in (one.folder, one.judge))
     assert files(registry) < 0.7 * size
     for number in ("2", "4", "5"):
-        kept = registry.get(NAME, number)
-        assert kept is not None
-        assert kept.load().features
-        assert kept.load_judge().features
+        version = registry.get(NAME, number)
+        assert version is not None
+        assert version.load().features
+        assert version.load_judge().features
     assert registry.champion(NAME).version == "5"
     assert before - runs(registry) == gone
     assert staying <= runs(registry)

@@ -134,14 +134,14 @@ def test_an_own_rule_weighs_by_time_and_the_mean_stays(mine: Path) -> None:
 
 def test_a_weight_that_is_none_names_its_row_line_or_the_columns_there_are(mine: Path) -> None:
     sample = funnel(leads=50)
-    for weighting, told in (
+    for weighting, message in (
         ("no_such", r"'no_such' is no column of the training set; numbers are interest, age"),
         ("interest", r"gives -\d.* in \d+ of 100 rows, first in row \d+ \(1970-"),
         (of(mine, "gone_wrong"), r"mine.py:gone_wrong' gives "),
         (of(mine, "wrong_line"), r"mine.py line 32 \(`return rows\[\"no_such\"\]`\): KeyError"),
         (of(mine, "too_few"), r"returned \(3,\), not 100 numbers"),
     ):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             weighed(sample, weighting)
 
 
@@ -150,11 +150,11 @@ def test_own_metrics_stand_beside_ours_with_an_interval_for_the_model(mine: Path
     plan = replace(PLAN, metrics=(of(mine, "found_in_a_tenth"),))
     _, judged = judge(split, plan)
     model, base = judged.evaluation.judgements[:2]
-    found = model.metrics["found_in_a_tenth"]
+    share = model.metrics["found_in_a_tenth"]
     order = np.argsort(-judged.p)[: len(judged.p) // 10]
     weight, y = judged.rows.weight, judged.rows.y
-    assert found.value == pytest.approx((weight * y)[order].sum() / (weight * y).sum())
-    assert (found.low or 1) < (found.value or 0) < (found.high or 0)
+    assert share.value == pytest.approx((weight * y)[order].sum() / (weight * y).sum())
+    assert (share.low or 1) < (share.value or 0) < (share.high or 0)
     assert base.metrics["found_in_a_tenth"].value is not None
     table = next(table for table in tables(judged.evaluation, judged.by_age) if table.title == "By metrics of your own")
     assert table.head == ["prediction", "found_in_a_tenth"]

@@ -25,7 +25,7 @@ def test_each_lead_counts_once_a_month_at_its_first_moment() -> None:
             cell = expected.setdefault((month, sum(p[row] >= edge for edge in EDGES[1:-1])), [0, 0, 0])
             for place, value in enumerate((1, p[row], y[row])):
                 cell[place] += value
-    found = count_by_month(lead, as_of, p, y)
-    assert [(each.month, each.band) for each in found] == sorted(expected)
-    for each in found:
-        assert [each.leads, each.promised, each.came] == pytest.approx(expected[each.month, each.band])
+    cells = count_by_month(lead, as_of, p, y)
+    assert [(band.month, band.band) for band in cells] == sorted(expected)
+    for band in cells:
+        assert [band.leads, band.promised, band.came] == pytest.approx(expected[band.month, band.band])

@@ -75,8 +75,8 @@ def lives(n: int = 4_000, seed: int = 0) -> tuple[Array, Array, NDArray[np.int64
 
 def test_base_rates_are_those_of_the_law_however_long_moments_were_watched() -> None:
     event, observed, _ = lives(40_000)
-    found = expit(base_log_odds(rows_of(event, observed, ENDS, np.ones(len(event))), len(ENDS)))
-    np.testing.assert_allclose(found, 1 - np.exp(-np.diff((0, *ENDS)) / 60), rtol=0.06)
+    rates = expit(base_log_odds(rows_of(event, observed, ENDS, np.ones(len(event))), len(ENDS)))
+    np.testing.assert_allclose(rates, 1 - np.exp(-np.diff((0, *ENDS)) / 60), rtol=0.06)
 
 
 def test_a_period_that_nobody_was_watched_through_has_no_odds_instead_of_even_ones() -> None:
@@ -93,8 +93,10 @@ def test_thinned_rows_keep_every_conversion_and_weigh_the_same() -> None:
     assert len(thin.label) < 0.6 * len(rows.label)
     assert thin.label.sum() == rows.label.sum()
     for period in range(len(ENDS)):
-        whole, kept = (each.weight[(each.period == period) & (each.label == 0)].sum() for each in (rows, thin))
-        assert kept == pytest.approx(whole, rel=0.1)
+        whole, thinned_weight = (
+            table.weight[(table.period == period) & (table.label == 0)].sum() for table in (rows, thin)
+        )
+        assert thinned_weight == pytest.approx(whole, rel=0.1)
     assert set(np.unique(thin.weight[thin.label == 0])) == {float((rows.label == 0).sum() // 2_000)}
 
 

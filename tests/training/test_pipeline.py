@@ -76,11 +76,11 @@ def test_plots_report_recipe_and_evaluation_are_in_the_run(artifacts: Path) -> N
 
 def test_signature_and_input_example_are_those_of_the_features(trained: Workspace) -> None:
     with trained.registry.experiment("inspection").run("inspection") as mlflow:
-        found = mlflow.models.get_model_info(f"models:/{trained.model_name}@champion")
+        info = mlflow.models.get_model_info(f"models:/{trained.model_name}@champion")
         example = mlflow.pyfunc.load_model(f"models:/{trained.model_name}@champion").input_example
     names = [feature.name for feature in trained.champion().load().manifest.features]
-    assert found.signature.inputs.input_names() == names
-    assert found.signature.outputs.input_names() == ["probability", "converts"]
+    assert info.signature.inputs.input_names() == names
+    assert info.signature.outputs.input_names() == ["probability", "converts"]
     assert list(example.columns) == names
     assert len(example) > 0
 

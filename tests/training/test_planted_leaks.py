@@ -85,11 +85,13 @@ def sorted_by_outcome() -> Labelled:
 
 
 def test_nearly_all_planted_leaks_are_found() -> None:
-    found = {name: {each.name for each in audit_table(table_with(name, leak))} for name, leak in PLANTED.items()}
-    caught = {name for name, names in found.items() if name in names}
-    caught |= {"id"} & {each.name for each in audit_table(sorted_by_outcome())}
+    suspects = {
+        name: {finding.name for finding in audit_table(table_with(name, leak))} for name, leak in PLANTED.items()
+    }
+    caught = {name for name, names in suspects.items() if name in names}
+    caught |= {"id"} & {finding.name for finding in audit_table(sorted_by_outcome())}
     assert len(caught) >= FEWEST_FOUND, f"not found: {sorted({*PLANTED, 'id'} - caught)}"
-    assert all(names <= {name} for name, names in found.items()), "no honest column is suspected"
+    assert all(names <= {name} for name, names in suspects.items()), "no honest column is suspected"
 
 
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.03, 0.05])
@@ -124,5 +126,7 @@ def weekly(seed: int, share: float) -> tuple[Sample, Recipe]:
 
 
 def test_an_event_that_is_dated_back_is_certain_though_few_moments_know_it() -> None:
-    assert [(each.check, each.name) for each in _certain(*weekly(1, 1.0))] == [("certain", "count_kickoff_ever")]
+    assert [(finding.check, finding.name) for finding in _certain(*weekly(1, 1.0))] == [
+        ("certain", "count_kickoff_ever")
+    ]
     assert list(_certain(*weekly(2, 0.0))) == []

@@ -67,7 +67,7 @@ DRAWINGS: dict[str, Callable[[], Figure]] = {
 def words(figure: Figure) -> str:
     """All that can be read in a figure."""
     figure.draw_without_rendering()
-    return "\n".join(each.get_text() for each in figure.findobj(match=Text) if isinstance(each, Text))
+    return "\n".join(text.get_text() for text in figure.findobj(match=Text) if isinstance(text, Text))
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
@@ -76,7 +76,7 @@ def test_the_same_picture_is_the_same_file_without_date_or_version(name: str) ->
     once, again, anew = png(figure), png(figure), png(DRAWINGS[name]())
     assert once == again == anew
     assert once.startswith(b"\x89PNG")
-    assert not any(each in once for each in (b"tEXt", b"iTXt", b"tIME"))
+    assert not any(chunk in once for chunk in (b"tEXt", b"iTXt", b"tIME"))
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
@@ -90,20 +90,20 @@ def test_reliability_shows_every_bin_where_it_belongs() -> None:
     bins = evaluation().bins
     above, below = reliability(bins).axes
     points = above.containers[0].lines[0]  # type: ignore[attr-defined]
-    assert points.get_xdata().tolist() == [each.predicted for each in bins]
-    assert points.get_ydata().tolist() == [each.observed.value for each in bins]
-    assert [bar.get_height() for bar in below.containers[0]] == [each.rows for each in bins]
-    for each in bins:
-        assert each.observed.high is not None
-        assert each.observed.high <= above.get_ylim()[1]
+    assert points.get_xdata().tolist() == [part.predicted for part in bins]
+    assert points.get_ydata().tolist() == [part.observed.value for part in bins]
+    assert [bar.get_height() for bar in below.containers[0]] == [part.rows for part in bins]
+    for part in bins:
+        assert part.observed.high is not None
+        assert part.observed.high <= above.get_ylim()[1]
 
 
 def test_thresholds_are_drawn_where_they_are_and_named() -> None:
     for name in ("scores", "what-if"):
         text = words(DRAWINGS[name]())
-        for each in THRESHOLDS:
-            assert each.probability is not None
-            assert f"{each.stage} from {100 * each.probability:.1f}%" in text
+        for threshold in THRESHOLDS:
+            assert threshold.probability is not None
+            assert f"{threshold.stage} from {100 * threshold.probability:.1f}%" in text
 
 
 def test_the_histogram_holds_every_lead() -> None:
@@ -153,7 +153,7 @@ def test_one_class_alone_can_be_drawn(label: float) -> None:
         precision_recall(curve),
         what_if_curve(what_if(evidence, FLOW), [refused]),
     ]
-    assert all(png(each) for each in drawn)
+    assert all(png(image) for image in drawn)
 
 
 def test_a_constant_score_can_be_drawn() -> None:

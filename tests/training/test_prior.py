@@ -33,7 +33,7 @@ def leads(
     columns[FEATURES[0]] = intent + 0.1 * draw.random(len(lead))
     columns["recency_any"][draw.random(len(lead)) < 0.1] = np.nan
     columns["other"] = draw.normal(size=len(lead))
-    return pa.table({name: pa.array(each, pa.float32()) for name, each in columns.items()}), y, lead
+    return pa.table({name: pa.array(values, pa.float32()) for name, values in columns.items()}), y, lead
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,8 @@ def test_the_server_reads_the_same_from_the_text(model: PriorClassifier) -> None
     text, width = model.boosters_[0].model_to_string(), matrix.shape[1]
     forest = forest_of([text])
     base = float(forest.mean[forest.roots].sum())
-    found = predict(masks_of(forest, np.zeros(width, np.bool_)), base, (1.0, 1.0, 0.0), matrix)
-    assert found[:, 0] == pytest.approx(model.boosters_[0].predict(matrix, raw_score=True), abs=1e-12)
+    predicted = predict(masks_of(forest, np.zeros(width, np.bool_)), base, (1.0, 1.0, 0.0), matrix)
+    assert predicted[:, 0] == pytest.approx(model.boosters_[0].predict(matrix, raw_score=True), abs=1e-12)
     expected = model.boosters_[0].predict(matrix[:50], pred_contrib=True)
     assert Explained([text], width).contributions(matrix[:50]) == pytest.approx(expected, abs=1e-12)
 
@@ -80,7 +80,7 @@ def test_a_tree_cut_elsewhere_would_be_caught(model: PriorClassifier) -> None:
     table, _, _ = leads(LEADS, 1)
     matrix = model.encoder_.matrix(table)
     moved = [type(band)(band.column, tuple(edge + 0.2 for edge in band.edges)) for band in model.bins_]
-    wrong = model.intercept_ + np.column_stack([each.steps(matrix) for each in moved]) @ model.coefficients_
+    wrong = model.intercept_ + np.column_stack([band.steps(matrix) for band in moved]) @ model.coefficients_
     assert np.abs(logit(model.predict_proba(table)[:, 1]) - wrong).max() > 0.05
 
 

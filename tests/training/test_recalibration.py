@@ -92,7 +92,7 @@ def test_the_trial_is_the_naive_sum() -> None:
         for p, y, at in zip(rows.p, rows.y, rows.as_of, strict=True):
             if edge <= at < end:
                 z = float(logit(np.array([p]))[0])
-                before, after = (row_losses(np.array([y]), np.array([each]))[0] for each in (z, z + over.c))
+                before, after = (row_losses(np.array([y]), np.array([odds]))[0] for odds in (z, z + over.c))
                 total, mass = total + before - after, mass + 1
     assert mass > 200
     assert trial(ROLL, rows, edges).gain == pytest.approx(total / mass)

@@ -53,10 +53,10 @@ def test_a_run_whose_registering_failed_is_finished_by_register(shell: Shell, ro
 
     made = TrainingSet.open(workspace.training_set_path)
     plain = settings.model_dump(mode="json")
-    with pytest.raises(DataError, match=r"was deleted.*kept as a run: `leadscore register [0-9a-f]{12}`") as told:
+    with pytest.raises(DataError, match=r"was deleted.*kept as a run: `leadscore register [0-9a-f]{12}`") as error:
         train_and_register(made, settings.training_plan, workspace.registry, plain, say=deletes_experiment)
     (run,) = unregistered(root, "conversion")
-    assert run[:12] in str(told.value)
+    assert run[:12] in str(error.value)
     with Registry(root).tracking.opened() as mlflow:
         mlflow.MlflowClient().restore_experiment("1")
     assert run[:12] in json.loads(shell("info", *options(root), "--json")[1])["not registered"]
@@ -70,9 +70,9 @@ def test_a_run_whose_registering_failed_is_finished_by_register(shell: Shell, ro
     champion = Registry(root).champion(NAME)
     assert champion.version == "2"
     with Registry(root).tracking.opened() as mlflow:
-        found = mlflow.get_run(champion.run_id).data
-    assert found.params["training.seed"] == "5"
-    assert found.tags["artifact_digest"] == champion.digest
+        data = mlflow.get_run(champion.run_id).data
+    assert data.params["training.seed"] == "5"
+    assert data.tags["artifact_digest"] == champion.digest
     assert "not registered" not in json.loads(shell("info", *options(root), "--json")[1])
     again = json.loads(shell(*words)[1])
     assert (again["version"], again["decision"]) == (
@@ -149,9 +149,9 @@ def test_info_does_not_wait_for_a_registry_that_never_answers(
     monkeypatch.setattr("workspace.REGISTRY_S", 0.2)
     code, out, err = shell("info", *options(root), "--json")
     assert (code, err) == (0, "")
-    told = json.loads(out)
-    assert told["champion"] == f"unknown: {silent} does not answer within 0.2 seconds"
-    assert told["event log"]
+    info = json.loads(out)
+    assert info["champion"] == f"unknown: {silent} does not answer within 0.2 seconds"
+    assert info["event log"]
 
 
 @pytest.fixture

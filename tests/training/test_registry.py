@@ -64,9 +64,9 @@ def test_a_password_in_the_uri_is_never_shown(tmp_path: Path, monkeypatch: pytes
 
 def test_a_store_that_is_no_database_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 1_000)
-    with pytest.raises(DataError, match=r"MLflow at sqlite:.*cannot do that") as told:
+    with pytest.raises(DataError, match=r"MLflow at sqlite:.*cannot do that") as error:
         Registry(tmp_path).find("any")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("part", ["model", "judge"])

@@ -106,8 +106,8 @@ def test_a_range_holds_of_further_weeks() -> None:
     inside = []
     for _ in range(400):
         weekly = rng.poisson(13, 27)
-        told = spread(weekly[:26])
-        inside.append(told.low <= weekly[26] <= told.high)
+        interval = spread(weekly[:26])
+        inside.append(interval.low <= weekly[26] <= interval.high)
     assert np.mean(inside) >= 0.8
 
 

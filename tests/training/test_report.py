@@ -78,9 +78,11 @@ def account() -> TrainingAccount:
 
 def test_the_page_loads_nothing_from_anywhere(account: TrainingAccount) -> None:
     page = html(account, {"reliability": PNG})
-    found = Reader(page)
-    assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & set(found.tags)
-    addresses = [value for name, value in found.attributes if name in ("src", "href", "srcset", "action", "background")]
+    reader = Reader(page)
+    assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & set(reader.tags)
+    addresses = [
+        value for name, value in reader.attributes if name in ("src", "href", "srcset", "action", "background")
+    ]
     assert len(addresses) == 1
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
     assert not re.search(r"https?://|url\(|@import", page)
@@ -88,8 +90,8 @@ def test_the_page_loads_nothing_from_anywhere(account: TrainingAccount) -> None:
 
 def test_it_says_what_a_reader_needs(account: TrainingAccount) -> None:
     words = Reader(html(account, {"reliability": PNG})).words
-    for each in ("deal_won within 30 days", "1 May 2024", "MQL begins", "SQL begins", "base rate", "08-30 days"):
-        assert each in words
+    for phrase in ("deal_won within 30 days", "1 May 2024", "MQL begins", "SQL begins", "base rate", "08-30 days"):
+        assert phrase in words
 
 
 def test_plain_words_come_first(account: TrainingAccount) -> None:
@@ -116,8 +118,8 @@ def test_code_and_percent_signs_are_set_well() -> None:
 
 
 def test_a_cell_of_a_card_stays_a_cell() -> None:
-    told = markdown_table(Table("t", ["a|b", "c"], [["<!-- end of backtest -->\n|", "d"]]))
-    assert told.splitlines()[3:] == ["| a\\|b | c |", "| --- | --- |", "| &lt;!-- end of backtest --> \\| | d |"]
+    table = markdown_table(Table("t", ["a|b", "c"], [["<!-- end of backtest -->\n|", "d"]]))
+    assert table.splitlines()[3:] == ["| a\\|b | c |", "| --- | --- |", "| &lt;!-- end of backtest --> \\| | d |"]
 
 
 def test_hostile_words_stay_words(account: TrainingAccount) -> None:
@@ -129,11 +131,11 @@ def test_hostile_words_stay_words(account: TrainingAccount) -> None:
         by_age={HOSTILE: account.evaluation},
         thresholds=thresholds,
     )
-    found = Reader(html(hostile, {"reliability": PNG}))
+    reader = Reader(html(hostile, {"reliability": PNG}))
     plain = Reader(html(account, {"reliability": PNG}))
-    assert set(found.tags) == set(plain.tags)
-    assert not [name for name, _ in found.attributes if name.startswith("on")]
-    assert found.words.count(HOSTILE) >= 4
+    assert set(reader.tags) == set(plain.tags)
+    assert not [name for name, _ in reader.attributes if name.startswith("on")]
+    assert reader.words.count(HOSTILE) >= 4
 
 
 def test_the_model_card_warns_and_tells_of_every_candidate(account: TrainingAccount) -> None:

@@ -49,7 +49,7 @@ def test_a_model_with_a_prior_stands_in_and_everything_says_so(trained: Workspac
     outcome = train(trained, root, "prior")
     assert (outcome.alias, outcome.decision[:9]) == ("champion", "stands in")
     report, card = outcome.report.read_text(), (outcome.report.parent / "model_card.md").read_text()
-    assert all("leads had converted when the model was made, 5,000 are needed" in each for each in (report, card))
+    assert all("leads had converted when the model was made, 5,000 are needed" in text for text in (report, card))
     workspace = Workspace.open(root, root / "settings.toml")
     predictor = Predictor.of(workspace.champion())
     assert predictor.manifest.trained_on.model == "prior"

@@ -90,15 +90,19 @@ def rows(table: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def needed(*names: str) -> set[str]:
     """These distributions and all that they cannot do without."""
-    found: set[str] = set()
+    needs: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            required = [Requirement(each) for each in distribution(name).requires or []]
-            waiting += [each.name for each in required if each.marker is None or each.marker.evaluate({"extra": ""})]
-    return found
+        if name not in needs:
+            needs.add(name)
+            required = [Requirement(line) for line in distribution(name).requires or []]
+            waiting += [
+                requirement.name
+                for requirement in required
+                if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            ]
+    return needs
 
 
 def bare_site(folder: Path) -> Path:
@@ -106,9 +110,9 @@ def bare_site(folder: Path) -> Path:
     folder.mkdir()
     for name in needed("lightgbm", "numpy"):
         for top in {Path(str(file)).parts[0] for file in distribution(name).files or []} - {"..", "__pycache__"}:
-            found = Path(sysconfig.get_path("purelib")) / top
-            if found.exists():
-                (folder / top).symlink_to(found)
+            package = Path(sysconfig.get_path("purelib")) / top
+            if package.exists():
+                (folder / top).symlink_to(package)
     return folder
 
 
@@ -132,8 +136,8 @@ def test_it_scores_with_lightgbm_and_numpy_alone(
 ) -> None:
     folder = trained.champion().folder
     paths = [str(bare_site(tmp_path / "site")), str(folder)]
-    found = run(BARE.format(paths=paths, folder=str(folder), rows=str(rows)), tmp_path, "-I", "-S")
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    predicted = run(BARE.format(paths=paths, folder=str(folder), rows=str(rows)), tmp_path, "-I", "-S")
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-12)
 
 
 ABSENT = """
@@ -164,8 +168,8 @@ def test_mlflow_loads_it_without_the_repository_and_without_unpickling(
     trained: Workspace, rows: Path, expected: Array, tmp_path: Path
 ) -> None:
     code = PYFUNC.format(model=f"models:/{trained.model_name}@champion", rows=str(rows))
-    found = run(code, tmp_path, **mlflow_environment(trained, tmp_path))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    predicted = run(code, tmp_path, **mlflow_environment(trained, tmp_path))
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-12)
 
 
 def test_the_model_logged_to_mlflow_holds_no_pickle(trained: Workspace) -> None:
@@ -176,9 +180,9 @@ def test_the_model_logged_to_mlflow_holds_no_pickle(trained: Workspace) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as each:
-        each.bind(("127.0.0.1", 0))
-        return int(each.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def test_mlflow_serves_it_in_a_process_of_its_own(
@@ -204,8 +208,8 @@ def test_mlflow_serves_it_in_a_process_of_its_own(
         finally:
             os.killpg(server.pid, 15)
             server.wait(30)
-    found = [prediction["probability"] for prediction in answer["predictions"]]
-    np.testing.assert_allclose(found, expected[:20], rtol=0, atol=1e-12)
+    predicted = [prediction["probability"] for prediction in answer["predictions"]]
+    np.testing.assert_allclose(predicted, expected[:20], rtol=0, atol=1e-12)
 
 
 def _asked(port: int, rows: list[dict[str, Any]], server: subprocess.Popen[bytes], log: Path) -> Any:

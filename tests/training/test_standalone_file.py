@@ -159,12 +159,12 @@ def test_shares_are_slopes_of_the_whole_averaged_along_the_way() -> None:
 def test_what_features_add_and_the_base_add_up_to_the_whole() -> None:
     rng = np.random.default_rng(1)
     shap, offsets = rng.normal(size=(5, 3, 7)), [-2.0, -1.0, 0.5]
-    found = explained(shap, offsets)
+    contributions = explained(shap, offsets)
     odds = shap.sum(axis=2) + np.array(offsets)
-    np.testing.assert_allclose(found.sum(axis=1), within(odds, [1, 2, 3], 3), rtol=1e-12)
+    np.testing.assert_allclose(contributions.sum(axis=1), within(odds, [1, 2, 3], 3), rtol=1e-12)
     share = shares(shap[:, :, -2:].sum(axis=2) + np.array(offsets), shap[:, :, :-2].sum(axis=2))
     for feature in range(5):
-        np.testing.assert_allclose(found[:, feature], (share * shap[:, :, feature]).sum(axis=1))
+        np.testing.assert_allclose(contributions[:, feature], (share * shap[:, :, feature]).sum(axis=1))
 
 
 @pytest.mark.parametrize(("raw", "p"), [(0.0, 0.5), (1e4, 1 - EDGE), (-1e4, EDGE), (np.log(3), 0.75)])

@@ -159,9 +159,11 @@ def test_where_few_convert_whole_leads_stay_enough_to_judge_by(training_set: Tra
 def test_training_on_a_thinned_set_is_told_and_the_same_again(trained: Workspace, tmp_path: Path) -> None:
     made = TrainingSet.open(trained.training_set_path)
     plan = replace(trained.settings.training_plan, most_moments=MOST)
-    told = list[str]()
-    outcomes = [train_and_register(made, plan, Registry(tmp_path / name), {}, say=told.append) for name in ("a", "b")]
-    assert told == [*SHARES, *SHARES]
+    messages = list[str]()
+    outcomes = [
+        train_and_register(made, plan, Registry(tmp_path / name), {}, say=messages.append) for name in ("a", "b")
+    ]
+    assert messages == [*SHARES, *SHARES]
     assert outcomes[0].digest == outcomes[1].digest
     thinned = outcomes[0].account.trained_on.thinned
     assert thinned is not None

@@ -75,17 +75,17 @@ def test_a_mix_may_fill_the_capacity_to_the_last_lead() -> None:
 
 def test_the_fewest_labels_that_can_prove_a_promise_do() -> None:
     """At 95 % five starts have 1 % each: seven wins out of seven prove one half (1 in 128), six (1 in 64) do not."""
-    found = by_precision("SQL", ScoredLabels(np.linspace(0.9, 0.1, 7), np.ones(7)), FLOW, 0.5)
-    assert (found.probability, found.selected, found.converted) == (0.0, 7, 7)
+    threshold = by_precision("SQL", ScoredLabels(np.linspace(0.9, 0.1, 7), np.ones(7)), FLOW, 0.5)
+    assert (threshold.probability, threshold.selected, threshold.converted) == (0.0, 7, 7)
     assert by_precision("SQL", ScoredLabels(np.linspace(0.9, 0.1, 6), np.ones(6)), FLOW, 0.5).probability is None
 
 
 def test_a_cut_lies_just_above_the_best_lead_that_is_left_out() -> None:
     labels = certain(60, 2_000)
-    found = by_precision("SQL", labels, FLOW, 0.9)
-    best_left_out = labels.p[found.selected]
-    assert found.probability == np.nextafter(best_left_out, 1.0)
-    assert found.selected >= 44, "log(0.01) / log(0.9) wins in a row are the least that proves nine in ten"
+    threshold = by_precision("SQL", labels, FLOW, 0.9)
+    best_left_out = labels.p[threshold.selected]
+    assert threshold.probability == np.nextafter(best_left_out, 1.0)
+    assert threshold.selected >= 44, "log(0.01) / log(0.9) wins in a row are the least that proves nine in ten"
 
 
 def test_labels_missing_are_those_that_would_prove_it_at_the_precision_seen() -> None:
@@ -103,10 +103,10 @@ def test_labels_missing_are_those_that_would_prove_it_at_the_precision_seen() ->
 
 def test_the_profit_is_the_labels_share_of_wins_on_the_leads_of_a_week() -> None:
     labels = certain(30, 70)
-    found = by_value("SQL", labels, Flow(np.full(10, 0.9), per_week=50.0), win=100, touch=20)
-    assert found.profit_per_week is not None
-    share = found.converted / found.selected
-    assert found.profit_per_week[0] == round(50 * (share * 100 - 20))
+    threshold = by_value("SQL", labels, Flow(np.full(10, 0.9), per_week=50.0), win=100, touch=20)
+    assert threshold.profit_per_week is not None
+    share = threshold.converted / threshold.selected
+    assert threshold.profit_per_week[0] == round(50 * (share * 100 - 20))
     nobody = by_value("SQL", ScoredLabels(np.array([0.01]), np.zeros(1)), FLOW, win=100, touch=20)
     assert nobody.profit_per_week is None, "without a label above there is nothing to go by"
 
@@ -133,12 +133,12 @@ def test_shares_lie_between_0_and_1_both_excluded(share: float) -> None:
 
 
 def test_consequences_are_shown_from_the_fewest_leads_that_say_something() -> None:
-    found = what_if(certain(30, 70), FLOW)
-    assert len(found.probability) > 30
+    curve = what_if(certain(30, 70), FLOW)
+    assert len(curve.probability) > 30
     first = FEWEST / 100
-    assert (found.precision[0], found.recall[0]) == (1, pytest.approx(FEWEST / 30))
+    assert (curve.precision[0], curve.recall[0]) == (1, pytest.approx(FEWEST / 30))
     assert first < 1
-    assert found.low[0] == pytest.approx(0.025 ** (1 / FEWEST), abs=1e-6), "Clopper & Pearson for ten of ten"
+    assert curve.low[0] == pytest.approx(0.025 ** (1 / FEWEST), abs=1e-6), "Clopper & Pearson for ten of ten"
     none = what_if(ScoredLabels(np.linspace(0.1, 0.9, 20), np.zeros(20)), FLOW)
     assert (none.recall == 0).all(), "no win at all is no division by nothing"
     with pytest.raises(UsageError, match="no labelled lead"):

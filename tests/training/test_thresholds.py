@@ -55,36 +55,38 @@ def test_the_promised_precision_holds_on_new_leads(
     best = TRUE_RECALL[np.flatnonzero(TRUE_PRECISION >= 0.5).max()]
     draws = range(1_000 if full else DRAWS)
     thresholds = [by_precision("SQL", labels(seed, n), FLOW, 0.5).probability for seed in draws]
-    found = [truth_above(threshold) for threshold in thresholds]
+    outcomes = [truth_above(threshold) for threshold in thresholds]
     issued = [threshold is not None for threshold in thresholds]
-    kept = float(np.mean([precision >= 0.5 for (precision, _), real in zip(found, issued, strict=True) if real]))
+    held = float(np.mean([precision >= 0.5 for (precision, _), real in zip(outcomes, issued, strict=True) if real]))
     refused = 1 - float(np.mean(issued))
-    recall = float(np.mean([recall for _, recall in found]) / best)
-    told = f"n = {n}: kept {kept:.1%} of those issued, refused {refused:.1%}, recall {recall:.1%} of the best possible"
-    record_property("promise", told)
-    print(told)  # noqa: T201 -- `make proof NAME=promise` with -s shows it
-    assert kept >= 0.95, told
-    assert refused <= most_refused, told
-    assert recall >= least_recall, f"a promise that is kept by issuing nothing is worth nothing: {told}"
+    recall = float(np.mean([recall for _, recall in outcomes]) / best)
+    measured = (
+        f"n = {n}: kept {held:.1%} of those issued, refused {refused:.1%}, recall {recall:.1%} of the best possible"
+    )
+    record_property("promise", measured)
+    print(measured)  # noqa: T201 -- `make proof NAME=promise` with -s shows it
+    assert held >= 0.95, measured
+    assert refused <= most_refused, measured
+    assert recall >= least_recall, f"a promise that is kept by issuing nothing is worth nothing: {measured}"
 
 
 @pytest.mark.parametrize("n", [500, 2000])
 def test_the_careless_choice_breaks_its_promise(n: int) -> None:
     """Planted fault: the check above must be able to fail."""
     draws = [labels(seed, n) for seed in range(DRAWS)]
-    found = [careless_threshold(draw.p.tolist(), draw.y.tolist(), 0.5) for draw in draws]
-    assert np.mean([truth_above(each)[0] >= 0.5 for each in found]) < 0.8
+    cuts = [careless_threshold(draw.p.tolist(), draw.y.tolist(), 0.5) for draw in draws]
+    assert np.mean([truth_above(cut)[0] >= 0.5 for cut in cuts]) < 0.8
 
 
 def test_the_promise_holds_where_many_leads_share_a_score() -> None:
     rounded = np.sort(POPULATION.round(1))[::-1]
     order = np.argsort(-POPULATION.round(1), kind="stable")
     precision = np.cumsum(POPULATION[order]) / np.arange(1, len(order) + 1)
-    kept = []
+    holds = []
     for seed in range(DRAWS):
-        found = by_precision("SQL", labels(seed, 500, decimals=1), FLOW, 0.5).probability
-        kept.append(found is None or precision[np.searchsorted(-rounded, -found, side="right") - 1] >= 0.5)
-    assert np.mean(kept) >= 0.95
+        cut = by_precision("SQL", labels(seed, 500, decimals=1), FLOW, 0.5).probability
+        holds.append(cut is None or precision[np.searchsorted(-rounded, -cut, side="right") - 1] >= 0.5)
+    assert np.mean(holds) >= 0.95
 
 
 @pytest.mark.parametrize("precision", [0.2, 0.4, 0.6])
@@ -98,39 +100,39 @@ def test_the_choice_is_the_last_that_the_slow_procedure_proves(precision: float)
         counts = [(count, int(sample.y[order[:count]].sum())) for count in selected]
         starts = np.linspace(0, len(counts), 5, endpoint=False).astype(int).tolist()
         proven = certified(counts, precision, 0.05 / 5, starts)
-        found = by_precision("SQL", sample, FLOW, precision)
+        threshold = by_precision("SQL", sample, FLOW, precision)
         issued += bool(proven)
-        assert (found.probability is None) == (not proven)
+        assert (threshold.probability is None) == (not proven)
         if proven:
-            assert (found.selected, found.converted) == counts[max(proven)]
+            assert (threshold.selected, threshold.converted) == counts[max(proven)]
     assert issued >= 5
 
 
 def test_a_threshold_says_what_it_rests_on() -> None:
     sample = labels(3, 2000)
-    found = by_precision("SQL", sample, FLOW, 0.5, confidence=0.9)
-    assert found.probability is not None
-    above = sample.p >= found.probability
-    assert (found.labels, found.selected, found.converted) == (2000, above.sum(), sample.y[above].sum())
-    assert (found.stage, found.rule) == ("SQL", PrecisionRule(0.5, 0.9))
-    assert found.leads_per_week == pytest.approx(120 * (FLOW.p >= found.probability).mean())
-    assert found.expected_precision == pytest.approx(FLOW.p[FLOW.p >= found.probability].mean())
+    threshold = by_precision("SQL", sample, FLOW, 0.5, confidence=0.9)
+    assert threshold.probability is not None
+    above = sample.p >= threshold.probability
+    assert (threshold.labels, threshold.selected, threshold.converted) == (2000, above.sum(), sample.y[above].sum())
+    assert (threshold.stage, threshold.rule) == ("SQL", PrecisionRule(0.5, 0.9))
+    assert threshold.leads_per_week == pytest.approx(120 * (FLOW.p >= threshold.probability).mean())
+    assert threshold.expected_precision == pytest.approx(FLOW.p[FLOW.p >= threshold.probability].mean())
 
 
 def test_more_confidence_or_precision_never_lowers_a_threshold_much() -> None:
     sample = labels(4, 2000)
-    found = [by_precision("SQL", sample, FLOW, x).probability for x in (0.3, 0.4, 0.5, 0.6)]
-    assert all(each is not None for each in found)
-    assert found == sorted(found, key=lambda each: each or 0.0)
+    cuts = [by_precision("SQL", sample, FLOW, x).probability for x in (0.3, 0.4, 0.5, 0.6)]
+    assert all(cut is not None for cut in cuts)
+    assert cuts == sorted(cuts, key=lambda cut: cut or 0.0)
 
 
 def test_a_refusal_names_the_labels_still_needed_and_they_help() -> None:
     helped = []
     for seed in range(60):
-        found = by_precision("SQL", labels(seed, 60), FLOW, 0.6)
-        if found.probability is None and found.missing_labels is not None:
-            assert found.missing_labels > 0
-            again = labels(1000 + seed, 60 + 3 * found.missing_labels)
+        threshold = by_precision("SQL", labels(seed, 60), FLOW, 0.6)
+        if threshold.probability is None and threshold.missing_labels is not None:
+            assert threshold.missing_labels > 0
+            again = labels(1000 + seed, 60 + 3 * threshold.missing_labels)
             helped.append(by_precision("SQL", again, FLOW, 0.6).probability is not None)
     assert len(helped) >= 15
     assert np.mean(helped) > 0.5
@@ -138,13 +140,13 @@ def test_a_refusal_names_the_labels_still_needed_and_they_help() -> None:
 
 def test_no_number_of_labels_is_named_where_none_would_help() -> None:
     p = np.linspace(0.01, 0.2, 300)
-    found = by_precision("SQL", ScoredLabels(p, np.zeros(300)), FLOW, 0.9)
-    assert (found.probability, found.missing_labels) == (None, None)
+    threshold = by_precision("SQL", ScoredLabels(p, np.zeros(300)), FLOW, 0.9)
+    assert (threshold.probability, threshold.missing_labels) == (None, None)
 
 
 def test_everybody_may_be_certified() -> None:
-    found = by_precision("MQL", ScoredLabels(np.linspace(0.1, 0.9, 200), np.ones(200)), FLOW, 0.5)
-    assert (found.probability, found.selected) == (0.0, 200)
+    threshold = by_precision("MQL", ScoredLabels(np.linspace(0.1, 0.9, 200), np.ones(200)), FLOW, 0.5)
+    assert (threshold.probability, threshold.selected) == (0.0, 200)
 
 
 @given(
@@ -153,46 +155,46 @@ def test_everybody_may_be_certified() -> None:
 )
 def test_capacity_is_used_and_not_exceeded(scores: list[float], capacity: float) -> None:
     flow = Flow(np.array(scores), per_week=50.0)
-    found = by_capacity("SQL", ScoredLabels(np.array([0.1]), np.array([0.0])), flow, capacity)
-    if found.probability is None:
+    threshold = by_capacity("SQL", ScoredLabels(np.array([0.1]), np.array([0.0])), flow, capacity)
+    if threshold.probability is None:
         assert flow.above(max(scores))[0] > capacity
         return
-    assert found.leads_per_week <= capacity
-    lower = [score for score in scores if score < found.probability]
+    assert threshold.leads_per_week <= capacity
+    lower = [score for score in scores if score < threshold.probability]
     assert not lower or flow.above(max(lower))[0] > capacity, "the next lower score would be too many"
 
 
 def test_a_mix_keeps_the_precision_and_the_capacity() -> None:
-    kept, issued = [], 0
+    holds, issued = [], 0
     for seed in range(150):
-        found = by_precision("SQL", labels(seed, 2000), FLOW, 0.5, per_week=6)
+        threshold = by_precision("SQL", labels(seed, 2000), FLOW, 0.5, per_week=6)
         alone = by_precision("SQL", labels(seed, 2000), FLOW, 0.5)
-        if found.probability is not None and alone.probability is not None:
+        if threshold.probability is not None and alone.probability is not None:
             issued += 1
-            assert found.leads_per_week <= 6 < alone.leads_per_week
-            assert found.probability > alone.probability
-        kept.append(truth_above(found.probability)[0] >= 0.5)
+            assert threshold.leads_per_week <= 6 < alone.leads_per_week
+            assert threshold.probability > alone.probability
+        holds.append(truth_above(threshold.probability)[0] >= 0.5)
     assert issued >= 140
-    assert np.mean(kept) >= 0.95
+    assert np.mean(holds) >= 0.95
 
 
 def test_the_profit_of_a_value_is_stated_with_its_interval() -> None:
     held = []
     for seed in range(200):
-        found = by_value("MQL", labels(seed, 800), FLOW, win=4000, touch=400)
-        assert found.profit_per_week is not None
-        profit, low, high = found.profit_per_week
+        threshold = by_value("MQL", labels(seed, 800), FLOW, win=4000, touch=400)
+        assert threshold.profit_per_week is not None
+        profit, low, high = threshold.profit_per_week
         assert low < profit < high
-        true = found.leads_per_week * (truth_above(found.probability)[0] * 4000 - 400)
+        true = threshold.leads_per_week * (truth_above(threshold.probability)[0] * 4000 - 400)
         held.append(low <= true <= high)
     assert np.mean(held) >= 0.93
     assert by_capacity("SQL", labels(1, 100), FLOW, 5).profit_per_week is None
 
 
 def test_value_asks_for_the_cost_of_a_touch_over_the_value_of_a_win() -> None:
-    found = by_value("MQL", labels(5, 100), FLOW, win=4000, touch=200)
-    assert found.probability == 0.05
-    assert found.wins_per_week * 4000 > found.leads_per_week * 200
+    threshold = by_value("MQL", labels(5, 100), FLOW, win=4000, touch=200)
+    assert threshold.probability == 0.05
+    assert threshold.wins_per_week * 4000 > threshold.leads_per_week * 200
 
 
 @pytest.mark.parametrize("rule", ["precision", "capacity", "value", "refusal"])
@@ -233,7 +235,7 @@ def test_the_sentence_holds_the_numbers_of_the_promise(rule: str, language: Lang
         "value": [percent(0.05, 0, language), "MQL"],
         "refusal": ["40 ", percent(0.9, 0, language), percent(0.95, 0, language)],
     }[rule]
-    assert all(each in text for each in expected), text
+    assert all(phrase in text for phrase in expected), text
     assert "None" not in text
     assert "{" not in text
 
@@ -253,14 +255,14 @@ def test_a_refusal_tells_what_to_do() -> None:
 
 def test_what_if_shows_every_consequence() -> None:
     sample = labels(7, 1000)
-    found = what_if(sample, FLOW)
-    assert (np.diff(found.probability) < 0).all()
-    assert found.probability[-1] == 0
-    assert found.recall[-1] == 1
-    assert found.precision[-1] == pytest.approx(sample.y.mean())
-    assert ((found.low <= found.precision) & (found.precision <= found.high)).all()
-    assert found.leads_per_week[-1] == pytest.approx(120)
-    assert (np.diff(found.wins_per_week) >= 0).all()
+    curve = what_if(sample, FLOW)
+    assert (np.diff(curve.probability) < 0).all()
+    assert curve.probability[-1] == 0
+    assert curve.recall[-1] == 1
+    assert curve.precision[-1] == pytest.approx(sample.y.mean())
+    assert ((curve.low <= curve.precision) & (curve.precision <= curve.high)).all()
+    assert curve.leads_per_week[-1] == pytest.approx(120)
+    assert (np.diff(curve.wins_per_week) >= 0).all()
 
 
 @pytest.mark.parametrize(

@@ -30,24 +30,24 @@ def story(seed: int, n: int = 2_500, shift: float = 0.0, since: float = 0.7) -> 
     return Story(p, (rng.random(n) < true).astype(np.float64), lead, day * US_PER_DAY, 30)
 
 
-def threshold_of(told: Story, promise: Promise = PROMISE) -> Threshold:
-    return with_record(told, flow_of(told), ScoredLabels(told.p, told.y), promise.threshold)
+def threshold_of(past: Story, promise: Promise = PROMISE) -> Threshold:
+    return with_record(past, flow_of(past), ScoredLabels(past.p, past.y), promise.threshold)
 
 
-def flow_of(told: Story) -> Flow:
-    return Flow(told.p[-400:], 50.0)
+def flow_of(past: Story) -> Flow:
+    return Flow(past.p[-400:], 50.0)
 
 
 def test_where_leads_stay_alike_promises_are_kept() -> None:
-    found = [threshold_of(story(seed)) for seed in range(DRAWS)]
-    records = [threshold.record for threshold in found if threshold.record is not None]
+    thresholds = [threshold_of(story(seed)) for seed in range(DRAWS)]
+    records = [threshold.record for threshold in thresholds if threshold.record is not None]
     of = sum(record.of for record in records)
     assert of >= 4 * DRAWS
     assert sum(record.broken for record in records) <= 0.01 * of
     # A true precision just at the promise is reached by half of all samples; certified thresholds lie above it.
     assert sum(record.kept for record in records) >= 0.75 * of
     assert [record.action for record in records].count("kept") >= 0.98 * DRAWS
-    assert all(each.probability is not None for each in found)
+    assert all(threshold.probability is not None for threshold in thresholds)
 
 
 def falsely_promised(probability: float | None) -> bool:
@@ -57,43 +57,48 @@ def falsely_promised(probability: float | None) -> bool:
 
 def test_planted_drift_that_breaks_promises_widens_or_withdraws_them() -> None:
     """Planted fault: the odds of the newest third are a fifth of what is predicted."""
-    found = [threshold_of(story(seed, shift=DRIFT)) for seed in range(DRAWS)]
-    actions = [threshold.record.action if threshold.record else "" for threshold in found]
+    thresholds = [threshold_of(story(seed, shift=DRIFT)) for seed in range(DRAWS)]
+    actions = [threshold.record.action if threshold.record else "" for threshold in thresholds]
     assert actions.count("withdrawn") >= 0.5 * DRAWS
     assert (
-        np.mean([each.probability is None or action == "widened" for each, action in zip(found, actions, strict=True)])
+        np.mean(
+            [
+                threshold.probability is None or action == "widened"
+                for threshold, action in zip(thresholds, actions, strict=True)
+            ]
+        )
         >= 0.95
     )
-    assert np.mean([falsely_promised(each.probability) for each in found]) <= 0.05
+    assert np.mean([falsely_promised(threshold.probability) for threshold in thresholds]) <= 0.05
 
 
 def test_the_threshold_of_all_labels_would_have_gone_on() -> None:
     """Without the record the same drift leaves a promise that is false: the check above must be able to fail."""
-    told = [story(seed, shift=DRIFT) for seed in range(DRAWS)]
-    found = [PROMISE.threshold(ScoredLabels(each.p, each.y), flow_of(each)).probability for each in told]
-    assert np.mean([falsely_promised(each) for each in found]) >= 0.8
+    stories = [story(seed, shift=DRIFT) for seed in range(DRAWS)]
+    cuts = [PROMISE.threshold(ScoredLabels(past.p, past.y), flow_of(past)).probability for past in stories]
+    assert np.mean([falsely_promised(cut) for cut in cuts]) >= 0.8
 
 
 def test_a_promise_uses_only_labels_that_had_matured() -> None:
-    told = story(3)
+    past = story(3)
     seen: list[int] = []
 
     def derive(labels: ScoredLabels, flow: Volume) -> Threshold:
         seen.append(len(labels.y))
         return PROMISE.threshold(labels, flow)
 
-    for period in periods_of(told, flow_of(told), derive):
-        matured = told.as_of + told.delay_days * US_PER_DAY <= period.since
+    for period in periods_of(past, flow_of(past), derive):
+        matured = past.as_of + past.delay_days * US_PER_DAY <= period.since
         assert matured.sum() in seen
-        later = (told.as_of >= period.since) & (told.as_of < period.until)
-        above = later & (told.p >= (period.probability or 2.0))
-        assert (period.selected, period.converted) == (above.sum(), told.y[above].sum())
-        assert (period.verdict == "kept") == (bool(above.any()) and told.y[above].mean() >= 0.5)
+        later = (past.as_of >= period.since) & (past.as_of < period.until)
+        above = later & (past.p >= (period.probability or 2.0))
+        assert (period.selected, period.converted) == (above.sum(), past.y[above].sum())
+        assert (period.verdict == "kept") == (bool(above.any()) and past.y[above].mean() >= 0.5)
 
 
 def test_a_record_travels_as_json_and_a_capacity_has_none() -> None:
-    found = threshold_of(story(4))
-    assert threshold_from(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
+    threshold = threshold_of(story(4))
+    assert threshold_from(json.loads(json.dumps(threshold.to_dict(), allow_nan=False))) == threshold
     assert threshold_of(story(4), Promise("SQL", per_week=5)).record is None
 
 
@@ -115,27 +120,27 @@ def promised(probability: float | None, target: float = 0.5) -> Threshold:
 
 
 def test_past_edges_part_the_newer_half_into_equal_periods_that_end_behind_the_last_moment() -> None:
-    told = days([[0.5]] * 101, [[1.0]] * 101)
-    assert [edge // US_PER_DAY for edge in told.edges()] == [50, 60, 70, 80, 90, 100]
-    assert told.edges()[-1] == 100 * US_PER_DAY + 1
-    assert len(told.edges()) == PERIODS + 1
+    past = days([[0.5]] * 101, [[1.0]] * 101)
+    assert [edge // US_PER_DAY for edge in past.edges()] == [50, 60, 70, 80, 90, 100]
+    assert past.edges()[-1] == 100 * US_PER_DAY + 1
+    assert len(past.edges()) == PERIODS + 1
 
 
 def test_labels_of_a_period_are_those_from_its_first_moment_to_before_its_end() -> None:
-    told = days([[0.1], [0.2], [0.3]], [[0.0], [1.0], [1.0]])
-    assert told.labels(US_PER_DAY, 2 * US_PER_DAY).p.tolist() == [0.2]
-    assert told.labels(0, 2 * US_PER_DAY + 1).p.tolist() == [0.1, 0.2, 0.3]
+    past = days([[0.1], [0.2], [0.3]], [[0.0], [1.0], [1.0]])
+    assert past.labels(US_PER_DAY, 2 * US_PER_DAY).p.tolist() == [0.2]
+    assert past.labels(0, 2 * US_PER_DAY + 1).p.tolist() == [0.1, 0.2, 0.3]
 
 
 def test_a_promise_is_made_of_labels_known_at_its_date_to_the_day() -> None:
     """An outcome takes a day: what was met the day before the edge is known at it, what is met at the edge is not."""
-    told, sizes = days([[0.5]] * 101, [[1.0]] * 101), list[int]()
+    past, sizes = days([[0.5]] * 101, [[1.0]] * 101), list[int]()
 
     def derive(labels: ScoredLabels, flow: Volume) -> Threshold:
         sizes.append(len(labels.y))
         return promised(0.5)
 
-    periods = periods_of(told, ALL, derive)
+    periods = periods_of(past, ALL, derive)
     assert sizes == [50, 60, 70, 80, 90]
     assert [period.selected for period in periods] == [10, 10, 10, 10, 11]
 
@@ -162,15 +167,15 @@ def record_of(threshold: Threshold) -> Record:
 
 def drifted(again: Threshold, last: list[float] = BAD) -> Threshold:
     """What becomes of a threshold at 0.5 when the last period broke it, and recent labels alone prove `again`."""
-    told = days([PLAIN_P] * 20, [[1.0] * 60 + [0.0] * 40] * 16 + [last] * 4)
-    everything = ScoredLabels(told.p, told.y)
+    past = days([PLAIN_P] * 20, [[1.0] * 60 + [0.0] * 40] * 16 + [last] * 4)
+    everything = ScoredLabels(past.p, past.y)
 
     def derive(labels: ScoredLabels, flow: Volume) -> Threshold:
         return again if len(labels.y) < 1_000 and labels.p is recent.p else promised(0.5)
 
-    edges = told.edges()
-    recent = told.labels(edges[-1 - RECENT], edges[-1])
-    return with_record(told, ALL, everything, derive)
+    edges = past.edges()
+    recent = past.labels(edges[-1 - RECENT], edges[-1])
+    return with_record(past, ALL, everything, derive)
 
 
 def test_what_recent_labels_still_prove_is_issued_further_up() -> None:
@@ -187,11 +192,11 @@ def test_what_recent_labels_still_prove_is_issued_further_up() -> None:
 def test_a_threshold_is_never_moved_down_by_what_broke_it() -> None:
     """The nine leads above it in the last period were lost; with the period before, one half converts from 0.4 on."""
     early, good, lost = [0.8] * 10, [1.0] * 8 + [0.0] * 2, [0.0] * 10
-    told = days([early] * 17 + [[0.8] * 3 + [0.1] * 7] * 3, [good] * 17 + [lost] * 3)
+    past = days([early] * 17 + [[0.8] * 3 + [0.1] * 7] * 3, [good] * 17 + [lost] * 3)
     first = iter([promised(0.7)])
-    found = with_record(told, ALL, ScoredLabels(told.p, told.y), lambda labels, flow: next(first, promised(0.4)))
-    assert record_of(found).action == "widened"
-    assert found.probability == 0.7
+    threshold = with_record(past, ALL, ScoredLabels(past.p, past.y), lambda labels, flow: next(first, promised(0.4)))
+    assert record_of(threshold).action == "widened"
+    assert threshold.probability == 0.7
 
 
 def test_what_recent_labels_prove_and_refute_at_once_is_withdrawn() -> None:
@@ -210,18 +215,18 @@ def test_what_recent_labels_do_not_prove_is_withdrawn() -> None:
 
 
 def test_without_drift_nothing_is_derived_again() -> None:
-    found = drifted(promised(0.2), last=GOOD)
-    assert found.probability == 0.5
-    record = record_of(found)
+    threshold = drifted(promised(0.2), last=GOOD)
+    assert threshold.probability == 0.5
+    record = record_of(threshold)
     assert (record.action, record.recent_labels, record.broken) == ("kept", None, 0)
     assert record.kept == record.of == PERIODS
 
 
 def test_without_a_period_to_judge_a_promise_stands_on_its_labels() -> None:
-    told = days([[0.1], [0.2]], [[0.0], [1.0]])
-    found = with_record(told, ALL, ScoredLabels(told.p, told.y), lambda labels, flow: promised(0.9))
-    assert (found.probability, record_of(found).of) == (0.9, 0)
-    nothing = with_record(told, ALL, ScoredLabels(told.p, told.y), lambda labels, flow: promised(None))
+    past = days([[0.1], [0.2]], [[0.0], [1.0]])
+    threshold = with_record(past, ALL, ScoredLabels(past.p, past.y), lambda labels, flow: promised(0.9))
+    assert (threshold.probability, record_of(threshold).of) == (0.9, 0)
+    nothing = with_record(past, ALL, ScoredLabels(past.p, past.y), lambda labels, flow: promised(None))
     assert (nothing.probability, record_of(nothing).action) == (None, "kept")
     empty = days([[]], [[]])
     assert periods_of(empty, ALL, lambda labels, flow: promised(0.9)) == []

@@ -47,7 +47,7 @@ def funnel(leads: int = 1_500, seed: int = 0) -> Sample:
         "count_any_ever": rng.poisson(4, len(lead)).astype(float),
     }
     features = pa.table({name: pa.array(values, pa.float32()) for name, values in columns.items()})
-    names = np.array([f"L{each:05d}" for each in lead])
+    names = np.array([f"L{number:05d}" for number in lead])
     observed = np.clip(365.0 - day, 0, WINDOW)
     event = np.where(y == 1, rng.uniform(0, WINDOW, len(lead)), np.nan)
     event = np.where(event < observed, event, np.nan)
@@ -70,7 +70,7 @@ def test_the_split_is_forward_purged_and_by_lead() -> None:
 def test_moments_whose_outcome_is_unknown_are_never_negatives() -> None:
     sample = funnel()
     open_ones = replace(sample, y=np.where(sample.mature, sample.y, 0.0))  # as if they had not converted
-    one, other = (split_by_time(each, PLAN) for each in (sample, open_ones))
+    one, other = (split_by_time(rows, PLAN) for rows in (sample, open_ones))
     assert one.learn.y.sum() == other.learn.y.sum()
     assert len(one.judged) == len(other.judged)
     assert not np.isnan(one.learn.y).any()
@@ -103,7 +103,7 @@ def test_the_judge_stands_beside_every_baseline_and_is_better_than_the_base_rate
     base = judged.evaluation.judgements[1]
     assert base.difference.low is not None
     assert base.difference.low > 0
-    assert sum(each.rows for each in judged.by_age.values()) == len(split.judged)
+    assert sum(part.rows for part in judged.by_age.values()) == len(split.judged)
 
 
 def test_the_champion_learns_from_every_mature_moment_and_promises_what_was_asked() -> None:

@@ -35,14 +35,15 @@ def with_trees(text: str, trees: Iterable[Tree], features: Sequence[str], infos:
     infos: what LightGBM notes of each feature's values. With what settings it was fitted stays told behind the trees.
     """
     head = _sizeless(text.partition("\nTree=")[0])
-    told = {
+    header = {
         "max_feature_idx": str(len(features) - 1),
         "feature_names": " ".join(features),
         "feature_infos": " ".join(infos),
     }
     lines = [line.split("=", 1)[0] for line in head.splitlines()]
     head = "\n".join(
-        f"{name}={told[name]}" if name in told else line for name, line in zip(lines, head.splitlines(), strict=True)
+        f"{name}={header[name]}" if name in header else line
+        for name, line in zip(lines, head.splitlines(), strict=True)
     )
     blocks = [f"Tree={number}\n{_written(tree)}\n\n" for number, tree in enumerate(trees)]
     _, begin, fitted_with = text.partition("\nparameters:")

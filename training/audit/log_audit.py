@@ -91,11 +91,11 @@ def _columns(mature: Sample, recipe: Recipe, stages: Collection[str], has_versio
     chosen = mature.of(np.isin(np.arange(len(mature)), rows))
     findings = dict[str, Finding]()
     if 0 < chosen.y.sum() < len(chosen):
-        known, told = known_by_columns(chosen.features, chosen.y), _columns_of(stages, recipe)
+        known, of_stages = known_by_columns(chosen.features, chosen.y), _columns_of(stages, recipe)
         findings = {
             finding.name: finding
             for finding in probed(chosen.features, chosen.y, known)
-            if finding.name not in told or _is_sure(mature, finding.name)
+            if finding.name not in of_stages or _is_sure(mature, finding.name)
         }
     findings |= {finding.name: finding for finding in _certain(mature, recipe) if finding.name not in findings}
     leads, ever, since = _stories(mature)
@@ -117,12 +117,12 @@ def _columns(mature: Sample, recipe: Recipe, stages: Collection[str], has_versio
 
 def _columns_of(stages: Collection[str], recipe: Recipe) -> set[str]:
     """Features that speak of stages, of them alone or among others."""
-    told = set()
+    names = set()
     for definition in recipe.catalogue:
         events = ANY if isinstance(definition, DistinctTypes) else getattr(definition, "events", None)
         if events is not None and {*recipe.vocabulary.members(events)} & {*stages}:
-            told.add(definition.name)
-    return told
+            names.add(definition.name)
+    return names
 
 
 def _certain(mature: Sample, recipe: Recipe) -> Iterator[Finding]:

@@ -168,8 +168,8 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows, held = (np.flatnonzero(side) for side in (fold != member.fold, fold == member.fold))
         if len(rows) == 0:
             return Grown(_stump(data, self._parameters()), ())
-        seen, kept = (data.subset(side.tolist()).construct() for side in (rows, held))
-        return self._booster(seen, kept, self._parameters_of(member, data.num_feature()))
+        seen, held_out = (data.subset(side.tolist()).construct() for side in (rows, held))
+        return self._booster(seen, held_out, self._parameters_of(member, data.num_feature()))
 
     def _parameters_of(self, member: Member, columns: int) -> Parameters:
         rates = range(len(self.encoder_.names), len(self.encoder_.names) + len(self.frozen_))
@@ -222,8 +222,8 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(seen)]
         booster = lightgbm.train(parameters, data, self.max_rounds, valid_sets=[held], callbacks=calls)
         # Trees behind the best round are dropped, so that the text holds exactly what predicts.
-        kept = _portable(booster.model_to_string(num_iteration=booster.best_iteration))
-        return Grown(kept, tuple(next(iter(seen.values()))["binary_logloss"]))
+        text = _portable(booster.model_to_string(num_iteration=booster.best_iteration))
+        return Grown(text, tuple(next(iter(seen.values()))["binary_logloss"]))
 
     def _parameters(self) -> Parameters:
         return {

@@ -108,13 +108,13 @@ def folded(text: str, width: int, frozen: Sequence[Frozen]) -> str:
     width: features of the matrix before the rates; what comes behind them moves up. Scores of rows whose rates are
     the frozen ones stay the same.
     """
-    kept = [*range(width), *range(width + len(frozen), len(head_of(text, "feature_infos")))]
-    names = [f"Column_{place}" for place in range(len(kept))]
+    columns = [*range(width), *range(width + len(frozen), len(head_of(text, "feature_infos")))]
+    names = [f"Column_{place}" for place in range(len(columns))]
     infos = head_of(text, "feature_infos")
-    moved = {str(old): str(new) for new, old in enumerate(kept)}
+    moved = {str(old): str(new) for new, old in enumerate(columns)}
     rates = {str(width + place): rate for place, rate in enumerate(frozen)}
     trees = [_folded(tree, rates, moved) for tree in trees_of([text])]
-    return with_trees(text, trees, names, [infos[place] for place in kept])
+    return with_trees(text, trees, names, [infos[place] for place in columns])
 
 
 def _folded(tree: Tree, rates: dict[str, Frozen], moved: dict[str, str]) -> Tree:

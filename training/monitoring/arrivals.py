@@ -85,15 +85,15 @@ def alarms_of(arrivals: DailyArrivals, outcomes: frozenset[str] = frozenset()) -
 
     outcomes: types that end a lead's chance, which are judged together too, as the stream ("", "outcomes").
     """
-    streams, told = arrivals.streams, list[Alarm]()
+    streams, alarms = arrivals.streams, list[Alarm]()
     ends = [counts for (_, kind), counts in arrivals.counts.items() if kind in outcomes]
     if ends:
         streams[("", "outcomes")] = np.sum(ends, axis=0)
     for stream in sorted(streams, key=lambda stream: (len(stream), stream)):
-        wider = [alarm.stream for alarm in told if alarm.kind == "silent"]
+        wider = [alarm.stream for alarm in alarms if alarm.kind == "silent"]
         if not any(stream[: len(other)] == other for other in wider):
-            told += _judged(stream, streams[stream], arrivals.first_day)
-    return told
+            alarms += _judged(stream, streams[stream], arrivals.first_day)
+    return alarms
 
 
 def _judged(stream: Stream, counts: Counts, first_day: int) -> list[Alarm]:
@@ -120,7 +120,7 @@ def _silent(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
 
 def _doubled(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
     """Whether the newest week brings far more than was usual before, or before all weeks that do so in a row."""
-    told, looked_at = None, np.sort(_weeks(counts[-LEARNT_DAYS - TOLD_WEEKS * WEEK :]))
+    alarm, looked_at = None, np.sort(_weeks(counts[-LEARNT_DAYS - TOLD_WEEKS * WEEK :]))
     shortest = min(LEARNT_DAYS // WEEK, len(looked_at) - TOLD_WEEKS)
     if shortest > 0 and counts[-WEEK:].sum() < TIMES_A_DAY * looked_at[int(BUSY * (shortest - 1))]:
         return None  # no usual week that is learnt from any part of them is less than that
@@ -128,8 +128,8 @@ def _doubled(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
         usual = _far_above(counts, weeks)
         if usual is not None:
             since, newest = first_day + len(counts) - weeks * WEEK, counts[-WEEK:].sum()
-            told = Alarm("doubled", stream, since, f"{newest} events in a week, {usual:.0f} are usual")
-    return told
+            alarm = Alarm("doubled", stream, since, f"{newest} events in a week, {usual:.0f} are usual")
+    return alarm
 
 
 def _far_above(counts: Counts, weeks: int) -> float | None:

@@ -31,7 +31,7 @@ class Delays:
 
 def late_sources(delays: Delays) -> list[Alarm]:
     """Sources whose newest week came later than their median week before; none where fewer than six weeks are known."""
-    told = []
+    alarms = []
     for source in sorted(delays.counts):
         counts, seconds = _weekly(delays.counts[source]), _weekly(delays.seconds[source])
         before = seconds[:-1][counts[:-1] > 0] / counts[:-1][counts[:-1] > 0]
@@ -43,8 +43,8 @@ def late_sources(delays: Delays) -> list[Alarm]:
             evidence = (
                 f"events are known {newest / 86_400:.1f} days after they happened, {usual / 86_400:.1f} are usual"
             )
-            told.append(Alarm("late", (source,), since, evidence))
-    return told
+            alarms.append(Alarm("late", (source,), since, evidence))
+    return alarms
 
 
 def _weekly(days: NDArray[np.float64] | Counts) -> NDArray[np.float64]:

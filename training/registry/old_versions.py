@@ -51,18 +51,18 @@ class OldVersions:
         versions = client.search_model_versions(f"name = '{self.name}'")
         if not versions:
             return []
-        kept = {str(number) for number in client.get_registered_model(self.name).aliases.values()}
-        kept |= {*map(str, self.named), max((str(version.version) for version in versions), key=int)}
+        needed = {str(number) for number in client.get_registered_model(self.name).aliases.values()}
+        needed |= {*map(str, self.named), max((str(version.version) for version in versions), key=int)}
         old = [version for version in versions if version.creation_timestamp < 1_000 * self.before_s]
-        return [version for version in old if str(version.version) not in kept]
+        return [version for version in old if str(version.version) not in needed]
 
     def _remove_runs(self, mlflow: Any, experiment: str) -> None:
         client = mlflow.MlflowClient()
-        kept = {version.run_id for version in client.search_model_versions(f"name = '{self.name}'")}
+        run_ids = {version.run_id for version in client.search_model_versions(f"name = '{self.name}'")}
         asked = f"tags.`{RUN}` != ''"  # what others put into the experiment is theirs
         for run in client.search_runs([experiment], asked, run_view_type=mlflow.entities.ViewType.ALL):
             is_over = (run.info.end_time or run.info.start_time) < 1_000 * self.before_s
-            if is_over and run.info.run_id not in kept:
+            if is_over and run.info.run_id not in run_ids:
                 self._remove_run(client, experiment, run.info)
 
     def _remove_run(self, client: Any, experiment: str, run: Any) -> None:

@@ -32,10 +32,12 @@ def code() -> dict[str, str]:
 def _git(*words: str) -> str | None:
     """What git answers, None where it cannot."""
     try:
-        told = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True, timeout=10)
+        output = subprocess.run(
+            ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return None
-    return told.stdout.strip()
+    return output.stdout.strip()
 
 
 def _version(package: str) -> str:

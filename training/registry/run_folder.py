@@ -64,11 +64,11 @@ class RunFolder:
         try:
             content = (path / ABOUT).read_bytes()
             about = from_json(About, json.loads(content), ABOUT)
-            found = _digests(path)
+            digests = _digests(path)
         except (OSError, ValueError) as error:
             raise DataError(f"{path} holds no run ({error}); train again") from None
         run = RunFolder(path, hashlib.sha256(content).hexdigest(), about)
-        changed = sorted(name for name, _ in found.items() ^ about.files.items())
+        changed = sorted(name for name, _ in digests.items() ^ about.files.items())
         if changed or path.name != run.id[: len(path.name)] or digest_of(path / MODEL) != about.model:
             what = changed[0] if changed else ABOUT
             raise DataError(f"{path} is not as it was made ({what} differs), it is not registered; train again")

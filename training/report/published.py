@@ -30,8 +30,8 @@ def named_report(run: RunFolder, named: str) -> Iterator[Path]:
             shutil.copytree(run.path / REPORT, folder, dirs_exist_ok=True)
         for file, text in (("report.html", paragraph(named)), ("model_card.md", named)):
             if (folder / file).exists():
-                told = replaced((folder / file).read_text(encoding="utf-8"), VERSION, text)
-                (folder / file).write_text(told, encoding="utf-8")
+                report = replaced((folder / file).read_text(encoding="utf-8"), VERSION, text)
+                (folder / file).write_text(report, encoding="utf-8")
         yield folder
 
 

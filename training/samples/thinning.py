@@ -54,13 +54,13 @@ def read_thinned(training_set: TrainingSet, most: int = MOST_MOMENTS) -> tuple[p
         return training_set.read(), None
     every = min(-(-training_set.moments // most), max(1, training_set.positives // FEWEST_CONVERTED))
     one_of = max(1, 2 * (training_set.moments - training_set.positives) // most)
-    kept, notes = list[pa.Table](), list[tuple[NDArray[np.bool_], Array]]()
+    tables, notes = list[pa.Table](), list[tuple[NDArray[np.bool_], Array]]()
     for piece in training_set.pieces():
         whole, times = drawn(piece.column("lead_id"), piece.column("label"), every, one_of)
         rows = whole | (times > 0)
-        kept.append(piece.filter(pa.array(rows)))
+        tables.append(piece.filter(pa.array(rows)))
         notes.append((whole[rows], times[rows]))
-    table = pa.concat_tables(kept).unify_dictionaries()
+    table = pa.concat_tables(tables).unify_dictionaries()
     order = pc.sort_indices(table.select(["as_of", "lead_id"]), [("as_of", "ascending"), ("lead_id", "ascending")])
     marks = (np.concatenate(mark)[order.to_numpy()] for mark in zip(*notes, strict=True))
     return table.take(order), Thinned(every, one_of, training_set.moments, *marks)

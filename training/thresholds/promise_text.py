@@ -155,8 +155,8 @@ def _weeks(arrivals: Arrivals | None, language: Language) -> dict[str, str]:
         "entered": arrivals.entered,
         "entered_won": arrivals.converted,
     }
-    told = {name: amount(value, language) for name, value in amounts.items()}
-    return {**told, "entry": span(low, high, language), "until": day(arrivals.until, language)}
+    amounts_in_words = {name: amount(value, language) for name, value in amounts.items()}
+    return {**amounts_in_words, "entry": span(low, high, language), "until": day(arrivals.until, language)}
 
 
 def _history(threshold: Threshold, language: Language) -> dict[str, str]:

@@ -192,11 +192,11 @@ class StageReplay:
         exactly where the newest moment that was either at the threshold or below that margin was at the threshold.
         """
         p, week, same = self._in_time
-        told = np.where(p >= probability, 1, np.where(p < (1 - MARGIN) * probability, 0, -1))
+        side = np.where(p >= probability, 1, np.where(p < (1 - MARGIN) * probability, 0, -1))
         place = np.arange(len(p))
         begins = np.maximum.accumulate(np.where(same, 0, place))
-        newest = np.maximum.accumulate(np.where(told >= 0, place, 0))
-        inside = (newest >= begins) & (told[newest] == 1)
+        newest = np.maximum.accumulate(np.where(side >= 0, place, 0))
+        inside = (newest >= begins) & (side[newest] == 1)
         was = np.append(False, inside[:-1]) & same
         counts = (week >= 0) & (week < self.weeks)
         arrived = self._by_week(week[inside & ~was & counts])

@@ -37,7 +37,10 @@ def companies(context: PageContext) -> Response:
     return context.render(
         "companies.html",
         here="leads",
-        lines=[CompanyLine(each, line_of(each.entries[0], live, context), trend(each)) for each in page.companies],
+        lines=[
+            CompanyLine(company_entry, line_of(company_entry.entries[0], live, context), trend(company_entry))
+            for company_entry in page.companies
+        ],
         more=f"/companies?{urlencode({'after': page.next})}" if page.next else "",
         is_first=after is None,
         live=live,
@@ -52,15 +55,15 @@ def company(context: PageContext) -> Response:
     """One company."""
     live, target = context.services.champion.live, context.services.target_name
     account_id = checked(context.request.path_params["account_id"])
-    found = context.services.store.companies.of(target, account_id, live.target.outcomes if live else ())
-    if found is None:
+    known = context.services.store.companies.of(target, account_id, live.target.outcomes if live else ())
+    if known is None:
         raise Refused("not_found", "no lead is of this company")
     return context.render(
         "company.html",
         here="leads",
-        company=found,
-        lines=[line_of(entry, live, context) for entry in found.entries[:SHOWN]],
-        trend=trend(found),
+        company=known,
+        lines=[line_of(entry, live, context) for entry in known.entries[:SHOWN]],
+        trend=trend(known),
         live=live,
         days=live.target.horizon_days if live else 0,
         lead_address=lead_address,

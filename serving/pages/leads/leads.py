@@ -71,7 +71,7 @@ def leads(context: PageContext) -> Response:
     except UsageError:
         raise Refused("invalid", "the address has a cursor that is none") from None
     filters = {name: value for name, value in asked.items() if name != "after"}
-    kept = {name: value for name, value in filters.items() if name in KEPT}
+    lasting = {name: value for name, value in filters.items() if name in KEPT}
     return context.render(
         "leads.html",
         here="leads",
@@ -79,8 +79,8 @@ def leads(context: PageContext) -> Response:
         wanted=wanted,
         asked=asked,
         choices=store.choices(wanted.target),
-        views={name: _address({**kept, **view}) for name, view in VIEWS.items()},
-        view=next((name for name, view in VIEWS.items() if {**kept, **view} == filters), ""),
+        views={name: _address({**lasting, **view}) for name, view in VIEWS.items()},
+        view=next((name for name, view in VIEWS.items() if {**lasting, **view} == filters), ""),
         looked=sheet.looked,
         more=_address(filters | {"after": sheet.next}) if sheet.next else "",
         first=_address(filters) if "after" in asked else "",

@@ -65,8 +65,8 @@ def why_of(context: PageContext, live: ServedModel, entry: WorklistEntry) -> Why
     # A model of another catalogue may have scored: what this one has no words for is left out.
     shifts = [teller.shift(shift) for shift in explanation.shifts if shift.feature in live.definitions]
     grounds = sorted(explanation.grounds, key=lambda ground: -abs(ground.adds))
-    told = [ground for ground in explanation.grounds if ground.facts or not ground.topic]
-    said = [teller.headline(ground) for ground in told if ground.feature in live.definitions]
+    shown = [ground for ground in explanation.grounds if ground.facts or not ground.topic]
+    said = [teller.headline(ground) for ground in shown if ground.feature in live.definitions]
     return Why(
         [headline for headline in said if headline.is_up],
         [headline for headline in said if not headline.is_up],

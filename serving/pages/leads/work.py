@@ -59,8 +59,8 @@ def _back(context: PageContext, done: str, lead_id: str) -> str:
     path, _, rest = inside(context.form.get("back", "")).partition("?")
     if path != "/today":
         return f"{lead_address(lead_id)}#work"
-    kept = [part for part in rest.split("&") if part.partition("=")[0] in ("section", "whose", "owner", "after")]
-    return f"{path}?{'&'.join([*kept, urlencode({'done': done, 'lead': lead_id})])}"
+    parts = [part for part in rest.split("&") if part.partition("=")[0] in ("section", "whose", "owner", "after")]
+    return f"{path}?{'&'.join([*parts, urlencode({'done': done, 'lead': lead_id})])}"
 
 
 routes = [

@@ -88,12 +88,12 @@ def network_of(address: str) -> str:
     ('10.0.0.1', '2001:db8::/64', '2001:db8::/64', 'somewhere')
     """
     try:
-        found = ipaddress.ip_address(address)
+        network = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
+    if isinstance(network, ipaddress.IPv6Address):
+        return str(network.ipv4_mapped or ipaddress.ip_network((network, 64), strict=False))
+    return str(network)
 
 
 def _count(connection: Connection, subject: str, account: str | None, now: int) -> int:

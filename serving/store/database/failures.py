@@ -170,8 +170,8 @@ def _refusal(words: str) -> str | None:
         if re.search(pattern, words):
             return meaning
     # A server that speaks another language.
-    told = re.search(r"failed: \w+: +(.*)", words)
-    return None if told is None else f"the database refuses the connection: {told[1]}"
+    match = re.search(r"failed: \w+: +(.*)", words)
+    return None if match is None else f"the database refuses the connection: {match[1]}"
 
 
 def _missing_table(cause: Any) -> str | None:

@@ -16,12 +16,12 @@ SEAL = "seal"
 
 def seal_of(database: Database) -> Seal:
     """The store's seal; its key is drawn when the store is first opened."""
-    kept = select(table.c.value).where(table.c.name == SEAL)
+    query = select(table.c.value).where(table.c.name == SEAL)
     with database.read() as connection:
-        value = connection.scalar(kept)
+        value = connection.scalar(query)
     if value is None:
         with database.write() as connection:
             fresh = insert(connection, table).values(name=SEAL, value=secrets.token_bytes(BYTES))
             connection.execute(fresh.on_conflict_do_nothing())
-            value = connection.execute(kept).scalar_one()
+            value = connection.execute(query).scalar_one()
     return Seal(bytes(value))

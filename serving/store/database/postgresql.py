@@ -129,17 +129,17 @@ def _choose_anew(context: ExceptionContext) -> None:
 
 def _one_host(text: str) -> URL:
     """SQLAlchemy knows several hosts in the query alone."""
-    found = HOSTS.fullmatch(text)
+    match = HOSTS.fullmatch(text)
     try:
-        if found is None:
+        if match is None:
             return make_url(text)
-        url = make_url(f"{found['before']}{found['after'] or ''}")
+        url = make_url(f"{match['before']}{match['after'] or ''}")
     except (ArgumentError, ValueError):
         raise UsageError(
             "the store's URL cannot be read; write postgresql://USER@HOST[:PORT][,HOST…]/DATABASE, and %-escape "
             "what is special in a password"
         ) from None
-    hosts = [HOST.fullmatch(host) for host in found["hosts"].split(",")]
+    hosts = [HOST.fullmatch(host) for host in match["hosts"].split(",")]
     if not all(hosts):
         raise UsageError("the hosts in the store's URL cannot be read; write HOST:PORT,HOST:PORT, or [ADDRESS]:PORT")
     names, ports = zip(*((host["six"] or host["name"], host["port"] or "") for host in hosts if host), strict=True)

@@ -126,10 +126,10 @@ class StoreFile:
 
 def _identity(path: str) -> Identity:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _first_bytes(path: str) -> bytes:
@@ -151,6 +151,6 @@ def _logged(path: str, size: int) -> set[int]:
 
 
 def _restrict(path: str) -> None:
-    found = os.stat(path)
-    if stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077:
+    status = os.stat(path)
+    if stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077:
         os.chmod(path, PRIVATE)

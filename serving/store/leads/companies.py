@@ -101,9 +101,13 @@ class CompanyReader:
                 if row.account_id is not None
             }
         best = {row.lead_id for row in rows}
-        found = [each for each in companies.values() if each and each.entries and each.entries[0].lead_id in best]
+        shown = [
+            company
+            for company in companies.values()
+            if company and company.entries and company.entries[0].lead_id in best
+        ]
         more = len(rows) == LOOKED
-        return CompanyPage(found, ORDER.cursor([rows[-1].probability, rows[-1].lead_id]) if more else None)
+        return CompanyPage(shown, ORDER.cursor([rows[-1].probability, rows[-1].lead_id]) if more else None)
 
 
 def _company(connection: Connection, target: str, account_id: str) -> Company | None:

@@ -64,12 +64,12 @@ class Queue:
             rows = connection.execute(query).all()
             shown = [WorklistEntry(*row[:-1]) for row in rows[:limit]]
             steps, since = newest_steps(connection, [lead.lead_id for lead in shown]), _since(connection, shown)
-        found = [
+        listed = [
             QueuedLead(lead, row.account_id, steps.get(lead.lead_id, 0), since.get(lead.lead_id, {}))
             for lead, row in zip(shown, rows, strict=False)
         ]
         more = len(rows) > limit
-        return QueuePage(found, ORDER.cursor([shown[-1].probability, shown[-1].lead_id]) if more else None)
+        return QueuePage(listed, ORDER.cursor([shown[-1].probability, shown[-1].lead_id]) if more else None)
 
     def has(self, target: str, worker: str) -> bool:
         """Whether somebody has leads."""

@@ -38,8 +38,8 @@ class Unscored:
 
     def looked_until(self, target: str) -> Arrived:
         """Where an earlier server has come to, so that one that starts looks at what has changed since."""
-        kept = self._summaries.read(target, NAME)
-        return BEGINNING if kept is None else Arrived([], int(kept[1]), "", False)
+        summary = self._summaries.read(target, NAME)
+        return BEGINNING if summary is None else Arrived([], int(summary[1]), "", False)
 
     def note(self, target: str, looked: Arrived, now: int) -> None:
         """Keeps how far a look has come: the number alone, since no id may stay there. now: µs UTC.

@@ -117,8 +117,8 @@ class TrailChain:
         return None if row is None else (Head(row.floor, row.floor_seal), Head(row.number, row.seal))
 
     def _is_own(self, connection: Connection, floor: Head, head: Head) -> bool:
-        kept: str | None = connection.scalar(select(trail_head.c.own_seal))
-        return kept == self._of_ends(floor, head)
+        own_seal: str | None = connection.scalar(select(trail_head.c.own_seal))
+        return own_seal == self._of_ends(floor, head)
 
     def _keep(self, connection: Connection, floor: Head, head: Head) -> None:
         connection.execute(delete(trail_head))

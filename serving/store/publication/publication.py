@@ -185,9 +185,9 @@ def _of(table: pa.Table, lead_ids: Collection[str]) -> pa.Table:
 def _counting(part: LeadsState) -> set[str]:
     """Leads of which something counts, and that are not away."""
     current = part.events.filter(pc.invert(part.events.column("wrong")))
-    told = {*current.column("lead_id").to_pylist(), *part.versions.column("lead_id").to_pylist()}
+    lead_ids = {*current.column("lead_id").to_pylist(), *part.versions.column("lead_id").to_pylist()}
     away = {lead_id for lead_id, since in zip(part.lead_ids, part.away_since, strict=True) if since is not None}
-    return told - away
+    return lead_ids - away
 
 
 def _said(connection: Connection, lead_ids: Sequence[str]) -> dict[str, str | None]:

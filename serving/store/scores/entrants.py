@@ -80,8 +80,8 @@ class EntrantCounts:
             since = connection.scalar(select(func.min(episodes.c.entered_at)).where(episodes.c.target == target))
             if since is None:
                 return
-            told = EntrantsTold(now - TIME, since, _rows(connection, target, now - TIME, since, outcomes))
-        self._summaries.keep(target, NAME, asdict(told), now)
+            entrants = EntrantsTold(now - TIME, since, _rows(connection, target, now - TIME, since, outcomes))
+        self._summaries.keep(target, NAME, asdict(entrants), now)
 
     def read(self, target: str) -> EntrantsTold | None:
         """As it was last counted, None when it was not."""
@@ -92,12 +92,12 @@ class EntrantCounts:
 
 
 def _rows(connection: Connection, target: str, until: int, since: int, outcomes: Sequence[str]) -> list[Entrants]:
-    each = _each(target, until, since, outcomes).subquery()
-    sums = [func.sum(each.c[name]) for name in ("went_on", "bought", "lost")]
+    entries = _each(target, until, since, outcomes).subquery()
+    sums = [func.sum(entries.c[name]) for name in ("went_on", "bought", "lost")]
     rows = list[Entrants]()
     for kind in KINDS:
-        keys = [each.c[name] for name in ("stage", "period", kind, "reason")]
-        query = select(*keys, func.count(), *sums, func.sum(each.c.revenue)).group_by(*keys)
+        keys = [entries.c[name] for name in ("stage", "period", kind, "reason")]
+        query = select(*keys, func.count(), *sums, func.sum(entries.c.revenue)).group_by(*keys)
         for stage, period, source, reason, entered, *counts, revenue in connection.execute(query):
             went_on, bought, lost = map(int, counts)
             known = (stage, period, source, reason, entered, went_on, bought, lost)

@@ -90,7 +90,7 @@ class Explanations:
         present: nothing comes back after an erasure."""
         with self._database.write() as connection:
             present = hold_present(connection, [explanation.lead_id for explanation in batch])
-            rows = [{"target": target, **_row(told)} for told in batch if told.lead_id in present]
+            rows = [{"target": target, **_row(explanation)} for explanation in batch if explanation.lead_id in present]
             if not rows:
                 return
             statement = insert(connection, explanations)

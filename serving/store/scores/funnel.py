@@ -143,8 +143,8 @@ def _contexts(connection: Connection, lead_ids: Sequence[str]) -> dict[tuple[str
     for chunk in chunks(lead_ids):
         query = select(events.c.lead_id, *names).where(events.c.lead_id.in_(chunk))
         query = query.where(or_(*(name.is_not(None) for name in names)))
-        for lead_id, *found in connection.execute(query.order_by(events.c.occurred_at, events.c.event_id)):
-            for name, value in zip(CONTEXT, found, strict=True):
+        for lead_id, *context in connection.execute(query.order_by(events.c.occurred_at, events.c.event_id)):
+            for name, value in zip(CONTEXT, context, strict=True):
                 if value is not None:
                     first.setdefault((lead_id, name), value)
     return first

@@ -118,12 +118,12 @@ class FakeHubSpot(FakeVendor):
         return self._read(kind, body) if rest == ["batch", "read"] else self._archived(kind, params)
 
     def _linked(self, kind: str, body: Any) -> list[Any]:
-        links, found = self.links.get(kind, {}), []
+        links, linked = self.links.get(kind, {}), []
         for one in body["inputs"]:
             to = [{"toObjectId": str(contact), "associationTypes": []} for contact in links.get(int(one["id"]), [])]
             if to:
-                found.append({"from": {"id": one["id"]}, "to": to})
-        return found
+                linked.append({"from": {"id": one["id"]}, "to": to})
+        return linked
 
     def _search(self, kind: str, body: Any) -> Answer:
         """At most `most_found` rows of a search can be seen, and at most 200 in a page."""
@@ -131,12 +131,14 @@ class FakeHubSpot(FakeVendor):
         if limit > 200 or after + limit > self.most_found:
             return 400, {"message": "a search has at most 10,000 results, 200 a page"}
         (group,) = body["filterGroups"]
-        found = [one for one in self.records.get(kind, {}).values() if one.archived is None and _fits(one, kind, group)]
+        matches = [
+            one for one in self.records.get(kind, {}).values() if one.archived is None and _fits(one, kind, group)
+        ]
         (order,) = body["sorts"]
-        found.sort(key=lambda one: int(one.value(order, kind) or 0))
-        page = found[after : after + limit]
-        answer: dict[str, Any] = {"total": len(found), "results": [self._shown(one, kind, body) for one in page]}
-        if after + limit < len(found):
+        matches.sort(key=lambda one: int(one.value(order, kind) or 0))
+        page = matches[after : after + limit]
+        answer: dict[str, Any] = {"total": len(matches), "results": [self._shown(one, kind, body) for one in page]}
+        if after + limit < len(matches):
             answer["paging"] = {"next": {"after": str(after + limit)}}
         return 200, answer
 

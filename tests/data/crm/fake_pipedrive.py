@@ -72,9 +72,9 @@ class FakePipedrive(FakeVendor):
         if parts[0] == "v1":
             return self._changelog(int(parts[2]), params)
         kind, is_archive = parts[2], parts[-1] == "archived"
-        found = [one for one in self.records.get(kind, {}).values() if _fits(one, kind, params, is_archive)]
-        found.sort(key=lambda one: int(one["id"]))
-        return self._page(found, params)
+        matches = [one for one in self.records.get(kind, {}).values() if _fits(one, kind, params, is_archive)]
+        matches.sort(key=lambda one: int(one["id"]))
+        return self._page(matches, params)
 
     def _changelog(self, deal: int, params: Mapping[str, str]) -> Answer:
         if deal not in self.records["deals"]:
@@ -82,10 +82,10 @@ class FakePipedrive(FakeVendor):
         rows = [{"id": n, **row} for n, row in enumerate(self.changes.get(deal, []), start=1)]
         return self._page(rows, params)
 
-    def _page(self, found: list[dict[str, Any]], params: Mapping[str, str]) -> Answer:
+    def _page(self, records: list[dict[str, Any]], params: Mapping[str, str]) -> Answer:
         """A cursor is where the last page ended, by id; no page is longer than the account allows."""
         after = int(base64.b64decode(params["cursor"]).decode().removeprefix("id:")) if "cursor" in params else 0
-        later, limit = [one for one in found if one["id"] > after], min(int(params.get("limit", 100)), self.page)
+        later, limit = [one for one in records if one["id"] > after], min(int(params.get("limit", 100)), self.page)
         page, following = later[:limit], None
         if len(later) > limit:
             following = base64.b64encode(f"id:{page[-1]['id']}".encode()).decode()

@@ -74,10 +74,10 @@ class FakeSalesforce(FakeVendor):
         return self._query(params["q"], verb)
 
     def _query(self, text: str, verb: str) -> Answer:
-        found = SELECT.fullmatch(text)
-        if found is None:
+        match = SELECT.fullmatch(text)
+        if match is None:
             return 400, [{"errorCode": "MALFORMED_QUERY", "message": text}]
-        names, kind, condition = found[1].split(","), found[2], found[3] or "True"
+        names, kind, condition = match[1].split(","), match[2], match[3] or "True"
         known = FIELDS[kind].split()
         for name in names:
             if name not in known:

@@ -45,12 +45,12 @@ class Forms(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Forms and what stands in them."""
-        told = {name: value or "" for name, value in attrs}
-        if tag == "form" and told.get("method", "").lower() == "post":
-            self.action = told["action"]
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form" and attributes.get("method", "").lower() == "post":
+            self.action = attributes["action"]
             self.found.setdefault(self.action, {})
-        if tag == "input" and self.action is not None and "name" in told:
-            self.found[self.action][told["name"]] = told.get("value", "")
+        if tag == "input" and self.action is not None and "name" in attributes:
+            self.found[self.action][attributes["name"]] = attributes.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         """A form ends."""

@@ -56,8 +56,8 @@ def visits(app: Starlette) -> Iterator[Visits]:
         return visitor
 
     yield visit
-    for each in made:
-        each.close()
+    for opened in made:
+        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -78,13 +78,14 @@ def plant(store: Store, version: str, reason: str, now: int) -> None:
     if refused:
         raise AssertionError(f"what is not in the store attacks nobody: {refused}")
     store.scores.record(
-        [StoredScore(each, "conversion", now, 0.5, 0.25, 0.75, version, "d") for each in PAYLOADS], [], now
+        [StoredScore(payload, "conversion", now, 0.5, 0.25, 0.75, version, "d") for payload in PAYLOADS], [], now
     )
     worklist_rows = [
-        WorklistRow(each, 1.0, -1.0, reason, written_facts(_said(each)), now - 7, 7, 6, each) for each in PAYLOADS
+        WorklistRow(payload, 1.0, -1.0, reason, written_facts(_said(payload)), now - 7, 7, 6, payload)
+        for payload in PAYLOADS
     ]
     store.worklist.note("conversion", now, worklist_rows)
-    store.explanations.note("conversion", [_explained(each, reason, now) for each in PAYLOADS])
+    store.explanations.note("conversion", [_explained(payload, reason, now) for payload in PAYLOADS])
 
 
 def _said(payload: str) -> tuple[Fact, ...]:

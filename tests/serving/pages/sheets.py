@@ -38,18 +38,18 @@ def cells_of(workbook: bytes) -> list[list[Cell]]:
     return [[_cell(text, formats) for text in row.findall(f"{MAIN}c")] for row in rows]
 
 
-def _cell(each: ElementTree.Element, formats: list[str]) -> Cell:
-    if each.find(f"{MAIN}f") is not None:
-        return Cell("formula", each.findtext(f"{MAIN}f") or "")
-    if each.get("t") == "inlineStr":
-        return Cell("text", WITHIN.sub(lambda found: chr(int(found[1], 16)), each.findtext(f"{MAIN}is/{MAIN}t") or ""))
-    form = formats[int(each.get("s", "0"))]
+def _cell(cell: ElementTree.Element, formats: list[str]) -> Cell:
+    if cell.find(f"{MAIN}f") is not None:
+        return Cell("formula", cell.findtext(f"{MAIN}f") or "")
+    if cell.get("t") == "inlineStr":
+        return Cell("text", WITHIN.sub(lambda match: chr(int(match[1], 16)), cell.findtext(f"{MAIN}is/{MAIN}t") or ""))
+    form = formats[int(cell.get("s", "0"))]
     kind = "date" if "yy" in form else "percentage" if "%" in form else "number"
-    return Cell(kind, each.findtext(f"{MAIN}v") or "")
+    return Cell(kind, cell.findtext(f"{MAIN}v") or "")
 
 
 def _formats(styles: ElementTree.Element) -> list[str]:
-    codes = {each.get("numFmtId"): each.get("formatCode", "") for each in styles.iter(f"{MAIN}numFmt")}
+    codes = {form.get("numFmtId"): form.get("formatCode", "") for form in styles.iter(f"{MAIN}numFmt")}
     cells = styles.find(f"{MAIN}cellXfs")
     return [] if cells is None else [codes.get(cell.get("numFmtId"), "") for cell in cells]
 
@@ -66,26 +66,26 @@ def opened(path: Path, *options: str) -> list[list[Cell]]:
     tree = ElementTree.parse(out / f"{path.stem}.fods")
     table = tree.find(f".//{TABLE}table")
     assert table is not None
-    return [row for row in (_row(each) for each in table.iter(f"{TABLE}table-row")) if row]
+    return [row for row in (_row(element) for element in table.iter(f"{TABLE}table-row")) if row]
 
 
 def _row(row: ElementTree.Element) -> list[Cell]:
-    found: list[Cell] = []
-    for each in row:
-        repeated = int(each.get(f"{TABLE}number-columns-repeated", "1"))
-        found += [_understood(each)] * (repeated if repeated < 1000 else 0)
-    while found and found[-1].kind == "nothing":
-        found.pop()
-    return found
+    cells: list[Cell] = []
+    for cell in row:
+        repeated = int(cell.get(f"{TABLE}number-columns-repeated", "1"))
+        cells += [_understood(cell)] * (repeated if repeated < 1000 else 0)
+    while cells and cells[-1].kind == "nothing":
+        cells.pop()
+    return cells
 
 
-def _understood(each: ElementTree.Element) -> Cell:
-    kind = each.get(f"{OFFICE}value-type")
-    if each.get(f"{TABLE}formula") is not None:
-        return Cell("formula", each.get(f"{TABLE}formula", ""))
+def _understood(cell: ElementTree.Element) -> Cell:
+    kind = cell.get(f"{OFFICE}value-type")
+    if cell.get(f"{TABLE}formula") is not None:
+        return Cell("formula", cell.get(f"{TABLE}formula", ""))
     if kind is None:
         return Cell("nothing")
     if kind == "string":
-        return Cell("text", "\n".join("".join(part.itertext()) for part in each.iter(f"{TEXT}p")))
+        return Cell("text", "\n".join("".join(part.itertext()) for part in cell.iter(f"{TEXT}p")))
     name = {"float": "number"}.get(kind, kind)
-    return Cell(name, each.get(f"{OFFICE}date-value") or each.get(f"{OFFICE}value") or "")
+    return Cell(name, cell.get(f"{OFFICE}date-value") or cell.get(f"{OFFICE}value") or "")

@@ -68,14 +68,14 @@ def test_pages_fit_and_axe_finds_nothing(chromium: Browser, address: str, place:
     complaints: list[str] = []
     context = chromium.new_context(**place)
     page = watched(context.new_page(), address, complaints)
-    found = []
+    violations = []
     page.goto(f"{address}/sign-in")
-    found += Axe().run(page, options=LEVELS).response["violations"]
+    violations += Axe().run(page, options=LEVELS).response["violations"]
     sign_in(page, address)
     assert page.locator("tbody tr").count() > 20
     assert page.evaluate(TOO_WIDE) == []
-    found += Axe().run(page, options=LEVELS).response["violations"]
-    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+    violations += Axe().run(page, options=LEVELS).response["violations"]
+    assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in violations] == []
     assert complaints == []
     context.close()
 
@@ -91,8 +91,8 @@ def test_pages_about_one_lead_fit_and_axe_finds_nothing(chromium: Browser, addre
         page.goto(f"{address}{path}")
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         assert page.evaluate(TOO_WIDE) == [], path
-        found = Axe().run(page, options=LEVELS).response["violations"]
-        assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == [], path
+        violations = Axe().run(page, options=LEVELS).response["violations"]
+        assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in violations] == [], path
     assert complaints == []
     context.close()
 

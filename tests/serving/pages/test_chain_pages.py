@@ -49,7 +49,7 @@ def now(own_store: Store, workshop: Workshop, full: bool) -> int:
 def test_all_that_is_shown_tells_both_probabilities_in_order(
     steps: dict[str, Path], services: Services, own_store: Store, visits: Visits, now: int, tmp_path: Path, full: bool
 ) -> None:
-    visitor, told = visits("viewer"), 0
+    visitor, count = visits("viewer"), 0
     for number in range(20 if full else 2):
         live = chained(swapped(steps, tmp_path, number))
         services.champion.swap(live)
@@ -66,9 +66,9 @@ def test_all_that_is_shown_tells_both_probabilities_in_order(
         check_export(visitor, chains)
         check_lead_page(visitor, *next(iter(chains.items())))
         check_thresholds(visitor, services)
-        told += len(chains)
-    print(f"{told:,} leads told in order")  # noqa: T201 -- a proof
-    assert told >= (5_000 if full else 20)
+        count += len(chains)
+    print(f"{count:,} leads told in order")  # noqa: T201 -- a proof
+    assert count >= (5_000 if full else 20)
 
 
 def known(store: Store) -> Chains:

@@ -79,14 +79,14 @@ def test_page_by_page_each_company_stands_once(own_store: Store, monkeypatch: py
     for i in range(40):
         if i % 9:
             best[f"A{i % 11}"] = max(best.get(f"A{i % 11}", 0.0), (i * 17 % 40) / 50 + 0.01)
-    found, cursor = [], None
+    names, cursor = [], None
     while True:
         page = own_store.companies.page("conversion", cursor)
-        found += [company.account_id for company in page.companies]
+        names += [company.account_id for company in page.companies]
         cursor = page.next
         if cursor is None:
             break
-    assert found == sorted(best, key=lambda name: -best[name])
+    assert names == sorted(best, key=lambda name: -best[name])
 
 
 def test_an_account_of_more_leads_than_a_company_has_says_so(
@@ -105,7 +105,7 @@ def test_an_account_of_more_leads_than_a_company_has_says_so(
 
 def test_services_ask_for_the_same(inside: Inside, firms: Store) -> None:
     listed = inside.get("/v1/companies").json()
-    assert [each["account_id"] for each in listed["companies"]] == ["Acme & Söhne/Nord", "initech", "quiet"]
+    assert [company["account_id"] for company in listed["companies"]] == ["Acme & Söhne/Nord", "initech", "quiet"]
     assert listed["next"] is None
     company = inside.get(f"/v1/companies/{quote('Acme & Söhne/Nord', safe='')}").json()
     assert [lead["lead_id"] for lead in company["leads"]] == ["L1", "L2"]

@@ -33,7 +33,7 @@ class Client:
         if not self.takes:
             await asyncio.sleep(3600)
         self.messages.append(message)
-        if sum(bool(each.get("body")) for each in self.messages) >= self.stays:
+        if sum(bool(message.get("body")) for message in self.messages) >= self.stays:
             self.left.set()
 
     @property

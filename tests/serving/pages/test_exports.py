@@ -48,8 +48,8 @@ NEVER = written_facts([Fact("never", "web")])
 def put(store: Store, live: ServedModel, lead: str, probability: float = 0.25, **attributes: str) -> None:
     """A lead that has been scored by the model that serves."""
     store.leads.put(lead, NOW - 9, None, attributes, NOW)
-    told = StoredScore(lead, "conversion", NOW, probability, 0.125, 0.5, live.model.version, live.model.digest)
-    store.scores.record([told], [], NOW)
+    score = StoredScore(lead, "conversion", NOW, probability, 0.125, 0.5, live.model.version, live.model.digest)
+    store.scores.record([score], [], NOW)
     outlook = WorklistRow(lead, 0.9, -0.5, "recency_any", NEVER, NOW - 5, 7, 6, "email")
     store.worklist.note("conversion", NOW, [outlook])
 
@@ -98,16 +98,16 @@ def test_a_lead_in_excel(visits: Visits, own_store: Store, live: ServedModel) ->
         "Von Hand gesetzt",
         f"Kaufen in {live.target.horizon_days} Tagen",
     ]
-    told = [(each.kind, each.value) for each in row]
-    assert told[:5] == [
+    cells = [(cell.kind, cell.value) for cell in row]
+    assert cells[:5] == [
         ("text", "0012"),
         ("text", "unqualifiziert"),
         ("percentage", "0.25"),
         ("percentage", "0.125"),
         ("percentage", "0.5"),
     ]
-    assert [kind for kind, _ in told].count("date") == 2
-    assert ("number", "-1") in told
+    assert [kind for kind, _ in cells].count("date") == 2
+    assert ("number", "-1") in cells
 
 
 def test_a_stage_names_its_threshold_only_where_it_was_given_by_it(
@@ -123,7 +123,7 @@ def test_a_stage_names_its_threshold_only_where_it_was_given_by_it(
     [row] = table(visits("viewer").get("/leads.csv").text, ",")
     assert (row["Stage"], row["Set by hand"], row["Stage begins"]) == ("SQL", "yes", "")
     put(own_store, live, "L2")
-    rows = {each["Lead"]: each["Stage begins"] for each in table(visits("viewer").get("/leads.csv").text, ",")}
+    rows = {row["Lead"]: row["Stage begins"] for row in table(visits("viewer").get("/leads.csv").text, ",")}
     assert rows == {"L1": "", "L2": "unqualified from 1.0%: at most 40 a week"}
 
 
@@ -134,23 +134,23 @@ def test_exports_hold_the_leads_of_the_page_in_its_order(
     visitor, least = visits("viewer"), 0
     for query in ("", "?order=lead_id", "?country=DE&order=activity", "?stage=MQL", "?untouched=1", "?search=L"):
         expected = _of_pages(visitor, f"/leads{query}")
-        found = [each["Lead"] for each in table(visitor.get(f"/leads.csv{query}").text, ",")]
+        listed = [row["Lead"] for row in table(visitor.get(f"/leads.csv{query}").text, ",")]
         sheet = [row[0].value for row in cells_of(visitor.get(f"/leads.xlsx{query}").content)[1:]]
-        assert found == sheet == expected, query
+        assert listed == sheet == expected, query
         least += len(expected)
     assert least > 100
 
 
 def _of_pages(visitor: Visitor, address: str) -> list[str]:
-    found: list[str] = []
+    lead_ids: list[str] = []
     while address:
         page = visitor.get(address).text
-        found += [word.partition("<")[0] for word in page.split("<bdi>")[1:]]
+        lead_ids += [word.partition("<")[0] for word in page.split("<bdi>")[1:]]
         nexts = [
             part.partition('"')[0] for part in page.split('class="button" href="')[1:] if 'rel="next"' in part[:200]
         ]
         address = nexts[0].replace("&amp;", "&") if nexts else ""
-    return found
+    return lead_ids
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -162,10 +162,10 @@ def test_a_lead_that_objects_or_was_erased_is_in_no_export(
     own_store.leads.object("L-objects", True, NOW)
     own_store.erasure.forget("L-erased", "test", NOW)
     content = visits("viewer").get(address).content
-    told = str(cells_of(content)) if address.endswith("xlsx") else content.decode()
-    assert "L-stays" in told
-    assert "L-objects" not in told
-    assert "L-erased" not in told
+    text = str(cells_of(content)) if address.endswith("xlsx") else content.decode()
+    assert "L-stays" in text
+    assert "L-objects" not in text
+    assert "L-erased" not in text
 
 
 @pytest.mark.parametrize("query", ["form=fr", "form=de&form=de", "language=fr", "nothing=1", "order=x", "stage=%00"])
@@ -297,8 +297,8 @@ def test_libreoffice_opens_it_with_the_right_types(
     path = tmp_path / f"leads.{'xlsx' if kind == 'excel' else 'csv'}"
     path.write_bytes(visits("viewer", language).get(address).content)
     head, plain, live_one = opened(path, *options)
-    assert not [each for each in (*head, *plain, *live_one) if each.kind == "formula"]
-    column = {each.value: place for place, each in enumerate(head)}
+    assert not [cell for cell in (*head, *plain, *live_one) if cell.kind == "formula"]
+    column = {cell.value: place for place, cell in enumerate(head)}
     week = "Von Hand gesetzt" if language == "de" else "Set by hand"
     chance, activity = column[week] + 1, next(n for name, n in column.items() if "UTC" in name)
     assert plain[0].value == "L-plain"

@@ -25,12 +25,12 @@ def test_before_the_first_scoring_it_says_what_to_wait_for(visits: Visits) -> No
 
 def test_numbers_of_the_last_scoring(visits: Visits, services: Services, workshop: Workshop, live: ServedModel) -> None:
     settle_in(services.store, workshop.log, live, NOW)
-    found = services.store.funnels.read("conversion")
-    assert found is not None
-    assert sum(found.counts.values()) > 20
-    assert found.counts["customer"] > 0
-    assert {source.kind for source in found.sources} == {"channel", "magnet"}
-    assert sum(source.bought for source in found.sources if source.kind == "magnet") > 0
+    funnel = services.store.funnels.read("conversion")
+    assert funnel is not None
+    assert sum(funnel.counts.values()) > 20
+    assert funnel.counts["customer"] > 0
+    assert {source.kind for source in funnel.sources} == {"channel", "magnet"}
+    assert sum(source.bought for source in funnel.sources if source.kind == "magnet") > 0
     page, seite = visits("viewer").get("/funnel").text, visits("viewer", "de").get("/funnel").text
     for said in ("went on this week", "What they came for", "Where they came from", "to"):
         assert said in page
@@ -43,7 +43,7 @@ def test_bars_are_as_wide_as_there_are_leads() -> None:
     bars = bars_of({"unqualified": 1000, "MQL": 250, "SQL": 0, "customer": 500})
     assert [bar.width for bar in bars] == [400, 100, 8, 200]
     assert bars[-1].flow == ""
-    assert [each.width for each in bars_of({"unqualified": 0})] == [8]
+    assert [bar.width for bar in bars_of({"unqualified": 0})] == [8]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -56,5 +56,7 @@ def test_hostile_sources_are_shown_and_do_nothing(visits: Visits, own_store: Sto
     assert answer.status_code == 200
     assert answer.text.count("<script") == 0
     assert "<img src=x" not in answer.text
-    assert not {each for each in answer.text if each in "\u202e\u2066\u2069\u200b\u200f\u0085\u009f\ufeff\ufffb"}
+    assert not {
+        character for character in answer.text if character in "\u202e\u2066\u2069\u200b\u200f\u0085\u009f\ufeff\ufffb"
+    }
     assert ("7*7" in hostile) == ("7*7" in answer.text), "nothing is computed"

@@ -50,11 +50,13 @@ def test_a_csv_that_lets_formulas_through_is_caught(
 def test_an_excel_sheet_holds_texts(visits: Visits, hostile: Sequence[str], tmp_path: Path, full: bool) -> None:
     path = tmp_path / "leads.xlsx"
     path.write_bytes(visits("viewer").get("/leads.xlsx?order=lead_id").content)
-    found = [cells_of(path.read_bytes())] + ([opened(path)] if full else [])
-    for rows in found:
+    sheets = [cells_of(path.read_bytes())] + ([opened(path)] if full else [])
+    for rows in sheets:
         assert not [cell for row in rows for cell in row if cell.kind == "formula"]
-        told = [row[0].value for row in rows[1:]]
-        assert told == [f"'{each}" if each.startswith("<r>") else visible(each) for each in sorted(hostile)]
+        lead_ids = [row[0].value for row in rows[1:]]
+        assert lead_ids == [
+            f"'{payload}" if payload.startswith("<r>") else visible(payload) for payload in sorted(hostile)
+        ]
 
 
 def test_the_door_turns_away_what_no_field_may_hold(own_store: Store) -> None:

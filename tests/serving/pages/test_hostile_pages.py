@@ -51,19 +51,19 @@ def address(app: Starlette) -> Iterator[str]:
 
 def pages(app: Starlette, leads: Sequence[str]) -> Iterator[str]:
     """Addresses of all pages, each for all leads; lists also as a search for each."""
-    for each in app.routes:
-        if not isinstance(each, Route) or operation_of(each) or "GET" not in (each.methods or ()):
+    for route in app.routes:
+        if not isinstance(route, Route) or operation_of(route) or "GET" not in (route.methods or ()):
             continue
-        if re.search(r"\.(csv|xlsx)$", each.path) or each.path == "/language":
+        if re.search(r"\.(csv|xlsx)$", route.path) or route.path == "/language":
             continue
-        if isinstance(each, LeadQueryRoute):
-            yield from (f"{each.path}?{urlencode({'lead_id': lead})}" for lead in leads)
+        if isinstance(route, LeadQueryRoute):
+            yield from (f"{route.path}?{urlencode({'lead_id': lead})}" for lead in leads)
             continue
-        names = re.findall(r"{(\w+)", each.path)
+        names = re.findall(r"{(\w+)", route.path)
         if not names or set(names) <= set(FILLED):
-            yield each.path.format(**FILLED)
+            yield route.path.format(**FILLED)
         else:
-            yield from (_filled(each.path, names, lead) for lead in leads)
+            yield from (_filled(route.path, names, lead) for lead in leads)
     for lead in leads:
         yield "/leads?" + urlencode({"search": lead, "country": lead, "order": "lead_id"})
         yield "/print?" + urlencode({"owner": lead, "channel": lead})
@@ -96,7 +96,7 @@ class Watch:
             self._look()
         except Error as error:
             self.complaints.append(f"led elsewhere: {error.message}")
-        self.complaints[before:] = [f"{path}: {each}" for each in self.complaints[before:]]
+        self.complaints[before:] = [f"{path}: {complaint}" for complaint in self.complaints[before:]]
 
     def sign_in(self) -> None:
         self.page.goto(f"{self.address}/sign-in")
@@ -108,7 +108,7 @@ class Watch:
     def _look(self) -> None:
         if "text/html" not in self.page.evaluate("document.contentType"):
             return
-        self.complaints += [f"foreign: {each}" for each in self.page.evaluate(FOREIGN)]
+        self.complaints += [f"foreign: {element}" for element in self.page.evaluate(FOREIGN)]
         if self.page.locator("body > footer").count() != 1 or not self.page.locator("main h1").is_visible():
             self.complaints.append("broken")
 
@@ -149,10 +149,10 @@ def test_a_template_that_does_not_escape_is_caught(
         watch.open("/print?" + urlencode({"search": payload}))
     watch.open("/print")
     watch.context.close()
-    found = " ".join(watch.complaints)
+    complaints = " ".join(watch.complaints)
     for said in ("foreign: <script>", "foreign: <img", "foreign: <svg", "Content Security Policy"):
-        assert said in found, found[:2000]
-    assert "/print: " in found
+        assert said in complaints, complaints[:2000]
+    assert "/print: " in complaints
 
 
 def test_the_watch_sees_a_dialog_and_another_host(chromium: Browser, address: str) -> None:

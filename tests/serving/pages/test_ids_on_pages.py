@@ -28,15 +28,15 @@ def test_every_lead_has_its_pages(visits: Visits, own_store: Store) -> None:
         hidden = forms(admin.get("/objections").text)["/objections"]
         decision = {"lead": key_of(name), "stage": "MQL", "reason": REASONS[0], "days": "7"}
         assert admin.post("/decisions", data=hidden | decision).headers["location"] == f"{lead_address(name)}#decision"
-        decided = [each for each in IDS if own_store.decisions.of(required_id(each), "conversion")]
+        decided = [name for name in IDS if own_store.decisions.of(required_id(name), "conversion")]
         assert decided == [lead_id]
         assert admin.form("/objections", "/objections", lead_id=lead_id, objects="yes").status_code == 303
         assert admin.get(address).status_code == 404
-        assert [each for each in IDS if own_store.leads.shown(required_id(each)) is None] == list(IDS[: place + 1])
+        assert [name for name in IDS if own_store.leads.shown(required_id(name)) is None] == list(IDS[: place + 1])
         assert admin.form("/objections", "/objections", lead_id=lead_id, objects="no").headers["location"]
         page = f"/erasure?lead={key_of(lead_id)}"
         assert admin.form(page, "/erasure", sure="yes").status_code == 303
-        assert [each for each in IDS if own_store.leads.get(required_id(each)) is None] == list(IDS[: place + 1])
+        assert [name for name in IDS if own_store.leads.get(required_id(name)) is None] == list(IDS[: place + 1])
 
 
 @pytest.mark.parametrize("text", NO_IDS[2:])

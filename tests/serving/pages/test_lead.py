@@ -105,13 +105,13 @@ def test_a_reason_leads_to_its_event(visits: Visits, own_store: Store) -> None:
 def test_a_long_timeline_is_read_page_by_page(visits: Visits, own_store: Store) -> None:
     own_store.leads.put("L1", NOW - WEEK, None, {}, NOW)
     own_store.events.add([EventIn("L1", "page_view", NOW - n * 60_000_000 - 1, value=n) for n in range(120)], NOW)
-    visitor, address, found = visits("viewer"), "/leads/L1", []
+    visitor, address, values = visits("viewer"), "/leads/L1", []
     while address:
         page = visitor.get(address).text
-        found += [int(text) for text in re.findall(r"<b>Page viewed</b> · (\d+)", page)]
+        values += [int(text) for text in re.findall(r"<b>Page viewed</b> · (\d+)", page)]
         nexts = re.findall(r'href="([^"]*)" rel="next"', page)
         address = unescape(nexts[0]).partition("#")[0] if nexts else ""
-    assert found == list(range(120))
+    assert values == list(range(120))
     assert "Not scored yet" in page
 
 
@@ -136,8 +136,8 @@ def test_every_lead_of_a_town_has_a_page_in_words(
 ) -> None:
     settle_in(own_store, workshop.log, live, NOW)
     visitor, dated = visits("viewer"), 0
-    for each in own_store.listing.page(Filters(), limit=25).leads:
-        page = visitor.get(f"/leads/{each.lead_id}").text
+    for lead in own_store.listing.page(Filters(), limit=25).leads:
+        page = visitor.get(f"/leads/{lead.lead_id}").text
         said = page.partition('id="timeline"')[0]
         assert not re.search(r"_(7d|14d|30d|90d|ever|any)\b", said), "a feature without words"
         assert len(page.encode()) < 100_000
@@ -244,8 +244,8 @@ def test_unknown_erased_and_objecting_leads_cannot_be_told_apart(visits: Visits,
         visitor = visits(role)
         answers = [visitor.get(f"/leads/{lead}") for lead in ("L-objects", "L-erased", "L-never", "%00", "x" * 201, "")]
         assert {answer.status_code for answer in answers[:3]} == {404}
-        told = {re.sub(r"L-(objects|erased|never)", "", answer.text) for answer in answers[:3]}
-        assert len({re.sub(r'value="[^"]*"', "", each) for each in told}) == 1
+        texts = {re.sub(r"L-(objects|erased|never)", "", answer.text) for answer in answers[:3]}
+        assert len({re.sub(r'value="[^"]*"', "", text) for text in texts}) == 1
         assert {answer.status_code for answer in answers[3:]} == {404}
 
 
@@ -352,7 +352,11 @@ def test_hostile_texts_are_shown_and_do_nothing(visits: Visits, own_store: Store
         assert answer.text.count("<script") == 0
         assert "<img src=x" not in answer.text
         assert "<svg/" not in answer.text
-        assert not {each for each in answer.text if each in "\u202e\u2066\u2069\u200b\u200f\u0085\u009f\ufeff\ufffb"}
+        assert not {
+            character
+            for character in answer.text
+            if character in "\u202e\u2066\u2069\u200b\u200f\u0085\u009f\ufeff\ufffb"
+        }
         assert ("7*7" in hostile) == ("7*7" in answer.text), "nothing is computed"
     assert visits("admin").form(address, "/decisions", stage="MQL", reason="other", days="30").status_code == 303
     assert own_store.decisions.of(required_id(hostile), "conversion") is not None

@@ -114,13 +114,13 @@ def test_every_lead_stands_on_exactly_one_page(visits: Visits, own_store: Store)
     names = {f"L-{n:03}" for n in range(120)}
     for n, name in enumerate(sorted(names)):
         put(own_store, name, (n % 4) / 5)
-    visitor, address, found = visits("viewer"), "/leads", []
+    visitor, address, lead_ids = visits("viewer"), "/leads", []
     while address:
         page = visitor.get(address).text
-        found += [word.partition("<")[0] for word in page.split("<bdi>")[1:]]
+        lead_ids += [word.partition("<")[0] for word in page.split("<bdi>")[1:]]
         nexts = [part.partition('"')[0] for part in page.split('class="button" href="')[1:]]
         address = nexts[0].replace("&amp;", "&") if nexts else ""
-    assert sorted(found) == sorted(names)
+    assert sorted(lead_ids) == sorted(names)
 
 
 def test_what_a_mail_program_adds_to_an_address_is_ignored(visits: Visits, own_store: Store) -> None:
@@ -237,7 +237,11 @@ def test_hostile_texts_are_shown_and_do_nothing(visits: Visits, own_store: Store
         assert answer.text.count("<script") == 0
         assert "<img src=x" not in answer.text
         assert "<svg/" not in answer.text
-        assert not {each for each in answer.text if each in "\u202e\u2066\u2069\u200b\u200f\u0085\u009f\ufeff\ufffb"}
+        assert not {
+            character
+            for character in answer.text
+            if character in "\u202e\u2066\u2069\u200b\u200f\u0085\u009f\ufeff\ufffb"
+        }
     assert ("7*7" in hostile) == ("7*7" in answer.text), "nothing is computed"
     searched = visits("viewer").get("/leads", params={"search": hostile, "country": hostile})
     assert searched.status_code == 200

@@ -57,9 +57,9 @@ def made(visits: Visits, kind: str = "csv", page: str = "/leads?search=L-1", lan
     """The address that an editor is shown."""
     answer = visits("editor", language).form(page, "/link", kind=kind)
     assert answer.status_code == 200
-    found = re.search(r"<textarea[^>]*>(.*?)</textarea>", answer.text)
-    assert found is not None
-    return html.unescape(found[1])
+    textarea = re.search(r"<textarea[^>]*>(.*?)</textarea>", answer.text)
+    assert textarea is not None
+    return html.unescape(textarea[1])
 
 
 def test_it_opens_the_list_as_it_is_then_in_the_words_of_whoever_made_it(
@@ -177,10 +177,10 @@ def test_it_ends_with_the_password_and_with_the_account(visits: Visits, stranger
 def test_it_opens_nothing_but_exports(visits: Visits, stranger: Visitor, services: Services) -> None:
     app = create_app(services)
     by_link = {
-        f"{method} {each.path}"
-        for each in app.routes
-        if isinstance(each, Route) and getattr(each.endpoint, "introduced", by_session) is by_link_or_session
-        for method in methods_of(each)
+        f"{method} {route.path}"
+        for route in app.routes
+        if isinstance(route, Route) and getattr(route.endpoint, "introduced", by_session) is by_link_or_session
+        for method in methods_of(route)
     }
     assert by_link == {"GET /leads.csv", "GET /leads.xlsx"}
     query = urlsplit(made(visits)).query

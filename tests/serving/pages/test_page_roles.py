@@ -21,9 +21,9 @@ ORDER = ("anyone", "viewer", "editor", "admin")
 
 def routes(app: Starlette) -> dict[str, str | None]:
     """The routes that people use, and the role that each declares."""
-    found = [route for route in app.routes if isinstance(route, Route) and not operation_of(route)]
-    told = {f"{method} {each.path}": needed_by(each.endpoint) for each in found for method in methods_of(each)}
-    return {name: role.removeprefix("page:") if role else None for name, role in told.items()}
+    shown = [route for route in app.routes if isinstance(route, Route) and not operation_of(route)]
+    roles = {f"{method} {route.path}": needed_by(route.endpoint) for route in shown for method in methods_of(route)}
+    return {name: role.removeprefix("page:") if role else None for name, role in roles.items()}
 
 
 def let_in(visitor: Visitor, route: str) -> bool:
@@ -52,7 +52,7 @@ def test_every_route_declares_what_the_matrix_names(app: Starlette) -> None:
 @pytest.mark.parametrize("who", ORDER)
 def test_every_route_lets_in_exactly_whom_the_matrix_names(app: Starlette, visits: Visits, who: str) -> None:
     visitor = visits(None if who == "anyone" else who)
-    found = {}
-    for route in sorted(MATRIX, key=lambda each: "/sign-out" in each):
-        found[route] = let_in(visitor, route)
-    assert found == {route: ORDER.index(who) >= ORDER.index(least) for route, least in MATRIX.items()}
+    allowed = {}
+    for route in sorted(MATRIX, key=lambda route: "/sign-out" in route):
+        allowed[route] = let_in(visitor, route)
+    assert allowed == {route: ORDER.index(who) >= ORDER.index(least) for route, least in MATRIX.items()}

@@ -23,7 +23,7 @@ HISTORY = [record(9.5, 0.4), record(9, 0.3), record(4, 0.1), record(0, 0.2)]
 
 
 def test_of_each_day_the_newest_score_stands() -> None:
-    assert [each.probability for each in daily(HISTORY[::-1])] == [0.4, 0.1, 0.2]
+    assert [score.probability for score in daily(HISTORY[::-1])] == [0.4, 0.1, 0.2]
 
 
 def test_a_step_at_each_score_from_the_first_to_the_last() -> None:

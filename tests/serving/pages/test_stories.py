@@ -34,15 +34,15 @@ def test_pages_fit_and_axe_finds_nothing(chromium: Browser, town: Town, place: d
     complaints: list[str] = []
     context = chromium.new_context(**place)
     page = signed_in(watched(context.new_page(), town.address, complaints), town.address)
-    found = []
-    for each in (*PICTURED, "/print"):
-        page.goto(f"{town.address}{each}")
+    violations = []
+    for path in (*PICTURED, "/print"):
+        page.goto(f"{town.address}{path}")
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
-        assert page.evaluate(OUTSIDE) == [], each
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), each
-        assert page.locator("svg.picture").count() >= 1 or each not in PICTURED, each
-        found += Axe().run(page, options=LEVELS).response["violations"]
-    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+        assert page.evaluate(OUTSIDE) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert page.locator("svg.picture").count() >= 1 or path not in PICTURED, path
+        violations += Axe().run(page, options=LEVELS).response["violations"]
+    assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in violations] == []
     assert complaints == []
     context.close()
 

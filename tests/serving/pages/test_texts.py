@@ -35,9 +35,9 @@ def test_every_sentence_is_there_in_both_languages_with_the_same_values() -> Non
 
 def test_no_sentence_is_missing_and_none_is_left_over() -> None:
     sources = [*FOLDER.glob("*.html"), *FOLDER.parent.rglob("*.py")]
-    told = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-    used = set(USED.findall(told))
-    whole = {each for each in used if not each.endswith((".", "_"))}
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    used = set(USED.findall(text))
+    whole = {key for key in used if not key.endswith((".", "_"))}
     assert len(whole) > 15
     assert whole <= set(catalogue())
     begun = tuple(used - whole)

@@ -79,8 +79,8 @@ def test_a_published_change_reaches_list_and_answers_at_the_next_scoring(
     services.champion.refresh()
     answer = visitor("POST", "/v1/score", json=LEAD).json()
     assert "by editor, over model 1" in answer["threshold_set"]["name"]
-    told = {threshold["stage"]: threshold for threshold in answer["thresholds"]}
-    assert (told["SQL"]["rule"], told["SQL"]["target"]) == ("capacity", 10.0)
+    thresholds = {threshold["stage"]: threshold for threshold in answer["thresholds"]}
+    assert (thresholds["SQL"]["rule"], thresholds["SQL"]["target"]) == ("capacity", 10.0)
     assert stages(town) != before, "there is work for sales now"
     assert stages(town).count("SQL") > before.count("SQL")
     assert "threshold change" in {change.cause for name in _sql(town) for change in town.scores.changes(name)}
@@ -135,8 +135,8 @@ def test_what_cannot_be_promised_or_is_stale_changes_nothing(visits: Visits, tow
         {"digest": "another"},
         {"value": "x"},
     )
-    for each in planted:
-        assert visitor.post("/thresholds", data=fields | each).status_code in (409, 422), each
+    for fault in planted:
+        assert visitor.post("/thresholds", data=fields | fault).status_code in (409, 422), fault
     assert visitor.post("/thresholds", data=fields | {"form": "0"}).status_code == 403
     assert visits("viewer").post("/thresholds", data=fields).status_code == 403
     assert town.thresholds.history("conversion") == []
@@ -148,8 +148,8 @@ def test_a_model_without_grounds_says_so(visits: Visits, services: Services, liv
 
 
 def _sql(store: Store) -> list[str]:
-    found = store.listing.page(Filters(target="conversion", stage="SQL"), None, 1000).leads
-    return [each.lead_id for each in found]
+    leads = store.listing.page(Filters(target="conversion", stage="SQL"), None, 1000).leads
+    return [lead.lead_id for lead in leads]
 
 
 PLAN = "/thresholds?plan=week&week_SQL=6&week_MQL=15"
@@ -188,7 +188,7 @@ def test_what_cannot_be_published_is_told_before_and_nothing_typed_is_lost(
     assert said in page
     assert "The nearest that works" in page
     assert "Publish this plan" not in page
-    assert all(f'value="{each}"' in page for name, each in typed.items() if name != "plan")
+    assert all(f'value="{text}"' in page for name, text in typed.items() if name != "plan")
     sent = {"form": forms(page)["/sign-out"]["form"], **values, "digest": visitor_digest(visitor), "reason": "goal"}
     answer = visitor.post("/thresholds", data=sent)
     assert dict(parse_qsl(urlsplit(answer.headers["location"]).query)) == values, "as it was typed"

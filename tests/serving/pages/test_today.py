@@ -144,11 +144,11 @@ def test_who_comes_second_sees_it_and_loses_nothing(visits: Visits, own_store: S
     first, second = visits("editor"), visits("admin")
     stale = forms(second.get("/today").text)["/work"]
     act(first, "take")
-    told = second.post("/work", data=stale | {"action": "reject", "reason": "timing"})
-    assert told.status_code == 409
-    assert "lead L1 was taken by editor at" in told.text
+    answer = second.post("/work", data=stale | {"action": "reject", "reason": "timing"})
+    assert answer.status_code == 409
+    assert "lead L1 was taken by editor at" in answer.text
     assert [step.action for step in own_store.work.of("L1")] == ["take"]
-    again = forms(told.text)["/work"]
+    again = forms(answer.text)["/work"]
     assert (again["reason"], again["seen"]) == ("timing", "1")
     assert second.post("/work", data=again | {"action": "reject"}).status_code == 303
     assert [step.worker for step in own_store.work.of("L1")] == ["editor", "editor"]

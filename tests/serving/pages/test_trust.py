@@ -41,7 +41,7 @@ def test_the_judges_slice_comes_before_what_was_learnt_from(live: ServedModel) -
     dots, unseen = dots_of(live)
     assert not unseen
     assert len(dots) == 10
-    assert [each.said for each in dots] == sorted(each.said for each in dots)
+    assert [dot.said for dot in dots] == sorted(dot.said for dot in dots)
     bins = (Bin(0.0, 1.0, 60, 50, 0.1, Estimate(0.3, 0.2, 0.4)),)
     manifest = replace(live.predictor.manifest, judged=NewestSlice("2024-12-01", "2024-12-31", 60, 50, 15, 0.25, bins))
     judged = _with(live, manifest)

@@ -44,31 +44,31 @@ class PageParser(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Links and forms open, fields are noted."""
-        told = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         match tag:
             case "a":
-                self._href, self._text = told.get("href", ""), ""
+                self._href, self._text = attributes.get("href", ""), ""
             case "details":
                 self._folded += 1
             case "form":
-                self.forms.append(PageForm(told["action"], told.get("method", "get").lower()))
+                self.forms.append(PageForm(attributes["action"], attributes.get("method", "get").lower()))
                 self._in_form = True
             case "select":
-                self._select = told.get("name", "")
+                self._select = attributes.get("name", "")
             case "input" | "option" | "button" if self._in_form:
-                self._note(tag, told)
+                self._note(tag, attributes)
 
-    def _note(self, tag: str, told: dict[str, str]) -> None:
+    def _note(self, tag: str, attributes: dict[str, str]) -> None:
         form = self.forms[-1]
         if tag == "button":
-            sends = {told["name"]: told.get("value", "")} if "name" in told else {}
+            sends = {attributes["name"]: attributes.get("value", "")} if "name" in attributes else {}
             form.buttons.append(Button(sends, 1 + self._folded))
             self._in_button = True
         elif tag == "option":
-            if "selected" in told or self._select not in form.fields:
-                form.fields[self._select] = told.get("value", "")
-        elif "name" in told and told.get("type") != "checkbox":
-            form.fields[told["name"]] = told.get("value", "")
+            if "selected" in attributes or self._select not in form.fields:
+                form.fields[self._select] = attributes.get("value", "")
+        elif "name" in attributes and attributes.get("type") != "checkbox":
+            form.fields[attributes["name"]] = attributes.get("value", "")
 
     def handle_data(self, data: str) -> None:
         """The words on links and buttons."""
@@ -119,9 +119,9 @@ class Walker:
     def send(self, text: str, **fields: str) -> Walker:
         """Presses the first button with this text, with these fields filled in."""
         pairs = ((form, button) for form in self._parsed.forms for button in form.buttons)
-        found = next(((form, button) for form, button in pairs if button.text.startswith(text)), None)
-        assert found is not None, f"no button {text!r} on {self._page.url}"
-        form, button = found
+        chosen = next(((form, button) for form, button in pairs if button.text.startswith(text)), None)
+        assert chosen is not None, f"no button {text!r} on {self._page.url}"
+        form, button = chosen
         assert set(fields) <= set(form.fields), f"{text!r} has no field {set(fields) - set(form.fields)}"
         self.clicks += button.clicks
         values = {**form.fields, **fields, **button.sends}

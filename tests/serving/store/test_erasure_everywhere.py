@@ -181,7 +181,7 @@ class Scene:
 def play(scene: Scene, leads: list[str], others: list[str], seen: Counter[str]) -> None:
     """Leads are erased one after the other, first by a process that dies; then what must hold, and comes no more."""
     root, store = scene.root, scene.store
-    before, told = everything(root, store), histories(root / "log", others)
+    before, stories = everything(root, store), histories(root / "log", others)
     assert all(places_of(lead, before) >= FORMS for lead in leads)
     _, deeds = scene.killer(root, scene.url, "nobody", 0)
     gone = set[str]()
@@ -194,7 +194,7 @@ def play(scene: Scene, leads: list[str], others: list[str], seen: Counter[str]) 
         assert places_of(lead, now) == set()
         assert rest_of(now, gone) == rest_of(before, gone)
         seen.update(ids=1, died=status == 9)
-    assert histories(root / "log", others) == told
+    assert histories(root / "log", others) == stories
     refused(root, store, gone, others[0])
     now = everything(root, store)
     assert not any(places_of(lead, now) for lead in leads)

@@ -116,20 +116,20 @@ def test_an_interrupt_of_the_one_who_writes_leaves_nobody_waiting() -> None:
         return list(numbers)
 
     commit = GroupCommit(write)
-    told: list[str] = []
+    results: list[str] = []
 
     def first() -> None:
         try:
             commit.submit(0)
         except KeyboardInterrupt:
-            told.append("interrupted")
+            results.append("interrupted")
 
     interrupted = threading.Thread(target=first)
     interrupted.start()
     begun.wait()
-    other = threading.Thread(target=lambda: told.append(str(commit.submit(1))))
+    other = threading.Thread(target=lambda: results.append(str(commit.submit(1))))
     other.start()
     go.set()
     interrupted.join()
     other.join(timeout=10)
-    assert sorted(told) == ["1", "interrupted"]
+    assert sorted(results) == ["1", "interrupted"]

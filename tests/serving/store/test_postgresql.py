@@ -41,22 +41,22 @@ def add(store: Store, *ids: str) -> list[str]:
 
 def busy(store: Store, threads: int, rounds: int) -> Counter[str]:
     """What threads that write and read at the same time are told."""
-    told: Counter[str] = Counter()
+    results: Counter[str] = Counter()
 
     def work(thread: int) -> None:
         for n in range(rounds):
             try:
-                told.update(add(store, f"{thread}-{n}-a", f"{thread}-{n}-b"))
+                results.update(add(store, f"{thread}-{n}-a", f"{thread}-{n}-b"))
                 store.leads.get("L1")
             except StoreError as error:
-                told[str(error)] += 1
+                results[str(error)] += 1
 
     workers = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return told
+    return results
 
 
 @pytest.fixture(scope="module")
@@ -303,15 +303,15 @@ def test_two_servers_share_a_database_of_twenty_connections(strict: Postgres) ->
     """Each keeps within its bound, and both are answered; before, one took 16 of 20 and kept them."""
     url = strict.database(name())
     with open_store(url) as one, open_store(url) as two:
-        told: list[Counter[str]] = []
+        results: list[Counter[str]] = []
         busy_ones = [
-            threading.Thread(target=lambda store=store: told.append(busy(store, 16, 5))) for store in (one, two)
+            threading.Thread(target=lambda store=store: results.append(busy(store, 16, 5))) for store in (one, two)
         ]
         for worker in busy_ones:
             worker.start()
         for worker in busy_ones:
             worker.join()
-        assert sum(told, Counter()) == {"accepted": 160, "duplicate": 160}
+        assert sum(results, Counter()) == {"accepted": 160, "duplicate": 160}
         open_now = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leadscore'"
         assert int(str(strict.tell(open_now)[0][0])) <= 16
 

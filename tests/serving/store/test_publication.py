@@ -70,12 +70,12 @@ def in_store(store: Store, log: EventLog, as_of: int) -> tuple[Seen, dict[str, d
 def tables(store: Store) -> dict[str, list[str]]:
     """All that the store holds of leads, but for when it heard of them."""
     with store.database.read() as connection:
-        told = [column for column in leads.c if column.name not in ("created_at", "changed_at")]
+        lead_columns = [column for column in leads.c if column.name not in ("created_at", "changed_at")]
         kinds = {
             "events": list(events.c),
             "profiles": list(profiles.c),
             "attributes": list(attributes.c),
-            "leads": told,
+            "leads": lead_columns,
         }
         return {
             name: sorted(repr(row) for row in connection.execute(select(*columns))) for name, columns in kinds.items()

@@ -30,7 +30,7 @@ def test_verdicts_are_counted_as_a_loop_counts_them(store: Store) -> None:
             deed = Deed(action, f"account {worker}", worker, seen, "timing" if action == "reject" else None)  # type: ignore[arg-type]
             steps.setdefault(lead, []).append(store.work.act(lead, "conversion", deed, NOW + chance.randrange(900)))
     since = NOW + 200
-    told = store.acceptances.of("conversion", since, AIM)
+    acceptance = store.acceptances.of("conversion", since, AIM)
     last = [
         said[-1]
         for lead in steps
@@ -38,16 +38,16 @@ def test_verdicts_are_counted_as_a_loop_counts_them(store: Store) -> None:
     ]
     assert len(last) > 10
     bands = Counter((max(low for low in BANDS if low <= (step.probability or 0.0)), step.action) for step in last)
-    assert {(band.key, "accept"): band.accepted for band in told.by_band if band.accepted} | {
-        (band.key, "reject"): band.rejected for band in told.by_band if band.rejected
+    assert {(band.key, "accept"): band.accepted for band in acceptance.by_band if band.accepted} | {
+        (band.key, "reject"): band.rejected for band in acceptance.by_band if band.rejected
     } == bands
     owners = Counter((step.worker, step.action) for step in last)
-    assert {each.key: (each.accepted, each.rejected) for each in told.by_owner} == {
+    assert {owner.key: (owner.accepted, owner.rejected) for owner in acceptance.by_owner} == {
         name: (owners[name, "accept"], owners[name, "reject"]) for name in ("anna", "ben")
     }
-    assert dict(told.reasons) == {"timing": sum(step.action == "reject" for step in last)}
+    assert dict(acceptance.reasons) == {"timing": sum(step.action == "reject" for step in last)}
     first = [step for taken in steps.values() for step in taken if step.at >= since and step.waited is not None]
-    assert {touch.owner: (touch.acted, touch.in_time) for touch in told.first_touches} == {
+    assert {touch.owner: (touch.acted, touch.in_time) for touch in acceptance.first_touches} == {
         name: (
             sum(step.worker == name for step in first),
             sum(step.worker == name and (step.waited or 0) <= AIM for step in first),
@@ -57,5 +57,10 @@ def test_verdicts_are_counted_as_a_loop_counts_them(store: Store) -> None:
 
 
 def test_nothing_said_is_nothing_told(store: Store) -> None:
-    told = store.acceptances.of("conversion", 0, AIM)
-    assert (list(told.by_band), list(told.by_owner), list(told.reasons), list(told.first_touches)) == ([], [], [], [])
+    acceptance = store.acceptances.of("conversion", 0, AIM)
+    assert (
+        list(acceptance.by_band),
+        list(acceptance.by_owner),
+        list(acceptance.reasons),
+        list(acceptance.first_touches),
+    ) == ([], [], [], [])

@@ -32,9 +32,9 @@ def people(store: Store) -> Accounts:
 def test_who_signs_in_is_known_until_the_session_ends(people: Accounts) -> None:
     token = people.sign_in("anna", PASSWORD, "10.0.0.1", NOW)
     assert token is not None
-    found = people.visitor(token, NOW + LIFE - 1)
-    assert found is not None
-    assert (found.name, found.role) == ("anna", "editor")
+    visitor = people.visitor(token, NOW + LIFE - 1)
+    assert visitor is not None
+    assert (visitor.name, visitor.role) == ("anna", "editor")
     assert people.visitor(token, NOW + LIFE) is None
     people.sign_out(token)
     assert people.visitor(token, NOW + 1) is None
@@ -53,7 +53,7 @@ def test_a_wrong_password_or_name_is_not_let_in(people: Accounts, name: str) -> 
 
 def test_tokens_that_are_none_are_nobody(people: Accounts) -> None:
     token = str(people.sign_in("anna", PASSWORD, "10.0.0.1", NOW))
-    assert [people.visitor(each, NOW) for each in ("", token[:-1], token + "x", "ü", "x" * 9999)] == [None] * 5
+    assert [people.visitor(text, NOW) for text in ("", token[:-1], token + "x", "ü", "x" * 9999)] == [None] * 5
 
 
 def test_an_address_that_guesses_is_locked_for_that_account_alone_and_opens_again(people: Accounts) -> None:
@@ -212,8 +212,8 @@ def test_no_secret_and_no_address_is_in_the_store(people: Accounts, store: Store
     token = str(people.sign_in("anna", PASSWORD, "10.99.88.77", NOW))
     people.sign_in("anna", "wrong guess", "10.99.88.77", NOW)
     with store.database.read() as connection:
-        told = str([connection.execute(select(each)).all() for each in (accounts, sessions, attempts)])
-    assert "$argon2id$" in told
-    assert "10.99.88.77" not in told
+        rows = str([connection.execute(select(table)).all() for table in (accounts, sessions, attempts)])
+    assert "$argon2id$" in rows
+    assert "10.99.88.77" not in rows
     for secret in (token, PASSWORD, people.form_token(token)):
-        assert secret not in told
+        assert secret not in rows

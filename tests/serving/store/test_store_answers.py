@@ -56,17 +56,17 @@ def test_of_many_at_the_same_time_one_is_done(store: Store) -> None:
 
     def send(request: int) -> str:
         while True:
-            found = store.answers.recall(f"key {request}", b"body", NOW)
-            if isinstance(found, Claim):
+            recalled = store.answers.recall(f"key {request}", b"body", NOW)
+            if isinstance(recalled, Claim):
                 with lock:
                     effects.append(request)
                     number = len(effects)
-                store.answers.remember(found, Answer(200, f"{request} was number {number}"))
-            elif isinstance(found, Answer):
-                return found.body
+                store.answers.remember(recalled, Answer(200, f"{request} was number {number}"))
+            elif isinstance(recalled, Answer):
+                return recalled.body
 
     requests = [request for request in range(50) for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(send, requests))
+        bodies = list(pool.map(send, requests))
     assert sorted(effects) == list(range(50))
-    assert len(set(told)) == 50
+    assert len(set(bodies)) == 50

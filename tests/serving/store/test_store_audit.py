@@ -26,7 +26,7 @@ def test_entries_are_read_in_order_and_by_lead(store: Store) -> None:
         (1, "key 2", "create key"),
         (2, "key 1", "score"),
     ]
-    assert [each.action for each in store.audit.of("L-secret")] == ["score", "put lead"]
+    assert [entry.action for entry in store.audit.of("L-secret")] == ["score", "put lead"]
     assert [entry.action for entry in store.audit.entries(after=store.audit.entries()[0].id, limit=1)] == ["create key"]
     assert "L-secret" not in str(store.audit.entries())
 
@@ -84,14 +84,14 @@ def test_it_is_searched_by_who_what_whom_and_when_and_says_roles(store: Store) -
     store.audit.add("account anna", "export /leads.csv", NOW + 1)
     store.audit.add("account gone", "sign in", NOW + 2)
     store.audit.add("command line", "promote m version 2", NOW + 3)
-    found = store.audit.search(AuditQuery())
-    assert [(entry.who, entry.role, entry.label) for entry in found] == [
+    hits = store.audit.search(AuditQuery())
+    assert [(entry.who, entry.role, entry.label) for entry in hits] == [
         (prefix, "ingest", "web tracker"),
         ("account anna", "editor", None),
         ("account gone", None, None),
         ("command line", None, None),
     ]
-    actions = [entry.action for entry in found]
+    actions = [entry.action for entry in hits]
     for asked, places in (
         (AuditQuery(who="anna"), [1]),
         (AuditQuery(who="account"), [1, 2]),
@@ -176,33 +176,33 @@ def test_an_entry_that_was_changed_or_removed_is_found(store: Store, name: str) 
     for number in range(5):
         store.audit.add(f"key {number}", "score", NOW + number, "L1")
     assert store.audit.check().faults == ()
-    statements, told = TAMPERED[name]
+    statements, fault_text = TAMPERED[name]
     unguarded(store, *statements)
-    assert any(told in fault for fault in store.audit.check().faults), store.audit.check()
+    assert any(fault_text in fault for fault in store.audit.check().faults), store.audit.check()
 
 
 def test_who_has_all_of_the_database_is_found_by_a_head_that_was_kept_elsewhere(store: Store) -> None:
     """The planted fault: a trail that was forged with the store's own key from an entry on."""
     for number in range(3):
         store.audit.add(f"key {number}", "score", NOW + number)
-    kept = store.audit.check().head
-    assert kept.number == 3
+    head = store.audit.check().head
+    assert head.number == 3
     store.audit.add("key 4", "score", NOW + 4)
-    assert store.audit.check(kept).faults == ()
+    assert store.audit.check(head).faults == ()
     unguarded(store, "DELETE FROM audit", "DELETE FROM trail_head")
     for number in range(4):
         store.audit.add("nobody", "score", NOW + number)
     assert store.audit.check().faults == ()
-    assert store.audit.check(kept).faults == ("entry 3 is not the one that was kept elsewhere",)
+    assert store.audit.check(head).faults == ("entry 3 is not the one that was kept elsewhere",)
 
 
 def test_a_trail_that_its_retention_has_shortened_is_whole(store: Store) -> None:
     for number in range(6):
         store.audit.add(f"key {number}", "score", NOW + number)
-    kept = store.audit.check().head
+    head = store.audit.check().head
     for cutoff in (NOW + 3, NOW + 5, NOW + 100):
         Retention(store.database, store.audit).prune(Cutoffs(audit=cutoff), "cron", NOW + 200)
-        assert store.audit.check(kept).faults == ()
+        assert store.audit.check(head).faults == ()
     assert [entry.who for entry in store.audit.entries()] == ["cron"] * 6
     unguarded(store, "DELETE FROM audit WHERE number = 7")
     assert store.audit.check().faults == ("entries between number 6 and 8 are missing",)

@@ -42,7 +42,7 @@ def test_the_models_stage_is_kept_beside_the_decision(known: Store) -> None:
     assert stages(known) == ("SQL", "MQL")
     score(known, 0.01, NOW + 2)
     assert stages(known) == ("SQL", "unqualified")
-    assert [each.stage for each in known.scores.history("L1")] == ["unqualified", "MQL"]
+    assert [entry.stage for entry in known.scores.history("L1")] == ["unqualified", "MQL"]
     [listed] = known.listing.page(Filters(stage="SQL")).leads
     assert (listed.stage, listed.model_stage, listed.override) == ("SQL", "unqualified", "SQL")
     assert [entry.override for entry in known.worklist.page(WantedLeads("conversion", stage="SQL")).entries] == ["SQL"]

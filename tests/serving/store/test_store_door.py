@@ -56,13 +56,13 @@ def test_ids_and_values_are_those_of_an_ingest(tmp_path: Path) -> None:
     ingest(tmp_path / "log", Mapping(name="m", event_types=("visit",), events=part), [str(path)], buckets=1)
     logged = pq.read_table(EventLog.open(tmp_path / "log").file("events", 0)).to_pylist()
     admitted = []
-    for each in sent:
+    for row in sent:
         try:
-            admitted.append(admit(each, NOW, FIRST))
+            admitted.append(admit(row, NOW, FIRST))
         except InvalidInput:
             continue
-    stored = {each.event_id: each.value for each in admitted}
-    assert {each["event_id"]: each["value"] for each in logged} == stored
+    stored = {event.event_id: event.value for event in admitted}
+    assert {row["event_id"]: row["value"] for row in logged} == stored
     assert 300 < len(stored) < len(sent)
 
 

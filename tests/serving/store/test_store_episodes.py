@@ -42,8 +42,8 @@ def test_why_a_lead_came_and_why_it_left(store: Store) -> None:
     score(store, "L1", 0.03, NOW + 5 * DAY, LOWER, model="2")
     store.decisions.make("L1", "conversion", Decision("SQL", "talked", "account anna", NOW + 6 * DAY, None))
     store.scores.settle(["L1"], "conversion", CUSTOMER, "converted", NOW + 7 * DAY)
-    told = [(stay.stage, stay.entered, stay.nth, stay.left) for stay in store.episodes.of("conversion", "L1")]
-    assert told == [
+    stays = [(stay.stage, stay.entered, stay.nth, stay.left) for stay in store.episodes.of("conversion", "L1")]
+    assert stays == [
         ("SQL", "first score", 1, "fell below"),
         ("MQL", "score", 1, "went on"),
         ("SQL", "score", 2, "fell below"),
@@ -65,9 +65,9 @@ def test_an_objection_ends_a_stay_and_its_end_begins_one(store: Store) -> None:
     for at in (NOW + 4 * DAY, NOW + 5 * DAY):
         store.leads.object("L1", False, at)
     score(store, "L1", 0.1, NOW + 6 * DAY)
-    told = [(stay.stage, stay.entered, stay.entered_at, stay.nth, stay.left, stay.left_at)
+    stays = [(stay.stage, stay.entered, stay.entered_at, stay.nth, stay.left, stay.left_at)
             for stay in store.episodes.of("conversion", "L1")]  # fmt: skip
-    assert told == [
+    assert stays == [
         ("SQL", "first score", NOW, 1, "objection", NOW + DAY),
         ("SQL", "objection", NOW + 4 * DAY, 2, "fell below", NOW + 6 * DAY),
         ("MQL", "score", NOW + 6 * DAY, 1, None, None),

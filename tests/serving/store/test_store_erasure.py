@@ -70,8 +70,8 @@ def traces(folder: Path) -> dict[str, list[str]]:
     """In which files, write-ahead log included, which traces are left."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
-    found = {path.name: [trace for trace in TRACES if trace.encode() in path.read_bytes()] for path in files}
-    return {name: left for name, left in found.items() if left}
+    traced = {path.name: [trace for trace in TRACES if trace.encode() in path.read_bytes()] for path in files}
+    return {name: left for name, left in traced.items() if left}
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_short_id_does_not_have_the_whole_file_written_anew(tmp_path: Path) ->
     statements: list[str] = []
     with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
         store.events.add([EventIn(str(n), "visit", NOW, event_id=f"e{n}") for n in range(60)], NOW)
-        event.listen(store.database.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+        event.listen(store.database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
         for lead in ("7", "1", "42", "3"):
             store.erasure.forget(lead, "test", NOW)
             assert store.leads.get(lead) is None
@@ -153,7 +153,9 @@ def test_a_long_life_among_many_leaves_no_byte_either(tmp_path: Path) -> None:
         leads = [random_.choice([*erased, *(f"L{n}" for n in range(50))]) for _ in range(40)]
         at = NOW - random_.getrandbits(40)
         ids = [f"{random_.getrandbits(64)}-{lead}" for lead in leads]
-        batch = [EventIn(lead, "visit", at, lead[-9:], event_id=each) for lead, each in zip(leads, ids, strict=True)]
+        batch = [
+            EventIn(lead, "visit", at, lead[-9:], event_id=event_id) for lead, event_id in zip(leads, ids, strict=True)
+        ]
         store.events.add(batch, NOW)
         store.leads.put(leads[0], NOW - random_.getrandbits(40), None, {"x": leads[0]}, NOW)
     for lead in erased:
@@ -274,7 +276,7 @@ def test_rejected_events_of_the_lead_go_and_no_others(store: Store, lead: str) -
 
 @pytest.mark.parametrize("lead", [LEAD, HOSTILE])
 def test_a_rejected_event_of_nobody_goes_with_the_lead_that_one_of_its_texts_mentions(store: Store, lead: str) -> None:
-    store.events.add([EventIn("", "visit", NOW, source=f"about {each}") for each in (lead, OTHER)], NOW)
+    store.events.add([EventIn("", "visit", NOW, source=f"about {mentioned}") for mentioned in (lead, OTHER)], NOW)
     assert store.erasure.forget(lead, "test", NOW).removed["rejected"] == 1
     assert [left.event.source for left in store.rejected.list()] == [f"about {OTHER}"]
 

@@ -96,8 +96,8 @@ def test_hostile_events_are_refused_with_a_reason_and_never_raise(store: Store) 
     results = store.events.add([*HOSTILE, good], NOW)
     assert [result.status for result in results] == ["rejected"] * len(HOSTILE) + ["accepted"]
     assert all(result.reason and len(result.reason) < 200 and result.reason.isprintable() for result in results[:-1])
-    kept = {rejection.id: rejection for rejection in store.rejected.list(limit=1000)}
-    assert {result.rejected_id for result in results[:-1]} == set(kept)
+    rejections = {rejection.id: rejection for rejection in store.rejected.list(limit=1000)}
+    assert {result.rejected_id for result in results[:-1]} == set(rejections)
     assert len(stored(store)) == 1
 
 
@@ -140,9 +140,9 @@ def test_an_event_ahead_of_the_clock_waits_and_is_replayed(store: Store) -> None
 def test_a_rejected_event_is_repaired_and_replayed(store: Store) -> None:
     [result] = store.events.add([EventIn("L1", "page_view", NOW, value=float("nan"), event_id="e1")], NOW)
     assert result.rejected_id is not None
-    kept = store.rejected.get(result.rejected_id)
-    assert (kept.event.event_id, kept.reason) == ("e1", "value is not finite")
-    assert store.rejected.replay(kept.id, NOW, replace(kept.event, value=2.0)).status == "accepted"
+    rejection = store.rejected.get(result.rejected_id)
+    assert (rejection.event.event_id, rejection.reason) == ("e1", "value is not finite")
+    assert store.rejected.replay(rejection.id, NOW, replace(rejection.event, value=2.0)).status == "accepted"
     assert [row[5] for row in stored(store)] == [2.0]
 
 
@@ -167,7 +167,7 @@ def test_copies_in_any_order_by_many_clients_have_no_effect(store: Store, full: 
     batches = [copies[start : start + 40] for start in range(0, len(copies), 40)]
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda batch: store.events.add(batch, NOW), batches))
-    counts = Counter(each.status for batch in results for each in batch)
+    counts = Counter(result.status for batch in results for result in batch)
     assert counts == {"accepted": n, "duplicate": len(copies) - n}
     assert sorted((row[1], row[2], row[6]) for row in stored(store)) == sorted(
         (event.event_id, event.lead_id, event.occurred_at) for event in sent

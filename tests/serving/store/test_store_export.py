@@ -60,7 +60,7 @@ class Life:
 
 @pytest.fixture(scope="module")
 def lives(log: EventLog) -> list[Life]:
-    found = []
+    collected = []
     for bucket in range(log.n_buckets):
         tables = (pq.read_table(log.file(kind, bucket)).to_pylist() for kind in ("leads", "events", "profiles"))
         leads, events, profiles = tables
@@ -76,8 +76,8 @@ def lives(log: EventLog) -> list[Life]:
                 (int(v["valid_from"].timestamp() * 1_000_000), v["account_id"], {c: v[c] for c in log.profile_columns})
                 for v in profiles if v["lead"] == place
             ]  # fmt: skip
-            found.append(Life(lead["lead_id"], theirs, versions, log.bucket(bucket).of(np.array([place]))))
-    return found
+            collected.append(Life(lead["lead_id"], theirs, versions, log.bucket(bucket).of(np.array([place]))))
+    return collected
 
 
 def row(plan: Plan, histories: Histories, moment: Moments) -> str:
@@ -176,12 +176,18 @@ def test_ties_are_in_the_logs_order_whatever_the_order_of_sending(store: Store) 
     ]  # fmt: skip
     store.events.add(events[::-1], NOW)
     history = store.histories.of(["L1"], NOW, {}, [])
-    told = [
+    order = [
         (history.types[kind], None if channel < 0 else history.channels[channel], None if value != value else value)
         for kind, channel, value in zip(history.event_type, history.channel, history.value, strict=True)
     ]
     expected = sorted(
         ((event.event_type, event.channel, event.value) for event in events),
-        key=lambda each: (each[0].encode(), each[1] is not None, each[1] or "", each[2] is not None, each[2] or 0),
+        key=lambda fields: (
+            fields[0].encode(),
+            fields[1] is not None,
+            fields[1] or "",
+            fields[2] is not None,
+            fields[2] or 0,
+        ),
     )
-    assert told == expected
+    assert order == expected

@@ -49,8 +49,8 @@ def test_a_source_that_stops_is_told_and_kept_for_who_reads(store: Store) -> Non
     send(store, "web", range(1, 100))
     send(store, "crm", range(10, 100), "deal_lost")
     assert red(store) == [("silent", ("crm",)), ("silent", ("", "outcomes"))]
-    kept = store.flow.read(TARGET.name, NOW + DAY)
-    assert kept.red[0].told == ("crm is silent since 2024-09-25: no event for 9 days, 45 were due")
+    flow = store.flow.read(TARGET.name, NOW + DAY)
+    assert flow.red[0].told == ("crm is silent since 2024-09-25: no event for 9 days, 45 were due")
     assert store.flow.read("another target", NOW).alarms == ()
 
 

@@ -32,9 +32,9 @@ def walk(store: Store, lead: str, way: Mapping[int, str]) -> None:
 
 def made(store: Store) -> Funnel:
     store.funnels.make("conversion", STAGES, NOW - 30 * US_PER_DAY, NOW)
-    found = store.funnels.read("conversion")
-    assert found is not None
-    return found
+    funnel = store.funnels.read("conversion")
+    assert funnel is not None
+    return funnel
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def walked(store: Store) -> Store:
 
 
 def test_where_leads_stand_and_how_they_move(walked: Store) -> None:
-    found = made(walked)
-    assert found.counts == {UNQUALIFIED: 2, "MQL": 2, "SQL": 0, CUSTOMER: 1}
-    assert found.moves == [
+    funnel = made(walked)
+    assert funnel.counts == {UNQUALIFIED: 2, "MQL": 2, "SQL": 0, CUSTOMER: 1}
+    assert funnel.moves == [
         Move("SQL", CUSTOMER, 1, 0),
         Move("SQL", UNQUALIFIED, 1, 0),
         Move(UNQUALIFIED, "MQL", 1, 1),
     ]
-    assert (found.made_at, found.since) == (NOW, NOW - 60 * US_PER_DAY)
+    assert (funnel.made_at, funnel.since) == (NOW, NOW - 60 * US_PER_DAY)
 
 
 def test_what_becomes_of_first_stays_within_four_weeks(walked: Store) -> None:
@@ -73,10 +73,10 @@ def test_what_becomes_of_first_stays_within_four_weeks(walked: Store) -> None:
 
 def test_sources_count_who_had_the_time_and_few_are_told_together(walked: Store) -> None:
     many = [f"M{n}" for n in range(FEWEST)]
-    for each in many:
-        walk(walked, each, {60: UNQUALIFIED})
+    for lead in many:
+        walk(walked, lead, {60: UNQUALIFIED})
     old, new = NOW - 40 * US_PER_DAY, NOW - 4 * US_PER_DAY
-    origins = [LeadOrigin(each, "email", "webinar", old) for each in many]
+    origins = [LeadOrigin(lead, "email", "webinar", old) for lead in many]
     origins += [
         LeadOrigin("A", "fair", "ebook", old),
         LeadOrigin("B", "email", "webinar", new),
@@ -96,14 +96,14 @@ def test_sources_count_who_had_the_time_and_few_are_told_together(walked: Store)
 def test_no_id_stands_in_a_summary_and_an_erased_lead_is_gone_from_the_next(walked: Store) -> None:
     walked.funnels.note("conversion", [LeadOrigin("A", "channel of A", "magnet of A", NOW - 40 * US_PER_DAY)])
     made(walked)
-    told = json.dumps(walked.funnels._summaries.read("conversion", NAME))
-    assert "of A" not in told
+    summary = json.dumps(walked.funnels._summaries.read("conversion", NAME))
+    assert "of A" not in summary
     walked.erasure.forget("A", "test", NOW)
     assert made(walked).counts[CUSTOMER] == 0
 
 
 def test_an_empty_store_has_a_funnel_of_noughts(store: Store) -> None:
     assert store.funnels.read("conversion") is None
-    found = made(store)
-    assert set(found.counts.values()) == {0}
-    assert [stay.days for stay in found.stays] == [None, None, None]
+    funnel = made(store)
+    assert set(funnel.counts.values()) == {0}
+    assert [stay.days for stay in funnel.stays] == [None, None, None]

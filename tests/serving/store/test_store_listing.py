@@ -56,27 +56,27 @@ def everyone(store: Store) -> list[Listed]:
 
 
 def walked(store: Store, filters: Filters, limit: int) -> list[Listed]:
-    found: list[Listed] = []
+    leads: list[Listed] = []
     cursor: str | None = None
     while True:
         page = store.listing.page(filters, cursor, limit)
-        found += page.leads
+        leads += page.leads
         cursor = page.next
         if cursor is None or (filters.order == "change" and len(page.leads) < limit):
-            return found
+            return leads
         assert len(page.leads) == limit
 
 
-def profile(store: Store, each: Listed) -> dict[str, str | float]:
-    lead = store.leads.get(each.lead_id)
+def profile(store: Store, listed: Listed) -> dict[str, str | float]:
+    lead = store.leads.get(listed.lead_id)
     return lead.versions[-1].attributes if lead is not None and lead.versions else {}
 
 
 KEYS: dict[Order, Callable[[Listed], object]] = {
-    "lead_id": lambda each: each.lead_id.encode(),
-    "probability": lambda each: (-(each.probability or 0), [-byte for byte in each.lead_id.encode()]),
-    "changed_at": lambda each: (-each.changed_at, [-byte for byte in each.lead_id.encode()]),
-    "change": lambda each: (each.change, each.lead_id.encode()),
+    "lead_id": lambda lead: lead.lead_id.encode(),
+    "probability": lambda lead: (-(lead.probability or 0), [-byte for byte in lead.lead_id.encode()]),
+    "changed_at": lambda lead: (-lead.changed_at, [-byte for byte in lead.lead_id.encode()]),
+    "change": lambda lead: (lead.change, lead.lead_id.encode()),
 }
 
 

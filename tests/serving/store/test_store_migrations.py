@@ -47,9 +47,9 @@ def test_many_may_open_a_new_store_at_once(store_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         opened = list(pool.map(open_store, [store_url] * 4))
     secret = opened[0].keys.create("read", "x", 1)
-    assert all(each.keys.verify(secret) is not None for each in opened)
-    for each in opened:
-        each.close()
+    assert all(store.keys.verify(secret) is not None for store in opened)
+    for store in opened:
+        store.close()
 
 
 def test_a_store_of_a_newer_leadscore_is_refused(store: Store, store_url: str) -> None:

@@ -76,11 +76,11 @@ def test_what_is_in_force_stays(aged: Store, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(serving.store.retention, "AT_ONCE", 1)
     standing = [aged.scores.standing(lead) for lead in ("both", "only old", "new")]
     Retention(aged.database, aged.audit).prune(ALL, "me", NOW)
-    assert [(each.target, each.as_of) for each in aged.scores.history("both")] == [
+    assert [(entry.target, entry.as_of) for entry in aged.scores.history("both")] == [
         ("conversion", NOW - DAY),
         ("other", OLD + 6 * DAY),
     ]
-    assert [each.as_of for each in aged.scores.history("only old")] == [OLD + 6 * DAY]
+    assert [entry.as_of for entry in aged.scores.history("only old")] == [OLD + 6 * DAY]
     assert [aged.scores.standing(lead) for lead in ("both", "only old", "new")] == standing
     [result] = aged.events.add([EventIn("gone", "page_view", NOW, received_at=NOW)], NOW)
     assert result.status == "rejected"

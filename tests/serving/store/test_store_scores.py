@@ -112,8 +112,8 @@ def test_with_which_earlier_score_one_is_compared(known: Store) -> None:
     """That of a week ago, else the newest; never one of more than three weeks ago, of the same moment or later."""
     days = {"L1": (30, 20, 8, 5, 0), "L2": (3, 1, 0), "L3": (22, 0)}
     for lead, ago in days.items():
-        for each in ago:
-            at = NOW - each * US_PER_DAY
+        for days_ago in ago:
+            at = NOW - days_ago * US_PER_DAY
             known.scores.record([scored(lead, 0.1, at)], STEPS, at)
     earlier = known.scores.earlier("conversion", ["L1", "L2", "L3", "L4"], NOW)
     assert {lead: (NOW - at) // US_PER_DAY for lead, at in earlier.items()} == {"L1": 8, "L2": 1}

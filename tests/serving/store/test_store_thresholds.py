@@ -35,13 +35,16 @@ def test_a_change_waits_until_a_scoring_takes_it_up(store: Store) -> None:
 
 
 def test_the_newest_of_a_stage_holds_and_a_stage_can_be_given_back(store: Store) -> None:
-    for each in (wish("MQL"), wish(target=0.2), wish(target=0.4)):
-        store.thresholds.publish([each], OWN, NOW)
+    for wished in (wish("MQL"), wish(target=0.2), wish(target=0.4)):
+        store.thresholds.publish([wished], OWN, NOW)
     taken = [change.threshold for change in store.thresholds.take_up("conversion", "d1", NOW)]
-    assert {each.stage: each.rule.target for each in taken if each is not None} == {"MQL": 0.3, "SQL": 0.4}
+    assert {threshold.stage: threshold.rule.target for threshold in taken if threshold is not None} == {
+        "MQL": 0.3,
+        "SQL": 0.4,
+    }
     store.thresholds.publish([wish(target=None)], OWN, NOW + 1)
     assert len(store.thresholds.effective("conversion", "d1")) == 2, "the next scoring gives it back"
-    assert [each.stage for each in store.thresholds.take_up("conversion", "d1", NOW + 2)] == ["MQL"]
+    assert [change.stage for change in store.thresholds.take_up("conversion", "d1", NOW + 2)] == ["MQL"]
 
 
 def test_another_model_or_target_is_not_touched(store: Store) -> None:

@@ -31,15 +31,15 @@ def add(store: Store, lead: str, *events: tuple[str, int, int]) -> None:
 
 
 def all_of(store: Store, lead: str, limit: int) -> list[Happening]:
-    found: list[Happening] = []
+    happenings: list[Happening] = []
     cursor: str | None = None
     for _ in range(1000):
         stretch = store.timeline.page(lead, [RULE], cursor, limit=limit)
         assert len(stretch.events) <= limit
-        found += stretch.events
+        happenings += stretch.events
         cursor = stretch.next
         if cursor is None:
-            return found
+            return happenings
     raise AssertionError("the pages never end")
 
 
@@ -48,23 +48,23 @@ def test_every_event_stands_on_exactly_one_page_in_the_order_in_which_it_became_
     events = [("page_view", at, max(at, (at * 7) % 5 * 10)) for at in range(40)] + [("blog_visit", 3, 20)] * 3
     add(store, "L1", *events)
     add(store, "L2", ("meeting", 1, 1))
-    found = all_of(store, "L1", limit)
-    assert len(found) == 43
-    keys = [(each.known_at, each.occurred_at) for each in found]
+    happenings = all_of(store, "L1", limit)
+    assert len(happenings) == 43
+    keys = [(event.known_at, event.occurred_at) for event in happenings]
     assert keys == sorted(((NOW + known * SECOND, NOW + at * SECOND) for _, at, known in events), reverse=True)
-    assert {each.source for each in found} == {"shop"}
+    assert {event.source for event in happenings} == {"shop"}
 
 
 def test_a_timeline_begins_where_an_event_became_known(store: Store) -> None:
     add(store, "L1", *(("page_view", at, at) for at in range(9)))
-    found = store.timeline.page("L1", [RULE], until=NOW + 4 * SECOND).events
-    assert [each.known_at for each in found] == [NOW + at * SECOND for at in (4, 3, 2, 1, 0)]
+    happenings = store.timeline.page("L1", [RULE], until=NOW + 4 * SECOND).events
+    assert [event.known_at for event in happenings] == [NOW + at * SECOND for at in (4, 3, 2, 1, 0)]
 
 
 def test_machines_are_marked_also_where_a_page_ends_between_them_and_what_set_them_off(store: Store) -> None:
     add(store, "L1", ("email_sent", 0, 0), ("email_click", 2, 2), ("email_click", 3, 3), ("email_click", 60, 60))
     for limit in (1, 2, 50):
-        assert [each.bot for each in all_of(store, "L1", limit)] == [False, True, True, False]
+        assert [event.bot for event in all_of(store, "L1", limit)] == [False, True, True, False]
     assert not any(event.bot for event in store.timeline.page("L1", []).events)
 
 

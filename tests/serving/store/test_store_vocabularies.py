@@ -48,9 +48,9 @@ def test_attributes_have_their_bound_too(store: Store) -> None:
     most, step = MOST["attribute"], 100
     profiles = [sent({f"a{start + n:03d}": 1.0 for n in range(step)}, start) for start in range(0, most, step)]
     assert store.leads.put_many(profiles, NOW, key="aa") == [True] * len(profiles)
-    told, fine = store.leads.put_many([sent({"zzz": 1.0}, 901), sent({"a000": 2.0}, 902)], NOW, key="aa")
-    assert isinstance(told, InvalidInput)
-    assert "attribute 'zzz'" in str(told)
+    refusal, fine = store.leads.put_many([sent({"zzz": 1.0}, 901), sent({"a000": 2.0}, 902)], NOW, key="aa")
+    assert isinstance(refusal, InvalidInput)
+    assert "attribute 'zzz'" in str(refusal)
     assert fine is True
 
 
@@ -59,10 +59,10 @@ def test_so_have_categories_and_what_they_say_is_not_repeated(store: Store) -> N
     for start in range(0, MOST["category"], 2000):
         profiles = [sent(dict.fromkeys(attributes, f"v{start + n}"), start + n) for n in range(10)]
         assert store.leads.put_many(profiles, NOW, key="cc") == [True] * 10
-    [told] = store.leads.put_many([sent({"a1": "maria of Vienna"}, 99_999)], NOW, key="cc")
-    assert isinstance(told, InvalidInput)
-    assert "another category of attribute 'a1'" in str(told)
-    assert "maria" not in str(told), "it may be anything"
+    [refusal] = store.leads.put_many([sent({"a1": "maria of Vienna"}, 99_999)], NOW, key="cc")
+    assert isinstance(refusal, InvalidInput)
+    assert "another category of attribute 'a1'" in str(refusal)
+    assert "maria" not in str(refusal), "it may be anything"
 
 
 def test_what_a_key_has_brought_survives_a_restart(store_url: str) -> None:

@@ -47,7 +47,7 @@ def section(store: Store, lead: str = "L1") -> str:
     entry = store.worklist.entry("conversion", lead)
     assert entry is not None
     listed = {
-        name: [each.entry.lead_id for each in store.queue.page(Queued("conversion", name)).leads] for name in SECTIONS
+        name: [lead.entry.lead_id for lead in store.queue.page(Queued("conversion", name)).leads] for name in SECTIONS
     }
     assert [name for name in SECTIONS if lead in listed[name]] == [entry.section], "a lead is in one section"
     return entry.section
@@ -82,10 +82,10 @@ def test_the_same_again_changes_nothing(known: Store) -> None:
 
 def test_who_has_not_seen_the_newest_step_is_told_of_it(known: Store) -> None:
     known.work.act("L1", "conversion", deed("take", who="ben"), NOW)
-    with pytest.raises(Overtaken, match=r"taken by ben \(step 1\)") as told:
+    with pytest.raises(Overtaken, match=r"taken by ben \(step 1\)") as error:
         known.work.act("L1", "conversion", deed("reject", reason="timing"), NOW + 1)
-    assert told.value.step is not None
-    assert told.value.step.worker == "ben"
+    assert error.value.step is not None
+    assert error.value.step.worker == "ben"
     assert [step.action for step in known.work.of("L1")] == ["take"]
     known.leads.put("L2", NOW - 9, None, {}, NOW)
     with pytest.raises(Overtaken, match="nothing was done"):
@@ -224,15 +224,15 @@ def test_pages_of_a_section_hold_every_lead_once_likeliest_first(store: Store) -
         store.leads.put(f"L{number:02}", NOW - 9, None, {}, NOW)
         score(store, 0.3 + (number % 5) / 10, NOW, f"L{number:02}")
     store.leads.object("L03", True, NOW)
-    found: list[tuple[float, str]] = []
+    entries: list[tuple[float, str]] = []
     cursor = None
     while True:
         page = store.queue.page(Queued("conversion", "new"), cursor, 4)
-        found += [(each.entry.probability or 0.0, each.entry.lead_id) for each in page.leads]
+        entries += [(lead.entry.probability or 0.0, lead.entry.lead_id) for lead in page.leads]
         if (cursor := page.next) is None:
             break
-    assert found == sorted(found, reverse=True)
-    assert {lead for _, lead in found} == {f"L{number:02}" for number in range(23)} - {"L03"}
+    assert entries == sorted(entries, reverse=True)
+    assert {lead for _, lead in entries} == {f"L{number:02}" for number in range(23)} - {"L03"}
     assert store.queue.counts("conversion") == {**dict.fromkeys(SECTIONS, 0), "new": 22}
 
 

@@ -25,8 +25,8 @@ LEADS = [f"L{n:02}" for n in range(40)]
 
 
 def score(store: Store, lead: str, as_of: int, probability: float) -> None:
-    told = StoredScore(lead, "conversion", as_of, probability, 0.0, 1.0, "1", "d")
-    store.scores.record([told], STEPS, as_of)
+    stored = StoredScore(lead, "conversion", as_of, probability, 0.0, 1.0, "1", "d")
+    store.scores.record([stored], STEPS, as_of)
 
 
 @pytest.fixture
@@ -50,15 +50,15 @@ def filled(store: Store) -> Store:
 
 
 def all_of(store: Store, wanted: WantedLeads, per_page: int) -> list[WorklistEntry]:
-    found: list[WorklistEntry] = []
+    entries: list[WorklistEntry] = []
     cursor: str | None = None
     for _ in range(100):
         sheet = store.worklist.page(wanted, cursor, per_page)
         assert len(sheet.entries) <= per_page
-        found += sheet.entries
+        entries += sheet.entries
         cursor = sheet.next
         if cursor is None:
-            return found
+            return entries
     raise AssertionError("the pages never end")
 
 
@@ -115,7 +115,7 @@ def test_lists_are_what_a_loop_finds_in_the_order_that_was_asked_for(
             expected.sort(key=lambda n: (n % 7, n), reverse=True)
         if order == "activity" and not wanted.search:
             expected.sort(key=lambda n: (-(n % 4), n), reverse=True)
-        assert [each.lead_id for each in all_of(filled, wanted, 7)] == [LEADS[n] for n in expected], wanted
+        assert [entry.lead_id for entry in all_of(filled, wanted, 7)] == [LEADS[n] for n in expected], wanted
         some += len(expected)
     assert some > 200
 
@@ -160,10 +160,10 @@ def test_a_page_looks_at_so_many_leads_and_says_so(filled: Store, monkeypatch: p
     sheets = [filled.worklist.page(rare)]
     while sheets[-1].next is not None:
         sheets.append(filled.worklist.page(rare, sheets[-1].next))
-    assert [each.looked for each in sheets] == [5] * (len(sheets) - 1) + [None]
+    assert [sheet.looked for sheet in sheets] == [5] * (len(sheets) - 1) + [None]
     assert len(sheets) > 2
-    found = {entry.lead_id for sheet in sheets for entry in sheet.entries}
-    assert found == {LEADS[n] for n in range(40) if fits(n, rare)}
+    lead_ids = {entry.lead_id for sheet in sheets for entry in sheet.entries}
+    assert lead_ids == {LEADS[n] for n in range(40) if fits(n, rare)}
 
 
 def test_a_full_page_has_not_looked_in_vain(filled: Store) -> None:

@@ -125,7 +125,7 @@ def test_no_sequence_turns_stages_around(store: Store, full: bool) -> None:
 def naive(own, changes):  # type: ignore[no-untyped-def]
     """What was in force before: every newest change of a stage, whatever the others say."""
     newest = {change.stage: change for change in changes if change.threshold is not None}
-    held = tuple(newest[each.stage].threshold if each.stage in newest else each for each in own)
+    held = tuple(newest[threshold.stage].threshold if threshold.stage in newest else threshold for threshold in own)
     return held, tuple(newest.values())
 
 
