@@ -49,6 +49,21 @@ class Absences:
     until: NDArray[np.int64]
     merged: NDArray[np.bool_] | None = None
 
+    def merged_at(self, as_of: int) -> NDArray[np.int64] | None:
+        """int64[n_leads], µs UTC: since when leads are others at `as_of`, FAR for those that are none; None for nobody.
+
+        >>> absences = Absences(np.array([0, 1, 2]), np.array([3, 4]), np.array([FAR, 9]), np.array([True, True]))
+        >>> [at if at < FAR else None for at in absences.merged_at(10).tolist()], absences.merged_at(3)
+        ([3, None], None)
+        """
+        if self.merged is None:
+            return None
+        rows = self.merged & (self.from_at < as_of) & (as_of <= self.until)
+        n_leads = len(self.starts) - 1
+        merged_at = np.full(n_leads, FAR)
+        np.minimum.at(merged_at, np.repeat(np.arange(n_leads), np.diff(self.starts))[rows], self.from_at[rows])
+        return merged_at if rows.any() else None
+
 
 @dataclass(frozen=True)
 class Stretches:

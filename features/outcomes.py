@@ -35,29 +35,23 @@ def is_final(target: Target, histories: Histories) -> bool:
 
 
 def occurrences_of(histories: Histories, target: Target, until: int, known_until: int | None = None) -> Occurrences:
-    """When the target happened to leads until `until` (µs UTC), by what stands at `known_until`, then if not given.
-
-    A lead that is merged into another one at `known_until` was observed until it was.
-    """
+    """When the target happened to leads until `until` (µs UTC), by what stands at `known_until`, then if not given."""
     known_until = until if known_until is None else known_until
-    merged_at = _merged_at(histories, known_until)
-    if merged_at is not None:
-        happened = standing(turns_of(histories, target), np.minimum(merged_at, known_until))
-        return replace(happened, until=np.minimum(merged_at, until))
-    if is_final(target, histories):
+    merged_at = None if histories.absences is None else histories.absences.merged_at(known_until)
+    if merged_at is None and is_final(target, histories):
         return Occurrences(*times_of(histories, target.events, histories.occurred_at, known_until), until)
-    return replace(standing(turns_of(histories, target), known_until), until=until)
+    return observed(turns_of(histories, target), until, known_until, merged_at)
 
 
-def _merged_at(histories: Histories, as_of: int) -> NDArray[np.int64] | None:
-    """int64[n_leads], µs UTC: since when leads are others at a moment, FAR for those that are none; None for nobody."""
-    absences = histories.absences
-    if absences is None or absences.merged is None:
-        return None
-    rows = absences.merged & (absences.from_at < as_of) & (as_of <= absences.until)
-    merged_at = np.full(histories.n_leads, FAR)
-    merged_at[np.repeat(np.arange(histories.n_leads), np.diff(absences.starts))[rows]] = absences.from_at[rows]
-    return merged_at if rows.any() else None
+def observed(turns: Turns, until: int, known_until: int, merged_at: NDArray[np.int64] | None) -> Occurrences:
+    """The same of turns. merged_at: int64[n_leads], since when leads are others at `known_until`, FAR for none.
+
+    A lead that is merged into another one was observed until it was.
+    """
+    if merged_at is None:
+        return replace(standing(turns, known_until), until=until)
+    happened = standing(turns, np.minimum(merged_at, known_until))
+    return replace(happened, until=np.minimum(merged_at, until))
 
 
 def standing(turns: Turns, until: int | NDArray[np.int64]) -> Occurrences:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from data.contract import AHEAD, UsageError
 from data.log.eventlog import EventLog
+from data.times import iso_day
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,16 @@ def clock_of(clock: Callable[[], float], as_of: int | None) -> Clock:
     if as_of is not None and as_of > now + AHEAD:
         raise UsageError("the time of the export lies in the future; correct --as-of")
     return Clock(now, now if as_of is None else as_of, as_of is not None)
+
+
+def require_past(complete_until: Mapping[str, int], times: Clock) -> None:
+    """Raises UsageError where a source is stated to be complete until a time (µs UTC) that has not come yet."""
+    for source, until in complete_until.items():
+        if until > times.now + AHEAD:
+            raise UsageError(
+                f"source {source!r} cannot be complete until {iso_day(until)}, which lies in the future; correct "
+                "--complete-until"
+            )
 
 
 def beside(times: Clock, old: EventLog | None) -> Clock:

@@ -5,7 +5,7 @@ An export of another account shares no ids with the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from data.intake.staging import gone_rows
+from data.judging.verdicts import STATE
 from data.log.absences import SCHEMA
 from data.log.eventlog import EventLog
-from data.log.version_index import LEAD, is_known, open_run
+from data.log.parts import LEAD_INDEX
+from data.log.version_index import LEAD, is_known, open_run, unknown
 from data.masking import masked
 from data.sources.tables import LeadsPart, Table
+from data.times import iso_day
 
 if TYPE_CHECKING:
     from data.intake.next_part import IngestReport
@@ -103,6 +106,42 @@ def require_same_account(
             f"{_listed(_known(old))}. Ingest it into a log of its own (--log), or correct lead_id in the mapping; if "
             "they are new leads of this account, say --new-leads"
         )
+
+
+def doubts_of_leads(con: duckdb.DuckDBPyConnection, old: EventLog | None) -> Iterator[str]:
+    """What is strange about whose leads an export tells, beside what the log knows."""
+    if old is None:
+        return
+    newest = max(old.manifest.snapshot_us, old.manifest.full_export_us)
+    if 0 < (made := newest_state(con)) < newest:
+        yield (
+            f"the states in this export are as of {iso_day(made)}, and the log has some as of {iso_day(newest)}: they "
+            "hold from their own time on, and delete and bring back nobody; if they are the newest, correct --as-of"
+        )
+    if old.n_leads >= ENOUGH and old.manifest.events is not None:
+        yield from _of_strangers(con, old)
+
+
+def _of_strangers(con: duckdb.DuckDBPyConnection, old: EventLog) -> Iterator[str]:
+    """Events of many leads of whom the log knows nearly none: they may be new, or another account's."""
+    rows = con.execute("SELECT DISTINCT lead_hash FROM staged_events ORDER BY lead_hash").fetchnumpy()
+    hashes = np.asarray(rows["lead_hash"], np.uint64)
+    if len(hashes) < ENOUGH:
+        return
+    shared = len(hashes) - len(unknown([folder / LEAD_INDEX for folder in old.folders], hashes))
+    if shared < SHARED * len(hashes):
+        theirs = con.execute(f"SELECT DISTINCT lead_id FROM staged_events ORDER BY lead_id LIMIT {SHOWN}").fetchall()
+        yield (
+            f"of {len(hashes)} leads with events in the export the log knows {shared}, and it knows {old.n_leads} "
+            f"others. They are like {_listed(name for (name,) in theirs)}, those of the log like "
+            f"{_listed(_known(old))}: are they new, or is this another account's export, or another lead_id?"
+        )
+
+
+def newest_state(con: duckdb.DuckDBPyConnection) -> int:
+    """The time of the newest staged state of a lead, µs UTC, 0 for none."""
+    newest = con.execute(f"SELECT max(valid_from) FROM staged_leads WHERE sort = {STATE}").fetchall()[0][0]
+    return newest or 0
 
 
 def hashes_of_state(con: duckdb.DuckDBPyConnection) -> NDArray[np.uint64]:

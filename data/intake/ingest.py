@@ -11,7 +11,7 @@ import duckdb
 
 from data.contract import DataError
 from data.erasure.ledger import Ledger
-from data.intake.clock import beside, clock_of
+from data.intake.clock import beside, clock_of, require_past
 from data.intake.examination import Examination
 from data.intake.next_part import Export, IngestReport, write_next
 from data.intake.quarantine import count_cells
@@ -61,6 +61,7 @@ def ingest(
     """
     plan = plan_of(mapping, {"identities": identities, "events": events, "leads": leads}, files or {})
     times = clock_of(clock, as_of)
+    require_past(complete_until or {}, times)
     try:
         log_path.mkdir(parents=True, exist_ok=True)
         with only_writer(log_path), staging_folder(log_path) as staging, staging_engine(staging) as con:
@@ -84,7 +85,8 @@ def ingest(
             export = Export(log_path, staged.mapping, plan.tables, times, *declared, staged.new, new_leads)
             report = write_next(con, export, staging, old, manifest, lambda done: progress(0.5 + 0.5 * done))
             taken_back = [TAKEN_BACK.format(report.taken_back)] if report.taken_back else []
-            lags = EventLog.open(log_path).watermarks.lags_in_words()
+            watermarks = EventLog.open(log_path).watermarks
+            lags = [*watermarks.unheard_in_words(complete_until or {}), *watermarks.lags_in_words()]
             report = replace(
                 report, cells=count_cells(con), left_out=dict(staged.left_out), files=staged.files, idle=plan.idle,
                 doubts=(*staged.examination.doubts, *taken_back, *lags), taken_out=gone, learnt=learnt,

@@ -18,7 +18,7 @@ from data.contract import AHEAD, US_PER_DAY
 from data.intake.aliases import NewAliases
 from data.intake.clock import Clock
 from data.intake.days import days_of, observed, silences
-from data.intake.departures import all_leads, gone_and_back, hashes_of_state, require_same_account
+from data.intake.departures import all_leads, gone_and_back, hashes_of_state, newest_state, require_same_account
 from data.intake.fresh import fresh_runs, known_span
 from data.intake.log_of_0_1 import indexed
 from data.intake.quarantine import count_reasons, count_rejected, write_rejected
@@ -129,6 +129,7 @@ def write_next(
     made = replace(_next(con, export, manifest, judged, absences), words=words)
     if left is not None:
         made = replace(made, full_export_us=export.clock.as_of)
+    made = replace(made, snapshot_us=max(made.snapshot_us, newest_state(con)))
     if takes_back(export.tables):
         made = replace(made, state_us=max(made.state_us, export.clock.as_of))
     more = sum(some.accepted + some.beside + some.held for some in judged.values())

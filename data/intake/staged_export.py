@@ -14,6 +14,7 @@ import duckdb
 from data.erasure.ledger import Known
 from data.intake.aliases import NewAliases, events_that_move, judge_identities
 from data.intake.clock import Clock
+from data.intake.departures import doubts_of_leads
 from data.intake.doubts import examine
 from data.intake.erased import erased_aliases, reject_erased
 from data.intake.examination import Examination, frequent_types
@@ -97,7 +98,8 @@ def stage_export(
     }
     mapping = _with_types(con, request, old)
     examination = examine(con, mapping, zones)
-    more = [*_of_taking_back(plan, request.clock, old), *([ALIASES_OF_ERASED.format(len(theirs))] if theirs else ())]
+    of_aliases = [ALIASES_OF_ERASED.format(len(theirs))] if theirs else []
+    more = [*doubts_of_leads(con, old), *_of_taking_back(plan, request.clock, old), *of_aliases]
     examination = replace(examination, doubts=(*examination.doubts, *more))
     return Staged(mapping, new, {kind: n for kind, n in left_out.items() if n}, files, examination, theirs)
 

@@ -27,7 +27,7 @@ from data.histories import FAR, Absences, Histories, Named, Profiles
 from data.log.absences import absences_of, read_absences
 from data.log.bots import label_bots
 from data.log.content import lead_hash
-from data.log.manifest import Manifest, read_manifest
+from data.log.manifest import Manifest, read_manifest, whole_manifest
 from data.log.parts import base_file, read_run, rejected_files
 from data.log.runs import ORDER, Run, coded, int64, superseded_of, woven
 from data.log.watermarks import Watermarks
@@ -49,8 +49,8 @@ class EventLog:
 
     @staticmethod
     def open(path: Path) -> EventLog:
-        """Opens the log in a folder. Raises DataError when there is none, or one of another format."""
-        return EventLog(path, read_manifest(path))
+        """Opens the log in a folder. Raises DataError when there is none, one of another format, or a part of one."""
+        return EventLog(path, whole_manifest(path))
 
     @property
     def n_buckets(self) -> int:

@@ -30,8 +30,8 @@ class Manifest:
     n_events: rows of events, also those that were corrected later. n_base, n_added: rows of events and profile versions
     in the base and in the deltas. n_overwritten: profile versions that said something else about a time that was known.
     corrected_until_us: the last time at which events became known to be wrong; full_export_us: the newest export that
-    had all leads; state_us: the newest whose rows say what is not so any more. accounts: of sources that were pulled,
-    the vendor's id of the account.
+    had all leads; state_us: the newest whose rows say what is not so any more; snapshot_us: the newest state of a lead.
+    accounts: of sources that were pulled, the vendor's id of the account.
     events, profiles: digests of the versions, order-free; None in a log of version 0.1, which has no index of versions
     yet, and a digest of its own.
     """
@@ -52,6 +52,7 @@ class Manifest:
     corrected_until_us: int = 0
     full_export_us: int = 0
     state_us: int = 0
+    snapshot_us: int = 0
     events: int | None = 0
     profiles: int | None = 0
     digest_of_0_1: str = ""
@@ -96,6 +97,7 @@ class Manifest:
             "corrected_until_us": self.corrected_until_us,
             "full_export_us": self.full_export_us,
             "state_us": self.state_us,
+            "snapshot_us": self.snapshot_us,
             "versions": {"events": _hex(self.events), "profiles": _hex(self.profiles)},
             "digest_of_0_1": self.digest_of_0_1,
             "digest": self.digest,
@@ -127,6 +129,20 @@ def read_manifest(log_path: Path) -> Manifest:
         return _from_json(cast(StoredManifest | StoredManifest01, stored))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{file} is damaged ({error!r}); restore it, or ingest again into an empty folder") from None
+
+
+def whole_manifest(log_path: Path) -> Manifest:
+    """The same, of a log all of whose parts are there. Raises DataError also where one is not."""
+    manifest = read_manifest(log_path)
+    gone = [name for name in manifest.parts if not (log_path / name).is_dir()]
+    if not gone:
+        return manifest
+    if read_manifest(log_path).parts != manifest.parts:
+        return whole_manifest(log_path)  # an ingest has replaced them meanwhile
+    raise DataError(
+        f"{log_path / NAME} names {gone[0]}, which is not there: the folder was copied or restored in part; restore "
+        "all of it, or ingest again into an empty folder"
+    )
 
 
 def _from_json(stored: StoredManifest | StoredManifest01) -> Manifest:
@@ -180,6 +196,7 @@ def _of_now(stored: StoredManifest, manifest: Manifest) -> Manifest:
         corrected_until_us=stored.get("corrected_until_us", 0),
         full_export_us=stored.get("full_export_us", 0),
         state_us=stored.get("state_us", 0),
+        snapshot_us=stored.get("snapshot_us", 0),
         events=_number(stored["versions"]["events"]),
         profiles=_number(stored["versions"]["profiles"]),
         digest_of_0_1=stored["digest_of_0_1"],

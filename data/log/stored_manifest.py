@@ -64,6 +64,7 @@ class StoredLater(TypedDict, total=False):
     corrected_until_us: int
     full_export_us: int
     state_us: int
+    snapshot_us: int
 
 
 class StoredManifest(StoredAlways, StoredLater):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from data.contract import US_PER_DAY, UsageError
 from data.times import iso_day
 
+SHOWN = 5
 LAG = 2 * US_PER_DAY
 """A source that ends earlier than that before the newest one is named."""
 PATIENCE = 14 * US_PER_DAY
@@ -79,8 +80,8 @@ class Watermarks:
         for source, until in stated.items():
             if until < self.stated.get(source, until):
                 raise UsageError(
-                    f"source {source!r} was complete until a later time already; leave --complete-until out, or "
-                    "ingest again into an empty folder"
+                    f"source {source!r} was complete until a later time already, {iso_day(self.stated[source])}; leave "
+                    "--complete-until out, or ingest again into an empty folder"
                 )
         by_key, observed = {(row.source, row.event_type): row for row in self.observed}, list(observed)
         for row in observed:
@@ -134,6 +135,17 @@ class Watermarks:
             f"source {lag.source!r} ends on {iso_day(lag.until)}, others go on until {iso_day(newest)}: what it would "
             "have told since is unknown; export it too, or say --complete-until"
             for lag in self.lagging()
+        ]
+
+    def unheard_in_words(self, sources: Collection[str]) -> list[str]:
+        """Of sources that were stated to be complete those that have told of nothing, where others have."""
+        known = sorted({row.source for row in self.observed})
+        return [
+            f"source {name!r} has told of no event yet, so that it makes nothing complete; the log knows "
+            f"{', '.join(map(repr, known[:SHOWN]))}{' …' if len(known) > SHOWN else ''}: correct --complete-until if "
+            "one of these is meant"
+            for name in sources
+            if known and name not in known
         ]
 
     def unobserved(self) -> tuple[Unobserved, ...]:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from data.contract import DataError
 
-Check = Literal["probe", "filled", "certain", "state", "overwritten", "cut", "follows", "ids", "duplicates"]
+Check = Literal["probe", "filled", "certain", "state", "overwritten", "cut", "follows", "ids", "duplicates", "undone"]
 Severity = Literal["fail", "warn"]
 CHECKS: tuple[Check, ...] = get_args(Check)
 

@@ -25,6 +25,7 @@ from training.audit.column_checks import filled_late, known_by_columns, later_st
 from training.audit.findings import Finding
 from training.audit.probe import is_words
 from training.audit.table_audit import MOST_ROWS, ordering_ids
+from training.audit.undone import Undone
 from training.audit.winners_words import WinnersWords
 from training.samples.folds import newest_slice
 from training.samples.independent import one_per_lead
@@ -65,9 +66,11 @@ def audit(
     it, is no leak; that they come after it, or that it is sure wherever there is one, still is.
     """
     mature, seen = read_sample(training_set, MOST_MOMENTS).known, _Seen()
+    undone = Undone(training_set.recipe.target, training_set.recipe.observed_until)
     findings = list(_cut(log, training_set, range(min(QUICK_BUCKETS, log.n_buckets) if quick else log.n_buckets)))
     for bucket in range(log.n_buckets):
         histories = still_held(log.bucket(bucket), training_set.recipe.observed_until)
+        undone.add(histories)
         seen.acts.add(histories, training_set.recipe.target.events)
         seen.words.add(histories, training_set.recipe.target.events)
         seen.leads.append(histories.lead_ids.to_numpy(zero_copy_only=False).astype(np.str_))
@@ -76,7 +79,7 @@ def audit(
         progress(bucket + 1, log.n_buckets)
     follows = list(_follows(seen.acts, training_set, stages))
     words = (finding for finding in seen.words.findings() if finding.name not in {act.name for act in follows})
-    findings += [*follows, *words, *_overwritten(log)]
+    findings += [*follows, *words, *_overwritten(log), *undone.findings()]
     if 0 < mature.y.sum() < len(mature):
         columns = _columns(mature, training_set.recipe, stages, seen.versions > log.n_leads)
         findings += [*_doubles(seen, mature), *columns]

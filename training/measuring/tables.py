@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from features.wording import Language, number, percent, signed
 from training.measuring.evaluation import Bin, Estimate, Evaluation
@@ -23,11 +24,22 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
+class Measured(Protocol):
+    """A prediction, and what metrics say of it."""
+
+    @property
+    def name(self) -> str:
+        """What predicts."""
+
+    @property
+    def metrics(self) -> Mapping[str, Estimate]:
+        """Estimates by the names of metrics."""
+
+
 def tables(evaluation: Evaluation, by_age: Mapping[str, Evaluation], language: Language = "en") -> list[Table]:
     """All tables about a slice, the most telling first."""
     makers = losses, ranking, lifts, calibration
-    has_own = len(evaluation.judgements[0].metrics) > len(MEASURES)
-    own = [own_metrics(evaluation, language)] if has_own else []
+    own = own_metrics(evaluation.judgements, language)
     return [*(make(evaluation, language) for make in makers), *own, ages(by_age, language), bands(evaluation, language)]
 
 
@@ -83,14 +95,14 @@ def calibration(evaluation: Evaluation, language: Language = "en") -> Table:
     return Table(t("calibration", language), t.head("calibration_head", language), rows)
 
 
-def own_metrics(evaluation: Evaluation, language: Language = "en") -> Table:
-    """What metrics of the user's own say of each prediction; the model's have intervals."""
-    names = [name for name in evaluation.judgements[0].metrics if name not in MEASURES]
+def own_metrics(predictions: Sequence[Measured], language: Language = "en") -> list[Table]:
+    """What metrics of the user's own say of each prediction, if there are any; the model's have intervals."""
+    names = [name for name in predictions[0].metrics if name not in MEASURES]
     rows = [
-        [t.known(judgement.name, language), *(shown(judgement.metrics[name], 4, language) for name in names)]
-        for judgement in evaluation.judgements
+        [t.known(measured.name, language), *(shown(measured.metrics[name], 4, language) for name in names)]
+        for measured in predictions
     ]
-    return Table(t("own", language), [t("prediction", language), *names], rows)
+    return [Table(t("own", language), [t("prediction", language), *names], rows)] if names else []
 
 
 def ages(by_age: Mapping[str, Evaluation], language: Language = "en") -> Table:

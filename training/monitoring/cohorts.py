@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from data.contract import US_PER_DAY
 from data.histories import FAR
 from features.labels import Target, labels_of
-from features.outcomes import standing
+from features.outcomes import observed
 from features.turns import Turns, meanings
 from training.judging.origins import day_of
 from training.samples.log_odds import Array
@@ -45,7 +45,8 @@ class StoredTurns:
     """Events that decide whether leads have converted or are in the population, in any order.
 
     lead, event_type: str[n]. known_at, occurred_at: int64[n], µs UTC. superseded_at, deal: as in
-    `data.histories.Histories`.
+    `data.histories.Histories`. merged_at: since when leads are others, µs UTC; their events are those that they had
+    until then.
     """
 
     lead: NDArray[np.str_]
@@ -54,6 +55,7 @@ class StoredTurns:
     occurred_at: NDArray[np.int64]
     superseded_at: NDArray[np.int64] | None = None
     deal: NDArray[np.uint64] | None = None
+    merged_at: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, leads: NDArray[np.str_], target: Target) -> Turns:
         """What they mean to a target, for these leads; sorted, each once, and none may be missing."""
@@ -64,6 +66,10 @@ class StoredTurns:
         deal = np.zeros(len(rows), np.uint64) if self.deal is None else self.deal[rows]
         columns = (self.known_at[rows], self.occurred_at[rows], superseded, deal)
         return Turns.in_order(starts, meanings(target, types.tolist())[kind], *columns)
+
+    def merged_of(self, leads: NDArray[np.str_]) -> NDArray[np.int64] | None:
+        """int64[n]: since when these leads are others, FAR for those that are none; None for nobody."""
+        return np.array([self.merged_at.get(lead, FAR) for lead in leads.tolist()]) if self.merged_at else None
 
 
 class ScoreHistory(Protocol):
@@ -110,6 +116,6 @@ def some(given: GivenScores, rows: NDArray[np.bool_]) -> GivenScores:
 def matured(given: GivenScores, turns: StoredTurns, target: Target, now: int) -> MaturedScores:
     """Scores whose label is certain at `now` (µs UTC), under the rule that training goes by (features/labels.py)."""
     leads = np.unique(np.append(turns.lead, given.lead))
-    happened = standing(turns.of(leads, target), now)
+    happened = observed(turns.of(leads, target), now, now, turns.merged_of(leads))
     labels = labels_of(target, happened, np.searchsorted(leads, given.lead), given.as_of)
     return MaturedScores(given, (labels.label == 1).astype(np.float64)).of(labels.mature & labels.predictable)

@@ -9,7 +9,7 @@ from training.judging.inflation import Inflation
 from training.judging.rolling import Rolling, Round, SegmentResult
 from training.measuring.evaluation import Bin, Estimate
 from training.measuring.phrases import BETWEEN
-from training.measuring.tables import Table, apart, share, shown
+from training.measuring.tables import Table, apart, own_metrics, share, shown
 from training.report.texts import named, t
 
 OTHERS = {"auc": 3, "top_decile_lift": 2, "slope": 2}
@@ -20,6 +20,7 @@ def rolling_tables(result: Rolling, language: Language = "en") -> list[Table]:
     """All tables of a backtest."""
     return [
         means(result, language),
+        *own_metrics(result.places, language),
         *([each_origin(result, language)] if len(result.rounds) > 1 else []),
         periods(result.rounds, language),
         bands_over_time(result.rounds, language),

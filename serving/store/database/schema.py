@@ -22,7 +22,7 @@ from sqlalchemy import (
     or_,
 )
 
-REVISION = "0016"
+REVISION = "0017"
 """The newest migration; together they make these tables."""
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
@@ -61,6 +61,20 @@ Index(
     postgresql_where=_has_context,
 )
 
+events_before_merge = Table(
+    "events_before_merge",
+    metadata,
+    Column("lead_id", NAME, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("event_type", NAME, nullable=False),
+    Column("occurred_at", TIME, nullable=False),
+    Column("known_at", TIME, nullable=False),
+    Column("deal", BigInteger),
+    PrimaryKeyConstraint("lead_id", "number"),
+)
+"""What was known of a lead with scores when it was merged into another one, which has these events since: they say what
+came of its scores."""
+
 leads = Table(
     "leads",
     metadata,
@@ -72,6 +86,7 @@ leads = Table(
     Column("objection", Boolean, nullable=False, default=False),
     Column("published", DIGEST),
     Column("away_since", TIME),
+    Column("merged_since", TIME),
     Column("change", TIME, server_default="0"),
     Index("leads_by_change", "changed_at", "lead_id"),
     Index("leads_by_number", "change", "lead_id"),

@@ -37,6 +37,7 @@ TABLES: Mapping[Table, Cleaning] = {
     **dict.fromkeys(
         (
             schema.events,
+            schema.events_before_merge,
             schema.attributes,
             schema.profiles,
             schema.scores,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from data.contract import CONTEXT
 from data.engine import engine
-from data.histories import Absences
+from data.histories import FAR, Absences
 from data.log.absences import absences_of, read_absences
 from data.log.content import BETWEEN, NOTHING, body_sql, profile_sql
 from data.log.eventlog import EventLog
@@ -29,12 +29,16 @@ ROW, LEAD, CONTENT = '"#row"', '"#lead"', '"#content"'
 EVENTS = f"""SELECT {ROW}, {LEAD}, lead_id, source, event_id, event_type, channel, value,
     epoch_us(occurred_at) AS occurred_at, epoch_us(known_at) AS known_at, {", ".join(CONTEXT)}, deal,
     {body_sql("epoch_us(occurred_at)", "deal", CONTEXT)} AS body,
-    coalesce(epoch_us(superseded_at) < $now, false) AS wrong FROM given_events WHERE epoch_us(known_at) < $now"""
+    coalesce(epoch_us(superseded_at) < $now, false) AS wrong,
+    CASE WHEN epoch_us(known_at) < merged AND NOT coalesce(epoch_us(superseded_at) < merged, false) THEN true END
+        AS before_merge
+    FROM given_events JOIN leads USING ({LEAD}) WHERE epoch_us(known_at) < $now"""
 DIGESTS = f"""WITH texts AS (
-        SELECT {LEAD}, {ROW}, 0 AS kind, concat_ws('{BETWEEN}', source, event_id, body, known_at, wrong) AS text
+        SELECT {LEAD}, {ROW}, 0 AS kind,
+            concat_ws('{BETWEEN}', source, event_id, body, known_at, wrong, before_merge) AS text
             FROM events
         UNION ALL SELECT {LEAD}, {ROW}, 1, concat_ws('{BETWEEN}', valid_from, {CONTENT}) FROM versions
-        UNION ALL SELECT {LEAD}, 0, 2, concat_ws('', away) FROM leads)
+        UNION ALL SELECT {LEAD}, 0, 2, concat_ws('{BETWEEN}', away, merged) FROM leads)
     SELECT sha256(string_agg(text, '{NOTHING}' ORDER BY kind, {ROW})) FROM texts GROUP BY {LEAD} ORDER BY {LEAD}"""
 
 
@@ -42,21 +46,28 @@ DIGESTS = f"""WITH texts AS (
 class LeadsState:
     """Leads one after the other, and what the log says of them at the moment.
 
-    digests: sha256 of all that follows, by lead. away_since: µs UTC, None for
-    who is there. events, versions: rows with the place of their
-    lead, `lead`, in its order. An event has source, event_id, body, …, and `wrong`: it was taken back, corrected, or
-    is another lead's. A version has valid_from, account_id and profile columns.
+    digests: sha256 of all that follows, by lead. away_since: µs UTC, None for who is there; merged_since: since when it
+    is another lead, None for who is none. events, versions: rows with the place of their lead, `lead`, in its order.
+    An event has source, event_id, body, …, and `wrong`: it was taken back, corrected, or is another lead's;
+    `before_merge`: true where it was known of the lead, and not wrong, when that was merged. A version has valid_from,
+    account_id and profile columns.
     """
 
     lead_ids: list[str]
     digests: list[str]
     away_since: list[int | None]
+    merged_since: list[int | None]
     events: pa.Table
     versions: pa.Table
 
     @property
     def n_leads(self) -> int:
         return len(self.lead_ids)
+
+    @property
+    def merged(self) -> dict[str, int]:
+        """Leads that are others, and since when, µs UTC."""
+        return {lead: at for lead, at in zip(self.lead_ids, self.merged_since, strict=True) if at is not None}
 
     def parts(self) -> Iterator[LeadsState]:
         """The same, a few leads at a time."""
@@ -69,6 +80,7 @@ class LeadsState:
                 self.lead_ids[begin:end],
                 self.digests[begin:end],
                 self.away_since[begin:end],
+                self.merged_since[begin:end],
                 self.events.slice(events[begin], events[end] - events[begin]),
                 self.versions.slice(versions[begin], versions[end] - versions[begin]),
             )
@@ -79,10 +91,12 @@ def state_of(log: EventLog, bucket: int, now: int) -> LeadsState:
     """The leads of a bucket at a moment, µs UTC. Memory: that of the bucket."""
     run = log.run(bucket)
     if not len(run.leads):
-        return LeadsState([], [], [], NONE, NONE)
-    away = _away_since(absences_of(read_absences(log.folders, bucket), run.leads), len(run.leads), now)
+        return LeadsState([], [], [], [], NONE, NONE)
+    absences = absences_of(read_absences(log.folders, bucket), run.leads)
+    away, merged = _away_since(absences, len(run.leads), now), _merged_since(absences, len(run.leads), now)
     with engine() as con:
-        con.register("leads", pa.table({"#lead": np.arange(len(run.leads)), "away": pa.array(away, pa.int64())}))
+        times = {"away": pa.array(away, pa.int64()), "merged": pa.array(merged, pa.int64())}
+        con.register("leads", pa.table({"#lead": np.arange(len(run.leads)), **times}))
         con.register("given_events", _of_leads(_whole(run), run.leads, run.event_counts))
         con.register("given_versions", _of_leads(run.profiles, run.leads, run.version_counts))
         con.execute(f"CREATE TEMP TABLE events AS {EVENTS}", {"now": now})
@@ -91,7 +105,7 @@ def state_of(log: EventLog, bucket: int, now: int) -> LeadsState:
             con.sql(f"SELECT * FROM {name} ORDER BY {ROW}").to_arrow_table() for name in ("events", "versions")
         )
         digests = [row[0] for row in con.sql(DIGESTS).fetchall()]
-    return LeadsState(run.leads.to_pylist(), digests, away, events, versions)
+    return LeadsState(run.leads.to_pylist(), digests, away, merged, events, versions)
 
 
 def _whole(run: Run) -> pa.Table:
@@ -125,6 +139,12 @@ def _away_since(absences: Absences | None, n_leads: int, now: int) -> list[int |
         for row in np.flatnonzero((absences.from_at < now) & (now <= absences.until)).tolist():
             since[lead[row]] = int(absences.from_at[row])
     return since
+
+
+def _merged_since(absences: Absences | None, n_leads: int, now: int) -> list[int | None]:
+    """For each lead since when it is another one at a moment; None where it is none."""
+    merged_at = None if absences is None else absences.merged_at(now)
+    return [None] * n_leads if merged_at is None else [None if at == FAR else at for at in merged_at.tolist()]
 
 
 def takes_back(log: EventLog, bucket: int) -> bool:

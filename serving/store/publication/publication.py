@@ -25,6 +25,7 @@ from serving.store.database.schema import events, leads, profiles
 from serving.store.leads.profile_versions import note_newest
 from serving.store.privacy.blocked import Blocked
 from serving.store.publication.log_state import EVENTS_AT_ONCE, LeadsState, state_of, takes_back
+from serving.store.publication.merges import NO_MERGES, Merges, scored
 from serving.store.publication.published_events import (
     EventChanges,
     LogEvent,
@@ -105,9 +106,9 @@ class Publication:
         there = _counting(part)
         with self._database.read() as connection:
             withheld, said = self._withheld(connection, part.lead_ids), _said(connection, part.lead_ids)
+            concerned = there | said.keys() | scored(connection, part.merged.keys() - said.keys())
             digests = {lead_id: digest for lead_id, digest in zip(part.lead_ids, part.digests, strict=True)
-                       if lead_id not in withheld and (lead_id in there or lead_id in said)
-                       and said.get(lead_id) != digest}  # fmt: skip
+                       if lead_id in concerned - withheld and said.get(lead_id) != digest}  # fmt: skip
             known = digests.keys() & said.keys()
             of_events = event_changes(connection, _of(part.events, digests), known)
             versions = columns.versions(_of(part.versions, digests))
@@ -117,13 +118,15 @@ class Publication:
             return done
         away = dict(zip(part.lead_ids, part.away_since, strict=True))
         standings = {lead_id: (digest, away[lead_id]) for lead_id, digest in digests.items()}
-        return self._write(standings, of_events, of_profiles, now, done)
+        merges = Merges.of(part, digests.keys())
+        return self._write(standings, of_events, of_profiles, merges, now, done)
 
     def _write(
         self,
         standings: dict[str, tuple[str, int | None]],
         of_events: EventChanges,
         of_profiles: ProfileChanges,
+        merges: Merges,
         now: int,
         done: Published,
     ) -> Published:
@@ -142,7 +145,7 @@ class Publication:
             written, kept = put_events(connection, [event for event in last if event.lead_id in allowed])
             put = [version for version in of_profiles.put if version.lead_id in allowed]
             versions = write_versions(connection, put, of_profiles.removed)
-            _note(connection, allowed, now)
+            _note(connection, allowed, merges, now)
         return done.and_also(events=written, profiles=versions, kept=kept + of_profiles.kept)
 
     def _allowed(self, connection: Connection, put: Sequence[LogEvent]) -> list[LogEvent]:
@@ -205,23 +208,31 @@ def _slices(put: list[LogEvent]) -> list[list[LogEvent]]:
     return [put[start : start + EVENTS_AT_ONCE] for start in range(0, max(len(put), 1), EVENTS_AT_ONCE)]
 
 
-def _note(connection: Connection, standings: dict[str, tuple[str, int | None]], now: int) -> None:
+def _note(connection: Connection, standings: dict[str, tuple[str, int | None]], merges: Merges, now: int) -> None:
     """Notes what the log says of leads; forgets those of which nothing is left."""
-    if not standings:
-        return
     touch(connection, standings.keys(), now)
-    values = [{"lead": lead_id, "said": digest, "since": away} for lead_id, (digest, away) in sorted(standings.items())]
+    merged = merges.keep(connection, standings.keys())
+    values = [{"lead": lead_id, "said": digest, "since": away, "merged": merged.get(lead_id)}
+              for lead_id, (digest, away) in sorted(standings.items())]  # fmt: skip
     statement = update(leads).where(leads.c.lead_id == bindparam("lead"))
-    connection.execute(statement.values(published=bindparam("said"), away_since=bindparam("since")), values)
+    statement = statement.values(
+        published=bindparam("said"), away_since=bindparam("since"), merged_since=bindparam("merged")
+    )
+    connection.execute(statement, values)
     note_newest(connection, standings, now)
     _drop_empty(connection, standings)
 
 
 def _drop_empty(connection: Connection, lead_ids: Collection[str]) -> None:
-    """A lead without an event or a profile is none; its scores and what people have decided wait for its return."""
+    """A lead without an event or a profile is none; its scores and what people have decided wait for its return.
+
+    One with scores that was merged stays: until when it was observed says what came of them.
+    """
     empty = [~exists().where(table.c.lead_id == leads.c.lead_id) for table in (events, profiles)]
     for chunk in chunks(sorted(lead_ids)):
-        connection.execute(delete(leads).where(leads.c.lead_id.in_(chunk), ~leads.c.objection, *empty))
+        connection.execute(
+            delete(leads).where(leads.c.lead_id.in_(chunk), ~leads.c.objection, leads.c.merged_since.is_(None), *empty)
+        )
 
 
 def _withdraw(connection: Connection, lead_id: str, now: int) -> int:
@@ -230,7 +241,9 @@ def _withdraw(connection: Connection, lead_id: str, now: int) -> int:
     query = select(profiles.c.valid_from).where(profiles.c.lead_id == lead_id, profiles.c.published)
     write_versions(connection, [], [(lead_id, at) for at in connection.scalars(query).all()])
     touch(connection, [lead_id], now)
-    connection.execute(update(leads).where(leads.c.lead_id == lead_id).values(published=None, away_since=None))
+    NO_MERGES.keep(connection, [lead_id])
+    forgotten = {"published": None, "away_since": None, "merged_since": None}
+    connection.execute(update(leads).where(leads.c.lead_id == lead_id).values(forgotten))
     note_newest(connection, [lead_id], now)
     _drop_empty(connection, [lead_id])
     return removed

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, union_all
 
 from features.labels import Target
 from serving.store.database.connection import Database, chunks
-from serving.store.database.schema import attributes, events, leads, scores
+from serving.store.database.schema import attributes, events, events_before_merge, leads, scores
 from serving.store.events.deals import deals_of
 from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, StoredTurns
 
@@ -38,14 +38,21 @@ class CohortReader:
 
     def turns(self, target: Target, before: int) -> StoredTurns:
         """Events that mean something to a target and were known `before` (µs UTC); what they mean is not said here."""
-        columns = (events.c.lead_id, events.c.event_type, events.c.known_at, events.c.occurred_at, events.c.deal)
-        query = select(*columns).where(events.c.event_type.in_(target.turning), events.c.known_at < before)
+        names = ("lead_id", "event_type", "known_at", "occurred_at", "deal")
+        now, then = (
+            select(*(table.c[name] for name in names)).where(
+                table.c.event_type.in_(target.turning), table.c.known_at < before
+            )
+            for table in (events, events_before_merge)
+        )
+        others = select(leads.c.lead_id, leads.c.merged_since).where(leads.c.merged_since < before)
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(union_all(now, then)).all()
+            merged_at = dict[str, int](connection.execute(others).all())
         lead, kind, known_at, occurred_at, deal = zip(*rows, strict=True) if rows else ((),) * 5
         who, what = np.array(lead, dtype=np.str_), np.array(kind, dtype=np.str_)
         known, occurred = np.array(known_at, dtype=np.int64), np.array(occurred_at, dtype=np.int64)
-        return StoredTurns(who, what, known, occurred, deal=deals_of(deal))
+        return StoredTurns(who, what, known, occurred, deal=deals_of(deal), merged_at=merged_at)
 
     def active(self, since: int, before: int) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
         """Event type and lead (str[n] each), each pair once, of events known from `since` on, before `before` (µs)."""
