@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -72,7 +73,8 @@ class Screen:
     def result(self, value: Any) -> None:
         """The same result for a script."""
         if self.as_json:
-            print(json.dumps(value, indent=1, ensure_ascii=False, default=str))  # noqa: T201 -- this is the console
+            text = json.dumps(_strict(value), indent=1, ensure_ascii=False, default=_plain_value)
+            print(text)  # noqa: T201 -- this is the console
 
     def keep(self, rows: Sequence[Mapping[str, JsonValue]], path: Path | None) -> None:
         """The rows of a result as a Parquet file, where one was asked for. Raises UsageError for a path of no file."""
@@ -145,6 +147,24 @@ class Screen:
 
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), how_far, TimeElapsedColumn())
         return Progress(*columns, console=self.err, transient=True)
+
+
+def _strict(value: Any) -> Any:
+    """The same without what JSON has no word for.
+
+    >>> _strict({"slope": float("nan"), "bands": (0.5, float("inf"))})
+    {'slope': None, 'bands': [0.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {name: _strict(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain_value(value: Any) -> Any:
+    """NumPy's numbers as Python's, all else in words."""
+    return _strict(value.item()) if hasattr(value, "item") else str(value)
 
 
 def _side(cells: Sequence[str]) -> Literal["left", "right"]:

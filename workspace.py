@@ -259,6 +259,7 @@ class Workspace:
         if (self.log_path / "log.json").exists():
             log = self.event_log()
             counts |= {"events": log.n_events, "leads": log.n_leads, "observed_until_us": log.observed_until_us}
+            counts |= {f"source {name} until_us": until for name, until in log.watermarks.by_source().items()}
         if (self.training_set_path / "training_set.json").exists():
             made = TrainingSet.open(self.training_set_path)
             counts |= {"moments": made.moments, "mature": made.mature, "converted": made.positives}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import VAR, AsJson, Config, Log, Quiet, Var, workspace_of
+from commands.options import VAR, AsJson, AsParquet, Config, Log, Quiet, Var, workspace_of
 from console import Screen
 from data.contract import UsageError
 
@@ -33,6 +33,7 @@ def audit(
     var: Var = VAR,
     log: Log = None,
     quiet: Quiet = False,
+    parquet: AsParquet = None,
     as_json: AsJson = False,
 ) -> None:
     """Look for leaks: columns, events and ids that know the future."""
@@ -47,8 +48,10 @@ def audit(
     else:
         with workspace.reading(), screen.progress("auditing") as step:
             findings = workspace.audit(progress=step)
+    told = [finding.to_dict() | {"allowed": finding.name in allowed} for finding in findings]
+    screen.keep(told, parquet)
     _tell(screen, findings, allowed)
-    screen.result([finding.to_dict() | {"allowed": finding.name in allowed} for finding in findings])
+    screen.result(told)
     refuse(findings, allowed, REMEDY)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.histories import build
-from commands.options import VAR, AsJson, Cluster, Config, Quiet, Var, workspace_of
+from commands.options import VAR, AsJson, AsParquet, Cluster, Config, Quiet, Var, workspace_of
 from console import Screen
 from data.contract import UsageError
 
@@ -36,6 +36,7 @@ def backtest(
     var: Var = VAR,
     cluster: Cluster = None,
     quiet: Quiet = False,
+    parquet: AsParquet = None,
     as_json: AsJson = False,
 ) -> None:
     """Train at past dates, judge on the periods that followed. With intervals by lead."""
@@ -61,11 +62,12 @@ def backtest(
         folder = var / "backtest" / name
         with screen.stages(origins * len(contenders)) as say:
             made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, say=say)
-        result = rolling(made, segment if table is None else segment or [])
+        result = rolling(made, segment if table is None else segment or [], own=plan.metrics)
         report = write_backtest(folder, name, result)
         if table is None:
             add_to_report(workspace.report_path, folder)
             log_backtest(workspace.registry, workspace.model_name, folder, result)
+    screen.keep(result.rows(), parquet)
     _tell(screen, result)
     screen.tell(f"report {report}")
 

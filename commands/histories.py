@@ -97,6 +97,9 @@ def ingest(
     log: Log = None,
     store: FromStore = None,
     quiet: Quiet = False,
+    parquet: Annotated[
+        Path | None, typer.Option(help="with --check: also write the event types to this file, as numbers")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring exports or databases into the event log. What is there already adds nothing; what differs, corrects it."""
@@ -107,6 +110,8 @@ def ingest(
     screen, log_path = Screen(quiet, as_json), log or var / "log"
     if store is not None and (events or leads or file or check or replace):
         raise UsageError("--store and --events do not go together; ingest one after the other")
+    if parquet is not None and not check:
+        raise UsageError("--parquet is for what --check shows; give both")
     if store is not None:
         show_report(screen, take_in(screen, store, log_path, mapping))
         return
@@ -118,6 +123,7 @@ def ingest(
     if check:
         with screen.progress("checking") as step:
             checked = check_sources(log_path, read_mapping(mapping, time_zone), *kinds, **options, progress=step)
+        screen.keep([asdict(seen) for seen in checked.examination.types], parquet)
         show(screen, checked, var / "rejected.csv", MOST_REJECTED if most_rejected is None else most_rejected)
         return
     options |= {"complete_until": _ends(complete_until or []), "most_rejected": most_rejected}
@@ -166,6 +172,9 @@ def features(
     cluster: Cluster = None,
     store: FromStore = None,
     quiet: Quiet = False,
+    parquet: Annotated[
+        Path | None, typer.Option(help="with --lead: also write its features to this file, as numbers")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the training set, of now or as it would have been made then, or show what was known of a lead."""
@@ -173,8 +182,10 @@ def features(
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if lead is not None:
-        _show_lead(screen, workspace, lead, as_of)
+        _show_lead(screen, workspace, lead, as_of, parquet)
         return
+    if parquet is not None:
+        raise UsageError("--parquet is for what --lead shows; the training set is Parquet already")
     with workspace.writing("leadscore features"):
         if store is not None:
             take_in(screen, store, workspace.log_path)
@@ -215,10 +226,11 @@ def _files(texts: list[str]) -> dict[str, list[str]]:
     return files
 
 
-def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | None) -> None:
+def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | None, parquet: Path | None) -> None:
     """What was known of one lead at a moment, in words and numbers."""
     from features.compiler import compile_plan
     from features.kernel import compute
+    from features.own_features import own_columns
     from features.words import in_words
     from serving.scoring.batch import one_moment
 
@@ -230,13 +242,21 @@ def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | Non
     catalogue = workspace.settings.catalogue(log)
     moment = log.observed_until_us + 1 if as_of is None else parse_time(as_of)
     plan = compile_plan(catalogue, log.vocabulary, log.watermarks.unobserved())
-    known = compute(plan, log.find(lead), one_moment(moment)).to_pylist()[0]
-    rows = [
-        [definition.name, in_words(definition, "en", log.words), plain(known[definition.name])]
-        for definition in catalogue
-    ]
+    history, at, own = log.find(lead), one_moment(moment), workspace.settings.own_features
+    known = compute(plan, history, at).to_pylist()[0]
+    known |= {name: column[0].as_py() for name, column in own_columns(own, history, at).items()}
+    words = {definition.name: in_words(definition, "en", log.words) for definition in catalogue}
+    words |= {function.short_name: f"your own, {function.name}" for function in own}
+    screen.keep([_feature(name, known[name]) for name in words], parquet)
+    rows = [[name, meaning, plain(known[name])] for name, meaning in words.items()]
     screen.table(f"lead {lead}", ["feature", "what it is", "value"], rows)
-    screen.result({name: None if value != value else value for name, value in known.items()})
+    screen.result(known)
+
+
+def _feature(name: str, value: float | str | None) -> dict[str, float | str | None]:
+    """A row of a file, whose columns have one type each."""
+    text = value if isinstance(value, str) else None
+    return {"feature": name, "number": None if text is not None or value is None else float(value), "text": text}
 
 
 def _kinds(report: IngestReport) -> list[tuple[str, Counts]]:

@@ -49,7 +49,7 @@ def prune(
     ages: dict[str, int | str] = {**days, "sessions": "ended", "answers": 1}
     rows = [[name, _age(ages[name]), number(count)] for name, count in gone.items()]
     screen.table("to be removed" if dry_run else "removed", ["what", "older than", "count"], rows)
-    screen.result({"dry_run": dry_run, "removed": gone})
+    screen.result({"dry_run": dry_run, "removed": gone, "older_than_days": days})
 
 
 def _versions(workspace: Workspace, cutoff: int | None, named: dict[str, set[str]], dry_run: bool) -> int:

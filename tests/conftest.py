@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.made_once import made_once
 from tests.rounds import Rounds, kept_as
 
 # What only some tests need is imported by the fixtures that give it: a test of one module starts in a moment.
 if TYPE_CHECKING:
     from serving.store.store import Store
+    from tests.new_registry import NewRegistry
     from tests.new_store import NewStore
     from tests.postgres import Postgres
     from workspace import Workspace
@@ -136,10 +138,17 @@ def store(store_url: str) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with a small funnel and its champion (see tests/small_funnel.py); not to be written to."""
-    from tests.small_funnel import trained_in
+    from tests.small_funnel import opened, train_in
 
-    base = tmp_path_factory.getbasetemp()
-    return trained_in(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+    return opened(made_once(tmp_path_factory, "trained", train_in))
+
+
+@pytest.fixture(scope="session")
+def new_registry(tmp_path_factory: pytest.TempPathFactory) -> NewRegistry:
+    """Makes registries with no model yet."""
+    from tests.new_registry import make, maker
+
+    return maker(made_once(tmp_path_factory, "tracking", make))
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""A small simulated funnel with a trained champion, made once for all processes that run tests."""
+"""A small simulated funnel with a trained champion."""
 
 from __future__ import annotations
 
-import fcntl
 from pathlib import Path
 
 from data.intake.ingest import ingest
@@ -31,21 +30,16 @@ precision = 0.4
 """Under these a small funnel trains in seconds."""
 
 
-def trained_in(base: Path) -> Workspace:
-    """The workspace BASE/trained, made unless it is there; holds demo/ (the exports) and small.toml (the settings)."""
-    root, config, done = base / "trained", base / "trained" / "small.toml", base / "trained" / "done"
-    with (base / "trained.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            _train(root, config)
-            done.touch()
-    return Workspace.open(root, config)
-
-
-def _train(root: Path, config: Path) -> None:
+def train_in(root: Path) -> None:
+    """Makes the workspace: demo/ holds the exports, small.toml the settings."""
     made = simulate(root / "demo", FunnelOptions(leads=1_500, seed=1, days=300))
     ingest(root / "log", read_mapping("simulated"), [str(made.events)], [str(made.leads)], buckets=4)
-    config.write_text(SETTINGS)
-    workspace = Workspace.open(root, config)
+    (root / "small.toml").write_text(SETTINGS)
+    workspace = opened(root)
     settings = workspace.settings
     train_and_register(workspace.build(), settings.training_plan, workspace.registry, settings.model_dump(mode="json"))
+
+
+def opened(root: Path) -> Workspace:
+    """The workspace that was made there."""
+    return Workspace.open(root, root / "small.toml")

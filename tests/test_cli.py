@@ -231,6 +231,38 @@ def test_what_is_known_of_a_lead_at_a_moment(shell: Shell, options: list[str], t
     assert "days since we know the lead" in out
 
 
+def test_findings_are_rows_of_a_file_too(shell: Shell, tmp_path: Path) -> None:
+    """Planted: a column that only those have who converted."""
+    won = np.arange(600) % 3 == 0
+    path, file = tmp_path / "table.parquet", tmp_path / "findings.parquet"
+    columns = {"age": np.arange(600.0), "contract_value": np.where(won, 900.0, np.nan), "won": won.astype(np.int64)}
+    pq.write_table(pa.table(columns), path)
+    words = ["audit", path, "--target", "won", "--positive", "1", "--var", tmp_path, "--allow", "contract_value"]
+    code, out, _ = shell(*words, "--json", "--parquet", file)
+    assert code == 0
+    assert ("contract_value", True) in [(row["name"], row["allowed"]) for row in json.loads(out)]
+    assert pq.read_table(file).to_pylist() == json.loads(out)
+
+
+def test_features_of_the_users_own_are_shown_with_ours(shell: Shell, tmp_path: Path) -> None:
+    export = tmp_path / "export"
+    shell("simulate", export, "--leads", 60, "--days", 90)
+    files = ["--events", export / "events.csv", "--leads", export / "leads.csv"]
+    assert shell("ingest", "--mapping", "simulated", *files, "--var", tmp_path / "var")[0] == 0
+    (tmp_path / "mine.py").write_text("def seen(history):\n    return len(history.events)\n")
+    config, file = tmp_path / "own.toml", tmp_path / "known.parquet"
+    config.write_text('[features]\nown = ["mine.py:seen"]\n')
+    words = ["features", "--var", tmp_path / "var", "--config", config]
+    code, out, _ = shell(*words, "--lead", "L0000010", "--json", "--parquet", file)
+    assert code == 0
+    assert json.loads(out)["seen"] == json.loads(out)["count_any_ever"] > 0
+    rows = {row["feature"]: row for row in pq.read_table(file).to_pylist()}
+    assert rows["seen"]["number"] == json.loads(out)["seen"]
+    assert rows["profile_country"]["text"] == json.loads(out)["profile_country"] is not None
+    assert "your own, mine.py:seen" in shell(*words, "--lead", "L0000010")[1]
+    assert "the training set is Parquet already" in shell.refused(2, *words, "--parquet", file)
+
+
 def settings(text: str) -> Edit:
     """A settings file."""
     return lambda folder: (folder / "bad.toml").write_text(text)
@@ -411,7 +443,7 @@ def wait_for(holds: Callable[[], object], running: subprocess.Popen[str], patien
 
 def test_an_interrupt_leaves_nothing_half_done_and_the_command_can_be_run_again(tmp_path: Path) -> None:
     out = tmp_path / "funnel"
-    words = command("simulate", out, "--leads", 10_000, "--days", 540)
+    words = command("simulate", out, "--leads", 4_000, "--days", 540)
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         assert "simulating" in running.stderr.readline()

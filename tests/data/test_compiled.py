@@ -139,6 +139,19 @@ def test_a_planted_cache_of_numbas_own_keeps_the_old_rule(tmp_path: Path) -> Non
     assert run(CALL, tmp_path) == "False", "the fault is none, and the test above proves nothing"
 
 
+DIGESTS = """
+from pathlib import Path
+from data.compiled import digest
+
+tree = Path({tree!r})
+before = digest(tree / {source!r})
+(tree / "serving" / "app.py").write_text("# nothing compiled is made of it")
+beside = digest(tree / {source!r})
+with (tree / {part!r}).open("a") as file:
+    file.write("CHANGED = True")
+print(beside == before, digest(tree / {source!r}) == before)
+"""
+"""Whether the digest of a file is the same after a change of another file, and after one of a part of it."""
 ANOTHER_TYPE = CALL + "\nprint(visible(2.0, 3.0))"
 NOWHERE = {"HOME": "/dev/null/home"}
 """Of a user without a cache."""
@@ -211,13 +224,7 @@ def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path: Path
 )
 def test_the_digest_is_of_all_files_that_a_function_is_made_of(tmp_path: Path, source: str, part: str) -> None:
     tree = copied(tmp_path, "data", "features", "training", "serving")
-    code = f"from pathlib import Path\nfrom data.compiled import digest\nprint(digest(Path({str(tree / source)!r})))"
-    before = run(code, tree)
-    (tree / "serving" / "app.py").write_text('"""Nothing compiled is made of it."""\n')
-    assert run(code, tree) == before
-    with (tree / part).open("a") as file:
-        file.write("CHANGED = True\n")
-    assert run(code, tree) != before
+    assert run(DIGESTS.format(tree=str(tree), source=source, part=part), tree) == "True False"
 
 
 def test_where_nothing_can_be_written_it_compiles_in_memory(tmp_path: Path) -> None:

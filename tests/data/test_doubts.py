@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import leadscore
@@ -161,9 +162,11 @@ def test_a_column_that_says_who_people_are_is_told(run: Run, column: str, values
 def test_addresses_in_a_column_that_is_kept_are_told_and_not_kept(tmp_path: Path, run: Run) -> None:
     """Of one cell in ten the cell is lost; of every other one the mapping is wrong, and nothing is taken in."""
     leads = [(str(n), "2024-05-01T00:00:00Z", f"ann{n}@example.org" if n % 10 == 0 else "DE") for n in range(50)]
-    code, said, _ = run(SOUND, leads, "--check", "--json")
+    types = tmp_path / "types.parquet"
+    code, said, _ = run(SOUND, leads, "--check", "--json", "--parquet", str(types))
     assert code == 0
     assert said["cells"] == {ADDRESS: 5}
+    assert pq.read_table(types).to_pylist() == said["examination"]["types"]
     people = [(lead, since, f"ann{lead}@example.org") for lead, since, _ in leads]
     code, _, err = run(SOUND, people, "--check")
     assert code == 3

@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from data.contract import DataError
+from data.simulated.simulate import FunnelOptions, simulate
 from tests.conftest import REPOSITORY
 from workspace import Workspace
 
@@ -61,7 +62,7 @@ def run(name: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Exe
 
 
 PICTURES = {"explore": 1, "add_a_feature": 1, "calibration": 3, "thresholds": 2, "backtest_and_drift": 2}
-PICTURES |= {"own_estimator": 3, "segments": 2}
+PICTURES |= {"own_estimator": 3, "segments": 2, "first_look": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +160,23 @@ def test_segments(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(leads) == {len(made["drawn"])}, "each lead counts once in each segment"
     assert made["reached"].leads.sum() == len(made["drawn"])
     assert {"country", "first channel"} & set(made["table"].segment)
+
+
+def test_first_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export with broken and doubled rows, of which nothing is known yet; the workspace stays as it is."""
+    simulate(tmp_path / "demo", FunnelOptions(400, days=200))
+    (tmp_path / "small.toml").touch()
+    made = run("first_look", Workspace.open(tmp_path), monkeypatch)
+    assert made.pictures == PICTURES["first_look"]
+    assert made["columns"].loc["occurred_at", "reads as"] == "time"
+    assert made["columns"].loc["value", "reads as"] == "number"
+    assert made["columns"].loc["channel", "reads as"] == "category"
+    assert made["profiles_columns"].loc["email", "reads as"] == "text"
+    assert made["twice"]["whole rows"] > 0
+    assert made["tables"].received.sum() > 1_000
+    assert made["tables"].rejected.sum() == len(made["checked"].rejected) > 0
+    assert 0 < made["rate"].sum() < len(made["profiles"])
+    assert {path.name for path in tmp_path.iterdir()} <= {"demo", "small.toml", "ipython"}
 
 
 def test_every_notebook_is_tested_and_is_jupytext() -> None:

@@ -25,14 +25,13 @@ CHAIN: dict[str, Any] = {
 }
 
 
-def accepted_model(workshop: Workshop, folder: Path) -> Path:
-    """The artifact of a model of who is accepted by sales."""
+def train_accepted(workshop: Workshop, folder: Path) -> None:
+    """Writes model/, the artifact of a model of who is accepted by sales."""
     workspace = Workspace(folder, workshop.log, Settings.model_validate(CHAIN)).aimed_at("sql_accepted")
     training_set = workspace.build()
     fitted = fit_champion(read_sample(training_set), workspace.settings.training_plan)
     trained_on = replace(TRAINED_ON, converted_leads=200)
     write_artifact(folder / "model", fitted.model, training_set.recipe, fitted.thresholds, fitted.evidence, trained_on)
-    return folder / "model"
 
 
 def swapped(steps: dict[str, Path], folder: Path, number: int) -> dict[str, Path]:

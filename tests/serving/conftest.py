@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,12 +18,13 @@ from serving.scoring.served_model import ServedModel
 from serving.store.store import Store, open_store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
+from tests.made_once import made_once
 from tests.new_store import NewStore
-from tests.serving.chained import accepted_model
+from tests.serving.chained import train_accepted
 from tests.serving.inside import Inside
 from tests.serving.messy_year import Year, year_in
 from tests.serving.server_process import ServerProcess, running
-from tests.serving.workshop import Workshop, made
+from tests.serving.workshop import Workshop, make, shop_in
 
 Starts = Callable[..., ServerProcess]
 
@@ -32,9 +32,7 @@ Starts = Callable[..., ServerProcess]
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """Made once, also when several processes run tests."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    return made(shared / "workshop")
+    return shop_in(made_once(tmp_path_factory, "workshop", make))
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +44,8 @@ def live(workshop: Workshop) -> ServedModel:
 @pytest.fixture(scope="session")
 def steps(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The artifacts of a chain's targets, in its order; they are copied, never changed."""
-    return {"sql_accepted": accepted_model(workshop, tmp_path_factory.mktemp("chain")), "conversion": workshop.artifact}
+    accepted = made_once(tmp_path_factory, "chain", lambda folder: train_accepted(workshop, folder))
+    return {"sql_accepted": accepted / "model", "conversion": workshop.artifact}
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from serving.champion.artifact_sources import registry_source
 from serving.champion.promotion import promote
 from serving.champion.tracking_database import TrackingDatabaseSource
 from serving.messages.examples import LEAD
+from tests.new_registry import NewRegistry
 from tests.runs import made_run
 from tests.serving.conftest import Starts
 from tests.serving.server_process import ServerProcess
@@ -36,10 +37,9 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory, workshop: Workshop) -> Registry:
+def registry(new_registry: NewRegistry, tmp_path_factory: pytest.TempPathFactory, workshop: Workshop) -> Registry:
     """Two versions of a model, the first of them champion."""
-    root = tmp_path_factory.mktemp("registry")
-    registry = Registry(root / "var")
+    registry = new_registry(tmp_path_factory.mktemp("registry") / "var")
     for made in (workshop.artifact, workshop.other):
         registry.publish(NAME, made_run(registry.workspace, made, workshop.artifact))
     registry.alias(NAME, "1", CHAMPION, "the first")

@@ -1,8 +1,7 @@
-"""A small log and artifacts of small models, made once for all tests of the server."""
+"""A small log and artifacts of small models, for all tests of the server."""
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,19 +33,14 @@ class Workshop:
     store: Path
 
 
-def made(folder: Path) -> Workshop:
-    """The workshop in a folder; whoever comes first makes it, others wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shop = Workshop(folder / "log", folder / "artifact", folder / "other", folder / "store.db")
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "done").exists():
-            _make(folder, shop)
-            (folder / "done").touch()
-    return shop
+def shop_in(folder: Path) -> Workshop:
+    """The workshop that was made in a folder."""
+    return Workshop(folder / "log", folder / "artifact", folder / "other", folder / "store.db")
 
 
-def _make(folder: Path, shop: Workshop) -> None:
+def make(folder: Path) -> None:
+    """Makes the workshop in a folder."""
+    shop = shop_in(folder)
     simulate(folder / "funnel", FunnelOptions(leads=700, seed=3, days=300))
     events, leads = ([str(folder / "funnel" / name)] for name in ("events.csv", "leads.csv"))
     ingest(shop.log, read_mapping("simulated"), events, leads)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from data.contract import US_PER_DAY, DataError
+from data.own_functions import own_function
 from features.training_set import TrainingSet
 from training.judging.backtest import Backtest, JudgedPeriod, backtest, sources_digest
 from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, champion, standard
@@ -331,6 +332,27 @@ def test_what_the_settings_leave_open_is_chosen_on_the_past(
     past, rows = timeline.known_at(origin), timeline.after(origin)
     expected = fit_model(past, plan).predict_proba(rows.features)[:, 1]
     assert np.array_equal(champion(plan).fit(past)(rows), expected)
+
+
+def test_a_metric_of_the_users_own_stands_beside_ours(periods: list[JudgedPeriod], tmp_path: Path) -> None:
+    """The mean over the origins; with an interval for the champion, which the same leads draw at all of them."""
+    (tmp_path / "mine.py").write_text("def off(y, p, weight):\n    return (weight * abs(y - p)).sum() / weight.sum()\n")
+    made = rolling(bundle(periods), resamples=20, own=[own_function("mine.py:off", tmp_path)])
+    champions, base = made.places
+    expected = [
+        np.average(np.abs(period.rows.y - period.predictions[CHAMPION]), weights=period.rows.weight)
+        for period in periods
+    ]
+    off = champions.metrics["off"]
+    assert off.value == pytest.approx(np.mean(expected))
+    assert (off.low or 1) < (off.value or 0) < (off.high or 0)
+    assert base.metrics["off"].value is not None
+    assert base.metrics["off"].low is None
+    (table,) = [table for table in rolling_tables(made) if table.title == "By metrics of your own"]
+    assert (table.head, len(table.rows)) == (["prediction", "off"], 2)
+    assert {"prediction": BASE_RATE, "measure": "off", "origin": None} in [
+        {name: row[name] for name in ("prediction", "measure", "origin")} for row in made.rows()
+    ]
 
 
 def test_the_recipe_beats_the_base_rate_on_the_funnel(

@@ -159,7 +159,9 @@ def test_own_metrics_stand_beside_ours_with_an_interval_for_the_model(mine: Path
 
 def test_a_broken_metric_names_its_line_and_one_with_our_name_is_refused(mine: Path) -> None:
     rows = np.array([0.0, 1.0]), np.array([0.1, 0.9]), np.ones(2)
-    with pytest.raises(UsageError, match=r"'mine.py:broken': .*mine.py line 12 \(`return y\[len\(y\)\]`\): IndexError"):
+    with pytest.raises(
+        UsageError, match=r"'mine.py:broken': .*mine.py line 12 \(`return y\[len\(y\)\]`\): IndexError$"
+    ):
         measured(of(mine, "broken"), *rows)
     with pytest.raises(UsageError, match="returned a str; return a number"):
         measured(of(mine, "text"), *rows)

@@ -13,6 +13,7 @@ import pytest
 
 from data.contract import DataError
 from features.training_set import TrainingSet
+from tests.new_registry import NewRegistry
 from tests.runs import made_run
 from tests.test_cli import Shell, files
 from tests.test_cli import shell as shell
@@ -162,14 +163,16 @@ def artifacts(trained: Workspace) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def shared(artifacts: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+def shared(
+    artifacts: tuple[Path, Path], new_registry: NewRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, Path]:
     """Two workspaces with histories of their own that register in one database."""
     one, two = (tmp_path / name for name in ("one", "two"))
     for root in (one, two):
         (root / "log").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.environ", os.environ.copy())
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path}/shared/mlflow.db"
+    os.environ["MLFLOW_TRACKING_URI"] = new_registry(tmp_path / "shared").uri
     Registry(one).publish(NAME, made_run(one, *artifacts))
     Registry(one).alias(NAME, "1", CHAMPION, "the first")
     return one, two

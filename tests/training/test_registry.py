@@ -10,6 +10,7 @@ import pytest
 from data.contract import DataError, UsageError
 from features.training_set import TrainingSet
 from tests.artifacts import edit_manifest
+from tests.new_registry import NewRegistry
 from training.pipeline import train_and_register
 from training.recipe.train import judged_as, split_by_time
 from training.registration import compare_with_champion
@@ -34,8 +35,10 @@ def test_a_name_that_is_not_registered_is_none_and_no_champion_says_what_to_do(t
         registry.champion("leadscore-nothing")
 
 
-def test_two_workspaces_of_one_process_do_not_see_each_other(trained: Workspace, tmp_path: Path) -> None:
-    other = Registry(tmp_path)
+def test_two_workspaces_of_one_process_do_not_see_each_other(
+    trained: Workspace, new_registry: NewRegistry, tmp_path: Path
+) -> None:
+    other = new_registry(tmp_path)
     assert other.find(trained.model_name) is None
     assert trained.champion().version == "1"
     assert other.find(trained.model_name) is None
@@ -127,9 +130,11 @@ def test_nested_settings_become_dotted_parameters() -> None:
     assert len(flat({"long": "x" * 9_000})["long"]) == 500
 
 
-def test_names_that_mlflow_does_not_take_as_keys_are_written_in_those_that_it_takes(tmp_path: Path) -> None:
+def test_names_that_mlflow_does_not_take_as_keys_are_written_in_those_that_it_takes(
+    new_registry: NewRegistry, tmp_path: Path
+) -> None:
     names = ["Umsatz, EUR", "Phase: neu", 'a"b', "Käufe (Q1)", "../../escape", "a/../b"]
-    with Registry(tmp_path).experiment("names").run("names") as mlflow:
+    with new_registry(tmp_path).experiment("names").run("names") as mlflow:
         mlflow.log_params(flat({"targets": {name: {"days": place} for place, name in enumerate(names)}}))
         run = mlflow.active_run().info.run_id
     with Registry(tmp_path).tracking.opened() as mlflow:

@@ -11,6 +11,7 @@ import pytest
 
 from data.contract import DataError, UsageError
 from tests.artifacts import edit_manifest
+from tests.new_registry import NewRegistry
 from tests.runs import made_run
 from training.registry.registry import Registry
 from training.registry.run_folder import (
@@ -28,8 +29,9 @@ from workspace import Workspace
 
 
 @pytest.fixture
-def run(trained: Workspace, tmp_path: Path) -> RunFolder:
+def run(trained: Workspace, new_registry: NewRegistry, tmp_path: Path) -> RunFolder:
     champion = trained.champion()
+    new_registry(tmp_path)
     return made_run(tmp_path, champion.folder, champion.judge)
 
 

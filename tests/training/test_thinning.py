@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.training_set import TrainingSet
+from tests.new_registry import NewRegistry
 from training.model.encoding import Encoder
 from training.pipeline import SHARES, train_and_register
 from training.recipe.plan import TrainingPlan
 from training.recipe.train import Split, fit_champion, split_by_time
-from training.registry.registry import Registry
 from training.samples.folds import JUDGED_OF, before_cut, hash_of_lead
 from training.samples.sample import Sample, read_sample
 from training.samples.thinning import drawn
@@ -156,12 +156,14 @@ def test_where_few_convert_whole_leads_stay_enough_to_judge_by(training_set: Tra
 
 
 @pytest.mark.usefixtures("few_are_enough")
-def test_training_on_a_thinned_set_is_told_and_the_same_again(trained: Workspace, tmp_path: Path) -> None:
+def test_training_on_a_thinned_set_is_told_and_the_same_again(
+    trained: Workspace, new_registry: NewRegistry, tmp_path: Path
+) -> None:
     made = TrainingSet.open(trained.training_set_path)
     plan = replace(trained.settings.training_plan, most_moments=MOST)
     messages = list[str]()
     outcomes = [
-        train_and_register(made, plan, Registry(tmp_path / name), {}, say=messages.append) for name in ("a", "b")
+        train_and_register(made, plan, new_registry(tmp_path / name), {}, say=messages.append) for name in ("a", "b")
     ]
     assert messages == [*SHARES, *SHARES]
     assert outcomes[0].digest == outcomes[1].digest

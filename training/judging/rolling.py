@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from data.own_functions import OwnFunction
 from data.typed_json import JsonObject
 from training.judging.backtest import Backtest, JudgedPeriod
 from training.judging.contenders import BASE_RATE, CHAMPION
 from training.judging.inflation import Inflation, inflation
 from training.measuring.evaluation import BANDS, Bin, Estimate, evaluate, realised
 from training.measuring.metrics import BLOCK, MEASURES, RESAMPLES, Slice, interval, slice_of
+from training.measuring.own_metrics import Predicted, estimates
 from training.recipe.segments import segments_of
 from training.samples.log_odds import Array
 
@@ -39,6 +41,7 @@ class Round:
 class Place:
     """How a contender did: log-loss at each origin, `MEASURES` on average over the origins, each counting the same.
 
+    metrics: also what functions of the user's own say, with an interval for the champion.
     differences, difference: its log-loss minus the champion's on the same moments, above 0 the champion is better.
     Intervals are by lead, drawn for all origins at once; they tell nothing of how origins differ from each other.
     """
@@ -77,15 +80,33 @@ class Rolling:
         """Plain values for JSON."""
         return asdict(self)
 
+    def rows(self) -> list[JsonObject]:
+        """A row for each contender and measure, on average over the origins, and for its log-loss at each of them."""
+        return [
+            {"prediction": place.name, "measure": measure, "origin": origin, **asdict(estimate)}
+            for place in self.places
+            for measure, origin, estimate in (
+                *((measure, None, estimate) for measure, estimate in place.metrics.items()),
+                ("log_loss_minus_champion", None, place.difference),
+                *(("log_loss", part.name, loss) for part, loss in zip(self.rounds, place.losses, strict=True)),
+            )
+        ]
+
 
 def rolling(
-    backtest: Backtest, segments: Sequence[str] | None = None, resamples: int = RESAMPLES, seed: int = 0
+    backtest: Backtest,
+    segments: Sequence[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    own: Sequence[OwnFunction] = (),
 ) -> Rolling:
-    """Measures a backtest. `segments`: columns to split by; by default age of the lead, channel and country."""
+    """Measures a backtest, also by metrics of the user's `own`. `segments`: columns to split by; by default age of the
+    lead, channel and country. Raises UsageError for a metric of the user's that fails."""
     names = [contender.name for contender in backtest.contenders]
     draws, points = bootstrap_periods(backtest.periods, names, resamples, seed), _points(backtest.periods, names)
+    theirs = estimates(own, {name: [_predicted(period, name) for period in backtest.periods] for name in names})
     places = tuple(
-        _place(name, contender.tells, points[i], points[0], draws[i], draws[0])
+        _place(name, contender.tells, points[i], points[0], draws[i], draws[0], theirs[name])
         for i, (name, contender) in enumerate(zip(names, backtest.contenders, strict=True))
     )
     return Rolling(
@@ -127,7 +148,14 @@ def _points(periods: Sequence[JudgedPeriod], names: Sequence[str]) -> Array:
     )
 
 
-def _place(name: str, tells: str, points: Array, base: Array, draws: Array, base_draws: Array) -> Place:
+def _predicted(period: JudgedPeriod, name: str) -> Predicted:
+    rows = period.rows
+    return Predicted(rows.y, period.predictions[name], rows.weight, rows.lead)
+
+
+def _place(
+    name: str, tells: str, points: Array, base: Array, draws: Array, base_draws: Array, own: Mapping[str, Estimate]
+) -> Place:
     """points, base: (origins, 7) of the contender and of the champion; draws, base_draws: (origins, resamples, 7)."""
     loss = MEASURES.index("log_loss")
     apart, apart_draws = points[:, loss] - base[:, loss], draws[..., loss] - base_draws[..., loss]
@@ -136,7 +164,8 @@ def _place(name: str, tells: str, points: Array, base: Array, draws: Array, base
         tells,
         tuple(_estimate(point, drawn) for point, drawn in zip(points[:, loss], draws[..., loss], strict=True)),
         tuple(_estimate(point, drawn) for point, drawn in zip(apart, apart_draws, strict=True)),
-        {measure: _estimate(points[:, j].mean(), draws[..., j].mean(axis=0)) for j, measure in enumerate(MEASURES)},
+        {measure: _estimate(points[:, j].mean(), draws[..., j].mean(axis=0)) for j, measure in enumerate(MEASURES)}
+        | dict(own),
         _estimate(apart.mean(), apart_draws.mean(axis=0)),
     )
 

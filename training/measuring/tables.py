@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from features.wording import number, percent, signed
 from training.measuring.evaluation import Bin, Estimate, Evaluation
@@ -19,10 +20,22 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
+class Measured(Protocol):
+    """A prediction, and what metrics say of it."""
+
+    @property
+    def name(self) -> str:
+        """What predicts."""
+
+    @property
+    def metrics(self) -> Mapping[str, Estimate]:
+        """Estimates by the names of metrics."""
+
+
 def tables(evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> list[Table]:
     """All tables about a slice, the most telling first."""
     makers = losses, ranking, lifts, calibration
-    own = [own_metrics(evaluation)] if len(evaluation.judgements[0].metrics) > len(MEASURES) else []
+    own = own_metrics(evaluation.judgements)
     return [*(make(evaluation) for make in makers), *own, ages(by_age), bands(evaluation)]
 
 
@@ -81,13 +94,11 @@ def calibration(evaluation: Evaluation) -> Table:
     return Table(title, ["prediction", "slope", "intercept", "ECE", "ECE of a perfect model"], rows)
 
 
-def own_metrics(evaluation: Evaluation) -> Table:
-    """What metrics of the user's own say of each prediction; the model's have intervals."""
-    names = [name for name in evaluation.judgements[0].metrics if name not in MEASURES]
-    rows = [
-        [judgement.name, *(shown(judgement.metrics[name], 4) for name in names)] for judgement in evaluation.judgements
-    ]
-    return Table("By metrics of your own", ["prediction", *names], rows)
+def own_metrics(predictions: Sequence[Measured]) -> list[Table]:
+    """What metrics of the user's own say of each prediction, if there are any; the model's have intervals."""
+    names = [name for name in predictions[0].metrics if name not in MEASURES]
+    rows = [[measured.name, *(shown(measured.metrics[name], 4) for name in names)] for measured in predictions]
+    return [Table("By metrics of your own", ["prediction", *names], rows)] if names else []
 
 
 def ages(by_age: Mapping[str, Evaluation]) -> Table:

@@ -8,7 +8,7 @@ from features.wording import number, percent, short_percent, signed
 from training.judging.inflation import Inflation
 from training.judging.rolling import Rolling, Round, SegmentResult
 from training.measuring.evaluation import Bin, Estimate
-from training.measuring.tables import Table, apart, share, shown
+from training.measuring.tables import Table, apart, own_metrics, share, shown
 
 OTHERS = {"auc": 3, "top_decile_lift": 2, "slope": 2}
 """Measures without their intervals, which are in the JSON, so that a row fits a line; with how many digits."""
@@ -18,6 +18,7 @@ def rolling_tables(result: Rolling) -> list[Table]:
     """All tables of a backtest."""
     return [
         means(result),
+        *own_metrics(result.places),
         *([each_origin(result)] if len(result.rounds) > 1 else []),
         periods(result.rounds),
         bands_over_time(result.rounds),
