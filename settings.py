@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, PrivateAttr, field_validator
@@ -55,6 +55,7 @@ class Settings(BaseSettings):
         False, description="whether ids that services send may be e-mail addresses or telephone numbers"
     )
     time_zone: str = Field(default="UTC", description="in which pages tell days and times, e.g. Europe/Berlin")
+    report_language: Literal["en", "de"] = Field("en", description="of reports and model cards: en or de")
     namespace: str = Field(
         default="",
         pattern="^([A-Za-z0-9_]{1,40})?$",

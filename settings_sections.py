@@ -117,6 +117,7 @@ class TrainingSection(Section):
     since: str = Field("", description="moments from then on count: a day, or a span such as 12 months; empty: all")
     weight: str = Field("", description="a column of numbers, or FILE.py:FUNCTION, that says how much a moment counts")
     metrics: tuple[str, ...] = Field((), description="own metrics to report, FILE.py:FUNCTION or MODULE.FUNCTION each")
+    segments: tuple[str, ...] = Field((), description="columns by whose values the report judges too, and flags gaps")
     tuning_metric: str = Field("", description="own metric that tuning shall maximise; empty: least log-loss")
 
     @field_validator("since")

@@ -63,7 +63,7 @@ def backtest(
         with screen.stages(origins * len(contenders)) as say:
             made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, say=say)
         result = rolling(made, segment if table is None else segment or [], own=plan.metrics)
-        report = write_backtest(folder, name, result)
+        report = write_backtest(folder, name, result, workspace.settings.report_language)
         if table is None:
             add_to_report(workspace.report_path, folder)
             log_backtest(workspace.registry, workspace.model_name, folder, result)

@@ -19,7 +19,7 @@ from console import Screen, plain
 if TYPE_CHECKING:
     from data.typed_json import JsonObject
     from training.measuring.evaluation import BesideTruth, Evaluation
-    from training.report.report import TrainingAccount
+    from training.report.account import TrainingAccount
     from workspace import Workspace
 
 
@@ -55,17 +55,20 @@ def _train(
     """Trains for the workspace's target; what came of it."""
     from training.pipeline import SHARES, train_and_register
     from training.recipe.tuning import Budget
+    from training.run_report import Telling
 
     settings, recipe = workspace.settings, workspace.settings.training
     made = build(screen, workspace, cluster, as_of)
-    for line in workspace.event_log().watermarks.lags_in_words():
+    watermarks = workspace.event_log().watermarks
+    for line in watermarks.lags_in_words():
         screen.tell(f"warning: {line}")
     refuse_leaks(screen, workspace, allow)
     plan, settings_dump = settings.training_plan, settings.model_dump(mode="json")
     allowed = {*allow, *settings.audit.allow}
     budget = Budget(recipe.tuning_trials, recipe.tuning_minutes)
+    telling = Telling(settings.report_language, watermarks.observed, recipe.segments)
     with screen.shares(SHARES) as say:
-        outcome = train_and_register(made, plan, workspace.registry, settings_dump, budget, say, allowed)
+        outcome = train_and_register(made, plan, workspace.registry, settings_dump, budget, say, allowed, telling)
     _tell_account(screen, outcome.account)
     screen.tell(f"{outcome.name} version {outcome.version} is {outcome.alias}: {outcome.decision}")
     screen.tell(f"report {outcome.report}\nMLflow {workspace.registry.address}")
@@ -140,7 +143,6 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Register a run whose registering failed. As `train` would have."""
-    from dataclasses import asdict
 
     from features.training_set import TrainingSet
     from training.registration import register_again
@@ -151,7 +153,8 @@ def register(
         made = TrainingSet.open(workspace.training_set_path)
         done = register_again(workspace.registry, there, made, workspace.settings.training_plan)
     screen.tell(f"{workspace.model_name} version {done.version} is {done.alias}: {done.decision}")
-    screen.result({"name": workspace.model_name, "run": there.id, **asdict(done)})
+    facts = {"version": done.version, "alias": done.alias, "decision": done.decision}
+    screen.result({"name": workspace.model_name, "run": there.id, **facts})
 
 
 def promote(
@@ -214,7 +217,7 @@ def _tell_account(screen: Screen, account: TrainingAccount) -> None:
     from training.thresholds.promise_text import sentence
 
     for trial in account.trials:
-        screen.tell(trial.told)
+        screen.tell(trial.in_words())
     _tell_judged(screen, account.evaluation, account.by_age)
     for threshold in account.thresholds:
         screen.tell(sentence(threshold, account.target.horizon_days))

@@ -66,7 +66,8 @@ def what_if(
 ) -> None:
     """What other thresholds would bring. Volume and wins a week, precision with its interval, recall."""
     from features.wording import number
-    from training.report import plots
+    from training.report.panels import png
+    from training.report.plots import what_if_curve
     from training.updating.update_threshold import grounds_of, thresholds_of
 
     screen, workspace = Screen(as_json=as_json), workspace_of(var, config)
@@ -92,7 +93,7 @@ def what_if(
     screen.keep([dict(zip(series, row, strict=True)) for row in zip(*series.values(), strict=True)], parquet)
     screen.table("What if a stage began elsewhere", head, rows)
     if plot is not None:
-        plot.write_bytes(plots.png(plots.what_if_curve(curve, thresholds_of(champion))))
+        plot.write_bytes(png(what_if_curve(curve, thresholds_of(champion))))
         screen.tell(f"picture {plot}")
     screen.result(series)
 

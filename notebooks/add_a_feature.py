@@ -151,5 +151,5 @@ values = compute(compile_plan(priced, log.vocabulary), histories, ends)
 # %% [markdown]
 # To train with it, move the class into `features/kinds/` and add it to KINDS there. That is all: settings, JSON, words
 # and tests follow, and `tests/features/test_kernel.py` holds the kernel against `by_definition` on odd histories.
-# A kind that reads the accumulators in a new way returns `Operands` and has a branch in `features/walk/reading.py`;
+# A kind that reads the accumulators in a new way returns `Operands` and has a branch in `features/walk/derived.py`;
 # `tests/features/test_new_kind.py` adds one and counts the files: three.

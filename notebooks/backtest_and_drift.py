@@ -30,7 +30,7 @@ from training.judging.inflation import inflation
 from training.judging.rolling import rolling
 from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores
 from training.monitoring.monitor import checks_of, decide
-from training.report.plots import losses_over_time, promised_realised
+from training.report.backtest_plots import losses_over_time, promised_realised
 from training.report.rolling_tables import means
 from training.samples.sample import Sample
 from workspace import Workspace

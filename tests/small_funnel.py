@@ -8,6 +8,7 @@ from data.intake.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
 from training.pipeline import train_and_register
+from training.run_report import Telling
 from workspace import Workspace
 
 SETTINGS = """
@@ -37,7 +38,10 @@ def train_in(root: Path) -> None:
     (root / "small.toml").write_text(SETTINGS)
     workspace = opened(root)
     settings = workspace.settings
-    train_and_register(workspace.build(), settings.training_plan, workspace.registry, settings.model_dump(mode="json"))
+    plain, observed = settings.model_dump(mode="json"), workspace.event_log().watermarks.observed
+    train_and_register(
+        workspace.build(), settings.training_plan, workspace.registry, plain, telling=Telling(observed=observed)
+    )
 
 
 def opened(root: Path) -> Workspace:

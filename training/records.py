@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,16 @@ import numpy as np
 from data.typed_json import JsonObject, JsonValue, to_json
 from features.training_set import TrainingSet
 from training.measuring.evaluation import Bin, Judgement
+from training.model.permutation import Shuffled
+from training.monitoring.data_profile import FeatureProfile
 from training.recipe.tuning import TuningTrial
 from training.registry.run_logging import CURVES, DATASETS, RIVALS, TABLES, Dataset, Rival
-from training.report.report import TrainingAccount, summary
+from training.report.account import Background, TrainingAccount
+from training.report.sentences import summary
 from training.samples.sample import Sample
 
+LANGUAGE = "report_language"
+"""The tag that says in which language a run is reported."""
 NOTE, COMMIT = "mlflow.note.content", "mlflow.source.git.commit"
 """Tags that MLflow's pages show as a run's description and as the commit of its code."""
 POINTS = 60
@@ -36,17 +41,18 @@ def write_records(
     tuned: Sequence[TuningTrial],
     losses: Sequence[Sequence[float]],
 ) -> None:
-    """Writes them as JSON files into a folder that is there; losses: of each member, see `learning_curve`."""
+    """Writes them as JSON files into a folder that is there; losses: of each member, see `by_tree`."""
     records = {
         "recipe.json": training_set.recipe.to_json(),
         "evaluation.json": account.evaluation.to_dict(),
         "trials.json": {"trials": [{**asdict(trial), "accepted": trial.accepted} for trial in account.trials]},
         DATASETS: datasets,
         RIVALS: [*map(_baseline, account.evaluation.judgements[1:]), *map(_tuned, tuned)],
-        CURVES: [learning_curve(losses)] if any(losses) else [],
+        CURVES: [*([by_tree(losses)] if any(losses) else []), *_by_share(account.background)],
         TABLES: [
             {"name": "bands", "columns": _bins(account.evaluation.bands)},
             {"name": "tenths", "columns": _bins(account.evaluation.bins)},
+            *_background_tables(account.background),
             {
                 "name": "importances",
                 "columns": _columns([{"feature": name, "share": share} for name, share in importances]),
@@ -57,12 +63,12 @@ def write_records(
         (folder / name).write_text(json.dumps(record, indent=2), encoding="utf-8")
 
 
-def learning_curve(losses: Sequence[Sequence[float]]) -> JsonObject:
+def by_tree(losses: Sequence[Sequence[float]]) -> JsonObject:
     """Mean log-loss of the members, each on the leads that it did not see, by the number of trees of each.
 
     losses: of each member, after each tree. One that has had its best keeps that, since its later trees are dropped.
 
-    >>> learning_curve([[0.5, 0.4, 0.3], [0.6, 0.4, 0.5]])["values"]
+    >>> by_tree([[0.5, 0.4, 0.3], [0.6, 0.4, 0.5]])["values"]
     [0.55, 0.4, 0.35]
     """
     known = [np.asarray(of_member) for of_member in losses if len(of_member)]
@@ -70,6 +76,46 @@ def learning_curve(losses: Sequence[Sequence[float]]) -> JsonObject:
     steps = np.unique(np.linspace(1, last, min(last, POINTS)).round().astype(int))
     values = [np.mean([of_member[min(step - 1, of_member.argmin())] for of_member in known]) for step in steps]
     return {"name": "learning.log_loss", "steps": steps.tolist(), "values": np.round(values, 12).tolist()}
+
+
+def _by_share(background: Background | None) -> list[JsonObject]:
+    """The log-loss of the learning curve, by percent of the leads."""
+    points = background.curve.points if background else ()
+    curve = {
+        "name": "learning.log_loss_by_share",
+        "steps": [round(100 * point.share) for point in points],
+        "values": [round(point.log_loss, 12) for point in points],
+    }
+    return [to_json(curve)] if points else []
+
+
+def _background_tables(background: Background | None) -> list[JsonObject]:
+    """Learning curve, permutation importance and the data's profile as tables of numbers; empty ones are left out."""
+    if background is None:
+        return []
+    rows: dict[str, list[JsonObject]] = {
+        "learning_curve": list(map(to_json, background.curve.points)),
+        "permutation": list(map(_permuted, background.shuffled)),
+        "months": list(map(to_json, background.profile.months)),
+        "features": [_feature(feature) for feature in background.profile.features],
+    }
+    return [{"name": name, "columns": _columns(table)} for name, table in rows.items() if table]
+
+
+def _permuted(result: Shuffled) -> JsonObject:
+    folds = {f"fold_{fold}": lost for fold, lost in enumerate(result.by_fold)}
+    return {"feature": result.feature, "mean": result.mean, **folds}
+
+
+def _feature(feature: FeatureProfile) -> JsonObject:
+    plain, shift = to_json(replace(feature, shift=None)), feature.shift
+    del plain["shift"]
+    return {
+        **plain,
+        "psi": shift.psi if shift else None,
+        "p": shift.p if shift else None,
+        "moved": bool(shift and shift.shifted),
+    }
 
 
 def tags_of(training_set: TrainingSet, account: TrainingAccount) -> dict[str, str]:
@@ -80,6 +126,7 @@ def tags_of(training_set: TrainingSet, account: TrainingAccount) -> dict[str, st
         "training_set": training_set.digest,
         "event_log": training_set.recipe.log_digest,
         "target": account.target.name,
+        LANGUAGE: account.language,
         **account.code,
         **{f"version.{name}": number for name, number in (account.trained_on.versions or {}).items()},
         **({COMMIT: commit} if commit else {}),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from data.contract import DataError
 from features.training_set import TrainingSet
-from features.wording import number, signed
+from features.wording import LANGUAGES, Language, number, signed
 from training.artifact.loaded_model import load_model
-from training.measuring.evaluation import evaluate
+from training.measuring.evaluation import Estimate, evaluate
+from training.measuring.phrases import Phrases
 from training.model.artifact_predictions import predict
 from training.recipe.plan import TrainingPlan
 from training.recipe.train import Judged, fit_baselines, judged_as, rows_of, split_by_time
+from training.records import LANGUAGE
 from training.registry.registered import Registered
 from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.registry.run_folder import REPORT, SHOWN, RunFolder, note_registered
@@ -20,6 +23,8 @@ from training.report.published import named_report, publish_report
 
 SIMPLE = "logistic regression"
 """The baseline that no champion may be surely worse than."""
+t = Phrases(Path(__file__).with_suffix(".toml"))
+Told = Mapping[Language, str]
 
 
 @dataclass(frozen=True)
@@ -27,17 +32,27 @@ class Decision:
     """Which alias a run gets and why. measured: what was compared, by names that MLflow takes for metrics."""
 
     alias: str
-    reason: str
+    told: Told
     measured: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """Why, as registry and commands have it."""
+        return self.told["en"]
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What a run was registered as. `decision` says why it got its alias."""
+    """What a run was registered as. `told` says why it got its alias."""
 
     version: str
     alias: str
-    decision: str
+    told: Told
+
+    @property
+    def decision(self) -> str:
+        """Why, as registry and commands have it."""
+        return self.told["en"]
 
 
 def register(
@@ -52,7 +67,7 @@ def register(
     except (DataError, OSError) as error:
         remedy = f"what was made is kept as a run: `leadscore register {run.id[:SHOWN]}` registers it"
         raise DataError(f"{error}; {remedy}") from None
-    publish_report(run, registry.workspace, registration.alias, _named(registration))
+    publish_report(run, registry.workspace, registration.alias, _named(run, registration))
     note_registered(run, registration.version)
     return registration
 
@@ -68,10 +83,10 @@ def succeeds(registry: Registry, run: RunFolder) -> Decision:
     """The alias of a version that was made from another one: champion, as long as that one is."""
     champion = registry.find(registry.model_name(run.about.target))
     if champion is None or champion.version != run.about.base:
-        now = "none" if champion is None else f"version {champion.version}"
-        reason = f"it was made from version {run.about.base}, the champion is {now}; promote it by hand"
-        return Decision(CHALLENGER, reason)
-    return Decision(CHAMPION, run.about.reason)
+        now = _told("none") if champion is None else _told("version", version=champion.version)
+        base = run.about.base or ""
+        return Decision(CHALLENGER, {code: t("replaced", code, base=base, now=now[code]) for code in LANGUAGES})
+    return Decision(CHAMPION, dict.fromkeys(LANGUAGES, run.about.reason))
 
 
 def choose_alias(registry: Registry, name: str, judged: Judged) -> Decision:
@@ -82,15 +97,13 @@ def choose_alias(registry: Registry, name: str, judged: Judged) -> Decision:
     champion, base = judged.evaluation.judgements[0], judged.evaluation.judgements[1]
     loss = champion.metrics["log_loss"].value or 0.0
     if base.difference.low is None or base.difference.low <= 0:
-        reason = f"log-loss {number(loss, 4)} is not surely better than the base rate's on the newest slice"
-        return Decision(CHALLENGER, reason)
+        return Decision(CHALLENGER, _told_loss("not_better", loss))
     simple = next(other for other in judged.evaluation.judgements if other.name == SIMPLE)
     if simple.difference.high is not None and simple.difference.high < 0:
-        reason = f"log-loss {number(loss, 4)} is surely worse than that of {SIMPLE} on the newest slice"
-        return Decision(CHALLENGER, reason)
+        return Decision(CHALLENGER, _told_loss("worse_than_simple", loss))
     rival = registry.find(name)
     if rival is None:
-        return Decision(CHAMPION, f"the first model, better than the base rate (log-loss {number(loss, 4)})")
+        return Decision(CHAMPION, _told_loss("first", loss))
     return compare_with_champion(rival, judged)
 
 
@@ -100,38 +113,28 @@ def stand_in(registry: Registry, name: str) -> Decision:
     It never takes the place of a model that is there already.
     """
     if registry.find(name) is not None:
-        reason = "a model with a prior does not take the place of the one that serves; promote it by hand"
-        return Decision(CHALLENGER, reason)
-    return Decision(CHAMPION, "stands in until enough leads have converted for a model that is judged by them")
+        return Decision(CHALLENGER, _told("prior_waits"))
+    return Decision(CHAMPION, _told("prior_serves"))
 
 
 def compare_with_champion(rival: Registered, judged: Judged) -> Decision:
     """Compares with the champion in place: its judge, on the rows of the slice that it has not learnt from."""
     model = rival.load_judge()
     if set(model.features) - set(judged.rows.features.column_names):
-        return Decision(
-            CHALLENGER,
-            f"version {rival.version} reads features that this training set lacks, so the two cannot be compared; "
-            "point the alias champion at the new version by hand if it shall serve",
-        )
+        return Decision(CHALLENGER, _told("lacks", version=rival.version))
     rows = judged.rows
     fresh = rows.as_of >= model.manifest.trained_on.to_us
     if not fresh.any():
-        reason = f"version {rival.version} has learnt from all of the newest slice, it cannot be judged there"
-        return Decision(CHALLENGER, reason)
+        return Decision(CHALLENGER, _told("has_seen", version=rival.version))
     rows = rows.of(fresh)
     p = predict(model, rows)
     difference = evaluate(rows.y, rows.weight, rows.lead, {"new": judged.p[fresh], "old": p}).judgements[1].difference
     if difference.value is None or difference.low is None or difference.high is None:
-        return Decision(CHALLENGER, f"{len(rows)} moments are too few to compare it with version {rival.version}")
-    text = (
-        f"log-loss of version {rival.version} minus the new one's on the same moments: "
-        f"{signed(difference.value, 4)} ({signed(difference.low, 4)} to {signed(difference.high, 4)})"
-    )
+        return Decision(CHALLENGER, _told("too_few", moments=str(len(rows)), version=rival.version))
     # Worse only where the whole interval says so; on a tie the fresher model serves.
     measured = {"gain": difference.value, "gain_low": difference.low, "gain_high": difference.high}
     named = {f"against_version.{key}": value for key, value in measured.items()}
-    return Decision(CHALLENGER if difference.high < 0 else CHAMPION, text, named)
+    return Decision(CHALLENGER if difference.high < 0 else CHAMPION, _told_difference(rival.version, difference), named)
 
 
 def _registered_before(registry: Registry, run: RunFolder, logged: str | None) -> Registration | None:
@@ -142,7 +145,7 @@ def _registered_before(registry: Registry, run: RunFolder, logged: str | None) -
         if same is not None and same.digest == run.about.model:
             if logged is not None:
                 registry.experiment(name).note_same(logged, same.version)
-            return Registration(same.version, alias, "the same model, byte for byte, was registered before and is kept")
+            return Registration(same.version, alias, _told("same"))
     return None
 
 
@@ -150,8 +153,8 @@ def _register(registry: Registry, run: RunFolder, decide: Callable[[], Decision]
     name, decision = registry.model_name(run.about.target), _servable(run, decide())
     version = registry.publish(name, run, logged, decision.measured)
     registry.alias(name, version, decision.alias, decision.reason)
-    registration = Registration(version, decision.alias, decision.reason)
-    with named_report(run, _named(registration)) as folder:
+    registration = Registration(version, decision.alias, decision.told)
+    with named_report(run, _named(run, registration)) as folder:
         registry.add_files(name, version, folder, REPORT)
     return registration
 
@@ -161,13 +164,31 @@ def _servable(run: RunFolder, decision: Decision) -> Decision:
     own = load_model(run.model).manifest.own_features
     if not own:
         return decision
-    reason = f"it looks at own features ({', '.join(own)}), which no server computes; {decision.reason}"
-    return replace(decision, alias=CHALLENGER, reason=reason)
+    names = ", ".join(own)
+    told = {code: t("own", code, names=names, reason=decision.told[code]) for code in LANGUAGES}
+    return replace(decision, alias=CHALLENGER, told=told)
 
 
-def _named(registration: Registration) -> str:
-    """Whose a report is, for its head."""
-    return f"Version {registration.version}, {registration.alias}: {registration.decision}."
+def _named(run: RunFolder, registration: Registration) -> str:
+    """Whose a report is, for its head, in the report's language."""
+    code: Language = "de" if run.about.tags.get(LANGUAGE) == "de" else "en"
+    return t("named", code, version=registration.version, alias=registration.alias, reason=registration.told[code])
+
+
+def _told(key: str, **values: str) -> Told:
+    return {code: t(key, code, **values) for code in LANGUAGES}
+
+
+def _told_loss(key: str, loss: float) -> Told:
+    return {code: t(key, code, loss=number(loss, 4, code)) for code in LANGUAGES}
+
+
+def _told_difference(version: str, difference: Estimate) -> Told:
+    ends = {name: value or 0.0 for name, value in asdict(difference).items()}
+    return {
+        code: t("compared", code, version=version, **{name: signed(end, 4, code) for name, end in ends.items()})
+        for code in LANGUAGES
+    }
 
 
 def _judged_again(registry: Registry, run: RunFolder, made: TrainingSet, plan: TrainingPlan) -> Decision:
@@ -175,10 +196,10 @@ def _judged_again(registry: Registry, run: RunFolder, made: TrainingSet, plan: T
     name, blind = registry.model_name(run.about.target), load_model(run.judge)
     learnt = blind.manifest.trained_on
     if (learnt.training_set, learnt.plan) != (made.digest, plan.digest):
-        return Decision(CHALLENGER, "training set or settings have changed since it was trained; promote it by hand")
+        return Decision(CHALLENGER, _told("has_changed"))
     if load_model(run.model).manifest.trained_on.small is not None:
         return stand_in(registry, name)
     split = split_by_time(rows_of(made, plan), plan)
     return choose_alias(
-        registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split), plan.metrics)
+        registry, name, judged_as(split, predict(blind, split.judged), fit_baselines(split, plan), plan.metrics)
     )

@@ -9,9 +9,9 @@ from data.visibility import is_visible, visible_version
 from features.kinds.accumulators import EVER
 from features.walk.counts import band_of, count, expire, mark_day, open_session, settle, skip
 from features.walk.decays import fade
+from features.walk.derived import derive_columns
 from features.walk.instructions import Instructions
 from features.walk.places import arrange
-from features.walk.reading import read
 from features.walk.state import FIRST, LAST, clear, compiled, new_state, step
 from features.walk.tracks import follow, press
 from features.walk.values import admit_value
@@ -82,7 +82,7 @@ def _walk_lead(plan, state, code_of, events, begin, end, as_of, start, stop, cre
         born = min(time[earliest], created) if created <= now else time[earliest]
         for c in range(len(counted)):
             numbers[counted[c, 0], r] = counts[counted[c, 2], counted[c, 1]]
-        read(plan, state, now, n, born, numbers, r)
+        derive_columns(plan, state, now, n, born, numbers, r)
         for k in range(len(touches)):
             none = track[LAST, touches[k]] == 0
             rows[k, r] = -1 if none else begin + order[track[FIRST, touches[k]]]

@@ -215,7 +215,7 @@ def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path: Path
     [
         ("features/walk/walk.py", "data/visibility.py"),
         ("features/walk/walk.py", "data/contract.py"),
-        ("features/walk/walk.py", "features/walk/reading.py"),
+        ("features/walk/walk.py", "features/walk/derived.py"),
         ("features/walk/walk.py", "features/kinds/counts.py"),
         ("features/moments.py", "data/visibility.py"),
         ("data/simulated/truth.py", "data/simulated/days.py"),

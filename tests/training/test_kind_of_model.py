@@ -33,7 +33,7 @@ def test_the_intercept_steps_after_a_trend_and_is_judged_the_better_for_it() -> 
     with_step, without = (fit_model(split.past, plan) for plan in (replace(PLAN, newest_step="auto"), PLAN))
     (trial,) = with_step.trials_
     assert (trial.name, trial.accepted, without.trials_) == ("newest_step = yes", True, ())
-    assert "leads that came later: taken" in trial.told
+    assert "leads that came later: taken" in trial.in_words()
     assert with_step.calibrator_.c < without.calibrator_.c - 0.1
     rows = split.judged
     losses = [

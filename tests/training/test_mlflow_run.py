@@ -63,6 +63,14 @@ def test_it_shows_how_the_log_loss_fell_with_each_tree_and_what_the_machine_gave
     assert run.data.metrics["system/peak_memory_megabytes"] > 100
 
 
+def test_it_shows_what_more_data_brought_by_the_share_of_the_leads(run: Any, client: Any) -> None:
+    curve = client.get_metric_history(run.info.run_id, "learning.log_loss_by_share")
+    points = sorted((point.step, point.value) for point in curve)
+    assert points[-1][0] == 100
+    assert {step for step, _ in points} <= {12, 25, 50, 100}
+    assert all(0 < value < 1 for _, value in points)
+
+
 def test_it_names_code_versions_and_what_the_model_is(run: Any, trained: Workspace) -> None:
     tags = run.data.tags
     assert {f"version.{name}" for name in provenance.versions()} <= set(tags)
@@ -98,6 +106,12 @@ def test_its_tables_can_be_read_as_tables(trained: Workspace, run: Any) -> None:
         bands, features = (
             mlflow.load_table(f"tables/{name}.json", run_ids=[run.info.run_id]) for name in ("bands", "importances")
         )
+        profile, months = (
+            mlflow.load_table(f"tables/{name}.json", run_ids=[run.info.run_id]) for name in ("features", "months")
+        )
+    assert {"missing", "missing_now", "psi", "moved"} <= set(profile.columns)
+    assert len(profile) == len(features)
+    assert months["moments"].sum() > months["converted"].sum() > 0
     assert {"predicted", "observed_value", "leads"} <= set(bands.columns)
     assert features["share"].sum() == pytest.approx(1)
 
@@ -108,6 +122,14 @@ def test_report_and_card_say_which_version_they_are_of(trained: Workspace, clien
         assert "Version 1, champion: the first model" in text.read_text(encoding="utf-8")
     version = client.get_model_version(trained.model_name, "1")
     assert version.description.startswith("champion: the first model")
+
+
+def test_the_report_is_one_file_of_no_more_than_three_megabytes_that_tells_of_its_data(trained: Workspace) -> None:
+    page = trained.report_path / "report.html"
+    assert page.stat().st_size < 3_000_000
+    text = page.read_text(encoding="utf-8")
+    for told in ("Would more data help?", "What it rests on", "Where events come from", "outcome known"):
+        assert told in text
 
 
 def test_the_model_takes_its_own_training_data_in_whatever_types(trained: Workspace, client: Any) -> None:

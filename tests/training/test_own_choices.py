@@ -15,7 +15,7 @@ from tests.training.test_train import PLAN, funnel
 from training.measuring.own_metrics import measured
 from training.measuring.tables import tables
 from training.recipe.plan import TrainingPlan
-from training.recipe.train import fit_model, judge, split_by_time
+from training.recipe.train import fit_baselines, fit_model, judge, split_by_time
 from training.recipe.tuning import Budget, tune
 from training.samples.recent import first_moment, recent
 from training.samples.sample import Sample
@@ -114,6 +114,10 @@ def test_a_weight_moves_what_is_learnt_and_nothing_that_is_measured(mine: Path) 
     assert judged.evaluation.judgements[1] != judged.evaluation.judgements[0]
     assert judged.evaluation.base_rate == beside.evaluation.base_rate
     assert judged.rows.weight.tolist() == beside.rows.weight.tolist()
+    rates = [fit_baselines(split, plan)["base rate"][0] for plan in (PLAN, by_column)]
+    age = split.learn.features.column("age").to_numpy()
+    assert rates[1] == pytest.approx(np.average(split.learn.y, weights=split.learn.weight * age))
+    assert rates[0] == pytest.approx(np.average(split.learn.y, weights=split.learn.weight))
     heavier = replace(split.past, weight=split.past.weight * split.past.features.column("age").to_numpy())
     same = fit_model(heavier, PLAN).predict_proba(split.judged.features)[:, 1]
     np.testing.assert_allclose(np.corrcoef(same, judged.p)[0, 1], 1, atol=0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,11 +15,14 @@ from scipy.special import expit
 
 from training.measuring.evaluation import Evaluation, evaluate
 from training.measuring.metrics import gains
+from training.model.permutation import Shuffled
+from training.monitoring.data_profile import MonthProfile
+from training.recipe.learning_curve import SharePoint
+from training.report.data_plots import by_month, learning, permuted
+from training.report.panels import LONGEST_NAME, png
 from training.report.plots import (
-    LONGEST_NAME,
     gains_curve,
     importances,
-    png,
     precision_recall,
     reliability,
     score_distribution,
@@ -36,6 +40,11 @@ THRESHOLDS = [by_precision("MQL", LABELS, FLOW, 0.2), by_capacity("SQL", LABELS,
 CURVE = gains(Y, P, np.ones(1_500))
 
 
+POINTS = (SharePoint(0.5, 500, 60, 0.31), SharePoint(1.0, 1_000, 120, 0.3, 0.01, 0.004))
+
+SHUFFLED = [Shuffled("age", (0.01, 0.03)), Shuffled("x" * 90, (-0.01, 0.01))]
+
+
 def evaluation() -> Evaluation:
     return evaluate(Y, np.ones(1_500), np.arange(1_500), {"champion": P}, resamples=10)
 
@@ -46,6 +55,11 @@ DRAWINGS: dict[str, Callable[[], Figure]] = {
     "gains": lambda: gains_curve(CURVE),
     "precision-recall": lambda: precision_recall(CURVE),
     "what-if": lambda: what_if_curve(what_if(LABELS, FLOW), THRESHOLDS),
+    "curve": lambda: learning(POINTS),
+    "shuffled": lambda: permuted(
+        [Shuffled("age", (0.01, 0.03)), Shuffled("x" * 90, (-0.01, 0.01))], {"age": "how old"}
+    ),
+    "months": lambda: by_month([MonthProfile("2024-05", 90, 50, 40, 4), MonthProfile("2024-06", 90, 60, 0, 0)]),
     "importances": lambda: importances(["age", "recency_any", "x" * 90], np.array([0.2, 0.5, 0.3])),
 }
 
@@ -106,6 +120,25 @@ def test_importances_are_sorted_and_long_names_cut() -> None:
     figure = DRAWINGS["importances"]()
     names = [yticklabel.get_text() for yticklabel in figure.axes[0].get_yticklabels()]
     assert names == ["age", "x" * (LONGEST_NAME - 1) + "…", "recency_any"]
+
+
+def test_the_curve_stands_where_its_points_are_with_the_luck_of_each_doubling() -> None:
+    (axes,) = learning(POINTS).axes
+    line = axes.containers[0].lines[0]  # type: ignore[attr-defined]
+    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([500, 1_000], [0.31, 0.3])
+
+
+def test_every_fold_is_a_dot_and_the_mean_a_bar() -> None:
+    (axes,) = DRAWINGS["shuffled"]().axes
+    assert [round(bar.get_width(), 6) for bar in axes.patches] == [0.02, 0.0]  # type: ignore[attr-defined]
+    assert "how old" in words(axes.figure)  # type: ignore[arg-type]
+
+
+def test_pictures_speak_german_with_a_comma() -> None:
+    text = words(gains_curve(CURVE, "de"))
+    assert "die besten 10\N{NO-BREAK SPACE}% enthalten" in text
+    assert "Anteil der gefundenen Konversionen" in text
+    assert re.search(r"\d,\d-mal der Zufall", text)
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])

@@ -98,6 +98,7 @@ def test_a_rival_that_is_worse_stays_challenger_and_one_as_good_takes_over(train
     assert decision.alias == CHALLENGER
     assert "log-loss of version 1 minus the new one's on the same moments: -" in decision.reason
     assert decision.measured["against_version.gain_high"] < 0
+    assert "Log-Loss der Version 1 minus den der neuen an denselben Zeitpunkten: -0," in decision.told["de"]
     oracle = judged_as(split, 0.01 + 0.98 * y, {"base rate": 0.1 + 0 * y})
     assert compare_with_champion(champion, oracle).alias == CHAMPION
     assert weight.sum() > 100

@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from data.contract import DataError
 from data.typed_json import JsonObject, from_json
-from features.wording import number, signed
+from features.wording import Language, number, signed
 from training.samples.log_odds import Array, clip, fit_logistic, logit, row_losses
 
 MIN_SLOPE = 0.01
@@ -136,6 +136,20 @@ CANDIDATES: Mapping[str, Callable[[Array, Array, Array], Calibrator]] = {
 }
 
 
+TRIAL: Mapping[tuple[Language, bool], str] = {
+    ("en", True): "{name} saves {gain} log-loss (standard error {se}) on {leads} leads that came later: taken",
+    (
+        "en",
+        False,
+    ): "{name} saves {gain} log-loss (standard error {se}) on {leads} leads that came later: not taken, one "
+    "standard error is asked for",
+    ("de", True): "{name} spart {gain} Log-Loss (Standardfehler {se}) bei {leads} Leads, die später kamen: übernommen",
+    ("de", False): "{name} spart {gain} Log-Loss (Standardfehler {se}) bei {leads} Leads, die später kamen: nicht "
+    "übernommen, verlangt ist ein Standardfehler",
+}
+"""By whether a trial was accepted."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a candidate gained on leads it was not fitted on: log-loss per row saved over doing nothing."""
@@ -150,17 +164,17 @@ class Verdict:
         """Better than doing nothing by more than one standard error, and by more than rounding makes of the same."""
         return self.gain > max(self.se, ROUNDING)
 
-    @property
-    def told(self) -> str:
+    def in_words(self, language: Language = "en") -> str:
         """What a trial came to.
 
-        >>> Verdict("newest_step = yes", 0.002, 0.001, 500).told
+        >>> Verdict("newest_step = yes", 0.002, 0.001, 500).in_words()
         'newest_step = yes saves +0.00200 log-loss (standard error 0.00100) on 500 leads that came later: taken'
         """
-        taken = "taken" if self.accepted else "not taken, one standard error is asked for"
-        return (
-            f"{self.name} saves {signed(self.gain, 5)} log-loss (standard error {number(self.se, 5)}) on "
-            f"{number(self.leads)} leads that came later: {taken}"
+        return TRIAL[language, self.accepted].format(
+            name=self.name,
+            gain=signed(self.gain, 5, language),
+            se=number(self.se, 5, language),
+            leads=number(self.leads, 0, language),
         )
 
     def to_dict(self) -> JsonObject:

@@ -16,6 +16,7 @@ from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.samples.recent import recent
 from training.samples.sample import Sample
+from training.samples.weighting import weighed
 
 Predict = Callable[[Sample], Array]
 Recipe = Callable[[Sample, TrainingPlan], Predict]
@@ -41,7 +42,7 @@ def standard(plan: TrainingPlan, columns: Sequence[str]) -> list[Contender]:
     """The champion's recipe first, then the baselines; one that reads columns which are not there is left out."""
     reads = {"points rule": {RECENCY, FREQUENCY}}
     fits = {name: fit for name, fit in BASELINES.items() if reads.get(name, set()) <= set(columns)}
-    return [champion(plan), *(_baseline(name, fit) for name, fit in fits.items())]
+    return [champion(plan), *(_baseline(name, fit, plan) for name, fit in fits.items())]
 
 
 def champion(plan: TrainingPlan) -> Contender:
@@ -80,9 +81,9 @@ def _chosen(name: str, tells: str, fit: Recipe, plan: TrainingPlan) -> Contender
     return Contender(name, tells, fitted)
 
 
-def _baseline(name: str, fit: Fit) -> Contender:
+def _baseline(name: str, fit: Fit, plan: TrainingPlan) -> Contender:
     def fitted(past: Sample) -> Predict:
-        known = past.of(past.mature)
+        known = weighed(past.of(past.mature), plan.weighting)
         predict = fit(known.features, known.y, known.weight, known.as_of).predict
         return lambda rows: predict(rows.features)
 

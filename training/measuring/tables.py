@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from features.wording import number, percent, signed
+from features.wording import Language, number, percent, signed
 from training.measuring.evaluation import Bin, Estimate, Evaluation
 from training.measuring.metrics import MEASURES
+from training.measuring.phrases import Phrases
+
+t = Phrases(Path(__file__).with_suffix(".toml"))
 
 
 @dataclass(frozen=True)
@@ -32,126 +36,128 @@ class Measured(Protocol):
         """Estimates by the names of metrics."""
 
 
-def tables(evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> list[Table]:
+def tables(evaluation: Evaluation, by_age: Mapping[str, Evaluation], language: Language = "en") -> list[Table]:
     """All tables about a slice, the most telling first."""
     makers = losses, ranking, lifts, calibration
-    own = own_metrics(evaluation.judgements)
-    return [*(make(evaluation) for make in makers), *own, ages(by_age), bands(evaluation)]
+    own = own_metrics(evaluation.judgements, language)
+    return [*(make(evaluation, language) for make in makers), *own, ages(by_age, language), bands(evaluation, language)]
 
 
-def losses(evaluation: Evaluation) -> Table:
+def losses(evaluation: Evaluation, language: Language = "en") -> Table:
     """How far off each prediction is, and whether that is surely more than the model's."""
     rows = [
         [
-            judgement.name,
-            shown(judgement.metrics["log_loss"], 4),
-            "" if i == 0 else apart(judgement.difference),
-            shown(judgement.metrics["brier"], 3),
+            t.known(judgement.name, language),
+            shown(judgement.metrics["log_loss"], 4, language),
+            "" if i == 0 else apart(judgement.difference, language),
+            shown(judgement.metrics["brier"], 3, language),
         ]
         for i, judgement in enumerate(evaluation.judgements)
     ]
-    title = "How far off are predictions? Lower is better; above +0 this model is better (95 % intervals, by lead)"
-    return Table(title, ["prediction", "log-loss", "log-loss minus this model's", "Brier score"], rows)
+    return Table(t("losses", language), t.head("losses_head", language), rows)
 
 
-def ranking(evaluation: Evaluation) -> Table:
+def ranking(evaluation: Evaluation, language: Language = "en") -> Table:
     """How well each prediction tells who converts from who does not."""
     names = ("auc", "average_precision", "top_decile_lift")
     rows = [
-        [judgement.name, *(shown(judgement.metrics[name], 3) for name in names)] for judgement in evaluation.judgements
+        [t.known(judgement.name, language), *(shown(judgement.metrics[name], 3, language) for name in names)]
+        for judgement in evaluation.judgements
     ]
-    return Table(
-        "Who comes first? Higher is better", ["prediction", "AUC", "average precision", "top-decile lift"], rows
-    )
+    return Table(t("ranking", language), t.head("ranking_head", language), rows)
 
 
-def lifts(evaluation: Evaluation) -> Table:
+def lifts(evaluation: Evaluation, language: Language = "en") -> Table:
     """What working the leads from the highest score down brings, tenth by tenth."""
-    rows, reached = [], 0.0
+    rows, reached, base = [], 0.0, evaluation.base_rate
     for place, group in enumerate(reversed(evaluation.bins), start=1):
         converted = group.observed.value or 0.0
-        reached += converted / evaluation.base_rate / len(evaluation.bins) if evaluation.base_rate else 0.0
-        lift = number(converted / evaluation.base_rate, 1) if evaluation.base_rate else "-"
-        counts = number(group.rows), number(group.leads)
-        rows.append([f"{place}", *counts, percent(group.predicted, 1), share(group.observed), lift, percent(reached)])
-    head = ["tenth", "moments", "leads", "mean prediction", "converted", "lift", "of all conversions so far"]
-    return Table("What is gained by working the highest scores first?", head, rows)
+        reached += converted / base / len(evaluation.bins) if base else 0.0
+        counts = number(group.rows, 0, language), number(group.leads, 0, language)
+        said, came = percent(group.predicted, 1, language), share(group.observed, language)
+        lift = number(converted / base, 1, language) if base else "-"
+        rows.append([f"{place}", *counts, said, came, lift, percent(reached, 0, language)])
+    return Table(t("lifts", language), t.head("lifts_head", language), rows)
 
 
-def calibration(evaluation: Evaluation) -> Table:
+def calibration(evaluation: Evaluation, language: Language = "en") -> Table:
     """Whether probabilities mean what they say; ECE stands beside what a perfect model of that size would show."""
     rows = [
         [
-            judgement.name,
-            shown(judgement.metrics["slope"], 2),
-            shown(judgement.metrics["intercept"], 2),
-            number(judgement.ece, 4),
-            number(judgement.ece_floor.value or 0, 4),
+            t.known(judgement.name, language),
+            shown(judgement.metrics["slope"], 2, language),
+            shown(judgement.metrics["intercept"], 2, language),
+            number(judgement.ece, 4, language),
+            number(judgement.ece_floor.value or 0, 4, language),
         ]
         for judgement in evaluation.judgements
     ]
-    title = "Do probabilities mean what they say? Slope 1 and intercept 0 are perfect"
-    return Table(title, ["prediction", "slope", "intercept", "ECE", "ECE of a perfect model"], rows)
+    return Table(t("calibration", language), t.head("calibration_head", language), rows)
 
 
-def own_metrics(predictions: Sequence[Measured]) -> list[Table]:
+def own_metrics(predictions: Sequence[Measured], language: Language = "en") -> list[Table]:
     """What metrics of the user's own say of each prediction, if there are any; the model's have intervals."""
     names = [name for name in predictions[0].metrics if name not in MEASURES]
-    rows = [[measured.name, *(shown(measured.metrics[name], 4) for name in names)] for measured in predictions]
-    return [Table("By metrics of your own", ["prediction", *names], rows)] if names else []
+    rows = [
+        [t.known(measured.name, language), *(shown(measured.metrics[name], 4, language) for name in names)]
+        for measured in predictions
+    ]
+    return [Table(t("own", language), [t("prediction", language), *names], rows)] if names else []
 
 
-def ages(by_age: Mapping[str, Evaluation]) -> Table:
+def ages(by_age: Mapping[str, Evaluation], language: Language = "en") -> Table:
     """The model by how long the lead had been known."""
     rows = [
         [
-            group,
-            number(evaluation.rows),
-            number(evaluation.positives),
-            shown(evaluation.judgements[0].metrics["log_loss"], 4),
-            shown(evaluation.judgements[0].metrics["auc"], 3),
-            apart(evaluation.judgements[1].difference),
+            t.known(group, language),
+            number(evaluation.rows, 0, language),
+            number(evaluation.positives, 0, language),
+            shown(evaluation.judgements[0].metrics["log_loss"], 4, language),
+            shown(evaluation.judgements[0].metrics["auc"], 3, language),
+            apart(evaluation.judgements[1].difference, language),
         ]
         for group, evaluation in by_age.items()
     ]
-    head = ["lead known for", "moments", "converted", "log-loss", "AUC", "base rate's minus it"]
-    return Table("This model by age of the lead", head, rows)
+    return Table(t("ages", language), t.head("ages_head", language), rows)
 
 
-def bands(evaluation: Evaluation) -> Table:
+def bands(evaluation: Evaluation, language: Language = "en") -> Table:
     """What was predicted and what happened, per band of probability."""
-    rows = [[*_band(band), share(band.observed)] for band in evaluation.bands]
-    head = ["predicted", "moments", "leads", "mean prediction", "converted"]
-    return Table("Do predictions come true? (95 % intervals)", head, rows)
+    rows = [[*_band(band, language), share(band.observed, language)] for band in evaluation.bands]
+    return Table(t("bands", language), t.head("bands_head", language), rows)
 
 
-def shown(estimate: Estimate, digits: int) -> str:
+def shown(estimate: Estimate, digits: int, language: Language = "en") -> str:
     """A number with its interval.
 
-    >>> shown(Estimate(0.5, 0.25, 0.75), 2)
-    '0.50 (0.25 to 0.75)'
+    >>> shown(Estimate(0.5, 0.25, 0.75), 2), shown(Estimate(0.5, 0.25, 0.75), 2, "de")
+    ('0.50 (0.25 to 0.75)', '0,50 (0,25 bis 0,75)')
     """
     if estimate.value is None:
         return "-"
     if estimate.low is None or estimate.high is None:
-        return number(estimate.value, digits)
-    return f"{number(estimate.value, digits)} ({number(estimate.low, digits)} to {number(estimate.high, digits)})"
+        return number(estimate.value, digits, language)
+    value, low, high = (number(end, digits, language) for end in (estimate.value, estimate.low, estimate.high))
+    return t("interval", language, value=value, low=low, high=high)
 
 
-def apart(estimate: Estimate) -> str:
+def apart(estimate: Estimate, language: Language = "en") -> str:
     """A difference with its interval and its sign."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return "-"
-    return f"{signed(estimate.value, 4)} ({signed(estimate.low, 4)} to {signed(estimate.high, 4)})"
+    value, low, high = (signed(end, 4, language) for end in (estimate.value, estimate.low, estimate.high))
+    return t("interval", language, value=value, low=low, high=high)
 
 
-def share(estimate: Estimate) -> str:
+def share(estimate: Estimate, language: Language = "en") -> str:
     """A share with its interval, in percent."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return "-"
-    return f"{percent(estimate.value, 1)} ({number(100 * estimate.low, 1)} to {number(100 * estimate.high, 1)})"
+    low, high = (number(100 * end, 1, language) for end in (estimate.low, estimate.high))
+    return t("interval", language, value=percent(estimate.value, 1, language), low=low, high=high)
 
 
-def _band(band: Bin) -> list[str]:
-    span = f"{number(100 * band.start)}-{percent(band.end)}"
-    return [span, number(band.rows), number(band.leads), percent(band.predicted, 1)]
+def _band(band: Bin, language: Language) -> list[str]:
+    span = f"{number(100 * band.start, 0, language)}-{percent(band.end, 0, language)}"
+    counts = number(band.rows, 0, language), number(band.leads, 0, language)
+    return [span, *counts, percent(band.predicted, 1, language)]

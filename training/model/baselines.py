@@ -22,6 +22,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, QuantileTransformer
 
 from training.samples.log_odds import Array, clip, logit, row_losses
+from training.samples.subsample import subsample
 
 Table: TypeAlias = pa.Table | pd.DataFrame
 
@@ -31,8 +32,8 @@ PSEUDO_LEADS = 20.0
 STRENGTHS = (0.003, 0.03, 0.3)
 FORWARD_SHARE = 0.75
 MOST_ROWS, MOST_ROWS_OF_TREES = 10_000, 60_000
-"""Logistic regression and LightGBM are fitted on about so many rows: those that converted, and of the others as many as
-there is room for, spread evenly over time and so much heavier. More change little but their cost."""
+"""Logistic regression and LightGBM are fitted on about so many rows, see `subsample`; more change little but their
+cost."""
 
 
 PART = 16_384
@@ -139,21 +140,10 @@ def logistic_regression(table: Table, y: Array, weight: Array, time: NDArray[Any
 
 
 def _thinned(table: Table, y: Array, weight: Array, time: NDArray[Any], most: int) -> tuple[pd.DataFrame, Array, Array]:
-    """Rows in order of time, weighing so much more that sums over each class stay the same.
-
-    Both classes are thinned where each has more than half of `most` rows.
-    """
-    order = np.argsort(time, kind="stable")
-    converted = y[order] > 0
-    fewer = min(int(converted.sum()), int((~converted).sum()), most // 2)
-    picked, heavier = np.zeros(len(order), np.bool_), np.ones(len(order))
-    for rows in (np.flatnonzero(converted), np.flatnonzero(~converted)):
-        room = most // 2 if len(rows) == fewer else most - fewer
-        chosen = rows[np.linspace(0, len(rows) - 1, min(room, len(rows))).astype(np.int64)]
-        picked[chosen], heavier[chosen] = True, len(rows) / max(len(chosen), 1)
-    rows = order[picked]
+    """Rows, labels and weights, see `subsample`."""
+    rows, heavier = subsample(y, weight, time, most)
     frame = table.iloc[rows] if isinstance(table, pd.DataFrame) else _frame(table.take(pa.array(rows)))
-    return frame, y[rows], weight[rows] * heavier[picked]
+    return frame, y[rows], heavier
 
 
 def _strength(frame: pd.DataFrame, y: Array, weight: Array) -> float:

@@ -64,7 +64,7 @@ def drift_of_samples(earlier: Sample, recent: Sample, model: LoadedModel | None,
 
     Moments of the recent one that come after all that the model has learnt from test whether it keeps its word.
     """
-    before, now = _each_lead_once(earlier), _each_lead_once(recent)
+    before, now = each_lead_once(earlier), each_lead_once(recent)
     named = dict(_features(before.features, now.features))
     named["labels"] = _outcomes(before), _outcomes(now)
     checks: Sequence[Check] = ()
@@ -119,7 +119,7 @@ def _shifts(named: Mapping[str, Pair], error: float) -> tuple[CovariateShift, ..
     return tuple(sorted(known, key=lambda result: -result.psi))
 
 
-def _each_lead_once(sample: Sample) -> Sample:
+def each_lead_once(sample: Sample) -> Sample:
     """One drawn moment of each lead, since moments of a lead are alike."""
     return sample.of(np.isin(np.arange(len(sample)), one_per_lead(sample.lead, sample.as_of)))
 

@@ -17,7 +17,12 @@ from training.samples.sample import Sample
 from training.thresholds.verdicts import Field, judge_field
 
 AGE = "age"
-DEFAULT = {AGE: "age of the lead", "first_touch_channel_any": "first channel", "profile_country": "country"}
+DEFAULT = {
+    AGE: "age of the lead",
+    "first_touch_channel_any": "first channel",
+    "profile_country": "country",
+    "profile_lead_source": "source",
+}
 """Columns of the default catalogue, and what they are called; those that a table lacks are left out."""
 MOST = 8
 """Values of a segment that are shown apart; the rest together."""
@@ -33,24 +38,30 @@ def segments_of(samples: Sequence[Sample], wanted: Sequence[str] | None = None) 
     """
     tables = [sample.features for sample in samples]
     there = tables[0].column_names
-    for name in wanted or ():
-        if name not in there:
-            raise UsageError(f"there is no column {name!r} to split by; there are {', '.join(there)}")
+    check_there(wanted or (), there)
     names = [name for name in there if name.lower() in DEFAULT] if wanted is None else wanted
     segments = {DEFAULT.get(name.lower(), name): _values(name, tables) for name in names}
     return {name: values for name, values in segments.items() if wanted or len(np.unique(values)) > 1}
 
 
-def judged_segments(rows: Sample, p: Array) -> dict[str, dict[str, Field]]:
+def check_there(wanted: Sequence[str], there: Sequence[str]) -> None:
+    """Raises UsageError for a column that is not there."""
+    for name in wanted:
+        if name not in there:
+            raise UsageError(f"there is no column {name!r} to split by; there are {', '.join(there)}")
+
+
+def judged_segments(rows: Sample, p: Array, more: Sequence[str] = ()) -> dict[str, dict[str, Field]]:
     """Whether what came is what was said, by segment and value: each lead of the slice once, at a drawn moment.
 
-    p: float64[n], what was said. A field is called wrong only where it is so after all of them were looked at.
+    p: float64[n], what was said. more: columns to split by beside those of DEFAULT. A field is called wrong only where
+    it is so after all of them were looked at.
     """
     once = np.isin(np.arange(len(rows)), one_per_lead(rows.lead, rows.as_of))
     drawn, said = rows.of(once), p[once]
     parts = {
         name: {str(value): values == value for value in np.unique(values)}
-        for name, values in segments_of([drawn]).items()
+        for name, values in {**segments_of([drawn]), **segments_of([drawn], more)}.items()
     }
     looks = sum(map(len, parts.values()))
     return {

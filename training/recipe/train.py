@@ -130,7 +130,7 @@ def judge(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> tup
     say("fitting the judge on the past")
     model = fit_model(split.past, plan)
     p = model.predict_proba(split.judged.features)[:, 1]
-    return model, judged_as(split, p, fit_baselines(split, say), plan.metrics)
+    return model, judged_as(split, p, fit_baselines(split, plan, say), plan.metrics)
 
 
 def judged_as(split: Split, p: Array, others: Mapping[str, Array], own: Sequence[OwnFunction] = ()) -> Judged:
@@ -143,9 +143,10 @@ def judged_as(split: Split, p: Array, others: Mapping[str, Array], own: Sequence
     return Judged(rows, p, evaluation, by_age)
 
 
-def fit_baselines(split: Split, say: Say = lambda text: None) -> dict[str, Array]:
-    """Predictions of every baseline for the newest slice, fitted on the past."""
-    learn, predictions = split.learn, {}
+def fit_baselines(split: Split, plan: TrainingPlan, say: Say = lambda text: None) -> dict[str, Array]:
+    """Predictions of every baseline for the newest slice, fitted on the past, weighed as the plan weighs it."""
+    predictions = dict[str, Array]()
+    learn = weighed(split.learn, plan.weighting)
     for name, fit in BASELINES.items():
         say(f"fitting baseline: {name}")
         baseline = fit(learn.features, learn.y, learn.weight, learn.as_of)

@@ -6,83 +6,77 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from features.wording import number
+from features.wording import Language, number
 from training.judging.contenders import BASE_RATE
 from training.judging.rolling import Place, Rolling
 from training.registry.registry import Registry
-from training.report import plots
+from training.report.backtest_plots import losses_over_time, promised_realised
 from training.report.page import bullets, figure, html_table, markdown_table, page, paragraph, replaced
+from training.report.panels import png
 from training.report.report import BACKTEST
 from training.report.rolling_tables import rolling_tables
+from training.report.texts import t
 
 SECTION = "section.html"
 CARD = "section.md"
-CAPTIONS = {
-    "promised-realised": (
-        "Was the promise kept, period after period?",
-        "The mean probability that was given in each period, and the share that converted, with its 95 % interval.",
-    ),
-    "losses": (
-        "Who was ahead, period after period?",
-        "Log-loss of each prediction minus the champion's: above zero the champion was better. Bars: 95 % intervals.",
-    ),
-}
+DRAWN = ("promised-realised", "losses")
+"""Pictures by name; the second one is for several contenders."""
 
 
-def draw(result: Rolling) -> dict[str, bytes]:
-    """The pictures as PNG, by name (see CAPTIONS)."""
-    figures = {"promised-realised": plots.promised_realised(result.rounds)}
+def draw(result: Rolling, language: Language = "en") -> dict[str, bytes]:
+    """The pictures as PNG, by name (see DRAWN)."""
+    figures = {"promised-realised": promised_realised(result.rounds, language)}
     if len(result.places) > 1:
-        figures["losses"] = plots.losses_over_time(result)
-    return {name: plots.png(drawing) for name, drawing in figures.items()}
+        figures["losses"] = losses_over_time(result, language)
+    return {name: png(drawing) for name, drawing in figures.items()}
 
 
-def words(result: Rolling) -> list[str]:
+def words(result: Rolling, language: Language = "en") -> list[str]:
     """What came out, for somebody who knows nothing of models."""
-    sentences = [
-        f"The recipe was trained at {len(result.rounds)} past dates with what was known then, and judged on the period "
-        f"that followed: {number(sum(period.judged for period in result.rounds))} moments, of which "
-        f"{number(sum(period.positives for period in result.rounds))} converted."
-    ]
+    moments, converted = (
+        number(sum(getattr(period, name) for period in result.rounds), 0, language) for name in ("judged", "positives")
+    )
+    sentences = [t("backtested", language, rounds=len(result.rounds), moments=moments, converted=converted)]
     lift = result.places[0].metrics["top_decile_lift"]
     if lift.value is not None and lift.low is not None and lift.high is not None:
-        sentences.append(
-            f"The tenth with the highest scores converted {number(lift.value, 1)} times as often as the average "
-            f"({number(lift.low, 1)} to {number(lift.high, 1)}), the mean over the dates."
-        )
-    sentences += [_against(place) for place in result.places if place.name == BASE_RATE]
-    return [*sentences, _inflated(result), *(f"Not used, {reason}." for reason in result.skipped)]
+        value, low, high = (number(end, 1, language) for end in (lift.value, lift.low, lift.high))
+        sentences.append(t("backtest_lift", language, value=value, low=low, high=high))
+    sentences += [_against(place, language) for place in result.places if place.name == BASE_RATE]
+    skipped = (t("not_used", language, reason=reason) for reason in result.skipped)
+    return [*sentences, _inflated(result, language), *skipped]
 
 
-def html_section(result: Rolling, pictures: Mapping[str, bytes]) -> str:
+def html_section(result: Rolling, pictures: Mapping[str, bytes], language: Language = "en") -> str:
     """The section without its heading."""
     return "\n".join(
         [
-            bullets(words(result)),
-            *(figure(*CAPTIONS[name], picture) for name, picture in pictures.items()),
-            *(html_table(table) for table in rolling_tables(result)),
-            paragraph(f"Data, plan and code of this backtest: {result.digest[:12]}", "soft"),
+            bullets(words(result, language)),
+            *(figure(t(name, language), t(f"{name}_about", language), picture) for name, picture in pictures.items()),
+            *(html_table(table) for table in rolling_tables(result, language)),
+            paragraph(t("backtest_of", language, digest=result.digest[:12]), "soft"),
         ]
     )
 
 
-def markdown_section(result: Rolling) -> str:
+def markdown_section(result: Rolling, language: Language = "en") -> str:
     """The same for a model card, without pictures."""
-    sentences = "\n".join(f"- {sentence}" for sentence in words(result))
-    return "\n".join([sentences, *(markdown_table(table) for table in rolling_tables(result))])
+    sentences = "\n".join(f"- {sentence}" for sentence in words(result, language))
+    return "\n".join([sentences, *(markdown_table(table) for table in rolling_tables(result, language))])
 
 
-def write_backtest(folder: Path, name: str, result: Rolling) -> Path:
+def write_backtest(folder: Path, name: str, result: Rolling, language: Language = "en") -> Path:
     """Writes page, section, numbers and pictures below `folder`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = draw(result)
-    section = html_section(result, pictures)
+    pictures = draw(result, language)
+    section = html_section(result, pictures, language)
     for key, picture in pictures.items():
         (folder / f"{key}.png").write_bytes(picture)
     (folder / SECTION).write_text(section, encoding="utf-8")
-    (folder / CARD).write_text(markdown_section(result), encoding="utf-8")
+    (folder / CARD).write_text(markdown_section(result, language), encoding="utf-8")
     (folder / "backtest.json").write_text(json.dumps(result.to_dict(), indent=1), encoding="utf-8")
-    (folder / "backtest.html").write_text(page(f"{name}: backtest", [section]), encoding="utf-8")
+    (folder / "backtest.html").write_text(
+        page(t("backtest", language, name=name), [section], language), encoding="utf-8"
+    )
     return folder / "backtest.html"
 
 
@@ -105,7 +99,7 @@ def log_backtest(registry: Registry, name: str, folder: Path, result: Rolling) -
     with registry.experiment(name).run(f"backtest {result.digest[:12]}") as mlflow:
         mlflow.set_tags({"kind": "backtest", "digest": result.digest, "inflation": str(result.inflation.alarm)})
         mlflow.log_metrics(_means(result))
-        for file in ("backtest.html", "backtest.json", CARD, *(f"{key}.png" for key in CAPTIONS)):
+        for file in ("backtest.html", "backtest.json", CARD, *(f"{key}.png" for key in DRAWN)):
             if (folder / file).exists():
                 mlflow.log_artifact(str(folder / file), "backtest")
 
@@ -119,16 +113,12 @@ def _means(result: Rolling) -> dict[str, float]:
     }
 
 
-def _against(base: Place) -> str:
+def _against(base: Place, language: Language) -> str:
     ahead = sum((difference.value or 0.0) > 0 for difference in base.differences)
-    return (
-        f"It was closer to what happened than saying the same of every lead at {ahead} of {len(base.differences)} "
-        f"dates (log-loss {number(base.difference.value or 0.0, 4)} lower on average)."
-    )
+    saved = number(base.difference.value or 0.0, 4, language)
+    return t("against", language, ahead=ahead, of=len(base.differences), saved=saved)
 
 
-def _inflated(result: Rolling) -> str:
-    bands = [trend.band for trend in result.inflation.trends if trend.alarm]
-    if bands:
-        return f"ALARM, scores are inflated: they rise, but conversions do not follow ({', '.join(bands)})."
-    return "No sign of inflation: where scores rose from period to period, conversions kept pace."
+def _inflated(result: Rolling, language: Language) -> str:
+    bands = ", ".join(trend.band for trend in result.inflation.trends if trend.alarm)
+    return t("inflated", language, bands=bands) if bands else t("not_inflated", language)

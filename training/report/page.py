@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from features.wording import Language
 from training.measuring.tables import Table
 
 STYLE = """
@@ -26,6 +27,7 @@ table { border-collapse: collapse; margin: .5rem 0 1rem; font-size: .9rem; font-
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
+summary { cursor: pointer; margin: .5rem 0; }
 figure { margin: .5rem 0 1rem; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: .3rem; }
 @media print {
@@ -38,10 +40,11 @@ img { max-width: 100%; height: auto; background: #fff; border-radius: .3rem; }
 """
 
 
-def page(title: str, parts: Iterable[str]) -> str:
+def page(title: str, parts: Iterable[str], language: Language = "en") -> str:
     """The page of finished parts."""
     head = (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<!doctype html><html lang='{language}'><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'>"
         f"<title>{escape(title)}</title><style>{STYLE}</style>"
     )
     return "\n".join([head, f"<h1>{escape(title)}</h1>", *parts, "</html>"])
@@ -67,6 +70,11 @@ def figure(title: str, text: str, picture: bytes) -> str:
     source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     image = f"<figure><img alt='{escape(title)}' src='{source}'></figure>"
     return f"<h3>{escape(title)}</h3><p>{_text(text)}</p>{image}"
+
+
+def folded(title: str, content: str) -> str:
+    """What is long and seldom read: it opens when its title is touched, and is printed as it stands."""
+    return f"<details><summary>{escape(title)}</summary>{content}</details>"
 
 
 def html_table(table: Table) -> str:

@@ -30,7 +30,7 @@ def review(registry: Registry, target: str, plan: TrainingPlan, say: Say = lambd
     """
     say("reading the training set")
     split, p = predictions(registry, target, plan)
-    return judged_as(split, p, fit_baselines(split, say), plan.metrics)
+    return judged_as(split, p, fit_baselines(split, plan, say), plan.metrics)
 
 
 def predictions(registry: Registry, target: str, plan: TrainingPlan) -> tuple[Split, Array]:

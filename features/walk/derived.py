@@ -1,4 +1,4 @@
-"""Reads the columns that are no counts off the accumulators: the rules of the kinds."""
+"""Derives the columns that are no counts from the accumulators, as of a moment: the rules of the kinds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TREND, DISTINCT, IGNORED = (KINDS.index(kind) for kind in (Trend, DistinctTypes,
 
 
 @step
-def read(plan, state, now, n, born, numbers, r):
+def derive_columns(plan, state, now, n, born, numbers, r):
     """Fills row `r` of the columns that are no counts, as of the moment `now`; missing is NaN."""
     ops, rates, expired, time, counts = plan.ops, plan.rates, state.expired, state.time, state.counts
     totals, track, decayed, weight = state.totals, state.track, state.decayed, state.weight
