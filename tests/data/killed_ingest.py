@@ -42,10 +42,11 @@ class Executioner:
 
 
 def manifest_too_early(drafts: Sequence[Path], log_path: Path, manifest: Manifest) -> None:
-    """Names the new part while its files are still on their way, and takes the old one away first."""
+    """Names the new part while its files are still on their way, and takes those away first that it replaces."""
     write_manifest(log_path, manifest)
     for old in log_path.glob("generation-*"):
-        shutil.rmtree(old)
+        if old.name not in manifest.parts:
+            shutil.rmtree(old)
     for draft in drafts:
         os.rename(draft, log_path / draft.name)
 
