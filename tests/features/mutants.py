@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.conftest import REPOSITORY
 
-FILES = ("state", "places", "counts", "values", "tracks", "decays", "reading", "walk")
+FILES = ("state", "places", "counts", "values", "tracks", "decays", "derived", "walk")
 """Of the walk, in the order in which they import one another."""
 FOLDER = REPOSITORY / "features" / "walk"
 COMPILED = re.compile(r"^@(?:njit\(.*\)|compiled|step)\n", re.MULTILINE)
