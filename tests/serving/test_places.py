@@ -44,7 +44,6 @@ def lived_in(trained: Workspace, tmp_path: Path) -> Path:
     """A copy of a workspace with log, training set, runs, registry and reports."""
     root = tmp_path / "var"
     shutil.copytree(trained.root, root)
-    (root / "done").unlink()  # of the fixture that made it
     return root
 
 
