@@ -79,13 +79,6 @@ def test_base_rates_are_those_of_the_law_however_long_moments_were_watched() -> 
     np.testing.assert_allclose(rates, 1 - np.exp(-np.diff((0, *ENDS)) / 60), rtol=0.06)
 
 
-def test_a_period_that_nobody_was_watched_through_has_no_odds_instead_of_even_ones() -> None:
-    event, observed, _ = lives()
-    rows = rows_of(event, np.minimum(observed, ENDS[-1] - 1), ENDS, np.ones(len(event)))
-    with pytest.raises(ValueError, match=f"to the end of period {len(ENDS)}; shorten the horizon"):
-        base_log_odds(rows, len(ENDS))
-
-
 def test_thinned_rows_keep_every_conversion_and_weigh_the_same() -> None:
     event, observed, lead = lives()
     rows = rows_of(event, observed, ENDS, np.ones(len(event)))

@@ -93,12 +93,7 @@ def thinned(rows: PeriodRows, lead: NDArray[np.generic], most: int = MOST_ROWS) 
 
 
 def base_log_odds(rows: PeriodRows, periods: int) -> Array:
-    """float64[periods]: log-odds of converting in each period, all moments taken together.
-
-    Raises ValueError for a period that nobody was watched through: what its odds are is not known.
-    """
+    """float64[periods]: log-odds of converting in each period, all moments taken together."""
     mass = np.bincount(rows.period, rows.weight, periods)
-    if (unwatched := np.flatnonzero(mass == 0)).size:
-        raise ValueError(f"no moment was watched to the end of period {unwatched[0] + 1}; shorten the horizon")
     converted = np.bincount(rows.period, rows.weight * rows.label, periods)
     return logit((converted + 0.5) / (mass + 1.0))
