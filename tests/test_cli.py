@@ -443,7 +443,7 @@ def wait_for(holds: Callable[[], object], running: subprocess.Popen[str], patien
 
 def test_an_interrupt_leaves_nothing_half_done_and_the_command_can_be_run_again(tmp_path: Path) -> None:
     out = tmp_path / "funnel"
-    words = command("simulate", out, "--leads", 4_000, "--days", 540)
+    words = command("simulate", out, "--leads", 10_000, "--days", 540)
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         assert "simulating" in running.stderr.readline()
