@@ -110,10 +110,16 @@ def _sources(observed: Sequence[Observed]) -> list[SourceProfile]:
 def _feature(before: pa.ChunkedArray, now: pa.ChunkedArray, name: str, shift: CovariateShift | None) -> FeatureProfile:
     is_number = pa.types.is_floating(before.type)
     values = before if is_number else before.cast(pa.string())
-    distinct = pc.count_distinct(values, mode="only_valid").as_py()
-    common = None if is_number else next(iter(pc.mode(values.dictionary_encode().combine_chunks().indices)), None)
-    most = None if common is None else values.dictionary_encode().combine_chunks().dictionary[common["mode"].as_py()]
-    return FeatureProfile(name, _missing(before), _missing(now), distinct, None if most is None else str(most), shift)
+    distinct, most = pc.count_distinct(values, mode="only_valid").as_py(), None if is_number else _most(values)
+    return FeatureProfile(name, _missing(before), _missing(now), distinct, most, shift)
+
+
+def _most(values: pa.ChunkedArray) -> str | None:
+    """The most frequent text, None for none."""
+    encoded = values.dictionary_encode().combine_chunks()
+    for common in pc.mode(encoded.indices):
+        return str(encoded.dictionary[common["mode"].as_py()])
+    return None
 
 
 def _missing(column: pa.ChunkedArray) -> float:
