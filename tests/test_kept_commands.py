@@ -159,7 +159,8 @@ def test_what_is_over_is_counted_then_removed(shell: Shell, installation: list[s
     assert {name: count for name, count in counted["removed"].items() if count} == {"rejected": 1, "runs": 1}
     assert run.exists()
     code, out, _ = shell("prune", *installation, "--json")
-    assert json.loads(out) == {"dry_run": False, "removed": counted["removed"]}
+    assert json.loads(out) == counted | {"dry_run": False}
+    assert {counted["older_than_days"][name] for name in ("rejected", "runs", "versions")} == {100, 1}
     assert not run.exists()
     assert cells.exists()
     with closing(sqlite3.connect(root / "store.db")) as connection:
