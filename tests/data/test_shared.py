@@ -43,11 +43,11 @@ def told(folder: Path, at: int, lines: list[str], aliases: list[str] | None = No
 
 def of_each(folder: Path, at: int, leads: str = "abc") -> list[list[float]]:
     """What is valid of leads at a day of January."""
-    histories = known(folder)
+    histories = histories_by_lead(folder)
     return [amounts_of(histories[lead], at) if lead in histories else [] for lead in leads]
 
 
-def known(folder: Path) -> dict[str, Histories]:
+def histories_by_lead(folder: Path) -> dict[str, Histories]:
     """The history of each lead of a log."""
     log = EventLog.open(folder / "log")
     buckets = [log.bucket(number) for number in range(log.n_buckets)]
@@ -236,7 +236,7 @@ def test_whoever_has_an_event_is_who_plain_loops_say(tmp_path_factory: pytest.Te
                 people.take(alias, lead, since, FAR if until == 99 else until)
             other = deal("z").replace(",7,", ",8,")  # so that some row fits
             told(folder, at, [*map(line_of, rows), other], [alias_line(*row) for row in merge], str(number))
-        histories = known(folder)
+        histories = histories_by_lead(folder)
         for at in range(1, 29):
             expected = event.held(at, people)
             logged = {lead: amounts_of(history, at) for lead, history in histories.items() if lead != "z"}
