@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 A_SECOND = 50
 """So many are told to come again in the same second."""
-LATEST_S = 5
+LATEST_S = 10
 
 
 class RetryAfter:
@@ -17,7 +17,7 @@ class RetryAfter:
 
     >>> told = RetryAfter(lambda: 0.0)
     >>> [told.seconds() for _ in range(101)][::50], [told.seconds() for _ in range(900)][-1]
-    ([1, 2, 3], 5)
+    ([1, 2, 3], 10)
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

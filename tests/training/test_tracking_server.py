@@ -18,7 +18,9 @@ import pytest
 from data.contract import DataError
 from tests.runs import made_run
 from tests.training.test_moved_workspace import NAME
+from training.registry.experiment import Experiment
 from training.registry.registry import CHAMPION, Registry
+from training.registry.tracking import Tracking
 from workspace import Workspace
 
 
@@ -80,3 +82,17 @@ def test_a_workspace_of_a_tracking_server(artifacts: tuple[Path, Path], server: 
     with pytest.raises(DataError, match="belongs to another workspace"):
         Registry(other).champion(NAME)
     assert not Registry(other, "shop").find("leadscore-shop-conversion")
+
+
+def test_what_mlflow_prints_of_a_run_is_no_result(
+    server: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--json` is one document with a tracking server too, whose client tells the addresses of runs that end."""
+    experiment = Experiment(Tracking.of(tmp_path), NAME)
+    with experiment.open_run("conversion 2026-01-01") as logged:
+        print("the result")  # noqa: T201 -- what a command prints
+        with experiment.run("", logged) as mlflow, mlflow.start_run(nested=True):
+            pass
+    printed = capsys.readouterr()
+    assert printed.out == "the result\n"
+    assert printed.err.count("View run") == 3, "of the nested run, of the run as it is logged, and as it ends"

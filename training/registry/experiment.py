@@ -41,7 +41,7 @@ class Experiment:
         """The id of an MLflow run that is open as long as the work inside, and told how that ended.
 
         It is also told what the work took of the machine. A store that is away by then costs nothing but that: there
-        the run stays open.
+        the run stays open. What MLflow prints of it goes where messages go.
         """
         with self.tracking.opened() as mlflow:
             self.make(mlflow)
@@ -54,7 +54,7 @@ class Experiment:
             status = "FAILED" if isinstance(error, Exception) else "KILLED"
             raise
         finally:
-            with suppress(DataError), self.tracking.opened() as mlflow:
+            with suppress(DataError), self.tracking.opened() as mlflow, redirect_stdout(sys.stderr):
                 client = mlflow.MlflowClient()
                 for name, value in meter.read().items():
                     client.log_metric(logged, name, value)

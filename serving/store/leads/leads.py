@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 
 from data.contract import AHEAD, DataError
 from data.times import EARLIEST
@@ -23,6 +23,16 @@ from serving.store.scores.episodes import begin_after_objection, end_for_objecti
 NEWEST = 5
 """Profiles of a lead that are shown."""
 ERASED = "this lead was erased; nothing more is taken in about it"
+# Queries that are put together once: to do so costs more than to ask them.
+MINE: BindParameter[str] = bindparam("lead_id")
+LEAD = select(leads).where(leads.c.lead_id == MINE)
+COUNTED = select(func.count(), func.max(events.c.known_at)).where(events.c.lead_id == MINE)
+VERSIONS = select(profiles).where(profiles.c.lead_id == MINE).order_by(profiles.c.valid_from.desc())
+ATTRIBUTES = (
+    select(attributes)
+    .where(attributes.c.lead_id == MINE, attributes.c.valid_from >= bindparam("since"))
+    .order_by(attributes.c.name)
+)
 TAKEN = "another profile version of this lead begins at the same time; choose another valid_from"
 
 
@@ -133,11 +143,10 @@ class Leads:
     def get(self, lead_id: str) -> Lead | None:
         """What the store knows of a lead, None when it does not know it."""
         with self._database.read() as connection:
-            row = connection.execute(select(leads).where(leads.c.lead_id == lead_id)).one_or_none()
+            row = connection.execute(LEAD, {"lead_id": lead_id}).one_or_none()
             if row is None:
                 return None
-            of_lead = select(func.count(), func.max(events.c.known_at)).where(events.c.lead_id == lead_id)
-            count, newest = connection.execute(of_lead).one()
+            count, newest = connection.execute(COUNTED, {"lead_id": lead_id}).one()
             versions = _versions(connection, lead_id)
         known = (row.account_id, row.created_at, row.changed_at, row.objection, row.away_since)
         return Lead(lead_id, *known, count, newest, versions)
@@ -185,11 +194,11 @@ def _result(
 
 def _versions(connection: Connection, lead_id: str, limit: int | None = None) -> list[Version]:
     """In order of time; with a limit only so many, the newest."""
-    query = select(profiles).where(profiles.c.lead_id == lead_id).order_by(profiles.c.valid_from.desc()).limit(limit)
-    rows = connection.execute(query).all()[::-1]
+    query = VERSIONS if limit is None else VERSIONS.limit(limit)
+    rows = connection.execute(query, {"lead_id": lead_id}).all()[::-1]
+    if not rows:
+        return []
     versions = {row.valid_from: Version(row.valid_from, row.account_id, {}) for row in rows}
-    query = select(attributes).where(attributes.c.lead_id == lead_id).order_by(attributes.c.name)
-    query = query.where(attributes.c.valid_from >= rows[0].valid_from) if rows else query.limit(0)
-    for row in connection.execute(query):
+    for row in connection.execute(ATTRIBUTES, {"lead_id": lead_id, "since": rows[0].valid_from}):
         versions[row.valid_from].attributes[row.name] = row.number if row.text is None else row.text
     return list(versions.values())

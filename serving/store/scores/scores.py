@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, bindparam, case, func, select
 
 from data.contract import US_PER_DAY
 from serving.store.database.connection import Database, chunks, insert
@@ -17,6 +17,13 @@ from training.thresholds.stages import StageThreshold, next_stage
 
 WEEK_AGO = (6 * US_PER_DAY, 21 * US_PER_DAY)
 """The newest score that is at least and at most so old counts as that of a week ago."""
+
+# Put together once: to do so costs more than to ask.
+STANDINGS = (
+    select(*(standings.c[name] for name in Standing.__slots__))
+    .where(standings.c.lead_id == bindparam("lead_id"))
+    .order_by(standings.c.target)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +150,8 @@ class ScoreStore:
 
     def standing(self, lead_id: str) -> list[Standing]:
         """Where a lead stands, for each target."""
-        query = select(*(standings.c[name] for name in Standing.__slots__)).where(standings.c.lead_id == lead_id)
         with self._database.read() as connection:
-            return [Standing(*row) for row in connection.execute(query.order_by(standings.c.target))]
+            return [Standing(*row) for row in connection.execute(STANDINGS, {"lead_id": lead_id})]
 
 
 def _stand(
