@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.histories import FAR
+from data.histories import FAR, Histories
 from data.intake.ingest import ingest
 from data.log.compaction import compact
 from data.log.eventlog import EventLog
@@ -73,7 +73,11 @@ def test_the_same_again_adds_nothing_and_what_comes_later_goes_to_the_lead(tmp_p
 
 def amounts(log: EventLog, lead: str, at: int) -> list[float]:
     """Values of a lead's events that are valid at a day of January."""
-    history = log.find(lead)
+    return amounts_of(log.find(lead), at)
+
+
+def amounts_of(history: Histories, at: int) -> list[float]:
+    """The same of a history of one lead."""
     until = np.full(history.n_events, FAR) if history.superseded_at is None else history.superseded_at
     valid = (history.known_at < day(at)) & (day(at) <= until)
     return [value for value in history.value[valid].tolist() if value == value]

@@ -17,8 +17,11 @@ from serving.edge.proxies import Proxies
 from serving.http.door import Door
 from serving.http.services import Services
 from serving.server import Options, serve
+from serving.store.access.lockout import MOST_OF_PAIR
+from serving.store.store import open_store
 from tests.serving.conftest import Starts
 from tests.serving.inside import Inside
+from tests.serving.server_process import ServerProcess
 
 STRANGER = ("203.0.113.9", 4711)
 
@@ -81,3 +84,25 @@ def test_with_no_key_asked_for_only_this_machine_is_answered_by_its_own_name(sta
     server = start()
     assert httpx.get(f"{server.url}/v1/model", headers={"host": "evil.example"}).status_code == 400
     assert httpx.get(f"{server.url}/v1/model").status_code in (200, 503)
+
+
+PASSWORD = "correct horse battery"
+
+
+def sign_in(server: ServerProcess, peer: str, said: str, password: str) -> int:
+    """The answer to Anna's name and a password, from an address that says for whom it asks."""
+    asker = httpx.HTTPTransport(local_address=peer)
+    with httpx.Client(base_url=server.url, transport=asker, headers={"x-forwarded-for": said}, timeout=60) as client:
+        return client.post("/sign-in", data={"name": "anna", "password": password}).status_code
+
+
+def test_a_stranger_behind_a_proxy_locks_out_nobody_else_and_cannot_pass_for_one(start: Starts, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'store.db'}"
+    with open_store(store) as opened:
+        opened.accounts.add("anna", PASSWORD, "viewer", 1)
+    server = start("--keys", "--plain-http", "--store", store, "--trusted-proxy", "127.0.0.2")
+    guesses = [sign_in(server, "127.0.0.2", "203.0.113.9", "wrong") for _ in range(MOST_OF_PAIR + 1)]
+    assert guesses == [401] * MOST_OF_PAIR + [429]
+    assert sign_in(server, "127.0.0.2", "203.0.113.10", PASSWORD) == 303, "Anna, by the same proxy"
+    claims = [sign_in(server, "127.0.0.3", f"203.0.113.{20 + n}", "wrong") for n in range(MOST_OF_PAIR + 1)]
+    assert claims == [401] * MOST_OF_PAIR + [429], "it is no proxy, whatever it says"

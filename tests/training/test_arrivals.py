@@ -17,8 +17,9 @@ OUTCOMES = frozenset({"deal_won", "deal_lost"})
 START = date(2024, 1, 1)
 FIRST = START.toordinal() - date(1970, 1, 1).toordinal()
 DAYS, BREAK = 760, 650
-DRAWN, FUNNELS = (101, 102), (301, 302, 303, 304, 305, 306)
-"""Seeds: the rules were tuned on drawn streams, on these too; on the funnels nothing was."""
+DRAWN, FUNNELS = (101, 102), (501, 502, 503, 504, 505, 506)
+"""Seeds: the rules were tuned on drawn streams, on these too; on the funnels nothing was. Where one of these tells of a
+fault of a rule, the mended one is proved on others."""
 Streams = Mapping[tuple[str, str], Counts]
 RATES = {
     ("web", "page_view"): 600.0,
@@ -160,6 +161,23 @@ def test_a_small_source_that_doubles_is_told_within_a_week_and_still_after_two_a
         twice = doubled(year, "shop")
         assert any(("doubled", ("shop",)) in told(twice, BREAK + day) for day in range(8))
         assert all(("doubled", ("shop",)) in told(twice, BREAK + day) for day in (14, 56))
+
+
+def test_a_source_that_rests_at_weekends_doubles_like_any_other(years: list[Streams]) -> None:
+    for year in years:
+        rests = {stream: np.where(np.arange(DAYS) % 7 < 5, counts, 0) for stream, counts in year.items()}
+        assert any(("doubled", ("mail",)) in told(doubled(rests, "mail"), BREAK + day) for day in range(8))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_grows_all_year_is_no_alarm_and_what_doubles_meanwhile_is(seed: int) -> None:
+    """Purchases of a young company, five times as many in a year, with a lull at Christmas."""
+    rng, days = np.random.default_rng(seed), np.arange(DAYS)
+    rate = 3.0 * 5.0 ** (days / 365) * np.array([activity(day) for day in range(DAYS)])
+    shop: Streams = {("shop", "purchase"): rng.poisson(rate[:560])}
+    assert [told(shop, day) for day in range(300, 560)] == [set()] * 260
+    twice: Streams = {stream: counts * (1 + (days[:560] >= 540)) for stream, counts in shop.items()}
+    assert any(("doubled", ("shop",)) in told(twice, day) for day in range(540, 548))
 
 
 def test_the_widest_stream_is_told_alone_and_a_new_type_is_to_be_looked_at(quiet: Streams) -> None:

@@ -1,9 +1,9 @@
 """Whether data still arrives as usual: streams of events by source and type, each against its own rhythm by weekday.
 
 A stream is silent when so many events would be due by now that their absence is no chance, for longer than ever before;
-doubled when nearly every day of the newest week brings far more than that weekday did before. Of nested streams the
-widest is told: when a source is silent, its types are not told one by one. What has been silent for as long as a rhythm
-is learnt from has ended, and is not watched any more.
+doubled when nearly every day of the newest week brings far more than that weekday did before, and did so at once. Of
+nested streams the widest is told: when a source is silent, its types are not told one by one. What has been silent for
+as long as a rhythm is learnt from has ended, and is not watched any more.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ SILENT_DAYS, LONGER, DUE = 6, 1.5, 30.0
 """Silent: from so many days on, so much longer than ever before, and so many events due (more where counts scatter)."""
 NEW_DAYS, NEW_EVENTS = 8 * WEEK, 20
 """A type counts as new for so long, from so many events on."""
-TIMES, TIMES_A_DAY, DAYS_ABOVE, SURE, BUSY = 1.7, 1.3, 6, 5.0, 0.65
-"""Doubled: the week by so much, so many of its days by that much, and by so many standard deviations."""
+TIMES, TIMES_A_DAY, SURE, BUSY = 1.7, 1.3, 5.0, 0.65
+"""Doubled: the week by so much, its days by that much, and by so many standard deviations."""
+OF_THE_WEEK, DAYS_ABOVE = 0.02, 4
+"""Days that bring less than such a share of a week say nothing; of the others all but one must, so many at least."""
 SMALLER_FIFTHS = 0.44
 """The mean of a chi-squared variable of one degree without its largest fifth."""
 TOLD_WEEKS = 12
@@ -140,12 +142,24 @@ def _far_above(counts: Counts, weeks: int) -> float | None:
     if len(before) < FEWEST_DAYS:
         return None
     usual, week_by_week = _expected(before, WEEK), counts[end:].reshape(weeks, WEEK)
-    week = max(float(usual.sum()), float(np.quantile(_weeks(before), BUSY)))
-    far = max(TIMES * week, week + SURE * np.sqrt(week * _scatter(before) / weeks))
+    of_weeks, scatter = _weeks(before), _scatter(before)
+    week = max(float(usual.sum()), float(np.quantile(of_weeks, BUSY)))
     # A holiday in one of some weeks takes nothing back, as long as they are far above together.
     mean = week_by_week.mean(axis=0)
-    is_far = mean.sum() >= far and week_by_week[-1].sum() >= TIMES_A_DAY * week
-    return week if is_far and int((mean > TIMES_A_DAY * usual).sum()) >= DAYS_ABOVE else None
+    is_far = mean.sum() >= _far(week, scatter / weeks) and week_by_week[-1].sum() >= TIMES_A_DAY * week
+    is_sudden = week_by_week[0].sum() >= _far(max(week, _grown(of_weeks)), scatter)
+    return week if is_far and is_sudden and _is_spread(mean, usual) else None
+
+
+def _far(week: float, scatter: float) -> float:
+    """From how many events on a week is far above a usual one."""
+    return max(TIMES * week, week + SURE * float(np.sqrt(week * scatter)))
+
+
+def _is_spread(mean: NDArray[np.float64], usual: NDArray[np.float64]) -> bool:
+    """Whether nearly each day on which something usually comes brings more: a tracker may rest on Sundays."""
+    is_busy = usual > OF_THE_WEEK * usual.sum()
+    return int((is_busy & (mean > TIMES_A_DAY * usual)).sum()) >= max(DAYS_ABOVE, int(is_busy.sum()) - 1)
 
 
 def _new(stream: Stream, counts: Counts, first_day: int) -> Alarm | None:
@@ -167,6 +181,17 @@ def _expected(before: Counts, days: int) -> NDArray[np.float64]:
 def _weeks(before: Counts) -> NDArray[np.int64]:
     """Sums of whole weeks that end with it."""
     return np.asarray(before[len(before) % WEEK :].reshape(-1, WEEK).sum(axis=1))
+
+
+def _grown(of_weeks: NDArray[np.int64]) -> float:
+    """A usual week of the next one, as it is if weeks go on growing: what doubles in half a year has not doubled.
+
+    >>> _grown(np.array([20, 22, 24, 26, 28, 30])), _grown(np.array([5, 5, 5, 4, 4, 4]))
+    (32.0, 4.0)
+    """
+    half = len(of_weeks) // 2
+    early, late = (float(np.median(part)) for part in (of_weeks[:half], of_weeks[-half:]))
+    return late + max(0.0, late - early) * (half + 1) / (2 * half)
 
 
 def _scatter(before: Counts) -> float:
