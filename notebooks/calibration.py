@@ -14,7 +14,7 @@
 # # Calibration, and what it means
 # A probability of 20 % is right when of 100 leads that got it 20 convert. This notebook checks that on leads that the
 # model had not seen, spoils it on purpose, and mends it again. It reads the workspace that `make demo` made;
-# `LEADSCORE_VAR` and `LEADSCORE_CONFIG` name another one.
+# `LEADSCORE_VAR` and `LEADSCORE_CONFIG` name another one. Each cell takes a few seconds.
 
 # %%
 # %matplotlib inline
@@ -36,12 +36,12 @@ len(rows), int(rows.y.sum())
 
 # %% [markdown]
 # ## Do the champion's probabilities come true?
-# Its judge learnt from the past only; these are the newest moments. Each dot is a tenth of them. Bars that cross the
-# diagonal say: no evidence against it.
+# Its judge learnt from the past only; these are the newest moments. Each dot is a band of probabilities, so that the
+# few at the top have dots of their own. Bars that cross the diagonal say: no evidence against it.
 
 # %%
 honest = evaluate(rows.y, rows.weight, rows.lead, {"champion": p})
-reliability(honest.bins)
+reliability(honest.bands)
 
 # %% [markdown]
 # ## Spoilt on purpose
@@ -51,7 +51,7 @@ reliability(honest.bins)
 # %%
 spoilt_p = expit(2 * logit(p))
 spoilt = evaluate(rows.y, rows.weight, rows.lead, {"champion": spoilt_p})
-reliability(spoilt.bins)
+reliability(spoilt.bands)
 
 
 # %%
@@ -86,4 +86,4 @@ pd.DataFrame(
 )
 
 # %%
-reliability(after.bins)
+reliability(after.bands)

@@ -13,13 +13,14 @@
 # %% [markdown]
 # # Explore histories
 # What is in the event log, who converts, and what was known of one lead at a moment. It reads the workspace that
-# `make demo` made; `LEADSCORE_VAR` and `LEADSCORE_CONFIG` name another one.
+# `make demo` made; `LEADSCORE_VAR` and `LEADSCORE_CONFIG` name another one. Each cell takes a few seconds.
 
 # %%
 # %matplotlib inline
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
@@ -45,7 +46,8 @@ per_lead = np.diff(histories.starts)
 figure = Figure(figsize=(7, 3), layout="constrained")
 axes = figure.add_subplot()
 axes.hist(per_lead, bins=np.geomspace(1, per_lead.max() + 1, 30))
-axes.set(xscale="log", xlabel="Events of a lead", ylabel="Leads", title="Most histories are short")
+axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+axes.set(xscale="log", xlabel="Events of a lead", ylabel="Leads", title="How long histories are")
 figure
 
 # %% [markdown]

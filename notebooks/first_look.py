@@ -23,7 +23,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from data.intake.check import check_sources
 from data.sources.mapping import read_mapping, shipped_mappings
@@ -107,6 +109,7 @@ for source in weekly:
     axes.plot(weekly.index.to_timestamp(), weekly[source], label=source)
 axes.set(yscale="log", ylabel="Events a week", title="Every source, week by week")
 axes.legend(fontsize=8, ncols=3)
+axes.xaxis.set_major_formatter(ConciseDateFormatter(AutoDateLocator()))
 figure
 
 # %%
@@ -128,6 +131,8 @@ share = rate / first.groupby(month).size()
 figure = Figure(figsize=(7, 3), layout="constrained")
 axes = figure.add_subplot()
 axes.bar(share.index.to_timestamp(), share, width=20)
+axes.xaxis.set_major_formatter(ConciseDateFormatter(AutoDateLocator()))
+axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 axes.set(ylabel="Share that converted so far", title=f"New leads by month: {', '.join(target.events)}")
 figure
 

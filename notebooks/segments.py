@@ -51,7 +51,7 @@ table.round(3)
 # %% [markdown]
 # ## The same as a picture
 # A bar that crosses the dotted line says: no evidence against it. A wide bar says that little is known, not that all is
-# well.
+# well; some go on beyond the right edge.
 
 # %%
 shown = table[table.said > 0].iloc[::-1]
@@ -60,7 +60,7 @@ names = shown.segment + ": " + shown.value
 ratio, low, high = (shown[column] / shown.said for column in ("came", "low", "high"))
 axes.errorbar(ratio, names, xerr=[ratio - low, high - ratio], fmt="o", color="#2563eb", capsize=2)
 axes.axvline(1, color="gray", linestyle=":")
-axes.set(xlabel="came for each that was said", xlim=(0, min(4, high.max() * 1.05)))
+axes.set(xlabel="came for each that was said", xlim=(-0.05, min(4, high.max() * 1.05)), ylim=(-0.7, len(shown) - 0.3))
 plt.close(figure)
 figure
 
@@ -89,12 +89,11 @@ reached.round(3)
 known = reached[reached.converted > 0]
 figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
 errors = [known.reached - known.low, known.high - known.reached]
-axes.bar(known.group, known.worked, color="#cbd5e1", label="of its leads")
-axes.errorbar(
-    known.group, known.reached, yerr=errors, fmt="o", color="#dc2626", capsize=3, label="of those who convert"
-)
+names = known.group + "\n" + known.converted.astype(str) + " of " + known.leads.astype(str)
+axes.bar(names, known.worked, color="#cbd5e1", label="of its leads")
+axes.errorbar(names, known.reached, yerr=errors, fmt="o", color="#dc2626", capsize=3, label="of those who convert")
 axes.set(ylabel="in the tenth worked first", ylim=(-0.03, 1.03))
-axes.tick_params(axis="x", rotation=30)
-axes.legend()
+axes.set_xlabel("group, and how many of its leads converted")
+figure.legend(loc="outside upper center", ncols=2, frameon=False)
 plt.close(figure)
 figure

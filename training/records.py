@@ -16,15 +16,15 @@ from training.measuring.evaluation import Bin, Judgement
 from training.model.permutation import Shuffled
 from training.monitoring.data_profile import FeatureProfile
 from training.recipe.tuning import TuningTrial
-from training.registry.run_logging import CURVES, DATASETS, RIVALS, TABLES, Dataset, Rival
+from training.registry.run_logging import CURVES, DATASETS, DESCRIPTION, RIVALS, TABLES, Dataset, Rival
 from training.report.account import Background, TrainingAccount
 from training.report.sentences import summary
 from training.samples.sample import Sample
 
 LANGUAGE = "report_language"
 """The tag that says in which language a run is reported."""
-NOTE, COMMIT = "mlflow.note.content", "mlflow.source.git.commit"
-"""Tags that MLflow's pages show as a run's description and as the commit of its code."""
+COMMIT = "mlflow.source.git.commit"
+"""The tag that MLflow's pages show as the commit of a run's code."""
 POINTS = 60
 """Steps of a curve at most; each is a request to a tracking server."""
 LEARN, JUDGED = ("to learn from", "training"), ("to judge on", "evaluation")
@@ -130,7 +130,7 @@ def tags_of(training_set: TrainingSet, account: TrainingAccount) -> dict[str, st
         **account.code,
         **{f"version.{name}": number for name, number in (account.trained_on.versions or {}).items()},
         **({COMMIT: commit} if commit else {}),
-        NOTE: summary(account),
+        DESCRIPTION: summary(account),
     }
 
 

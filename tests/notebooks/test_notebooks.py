@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,4 @@ def test_every_notebook_is_tested_and_is_jupytext() -> None:
         assert "format_name: percent" in text
         assert "\n# %%\n# %matplotlib inline\n" in text
         assert text.count("\n# %% [markdown]\n") >= 4
+        assert re.search(r"\b(seconds|minute)\b", text.split("# %% [markdown]")[1]), "the beginning says what it costs"

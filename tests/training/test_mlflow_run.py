@@ -81,6 +81,11 @@ def test_it_names_code_versions_and_what_the_model_is(run: Any, trained: Workspa
     assert "how likely it is that a lead reaches deal_won" in tags["mlflow.note.content"]
 
 
+def test_the_logged_model_is_described_as_its_run_is(run: Any, client: Any) -> None:
+    (made,) = run.outputs.model_outputs
+    assert client.get_logged_model(made.model_id).tags["mlflow.note.content"] == run.data.tags["mlflow.note.content"]
+
+
 def test_a_package_below_somebody_elses_repository_is_not_of_its_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

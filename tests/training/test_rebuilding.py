@@ -80,6 +80,24 @@ def test_what_came_late_without_saying_when_is_found(grown: Workspace, tmp_path:
     assert (rebuilt.is_same, rebuilt.log_has_changed) == (False, True)
 
 
+def test_what_it_knew_and_was_corrected_since_is_as_it_was_known_then(grown: Workspace, tmp_path: Path) -> None:
+    """The correction says when it came: whoever learns now learns from it, and the version did not."""
+    root = tmp_path / "corrected"
+    shutil.copytree(grown.root, root)
+    workspace = Workspace.open(root, root / "small.toml")
+    with (root / "demo" / "events.csv").open(newline="") as file:
+        visits = {row["event_id"]: row for row in csv.DictReader(file) if row["event_type"] == "blog_visit"}
+    corrections = root / "corrections.csv"
+    with corrections.open("w", newline="") as file:
+        written = csv.DictWriter(file, HEAD)
+        written.writeheader()
+        written.writerows(row | {"channel": "phone", "received_at": "2025-02-04T09:00:00Z"} for row in visits.values())
+    taken = ingest(workspace.log_path, read_mapping("simulated"), [str(corrections)], []).events
+    assert taken.corrected > 100, "each is a later version of an event that was there"
+    assert workspace.build().digest != grown.build().digest
+    assert workspace.rebuild("1").is_same
+
+
 def test_a_training_set_as_of_a_past_day_is_the_one_of_then(grown: Workspace) -> None:
     until = grown.recipe(grown.event_log()).observed_until
     half = (grown.event_log().observed_from_us + until) // 2

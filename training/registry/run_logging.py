@@ -14,6 +14,8 @@ from training.registry.run_folder import JUDGE, RECORDS, RunFolder
 
 DATASETS, RIVALS, TABLES, CURVES = "datasets.json", "rivals.json", "tables.json", "curves.json"
 """Records of a run that MLflow has a form of its own for; a run may have none of them."""
+DESCRIPTION = "mlflow.note.content"
+"""The tag that MLflow shows as the description of a run, and of a model."""
 LONGEST_DIGEST = 36
 """Characters that MLflow takes for the digest of a data set."""
 Dataset = TypedDict(
@@ -65,7 +67,9 @@ def log_run(mlflow: Any, run: RunFolder) -> Any:
     for kind, place in ((RECORDS, None), (JUDGE, JUDGE)):
         if (run.path / kind).is_dir():
             mlflow.log_artifacts(str(run.path / kind), place)
-    return _log_model(mlflow, run.model, run.example)
+    return _log_model(
+        mlflow, run.model, run.example, {name: told for name, told in about.tags.items() if name == DESCRIPTION}
+    )
 
 
 def log_base(mlflow: Any, base: Any) -> None:
@@ -90,8 +94,8 @@ def _log_dataset(mlflow: Any, dataset: Dataset) -> None:
     mlflow.log_input(made, context=dataset["context"], tags={key: str(value) for key, value in dataset.items()})
 
 
-def _log_model(mlflow: Any, folder: Path, example: pa.Table) -> Any:
-    """Logs an artifact as a pyfunc from code, with signature and input example."""
+def _log_model(mlflow: Any, folder: Path, example: pa.Table, tags: Mapping[str, str]) -> Any:
+    """Logs an artifact as a pyfunc from code, with signature, input example and description."""
     frame = example.to_pandas().astype(dict.fromkeys(_categories(example), "object"))
     return mlflow.pyfunc.log_model(
         name="model",
@@ -101,6 +105,7 @@ def _log_model(mlflow: Any, folder: Path, example: pa.Table) -> Any:
         metadata={"columns": {name: "text" if name in _categories(example) else "number" for name in frame}},
         input_example=frame,
         pip_requirements=_requirements(),
+        tags=dict(tags),
     )
 
 
