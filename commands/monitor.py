@@ -74,7 +74,9 @@ def monitor(
             [f"from {short_percent(band.key)}", number(band.accepted), number(band.rejected), short_percent(band.rate)]
             for band in judged
         ])  # fmt: skip
-    screen.tell(f"{result.advice}: {result.reason}")
+    if flow.red:
+        screen.tell(f"mend the data, it goes before all else: {flow.red[0].told}")
+    screen.tell(f"{'scores themselves, ' if flow.red else ''}{result.advice}: {result.reason}")
     code = RED if flow.red else result.exit_code
     more = {"flow": [alarm.to_dict() for alarm in flow.alarms], "dates": dates}
     acceptance = [{"from": band.key, "accepted": band.accepted, "rejected": band.rejected} for band in judged]

@@ -85,13 +85,17 @@ class FirstScores:
         return sum(rescorer.first_scores(part, self._clock, live.effective_thresholds) for part in parts)
 
     def _run(self) -> None:
+        failed = ""
         while not self._stopping.wait(self._look_s):
             try:
                 scored = self.look()
                 if time.monotonic() - self._noted_at > NOTED_S:
                     self.note()
             except Exception as error:
-                self._log.write("first_scores_failed", error=type(error).__name__)
+                if type(error).__name__ != failed:  # not once a second, for as long as the store is away
+                    failed = type(error).__name__
+                    self._log.write("first_scores_failed", error=failed)
                 continue
+            failed = ""
             if scored:
                 self._log.write("first_scores", leads=scored)

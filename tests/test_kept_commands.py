@@ -134,7 +134,9 @@ def test_promotion_and_recalibration_wait_while_data_does_not_arrive_as_usual(
         ["crm"],
         True,
     )
-    assert "crm is silent since" in shell("monitor", *installation)[1]
+    said = shell("monitor", *installation)[1]
+    assert "mend the data, it goes before all else: crm is silent since" in said
+    assert said.splitlines()[-1].startswith("scores themselves, nothing: "), "of the scores, not of the data"
     for words in (["promote", "1"], ["recalibrate", "--store", url]):
         said = shell.refused(3, *words, *installation)
         assert "data does not arrive as usual: crm is silent since" in said

@@ -48,8 +48,8 @@ class ArtifactCache:
     """A folder of artifacts, and a note which of them serves."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.note = path / "current.json"
+        self.path = path.absolute()  # what is told of it is shortened by that
+        self.note = self.path / "current.json"
 
     def take(self, source: Path, name: str, version: str, mark: str) -> CachedArtifact:
         """Copies an artifact and compares every file of the copy with its hash.

@@ -14,12 +14,16 @@ from starlette.responses import Response
 
 from serving.edge.bulkhead import Bulkhead
 from serving.messages.problems import Refused
+from serving.store.database.failures import StoreAway
 
 Role = Literal["score", "ingest", "read", "admin"]
 Needs = Literal["anyone", "score", "ingest", "read", "admin"]
 ROLES: tuple[Role, ...] = ("score", "ingest", "read", "admin")
 KEPT_S = 5.0
 """Seconds that a verified key is remembered; a revoked one works no longer than that."""
+AWAY_S, AGAIN_S = 3_600.0, 30.0
+"""While the store is away nobody can revoke a key in it: so long after it was last good a key goes on, and so often the
+store is asked again."""
 MOST_KEPT = 10_000
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -30,6 +34,15 @@ class Caller:
 
     who: str
     role: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """Who a key's holder is. until: when the store is asked again. good_at: when it last said so."""
+
+    caller: Caller
+    until: float
+    good_at: float
 
 
 class Authenticator(Protocol):
@@ -47,7 +60,7 @@ class KeyAuthenticator:
 
     def __init__(self, verify: Callable[[str], Caller | None], clock: Callable[[], float] = time.monotonic) -> None:
         self.verify, self.clock = verify, clock
-        self.known: dict[bytes, tuple[Caller, float]] = {}
+        self.known: dict[bytes, Known] = {}
         self.again, self.first = Bulkhead("keys", 1, 512), Bulkhead("new keys", 1, 64)
 
     async def caller(self, authorization: str | None) -> Caller | None:
@@ -57,17 +70,33 @@ class KeyAuthenticator:
             return None
         mark = hashlib.sha256(key.encode("utf-8", "replace")).digest()
         remembered = self.known.get(mark)
-        if remembered is not None and self.clock() < remembered[1]:
-            return remembered[0]
+        if remembered is not None and self.clock() < remembered.until:
+            return remembered.caller
         line = self.first if remembered is None else self.again
-        verified = await line.run(self.verify, key.strip())
+        return await line.run(self._asked, mark, key.strip())
+
+    def _asked(self, mark: bytes, key: str) -> Caller | None:
+        """Who holds a key, as the store says, or said before it was away. Raises StoreAway."""
+        now, remembered = self.clock(), self.known.get(mark)
+        if remembered is not None and now < remembered.until:  # another request has asked meanwhile
+            return remembered.caller
+        try:
+            verified = self.verify(key)
+        except StoreAway:
+            if remembered is None or now > remembered.good_at + AWAY_S:
+                raise
+            self.known[mark] = Known(remembered.caller, self.clock() + AGAIN_S, remembered.good_at)
+            return remembered.caller
+        self._remember(mark, verified)
+        return verified
+
+    def _remember(self, mark: bytes, verified: Caller | None) -> None:
         if verified is None:
             self.known.pop(mark, None)
-            return None
+            return
         if len(self.known) >= MOST_KEPT:
             self.known.clear()
-        self.known[mark] = (verified, self.clock() + KEPT_S)
-        return verified
+        self.known[mark] = Known(verified, self.clock() + KEPT_S, self.clock())
 
 
 class NoAuthentication:

@@ -7,8 +7,9 @@ contradict common sense (`serving/sentences/`); those come first that set a lead
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 
 import numpy as np
 import pyarrow as pa
@@ -133,8 +134,11 @@ class Contributions:
         known = Known(as_of, self.deeds.of(lead), explainer.scorer.words, explainer.answers, explainer.own)
         headlines: dict[int, Ground] = {}
         for sign in (1, -1):
-            chosen = self._headlines(row, known, _by_rank(totals, apart, sign), totals, named)
-            headlines |= dict(_first(chosen, MOST))
+            ranked = _by_rank(totals, apart, sign)
+            headlines |= dict(_first(self._headlines(row, known, ranked, totals, named), MOST))
+            if not headlines:  # of a likely lead something is told, and be it old
+                of_old = replace(known, lately=inf)
+                headlines |= dict(_first(self._headlines(row, of_old, ranked, totals, named), 1))
         others = [topic for topic, adds in enumerate(totals) if topic not in headlines and abs(adds) >= LEAST]
         others.sort(key=lambda topic: -abs(totals[topic]))
         return [*headlines.values(), *(self._ground(row, known, topic, totals, ()) for topic in others[:OTHERS])]

@@ -1,7 +1,8 @@
 """What can be said of a lead about a topic: what it did and when, how long it has been quiet, what its profile says.
 
 A reason must be honest and must not contradict common sense. Where more is better, what speaks for a lead is told by
-something it did lately, and what speaks against it by its silence; the contrary is no headline, and has no facts.
+something it did lately, and what speaks against it by its silence; the contrary is no headline, and has no facts. What
+it did longer ago is told, with its day, of leads for which nothing else speaks.
 """
 
 from __future__ import annotations
@@ -51,13 +52,14 @@ class Part:
 @dataclass(frozen=True)
 class Known:
     """What is known of a lead at a moment (µs UTC). answers: types by which it answers. own: types that it does
-    itself."""
+    itself. lately: days within which a deed is told."""
 
     as_of: int
     deeds: Mapping[str, Deed]
     words: Words
     answers: Collection[str]
     own: Collection[str]
+    lately: float = SPANS[-1]
 
     def latest(self, types: Collection[str]) -> int | None:
         """When the latest of some types occurred."""
@@ -112,7 +114,7 @@ def _did(topic: Topic, parts: Sequence[Part], known: Known, named: Collection[st
     done = [
         name
         for name in topic.types
-        if name in known.deeds and known.deeds[name].counts[-1] and name not in named
+        if name in known.deeds and known.days_since(known.deeds[name].occurred_at) <= known.lately and name not in named
         if sign * adds.get(name, 0.0) > -SPEAKS and _is_sense(name, topic, sign, known.words)
     ]
     if not done:

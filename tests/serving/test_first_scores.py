@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import time
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import delete
 
 from serving.champion.champion import Champion
-from serving.first_scores import FirstScores
+from serving.first_scores import AT_ONCE, FirstScores
+from serving.scoring.rescoring import Rescorer
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreAway
 from serving.store.database.schema import standings
@@ -102,6 +106,90 @@ def test_a_server_that_starts_again_looks_at_what_has_changed_since_and_at_nothi
     assert again.look() == 1
     assert len(own_store.scores.history("N")) == 1
     assert own_store.unscored.looked_until("another target") == BEGINNING, "of which nobody has a score"
+
+
+def test_a_lead_that_cannot_be_scored_is_tried_once_and_keeps_nobody_else_waiting(
+    own_store: Store, first_scores: FirstScores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(own_store, "L1")
+
+    def fails(*asked: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(own_store.scores), "record", fails)
+        with pytest.raises(ZeroDivisionError):
+            first_scores.look()
+    send(own_store, "L2")
+    assert first_scores.look() == 1
+    assert own_store.scores.history("L1") == [], "the next scoring has it"
+
+
+def test_more_leads_than_are_scored_in_one_go_are_all_scored(
+    own_store: Store, first_scores: FirstScores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[int] = []
+    of_old = Rescorer.first_scores
+
+    def counted(rescorer: Rescorer, lead_ids: list[str], *rest: Any) -> int:
+        parts.append(len(lead_ids))
+        return of_old(rescorer, lead_ids, *rest)
+
+    monkeypatch.setattr(Rescorer, "first_scores", counted)
+    monkeypatch.setattr(unscored, "LOOKED", 70)
+    send(own_store, *(f"L{number}" for number in range(130)))
+    assert first_scores.look() == 130
+    assert max(parts) <= AT_ONCE
+
+
+def test_a_place_is_kept_from_time_to_time_and_once(
+    own_store: Store, live: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is killed says nothing at its end."""
+    monkeypatch.setattr("serving.first_scores.NOTED_S", 0.0)
+    noted: list[int] = []
+    note = type(own_store.unscored).note
+
+    def counted(kept: Any, target: str, place: unscored.Arrived, now: int) -> None:
+        noted.append(place.number)
+        note(kept, target, place, now)
+
+    monkeypatch.setattr(type(own_store.unscored), "note", counted)
+    send(own_store, "L1")
+    running = FirstScores(own_store, Champion(live), ServerLog(io.StringIO()), lambda: NOW, 0.01)
+    running.start()
+    until(lambda: own_store.unscored.looked_until("conversion") != BEGINNING)
+    until(lambda: len(own_store.scores.history("L1")) == 1)
+    running.stop()
+    assert len(set(noted)) == len(noted)
+
+
+def test_a_store_that_is_away_is_told_once_and_looked_at_again(
+    own_store: Store, live: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, looks = io.StringIO(), list[int]()
+
+    def away(*asked: object) -> None:
+        looks.append(1)
+        raise StoreAway("the database does not answer")
+
+    running = FirstScores(own_store, Champion(live), ServerLog(log), lambda: NOW, 0.01)
+    with monkeypatch.context() as broken:
+        broken.setattr(type(own_store.unscored), "after", away)
+        running.start()
+        until(lambda: len(looks) > 5)
+    send(own_store, "L1")
+    until(lambda: len(own_store.scores.history("L1")) == 1)
+    running.stop()
+    assert [line.count("StoreAway") for line in log.getvalue().splitlines() if "failed" in line] == [1]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits until something holds."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_without_a_model_nobody_is_passed_over(own_store: Store, live: ServedModel) -> None:

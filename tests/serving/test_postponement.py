@@ -111,6 +111,20 @@ def test_another_model_need_not_wait(watcher: Watcher, monkeypatch: pytest.Monke
     assert given == [120.0, 120.0]
 
 
+def test_a_damaged_artifact_is_told_without_where_it_lies(
+    watcher: Watcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the workspace has a relative path: anybody may read what health says."""
+    monkeypatch.chdir(tmp_path)
+    watcher.cache = ArtifactCache(Path("kept/below"))
+    watcher.cache.path.mkdir(parents=True)
+    booster = next((tmp_path / "artifact").glob("booster-*"))
+    booster.write_text(booster.read_text()[:-100])
+    watcher.look()
+    assert f"{booster.name} is damaged" in str(watcher.champion.refusal)
+    assert "kept" not in str(watcher.champion.refusal)
+
+
 def test_pause_and_patience_are_bounded() -> None:
     put_off = None
     for _ in range(40):

@@ -91,6 +91,20 @@ def test_no_headline_contradicts_common_sense(explained: Explained) -> None:
     assert len(said[False]) >= 3
 
 
+def test_of_a_lead_that_did_nothing_lately_what_speaks_most_is_told_with_its_day(explained: Explained) -> None:
+    later = Moments(explained.moments.lead, explained.moments.as_of + 31 * US_PER_DAY)
+    scores = explained.scorer.score(explained.histories, later)
+    grounds = Explainer(explained.scorer).grounds(explained.histories, later, scores)
+    old = list[Fact]()
+    for row, as_of in zip(grounds, later.as_of, strict=True):
+        praise = [ground.facts for ground in row if ground.facts and ground.adds > 0]
+        done = [fact for facts in praise for fact in facts if fact.kind == "did"]
+        assert not done or len(praise) == 1
+        assert all(fact.at is not None and as_of - fact.at > 30 * US_PER_DAY for fact in done)
+        old += done
+    assert old
+
+
 def test_what_contradicts_it_stays_in_the_table(explained: Explained) -> None:
     others = [ground for row in explained.grounds for ground in row if not ground.facts]
     assert any(ground.topic in ("web", "answer", "email", "content") for ground in others)

@@ -16,11 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.app import create_app
-from serving.http.authentication import KEPT_S, ROLES, KeyAuthenticator
+from serving.http.authentication import AGAIN_S, AWAY_S, KEPT_S, ROLES, KeyAuthenticator
 from serving.http.openapi import methods_of, operation_of
 from serving.http.services import Services
+from serving.messages.examples import LEAD
 from serving.routes import operations
 from serving.server import verifier
+from serving.store.database.failures import StoreAway
 from serving.store.store import Store
 from serving.telemetry.server_log import ServerLog
 from tests.serving.inside import Inside
@@ -58,6 +60,33 @@ def routes(asked: Inside) -> list[tuple[str, str]]:
     """Those of services; tests/serving/pages/test_page_roles.py walks those of people."""
     declared = [route for route in asked.app.routes if isinstance(route, Route) and operation_of(route)]
     return [(method, route.path) for route in declared for method in methods_of(route)]
+
+
+def test_while_the_store_is_away_keys_that_were_good_go_on_for_an_hour(
+    locked: Inside, keys: dict[str, str | None], own_store: Store, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores need no store, and metrics tell that it is away: both would else end with what keys are remembered for."""
+    scoring, reading, unseen = (f"Bearer {keys[role]}" for role in ("score", "read", "admin"))
+
+    def asked() -> list[int]:
+        metrics = locked.get("/metrics", headers={"Authorization": reading})
+        score = locked.post("/v1/score", json=LEAD, headers={"Authorization": scoring})
+        return [score.status_code, metrics.status_code, "leadscore_store_up 0.0" in metrics.text]
+
+    def away(*words: object) -> None:
+        raise StoreAway("the database does not answer")
+
+    assert asked() == [200, 200, False]
+    with monkeypatch.context() as broken:
+        for part in (type(own_store.keys), type(own_store)):
+            broken.setattr(part, "verify" if part is type(own_store.keys) else "ping", away)
+        for clock[0] in (KEPT_S + 1, AWAY_S - 1):
+            assert asked() == [200, 200, True]
+        assert locked.get("/metrics", headers={"Authorization": unseen}).status_code == 503, "who is that?"
+        clock[0] = AWAY_S + AGAIN_S
+        assert asked() == [503, 503, False]
+    own_store.keys.revoke(str(keys["score"]).split("_")[1], 2)
+    assert asked()[:2] == [401, 200], "what was revoked is known as soon as the store is back"
 
 
 def test_every_route_lets_in_exactly_whom_the_matrix_names(locked: Inside, keys: dict[str, str | None]) -> None:
