@@ -122,6 +122,14 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         mixes = 1 if self.periods is None else self.periods.models[-1] + 1
         return by_period(self.boosters_, mixes, range(mixes))
 
+    @property
+    def feature_importances_(self) -> Array:
+        """float64[features]: each feature's share of what the trees gained."""
+        check_is_fitted(self)
+        gain = np.sum([booster.feature_importance("gain") for booster in self.boosters_], axis=0)
+        gain = gain[: len(self.encoder_.names)]  # behind the features of some are the days ahead
+        return np.asarray(gain / max(gain.sum(), 1e-12))
+
     def predict_proba(self, X: ArrayLike | pd.DataFrame | pa.Table) -> NDArray[np.float64]:
         """float64[n, 2]: calibrated probabilities of the two classes."""
         check_is_fitted(self)

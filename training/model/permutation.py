@@ -53,10 +53,9 @@ def permutation_importance(model: Boosted, rows: Sample) -> tuple[Shuffled, ...]
 
 
 def _most_used(model: Boosted) -> list[str]:
-    names = model.encoder_.names
-    gain = np.sum([booster.feature_importance("gain") for booster in model.boosters_], axis=0)[: len(names)]
-    order = np.argsort(-gain, kind="stable")[:MOST_FEATURES]
-    return [names[at] for at in order if gain[at] > 0]
+    names, shares = model.encoder_.names, model.feature_importances_
+    order = np.argsort(-shares, kind="stable")[:MOST_FEATURES]
+    return [names[at] for at in order if shares[at] > 0]
 
 
 def _members(model: Boosted, fold: int, folds: int) -> Boosted:

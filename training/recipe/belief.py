@@ -20,9 +20,8 @@ def check_believable(model: Boosted, judged: Judged, allow: Collection[str]) -> 
     auc = judged.evaluation.judgements[0].metrics["auc"]
     if auc.low is None or auc.value is None or auc.low <= BELIEVED:
         return
-    gain = np.sum([booster.feature_importance("gain") for booster in model.boosters_], axis=0)
-    gain = gain[: len(model.encoder_.names)]
-    name, share = model.encoder_.names[int(np.argmax(gain))], gain.max() / max(gain.sum(), 1e-12)
+    shares = model.feature_importances_
+    name, share = model.encoder_.names[int(np.argmax(shares))], float(shares.max())
     if name not in allow:
         raise DataError(
             f"the model tells who converts with an AUC of {number(auc.value, 4)}, which no honest column can; "

@@ -16,7 +16,7 @@ from training.thresholds.threshold import Threshold
 INK, BLUE, ORANGE, PALE = "#222222", "#1f5fa8", "#c8500a", "#b9cfe8"
 SIZE = (8.0, 5.0)
 DPI = 110
-LONGEST_NAME = 60
+LONGEST_NAME = 66
 
 
 def png(figure: Figure) -> bytes:

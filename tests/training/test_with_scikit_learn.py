@@ -1,0 +1,102 @@
+"""The estimators on a workspace's frame, as users of scikit-learn have them: pipelines, searches, pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from sklearn.calibration import CalibrationDisplay
+from sklearn.compose import make_column_transformer
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+
+from features.training_set import TrainingSet
+from training.model.classifier import LeadConversionClassifier
+from training.model.encoding import table_of
+from training.model.hazard import HazardClassifier
+from training.samples.frame import Frame
+from workspace import Workspace
+
+SMALL: dict[str, Any] = {"n_folds": 2, "max_rounds": 30, "learning_rate": 0.1, "twin": False, "rates": False}
+BY_LEAD = GroupKFold(2)
+
+
+@pytest.fixture(scope="module")
+def frame(trained: Workspace) -> Frame:
+    return trained.frame().known
+
+
+@pytest.fixture(scope="module")
+def model(frame: Frame) -> LeadConversionClassifier:
+    return LeadConversionClassifier(**SMALL).fit(frame.X, frame.y, frame.weight, groups=frame.lead)
+
+
+def test_what_the_trees_gained_is_told_by_feature(model: LeadConversionClassifier, frame: Frame) -> None:
+    shares = pd.Series(model.feature_importances_, model.feature_names_in_)
+    assert shares.index.tolist() == frame.X.columns.tolist()
+    assert shares.sum() == pytest.approx(1)
+    assert shares.nlargest(5).sum() > 5 / len(shares)
+
+
+def test_the_last_step_of_a_pipeline_that_leaves_features_out(frame: Frame) -> None:
+    chosen = ["profile_seniority", "recency_any", "decayed_any_7d"]
+    chooser = make_column_transformer(("passthrough", chosen), verbose_feature_names_out=False)
+    pipeline = make_pipeline(chooser.set_output(transform="pandas"), LeadConversionClassifier(**SMALL))
+    fitted = pipeline.fit(frame.X, frame.y, leadconversionclassifier__groups=frame.lead)
+    assert fitted[-1].feature_names_in_.tolist() == chosen
+    base_rate = log_loss(frame.y, np.full(len(frame), frame.y.mean()))
+    assert log_loss(frame.y, fitted.predict_proba(frame.X)[:, 1]) < base_rate
+
+
+def test_a_search_over_a_split_by_lead_and_predictions_out_of_fold(frame: Frame) -> None:
+    search = GridSearchCV(LeadConversionClassifier(**SMALL), {"num_leaves": [2, 7]}, scoring="neg_log_loss", cv=BY_LEAD)
+    search.fit(frame.X, frame.y, groups=frame.lead)
+    assert search.best_params_["num_leaves"] in {2, 7}
+    best, data = search.best_estimator_, (frame.X, frame.y)
+    unseen = cross_val_predict(best, *data, groups=frame.lead, cv=BY_LEAD, method="predict_proba")[:, 1]
+    assert log_loss(frame.y, unseen) < log_loss(frame.y, np.full(len(frame), frame.y.mean()))
+
+
+def test_a_search_over_the_kind_that_learns_from_open_leads(trained: Workspace) -> None:
+    """What it learns from instead of y: days until conversion; how long a moment was watched goes along, row by row."""
+    frame, keys = trained.frame(), TrainingSet.open(trained.training_set_path).read().to_pandas()
+
+    def saved(model: HazardClassifier, X: pd.DataFrame, event_days: pd.Series) -> float:
+        known = frame.y[X.index].notna()
+        return -float(log_loss(frame.y[X.index][known], model.predict_proba(X[known])[:, 1]))
+
+    search = GridSearchCV(HazardClassifier(**SMALL), {"num_leaves": [2, 7]}, scoring=saved, cv=BY_LEAD)
+    follow = {"observed_days": keys.observed_days, "horizon_days": 30}
+    search.fit(frame.X, keys.event_days, groups=frame.lead, **follow)
+    known = frame.known
+    assert search.best_score_ > -log_loss(known.y, np.full(len(known), known.y.mean()))
+
+
+def test_a_shuffled_feature_that_decides_is_missed(model: LeadConversionClassifier, frame: Frame) -> None:
+    strongest = frame.X.columns[int(np.argmax(model.feature_importances_))]
+    few = frame.X.sample(2_000, random_state=0)
+    missed = permutation_importance(model, few, frame.y[few.index], scoring="neg_log_loss", n_repeats=1, random_state=0)
+    by_name = pd.Series(missed.importances_mean, model.feature_names_in_)
+    assert by_name[strongest] > 0
+    assert by_name[strongest] >= by_name.nlargest(10).min()
+
+
+def test_a_picture_of_its_calibration(model: LeadConversionClassifier, frame: Frame) -> None:
+    axes = Figure().add_subplot()
+    shown = CalibrationDisplay.from_estimator(model, frame.X, frame.y, n_bins=4, strategy="quantile", ax=axes)
+    assert (np.diff(shown.prob_true) >= 0).all(), "of those with higher probabilities more convert"
+
+
+def test_what_features_add_by_name(model: LeadConversionClassifier, frame: Frame) -> None:
+    """As `shap.TreeExplainer` has it, whose numbers LightGBM computes."""
+    X, booster = frame.X.head(200), model.boosters_[0]
+    matrix = model.encoder_.matrix(table_of(X))
+    added = pd.DataFrame(booster.predict(matrix, pred_contrib=True)[:, :-1], columns=model.feature_names_in_)
+    used = added.columns[(added != 0).any()]
+    assert 0 < len(used) < len(added.columns)
+    assert set(used) <= set(model.feature_names_in_[model.feature_importances_ > 0])
