@@ -132,7 +132,7 @@ figure = Figure(figsize=(7, 3), layout="constrained")
 axes = figure.add_subplot()
 axes.bar(share.index.to_timestamp(), share, width=20)
 axes.xaxis.set_major_formatter(ConciseDateFormatter(AutoDateLocator()))
-axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+axes.yaxis.set_major_formatter(PercentFormatter(1))
 axes.set(ylabel="Share that converted so far", title=f"New leads by month: {', '.join(target.events)}")
 figure
 

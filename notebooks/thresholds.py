@@ -14,13 +14,10 @@
 # # Choose thresholds with sales
 # Where does MQL begin, where SQL? That depends on what sales wants to be promised, on how many leads it can take, and
 # on what a win is worth. It reads the workspace that `make demo` made; `LEADSCORE_VAR` and `LEADSCORE_CONFIG` name
-# another. The model takes up to half a minute there, since it is smaller than that of `leadscore train` (two folds,
-# larger steps, no twins): its thresholds lie near the report's, not at them. All else takes seconds.
+# another. The model, the same that `leadscore train` fits, takes up to a minute there; all else takes seconds.
 
 # %%
 # %matplotlib inline
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -34,11 +31,6 @@ from workspace import Workspace
 
 workspace = Workspace.here()
 settings = workspace.settings
-plan = replace(
-    settings.training_plan,
-    parameters={**settings.training_plan.parameters, "n_folds": 2, "learning_rate": 0.1},
-    twin="no",
-)
 days = settings.chosen_target.horizon_days
 
 # %% [markdown]
@@ -47,7 +39,7 @@ days = settings.chosen_target.horizon_days
 
 # %%
 sample = read_sample(TrainingSet.open(workspace.training_set_path))
-fitted = fit_champion(sample, plan)
+fitted = fit_champion(sample, settings.training_plan)
 labels, flow = fitted.labels, fitted.grounds.volume
 {"leads of known outcome": len(labels.p), "converted": int(labels.y.sum()), "new leads a week": flow.per_week}
 
