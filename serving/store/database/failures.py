@@ -147,7 +147,7 @@ def _explained(error: DBAPIError | sqlite3.Error) -> Exception:
         return error
     if state in STATES:
         words = STATES[state].format(nothing=NOT_STORED, cause=_first_line(cause))
-        if state in (FORBIDDEN, NO_SCHEMA):
+        if state == FORBIDDEN:
             return StoreForbidden(words, _first_line(cause))
         return StoreReadOnly(words) if state == READ_ONLY else StoreAway(words)
     broken = isinstance(error, OperationalError | InterfaceError) and (state is None or state[:2] in POSTGRESQL_AWAY)

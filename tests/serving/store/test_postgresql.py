@@ -150,7 +150,7 @@ def test_tables_are_in_the_schema_that_the_url_says(postgres: Postgres, schema: 
 
 
 def test_a_schema_that_is_not_there_is_told(postgres: Postgres) -> None:
-    with pytest.raises(DataError, match=r"no schema has been selected.*store migrate"):
+    with pytest.raises(StoreAway, match=r"no schema to make the store's tables in.*CREATE SCHEMA.*\?schema="):
         open_store(postgres.database(name()) + "?schema=nowhere")
 
 
