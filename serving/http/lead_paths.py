@@ -1,12 +1,14 @@
-"""Ids of leads in addresses: as one part of the path, matched before `%2F` means a slash, or in the query, which
-carries every id past whatever stands before the server.
+"""Ids of leads and companies in addresses: one part of the path, matched before `%2F` means a slash, or in the query.
+
+The query carries every id past whatever stands before the server.
 
 Proxies and clients resolve `..`, decode `%2F` or refuse it. So an id that holds slashes, or is nothing but dots, has
-its address in the query: `/v1/lead?lead_id=a%2Fb` is `/v1/leads/a%2Fb`.
+its address in the query: `/v1/lead?lead_id=a%2Fb` is `/v1/leads/a%2Fb`, `/v1/company?account_id=a%2Fb` likewise.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
@@ -17,12 +19,23 @@ from data.ids import NoId, required_id
 from serving.http.authentication import Handler
 from serving.messages.problems import Refused
 
-IDS = {"lead_id", "account_id"}
 DOTS = (".", "..")
 """Parts of a path that clients resolve, however they are written."""
-NAME = "lead_id"
 SENT = "leadscore.sent"
 """In the scope of a request with its lead in the query: its address as it was sent, where people are sent back to."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an address is about. one, many: its words in a query's path and before an id. name: of the id."""
+
+    one: str
+    many: str
+    name: str
+
+
+LEAD, COMPANY = Subject("lead", "leads", "lead_id"), Subject("company", "companies", "account_id")
+IDS = {LEAD.name, COMPANY.name}
 
 
 def address_of(scope: Scope) -> str:
@@ -49,25 +62,33 @@ class LeadQueryRoute(Route):
     An id that is not there, or more than once, is the empty one, which no lead has.
     """
 
+    about = LEAD
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As any route; the id leaves the query."""
         match, matched = super().matches(scope)
         if match is not Match.NONE:
             matched[SENT] = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
-            root, _, rest = scope["path"].partition("/lead")
-            lead_id, query = _taken_out(scope["query_string"].decode("latin-1"))
-            name = quote(lead_id, safe="", errors="surrogateescape")
-            matched["path_params"], matched["query_string"] = {NAME: lead_id}, query.encode("latin-1")
-            matched["path"] = f"{root}/leads/{lead_id}{rest}"
-            matched["raw_path"] = f"{root}/leads/{name}{rest}".encode()
+            root, _, rest = scope["path"].partition(f"/{self.about.one}")
+            key, query = _taken_out(self.about.name, scope["query_string"].decode("latin-1"))
+            quoted = quote(key, safe="", errors="surrogateescape")
+            matched["path_params"], matched["query_string"] = {self.about.name: key}, query.encode("latin-1")
+            matched["path"] = f"{root}/{self.about.many}/{key}{rest}"
+            matched["raw_path"] = f"{root}/{self.about.many}/{quoted}{rest}".encode()
         return match, matched
 
 
-def _taken_out(query: str) -> tuple[str, str]:
-    """The id that a query names, and the rest of it."""
+class CompanyQueryRoute(LeadQueryRoute):
+    """The same for a company: `account_id` in the query."""
+
+    about = COMPANY
+
+
+def _taken_out(name: str, query: str) -> tuple[str, str]:
+    """The id that a query has by a name, and the rest of it."""
     parts = [part.partition("=") for part in query.split("&")]
-    ids = [value for name, _, value in parts if name == NAME]
-    rest = "&".join("".join(part) for part in parts if part[0] != NAME)
+    ids = [value for key, _, value in parts if key == name]
+    rest = "&".join("".join(part) for part in parts if part[0] != name)
     return (unquote_plus(ids[0], errors="surrogateescape") if len(ids) == 1 else ""), rest
 
 
@@ -93,9 +114,23 @@ def lead_url(root: str, lead_id: str, rest: str = "") -> str:
     >>> lead_url("/v1", "a b", "/score"), lead_url("/v1", "a/b", "/score")
     ('/v1/leads/a%20b/score', '/v1/lead/score?lead_id=a%2Fb')
     """
-    if fits_path(lead_id):
-        return f"{root}/leads/{quote(lead_id, safe='')}{rest}"
-    return f"{root}/lead{rest}?{NAME}={quote(lead_id, safe='')}"
+    return _url(LEAD, root, lead_id, rest)
+
+
+def company_url(root: str, account_id: str) -> str:
+    """The same for a company.
+
+    >>> company_url("/v1", "a b"), company_url("", "a/b")
+    ('/v1/companies/a%20b', '/company?account_id=a%2Fb')
+    """
+    return _url(COMPANY, root, account_id)
+
+
+def _url(about: Subject, root: str, key: str, rest: str = "") -> str:
+    quoted = quote(key, safe="")
+    return (
+        f"{root}/{about.many}/{quoted}{rest}" if fits_path(key) else f"{root}/{about.one}{rest}?{about.name}={quoted}"
+    )
 
 
 def in_path(lead_id: str) -> str:

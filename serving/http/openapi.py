@@ -94,9 +94,10 @@ def lead_id() -> dict[str, Any]:
     }
 
 
-def lead_in_query() -> dict[str, Any]:
-    """The same in the query, for ids that proxies and clients change in a path."""
-    return {**lead_id(), "in": "query", "description": "opaque, percent-encoded; for ids with slashes or only dots"}
+def in_query(parameter: dict[str, Any]) -> dict[str, Any]:
+    """The same parameter in the query where it is an id in the path, which proxies and clients may change there."""
+    told = "opaque, percent-encoded; for ids with slashes or only dots"
+    return {**parameter, "in": "query", "description": told} if parameter["in"] == "path" else parameter
 
 
 def header(name: str, about: str) -> dict[str, Any]:
@@ -132,11 +133,10 @@ def _described(route: Route) -> dict[str, Any]:
 
 
 def _placed(route: Route, operation: dict[str, Any]) -> dict[str, Any]:
-    """An operation, with the lead in the query where the route has it there."""
+    """An operation, with the id in the query where the route has it there."""
     if not isinstance(route, LeadQueryRoute):
         return operation
-    rest = [parameter for parameter in operation["parameters"] if parameter["in"] != "path"]
-    return operation | {"parameters": [lead_in_query(), *rest]}
+    return operation | {"parameters": [in_query(parameter) for parameter in operation["parameters"]]}
 
 
 def _responses(answer: Any, refusals: Sequence[str], status: int, media: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from data.contract import UsageError
 from data.ids import NoId, required_id
 from serving.http.answers import json
 from serving.http.authentication import needs
-from serving.http.lead_paths import LeadRoute
+from serving.http.lead_paths import CompanyQueryRoute, LeadRoute
 from serving.http.openapi import documented, lead_id, query
 from serving.http.queries import Query
 from serving.http.services import Services
@@ -87,4 +87,5 @@ def _answer(company: Company) -> CompanyAnswer:
 routes = [
     LeadRoute("/v1/companies", list_companies),
     LeadRoute("/v1/companies/{account_id}", get_company),
+    CompanyQueryRoute("/v1/company", get_company, name="get_company_by_query"),
 ]

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from serving.http.lead_paths import LeadRoute
+from serving.http.lead_paths import CompanyQueryRoute, LeadRoute
 from serving.messages.problems import Refused
 from serving.pages.leads.leads import STEPS, LeadLine, line_of
 from serving.pages.rendering.addresses import checked, company_address, lead_address
@@ -83,4 +83,5 @@ def trend(company: Company) -> int:
 routes = [
     LeadRoute("/companies", companies),
     LeadRoute("/companies/{account_id}", company),
+    CompanyQueryRoute("/company", company, name="company_by_query"),
 ]

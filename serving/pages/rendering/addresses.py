@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, unquote, urlencode
 
 from data.ids import NoId, required_id
-from serving.http.lead_paths import in_path, lead_url
+from serving.http.lead_paths import company_url, lead_url
 from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import PageContext
 
@@ -31,7 +31,7 @@ def lead_address(lead_id: str, **more: object) -> str:
 
 def company_address(account_id: str) -> str:
     """Where the page of a company is."""
-    return f"/companies/{in_path(account_id)}"
+    return company_url("", account_id)
 
 
 def asked_lead(context: PageContext) -> str:

@@ -42,7 +42,8 @@ def firms(own_store: Store) -> Store:
 
 def test_companies_stand_where_their_likeliest_lead_does(visits: Visits, firms: Store) -> None:
     page = visits("viewer").get("/companies").text
-    places = [page.index(f"/companies/{name}") for name in (quote("Acme & Söhne/Nord", safe=""), "initech", "quiet")]
+    addresses = (f"/company?account_id={quote('Acme & Söhne/Nord', safe='')}", "/companies/initech", "/companies/quiet")
+    places = [page.index(address) for address in addresses]
     assert places == sorted(places)
     assert "3 leads" in page
     assert "up from 0.3 a week ago" in page
@@ -53,13 +54,15 @@ def test_companies_stand_where_their_likeliest_lead_does(visits: Visits, firms: 
 
 
 def test_a_company_has_its_leads_stages_activity_and_trend(visits: Visits, firms: Store) -> None:
-    page = visits("viewer").get(f"/companies/{quote('Acme & Söhne/Nord', safe='')}").text
+    page = visits("viewer").get(f"/company?account_id={quote('Acme & Söhne/Nord', safe='')}").text
+    by_path = visits("viewer").get(f"/companies/{quote('Acme & Söhne/Nord', safe='')}").text
+    assert by_path.partition("<h1")[2] == page.partition("<h1")[2]
     for said in ("Acme &amp; Söhne/Nord", "L1", "L2", "50 of 100", "0.6", "up from 0.3 a week ago", "0 leads"):
         assert said in page
     assert "L3" not in page
     assert visits("viewer").get("/companies/nobody").status_code == 404
     assert "1 not scored yet" in visits("viewer").get("/companies/initech").text
-    assert f"/companies/{quote('Acme & Söhne/Nord', safe='')}" in visits("viewer").get("/leads/L1").text
+    assert f"/company?account_id={quote('Acme & Söhne/Nord', safe='')}" in visits("viewer").get("/leads/L1").text
 
 
 def test_who_objects_or_is_erased_is_of_no_company(visits: Visits, firms: Store) -> None:
@@ -108,6 +111,7 @@ def test_services_ask_for_the_same(inside: Inside, firms: Store) -> None:
     assert [company["account_id"] for company in listed["companies"]] == ["Acme & Söhne/Nord", "initech", "quiet"]
     assert listed["next"] is None
     company = inside.get(f"/v1/companies/{quote('Acme & Söhne/Nord', safe='')}").json()
+    assert inside.get(f"/v1/company?account_id={quote('Acme & Söhne/Nord', safe='')}").json() == company
     assert [lead["lead_id"] for lead in company["leads"]] == ["L1", "L2"]
     assert company["expected"] == pytest.approx(0.6)
     assert company["expected_before"] == pytest.approx(0.3)

@@ -57,7 +57,7 @@ def pages(app: Starlette, leads: Sequence[str]) -> Iterator[str]:
         if re.search(r"\.(csv|xlsx)$", route.path) or route.path == "/language":
             continue
         if isinstance(route, LeadQueryRoute):
-            yield from (f"{route.path}?{urlencode({'lead_id': lead})}" for lead in leads)
+            yield from (f"{route.path}?{urlencode({route.about.name: lead})}" for lead in leads)
             continue
         names = re.findall(r"{(\w+)", route.path)
         if not names or set(names) <= set(FILLED):
