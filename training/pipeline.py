@@ -95,6 +95,7 @@ def train_and_register(
     """
     target = training_set.recipe.target.name
     name = registry.model_name(target)
+    plan.load_own()
     check_room(registry.workspace)
     registry.prepare(name)
     asked = _Asked(training_set, plan, registry, settings, budget, allow, telling)

@@ -10,16 +10,20 @@ import pytest
 
 from data.contract import US_PER_DAY, DataError, UsageError
 from data.own_functions import OwnFunction, own_function
+from features.training_set import TrainingSet
 from settings_file import read_settings
 from tests.training.test_train import PLAN, funnel
 from training.measuring.own_metrics import measured
 from training.measuring.tables import tables
+from training.pipeline import train_and_register
 from training.recipe.plan import TrainingPlan
 from training.recipe.train import fit_baselines, fit_model, judge, split_by_time
 from training.recipe.tuning import Budget, tune
+from training.registry.registry import Registry
 from training.samples.recent import first_moment, recent
 from training.samples.sample import Sample
 from training.samples.weighting import weighed
+from workspace import Workspace
 
 MINE = """
 def found_in_a_tenth(y, p, weight):
@@ -171,6 +175,18 @@ def test_a_broken_metric_names_its_line_and_one_with_our_name_is_refused(mine: P
         measured(of(mine, "text"), *rows)
     with pytest.raises(UsageError, match="the name 'log_loss' is taken"):
         judge(split_by_time(funnel(leads=400), PLAN), replace(PLAN, metrics=(of(mine, "log_loss"),)))
+
+
+def test_a_file_that_is_no_python_is_told_before_anything_is_trained(
+    mine: Path, trained: Workspace, tmp_path: Path
+) -> None:
+    mine.write_text("def found(y, p, weight)\n    return 1\n")
+    plan, said = replace(PLAN, metrics=(of(mine, "found"),)), list[str]()
+    made = TrainingSet.open(trained.training_set_path)
+    with pytest.raises(UsageError, match=r"mine.py line 1 \(`def found\(y, p, weight\)`\): SyntaxError"):
+        train_and_register(made, plan, Registry(tmp_path / "var"), {}, say=said.append)
+    assert not said
+    assert not (tmp_path / "var").exists()
 
 
 def test_tuning_makes_an_own_metric_as_large_as_it_can(mine: Path) -> None:

@@ -95,6 +95,15 @@ class TrainingPlan:
         own = (self.weighting, self.tuning_metric)
         return {function.name: function.digest for function in own if isinstance(function, OwnFunction)}
 
+    def load_own(self) -> None:
+        """Runs the files of all functions of the user's own, before anything is computed for one that is broken.
+
+        Raises UsageError: file, line and what went wrong.
+        """
+        for function in (self.weighting, self.tuning_metric, *self.metrics):
+            if isinstance(function, OwnFunction):
+                function.load()
+
 
 def _told(choice: Weighting | None) -> str:
     """A column, or a function with the sha256 of its file; empty for none."""
