@@ -122,7 +122,6 @@ def tags_of(training_set: TrainingSet, account: TrainingAccount) -> dict[str, st
     """The lineage of a run."""
     commit = account.code.get("git_commit")
     return {
-        "artifact_digest": account.digest,
         "training_set": training_set.digest,
         "event_log": training_set.recipe.log_digest,
         "target": account.target.name,

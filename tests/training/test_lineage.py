@@ -117,10 +117,10 @@ def _misfits(registry: Registry, version: Registered) -> Iterator[str]:
     if (blind.plan, blind.training_set, judge.target) != (model.plan, model.training_set, manifest.target):
         yield "judge of another training"
     with registry.tracking.opened() as mlflow:
-        run = mlflow.get_run(version.run_id).data
-        if not run.params:  # made from another version
-            return
-        file = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path="evaluation.json")
+        run, judged = mlflow.get_run(version.run_id).data, version.run_id
+        while base := mlflow.get_run(judged).data.tags.get("base_run"):  # made from another version
+            judged = base
+        file = mlflow.artifacts.download_artifacts(run_id=judged, artifact_path="evaluation.json")
     evaluation = json.loads(Path(file).read_text())
     seed = "1" if model.plan == read_settings(registry.workspace / "seed.toml").training_plan.digest else "0"
     facts = {
@@ -129,8 +129,9 @@ def _misfits(registry: Registry, version: Registered) -> Iterator[str]:
         "horizon": (run.params["targets.conversion.horizon_days"], str(manifest.target.horizon_days)),
         "seed": (run.params["training.seed"], seed),
         "metrics": (run.metrics["log_loss"], evaluation["judgements"][0]["metrics"]["log_loss"]["value"]),
-        "judged": (bins(evaluation), [] if manifest.judged is None else bins(to_json(manifest.judged))),
     }
+    if judged == version.run_id:
+        facts["judged"] = bins(evaluation), [] if manifest.judged is None else bins(to_json(manifest.judged))
     yield from (f"{what} {one!r} is not {other!r}" for what, (one, other) in facts.items() if one != other)
 
 

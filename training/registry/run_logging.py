@@ -52,7 +52,7 @@ def log_run(mlflow: Any, run: RunFolder) -> Any:
     about, records = run.about, run.path / RECORDS
     mlflow.log_params(dict(about.parameters))
     mlflow.log_metrics(dict(about.metrics))
-    mlflow.set_tags({**about.tags, "leadscore.run": run.id})
+    mlflow.set_tags({**about.tags, "leadscore.run": run.id, "artifact_digest": about.model})
     for dataset in _read(records / DATASETS):
         _log_dataset(mlflow, dataset)
     for rival in _read(records / RIVALS):
@@ -73,10 +73,12 @@ def log_run(mlflow: Any, run: RunFolder) -> Any:
 
 
 def log_base(mlflow: Any, base: Any) -> None:
-    """Notes parameters and metrics of the run of the version that this one is made from, and which run that is."""
+    """Notes parameters, metrics and training set of the run of the version that this one is made from, and which run
+    that is."""
     mlflow.log_params(base.data.params)
     mlflow.log_metrics(base.data.metrics)
-    mlflow.set_tags({"base_run": base.info.run_id})
+    learnt_from = {name: told for name, told in base.data.tags.items() if name == "training_set"}
+    mlflow.set_tags({"base_run": base.info.run_id, **learnt_from})
 
 
 def _read(file: Path) -> list[Any]:
