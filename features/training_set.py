@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -151,12 +151,31 @@ def make(
     with temporary_folder("companies") as beside:
         if looks_around(recipe.catalogue):
             write_companies(log.read_companies(), beside)
-        tasks = (joblib.delayed(build_shard)(log.path, number, recipe, out, beside) for number in range(log.n_buckets))
+        failed: list[Exception] = []
+        shards = ((log.path, number, recipe, out, beside) for number in range(log.n_buckets))
+        tasks = (joblib.delayed(_tried)(failed, *shard) for shard in shards)
         done = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")(tasks)
-        for finished, _ in enumerate(done, start=1):
+        for finished, error in enumerate(done, start=1):
+            if error is not None:
+                failed.append(error)
             progress(finished, log.n_buckets)
+        if failed:
+            raise failed[0]
     _sweep(out, log.n_buckets)
     return _finish(out, recipe, log.n_buckets)
+
+
+def _tried(failed: Sequence[Exception], *shard: Any) -> Exception | None:
+    """What has kept a shard from being built; none is begun after a failure, and those in work are waited for.
+
+    A thread that still works when the process ends would take it down, with a folder gone under its hands.
+    """
+    try:
+        if not failed:
+            build_shard(*shard)
+    except Exception as error:
+        return error
+    return None
 
 
 def build_shard(log_path: Path, number: int, recipe: Recipe, out: Path, beside: Path | None = None) -> None:

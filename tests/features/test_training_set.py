@@ -8,6 +8,8 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +91,28 @@ def test_a_log_that_has_changed_is_refused(recipe: Recipe, built: TrainingSet, t
     with pytest.raises(DataError, match="has changed since the recipe was made"):
         build(grown, recipe, built.path)
     assert TrainingSet.open(built.path) == built, "a refused build leaves the old set as it was"
+
+
+def test_after_a_failure_nobody_is_at_work(
+    monkeypatch: pytest.MonkeyPatch, log: EventLog, recipe: Recipe, tmp_path: Path
+) -> None:
+    """Threads that go on would take the process down when it ends; and no shard is begun any more."""
+    at_work, begun, fails = threading.Semaphore(0), list[int](), threading.Event()
+
+    def shard(path: Path, number: int, *_: object) -> None:
+        begun.append(number)
+        if number == 0:
+            fails.wait(60)
+            raise DataError("this one is broken")
+        fails.set()
+        time.sleep(0.3)
+        at_work.release()
+
+    monkeypatch.setattr(training_set, "build_shard", shard)
+    with pytest.raises(DataError, match="this one is broken"):
+        build(log, recipe, tmp_path, jobs=2)
+    assert all(at_work.acquire(blocking=False) for number in begun if number)
+    assert len(begun) < BUCKETS
 
 
 def test_the_label_is_null_exactly_where_it_is_unknown(built: TrainingSet) -> None:
