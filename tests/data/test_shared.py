@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from data.contract import UsageError
@@ -224,8 +224,9 @@ def alias_line(alias: str, lead: str, since: int, until: int) -> str:
 def test_whoever_has_an_event_is_who_plain_loops_say(tmp_path_factory: pytest.TempPathFactory) -> None:
     seen = set[int]()
 
-    @settings(max_examples=60, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+    @settings(max_examples=60, derandomize=True, database=None, deadline=None, phases=[Phase.explicit, Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip
+    @example([([Said(lead, 1, 0, False) for lead in "abc"], 11)], [], 0)
     @given(EXPORTS, MERGES, st.integers(0, 2))
     def check(exports: list[tuple[list[Said], int]], merges: list[tuple[str, str, int, int]], of: int) -> None:
         folder, event, people = tmp_path_factory.mktemp("shared"), Deal(), People()
