@@ -41,7 +41,7 @@ bench: setup
 	$(PY) -m benchmarks $(NAME)
 
 proof: setup
-	$(PY) -m pytest --proof $(NAME)
+	$(PY) -m pytest --proof "$(NAME)"
 
 # Plants faults in the core and tells which no test notices; may be stopped, and goes on where it was.
 mutants: .venv/ready
