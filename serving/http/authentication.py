@@ -20,7 +20,7 @@ Role = Literal["score", "ingest", "read", "admin"]
 Needs = Literal["anyone", "score", "ingest", "read", "admin"]
 ROLES: tuple[Role, ...] = ("score", "ingest", "read", "admin")
 KEPT_S = 5.0
-"""Seconds that a verified key is remembered; a revoked one works no longer than that."""
+"""Seconds that a verified key is remembered; while the store answers, a revoked one works no longer than that."""
 AWAY_S, AGAIN_S = 3_600.0, 30.0
 """While the store is away nobody can revoke a key in it: so long after it was last good a key goes on, and so often the
 store is asked again."""
