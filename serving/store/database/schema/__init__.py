@@ -1,4 +1,6 @@
-"""The tables of the store, by what they hold; nothing else belongs here.
+"""The tables of the store, by what they hold.
+
+Belongs here: tables, their columns and indexes. Not here: a query, a connection.
 
 A change here needs a migration in serving/store/database/migrations/versions; a test compares the two.
 """
