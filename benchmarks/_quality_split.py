@@ -52,6 +52,16 @@ class Split:
     judged: Rows
     in_order: bool
 
+    def stopping(self) -> tuple[Rows, Rows]:
+        """Of the rows to learn from: those to fit on, and those to stop by or choose by; no lead is in both.
+
+        The last fifth where rows are in order of time, else every fifth lead.
+        """
+        learn = self.learn
+        late = np.arange(len(learn)) >= len(learn) * 4 // 5 if self.in_order else learn.lead % 5 == 4
+        early = ~np.isin(learn.lead, learn.lead[late])
+        return learn.of(np.flatnonzero(early)), learn.of(np.flatnonzero(late))
+
     def write(self, folder: Path) -> None:
         """Writes four Parquet files, the same bytes for the same split."""
         folder.mkdir(parents=True, exist_ok=True)
