@@ -55,12 +55,14 @@ class Split:
     def stopping(self) -> tuple[Rows, Rows]:
         """Of the rows to learn from: those to fit on, and those to stop by or choose by; no lead is in both.
 
-        The last fifth where rows are in order of time, else every fifth lead.
+        The last fifth where rows are in order of time, else every fifth lead. Of leads with rows on both sides one in
+        three is judged.
         """
         learn = self.learn
         late = np.arange(len(learn)) >= len(learn) * 4 // 5 if self.in_order else learn.lead % 5 == 4
-        early = ~np.isin(learn.lead, learn.lead[late])
-        return learn.of(np.flatnonzero(early)), learn.of(np.flatnonzero(late))
+        drawn = learn.lead % 3 == 0
+        both = np.isin(learn.lead, np.intersect1d(learn.lead[late], learn.lead[~late]))
+        return learn.of(np.flatnonzero(~late & ~(both & drawn))), learn.of(np.flatnonzero(late & ~(both & ~drawn)))
 
     def write(self, folder: Path) -> None:
         """Writes four Parquet files, the same bytes for the same split."""
