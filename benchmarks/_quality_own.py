@@ -25,11 +25,12 @@ def fit(contender: str, folder: str, out: str, seed: int, budget: float) -> dict
 
 
 def leadscore(split: Split, seed: int, twin: bool = False) -> Array:
-    """The preset: told of leads, and where rows are in order of time of that, so that half of it sees running rates."""
+    """The preset: told of leads, and where rows are in order of time of that and of when outcomes were certain, so that
+    half of it sees running rates."""
     learn = split.learn
     model = LeadConversionClassifier(twin=twin, random_state=seed, n_jobs=1)
-    time = learn.time if split.in_order else None
-    model.fit(learn.features, learn.y.astype(np.int64), sample_weight=learn.weight, groups=learn.lead, time=time)
+    time, since = (learn.time, learn.since) if split.in_order else (None, None)
+    model.fit(learn.features, learn.y.astype(np.int64), learn.weight, learn.lead, time, since)
     return model.predict_proba(split.judged.features)[:, 1]
 
 

@@ -19,8 +19,8 @@ class Rows:
     """Rows of a split.
 
     features: table of n rows, categories as dictionaries. y: float64[n], 0/1. weight: float64[n]. lead: int64[n],
-    the same number for the same lead in all splits of a set. time: int64[n], rising. truth: float64[n], the true
-    probabilities, or None.
+    the same number for the same lead in all splits of a set. time: int64[n], rising. since: int64[n], when each outcome
+    was certain. truth: float64[n], the true probabilities, or None.
     """
 
     features: pa.Table
@@ -28,6 +28,7 @@ class Rows:
     weight: Array
     lead: NDArray[np.int64]
     time: NDArray[np.int64]
+    since: NDArray[np.int64]
     truth: Array | None = None
 
     def __len__(self) -> int:
@@ -40,7 +41,8 @@ class Rows:
 
     def keys(self) -> dict[str, Any]:
         """All but the features."""
-        columns = {"y": self.y, "weight": self.weight, "lead": self.lead, "time": self.time, "truth": self.truth}
+        columns: dict[str, Any] = {"y": self.y, "weight": self.weight, "lead": self.lead}
+        columns |= {"time": self.time, "since": self.since, "truth": self.truth}
         return {name: value for name, value in columns.items() if value is not None}
 
 
