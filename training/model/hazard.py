@@ -91,7 +91,7 @@ class HazardClassifier(Boosted):
         self.encoder_ = Encoder.fit(table, table.column_names)
         mature = (observed >= horizon_days) & whole
         known = known_rows(np.where(mature, converted, np.nan), weight, lead, moment, since)
-        matrix = self._with_rates(table, None if time is None else known)
+        matrix = self._with_rates(table, known)
         model = np.array(self.models_)[rows.period]
         boosters, curves = list[lightgbm.Booster](), tuple[tuple[float, ...], ...]()
         for number in range(model.max() + 1):
