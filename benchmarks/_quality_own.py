@@ -25,11 +25,12 @@ def fit(contender: str, folder: str, out: str, seed: int, budget: float) -> dict
 
 
 def leadscore(split: Split, seed: int, twin: bool = False) -> Array:
-    """The preset: told of leads, and where rows are in order of time of that, so that half of it sees running rates."""
+    """The preset: told of leads, and where rows are in order of time of that and of when outcomes were certain, so that
+    half of it sees running rates."""
     learn = split.learn
     model = LeadConversionClassifier(twin=twin, random_state=seed, n_jobs=1)
-    time = learn.time if split.in_order else None
-    model.fit(learn.features, learn.y.astype(np.int64), sample_weight=learn.weight, groups=learn.lead, time=time)
+    time, since = (learn.time, learn.since) if split.in_order else (None, None)
+    model.fit(learn.features, learn.y.astype(np.int64), learn.weight, learn.lead, time, since)
     return model.predict_proba(split.judged.features)[:, 1]
 
 
@@ -58,6 +59,47 @@ def lightgbm_defaults(split: Split, seed: int) -> Array:
 
     model = LGBMClassifier(random_state=seed, n_jobs=1, verbose=-1)
     return _judged(model, split, sample_weight=split.learn.weight)
+
+
+def lightgbm_tuned(split: Split, seed: int) -> Array:
+    """LightGBM, the best of 30 trials of Optuna on rows that a trial has not seen, fitted again on all rows."""
+    import optuna
+    from lightgbm import LGBMClassifier, early_stopping
+    from sklearn.metrics import log_loss
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    early, late = split.stopping()
+    learn, chosen_by = frame_of(early), frame_of(late)
+
+    def loss(trial: optuna.Trial) -> float:
+        model = LGBMClassifier(**_tried(trial), n_estimators=2_000, random_state=seed, n_jobs=1, verbose=-1)
+        stop = [early_stopping(50, verbose=False)]
+        told = {"sample_weight": early.weight, "eval_sample_weight": [late.weight], "callbacks": stop}
+        model.fit(learn, early.y, eval_X=chosen_by, eval_y=late.y, **told)
+        trial.set_user_attr("trees", max(model.best_iteration_, 1))
+        p = np.asarray(model.predict_proba(chosen_by))[:, 1]
+        return float(log_loss(late.y, p, sample_weight=late.weight, labels=[0, 1]))
+
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    study.optimize(loss, n_trials=30)
+    trees = study.best_trial.user_attrs["trees"]
+    best = LGBMClassifier(
+        **study.best_params, subsample_freq=1, n_estimators=trees, random_state=seed, n_jobs=1, verbose=-1
+    )
+    return _judged(best, split, sample_weight=split.learn.weight)
+
+
+def _tried(trial: Any) -> dict[str, Any]:
+    """The settings of a trial."""
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 4, 128, log=True),
+        "min_child_samples": trial.suggest_int("min_child_samples", 5, 200, log=True),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 100.0, log=True),
+        "subsample_freq": 1,
+    }
 
 
 def hist_gradient_boosting(split: Split, seed: int) -> Array:
@@ -110,4 +152,5 @@ CONTENDERS: Mapping[str, Callable[[Split, int], Array]] = {
     "logistic regression": logistic_regression,
     "LightGBM defaults": lightgbm_defaults,
     "HistGradientBoosting": hist_gradient_boosting,
+    "LightGBM tuned": lightgbm_tuned,
 }

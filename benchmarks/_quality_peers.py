@@ -19,6 +19,18 @@ from benchmarks._quality_split import Array, Rows, Split
 
 REQUIREMENTS = Path(__file__).with_name("requirements-quality.txt")
 LABEL, WEIGHT = "label of the row", "weight of the row"
+CATBOOST: dict[str, Any] = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
+SHOP = frozenset({"BG/NBD", "Pareto/NBD"})
+"""Contenders that know nothing but purchases, so that they are asked about the shop alone."""
+SHOP_DAYS = 90
+MODULES = {
+    "BG/NBD": "lifetimes",
+    "Pareto/NBD": "lifetimes",
+    "Perpetual": "perpetual",
+    "CatBoost": "catboost",
+    "FLAML": "flaml.automl",
+    "AutoGluon": "autogluon.tabular",
+}
 
 
 def fit(contender: str, folder: str, out: str, seed: int, budget: float) -> dict[str, Any]:
@@ -35,9 +47,7 @@ def _import(contender: str, *_: Any) -> None:
     """What is not charged to a contender: imports. Its clock is set to CPU seconds before anything can read it."""
     started = time.time()
     time.time = lambda: started + time.process_time()
-    importlib.import_module(
-        {"CatBoost": "catboost", "FLAML": "flaml.automl", "AutoGluon": "autogluon.tabular"}[contender]
-    )
+    importlib.import_module(MODULES[contender.split(" ")[0]])
 
 
 fit.prepare = _import  # type: ignore[attr-defined]
@@ -47,11 +57,56 @@ def catboost(split: Split, seed: int, budget: float, work: Path) -> Array:
     """CatBoost as it comes, told which columns are categories."""
     from catboost import CatBoostClassifier
 
-    learn, judged = _as_text(split.learn), _as_text(split.judged)
-    categories = [name for name in learn if not pd.api.types.is_numeric_dtype(learn[name])]
-    model = CatBoostClassifier(random_seed=seed, thread_count=1, verbose=False, allow_writing_files=False)
-    model.fit(learn, split.learn.y, cat_features=categories, sample_weight=split.learn.weight)
-    return np.asarray(model.predict_proba(judged)[:, 1])
+    model = CatBoostClassifier(random_seed=seed, **CATBOOST)
+    model.fit(_pool(split.learn))
+    return np.asarray(model.predict_proba(_as_text(split.judged))[:, 1])
+
+
+def catboost_stopped(split: Split, seed: int, budget: float, work: Path, has_time: bool = False) -> Array:
+    """CatBoost with as many trees as served rows it had not seen, fitted again on all rows."""
+    from catboost import CatBoostClassifier
+
+    early, late = split.stopping()
+    told = {**CATBOOST, "random_seed": seed, "has_time": has_time}
+    first = CatBoostClassifier(early_stopping_rounds=50, **told)
+    first.fit(_pool(early), eval_set=_pool(late))
+    model = CatBoostClassifier(iterations=max(first.tree_count_, 1), **told)
+    model.fit(_pool(split.learn))
+    return np.asarray(model.predict_proba(_as_text(split.judged))[:, 1])
+
+
+def catboost_in_order(split: Split, seed: int, budget: float, work: Path) -> Array:
+    """The same, and told that rows are in order of time, so that its own running rates follow it."""
+    return catboost_stopped(split, seed, budget, work, has_time=split.in_order)
+
+
+def perpetual(split: Split, seed: int, budget: float, work: Path) -> Array:
+    """PerpetualBooster at the larger of the budgets that its authors advise; it takes no seed."""
+    from perpetual import PerpetualBooster
+
+    model = PerpetualBooster(objective="LogLoss", budget=1.0, num_threads=1)
+    model.fit(_frame(split.learn), split.learn.y, sample_weight=split.learn.weight)
+    return np.asarray(model.predict_proba(_frame(split.judged))[:, 1], np.float64)
+
+
+def bg_nbd(split: Split, seed: int, budget: float, work: Path) -> Array:
+    """BG/NBD (Fader, Hardie, Lee 2005) on days with purchases: P(alive) times P(a purchase within the horizon)."""
+    from lifetimes import BetaGeoFitter
+
+    seen, asked = _purchases(split.learn.of(_last_rows(split.learn))), _purchases(split.judged)
+    model = BetaGeoFitter(penalizer_coef=0.001).fit(*seen)
+    r, alpha = model.params_["r"], model.params_["alpha"]
+    again = 1 - ((alpha + asked[2]) / (alpha + asked[2] + SHOP_DAYS)) ** (r + asked[0])
+    return np.asarray(model.conditional_probability_alive(*asked) * again)
+
+
+def pareto_nbd(split: Split, seed: int, budget: float, work: Path) -> Array:
+    """Pareto/NBD (Schmittlein, Morrison, Colombo 1987) on days with purchases: 1 - P(none within the horizon)."""
+    from lifetimes import ParetoNBDFitter
+
+    seen, asked = _purchases(split.learn.of(_last_rows(split.learn))), _purchases(split.judged)
+    model = ParetoNBDFitter(penalizer_coef=0.001).fit(*seen)
+    return np.asarray(1 - model.conditional_probability_of_n_purchases_up_to_time(0, SHOP_DAYS, *asked))
 
 
 def flaml(split: Split, seed: int, budget: float, work: Path) -> Array:
@@ -88,6 +143,11 @@ def autogluon(split: Split, seed: int, budget: float, work: Path) -> Array:
 
 
 CONTENDERS: Mapping[str, Callable[[Split, int, float, Path], Array]] = {
+    "BG/NBD": bg_nbd,
+    "Pareto/NBD": pareto_nbd,
+    "Perpetual": perpetual,
+    "CatBoost in order": catboost_in_order,
+    "CatBoost stopped early": catboost_stopped,
     "CatBoost": catboost,
     "FLAML": flaml,
     "AutoGluon": autogluon,
@@ -117,3 +177,25 @@ def _as_text(rows: Rows) -> pd.DataFrame:
     frame = _frame(rows)
     names = [str(name) for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
     return frame.assign(**{name: frame[name].astype(object).fillna("missing").astype(str) for name in names})
+
+
+def _pool(rows: Rows) -> Any:
+    from catboost import Pool
+
+    frame = _as_text(rows)
+    categories = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
+    return Pool(frame, rows.y, cat_features=categories, weight=rows.weight)
+
+
+def _last_rows(rows: Rows) -> Any:
+    """The places of each lead's latest row: what was known of it last."""
+    return np.sort(len(rows) - 1 - np.unique(rows.lead[::-1], return_index=True)[1])
+
+
+def _purchases(rows: Rows) -> tuple[Array, Array, Array]:
+    """(repeat days, age at the last purchase, age), as models of repeat purchases take them, in days."""
+    frame = _frame(rows).astype({"age": float})
+    age = frame["age"].to_numpy()
+    since = np.nan_to_num(frame["recency_purchase"].to_numpy(float), nan=0.0)
+    repeats = np.maximum(frame["active_days_purchase_ever"].to_numpy(float) - 1, 0)
+    return repeats, np.where(repeats > 0, np.maximum(age - since, 0), 0.0), age

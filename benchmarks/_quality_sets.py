@@ -78,7 +78,9 @@ def at_random(rows: Rows) -> Iterator[Split]:
 def purged(sample: Sample, truth: NDArray[np.float64] | None = None) -> Iterator[Split]:
     """Rolling origins over mature moments in order of time: purged by the label window, no lead on both sides."""
     mature = np.flatnonzero(sample.mature)
-    rows = Rows(sample.features, sample.y, sample.weight, lead_codes(sample.lead), sample.as_of, truth).of(mature)
+    rows = Rows(
+        sample.features, sample.y, sample.weight, lead_codes(sample.lead), sample.as_of, sample.since, truth
+    ).of(mature)
     drawn = np.array([hash_of_lead(lead) % JUDGED_OF == 0 for lead in sample.lead[mature].tolist()])
     reached = np.cumsum(rows.weight) / rows.weight.sum()
     for origin in ORIGINS:
@@ -125,7 +127,7 @@ def table_rows(frame: pd.DataFrame, y: pd.Series) -> Rows:
         for name, column in frame.items()
     }
     places = np.arange(len(frame))
-    return Rows(pa.table(columns), y.to_numpy(np.float64), np.ones(len(frame)), places, places)
+    return Rows(pa.table(columns), y.to_numpy(np.float64), np.ones(len(frame)), places, places, places)
 
 
 def bpi(work: Path) -> Iterator[Split]:

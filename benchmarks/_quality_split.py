@@ -19,8 +19,8 @@ class Rows:
     """Rows of a split.
 
     features: table of n rows, categories as dictionaries. y: float64[n], 0/1. weight: float64[n]. lead: int64[n],
-    the same number for the same lead in all splits of a set. time: int64[n], rising. truth: float64[n], the true
-    probabilities, or None.
+    the same number for the same lead in all splits of a set. time: int64[n], rising. since: int64[n], when each outcome
+    was certain. truth: float64[n], the true probabilities, or None.
     """
 
     features: pa.Table
@@ -28,6 +28,7 @@ class Rows:
     weight: Array
     lead: NDArray[np.int64]
     time: NDArray[np.int64]
+    since: NDArray[np.int64]
     truth: Array | None = None
 
     def __len__(self) -> int:
@@ -40,7 +41,8 @@ class Rows:
 
     def keys(self) -> dict[str, Any]:
         """All but the features."""
-        columns = {"y": self.y, "weight": self.weight, "lead": self.lead, "time": self.time, "truth": self.truth}
+        columns: dict[str, Any] = {"y": self.y, "weight": self.weight, "lead": self.lead}
+        columns |= {"time": self.time, "since": self.since, "truth": self.truth}
         return {name: value for name, value in columns.items() if value is not None}
 
 
@@ -51,6 +53,18 @@ class Split:
     learn: Rows
     judged: Rows
     in_order: bool
+
+    def stopping(self) -> tuple[Rows, Rows]:
+        """Of the rows to learn from: those to fit on, and those to stop by or choose by; no lead is in both.
+
+        The last fifth where rows are in order of time, else every fifth lead. Of leads with rows on both sides one in
+        three is judged.
+        """
+        learn = self.learn
+        late = np.arange(len(learn)) >= len(learn) * 4 // 5 if self.in_order else learn.lead % 5 == 4
+        drawn = learn.lead % 3 == 0
+        both = np.isin(learn.lead, np.intersect1d(learn.lead[late], learn.lead[~late]))
+        return learn.of(np.flatnonzero(~late & ~(both & drawn))), learn.of(np.flatnonzero(late & ~(both & ~drawn)))
 
     def write(self, folder: Path) -> None:
         """Writes four Parquet files, the same bytes for the same split."""

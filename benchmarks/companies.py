@@ -86,7 +86,7 @@ def _without(sample: Sample, names: set[str]) -> Sample:
 def _loss(past: Sample, judged: Sample) -> Array:
     """float64[n]: the log-loss of each judged moment, of a classifier that has learnt from the past."""
     model = LeadConversionClassifier(n_jobs=JOBS)
-    model.fit(past.features, past.y.astype(int), past.weight, past.lead, past.as_of)
+    model.fit(past.features, past.y.astype(int), past.weight, past.lead, past.as_of, past.since)
     p = clip(model.predict_proba(judged.features)[:, 1])
     return np.asarray(-np.log(np.where(judged.y == 1, p, 1 - p)))
 

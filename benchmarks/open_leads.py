@@ -135,7 +135,7 @@ def _row(share: float, way: str, seeds: Sequence[Mapping[str, Judged]]) -> Row:
 
 def _hazard(past: Sample) -> HazardClassifier:
     return HazardClassifier(n_jobs=JOBS).fit(
-        past.features, past.event_days, past.observed_days, past.horizon_days, past.weight, past.lead, past.as_of
+        past.features, past.seen, past.weight, past.lead, past.as_of, **past.watched
     )
 
 

@@ -26,6 +26,7 @@ from benchmarks._quality_table import OURS, TWIN, Cell, aims, each_split, table
 from benchmarks.harness import Row, measure, measure_warm, report
 
 ROOT = Path("var/bench/quality")
+SHOP = "Online Retail"
 MODEL = (
     *("model/classifier", "model/boosted", "model/encoding", "model/rates", "calibration/calibrator"),
     *("samples/folds", "samples/log_odds", "artifact/standalone", "artifact/tree_text"),
@@ -120,19 +121,25 @@ def _tasks(folders: dict[str, list[Path]], contenders: Sequence[Contender]) -> I
     for contender in contenders:
         for number in numbers:
             for name, splits in folders.items():
+                if contender.name in _quality_peers.SHOP and name != SHOP:
+                    continue
                 key = hashlib.sha256(f"{contender.digest} {contender.label} {_digest(splits[number])}".encode())
-                path = ROOT / "cells" / f"{splits[number].parent.name}-{number}-{contender.name.replace(' ', '_')}"
+                path = (
+                    ROOT
+                    / "cells"
+                    / f"{splits[number].parent.name}-{number}-{contender.name.replace(' ', '_').replace('/', '-')}"
+                )
                 yield Task(
                     name, number, splits[number], contender, path.with_name(f"{path.name}-{key.hexdigest()[:16]}")
                 )
 
 
 def _contenders(flaml: float, autogluon: float) -> list[Contender]:
-    budgets = {"CatBoost": 0.0, "FLAML": flaml, "AutoGluon": autogluon}
+    budgets = {"FLAML": flaml, "AutoGluon": autogluon}
     peers = _digest_of([Path(_quality_peers.__file__), _quality_peers.REQUIREMENTS])
     return [
         *(Contender(name, 0.0, _digest_of(_files(name)), _own) for name in _quality_own.CONTENDERS),
-        *(Contender(name, budgets[name], peers, _peer) for name in _quality_peers.CONTENDERS),
+        *(Contender(name, budgets.get(name, 0.0), peers, _peer) for name in _quality_peers.CONTENDERS),
     ]
 
 

@@ -121,10 +121,9 @@ def bare_trees(size: int) -> dict[str, Any]:
     """LightGBM on the champion's rows: binned once, each member fitted once, with its early stopping."""
     plan = _plan(size)
     sample = read_sample(_set(size), plan.most_moments)
-    days = sample.event_days, sample.observed_days, sample.horizon_days
-    model = BareTrees(**plan.parameters)
+    model, when = BareTrees(**plan.parameters), (sample.lead, sample.as_of, sample.since)
     try:
-        model.fit(sample.features, *days, sample.weight, sample.lead, sample.as_of, sample.since, sample.thinned)
+        model.fit(sample.features, sample.seen, sample.weight, *when, sample.thinned, **sample.watched)
     except Fitted:
         return {"cpu_of_trees": round(model.cpu, 2)}
     raise RuntimeError("no trees were fitted")

@@ -13,28 +13,28 @@ from typing import NoReturn
 
 import typer
 
-from commands.audit import audit
-from commands.backtest import backtest
-from commands.backup import backup, restore
-from commands.cohorts import cohorts
 from commands.compilation import compile_all
 from commands.demo import demo
-from commands.explanation import explain
-from commands.histories import compact, features, ingest, simulate
-from commands.mappings import mappings
-from commands.migration import store
-from commands.models import evaluate, promote, rebuild, register, rollback, train
-from commands.monitor import monitor
-from commands.publication import publish
-from commands.pull import pull
-from commands.recalibration import recalibrate
-from commands.retention import prune
-from commands.scores import info, score
+from commands.histories.audit import audit
+from commands.histories.histories import compact, features, ingest, simulate
+from commands.histories.mappings import mappings
+from commands.histories.pull import pull
+from commands.models.backtest import backtest
+from commands.models.models import evaluate, promote, rebuild, register, rollback, train
+from commands.models.monitor import monitor
+from commands.models.recalibration import recalibrate
+from commands.models.thresholds import thresholds
+from commands.scores.cohorts import cohorts
+from commands.scores.explanation import explain
+from commands.scores.publication import publish
+from commands.scores.scores import info, score
 from commands.server import serve
-from commands.store import forget, keys, objection
-from commands.thresholds import thresholds
-from commands.trail import check_trail, trail
-from commands.users import users
+from commands.store.backup import backup, restore
+from commands.store.migration import store
+from commands.store.retention import prune
+from commands.store.store import forget, keys, objection
+from commands.store.trail import check_trail, trail
+from commands.store.users import users
 from data.contract import DataError, UsageError
 
 ABOUT = "Which leads convert: from engagement histories to calibrated probabilities, thresholds and reasons."

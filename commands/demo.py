@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.histories import features, ingest, simulate
-from commands.models import tell_truth, train
+from commands.histories.histories import features, ingest, simulate
+from commands.models.models import tell_truth, train
 from commands.options import VAR, AsJson, Quiet, Var, now_us, workspace_of
-from commands.scores import score
+from commands.scores.scores import score
 from commands.showcase import ACCOUNT
 from console import Screen
 

@@ -97,6 +97,9 @@ def test_every_command_is_known_and_tells_what_it_does(shell: Shell) -> None:
         code, out, err = shell(name, "--help")
         assert (code, err) == (0, "")
         assert name in out
+    code, out, err = shell("--help")
+    cut_off = [line for line in out.split("Commands:")[1].splitlines() if line.endswith("...")]
+    assert (code, err, cut_off) == (0, "", [])
 
 
 def test_from_export_to_scores_by_the_commands_of_a_user(shell: Shell, trained: Workspace, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def rows_of(n: int, leads: int, seed: int = 0) -> Rows:
     lead = draw.integers(0, leads, n)
     time = np.arange(n, dtype=np.int64) * US_PER_DAY
     table = pa.table({"x": draw.random(n), "kind": pa.array(draw.choice(["a", "b"], n)).dictionary_encode()})
-    return Rows(table, y, draw.uniform(0.5, 2, n), lead, time)
+    return Rows(table, y, draw.uniform(0.5, 2, n), lead, time, time + WINDOW * US_PER_DAY)
 
 
 def sample_of(rows: Rows) -> Sample:
@@ -47,6 +47,12 @@ def check_forward(splits: Iterator[Split]) -> None:
     for split in splits:
         assert len(split.judged)
         assert split.learn.time.max() + WINDOW * US_PER_DAY <= split.judged.time.min(), "a label reaches the judged"
+        assert (split.learn.since >= split.learn.time + WINDOW * US_PER_DAY).all(), "an outcome is known too early"
+        early, late = split.stopping()
+        assert len(early)
+        assert len(late)
+        assert early.time.max() <= late.time.min()
+        assert not set(early.lead.tolist()) & set(late.lead.tolist()), "a lead chooses what it was learnt from"
         assert not set(split.learn.lead.tolist()) & set(split.judged.lead.tolist()), "a lead is on both sides"
         seen += 1
     assert seen == 5

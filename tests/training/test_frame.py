@@ -68,5 +68,5 @@ def test_what_the_guide_prints_can_be_typed(
     printed = capsys.readouterr().out.split("\n")
     assert printed[0].startswith(f"({len(trained.frame().known)}, ")
     losses = [float(line) for line in printed if re.fullmatch(r"0\.\d+", line)]
-    assert len(losses) == 4
+    assert len(losses) == 5
     assert losses[1] < losses[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from training.artifact.standalone import Line, calibrated, within
 from training.calibration.calibrator import IDENTITY, Calibrator, choose_calibrator
@@ -46,8 +48,14 @@ def leads(n: int = 3_000, seed: int = 0, watched: float = HORIZON) -> Made:
 
 def fitted(made: Made, **changes: Any) -> HazardClassifier:
     """Not calibrated, because no time is given: what is wrong in the model shall show."""
+    return learnt(made, **changes)
+
+
+def learnt(made: Made, time: ArrayLike | None = None, weight: Array | None = None, **changes: Any) -> HazardClassifier:
     frame, event, observed, lead, _ = made
-    return HazardClassifier(**{**SMALL, **changes}).fit(frame, event, observed, HORIZON, groups=lead)
+    model, y = HazardClassifier(**{**SMALL, **changes}), np.isfinite(event).astype(int)
+    days: dict[str, Any] = {"event_days": event, "observed_days": observed}
+    return model.fit(frame, y, weight, lead, time, horizon_days=HORIZON, **days)
 
 
 ODDS = st.lists(st.floats(-30, 30), min_size=len(ENDS), max_size=len(ENDS))
@@ -169,7 +177,7 @@ def test_no_lead_is_judged_by_a_model_that_saw_it() -> None:
 
 def test_too_few_conversions_are_refused() -> None:
     made = leads(60)
-    with pytest.raises(ValueError, match="0 conversions were seen within 30 days; at least two"):
+    with pytest.raises(ValueError, match="y holds 1 class, 0; two are needed"):
         fitted((made[0], np.full(60, np.nan), *made[2:]))
 
 
@@ -193,7 +201,7 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
     """Three shallow rounds fall short of what is known, which a calibrator mends."""
     frame, event, observed, lead, _ = made = leads(4_000, watched=40)
     time = np.arange(len(event))
-    model = HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(frame, event, observed, HORIZON, groups=lead, time=time)
+    model = learnt(made, time, max_rounds=3)
     mature = observed >= HORIZON
     assert 0 < mature.sum() < len(event)
     p, y = expit(model.oof_raw_[mature]), np.isfinite(event[mature]).astype(np.float64)
@@ -202,9 +210,7 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
     calibrator = model.calibrator_  # made of probabilities of which the last digit may be another
     assert calibrator.name == chosen.name
     assert (calibrator.a, calibrator.b, calibrator.c) == pytest.approx((chosen.a, chosen.b, chosen.c), rel=1e-9)
-    weighted = HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(
-        frame, event, observed, HORIZON, np.where(np.isfinite(event), 3.0, 1.0), lead, time
-    )
+    weighted = learnt(made, time, np.where(np.isfinite(event), 3.0, 1.0), max_rounds=3)
     assert weighted.predict_proba(frame)[:, 1].mean() > model.predict_proba(frame)[:, 1].mean() * 1.5
     assert fitted(made, max_rounds=3).calibrator_ == IDENTITY, "without times there is no forward trial"
 
@@ -219,23 +225,49 @@ def test_lists_are_learned_from_like_arrays() -> None:
     frame, *arrays, _ = leads(1_000, watched=40)
     event, observed, lead, time = (values.tolist() for values in (*arrays, np.arange(len(frame))))
     model = HazardClassifier(**{**SMALL, "max_rounds": 3})
-    lists = model.fit(frame, event, observed, HORIZON, groups=lead, time=time).predict_proba(frame)
+    y = np.isfinite(arrays[0]).astype(int)
+    model.fit(frame, y.tolist(), None, lead, time, event_days=event, observed_days=observed, horizon_days=HORIZON)
+    lists = model.predict_proba(frame)
     event, observed, lead, time = (*arrays, np.arange(len(frame)))
-    np.testing.assert_array_equal(
-        model.fit(frame, event, observed, HORIZON, groups=lead, time=time).predict_proba(frame), lists
-    )
+    model.fit(frame, y, None, lead, time, event_days=event, observed_days=observed, horizon_days=HORIZON)
+    np.testing.assert_array_equal(model.predict_proba(frame), lists)
 
 
 def test_without_a_mature_moment_there_is_no_calibrator() -> None:
-    frame, event, observed, lead, _ = leads(1_000, watched=29)
-    time = np.arange(len(event))
-    model = HazardClassifier(**{**SMALL, "max_rounds": 3}).fit(frame, event, observed, HORIZON, groups=lead, time=time)
+    model = learnt(leads(1_000, watched=29), np.arange(1_000), max_rounds=3)
     assert model.calibrator_ == IDENTITY
 
 
 def test_two_conversions_are_enough_to_fit() -> None:
     frame, _, observed, *_ = leads(60, watched=1_000)
     event = np.where(np.arange(60) < 2, 5.0, np.nan)
-    assert len(HazardClassifier(**SMALL).fit(frame, event, observed, HORIZON).boosters_) == 2
+    lead, truth = np.arange(60), np.zeros(60)
+    assert len(fitted((frame, event, observed, lead, truth)).boosters_) == 2
     with pytest.raises(ValueError, match="1 conversions were seen"):
-        HazardClassifier(**SMALL).fit(frame, np.where(np.arange(60) < 1, 5.0, np.nan), observed, HORIZON)
+        fitted((frame, np.where(np.arange(60) < 1, 5.0, np.nan), observed, lead, truth))
+
+
+@parametrize_with_checks([HazardClassifier(n_jobs=1)])  # type: ignore[untyped-decorator]  # sklearn has no types
+def test_scikit_learn_finds_no_fault(estimator: HazardClassifier, check: Callable[[HazardClassifier], None]) -> None:
+    """X and y alone: every row was watched for the whole horizon."""
+    check(estimator)
+
+
+def test_days_that_contradict_what_converted_are_refused_with_their_number() -> None:
+    frame, event, observed, *_ = leads(300)
+    y = np.isfinite(event).astype(int)
+    y[:3] = 1 - y[:3]
+    days: dict[str, Any] = {"event_days": event, "observed_days": observed}
+    with pytest.raises(ValueError, match=r"contradict y in 3 of 300 rows: .* below horizon_days = 30 where"):
+        HazardClassifier(**SMALL).fit(frame, y, horizon_days=HORIZON, **days)
+    with pytest.raises(ValueError, match=r"below horizon_days = 1 where"):
+        HazardClassifier(**SMALL).fit(frame, np.isfinite(event).astype(int), **days)
+
+
+def test_classes_have_whatever_names_y_gives_them() -> None:
+    frame, event, observed, lead, _ = made = leads(1_000, watched=40)
+    y = np.where(np.isfinite(event), "won", "open or lost")
+    days: dict[str, Any] = {"event_days": event, "observed_days": observed}
+    model = HazardClassifier(**SMALL).fit(frame, y, groups=lead, horizon_days=HORIZON, **days)
+    assert model.classes_.tolist() == ["open or lost", "won"]
+    np.testing.assert_array_equal(model.predict_proba(frame), fitted(made).predict_proba(frame))

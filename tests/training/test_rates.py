@@ -134,7 +134,7 @@ def test_frozen_rates_are_splits_of_categories_and_score_the_same() -> None:
     fitted: list[lightgbm.Booster] = []
     original = model._folded
     model._folded = lambda boosters: fitted.extend(boosters) or original(boosters)  # type: ignore[method-assign, func-returns-value]
-    model.fit(frame, y, groups=lead, time=lead)
+    model.fit(frame, y, groups=lead, time=lead, since=lead)
     matrix = model.encoder_.matrix(table_of(frame))
     codes = [matrix[:, rate.column] for rate in model.frozen_]
     at_the_end = [
@@ -147,6 +147,19 @@ def test_frozen_rates_are_splits_of_categories_and_score_the_same() -> None:
         assert without.num_feature() == 3
         raw, scored = (b.predict(x, raw_score=True) for b, x in ((with_rates, wide), (without, matrix)))
         np.testing.assert_allclose(scored, raw, rtol=0, atol=1e-12)
+
+
+def test_without_a_word_of_when_outcomes_were_certain_nothing_is_learnt_from_them_as_rates() -> None:
+    """Labels of overlapping windows, taken as known at their moments, gave AUC and log-loss far from what came."""
+    frame, y, lead = leads(600)
+    timed, blind = (
+        LeadConversionClassifier(n_folds=2, max_rounds=40, learning_rate=0.1, n_jobs=1, rates=rates).fit(
+            frame, y, groups=lead, time=lead
+        )
+        for rates in (True, False)
+    )
+    assert timed.frozen_ == ()
+    np.testing.assert_array_equal(timed.predict_proba(frame), blind.predict_proba(frame))
 
 
 def _features(booster: lightgbm.Booster) -> list[str]:

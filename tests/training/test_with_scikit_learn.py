@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from sklearn import config_context
 from sklearn.calibration import CalibrationDisplay
 from sklearn.compose import make_column_transformer
 from sklearn.inspection import permutation_importance
@@ -15,7 +16,6 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
-from features.training_set import TrainingSet
 from training.model.classifier import LeadConversionClassifier
 from training.model.encoding import table_of
 from training.model.hazard import HazardClassifier
@@ -62,19 +62,40 @@ def test_a_search_over_a_split_by_lead_and_predictions_out_of_fold(frame: Frame)
     assert log_loss(frame.y, unseen) < log_loss(frame.y, np.full(len(frame), frame.y.mean()))
 
 
-def test_a_search_over_the_kind_that_learns_from_open_leads(trained: Workspace) -> None:
-    """What it learns from instead of y: days until conversion; how long a moment was watched goes along, row by row."""
-    frame, keys = trained.frame(), TrainingSet.open(trained.training_set_path).read().to_pandas()
+def test_the_kind_that_learns_from_open_leads_is_searched_over_and_predicts_out_of_fold(trained: Workspace) -> None:
+    """How long a moment was watched goes along row by row; judged are moments whose outcome is known."""
+    frame, known = trained.frame(), trained.frame().known
+    base_rate = log_loss(known.y, np.full(len(known), known.y.mean()))
+    splits = [(past, rows[frame.y[rows].notna()]) for past, rows in BY_LEAD.split(frame.X, groups=frame.lead)]
+    search = GridSearchCV(HazardClassifier(**SMALL), {"num_leaves": [2, 7]}, scoring="neg_log_loss", cv=splits)
+    search.fit(frame.X, frame.seen, **frame.watched)
+    assert -search.best_score_ < base_rate
+    model, data = search.best_estimator_, (frame.X, frame.seen)
+    follow = {"groups": frame.lead, "params": frame.watched}
+    unseen = cross_val_predict(model, *data, cv=BY_LEAD, method="predict_proba", **follow)[:, 1]
+    assert log_loss(known.y, unseen[frame.y.notna()]) < base_rate
 
-    def saved(model: HazardClassifier, X: pd.DataFrame, event_days: pd.Series) -> float:
-        known = frame.y[X.index].notna()
-        return -float(log_loss(frame.y[X.index][known], model.predict_proba(X[known])[:, 1]))
 
-    search = GridSearchCV(HazardClassifier(**SMALL), {"num_leaves": [2, 7]}, scoring=saved, cv=BY_LEAD)
-    follow = {"observed_days": keys.observed_days, "horizon_days": 30}
-    search.fit(frame.X, keys.event_days, groups=frame.lead, **follow)
-    known = frame.known
-    assert search.best_score_ > -log_loss(known.y, np.full(len(known), known.y.mean()))
+def test_days_reach_it_by_metadata_routing(trained: Workspace) -> None:
+    """Then leads reach the folds within it, too, and it is the model that a plain fit makes."""
+    frame = trained.frame()
+    everything: dict[str, Any] = {**frame.watched, "groups": frame.lead}
+    plain = HazardClassifier(**SMALL).fit(frame.X, frame.seen, **everything)
+    with config_context(enable_metadata_routing=True):
+        model = HazardClassifier(**SMALL).set_fit_request(**dict.fromkeys(everything, True))
+        search = GridSearchCV(model, {"num_leaves": [7]}, cv=BY_LEAD).fit(frame.X, frame.seen, **everything)
+    np.testing.assert_array_equal(search.predict_proba(frame.X), plain.predict_proba(frame.X))
+
+
+def test_an_open_lead_is_not_taken_for_a_lost_one(trained: Workspace) -> None:
+    frame = trained.frame()
+    still_open = frame.X[frame.censored]
+
+    def said(**watched: Any) -> float:
+        model = HazardClassifier(**SMALL).fit(frame.X, frame.seen, groups=frame.lead, **watched)
+        return float(model.predict_proba(still_open)[:, 1].mean())
+
+    assert said(**frame.watched) > said()
 
 
 def test_a_shuffled_feature_that_decides_is_missed(model: LeadConversionClassifier, frame: Frame) -> None:

@@ -281,7 +281,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
         self.classes_, label = np.unique(target, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y holds 1 class, {self.classes_[0]!r}; two are needed")
+            raise ValueError(f"y holds 1 class, {self.classes_.tolist()[0]!r}; two are needed")
         return label, _check_sample_weight(sample_weight, label, dtype=np.float64, ensure_non_negative=True)
 
     def _table(self, X: Any) -> pa.Table:

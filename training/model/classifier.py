@@ -44,8 +44,9 @@ class LeadConversionClassifier(Boosted):
     ) -> Self:
         """Fits on n rows; y holds two classes, the second in sort order is conversion. Raises ValueError otherwise.
 
-        since: when the outcome of each row was certain, in the unit of time; at the row itself if not given. thinning:
-        what rows stand for that are not all there are; rates, folds' predictions and calibration look at whole leads.
+        since: when the outcome of each row was certain, in the unit of time; without it there are no running rates, for
+        they would count outcomes that nobody knew yet. thinning: what rows stand for that are not all there are; rates,
+        folds' predictions and calibration look at whole leads.
         """
         table, target = self._checked(X, y)
         check_consistent_length(table, target, groups, time, since)
@@ -58,7 +59,7 @@ class LeadConversionClassifier(Boosted):
         moment = None if time is None else np.asarray(time)
         fold = fold_of_rows(label, folds) if moment is None else fold_of_leads(lead, moment, folds)
         taught, whole = parts_of(weight, thinning)
-        known = None if moment is None else known_rows(np.where(whole, label, np.nan), weight, lead, moment, since)
+        known = known_rows(np.where(whole, label, np.nan), weight, lead, moment, since)
         matrix = self._with_rates(table, known)
         rows = slice(None) if thinning is None else taught > 0
         boosters = self._fit_boosters(self._dataset(matrix[rows], label[rows], taught[rows]), fold[rows])
@@ -73,7 +74,9 @@ class LeadConversionClassifier(Boosted):
 
 
 def known_rows(
-    y: NDArray[Any], weight: Array, lead: NDArray[Any], time: NDArray[np.int64], since: ArrayLike | None
-) -> Known:
-    """What rates may count: outcomes of rows that weigh anything, certain at their rows if `since` says nothing."""
-    return Known(lead, time, time if since is None else np.asarray(since), np.where(weight > 0, y, np.nan))
+    y: NDArray[Any], weight: Array, lead: NDArray[Any], time: NDArray[np.int64] | None, since: ArrayLike | None
+) -> Known | None:
+    """What rates may count: outcomes of rows that weigh anything. None where it is not said when they were certain."""
+    if time is None or since is None:
+        return None
+    return Known(lead, time, np.asarray(since), np.where(weight > 0, y, np.nan))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from training.artifact.manifest import Periods
 from training.artifact.standalone import calibrated, within
@@ -38,6 +38,10 @@ class HazardClassifier(Boosted):
     model for all of the horizon would move the odds of all days alike, and oversell the hottest leads: the first week,
     the rest of the month and what follows have models of their own, where there are conversions enough.
 
+    fit knows days of a moment by name, so that scikit-learn's tools hand them on; a frame has them (`Frame.watched`):
+
+    >>> model = HazardClassifier().fit(frame.X, frame.seen, groups=frame.lead, **frame.watched)  # doctest: +SKIP
+
     predict_proba is for the whole horizon, as that of LeadConversionClassifier. One monotone calibrator, chosen on
     mature moments out of fold, maps the probabilities of all horizons, which leaves them coherent.
 
@@ -52,39 +56,42 @@ class HazardClassifier(Boosted):
     def fit(
         self,
         X: ArrayLike | pd.DataFrame | pa.Table,
-        event_days: ArrayLike,
-        observed_days: ArrayLike,
-        horizon_days: int,
+        y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         time: ArrayLike | None = None,
         since: ArrayLike | None = None,
         thinning: Thinned | None = None,
+        event_days: ArrayLike | None = None,
+        observed_days: ArrayLike | None = None,
+        horizon_days: int = 1,
     ) -> Self:
-        """Fits on n moments.
+        """Fits on n moments; y holds two classes, the second in sort order is to have been seen to convert.
 
         event_days: float64[n], days until conversion, NaN where none was seen. observed_days: float64[n], how long each
-        moment was watched. groups, time, since, thinning: as for LeadConversionClassifier. Raises ValueError when fewer
-        than two conversions were seen.
+        moment was watched: below horizon_days the first class says "not so far". Without them every moment was watched
+        for the whole horizon, which is one period. groups, time, since, thinning: as for LeadConversionClassifier.
+        Raises ValueError when fewer than two conversions were seen, or days contradict y.
         """
-        event, observed = (np.asarray(days, dtype=np.float64) for days in (event_days, observed_days))
-        table, converted = self._checked(X, (event < horizon_days).astype(np.int64))
-        check_consistent_length(table, event, observed, groups, time, since)
-        weight = _check_sample_weight(sample_weight, event, dtype=np.float64, ensure_non_negative=True)
+        table, target = self._checked(X, y)
+        check_consistent_length(table, target, groups, time, since, event_days, observed_days)
+        converted, weight = self._two_classes(target, sample_weight)
+        event, observed = watched(converted, event_days, observed_days, horizon_days)
         lead = np.arange(len(event)) if groups is None else np.asarray(groups)
         moment = np.arange(len(event)) if time is None else np.asarray(time)
-        self.classes_, self.ends_ = np.array([0, 1]), ends_of(horizon_days)
+        self.ends_ = ends_of(horizon_days)
         taught, whole = parts_of(weight, thinning)
         rows = rows_of(event, observed, self.ends_, taught)
         if (seen := int(rows.label.sum())) < 2:
             raise ValueError(f"{seen} conversions were seen within {horizon_days} days; at least two are needed")
         self.offsets_ = base_log_odds(rows, len(self.ends_))
         self.models_ = models_of(self.ends_, np.bincount(rows.period, rows.label, len(self.ends_)).tolist())
-        rows, fold = thinned(rows, lead), fold_of_leads(lead, moment, min(self.n_folds, seen))
+        weighs = np.where(weight > 0, moment, moment.max() + 1)  # leads without weight last: they leave no fold empty
+        rows, fold = thinned(rows, lead), fold_of_leads(lead, weighs, min(self.n_folds, seen))
         self.encoder_ = Encoder.fit(table, table.column_names)
         mature = (observed >= horizon_days) & whole
         known = known_rows(np.where(mature, converted, np.nan), weight, lead, moment, since)
-        matrix = self._with_rates(table, None if time is None else known)
+        matrix = self._with_rates(table, known)
         model = np.array(self.models_)[rows.period]
         boosters, curves = list[lightgbm.Booster](), tuple[tuple[float, ...], ...]()
         for number in range(model.max() + 1):
@@ -141,6 +148,29 @@ class HazardClassifier(Boosted):
             return odds
 
         return in_parts(odds_of, matrix, self.n_jobs)
+
+
+def watched(
+    converted: NDArray[np.int64],
+    event_days: ArrayLike | None,
+    observed_days: ArrayLike | None,
+    horizon_days: int,
+) -> tuple[Array, Array]:
+    """float64[n] each: days until conversion and days watched; at once and the whole horizon where nothing is said.
+
+    Raises ValueError where days contradict what converted (int64[n], 0/1).
+
+    >>> watched(np.array([1, 0]), None, None, 30)[1].tolist()
+    [30.0, 30.0]
+    """
+    whole = np.full(len(converted), float(horizon_days))
+    event = np.where(converted == 1, 0.0, np.nan) if event_days is None else np.asarray(event_days, np.float64)
+    if wrong := int(((event < horizon_days) != (converted == 1)).sum()):
+        raise ValueError(
+            f"event_days contradict y in {wrong} of {len(event)} rows: they are to be below horizon_days = "
+            f"{horizon_days} where y is the second class, and nowhere else"
+        )
+    return event, whole if observed_days is None else np.asarray(observed_days, np.float64)
 
 
 def _by_period(text: str, period: int) -> tuple[Score, Score]:

@@ -213,8 +213,8 @@ def _fitted(sample: Sample, plan: TrainingPlan) -> Classifier:
     parameters["twin"], parameters["rates"] = plan.twin == "yes", plan.rates == "yes"
     when = rows.lead, rows.as_of, rows.since
     if plan.model == "hazard":
-        days = rows.event_days, rows.observed_days, rows.horizon_days
-        return HazardClassifier(**parameters).fit(rows.features, *days, rows.weight, *when, rows.thinned)
+        model = HazardClassifier(**parameters)
+        return model.fit(rows.features, rows.seen, rows.weight, *when, rows.thinned, **rows.watched)
     y = rows.y.astype(np.int64)
     if plan.model == "prior":
         return PriorClassifier(**parameters).fit(rows.features, y, rows.taught, *when)

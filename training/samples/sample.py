@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from data.contract import US_PER_DAY, DataError
 from features.labels import LabelWindow
@@ -17,6 +18,14 @@ from training.samples.thinning import Thinned, read_thinned
 
 ONE_DAY = LabelWindow(gap_days=0, horizon_days=1, settle_days=0)
 """The window of rows whose labels do not tell when the outcome came."""
+
+
+class Watched(TypedDict):
+    """What the classifier that learns from open leads is told by name, beside X and y."""
+
+    event_days: ArrayLike
+    observed_days: ArrayLike
+    horizon_days: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,20 @@ class Sample:
     def horizon_days(self) -> int:
         """How far labels look ahead."""
         return self.window.horizon_days
+
+    @property
+    def seen(self) -> NDArray[np.int64]:
+        """int64[n]: 1 where a conversion within the horizon was seen, 0 where none was, or none so far."""
+        return (self.event_days < self.horizon_days).astype(np.int64)
+
+    @property
+    def watched(self) -> Watched:
+        """When it was seen, and how long each row was watched: what `seen` alone does not tell of open leads."""
+        return {
+            "event_days": self.event_days,
+            "observed_days": self.observed_days,
+            "horizon_days": self.horizon_days,
+        }
 
     @property
     def tells_when(self) -> bool:

@@ -1,4 +1,4 @@
-"""Connections, the schema and its migrations, shared commits, secrets, summaries.
+"""Connections, migrations, shared commits, secrets, summaries.
 
 Belongs here: what every table needs. Not here: the meaning of any one table.
 """

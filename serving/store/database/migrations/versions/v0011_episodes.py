@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from serving.store.database.schema import NAME, NUMBER, TIME
+from serving.store.database.schema.columns import NAME, NUMBER, TIME
 
 revision = "0011"
 down_revision = "0010"

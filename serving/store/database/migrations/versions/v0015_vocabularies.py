@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from serving.store.database.schema import NAME
+from serving.store.database.schema.columns import NAME
 
 revision = "0015"
 down_revision = "0014"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from commands.histories import show_report
+from commands.histories.histories import show_report
 from commands.options import VAR, AsJson, Log, Quiet, Var
 from console import Screen
 from data.contract import UsageError

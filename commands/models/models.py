@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.audit import Allow, refuse_leaks
-from commands.histories import build
-from commands.monitor import Anyway, refuse_red
+from commands.histories.audit import Allow, refuse_leaks
+from commands.histories.histories import build
+from commands.models.monitor import Anyway, refuse_red
 from commands.options import VAR, AsJson, AsOf, Cluster, Config, FromStore, Log, Quiet, StoreUrl, Var, workspace_of
-from commands.store import take_in
-from commands.trail import note
+from commands.store.store import take_in
+from commands.store.trail import note
 from console import Screen, plain
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def rebuild(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version's training set again, and say whether it is the same, or what differs."""
+    """Make a version's training set again, and say what differs."""
     from features.wording import number
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)

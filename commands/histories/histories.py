@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.examination import show, tell_doubts, tell_taken_out
+from commands.histories.examination import show, tell_doubts, tell_taken_out
 from commands.options import VAR, AsJson, AsOf, Cluster, Config, FromStore, Log, Quiet, Var, parse_time, workspace_of
-from commands.store import take_in
+from commands.store.store import take_in
 from console import Screen, plain
 from data.contract import UsageError
 from data.ids import NoId, required_id
@@ -153,7 +153,7 @@ def show_report(screen: Screen, report: IngestReport) -> None:
 
 
 def compact(var: Var = VAR, log: Log = None, quiet: Quiet = False, as_json: AsJson = False) -> None:
-    """Weave what was appended to the event log into its base; ingests do so by themselves when it has grown."""
+    """Weave appended parts of the event log into its base. Ingests do so by themselves when it has grown."""
     from data.log.compaction import compact
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
@@ -177,7 +177,7 @@ def features(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the training set, of now or as it would have been made then, or show what was known of a lead."""
+    """Write the training set, of now or of an earlier day. `--lead` shows what was known of one lead instead."""
     from features.wording import number
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)

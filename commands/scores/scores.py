@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from commands.options import VAR, AsJson, Config, Log, Quiet, Var, parse_time, workspace_of
-from commands.store import chain_of, join_ledgers, join_own_store, rescore
+from commands.store.store import chain_of, join_ledgers, join_own_store, rescore
 from console import Screen
 from data.contract import UsageError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.options import VAR, AsJson, AsParquet, Config, Quiet, StoreUrl, Var, workspace_of
-from commands.trail import note
+from commands.store.trail import note
 from console import Screen
 from data.contract import UsageError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.histories import build
+from commands.histories.histories import build
 from commands.options import VAR, AsJson, AsParquet, Cluster, Config, Quiet, Var, workspace_of
 from console import Screen
 from data.contract import UsageError

@@ -57,7 +57,7 @@ def check_trail(
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that no entry of the audit trail was changed or removed. Keep what it prints, for `--head`, elsewhere."""
+    """Check that the audit trail was not changed. Keep what it prints, for `--head`, elsewhere."""
     from serving.store.store import open_store
 
     screen, known = Screen(as_json=as_json), None if head is None else _head(head)

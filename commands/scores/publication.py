@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.options import VAR, AsJson, Config, Log, Quiet, StoreUrl, Var, now_us, parse_time, store_url, workspace_of
-from commands.store import chain_of, join_ledgers, rescore
+from commands.store.store import chain_of, join_ledgers, rescore
 from console import Screen
 from data.contract import US_PER_DAY, DataError
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.histories import build
-from commands.monitor import Anyway, refuse_red
+from commands.histories.histories import build
+from commands.models.monitor import Anyway, refuse_red
 from commands.options import VAR, AsJson, Cluster, Config, FromStore, Log, Quiet, Var, workspace_of
-from commands.store import take_in
+from commands.store.store import take_in
 from console import Screen
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.drift import compare
+from commands.models.drift import compare
 from commands.options import VAR, AsJson, AsParquet, Config, Quiet, StoreUrl, Var, now_us, store_url, workspace_of
 from console import Screen
 from data.contract import DataError
