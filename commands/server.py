@@ -16,15 +16,27 @@ if TYPE_CHECKING:
     from settings import Settings
 
 
-def _champions(var: Path, settings: Settings, uri: str) -> ArtifactSource:
-    """Where the champion comes from; where a chain is set, those of all its targets together."""
+def _champions(var: Path, settings: Settings, cache: Path) -> ArtifactSource:
+    """Where the champion comes from; where a chain is set, those of all its targets together.
+
+    What is noted in the workspace counts only where none has served yet: MLflow may have been asked since.
+    """
+    from serving.champion.artifact_cache import ArtifactCache
     from serving.champion.artifact_sources import registry_source
     from serving.champion.chain_source import ChainSource
+    from serving.champion.fetch import Fetched
+    from training.registry.noted_champion import noted
     from training.registry.ownership import model_name
-    from training.registry.registry import CHAMPION
+    from training.registry.registry import CHAMPION, Registry
 
+    registry = Registry(var)
+    is_first = ArtifactCache(cache).current() is None and not registry.tracking.is_shared
     names = {name: model_name(name, settings.namespace) for name in settings.chained}
-    sources = {name: registry_source(var, uri, model, CHAMPION) for name, model in names.items()}
+    known = {name: noted(var, model) if is_first else None for name, model in names.items()}
+    sources = {
+        name: registry_source(var, registry.uri, model, CHAMPION, None if last is None else Fetched.of(last))
+        for (name, model), last in zip(names.items(), known.values(), strict=True)
+    }
     return ChainSource(settings.target, sources) if len(sources) > 1 else sources[settings.target]
 
 
@@ -67,11 +79,12 @@ def serve(
         ServerLog().write("not_compiled", remedy="`leadscore compile`, once, at set-up; this start takes longer")
     settings = read_settings(settings_path(config))
     name = settings.model_name
-    source = FolderSource(artifact, name) if artifact else _champions(var, settings, Registry(var).uri)
+    cache = var / "serving" / name
+    source = FolderSource(artifact, name) if artifact else _champions(var, settings, cache)
     serve(
         Options(
             source,
-            var / "serving" / name,
+            cache,
             store_url(var, store),
             host,
             port,

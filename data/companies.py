@@ -185,7 +185,7 @@ class _Codes(dict[str, int]):
         """The same for many rows of few names."""
         coded = column.combine_chunks().cast(pa.string()).dictionary_encode()
         codes = np.append(self.of(coded.dictionary.to_pylist()), -1).astype(np.int32)
-        return np.asarray(codes[coded.indices.fill_null(-1).to_numpy()], np.int32)
+        return np.asarray(codes[np.from_dlpack(coded.indices.fill_null(-1))], np.int32)
 
 
 def _slim(histories: Histories, accounts: _Codes, types: _Codes, values: dict[str, _Codes]) -> Companies | None:
@@ -235,7 +235,7 @@ def _joined(parts: Sequence[Companies], accounts: _Codes, types: _Codes) -> Comp
     none = [np.full(len(part.valid_from), -1, np.int32) for part in parts]
     away = [part.absences for part in parts]
     return Companies(
-        lead_ids=pa.concat_arrays([pa.array([], pa.string()), *(part.lead_ids for part in parts)]),
+        lead_ids=pa.concat_arrays([pa.nulls(0, pa.string()), *(part.lead_ids for part in parts)]),
         starts=_starts_of([part.starts for part in parts]),
         known_at=_all(np.int64, [part.known_at for part in parts]),
         occurred_at=_all(np.int64, [part.occurred_at for part in parts]),
@@ -276,7 +276,7 @@ def _places(names: pa.Array | pa.ChunkedArray, known: pa.Array) -> NDArray[np.in
     """int32: where names stand among those that are known, -1 for nowhere."""
     places = pc.index_in(names.cast(pa.string()), value_set=known, skip_nulls=True)
     places = places.combine_chunks() if isinstance(places, pa.ChunkedArray) else places
-    return np.asarray(places.fill_null(-1).to_numpy(zero_copy_only=False), np.int32)
+    return np.asarray(np.from_dlpack(places.fill_null(-1)), np.int32)  # `to_numpy` would load pandas
 
 
 @cache

@@ -95,9 +95,11 @@ class Options:
 class Server(uvicorn.Server):
     """On a signal it first says goodbye: ready turns 503, and every answer asks the client to come by anew."""
 
-    def __init__(self, config: uvicorn.Config, services: Services, proxies: Proxies) -> None:
+    def __init__(
+        self, config: uvicorn.Config, services: Services, proxies: Proxies, once_open: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self.services, self.proxies = services, proxies
+        self.services, self.proxies, self.once_open = services, proxies, once_open
         self.crowd = Crowd(services.limits, time.monotonic)
         services.metrics.connections.set_function(lambda: len(self.crowd.clients))
         services.metrics.sent_away.set_function(lambda: self.crowd.sent_away)
@@ -110,6 +112,7 @@ class Server(uvicorn.Server):
             for listening in sockets or []
         ]
         self.started = True
+        self.once_open()
 
     async def on_tick(self, counter: int) -> bool:
         """Once a second, clients that keep the server waiting for too long are sent away."""
@@ -195,9 +198,8 @@ def serve(options: Options) -> None:
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
         # What is here now stays: the collector need not look at it while requests wait.
-        gc.collect()
         gc.freeze()
-        Server(_config(services, proxies), services, proxies).run(sockets=[listening])
+        Server(_config(services, proxies), services, proxies, watcher.watch).run(sockets=[listening])
         first_scores.stop()
         watcher.stop()
         gc.unfreeze()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from data.contract import DataError
 from serving.champion.artifact_cache import ArtifactCache, CachedArtifact
+from serving.champion.fetch import Fetched
 from serving.champion.tracking_database import TrackingDatabaseSource
 from serving.champion.tracking_server import TrackingServerSource
 from training.registry.artifact_files import digest_of
@@ -24,11 +25,14 @@ class ArtifactSource(Protocol):
         """Puts that model into the cache. Raises DataError."""
 
 
-def registry_source(workspace: Path, uri: str, name: str, alias: str) -> ArtifactSource:
-    """The version that an alias of the model registry at `uri`, a tracking server's or its database's, points at."""
+def registry_source(workspace: Path, uri: str, name: str, alias: str, noted: Fetched | None = None) -> ArtifactSource:
+    """The version that an alias of the model registry at `uri`, a tracking server's or its database's, points at.
+
+    noted: see `TrackingDatabaseSource`.
+    """
     if urlsplit(uri).scheme in ("http", "https"):
         return TrackingServerSource(workspace, uri, name, alias)
-    return TrackingDatabaseSource(workspace, uri, name, alias)
+    return TrackingDatabaseSource(workspace, uri, name, alias, noted)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,14 @@ import json
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.contract import DataError, UsageError
 from serving.champion.artifact_cache import ArtifactCache, CachedArtifact, Damaged
 from serving.champion.child_process import output_of
+
+if TYPE_CHECKING:
+    from training.registry.registered import Registered
 
 SECONDS = 300
 
@@ -27,6 +31,11 @@ class Fetched:
     digest: str
     run: str
     made_at: int = 0
+
+    @staticmethod
+    def of(version: Registered) -> Fetched:
+        """A version of the registry's."""
+        return Fetched(version.version, str(version.folder), version.digest, version.run_id, version.made_at)
 
 
 def fetch(workspace: Path, name: str, alias: str) -> Fetched | None:
@@ -59,8 +68,7 @@ def main(workspace: str, name: str, alias: str) -> int:
     if version is None:
         print("null")  # noqa: T201 -- read by `fetch`
         return 0
-    fetched = Fetched(version.version, str(version.folder), version.digest, version.run_id, version.made_at)
-    print(json.dumps(asdict(fetched)))  # noqa: T201 -- read by `fetch`
+    print(json.dumps(asdict(Fetched.of(version))))  # noqa: T201 -- read by `fetch`
     return 0
 
 

@@ -23,16 +23,19 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 
 class TrackingDatabaseSource:
-    """The version that an alias of the database at `uri` points at; `workspace` is where it is copied to first."""
+    """The version that an alias of the database at `uri` points at; `workspace` is where it is copied to first.
 
-    def __init__(self, workspace: Path, uri: str, name: str, alias: str) -> None:
+    noted: what the workspace itself last made of the alias: the answer until the database is asked, REST_S later.
+    """
+
+    def __init__(self, workspace: Path, uri: str, name: str, alias: str, noted: Fetched | None = None) -> None:
         self.workspace, self.name, self.alias = workspace, name, alias
         url = make_url(uri)
         self.file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
-        self.fetched: Fetched | None = None
+        self.fetched = noted
         self.failure: DataError | None = None
         self.stamp: Stamp = ()
-        self.rests_until = 0.0
+        self.rests_until = 0.0 if noted is None else time.monotonic() + REST_S
 
     def mark(self) -> str | None:
         """The version, None when the alias points nowhere. Raises DataError when the database cannot be asked."""

@@ -42,7 +42,7 @@ class Watcher:
         self.thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
     def start(self) -> None:
-        """Puts the model that served last in place, if there is one in the cache, and begins to watch."""
+        """Puts the model that was in place last in place again; where there is none, begins to watch at once."""
         self.cache.path.mkdir(parents=True, exist_ok=True)
         copy = self.cache.current()
         if copy is not None:
@@ -50,7 +50,13 @@ class Watcher:
                 self._place(copy)
             except DataError as error:
                 self.log.write("shelf_unusable", reason=str(error))
-        self.thread.start()
+        if self.champion.live is None:
+            self.watch()
+
+    def watch(self) -> None:
+        """Begins to watch, unless it does already: once the server answers, so that asking does not hold up a start."""
+        if self.thread.ident is None:
+            self.thread.start()
 
     def stop(self) -> None:
         """Ends the watch; a trial that is running is not waited for."""

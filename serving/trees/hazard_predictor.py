@@ -31,13 +31,12 @@ class HazardPredictor:
         self.ends, self.period = periods.ends, len(is_fit)
         self.offsets: Array = np.array(periods.offsets, dtype=np.float64)
         self.models = np.array(periods.models or [0] * len(self.ends))
-        of_models = by_period(texts, self.models[-1] + 1, range(self.models[-1] + 1))
-        asks = {text: [splits_on(tree, self.period) for tree in trees_of([text])] for text in texts}
-        self.shared = [[only(text, [not ask for ask in asks[text]]) for text in own] for own in of_models]
-        self.asking = [[only(text, asks[text]) for text in own] for own in of_models]
-        every = [[pruned(tree, self.period, k) for tree in trees_of(self.asking[m])] for k, m in enumerate(self.models)]
-        parts = [*map(trees_of, self.shared), *every]
-        forest = grown(list(itertools.chain(*parts)), len(of_models[0]))
+        self.of_models = by_period(texts, self.models[-1] + 1, range(self.models[-1] + 1))
+        trees = [trees_of(own) for own in self.of_models]
+        shared = [[tree for tree in own if not splits_on(tree, self.period)] for own in trees]
+        asking = [[tree for tree in own if splits_on(tree, self.period)] for own in trees]
+        parts = [*shared, *([pruned(tree, self.period, k) for tree in asking[m]] for k, m in enumerate(self.models))]
+        forest = grown(list(itertools.chain(*parts)), len(self.of_models[0]))
         if forest.nodes["feature"].max() >= self.period:
             raise ArtifactError("the boosters do not fit the features that model.json names; train again")
         self.masks = masks_of(forest, is_fit)
@@ -45,7 +44,7 @@ class HazardPredictor:
         means = np.diff(
             np.cumsum([0.0, *forest.mean[forest.roots]])[self.bounds]
         )  # what trees of a part expect together
-        self.start: Array = self.offsets + means[self.models] + means[len(of_models) :]
+        self.start: Array = self.offsets + means[self.models] + means[len(shared) :]
         self.base = float(within(self.start[np.newaxis], self.ends, self.ends[-1])[0])
 
     def all(self, matrix: Array, calibrator: Calibration) -> Array:
@@ -75,8 +74,13 @@ class HazardPredictor:
     @cached_property
     def _explained(self) -> tuple[list[Explained], list[Explained]]:
         """The boosters of each model with the trees that all its periods share, and with the others."""
-        shared, asking = ([Explained(own, self.period + 1) for own in part] for part in (self.shared, self.asking))
+        shared, asking = ([self._part(own, asks) for own in self.of_models] for asks in (False, True))
         return shared, asking
+
+    def _part(self, texts: Sequence[str], asks: bool) -> Explained:
+        """The trees of boosters that look at the period, or those that do not."""
+        chosen = [[splits_on(tree, self.period) is asks for tree in trees_of([text])] for text in texts]
+        return Explained(list(map(only, texts, chosen)), self.period + 1)
 
 
 _PATH = np.polynomial.legendre.leggauss(POINTS)

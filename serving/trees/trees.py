@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from training.artifact.standalone import ArtifactError
 from training.artifact.tree_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, Tree, trees_of
 
+Number = TypeVar("Number", bound=np.generic)
+COUNTS: dict[str, list[str]] = {"internal_count": [], "leaf_count": ["1"]}
+"""Fields that tell how many training rows came to splits and leaves, and what they are in a tree of one leaf."""
 NAN_LEFT = 16
 """A bit that we add to it: a missing value goes left at this split, whatever the reason."""
 NODE = np.dtype([("feature", np.int32), ("kind", np.int32), ("left", np.int32), ("threshold", np.float64)], align=True)
@@ -41,72 +44,109 @@ def forest_of(texts: Sequence[str]) -> Forest:
 
 def grown(trees: Sequence[Tree], boosters: int) -> Forest:
     """A forest of trees that come from so many boosters. Raises ArtifactError where one is none."""
-    nodes, means, roots, starts, members, base = [], [], [], [np.zeros(1, np.int32)], [], 0
-    try:
-        for tree in trees:
-            roots.append(base)
-            nodes.append(_nodes(tree, base, sum(map(len, starts)) - 1))
-            means.append(_means(tree, nodes[-1], base) / boosters)
-            base += len(nodes[-1])
-            starts.append(int(starts[-1][-1]) + np.array(tree.get("cat_boundaries", ["0"])[1:], dtype=np.int32))
-            starts = starts if len(starts[-1]) else starts[:-1]
-            members.append(np.array(tree.get("cat_threshold", []), dtype=np.uint32))
-    except (KeyError, IndexError, ValueError) as error:
-        raise ArtifactError(f"a booster's text cannot be read ({type(error).__name__}: {error}); train again") from None
-    if not nodes:
+    if not trees:
         raise ArtifactError("the boosters hold no tree; train again")
-    return Forest(
-        np.array(roots, np.int32),
-        np.concatenate(nodes),
-        np.concatenate(means),
-        np.concatenate(starts),
-        np.concatenate(members),
-    )
+    try:
+        inner = np.array([int(tree["num_leaves"][0]) - 1 for tree in trees])
+        roots = np.append(0, np.cumsum(2 * inner + 1))
+        place, is_split = _places(trees, inner, roots)
+        starts, members, first_set = _sets(trees)
+        nodes = _nodes(trees, inner, roots, place[is_split], first_set)
+        mean = _means(trees, nodes, place, is_split) / boosters
+    except (KeyError, IndexError, ValueError, ArithmeticError) as error:
+        raise ArtifactError(f"a booster's text cannot be read ({type(error).__name__}: {error}); train again") from None
+    return Forest(roots[:-1].astype(np.int32), nodes, mean, starts, members)
 
 
-def _nodes(tree: dict[str, list[str]], base: int, first_set: int) -> NDArray[np.void]:
-    """One tree's nodes. Raises ValueError, KeyError or IndexError where it is none."""
-    if tree.get("is_linear", ["0"]) != ["0"]:
+def _places(
+    trees: Sequence[Tree], inner: NDArray[np.int64], roots: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """int64[nodes]: where each tree's splits and then its leaves stand; which of these are splits, bool[nodes].
+
+    The children of a tree's split i are 2i + 1 and 2i + 2 behind its root.
+    """
+    children = [_column(trees, name, inner, np.int64) for name in ("left_child", "right_child")]
+    size, tree, split = 2 * inner + 1, np.repeat(np.arange(len(inner)), inner), _counted(inner)
+    place = np.repeat(roots[:-1], size)
+    for side, noted in enumerate(children):
+        child = np.where(noted >= 0, noted, inner[tree] + ~noted)  # leaves are written as -1, -2 …
+        if (child <= split).any():
+            raise ValueError("a tree's children are not below it")
+        if (child >= size[tree]).any():
+            raise ValueError("a tree has another number of children than of nodes")
+        place[roots[tree] + child] = roots[tree] + 2 * split + 1 + side
+    if not np.array_equal(np.sort(place), np.arange(len(place))):
+        raise ValueError("a tree has another number of children than of nodes")
+    return place, _counted(size) < np.repeat(inner, size)
+
+
+def _sets(trees: Sequence[Tree]) -> tuple[NDArray[np.int32], NDArray[np.uint32], NDArray[np.int64]]:
+    """`starts` and `members` of a Forest, and the number of each tree's first set, int64[trees]."""
+    starts, members, first_set = [0], list[str](), []
+    for tree in trees:
+        first_set.append(len(starts) - 1)
+        if "cat_boundaries" in tree:
+            begin = starts[-1]
+            starts += [begin + int(end) for end in tree["cat_boundaries"][1:]]
+            members += tree.get("cat_threshold", [])
+    return np.array(starts, np.int32), np.array(members, dtype=np.uint32), np.array(first_set)
+
+
+def _nodes(
+    trees: Sequence[Tree],
+    inner: NDArray[np.int64],
+    roots: NDArray[np.int64],
+    place: NDArray[np.int64],
+    first_set: NDArray[np.int64],
+) -> NDArray[np.void]:
+    """The nodes of all trees; place: where their splits stand. Raises ValueError or KeyError where a tree is none."""
+    if any(tree.get("is_linear", ["0"]) != ["0"] for tree in trees):
         raise ValueError("linear trees are not supported")
-    place, inner = _places(tree), int(tree["num_leaves"][0]) - 1
-    nodes = np.zeros(len(place), NODE)
+    nodes = np.zeros(roots[-1], NODE)
     nodes["feature"] = -1
-    if inner:
-        kind, threshold = np.array(tree["decision_type"], dtype=np.int32), np.array(tree["threshold"], dtype=np.float64)
-        nan_left = np.where(kind & MISSING_NAN, kind & DEFAULT_LEFT > 0, threshold >= 0)
-        splits = np.zeros(inner, NODE)
-        splits["feature"], splits["kind"] = tree["split_feature"], kind | NAN_LEFT * nan_left
-        splits["left"] = base + 1 + 2 * np.arange(inner)
-        splits["threshold"] = threshold + first_set * (kind & CATEGORICAL)
-        nodes[place[:inner]] = splits
+    kind = _column(trees, "decision_type", inner, np.int32)
+    threshold = _column(trees, "threshold", inner, np.float64)
+    nan_left = np.where(kind & MISSING_NAN, kind & DEFAULT_LEFT > 0, threshold >= 0)
+    splits = np.zeros(len(place), NODE)
+    splits["feature"], splits["kind"] = _column(trees, "split_feature", inner, np.int32), kind | NAN_LEFT * nan_left
+    splits["left"] = np.repeat(roots[:-1], inner) + 1 + 2 * _counted(inner)
+    splits["threshold"] = threshold + np.repeat(first_set, inner) * (kind & CATEGORICAL)
+    nodes[place] = splits
     return nodes
 
 
-def _means(tree: dict[str, list[str]], nodes: NDArray[np.void], base: int) -> NDArray[np.float64]:
-    """float64[len(nodes)]: what one tree expects at its nodes. Raises ValueError, KeyError or IndexError."""
-    place, inner = _places(tree), len(nodes) // 2
-    mean, count = np.zeros(len(nodes)), np.zeros(len(nodes))
-    mean[place[inner:]] = tree["leaf_value"]
-    count[place] = [*tree.get("internal_count", []), *tree.get("leaf_count", ["1"])]
+def _means(
+    trees: Sequence[Tree], nodes: NDArray[np.void], place: NDArray[np.int64], is_split: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """float64[nodes]: what trees expect at their nodes. Raises ValueError, KeyError or ArithmeticError."""
+    counts = [text for tree in trees for name in COUNTS for text in tree.get(name, COUNTS[name])]
+    values = np.zeros(len(nodes))
+    values[place[~is_split]] = _words(trees, "leaf_value", np.float64)
+    counted = np.zeros(len(nodes))
+    counted[place] = np.array(counts, dtype=np.float64)
+    mean, count, lefts = values.tolist(), counted.tolist(), nodes["left"].tolist()
     for node in reversed(np.flatnonzero(nodes["feature"] >= 0).tolist()):
-        left = nodes["left"][node] - base
+        left = lefts[node]
         share = count[left] / (count[left] + count[left + 1])
         mean[node] = share * mean[left] + (1 - share) * mean[left + 1]
-    return mean
+    return np.array(mean)
 
 
-def _places(tree: dict[str, list[str]]) -> NDArray[np.int64]:
-    """int64[n]: where a tree's splits and then its leaves stand; the children of split i are 2i + 1 and 2i + 2."""
-    inner = int(tree["num_leaves"][0]) - 1
-    place = np.zeros(2 * inner + 1, np.int64)
-    if inner:
-        # Leaves are written as -1, -2 …
-        left, right = (np.array(tree[name], dtype=np.int64) for name in ("left_child", "right_child"))
-        left, right = (np.where(children >= 0, children, inner + ~children) for children in (left, right))
-        splits = np.arange(inner)
-        if (left <= splits).any() or (right <= splits).any():
-            raise ValueError("a tree's children are not below it")
-        place[left], place[right] = 2 * splits + 1, 2 * splits + 2
-        if not np.array_equal(np.sort(place), np.arange(2 * inner + 1)):
-            raise ValueError("a tree has another number of children than of nodes")
-    return place
+def _column(trees: Sequence[Tree], name: str, inner: NDArray[np.int64], kind: type[Number]) -> NDArray[Number]:
+    """A field of all splits. Raises ValueError where a tree has it for another number of them."""
+    if [len(tree.get(name, [])) for tree in trees] != inner.tolist():
+        raise ValueError(f"a tree has another number of {name} than of splits")
+    return _words(trees, name, kind)
+
+
+def _words(trees: Sequence[Tree], name: str, kind: type[Number]) -> NDArray[Number]:
+    return np.array([text for tree in trees for text in tree.get(name, [])], dtype=kind)
+
+
+def _counted(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1 … for each size, one after the other.
+
+    >>> _counted(np.array([2, 0, 3])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)

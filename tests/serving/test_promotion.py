@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from serving.champion.artifact_sources import registry_source
 from serving.champion.promotion import promote
 from serving.champion.tracking_database import TrackingDatabaseSource
 from serving.messages.examples import LEAD
+from tests.artifacts import edit_manifest
 from tests.new_registry import NewRegistry
 from tests.runs import made_run
 from tests.serving.conftest import Starts
@@ -22,11 +24,20 @@ from tests.serving.server_process import ServerProcess
 from tests.serving.workshop import Workshop
 from tests.test_cli import Shell
 from training.registry.artifact_files import digest_of
+from training.registry.noted_champion import noted
 from training.registry.registry import CHAMPION, Registry
 
 NAME = "leadscore-conversion"
 RESTLESS = "from serving.champion import tracking_database\ntracking_database.REST_S = 1.0"
 """No fault, but a server that rests a second between two questions to its registry, not fifteen."""
+AWAY = """
+from data.contract import DataError
+from serving.champion import tracking_database
+def away(*asked):
+    raise DataError("away")
+tracking_database.fetch = away
+"""
+"""MLflow's client gives no answer."""
 
 
 @pytest.fixture
@@ -44,6 +55,19 @@ def registry(new_registry: NewRegistry, tmp_path_factory: pytest.TempPathFactory
         registry.publish(NAME, made_run(registry.workspace, made, workshop.artifact))
     registry.alias(NAME, "1", CHAMPION, "the first")
     return registry
+
+
+@pytest.fixture
+def elsewhere(registry: Registry, tmp_path: Path) -> Path:
+    """The workspace with version 1 as its champion, copied to where no server has served yet."""
+    registry.alias(NAME, "1", CHAMPION, "test")
+    return shutil.copytree(registry.workspace, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("serving"))
+
+
+def moved_by_mlflow(workspace: Path, version: str) -> None:
+    """Points the alias at another version as MLflow's own page does."""
+    with Registry(workspace).tracking.opened() as mlflow:
+        mlflow.MlflowClient().set_registered_model_alias(NAME, CHAMPION, version)
 
 
 def answers_with(server: ServerProcess, version: str) -> bool:
@@ -97,6 +121,41 @@ def test_whoever_moves_the_alias_it_is_noticed_and_nobody_is_asked_in_between(
         (registry.workspace / "mlflow.db").touch()
         with pytest.raises(DataError, match="gave no reason"):
             source.mark()
+
+
+def test_a_first_start_where_a_model_was_promoted_does_not_wait_for_mlflow(elsewhere: Path, start: Starts) -> None:
+    server = start("--var", str(elsewhere), artifact=None, fault=AWAY)
+    server.ready()
+    assert told(server)["model"]["version"] == "1"
+
+
+def test_what_mlflow_says_goes_before_what_was_noted_and_stays(elsewhere: Path, start: Starts) -> None:
+    moved_by_mlflow(elsewhere, "2")
+    server = start("--var", str(elsewhere), artifact=None, fault=RESTLESS)
+    server.ready()
+    server.until(partial(answers_with, server, "2"))
+    assert server.stop() == 0
+    again = start("--var", str(elsewhere), artifact=None, fault=AWAY)
+    again.ready()
+    again.until(lambda: any(line["event"] == "registry_away" for line in again.log_lines()))
+    assert told(again)["model"]["version"] == "2"
+
+
+def test_what_was_noted_is_served_only_if_its_files_are_as_they_were_registered(elsewhere: Path, start: Starts) -> None:
+    champion = noted(elsewhere, NAME)
+    assert champion is not None
+    assert champion.folder.is_relative_to(elsewhere)
+    rewrite(champion.folder)
+    server = start("--var", str(elsewhere), artifact=None, fault=AWAY)
+    server.until(lambda: any(line["event"] == "model_refused" for line in server.log_lines()))
+    answer = httpx.get(f"{server.url}/v2/health/ready")
+    assert answer.status_code == 503
+    assert "not the one that was registered" in answer.text
+
+
+def rewrite(artifact: Path) -> None:
+    """Another model in its place, whole in itself."""
+    edit_manifest(artifact, lambda plain: plain["calibrator"].update(c=1.0))
 
 
 def test_a_registry_that_is_not_there_is_not_made(tmp_path: Path) -> None:

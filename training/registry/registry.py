@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data.contract import DataError
+from training.registry import noted_champion
 from training.registry.experiment import RUN, Experiment
 from training.registry.local_copies import local_copy
 from training.registry.locations import resolved
@@ -110,11 +111,16 @@ class Registry:
         with self.tracking.opened() as mlflow:
             client = mlflow.MlflowClient()
             before = self._version_of(mlflow, name, CHAMPION)
+            if alias == CHAMPION:
+                noted_champion.forget(self.workspace, name)
             if alias == CHAMPION and before is not None and str(before.version) != version:
                 client.set_registered_model_alias(name, FORMER, before.version)
             client.set_model_version_tag(name, version, "reason", reason)
             client.update_model_version(name, version, description=f"{alias}: {reason}")
             client.set_registered_model_alias(name, alias, version)
+            if alias == CHAMPION and not self.tracking.is_shared:
+                made = client.get_model_version(name, version)
+                noted_champion.note(self.workspace, self._registered(mlflow, made, alias))
 
     def find(self, name: str, alias: str = CHAMPION) -> Registered | None:
         """The version that an alias points at, None when there is none.

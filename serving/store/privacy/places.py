@@ -93,7 +93,7 @@ FILES = (
     FilePlace("reports", ("reports/*",), Cleaning.NO_IDS),
     FilePlace("MLflow", ("mlflow.db*", "mlartifacts/*"), Cleaning.NO_IDS),
     FilePlace("copies of models", ("serving/*",), Cleaning.NO_IDS),
-    FilePlace("notes", ("workspace.lock", "workspace.json", "*.toml"), Cleaning.NO_IDS),
+    FilePlace("notes", ("workspace.lock", "workspace.json", "champions/*", "*.toml"), Cleaning.NO_IDS),
     FilePlace("pulls", ("pull/*",), Cleaning.UNDER_WAY),
     FilePlace("checks", ("rejected.csv",), Cleaning.AS_A_WHOLE),
     FilePlace("exports", ("*",), Cleaning.BY_FORM),
