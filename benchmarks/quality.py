@@ -28,7 +28,15 @@ from benchmarks.harness import Row, measure, measure_warm, report
 ROOT = Path("var/bench/quality")
 SHOP = "Online Retail"
 MODEL = (
-    *("model/classifier", "model/boosted", "model/encoding", "model/rates", "calibration/calibrator"),
+    *(
+        "model/classifier",
+        "model/boosted",
+        "model/members",
+        "model/estimator",
+        "model/encoding",
+        "model/rates",
+        "calibration/calibrator",
+    ),
     *("samples/folds", "samples/log_odds", "artifact/standalone", "artifact/tree_text"),
 )
 RECIPES = {OURS: MODEL, TWIN: MODEL, "logistic regression": ("model/baselines", "samples/log_odds")}
