@@ -93,7 +93,7 @@ def _learnt(log: EventLog, folder: Path) -> Learnt:
     judges = np.array([hash_of_lead(lead) % 3 == 0 for lead in sample.lead.tolist()])
     past, rows = sample.of(~judges), sample.of(judges)
     model = HazardClassifier(n_jobs=JOBS).fit(
-        past.features, past.seen, past.weight, past.lead, past.as_of, **past.watched
+        past.features, past.seen, past.weight, past.lead, past.as_of, past.since, **past.watched
     )
     p = clip(model.predict_proba(rows.features)[:, 1]).tolist()
     return Learnt(sample, dict(zip(_moments(rows), p, strict=True)))

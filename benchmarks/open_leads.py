@@ -135,14 +135,14 @@ def _row(share: float, way: str, seeds: Sequence[Mapping[str, Judged]]) -> Row:
 
 def _hazard(past: Sample) -> HazardClassifier:
     return HazardClassifier(n_jobs=JOBS).fit(
-        past.features, past.seen, past.weight, past.lead, past.as_of, **past.watched
+        past.features, past.seen, past.weight, past.lead, past.as_of, past.since, **past.watched
     )
 
 
 def _mature_only(past: Sample) -> LeadConversionClassifier:
     known = past.of(past.mature)
     return LeadConversionClassifier(n_jobs=JOBS).fit(
-        known.features, known.y.astype(int), known.weight, known.lead, known.as_of
+        known.features, known.y.astype(int), known.weight, known.lead, known.as_of, known.since
     )
 
 

@@ -9,10 +9,14 @@ from itertools import product
 DATES = (
     "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d",
     "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%Y", "%d-%b-%y",
-    "%Y%m%d", "%Y-%m-%d",
+    "%Y%m%d", "%Y-%m-%d", "%a, %d %b %Y", "%a %b %d %Y",
 )  # fmt: skip
-CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S", ", %I:%M %p")
-FORMATS = tuple(date + clock for date, clock in product(DATES, CLOCKS))
+CLOCKS = (
+    " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", ", %H:%M", ", %H:%M:%S",
+    ", %I:%M %p", "T%H%M%S",
+)  # fmt: skip
+ZONES = ("", "Z", " UTC", " GMT", "%z", " %z")
+FORMATS = (*DATES, *("".join(parts) for parts in product(DATES, CLOCKS, ZONES)))
 
 
 def likely_formats(texts: Iterable[str]) -> list[str]:
@@ -24,6 +28,8 @@ def likely_formats(texts: Iterable[str]) -> list[str]:
     ['%d/%m/%Y %I:%M %p', '%m/%d/%Y %I:%M %p']
     >>> likely_formats(["1/3/2026 2:03 PM", "1/31/2026 2:03 PM"])
     ['%m/%d/%Y %I:%M %p']
+    >>> likely_formats(["Tue, 31 Dec 2024 10:00:00 +0100"])
+    ['%a, %d %b %Y %H:%M:%S %z']
     """
     formats = list(FORMATS)
     for text in texts:
@@ -32,6 +38,9 @@ def likely_formats(texts: Iterable[str]) -> list[str]:
 
 
 def _reads(text: str, form: str) -> bool:
+    """Whether the engine reads it so: of offsets, unlike Python, it takes numbers alone."""
+    if form.endswith("%z") and text.endswith("Z"):
+        return False
     try:
         datetime.strptime(text, form)
     except ValueError:

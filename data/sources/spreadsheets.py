@@ -28,9 +28,13 @@ def sheet_names(path: Path, form: FileFormat, columns: Sequence[str] = ()) -> li
     to say in which row they are named. Raises DataError.
     """
     top = _top(_opened(path, form.sheet), form)
-    if form.sheet is None and form.header and not _has(top, columns):
-        _require_no_other(path, form, columns)
+    if form.sheet is None and form.header:
+        _require_no_other(path, form, top, columns)
     form.require_top(path, top, columns)
+    return _names(path, form, top)
+
+
+def _names(path: Path, form: FileFormat, top: Sequence[Sequence[str]]) -> list[str]:
     first = top[0] if top else []
     if not form.header:
         return [str(place) for place in range(1, len(first) + 1)]
@@ -45,10 +49,11 @@ def sheet_rows(path: Path, form: FileFormat, columns: Sequence[str]) -> pa.Recor
 
     Times are written in ISO 8601 without a zone, dates without a time of day as dates. Empty rows are left out.
     """
-    names = sheet_names(path, form)
+    sheet = _opened(path, form.sheet)
+    names = _names(path, form, _top(sheet, form))
     schema = pa.schema([("#row", pa.int64()), ("#why", pa.string()), *((name, pa.string()) for name in columns)])
     above = form.skip + form.header
-    rows = enumerate(islice(_opened(path, form.sheet).iter_rows(), above, None), start=1)
+    rows = enumerate(islice(sheet.iter_rows(), above, None), start=1)
     places = [names.index(name) for name in columns]
     return pa.RecordBatchReader.from_batches(schema, _batches(rows, places, schema))
 
@@ -63,13 +68,18 @@ def _batches(
         yield pa.record_batch([numbers, pa.nulls(len(filled), pa.string()), *texts], schema=schema)
 
 
-def _require_no_other(path: Path, form: FileFormat, columns: Sequence[str]) -> None:
-    """The first sheet lacks a column, a cover perhaps: where another has them all, that is told by its name."""
+def _require_no_other(path: Path, form: FileFormat, top: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
+    """Another sheet is meant where the first lacks columns, a cover perhaps, and perhaps where it holds the same table,
+    as of an export of more rows than a sheet takes: that is told by its name.
+    """
     first, *others = _book(path).sheet_names
+    is_there = _has(top, columns)
+    why = "holds the same columns" if is_there else "has all of them"
     for sheet in others:
-        if _has(_top(_opened(path, sheet), form), columns):
-            remedy = f"sheet {sheet!r} has all of them: sheet = {json.dumps(sheet, ensure_ascii=False)} in the mapping"
-            raise DataError(f"{path}: sheet {first!r} lacks columns of the mapping; {remedy}")
+        if _has(_top(_opened(path, sheet), form), list(filter(None, top[0])) if is_there and top else columns):
+            remedy = f"sheet {sheet!r} {why}: sheet = {json.dumps(sheet, ensure_ascii=False)} in the mapping"
+            state = "would be read alone" if is_there else "lacks columns of the mapping"
+            raise DataError(f"{path}: sheet {first!r} {state}; {remedy}")
 
 
 def _has(top: Sequence[Sequence[str]], columns: Sequence[str]) -> bool:

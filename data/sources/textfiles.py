@@ -72,13 +72,7 @@ def csv_head(
     block = next(utf8_blocks(path, encoding), b"")
     end = _line_end(block)
     separator = SEPARATOR.match(block[:end].rstrip(b"\r\n"))
-    try:
-        line = _line(block, bool(separator) + skip).decode()
-    except UnicodeDecodeError:
-        raise DataError(
-            f'{path}: the header is no UTF-8; add encoding = "cp1252" (Windows, western Europe), or the one it is '
-            "written in, to the mapping, or export it again as UTF-8"
-        ) from None
+    line = _header(path, _line(block, bool(separator) + skip))
     if separator and delimiter is None:
         delimiter = separator[1].decode("latin-1")
     delimiter, names = _split_header(path, line, (delimiter,) if delimiter else DELIMITERS, columns)
@@ -90,6 +84,19 @@ def csv_head(
     return Head(delimiter, names, bool(separator) + skip + has_header)
 
 
+def _header(path: Path, line: bytes) -> str:
+    """The text of a header. Raises DataError for one in another encoding, with the likely one."""
+    try:
+        if b"\0" not in line:
+            return line.decode()
+        likely = f'"utf-16-{"be" if line.startswith(bytes(1)) else "le"}" (as it seems)'
+    except UnicodeDecodeError:
+        likely = '"cp1252" (Windows, western Europe), or the one it is written in,'
+    raise DataError(
+        f"{path}: the header is no UTF-8; add encoding = {likely} to the mapping, or export it again as UTF-8"
+    )
+
+
 def top_lines(path: Path, encoding: str | None, skip: int) -> list[str]:
     """The first lines of a file below those to skip, as far as a glance goes."""
     return next(utf8_blocks(path, encoding), b"").decode(errors="replace").splitlines()[skip : skip + TITLE_LINES]
@@ -98,12 +105,13 @@ def top_lines(path: Path, encoding: str | None, skip: int) -> list[str]:
 def _split_header(path: Path, line: str, delimiters: Iterable[str], columns: Sequence[str]) -> tuple[str, list[str]]:
     """The delimiter that finds the columns, or the most of any, and the names."""
     headers: dict[str, list[str]] = {}
+    why: csv.Error | None = None
     for delimiter in delimiters:
         try:
             headers[delimiter] = next(csv.reader([line], delimiter=delimiter, strict=True), [])
         except csv.Error as error:
             why = error
-    if not headers:
+    if not headers or (why and line.count('"') % 2):
         raise DataError(f"{path}: the header cannot be split ({why}); write it in one line")
     most = max(headers, key=lambda sign: (bool(columns) and set(columns) <= set(headers[sign]), len(headers[sign])))
     return most, headers[most]

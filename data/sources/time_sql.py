@@ -31,6 +31,7 @@ NAIVE = f"^{DAY}({CLOCK})?$"
 AWARE = f"^{DAY}{CLOCK}{ZONE}$"
 USUAL = f"^{DAY}{CLOCK.replace('[T ]', 'T')}Z$"
 """What most machines write, which needs no rewriting."""
+ZONED = re.compile("%[zZ]|(?<!%)(Z|UTC|GMT)$")
 UNZONED = "has no time zone"
 
 
@@ -49,8 +50,8 @@ class Times:
 
     @property
     def aware(self) -> bool:
-        """Whether the format itself holds the time zone."""
-        return self.form in EPOCHS or bool(re.search("%[zZ]", (self.form or "").replace("%%", "")))
+        """Whether the format itself holds the zone, an offset or a word for UTC: that counts, not the mapping's."""
+        return self.form in EPOCHS or bool(ZONED.search((self.form or "").replace("%%", "")))
 
     @property
     def holds_clock(self) -> bool:

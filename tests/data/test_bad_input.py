@@ -133,6 +133,13 @@ FILES: dict[str, tuple[str, bytes | None, int, str]] = {
     "cut Parquet": ("events.parquet", b"PAR1" + b"\x00" * 50 + b"PAR1", 3, "events.parquet is no Parquet file: "),
     "Latin-1": ("events.csv", text(GOOD, header=HEADER + ",größe").decode().encode("latin-1"), 3,
                 "events.csv: the header is no UTF-8; add encoding ="),
+    "UTF-16 without a mark": ("events.csv", text(GOOD).decode().encode("utf-16-le"), 3, 'encoding = "utf-16-le"'),
+    "UTF-16 without a mark, high byte first": (
+        "events.csv", text(GOOD).decode().encode("utf-16-be"), 3, 'encoding = "utf-16-be"',
+    ),
+    "header of two lines": (
+        "events.csv", text("x", header='"la\nbel",' + HEADER), 3, "the header cannot be split (unexpected end of data)",
+    ),
     "half of UTF-16": ("events.csv", text(GOOD).decode().encode("utf-16")[:-1], 3, "is no utf-16 to its end"),
     "unknown ending": ("events.doc", text(GOOD), 2, "events.doc: the ending 'doc' is none of csv, "),
     "no spreadsheet": ("events.xlsx", text(GOOD), 3, "events.xlsx is no spreadsheet that can be read"),

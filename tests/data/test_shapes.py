@@ -351,6 +351,24 @@ def test_spreadsheets_are_read_with_their_dates_and_numbers(tmp_path: Path) -> N
         take(tmp_path, mapping.model_copy(update={"sheet": None}), path)
 
 
+def test_a_table_that_goes_on_in_another_sheet_is_not_read_by_half(tmp_path: Path) -> None:
+    """As exports of more than a sheet's million rows do."""
+    path = tmp_path / "calls.xlsx"
+    book = xlsxwriter.Workbook(str(path))
+    for name in ("Export", "Export (2)", "Notes"):
+        sheet = book.add_worksheet(name)
+        sheet.write_row(0, 0, ["id", "type", "when"] if name != "Notes" else ["id", "said"])
+        sheet.write_row(1, 0, [1, "call", "2024-01-02T10:00:00"])
+    book.close()
+    mapping = events(PLAIN | {"time_zone": "UTC"})
+    with pytest.raises(
+        DataError, match=r"sheet 'Export' would be read alone; sheet 'Export \(2\)' holds the same columns"
+    ):
+        take(tmp_path, mapping, path)
+    for sheet in ("Export", "Export (2)"):
+        take(tmp_path, mapping.model_copy(update={"sheet": sheet}), path)
+
+
 def test_a_date_in_a_spreadsheet_is_the_end_of_its_day(tmp_path: Path) -> None:
     path = tmp_path / "e.xlsx"
     book = xlsxwriter.Workbook(path)

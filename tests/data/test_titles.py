@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import duckdb
@@ -72,6 +72,9 @@ def test_columns_without_a_name_are_passed_over(tmp_path: Path, query: str | Non
         (["03.01.2024 10:00", "4.1.2024 9:30"], r'time_format = "%d\.%m\.%Y %H:%M"$'),
         (["1/3/2024 2:03 PM"], r'time_format = "%d/%m/%Y %I:%M %p" or "%m/%d/%Y %I:%M %p"$'),
         (["1/3/2024 2:03 PM", "1/31/2024 2:03 PM"], r'time_format = "%m/%d/%Y %I:%M %p"$'),
+        (["20240103T100000Z"], r'time_format = "%Y%m%dT%H%M%SZ"$'),
+        (["Wed, 03 Jan 2024 10:00:00 GMT"], r'time_format = "%a, %d %b %Y %H:%M:%S GMT"$'),
+        (["03.01.2024 10:00 +0100"], r'time_format = "%d\.%m\.%Y %H:%M %z"$'),
         (["1704189600000", "1.7041896e12"], 'what is counted, time_format = "epoch_s", "epoch_ms" or "epoch_us"'),
         (["45000.5"], "or export dates"),
         (["soon"], "no row fits, correct the mapping"),
@@ -79,18 +82,27 @@ def test_columns_without_a_name_are_passed_over(tmp_path: Path, query: str | Non
     ],
 )
 def test_where_no_time_is_read_it_is_told_how_they_are_written(tmp_path: Path, times: list[str], remedy: str) -> None:
-    path = write(tmp_path / "e.csv", "\n".join(["id,type,when", *(f"1,call,{time}" for time in times)]))
+    path = write(tmp_path / "e.csv", "\n".join(["id,type,when", *(f'1,call,"{time}"' for time in times)]))
     with pytest.raises(DataError, match=remedy):
         take(tmp_path, events(PLAIN), path)
 
 
 @given(st.datetimes(datetime(1990, 1, 2), datetime(2050, 1, 1)), st.sampled_from(FORMATS))
 def test_what_is_told_is_read_as_it_was_written(at: datetime, form: str) -> None:
-    text = at.strftime(form)
+    text = at.replace(tzinfo=timezone(timedelta(hours=5, minutes=30)) if "%z" in form else None).strftime(form)
     assert form in likely_formats([text])
     assert known_format(form)
     read = duckdb.sql(f"SELECT strptime({quoted(text)}, {quoted(form)})").fetchall()
     assert read == [(datetime.strptime(text, form),)]
+
+
+@pytest.mark.parametrize("written", ["20240103T100000Z", "Wed, 03 Jan 2024 10:00:00 GMT", "03.01.2024 15:30 +0530"])
+def test_a_zone_that_the_format_holds_counts_whatever_the_mapping_says(tmp_path: Path, written: str) -> None:
+    (form,) = likely_formats([written])
+    path = write(tmp_path / "e.csv", f'id,type,when\n1,call,"{written}"\n')
+    take(tmp_path, events(PLAIN | {"time_format": form, "time_zone": "Europe/Berlin"}), path)
+    at = datetime(2024, 1, 3, 10, tzinfo=UTC)
+    assert seen(tmp_path, "lead_id", "occurred_at") == {("1", round(at.timestamp()) * 1_000_000)}
 
 
 def test_days_and_months_are_told_without_leading_zeros() -> None:

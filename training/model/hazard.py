@@ -90,7 +90,7 @@ class HazardClassifier(Boosted):
         rows, fold = thinned(rows, lead), fold_of_leads(lead, weighs, min(self.n_folds, seen))
         self.encoder_ = Encoder.fit(table, table.column_names)
         mature = (observed >= horizon_days) & whole
-        known = known_rows(np.where(mature, converted, np.nan), weight, lead, moment, since)
+        known = known_rows(np.where(mature, converted, np.nan), weight, lead, moment, None if time is None else since)
         matrix = self._with_rates(table, known)
         model = np.array(self.models_)[rows.period]
         boosters, curves = list[lightgbm.Booster](), tuple[tuple[float, ...], ...]()
