@@ -34,7 +34,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from training.model.classifier import LeadConversionClassifier
-from training.model.encoding import table_of
 from workspace import Workspace
 
 workspace = Workspace.here()
@@ -119,13 +118,12 @@ figure
 
 # %% [markdown]
 # ## What moves a prediction?
-# `shap.TreeExplainer(ours.boosters_[0])` gives the same where `shap` is installed; LightGBM has it built in. Each
-# number is what a feature adds in log-odds, on average over the judged moments, up or down.
+# Each number is what a feature adds in log-odds, on average over the judged moments, up or down: SHAP values of all
+# members. `shap.TreeExplainer(ours.boosters_[0])(ours.encoded(X))` hands those of one to the plots of `shap`.
 
 # %%
-booster = ours.boosters_[0]
-added = booster.predict(ours.encoder_.matrix(table_of(X)), pred_contrib=True)[:, :-1]
-strength = pd.Series(np.abs(added).mean(axis=0), index=frame.X.columns).sort_values().tail(12)
+added = ours.contributions(X).drop(columns="base")
+strength = added.abs().mean().sort_values().tail(12)
 figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
 axes.barh(strength.index, strength.to_numpy(), color="#2563eb")
 axes.set_xlabel("mean change in log-odds, up or down")

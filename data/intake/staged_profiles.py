@@ -70,7 +70,8 @@ def _profile_cells(spec: LeadsPart) -> dict[str, str]:
         name = spec.called(column)
         cells[name] = [checked_name(name, named(f"p_{name}")), *kept_check(spec, name, column, named(f"p_{name}"))]
     return {name: f"coalesce({', '.join(checks)}, NULL)" for name, checks in cells.items()} | {
-        name: number_check(name, named(f"t_{name}"), named(f"p_{name}")) for name in map(spec.called, spec.numbers)
+        name: number_check(name, named(f"t_{name}"), named(f"p_{name}"), spec.decimal_comma)
+        for name in map(spec.called, spec.numbers)
     }
 
 

@@ -113,7 +113,7 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
     named_cells = {"channel": spec.channel, "campaign": spec.campaign, "asset": spec.asset}
     cells = {
         **{name: _name_cell(spec, name, column) for name, column in named_cells.items()},
-        "value": number_check("value", "value_text", "parsed_value", VALUE_LIMIT),
+        "value": number_check("value", "value_text", "parsed_value", spec.decimal_comma, VALUE_LIMIT),
     }
     return f"""WITH texts AS (SELECT {leading(source, spec, _own_words(spec))}, {named(spec.lead_id)} AS lead_id,
             {_event_type(spec)} AS event_type, {channel} AS channel, {origin} AS source,

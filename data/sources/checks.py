@@ -15,6 +15,11 @@ FINITE = {False: PLAIN, True: GROUPED}
 """How a number is written, by whether it has a decimal comma."""
 MANGLED = "^[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}$"
 """What a spreadsheet or a float makes of an id of many digits: most of them are lost."""
+OTHER_DECIMALS = {
+    False: "is a number with a decimal comma; set decimal_comma = true",
+    True: "is a number with a decimal point; set decimal_comma = false",
+}
+"""What is said of a number in the form that is not the source's, by whether that has a decimal comma."""
 PERSONAL = "is an e-mail address or a telephone number"
 
 
@@ -81,11 +86,13 @@ def personal_check(name: str, column: str, source: str, remedy: str) -> str:
         || {quoted(f"'{reason}" + f'["{source}"]')} END"""
 
 
-def number_check(name: str, text: str, parsed: str, limit: float | None = None) -> str:
-    """A finite number, and within ± `limit`."""
+def number_check(name: str, text: str, parsed: str, decimal_comma: bool, limit: float | None = None) -> str:
+    """A finite number, written as the source is said to write them, and within ± `limit`."""
     shown = f"{quoted(name + ' ')} || '''' || {masked_sql(text)} || ''''"
     beyond = f"WHEN abs({parsed}) > {limit} THEN {shown} || {quoted(f' is beyond ±{limit:.0e}')}" if limit else ""
-    return f"""CASE WHEN {text} IS NOT NULL AND {parsed} IS NULL THEN {shown} || ' is no number'
+    return f"""CASE WHEN {text} IS NOT NULL AND {parsed} IS NULL
+        THEN {shown} || CASE WHEN {number(text, not decimal_comma)} IS NULL THEN ' is no number'
+            ELSE {quoted(f" {OTHER_DECIMALS[decimal_comma]}")} END
         WHEN NOT isfinite({parsed}) THEN {shown} || ' is not finite' {beyond} END"""
 
 

@@ -93,7 +93,7 @@ def disagreements(con: duckdb.DuckDBPyConnection, texts: Sequence[str], decimal_
     con.register("sent", pa.table({"i": range(len(texts)), "sent": pa.array(texts, pa.string())}))
     rows = con.execute(
         f"""SELECT round_even(number * {VALUE_SCALE}, 0) / {VALUE_SCALE},
-            {checks.number_check("value", "text", "number", VALUE_LIMIT)} FROM
+            {checks.number_check("value", "text", "number", decimal_comma, VALUE_LIMIT)} FROM
         (SELECT i, text, {checks.number("text", decimal_comma)} AS number FROM
         (SELECT i, {checks.filled("sent", ("",))} AS text FROM sent)) ORDER BY i"""
     ).fetchall()

@@ -136,6 +136,27 @@ def test_amounts_as_people_write_them_are_values_and_no_form_of_them_costs_the_r
     assert (report.events.accepted, report.cells) == (5, {"value … is no number": 1})
 
 
+@pytest.mark.parametrize(
+    ("written", "decimal_comma", "told", "value"),
+    [
+        ("12,5", False, "value … is a number with a decimal comma; set decimal_comma = true", 12.5),
+        ("1.200,50 €", False, "value … is a number with a decimal comma; set decimal_comma = true", 1200.5),
+        ("12.5", True, "value … is a number with a decimal point; set decimal_comma = false", 12.5),
+        ("$1,200.50", True, "value … is a number with a decimal point; set decimal_comma = false", 1200.5),
+    ],
+)
+def test_a_number_of_the_other_form_is_told_with_the_remedy_that_works(
+    tmp_path: Path, written: str, decimal_comma: bool, told: str, value: float
+) -> None:
+    file = write(tmp_path / "e.csv", f"id;type;when;amount\n1;call;{AT};{written}\n2;call;{AT};5\n")
+    one, other = (
+        events(PLAIN | {"value": "amount"}, decimal_comma=form) for form in (decimal_comma, not decimal_comma)
+    )
+    assert take(tmp_path / "wrong", one, file).cells == {told: 1}
+    assert take(tmp_path / "right", other, file).cells == {}
+    assert seen(tmp_path / "right", "lead_id", "value") == {("1", value), ("2", 5.0)}
+
+
 def test_profile_columns_of_any_name_are_kept_and_renamed(tmp_path: Path) -> None:
     names = ["Reason", "n", "part", "sort", "known", "content", "why", "cells", "file", "p_x", "#row2", 'a,"b']
     header = ",".join('"' + name.replace('"', '""') + '"' for name in ("id", "since", "lead_id", *names))

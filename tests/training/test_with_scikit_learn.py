@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from scipy.special import expit
 from sklearn import config_context
 from sklearn.calibration import CalibrationDisplay
 from sklearn.compose import make_column_transformer
@@ -17,7 +18,6 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
 from training.model.classifier import LeadConversionClassifier
-from training.model.encoding import table_of
 from training.model.hazard import HazardClassifier
 from training.samples.frame import Frame
 from workspace import Workspace
@@ -114,10 +114,37 @@ def test_a_picture_of_its_calibration(model: LeadConversionClassifier, frame: Fr
 
 
 def test_what_features_add_by_name(model: LeadConversionClassifier, frame: Frame) -> None:
-    """As `shap.TreeExplainer` has it, whose numbers LightGBM computes."""
-    X, booster = frame.X.head(200), model.boosters_[0]
-    matrix = model.encoder_.matrix(table_of(X))
-    added = pd.DataFrame(booster.predict(matrix, pred_contrib=True)[:, :-1], columns=model.feature_names_in_)
-    used = added.columns[(added != 0).any()]
-    assert 0 < len(used) < len(added.columns)
+    few = frame.X.sample(200, random_state=0)
+    added = model.contributions(few)
+    assert added.index.equals(few.index)
+    assert added.columns.tolist() == [*frame.X.columns, "base"]
+    np.testing.assert_allclose(expit(added.sum(axis=1)), model.predict_proba(few)[:, 1])
+    used = added.columns[:-1][(added.iloc[:, :-1] != 0).any()]
+    assert 0 < len(used) < len(frame.X.columns)
     assert set(used) <= set(model.feature_names_in_[model.feature_importances_ > 0])
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning:shap")  # what its import asks of matplotlib
+def test_shap_explains_the_trees_by_the_names_of_features(model: LeadConversionClassifier, frame: Frame) -> None:
+    import shap
+
+    few = frame.X.head(200)
+    shown = [shap.TreeExplainer(booster)(model.encoded(few)) for booster in model.boosters_]
+    assert shown[0].feature_names == frame.X.columns.tolist()
+    mean = np.mean([one.values for one in shown], axis=0)
+    np.testing.assert_allclose(mean, model.contributions(few).drop(columns="base"), atol=1e-9)
+
+
+def test_what_features_add_over_all_of_the_horizon(trained: Workspace) -> None:
+    frame = trained.frame()
+    model = HazardClassifier(**SMALL).fit(frame.X, frame.seen, groups=frame.lead, **frame.watched)
+    added = model.contributions(frame.X.head(50))
+    np.testing.assert_allclose(expit(added.sum(axis=1)), model.predict_proba(frame.X.head(50))[:, 1])
+
+
+def test_features_may_have_any_names(frame: Frame) -> None:
+    """Of which LightGBM refuses some."""
+    names = dict(zip(frame.X.columns[:3], ["größer: {1}, [2]", 'said "no"', "a b\t"], strict=True))
+    X = frame.X.iloc[:, :20].rename(columns=names)
+    fitted = LeadConversionClassifier(**SMALL).fit(X, frame.y, groups=frame.lead)
+    assert fitted.contributions(X.head(2)).columns.tolist() == [*X.columns, "base"]

@@ -21,6 +21,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from training.artifact.manifest import Periods
 from training.artifact.standalone import by_period, calibrated
 from training.calibration.calibrator import IDENTITY, Calibrator, Choice, Verdict, choose_calibrator
+from training.model.contributions import contributions
 from training.model.encoding import Encoder, table_of
 from training.model.rates import Frozen, Known, folded, running_rates
 from training.model.small_trees import in_parts, scoring
@@ -129,6 +130,27 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         gain = np.sum([booster.feature_importance("gain") for booster in self.boosters_], axis=0)
         gain = gain[: len(self.encoder_.names)]  # behind the features of some are the days ahead
         return np.asarray(gain / max(gain.sum(), 1e-12))
+
+    def encoded(self, X: ArrayLike | pd.DataFrame | pa.Table) -> pd.DataFrame:
+        """X as trees see it, with the names that X has: float32, categories by their codes, NaN for what is missing.
+
+        Boosters are not given names, of which LightGBM refuses some; `shap.TreeExplainer` takes them from here.
+
+        >>> shap.TreeExplainer(model.boosters_[0])(model.encoded(X))  # doctest: +SKIP
+        """
+        check_is_fitted(self)
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        names = getattr(self, "feature_names_in_", self.encoder_.names)
+        return pd.DataFrame(self.encoder_.matrix(self._table(X)), index, names)
+
+    def contributions(self, X: ArrayLike | pd.DataFrame | pa.Table) -> pd.DataFrame:
+        """float64: what each feature adds to the log-odds of each row, by name; last comes the base.
+
+        SHAP values of the whole mix. A row of it adds up to the log-odds before calibration.
+        """
+        matrix = self.encoded(X)
+        added = contributions(self.boosters_, self.periods, matrix.to_numpy(np.float64))
+        return pd.DataFrame(added, matrix.index, [*matrix.columns, "base"])
 
     def predict_proba(self, X: ArrayLike | pd.DataFrame | pa.Table) -> NDArray[np.float64]:
         """float64[n, 2]: calibrated probabilities of the two classes."""
@@ -267,6 +289,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _checked(self, X: Any, y: Any) -> tuple[pa.Table, NDArray[Any]]:
         """Features as a table and y as a vector, for fit; checks what scikit-learn checks."""
         if isinstance(X, pa.Table):
+            self.feature_names_in_, self.n_features_in_ = np.array(X.column_names, object), X.num_columns
             return X, np.asarray(y)
         if _is_mixed(X):
             validate_data(self, X, skip_check_array=True)

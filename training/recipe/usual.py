@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 
-import lightgbm
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from training.artifact.standalone import by_period, explained
 from training.artifact.usual import Usual
 from training.model.boosted import Boosted
+from training.model.contributions import contributions
 from training.samples.log_odds import Array
 
 BANDS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.995, 1.0)
@@ -42,14 +40,5 @@ def _bands(p: Array) -> list[NDArray[np.int64]]:
 
 def _added(model: Boosted, matrix: Array) -> Array:
     """float64[n, features]: by the first and the last member of the mix, which stand for all."""
-    if (periods := model.periods) is None:
-        return _shap(model.boosters_, matrix)[:, :-1]
-    parts = enumerate(by_period(model.boosters_, len(periods.ends), periods.models))
-    shap = [_shap(mix, np.column_stack([matrix, np.full(len(matrix), float(k))])) for k, mix in parts]
-    return explained(np.stack(shap, axis=1), periods.offsets)[:, :-1]
-
-
-def _shap(mix: Sequence[lightgbm.Booster], matrix: Array) -> Array:
-    some = {id(booster): booster for booster in (mix[0], mix[-1])}
-    shap = [booster.predict(matrix, pred_contrib=True, num_threads=1) for booster in some.values()]
-    return np.asarray(np.mean(shap, axis=0))
+    few = [booster for mix in model.mixes for booster in mix[:: max(1, len(mix) - 1)]]
+    return contributions(few, model.periods, matrix)[:, :-1]
