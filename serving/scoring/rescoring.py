@@ -61,7 +61,7 @@ class Rescorer:
         self._columns = scorer.model.manifest.profile_columns
         self._bots = scorer.model.manifest.bots
         self._explainer = Explainer(scorer)
-        self._effective = effective_thresholds(scorer.thresholds, version)
+        self._effective, self._recorded = effective_thresholds(scorer.thresholds, version), store.scores.record
         self._fresh, self._unknown = 0, np.zeros(len(scorer.catalogue), np.int64)
 
     def run(
@@ -105,8 +105,11 @@ class Rescorer:
         return Rescored(rescoring.as_of, done, rescoring.scored, resumed, self._effective.identity.name)
 
     def first_scores(self, lead_ids: Sequence[str], clock: Callable[[], int], thresholds: EffectiveThresholds) -> int:
-        """Scores leads (sorted) with all that is known now, under thresholds that are in force; says how many."""
-        self._effective = thresholds
+        """Scores leads (sorted) with all that is known now, under thresholds that are in force; says how many.
+
+        Who has got a score meanwhile keeps it.
+        """
+        self._effective, self._recorded = thresholds, self._store.scores.record_first
         return self._score(lead_ids, clock() + 1, clock)
 
     def _score(self, lead_ids: Sequence[str], as_of: int, clock: Callable[[], int]) -> int:
@@ -123,7 +126,7 @@ class Rescorer:
         stored, target = self._stored_scores(histories, moments, scores, as_of), self._scorer.target.name
         earlier = self._store.scores.earlier(target, [score.lead_id for score in stored], as_of)
         explained = self._explainer.explanations(self._digest, histories, moments, scores, earlier)
-        scored = self._store.scores.record(stored, self._effective.stages, clock())
+        scored = self._recorded(stored, self._effective.stages, clock())
         self._store.explanations.note(
             target, [explanation for explanation in explained if explanation.lead_id in scored]
         )

@@ -113,7 +113,7 @@ def _words(folder: Path, artifact: Path | None, options: tuple[str, ...]) -> lis
     source = [] if artifact is None else ["--artifact", str(artifact)]
     keys = [] if "--keys" in options else ["--insecure-local"]
     command = ["serve", "--var", str(folder / "var"), "--port", "0", "--look", "0.2"]
-    command += [] if "--score-new" in options else ["--no-score-new"]
+    command += [] if {"--score-new", "--no-score-new"} & set(options) else ["--no-score-new"]
     return [*command, *source, *keys, *(option for option in options if option != "--keys")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -23,6 +24,7 @@ from serving.store.leads.unscored import BEGINNING
 from serving.store.store import Store
 from serving.telemetry.server_log import ServerLog
 from tests.serving.conftest import Starts
+from tests.serving.server_process import ServerProcess
 
 NOW = 1_700_000_000_000_000
 
@@ -62,6 +64,7 @@ def test_many_are_found_stretch_by_stretch(own_store: Store, monkeypatch: pytest
     lead_ids, place = list[str](), BEGINNING
     while not place.is_all:
         place = own_store.unscored.after("conversion", place, 5)
+        assert len(place.lead_ids) <= 5
         lead_ids += place.lead_ids
     assert sorted(lead_ids) == names
     assert unscored.LOOKED > 5
@@ -76,19 +79,42 @@ def test_a_store_that_is_away_costs_nobody_their_score(
         raise StoreAway("the database does not answer")
 
     with monkeypatch.context() as broken:
-        broken.setattr(type(own_store.scores), "record", away)
+        broken.setattr(type(own_store.scores), "record_first", away)
         with pytest.raises(StoreAway):
             first_scores.look()
     assert first_scores.look() == 1
 
 
+def send_by_http(server: ServerProcess) -> None:
+    event = {"lead_id": "L1", "event_type": "pricing_view", "occurred_at": "2024-05-01T12:00:00Z"}
+    httpx.post(f"{server.url}/v1/events", json={"events": [event]}).raise_for_status()
+
+
+def lists_a_score(server: ServerProcess) -> bool:
+    return httpx.get(f"{server.url}/v1/leads").json()["leads"][0]["probability"] is not None
+
+
+def has_scored(server: ServerProcess) -> bool:
+    return any(line["event"] == "first_scores" for line in server.log_lines())
+
+
 def test_a_server_lists_a_new_lead_within_seconds(start: Starts) -> None:
     server = start("--score-new")
     server.ready()
-    event = {"lead_id": "L1", "event_type": "pricing_view", "occurred_at": "2024-05-01T12:00:00Z"}
-    httpx.post(f"{server.url}/v1/events", json={"events": [event]}).raise_for_status()
-    server.until(lambda: httpx.get(f"{server.url}/v1/leads").json()["leads"][0]["probability"] is not None)
-    server.until(lambda: any(line["event"] == "first_scores" for line in server.log_lines()))
+    send_by_http(server)
+    server.until(lambda: lists_a_score(server))
+    server.until(lambda: has_scored(server))
+
+
+def test_a_server_that_is_to_score_no_new_lead_leaves_it_to_another(start: Starts) -> None:
+    """The other one starts later, so that the first would have had a look before it."""
+    idle = start("--no-score-new")
+    idle.ready()
+    send_by_http(idle)
+    other = start("--score-new")
+    other.until(lambda: has_scored(other))
+    assert lists_a_score(idle)
+    assert not has_scored(idle)
 
 
 def test_a_server_that_starts_again_looks_at_what_has_changed_since_and_at_nothing_else(
@@ -117,7 +143,7 @@ def test_a_lead_that_cannot_be_scored_is_tried_once_and_keeps_nobody_else_waitin
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken:
-        broken.setattr(type(own_store.scores), "record", fails)
+        broken.setattr(type(own_store.scores), "record_first", fails)
         with pytest.raises(ZeroDivisionError):
             first_scores.look()
     send(own_store, "L2")
@@ -136,10 +162,47 @@ def test_more_leads_than_are_scored_in_one_go_are_all_scored(
         return of_old(rescorer, lead_ids, *rest)
 
     monkeypatch.setattr(Rescorer, "first_scores", counted)
-    monkeypatch.setattr(unscored, "LOOKED", 70)
     send(own_store, *(f"L{number}" for number in range(130)))
     assert first_scores.look() == 130
-    assert max(parts) <= AT_ONCE
+    assert max(parts) <= AT_ONCE <= 50
+
+
+def test_who_is_erased_or_objects_while_scores_are_made_gets_none(
+    own_store: Store, first_scores: FirstScores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_old = type(own_store.scores).record_first
+
+    def late(scores: Any, *recorded: Any) -> Any:
+        own_store.erasure.forget("L1", "test", NOW)
+        own_store.leads.object("L2", True, NOW)
+        return of_old(scores, *recorded)
+
+    send(own_store, "L1", "L2", "L3")
+    monkeypatch.setattr(type(own_store.scores), "record_first", late)
+    assert first_scores.look() == 1
+    assert [len(own_store.scores.history(lead)) for lead in ("L1", "L2", "L3")] == [0, 0, 1]
+    assert own_store.leads.get("L1") is None
+
+
+def test_two_servers_of_a_store_that_both_look_give_a_lead_one_score(
+    own_store: Store, live: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against what is told of `--score-new`; the one that comes second finds the lead scored."""
+    first, second = (
+        FirstScores(own_store, Champion(live), ServerLog(io.StringIO()), partial(int, now)) for now in (NOW, NOW + 7)
+    )
+    of_old = type(own_store.scores).record_first
+    looks = [second.look]
+
+    def meanwhile(scores: Any, *recorded: Any) -> Any:
+        if looks:
+            looks.pop()()
+        return of_old(scores, *recorded)
+
+    send(own_store, "L1")
+    monkeypatch.setattr(type(own_store.scores), "record_first", meanwhile)
+    first.look()
+    assert len(own_store.scores.history("L1")) == 1
 
 
 def test_a_place_is_kept_from_time_to_time_and_once(

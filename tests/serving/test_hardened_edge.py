@@ -130,6 +130,20 @@ def test_who_keeps_the_server_waiting_is_sent_away(hasty: ServerProcess, sent: b
         assert b"too_slow" in received
 
 
+def test_half_a_head_behind_an_answer_is_sent_away(start: Starts) -> None:
+    """It comes when the wait for a next request is over, so nothing but the limit of a head ends it."""
+    server = start(fault=limited(head_s=0.5, idle_s=600))
+    server.ready()
+    with socket.create_connection(("127.0.0.1", port_of(server)), timeout=30) as client:
+        client.sendall(SCORE)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        client.sendall(HALF_HEAD)
+        received = b""
+        while more := client.recv(65536):
+            received += more
+    assert b"HTTP/1.1 408 " in received
+
+
 def test_who_does_not_take_the_answer_is_sent_away(hasty: ServerProcess) -> None:
     with httpx.Client(base_url=hasty.url) as watcher:
         before = sent_away(watcher)

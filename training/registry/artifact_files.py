@@ -1,4 +1,8 @@
-"""The artifact on disk: LightGBM text models and model.json, everything that scoring needs and nothing else."""
+"""The artifact on disk: LightGBM text models and model.json, everything that scoring needs and nothing else.
+
+What an artifact is made of is imported late: it brings Numba along, half a second of a server's first start, and a
+process that only asks MLflow which version serves compares digests alone.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.contract import DataError
-from features.recipe import Recipe
 from training.artifact import standalone
-from training.artifact.manifest import Feature, FileEntry, Manifest, NewestSlice, TrainedOn
 from training.artifact.standalone import FORMAT, SEAL, read
-from training.artifact.usual import Usual
-from training.measuring.evidence import Evidence
-from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds, grounds_from
 
 if TYPE_CHECKING:
+    from features.recipe import Recipe
+    from training.artifact.manifest import Feature, FileEntry, Manifest, NewestSlice, TrainedOn
+    from training.artifact.usual import Usual
+    from training.measuring.evidence import Evidence
     from training.model.boosted import Boosted
+    from training.thresholds.threshold import Threshold
+    from training.thresholds.threshold_evidence import Grounds
 
 CODE = Path(standalone.__file__)
 
@@ -44,6 +48,8 @@ def write_artifact(
     on rows that it had not seen, `usual` what features usually add. The same model gives the same bytes; the folder is
     replaced as a whole.
     """
+    from training.artifact.manifest import Manifest
+
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -113,6 +119,8 @@ def seal(folder: Path, content: bytes) -> str:
 
 def read_grounds(folder: Path, manifest: Manifest) -> Grounds:
     """The grounds of the thresholds in an artifact. Raises DataError when there are none, or damaged ones."""
+    from training.thresholds.threshold_evidence import grounds_from
+
     if manifest.grounds is None:
         raise DataError(f"{folder} holds no grounds of thresholds: train again")
     return grounds_from(folder / Path(manifest.grounds.file).name, manifest.grounds.sha256)
@@ -137,10 +145,14 @@ def _write_grounds(folder: Path, grounds: Grounds) -> FileEntry:
 
 
 def _written(path: Path, content: bytes) -> FileEntry:
+    from training.artifact.manifest import FileEntry
+
     path.write_bytes(content)
     return FileEntry(path.name, len(content), hashlib.sha256(content).hexdigest())
 
 
 def _features(model: Boosted) -> tuple[Feature, ...]:
+    from training.artifact.manifest import Feature
+
     encoder = model.encoder_
     return tuple(Feature(*column) for column in zip(encoder.names, encoder.categories, strict=True))

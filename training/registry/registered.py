@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.contract import DataError
-from training.artifact.loaded_model import LoadedModel, load_model
 from training.artifact.standalone import ArtifactError
 from training.registry.artifact_files import digest_of
+
+if TYPE_CHECKING:
+    from training.artifact.loaded_model import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class Registered:
 
 
 def _load(folder: Path, digest: str) -> LoadedModel:
+    # Imported late, as in `artifact_files`.
+    from training.artifact.loaded_model import load_model
+
     remedy = "train again or point the alias at another version"
     try:
         model = load_model(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 from sqlalchemy import Connection, bindparam, case, func, select
@@ -76,12 +76,30 @@ class ScoreStore:
 
         A lead that the store does not know, or that objects, is left out: nothing comes back after an erasure.
         """
+        return self._record(batch, thresholds, now, lambda before: True)
+
+    def record_first(
+        self, batch: Sequence[StoredScore], thresholds: Sequence[StageThreshold], now: int
+    ) -> dict[str, str]:
+        """As `record`, but who has a score by now is left out: of several who look for new leads one gives it."""
+        return self._record(batch, thresholds, now, lambda before: before is None or before.as_of is None)
+
+    def _record(
+        self,
+        batch: Sequence[StoredScore],
+        thresholds: Sequence[StageThreshold],
+        now: int,
+        is_wanted: Callable[[StandingRow | None], bool],
+    ) -> dict[str, str]:
         with self._database.write() as connection:
             known = hold_present(connection, [score.lead_id for score in batch])
-            scorable = sorted((score for score in batch if score.lead_id in known), key=lambda score: score.lead_id)
+            before = standings_of(connection, batch[0].target, sorted(known)) if known else {}
+            scorable = sorted(
+                (score for score in batch if score.lead_id in known and is_wanted(before.get(score.lead_id))),
+                key=lambda score: score.lead_id,
+            )
             if not scorable:
                 return {}
-            before = standings_of(connection, scorable[0].target, [score.lead_id for score in scorable])
             thresholds_text = _thresholds_text(thresholds)
             stands = [_stand(score, before.get(score.lead_id), thresholds, thresholds_text, now) for score in scorable]
             _append(connection, scorable, [row.model_stage for row, _ in stands], now)

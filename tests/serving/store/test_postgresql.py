@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -59,6 +60,14 @@ def busy(store: Store, threads: int, rounds: int) -> Counter[str]:
     return results
 
 
+def use(store: Store) -> None:
+    """Reads and writes from many threads, then writes alone: psycopg prepares what a connection has run six times
+    without a rollback."""
+    assert busy(store, threads=12, rounds=20) == {"accepted": 480}
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: store.keys.create("score", str(n), NOW), range(300)))
+
+
 @pytest.fixture(scope="module")
 def pooler(postgres: Postgres) -> Iterator[int]:
     with pooled(postgres) as port:
@@ -72,18 +81,21 @@ def through(pooler: int, postgres: Postgres) -> str:
 def test_a_pooler_in_transaction_mode_is_no_hindrance(postgres: Postgres, pooler: int) -> None:
     """Twelve threads share three sessions of the server, another one for each transaction."""
     with open_store(through(pooler, postgres)) as store:
-        assert busy(store, threads=12, rounds=20) == {"accepted": 480}
+        use(store)
         store.ping()
         store.erasure.forget("L1", "test", NOW)
         assert store.leads.get("L1") is None
 
 
-def test_prepared_statements_would_be_caught(postgres: Postgres, pooler: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("threshold", [0, 5], ids=["at once", "as psycopg does"])
+def test_prepared_statements_would_be_caught(
+    postgres: Postgres, pooler: int, monkeypatch: pytest.MonkeyPatch, threshold: int
+) -> None:
     """The planted fault: statements are prepared in one session, and asked for in another one."""
-    ours = serving.store.database.postgresql.OURS | {"prepare_threshold": 0}
+    ours = serving.store.database.postgresql.OURS | {"prepare_threshold": threshold}
     monkeypatch.setattr(serving.store.database.postgresql, "OURS", ours)
     with pytest.raises(Exception, match="prepared statement"), open_store(through(pooler, postgres)) as store:
-        assert busy(store, threads=12, rounds=20) == {"accepted": 480}
+        use(store)
 
 
 def test_a_pooler_that_takes_no_options_is_named(postgres: Postgres, pooler: int) -> None:
