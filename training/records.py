@@ -44,6 +44,7 @@ def write_records(
     losses: Sequence[Sequence[float]],
 ) -> None:
     """Writes them as JSON files into a folder that is there; losses: of each member, see `by_tree`."""
+    strongest = sorted(importances, key=lambda named: -named[1])
     records = {
         "recipe.json": training_set.recipe.to_json(),
         "evaluation.json": account.evaluation.to_dict(),
@@ -57,7 +58,7 @@ def write_records(
             *_background_tables(account.background),
             {
                 "name": "importances",
-                "columns": _columns([{"feature": name, "share": share} for name, share in importances]),
+                "columns": _columns([{"feature": name, "share": share} for name, share in strongest]),
             },
         ],
     }

@@ -117,6 +117,7 @@ def test_its_tables_can_be_read_as_tables(trained: Workspace, run: Any) -> None:
         )
     assert {"missing", "missing_now", "psi", "moved"} <= set(profile.columns)
     assert len(profile) == len(features)
+    assert features["share"].is_monotonic_decreasing
     assert months["moments"].sum() > months["converted"].sum() > 0
     assert {"predicted", "observed_value", "leads"} <= set(bands.columns)
     assert features["share"].sum() == pytest.approx(1)
