@@ -37,7 +37,7 @@ from settings_sections import (
 from training.registry.ownership import model_name
 
 if TYPE_CHECKING:
-    from training.model.boosted import Hyperparameters
+    from training.model.members import Hyperparameters
     from training.recipe.plan import TrainingPlan
 
 COMPARED_DAYS = 92

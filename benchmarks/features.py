@@ -31,7 +31,8 @@ from features.labels import Target
 from features.moments import MomentPolicy, label_moments
 from features.plan import Plan
 from features.recipe import Recipe
-from features.training_set import build, build_shard
+from features.training_set import build
+from features.training_shard import build_shard
 
 FOLDER = Path("var/bench/features")
 SIZES = (1_000_000, 10_000_000)

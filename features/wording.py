@@ -1,4 +1,4 @@
-"""How people read a probability, a number, a date or a plural, in each language: the rules of CLDR, by Babel.
+"""How people read a probability, a number or a plural, in each language: the rules of CLDR, by Babel.
 
 Formats are made once per language, and texts that come up again and again are remembered: Babel takes 10 to 40 µs for
 one, and a list or a file of scores holds them by the million.
@@ -9,16 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from copy import copy
-from datetime import UTC, datetime, timedelta
 from decimal import localcontext
 from functools import cache, lru_cache
 from typing import Literal
 
 from babel import Locale
-from babel.dates import format_timedelta
 from babel.numbers import NumberPattern, parse_pattern
-
-from data.contract import US_PER_DAY
 
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = ("en", "de")
@@ -30,9 +26,6 @@ TAGS: Mapping[Language, str] = {"en": "en_GB", "de": "de_DE"}
 REMEMBERED = 16_384
 LONGEST = 400
 """Digits that the largest float has, and some."""
-US_PER_MINUTE = 60_000_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST, LAST = (moment.replace(tzinfo=UTC) - EPOCH for moment in (datetime.min, datetime.max))
 SMALL = 0.0095
 """A probability below it is told of a thousand, the others of a hundred."""
 CHANCE = {
@@ -62,7 +55,6 @@ WITHIN: Mapping[Language, Forms] = {
     "en": {"one": "within {count} day", "other": "within {count} days"},
     "de": {"one": "innerhalb von {count} Tag", "other": "innerhalb von {count} Tagen"},
 }
-LATELY = {"en": ("today", "yesterday"), "de": ("heute", "gestern")}
 
 
 def number(value: float, digits: int = 0, language: Language = "en") -> str:
@@ -163,48 +155,7 @@ def category(count: float, language: Language = "en") -> str:
     >>> category(1), category(0), category(2, "de")
     ('one', 'other', 'other')
     """
-    return str(_locale(language).plural_form(count))
-
-
-def day(moment: int, language: Language = "en") -> str:
-    """The UTC day of µs.
-
-    >>> day(1_709_596_800_000_000), day(1_709_596_800_000_000, "de")
-    ('5 Mar 2024', '05.03.2024')
-    """
-    return _day(moment // US_PER_DAY, language)
-
-
-def minute(moment: int, language: Language = "en") -> str:
-    """The UTC day and time of µs.
-
-    >>> minute(1_709_596_800_000_000), minute(1_709_596_800_000_000, "de")
-    ('5 Mar 2024, 00:00', '05.03.2024, 00:00')
-    """
-    locale = _locale(language)
-    return str(locale.datetime_formats["medium"]).format(
-        _time(moment // US_PER_MINUTE, language), day(moment, language)
-    )
-
-
-def ago(moment: int, now: int, language: Language = "en") -> str:
-    """How many days a moment is past; one that lies ahead is today.
-
-    >>> ago(0, 3 * US_PER_DAY), ago(0, 5, "de")
-    ('3 days ago', 'heute')
-    """
-    return _ago(max(0, (now - moment) // US_PER_DAY), language)
-
-
-def since(moment: int, now: int, language: Language = "en") -> str:
-    """How long ago a moment of these days was, as people say it.
-
-    >>> since(0, 2 * 3600 * 1_000_000), since(0, 3 * US_PER_DAY, "de"), since(0, 5)
-    ('2 hours ago', 'vor 3 Tagen', '1 minute ago')
-    """
-    minutes = max(1, (now - moment) // US_PER_MINUTE)
-    past = timedelta(minutes=-min(minutes, 10_000_000))
-    return format_timedelta(past, "minute", threshold=1.2, add_direction=True, locale=_locale(language))
+    return str(locale_of(language).plural_form(count))
 
 
 def base_of(probability: float) -> int:
@@ -227,36 +178,17 @@ def _span(first: int, last: int, of: int, language: Language) -> str:
 
 @lru_cache(REMEMBERED)
 def _number(value: float, digits: int, language: Language) -> str:
-    return _applied(_with_decimals(_locale(language).decimal_formats[None], digits, digits), value, language)
+    return _applied(_with_decimals(locale_of(language).decimal_formats[None], digits, digits), value, language)
 
 
 @lru_cache(REMEMBERED)
 def _percent(share: float, fewest: int, most: int, language: Language) -> str:
-    return _applied(_with_decimals(_locale(language).percent_formats[None], fewest, most), share, language)
-
-
-@lru_cache(REMEMBERED)
-def _day(days: int, language: Language) -> str:
-    locale = _locale(language)
-    return str(locale.date_formats["medium"].apply(_at(timedelta(days)), locale))
-
-
-@lru_cache(REMEMBERED)
-def _time(minutes: int, language: Language) -> str:
-    locale = _locale(language)
-    return str(locale.time_formats["short"].apply(_at(timedelta(minutes=minutes)), locale))
-
-
-@lru_cache(REMEMBERED)
-def _ago(days: int, language: Language) -> str:
-    if days < len(LATELY[language]):
-        return LATELY[language][days]
-    past = timedelta(days=-days)
-    return format_timedelta(past, "day", threshold=math.inf, add_direction=True, locale=_locale(language))
+    return _applied(_with_decimals(locale_of(language).percent_formats[None], fewest, most), share, language)
 
 
 @cache
-def _locale(language: Language) -> Locale:
+def locale_of(language: Language) -> Locale:
+    """The rules of CLDR for a language."""
     return Locale.parse(TAGS[language])
 
 
@@ -273,8 +205,4 @@ def _with_decimals(pattern: NumberPattern, fewest: int, most: int) -> NumberPatt
 
 def _applied(pattern: NumberPattern, value: float, language: Language) -> str:
     with localcontext(prec=LONGEST):
-        return str(pattern.apply(value, _locale(language)))
-
-
-def _at(since: timedelta) -> datetime:
-    return EPOCH + min(max(since, FIRST), LAST)
+        return str(pattern.apply(value, locale_of(language)))

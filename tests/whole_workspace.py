@@ -125,21 +125,25 @@ def _fill_lists(root: Path, leads: Sequence[str], outside: Path) -> None:
 
 
 @lru_cache(100_000)
-def ids_in(text: str) -> frozenset[str]:
-    """The ids that a text is, in whatever form."""
+def ids_in(text: str, in_sheet: bool) -> frozenset[str]:
+    """The ids that a text is; those of a sheet are written so that no cell runs and every sign is seen."""
     lead_ids = set[str]()
-    for form in {text, revived(text), as_written(revived(text))}:
-        with suppress(NoId):
-            lead_ids.add(id_from_text(form) or "")
+    with suppress(NoId):
+        lead_ids.add(id_from_text(as_written(revived(text)) if in_sheet else text) or "")
     if text.startswith("{"):
         with suppress(ValueError):
-            lead_ids |= ids_of_row(list(json.loads(text).values()))
+            lead_ids |= ids_of_row(list(json.loads(text).values()), in_sheet)
     return frozenset(lead_ids - {""})
 
 
-def ids_of_row(row: Sequence[Any]) -> frozenset[str]:
+def ids_of_row(row: Sequence[Any], in_sheet: bool) -> frozenset[str]:
     """All ids that are values of a row."""
-    return frozenset().union(*(ids_in(cell) for cell in row if isinstance(cell, str)))
+    return frozenset().union(*(ids_in(cell, in_sheet) for cell in row if isinstance(cell, str)))
+
+
+def is_sheet(name: str) -> bool:
+    """Whether a file is for a spreadsheet."""
+    return name.endswith((".csv", ".draft", ".xlsx"))
 
 
 def rows_in(path: Path) -> list[tuple[Any, ...]]:
@@ -189,7 +193,7 @@ def holders(lead: str, *folders: Path) -> Counter[str]:
     """In which files a lead is, as a value of its own, and in how many rows."""
     counts = Counter[str]()
     for path in files(*folders):
-        count = sum(lead in ids_of_row(row) for row in rows_in(path))
+        count = sum(lead in ids_of_row(row, is_sheet(path.name)) for row in rows_in(path))
         if count:
             counts[path.name] += count
     return counts

@@ -25,6 +25,8 @@ LANGUAGE = "report_language"
 """The tag that says in which language a run is reported."""
 COMMIT = "mlflow.source.git.commit"
 """The tag that MLflow's pages show as the commit of a run's code."""
+SOURCE = {"mlflow.source.name": "leadscore train", "mlflow.source.type": "LOCAL"}
+"""What MLflow's pages name as the source of a run."""
 POINTS = 60
 """Steps of a curve at most; each is a request to a tracking server."""
 LEARN, JUDGED = ("to learn from", "training"), ("to judge on", "evaluation")
@@ -128,6 +130,7 @@ def tags_of(training_set: TrainingSet, account: TrainingAccount) -> dict[str, st
         LANGUAGE: account.language,
         **account.code,
         **{f"version.{name}": number for name, number in (account.trained_on.versions or {}).items()},
+        **SOURCE,
         **({COMMIT: commit} if commit else {}),
         DESCRIPTION: summary(account),
     }

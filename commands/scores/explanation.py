@@ -126,7 +126,8 @@ def _artifact(workspace: Workspace, stored: ScoreRecord | None) -> Registered:
 def _lines(
     lead: str, again: ScoredAgain, stored: ScoreRecord | None, moment: int, telling: Telling, changes: list[str]
 ) -> list[str]:
-    from features.wording import minute, percent
+    from features.dates import minute
+    from features.wording import percent
 
     day = minute(telling.local(moment), telling.language)
     if stored is None:
@@ -142,7 +143,7 @@ def _lines(
 
 def _told(change: Change, keys: list[tuple[str | None, str | None]], telling: Telling) -> str:
     """What has changed, by name."""
-    from features.wording import minute
+    from features.dates import minute
 
     at = minute(telling.local(change.at), telling.language)
     if change.kind == "profile":

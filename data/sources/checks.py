@@ -66,10 +66,13 @@ def name_check(name: str, column: str, required: bool = False, plain: str = "fal
 
 
 def id_check(name: str, column: str) -> str:
-    """An id of which a spreadsheet has left `1.23E+11`."""
-    reason = " has lost digits (a spreadsheet took the id for a number); export it as text"
+    """An id of which a spreadsheet or a float has left `1.23E+11`, and one that is no single one."""
+    lost = "' has lost digits (a spreadsheet took the id for a number); export it as text"
+    nested = " is a list or a structure; name the part that is meant, or bring a row for each"
+    is_nested = f"(starts_with({column}, '{{') OR starts_with({column}, '[')) AND json_valid({column})"
     return f"""CASE WHEN contains({column}, '+') AND regexp_matches({column}, {quoted(MANGLED)})
-        THEN {quoted(name + " '")} || {column} || {quoted("'" + reason)} END"""
+        THEN {quoted(name + " '")} || {column} || {quoted(lost)}
+        WHEN {is_nested} THEN {quoted(name + nested)} END"""
 
 
 def personal(column: str) -> str:

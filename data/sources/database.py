@@ -15,6 +15,7 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from data.contract import DataError, UsageError
 from data.masking import masked
+from data.sources.typed import EXACT
 
 ROWS_AT_ONCE = 50_000
 
@@ -74,7 +75,9 @@ def _whole(value: object) -> object:
     if isinstance(value, Decimal):
         digits = format(value, "f")
         return digits.rstrip("0").rstrip(".") if "." in digits else digits
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if abs(value) >= EXACT:
+        return f"{value:.15e}"
+    return int(value) if value.is_integer() else value
 
 
 def _text(value: object) -> str | None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from data.contract import DataError
 from data.sources.file_format import TITLE_LINES, FileFormat
+from data.sources.typed import EXACT
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
@@ -127,7 +128,8 @@ def _require_bounded(path: Path) -> None:
 
 def _text(cell: Any) -> str | None:
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell)
+        exact = repr(cell) if abs(cell) < EXACT else f"{cell:.15e}"
+        return exact.removesuffix(".0")
     if isinstance(cell, bool):
         return str(cell).lower()
     if isinstance(cell, datetime.datetime):

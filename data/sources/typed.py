@@ -11,9 +11,12 @@ EXACT = 2**53
 def text_of(column: str, kind: pa.DataType, is_id: bool) -> str:
     """SQL for the text of a column of this type; categories, as pandas writes them, are what they are made of.
 
-    Ids of floats or decimals are the text without `.0` where they are whole numbers, and NaN is none.
+    Ids of floats or decimals are the text without `.0` where they are whole numbers, and NaN is none; of lists and
+    structures they are JSON, as in JSON lines, which is refused there.
     """
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if is_id and pa.types.is_nested(kind):
+        return f"to_json({column})::VARCHAR"
     if is_id and pa.types.is_floating(kind):
         return whole_number(column)
     fraction = is_id and pa.types.is_decimal(kind) and kind.scale > 0
@@ -21,6 +24,7 @@ def text_of(column: str, kind: pa.DataType, is_id: bool) -> str:
 
 
 def whole_number(number: str) -> str:
-    """SQL for the text of a float that is an id."""
+    """SQL for the text of a float that is an id; one of which digits are lost has an exponent, and is refused by it."""
     return f"""CASE WHEN {number} = trunc({number}) AND abs({number}) < {EXACT} THEN {number}::BIGINT::VARCHAR
-        WHEN NOT isnan({number}) THEN {number}::VARCHAR END"""
+        WHEN isnan({number}) THEN NULL WHEN abs({number}) >= {EXACT} THEN format('{{:.15e}}', {number})
+        ELSE {number}::VARCHAR END"""

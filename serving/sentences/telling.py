@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from data.contract import US_PER_DAY
-from features.wording import Language, ago, day, number
+from features.dates import ago, day
+from features.wording import Language, number
 
 SENTENCES = Path(__file__).with_name("told.toml")
 WEEKS, MONTHS = 14, 182

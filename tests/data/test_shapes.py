@@ -231,6 +231,28 @@ def test_ids_that_a_spreadsheet_damaged_are_refused(tmp_path: Path, damaged: str
     assert damaged in {lead for (lead,) in seen(tmp_path, "lead_id")}
 
 
+@pytest.mark.parametrize("ending", ["parquet", "jsonl", "xlsx"])
+def test_ids_of_sixteen_digits_that_became_floats_are_refused(tmp_path: Path, ending: str) -> None:
+    """Two of them may have become one: 9007199254740993 is no float."""
+    file = tmp_path / f"e.{ending}"
+    table_in(file, [["id", "type", "when"], [9007199254740993.0, "call", AT], [17.0, "call", AT]])
+    report = take(tmp_path, events(PLAIN), file)
+    assert seen(tmp_path, "lead_id") == {("17",)}
+    assert [reason for *_, reason in rejected(report)] == [
+        "lead_id '9.007199254740992e+15' has lost digits (a spreadsheet took the id for a number); export it as text"
+    ]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+@pytest.mark.parametrize("several", [["1", "2"], {"contact": 1}], ids=["list", "structure"])
+def test_several_ids_in_one_cell_are_no_id(tmp_path: Path, ending: str, several: Any) -> None:
+    file = tmp_path / f"e.{ending}"
+    table_in(file, [["id", "account", "type", "when"], [several, several, "call", AT], [several, several, "call", AT]])
+    told = "lead_id is a list or a structure; name the part that is meant, or bring a row for each"
+    with pytest.raises(DataError, match=told):
+        take(tmp_path, events(PLAIN), file)
+
+
 PEOPLE = ["anna@example.org", "+49 170 1234567", "(030) 123456", "555-123-4567"]
 NO_PEOPLE = ["00491701234567", "@anna", "a@b", "2024-01-02", "12-34", "DE-123-456-7890", "+1", "1 234 567"]
 

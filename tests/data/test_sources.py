@@ -120,6 +120,7 @@ def test_json_lines_that_are_none(tmp_path: Path) -> None:
         ("events.jsonl", 4, "the line is no JSON object"),
         ("events.jsonl", 5, "lead_id is missing"),
         ("events.jsonl", 6, "the line is no JSON"),
+        ("events.jsonl", 7, "lead_id is a list or a structure; name the part that is meant, or bring a row for each"),
     ]
 
 

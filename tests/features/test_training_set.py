@@ -22,11 +22,12 @@ import pytest
 
 from data.contract import DataError
 from data.log.eventlog import EventLog
-from features import training_set
+from features import training_set, training_shard
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
 from features.recipe import Recipe, recipe_from
-from features.training_set import KEYS, TrainingSet, build, build_shard
+from features.training_set import TrainingSet, build
+from features.training_shard import KEYS, build_shard
 from tests.features.logs import BUCKETS, DEMO, digests, ingested, recipe_for
 
 
@@ -161,15 +162,15 @@ def test_memory_is_bounded_by_chunks_that_end_with_a_lead(
 ) -> None:
     """Small chunks give the same rows, and no chunk holds more than it must."""
     sizes: list[int] = []
-    whole = training_set._rows
+    whole = training_shard._rows
 
     def counted(*arguments: object) -> pa.Table:
         table = whole(*arguments)  # type: ignore[arg-type]
         sizes.append(len(table))
         return table
 
-    monkeypatch.setattr(training_set, "CHUNK", 100)
-    monkeypatch.setattr(training_set, "_rows", counted)
+    monkeypatch.setattr(training_shard, "CHUNK", 100)
+    monkeypatch.setattr(training_shard, "_rows", counted)
     small = build(log, recipe, tmp_path, jobs=1)
     assert plain(small).equals(plain(built))
     assert len(sizes) > built.moments / 200

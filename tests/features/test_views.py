@@ -18,7 +18,6 @@ from data.histories import FAR
 from features import kernel, views
 from features.compiler import compile_plan
 from features.kernel import Moments, compute
-from features.truncation_check import cut_off
 from features.views import still_held, views_of
 from tests.conftest import REPOSITORY
 from tests.features.leads import (
@@ -38,6 +37,7 @@ from tests.features.leads import (
 from tests.features.mutants import COMPILED, mutant
 from tests.features.test_kernel import PHASES, Row, by_kernel, by_loops, by_sql, differences, identical, work
 from tests.oracles.features_naive import Event, Lead
+from training.audit.truncation_check import cut_off
 
 PLAN = compile_plan(CATALOGUE, VOCABULARY)
 

@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 
 from data.contract import US_PER_DAY
 from features import wording
+from features.dates import ago, day, minute
 from features.wording import (
     LANGUAGES,
     Language,
-    ago,
     amount,
     chance,
     counted,
-    day,
-    minute,
     number,
     percent,
     short_percent,

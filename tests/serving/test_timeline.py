@@ -19,7 +19,7 @@ from training.artifact.loaded_model import read_artifact
 from training.artifact.standalone import ArtifactError, Model, load, read
 from training.artifact.tree_text import only, splits_on, trees_of
 from training.measuring.evidence import Evidence
-from training.model.boosted import Hyperparameters
+from training.model.members import Hyperparameters
 from training.recipe.train import fit_model
 from training.registry.artifact_files import write_artifact
 from training.samples.sample import read_sample

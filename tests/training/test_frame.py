@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from data.contract import DataError
-from features.training_set import KEYS, TrainingSet
+from features.training_set import TrainingSet
+from features.training_shard import KEYS
 from tests.conftest import REPOSITORY
 from training.samples.sample import read_sample
 from workspace import Workspace

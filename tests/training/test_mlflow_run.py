@@ -78,6 +78,7 @@ def test_it_names_code_versions_and_what_the_model_is(run: Any, trained: Workspa
     code = provenance.code()
     assert {name: tags.get(name) for name in code} == code
     assert tags.get("mlflow.source.git.commit") == code.get("git_commit")
+    assert tags["mlflow.source.name"] == "leadscore train"
     assert "how likely it is that a lead reaches deal_won" in tags["mlflow.note.content"]
 
 

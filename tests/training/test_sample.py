@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import DataError
-from features.training_set import KEYS, TrainingSet
+from features.training_set import TrainingSet
+from features.training_shard import KEYS
 from training.samples.sample import read_sample
 from workspace import Workspace
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 from packaging.requirements import Requirement
 
-from features.training_set import KEYS
+from features.training_shard import KEYS
 from training.artifact.standalone import load
 from training.model.artifact_predictions import predict
 from training.samples.log_odds import Array

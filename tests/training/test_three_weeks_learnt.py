@@ -13,7 +13,8 @@ from features.kinds import Count, Profile, Recency, Sum
 from features.labels import Target
 from features.moments import MomentPolicy
 from features.recipe import Recipe
-from features.training_set import KEYS, TrainingSet, build
+from features.training_set import TrainingSet, build
+from features.training_shard import KEYS
 from tests.data.changing_crm import (
     AMENDED,
     CHANGED,

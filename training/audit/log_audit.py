@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from data.contract import DataError
 from data.log.eventlog import EventLog
 from data.vocabulary import ANY
-from features.duplicate_leads import Acts, fingerprints
 from features.kinds import Count, DistinctTypes, Profile, ProfileNumber
 from features.recipe import Recipe
 from features.training_set import TrainingSet
-from features.truncation_check import changed_by_the_future
 from features.views import still_held
 from features.wording import number
 from training.audit.column_checks import filled_late, known_by_columns, later_states, missing_values, probed, settles
+from training.audit.duplicate_leads import Acts, fingerprints
 from training.audit.findings import Finding
 from training.audit.probe import is_words
 from training.audit.table_audit import MOST_ROWS, ordering_ids
+from training.audit.truncation_check import changed_by_the_future
 from training.audit.undone import Undone
 from training.audit.winners_words import WinnersWords
 from training.samples.folds import newest_slice

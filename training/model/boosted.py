@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypedDict
+from collections.abc import Sequence
+from typing import Any
 
 import joblib
 import lightgbm
@@ -13,54 +11,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from training.artifact.manifest import Periods
 from training.artifact.standalone import by_period, calibrated
 from training.calibration.calibrator import IDENTITY, Calibrator, Choice, Verdict, choose_calibrator
 from training.model.contributions import contributions
-from training.model.encoding import Encoder, table_of
+from training.model.encoding import Encoder
+from training.model.estimator import Estimator
+from training.model.members import TWIN, Grown, Member, Parameters, portable, stump
 from training.model.rates import Frozen, Known, folded, running_rates
 from training.model.small_trees import in_parts, scoring
 from training.samples.log_odds import Array
-from training.samples.thinning import Thinned
 
 
-class Hyperparameters(TypedDict, total=False):
-    """What can be set of a classifier by its name; what is not there has the classifier's default."""
-
-    n_folds: int
-    learning_rate: float
-    num_leaves: int
-    min_leaf: int
-    l2: float
-    max_rounds: int
-    column_share: float
-    random_state: int
-    n_jobs: int
-    twin: bool
-    rates: bool
-
-
-Parameters = Mapping[str, str | float | Sequence[Sequence[int]]]
-"""Parameters of LightGBM's by name."""
-TWIN = {"extra_trees": True, "extra_seed": 6}
-"""What sets a twin apart: its splits are drawn at random and only the best of the drawn is taken (Geurts 2006)."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One model of the mix. fold: which it does not see, and stops early on. rates: whether it sees running rates."""
-
-    fold: int
-    twin: bool
-    rates: bool
-
-
-class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Boosted(Estimator):
     """LightGBM on log-loss, for each fold of leads one model, which stopped early on the fold that it did not see.
 
     With `twin` each fold has a second model of extremely randomised trees. With `rates` half of the members see running
@@ -72,7 +37,6 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     the rates); trials_: what was left open, and what it gained at past dates.
     """
 
-    classes_: NDArray[Any]
     encoder_: Encoder
     calibrator_: Calibrator
     calibration_choice_: Choice
@@ -132,9 +96,9 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(gain / max(gain.sum(), 1e-12))
 
     def encoded(self, X: ArrayLike | pd.DataFrame | pa.Table) -> pd.DataFrame:
-        """X as trees see it, with the names that X has: float32, categories by their codes, NaN for what is missing.
+        """X as trees see it: float32, categories by their codes, NaN for what is missing.
 
-        Boosters are not given names, of which LightGBM refuses some; `shap.TreeExplainer` takes them from here.
+        Boosters are not given names, of which LightGBM refuses some; here are those that X has, for `shap`.
 
         >>> shap.TreeExplainer(model.boosters_[0])(model.encoded(X))  # doctest: +SKIP
         """
@@ -155,14 +119,13 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: ArrayLike | pd.DataFrame | pa.Table) -> NDArray[np.float64]:
         """float64[n, 2]: calibrated probabilities of the two classes."""
         check_is_fitted(self)
-        matrix = self.encoder_.matrix(self._table(X))
-        converted = calibrated(self._log_odds(self.boosters_, matrix), self.calibrator_.to_dict())
+        raw = self._log_odds(self.boosters_, self.encoder_.matrix(self._table(X)))
+        converted = calibrated(raw, self.calibrator_.to_dict())
         return np.column_stack([1 - converted, converted])
 
     def predict(self, X: ArrayLike | pd.DataFrame | pa.Table) -> NDArray[Any]:
         """The more probable class of each row. Decisions should rather rest on thresholds that promise something."""
-        likely = self.predict_proba(X)[:, 1] > 0.5
-        return self.classes_[likely.astype(int)]  # type: ignore[no-any-return]
+        return self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]  # type: ignore[no-any-return]
 
     def _log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[Any]) -> Array:
         """float64[n]: mean log-odds of some boosters for an encoded matrix, before calibration."""
@@ -197,7 +160,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _fit_member(self, data: lightgbm.Dataset, fold: NDArray[np.int64], member: Member) -> Grown:
         rows, held = (np.flatnonzero(side) for side in (fold != member.fold, fold == member.fold))
         if len(rows) == 0:
-            return Grown(_stump(data, self._parameters()), ())
+            return Grown(stump(data, self._parameters()), ())
         seen, held_out = (data.subset(side.tolist()).construct() for side in (rows, held))
         return self._booster(seen, held_out, self._parameters_of(member, data.num_feature()))
 
@@ -210,7 +173,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _folded(self, boosters: Sequence[lightgbm.Booster]) -> list[lightgbm.Booster]:
         """The boosters as they score from now on: without rates, which stand still."""
         width = len(self.encoder_.names)
-        return [_portable(folded(booster.model_to_string(), width, self.frozen_)) for booster in boosters]
+        return [portable(folded(booster.model_to_string(), width, self.frozen_)) for booster in boosters]
 
     def _out_of_fold(
         self,
@@ -252,7 +215,7 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(seen)]
         booster = lightgbm.train(parameters, data, self.max_rounds, valid_sets=[held], callbacks=calls)
         # Trees behind the best round are dropped, so that the text holds exactly what predicts.
-        text = _portable(booster.model_to_string(num_iteration=booster.best_iteration))
+        text = portable(booster.model_to_string(num_iteration=booster.best_iteration))
         return Grown(text, tuple(next(iter(seen.values()))["binary_logloss"]))
 
     def _parameters(self) -> Parameters:
@@ -285,74 +248,3 @@ class Boosted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         p = calibrated(raw, IDENTITY.to_dict())
         self.calibration_choice_ = choose_calibrator(p, label.astype(np.float64), weight, time, lead)
         return self.calibration_choice_.calibrator
-
-    def _checked(self, X: Any, y: Any) -> tuple[pa.Table, NDArray[Any]]:
-        """Features as a table and y as a vector, for fit; checks what scikit-learn checks."""
-        if isinstance(X, pa.Table):
-            self.feature_names_in_, self.n_features_in_ = np.array(X.column_names, object), X.num_columns
-            return X, np.asarray(y)
-        if _is_mixed(X):
-            validate_data(self, X, skip_check_array=True)
-            return table_of(X), column_or_1d(y)
-        X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite="allow-nan")
-        return _plain_table(X), y
-
-    def _two_classes(self, target: NDArray[Any], sample_weight: ArrayLike | None) -> tuple[NDArray[np.int64], Array]:
-        """Codes 0 and 1 of the target, whose classes are kept, and the rows' weights. Raises ValueError."""
-        check_classification_targets(target)
-        if (kind := type_of_target(target, input_name="y")) != "binary":
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        self.classes_, label = np.unique(target, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y holds 1 class, {self.classes_.tolist()[0]!r}; two are needed")
-        return label, _check_sample_weight(sample_weight, label, dtype=np.float64, ensure_non_negative=True)
-
-    def _table(self, X: Any) -> pa.Table:
-        if isinstance(X, pa.Table):
-            return X
-        if _is_mixed(X):
-            validate_data(self, X, skip_check_array=True, reset=False)
-            return table_of(X)
-        return _plain_table(validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan", reset=False))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.classifier_tags.multi_class = False
-        return tags
-
-
-@dataclass(frozen=True)
-class Grown:
-    """A booster, and the log-loss of the fold that it did not see after each of its trees and of those that were
-    dropped."""
-
-    booster: lightgbm.Booster
-    losses: tuple[float, ...]
-
-
-def parts_of(weight: Array, thinned: Thinned | None) -> tuple[Array, NDArray[np.bool_]]:
-    """How much rows (n) weigh in learning, and which of them measure."""
-    if thinned is None:
-        return weight, np.ones(len(weight), np.bool_)
-    return weight * thinned.times, thinned.whole
-
-
-def _stump(data: lightgbm.Dataset, parameters: Parameters) -> lightgbm.Booster:
-    """The model of rows that cannot be split in two: their base rate."""
-    return _portable(lightgbm.train({**parameters, "min_gain_to_split": 1e30}, data, 1).model_to_string())
-
-
-def _portable(text: str) -> lightgbm.Booster:
-    """The booster of a text, without the line that tells on how many threads it was trained."""
-    return lightgbm.Booster(model_str=re.sub(r"\[num_threads: \d+\]\n", "", text))
-
-
-def _is_mixed(X: Any) -> bool:
-    return isinstance(X, pd.DataFrame) and not all(pd.api.types.is_numeric_dtype(kind) for kind in X.dtypes)
-
-
-def _plain_table(matrix: NDArray[Any]) -> pa.Table:
-    names = [f"column_{i}" for i in range(matrix.shape[1])]
-    columns = [pa.array(np.ascontiguousarray(column, dtype=np.float32), from_pandas=False) for column in matrix.T]
-    return pa.table(columns, names=names)

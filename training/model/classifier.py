@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
 from training.calibration.calibrator import IDENTITY
-from training.model.boosted import Boosted, parts_of
+from training.model.boosted import Boosted
 from training.model.encoding import Encoder
 from training.model.rates import Known
 from training.samples.folds import fold_of_leads, fold_of_rows
 from training.samples.log_odds import Array
-from training.samples.thinning import Thinned
+from training.samples.thinning import Thinned, parts_of
 
 
 class LeadConversionClassifier(Boosted):

@@ -16,14 +16,14 @@ from training.artifact.manifest import Periods
 from training.artifact.standalone import calibrated, within
 from training.artifact.tree_text import only, splits_on, trees_of
 from training.calibration.calibrator import IDENTITY
-from training.model.boosted import Boosted, parts_of
+from training.model.boosted import Boosted
 from training.model.classifier import known_rows
 from training.model.encoding import Encoder
 from training.model.periods import PeriodRows, base_log_odds, ends_of, models_of, rows_of, thinned
 from training.model.small_trees import Score, in_parts, scoring
 from training.samples.folds import fold_of_leads
 from training.samples.log_odds import Array
-from training.samples.thinning import Thinned
+from training.samples.thinning import Thinned, parts_of
 
 
 class HazardClassifier(Boosted):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from training.calibration.calibrator import gain_and_error
-from training.model.boosted import Hyperparameters
 from training.model.classifier import LeadConversionClassifier
+from training.model.members import Hyperparameters
 from training.recipe.plan import TrainingPlan
 from training.recipe.train import Split
 from training.samples.folds import hash_of_lead

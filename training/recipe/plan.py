@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from data.own_functions import OwnFunction
-from training.model.boosted import Hyperparameters
+from training.model.members import Hyperparameters
 from training.samples.sample import Sample
 from training.samples.thinning import MOST_MOMENTS
 from training.samples.weighting import Weighting
@@ -51,7 +51,7 @@ class TrainingPlan:
     fewest_converted: leads that must have converted, 0 leaves it to `minimum_labels`; small: what is done where fewer
     have. model: `fixed` learns from mature moments, `hazard` from open ones too, `prior` is for few conversions.
     `auto` learns from open moments where the data tell when outcomes came, as a plain table does not.
-    twin, rates: which members the mean is over, see training/model/boosted.py. newest_step: whether the intercept
+    twin, rates: which members the mean is over, see training/model/members.py. newest_step: whether the intercept
     takes a step after the newest moments; `auto`: where that would have helped at past dates. most_moments: a training
     set with more is thinned as training/samples/thinning.py says. since: from when on moments count, see
     training/samples/recent.py; weighting: how much, see training/samples/weighting.py. metrics: functions of the user's

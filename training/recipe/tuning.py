@@ -12,7 +12,7 @@ from data.contract import DataError
 from features.wording import number
 from training.measuring.metrics import measures
 from training.measuring.own_metrics import measured
-from training.model.boosted import Hyperparameters
+from training.model.members import Hyperparameters
 from training.recipe.plan import TrainingPlan
 from training.recipe.train import Say, Split, fit_model, split_by_time
 from training.samples.sample import Sample

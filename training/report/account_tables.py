@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import starmap
 
-from features.wording import Language, day, number, percent, signed
+from features.dates import day
+from features.wording import Language, number, percent, signed
 from training.measuring.evaluation import Estimate
 from training.measuring.tables import Table, apart, share, shown, tables
 from training.model.permutation import Shuffled

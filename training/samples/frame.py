@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from features.training_set import KEYS, TrainingSet
+from features.training_set import TrainingSet
+from features.training_shard import KEYS
 from training.samples.sample import Watched
 
 

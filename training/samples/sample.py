@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from data.contract import US_PER_DAY, DataError
 from features.labels import LabelWindow
-from features.training_set import KEYS, TrainingSet
+from features.training_set import TrainingSet
+from features.training_shard import KEYS
 from training.samples.log_odds import Array
 from training.samples.thinning import Thinned, read_thinned
 

@@ -82,3 +82,10 @@ def drawn(lead: pa.ChunkedArray, label: pa.ChunkedArray, every: int, one_of: int
     converted = label.fill_null(0).to_numpy() == 1
     times = np.where(converted, 1.0, np.where((nth + start[code]) % one_of == 0, float(one_of), 0.0))
     return (number % np.uint64(every) == 0)[code], times
+
+
+def parts_of(weight: Array, thinned: Thinned | None) -> tuple[Array, NDArray[np.bool_]]:
+    """How much rows (n) weigh in learning, and which of them measure."""
+    if thinned is None:
+        return weight, np.ones(len(weight), np.bool_)
+    return weight * thinned.times, thinned.whole

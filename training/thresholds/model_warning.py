@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from data.log.watermarks import Lag
-from features.wording import Language, day, number
+from features.dates import day
+from features.wording import Language, number
 from training.thresholds.minimum_labels import Need
 
 WORDS: Mapping[Language, str] = {

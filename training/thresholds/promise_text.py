@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from features.wording import Language, amount, chance, day, short_percent, span, within
+from features.dates import day
+from features.wording import Language, amount, chance, short_percent, span, within
 from training.measuring.metrics import binomial_interval
 from training.thresholds.replay import Arrivals
 from training.thresholds.rules import CapacityRule, PrecisionRule, Record, ValueRule

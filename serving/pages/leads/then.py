@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from starlette.responses import Response
 from starlette.routing import Route
 
-from features.wording import minute
+from features.dates import minute
 from serving.http.queries import whole_number
 from serving.messages.problems import Refused
 from serving.messages.schemas import Reasons

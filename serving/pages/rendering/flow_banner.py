@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from data.contract import US_PER_DAY
-from features.wording import Language, day
+from features.dates import day
+from features.wording import Language
 from serving.pages.rendering.texts import text
 from serving.store.flow import FlowReport
 from training.monitoring.arrivals import Alarm

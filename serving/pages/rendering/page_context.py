@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from data.contract import US_PER_DAY
-from features.wording import LANGUAGES, Language, ago, chance, day, minute, number, percent, since, span
+from features.dates import ago, day, minute, since
+from features.wording import LANGUAGES, Language, chance, number, percent, span
 from serving.http.answers import language_of
 from serving.http.lead_paths import SENT
 from serving.http.queries import Pairs, query_pairs

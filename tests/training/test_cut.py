@@ -17,11 +17,11 @@ from features.compiler import compile_plan
 from features.kernel import Moments, compute
 from features.recipe import Recipe
 from features.training_set import TrainingSet, build
-from features.truncation_check import changed_by_the_future, cut_off
 from tests.features.leads import AS_OF, CATALOGUE, LEADS, VOCABULARY, histories_of, moments_of
 from tests.features.logs import ingested, recipe_for
 from tests.features.test_population import LEADS as CORRECTED_LEADS
 from tests.oracles.features_naive import Lead
+from training.audit.truncation_check import changed_by_the_future, cut_off
 
 PLAN = compile_plan(CATALOGUE, VOCABULARY)
 

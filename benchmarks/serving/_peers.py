@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks._serving_contender import OUT, Contender, leads
+from benchmarks.serving._contender import OUT, Contender, leads
 from serving.http.answers import scores
 from serving.messages.schemas import Extra, ScoreRequest
 from serving.messages.times import written_us

@@ -25,12 +25,12 @@ import httpx
 import numpy as np
 import uvloop
 
-from benchmarks._demo_model import demo_model
-from benchmarks._serving_contender import OUT, Contender, leads
-from benchmarks._serving_overload import CONNECTIONS as CROWDS
-from benchmarks._serving_overload import Crowd
-from benchmarks._serving_peers import contenders
 from benchmarks.harness import Row
+from benchmarks.serving._contender import OUT, Contender, leads
+from benchmarks.serving._demo_model import demo_model
+from benchmarks.serving._overload import CONNECTIONS as CROWDS
+from benchmarks.serving._overload import Crowd
+from benchmarks.serving._peers import contenders
 
 CONNECTIONS = WARMING = 8
 LOADED = ("score", "score with reasons", "score by id, 1,000 events")

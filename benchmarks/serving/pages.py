@@ -26,8 +26,8 @@ from typing import Any
 import httpx
 import numpy as np
 
-from benchmarks._demo_model import demo_model
 from benchmarks.harness import Row
+from benchmarks.serving._demo_model import demo_model
 from serving.pages.routes import page_routes
 from serving.store.scores.sections import SECTIONS
 from serving.store.store import open_store

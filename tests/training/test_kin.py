@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from data.contract import US_PER_SECOND
 from data.histories import Histories
-from features.duplicate_leads import WITHIN, Acts, fingerprints, near_outcome
 from tests.features.leads import START, histories_of, in_order
 from tests.oracles.features_naive import Event, Lead
+from training.audit.duplicate_leads import WITHIN, Acts, fingerprints, near_outcome
 
 Life = list[tuple[str, int]]
 LIVES = st.lists(

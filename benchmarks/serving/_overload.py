@@ -68,7 +68,7 @@ class Crowd:
 
 
 async def _watcher(port: int, seconds: float) -> Process:
-    command = [sys.executable, "-m", "benchmarks._serving_watcher", str(port), str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.serving._watcher", str(port), str(seconds)]
     return await asyncio.create_subprocess_exec(*command, stdout=PIPE)
 
 

@@ -1,0 +1,1 @@
+"""Ratios of what serves: scores, pages, lists, the store."""
