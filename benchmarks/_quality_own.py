@@ -24,19 +24,14 @@ def fit(contender: str, folder: str, out: str, seed: int, budget: float) -> dict
     return {}
 
 
-def leadscore(split: Split, seed: int, twin: bool = False) -> Array:
-    """The preset: told of leads, and where rows are in order of time of that and of when outcomes were certain, so that
-    half of it sees running rates."""
+def leadscore(split: Split, seed: int) -> Array:
+    """The mix that training takes: told of leads, and where rows are in order of time of that and of when outcomes were
+    certain, so that half of it sees running rates."""
     learn = split.learn
-    model = LeadConversionClassifier(twin=twin, random_state=seed, n_jobs=1)
+    model = LeadConversionClassifier(random_state=seed, n_jobs=1)
     time, since = (learn.time, learn.since) if split.in_order else (None, None)
     model.fit(learn.features, learn.y.astype(np.int64), learn.weight, learn.lead, time, since)
     return model.predict_proba(split.judged.features)[:, 1]
-
-
-def leadscore_twin(split: Split, seed: int) -> Array:
-    """The mix that training takes: with a twin of extremely randomised trees, half of all seeing running rates."""
-    return leadscore(split, seed, twin=True)
 
 
 def logistic_regression(split: Split, seed: int) -> Array:
@@ -146,7 +141,6 @@ def _judged(model: Any, split: Split, **arguments: Any) -> Array:
 
 CONTENDERS: Mapping[str, Callable[[Split, int], Array]] = {
     "leadscore": leadscore,
-    "leadscore, twin": leadscore_twin,
     "base rate": base_rate,
     "naive Bayes": naive_bayes,
     "logistic regression": logistic_regression,

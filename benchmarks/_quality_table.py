@@ -12,7 +12,7 @@ from benchmarks.harness import Row
 from training.measuring.metrics import RESAMPLES, ece, ece_floor, interval, measures
 from training.samples.log_odds import clip, logit, row_losses
 
-OURS, TWIN = "leadscore", "leadscore, twin"
+OURS = "leadscore"
 TIE = 0.002
 """Log-loss by which we may be worse and still count as not worse."""
 MOST_CPU_S = 60.0
@@ -91,15 +91,14 @@ def difference(one: Cells, other: Cells) -> tuple[float, float, float]:
 
 
 def aims(cells_by_set: Mapping[str, Mapping[str, Cells]]) -> Iterator[str]:
-    """A line per set for us and our twin: the best peer among those run on all of our splits, and how we compare."""
+    """A line per set: the best peer among those run on all of our splits, and how we compare."""
     for name, by_contender in cells_by_set.items():
-        for who in (OURS, TWIN):
-            ours = by_contender.get(who, {})
-            peers = {name: cells for name, cells in by_contender.items() if name not in (OURS, TWIN)}
-            means = {name: _mean_loss(cells) for name, cells in peers.items() if set(cells) >= set(ours)}
-            if ours and means:
-                best = min(means, key=means.__getitem__)
-                yield f"{name}: {who} is {_against(ours, best, peers[best])}"
+        ours = by_contender.get(OURS, {})
+        peers = {name: cells for name, cells in by_contender.items() if name != OURS}
+        means = {name: _mean_loss(cells) for name, cells in peers.items() if set(cells) >= set(ours)}
+        if ours and means:
+            best = min(means, key=means.__getitem__)
+            yield f"{name}: {OURS} is {_against(ours, best, peers[best])}"
 
 
 def _against(ours: Cells, name: str, peer: Cells) -> str:

@@ -22,7 +22,7 @@ from rich.console import Console
 from benchmarks import _quality_own, _quality_peers
 from benchmarks._quality_sets import ORIGINS, SETS, prepared
 from benchmarks._quality_split import Split
-from benchmarks._quality_table import OURS, TWIN, Cell, aims, each_split, table
+from benchmarks._quality_table import OURS, Cell, aims, each_split, table
 from benchmarks.harness import Row, measure, measure_warm, report
 
 ROOT = Path("var/bench/quality")
@@ -39,7 +39,7 @@ MODEL = (
     ),
     *("samples/folds", "samples/log_odds", "artifact/standalone", "artifact/tree_text"),
 )
-RECIPES = {OURS: MODEL, TWIN: MODEL, "logistic regression": ("model/baselines", "samples/log_odds")}
+RECIPES = {OURS: MODEL, "logistic regression": ("model/baselines", "samples/log_odds")}
 """The files of training/ that decide what a contender says."""
 
 

@@ -55,6 +55,7 @@ def test_who_is_new_is_scored_and_listed_once(own_store: Store, first_scores: Fi
     own_store.events.add([EventIn("L1", "demo_request", NOW - 1)], NOW)
     assert first_scores.look() == 1, "L3 alone: the others have a score, which the next scoring makes anew"
     assert len(own_store.scores.history("L1")) == 1
+    assert own_store.unscored.after("conversion", BEGINNING).lead_ids == [], "nobody is looked at in vain"
 
 
 def test_many_are_found_stretch_by_stretch(own_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,15 +171,15 @@ def test_more_leads_than_are_scored_in_one_go_are_all_scored(
 def test_who_is_erased_or_objects_while_scores_are_made_gets_none(
     own_store: Store, first_scores: FirstScores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of_old = type(own_store.scores).record_first
+    of_old = type(own_store.scores).earlier
 
-    def late(scores: Any, *recorded: Any) -> Any:
+    def late(scores: Any, *asked: Any) -> Any:
         own_store.erasure.forget("L1", "test", NOW)
         own_store.leads.object("L2", True, NOW)
-        return of_old(scores, *recorded)
+        return of_old(scores, *asked)
 
     send(own_store, "L1", "L2", "L3")
-    monkeypatch.setattr(type(own_store.scores), "record_first", late)
+    monkeypatch.setattr(type(own_store.scores), "earlier", late)
     assert first_scores.look() == 1
     assert [len(own_store.scores.history(lead)) for lead in ("L1", "L2", "L3")] == [0, 0, 1]
     assert own_store.leads.get("L1") is None
@@ -191,17 +192,18 @@ def test_two_servers_of_a_store_that_both_look_give_a_lead_one_score(
     first, second = (
         FirstScores(own_store, Champion(live), ServerLog(io.StringIO()), partial(int, now)) for now in (NOW, NOW + 7)
     )
-    of_old = type(own_store.scores).record_first
+    of_old = type(own_store.scores).earlier
     looks = [second.look]
 
-    def meanwhile(scores: Any, *recorded: Any) -> Any:
+    def meanwhile(scores: Any, *asked: Any) -> Any:
         if looks:
             looks.pop()()
-        return of_old(scores, *recorded)
+        return of_old(scores, *asked)
 
     send(own_store, "L1")
-    monkeypatch.setattr(type(own_store.scores), "record_first", meanwhile)
+    monkeypatch.setattr(type(own_store.scores), "earlier", meanwhile)
     first.look()
+    assert not looks
     assert len(own_store.scores.history("L1")) == 1
 
 
