@@ -164,7 +164,7 @@ def rows_in(path: Path) -> list[tuple[Any, ...]]:
         content = json.loads(path.read_text())
         return [tuple(row.values()) for row in content["top"]] if "top" in content else []
     if path.suffix == ".jsonl":
-        return [tuple(json.loads(line).values()) for line in path.read_text().splitlines()]
+        return [tuple(json.loads(line).values()) for line in path.read_text().split("\n") if line]
     return _rows_of_database(path) if path.suffix == ".db" else []
 
 

@@ -135,6 +135,7 @@ class WorkspaceFiles:
         sweep()
         if exists:
             with self._nobody_else():
+                self._remove_drafts()
                 for path, name in _files(self.root, self.log_path, search.limits):
                     self._clean_one(path, name, search)
         self._clean_elsewhere(search)
@@ -160,6 +161,8 @@ class WorkspaceFiles:
     def _clean_elsewhere(self, search: _Search) -> None:
         """Lists that were written to other places."""
         written = self.ledger.written()
+        if written and not self.root.exists():
+            self._remove_drafts()
         gone = [path for path in written if not path.exists()]
         for path in written:
             search.clean(path, str(path), "exports")
@@ -171,14 +174,18 @@ class WorkspaceFiles:
 
     @contextmanager
     def _nobody_else(self) -> Iterator[None]:
-        """The workspace's lock, and no drafts of lists that killed commands have left. Raises Unfinished."""
+        """The workspace's lock. Raises Unfinished."""
         with ExitStack() as undo:
             until = time.monotonic() + PATIENCE_S
             while not self._is_taken(undo, until):
                 time.sleep(PAUSE_S)
-            with self.ledger.alone():
-                _remove_drafts(self.root)
             yield
+
+    def _remove_drafts(self) -> None:
+        """What killed writers have left of lists, wherever those lie; nobody writes one meanwhile."""
+        lists = self.ledger.written()
+        with self.ledger.alone():
+            _remove_drafts(self.root, self.log_path, lists)
 
     def _is_taken(self, undo: ExitStack, until: float) -> bool:
         try:
@@ -192,12 +199,19 @@ class WorkspaceFiles:
         return True
 
 
-def _remove_drafts(root: Path) -> None:
-    for folder, _, files in os.walk(root):
-        for name in files:
-            if DRAFT.fullmatch(name):
-                with suppress(FileNotFoundError):
-                    (Path(folder) / name).unlink()
+def _remove_drafts(root: Path, log_path: Path, lists: Sequence[Path]) -> None:
+    """Those below a workspace, and those beside lists elsewhere and beside what links of the workspace point at."""
+    below = [Path(folder) / name for folder, _, names in os.walk(root) for name in names]
+    below += [path for path, _ in _files(root, log_path, [])]
+    elsewhere = [*lists, *(path.resolve() for path in below if path.is_symlink())]
+    beside = [other for path in elsewhere for other in path.parent.glob(".*.draft") if _is_of(other.name, path.name)]
+    for path in (*beside, *(path for path in below if DRAFT.fullmatch(path.name))):
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _is_of(draft: str, name: str) -> bool:
+    return draft.startswith(f".{name}.") and DRAFT.fullmatch(draft) is not None
 
 
 def _files(root: Path, log_path: Path, limits: list[str]) -> Iterator[tuple[Path, Path]]:

@@ -241,7 +241,7 @@ def test_each_measure_is_needed(fault: str, tmp_path: Path, monkeypatch: pytest.
     if fault == "no ledger":
         monkeypatch.setattr(ledgers.Known, "erased", lambda self, lead_ids: set())
     elif fault == "drafts stay":
-        monkeypatch.setattr(workspace_files, "_remove_drafts", lambda root: None)
+        monkeypatch.setattr(workspace_files, "_remove_drafts", lambda root, log_path, lists: None)
     elif fault == "one form is not known":
         monkeypatch.setattr(workspace_files, "can_clean", lambda path: path.suffix != ".xlsx")
     else:

@@ -104,6 +104,25 @@ def test_links_are_cleaned_where_they_lie_or_told(at: WorkspaceFiles, tmp_path: 
     assert (tmp_path / "hard.csv").read_text() == LIST
 
 
+def test_what_killed_writers_left_of_lists_is_gone_wherever_those_lie(at: WorkspaceFiles, tmp_path: Path) -> None:
+    elsewhere, disk = tmp_path / "elsewhere", tmp_path / "disk"
+    for folder in (elsewhere, disk):
+        folder.mkdir()
+    listed, linked = elsewhere / "best [1].csv", elsewhere / "linked.csv"
+    for path in (listed, linked):
+        path.write_text(LIST)
+    at.ledger.note_written(listed)
+    (at.root / "linked.csv").symlink_to(linked)
+    (at.root / "training_set").symlink_to(disk)
+    ours = [elsewhere / ".best [1].csv.99.draft", elsewhere / ".linked.csv.7.draft", disk / ".rows.csv.8.draft"]
+    theirs = [elsewhere / ".other.csv.99.draft", elsewhere / ".best [1].csv.draft"]
+    for path in (*ours, *theirs):
+        path.write_text(LIST)
+    assert at.clean([LEAD]).limits == ()
+    assert not any(path.exists() for path in ours)
+    assert all(path.read_text() == LIST for path in theirs)
+
+
 def test_a_command_at_work_and_a_full_disk_cost_the_receipt(
     at: WorkspaceFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_disk: Path
 ) -> None:
