@@ -94,7 +94,7 @@ def bg_nbd(split: Split, seed: int, budget: float, work: Path) -> Array:
     from lifetimes import BetaGeoFitter
 
     seen, asked = _purchases(split.learn.of(_last_rows(split.learn))), _purchases(split.judged)
-    model = BetaGeoFitter(penalizer_coef=0.01).fit(*seen)
+    model = BetaGeoFitter(penalizer_coef=0.001).fit(*seen)
     r, alpha = model.params_["r"], model.params_["alpha"]
     again = 1 - ((alpha + asked[2]) / (alpha + asked[2] + SHOP_DAYS)) ** (r + asked[0])
     return np.asarray(model.conditional_probability_alive(*asked) * again)
