@@ -34,7 +34,8 @@ def commands(of: typer.Typer, before: str = "") -> Iterator[tuple[str, CommandIn
 def calls(folder: Path) -> dict[Place, set[Place]]:
     """Which functions each function of a folder's modules calls; ("", name) is a method of something."""
     found: dict[Place, set[Place]] = {}
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
+        module = ".".join(path.relative_to(folder).with_suffix("").parts)
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = {
             alias.asname or alias.name: (node.module.removeprefix("commands."), alias.name)
@@ -44,8 +45,8 @@ def calls(folder: Path) -> dict[Place, set[Place]]:
         }
         for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
             called = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
-            found[path.stem, function.name] = {
-                names.get(to.id, (path.stem, to.id)) for to in called if isinstance(to, ast.Name)
+            found[module, function.name] = {
+                names.get(to.id, (module, to.id)) for to in called if isinstance(to, ast.Name)
             } | {("", to.attr) for to in called if isinstance(to, ast.Attribute)}
     return found
 
@@ -72,11 +73,12 @@ def test_every_command_that_prints_a_table_has_json() -> None:
 
 def test_a_table_is_found_behind_what_a_command_calls(tmp_path: Path) -> None:
     """Planted: a command that prints by a helper of another file."""
+    (tmp_path / "room").mkdir()
     (tmp_path / "one.py").write_text(
-        "from commands.two import show\ndef listed():\n    show()\ndef quiet():\n    x.tell()"
+        "from commands.room.two import show\ndef listed():\n    show()\ndef quiet():\n    x.tell()"
     )
-    (tmp_path / "two.py").write_text("def show():\n    screen.table()\n")
-    assert printing(calls(tmp_path)) == {("one", "listed"), ("two", "show")}
+    (tmp_path / "room" / "two.py").write_text("def show():\n    screen.table()\n")
+    assert printing(calls(tmp_path)) == {("one", "listed"), ("room.two", "show")}
 
 
 def test_numbers_stay_numbers_and_what_is_none_is_null(capsys: pytest.CaptureFixture[str]) -> None:
