@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from serving.trees.bit_masks import masks_of, predict
 from serving.trees.tree_shap import Explained
@@ -19,6 +20,10 @@ from training.model.prior import FEATURES, QUANTILES, SPREAD, PriorClassifier, c
 from training.samples.log_odds import Array, logit, row_losses
 
 LEADS, MOMENTS = 400, 3
+ON_PURPOSE = {
+    "check_sample_weight_equivalence_on_dense_data": "weights say what rows count beside each other; what all of them "
+    "count beside the prior is the number of leads"
+}
 
 
 def leads(
@@ -34,6 +39,11 @@ def leads(
     columns["recency_any"][draw.random(len(lead)) < 0.1] = np.nan
     columns["other"] = draw.normal(size=len(lead))
     return pa.table({name: pa.array(values, pa.float32()) for name, values in columns.items()}), y, lead
+
+
+@parametrize_with_checks([PriorClassifier()], expected_failed_checks=lambda estimator: ON_PURPOSE)  # type: ignore[untyped-decorator]  # sklearn has no types
+def test_scikit_learn_finds_no_fault(estimator: PriorClassifier, check: Callable[[PriorClassifier], None]) -> None:
+    check(estimator)
 
 
 @pytest.fixture(scope="module")

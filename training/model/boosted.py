@@ -125,7 +125,8 @@ class Boosted(Estimator):
 
     def predict(self, X: ArrayLike | pd.DataFrame | pa.Table) -> NDArray[Any]:
         """The more probable class of each row. Decisions should rather rest on thresholds that promise something."""
-        return self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]  # type: ignore[no-any-return]
+        likely = self.predict_proba(X)[:, 1] > 0.5
+        return self.classes_[likely.astype(int)]  # type: ignore[no-any-return]
 
     def _log_odds(self, boosters: Sequence[lightgbm.Booster], matrix: NDArray[Any]) -> Array:
         """float64[n]: mean log-odds of some boosters for an encoded matrix, before calibration."""

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length
 
 from training.calibration.calibrator import IDENTITY, Choice
@@ -100,6 +101,11 @@ class PriorClassifier(Boosted):
         self.boosters_ = [lightgbm.Booster(model_str=self._text(matrix))]
         self.calibrator_, self.calibration_choice_ = IDENTITY, Choice(IDENTITY, ())
         return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True  # of columns that are none of FEATURES it takes nothing
+        return tags
 
     def _text(self, matrix: NDArray[np.float32]) -> str:
         """The model as LightGBM writes it; `matrix`: what was learnt from, for how many rows each bin had."""
