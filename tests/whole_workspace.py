@@ -8,7 +8,7 @@ import re
 import sqlite3
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from html import unescape
@@ -124,26 +124,36 @@ def _fill_lists(root: Path, leads: Sequence[str], outside: Path) -> None:
         csv.writer(out).writerows(refused)
 
 
+Said = Callable[[str], str]
+
+
 @lru_cache(100_000)
-def ids_in(text: str, in_sheet: bool) -> frozenset[str]:
-    """The ids that a text is; those of a sheet are written so that no cell runs and every sign is seen."""
+def ids_in(text: str, said: Said) -> frozenset[str]:
+    """The ids that a text is; said: what it says in a file of its kind."""
     lead_ids = set[str]()
     with suppress(NoId):
-        lead_ids.add(id_from_text(as_written(revived(text)) if in_sheet else text) or "")
+        lead_ids.add(id_from_text(said(text)) or "")
     if text.startswith("{"):
         with suppress(ValueError):
-            lead_ids |= ids_of_row(list(json.loads(text).values()), in_sheet)
+            lead_ids |= ids_of_row(list(json.loads(text).values()), said)
     return frozenset(lead_ids - {""})
 
 
-def ids_of_row(row: Sequence[Any], in_sheet: bool) -> frozenset[str]:
+def ids_of_row(row: Sequence[Any], said: Said) -> frozenset[str]:
     """All ids that are values of a row."""
-    return frozenset().union(*(ids_in(cell, in_sheet) for cell in row if isinstance(cell, str)))
+    return frozenset().union(*(ids_in(cell, said) for cell in row if isinstance(cell, str)))
 
 
-def is_sheet(name: str) -> bool:
-    """Whether a file is for a spreadsheet."""
-    return name.endswith((".csv", ".draft", ".xlsx"))
+def said_in(name: str) -> Said:
+    """How a file is to be read: in text for spreadsheets no cell runs, and in all sheets every sign is seen."""
+    if name.endswith((".csv", ".draft")):
+        return unarmed
+    return as_written if name.endswith(".xlsx") else str
+
+
+def unarmed(cell: str) -> str:
+    """What a cell of text for a spreadsheet says."""
+    return as_written(revived(cell))
 
 
 def rows_in(path: Path) -> list[tuple[Any, ...]]:
@@ -193,7 +203,7 @@ def holders(lead: str, *folders: Path) -> Counter[str]:
     """In which files a lead is, as a value of its own, and in how many rows."""
     counts = Counter[str]()
     for path in files(*folders):
-        count = sum(lead in ids_of_row(row, is_sheet(path.name)) for row in rows_in(path))
+        count = sum(lead in ids_of_row(row, said_in(path.name)) for row in rows_in(path))
         if count:
             counts[path.name] += count
     return counts

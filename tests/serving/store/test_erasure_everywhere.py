@@ -37,9 +37,9 @@ from tests.whole_workspace import (
     histories,
     holders,
     ids_of_row,
-    is_sheet,
     rows_in,
     rows_of_store,
+    said_in,
 )
 from tests.written_ids import IDS
 
@@ -124,7 +124,7 @@ def everything(root: Path, store: Store) -> dict[str, list[Row]]:
     outside = root.with_name("outside")
     content = {path.name: rows_in(path) for path in files(root, outside) if "log" not in path.parts}
     content["store"] = rows_of_store(store.database)
-    return {name: [(ids_of_row(row, is_sheet(name)), repr(row)) for row in rows] for name, rows in content.items()}
+    return {name: [(ids_of_row(row, said_in(name)), repr(row)) for row in rows] for name, rows in content.items()}
 
 
 def places_of(lead: str, content: dict[str, list[Row]]) -> set[str]:
