@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import product
 
+from data.times import UTC_WORDS
+
 DATES = (
     "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d",
     "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%Y", "%d-%b-%y",
@@ -15,7 +17,7 @@ CLOCKS = (
     " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", ", %H:%M", ", %H:%M:%S",
     ", %I:%M %p", "T%H%M%S",
 )  # fmt: skip
-ZONES = ("", "Z", " UTC", " GMT", "%z", " %z")
+ZONES = ("", *(blank + zone for zone in (*UTC_WORDS, "%z") for blank in ("", " ")))
 FORMATS = (*DATES, *("".join(parts) for parts in product(DATES, CLOCKS, ZONES)))
 
 

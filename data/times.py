@@ -15,7 +15,8 @@ from data.contract import AHEAD, BLANKS, US_PER_SECOND
 
 DAY = r"(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
 CLOCK = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]+)?)?"
-ZONE = r" ?(?:Z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
+UTC_WORDS = ("Z", "UTC", "GMT")
+ZONE = rf" ?(?:{'|'.join(UTC_WORDS)}|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
 """In upper case; they mean the same to Python and to DuckDB."""
 WRITTEN = re.compile(f"({DAY})({CLOCK})?({ZONE})?", re.IGNORECASE | re.ASCII)
 FIRST, LAST = -62_135_596_800 * US_PER_SECOND, 253_402_300_800 * US_PER_SECOND - 1

@@ -15,7 +15,7 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from data.contract import DataError, UsageError
 from data.masking import masked
-from data.sources.typed import EXACT
+from data.sources.typed import text_of_float
 
 ROWS_AT_ONCE = 50_000
 
@@ -75,9 +75,7 @@ def _whole(value: object) -> object:
     if isinstance(value, Decimal):
         digits = format(value, "f")
         return digits.rstrip("0").rstrip(".") if "." in digits else digits
-    if abs(value) >= EXACT:
-        return f"{value:.15e}"
-    return int(value) if value.is_integer() else value
+    return text_of_float(value)
 
 
 def _text(value: object) -> str | None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from data.contract import DataError
 from data.sources.file_format import TITLE_LINES, FileFormat
-from data.sources.typed import EXACT
+from data.sources.typed import text_of_float
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
@@ -74,17 +74,18 @@ def _require_no_other(path: Path, form: FileFormat, top: Sequence[Sequence[str]]
     as of an export of more rows than a sheet takes: that is told by its name.
     """
     first, *others = _book(path).sheet_names
-    is_there = _has(top, columns)
-    why = "holds the same columns" if is_there else "has all of them"
+    wanted = columns or form.own_names([name for name in (top[0] if top else ()) if name])
+    state, why = "lacks columns of the mapping", "has all of them"
+    if _has(top, form, wanted):
+        state, why = "would be read alone", "holds the same columns"
     for sheet in others:
-        if _has(_top(_opened(path, sheet), form), list(filter(None, top[0])) if is_there and top else columns):
+        if _has(_top(_opened(path, sheet), form), form, wanted):
             remedy = f"sheet {sheet!r} {why}: sheet = {json.dumps(sheet, ensure_ascii=False)} in the mapping"
-            state = "would be read alone" if is_there else "lacks columns of the mapping"
             raise DataError(f"{path}: sheet {first!r} {state}; {remedy}")
 
 
-def _has(top: Sequence[Sequence[str]], columns: Sequence[str]) -> bool:
-    return any(set(columns) <= set(row) for row in top)
+def _has(top: Sequence[Sequence[str]], form: FileFormat, columns: Sequence[str]) -> bool:
+    return any(set(columns) <= {*form.own_names(row)} for row in top)
 
 
 def _top(sheet: CalamineSheet, form: FileFormat) -> list[list[str]]:
@@ -128,8 +129,7 @@ def _require_bounded(path: Path) -> None:
 
 def _text(cell: Any) -> str | None:
     if isinstance(cell, float):
-        exact = repr(cell) if abs(cell) < EXACT else f"{cell:.15e}"
-        return exact.removesuffix(".0")
+        return text_of_float(cell)
     if isinstance(cell, bool):
         return str(cell).lower()
     if isinstance(cell, datetime.datetime):

@@ -23,6 +23,7 @@ from data.times import (
     IN_FUTURE,
     LAST,
     NULL_DATE,
+    UTC_WORDS,
     ZONE,
     DatesAre,
 )
@@ -31,7 +32,7 @@ NAIVE = f"^{DAY}({CLOCK})?$"
 AWARE = f"^{DAY}{CLOCK}{ZONE}$"
 USUAL = f"^{DAY}{CLOCK.replace('[T ]', 'T')}Z$"
 """What most machines write, which needs no rewriting."""
-ZONED = re.compile("%[zZ]|(?<!%)(Z|UTC|GMT)$")
+ZONED = re.compile(f"%[zZ]|(?<!%)({'|'.join(UTC_WORDS)})$")
 UNZONED = "has no time zone"
 
 

@@ -23,6 +23,15 @@ def text_of(column: str, kind: pa.DataType, is_id: bool) -> str:
     return f"rtrim(rtrim({column}::VARCHAR, '0'), '.')" if fraction else f"{column}::VARCHAR"
 
 
+def text_of_float(number: float) -> str:
+    """The text of a float that may be an id, by the rule of `whole_number`.
+
+    >>> text_of_float(123.0), text_of_float(0.5), text_of_float(2.0**53)
+    ('123', '0.5', '9.007199254740992e+15')
+    """
+    return repr(number).removesuffix(".0") if abs(number) < EXACT else f"{number:.15e}"
+
+
 def whole_number(number: str) -> str:
     """SQL for the text of a float that is an id; one of which digits are lost has an exponent, and is refused by it."""
     return f"""CASE WHEN {number} = trunc({number}) AND abs({number}) < {EXACT} THEN {number}::BIGINT::VARCHAR

@@ -394,16 +394,17 @@ def test_spreadsheets_are_read_with_their_dates_and_numbers(tmp_path: Path) -> N
         take(tmp_path, mapping.model_copy(update={"sheet": None}), path)
 
 
-def test_a_table_that_goes_on_in_another_sheet_is_not_read_by_half(tmp_path: Path) -> None:
-    """As exports of more than a sheet's million rows do."""
+@pytest.mark.parametrize("called", ["id", "Kennung"])
+def test_a_table_that_goes_on_in_another_sheet_is_not_read_by_half(tmp_path: Path, called: str) -> None:
+    """As exports of more than a sheet's million rows do, in whatever language."""
     path = tmp_path / "calls.xlsx"
     book = xlsxwriter.Workbook(str(path))
     for name in ("Export", "Export (2)", "Notes"):
         sheet = book.add_worksheet(name)
-        sheet.write_row(0, 0, ["id", "type", "when"] if name != "Notes" else ["id", "said"])
+        sheet.write_row(0, 0, [called, "type", "when"] if name != "Notes" else [called, "said"])
         sheet.write_row(1, 0, [1, "call", "2024-01-02T10:00:00"])
     book.close()
-    mapping = events(PLAIN | {"time_zone": "UTC"})
+    mapping = events(PLAIN | {"time_zone": "UTC"}, also_called={"id": ["Kennung"]})
     with pytest.raises(
         DataError, match=r"sheet 'Export' would be read alone; sheet 'Export \(2\)' holds the same columns"
     ):
