@@ -124,15 +124,16 @@ def _fill_lists(root: Path, leads: Sequence[str], outside: Path) -> None:
         csv.writer(out).writerows(refused)
 
 
-Said = Callable[[str], str]
+Said = Callable[[str], Sequence[str]]
 
 
 @lru_cache(100_000)
 def ids_in(text: str, said: Said) -> frozenset[str]:
-    """The ids that a text is; said: what it says in a file of its kind."""
+    """The ids that a text may be; said: what it may say in a file of its kind."""
     lead_ids = set[str]()
-    with suppress(NoId):
-        lead_ids.add(id_from_text(said(text)) or "")
+    for reading in said(text):
+        with suppress(NoId):
+            lead_ids.add(id_from_text(reading) or "")
     if text.startswith("{"):
         with suppress(ValueError):
             lead_ids |= ids_of_row(list(json.loads(text).values()), said)
@@ -145,15 +146,28 @@ def ids_of_row(row: Sequence[Any], said: Said) -> frozenset[str]:
 
 
 def said_in(name: str) -> Said:
-    """How a file is to be read: in text for spreadsheets no cell runs, and in all sheets every sign is seen."""
+    """How a file is to be read: in text for spreadsheets no cell runs, and in all sheets every sign is seen.
+
+    A workbook may be a text that somebody has saved as one, so in it `'=1` is one id as well as the other.
+    """
     if name.endswith((".csv", ".draft")):
         return unarmed
-    return as_written if name.endswith(".xlsx") else str
+    return either if name.endswith(".xlsx") else itself
 
 
-def unarmed(cell: str) -> str:
+def itself(cell: str) -> tuple[str]:
+    """A value that is written as it is."""
+    return (cell,)
+
+
+def unarmed(cell: str) -> tuple[str]:
     """What a cell of text for a spreadsheet says."""
-    return as_written(revived(cell))
+    return (as_written(revived(cell)),)
+
+
+def either(cell: str) -> tuple[str, str]:
+    """What a cell of a workbook says, or said as text."""
+    return as_written(cell), *unarmed(cell)
 
 
 def rows_in(path: Path) -> list[tuple[Any, ...]]:

@@ -51,7 +51,11 @@ def _unpacked(book: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def _sheet(text: str, shared: Sequence[str], ids: LeadIds) -> tuple[str, int, set[int]]:
-    """A sheet without the rows of these leads, how many those were, and which shared texts the others use."""
+    """A sheet without the rows of these leads, how many those were, and which shared texts the others use.
+
+    A workbook may be a text for spreadsheets that somebody has saved as one, where `'=1` was the lead `=1`. Nothing in
+    it tells, and a person's data must not stay: such a row goes with either lead.
+    """
     columns: set[str] = set()
     gone, used = 0, set[int]()
 
