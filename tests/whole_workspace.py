@@ -44,6 +44,7 @@ AT = 1_700_000_000_000_000
 WRITTEN = "2024-05-01T12:00:00Z"
 RAW = Mapping(
     name="raw",
+    null_words=(),
     event_types=("page_view",),
     events=EventsPart(lead_id="lead_id", event_type="type", occurred_at="at", event_id="id", as_is=("lead_id",)),
     leads=LeadsPart(lead_id="lead_id", valid_from="at", categories=("country",), as_is=("lead_id",)),
