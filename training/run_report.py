@@ -77,7 +77,7 @@ def draw(judged: Judged, fitted: Fitted, importances: Shares, account: TrainingA
         "reliability": plots.reliability(judged.evaluation.bands, language),
         "gains": plots.gains_curve(curve, language),
         "precision-recall": plots.precision_recall(curve, language),
-        "scores": plots.score_distribution(fitted.flow.p, fitted.thresholds, language),
+        "scores": plots.score_distribution(fitted.grounds.flow.p, fitted.thresholds, language),
         "what-if": plots.what_if_curve(fitted.grounds.curve, fitted.thresholds, language),
         "importances": plots.importances(list(names), np.array(shares), language=language),
     }

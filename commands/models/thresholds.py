@@ -13,8 +13,8 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
-    from training.thresholds.replay import Spread
     from training.thresholds.rules import RecordPeriod
+    from training.thresholds.spread import Spread
     from training.thresholds.threshold import Threshold
 
 thresholds = typer.Typer(no_args_is_help=True, help="What MQL and SQL promise, or would elsewhere; set another.")

@@ -120,7 +120,7 @@ class ThresholdUsed(Struct, frozen=True):
 
 
 class Weekly(Struct, frozen=True):
-    """Leads a week: the mean, and between what it lay in eight weeks of ten."""
+    """Leads a week: the mean, and between what it lies in eight weeks of ten."""
 
     low: float
     mean: float
@@ -128,9 +128,11 @@ class Weekly(Struct, frozen=True):
 
 
 class StageArrivals(Struct, frozen=True):
-    """What past weeks would have brought to a stage: first entries, returns, leads that stood there, and wins.
+    """What a week brings to a stage if it goes on as past weeks would have: first entries, returns, leads that stand
+    there, and wins.
 
-    Of `entered` leads in all weeks, from the moment they entered, `converted` did. until: the end of the last week.
+    Of `entered` leads whose outcome is known, from the moment they entered, `converted` did. until: the end of the last
+    week.
     """
 
     stage: str

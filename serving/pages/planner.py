@@ -21,13 +21,17 @@ WIDTH, LEFT, TOP, BOTTOM = 440, 40, 8, 140
 
 @dataclass(frozen=True)
 class WeekBar:
-    """A week in the picture: new leads, and those of them that bought at its foot; places and heights."""
+    """A week in the picture: new leads, and those of them that bought at its foot; places and heights.
+
+    is_known: whether it is known by now who bought.
+    """
 
     x: float
     y: float
     height: float
     won_y: float
     won_height: float
+    is_known: bool
 
 
 @dataclass(frozen=True)
@@ -126,12 +130,19 @@ def _shown(planned: Planned, by: str, typed: Mapping[str, str], grounds: Grounds
 
 def bars_of(entries: FirstEntries, limit: float | None) -> WeekBars:
     """The picture of past weeks; limit: the goal, drawn where it lies within."""
-    leads = entries.leads.tolist()
+    leads, wins = entries.leads.tolist(), entries.wins.tolist()
     rows = ticks(max([*leads, limit if limit and limit <= 2 * max(leads) else 0.0]), most=4)
     y, step = Scale(0, rows[-1], BOTTOM, TOP), (WIDTH - LEFT - 4) / max(len(leads), 1)
     bars = [
-        WeekBar(round(LEFT + place * step, 1), y(n), round(BOTTOM - y(n), 1), y(won), round(BOTTOM - y(won), 1))
-        for place, (n, won) in enumerate(zip(leads, entries.wins.tolist(), strict=True))
+        WeekBar(
+            round(LEFT + place * step, 1),
+            y(n),
+            round(BOTTOM - y(n), 1),
+            y(won),
+            round(BOTTOM - y(won), 1),
+            place < entries.known,
+        )
+        for place, (n, won) in enumerate(zip(leads, wins, strict=True))
     ]
     line = y(limit) if limit and limit <= rows[-1] else None
     return WeekBars(bars, round(max(step - 2, 1), 1), [(y(row), row) for row in rows], line)

@@ -112,11 +112,12 @@ def mondays(world: World) -> list[int]:
 
 
 def new(world: World, stage: str, first: dict[str, int]) -> dict[str, int]:
-    """Those who came after the cut and had not been there before it, by what was said of them out of fold."""
+    """Those who came after the cut and had not been there before it, by what was said of them then."""
     begin = next(one.probability for one in world.fitted.thresholds if one.stage == stage)
     assert begin is not None
-    known = world.sample.known_at(world.cut)
-    before = set(known.lead[known.mature][world.fitted.grounds.story.p >= begin].tolist())
+    known, grounds = world.sample.known_at(world.cut), world.fitted.grounds
+    past = ((known.mature, grounds.story.p), (~known.mature, grounds.pending.p))
+    before = set[str]().union(*(known.lead[rows][p >= begin].tolist() for rows, p in past))
     return {lead: at for lead, at in first.items() if lead not in before and at > world.cut}
 
 

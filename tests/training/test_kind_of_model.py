@@ -64,8 +64,12 @@ def test_thresholds_and_evidence_rest_on_known_outcomes_alone(kind: str) -> None
     sample = funnel()
     plan: TrainingPlan = replace(PLAN, model=kind)  # type: ignore[arg-type] # one of its words
     fitted = fit_champion(sample, plan)
-    assert not np.isnan(fitted.labels.y).any()
-    assert 0.9 * len(set(sample.lead[sample.mature])) < len(fitted.labels.p) <= len(set(sample.lead[sample.mature]))
+    assert not np.isnan(fitted.grounds.labels.y).any()
+    assert (
+        0.9 * len(set(sample.lead[sample.mature]))
+        < len(fitted.grounds.labels.p)
+        <= len(set(sample.lead[sample.mature]))
+    )
 
 
 def test_what_was_not_known_at_the_cut_is_not_learnt() -> None:

@@ -115,7 +115,7 @@ def test_the_champion_learns_from_every_mature_moment_and_promises_what_was_aske
         ("SQL", "capacity"),
     ]
     known = len(set(sample.lead[sample.mature]))
-    assert 0.9 * known < len(fitted.labels.p) <= known  # at most one moment a lead: they are independent
+    assert 0.9 * known < len(fitted.grounds.labels.p) <= known  # at most one moment a lead: they are independent
 
 
 def test_ages_are_told_in_groups_that_sort() -> None:
@@ -235,14 +235,13 @@ def test_thresholds_rest_on_one_out_of_fold_prediction_of_each_lead() -> None:
     mature = sample.of(sample.mature)
     p = calibrated(fitted.model.oof_raw_[sample.mature], fitted.model.calibrator_.to_dict())
     rows = one_per_lead(mature.lead, mature.as_of)
-    np.testing.assert_array_equal(fitted.labels.p, p[rows])
-    np.testing.assert_array_equal(fitted.labels.y, mature.y[rows])
+    np.testing.assert_array_equal(fitted.grounds.labels.p, p[rows])
+    np.testing.assert_array_equal(fitted.grounds.labels.y, mature.y[rows])
     assert np.flatnonzero(fitted.grounds.chosen).tolist() == rows.tolist()
     assert fitted.grounds.story.delay_days == WINDOW
     np.testing.assert_array_equal(fitted.grounds.story.p, p)
-    assert fitted.flow is fitted.grounds.flow
     expected = flow_of(sample, lambda rows: fitted.model.predict_proba(rows.features)[:, 1])
-    np.testing.assert_array_equal(fitted.flow.p, expected.p)
+    np.testing.assert_array_equal(fitted.grounds.flow.p, expected.p)
 
 
 def test_the_flow_is_the_leads_of_twelve_weeks_and_how_many_of_them_were_new() -> None:

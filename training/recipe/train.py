@@ -16,7 +16,7 @@ from features.training_set import TrainingSet
 from features.wording import number
 from training.artifact.standalone import calibrated
 from training.calibration.calibrator import Calibrator, composed
-from training.calibration.intercept import newest_step, newest_step_trial
+from training.calibration.intercept import MaturedRows, newest_step, newest_step_trial
 from training.measuring.evaluation import Evaluation, evaluate, evaluate_groups
 from training.measuring.evidence import Evidence, evidence_of
 from training.measuring.own_metrics import with_own_metrics
@@ -32,9 +32,9 @@ from training.samples.recent import recent
 from training.samples.sample import Sample, read_sample
 from training.samples.weighting import weighed
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import Grounds, Pending
 from training.thresholds.track_record import Story
-from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.volume import Flow
 
 RECENT_DAYS = 84
 FEWEST_ON_A_SIDE = 5
@@ -76,8 +76,6 @@ class Fitted:
     """A model on all mature moments, with thresholds and evidence from its out-of-fold predictions."""
 
     model: Classifier
-    labels: ScoredLabels
-    flow: Flow
     thresholds: tuple[Threshold, ...]
     evidence: Evidence
     grounds: Grounds
@@ -159,16 +157,28 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     plan = plan.decided(sample)
     model, mature = fit_model(sample, plan), sample.known
     oof = out_of_fold(model, sample, plan)
-    rows = one_per_lead(mature.lead, mature.as_of)
-    labels = ScoredLabels(oof[rows], mature.y[rows])
-    flow = flow_of(sample, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
-    # Leads by number, as the artifact keeps them: which moment of a lead counts is drawn by its name.
-    number = np.unique(mature.lead, return_inverse=True)[1].astype(np.int32)
-    story = Story(oof, mature.y, number, mature.as_of, sample.window.certain_after_days, sample.every)
-    grounds = Grounds(story, np.isin(np.arange(len(oof)), rows), flow)
+    grounds = grounds_of(sample, mature, oof, lambda rows: np.asarray(model.predict_proba(rows.features)[:, 1]))
     thresholds = tuple(grounds.threshold(promise.threshold) for promise in plan.promises)
     evidence = evidence_of(oof, mature.y, mature.weight, mature.lead)
-    return Fitted(model, labels, flow, thresholds, evidence, grounds)
+    return Fitted(model, thresholds, evidence, grounds)
+
+
+def grounds_of(sample: Sample, known: Sample | MaturedRows, p: Array, predict: Callable[[Sample], Array]) -> Grounds:
+    """What thresholds rest on: probabilities `p` of known rows of a sample; `predict` says those of its other rows.
+
+    Of leads that it was fitted to as well. What a model remembers of them says little about how many come: on the
+    simulated funnel as many as by models that did not see them.
+    """
+    pending, chosen = sample.pending, one_per_lead(known.lead, known.as_of)
+    # Leads by number, as the artifact keeps them: which moment of a lead counts is drawn by its name.
+    number = np.unique(np.concatenate([known.lead, pending.lead]), return_inverse=True)[1].astype(np.int32)
+    days = sample.window.certain_after_days
+    return Grounds(
+        Story(p, known.y, number[: len(p)], known.as_of, days, sample.every),
+        np.isin(np.arange(len(p)), chosen),
+        flow_of(sample, predict),
+        Pending(predict(pending), number[len(p) :], pending.as_of),
+    )
 
 
 def out_of_fold(model: Classifier, sample: Sample, plan: TrainingPlan) -> Array:

@@ -108,6 +108,11 @@ class Sample:
         return self.of(self.mature & self.is_whole)
 
     @property
+    def pending(self) -> Sample:
+        """Rows whose outcome is not known yet, of whole leads: who comes is known of them, who buys is not."""
+        return self.of(~self.mature & self.is_whole)
+
+    @property
     def horizon_days(self) -> int:
         """How far labels look ahead."""
         return self.window.horizon_days

@@ -37,12 +37,12 @@ EXPECT = {
     "de": f"Zu erwarten sind {{leads}} Leads und {{wins}} Abschlüsse pro Woche. {LABELS['de']}",
 }
 ARRIVE = {
-    "en": "In the {weeks} weeks up to {until}, {leads} leads a week would have come there for the first time "
-    "({least} to {busiest} in eight weeks of ten), and {wins} of them converted ({fewest} to {most_wins}); {returns} "
-    "a week came back after falling below, and {stock} stood there. ",
-    "de": "In den {weeks} Wochen bis {until} wären pro Woche {leads} Leads zum ersten Mal dorthin gekommen ({least} "
-    "bis {busiest} in acht von zehn Wochen), {wins} davon konvertierten ({fewest} bis {most_wins}); {returns} pro "
-    "Woche kamen nach einem Abfall zurück, und {stock} standen dort. ",
+    "en": "As the {weeks} weeks up to {until} went, {leads} leads a week come there for the first time ({least} to "
+    "{busiest} in eight weeks of ten), and {wins} of them convert ({fewest} to {most_wins}); {returns} a week come "
+    "back after falling below, and {stock} stand there. ",
+    "de": "Wie die {weeks} Wochen bis {until} verliefen, kommen pro Woche {leads} Leads zum ersten Mal dorthin "
+    "({least} bis {busiest} in acht von zehn Wochen), {wins} davon konvertieren ({fewest} bis {most_wins}); {returns} "
+    "pro Woche kehren nach einem Abfall zurück, und {stock} stehen dort. ",
 }
 AT_ENTRY = {
     "en": "Of all {entered}, from the moment they came there, {entered_won} converted ({entry}, 95% interval). ",

@@ -1,7 +1,8 @@
 """What would have arrived: a stage replayed over the out-of-fold scores of past weeks, at the cadence of the moments.
 
 A lead has a chance to enter a stage at every scoring, some twenty in its life. So a volume counts what sales sees: a
-lead that enters for the first time, in the week in which it does.
+lead that enters for the first time, in the week in which it does. Who came is known at once, who bought only later: the
+newest weeks count for the one and not yet for the other.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from data.contract import US_PER_DAY
 from features.moments import MONDAY
 from training.samples.log_odds import Array
+from training.thresholds.spread import Spread, highs, spread
 from training.thresholds.stages import MARGIN
 
 WEEK = 7 * US_PER_DAY
@@ -30,21 +32,12 @@ RUNGS = 2_000
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A number of leads a week: its mean, and between what it lay in eight weeks of ten."""
-
-    low: float
-    mean: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Arrivals:
     """What would have arrived at and above a threshold in `weeks` past weeks, from `since` until `until`, µs UTC.
 
     entries: leads that came for the first time. returns: that came again after they had fallen below. stock: that stood
-    there. wins: of the entries of a week, those that converted within the horizon. entered, converted: first entries of
-    all weeks, and how many of those converted.
+    there. wins: of as many entries as there are now, those that convert within the horizon, as in the newest weeks of
+    which that is known. entered, converted: first entries of all of those, and how many of them converted.
     """
 
     since: int
@@ -60,10 +53,19 @@ class Arrivals:
 
 @dataclass(frozen=True)
 class FirstEntries:
-    """First entries into a stage by week, int64[weeks] each: leads, and those of them that converted."""
+    """First entries into a stage by week, int64[weeks] each: leads, and those of them that converted.
+
+    known: of so many weeks, the oldest, it is known who converted.
+    """
 
     leads: NDArray[np.int64]
     wins: NDArray[np.int64]
+    known: int
+
+    @property
+    def share(self) -> float:
+        """How many of them converted, where that is known of all."""
+        return float(self.wins.sum() / max(self.leads.sum(), 1))
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,13 @@ class Records:
     lower: Array
     upper: Array
     week: NDArray[np.int64]
-    won: NDArray[np.int64]
+    won: Array
 
 
 @dataclass(frozen=True)
 class StageReplay:
-    """Scores of the past: p, y (float64[n], y 0/1), lead ([n]), as_of (int64[n], µs UTC), in any order.
+    """Scores of the past: p, y (float64[n]; y 0/1, NaN where it is not known yet), lead ([n]), as_of (int64[n], µs
+    UTC), in any order.
 
     every: one lead in so many is there. Volumes are those of all; `entered` and `converted`, which are evidence, of the
     leads that are there.
@@ -94,6 +97,14 @@ class StageReplay:
     as_of: NDArray[np.int64]
     every: int = 1
     _seen: dict[float, Arrivals] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def known(self) -> StageReplay:
+        """The part of it whose outcomes are known."""
+        rows = ~np.isnan(self.y)
+        if rows.all():
+            return self
+        return StageReplay(self.p[rows], self.y[rows], self.lead[rows], self.as_of[rows], self.every)
 
     @cached_property
     def first_week(self) -> int:
@@ -117,7 +128,7 @@ class StageReplay:
     @cached_property
     def is_enough(self) -> bool:
         """Whether there are weeks enough to say what a week brings, and leads in them."""
-        return self.weeks >= FEWEST_WEEKS and len(self._records.upper) > 0
+        return self.known.weeks >= FEWEST_WEEKS and len(self.known._records.upper) > 0
 
     @property
     def per_week(self) -> float:
@@ -129,16 +140,17 @@ class StageReplay:
         records = self._records
         chosen = (records.lower < probability) & (probability <= records.upper)
         week, won = records.week[chosen], records.won[chosen]
-        return FirstEntries(self._by_week(week), self._by_week(week[won > 0]))
+        known = min(self.weeks, max(0, self.known._end - self.first_week))
+        return FirstEntries(self._by_week(week), self._by_week(week[won > 0]), known)
 
     def _by_week(self, week: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many of all leads do by week what those that are there did in the weeks (n) given."""
         return self.every * np.bincount(week, minlength=self.weeks)
 
     def above(self, probability: float) -> tuple[float, float]:
-        """First entries a week, and how many of them converted, on average."""
-        entries = self.first_entries(probability)
-        return float(entries.leads.mean()), float(entries.wins.mean())
+        """First entries a week, and how many of them convert, on average."""
+        leads = spread(self.first_entries(probability).leads).mean
+        return leads, leads * self.known.first_entries(probability).share
 
     def busy(self, probability: float) -> float:
         """First entries that nine weeks of ten do not exceed."""
@@ -150,7 +162,7 @@ class StageReplay:
         0 where all leads fit, None where not even those with the highest probability do.
         """
         rungs, leads = self._ladder
-        fits = _busy(leads) <= per_week
+        fits = highs(leads) <= per_week
         last = len(fits) if fits.all() else int(np.argmin(fits))
         if last == 0:
             return None
@@ -158,7 +170,7 @@ class StageReplay:
 
     def missed(self, probability: float) -> float:
         """Of the leads that converted, the share that had not entered by then a stage which begins at a probability."""
-        best = self._best_of_converted
+        best = self.known._best_of_converted
         return float(np.searchsorted(best, probability, side="left") / max(len(best), 1))
 
     def arrivals(self, probability: float) -> Arrivals:
@@ -170,19 +182,19 @@ class StageReplay:
         return self._seen[probability]
 
     def _arrivals(self, probability: float) -> Arrivals:
-        entries = self.first_entries(probability)
+        entries, known = self.first_entries(probability).leads, self.known.first_entries(probability)
         arrived, stock = self._walk(probability)
         begin = self.first_week * WEEK + MONDAY
         return Arrivals(
             begin,
             begin + self.weeks * WEEK,
             self.weeks,
-            spread(entries.leads),
-            spread(arrived - entries.leads),
+            spread(entries),
+            spread(arrived - entries),
             spread(stock),
-            spread(entries.wins),
-            int(entries.leads.sum()) // self.every,
-            int(entries.wins.sum()) // self.every,
+            spread(known.wins).around(self.above(probability)[1]),
+            int(known.leads.sum()) // self.every,
+            int(known.wins.sum()) // self.every,
         )
 
     def _walk(self, probability: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -246,7 +258,7 @@ class StageReplay:
         chosen = np.flatnonzero((rank > before) & (week >= 0) & (week < self.weeks))
         chosen = chosen[np.argsort(-rank[chosen], kind="stable")]
         lower = np.where(before[chosen] < 0, -1.0, values[np.maximum(before[chosen], 0)])
-        return Records(lower, p[chosen], week[chosen], self.y[self._order][chosen].astype(np.int64))
+        return Records(lower, p[chosen], week[chosen], self.y[self._order][chosen])
 
     @cached_property
     def _ladder(self) -> tuple[Array, NDArray[np.int64]]:
@@ -262,29 +274,6 @@ class StageReplay:
         return rungs[::-1], self.every * steps.cumsum(axis=1)[:, :-1][:, ::-1]
 
 
-def spread(weekly: NDArray[np.int64]) -> Spread:
-    """The mean, and the range that a further week like these lies in with a chance of at least eight in ten.
-
-    Of n weeks in any order, a further one exceeds the kth highest with a chance of k / (n + 1).
-
-    >>> spread(np.arange(1, 20))
-    Spread(low=2.0, mean=10.0, high=18.0)
-    """
-    ordered, outside = np.sort(weekly), _outside(len(weekly))
-    return Spread(float(ordered[outside - 1]), float(weekly.mean()), float(ordered[-outside]))
-
-
 def _week(at: int) -> int:
     """Weeks since the first Monday of 1970."""
     return (at - MONDAY) // WEEK
-
-
-def _busy(leads: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The `high` of `spread`, of many columns at once."""
-    busy: NDArray[np.int64] = np.sort(leads, axis=0)[-_outside(len(leads))]
-    return busy
-
-
-def _outside(weeks: int) -> int:
-    """Which from either end: a tenth of the weeks, the outermost at least."""
-    return max(1, (weeks + 1) // 10)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.contract import DataError
+from training.samples.log_odds import Array
 from training.thresholds.calibration_by_month import MonthBand, count_by_month
 from training.thresholds.replay import Arrivals, StageReplay
 from training.thresholds.threshold import Threshold
@@ -25,12 +26,30 @@ from training.thresholds.what_if import WhatIf, what_if
 
 
 @dataclass(frozen=True)
+class Pending:
+    """Moments whose outcome is not known yet. p: float64[n]. lead: int32[n], numbered as in the story. as_of: int64[n],
+    µs UTC.
+    """
+
+    p: Array
+    lead: NDArray[np.int32]
+    as_of: NDArray[np.int64]
+
+
+NOTHING_PENDING = Pending(np.zeros(0), np.zeros(0, np.int32), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True)
 class Grounds:
-    """Known outcomes as a story, which of its rows are the evidence (bool[n], one per lead), and the flow of leads."""
+    """Known outcomes as a story, which of its rows are the evidence (bool[n], one per lead), and the flow of leads.
+
+    pending: who came since, in volumes only.
+    """
 
     story: Story
     chosen: NDArray[np.bool_]
     flow: Flow
+    pending: Pending = NOTHING_PENDING
 
     @cached_property
     def labels(self) -> ScoredLabels:
@@ -39,8 +58,9 @@ class Grounds:
 
     @cached_property
     def replay(self) -> StageReplay:
-        """The story, week by week."""
-        return StageReplay(self.story.p, self.story.y, self.story.lead, self.story.as_of, self.story.every)
+        """The story and what is pending, week by week."""
+        columns = self._columns()
+        return StageReplay(columns["p"], columns["y"], columns["lead"], columns["as_of"], self.story.every)
 
     @property
     def volume(self) -> Volume:
@@ -81,14 +101,8 @@ class Grounds:
 
     def content(self) -> bytes:
         """A Parquet file of them; numbers only: leads are counted, not named."""
-        story = self.story
-        columns = {
-            "p": story.p,
-            "y": story.y,
-            "lead": np.unique(story.lead, return_inverse=True)[1].astype(np.int32),
-            "as_of": story.as_of,
-            "chosen": self.chosen,
-        }
+        story, columns = self.story, self._columns()
+        columns["lead"] = np.unique(columns["lead"], return_inverse=True)[1].astype(np.int32)
         notes = {"delay_days": str(story.delay_days), "per_week": repr(float(self.flow.per_week))}
         notes |= {"every": str(story.every)} if story.every > 1 else {}
         flow = pa.array(self.flow.p).to_pylist()
@@ -96,6 +110,17 @@ class Grounds:
         written = io.BytesIO()
         pq.write_table(table, written)
         return written.getvalue()
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        """The story, and below it what is pending, of which y is NaN."""
+        story, pending = self.story, self.pending
+        return {
+            "p": np.concatenate([story.p, pending.p]),
+            "y": np.concatenate([story.y, np.full(len(pending.p), np.nan)]),
+            "lead": np.concatenate([story.lead, pending.lead]),
+            "as_of": np.concatenate([story.as_of, pending.as_of]),
+            "chosen": np.concatenate([self.chosen, np.zeros(len(pending.p), np.bool_)]),
+        }
 
 
 def grounds_from(path: Path, sha256: str) -> Grounds:
@@ -115,8 +140,10 @@ def _read(content: bytes) -> Grounds:
     p, y, lead, as_of = (_numbers(table.column(name)) for name in ("p", "y", "lead", "as_of"))
     chosen = _numbers(table.column("chosen").cast(pa.uint8())).astype(np.bool_)
     flow = Flow(np.array([float(number) for number in notes["flow"].split(",")]), float(notes["per_week"]))
-    story = Story(p, y, lead, as_of, int(notes["delay_days"]), int(notes.get("every", 1)))
-    return Grounds(story, chosen, flow)
+    known = ~np.isnan(y)
+    delay, every = int(notes["delay_days"]), int(notes.get("every", 1))
+    story = Story(p[known], y[known], lead[known], as_of[known], delay, every)
+    return Grounds(story, chosen[known], flow, Pending(p[~known], lead[~known], as_of[~known]))
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:

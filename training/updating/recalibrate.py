@@ -26,19 +26,17 @@ from training.facts import day
 from training.measuring.evidence import evidence_of
 from training.measuring.metrics import binomial_interval
 from training.model.artifact_predictions import predict
-from training.recipe.train import Say, flow_of
+from training.recipe.train import Say, grounds_of
 from training.registration import register, succeeds
 from training.registry.artifact_files import rewrite_artifact
 from training.registry.registered import Registered
 from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, finished, run_draft
-from training.samples.independent import one_per_lead
 from training.samples.sample import Sample, read_sample
 from training.thresholds.derivation import by_capacity
 from training.thresholds.rules import CapacityRule, PrecisionRule
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
-from training.thresholds.track_record import Story
 from training.thresholds.volume import ScoredLabels, Volume
 from training.updating.recalibration_trial import (
     ROLLING,
@@ -103,7 +101,8 @@ def recalibrate(
     manifest, grounds = model.manifest, None
     if decision.line is not None:
         moved = changed(fresh, decision.line)
-        grounds = _grounds(model, decision.line, moved, sample)
+        line = decision.line
+        grounds = grounds_of(sample, moved, moved.p, lambda rows: line(predict(model, rows)))
         manifest = _adjusted(model.manifest, decision, decision.line, fresh, moved, grounds)
     if manifest.calibrator == now.manifest.calibrator:
         return Adjusted(name, champion.version, champion.version, f"kept: {decision.reason}", now.manifest, decision)
@@ -157,14 +156,6 @@ def recheck(threshold: Threshold, labels: ScoredLabels, flow: Volume) -> Thresho
         leads_per_week=leads,
         wins_per_week=wins,
     )
-
-
-def _grounds(model: LoadedModel, line: Calibrator, moved: MaturedRows, sample: Sample) -> Grounds:
-    """What thresholds of the adjusted model rest on: the labels since training, and the leads that come up now."""
-    chosen = np.isin(np.arange(len(moved)), one_per_lead(moved.lead, moved.as_of))
-    days = model.manifest.target.window.certain_after_days
-    story = Story(moved.p, moved.y, moved.lead, moved.as_of, days)
-    return Grounds(story, chosen, flow_of(sample, lambda rows: line(predict(model, rows))))
 
 
 def _adjusted(
