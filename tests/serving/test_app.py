@@ -15,7 +15,7 @@ from serving.routes.operations import arrivals_of
 from serving.scoring.served_model import ServedModel
 from tests.serving.inside import Inside
 from training.recipe.plan import Promise
-from training.thresholds.spread import spread
+from training.thresholds.spread import week_to_come
 
 
 class StampMiddleware:
@@ -90,6 +90,6 @@ def test_the_model_tells_what_past_weeks_would_have_brought_as_page_and_report_d
     [arrival] = arrivals_of(planned)
     replay = live.grounds.replay
     weeks = replay.first_entries(made.probability).leads
-    assert arrival.entries.mean == made.leads_per_week == spread(weeks).mean
+    assert arrival.entries.mean == made.leads_per_week == week_to_come(weeks).mean
     entered = replay.known.first_entries(made.probability).leads.sum()
     assert (arrival.stage, arrival.weeks, arrival.entered) == ("SQL", len(weeks), entered)

@@ -45,7 +45,7 @@ def test_both_stages_begin_where_their_people_can_take_what_comes() -> None:
         (Goal(per_week=1e6), "everybody"),
         (Goal(win=100, touch=100), "worthless"),
         (Goal(win=100, touch=0), "worthless"),
-        (Goal(per_week=36), "order"),
+        (Goal(per_week=40), "order"),
         (Goal(win=4_000, touch=40), "order"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.oracles.replay_naive import MONDAY, WEEK, Row, missed_of, weeks_of
 from training.thresholds.replay import StageReplay
-from training.thresholds.spread import spread
+from training.thresholds.spread import week_to_come
 
 SCORES = st.sampled_from([0.0, 0.17, 0.18, 0.19, 0.2, 0.21, 0.5, 1.0])
 
@@ -41,9 +41,9 @@ def test_a_replay_is_what_the_stage_rule_gives_lead_by_lead(rows: list[Row], pro
     entries, arrivals = replay.first_entries(probability), replay.arrivals(probability)
     assert entries.leads.tolist() == [week.entries for week in naive]
     assert entries.wins.tolist() == [week.wins for week in naive]
-    assert arrivals.entries == spread(entries.leads)
-    assert arrivals.returns == spread(np.array([week.returns for week in naive]))
-    assert arrivals.stock == spread(np.array([week.stock for week in naive]))
+    assert arrivals.entries == week_to_come(entries.leads)
+    assert arrivals.returns == week_to_come(np.array([week.returns for week in naive]))
+    assert arrivals.stock == week_to_come(np.array([week.stock for week in naive]))
     assert (arrivals.entered, arrivals.converted) == (sum(entries.leads), sum(entries.wins))
     assert replay.missed(probability) == missed_of(rows, probability, replay.first_week, replay.weeks)
 
@@ -116,7 +116,10 @@ def test_who_came_counts_before_it_is_known_who_bought(rows: list[Row], week: in
         *[0] * (replay.weeks - entries.known),
     ]
     evidence = known.first_entries(probability)
-    assert replay.above(probability) == (spread(entries.leads).mean, spread(entries.leads).mean * evidence.share)
+    assert replay.above(probability) == (
+        week_to_come(entries.leads).mean,
+        week_to_come(entries.leads).mean * evidence.share,
+    )
     assert replay.is_enough == known.is_enough
     if known.weeks:
         arrivals = replay.arrivals(probability)

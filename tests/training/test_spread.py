@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import theilslopes
 
 from training.thresholds import spread as spreads
-from training.thresholds.spread import Spread, highs, spread, trend
+from training.thresholds.spread import Spread, highs, trend, week_to_come
 
 
 def inside(rates: np.ndarray, seed: int, draws: int = 400) -> float:
@@ -18,7 +18,7 @@ def inside(rates: np.ndarray, seed: int, draws: int = 400) -> float:
     rng, held = np.random.default_rng(seed), 0
     for _ in range(draws):
         weekly = rng.poisson(rates)
-        said = spread(weekly[:26])
+        said = week_to_come(weekly[:26])
         held += bool(said.low <= weekly[26] <= said.high)
     return held / draws
 
@@ -49,9 +49,9 @@ def test_holidays_move_the_trend_little() -> None:
 def test_a_trend_is_that_of_theil_and_sen(weekly: np.ndarray) -> None:
     for column, slope, high in zip(weekly.T, trend(weekly), highs(weekly), strict=True):
         assert slope == pytest.approx(theilslopes(column)[0])
-        assert spread(column).high == high
+        assert week_to_come(column).high == high
         if slope == 0:
-            assert (spread(column).low, spread(column).high) == (column.min(), column.max())
+            assert (week_to_come(column).low, week_to_come(column).high) == (column.min(), column.max())
 
 
 def test_a_spread_goes_with_its_mean() -> None:

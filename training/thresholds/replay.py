@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from data.contract import US_PER_DAY
 from features.moments import MONDAY
 from training.samples.log_odds import Array
-from training.thresholds.spread import Spread, highs, spread
+from training.thresholds.spread import Spread, highs, week_to_come
 from training.thresholds.stages import MARGIN
 
 WEEK = 7 * US_PER_DAY
@@ -149,12 +149,12 @@ class StageReplay:
 
     def above(self, probability: float) -> tuple[float, float]:
         """First entries a week, and how many of them convert, on average."""
-        leads = spread(self.first_entries(probability).leads).mean
+        leads = week_to_come(self.first_entries(probability).leads).mean
         return leads, leads * self.known.first_entries(probability).share
 
     def busy(self, probability: float) -> float:
         """First entries that nine weeks of ten do not exceed."""
-        return spread(self.first_entries(probability).leads).high
+        return week_to_come(self.first_entries(probability).leads).high
 
     def fitting(self, per_week: float) -> float | None:
         """The lowest threshold from which on down to the strictest nine weeks of ten bring no more than that.
@@ -189,10 +189,10 @@ class StageReplay:
             begin,
             begin + self.weeks * WEEK,
             self.weeks,
-            spread(entries),
-            spread(arrived - entries),
-            spread(stock),
-            spread(known.wins).around(self.above(probability)[1]),
+            week_to_come(entries),
+            week_to_come(arrived - entries),
+            week_to_come(stock),
+            week_to_come(known.wins).around(self.above(probability)[1]),
             int(known.leads.sum()) // self.every,
             int(known.wins.sum()) // self.every,
         )

@@ -27,15 +27,15 @@ class Spread:
         return Spread(self.low * times, mean, self.high * times)
 
 
-def spread(weekly: NDArray[np.int64]) -> Spread:
+def week_to_come(weekly: NDArray[np.int64]) -> Spread:
     """What n past weeks, the oldest first, say of a further one, all brought to the level of the week to come.
 
     Of n weeks in any order, a further one lies outside of them with a chance of 2 / (n + 1): one in five for nine
     weeks, one in thirteen for half a year. What that is better than eight in ten is for a level that goes on to move.
 
-    >>> spread(np.array([1, 2, 1, 3, 2, 1, 2, 1, 2]))
+    >>> week_to_come(np.array([1, 2, 1, 3, 2, 1, 2, 1, 2]))
     Spread(low=1.0, mean=1.6666666666666667, high=3.0)
-    >>> spread(np.arange(10, 20))
+    >>> week_to_come(np.arange(10, 20))
     Spread(low=20.0, mean=20.0, high=20.0)
     """
     brought = levelled(weekly)
@@ -43,7 +43,7 @@ def spread(weekly: NDArray[np.int64]) -> Spread:
 
 
 def highs(weekly: NDArray[np.int64]) -> Array:
-    """float64[m]: the `high` of `spread` of each column of int64[weeks, m]."""
+    """float64[m]: the `high` of `week_to_come` of each column of int64[weeks, m]."""
     highest: Array = levelled(weekly).max(axis=0)
     return highest
 
