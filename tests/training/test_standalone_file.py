@@ -123,8 +123,8 @@ def test_nested_models_have_a_period_each(tmp_path: Path) -> None:
     np.testing.assert_allclose(model.contributions(MATRIX).sum(axis=1), model.raw(MATRIX), rtol=1e-9)
 
 
-@pytest.mark.parametrize("models", [[0, 1, 2], [1, 1, 1], [0, 1], [0, 1, 0], [0, 0, 2]])
-def test_models_of_periods_follow_each_other_and_have_equally_many_boosters(models: list[int], tmp_path: Path) -> None:
+@pytest.mark.parametrize("models", [[0, 1, 2], [1, 1, 1], [0, 1], [0, 1, 0], [0, 0, 2], [0.0, 0.0, 0.0]])
+def test_models_of_periods_follow_each_other_and_share_boosters_evenly(models: list[float], tmp_path: Path) -> None:
     read(written(tmp_path / "good", {**PERIODS, "models": [0, 1, 1]}))
     with pytest.raises(ArtifactError, match="do not share 2 boosters evenly"):
         read(written(tmp_path / "bad", {**PERIODS, "models": models}))

@@ -183,7 +183,8 @@ def _is_timeline(ends: Sequence[float], offsets: Sequence[float]) -> bool:
 def _are_models(models: Sequence[int], periods: int, boosters: int) -> bool:
     if not models:
         return True
-    in_order = models[0] == 0 and all(b - a in (0, 1) for a, b in itertools.pairwise(models))
+    whole = all(type(model) is int for model in models)  # JSON may say 0.0, which is no place in a list
+    in_order = whole and models[0] == 0 and all(b - a in (0, 1) for a, b in itertools.pairwise(models))
     return len(models) == periods and in_order and boosters % (models[-1] + 1) == 0
 
 
