@@ -15,7 +15,7 @@ LEAST = 0.5
 
 @dataclass(frozen=True)
 class Spread:
-    """A number of leads a week: its mean, and between what it lies in eight weeks of ten, or more."""
+    """A number of leads a week: its mean, and between which whole ones it lies in eight weeks of ten, or more."""
 
     low: float
     mean: float
@@ -24,7 +24,7 @@ class Spread:
     def around(self, mean: float) -> Spread:
         """The same spread in proportion to another mean."""
         times = mean / self.mean if self.mean else 1.0
-        return Spread(self.low * times, mean, self.high * times)
+        return Spread(float(round(self.low * times)), mean, float(round(self.high * times)))
 
 
 def week_to_come(weekly: NDArray[np.int64]) -> Spread:
@@ -39,12 +39,12 @@ def week_to_come(weekly: NDArray[np.int64]) -> Spread:
     Spread(low=20.0, mean=20.0, high=20.0)
     """
     brought = levelled(weekly)
-    return Spread(float(brought.min()), float(brought.mean()), float(brought.max()))
+    return Spread(float(brought.min().round()), float(brought.mean()), float(brought.max().round()))
 
 
 def highs(weekly: NDArray[np.int64]) -> Array:
     """float64[m]: the `high` of `week_to_come` of each column of int64[weeks, m]."""
-    highest: Array = levelled(weekly).max(axis=0)
+    highest: Array = levelled(weekly).max(axis=0).round()
     return highest
 
 
