@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,6 +69,14 @@ def test_a_lower_stage_that_would_begin_above_the_higher_one_is_told_so() -> Non
     assert nearest is not None
     assert 2 < nearest <= 11
     assert planned(Goal(per_week=nearest), Goal(per_week=10))["MQL"].trouble is None
+
+
+def test_a_lower_beginning_never_brings_fewer() -> None:
+    """The planted fault is the level of each beginning by itself, which follows a trend of its own."""
+    curve = GROUNDS.curve
+    assert (np.diff(curve.leads_per_week) >= 0).all()
+    assert (np.diff(curve.wins_per_week) >= 0).all()
+    assert (np.diff([GROUNDS.volume.above(begin)[0] for begin in curve.probability]) < 0).any()
 
 
 AMOUNTS = st.one_of(st.none(), st.floats(0, 60), st.sampled_from([0, 1, 29, 30, 1e6, 1e9]))

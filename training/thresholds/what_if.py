@@ -33,7 +33,9 @@ def what_if(labels: ScoredLabels, flow: Volume) -> WhatIf:
     check_flow(flow)
     check_labels(labels)
     cuts, selected, converted = cuts_of(labels, FEWEST)
-    leads, wins = np.array([flow.above(cut) for cut in cuts]).reshape(-1, 2).T
+    brought = np.array([flow.above(cut) for cut in cuts]).reshape(-1, 2)
+    # A lower beginning lets no fewer through, also where its weeks follow a flatter trend of their own.
+    leads, wins = np.maximum.accumulate(brought).T
     precision = converted / selected
     low, high = binomial_interval(precision, selected)
     return WhatIf(cuts, leads, wins, precision, low, high, converted / max(labels.y.sum(), 1))
