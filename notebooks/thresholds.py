@@ -40,7 +40,7 @@ days = settings.chosen_target.horizon_days
 # %%
 sample = read_sample(TrainingSet.open(workspace.training_set_path))
 fitted = fit_champion(sample, settings.training_plan)
-labels, flow = fitted.labels, fitted.grounds.volume
+labels, flow = fitted.grounds.labels, fitted.grounds.volume
 {"leads of known outcome": len(labels.p), "converted": int(labels.y.sum()), "new leads a week": flow.per_week}
 
 # %% [markdown]
