@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import re
+import zipfile
+from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from xlsxwriter import Workbook
 
 from data.contract import DataError, UsageError
 from data.csv_safety import inert
+from data.erasure.files import clean
+from data.erasure.lead_ids import LeadIds
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
 from data.log.removal import erase_from_log
@@ -146,6 +152,22 @@ def test_any_id_is_taken_out_of_tables_and_nothing_else(lead: str, tmp_path: Pat
     with (tmp_path / "a.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [["lead_id", "employees"], *([name, lead] for name in others)]
     assert pq.read_table(tmp_path / "b.parquet").to_pydict() == {"lead_id": others}
+
+
+@pytest.mark.parametrize(("lead", "left"), [("=1+1", ["x"]), ("'=1+1", ["=1+1", "x"])])
+def test_a_workbook_may_be_a_text_for_spreadsheets_that_somebody_saved(
+    lead: str, left: list[str], tmp_path: Path
+) -> None:
+    """In it `'=1+1` may be either lead: it goes with each of them, and no other row does."""
+    path = tmp_path / "a.xlsx"
+    with Workbook(str(path)) as book:
+        sheet = book.add_worksheet()
+        for row, name in enumerate(["lead_id", "=1+1", "'=1+1", "x"]):
+            sheet.write_string(row, 0, name)
+    assert clean(path, LeadIds([lead])) == 3 - len(left)
+    with zipfile.ZipFile(path) as kept:
+        texts = kept.read("xl/sharedStrings.xml").decode()
+    assert [unescape(text) for text in re.findall(r"<t[^>]*>([^<]+)</t>", texts)] == ["lead_id", *left]
 
 
 def test_rejected_rows_stay_and_do_not_show_the_lead(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.oracles.replay_naive import MONDAY, WEEK, Row, missed_of, weeks_of
 from training.thresholds.replay import StageReplay
-from training.thresholds.spread import week_to_come
+from training.thresholds.spread import highs, week_to_come
 
 SCORES = st.sampled_from([0.0, 0.17, 0.18, 0.19, 0.2, 0.21, 0.5, 1.0])
 
@@ -126,6 +128,14 @@ def test_who_came_counts_before_it_is_known_who_bought(rows: list[Row], week: in
         assert (arrivals.entered, arrivals.converted) == (evidence.leads.sum(), evidence.wins.sum())
         assert arrivals.wins.mean == replay.above(probability)[1]
         assert replay.missed(probability) == known.missed(probability)
+
+
+def test_capacities_are_tried_without_looking_at_the_weeks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People wait for the nearest plan that can be: it tries up to 2,000 of them."""
+    world, look = crowd(1), Mock(side_effect=highs)
+    monkeypatch.setattr("training.thresholds.replay.highs", look)
+    assert len({world.fitting(capacity) for capacity in range(1, 30)}) > 10
+    assert look.call_count == 1
 
 
 @pytest.mark.parametrize(("capacity", "expected"), [(1, 0.9), (1e9, 0.0)])

@@ -240,6 +240,13 @@ def test_thresholds_rest_on_one_out_of_fold_prediction_of_each_lead() -> None:
     assert np.flatnonzero(fitted.grounds.chosen).tolist() == rows.tolist()
     assert fitted.grounds.story.delay_days == WINDOW
     np.testing.assert_array_equal(fitted.grounds.story.p, p)
+    pending = sample.of(~sample.mature)
+    assert len(pending)
+    np.testing.assert_array_equal(fitted.grounds.pending.p, fitted.model.predict_proba(pending.features)[:, 1])
+    np.testing.assert_array_equal(fitted.grounds.pending.as_of, pending.as_of)
+    both = np.concatenate([mature.lead, pending.lead])
+    numbers = np.concatenate([fitted.grounds.story.lead, fitted.grounds.pending.lead])
+    np.testing.assert_array_equal(numbers, np.unique(both, return_inverse=True)[1])
     expected = flow_of(sample, lambda rows: fitted.model.predict_proba(rows.features)[:, 1])
     np.testing.assert_array_equal(fitted.grounds.flow.p, expected.p)
 

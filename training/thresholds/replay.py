@@ -73,7 +73,7 @@ class Records:
     """Moments at which leads stood higher than ever before, in counted weeks (n), by falling `upper`.
 
     A lead enters a stage for the first time at such a moment exactly where the stage begins above `lower`, up to
-    `upper`. week: place among the counted weeks. won: 0/1.
+    `upper`. week: place among the counted weeks. won: 0/1, NaN where it is not known yet.
     """
 
     lower: Array
@@ -161,8 +161,8 @@ class StageReplay:
 
         0 where all leads fit, None where not even those with the highest probability do.
         """
-        rungs, leads = self._ladder
-        fits = highs(leads) <= per_week
+        rungs, busiest = self._ladder
+        fits = busiest <= per_week
         last = len(fits) if fits.all() else int(np.argmin(fits))
         if last == 0:
             return None
@@ -261,8 +261,8 @@ class StageReplay:
         return Records(lower, p[chosen], week[chosen], self.y[self._order][chosen])
 
     @cached_property
-    def _ladder(self) -> tuple[Array, NDArray[np.int64]]:
-        """Thresholds, the strictest first, and the first entries at each by week: int64[weeks, rungs]."""
+    def _ladder(self) -> tuple[Array, Array]:
+        """Thresholds, the strictest first, and the first entries that nine weeks of ten do not exceed at each."""
         records = self._records
         ranks = np.unique(np.geomspace(1, len(records.upper), RUNGS).round().astype(np.int64))
         rungs = np.unique(records.upper[ranks - 1])
@@ -271,7 +271,7 @@ class StageReplay:
         steps = np.zeros(shape, np.int64)
         np.add.at(steps, (records.week, enters), 1)
         np.add.at(steps, (records.week, leaves), -1)
-        return rungs[::-1], self.every * steps.cumsum(axis=1)[:, :-1][:, ::-1]
+        return rungs[::-1], highs(self.every * steps.cumsum(axis=1)[:, :-1][:, ::-1])
 
 
 def _week(at: int) -> int:
