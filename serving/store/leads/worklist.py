@@ -184,13 +184,8 @@ class Worklist:
 
     def entry(self, target: str, lead_id: str) -> WorklistEntry | None:
         """One lead of the list; None for a lead that was never scored for the target, is unknown or objects."""
-        query = select(*(standings.c[name] for name in WorklistEntry.__slots__)).join(
-            leads, leads.c.lead_id == standings.c.lead_id
-        )
-        query = query.where(standings.c.target == target, standings.c.lead_id == lead_id, is_present())
         with self._database.read() as connection:
-            row = connection.execute(query).first()
-        return None if row is None else WorklistEntry(*row)
+            return entries_of(connection, target, [lead_id]).get(lead_id)
 
     def choices(self, target: str) -> dict[str, list[str]]:
         """The values by which a list may be filtered, sorted, at most fifty of each kind."""
@@ -212,6 +207,17 @@ class Worklist:
         if len(rows) > limit:
             return Sheet(entries, cursor_after(wanted, keys_of(wanted, rows[limit - 1])))
         return Sheet(entries, None) if way.end is None else Sheet(entries, cursor_after(wanted, way.end), LOOKED)
+
+
+def entries_of(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, WorklistEntry]:
+    """Some leads of the list, in their order, without those that were never scored, are unknown or object."""
+    query = select(*(standings.c[name] for name in WorklistEntry.__slots__)).where(standings.c.target == target)
+    query = query.join(leads, leads.c.lead_id == standings.c.lead_id).where(is_present())
+    rows = [
+        row for chunk in chunks(lead_ids) for row in connection.execute(query.where(standings.c.lead_id.in_(chunk)))
+    ]
+    entries = {row.lead_id: WorklistEntry(*row) for row in rows}
+    return {lead_id: entries[lead_id] for lead_id in lead_ids if lead_id in entries}
 
 
 def _before(connection: Connection, target: str, as_of: int, names: Sequence[str]) -> dict[str, float]:
