@@ -1,4 +1,4 @@
-"""Python's collector of cycles while a server runs: it looks neither at what stays nor at every history that is read."""
+"""The collector of cycles while a server runs: it looks neither at what stays nor at every history that is read."""
 
 from __future__ import annotations
 
