@@ -124,7 +124,7 @@ def _work_on(context: PageContext, lead_id: str, entry: WorklistEntry | None) ->
     store, sales = context.services.store, context.services.sales
     steps, worker = store.work.of(lead_id, DEEDS), entry.worker if entry else ""
     owners = {account.name for account in store.accounts.list()} | {
-        *store.worklist.choices(context.services.target_name)["owner"]
+        *store.worklist.choices(context.services.target_name, ["owner"])["owner"]
     }
     held = bool(entry and entry.work_state) and worker not in {*owners, *sales.owners.values()}
     return {

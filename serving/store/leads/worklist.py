@@ -39,6 +39,8 @@ MOST = 200
 STRIDE = 1_000
 """Leads that are read at once when all of a list are wanted."""
 CHOICES = 50
+FILTERED = ("stage", "channel", *LABELS)
+"""Columns of which lists offer the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +189,10 @@ class Worklist:
         with self._database.read() as connection:
             return entries_of(connection, target, [lead_id]).get(lead_id)
 
-    def choices(self, target: str) -> dict[str, list[str]]:
+    def choices(self, target: str, names: Sequence[str] = FILTERED) -> dict[str, list[str]]:
         """The values by which a list may be filtered, sorted, at most fifty of each kind."""
         with self._database.read() as connection:
-            return {name: _distinct(connection, target, name) for name in ("stage", "channel", *LABELS)}
+            return {name: _distinct(connection, target, name) for name in names}
 
     def _is_there(self, wanted: WantedLeads) -> bool:
         """Whether a search finds anybody, whatever the filters say."""
