@@ -31,7 +31,8 @@ from serving.scoring.served_model import ServedModel
 from serving.store.events.timeline import Happening, Stretch
 from serving.store.leads.decisions import REASONS
 from serving.store.leads.work import Step
-from serving.store.leads.worklist import CHOICES, WorklistEntry
+from serving.store.leads.worklist import CHOICES
+from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.scores.sections import IN_HAND
 from serving.store.scores.standings import Standing
 from training.thresholds.stages import UNQUALIFIED

@@ -13,7 +13,8 @@ from serving.store.database.connection import Database
 from serving.store.database.cursor import KeysetOrder
 from serving.store.database.presence import is_present
 from serving.store.database.schema import events, leads, standings, work
-from serving.store.leads.worklist import MOST, WorklistEntry
+from serving.store.leads.worklist import MOST
+from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.scores.sections import SECTIONS, Section
 
 COUNTED = 100
