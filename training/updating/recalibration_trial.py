@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.wording import number, signed
-from training.calibration.calibrator import Calibrator, Verdict, fit_sigmoid, gain_and_error
+from training.calibration.calibrator import CalibrationTrial, Calibrator, fit_sigmoid, gain_and_error
 from training.calibration.intercept import (
     FEWEST_CONVERTED,
     PERIOD,
@@ -68,7 +68,7 @@ WAYS = (
 )
 
 
-def trial(way: RecalibrationMethod, rows: MaturedRows, edges: NDArray[np.int64]) -> Verdict:
+def trial(way: RecalibrationMethod, rows: MaturedRows, edges: NDArray[np.int64]) -> CalibrationTrial:
     """What a way would have gained, log-loss per row, had it been in use from the first of `edges` (ascending, µs UTC).
 
     At each edge it is fitted on the labels known then, and judged on the moments up to the next edge. Where it has too
@@ -80,7 +80,7 @@ def trial(way: RecalibrationMethod, rows: MaturedRows, edges: NDArray[np.int64])
         counted |= now
         if past.converted >= way.fewest:
             saved[now] = _loss(rows.of(now)) - _loss(changed(rows.of(now), way.fit(past, edge)))
-    return Verdict(way.name, *gain_and_error(saved[counted], rows.weight[counted], rows.lead[counted]))
+    return CalibrationTrial(way.name, *gain_and_error(saved[counted], rows.weight[counted], rows.lead[counted]))
 
 
 def trial_edges(rows: MaturedRows, until: int, period: int = PERIOD) -> NDArray[np.int64]:
@@ -99,7 +99,7 @@ class RecalibrationDecision:
     """What trials came to by `until` (µs UTC): the line to lay over the calibrator, None where it stays; and why."""
 
     line: Calibrator | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[CalibrationTrial, ...]
     reason: str
     until: int
 
@@ -141,7 +141,7 @@ def _too_few(ways: Sequence[RecalibrationMethod], fresh: MaturedRows) -> str:
     )
 
 
-def _summary(verdict: Verdict) -> str:
+def _summary(verdict: CalibrationTrial) -> str:
     decision = "accepted" if verdict.accepted else "not accepted"
     error = f"standard error {number(verdict.se, 5)}, {number(verdict.leads)} leads"
     return f"{verdict.name} {signed(verdict.gain, 5)} ({error}), {decision}"
