@@ -5,7 +5,7 @@ Every calibrator is three numbers, p -> sigmoid(a ln p - b ln(1 - p) + c), so an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
@@ -197,11 +197,13 @@ def choose_calibrator(p: Array, y: Array, weight: Array, time: NDArray[Any], gro
     are the leads; all of shape (n).
     """
     verdicts = tuple(forward_trial(name, fit, p, y, weight, time, groups) for name, fit in CANDIDATES.items())
-    accepted = [verdict for verdict in verdicts if verdict.accepted]
-    if not accepted:
-        return Choice(IDENTITY, verdicts)
-    best = max(accepted, key=lambda verdict: verdict.gain)
-    return Choice(CANDIDATES[best.name](p, y, weight), verdicts)
+    best = best_accepted(verdicts)
+    return Choice(CANDIDATES[best.name](p, y, weight) if best else IDENTITY, verdicts)
+
+
+def best_accepted(trials: Iterable[CalibrationTrial]) -> CalibrationTrial | None:
+    """The accepted trial that gained most; None where none was accepted."""
+    return max((trial for trial in trials if trial.accepted), key=lambda trial: trial.gain, default=None)
 
 
 def forward_trial(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.wording import number, signed
-from training.calibration.calibrator import CalibrationTrial, Calibrator, fit_sigmoid, gain_and_error
+from training.calibration.calibrator import CalibrationTrial, Calibrator, best_accepted, fit_sigmoid, gain_and_error
 from training.calibration.intercept import (
     FEWEST_CONVERTED,
     PERIOD,
@@ -112,16 +112,13 @@ def decide(
     if not able:
         return RecalibrationDecision(None, (), _too_few(ways, fresh), until)
     edges = trial_edges(trial_rows, until)
-    verdicts = {way: trial(way, trial_rows, edges) for way in able}
-    accepted = [way for way in able if verdicts[way].accepted]
-    evidence = "; ".join(_summary(verdict) for verdict in verdicts.values())
-    if not accepted:
+    verdicts = tuple(trial(way, trial_rows, edges) for way in able)
+    best, evidence = best_accepted(verdicts), "; ".join(map(_summary, verdicts))
+    if best is None:
         reason = f"nothing was better by more than one standard error: {evidence}"
-        return RecalibrationDecision(None, tuple(verdicts.values()), reason, until)
-    best = max(accepted, key=lambda way: verdicts[way].gain)
-    return RecalibrationDecision(
-        best.fit(fresh, until), tuple(verdicts.values()), f"{best.name} is in use: {evidence}", until
-    )
+        return RecalibrationDecision(None, verdicts, reason, until)
+    way = able[verdicts.index(best)]
+    return RecalibrationDecision(way.fit(fresh, until), verdicts, f"{way.name} is in use: {evidence}", until)
 
 
 def changed(rows: MaturedRows, over: Calibrator) -> MaturedRows:
