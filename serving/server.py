@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 import sys
 import threading
@@ -28,6 +27,7 @@ from serving.champion.artifact_sources import ArtifactSource
 from serving.champion.champion import Champion
 from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
+from serving.collector import seldom_collected
 from serving.edge.acceptor import Acceptor
 from serving.edge.bulkheads import Bulkheads
 from serving.edge.connection import Connection
@@ -197,12 +197,10 @@ def serve(options: Options) -> None:
             work=Bulkheads(is_far=not store.database.is_sqlite),
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
-        # What is here now stays: the collector need not look at it while requests wait.
-        gc.freeze()
-        Server(_config(services, proxies), services, proxies, watcher.watch).run(sockets=[listening])
-        first_scores.stop()
-        watcher.stop()
-        gc.unfreeze()
+        with seldom_collected():
+            Server(_config(services, proxies), services, proxies, watcher.watch).run(sockets=[listening])
+            first_scores.stop()
+            watcher.stop()
         log.write("stopped")
 
 

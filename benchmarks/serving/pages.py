@@ -1,6 +1,7 @@
 """What pages cost with a million leads in the store, and what it costs to take them along.
 
     make bench NAME=pages        SQLite below var/bench/pages; `--leads N`, `--artifact FOLDER`, `--exports no`
+    … NAME="pages --store postgresql://USER@HOST/DATABASE"   which must be empty, or made by this before
 
 Every page of the table of routes is asked for over a socket; `ms` and `p95` are the server's own times from its log,
 `kB` the bytes of the answer. Exports: rows a second, the highest resident memory of the server, and what a list costs
@@ -12,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -25,6 +25,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from sqlalchemy import create_engine, make_url, text
 
 from benchmarks.harness import Row
 from benchmarks.serving._demo_model import demo_model
@@ -57,11 +58,13 @@ SKIPPED = ("/language", "/static/{name}", "/receipt", "/then", "/lead", "/compan
 def run(arguments: Sequence[str]) -> list[Row]:
     """A row a page, and one an export."""
     options = _options(arguments)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / str(options.leads) / "store.db"
-    if not path.exists():
-        build(path, options.leads)
-    with serving(path, options.artifact) as server:
+    folder = FOLDER / str(options.leads)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not Path(options.artifact, "model.json").is_file():
+        raise SystemExit(f"no artifact is in {options.artifact}: run `make demo`, or name one with --artifact FOLDER")
+    store = options.store or f"sqlite:///{folder / 'store.db'}"
+    build(store, options.leads)
+    with serving(store, folder, options.artifact) as server:
         rows = [_page(server, name, address) for name, address in _addresses()]
         rows += _paged(server)
         if options.exports == "yes":
@@ -74,40 +77,43 @@ def run(arguments: Sequence[str]) -> list[Row]:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench NAME=pages")
     parser.add_argument("--leads", type=int, default=1_000_000)
+    parser.add_argument("--store", help="the URL of a database; SQLite in a file of its own where none is named")
     parser.add_argument("--artifact", default=demo_model())
     parser.add_argument("--exports", choices=("yes", "no"), default="yes")
     return parser.parse_args(arguments)
 
 
-def build(path: Path, size: int) -> None:
-    """A store of so many scored leads, each with a profile, two events and two scores; and an account. Made by SQL."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    with open_store(f"sqlite:///{part}") as store:
-        store.accounts.add(NAME, PASSWORD, "admin", NOW)
-    with sqlite3.connect(part) as connection:
-        connection.execute("PRAGMA synchronous = OFF")
+def build(url: str, size: int) -> None:
+    """A store of so many scored leads, each with a profile, two events and two scores; and an account. Made by SQL that
+    both databases understand, where it is not there yet."""
+    with open_store(url) as store:
+        if store.accounts.list():
+            return
+    driver = "sqlite" if url.startswith("sqlite") else "postgresql+psycopg"
+    engine = create_engine(make_url(url).set(drivername=driver))
+    with engine.begin() as connection:
         for statement in _statements(size):
-            connection.execute(statement)
-    connection.close()
-    with open_store(f"sqlite:///{part}") as store:
+            connection.execute(text(statement))
+        if engine.dialect.name == "postgresql":  # as it does by itself after a while
+            connection.execute(text("ANALYZE"))
+    engine.dispose()
+    with open_store(url) as store:
         store.funnels.make("conversion", STAGES, NOW, NOW)
-    part.rename(path)
+        store.accounts.add(NAME, PASSWORD, "admin", NOW)
 
 
 def _statements(size: int) -> Iterator[str]:
     """Leads L0000000 … with values that are spread over them by arithmetic."""
-    numbers = f"WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n + 1 < {size})"
-    lead, spread, week = "printf('L%07d', n)", "((n * 7919) % 100003)", 7 * 86_400_000_000
+    numbers = f"WITH RECURSIVE c(n) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM c WHERE n + 1 < {size})"
+    lead, spread, week = f"'L' || {_digits('n')}", "((n * 7919) % 100003)", 7 * 86_400_000_000
     chance, earlier = f"({spread} / 100004.0)", "(((n * 104729) % 100003) / 100004.0)"
     stage = f"CASE WHEN {chance} > 0.97 THEN 'SQL' WHEN {chance} > 0.8 THEN 'MQL' ELSE 'unqualified' END"
     # Companies of ten; a tenth of the leads has the account of a mail provider, a fifth has none.
-    account = "CASE WHEN n % 10 < 2 THEN NULL WHEN n % 10 = 2 THEN 'gmail.com' ELSE printf('A%07d', n / 12) END"
+    account = f"CASE WHEN n % 10 < 2 THEN NULL WHEN n % 10 = 2 THEN 'gmail.com' ELSE 'A' || {_digits('n / 12')} END"
     yield f"""INSERT INTO leads (lead_id, account_id, created_at, changed_at, profile_from, objection)
         {numbers} SELECT {lead}, {account}, {NOW} - {week}, {NOW}, {NOW} - {week}, n % 50 = 49 FROM c"""
     yield f"""INSERT INTO profiles (lead_id, account_id, valid_from, body)
-        {numbers} SELECT {lead}, {account}, {NOW} - {week}, printf('%064d', n) FROM c"""
+        {numbers} SELECT {lead}, {account}, {NOW} - {week}, {_digits("n")} FROM c"""
     for name, values in (("country", 12), ("owner", 40), ("industry", 9)):
         yield f"""INSERT INTO attributes {numbers}
             SELECT {lead}, {NOW} - {week}, '{name}', '{name[0]}' || ({spread} % {values}), NULL FROM c"""
@@ -132,8 +138,13 @@ def _statements(size: int) -> Iterator[str]:
         'c' || ({spread} % 12), 'o' || ({spread} % 40), 'o' || ({spread} % 40),
         CASE n % 9 WHEN 0 THEN 'new' WHEN 1 THEN 'in_work' WHEN 2 THEN 'waiting' WHEN 3 THEN 'cooling'
         WHEN 4 THEN 'nurture' ELSE 'rest' END,
-        CASE WHEN {chance} >= 1.25 * {earlier} THEN 1 END, CASE WHEN n % 8 = 0 THEN 1 END,
-        CASE WHEN n % 6 >= 5 THEN 1 END FROM c"""
+        CASE WHEN {chance} >= 1.25 * {earlier} THEN TRUE END, CASE WHEN n % 8 = 0 THEN TRUE END,
+        CASE WHEN n % 6 >= 5 THEN TRUE END FROM c"""
+
+
+def _digits(number: str) -> str:
+    """SQL: a number as text of seven digits."""
+    return f"substr(CAST(10000000 + {number} AS TEXT), 2)"
 
 
 @dataclass
@@ -173,14 +184,12 @@ class Server:
 
 
 @contextmanager
-def serving(store: Path, artifact: str) -> Iterator[Server]:
-    """A server on a store, ready and signed in to."""
-    log, port = store.with_suffix(".log"), "18140"
-    words = [sys.executable, "leadscore.py", "serve", "--var", str(store.parent), "--store", f"sqlite:///{store}"]
+def serving(store: str, folder: Path, artifact: str) -> Iterator[Server]:
+    """A server on a store, by its URL, ready and signed in to; its log and what it keeps lie in a folder."""
+    log, port = folder / "store.log", "18140"
+    words = [sys.executable, "leadscore.py", "serve", "--var", str(folder), "--store", store, "--artifact", artifact]
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*words, "--artifact", artifact, "--insecure-local", "--port", port], stdout=out, stderr=out
-        )
+        process = subprocess.Popen([*words, "--insecure-local", "--port", port], stdout=out, stderr=out)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=3600) as client:
             _wait(client, process)

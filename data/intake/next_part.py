@@ -24,8 +24,16 @@ from data.intake.quarantine import count_reasons, count_rejected, write_rejected
 from data.intake.staged_verdicts import Judge, Judged, judge_staged
 from data.intake.staging import stage_held
 from data.log.absences import absences_digest, absences_of_aliases, changed, read_absences
-from data.log.compaction import INDEXES, index_runs, must_compact, taken_in, weave_base, write_small
-from data.log.content import lead_hashes
+from data.log.compaction import (
+    INDEXES,
+    MOST_TAKEN,
+    index_runs,
+    must_compact,
+    taken_in,
+    weave_base,
+    write_buckets,
+    write_small,
+)
 from data.log.eventlog import ALL, EventLog
 from data.log.generations import draft_of, publish
 from data.log.manifest import Manifest
@@ -39,6 +47,7 @@ from data.log.parts import (
     read_run,
     rejected_files,
     write_delta,
+    written,
 )
 from data.log.runs import Run, joined
 from data.log.version_index import added, merge_runs, unknown
@@ -197,27 +206,33 @@ def _write_base(
 def _write_delta(
     fresh: Fresh, folders: Sequence[Path], more: int, manifest: Manifest
 ) -> tuple[Path, list[Path], Manifest]:
-    """Writes fresh rows, and deltas that are taken in, as one delta beside the other parts; as `_write_base`."""
+    """Writes fresh rows, and deltas that are taken in, as one delta beside the other parts; as `_write_base`.
+
+    Of more rows than an append takes in, memory holds a bucket at a time, and nothing is taken in.
+    """
     draft, taken = draft_of(fresh.staging, DELTA, manifest.ingests), taken_in(folders, more)
-    runs = fresh.runs(range(manifest.n_buckets))
-    whole = [joined([*(read_run(folder, bucket, ALL) for folder in taken), run]) for bucket, run in enumerate(runs)]
-    write_delta(draft, whole)
+    buckets = range(manifest.n_buckets)
+    if more > MOST_TAKEN:
+        new = write_buckets(draft, (fresh.runs([bucket])[0] for bucket in buckets))
+    else:
+        runs = fresh.runs(buckets)
+        write_delta(draft, [joined([*(read_run(folder, n, ALL) for folder in taken), runs[n]]) for n in buckets])
+        new = written(runs)
     for name in INDEXES.values():
         merge_runs([*(folder / name for folder in taken), fresh.staging / name], draft / name)
-    hashes = np.sort(lead_hashes(pa.chunked_array([run.leads for run in runs], pa.string())))
-    new = unknown([folder / LEAD_INDEX for folder in folders], hashes)
+    leads = unknown([folder / LEAD_INDEX for folder in folders], new.leads)
     known = [np.fromfile(folder / LEAD_INDEX, np.uint64) for folder in taken]
-    np.sort(np.concatenate([*known, new])).tofile(draft / LEAD_INDEX)
+    np.sort(np.concatenate([*known, leads])).tofile(draft / LEAD_INDEX)
     write_rejected(fresh.con, [], draft / REJECTED)
     if taken:
         join_rejected(taken, draft / EARLIER)
-    gone, n_events = {folder.name for folder in taken}, sum(len(run.events) for run in runs)
+    gone = {folder.name for folder in taken}
     made = replace(
         manifest,
         parts=(*(part for part in manifest.parts if part not in gone), draft.name),
-        n_events=manifest.n_events + n_events,
-        n_added=manifest.n_added + n_events + sum(len(run.profiles) for run in runs),
-        n_leads=manifest.n_leads + len(new),
+        n_events=manifest.n_events + new.events,
+        n_added=manifest.n_added + new.events + new.versions,
+        n_leads=manifest.n_leads + len(leads),
     )
     return draft, taken, made
 

@@ -1,27 +1,35 @@
-"""Weaves base and deltas into a new base: when deltas have grown past a share of it, or on demand.
+"""Weaves base and deltas into a new base: when deltas hold more rows than it, are too many, or on demand.
 
 Bucket by bucket, and range by range of the index, so that memory is bounded by the largest bucket.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from data.contract import DataError
 from data.log.absences import FILE as ABSENCES
 from data.log.absences import read_absences, write_absences
-from data.log.content import lead_hashes
 from data.log.eventlog import EventLog
 from data.log.generations import draft_of, only_writer, publish, staging_folder
 from data.log.identities import FILE as IDENTITIES
 from data.log.identities import Period, write_identities
 from data.log.manifest import Manifest
-from data.log.parts import BASE, EVENT_INDEX, LEAD_INDEX, PROFILE_INDEX, REJECTED, join_rejected, write_base_bucket
+from data.log.parts import (
+    BASE,
+    EVENT_INDEX,
+    LEAD_INDEX,
+    PROFILE_INDEX,
+    REJECTED,
+    Written,
+    join_rejected,
+    write_bucket,
+    written,
+)
 from data.log.runs import Run, woven
 from data.log.version_index import merge_runs, open_run
 
@@ -71,18 +79,27 @@ def weave_base(
     progress: Progress,
 ) -> Manifest:
     """Writes all parts of a log, and fresh runs of each bucket, as a new base; returns what it holds then."""
-    n_events, n_rows, leads = 0, 0, []
-    for bucket, runs in enumerate(fresh):
-        whole = woven([*(old.runs(bucket) if old else ()), *runs])
-        write_base_bucket(draft, bucket, whole)
-        n_events, n_rows = n_events + len(whole.events), n_rows + len(whole.events) + len(whole.profiles)
-        leads.append(whole.leads)
-        progress((bucket + 1) / manifest.n_buckets)
+    whole = (woven([*(old.runs(bucket) if old else ()), *runs]) for bucket, runs in enumerate(fresh))
+    made = write_buckets(draft, whole, lambda done: progress(done / manifest.n_buckets))
     for kind, name in INDEXES.items():
         merge_runs(index[kind], draft / name)
-    hashes = np.sort(lead_hashes(pa.chunked_array(leads, pa.string())))
-    hashes.tofile(draft / LEAD_INDEX)
-    return replace(manifest, parts=(draft.name,), n_events=n_events, n_base=n_rows, n_added=0, n_leads=len(hashes))
+    made.leads.tofile(draft / LEAD_INDEX)
+    n_base = made.events + made.versions
+    return replace(
+        manifest, parts=(draft.name,), n_events=made.events, n_base=n_base, n_added=0, n_leads=len(made.leads)
+    )
+
+
+def write_buckets(draft: Path, runs: Iterable[Run], progress: Progress = lambda done: None) -> Written:
+    """Writes runs as files of a part, one bucket after the other; returns what they hold. progress: buckets so far."""
+
+    def each_written() -> Iterator[Run]:
+        for bucket, run in enumerate(runs):
+            write_bucket(draft, bucket, run)
+            progress(bucket + 1)
+            yield run
+
+    return written(each_written())
 
 
 def write_small(

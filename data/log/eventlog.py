@@ -7,7 +7,8 @@ generation-000002/           the base
     profiles-07.parquet      profile versions by (lead, valid_from)
     rejected.parquet         rows that broke the contract: source, row, reason
     events.index             hashes of all versions of events, see version_index.py; profiles.index the same
-delta-000003/                one file of all buckets for each kind, and `patches.arrow`: what it supersedes
+delta-000003/                one file of all buckets for each kind, and `patches.arrow`: what it supersedes; a large one
+                             is laid out as a base
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from data.log.absences import absences_of, read_absences
 from data.log.bots import label_bots
 from data.log.content import lead_hash
 from data.log.manifest import Manifest, read_manifest, whole_manifest
-from data.log.parts import base_file, read_run, rejected_files
+from data.log.parts import bucket_file, read_run, rejected_files
 from data.log.runs import ORDER, Run, coded, int64, superseded_of, woven
 from data.log.watermarks import Watermarks
 from data.log.words import Words
@@ -135,7 +136,7 @@ class EventLog:
 
     def file(self, kind: str, bucket: int) -> Path:
         """A file of a bucket of the base; kind: events, leads or profiles."""
-        return base_file(self.folders[0], kind, bucket)
+        return bucket_file(self.folders[0], kind, bucket)
 
     def run(self, bucket: int, columns: Sequence[str] = ALL) -> Run:
         """A bucket's rows, with these columns of events. Raises DataError when its files are damaged or gone."""

@@ -1,19 +1,23 @@
 """Parts of the log on disk: a base of one file per bucket and kind, and deltas of one file per kind.
 
 Every part holds events, leads, profiles and patches by bucket, its rejected rows, and two runs of the version index.
-A base has a file for each bucket; a delta, which is small, has a batch for each bucket in one file.
+A small delta has a batch for each bucket in one file. A base, and a delta of many rows, has files for each bucket,
+written one after the other, so that memory holds one bucket at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from data.log.content import lead_hashes
 from data.log.runs import CODED, NO_PATCHES, TIME, Run
 from data.log.version_index import Records
 
@@ -31,29 +35,54 @@ BASE, DELTA = "generation", "delta"
 NO_PROFILES = pa.Table.from_batches([], pa.schema([("valid_from", TIME)]))
 
 
-def base_file(part: Path, kind: str, bucket: int) -> Path:
-    """A file of a base."""
+@dataclass(frozen=True)
+class Written:
+    """What runs hold that were written. leads: uint64, the hashes of their leads, ascending."""
+
+    leads: NDArray[np.uint64]
+    events: int
+    versions: int
+
+
+def written(runs: Iterable[Run]) -> Written:
+    """What runs hold, each of which is asked for when the one before is done with."""
+    leads, events, versions = [np.empty(0, np.uint64)], 0, 0
+    for run in runs:
+        leads.append(lead_hashes(run.leads))
+        events, versions = events + len(run.events), versions + len(run.profiles)
+    return Written(np.sort(np.concatenate(leads)), events, versions)
+
+
+def is_by_bucket(part: Path) -> bool:
+    """Whether a part has files for each bucket."""
+    return part.name.startswith(BASE) or not (part / "leads.arrow").exists()
+
+
+def bucket_file(part: Path, kind: str, bucket: int) -> Path:
+    """A file of a part that has files for each bucket."""
     return part / f"{kind}-{bucket:02d}.parquet"
 
 
 def read_run(part: Path, bucket: int, columns: Sequence[str]) -> Run:
     """A bucket of a part, with these columns of events. Raises OSError or ArrowInvalid where it is damaged."""
-    if not part.name.startswith(BASE):
+    if not is_by_bucket(part):
         return _batches(part, bucket, columns)
-    leads = pq.read_table(base_file(part, "leads", bucket))
-    file = base_file(part, "events", bucket)
+    leads = pq.read_table(bucket_file(part, "leads", bucket))
+    file = bucket_file(part, "events", bucket)
     present = pq.read_schema(file).names
     wanted = [name for name in columns if name in present]
     events = pq.read_table(file, columns=wanted, read_dictionary=[name for name in CODED if name in wanted])
-    profiles = pq.read_table(base_file(part, "profiles", bucket))
-    return _run(leads, events, profiles.drop_columns(["lead"]), NO_PATCHES)
+    profiles = pq.read_table(bucket_file(part, "profiles", bucket))
+    file = bucket_file(part, "patches", bucket)
+    patches = _as_records(pq.read_table(file)) if file.exists() else NO_PATCHES
+    return _run(leads, events, profiles.drop_columns(["lead"]), patches)
 
 
 def read_lead_ids(part: Path, bucket: int) -> pa.Array:
     """The ids of the leads in a bucket of a part. Raises as `read_run` does."""
     table = (
-        pq.read_table(base_file(part, "leads", bucket), columns=["lead_id"])
-        if part.name.startswith(BASE)
+        pq.read_table(bucket_file(part, "leads", bucket), columns=["lead_id"])
+        if is_by_bucket(part)
         else _batch(part / "leads.arrow", bucket)
     )
     return table.column("lead_id").combine_chunks()
@@ -81,14 +110,16 @@ def join_rejected(folders: Sequence[Path], out: Path) -> None:
                     writer.write_batch(batch.cast(REASONS))
 
 
-def write_base_bucket(part: Path, bucket: int, run: Run) -> None:
-    """Writes a bucket of a base."""
+def write_bucket(part: Path, bucket: int, run: Run) -> None:
+    """Writes a bucket of a part that has files for each; a base has no patches."""
     n = np.arange(len(run.leads), dtype=np.int32)
     events = run.events.add_column(0, "lead", pa.array(np.repeat(n, run.event_counts)))
     profiles = run.profiles.add_column(0, "lead", pa.array(np.repeat(n, run.version_counts)))
-    pq.write_table(_leads(run), base_file(part, "leads", bucket))
-    pq.write_table(events, base_file(part, "events", bucket), **LAYOUT)
-    pq.write_table(profiles, base_file(part, "profiles", bucket))
+    pq.write_table(_leads(run), bucket_file(part, "leads", bucket))
+    pq.write_table(events, bucket_file(part, "events", bucket), **LAYOUT)
+    pq.write_table(profiles, bucket_file(part, "profiles", bucket))
+    if not part.name.startswith(BASE):
+        pq.write_table(_as_table(run.patches), bucket_file(part, "patches", bucket))
 
 
 def _leads(run: Run) -> pa.Table:
@@ -97,7 +128,7 @@ def _leads(run: Run) -> pa.Table:
 
 
 def write_delta(part: Path, runs: Sequence[Run]) -> None:
-    """Writes the runs of all buckets as a delta."""
+    """Writes the runs of all buckets as a small delta."""
     _write_batches(part / "leads.arrow", [_leads(run) for run in runs])
     _write_batches(part / "events.arrow", [run.events for run in runs])
     _write_batches(part / "profiles.arrow", [run.profiles for run in runs])

@@ -29,10 +29,11 @@ from data.log.parts import (
     BASE,
     DELTA,
     LEAD_INDEX,
+    is_by_bucket,
     read_lead_ids,
     read_run,
     rejected_files,
-    write_base_bucket,
+    write_bucket,
     write_delta,
 )
 from data.log.runs import Run, part_of
@@ -141,8 +142,8 @@ def _rewrite(log: EventLog, folder: Path, lead_id: str, draft: Path) -> Removed:
     bucket = bucket_of(lead_id, log.n_buckets)
     run = read_run(folder, bucket, ALL)
     rest, removed = _without(run, lead_id)
-    if rest is not run and folder.name.startswith(BASE):
-        write_base_bucket(draft, bucket, rest)
+    if rest is not run and is_by_bucket(folder):
+        write_bucket(draft, bucket, rest)
     elif rest is not run:
         runs = [read_run(folder, number, ALL) for number in range(log.n_buckets)]
         write_delta(draft, [rest if number == bucket else other for number, other in enumerate(runs)])

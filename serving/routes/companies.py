@@ -63,13 +63,13 @@ def _answer(company: Company) -> CompanyAnswer:
     active_at = company.active_at
     leads = [
         CompanyLead(
-            entry.lead_id,
-            entry.stage,
-            entry.probability,
-            entry.before,
-            None if entry.active_at is None else at(entry.active_at),
+            member.lead_id,
+            member.stage,
+            member.probability,
+            member.before,
+            None if member.active_at is None else at(member.active_at),
         )
-        for entry in company.entries
+        for member in company.members
     ]
     return CompanyAnswer(
         company.account_id,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import data.intake.next_part
-from data.log.compaction import MOST_TAKEN, taken_in
+import data.log.parts
+from data.log.compaction import MOST_TAKEN, compact, taken_in
+from data.log.content import lead_hash
 from data.log.eventlog import EventLog
-from data.log.parts import EVENT_INDEX, PROFILE_INDEX
+from data.log.parts import EVENT_INDEX, PROFILE_INDEX, is_by_bucket
 from data.log.removal import erase_from_log
 from data.log.runs import woven
 from tests.data.exports import into, logged, write_csv
@@ -85,3 +88,42 @@ def test_a_correction_of_an_older_part_that_is_lost_by_it_is_noticed(
     right = rows_of(told(tmp_path / "a", True, monkeypatch))
     monkeypatch.setattr(data.intake.next_part, "joined", woven)
     assert rows_of(told(tmp_path / "b", True, monkeypatch)) != right
+
+
+def test_a_large_delta_is_written_by_bucket_and_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("small", "large"):
+        (tmp_path / name).mkdir()
+    small = told(tmp_path / "small", False, monkeypatch)
+    monkeypatch.setattr(data.intake.next_part, "MOST_TAKEN", 0)
+    large = told(tmp_path / "large", False, monkeypatch)
+    assert [is_by_bucket(folder) for folder in small.folders] == [True, *[False] * 6]
+    assert all(map(is_by_bucket, large.folders))
+    for lead_id in (None, "m1", "l2"):
+        if lead_id:
+            small, large = _without(small, lead_id), _without(large, lead_id)
+        assert rows_of(large) == rows_of(small)
+        assert (large.digest, large.n_leads, large.n_events) == (small.digest, small.n_leads, small.n_events)
+    assert not [path for path in large.path.rglob("patches-*") if _holds(path, "l2")]
+    compact(large.path)
+    assert rows_of(EventLog.open(large.path)) == rows_of(small)
+
+
+def test_what_a_large_delta_corrects_of_the_base_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted fault: it is written as a base is, which supersedes nothing."""
+    (tmp_path / "a").mkdir()
+    right = rows_of(told(tmp_path / "a", False, monkeypatch))
+    monkeypatch.setattr(data.intake.next_part, "MOST_TAKEN", 0)
+    as_table = data.log.parts._as_table
+    monkeypatch.setattr(data.log.parts, "_as_table", lambda patches: as_table(patches[:, :0]))
+    (tmp_path / "b").mkdir()
+    assert rows_of(told(tmp_path / "b", False, monkeypatch)) != right
+
+
+def _without(log: EventLog, lead_id: str) -> EventLog:
+    erase_from_log(log.path, lead_id)
+    return EventLog.open(log.path)
+
+
+def _holds(path: Path, lead_id: str) -> bool:
+    """Whether patches are of a lead."""
+    return any((column.to_numpy() == lead_hash(lead_id)).any() for column in pq.read_table(path).columns)

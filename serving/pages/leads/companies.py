@@ -9,14 +9,11 @@ from starlette.responses import Response
 
 from serving.http.lead_paths import CompanyQueryRoute, LeadRoute
 from serving.messages.problems import Refused
-from serving.pages.leads.leads import STEPS, LeadLine, line_of
+from serving.pages.leads.leads import PER_PAGE, STEPS, LeadLine, line_of
 from serving.pages.rendering.addresses import checked, company_address, lead_address
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.page_roles import shows
 from serving.store.leads.companies import Company
-
-SHOWN = 100
-"""Leads of a company that its page shows."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,9 @@ def companies(context: PageContext) -> Response:
         "companies.html",
         here="leads",
         lines=[
-            CompanyLine(company_entry, line_of(company_entry.entries[0], live, context), trend(company_entry))
-            for company_entry in page.companies
+            CompanyLine(company, line_of(best, live, context), trend(company))
+            for company in page.companies
+            for best in company.shown
         ],
         more=f"/companies?{urlencode({'after': page.next})}" if page.next else "",
         is_first=after is None,
@@ -55,14 +53,15 @@ def company(context: PageContext) -> Response:
     """One company."""
     live, target = context.services.champion.live, context.services.target_name
     account_id = checked(context.request.path_params["account_id"])
-    known = context.services.store.companies.of(target, account_id, live.target.outcomes if live else ())
+    deals = live.target.outcomes if live else ()
+    known = context.services.store.companies.of(target, account_id, deals, shown=PER_PAGE)
     if known is None:
         raise Refused("not_found", "no lead is of this company")
     return context.render(
         "company.html",
         here="leads",
         company=known,
-        lines=[line_of(entry, live, context) for entry in known.entries[:SHOWN]],
+        lines=[line_of(entry, live, context) for entry in known.shown],
         trend=trend(known),
         live=live,
         days=live.target.horizon_days if live else 0,
@@ -76,7 +75,7 @@ def trend(company: Company) -> int:
     before = company.expected_before
     if before is None:
         return 0
-    now = sum(entry.probability or 0.0 for entry in company.entries if entry.before is not None)
+    now = sum(member.probability or 0.0 for member in company.members if member.before is not None)
     return int(now > 1.1 * before) - int(now < 0.9 * before)
 
 

@@ -23,7 +23,7 @@ def printed(context: PageContext) -> Response:
     filters = {name: value for name, value in asked.items() if name != "after"}
     worklist = context.services.store.worklist
     wanted = worklist.meant(wanted_of(filters, live.target.name))
-    walked = chain.from_iterable(worklist.walk(wanted, MOST))
+    walked = chain.from_iterable(worklist.walk(wanted, MOST + 1))
     entries = list(islice(walked, MOST + 1))
     return context.render(
         "print.html",

@@ -95,8 +95,6 @@ def test_page_by_page_each_company_stands_once(own_store: Store, monkeypatch: py
 def test_an_account_of_more_leads_than_a_company_has_says_so(
     visits: Visits, own_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = companies.IN_ACCOUNT.limit(None).limit(4)
-    monkeypatch.setattr(companies, "IN_ACCOUNT", few)
     monkeypatch.setattr(companies, "MOST", 3)
     for i in range(6):
         put(own_store, f"L{i}", "gmail.com", 0.1 + i / 100)

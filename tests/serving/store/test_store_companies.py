@@ -11,6 +11,7 @@ from features.kernel import Moments, compute
 from features.kinds import Colleagues, ColleaguesActive
 from serving.store.events import companies as stored
 from serving.store.events.event_validation import EventIn
+from serving.store.leads import companies
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 
@@ -65,7 +66,32 @@ def test_companies_by_their_likeliest_lead(store: Store) -> None:
     assert [company.account_id for company in page.companies] == ["acme", "b"]
     company = store.companies.of("conversion", "acme", ["deal_won"])
     assert company is not None
-    assert [entry.lead_id for entry in company.entries] == ["L2", "L1"]
+    assert [entry.lead_id for entry in company.members] == ["L2", "L1"]
     assert company.expected == pytest.approx(0.9)
     assert company.deals == {"deal_won": 0}
     assert store.companies.of("conversion", "nobody") is None
+
+
+def test_of_an_account_that_many_name_the_first_are_read_as_plain_loops_would(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(companies, "MOST", 5)
+    random, there = np.random.default_rng(7), dict[str, list[tuple[str, float | None]]]()
+    for number in range(60):
+        lead, account, chance = f"L{number:02}", ("gmail", "acme", "b")[min(number % 17, 2)], random.uniform(0.01, 0.9)
+        if number % 9 == 7:
+            store.leads.put(lead, NOW - HOUR, account, {}, NOW)
+        else:
+            put(store, lead, account, chance)
+        if number % 5 == 4:
+            store.leads.object(lead, True, NOW)
+        else:
+            there.setdefault(account, []).append((lead, None if number % 9 == 7 else chance))
+    for account, leads in there.items():
+        company = store.companies.of("conversion", account, shown=2)
+        assert company is not None
+        scored = sorted(((p, lead) for lead, p in leads[:5] if p is not None), reverse=True)
+        assert [(member.probability, member.lead_id) for member in company.members] == scored
+        assert [entry.lead_id for entry in company.shown] == [lead for _, lead in scored[:2]]
+        assert (company.unscored, company.is_all) == (len(leads[:5]) - len(scored), len(leads) <= 5)
+    assert max(map(len, there.values())) > 5 > min(map(len, there.values()))
