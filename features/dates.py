@@ -26,6 +26,15 @@ def day(moment: int, language: Language = "en") -> str:
     return _day(moment // US_PER_DAY, language)
 
 
+def date(text: str, language: Language = "en") -> str:
+    """A date that is written as year, month and day.
+
+    >>> date("2024-03-05"), date("2024-03-05", "de")
+    ('5 Mar 2024', '05.03.2024')
+    """
+    return _day((datetime.fromisoformat(text).replace(tzinfo=EPOCH.tzinfo) - EPOCH).days, language)
+
+
 def minute(moment: int, language: Language = "en") -> str:
     """The UTC day and time of µs.
 

@@ -43,6 +43,7 @@ COMMON: Words = {
     "employees": {"en": "employees", "de": "Beschäftigte"},
     "seniority": {"en": "seniority", "de": "Position"},
     "country": {"en": "country", "de": "Land"},
+    "owner": {"en": "owner", "de": "Zuständig"},
     "lead_source": {"en": "source", "de": "Herkunft"},
     "has_phone": {"en": "phone number known", "de": "Telefonnummer bekannt"},
     "yes": {"en": "yes", "de": "ja"},

@@ -25,8 +25,8 @@ from features.training_set import TrainingSet
 from training.recipe.train import fit_champion
 from training.report.plots import score_distribution, what_if_curve
 from training.samples.sample import read_sample
-from training.thresholds.derivation import by_capacity, by_precision, by_value
 from training.thresholds.promise_text import sentence
+from training.thresholds.threshold_selection import by_capacity, by_precision, by_value
 from workspace import Workspace
 
 workspace = Workspace.here()

@@ -13,9 +13,9 @@ import duckdb
 from data.contract import AHEAD, DataError
 from data.erasure.ledger import Ledger
 from data.intake.clock import beside, clock_of
-from data.intake.days import days_of, observed
 from data.intake.departures import require_same_account
 from data.intake.examination import Examination, rejected_rows
+from data.intake.fresh import days_of, observed
 from data.intake.next_part import Counts
 from data.intake.quarantine import count_cells
 from data.intake.replacement import taken_out

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.contract import DataError
-from data.intake.staging import gone_rows
+from data.intake.staged_files import gone_rows
 from data.judging.verdicts import STATE
 from data.log.absences import SCHEMA
 from data.log.eventlog import EventLog

@@ -64,7 +64,7 @@ def _reject(con: duckdb.DuckDBPyConnection, kind: str, rows: str, erased: Mappin
     con.execute(
         f"INSERT INTO rejected SELECT '{kind}', part, n, {quoted(REASON)} FROM {rows} WHERE n > 0 AND ({theirs})"
     )
-    old, rest = list(folder.glob("*.parquet")), folder / "rest.parquet"
+    old, rest = list(folder.glob("*.parquet")), folder / "0.parquet"
     con.execute(f"COPY (SELECT {columns} FROM {rows} WHERE NOT ({theirs})) TO {quoted(str(rest))} (FORMAT parquet)")
     for file in old:
         file.unlink()

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from data.intake.days import days_of, observed, silences
+from data.intake.fresh import days_of, observed, silences
 from data.log.content import BETWEEN, content_sql, high, low, profile_sql
 from data.log.eventlog import EventLog
 from data.log.manifest import Manifest

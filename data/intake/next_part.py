@@ -17,9 +17,8 @@ import pyarrow as pa
 from data.contract import AHEAD, US_PER_DAY
 from data.intake.aliases import NewAliases
 from data.intake.clock import Clock
-from data.intake.days import days_of, observed, silences
 from data.intake.departures import all_leads, gone_and_back, hashes_of_state, newest_state, require_same_account
-from data.intake.fresh import fresh_runs, known_span
+from data.intake.fresh import days_of, fresh_runs, known_span, observed, silences
 from data.intake.log_of_0_1 import indexed
 from data.intake.quarantine import count_reasons, count_rejected, write_rejected
 from data.intake.staged_verdicts import Judge, Judged, judge_staged

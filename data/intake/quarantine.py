@@ -10,7 +10,7 @@ import duckdb
 
 from data.contract import DataError
 from data.intake.row_columns import BETWEEN_CELLS
-from data.intake.staging import LEFT_OUT, REFUSED
+from data.intake.staged_files import LEFT_OUT, REFUSED
 from data.masking import NUMBER
 from data.quoting import quoted
 from data.sources.checks import PERSONAL

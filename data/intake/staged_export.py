@@ -20,7 +20,8 @@ from data.intake.erased import erased_aliases, reject_erased
 from data.intake.examination import Examination, frequent_types
 from data.intake.next_part import Counts, takes_back
 from data.intake.quarantine import collect_rejected, open_quarantine, refuse_all, reject_broken
-from data.intake.staging import GONE, stage, stage_moving, staged_rows
+from data.intake.staged_files import GONE, staged_rows
+from data.intake.staging import stage, stage_moving
 from data.log.eventlog import EventLog
 from data.quoting import quoted
 from data.sources.inputs import KINDS, IngestPlan, Input

@@ -23,6 +23,8 @@ from data.log.runs import NO_PATCHES
 from data.log.version_index import HIGH, LEAD, LOW, Records, added, digest_of, look_up, merge_runs, write_run
 from data.masking import masked_sql
 
+VERDICT = "part INTEGER, n BIGINT, outcome TINYINT, known BIGINT, home INTEGER"
+"""home: the bucket of the row."""
 HELD = "part INTEGER, n BIGINT, holder UBIGINT, holder_id VARCHAR, known BIGINT, superseded BIGINT"
 REASONS = {
     "events": {
@@ -92,7 +94,7 @@ def judge_staged(
     and for events `held`: what goes there instead. Adds those that are refused to `rejected`.
     """
     verdicts = f"{kind.removesuffix('s')}_verdicts"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {verdicts} (part INTEGER, n BIGINT, outcome TINYINT, known BIGINT)")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {verdicts} ({VERDICT})")
     if kind == "events":
         con.execute(f"CREATE TEMP TABLE held ({HELD})")
     judged = Judged(n_buckets)
@@ -101,7 +103,7 @@ def judge_staged(
         judged.runs.append(out.with_suffix(f".{number}"))
         write_run(judged.runs[-1], made.new)
         _count(judged, made, keys.n)
-        _insert(con, verdicts, keys, made)
+        _insert(con, verdicts, keys, made, n_buckets)
         _insert_held(con, keys, made, by.aliases)
     merge_runs(judged.runs, out)
     for run in judged.runs:
@@ -124,10 +126,10 @@ def _count(judged: Judged, made: Verdicts, n: NDArray[Any]) -> None:
     judged.patches = np.concatenate([judged.patches, made.patches], axis=1)
 
 
-def _insert(con: duckdb.DuckDBPyConnection, verdicts: str, keys: Keys, made: Verdicts) -> None:
-    rows = np.flatnonzero(~made.is_plain)
-    columns = [pa.array(column[rows]) for column in (keys.part, keys.n, made.outcome, made.known)]
-    _append(con, verdicts, pa.table(columns, names=["part", "n", "outcome", "known"]))
+def _insert(con: duckdb.DuckDBPyConnection, verdicts: str, keys: Keys, made: Verdicts, n_buckets: int) -> None:
+    rows, bucket = np.flatnonzero(~made.is_plain), keys.rows[LEAD] % np.uint64(n_buckets)
+    columns = [pa.array(column[rows]) for column in (keys.part, keys.n, made.outcome, made.known, bucket)]
+    _append(con, verdicts, pa.table(columns, names=["part", "n", "outcome", "known", "home"]))
 
 
 def _insert_held(con: duckdb.DuckDBPyConnection, keys: Keys, made: Verdicts, aliases: NewAliases) -> None:

@@ -20,6 +20,7 @@ from data.intake.row_columns import (
     leading,
     origin_columns,
 )
+from data.intake.staged_files import GONE, LEFT_OUT, REFUSED, write_rows
 from data.intake.staged_profiles import profile_rows
 from data.judging.verdicts import DATED_EVENT, EVENT, MOVES, RETRACTED
 from data.log.content import BETWEEN, body_sql, content_sql, high, low
@@ -28,21 +29,6 @@ from data.sources.checks import number, number_check, yes, yes_check
 from data.sources.every_table import Product
 from data.sources.source import WHY, Source, readable
 from data.sources.tables import EventsPart, FilledColumn, IdentitiesPart, LeadsPart, Table
-
-REFUSED, LEFT_OUT, GONE = -1, -2, -3
-"""Buckets of rows that are not accepted, that a mapping leaves out, and that say that a lead is gone."""
-KEYS = """0 AS part, 0::BIGINT AS n, '' AS lead_id, 0::UBIGINT AS high, 0::UBIGINT AS low, 0::UBIGINT AS content,
-    0::UBIGINT AS lead_hash, 0::TINYINT AS sort, 0::BIGINT AS bucket"""
-NOTHING_STAGED = {
-    "events": f"""{KEYS}, '' AS event_type, 0::BIGINT AS occurred_at, 0::BIGINT AS known_at, '' AS channel,
-        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, '' AS campaign, '' AS asset,
-        false AS retracted""",
-    "held": """'' AS lead_id, 0::BIGINT AS known_at, 0::BIGINT AS occurred_at, '' AS event_type, '' AS channel,
-        0.0::DOUBLE AS value, '' AS source, '' AS event_id, 0::UBIGINT AS deal, '' AS campaign, '' AS asset,
-        0::BIGINT AS superseded, 0::BIGINT AS bucket""",
-    "leads": f"{KEYS}, 0::BIGINT AS valid_from, '' AS p_account_id",
-}
-"""The columns of what is staged, where nothing is."""
 
 
 def stage(
@@ -67,27 +53,9 @@ def stage(
     bucket = f"""CASE WHEN is_left_out THEN {LEFT_OUT} WHEN reason IS NOT NULL THEN {REFUSED} {gone}
         ELSE (lead_hash % {buckets})::INTEGER END AS bucket"""
     try:
-        con.execute(
-            f"COPY (SELECT {part} AS part, * EXCLUDE (is_left_out), {bucket} FROM ({judged})) TO {_folder(out)}"
-        ).fetchall()
+        write_rows(con.sql(f"SELECT {part} AS part, * EXCLUDE (is_left_out), {bucket} FROM ({judged})"), out)
     except duckdb.Error as error:
         raise readable(error, source.name) from None
-
-
-def staged_rows(staging: Path, kind: str, bucket: int | None = None) -> str:
-    """SQL for the good rows of a kind (events, held, leads), of one bucket or of all."""
-    folder = "bucket=[0-9]*" if bucket is None else f"bucket={bucket}"
-    if not any((staging / kind).glob(folder)):
-        return f"(SELECT {NOTHING_STAGED[kind]} WHERE false)"
-    files = quoted(str(staging / kind / folder / "*.parquet"))
-    return f"read_parquet({files}, hive_partitioning = true, union_by_name = true)"
-
-
-def gone_rows(staging: Path) -> str:
-    """SQL for the rows that say that a lead is gone: its hash, and since when."""
-    if not any((staging / "leads").glob(f"bucket={GONE}")):
-        return "(SELECT 0::UBIGINT AS lead_hash, 0::BIGINT AS valid_from WHERE false)"
-    return f"read_parquet({quoted(str(staging / 'leads' / f'bucket={GONE}' / '*.parquet'))})"
 
 
 def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
@@ -157,23 +125,17 @@ def stage_moving(con: duckdb.DuckDBPyConnection, events: pa.Table, buckets: int,
     rows = f"""SELECT *, false AS retracted, NULL::VARCHAR AS reason, NULL::VARCHAR AS cells, {MOVES} AS sort,
         concat_ws('{BETWEEN}', source, event_id) AS key FROM moving"""
     whole = f"SELECT -1 AS part, *, (lead_hash % {buckets})::INTEGER AS bucket FROM ({KEYED} FROM ({rows}))"
-    con.execute(f"COPY ({whole}) TO {_folder(out)}")
+    write_rows(con.sql(whole), out)
     con.unregister("moving")
 
 
 def stage_held(con: duckdb.DuckDBPyConnection, buckets: int, out: Path) -> None:
     """Stages what goes into the log otherwise than as a row says, by the table `held` (staged_verdicts.py)."""
-    con.execute(
-        f"""COPY (SELECT coalesce(holder_id, lead_id) AS lead_id, held.known AS known_at, occurred_at, event_type,
+    rows = f"""SELECT coalesce(holder_id, lead_id) AS lead_id, held.known AS known_at, occurred_at, event_type,
             channel, value, source, event_id, deal, {", ".join(CONTEXT)}, superseded,
             (holder % {buckets})::INTEGER AS bucket
-        FROM held JOIN staged_events USING (part, n)) TO {_folder(out)}"""
-    )
-
-
-def _folder(out: Path) -> str:
-    return f"""{quoted(str(out))}
-        (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION lz4, APPEND, FILENAME_PATTERN '{{uuid}}')"""
+        FROM held JOIN staged_events USING (part, n)"""
+    write_rows(con.sql(rows), out)
 
 
 def _identities(source: Source, spec: IdentitiesPart, clock: Clock) -> str:

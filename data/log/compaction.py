@@ -1,4 +1,4 @@
-"""Weaves base and deltas into a new base: when deltas have grown past a share of it, or on demand.
+"""Weaves base and deltas into a new base: when deltas hold more rows than it, are too many, or on demand.
 
 Bucket by bucket, and range by range of the index, so that memory is bounded by the largest bucket.
 """

@@ -116,15 +116,13 @@ def merge_runs(runs: Sequence[Path], out: Path, is_left_out: Chosen | None = Non
 def _ranges(runs: Sequence[Path]) -> Iterator[Records]:
     """The records of all runs in order of their keys, in as many ranges of keys as memory asks for."""
     parts = 1 + sum(open_run(path).shape[1] for path in runs) // RANGE
-    bounds = [(part << 64) // parts for part in range(parts)]
-    for part, bound in enumerate(bounds):
+    bounds = np.array([(part << 64) // parts for part in range(parts)], np.uint64)
+    edges = [[*np.searchsorted(run[HIGH], bounds).tolist(), run.shape[1]] for run in map(open_run, runs)]
+    for part in range(parts):
         slices = [np.empty((WIDTH, 0), np.uint64)]
-        for path in runs:
-            run = open_run(path)
-            start = int(np.searchsorted(run[HIGH], np.uint64(bound)))
-            last = part + 1 == parts
-            stop = run.shape[1] if last else int(np.searchsorted(run[HIGH], np.uint64(bounds[part + 1])))
-            slices.append(np.array(run[:, start:stop]))
+        for path, edge in zip(runs, edges, strict=True):
+            if edge[part] < edge[part + 1]:
+                slices.append(np.array(open_run(path)[:, edge[part] : edge[part + 1]]))
         records = np.concatenate(slices, axis=1)
         yield records[:, np.argsort(records[HIGH], kind="stable")]
 

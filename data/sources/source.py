@@ -40,6 +40,8 @@ ROW, WHY, PLAIN, FILE, FILE_ROW = '"#row"', '"#why"', '"#plain"', '"#file"', '"#
 """Names that no export uses."""
 
 ONLY_EMPTY = ("",)
+NO_ROOM = ("Out of Memory", "No space left", "Could not write")
+"""How the engine begins to say so."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def readable(error: duckdb.Error, name: str) -> DataError:
     reason = (message if ours else str(error)).split("\n")[0]
     if ours:
         return DataError(reason)
-    if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in reason or "Could not write" in reason:
+    if any(words in reason for words in NO_ROOM):
         return DataError(f"there is no room to ingest {name}: {reason[:300]}; the log is as it was, make room")
     return DataError(f"{name} cannot be read: {reason[:300]}; nothing was ingested, export it again")
 

@@ -206,10 +206,15 @@ def copy_field(
     for i in range(len(begin)):
         offsets[i] = at
         known[i] = not _is_one_of(buffer, begin[i], end[i], words, ends)
+        if not doubled[i]:  # with nothing to decide on the way, which is twice as fast
+            for place in range(begin[i], end[i]):
+                text[at] = buffer[place]
+                at += 1
+            continue
         place = begin[i]
         while place < end[i]:
             text[at] = buffer[place]
-            place += 2 if doubled[i] and buffer[place] == quote else 1
+            place += 2 if buffer[place] == quote else 1
             at += 1
     offsets[len(begin)] = at
 

@@ -14,8 +14,8 @@ from data.erasure.lead_ids import ErasedIds
 from data.erasure.seal import Seal
 from serving.store.database.connection import Database, connect
 from serving.store.database.failures import StoreError
-from serving.store.database.hmac_signer import SEAL, seal_of
 from serving.store.database.schema import answers, attempts, secrets, sessions
+from serving.store.database.store_seal import SEAL, seal_of
 from serving.store.privacy.blocked import Blocked
 from serving.store.privacy.erasure import all_ids
 from serving.store.privacy.workspace_files import WorkspaceFiles

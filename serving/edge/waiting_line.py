@@ -13,7 +13,8 @@ NEWEST = 0.1
 
 
 class WaitingLine:
-    """name: in metrics. most: how many may wait. patience_s: how long they may. retry: for those who are refused.
+    """name: in metrics. most: how many may wait. patience_s: who is likely to wait longer is refused at once.
+    retry: for those.
 
     How fast a line moves is learnt from how it moved while somebody waited: of a slow machine, or of long work, less is
     let in. Nobody is refused while nobody waits. clock: seconds, of any origin.

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from serving.pages import funnel, publishing, sales, sign_in, thresholds, trust
 from serving.pages.exports import exports
-from serving.pages.leads import companies, decisions, erasure, lead, leads, print_list, then, today, work
+from serving.pages.leads import companies, decisions, erasure, lead, leads, past_score, print_list, today, work
 
 NOUNS = (
     sign_in,
@@ -16,7 +16,7 @@ NOUNS = (
     companies,
     print_list,
     exports,
-    then,
+    past_score,
     lead,
     decisions,
     erasure,

@@ -19,7 +19,7 @@ from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import COOKIE, FIRST, LANGUAGE, YEAR_S, PageContext, inside
 from serving.pages.rendering.page_roles import shows
 from serving.store.access.accounts import LIFE, Accounts
-from serving.store.access.lockout import Locked
+from serving.store.access.lockout import LOCKED_MINUTES, Locked
 
 DEVICE = "device"
 """The cookie by which a browser is known that has signed in before: no stranger's failures count for it."""
@@ -63,7 +63,7 @@ def sign_in(context: PageContext) -> Response:
             context.request.cookies.get(DEVICE, ""),
         )
     except Locked:
-        return _asked(context, goal, 429, name, context.t("sign_in.locked"))
+        return _asked(context, goal, 429, name, context.t("sign_in.locked", minutes=LOCKED_MINUTES))
     if token is None:
         # What was typed is not repeated unless it is an account's name: it may be anything, a password too.
         tried = f"account {name}" if accounts.is_known(name) else "nobody"

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import Literal
 
-from training.thresholds.derivation import by_capacity, by_value
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_selection import by_capacity, by_value
 from training.thresholds.volume import Volume
 
 Trouble = Literal["nobody", "everybody", "crowded", "worthless", "order"]

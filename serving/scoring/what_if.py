@@ -7,9 +7,9 @@ from typing import Literal
 
 from data.contract import UsageError
 from training.measuring.metrics import binomial_interval
-from training.thresholds.derivation import by_capacity, by_precision
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_selection import by_capacity, by_precision
 
 By = Literal["chance", "share", "week"]
 """A wish: begin at a chance; where at least a share is proven to buy; so that so many leads a week come up at most."""

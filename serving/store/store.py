@@ -50,9 +50,9 @@ from serving.store.access.accounts import Accounts
 from serving.store.access.keys import Keys
 from serving.store.access.replies import Answers
 from serving.store.database.connection import Database, connect
-from serving.store.database.hmac_signer import seal_of
 from serving.store.database.migrate import migrate
 from serving.store.database.schema import secrets
+from serving.store.database.store_seal import seal_of
 from serving.store.database.summaries import Summaries
 from serving.store.database.wholeness import check_whole
 from serving.store.events.events import Events

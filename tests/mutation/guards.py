@@ -62,7 +62,8 @@ CORE = (
     Guarded("training/thresholds/replay.py", (f"{TRAINING}/test_replay.py",)),
     Guarded("training/thresholds/stages.py", ("tests/data/test_stages.py",)),
     Guarded(
-        "training/thresholds/derivation.py", (f"{TRAINING}/test_threshold_edges.py", f"{TRAINING}/test_thresholds.py")
+        "training/thresholds/threshold_selection.py",
+        (f"{TRAINING}/test_threshold_edges.py", f"{TRAINING}/test_thresholds.py"),
     ),
     Guarded("training/thresholds/track_record.py", (f"{TRAINING}/test_track_record.py",)),
     Guarded("training/thresholds/verdicts.py", (f"{TRAINING}/test_verdicts.py",)),

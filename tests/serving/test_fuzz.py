@@ -22,8 +22,8 @@ from serving.http.services import Services
 from serving.routes import operations
 from serving.scoring.served_model import ServedModel
 from serving.store.access.accounts import Accounts
-from serving.store.database.hmac_signer import seal_of
 from serving.store.database.schema import attempts
+from serving.store.database.store_seal import seal_of
 from serving.store.store import Store
 from tests.rounds import Rounds
 from tests.serving.fuzzer import Fuzzer

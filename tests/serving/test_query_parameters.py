@@ -22,7 +22,7 @@ from serving.messages.problems import Refused
 from serving.store.access.accounts import Accounts
 from serving.store.database import connection
 from serving.store.database.cursor import LONGEST as LONGEST_CURSOR
-from serving.store.database.hmac_signer import seal_of
+from serving.store.database.store_seal import seal_of
 from serving.store.events.event_validation import EventIn
 from serving.store.store import Store
 from tests.conftest import REPOSITORY

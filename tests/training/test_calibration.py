@@ -29,8 +29,8 @@ from training.calibration.calibrator import (
     fit_sigmoid,
     fit_temperature,
     forward_steps,
+    forward_trial,
     gathered,
-    judge,
 )
 from training.measuring.metrics import measures
 from training.samples.log_odds import LIMIT, Array, fit_logistic, logit, row_losses
@@ -169,7 +169,7 @@ def test_the_gate_refuses_isotonic_regression_on_sound_predictions() -> None:
     fitted = isotonic(truth, y, weight)
     in_sample = row_losses(y, logit(truth)) - row_losses(y, logit(fitted(truth)))
     assert in_sample.mean() > 0.002, "judged on its own rows it looks like a gain"
-    verdict = judge("isotonic", isotonic, truth, y, weight, time, time)
+    verdict = forward_trial("isotonic", isotonic, truth, y, weight, time, time)
     assert verdict.gain < 0
     assert not verdict.accepted
 
@@ -184,9 +184,9 @@ def test_a_calibrator_that_remembers_leads_gains_nothing() -> None:
         known = dict(zip(seen.tolist(), labels.tolist(), strict=True))
         return lambda new: np.array([known.get(p, p) for p in new.tolist()])
 
-    honest = judge("memory", remember, p, y, np.ones(800), time, lead)
+    honest = forward_trial("memory", remember, p, y, np.ones(800), time, lead)
     assert (honest.gain, honest.accepted, honest.leads > 100) == (0.0, False, True)
-    planted = judge("memory", remember, p, y, np.ones(800), time, np.arange(800))
+    planted = forward_trial("memory", remember, p, y, np.ones(800), time, np.arange(800))
     assert planted.accepted, "where leads are ignored, memory must look like skill, or this test proves nothing"
 
 
@@ -234,12 +234,12 @@ def test_leads_that_are_still_open_do_not_bias_the_fit() -> None:
 def test_copies_of_a_lead_make_no_gain_surer() -> None:
     truth, y, time = funnel(13, 1_000)
     p = expit(1.2 * logit(truth))
-    alone = judge("sigmoid", fit_sigmoid, p, y, np.ones(1_000), time, time)
+    alone = forward_trial("sigmoid", fit_sigmoid, p, y, np.ones(1_000), time, time)
     p9, y9, time9 = np.repeat(p, 9), np.repeat(y, 9), np.repeat(time, 9)
-    copied = judge("sigmoid", fit_sigmoid, p9, y9, np.ones(9_000), time9, time9)
+    copied = forward_trial("sigmoid", fit_sigmoid, p9, y9, np.ones(9_000), time9, time9)
     assert copied.leads == alone.leads
     assert copied.se == pytest.approx(alone.se, rel=0.05)
-    planted = judge("sigmoid", fit_sigmoid, p9, y9, np.ones(9_000), time9, np.arange(9_000))
+    planted = forward_trial("sigmoid", fit_sigmoid, p9, y9, np.ones(9_000), time9, np.arange(9_000))
     assert planted.se < alone.se / 2, "rows taken for leads must look three times as sure, or this test proves nothing"
 
 

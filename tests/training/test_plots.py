@@ -28,7 +28,7 @@ from training.report.plots import (
     score_distribution,
     what_if_curve,
 )
-from training.thresholds.derivation import by_capacity, by_precision
+from training.thresholds.threshold_selection import by_capacity, by_precision
 from training.thresholds.volume import Flow, ScoredLabels
 from training.thresholds.what_if import what_if
 

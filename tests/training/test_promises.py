@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from features.wording import Language, chance
-from training.thresholds.derivation import by_capacity, by_precision, by_value
 from training.thresholds.promise_text import sentence
 from training.thresholds.rules import PrecisionRule, Record
 from training.thresholds.threshold import Threshold
+from training.thresholds.threshold_selection import by_capacity, by_precision, by_value
 from training.thresholds.volume import Flow, ScoredLabels
 
 RNG = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from data.contract import US_PER_DAY
 from features.labels import Target
 from features.wording import chance
 from tests.artifacts import TRAINED_ON
-from training.calibration.calibrator import Calibrator, Choice, Verdict
+from training.calibration.calibrator import CalibrationTrial, Calibrator, Choice
 from training.measuring import tables
 from training.measuring.evaluation import evaluate, evaluate_groups
 from training.measuring.tables import Table
@@ -28,7 +28,7 @@ from training.report.page import markdown_table, paragraph, replaced
 from training.report.report import BACKTEST, html
 from training.report.sentences import plain_words, segments_told
 from training.samples.covariate_shift import CovariateShift
-from training.thresholds.derivation import by_capacity, by_precision
+from training.thresholds.threshold_selection import by_capacity, by_precision
 from training.thresholds.verdicts import judge_field
 from training.thresholds.volume import Flow, ScoredLabels
 
@@ -72,7 +72,7 @@ def account() -> TrainingAccount:
         evaluation=evaluate(y, weight, lead, predictions, resamples=20),
         by_age=evaluate_groups(groups, y, weight, lead, predictions),
         thresholds=(by_precision("MQL", labels, flow, 0.2), by_capacity("SQL", labels, flow, 5)),
-        calibration=Choice(Calibrator("beta", 1.0, 1.0, 0.0), (Verdict("beta", 0.001, 0.0005, 900),)),
+        calibration=Choice(Calibrator("beta", 1.0, 1.0, 0.0), (CalibrationTrial("beta", 0.001, 0.0005, 900),)),
     )
 
 

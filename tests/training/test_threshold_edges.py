@@ -9,9 +9,9 @@ from data.contract import UsageError
 from training.samples.folds import hash_of_lead
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
-from training.thresholds.derivation import by_capacity, by_precision, by_value
 from training.thresholds.rules import CapacityRule, ValueRule
 from training.thresholds.threshold import Threshold
+from training.thresholds.threshold_selection import by_capacity, by_precision, by_value
 from training.thresholds.volume import Flow, ScoredLabels
 from training.thresholds.what_if import FEWEST, what_if
 

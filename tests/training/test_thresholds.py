@@ -18,10 +18,10 @@ from features.wording import Language, chance, percent
 from tests.oracles.threshold_naive import careless_threshold, certified
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
-from training.thresholds.derivation import by_capacity, by_precision, by_value
 from training.thresholds.promise_text import sentence
 from training.thresholds.rules import PrecisionRule
 from training.thresholds.threshold import Threshold, threshold_from
+from training.thresholds.threshold_selection import by_capacity, by_precision, by_value
 from training.thresholds.volume import Flow, ScoredLabels
 from training.thresholds.what_if import what_if
 

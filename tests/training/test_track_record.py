@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from data.contract import US_PER_DAY
 from training.recipe.plan import Promise
-from training.thresholds.rules import PrecisionRule, Record, Verdict
+from training.thresholds.rules import PrecisionRule, PromiseOutcome, Record
 from training.thresholds.threshold import Threshold, threshold_from
 from training.thresholds.track_record import PERIODS, RECENT, Story, periods_of, with_record
 from training.thresholds.volume import Flow, ScoredLabels, Volume
@@ -145,7 +145,7 @@ def test_a_promise_is_made_of_labels_known_at_its_date_to_the_day() -> None:
     assert [period.selected for period in periods] == [10, 10, 10, 10, 11]
 
 
-def verdict_of(converted: int, of: int, target: float = 0.5, probability: float | None = 0.5) -> Verdict:
+def verdict_of(converted: int, of: int, target: float = 0.5, probability: float | None = 0.5) -> PromiseOutcome:
     """Of the last period of a story in which so many of the leads above the threshold converted."""
     p, y = [[0.5]] * 100 + [[0.5] * of + [0.4]], [[1.0]] * 100 + [[1.0] * converted + [0.0] * (of - converted) + [0.0]]
     *_, period = periods_of(days(p, y), ALL, lambda labels, flow: promised(probability, target))

@@ -5,7 +5,7 @@ Every calibrator is three numbers, p -> sigmoid(a ln p - b ln(1 - p) + c), so an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
@@ -151,7 +151,7 @@ TRIAL: Mapping[tuple[Language, bool], str] = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CalibrationTrial:
     """What a candidate gained on leads it was not fitted on: log-loss per row saved over doing nothing."""
 
     name: str
@@ -167,7 +167,7 @@ class Verdict:
     def in_words(self, language: Language = "en") -> str:
         """What a trial came to.
 
-        >>> Verdict("newest_step = yes", 0.002, 0.001, 500).in_words()
+        >>> CalibrationTrial("newest_step = yes", 0.002, 0.001, 500).in_words()
         'newest_step = yes saves +0.00200 log-loss (standard error 0.00100) on 500 leads that came later: taken'
         """
         return TRIAL[language, self.accepted].format(
@@ -187,26 +187,28 @@ class Choice:
     """The calibrator to use, fitted on all rows, and why."""
 
     calibrator: Calibrator
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[CalibrationTrial, ...]
 
 
 def choose_calibrator(p: Array, y: Array, weight: Array, time: NDArray[Any], groups: NDArray[Any]) -> Choice:
-    """The best accepted candidate by `judge`, fitted on all rows; the identity when none is accepted.
+    """The best accepted candidate by `forward_trial`, fitted on all rows; the identity when none is accepted.
 
     `p` are out-of-fold probabilities, `y` 0/1, `weight` ≥ 0, `time` orders the moments (e.g. int64 µs UTC), `groups`
     are the leads; all of shape (n).
     """
-    verdicts = tuple(judge(name, fit, p, y, weight, time, groups) for name, fit in CANDIDATES.items())
-    accepted = [verdict for verdict in verdicts if verdict.accepted]
-    if not accepted:
-        return Choice(IDENTITY, verdicts)
-    best = max(accepted, key=lambda verdict: verdict.gain)
-    return Choice(CANDIDATES[best.name](p, y, weight), verdicts)
+    verdicts = tuple(forward_trial(name, fit, p, y, weight, time, groups) for name, fit in CANDIDATES.items())
+    best = best_accepted(verdicts)
+    return Choice(CANDIDATES[best.name](p, y, weight) if best else IDENTITY, verdicts)
 
 
-def judge(
+def best_accepted(trials: Iterable[CalibrationTrial]) -> CalibrationTrial | None:
+    """The accepted trial that gained most; None where none was accepted."""
+    return max((trial for trial in trials if trial.accepted), key=lambda trial: trial.gain, default=None)
+
+
+def forward_trial(
     name: str, fit: Fit, p: Array, y: Array, weight: Array, time: NDArray[Any], groups: NDArray[Any], steps: int = STEPS
-) -> Verdict:
+) -> CalibrationTrial:
     """Forward-chained trial of one way to calibrate: fitted on the past, judged on the leads that came next.
 
     Each step fits on all rows before a point in time and judges on the leads first seen in the block after it. A
@@ -220,7 +222,7 @@ def judge(
         mapper = fit(p[past], y[past], weight[past])
         saved[judged] = row_losses(y[judged], logit(p[judged])) - row_losses(y[judged], logit(mapper(p[judged])))
         counts[judged] = weight[judged]
-    return Verdict(name, *gain_and_error(saved, counts, lead))
+    return CalibrationTrial(name, *gain_and_error(saved, counts, lead))
 
 
 def gain_and_error(saved: Array, weight: Array, groups: NDArray[Any]) -> tuple[float, float, int]:

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from data.contract import US_PER_DAY
 from data.typed_json import JsonObject
-from training.calibration.calibrator import STEPS, Verdict, forward_steps, gain_and_error
+from training.calibration.calibrator import STEPS, CalibrationTrial, forward_steps, gain_and_error
 from training.samples.log_odds import Array, logit, row_losses
 
 PERIOD = 7 * US_PER_DAY
@@ -116,7 +116,7 @@ def newest_step(p: Array, y: Array, weight: Array, lead: NDArray[Any], as_of: ND
 
 def newest_step_trial(
     p: Array, y: Array, weight: Array, lead: NDArray[Any], as_of: NDArray[np.int64], since: NDArray[np.int64]
-) -> Verdict:
+) -> CalibrationTrial:
     """What the step of `newest_step` would have gained at past dates, on the leads that came next.
 
     since: int64[n], when labels were certain: each date knows those before it. The predictions are the fit's own out
@@ -132,7 +132,7 @@ def newest_step_trial(
             step = newest_step(expit(fitted[known]), y[known], weight[known], lead[known], as_of[known])
             saved[judged] = row_losses(y[judged], fitted[judged]) - row_losses(y[judged], fitted[judged] + step)
             counts[judged] = weight[judged]
-    return Verdict("newest_step = yes", *gain_and_error(saved, counts, code))
+    return CalibrationTrial("newest_step = yes", *gain_and_error(saved, counts, code))
 
 
 def offset(z: Array, y: Array, weight: Array) -> float:

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from training.artifact.manifest import Periods
 from training.artifact.standalone import by_period, calibrated
-from training.calibration.calibrator import IDENTITY, Calibrator, Choice, Verdict, choose_calibrator
+from training.calibration.calibrator import IDENTITY, CalibrationTrial, Calibrator, Choice, choose_calibrator
 from training.model.contributions import contributions
 from training.model.encoding import Encoder
 from training.model.estimator import Estimator
@@ -43,7 +43,7 @@ class Boosted(Estimator):
     boosters_: list[lightgbm.Booster]
     oof_raw_: Array
     frozen_: tuple[Frozen, ...]
-    trials_: tuple[Verdict, ...] = ()
+    trials_: tuple[CalibrationTrial, ...] = ()
     curves_: tuple[tuple[float, ...], ...] = ()
 
     def __init__(

@@ -13,8 +13,8 @@ from training.model.members import Hyperparameters
 from training.samples.sample import Sample
 from training.samples.thinning import MOST_MOMENTS
 from training.samples.weighting import Weighting
-from training.thresholds.derivation import by_capacity, by_precision, by_value
 from training.thresholds.threshold import Threshold
+from training.thresholds.threshold_selection import by_capacity, by_precision, by_value
 from training.thresholds.volume import ScoredLabels, Volume
 
 LATER = ("since", "weighting", "metrics", "tuning_metric")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from features.labels import Target
 from features.wording import Language
 from training.artifact.manifest import TrainedOn
-from training.calibration.calibrator import Choice, Verdict
+from training.calibration.calibrator import CalibrationTrial, Choice
 from training.measuring.evaluation import Evaluation
 from training.model.permutation import Shuffled
 from training.monitoring.data_profile import DataProfile
@@ -43,7 +43,7 @@ class TrainingAccount:
     by_age: Mapping[str, Evaluation]
     thresholds: Sequence[Threshold]
     calibration: Choice
-    trials: Sequence[Verdict] = ()
+    trials: Sequence[CalibrationTrial] = ()
     code: Mapping[str, str] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, Field]] = field(default_factory=dict)
     background: Background | None = None

@@ -9,7 +9,7 @@ from data.typed_json import Null
 from training.thresholds.replay import Arrivals
 
 Kind = Literal["precision", "capacity", "value"]
-Verdict = Literal["kept", "short", "broken", "none"]
+PromiseOutcome = Literal["kept", "short", "broken", "none"]
 Action = Literal["kept", "widened", "withdrawn"]
 
 
@@ -58,7 +58,7 @@ class RecordPeriod:
     converted: int
     low: float
     high: float
-    verdict: Verdict
+    verdict: PromiseOutcome
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from data.contract import US_PER_DAY
 from training.measuring.metrics import binomial_interval
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
-from training.thresholds.rules import Action, CapacityRule, Record, RecordPeriod, Verdict
+from training.thresholds.rules import Action, CapacityRule, PromiseOutcome, Record, RecordPeriod
 from training.thresholds.threshold import Threshold
 from training.thresholds.volume import ScoredLabels, Volume
 
@@ -102,7 +102,7 @@ def _period(story: Story, flow: Volume, derive: Derive, since: int, until: int) 
     above = after.p >= (2.0 if probability is None else probability)
     selected, converted = int(above.sum()), int(after.y[above].sum())
     low, high = binomial_interval(converted / max(selected, 1), max(selected, 1)).tolist()
-    short: Verdict = "broken" if high < target else "short"
+    short: PromiseOutcome = "broken" if high < target else "short"
     verdict = "none" if not selected else "kept" if converted >= target * selected else short
     return RecordPeriod(since, until, probability, selected, converted, low, high, verdict)
 

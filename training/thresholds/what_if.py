@@ -8,7 +8,7 @@ import numpy as np
 
 from training.measuring.metrics import binomial_interval
 from training.samples.log_odds import Array
-from training.thresholds.derivation import check_flow, check_labels, cuts_of
+from training.thresholds.threshold_selection import check_flow, check_labels, cuts_of
 from training.thresholds.volume import ScoredLabels, Volume
 
 FEWEST = 10

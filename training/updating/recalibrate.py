@@ -20,7 +20,7 @@ from data.typed_json import JsonObject, to_json
 from features.training_set import TrainingSet
 from training.artifact.loaded_model import LoadedModel
 from training.artifact.manifest import Adjustment, AsTrained, DatedStep, Manifest, StoredVerdict
-from training.calibration.calibrator import Calibrator, Verdict, composed
+from training.calibration.calibrator import CalibrationTrial, Calibrator, composed
 from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
 from training.facts import day
 from training.measuring.evidence import evidence_of
@@ -33,10 +33,10 @@ from training.registry.registered import Registered
 from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, finished, run_draft
 from training.samples.sample import Sample, read_sample
-from training.thresholds.derivation import by_capacity
 from training.thresholds.rules import CapacityRule, PrecisionRule
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_selection import by_capacity
 from training.thresholds.volume import ScoredLabels, Volume
 from training.updating.recalibration_trial import (
     ROLLING,
@@ -225,6 +225,6 @@ def _check(champion: Registered, model: LoadedModel, training_set: TrainingSet) 
         )
 
 
-def _stored(verdict: Verdict) -> StoredVerdict:
+def _stored(verdict: CalibrationTrial) -> StoredVerdict:
     se = verdict.se if math.isfinite(verdict.se) else None
     return StoredVerdict(verdict.name, verdict.gain, se, verdict.leads, verdict.accepted)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.wording import number, signed
-from training.calibration.calibrator import Calibrator, Verdict, fit_sigmoid, gain_and_error
+from training.calibration.calibrator import CalibrationTrial, Calibrator, best_accepted, fit_sigmoid, gain_and_error
 from training.calibration.intercept import (
     FEWEST_CONVERTED,
     PERIOD,
@@ -68,7 +68,7 @@ WAYS = (
 )
 
 
-def trial(way: RecalibrationMethod, rows: MaturedRows, edges: NDArray[np.int64]) -> Verdict:
+def trial(way: RecalibrationMethod, rows: MaturedRows, edges: NDArray[np.int64]) -> CalibrationTrial:
     """What a way would have gained, log-loss per row, had it been in use from the first of `edges` (ascending, µs UTC).
 
     At each edge it is fitted on the labels known then, and judged on the moments up to the next edge. Where it has too
@@ -80,7 +80,7 @@ def trial(way: RecalibrationMethod, rows: MaturedRows, edges: NDArray[np.int64])
         counted |= now
         if past.converted >= way.fewest:
             saved[now] = _loss(rows.of(now)) - _loss(changed(rows.of(now), way.fit(past, edge)))
-    return Verdict(way.name, *gain_and_error(saved[counted], rows.weight[counted], rows.lead[counted]))
+    return CalibrationTrial(way.name, *gain_and_error(saved[counted], rows.weight[counted], rows.lead[counted]))
 
 
 def trial_edges(rows: MaturedRows, until: int, period: int = PERIOD) -> NDArray[np.int64]:
@@ -99,7 +99,7 @@ class RecalibrationDecision:
     """What trials came to by `until` (µs UTC): the line to lay over the calibrator, None where it stays; and why."""
 
     line: Calibrator | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[CalibrationTrial, ...]
     reason: str
     until: int
 
@@ -112,16 +112,13 @@ def decide(
     if not able:
         return RecalibrationDecision(None, (), _too_few(ways, fresh), until)
     edges = trial_edges(trial_rows, until)
-    verdicts = {way: trial(way, trial_rows, edges) for way in able}
-    accepted = [way for way in able if verdicts[way].accepted]
-    evidence = "; ".join(_summary(verdict) for verdict in verdicts.values())
-    if not accepted:
+    verdicts = tuple(trial(way, trial_rows, edges) for way in able)
+    best, evidence = best_accepted(verdicts), "; ".join(map(_summary, verdicts))
+    if best is None:
         reason = f"nothing was better by more than one standard error: {evidence}"
-        return RecalibrationDecision(None, tuple(verdicts.values()), reason, until)
-    best = max(accepted, key=lambda way: verdicts[way].gain)
-    return RecalibrationDecision(
-        best.fit(fresh, until), tuple(verdicts.values()), f"{best.name} is in use: {evidence}", until
-    )
+        return RecalibrationDecision(None, verdicts, reason, until)
+    way = able[verdicts.index(best)]
+    return RecalibrationDecision(way.fit(fresh, until), verdicts, f"{way.name} is in use: {evidence}", until)
 
 
 def changed(rows: MaturedRows, over: Calibrator) -> MaturedRows:
@@ -141,7 +138,7 @@ def _too_few(ways: Sequence[RecalibrationMethod], fresh: MaturedRows) -> str:
     )
 
 
-def _summary(verdict: Verdict) -> str:
+def _summary(verdict: CalibrationTrial) -> str:
     decision = "accepted" if verdict.accepted else "not accepted"
     error = f"standard error {number(verdict.se, 5)}, {number(verdict.leads)} leads"
     return f"{verdict.name} {signed(verdict.gain, 5)} ({error}), {decision}"

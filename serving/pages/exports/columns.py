@@ -13,7 +13,7 @@ from serving.pages.leads.leads import LeadLine, line_of
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.worklist import WorklistEntry
+from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.leads.worklist_query import WantedLeads
 from training.thresholds.model_warning import model_warning
 

@@ -31,7 +31,8 @@ from serving.scoring.served_model import ServedModel
 from serving.store.events.timeline import Happening, Stretch
 from serving.store.leads.decisions import REASONS
 from serving.store.leads.work import Step
-from serving.store.leads.worklist import CHOICES, WorklistEntry
+from serving.store.leads.worklist import CHOICES
+from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.scores.sections import IN_HAND
 from serving.store.scores.standings import Standing
 from training.thresholds.stages import UNQUALIFIED
@@ -124,7 +125,7 @@ def _work_on(context: PageContext, lead_id: str, entry: WorklistEntry | None) ->
     store, sales = context.services.store, context.services.sales
     steps, worker = store.work.of(lead_id, DEEDS), entry.worker if entry else ""
     owners = {account.name for account in store.accounts.list()} | {
-        *store.worklist.choices(context.services.target_name)["owner"]
+        *store.worklist.choices(context.services.target_name, ["owner"])["owner"]
     }
     held = bool(entry and entry.work_state) and worker not in {*owners, *sales.owners.values()}
     return {

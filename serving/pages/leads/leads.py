@@ -19,7 +19,7 @@ from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.page_roles import shows
 from serving.scoring.reasons import sentence_of
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.worklist import WorklistEntry
+from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.leads.worklist_query import Order, WantedLeads
 from serving.store.scores.chain_steps import read_steps
 from serving.store.scores.grounds import read_facts

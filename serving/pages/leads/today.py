@@ -82,7 +82,7 @@ def today(context: PageContext) -> Response:
         counted=COUNTED,
         nobodys=store.queue.counts(target, "")["new"] if view.whose == MINE else 0,
         is_empty=not any(counts.values()) and view.worker is None,
-        owners=store.worklist.choices(target)["owner"],
+        owners=store.worklist.choices(target, ["owner"])["owner"],
         scored_at=flow.scored_at,
         live=live,
         days=live.target.horizon_days if live else 0,

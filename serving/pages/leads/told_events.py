@@ -12,7 +12,7 @@ from serving.scoring.next_step import Situation
 from serving.scoring.served_model import ServedModel
 from serving.sentences.facts import slightness
 from serving.store.events.sales_events import EVENTS
-from serving.store.leads.worklist import WorklistEntry
+from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.scores.sections import IN_HAND
 from training.thresholds.stages import UNQUALIFIED
 

@@ -12,7 +12,7 @@ from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
 from serving.scoring.reasons import figure_of, sentence_of, value_said
 from serving.scoring.served_model import ServedModel
-from serving.store.leads.worklist import WorklistEntry
+from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.scores.grounds import Explanation, FeatureShift, Ground
 
 

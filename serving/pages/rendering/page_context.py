@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from data.contract import US_PER_DAY
-from features.dates import ago, day, minute, since
+from features.dates import ago, date, day, minute, since
 from features.wording import LANGUAGES, Language, chance, number, percent, span
 from serving.http.answers import language_of
 from serving.http.lead_paths import SENT
@@ -207,5 +207,5 @@ def _day_of(context: PageContext, moment: int) -> int:
 
 def wording_of(language: Language) -> dict[str, Callable[..., str]]:
     """How templates put numbers and times into a language."""
-    functions = (number, percent, chance, span, day, minute)
+    functions = (number, percent, chance, span, date, day, minute)
     return {function.__name__: partial(function, language=language) for function in functions}

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from data.contract import US_PER_SECOND, UsageError
 from data.erasure.seal import Seal
-from serving.store.access.lockout import Locked, Lockout
+from serving.store.access.lockout import LOCKED_MINUTES, Locked, Lockout
 from serving.store.database.connection import Database, insert
 from serving.store.database.schema import accounts, sessions
 
@@ -92,7 +92,7 @@ class Accounts:
         with self._database.write() as connection:
             counted = self.lockout.count(connection, name, address, device, now)
         if counted is None:
-            raise Locked("too many failed attempts; try again in a quarter of an hour")
+            raise Locked(f"too many failed attempts; try again in {LOCKED_MINUTES} minutes")
         known = self._password(name)
         if not self._fits(known or self._nobody, password) or known is None:
             return None

@@ -14,7 +14,8 @@ from data.erasure.seal import Seal
 from serving.store.database.connection import insert
 from serving.store.database.schema import attempts
 
-WINDOW = 15 * 60 * US_PER_SECOND
+LOCKED_MINUTES = 15
+WINDOW = LOCKED_MINUTES * 60 * US_PER_SECOND
 """Failures are counted within such a time from the first one on; a lock ends with it."""
 MOST_OF_PAIR, MOST_OF_ADDRESS, MOST_OF_ACCOUNT, MOST_OF_DEVICE = 5, 30, 100, 10
 """Failures that are allowed: from one address for one account, from one address for any account, for one account from

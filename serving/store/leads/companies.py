@@ -15,7 +15,7 @@ from serving.store.database.connection import Database
 from serving.store.database.cursor import KeysetOrder
 from serving.store.database.presence import is_present
 from serving.store.database.schema import events, leads, standings
-from serving.store.leads.worklist import WorklistEntry, entries_of
+from serving.store.leads.worklist_entry import WorklistEntry, entries_of
 
 LOOKED = 50
 """Leads that a page of companies looks at."""

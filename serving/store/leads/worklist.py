@@ -13,8 +13,9 @@ from typing import get_args
 from sqlalchemy import BindParameter, Connection, and_, bindparam, func, select, text, update
 
 from serving.store.database.connection import Database, chunks
-from serving.store.database.presence import hold_present, is_present
+from serving.store.database.presence import hold_present
 from serving.store.database.schema import attributes, leads, scores, standings
+from serving.store.leads.worklist_entry import WorklistEntry, entries_of
 from serving.store.leads.worklist_query import (
     LABELS,
     LOOKED,
@@ -39,6 +40,8 @@ MOST = 200
 STRIDE = 1_000
 """Leads that are read at once when all of a list are wanted."""
 CHOICES = 50
+FILTERED = ("stage", "channel", *LABELS)
+"""Columns of which lists offer the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,42 +71,6 @@ class WorklistRow:
 NOTED = tuple(field.name for field in fields(WorklistRow) if field.name != "lead_id")
 LISTED = (*NOTED, *LABELS, "before", "rising", "untouched", "pressed", "worker", "section")
 """Columns of a standing that are noted for lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorklistEntry:
-    """A lead of the list, as in `WorklistRow` and `store_scores.Standing`. before: its probability a week earlier.
-
-    work_state, worker, due_at, section: see `serving/store/scores/sections.py`.
-    """
-
-    lead_id: str
-    stage: str
-    override: str | None
-    probability: float | None
-    low: float | None
-    high: float | None
-    as_of: int | None
-    model_version: str | None
-    before: float | None
-    fit: float | None
-    engagement: float | None
-    reason: str | None
-    reason_value: str | None
-    active_at: int | None
-    contacts: int | None
-    ignored: int | None
-    channel: str | None
-    country: str | None
-    owner: str | None
-    rising: bool | None
-    pressed: bool | None
-    work_state: str | None
-    worker: str
-    due_at: int | None
-    section: str
-    latest: str | None
-    chain: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +154,10 @@ class Worklist:
         with self._database.read() as connection:
             return entries_of(connection, target, [lead_id]).get(lead_id)
 
-    def choices(self, target: str) -> dict[str, list[str]]:
+    def choices(self, target: str, names: Sequence[str] = FILTERED) -> dict[str, list[str]]:
         """The values by which a list may be filtered, sorted, at most fifty of each kind."""
         with self._database.read() as connection:
-            return {name: _distinct(connection, target, name) for name in ("stage", "channel", *LABELS)}
+            return {name: _distinct(connection, target, name) for name in names}
 
     def _is_there(self, wanted: WantedLeads) -> bool:
         """Whether a search finds anybody, whatever the filters say."""
@@ -207,17 +174,6 @@ class Worklist:
         if len(rows) > limit:
             return Sheet(entries, cursor_after(wanted, keys_of(wanted, rows[limit - 1])))
         return Sheet(entries, None) if way.end is None else Sheet(entries, cursor_after(wanted, way.end), LOOKED)
-
-
-def entries_of(connection: Connection, target: str, lead_ids: Sequence[str]) -> dict[str, WorklistEntry]:
-    """Some leads of the list, in their order, without those that were never scored, are unknown or object."""
-    query = select(*(standings.c[name] for name in WorklistEntry.__slots__)).where(standings.c.target == target)
-    query = query.join(leads, leads.c.lead_id == standings.c.lead_id).where(is_present())
-    rows = [
-        row for chunk in chunks(lead_ids) for row in connection.execute(query.where(standings.c.lead_id.in_(chunk)))
-    ]
-    entries = {row.lead_id: WorklistEntry(*row) for row in rows}
-    return {lead_id: entries[lead_id] for lead_id in lead_ids if lead_id in entries}
 
 
 def _before(connection: Connection, target: str, as_of: int, names: Sequence[str]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from serving.app import create_app
 from serving.http.services import Services
 from serving.scoring.served_model import ServedModel
 from serving.store.access.accounts import ROLES, Accounts
-from serving.store.database.hmac_signer import seal_of
+from serving.store.database.store_seal import seal_of
 from serving.store.store import Store, open_store
 from tests.serving.pages.browser import PASSWORD, Visitor
 from tests.serving.pages.hostile import PAYLOADS, plant

@@ -93,7 +93,7 @@ def test_an_account_is_locked_after_failures_with_words_of_when(visits: Visits) 
         assert "do not go together" in refused.text
     locked = visitor.sign_in("viewer")
     assert locked.status_code == 429
-    assert "quarter of an hour" in locked.text
+    assert "in 15 minutes" in locked.text
     assert visits().sign_in("editor").status_code == 303
 
 

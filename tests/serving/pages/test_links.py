@@ -22,8 +22,8 @@ from serving.pages.rendering import links
 from serving.pages.rendering.links import LIFE_DAYS, by_link_or_session
 from serving.pages.rendering.page_context import by_session
 from serving.scoring.served_model import ServedModel
-from serving.store.database.hmac_signer import seal_of
 from serving.store.database.schema import accounts
+from serving.store.database.store_seal import seal_of
 from serving.store.store import Store
 from serving.telemetry.server_log import ServerLog
 from tests.serving.pages.browser import PASSWORD, Visitor

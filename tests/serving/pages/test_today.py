@@ -167,6 +167,40 @@ def test_a_viewer_acts_on_their_own_leads_alone(app: Starlette, visits: Visits, 
     assert visitor.post("/work", data=mine | {"action": "take", "seen": "2"}).status_code == NOT_ALLOWED
 
 
+ACTIONS: dict[str, dict[str, str]] = {
+    "take": {},
+    "assign": {"owner": "south"},
+    "accept": {},
+    "reject": {"reason": "timing"},
+    "snooze": {"days": "3"},
+    "return": {},
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize(
+    ("who", "owner", "may"),
+    [
+        (None, None, False), ("viewer", None, False), ("viewer", "south", False), ("viewer", "viewer", True),
+        ("editor", "south", True), ("admin", None, True),
+    ],
+)  # fmt: skip
+def test_every_action_lets_in_exactly_whom_it_may(
+    app: Starlette, visits: Visits, own_store: Store, action: str, who: str | None, owner: str | None, may: bool
+) -> None:
+    put(own_store, "L1", owner=owner)
+    put(own_store, "L2", owner="south")
+    visitor = visits(who)
+    token = app.state.services.store.accounts.form_token(visitor.token) if who else ""
+    sent = {"form": token, "lead": "L1", "seen": "0", "back": "/today", "action": action, **ACTIONS[action]}
+    answer = visitor.post("/work", data=sent)
+    assert [step.action for step in own_store.work.of("L1")] == ([action] if may else [])
+    if who is None:
+        assert answer.headers["location"].startswith("/sign-in?next=")
+    else:
+        assert answer.status_code == (303 if may else NOT_ALLOWED)
+
+
 @pytest.mark.parametrize("fields", [{"action": "steal"}, {"action": "reject", "reason": "x"}, {"seen": "-1"}, {}])
 def test_a_form_that_cannot_be_does_nothing(visits: Visits, own_store: Store, fields: dict[str, str]) -> None:
     put(own_store, "L1", owner=None)

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from data.contract import UsageError
 from serving.store.access.accounts import LIFE, Accounts
 from serving.store.access.lockout import MOST_OF_ACCOUNT, MOST_OF_ADDRESS, MOST_OF_DEVICE, MOST_OF_PAIR, WINDOW, Locked
-from serving.store.database.hmac_signer import seal_of
 from serving.store.database.schema import accounts, attempts, sessions
+from serving.store.database.store_seal import seal_of
 from serving.store.store import Store
 
 NOW = 1_700_000_000_000_000

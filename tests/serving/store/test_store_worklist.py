@@ -12,7 +12,8 @@ from sqlalchemy.dialects import sqlite
 
 from data.contract import US_PER_DAY, UsageError
 from serving.store.leads.decisions import Decision
-from serving.store.leads.worklist import PRESSED, RISEN, WorklistEntry, WorklistRow
+from serving.store.leads.worklist import PRESSED, RISEN, WorklistRow
+from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.leads.worklist_query import WantedLeads, find_way, page_query
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
