@@ -19,7 +19,8 @@ from serving.pages.rendering.page_roles import shows
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
 from serving.scoring.served_model import ServedModel
 from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished
-from serving.store.scores.threshold_changes import REASONS, Change
+from serving.store.scores.threshold_changes import REASONS
+from serving.store.scores.thresholds_in_force import Change
 from training.thresholds.promise_text import sentence
 from training.thresholds.rules import CapacityRule, RecordPeriod, Rule
 from training.thresholds.threshold import Threshold

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from serving.messages.schemas import ThresholdSet
 from serving.messages.times import at
-from serving.store.scores.threshold_changes import Change, in_force
+from serving.store.scores.thresholds_in_force import Change, in_force
 from training.thresholds.stages import StageThreshold
 from training.thresholds.threshold import Threshold, stage_thresholds
 

@@ -23,7 +23,7 @@ from serving.sentences.deeds import Deeds
 from serving.sentences.facts import Known, Part, facts_of
 from serving.sentences.topics import ANSWER, Topic, topics_of
 from serving.store.events.sales_events import EVENTS
-from serving.store.scores.explanations import Explanation, Fact, FeatureShift, Ground, Value
+from serving.store.scores.grounds import Explanation, Fact, FeatureShift, Ground, Value
 from training.samples.log_odds import Array
 
 MOST = 3

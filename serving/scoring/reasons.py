@@ -13,7 +13,7 @@ from features.words import Words, named, value_in_words, with_value
 from serving.messages.schemas import Reason, Reasons
 from serving.scoring.scorer import Scorer
 from serving.sentences.telling import Telling
-from serving.store.scores.explanations import Fact, Ground, Value
+from serving.store.scores.grounds import Fact, Ground, Value
 
 
 def reasons_of(grounds: Sequence[Ground], scorer: Scorer, telling: Telling) -> Reasons:

@@ -20,7 +20,7 @@ from data.visibility import is_visible
 from serving.scoring.batch import one_moment
 from serving.scoring.explanations import Explainer
 from serving.scoring.scorer import Scorer
-from serving.store.scores.explanations import Ground
+from serving.store.scores.grounds import Ground
 
 MOST_TRIED = 5_000
 """So many histories are tried at most: a lead with more events is told that something has changed, not what."""

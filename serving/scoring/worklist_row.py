@@ -14,7 +14,7 @@ from serving.scoring.latest_events import latest_events
 from serving.scoring.scorer import Scorer, Scores
 from serving.store.events.sales_events import EVENTS
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.explanations import Explanation, written_facts
+from serving.store.scores.grounds import Explanation, written_facts
 
 PRESSURE_US = 30 * US_PER_DAY
 """Contacts within such a time are pressure."""

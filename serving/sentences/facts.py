@@ -15,7 +15,7 @@ from data.vocabulary import LESS, MORE
 from features.words import Words
 from serving.sentences.deeds import SPANS, Deed
 from serving.sentences.topics import ANSWER, Topic, expected_of
-from serving.store.scores.explanations import Fact, Value
+from serving.store.scores.grounds import Fact, Value
 
 TELLING = (
     "offer_view", "demo_request", "inbound_call", "email_reply", "meeting", "pricing_view", "chat_message",

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks._quality_sets import at_random, in_order, purged
-from benchmarks._quality_split import Rows, Split
-from benchmarks._quality_table import Cell, aims, difference, summary, verdict
-from benchmarks.quality import Contender, Task
+from benchmarks.quality._sets import at_random, in_order, purged
+from benchmarks.quality._split import Rows, Split
+from benchmarks.quality._table import Cell, aims, difference, summary, verdict
+from benchmarks.quality.quality import Contender, Task
 from data.contract import US_PER_DAY
 from features.labels import LabelWindow
 from training.measuring.evaluation import evaluate

@@ -9,7 +9,7 @@ from data.histories import Histories
 from data.visibility import is_visible
 from serving.scoring.explanations import Explainer
 from serving.scoring.scorer import FeatureScores
-from serving.store.scores.explanations import Fact
+from serving.store.scores.grounds import Fact
 
 Event = tuple[str, int, int]
 """Type, when it occurred, when it became known."""

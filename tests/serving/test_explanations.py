@@ -14,7 +14,7 @@ from features.moments import open_moments
 from features.views import still_held
 from serving.scoring.explanations import LEAST, LEAST_SHIFT, MOVED, OTHERS, Explainer, value_of
 from serving.scoring.scorer import FeatureScores, Scorer
-from serving.store.scores.explanations import Explanation, Fact, FeatureShift, Ground
+from serving.store.scores.grounds import Explanation, Fact, FeatureShift, Ground
 from serving.store.store import Store
 from serving.trees.predictor import Predictor
 from tests.oracles.grounds_naive import is_true, seen_events, totals_of

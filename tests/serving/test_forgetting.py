@@ -38,6 +38,16 @@ def test_a_forgotten_lead_is_in_no_log_and_no_export(services: Services, worksho
 
 def test_the_server_does_without_what_ingests_and_trainings_use() -> None:
     """Erasing needs no DuckDB: a server would carry it around for nothing. Arrow arrays made at import bring pandas."""
-    code = "import sys, serving.app; print(*{'duckdb', 'joblib', 'mlflow', 'pandas'} & {*sys.modules})"
+    assert imported_by("serving.app", {"duckdb", "joblib", "mlflow", "pandas"}) == set()
+
+
+def test_the_trial_of_a_model_does_without_the_store() -> None:
+    assert imported_by("serving.champion.smoke_test", {"sqlalchemy", "duckdb", "joblib", "mlflow", "pandas"}) == set()
+    assert imported_by("serving.app", {"sqlalchemy"}) == {"sqlalchemy"}
+
+
+def imported_by(module: str, packages: set[str]) -> set[str]:
+    """Which of some packages come with a module."""
+    code = f"import sys, {module}; print(*{packages} & {{*sys.modules}})"
     shown = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True, capture_output=True)
-    assert shown.stdout.split() == []
+    return set(shown.stdout.decode().split())

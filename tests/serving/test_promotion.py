@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,12 @@ import pytest
 
 from data.contract import DataError
 from serving.champion.artifact_sources import registry_source
+from serving.champion.child_process import PROGRAM
 from serving.champion.promotion import promote
 from serving.champion.tracking_database import TrackingDatabaseSource
 from serving.messages.examples import LEAD
 from tests.artifacts import edit_manifest
+from tests.conftest import REPOSITORY
 from tests.new_registry import NewRegistry
 from tests.runs import made_run
 from tests.serving.conftest import Starts
@@ -121,6 +126,19 @@ def test_whoever_moves_the_alias_it_is_noticed_and_nobody_is_asked_in_between(
         (registry.workspace / "mlflow.db").touch()
         with pytest.raises(DataError, match="gave no reason"):
             source.mark()
+
+
+def test_asking_mlflow_does_not_wait_for_libraries_of_tables(registry: Registry) -> None:
+    command = [sys.executable, "-X", "importtime", "-c", PROGRAM, "serving.champion.fetch"]
+    done = subprocess.run(
+        [*command, str(registry.workspace), NAME, CHAMPION],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    assert Path(json.loads(done.stdout)["folder"]).is_dir()
+    imported = {line.rpartition("|")[2].strip().partition(".")[::2] for line in done.stderr.splitlines()}
+    parts = {package for package, part in imported if part}
+    assert "mlflow" in parts
+    assert not parts & {"pandas", "polars"}
 
 
 def test_a_first_start_where_a_model_was_promoted_does_not_wait_for_mlflow(elsewhere: Path, start: Starts) -> None:

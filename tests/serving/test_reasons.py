@@ -21,7 +21,7 @@ from serving.sentences.deeds import Deed
 from serving.sentences.facts import Known, facts_of
 from serving.sentences.telling import Telling, sentences
 from serving.sentences.topics import Topic
-from serving.store.scores.explanations import Fact, Ground
+from serving.store.scores.grounds import Fact, Ground
 from serving.trees.predictor import Predictor
 from workspace import Workspace
 

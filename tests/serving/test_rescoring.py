@@ -16,7 +16,7 @@ from serving.scoring.scorer import Scorer
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
 from serving.store.leads.worklist_query import WantedLeads
-from serving.store.scores.explanations import read_facts
+from serving.store.scores.grounds import read_facts
 from serving.store.store import Store
 from serving.trees.predictor import Predictor
 from training.registry.artifact_files import digest_of

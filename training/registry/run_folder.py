@@ -15,13 +15,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from data.contract import DataError, UsageError
 from data.typed_json import from_json, to_json
 from training.registry.artifact_files import digest_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MODEL, JUDGE, REPORT, RECORDS = "model", "judge", "report", "records"
 """Folders of a run. Records are JSON files for MLflow. A report may be missing."""
@@ -87,6 +88,8 @@ class RunFolder:
     @property
     def example(self) -> pa.Table:
         """Some rows of features, without ids."""
+        import pyarrow.parquet as pq  # late: who asks for a version needs none of it
+
         return pq.read_table(self.path / EXAMPLE)
 
 
@@ -114,6 +117,8 @@ def finished(
     reason: str = "",
 ) -> RunFolder:
     """Makes a draft a run. The same content is the same run, which is kept when it is there already."""
+    import pyarrow.parquet as pq
+
     pq.write_table(example, draft / EXAMPLE)
     model, judge = digest_of(draft / MODEL), digest_of(draft / JUDGE)
     about = About(

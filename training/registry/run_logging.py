@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from training.registry.artifact_files import CODE
 from training.registry.run_folder import JUDGE, RECORDS, RunFolder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DATASETS, RIVALS, TABLES, CURVES = "datasets.json", "rivals.json", "tables.json", "curves.json"
 """Records of a run that MLflow has a form of its own for; a run may have none of them."""
@@ -125,6 +126,8 @@ def _signature(example: pa.Table) -> Any:
 
 
 def _categories(table: pa.Table) -> list[str]:
+    import pyarrow as pa
+
     return [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
 
 

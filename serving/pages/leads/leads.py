@@ -22,7 +22,7 @@ from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.leads.worklist_query import Order, WantedLeads
 from serving.store.scores.chain_steps import read_steps
-from serving.store.scores.explanations import read_facts
+from serving.store.scores.grounds import read_facts
 
 TEXTS = ("stage", "channel", "country", "owner", "search")
 MARKS = ("rising", "untouched", "pressed")

@@ -13,7 +13,7 @@ from serving.pages.rendering.texts import known
 from serving.scoring.reasons import figure_of, sentence_of, value_said
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist_entry import WorklistEntry
-from serving.store.scores.explanations import Explanation, FeatureShift, Ground
+from serving.store.scores.grounds import Explanation, FeatureShift, Ground
 
 
 @dataclass(frozen=True)

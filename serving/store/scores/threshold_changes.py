@@ -14,7 +14,7 @@ from data.contract import UsageError
 from serving.store.database.connection import Database, one_at_a_time
 from serving.store.database.schema import threshold_changes
 from serving.store.privacy.audit_trail import Audit
-from training.thresholds.stages import are_in_order
+from serving.store.scores.thresholds_in_force import Change, in_force
 from training.thresholds.threshold import Threshold, threshold_from
 
 LOCK = 7_305_108_263
@@ -22,26 +22,6 @@ LOCK = 7_305_108_263
 REASONS = ("capacity", "quality", "goal", "trial", "correction")
 """Why: sales can take more or fewer; too few of those handed over bought, or more could be tried; another goal; to try
 it out; to undo a mistake. A closed list, because what stands in the audit trail can never be erased."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A threshold that someone has published for a stage of one model.
-
-    threshold: None gives the stage back to the model.
-    at: µs UTC. who: the account. taken_up_at: when a scoring began to follow it, µs UTC; None while it waits.
-    """
-
-    id: int
-    target: str
-    stage: str
-    model_version: str
-    model_digest: str
-    at: int
-    who: str
-    reason: str
-    threshold: Threshold | None
-    taken_up_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +39,6 @@ class Wish:
 
 class OutOfOrder(UsageError):
     """A change after which stages would no longer follow each other, or would undo another change in silence."""
-
-
-def in_force(own: Sequence[Threshold], changes: Sequence[Change]) -> tuple[tuple[Threshold, ...], tuple[Change, ...]]:
-    """A model's own thresholds under changes, one a stage, and which of those are followed, in the order of stages.
-
-    Where stages would no longer follow each other, the oldest change is not followed, then the next. So they follow
-    each other whatever was published, taken up and taken back, in whatever order.
-    """
-    stages = [threshold.stage for threshold in own]
-    followed = sorted((change for change in changes if change.threshold and change.stage in stages), key=_number)
-    while followed and not are_in_order(threshold.probability for threshold in _laid_over(own, followed)):
-        followed.pop(0)
-    return _laid_over(own, followed), tuple(sorted(followed, key=lambda change: stages.index(change.stage)))
-
-
-def _laid_over(own: Sequence[Threshold], changes: Sequence[Change]) -> tuple[Threshold, ...]:
-    published = {change.stage: change.threshold for change in changes if change.threshold is not None}
-    return tuple(published.get(threshold.stage, threshold) for threshold in own)
-
-
-def _number(change: Change) -> int:
-    return change.id
 
 
 class ThresholdChanges:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from data.contract import DataError
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.explanations import Explanation, Fact, FeatureShift, Ground, written_facts
+from serving.store.scores.grounds import Explanation, Fact, FeatureShift, Ground, written_facts
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 

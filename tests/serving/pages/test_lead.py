@@ -19,7 +19,7 @@ from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
 from serving.store.leads.worklist import WorklistRow
 from serving.store.privacy.workspace_files import Removal, Unfinished, WorkspaceFiles
-from serving.store.scores.explanations import Explanation, Fact, FeatureShift, Ground
+from serving.store.scores.grounds import Explanation, Fact, FeatureShift, Ground
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.browser import Visitor, forms

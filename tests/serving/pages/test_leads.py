@@ -10,7 +10,7 @@ import pytest
 from serving.http.services import Services
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.explanations import Explanation, Fact, Ground, written_facts
+from serving.store.scores.grounds import Explanation, Fact, Ground, written_facts
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits

@@ -19,7 +19,7 @@ from serving.store.leads.decisions import Decision
 from serving.store.privacy import erasure
 from serving.store.privacy.erasure import OF_LEAD
 from serving.store.scores import explanations, scores
-from serving.store.scores.explanations import Explanation
+from serving.store.scores.grounds import Explanation
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store, open_store
 from tests.postgres import Postgres

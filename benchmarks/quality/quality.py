@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from benchmarks import _quality_own, _quality_peers
-from benchmarks._quality_sets import ORIGINS, SETS, prepared
-from benchmarks._quality_split import Split
-from benchmarks._quality_table import OURS, Cell, aims, each_split, table
 from benchmarks.harness import Row, measure, measure_warm, report
+from benchmarks.quality import _own as own_models
+from benchmarks.quality import _peers as peer_models
+from benchmarks.quality._sets import ORIGINS, SETS, prepared
+from benchmarks.quality._split import Split
+from benchmarks.quality._table import OURS, Cell, aims, each_split, table
 
 ROOT = Path("var/bench/quality")
 SHOP = "Online Retail"
@@ -129,7 +130,7 @@ def _tasks(folders: dict[str, list[Path]], contenders: Sequence[Contender]) -> I
     for contender in contenders:
         for number in numbers:
             for name, splits in folders.items():
-                if contender.name in _quality_peers.SHOP and name != SHOP:
+                if contender.name in peer_models.SHOP and name != SHOP:
                     continue
                 key = hashlib.sha256(f"{contender.digest} {contender.label} {_digest(splits[number])}".encode())
                 path = (
@@ -144,25 +145,25 @@ def _tasks(folders: dict[str, list[Path]], contenders: Sequence[Contender]) -> I
 
 def _contenders(flaml: float, autogluon: float) -> list[Contender]:
     budgets = {"FLAML": flaml, "AutoGluon": autogluon}
-    peers = _digest_of([Path(_quality_peers.__file__), _quality_peers.REQUIREMENTS])
+    peers = _digest_of([Path(peer_models.__file__), peer_models.REQUIREMENTS])
     return [
-        *(Contender(name, 0.0, _digest_of(_files(name)), _own) for name in _quality_own.CONTENDERS),
-        *(Contender(name, budgets.get(name, 0.0), peers, _peer) for name in _quality_peers.CONTENDERS),
+        *(Contender(name, 0.0, _digest_of(_files(name)), _own) for name in own_models.CONTENDERS),
+        *(Contender(name, budgets.get(name, 0.0), peers, _peer) for name in peer_models.CONTENDERS),
     ]
 
 
 def _own(contender: Contender, *arguments: Any) -> Row:
-    return measure_warm(contender.label, 0, _quality_own.fit, *arguments)
+    return measure_warm(contender.label, 0, own_models.fit, *arguments)
 
 
 def _peer(contender: Contender, *arguments: Any) -> Row:
-    python = _quality_peers.interpreter(ROOT / "env")
-    return measure(contender.label, 0, _quality_peers.fit, *arguments, python=python)
+    python = peer_models.interpreter(ROOT / "env")
+    return measure(contender.label, 0, peer_models.fit, *arguments, python=python)
 
 
 def _files(name: str) -> list[Path]:
     """The files that decide what one of our own contenders says."""
-    return [Path(_quality_own.__file__), *(Path("training") / f"{recipe}.py" for recipe in RECIPES.get(name, ()))]
+    return [Path(own_models.__file__), *(Path("training") / f"{recipe}.py" for recipe in RECIPES.get(name, ()))]
 
 
 def _digest(folder: Path) -> str:
@@ -177,7 +178,7 @@ def _digest_of(files: Sequence[Path]) -> str:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    names = [*_quality_own.CONTENDERS, *_quality_peers.CONTENDERS]
+    names = [*own_models.CONTENDERS, *peer_models.CONTENDERS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks quality")
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS), metavar="SET")
     parser.add_argument("--contenders", nargs="+", choices=names, default=names, metavar="CONTENDER")

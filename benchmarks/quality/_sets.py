@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from benchmarks._quality_split import Rows, Split
+from benchmarks.quality._split import Rows, Split
 from data.contract import UsageError
 from data.intake.ingest import ingest
 from data.simulated.simulate import FunnelOptions, simulate

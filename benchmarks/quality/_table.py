@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks._quality_split import Array, Rows
 from benchmarks.harness import Row
+from benchmarks.quality._split import Array, Rows
 from training.measuring.metrics import RESAMPLES, ece, ece_floor, interval, measures
 from training.samples.log_odds import clip, logit, row_losses
 

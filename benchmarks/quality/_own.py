@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.naive_bayes import CategoricalNB
 
-from benchmarks._quality_split import Array, Rows, Split
+from benchmarks.quality._split import Array, Rows, Split
 from training.model import baselines
 from training.model.classifier import LeadConversionClassifier
 

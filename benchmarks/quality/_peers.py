@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks._quality_split import Array, Rows, Split
+from benchmarks.quality._split import Array, Rows, Split
 
-REQUIREMENTS = Path(__file__).with_name("requirements-quality.txt")
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 LABEL, WEIGHT = "label of the row", "weight of the row"
 CATBOOST: dict[str, Any] = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
 SHOP = frozenset({"BG/NBD", "Pareto/NBD"})

@@ -1,0 +1,1 @@
+"""How well models predict on public sets and the funnel, beside those of others."""
