@@ -19,7 +19,7 @@ from training.thresholds.stages import CUSTOMER
 
 Order = Literal["chance", "activity", "lead_id"]
 Searched = Literal["begins", "company", "holds"]
-LOOKED = 2_000
+LOOKED = 1_000
 LABELS = ("country", "owner")
 """Attributes of the profile by which lists are filtered."""
 NAMED, MARKED = ("stage", "channel", *LABELS), ("rising", "untouched", "pressed")
