@@ -73,13 +73,17 @@ def _started(var: Path, processors: int) -> tuple[float, float]:
     some = ["taskset", "--cpu-list", "0"] if processors == 1 else []
     with log.open("wb") as out:
         server = subprocess.Popen([*some, *command], stdout=out, stderr=out, start_new_session=True)
-    while not _is_ready(log):
-        if server.poll() is not None or time.monotonic() > begun + PATIENCE_S:
-            raise RuntimeError(f"the server did not become ready; see {log}")
-        time.sleep(0.02)
-    wall = time.monotonic() - begun
-    time.sleep(0.5)  # it notes what it serves only now, and the next start is to be warm
-    os.killpg(server.pid, signal.SIGKILL)  # with who asks MLflow: the next start shall have the processor for itself
+    try:
+        while not _is_ready(log):
+            if server.poll() is not None or time.monotonic() > begun + PATIENCE_S:
+                raise RuntimeError(f"the server did not become ready; see {log}")
+            time.sleep(0.02)
+        wall = time.monotonic() - begun
+        time.sleep(0.5)  # it notes what it serves only now, and the next start is to be warm
+    finally:
+        os.killpg(
+            server.pid, signal.SIGKILL
+        )  # with who asks MLflow: the next start shall have the processor for itself
     _, _, usage = os.wait4(server.pid, 0)
     return wall, usage.ru_utime + usage.ru_stime
 

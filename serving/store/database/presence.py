@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, or_, select
 
 from serving.store.database.connection import chunks
 from serving.store.database.schema import leads
@@ -14,6 +14,11 @@ def is_present(lead: FromClause = leads) -> ColumnElement[bool]:
     """Of a row of leads, or of the same table by another name. Away are those that the event log says were merged into
     another one, or deleted."""
     return and_(~lead.c.objection, lead.c.away_since.is_(None))
+
+
+def is_absent(lead: FromClause = leads) -> ColumnElement[bool]:
+    """The contrary, in the words of the index of the few for whom it holds."""
+    return or_(lead.c.objection, lead.c.away_since.is_not(None))
 
 
 def hold_present(connection: Connection, lead_ids: Collection[str]) -> set[str]:

@@ -14,7 +14,7 @@ from data.contract import US_PER_DAY, DataError
 from serving.store.database.schema import events, stage_changes, work
 from serving.store.events.event_validation import EventIn
 from serving.store.events.sales_events import EVENTS, SOURCE, STATES
-from serving.store.leads.queue import ORDER, Queued, page_query
+from serving.store.leads.queue import ORDER, Queued, _counts, page_query
 from serving.store.leads.work import Deed, Overtaken, Step
 from serving.store.leads.worklist import WorklistRow
 from serving.store.scores.scores import StoredScore
@@ -249,6 +249,24 @@ def test_a_page_comes_out_of_an_index_in_order(known: Store, worker: str | None)
         assert not [step for step in plan if "TEMP B-TREE" in step or step.startswith("SCAN")], plan
         index = "standings_by_section" if worker is None else "standings_by_worker"
         assert any(f"USING INDEX {index}" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("of_one", [True, False])
+def test_counts_come_out_of_indexes_alone(known: Store, of_one: bool) -> None:
+    """The leads that are counted lie anywhere in the store: no row of a lead or of a standing is read for them."""
+    if not known.database.is_sqlite:
+        pytest.skip("the plan is asked of SQLite")
+    query = _counts(of_one).params(target="conversion", worker="anna")
+    text = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    with known.database.read() as connection:
+        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+    leads_read, standings_read = (
+        [step for step in plan if step.startswith((f"SCAN {table}", f"SEARCH {table}"))]
+        for table in ("leads", "standings")
+    )
+    assert len(leads_read) == len(standings_read) == len(SECTIONS)
+    assert all("USING INDEX leads_absent" in step for step in leads_read), plan
+    assert all("USING COVERING INDEX" in step for step in standings_read), plan
 
 
 def test_what_came_in_since_the_score_is_told_with_the_lead(known: Store) -> None:

@@ -20,7 +20,7 @@ from serving.store.database.schema.score_tables import (
 )
 from serving.store.database.schema.standing_tables import standings, summaries
 
-REVISION = "0017"
+REVISION = "0018"
 """The newest migration; together they make these tables."""
 
 __all__ = [

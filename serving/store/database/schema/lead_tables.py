@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, PrimaryKeyConstraint, Table, false
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, PrimaryKeyConstraint, Table, false, or_
 
 from serving.store.database.schema.columns import DIGEST, NAME, TIME, metadata
 
@@ -23,6 +23,8 @@ leads = Table(
     Index("leads_by_number", "change", "lead_id"),
     Index("leads_by_account", "account_id", "lead_id"),
 )
+_absent = or_(leads.c.objection, leads.c.away_since.is_not(None))
+Index("leads_absent", leads.c.lead_id, unique=True, sqlite_where=_absent, postgresql_where=_absent)
 
 changes = Table("changes", metadata, Column("number", BigInteger(), nullable=False))
 """One row: the number of the last change."""
