@@ -21,6 +21,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.harness import Row
@@ -81,9 +82,9 @@ def _started(var: Path, processors: int) -> tuple[float, float]:
         wall = time.monotonic() - begun
         time.sleep(0.5)  # it notes what it serves only now, and the next start is to be warm
     finally:
-        os.killpg(
-            server.pid, signal.SIGKILL
-        )  # with who asks MLflow: the next start shall have the processor for itself
+        # With who asks MLflow: the next start shall have the processor for itself.
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
     _, _, usage = os.wait4(server.pid, 0)
     return wall, usage.ru_utime + usage.ru_stime
 
