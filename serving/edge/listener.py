@@ -10,6 +10,7 @@ import ctypes
 import socket
 import struct
 import sys
+from contextlib import suppress
 
 from data.contract import UsageError
 
@@ -40,9 +41,13 @@ def begin_no_more(listening: socket.socket) -> None:
 
     Closing a socket resets connections that the kernel has made and nobody has accepted yet: their clients were let
     in and would get no answer. A client whose first packet is dropped sends it again after a second, and is refused
-    then, which is safe to retry elsewhere. Only Linux can do this; elsewhere nothing happens.
+    then, which is safe to retry elsewhere. Only Linux can do this, and some kernels allow it to root alone; elsewhere
+    nothing happens, for a stop is not to fail on it.
     """
     if sys.platform != "linux":
         return
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in NO_SYN))
-    listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(NO_SYN), ctypes.addressof(code)))
+    with suppress(OSError):
+        listening.setsockopt(
+            socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(NO_SYN), ctypes.addressof(code))
+        )
