@@ -1,4 +1,4 @@
-"""The listening socket at a stop: no handshake begins any more, and nothing fails where the kernel forbids to say so."""
+"""The listening socket at a stop: no handshake begins any more; where the kernel forbids to say so, nothing fails."""
 
 from __future__ import annotations
 
