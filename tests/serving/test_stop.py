@@ -78,10 +78,18 @@ def test_a_stop_under_load_drops_nothing(start: Starts, full: bool) -> None:
     assert goodbyes >= 20 * stops, "the load went on after the signal"
 
 
+UNPRIVILEGED = """
+import ctypes
+assert ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()) == 0
+"""
+"""Takes from the process what root may and a service user may not, as far as tests are run by root."""
+
+
 @pytest.mark.proof("stop")
-def test_readiness_turns_first_and_a_slow_request_is_finished(start: Starts) -> None:
+@pytest.mark.parametrize("rights", ["", UNPRIVILEGED], ids=["as we are", "unprivileged"])
+def test_readiness_turns_first_and_a_slow_request_is_finished(start: Starts, rights: str) -> None:
     """A proxy learns of the stop while the door is open; a body that is still arriving is waited for."""
-    server = start()
+    server = start(fault=rights)
     server.ready()
     address = httpx.URL(server.url)
     with socket.create_connection((address.host, address.port or 80)) as slow:
