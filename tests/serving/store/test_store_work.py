@@ -7,11 +7,11 @@ from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import sqlite
 
 from data.contract import US_PER_DAY, DataError
-from serving.store.database.schema import events, stage_changes, work
+from serving.store.database.schema import events, leads, stage_changes, work
 from serving.store.events.event_validation import EventIn
 from serving.store.events.sales_events import EVENTS, SOURCE, STATES
 from serving.store.leads.queue import ORDER, Queued, _counts, page_query
@@ -267,6 +267,17 @@ def test_counts_come_out_of_indexes_alone(known: Store, of_one: bool) -> None:
     assert len(leads_read) == len(standings_read) == len(SECTIONS)
     assert all("USING INDEX leads_absent" in step for step in leads_read), plan
     assert all("USING COVERING INDEX" in step for step in standings_read), plan
+
+
+@pytest.mark.parametrize("away_since", [None, NOW])
+@pytest.mark.parametrize("objection", [False, True])
+@pytest.mark.parametrize("worker", [None, "anna"])
+def test_a_tab_counts_whom_it_lists(known: Store, worker: str | None, objection: bool, away_since: int | None) -> None:
+    """Lists ask who is present, counts who is absent: one is the contrary of the other."""
+    with known.database.write() as connection:
+        connection.execute(update(leads).values(objection=objection, away_since=away_since))
+    listed = known.queue.page(Queued("conversion", "new", worker)).leads
+    assert len(listed) == known.queue.counts("conversion", worker)["new"] == int(not objection and away_since is None)
 
 
 def test_what_came_in_since_the_score_is_told_with_the_lead(known: Store) -> None:
