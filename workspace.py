@@ -22,8 +22,8 @@ from settings import Settings
 from settings_file import read_settings, settings_path
 from training.audit.findings import Finding
 from training.audit.log_audit import audit
+from training.backtesting.origins import LogTimeline
 from training.facts import day
-from training.judging.origins import LogTimeline
 from training.measuring.evaluation import BesideTruth
 from training.rebuilding import Rebuilt, rebuild
 from training.registry.preflight import check_room

@@ -27,14 +27,14 @@ import numpy as np
 import pandas as pd
 
 from features.training_set import TrainingSet
-from training.judging.backtest import backtest
-from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict, standard
-from training.judging.inflation import inflation
-from training.judging.rolling import rolling
+from training.backtesting.backtest import backtest
+from training.backtesting.backtest_result import summarise
+from training.backtesting.contenders import BASE_RATE, CHAMPION, Contender, Predict, standard
+from training.backtesting.inflation import inflation
 from training.monitoring.cohorts import MONDAY, WEEK, GivenScores, MaturedScores
 from training.monitoring.monitor import checks_of, decide
 from training.report.backtest_plots import losses_over_time, promised_realised
-from training.report.rolling_tables import means
+from training.report.backtest_tables import means
 from training.samples.sample import Sample
 from workspace import Workspace
 
@@ -67,7 +67,7 @@ chosen = [contender for contender in recipe if contender.name in (CHAMPION, BASE
 contenders = [*chosen, Contender("newest rate", "rate of the newest quarter", newest_rate)]
 folder = Path(tempfile.mkdtemp())
 made = backtest(timeline, contenders, plan.digest, folder, count=3)
-result = rolling(made, segments=[])
+result = summarise(made, segments=[])
 
 # %%
 table = means(result)
@@ -77,7 +77,7 @@ pd.DataFrame(table.rows, columns=list(table.head))
 losses_over_time(result)
 
 # %%
-promised_realised(result.rounds)
+promised_realised(result.origins)
 
 # %% [markdown]
 # ## Inflation

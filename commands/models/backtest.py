@@ -13,8 +13,8 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
-    from training.judging.origins import PastDates, TableTimeline
-    from training.judging.rolling import Rolling
+    from training.backtesting.backtest_result import BacktestResult
+    from training.backtesting.origins import PastDates, TableTimeline
 
 Names = list[str] | None
 
@@ -40,10 +40,10 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Train at past dates, judge on the periods that followed. With intervals by lead."""
-    from training.judging.backtest import backtest
-    from training.judging.contenders import ablations, standard
-    from training.judging.drift_steps import drift_steps
-    from training.judging.rolling import rolling
+    from training.backtesting.backtest import backtest
+    from training.backtesting.backtest_result import summarise
+    from training.backtesting.contenders import ablations, standard
+    from training.backtesting.drift_steps import drift_steps
     from training.report.backtest_report import add_to_report, log_backtest, write_backtest
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
@@ -62,7 +62,7 @@ def backtest(
         folder = var / "backtest" / name
         with screen.stages(origins * len(contenders)) as say:
             made = backtest(timeline, contenders, plan.digest, folder / "kept", origins, first, say=say)
-        result = rolling(made, segment if table is None else segment or [], own=plan.metrics)
+        result = summarise(made, segment if table is None else segment or [], own=plan.metrics)
         report = write_backtest(folder, name, result, workspace.settings.report_language)
         if table is None:
             add_to_report(workspace.report_path, folder)
@@ -81,7 +81,7 @@ def _table(
     time: str | None,
     missing: Names,
 ) -> TableTimeline:
-    from training.judging.origins import TableTimeline, digest_of, file_digest
+    from training.backtesting.origins import TableTimeline, digest_of, file_digest
     from training.samples.labelled_table import read_labelled
 
     if target is None:
@@ -90,10 +90,10 @@ def _table(
     return TableTimeline(rows, digest_of(file_digest(path), target, positive, drop, lead, time, missing))
 
 
-def _tell(screen: Screen, result: Rolling) -> None:
-    from training.report.rolling_tables import rolling_tables
+def _tell(screen: Screen, result: BacktestResult) -> None:
+    from training.report.backtest_tables import backtest_tables
 
-    for table in rolling_tables(result):
+    for table in backtest_tables(result):
         screen.table(table.title, table.head, table.rows)
     for why in result.skipped:
         screen.tell(f"skipped {why}")

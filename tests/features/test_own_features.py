@@ -19,7 +19,7 @@ from tests.features.leads import START, histories_of, moments_of
 from tests.new_registry import NewRegistry
 from tests.oracles.features_naive import Event, Lead
 from training.artifact.manifest import Manifest
-from training.judging.origins import LogTimeline
+from training.backtesting.origins import LogTimeline
 from training.pipeline import train_and_register
 from training.registry.registry import CHALLENGER
 from workspace import Workspace

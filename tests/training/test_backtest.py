@@ -14,16 +14,16 @@ import pytest
 from data.contract import US_PER_DAY, DataError
 from data.own_functions import own_function
 from features.training_set import TrainingSet
-from training.judging.backtest import Backtest, JudgedPeriod, backtest, sources_digest
-from training.judging.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, champion, standard
-from training.judging.origins import LogTimeline, Origin, TableTimeline, spread
-from training.judging.rolling import bootstrap_periods, rolling
+from training.backtesting.backtest import Backtest, JudgedPeriod, backtest, sources_digest
+from training.backtesting.backtest_result import bootstrap_periods, summarise
+from training.backtesting.contenders import BASE_RATE, CHAMPION, Contender, Predict, ablations, champion, standard
+from training.backtesting.origins import LogTimeline, Origin, TableTimeline, spread
 from training.measuring.metrics import MEASURES, measures
 from training.recipe.train import fit_model
 from training.report.backtest_report import add_to_report, sections, write_backtest
+from training.report.backtest_tables import backtest_tables
 from training.report.page import marked
 from training.report.report import BACKTEST
-from training.report.rolling_tables import rolling_tables
 from training.samples.log_odds import Array
 from training.samples.sample import Sample, read_sample
 from workspace import Workspace
@@ -252,14 +252,14 @@ def periods() -> list[JudgedPeriod]:
 
 
 def test_each_origin_counts_the_same(periods: list[JudgedPeriod]) -> None:
-    made = rolling(bundle(periods), resamples=50)
-    for place, name in zip(made.places, (CHAMPION, BASE_RATE), strict=True):
+    made = summarise(bundle(periods), resamples=50)
+    for place, name in zip(made.contenders, (CHAMPION, BASE_RATE), strict=True):
         alone = [measures(period.rows.y, period.predictions[name], period.rows.weight) for period in periods]
         for metric in ("log_loss", "brier", "auc", "top_decile_lift"):
             assert place.metrics[metric].value == pytest.approx(np.mean([one[metric] for one in alone]))
         assert place.losses[1].value == pytest.approx(alone[1]["log_loss"])
-    assert made.places[0].difference.value == made.places[0].difference.low == 0.0
-    base = made.places[1].difference
+    assert made.contenders[0].difference.value == made.contenders[0].difference.low == 0.0
+    base = made.contenders[1].difference
     assert 0 < (base.low or 0.0) < (base.value or 0.0)
 
 
@@ -297,8 +297,8 @@ def test_the_interval_covers_what_repetition_shows() -> None:
 
 
 def test_tables_hold_every_contender_origin_band_and_segment(periods: list[JudgedPeriod]) -> None:
-    made = rolling(bundle(periods), segments=["x"], resamples=20)
-    tables = rolling_tables(made)
+    made = summarise(bundle(periods), segments=["x"], resamples=20)
+    tables = backtest_tables(made)
     assert [row[0] for row in tables[0].rows] == [CHAMPION, BASE_RATE]
     assert tables[1].head[1:4] == ["0", "1", "2"]
     for table in tables:
@@ -308,7 +308,7 @@ def test_tables_hold_every_contender_origin_band_and_segment(periods: list[Judge
 
 
 def test_page_section_and_card_are_written_and_found_again(periods: list[JudgedPeriod], tmp_path: Path) -> None:
-    made = rolling(bundle(periods), segments=["x"], resamples=20)
+    made = summarise(bundle(periods), segments=["x"], resamples=20)
     report = tmp_path / "report"
     report.mkdir()
     (report / "report.html").write_text("a" + marked(BACKTEST, "none yet") + "b")
@@ -321,7 +321,7 @@ def test_page_section_and_card_are_written_and_found_again(periods: list[JudgedP
     assert not re.search(r"https?://|url\(|<script|<link", page.read_text())
     assert "3 past dates" in card
     numbers = json.loads((page.parent / "backtest.json").read_text())
-    assert numbers["places"][1]["difference"]["value"] == made.places[1].difference.value
+    assert numbers["contenders"][1]["difference"]["value"] == made.contenders[1].difference.value
     assert sections(tmp_path / "nowhere") == ("", "")
 
 
@@ -337,8 +337,8 @@ def test_what_the_settings_leave_open_is_chosen_on_the_past(
 def test_a_metric_of_the_users_own_stands_beside_ours(periods: list[JudgedPeriod], tmp_path: Path) -> None:
     """The mean over the origins; with an interval for the champion, which the same leads draw at all of them."""
     (tmp_path / "mine.py").write_text("def off(y, p, weight):\n    return (weight * abs(y - p)).sum() / weight.sum()\n")
-    made = rolling(bundle(periods), resamples=20, own=[own_function("mine.py:off", tmp_path)])
-    champions, base = made.places
+    made = summarise(bundle(periods), resamples=20, own=[own_function("mine.py:off", tmp_path)])
+    champions, base = made.contenders
     expected = [
         np.average(np.abs(period.rows.y - period.predictions[CHAMPION]), weights=period.rows.weight)
         for period in periods
@@ -348,7 +348,7 @@ def test_a_metric_of_the_users_own_stands_beside_ours(periods: list[JudgedPeriod
     assert (off.low or 1) < (off.value or 0) < (off.high or 0)
     assert base.metrics["off"].value is not None
     assert base.metrics["off"].low is None
-    (table,) = [table for table in rolling_tables(made) if table.title == "By metrics of your own"]
+    (table,) = [table for table in backtest_tables(made) if table.title == "By metrics of your own"]
     assert (table.head, len(table.rows)) == (["prediction", "off"], 2)
     assert {"prediction": BASE_RATE, "measure": "off", "origin": None} in [
         {name: row[name] for name in ("prediction", "measure", "origin")} for row in made.rows()
@@ -364,8 +364,8 @@ def test_the_recipe_beats_the_base_rate_on_the_funnel(
     undone = [contender for contender in every if contender.name in ("open is lost", "without behaviour")]
     assert len(every) == 9
     made = backtest(timeline, [*chosen, *undone], plan.digest, tmp_path, 1, 0.6, fewest_positives=10)
-    result = rolling(made, resamples=100)
-    apart = {place.name: place.difference for place in result.places}
+    result = summarise(made, resamples=100)
+    apart = {place.name: place.difference for place in result.contenders}
     assert (apart[BASE_RATE].low or 0.0) > 0
     assert (apart["without behaviour"].value or 0.0) > 0
     assert "country" in result.segments

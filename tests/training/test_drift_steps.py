@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from training.judging.contenders import Predict, champion
-from training.judging.drift_steps import drift_steps
-from training.judging.origins import Outcomes, TableTimeline
+from training.backtesting.contenders import Predict, champion
+from training.backtesting.drift_steps import drift_steps
+from training.backtesting.origins import Outcomes, TableTimeline
 from training.recipe.plan import TrainingPlan
 from training.samples.log_odds import Array, logit, row_losses
 from training.samples.sample import Sample

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import binom
 
-from training.judging.inflation import ERROR, inflation
+from training.backtesting.inflation import ERROR, inflation
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
 

@@ -18,9 +18,9 @@ from features.moments import MomentPolicy
 from features.recipe import Recipe
 from features.training_set import build
 from tests.data.exports import into, write_csv
+from training.backtesting.backtest import blind
+from training.backtesting.origins import LogTimeline, Origin, TableTimeline, between, spread
 from training.calibration.intercept import PERIOD
-from training.judging.backtest import blind
-from training.judging.origins import LogTimeline, Origin, TableTimeline, between, spread
 from training.samples.sample import Sample, read_sample
 
 DAY, HORIZON = US_PER_DAY, 10

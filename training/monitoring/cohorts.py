@@ -14,7 +14,7 @@ from data.histories import FAR
 from features.labels import Target, labels_of
 from features.outcomes import observed
 from features.turns import Turns, meanings
-from training.judging.origins import day_of
+from training.backtesting.origins import day_of
 from training.samples.log_odds import Array
 
 WEEK = 7 * US_PER_DAY

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from data.own_functions import OwnFunction
 from data.typed_json import JsonObject
-from training.judging.backtest import Backtest, JudgedPeriod
-from training.judging.contenders import BASE_RATE, CHAMPION
-from training.judging.inflation import Inflation, inflation
+from training.backtesting.backtest import Backtest, JudgedPeriod
+from training.backtesting.contenders import BASE_RATE, CHAMPION
+from training.backtesting.inflation import Inflation, inflation
 from training.measuring.evaluation import BANDS, Bin, Estimate, evaluate, realised
 from training.measuring.metrics import BLOCK, MEASURES, RESAMPLES, Slice, interval, slice_of
 from training.measuring.own_metrics import Predicted, estimates
@@ -23,7 +23,7 @@ SEGMENT_RESAMPLES = 200
 
 
 @dataclass(frozen=True)
-class Round:
+class JudgedOrigin:
     """One origin: who was learnt from and judged; `bands` are the champion's promises and what came of them."""
 
     name: str
@@ -38,7 +38,7 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Place:
+class ContenderResult:
     """How a contender did: log-loss at each origin, `MEASURES` on average over the origins, each counting the same.
 
     metrics: also what functions of the user's own say, with an interval for the champion.
@@ -56,7 +56,8 @@ class Place:
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """The champion on a part of the moments: `whole` holds what was promised and realised; others as in `Place`."""
+    """The champion on a part of the moments: `whole` holds what was promised and realised; others as in
+    `ContenderResult`."""
 
     whole: Bin
     positives: int
@@ -66,12 +67,12 @@ class SegmentResult:
 
 
 @dataclass(frozen=True)
-class Rolling:
+class BacktestResult:
     """The result. segments: segment -> value -> the champion there, all periods together."""
 
     digest: str
-    rounds: tuple[Round, ...]
-    places: tuple[Place, ...]
+    origins: tuple[JudgedOrigin, ...]
+    contenders: tuple[ContenderResult, ...]
     segments: Mapping[str, Mapping[str, SegmentResult]]
     inflation: Inflation
     skipped: tuple[str, ...]
@@ -83,36 +84,36 @@ class Rolling:
     def rows(self) -> list[JsonObject]:
         """A row for each contender and measure, on average over the origins, and for its log-loss at each of them."""
         return [
-            {"prediction": place.name, "measure": measure, "origin": origin, **asdict(estimate)}
-            for place in self.places
+            {"prediction": contender.name, "measure": measure, "origin": origin, **asdict(estimate)}
+            for contender in self.contenders
             for measure, origin, estimate in (
-                *((measure, None, estimate) for measure, estimate in place.metrics.items()),
-                ("log_loss_minus_champion", None, place.difference),
-                *(("log_loss", part.name, loss) for part, loss in zip(self.rounds, place.losses, strict=True)),
+                *((measure, None, estimate) for measure, estimate in contender.metrics.items()),
+                ("log_loss_minus_champion", None, contender.difference),
+                *(("log_loss", part.name, loss) for part, loss in zip(self.origins, contender.losses, strict=True)),
             )
         ]
 
 
-def rolling(
+def summarise(
     backtest: Backtest,
     segments: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
     own: Sequence[OwnFunction] = (),
-) -> Rolling:
+) -> BacktestResult:
     """Measures a backtest, also by metrics of the user's `own`. `segments`: columns to split by; by default age of the
     lead, channel and country. Raises UsageError for a metric of the user's that fails."""
     names = [contender.name for contender in backtest.contenders]
     draws, points = bootstrap_periods(backtest.periods, names, resamples, seed), _points(backtest.periods, names)
     theirs = estimates(own, {name: [_predicted(period, name) for period in backtest.periods] for name in names})
-    places = tuple(
-        _place(name, contender.tells, points[i], points[0], draws[i], draws[0], theirs[name])
+    contenders = tuple(
+        _contender(name, contender.tells, points[i], points[0], draws[i], draws[0], theirs[name])
         for i, (name, contender) in enumerate(zip(names, backtest.contenders, strict=True))
     )
-    return Rolling(
+    return BacktestResult(
         backtest.digest,
-        tuple(_round(period) for period in backtest.periods),
-        places,
+        tuple(_origin(period) for period in backtest.periods),
+        contenders,
         _segments(backtest.periods, segments, seed),
         inflation([(period.rows, period.predictions[CHAMPION]) for period in backtest.periods]),
         backtest.skipped,
@@ -122,13 +123,13 @@ def rolling(
 def bootstrap_periods(periods: Sequence[JudgedPeriod], names: Sequence[str], resamples: int, seed: int) -> Array:
     """`MEASURES` under resampled leads, (contenders, origins, resamples, 7); a lead counts alike at all origins."""
     leads = np.unique(np.concatenate([period.rows.lead for period in periods]))
-    places = [np.searchsorted(leads, np.unique(period.rows.lead)) for period in periods]
+    lead_columns = [np.searchsorted(leads, np.unique(period.rows.lead)) for period in periods]
     slices = [[_slice(period, name) for period in periods] for name in names]
     rng, step = np.random.default_rng(seed), max(1, BLOCK // len(leads))
     blocks = []
     for at in range(0, resamples, step):
         times = rng.poisson(1.0, (min(step, resamples - at), len(leads))).astype(np.float64)
-        drawn = [np.ascontiguousarray(times[:, place]) for place in places]
+        drawn = [np.ascontiguousarray(times[:, columns]) for columns in lead_columns]
         blocks.append(
             [[period_slice.under(counts) for period_slice, counts in zip(row, drawn, strict=True)] for row in slices]
         )
@@ -153,13 +154,13 @@ def _predicted(period: JudgedPeriod, name: str) -> Predicted:
     return Predicted(rows.y, period.predictions[name], rows.weight, rows.lead)
 
 
-def _place(
+def _contender(
     name: str, tells: str, points: Array, base: Array, draws: Array, base_draws: Array, own: Mapping[str, Estimate]
-) -> Place:
+) -> ContenderResult:
     """points, base: (origins, 7) of the contender and of the champion; draws, base_draws: (origins, resamples, 7)."""
     loss = MEASURES.index("log_loss")
     apart, apart_draws = points[:, loss] - base[:, loss], draws[..., loss] - base_draws[..., loss]
-    return Place(
+    return ContenderResult(
         name,
         tells,
         tuple(_estimate(point, drawn) for point, drawn in zip(points[:, loss], draws[..., loss], strict=True)),
@@ -170,11 +171,11 @@ def _place(
     )
 
 
-def _round(period: JudgedPeriod) -> Round:
+def _origin(period: JudgedPeriod) -> JudgedOrigin:
     rows, p = period.rows, period.predictions[CHAMPION]
     bands = realised(rows.y, p, rows.weight, rows.lead, np.searchsorted(BANDS[1:-1], p, side="right"), BANDS)
     (whole,) = realised(rows.y, p, rows.weight, rows.lead, np.zeros(len(p), np.int64), (0.0, 1.0))
-    return Round(
+    return JudgedOrigin(
         period.origin.name,
         period.learnt,
         period.learnt_positives,

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from data.contract import DataError
-from training.judging.contenders import Contender
-from training.judging.origins import FIRST, ORIGINS, Origin, PastDates, digest_of, file_digest
+from training.backtesting.contenders import Contender
+from training.backtesting.origins import FIRST, ORIGINS, Origin, PastDates, digest_of, file_digest
 from training.recipe.train import Say
 from training.samples.log_odds import Array
 from training.samples.sample import Sample

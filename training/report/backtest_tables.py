@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from features.wording import Language, number, percent, short_percent, signed
-from training.judging.inflation import Inflation
-from training.judging.rolling import Rolling, Round, SegmentResult
+from training.backtesting.backtest_result import BacktestResult, JudgedOrigin, SegmentResult
+from training.backtesting.inflation import Inflation
 from training.measuring.evaluation import Bin, Estimate
 from training.measuring.phrases import BETWEEN
 from training.measuring.tables import Table, apart, own_metrics, share, shown
@@ -16,49 +16,49 @@ OTHERS = {"auc": 3, "top_decile_lift": 2, "slope": 2}
 """Measures without their intervals, which are in the JSON, so that a row fits a line; with how many digits."""
 
 
-def rolling_tables(result: Rolling, language: Language = "en") -> list[Table]:
+def backtest_tables(result: BacktestResult, language: Language = "en") -> list[Table]:
     """All tables of a backtest."""
     return [
         means(result, language),
-        *own_metrics(result.places, language),
-        *([each_origin(result, language)] if len(result.rounds) > 1 else []),
-        periods(result.rounds, language),
-        bands_over_time(result.rounds, language),
+        *own_metrics(result.contenders, language),
+        *([each_origin(result, language)] if len(result.origins) > 1 else []),
+        periods(result.origins, language),
+        bands_over_time(result.origins, language),
         trends(result.inflation, language),
         *(segment(name, values, language) for name, values in result.segments.items()),
     ]
 
 
-def means(result: Rolling, language: Language = "en") -> Table:
+def means(result: BacktestResult, language: Language = "en") -> Table:
     """Every contender on average over the origins."""
     rows = [
         [
-            named(place.name, language),
-            shown(place.metrics["log_loss"], 4, language),
-            "" if i == 0 else apart(place.difference, language),
-            *(_plain(place.metrics[name], digits, language) for name, digits in OTHERS.items()),
+            named(contender.name, language),
+            shown(contender.metrics["log_loss"], 4, language),
+            "" if i == 0 else apart(contender.difference, language),
+            *(_plain(contender.metrics[name], digits, language) for name, digits in OTHERS.items()),
         ]
-        for i, place in enumerate(result.places)
+        for i, contender in enumerate(result.contenders)
     ]
-    return Table(t("means", language, rounds=len(result.rounds)), t.head("means_head", language), rows)
+    return Table(t("means", language, rounds=len(result.origins)), t.head("means_head", language), rows)
 
 
-def each_origin(result: Rolling, language: Language = "en") -> Table:
+def each_origin(result: BacktestResult, language: Language = "en") -> Table:
     """Log-loss at every origin, and in how many the champion was ahead."""
     rows = [
         [
-            named(place.name, language),
-            *(_plain(loss, 4, language) for loss in place.losses),
-            signed(max(difference.value or 0.0 for difference in place.differences), 4, language),
-            signed(min(difference.value or 0.0 for difference in place.differences), 4, language),
+            named(contender.name, language),
+            *(_plain(loss, 4, language) for loss in contender.losses),
+            signed(max(difference.value or 0.0 for difference in contender.differences), 4, language),
+            signed(min(difference.value or 0.0 for difference in contender.differences), 4, language),
         ]
-        for place in result.places
+        for contender in result.contenders
     ]
-    columns = BETWEEN.join(period.name for period in result.rounds)
+    columns = BETWEEN.join(period.name for period in result.origins)
     return Table(t("origins", language), t.head("origins_head", language, periods=columns), rows)
 
 
-def periods(rounds: Sequence[Round], language: Language = "en") -> Table:
+def periods(origins: Sequence[JudgedOrigin], language: Language = "en") -> Table:
     """What each origin learnt from, and what was promised and realised in its period."""
     rows = [
         [
@@ -70,22 +70,22 @@ def periods(rounds: Sequence[Round], language: Language = "en") -> Table:
             percent(period.predicted, 1, language),
             share(period.observed, language),
         ]
-        for period in rounds
+        for period in origins
     ]
     return Table(t("periods", language), t.head("periods_head", language), rows)
 
 
-def bands_over_time(rounds: Sequence[Round], language: Language = "en") -> Table:
+def bands_over_time(origins: Sequence[JudgedOrigin], language: Language = "en") -> Table:
     """Realised conversion of each band of the champion's probabilities, period by period."""
-    starts = sorted({(band.start, band.end) for period in rounds for band in period.bands})
+    starts = sorted({(band.start, band.end) for period in origins for band in period.bands})
     rows = [
         [
             f"{number(100 * start, 0, language)}-{percent(end, 0, language)}",
-            *(_cell(period.bands, start, language) for period in rounds),
+            *(_cell(period.bands, start, language) for period in origins),
         ]
         for start, end in starts
     ]
-    return Table(t("bands_over_time", language), [t("predicted", language), *(period.name for period in rounds)], rows)
+    return Table(t("bands_over_time", language), [t("predicted", language), *(period.name for period in origins)], rows)
 
 
 def trends(result: Inflation, language: Language = "en") -> Table:

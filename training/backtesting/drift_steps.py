@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from training.backtesting.contenders import Contender, Predict
+from training.backtesting.origins import Outcomes
 from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
-from training.judging.contenders import Contender, Predict
-from training.judging.origins import Outcomes
 from training.recipe.plan import TrainingPlan
 from training.recipe.train import Classifier, fit_model, with_step
 from training.samples.log_odds import Array, clip, logit
