@@ -9,11 +9,14 @@ from starlette.responses import Response
 
 from serving.http.lead_paths import CompanyQueryRoute, LeadRoute
 from serving.messages.problems import Refused
-from serving.pages.leads.leads import PER_PAGE, STEPS, LeadLine, line_of
+from serving.pages.leads.leads import STEPS, LeadLine, line_of
 from serving.pages.rendering.addresses import checked, company_address, lead_address
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.page_roles import shows
 from serving.store.leads.companies import Company
+
+SHOWN = 25
+"""Leads that the page of a company shows."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def company(context: PageContext) -> Response:
     live, target = context.services.champion.live, context.services.target_name
     account_id = checked(context.request.path_params["account_id"])
     deals = live.target.outcomes if live else ()
-    known = context.services.store.companies.of(target, account_id, deals, shown=PER_PAGE)
+    known = context.services.store.companies.of(target, account_id, deals, shown=SHOWN)
     if known is None:
         raise Refused("not_found", "no lead is of this company")
     return context.render(

@@ -13,12 +13,13 @@ from serving.pages.leads.leads import MARKS, asked_of, line_of, wanted_of
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.page_roles import shows
 from serving.pages.rendering.texts import known
-from serving.store.leads.worklist import MOST
+
+MOST = 100
 
 
 @shows("viewer")
 def printed(context: PageContext) -> Response:
-    """At most 200 leads: nobody works through more on paper."""
+    """At most MOST leads: nobody works through more on paper."""
     live, asked = context.services.champion.current(), asked_of(context.asked)
     filters = {name: value for name, value in asked.items() if name != "after"}
     worklist = context.services.store.worklist

@@ -72,7 +72,7 @@ def today(context: PageContext) -> Response:
         page = store.queue.page(Queued(target, view.section, view.worker), view.after, PER_PAGE)
     except UsageError:
         page = store.queue.page(Queued(target, view.section, view.worker), None, PER_PAGE)
-    counts, flow = store.queue.counts(target, view.worker), store.flow.read(target, context.now)
+    counts = store.queue.counts(target, view.worker)
     return context.render(
         "today.html",
         here="today",
@@ -83,7 +83,7 @@ def today(context: PageContext) -> Response:
         nobodys=store.queue.counts(target, "")["new"] if view.whose == MINE else 0,
         is_empty=not any(counts.values()) and view.worker is None,
         owners=store.worklist.choices(target, ["owner"])["owner"],
-        scored_at=flow.scored_at,
+        scored_at=context.flow.scored_at,
         live=live,
         days=live.target.horizon_days if live else 0,
         more=view.address(after=page.next) if page.next else "",

@@ -25,6 +25,7 @@ from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
 from serving.sentences.telling import Telling
 from serving.store.access.accounts import ROLES, Account
+from serving.store.flow import FlowReport
 from training.thresholds.model_warning import model_warning
 
 COOKIE = "leadscore"
@@ -101,6 +102,11 @@ class PageContext:
         """How what happened is told to the visitor now."""
         return Telling(self.language, self.now, self.local)
 
+    @cached_property
+    def flow(self) -> FlowReport:
+        """Whether data arrives, and leads are scored, as usual."""
+        return self.services.store.flow.read(self.services.target_name, self.now)
+
     def may(self, role: PageRole) -> bool:
         """Whether the visitor has a role, or one that includes it."""
         if role == "anyone":
@@ -174,7 +180,6 @@ def _words(context: PageContext) -> dict[str, Any]:
     language = context.language
     token = context.services.store.accounts.form_token(context.token) if context.account else ""
     live = context.services.champion.live
-    target = context.services.target_name
     return {
         "context": context,
         "pages": PAGES,
@@ -183,9 +188,7 @@ def _words(context: PageContext) -> dict[str, Any]:
         "t": context.t,
         "known": lambda key, otherwise: known(key, language, otherwise),
         "form_token": token,
-        "alarm": flow_banner(context.services.store.flow.read(target, context.now), language)
-        if context.account
-        else "",
+        "alarm": flow_banner(context.flow, language) if context.account else "",
         "caution": model_warning(
             live.predictor.manifest.trained_on.small, language, live.predictor.manifest.trained_on.lags
         )

@@ -6,6 +6,7 @@ Which route lets in whom, at a glance: tests/serving/pages/page_roles.json; part
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -63,6 +64,15 @@ def shows(
 
 
 def _answer(
+    handler: Handler, role: PageRole, introduced: Introduction, request: Request, form: Mapping[str, str] | Refused
+) -> Response:
+    """What is shown is of one moment; what is sent may be written by another thread, and is read afterwards."""
+    database = request.app.state.services.store.database
+    with database.snapshot() if request.method in ("GET", "HEAD") else nullcontext():
+        return _told(handler, role, introduced, request, form)
+
+
+def _told(
     handler: Handler, role: PageRole, introduced: Introduction, request: Request, form: Mapping[str, str] | Refused
 ) -> Response:
     context = PageContext(request, visitor_language(request))

@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from data.contract import UsageError
 from serving.store.database.failures import in_plain_words, refuse_unkeepable
 from serving.store.database.postgresql import address_of, engine_of
+from serving.store.database.snapshot import Snapshots
 from serving.store.database.store_file import StoreFile
 
 BUSY_S = 5
@@ -52,17 +53,22 @@ class Database:
     schema: str | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _reading: threading.Lock = field(default_factory=threading.Lock)
+    _snapshots: Snapshots = field(default_factory=Snapshots)
 
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that this thread reads is of one moment until the block ends, or until the thread writes."""
+        with in_plain_words(), self._snapshots.one():
+            yield
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view. Raises StoreAway."""
-        with in_plain_words(), self.engine.connect() as connection:
-            if self.file is not None:
-                self.file.check(connection.info[FILES])
+        with in_plain_words(), self._snapshots.reading(self._connect) as connection:
             yield connection
 
     @contextmanager
@@ -80,6 +86,7 @@ class Database:
         """One transaction: on disk when the block has ended, undone when it raises. Raises StoreFull, StoreAway."""
         turn = self._turn if self.is_sqlite else nullcontext()
         with in_plain_words(), turn:
+            self._snapshots.end()
             with self.engine.execution_options(writes=True).begin() as connection:
                 connection.info.pop(LAST, None)  # what a transaction that was undone has left
                 files = connection.info.get(FILES, ())
@@ -100,8 +107,10 @@ class Database:
     @contextmanager
     def maintain(self) -> Iterator[Connection]:
         """A connection for what SQLite only does outside transactions. Raises StoreAway."""
-        with in_plain_words(), self.engine.connect() as connection:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        with in_plain_words():
+            self._snapshots.end()
+            with self.engine.connect() as connection:
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
@@ -114,6 +123,17 @@ class Database:
         """How a table is called by who does not know in which schema the store is."""
         quote = self.engine.dialect.identifier_preparer.quote
         return table.name if self.schema is None else f"{quote(self.schema)}.{table.name}"
+
+    def _connect(self) -> Connection:
+        """A connection to the store that is there now."""
+        connection = self.engine.connect()
+        try:
+            if self.file is not None:
+                self.file.check(connection.info[FILES])
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def close(self) -> None:
         """Gives all connections back; the last one of SQLite empties the write-ahead log."""

@@ -17,7 +17,7 @@ from serving.store.database.presence import is_present
 from serving.store.database.schema import events, leads, standings
 from serving.store.leads.worklist_entry import WorklistEntry, entries_of
 
-LOOKED = 50
+LOOKED = 30
 """Leads that a page of companies looks at."""
 ORDER = KeysetOrder("companies", [standings.c.probability, standings.c.lead_id], [float, str], descending=True)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from typing import get_args
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, func, select, text, update
+from sqlalchemy import BindParameter, Connection, TextClause, and_, bindparam, func, select, text, update
 
 from serving.store.database.connection import Database, chunks
 from serving.store.database.presence import hold_present
@@ -156,8 +157,11 @@ class Worklist:
 
     def choices(self, target: str, names: Sequence[str] = FILTERED) -> dict[str, list[str]]:
         """The values by which a list may be filtered, sorted, at most fifty of each kind."""
+        values = dict[str, list[str]]((name, []) for name in names)
         with self._database.read() as connection:
-            return {name: _distinct(connection, target, name) for name in names}
+            for name, value in connection.execute(_distinct(tuple(names)), {"target": target}):
+                values[name].append(value)
+        return values
 
     def _is_there(self, wanted: WantedLeads) -> bool:
         """Whether a search finds anybody, whatever the filters say."""
@@ -218,12 +222,16 @@ def _listed(
     return placed(row, there.scored_at or 0)
 
 
-def _distinct(connection: Connection, target: str, column: str) -> list[str]:
-    """The values of a column, each found by one step in its index."""
-    least = f"SELECT min({column}) FROM standings WHERE target = :target AND {column}"
-    query = text(
-        f"WITH RECURSIVE found(value) AS ({least} IS NOT NULL UNION ALL "
-        f"SELECT ({least} > found.value) FROM found WHERE found.value IS NOT NULL) "
-        f"SELECT value FROM found WHERE value IS NOT NULL LIMIT {CHOICES}"
-    )
-    return list(connection.scalars(query, {"target": target}))
+@cache
+def _distinct(columns: tuple[str, ...]) -> TextClause:
+    """The values of some columns, each found by one step in its index: rows of column and value."""
+    walks, values = list[str](), list[str]()
+    for column in columns:
+        least = f"SELECT min({column}) FROM standings WHERE target = :target AND {column}"
+        walks.append(
+            f"of_{column}(value) AS ({least} IS NOT NULL UNION ALL "
+            f"SELECT ({least} > of_{column}.value) FROM of_{column} WHERE of_{column}.value IS NOT NULL)"
+        )
+        some = f"SELECT value FROM of_{column} WHERE value IS NOT NULL LIMIT {CHOICES}"
+        values.append(f"SELECT '{column}', value FROM ({some}) AS some_{column}")
+    return text(f"WITH RECURSIVE {', '.join(walks)} {' UNION ALL '.join(values)}")
