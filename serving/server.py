@@ -31,8 +31,8 @@ from serving.collector import seldom_collected
 from serving.edge.acceptor import Acceptor
 from serving.edge.bulkheads import Bulkheads
 from serving.edge.connection import Connection
-from serving.edge.crowd import Crowd
 from serving.edge.listener import begin_no_more, listen
+from serving.edge.open_connections import OpenConnections
 from serving.edge.proxies import Proxies, is_loopback
 from serving.first_scores import FirstScores
 from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
@@ -100,15 +100,15 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self.services, self.proxies, self.once_open = services, proxies, once_open
-        self.crowd = Crowd(services.limits, time.monotonic)
-        services.metrics.connections.set_function(lambda: len(self.crowd.clients))
-        services.metrics.sent_away.set_function(lambda: self.crowd.sent_away)
+        self.open_connections = OpenConnections(services.limits, time.monotonic)
+        services.metrics.connections.set_function(lambda: len(self.open_connections.clients))
+        services.metrics.sent_away.set_function(lambda: self.open_connections.sent_away)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Opens the door: as uvicorn does, with an acceptor and connections of our own."""
         await self.lifespan.startup()
         self.servers = [
-            Acceptor(listening, self._connection, self.crowd, self.services.log)  # type: ignore[misc]
+            Acceptor(listening, self._connection, self.open_connections, self.services.log)  # type: ignore[misc]
             for listening in sockets or []
         ]
         self.started = True
@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Once a second, clients that keep the server waiting for too long are sent away."""
         if counter % 10 == 0:
-            self.crowd.sweep()
+            self.open_connections.sweep()
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -148,7 +148,7 @@ class Server(uvicorn.Server):
     def _connection(self, peer: str) -> Connection:
         address = "" if self.proxies.trusts(peer) else peer
         return Connection(
-            self.config, self.server_state, self.lifespan.state, self.crowd, self.services.limits, address
+            self.config, self.server_state, self.lifespan.state, self.open_connections, self.services.limits, address
         )
 
     def _shut(self) -> None:

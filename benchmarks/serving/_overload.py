@@ -18,7 +18,7 @@ CONNECTIONS = (8, 64, 256, 1000)
 OK = 200
 
 
-class Crowd:
+class Clients:
     """Clients that ask at once, each on a connection of its own, again as soon as they are answered or refused."""
 
     def __init__(

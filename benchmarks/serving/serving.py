@@ -29,7 +29,7 @@ from benchmarks.harness import Row
 from benchmarks.serving._contender import OUT, Contender, leads
 from benchmarks.serving._demo_model import demo_model
 from benchmarks.serving._overload import CONNECTIONS as CROWDS
-from benchmarks.serving._overload import Crowd
+from benchmarks.serving._overload import Clients
 from benchmarks.serving._peers import contenders
 
 CONNECTIONS = WARMING = 8
@@ -101,9 +101,9 @@ def _overloaded(contender: Contender, seconds: float) -> list[Row]:
         bodies = contender.bodies
         rows = []
         for count, so_long in ((WARMING, seconds / 3), *((count, seconds) for count in CROWDS)):
-            crowd = Crowd(contender.port, lambda turn: _request(contender, bodies[turn % len(bodies)]), _answer)
+            clients = Clients(contender.port, lambda turn: _request(contender, bodies[turn % len(bodies)]), _answer)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                rows.append({"asked": contender.name, **runner.run(crowd.ask(count, so_long))})
+                rows.append({"asked": contender.name, **runner.run(clients.ask(count, so_long))})
         del rows[0]
     best = max(row["answered/s"] for row in rows)
     return [row | {"of the best": round(row["answered/s"] / best, 2)} for row in rows]

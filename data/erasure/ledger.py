@@ -24,7 +24,7 @@ from data.log.manifest import sync
 
 Right = Literal["erased", "objects"]
 NAME = "erased.db"
-PATIENCE_S = 30.0
+WAITS_FOR_OTHERS_S = 30.0
 """So long one waits for others: who writes a list holds the ledger for as long as that takes."""
 TABLES = (
     "CREATE TABLE keys (value BLOB PRIMARY KEY, own INTEGER NOT NULL)",
@@ -185,7 +185,9 @@ class Ledger:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=PATIENCE_S, isolation_level=None)
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw", uri=True, timeout=WAITS_FOR_OTHERS_S, isolation_level=None
+    )
     connection.execute("PRAGMA synchronous = EXTRA")
     return connection
 

@@ -12,8 +12,8 @@ import socket
 from collections.abc import Callable
 
 from serving.edge.connection import Connection
-from serving.edge.crowd import Crowd
 from serving.edge.listener import BACKLOG
+from serving.edge.open_connections import OpenConnections
 from serving.telemetry.server_log import ServerLog
 
 SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -32,10 +32,10 @@ class Acceptor:
         self,
         listening: socket.socket,
         connection: Callable[[str], Connection],
-        crowd: Crowd,
+        connections: OpenConnections,
         log: ServerLog,
     ) -> None:
-        self.listening, self.connection, self.crowd, self.log = listening, connection, crowd, log
+        self.listening, self.connection, self.open_connections, self.log = listening, connection, connections, log
         self.loop = asyncio.get_running_loop()
         self.sockets = [listening]
         self.entering: set[asyncio.Task[None]] = set()
@@ -70,7 +70,7 @@ class Acceptor:
 
     def _enter(self, connected: socket.socket, peer: str) -> None:
         connection = self.connection(peer)
-        if not self.crowd.let_in(connection):
+        if not self.open_connections.let_in(connection):
             connected.close()
             return
         entering = self.loop.create_task(self._connect(connected, connection))
@@ -81,13 +81,13 @@ class Acceptor:
         try:
             await self.loop.connect_accepted_socket(lambda: connection, connected)
         except OSError:
-            self.crowd.leave(connection)
+            self.open_connections.leave(connection)
             connected.close()
 
     def _rest(self, why: str | None) -> None:
         """Room is made, and used a moment later, when the connections that were ended have given it back."""
-        self.crowd.make_room(MADE_ROOM)
-        self.log.write("no_room_to_connect", why=why, connections=len(self.crowd.clients))
+        self.open_connections.make_room(MADE_ROOM)
+        self.log.write("no_room_to_connect", why=why, connections=len(self.open_connections.clients))
         self.loop.remove_reader(self.listening.fileno())
         self.loop.call_later(REST_S, self._go_on)
 

@@ -13,14 +13,14 @@ from serving.edge.waiting_line import WaitingLine
 
 P = ParamSpec("P")
 T = TypeVar("T")
-PATIENCE_S = 5.0
+QUEUED_AT_MOST_S = 5.0
 
 
 class Bulkhead:
     """Runs work in threads, first come first served; one kind of work cannot hold up another. See `WaitingLine`."""
 
     def __init__(
-        self, name: str, threads: int, most: int, patience_s: float = PATIENCE_S, retry: RetryAfter | None = None
+        self, name: str, threads: int, most: int, patience_s: float = QUEUED_AT_MOST_S, retry: RetryAfter | None = None
     ) -> None:
         self.name = name
         self.line = WaitingLine(name, most, patience_s, retry)

@@ -12,7 +12,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from serving.edge.crowd import Crowd
+from serving.edge.open_connections import OpenConnections
 from serving.edge.retry_after import LATEST_S
 from serving.messages.limits import Limits
 from serving.messages.problems import STATUS
@@ -25,14 +25,14 @@ PIPELINED = 16
 
 
 class Connection(HttpToolsProtocol):
-    """A connection that tells the crowd for whom the server waits. address: see `Client`."""
+    """A connection that tells for whom the server waits. address: see `Client`."""
 
     def __init__(
-        self, config: Config, server_state: ServerState, app_state: dict[str, Any], crowd: Crowd, limits: Limits,
-        address: str,
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], connections: OpenConnections,
+        limits: Limits, address: str,
     ) -> None:  # fmt: skip
         super().__init__(config, server_state, app_state, asyncio.get_running_loop())
-        self.crowd, self.limits, self.address = crowd, limits, address
+        self.open_connections, self.limits, self.address = connections, limits, address
         self.head_began = self.is_ended = False
         self.slowed_s = 0.0
         self.head_bytes = 0
@@ -86,7 +86,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_ended = True
-        self.crowd.leave(self)
+        self.open_connections.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -105,7 +105,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.head_began, self.head_bytes = True, 0
         if not self.is_in_work:
-            self.crowd.waits(self)
+            self.open_connections.waits(self)
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -115,7 +115,7 @@ class Connection(HttpToolsProtocol):
         self.head_began = False
         super().on_headers_complete()
         self.scope["state"]["slow_down"] = self.slow_down
-        self.crowd.waits(self)
+        self.open_connections.waits(self)
 
     def on_body(self, body: bytes) -> None:
         if not self.is_ended:
@@ -137,7 +137,7 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.crowd.waits(self)
+        self.open_connections.waits(self)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -147,11 +147,11 @@ class Connection(HttpToolsProtocol):
         self.send_away()
 
     def _note(self) -> None:
-        """Tells the crowd who waits for whom."""
+        """Tells who waits for whom."""
         if self.is_in_work and not self.flow.write_paused:
-            self.crowd.is_served(self)
+            self.open_connections.is_served(self)
         else:
-            self.crowd.waits(self)
+            self.open_connections.waits(self)
 
     def _check_head(self, size: int) -> bool:
         """Whether the head of a request is within its limits; else it is refused."""

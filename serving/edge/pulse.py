@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from serving.edge.bulkhead import Bulkhead
 
 T = TypeVar("T")
-PATIENCE_S = 0.05
+CHECK_S = 0.05
 """So long an answer waits for a check; if that takes longer, what the last one said holds for the moment."""
 HOLDS_S = 5.0
 """So long that holds."""
@@ -29,7 +29,7 @@ class Pulse(Generic[T]):
         if self.asking is None or self.asking.done():
             self.asking = asyncio.create_task(self._ask(check))
         asking = self.asking
-        await asyncio.wait([asking], timeout=PATIENCE_S)
+        await asyncio.wait([asking], timeout=CHECK_S)
         if not asking.done() and self.last is not None and time.monotonic() - self.last[1] < HOLDS_S:
             return self.last[0]
         return await asyncio.shield(asking)

@@ -14,7 +14,7 @@ from serving.scoring.planner import Goal, Planned, plan_stages
 from serving.scoring.served_model import ServedModel
 from training.thresholds.replay import Arrivals, FirstEntries
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import ThresholdEvidence
 
 WIDTH, LEFT, TOP, BOTTOM = 440, 40, 8, 140
 
@@ -79,7 +79,9 @@ def fields_of(stages: Sequence[str]) -> list[str]:
     return ["plan", "win", *(field_of(stage, by) for stage in stages for by in ("week", "value"))]
 
 
-def asked_plan(context: PageContext, live: ServedModel, grounds: Grounds, values: Mapping[str, str]) -> StagePlan:
+def asked_plan(
+    context: PageContext, live: ServedModel, grounds: ThresholdEvidence, values: Mapping[str, str]
+) -> StagePlan:
     """The plan that an address or form asks for. Raises Refused for a field that holds no number."""
     own, by = live.scorer.thresholds, "value" if values.get("plan") == "value" else "week"
     held = context.services.store.thresholds.next_in_force(live.target.name, live.model.digest, own)
@@ -106,7 +108,7 @@ def made_of(plan: StagePlan) -> list[Threshold]:
     return [planned.threshold for planned in changed if planned.threshold is not None]
 
 
-def _shown(planned: Planned, by: str, typed: Mapping[str, str], grounds: Grounds) -> PlannedStage:
+def _shown(planned: Planned, by: str, typed: Mapping[str, str], grounds: ThresholdEvidence) -> PlannedStage:
     threshold = planned.threshold
     begin = None if threshold is None else threshold.probability
     arrivals, name = grounds.arrivals(begin), field_of(planned.stage, by)

@@ -11,13 +11,13 @@ from serving.http.queries import Parameters
 from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import PageContext
 from serving.scoring.what_if import LIMITS, Brings, By
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import ThresholdEvidence
 
 ADDRESS = "/thresholds"
 NAMES = ("stage", "by", "value", "capacity", "published")
 
 
-def start_of(held: Brings | None, by: By, grounds: Grounds) -> str:
+def start_of(held: Brings | None, by: By, grounds: ThresholdEvidence) -> str:
     """Where the boxes begin: at what holds now."""
     if held is None:
         return f"{LIMITS[by][0]:g}"
@@ -26,7 +26,7 @@ def start_of(held: Brings | None, by: By, grounds: Grounds) -> str:
     return f"{min(max(round(values[by], 1), low), high):g}"
 
 
-def bounds_of(by: By, grounds: Grounds | None) -> tuple[float, float]:
+def bounds_of(by: By, grounds: ThresholdEvidence | None) -> tuple[float, float]:
     """Between which values a slider makes sense."""
     low, high = LIMITS[by]
     if grounds is None:

@@ -24,7 +24,7 @@ from serving.store.scores.thresholds_in_force import Change
 from training.thresholds.promise_text import sentence
 from training.thresholds.rules import CapacityRule, RecordPeriod, Rule
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import ThresholdEvidence
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def thresholds(context: PageContext) -> Response:
     )
 
 
-def grounds_of(live: ServedModel) -> Grounds | None:
+def grounds_of(live: ServedModel) -> ThresholdEvidence | None:
     """What the thresholds of a model rest on; None when it was kept with none."""
     try:
         return live.grounds
@@ -109,7 +109,9 @@ def grounds_of(live: ServedModel) -> Grounds | None:
         return None
 
 
-def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: ServedModel, context: PageContext) -> Trial:
+def trial_of(
+    grounds: ThresholdEvidence, stage: str, by: By, value: float, live: ServedModel, context: PageContext
+) -> Trial:
     """What a wish comes to. Raises Refused for a value that cannot be."""
     try:
         made = wished(grounds, stage, by, value)
@@ -122,7 +124,11 @@ def trial_of(grounds: Grounds, stage: str, by: By, value: float, live: ServedMod
 
 
 def _card(
-    threshold: Threshold, live: ServedModel, grounds: Grounds | None, history: list[Change], context: PageContext
+    threshold: Threshold,
+    live: ServedModel,
+    grounds: ThresholdEvidence | None,
+    history: list[Change],
+    context: PageContext,
 ) -> Card:
     if grounds is not None:
         threshold = grounds.with_arrivals(threshold)
@@ -167,7 +173,9 @@ def _shown(rule: Rule, language: Language) -> str:
     return amount(rule.target, language) if isinstance(rule, CapacityRule) else short_percent(rule.target, language)
 
 
-def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capacity: float | None) -> Curve | None:
+def _curve(
+    cards: list[Card], trial: Trial | None, grounds: ThresholdEvidence | None, capacity: float | None
+) -> Curve | None:
     if grounds is None:
         return None
     marks = {card.threshold.stage: card.brings for card in cards if card.brings}
@@ -175,7 +183,7 @@ def _curve(cards: list[Card], trial: Trial | None, grounds: Grounds | None, capa
     return curve_of(grounds.curve, {**marks, **tried}, capacity)
 
 
-def _rows(grounds: Grounds | None) -> list[CurveRow]:
+def _rows(grounds: ThresholdEvidence | None) -> list[CurveRow]:
     return [] if grounds is None else rows_of(grounds.curve)
 
 

@@ -12,7 +12,7 @@ from itertools import count, islice
 from typing import Literal
 
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import ThresholdEvidence
 from training.thresholds.threshold_selection import by_capacity, by_value
 from training.thresholds.volume import Volume
 
@@ -48,7 +48,7 @@ class Planned:
     nearest: float | None = None
 
 
-def plan_stages(grounds: Grounds, held: Sequence[Threshold], goals: Mapping[str, Goal]) -> list[Planned]:
+def plan_stages(grounds: ThresholdEvidence, held: Sequence[Threshold], goals: Mapping[str, Goal]) -> list[Planned]:
     """What goals come to; held: the thresholds that would hold without them, lowest stage first."""
     volume = grounds.volume
     stages = [_planned(grounds, threshold, goals.get(threshold.stage)) for threshold in held]
@@ -69,7 +69,7 @@ def _begin(planned: Planned) -> float | None:
     return None if planned.threshold is None else planned.threshold.probability
 
 
-def _planned(grounds: Grounds, held: Threshold, goal: Goal | None) -> Planned:
+def _planned(grounds: ThresholdEvidence, held: Threshold, goal: Goal | None) -> Planned:
     """One stage by itself."""
     volume, stage = grounds.volume, held.stage
     if goal is None:
@@ -83,7 +83,7 @@ def _planned(grounds: Grounds, held: Threshold, goal: Goal | None) -> Planned:
     return _by_week(grounds, stage, goal)
 
 
-def _by_week(grounds: Grounds, stage: str, goal: Goal) -> Planned:
+def _by_week(grounds: ThresholdEvidence, stage: str, goal: Goal) -> Planned:
     volume, wanted = grounds.volume, goal.per_week or 0.0
     everybody = volume.busy(0.0)
     if wanted <= 0:

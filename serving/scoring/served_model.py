@@ -28,7 +28,7 @@ from training.artifact.standalone import ArtifactError
 from training.registry.artifact_files import digest_of, read_grounds
 from training.samples.log_odds import Array
 from training.thresholds.model_warning import model_warning
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import ThresholdEvidence
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class ServedModel:
         return other
 
     @cached_property
-    def grounds(self) -> Grounds:
+    def grounds(self) -> ThresholdEvidence:
         """What its thresholds rest on, read when it is first asked for. Raises DataError when it has none."""
         if self.folder is None:
             raise DataError(f"version {self.model.version} lies in no folder; it holds no grounds of thresholds")

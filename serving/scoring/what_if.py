@@ -8,7 +8,7 @@ from typing import Literal
 from data.contract import UsageError
 from training.measuring.metrics import binomial_interval
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import ThresholdEvidence
 from training.thresholds.threshold_selection import by_capacity, by_precision
 
 By = Literal["chance", "share", "week"]
@@ -40,7 +40,7 @@ class Brings:
     of_all: float
 
 
-def brings(grounds: Grounds, probability: float) -> Brings:
+def brings(grounds: ThresholdEvidence, probability: float) -> Brings:
     """What a threshold at a probability brings, by the labels and the flow on which a model's promises rest."""
     labels, (leads, wins) = grounds.labels, grounds.volume.above(probability)
     above = labels.p >= probability
@@ -54,7 +54,7 @@ def brings(grounds: Grounds, probability: float) -> Brings:
     return Brings(probability, leads, busiest, wins, expected, selected, converted, low, high, of_all)
 
 
-def wished(grounds: Grounds, stage: str, by: By, value: float) -> Threshold | None:
+def wished(grounds: ThresholdEvidence, stage: str, by: By, value: float) -> Threshold | None:
     """The threshold of a wish with its record; None for a chance, which promises nothing. Raises UsageError."""
     low, high = LIMITS[by]
     if not low <= value <= high:

@@ -68,7 +68,7 @@ CORE = (
     Guarded("training/thresholds/track_record.py", (f"{TRAINING}/test_track_record.py",)),
     Guarded("training/thresholds/verdicts.py", (f"{TRAINING}/test_verdicts.py",)),
     Guarded("serving/edge/bulkhead.py", ("tests/serving/test_bulkheads.py",)),
-    Guarded("serving/edge/crowd.py", ("tests/serving/test_crowd.py",)),
+    Guarded("serving/edge/open_connections.py", ("tests/serving/test_open_connections.py",)),
     Guarded("serving/store/access/accounts.py", (f"{STORE}/test_store_accounts.py",)),
     Guarded("serving/store/access/lockout.py", (f"{STORE}/test_store_accounts.py",)),
     Guarded("serving/store/events/events.py", (f"{STORE}/test_store_events.py", f"{STORE}/test_store_erasure.py")),

@@ -10,8 +10,8 @@ from typing import cast
 
 from serving.edge.acceptor import Acceptor
 from serving.edge.connection import Connection
-from serving.edge.crowd import Crowd
 from serving.edge.listener import listen
+from serving.edge.open_connections import OpenConnections
 from serving.messages.limits import Limits
 from serving.telemetry.server_log import ServerLog
 
@@ -37,11 +37,11 @@ def test_all_who_wait_are_let_in_at_one_turn_of_the_loop() -> None:
     """One at a turn, as uvloop does it, a newcomer waits for as many turns as others came before."""
 
     async def let_in() -> int:
-        listening, crowd = listen("127.0.0.1", 0), Crowd(Limits(), time.monotonic)
+        listening, connections = listen("127.0.0.1", 0), OpenConnections(Limits(), time.monotonic)
         waiting = [socket.create_connection(listening.getsockname()) for _ in range(MANY)]
-        door = Acceptor(listening, lambda peer: cast(Connection, Guest()), crowd, ServerLog(io.StringIO()))
+        door = Acceptor(listening, lambda peer: cast(Connection, Guest()), connections, ServerLog(io.StringIO()))
         door.accept()
-        at_once = len(crowd.clients)
+        at_once = len(connections.clients)
         door.close()
         await door.wait_closed()
         for client in (*waiting, listening):

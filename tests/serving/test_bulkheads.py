@@ -174,7 +174,7 @@ def test_threads_that_ask_the_store_find_a_connection() -> None:
 
 
 def test_a_check_that_takes_long_holds_up_no_answer_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "PATIENCE_S", 0.001)
+    monkeypatch.setattr(pulse, "CHECK_S", 0.001)
     leave = threading.Event()
 
     def slow() -> str:

@@ -87,8 +87,8 @@ def test_half_sent_requests_shut_nobody_out(tight: ServerProcess, full: bool, se
 
 
 UNBOUNDED = """
-import serving.edge.crowd
-serving.edge.crowd.Crowd.make_room = lambda *_: False
+import serving.edge.open_connections
+serving.edge.open_connections.OpenConnections.make_room = lambda *_: False
 """
 
 

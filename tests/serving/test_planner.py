@@ -12,12 +12,14 @@ from tests.training.test_replay import crowd
 from training.thresholds.rules import PrecisionRule
 from training.thresholds.stages import are_in_order
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import ThresholdEvidence
 from training.thresholds.track_record import Story
 from training.thresholds.volume import Flow
 
 WORLD = crowd(5)
-GROUNDS = Grounds(Story(WORLD.p, WORLD.y, WORLD.lead, WORLD.as_of, 30), WORLD.as_of == WORLD.as_of, Flow(WORLD.p, 30.0))
+GROUNDS = ThresholdEvidence(
+    Story(WORLD.p, WORLD.y, WORLD.lead, WORLD.as_of, 30), WORLD.as_of == WORLD.as_of, Flow(WORLD.p, 30.0)
+)
 HELD = [
     GROUNDS.with_arrivals(Threshold(stage, PrecisionRule(begin, 0.95), begin, 900, 100, 40, 0.0, 0.0))
     for stage, begin in (("MQL", 0.2), ("SQL", 0.5))

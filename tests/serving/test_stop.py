@@ -17,7 +17,7 @@ from tests.serving.server_process import ServerProcess
 CLIENTS = 16
 
 
-class Crowd:
+class Clients:
     """Clients that pay no heed to the server's goodbye: each opens a connection anew for every request.
 
     What HTTP lets a client retry is a connection that was refused: nobody has read the request. That is where a client
@@ -64,15 +64,15 @@ def test_a_stop_under_load_drops_nothing(start: Starts, full: bool) -> None:
     for _ in range(stops):
         server = start()
         server.ready()
-        crowd = Crowd(server)
+        clients = Clients(server)
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0
         assert time.monotonic() - began < 10
-        crowd.join()
-        assert not crowd.dropped
-        assert sum(crowd.refused) == CLIENTS
-        answered, goodbyes = answered + sum(crowd.answered), goodbyes + sum(crowd.goodbyes)
+        clients.join()
+        assert not clients.dropped
+        assert sum(clients.refused) == CLIENTS
+        answered, goodbyes = answered + sum(clients.answered), goodbyes + sum(clients.goodbyes)
         assert "no JSON" not in {line["event"] for line in server.log_lines()}
     assert answered >= 150 * stops
     assert goodbyes >= 20 * stops, "the load went on after the signal"
@@ -120,10 +120,10 @@ def test_a_server_that_shuts_the_door_in_haste_would_be_caught(start: Starts, fu
     for _ in range(10):
         server = start(fault=HASTY)
         server.ready()
-        crowd = Crowd(server)
+        clients = Clients(server)
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(10)
-        crowd.join()
-        if crowd.dropped:
+        clients.join()
+        if clients.dropped:
             return
     raise AssertionError("no drop was seen in ten hasty stops")

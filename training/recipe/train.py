@@ -32,7 +32,7 @@ from training.samples.recent import recent
 from training.samples.sample import Sample, read_sample
 from training.samples.weighting import weighed
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds, Pending
+from training.thresholds.threshold_evidence import Pending, ThresholdEvidence
 from training.thresholds.track_record import Story
 from training.thresholds.volume import Flow
 
@@ -78,7 +78,7 @@ class Fitted:
     model: Classifier
     thresholds: tuple[Threshold, ...]
     evidence: Evidence
-    grounds: Grounds
+    grounds: ThresholdEvidence
 
 
 def rows_of(training_set: TrainingSet, plan: TrainingPlan) -> Sample:
@@ -163,7 +163,9 @@ def fit_champion(sample: Sample, plan: TrainingPlan) -> Fitted:
     return Fitted(model, thresholds, evidence, grounds)
 
 
-def grounds_of(sample: Sample, known: Sample | MaturedRows, p: Array, predict: Callable[[Sample], Array]) -> Grounds:
+def grounds_of(
+    sample: Sample, known: Sample | MaturedRows, p: Array, predict: Callable[[Sample], Array]
+) -> ThresholdEvidence:
     """What thresholds rest on: probabilities `p` of known rows of a sample; `predict` says those of its other rows.
 
     Of leads that it was fitted to as well. What a model remembers of them says little about how many come: on the
@@ -173,7 +175,7 @@ def grounds_of(sample: Sample, known: Sample | MaturedRows, p: Array, predict: C
     # Leads by number, as the artifact keeps them: which moment of a lead counts is drawn by its name.
     number = np.unique(np.concatenate([known.lead, pending.lead]), return_inverse=True)[1].astype(np.int32)
     days = sample.window.certain_after_days
-    return Grounds(
+    return ThresholdEvidence(
         Story(p, known.y, number[: len(p)], known.as_of, days, sample.every),
         np.isin(np.arange(len(p)), chosen),
         flow_of(sample, predict),

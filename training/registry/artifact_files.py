@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from training.measuring.evidence import Evidence
     from training.model.boosted import Boosted
     from training.thresholds.threshold import Threshold
-    from training.thresholds.threshold_evidence import Grounds
+    from training.thresholds.threshold_evidence import ThresholdEvidence
 
 CODE = Path(standalone.__file__)
 
@@ -38,7 +38,7 @@ def write_artifact(
     thresholds: Sequence[Threshold],
     evidence: Evidence,
     trained_on: TrainedOn,
-    grounds: Grounds | None = None,
+    grounds: ThresholdEvidence | None = None,
     judged: NewestSlice | None = None,
     usual: Usual | None = None,
 ) -> str:
@@ -81,7 +81,7 @@ def write_artifact(
     return _finished(draft, folder, manifest)
 
 
-def rewrite_artifact(source: Path, folder: Path, manifest: Manifest, grounds: Grounds | None = None) -> str:
+def rewrite_artifact(source: Path, folder: Path, manifest: Manifest, grounds: ThresholdEvidence | None = None) -> str:
     """Writes an artifact with the boosters of `source` under another manifest; returns its digest.
 
     With `grounds` those take the place of the source's; grounds that model.json no longer names are left behind. The
@@ -117,7 +117,7 @@ def seal(folder: Path, content: bytes) -> str:
     return digest
 
 
-def read_grounds(folder: Path, manifest: Manifest) -> Grounds:
+def read_grounds(folder: Path, manifest: Manifest) -> ThresholdEvidence:
     """The grounds of the thresholds in an artifact. Raises DataError when there are none, or damaged ones."""
     from training.thresholds.threshold_evidence import grounds_from
 
@@ -139,7 +139,7 @@ def _finished(draft: Path, folder: Path, manifest: Manifest) -> str:
     return digest
 
 
-def _write_grounds(folder: Path, grounds: Grounds) -> FileEntry:
+def _write_grounds(folder: Path, grounds: ThresholdEvidence) -> FileEntry:
     content = grounds.content()
     return _written(folder / f"grounds-{hashlib.sha256(content).hexdigest()[:16]}.parquet", content)
 

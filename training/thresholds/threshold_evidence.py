@@ -40,7 +40,7 @@ NOTHING_PENDING = Pending(np.zeros(0), np.zeros(0, np.int32), np.zeros(0, np.int
 
 
 @dataclass(frozen=True)
-class Grounds:
+class ThresholdEvidence:
     """Known outcomes as a story, which of its rows are the evidence (bool[n], one per lead), and the flow of leads.
 
     pending: who came since, in volumes only.
@@ -123,7 +123,7 @@ class Grounds:
         }
 
 
-def grounds_from(path: Path, sha256: str) -> Grounds:
+def grounds_from(path: Path, sha256: str) -> ThresholdEvidence:
     """The grounds in a file of an artifact. Raises DataError when it is away or damaged."""
     try:
         content = path.read_bytes()
@@ -134,7 +134,7 @@ def grounds_from(path: Path, sha256: str) -> Grounds:
         raise DataError(f"{path} holds no grounds of thresholds ({type(error).__name__}): train again") from None
 
 
-def _read(content: bytes) -> Grounds:
+def _read(content: bytes) -> ThresholdEvidence:
     table = pq.ParquetFile(pa.BufferReader(content)).read()
     notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     p, y, lead, as_of = (_numbers(table.column(name)) for name in ("p", "y", "lead", "as_of"))
@@ -143,7 +143,7 @@ def _read(content: bytes) -> Grounds:
     known = ~np.isnan(y)
     delay, every = int(notes["delay_days"]), int(notes.get("every", 1))
     story = Story(p[known], y[known], lead[known], as_of[known], delay, every)
-    return Grounds(story, chosen[known], flow, Pending(p[~known], lead[~known], as_of[~known]))
+    return ThresholdEvidence(story, chosen[known], flow, Pending(p[~known], lead[~known], as_of[~known]))
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:

@@ -35,7 +35,7 @@ from training.registry.run_folder import JUDGE, MODEL, RECORDS, finished, run_dr
 from training.samples.sample import Sample, read_sample
 from training.thresholds.rules import CapacityRule, PrecisionRule
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import ThresholdEvidence
 from training.thresholds.threshold_selection import by_capacity
 from training.thresholds.volume import ScoredLabels, Volume
 from training.updating.recalibration_trial import (
@@ -62,7 +62,7 @@ class Adjusted:
     reason: str
     manifest: Manifest
     decision: RecalibrationDecision
-    grounds: Grounds | None = None
+    grounds: ThresholdEvidence | None = None
 
     def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
@@ -164,7 +164,7 @@ def _adjusted(
     line: Calibrator,
     fresh: MaturedRows,
     moved: MaturedRows,
-    grounds: Grounds,
+    grounds: ThresholdEvidence,
 ) -> Manifest:
     """The manifest of the adjusted model: calibrator, thresholds, evidence, and the history of what was done."""
     after = tuple(

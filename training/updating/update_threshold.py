@@ -16,7 +16,7 @@ from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, finished, run_draft
 from training.thresholds.stages import are_in_order
 from training.thresholds.threshold import Threshold
-from training.thresholds.threshold_evidence import Grounds
+from training.thresholds.threshold_evidence import ThresholdEvidence
 
 EXAMPLE_ROWS = 5
 
@@ -39,7 +39,7 @@ def thresholds_of(champion: Registered) -> list[Threshold]:
     return [grounds.with_arrivals(threshold) for threshold in manifest.thresholds]
 
 
-def grounds_of(champion: Registered) -> Grounds:
+def grounds_of(champion: Registered) -> ThresholdEvidence:
     """The grounds of the champion's thresholds. Raises DataError when they were not kept."""
     return read_grounds(champion.folder, champion.load().manifest)
 

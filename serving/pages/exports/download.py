@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-PATIENCE_S = 60.0
+SLOW_CLIENT_S = 60.0
 """A client that takes nothing for so long is given up: it would keep others from their turn."""
 
 
@@ -25,7 +25,7 @@ class Download(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def patient(message: Message) -> None:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(SLOW_CLIENT_S):
                 await send(message)
 
         try:

@@ -15,7 +15,7 @@ from serving.store.database.connection import before_commit, insert
 from serving.store.database.schema import changes, leads
 
 
-def touch(connection: Connection, lead_ids: Collection[str], now: int) -> None:
+def mark_changed(connection: Connection, lead_ids: Collection[str], now: int) -> None:
     """Notes that something about these leads has changed, and makes those known that are new."""
     if not lead_ids:
         return

@@ -19,7 +19,7 @@ LOG_BEGINS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 MAGIC = b"SQLite format 3\0"
 LOG_HEAD, FRAME_HEAD = 32, 24
 """Bytes before the frames of a log, and before the page of each: its number, and the salt of the log it is of."""
-PATIENCE_S = 1.0
+CHECKPOINT_S = 1.0
 """For so long a file may not fit together: a checkpoint is being written, page by page."""
 
 Identity = tuple[int, int] | None
@@ -77,7 +77,7 @@ class StoreFile:
     def check_content(self, files: tuple[Identity, ...]) -> None:
         """The same, also for a file or log that was overwritten or cut."""
         self.check(files)
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + CHECKPOINT_S
         while not self._is_whole():
             if time.monotonic() > until:
                 raise StoreDamaged(

@@ -9,7 +9,7 @@ from itertools import islice
 from sqlalchemy import BindParameter, Connection, bindparam, select, update
 
 from data.times import EARLIEST
-from serving.store.database.changes import touch
+from serving.store.database.changes import mark_changed
 from serving.store.database.connection import Database, chunks, insert
 from serving.store.database.group_commit import GroupCommit
 from serving.store.database.schema import events
@@ -82,7 +82,7 @@ class Events:
         results = [_result(entry, stored, erased) for entry in sent]
         changed = _receive_earlier(connection, good, stored)
         changed |= {event.fresh.lead_id for event in stored.values() if event.fresh}
-        touch(connection, changed, max(entry.now for entry in sent))
+        mark_changed(connection, changed, max(entry.now for entry in sent))
         return _quarantine(connection, sent, results)
 
     def _with_known_names(self, connection: Connection, sent: Sequence[_Sent]) -> list[_Sent]:

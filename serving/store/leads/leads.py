@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, func, select, updat
 
 from data.contract import AHEAD, DataError
 from data.times import EARLIEST
-from serving.store.database.changes import touch
+from serving.store.database.changes import mark_changed
 from serving.store.database.connection import Database
 from serving.store.database.presence import is_present
 from serving.store.database.schema import attributes, events, leads, profiles
@@ -135,7 +135,7 @@ class Leads:
         fresh = add_versions(connection, list(first.values()))
         bodies = {key: first[key].body for key in fresh} | bodies_of(connection, first.keys() - fresh)
         changed = {lead_id for lead_id, _ in fresh}
-        touch(connection, changed, now)
+        mark_changed(connection, changed, now)
         note_newest(connection, changed, now + AHEAD)
         new = {id(first[key]) for key in fresh}
         return [_result(version, id(version) in new, erased, bodies) for version in judged]
@@ -170,7 +170,7 @@ class Leads:
             if before != objects:
                 change = end_for_objection if objects else begin_after_objection
                 change(connection, lead_id, now)
-            touch(connection, [lead_id], now)
+            mark_changed(connection, [lead_id], now)
 
 
 def _judge(profile: ProfileIn, now: int, personal_ids: bool) -> ValidProfile | InvalidInput:

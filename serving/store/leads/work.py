@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, or_, select, update
 
 from data.contract import DataError
-from serving.store.database.changes import touch
+from serving.store.database.changes import mark_changed
 from serving.store.database.connection import Database
 from serving.store.database.presence import hold_present
 from serving.store.database.schema import accounts, attributes, stage_changes, standings, work
@@ -108,7 +108,7 @@ class Work:
             connection.execute(work.insert().values(lead_id=lead_id, target=target, **asdict(step)))
             _stand(connection, lead_id, step, now)
             insert_new(connection, [_event(lead_id, step)])
-            touch(connection, [lead_id], now)
+            mark_changed(connection, [lead_id], now)
             said = f"sales {step.state}" + (f": {step.reason}" if step.reason else "")
             self._audit.note(connection, deed.who, said, now, lead_id)
         return step

@@ -22,7 +22,7 @@ from data.temporary import sweep
 from serving.store.privacy.places import FILES, TAKEN_OUT, Cleaning, is_declared, place_of
 from training.registry.workspace_lock import Busy, writing
 
-PATIENCE_S, PAUSE_S = 10.0, 0.1
+WAITS_FOR_OTHERS_S, PAUSE_S = 10.0, 0.1
 """So long an erasure waits for another one; a command that works for longer is told instead."""
 COUNTED = tuple(place.name for place in FILES if place.cleaning in TAKEN_OUT)
 DRAFT = re.compile(r"\..+\.\d+\.draft")
@@ -176,7 +176,7 @@ class WorkspaceFiles:
     def _nobody_else(self) -> Iterator[None]:
         """The workspace's lock. Raises Unfinished."""
         with ExitStack() as undo:
-            until = time.monotonic() + PATIENCE_S
+            until = time.monotonic() + WAITS_FOR_OTHERS_S
             while not self._is_taken(undo, until):
                 time.sleep(PAUSE_S)
             yield

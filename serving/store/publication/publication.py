@@ -19,7 +19,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, select, update
 
 from data.log.content import lead_hashes
 from data.log.eventlog import EventLog
-from serving.store.database.changes import touch
+from serving.store.database.changes import mark_changed
 from serving.store.database.connection import AT_ONCE, Database, chunks
 from serving.store.database.schema import events, leads, profiles
 from serving.store.leads.profile_versions import note_newest
@@ -210,7 +210,7 @@ def _slices(put: list[LogEvent]) -> list[list[LogEvent]]:
 
 def _note(connection: Connection, standings: dict[str, tuple[str, int | None]], merges: Merges, now: int) -> None:
     """Notes what the log says of leads; forgets those of which nothing is left."""
-    touch(connection, standings.keys(), now)
+    mark_changed(connection, standings.keys(), now)
     merged = merges.keep(connection, standings.keys())
     values = [{"lead": lead_id, "said": digest, "since": away, "merged": merged.get(lead_id)}
               for lead_id, (digest, away) in sorted(standings.items())]  # fmt: skip
@@ -240,7 +240,7 @@ def _withdraw(connection: Connection, lead_id: str, now: int) -> int:
     removed = connection.execute(delete(events).where(events.c.lead_id == lead_id, events.c.published)).rowcount
     query = select(profiles.c.valid_from).where(profiles.c.lead_id == lead_id, profiles.c.published)
     write_versions(connection, [], [(lead_id, at) for at in connection.scalars(query).all()])
-    touch(connection, [lead_id], now)
+    mark_changed(connection, [lead_id], now)
     NO_MERGES.keep(connection, [lead_id])
     forgotten = {"published": None, "away_since": None, "merged_since": None}
     connection.execute(update(leads).where(leads.c.lead_id == lead_id).values(forgotten))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from serving.store.database.changes import touch
+from serving.store.database.changes import mark_changed
 from serving.store.database.connection import chunks, insert
 from serving.store.database.schema import stage_changes, standings, work
 from serving.store.events.sales_events import STATES
@@ -75,7 +75,7 @@ def stand(connection: Connection, stands: Sequence[Stand], before: Mapping[str, 
         connection.execute(stage_changes.insert(), [step._asdict() for step in steps])
         end_and_begin(connection, steps)
     moved = {row.lead_id for row, _ in stands if _moved(row, before.get(row.lead_id))}
-    touch(connection, moved, now)
+    mark_changed(connection, moved, now)
 
 
 def _with_work(connection: Connection, stands: Sequence[Stand], before: Mapping[str, StandingRow]) -> list[StandingRow]:

@@ -78,7 +78,7 @@ def test_when_a_client_leaves_no_more_is_made() -> None:
 
 
 def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(download, "SLOW_CLIENT_S", 0.05)
     with pytest.RaisesGroup(TimeoutError, allow_unwrapped=True, flatten_subgroups=True):
         sent(iter([b"a"]), Client(takes=False))
 

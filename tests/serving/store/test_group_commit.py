@@ -15,7 +15,7 @@ from serving.store.database.group_commit import GroupCommit
 Result = TypeVar("Result")
 
 
-class Crowd:
+class Clients:
     """Many threads that submit numbers; the first write waits until all of them have asked, so that groups form."""
 
     def __init__(self, write: Callable[[Sequence[int]], list[int]], threads: int = 8, most: int = 256) -> None:
@@ -41,10 +41,10 @@ class Crowd:
 
 
 def test_every_submission_gets_its_own_result_and_groups_form() -> None:
-    crowd = Crowd(lambda numbers: [2 * number for number in numbers])
-    assert crowd.all(crowd.submit, range(400)) == [2 * number for number in range(400)]
-    assert sum(crowd.groups) == 400
-    assert max(crowd.groups) > 1
+    clients = Clients(lambda numbers: [2 * number for number in numbers])
+    assert clients.all(clients.submit, range(400)) == [2 * number for number in range(400)]
+    assert sum(clients.groups) == 400
+    assert max(clients.groups) > 1
 
 
 def test_results_come_only_after_the_write() -> None:
@@ -54,13 +54,13 @@ def test_results_come_only_after_the_write() -> None:
         written.extend(numbers)
         return list(numbers)
 
-    crowd = Crowd(write)
+    clients = Clients(write)
 
     def submit(number: int) -> bool:
-        crowd.submit(number)
+        clients.submit(number)
         return number in written
 
-    assert all(crowd.all(submit, range(200)))
+    assert all(clients.all(submit, range(200)))
 
 
 def test_one_bad_submission_fails_alone() -> None:
@@ -69,15 +69,15 @@ def test_one_bad_submission_fails_alone() -> None:
             raise ValueError("3")
         return list(numbers)
 
-    crowd = Crowd(write)
+    clients = Clients(write)
 
     def submit(number: int) -> int | str:
         try:
-            return crowd.submit(number)
+            return clients.submit(number)
         except ValueError as error:
             return str(error)
 
-    assert crowd.all(submit, range(50)) == [number if number != 3 else "3" for number in range(50)]
+    assert clients.all(submit, range(50)) == [number if number != 3 else "3" for number in range(50)]
 
 
 def test_a_store_that_fails_fails_the_whole_group_at_once_and_then_works_again() -> None:
@@ -100,9 +100,9 @@ def test_a_store_that_fails_fails_the_whole_group_at_once_and_then_works_again()
 
 
 def test_groups_are_no_larger_than_allowed() -> None:
-    crowd = Crowd(list, threads=16, most=3)
-    assert crowd.all(crowd.submit, range(100)) == list(range(100))
-    assert max(crowd.groups) == 3
+    clients = Clients(list, threads=16, most=3)
+    assert clients.all(clients.submit, range(100)) == list(range(100))
+    assert max(clients.groups) == 3
 
 
 def test_an_interrupt_of_the_one_who_writes_leaves_nobody_waiting() -> None:

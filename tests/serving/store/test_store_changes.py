@@ -55,7 +55,7 @@ def test_an_event_that_adds_nothing_is_no_change(store: Store) -> None:
 def test_what_was_undone_leaves_no_number_behind(store: Store) -> None:
     def fail() -> None:
         with store.database.write() as connection:
-            numbering.touch(connection, ["lost"], NOW)
+            numbering.mark_changed(connection, ["lost"], NOW)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -136,10 +136,10 @@ def test_numbers_that_are_taken_before_the_commit_would_be_missed(
     monkeypatch.setattr(numbering, "_number", number)
     one, other = on_postgresql
     with one.database.write() as slow:
-        numbering.touch(slow, ["slow"], NOW)
+        numbering.mark_changed(slow, ["slow"], NOW)
         number(slow)
         with other.database.write() as quick:
-            numbering.touch(quick, ["quick"], NOW)
+            numbering.mark_changed(quick, ["quick"], NOW)
         read, cursor = read_on(one, None)
     assert [row.lead_id for row in read] == ["quick"]
     assert read_on(one, cursor)[0] == []  # "slow" has a lower number and is never seen
@@ -149,7 +149,7 @@ def test_a_number_is_not_given_before_the_one_below_it_is_committed(on_postgresq
     one, other = on_postgresql
     with ThreadPoolExecutor(1) as pool:
         with one.database.write() as slow:
-            numbering.touch(slow, ["slow"], NOW)
+            numbering.mark_changed(slow, ["slow"], NOW)
             slow.scalar(update(changes).values(number=changes.c.number + 1).returning(changes.c.number))
             late = pool.submit(other.events.add, [EventIn("quick", "visit", NOW)], NOW)
             assert not late.done()

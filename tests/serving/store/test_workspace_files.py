@@ -126,7 +126,7 @@ def test_what_killed_writers_left_of_lists_is_gone_wherever_those_lie(at: Worksp
 def test_a_command_at_work_and_a_full_disk_cost_the_receipt(
     at: WorkspaceFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_disk: Path
 ) -> None:
-    monkeypatch.setattr(workspace_files, "PATIENCE_S", 0)
+    monkeypatch.setattr(workspace_files, "WAITS_FOR_OTHERS_S", 0)
     with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
         with (
             writing(at.root, "leadscore train"),

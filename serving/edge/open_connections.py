@@ -14,7 +14,7 @@ KEPT_BACK = 128
 
 
 class Client(Protocol):
-    """A connection, as the crowd sees it. address: of the peer, "" for one that does not count by its address."""
+    """A connection. address: of the peer, "" for one that does not count by its address."""
 
     address: str
 
@@ -25,7 +25,7 @@ class Client(Protocol):
         """Ends it; its client learns why, where it can still be told."""
 
 
-class Crowd:
+class OpenConnections:
     """All connections. Whoever has kept the server waiting for longest goes first: idle between two requests, silent,
     or with half a request. Nobody whose request is whole is sent away.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.edge.crowd import Crowd
+from serving.edge.open_connections import OpenConnections
 from serving.messages.limits import Limits
 
 LIMITS = Limits(connections=8, per_address=3)
@@ -51,13 +51,13 @@ class Slow:
 @given(st.lists(st.tuples(st.sampled_from("cswl"), st.integers(0, 9), st.sampled_from(["", "a", "b"])), max_size=80))
 def test_whoever_has_kept_the_server_waiting_for_longest_goes(steps: list[tuple[str, int, str]]) -> None:
     moment = 0
-    crowd, slow = Crowd(LIMITS, lambda: moment), Slow()
+    connections, slow = OpenConnections(LIMITS, lambda: moment), Slow()
     for act, which, address in steps:
         moment += 1
         if act == "c":
             newcomer = Fake(address)
             going = slow.goes(newcomer)
-            assert crowd.let_in(newcomer) == (going is not None)
+            assert connections.let_in(newcomer) == (going is not None)
             for client in going or []:
                 assert client.gone
                 slow.present.remove(client)
@@ -68,29 +68,29 @@ def test_whoever_has_kept_the_server_waiting_for_longest_goes(steps: list[tuple[
         elif slow.present:
             client = slow.present[which % len(slow.present)]
             if act == "s":
-                crowd.is_served(client)
+                connections.is_served(client)
                 slow.since.pop(client, None)
             elif act == "w":
-                crowd.waits(client)
+                connections.waits(client)
                 slow.since[client] = moment
             else:
-                crowd.leave(client)
+                connections.leave(client)
                 slow.present.remove(client)
                 slow.since.pop(client, None)
-        assert crowd.clients == set(slow.present)
+        assert connections.clients == set(slow.present)
         assert not any(client.gone for client in slow.present)
-        assert len(crowd.clients) <= LIMITS.connections
-        assert sum(crowd.addresses.values()) == sum(bool(client.address) for client in slow.present)
+        assert len(connections.clients) <= LIMITS.connections
+        assert sum(connections.addresses.values()) == sum(bool(client.address) for client in slow.present)
 
 
 def test_who_is_overdue_goes_and_who_is_served_does_not() -> None:
     moment = 0.0
-    crowd = Crowd(LIMITS, lambda: moment)
+    connections = OpenConnections(LIMITS, lambda: moment)
     hasty, served, patient = Fake("", deadline=1), Fake("", deadline=1), Fake("")
     for client in (hasty, served, patient):
-        crowd.let_in(client)
-    crowd.is_served(served)
+        connections.let_in(client)
+    connections.is_served(served)
     moment = 2.0
-    crowd.sweep()
+    connections.sweep()
     assert [client.gone for client in (hasty, served, patient)] == [True, False, False]
-    assert crowd.sent_away == 1
+    assert connections.sent_away == 1
