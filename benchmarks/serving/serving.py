@@ -3,8 +3,9 @@
 `make bench NAME=serving`: all contenders in one run. For each: requests per second and milliseconds at 8 connections,
 CPU of the server per request, and the ratio to the echo. Peers (`mlflow models serve`, BentoML) live in an environment
 of their own below var/bench/env; `--peers no` leaves them out. `--artifact FOLDER` names the model. `make bench
-NAME="serving --overload"` asks the server alone, by 8, 64, 256 and 1,000 connections that heed no refusal. The echo is
-FastAPI's, which comes along with MLflow, so that its figures can be compared with earlier ones.
+NAME="serving --overload"` asks the server alone, by 8, 64, 256 and 1,000 connections that heed no refusal, `--turns`
+times one after the other. The echo is FastAPI's, which comes along with MLflow, so that its figures can be compared
+with earlier ones.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import uvloop
 from benchmarks.harness import Row
 from benchmarks.serving._contender import OUT, Contender, leads
 from benchmarks.serving._demo_model import demo_model
-from benchmarks.serving._overload import CONNECTIONS as CROWDS
+from benchmarks.serving._overload import CONNECTIONS as CONNECTED
 from benchmarks.serving._overload import Clients
 from benchmarks.serving._peers import contenders
 
@@ -59,7 +60,7 @@ def run(arguments: list[str]) -> list[Row]:
             row
             for contender in _contenders(artifact, False)
             if contender.name in LOADED
-            for row in _overloaded(contender, options.seconds)
+            for row in _overloaded(contender, options.seconds, options.turns)
         ]
     rows = [_measured(contender, options.seconds) for contender in _contenders(artifact, options.peers == "yes")]
     echo = next(row for row in rows if row["contender"] == "echo")
@@ -74,6 +75,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--artifact", default=demo_model())
     parser.add_argument("--peers", choices=("yes", "no"), default="yes")
     parser.add_argument("--overload", action="store_true")
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6.0)
     return parser.parse_args(arguments)
 
@@ -93,20 +95,30 @@ def _contenders(artifact: Path, peers: bool) -> Iterator[Contender]:
         yield from contenders(artifact)
 
 
-def _overloaded(contender: Contender, seconds: float) -> list[Row]:
-    """Goodput by number of connections, beside the best of them."""
+def _overloaded(contender: Contender, seconds: float, turns: int) -> list[Row]:
+    """Goodput by number of connections, beside the best of them in the same turn: the turn in the middle of all."""
     with _serving(contender):
         if contender.method == "GET":
             _store_a_lead(f"http://127.0.0.1:{contender.port}")
-        bodies = contender.bodies
-        rows = []
-        for count, so_long in ((WARMING, seconds / 3), *((count, seconds) for count in CROWDS)):
-            clients = Clients(contender.port, lambda turn: _request(contender, bodies[turn % len(bodies)]), _answer)
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                rows.append({"asked": contender.name, **runner.run(clients.ask(count, so_long))})
-        del rows[0]
+        _asked(contender, WARMING, seconds / 3)
+        rows = [row for _ in range(turns) for row in _one_turn(contender, seconds)]
+    return [
+        sorted((row for row in rows if row["connections"] == count), key=lambda row: row["of the best"])[turns // 2]
+        for count in CONNECTED
+    ]
+
+
+def _one_turn(contender: Contender, seconds: float) -> list[Row]:
+    rows = [_asked(contender, count, seconds) for count in CONNECTED]
     best = max(row["answered/s"] for row in rows)
     return [row | {"of the best": round(row["answered/s"] / best, 2)} for row in rows]
+
+
+def _asked(contender: Contender, connections: int, seconds: float) -> Row:
+    bodies = contender.bodies
+    clients = Clients(contender.port, lambda turn: _request(contender, bodies[turn % len(bodies)]), _answer)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return {"asked": contender.name, **runner.run(clients.ask(connections, seconds))}
 
 
 def _measured(contender: Contender, seconds: float) -> Row:
