@@ -207,9 +207,11 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
     p, y = expit(model.oof_raw_[mature]), np.isfinite(event[mature]).astype(np.float64)
     chosen = choose_calibrator(p, y, np.ones(len(y)), time[mature], lead[mature]).calibrator
     assert chosen != IDENTITY
-    calibrator = model.calibrator_  # made of probabilities of which the last digit may be another
+    # Made of probabilities of which the last digit may be another, by a fit that ends within 1e-15 of the least loss,
+    # which leaves a parameter the square root of that.
+    calibrator = model.calibrator_
     assert calibrator.name == chosen.name
-    assert (calibrator.a, calibrator.b, calibrator.c) == pytest.approx((chosen.a, chosen.b, chosen.c), rel=1e-9)
+    assert (calibrator.a, calibrator.b, calibrator.c) == pytest.approx((chosen.a, chosen.b, chosen.c), rel=1e-7)
     weighted = learnt(made, time, np.where(np.isfinite(event), 3.0, 1.0), max_rounds=3)
     assert weighted.predict_proba(frame)[:, 1].mean() > model.predict_proba(frame)[:, 1].mean() * 1.5
     assert fitted(made, max_rounds=3).calibrator_ == IDENTITY, "without times there is no forward trial"
