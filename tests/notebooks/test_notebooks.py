@@ -138,8 +138,8 @@ def test_thresholds(trained: Workspace, monkeypatch: pytest.MonkeyPatch, capsys:
 def test_backtest_and_drift(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     made = run("backtest_and_drift", trained, monkeypatch)
     assert made.pictures == PICTURES["backtest_and_drift"]
-    assert [place.name for place in made["result"].places] == ["champion", "base rate", "newest rate"]
-    assert len(made["result"].rounds) == 3
+    assert [place.name for place in made["result"].contenders] == ["champion", "base rate", "newest rate"]
+    assert len(made["result"].origins) == 3
     assert {name: advice[0] for name, advice in made["advice"].items()}.keys() == made["worlds"].keys()
     assert made["advice"]["scores are right"][0] == "nothing"
 
