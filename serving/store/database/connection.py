@@ -85,8 +85,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction: on disk when the block has ended, undone when it raises. Raises StoreFull, StoreAway."""
         turn = self._turn if self.is_sqlite else nullcontext()
-        with in_plain_words(), turn:
-            self._snapshots.end()
+        with in_plain_words(), self._snapshots.interrupted(), turn:
             with self.engine.execution_options(writes=True).begin() as connection:
                 connection.info.pop(LAST, None)  # what a transaction that was undone has left
                 files = connection.info.get(FILES, ())
@@ -107,10 +106,8 @@ class Database:
     @contextmanager
     def maintain(self) -> Iterator[Connection]:
         """A connection for what SQLite only does outside transactions. Raises StoreAway."""
-        with in_plain_words():
-            self._snapshots.end()
-            with self.engine.connect() as connection:
-                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        with in_plain_words(), self._snapshots.interrupted(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:

@@ -13,8 +13,8 @@ class Snapshots(threading.local):
     """Of each thread the snapshot that it has, if it has one.
 
     What a page tells is then of one moment, and a page that reads fifteen times waits for one connection and one
-    beginning. A thread never holds a snapshot while it writes: it would wait for a second connection while it keeps
-    one, and would not see afterwards what it has written.
+    beginning. While a thread writes it has none: it would wait for a second connection while it keeps one, and would
+    not see afterwards what it has written.
     """
 
     def __init__(self) -> None:
@@ -49,6 +49,17 @@ class Snapshots(threading.local):
         except BaseException:
             self.end()
             raise
+
+    @contextmanager
+    def interrupted(self) -> Iterator[None]:
+        """Within the block the thread has no snapshot; what it reads there has a connection of its own, and the first
+        read after it begins the snapshot anew."""
+        self.end()
+        had_one, self._has_one = self._has_one, False
+        try:
+            yield
+        finally:
+            self._has_one = had_one
 
     def end(self) -> None:
         """Gives the connection back; the next read begins the snapshot anew."""
