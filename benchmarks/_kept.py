@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,22 @@ class Kept:
             )
             self.add(row)
         return row
+
+    def in_turn(
+        self, size: int, steps: Mapping[str, tuple[Callable[..., Mapping[str, Any] | None], Any]], tries: int
+    ) -> list[Row]:
+        """The rows of steps that are compared: all are measured in each turn, since the machine's speed changes from
+        minute to minute. Of each its middle one; the first step's ratio is the middle of its ratios to the last's."""
+        rows = [row for name in steps if (row := self.row(name, size))]
+        if len(rows) < len(steps):
+            turns = [[measure(name, size, *step) for name, step in steps.items()] for _ in range(tries)]
+            rows = [
+                sorted(column, key=lambda row: float(row["cpu_s"]))[tries // 2] for column in zip(*turns, strict=True)
+            ]
+            rows[0]["cpu_ratio"] = round(statistics.median(turn[0]["cpu_s"] / turn[-1]["cpu_s"] for turn in turns), 2)
+            for row in rows:
+                self.add(row)
+        return rows
 
     def add(self, row: Row) -> None:
         """Keeps a row, and tells of it."""

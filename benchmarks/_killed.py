@@ -33,7 +33,7 @@ def kill(log: str, copy: str, number: int, seconds: float) -> Mapping[str, Any]:
     Raises RuntimeError where it is neither as it was nor as it should be.
     """
     if not Path(copy).exists():
-        _copy(Path(log), Path(copy))
+        link(Path(log), Path(copy))
     before = files_of(Path(copy))
     child = subprocess.Popen([sys.executable, "-c", CHILD, log], stdout=subprocess.PIPE, text=True)
     if child.stdout is None or child.stdout.readline() != "ready\n":
@@ -51,11 +51,11 @@ def kill(log: str, copy: str, number: int, seconds: float) -> Mapping[str, Any]:
         raise RuntimeError(f"a compaction that nobody killed ended with {child.returncode}, woven: {is_woven}")
     if is_woven:
         shutil.rmtree(log)
-        _copy(Path(copy), Path(log))
+        link(Path(copy), Path(log))
     return {"killed": killed, "woven": is_woven, "after_s": round(took, 2)}
 
 
-def _copy(log: Path, to: Path) -> None:
+def link(log: Path, to: Path) -> None:
     """Parts are never changed once they are there: another name for the same file is a copy."""
     shutil.copytree(log, to, copy_function=os.link, ignore=shutil.ignore_patterns("writer.lock", "staging"))
 

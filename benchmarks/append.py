@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._kept import Kept
-from benchmarks._killed import content, kill
+from benchmarks._killed import content, kill, link
 from benchmarks.harness import OUT, Row, measure
 from benchmarks.ingest import write_export
 
-MORE, DELTAS, KILLS, TRIES = 50_000, 20, 50, 3
+MORE, DELTAS, KILLS, TRIES, TURNS = 50_000, 20, 50, 3, 5
 STEP = 10_000_000
 SIZES = (1_000_000, 5_000_000, 20_000_000, 50_000_000, 100_000_000)
 FOLDER = OUT / "append"
@@ -55,17 +55,18 @@ def _at(results: Kept, size: int, exports: Sequence[str], kills: int) -> list[Ro
     by_cost = sorted(made, key=lambda row: float(row["cpu_s"]))
     for name, row in (("first append", made[0]), ("median", by_cost[DELTAS // 2]), ("slowest", by_cost[-1])):
         rows.append(row | {"contender": name, "cpu_ratio": round(row["cpu_s"] / empty["cpu_s"], 2)})
-    deltas = [results.measured(name, size, job, log, tries=TRIES) for name, job in READERS.items()]
-    before = results.measured("content", size, content, log)
+    with_deltas = f"{log}-kept"
+    if not Path(with_deltas).exists():
+        link(Path(log), Path(with_deltas))
     rows.append(_killed(results, size, log, kills))
     rows.append(results.measured("compact", size, compacted, log))
-    whole = [results.measured(f"{name}, compacted", size, job, log, tries=TRIES) for name, job in READERS.items()]
-    for with_deltas, row in zip(deltas, whole, strict=True):
-        rows += [with_deltas | {"cpu_ratio": round(with_deltas["cpu_s"] / row["cpu_s"], 2)}, row]
+    for name, job in READERS.items():
+        rows += results.in_turn(size, {name: (job, with_deltas), f"{name}, compacted": (job, log)}, TURNS)
+    before = results.measured("content", size, content, with_deltas)
     after = results.measured("content, compacted", size, content, log)
     if before["hash"] != after["hash"]:
         raise RuntimeError(f"the compacted log of {size:,} events does not say what it said before")
-    for folder in (log, f"{log}-features", f"{log}-kept"):
+    for folder in (log, f"{log}-features", with_deltas, f"{with_deltas}-features"):
         shutil.rmtree(folder, ignore_errors=True)
     return rows
 

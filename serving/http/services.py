@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,9 @@ from serving.store.scores.sections import REJECTIONS
 from serving.store.store import Store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def now_us() -> int:
@@ -99,3 +103,7 @@ class Services:
         """What the scores are about that are shown, with and without a model."""
         live = self.champion.live
         return self.target if live is None else live.target.name
+
+    async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` reads of the store, when it is its turn: all of it is of one moment. Raises Refused, busy."""
+        return await self.work.reads.run(self.store.database.snapshot()(work), *args, **kwargs)

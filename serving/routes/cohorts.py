@@ -24,7 +24,7 @@ async def cohorts(request: Request) -> Response:
     """Leads that came to MQL and SQL in the newest quarter and the one before, by channel, campaign and asset."""
     services: Services = request.app.state.services
     target = services.target_name
-    entrants = await services.work.reads.run(services.store.entrants.read, target)
+    entrants = await services.read(services.store.entrants.read, target)
     if entrants is None:
         return json(CohortsAnswer(target, None, TIME_DAYS, []))
     rows = [_row(row) for row in source_cohorts(entrants, services.costs)]

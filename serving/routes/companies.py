@@ -28,7 +28,7 @@ ACCOUNT = lead_id() | {"name": "account_id"}
 async def list_companies(request: Request) -> Response:
     """Companies, each where its likeliest lead stands; a page may be empty and go on."""
     services: Services = request.app.state.services
-    return json(await services.work.reads.run(_page, services, Query(request, "cursor").cursor("cursor")))
+    return json(await services.read(_page, services, Query(request, "cursor").cursor("cursor")))
 
 
 @needs("read")
@@ -40,7 +40,7 @@ async def get_company(request: Request) -> Response:
         account_id = required_id(request.path_params["account_id"])
     except NoId as error:
         raise Refused("invalid", f"account_id {error}") from None
-    return json(await services.work.reads.run(_one, services, account_id))
+    return json(await services.read(_one, services, account_id))
 
 
 def _page(services: Services, cursor: str | None) -> CompanyList:

@@ -63,7 +63,7 @@ async def rejected_events(request: Request) -> Response:
     services: Services = request.app.state.services
     asked = Query(request, "after", "limit")
     after, limit = asked.whole("after", 0, 10**15, 0), asked.whole("limit", 1, 1000, 100)
-    rejected = await services.work.reads.run(services.store.rejected.list, after, limit)
+    rejected = await services.read(services.store.rejected.list, after, limit)
     return json(
         RejectedPage([_shown(event) for event in rejected], rejected[-1].id if len(rejected) == limit else None)
     )

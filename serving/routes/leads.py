@@ -81,11 +81,8 @@ async def list_leads(request: Request) -> Response:
     names = ("stage", "score_from", "score_to", "changed_since", "order", "limit", "cursor")
     asked = Query(request, *names, many="profile")
     filters = _filters(asked, services.champion.live)
-    return json(
-        await services.work.reads.run(
-            _page, services, filters, asked.cursor("cursor"), asked.whole("limit", 1, 1000, 100)
-        )
-    )
+    cursor, limit = asked.cursor("cursor"), asked.whole("limit", 1, 1000, 100)
+    return json(await services.read(_page, services, filters, cursor, limit))
 
 
 @needs("read")
@@ -93,7 +90,7 @@ async def list_leads(request: Request) -> Response:
 async def get_lead(request: Request) -> Response:
     """Profile, newest events, scores that were recorded and stage changes of a lead."""
     services: Services = request.app.state.services
-    return json(await services.work.reads.run(lead_detail, services, lead_of(request)))
+    return json(await services.read(lead_detail, services, lead_of(request)))
 
 
 @needs("ingest")
