@@ -14,10 +14,10 @@ from data.log.eventlog import EventLog
 from data.log.manifest import NAME as MANIFEST
 from features.cluster import on_cluster
 from features.compiler import compile_plan
+from features.numbers_in_words import number
 from features.own_features import check_names
 from features.recipe import Recipe
 from features.training_set import Progress, TrainingSet, build
-from features.wording import number
 from settings import Settings
 from settings_file import read_settings, settings_path
 from training.audit.findings import Finding

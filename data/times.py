@@ -1,7 +1,8 @@
 """What a person's text means as a time, or why it is refused: the one rule of files, requests, addresses and commands.
 
 YYYY-MM-DD, `T` or a blank, hh:mm, optionally :ss and a fraction (what is finer than a microsecond is cut), and a zone:
-`Z`, `UTC`, `GMT`, ±hh, ±hhmm or ±hh:mm, a blank before it or none. Upper or lower case, blanks around it.
+`Z`, `UTC`, `GMT`, ±hh, ±hhmm or ±hh:mm, a blank before it or none. Upper or lower case, blanks around it. Other forms,
+as `1.3.2026`, are a column's, by the `time_format` of its mapping: `data/sources/time_columns.py`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from functools import lru_cache
 from babel.dates import format_timedelta
 
 from data.contract import US_PER_DAY
-from features.wording import REMEMBERED, Language, locale_of
+from features.numbers_in_words import REMEMBERED, Language, locale_of
 
 US_PER_MINUTE = 60_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

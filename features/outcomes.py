@@ -26,7 +26,7 @@ from data.compiled import njit
 from data.histories import FAR, Histories
 from data.visibility import is_valid
 from features.labels import Occurrences, Target
-from features.turns import CLOSES, REOPENS, TARGET, UNDOES, Turns, times_of, turns_of
+from features.outcome_events import CLOSES, REOPENS, TARGET, UNDOES, OutcomeEvents, outcome_events_of, times_of
 
 
 def is_final(target: Target, histories: Histories) -> bool:
@@ -40,30 +40,30 @@ def occurrences_of(histories: Histories, target: Target, until: int, known_until
     merged_at = None if histories.absences is None else histories.absences.merged_at(known_until)
     if merged_at is None and is_final(target, histories):
         return Occurrences(*times_of(histories, target.events, histories.occurred_at, known_until), until)
-    return observed(turns_of(histories, target), until, known_until, merged_at)
+    return observed(outcome_events_of(histories, target), until, known_until, merged_at)
 
 
-def observed(turns: Turns, until: int, known_until: int, merged_at: NDArray[np.int64] | None) -> Occurrences:
-    """The same of turns. merged_at: int64[n_leads], since when leads are others at `known_until`, FAR for none.
+def observed(events: OutcomeEvents, until: int, known_until: int, merged_at: NDArray[np.int64] | None) -> Occurrences:
+    """The same of events. merged_at: int64[n_leads], since when leads are others at `known_until`, FAR for none.
 
     A lead that is merged into another one was observed until it was.
     """
     if merged_at is None:
-        return replace(standing(turns, known_until), until=until)
-    happened = standing(turns, np.minimum(merged_at, known_until))
+        return replace(standing(events, known_until), until=until)
+    happened = standing(events, np.minimum(merged_at, known_until))
     return replace(happened, until=np.minimum(merged_at, until))
 
 
-def standing(turns: Turns, until: int | NDArray[np.int64]) -> Occurrences:
+def standing(events: OutcomeEvents, until: int | NDArray[np.int64]) -> Occurrences:
     """The target events that stand at `until` (µs UTC), one for all leads or one for each."""
-    ends = np.broadcast_to(np.asarray(until, np.int64), (len(turns.starts) - 1,)).copy()
-    starts, times, behind_at = _standing(turns.starts, *turns.columns, ends)
+    ends = np.broadcast_to(np.asarray(until, np.int64), (len(events.starts) - 1,)).copy()
+    starts, times, behind_at = _standing(events.starts, *events.columns, ends)
     return Occurrences(starts, times, until, behind_at)
 
 
-def out_at(turns: Turns, target: Target, as_of: int) -> NDArray[np.bool_]:
+def out_at(events: OutcomeEvents, target: Target, as_of: int) -> NDArray[np.bool_]:
     """bool[n_leads]: which leads are out of the population at `as_of` (µs UTC) by their outcomes."""
-    out: NDArray[np.bool_] = _out_at(turns.starts, *turns.columns, as_of, target.repeats)
+    out: NDArray[np.bool_] = _out_at(events.starts, *events.columns, as_of, target.repeats)
     return out
 
 
@@ -72,8 +72,8 @@ def left(histories: Histories, target: Target, as_of: int) -> tuple[NDArray[np.b
 
     Whoever left a target that repeats has not converted for good.
     """
-    turns = turns_of(histories, target)
-    out, happened = out_at(turns, target, as_of), standing(turns, as_of)
+    events = outcome_events_of(histories, target)
+    out, happened = out_at(events, target, as_of), standing(events, as_of)
     won = out & (np.diff(happened.starts) > 0) & (not target.repeats)
     return won, out & ~won
 
@@ -88,7 +88,7 @@ def _mark_standing(
     stands: NDArray[np.bool_],
     standing_rows: NDArray[np.int64],
 ) -> None:
-    """Says in `stands` which of one lead's turns are target events that stand at `as_of`; `standing_rows` is room."""
+    """Says in `stands` which of one lead's events are target events that stand at `as_of`; `standing_rows` is room."""
     stands[:] = False
     n = 0
     for i in range(len(meaning)):
@@ -132,7 +132,7 @@ def is_out(
     stands: NDArray[np.bool_],
     room: NDArray[np.int64],
 ) -> bool:
-    """Whether one lead, whose turns these are, is out at `as_of` (µs UTC). stands, room: arrays to work in."""
+    """Whether one lead, whose events these are, is out at `as_of` (µs UTC). stands, room: arrays to work in."""
     _mark_standing(meaning, known_at, superseded_at, deal, as_of, stands, room)
     newest_known, newest_occurred, out = -FAR, -FAR, False
     for i in range(len(meaning)):

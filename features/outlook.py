@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from features.wording import Forms, Language, base_of, category, chance, span, within
+from features.numbers_in_words import Forms, Language, base_of, category, chance, span, within
 
 Departure = Literal["agrees", "too_high", "too_low"]
 """Whether what became of leads that scored alike leaves room for a probability."""

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from data.compiled import njit
 from data.histories import FAR, Histories
 from features.labels import Target, first_of_lead
+from features.outcome_events import REOPENS, UNDOES, outcome_events_of, times_of
 from features.outcomes import is_final, is_out
-from features.turns import REOPENS, UNDOES, times_of, turns_of
 
 Spans = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Times of leads: starts int64[n_leads + 1]; since, until int64[n]: all t with since < t <= until."""
@@ -103,8 +103,8 @@ def _valid_spans(histories: Histories, superseded: NDArray[np.int64], types: lis
 
 def _out_spans(histories: Histories, target: Target) -> Spans:
     """Of a target that repeats, its own events put nobody out, however many there are."""
-    turns = turns_of(histories, replace(target, events=(), undone_by=()) if target.repeats else target)
-    spans: Spans = _out(turns.starts, *turns.columns)
+    events = outcome_events_of(histories, replace(target, events=(), undone_by=()) if target.repeats else target)
+    spans: Spans = _out(events.starts, *events.columns)
     return spans
 
 
@@ -145,7 +145,7 @@ def _out(
 ) -> Spans:
     """When leads are out: that can only change just after an event becomes known, or known to be wrong.
 
-    Costs the square of a lead's turns, but only where one of them undoes or reopens: else any valid one puts it out.
+    Costs the square of a lead's events, but only where one of them undoes or reopens: else any valid one puts it out.
     """
     most = 2 * len(meaning)
     begins, since, until, n = np.zeros(len(starts), np.int64), np.empty(most, np.int64), np.empty(most, np.int64), 0

@@ -28,13 +28,13 @@ import numpy as np
 
 from data.own_functions import own_function
 from features.compiler import compile_plan
+from features.feature_wording import in_words
 from features.kernel import Moments, compute
 from features.kinds import Count, Definition, Trend
 from features.kinds.accumulators import Accumulators, Counted
 from features.kinds.definition import Sentence, View
 from features.own_features import own_columns
 from features.training_set import build
-from features.words import in_words
 from training.measuring.evaluation import evaluate
 from training.measuring.tables import apart
 from training.recipe.train import Split, fit_model, split_by_time

@@ -23,9 +23,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from features.compiler import compile_plan
+from features.feature_wording import in_words
 from features.kernel import Moments, compute
 from features.moments import label_moments
-from features.words import in_words
 from workspace import Workspace
 
 workspace = Workspace.here()

@@ -29,14 +29,14 @@ from serving.champion.threshold_overlay import ThresholdOverlay
 from serving.champion.watcher import Watcher
 from serving.collector import seldom_collected
 from serving.edge.acceptor import Acceptor
-from serving.edge.bulkheads import Bulkheads
 from serving.edge.connection import Connection
+from serving.edge.kinds_of_work import KindsOfWork
 from serving.edge.listener import begin_no_more, listen
 from serving.edge.open_connections import OpenConnections
 from serving.edge.proxies import Proxies, is_loopback
 from serving.first_scores import FirstScores
 from serving.http.authentication import Authenticator, Caller, KeyAuthenticator, NoAuthentication
-from serving.http.door import Door
+from serving.http.host_rules import HostRules
 from serving.http.services import SalesDesk, Services, now_us
 from serving.messages.limits import Limits
 from serving.scoring.served_model import ServedModel
@@ -67,7 +67,7 @@ class Options:
     workspace: the folder of event log and exports, from which an erased lead is taken too. tracking: see `Services`.
     personal_ids: see `open_store`. sales, target, zone: see `Services`.
     score_new: whether leads that services send for the first time are scored at once.
-    trusted_proxies: see `Proxies`, beside this machine's own. plain_http, hosts: see `Door`; () for any host, with
+    trusted_proxies: see `Proxies`, beside this machine's own. plain_http, hosts: see `HostRules`; () for any host, with
     insecure_local for none but this machine.
     """
 
@@ -192,9 +192,9 @@ def serve(options: Options) -> None:
             sales=options.sales,
             costs=options.costs,
             target=options.target,
-            door=Door(hosts, options.plain_http),
+            host_rules=HostRules(hosts, options.plain_http),
             zone=options.zone,
-            work=Bulkheads(is_far=not store.database.is_sqlite),
+            work=KindsOfWork(is_far=not store.database.is_sqlite),
         )
         log.write("listening", host=options.host, port=listening.getsockname()[1])
         with seldom_collected():

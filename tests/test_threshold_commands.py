@@ -12,7 +12,7 @@ import pytest
 
 import leadscore
 from training.registry.registry import Registry
-from training.thresholds.rules import CapacityRule
+from training.thresholds.rule_types import CapacityRule
 from workspace import Workspace
 
 

@@ -33,7 +33,7 @@ from serving.store.access.replies import Answer, Claim
 from serving.store.database.connection import Database
 from serving.store.database.schema import metadata, rescorings
 from serving.store.events.event_validation import EventIn
-from serving.store.scores.grounds import Explanation
+from serving.store.scores.reason import Explanation
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.data.exports import into

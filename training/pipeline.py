@@ -13,6 +13,7 @@ from data.typed_json import JsonObject
 from features.training_set import TrainingSet
 from training.artifact.manifest import TrainedOn
 from training.background import background_of
+from training.champion_choice import Decision, choose_alias, stand_in
 from training.facts import seen_by, trained_on
 from training.model.prior import FEWEST_CONVERTED, PARAMETERS
 from training.recipe.belief import check_believable
@@ -31,7 +32,7 @@ from training.recipe.train import (
 )
 from training.recipe.tuning import TUNED, Budget, TuningTrial, tune
 from training.records import JUDGED, LEARN, dataset_of, metrics_of, tags_of, write_records
-from training.registration import Decision, choose_alias, register, stand_in
+from training.registration import register
 from training.registry.artifact_files import write_artifact
 from training.registry.parameters import flat
 from training.registry.preflight import check_room

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from data.log.watermarks import Observed
+from features.feature_wording import in_words
 from features.labels import Target
+from features.numbers_in_words import Language
 from features.training_set import TrainingSet
-from features.wording import Language
-from features.words import in_words
 from training.artifact.manifest import TrainedOn
 from training.facts import day
 from training.measuring.metrics import gains

@@ -26,7 +26,7 @@ LONGEST = 24
 
 def show(screen: Screen, checked: Checked, rejected_path: Path, most_rejected: float) -> None:
     """Prints it, and writes all rejected rows as CSV. Raises DataError past the share of rows that may be rejected."""
-    from features.wording import number
+    from features.numbers_in_words import number
 
     seen = checked.examination
     rows = [[t.kind, t.source, number(t.received), number(t.rejected), t.time_zone] for t in seen.tables]
@@ -53,7 +53,7 @@ def tell_doubts(
     doubts: Sequence[str],
 ) -> None:
     """What an ingest says beside its counts."""
-    from features.wording import number
+    from features.numbers_in_words import number
 
     if cells:
         screen.table("cells that count as missing", ["why", "cells"], [[why, number(n)] for why, n in cells.items()])
@@ -67,7 +67,7 @@ def tell_doubts(
 
 def tell_taken_out(screen: Screen, events: Mapping[str, int], verb: str) -> None:
     """Which events go out for those that come in."""
-    from features.wording import counted
+    from features.numbers_in_words import counted
 
     for source, n in events.items():
         gone = counted(n, {"one": "{count} earlier event", "other": "{count} earlier events"})

@@ -47,7 +47,7 @@ def simulate(
     """Simulate a funnel whose true probabilities are known."""
     from data.simulated.options import MESS
     from data.simulated.simulate import FunnelOptions, simulate
-    from features.wording import number
+    from features.numbers_in_words import number
 
     screen = Screen(quiet, as_json)
     mess = dict.fromkeys(MESS, messy)
@@ -134,7 +134,7 @@ def ingest(
 
 def show_report(screen: Screen, report: IngestReport) -> None:
     """What an ingest did, with its doubts."""
-    from features.wording import number
+    from features.numbers_in_words import number
 
     head = ["", "received", "accepted", "duplicate", "rejected", "corrected"]
     rows = [[name, *(number(n) for n in asdict(counts).values())] for name, counts in _kinds(report)]
@@ -178,7 +178,7 @@ def features(
     as_json: AsJson = False,
 ) -> None:
     """Write the training set, of now or of an earlier day. `--lead` shows what was known of one lead instead."""
-    from features.wording import number
+    from features.numbers_in_words import number
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     if lead is not None:
@@ -229,9 +229,9 @@ def _files(texts: list[str]) -> dict[str, list[str]]:
 def _show_lead(screen: Screen, workspace: Workspace, lead: str, as_of: str | None, parquet: Path | None) -> None:
     """What was known of one lead at a moment, in words and numbers."""
     from features.compiler import compile_plan
+    from features.feature_wording import in_words
     from features.kernel import compute
     from features.own_features import own_columns
-    from features.words import in_words
     from serving.scoring.batch import one_moment
 
     try:

@@ -24,7 +24,7 @@ def pull(
     from dataclasses import asdict
 
     from data.pull.connector import read_connector
-    from features.wording import number
+    from features.numbers_in_words import number
 
     screen, log_path = Screen(quiet, as_json), log or var / "log"
     connector = read_connector(name)

@@ -93,7 +93,7 @@ def rebuild(
     as_json: AsJson = False,
 ) -> None:
     """Make a version's training set again, and say what differs."""
-    from features.wording import number
+    from features.numbers_in_words import number
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config, log)
     with workspace.writing("leadscore rebuild"), screen.progress("features") as step:
@@ -168,7 +168,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a version the champion. Servers take it up within seconds."""
-    from serving.champion.promotion import promote
+    from serving.champion.manual_promotion import promote
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     refuse_red(var, store, workspace.settings.target, anyway)
@@ -188,7 +188,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make the former champion champion again."""
-    from serving.champion.promotion import rollback
+    from serving.champion.manual_promotion import rollback
 
     screen, workspace = Screen(quiet, as_json), workspace_of(var, config)
     with workspace.writing("leadscore rollback"):
@@ -200,7 +200,7 @@ def rollback(
 
 def tell_truth(screen: Screen, comparison: BesideTruth) -> JsonObject:
     """Shows a model beside the true probabilities of a simulated funnel; returns the same as plain values."""
-    from features.wording import number
+    from features.numbers_in_words import number
 
     rows = [
         ["log-loss of the champion", number(comparison.log_loss, 4)],
@@ -224,7 +224,7 @@ def _tell_account(screen: Screen, account: TrainingAccount) -> None:
 
 
 def _tell_judged(screen: Screen, evaluation: Evaluation, by_age: Mapping[str, Evaluation]) -> None:
-    from features.wording import number
+    from features.numbers_in_words import number
     from training.measuring.tables import tables
 
     screen.tell(

@@ -42,7 +42,7 @@ def monitor(
     Exit code 0: nothing to do, 10: recalibrate, 20: retrain, 30: data does not arrive as usual, mend that first.
     """
     from data.contract import US_PER_DAY
-    from features.wording import number, short_percent
+    from features.numbers_in_words import number, short_percent
     from serving.store.scores.cohorts import CohortReader
     from serving.store.store import open_store
     from training.monitoring.monitor import monitor
@@ -107,7 +107,7 @@ def told(moment: int | None) -> str | None:
 def promises_of(manifest: Manifest | None) -> list[Promised]:
     """The precisions that the champion's thresholds promise, lowest stage first; none where nothing is registered."""
     from training.monitoring.checks import Promised
-    from training.thresholds.rules import PrecisionRule
+    from training.thresholds.rule_types import PrecisionRule
     from training.thresholds.threshold import stage_thresholds
 
     if manifest is None:

@@ -59,7 +59,7 @@ def recalibrate(
 
 
 def _row(step: DatedStep) -> list[str]:
-    from features.wording import number, percent, signed
+    from features.numbers_in_words import number, percent, signed
 
     shares = (percent(share, 1) for share in (step.expected, step.observed))
     moves = (signed(odds, 3) for odds in (step.step, step.shift))

@@ -13,7 +13,7 @@ from console import Screen
 from data.contract import UsageError
 
 if TYPE_CHECKING:
-    from training.thresholds.rules import RecordPeriod
+    from training.thresholds.rule_types import RecordPeriod
     from training.thresholds.spread import Spread
     from training.thresholds.threshold import Threshold
 
@@ -65,7 +65,7 @@ def what_if(
     as_json: AsJson = False,
 ) -> None:
     """What other thresholds would bring. Volume and wins a week, precision with its interval, recall."""
-    from features.wording import number
+    from features.numbers_in_words import number
     from training.report.panels import png
     from training.report.plots import what_if_curve
     from training.updating.update_threshold import grounds_of, thresholds_of
@@ -134,7 +134,7 @@ def set_(
 
 
 def _row(threshold: Threshold) -> list[str]:
-    from features.wording import amount, number
+    from features.numbers_in_words import amount, number
 
     record, kind, target = threshold.record, threshold.rule.kind, threshold.rule.target
     is_mix = kind == "precision" and threshold.per_week is not None
@@ -151,14 +151,14 @@ def _row(threshold: Threshold) -> list[str]:
 
 def _weekly(mean: float, spread: Spread | None) -> str:
     """Leads a week, and between what they lie in eight weeks of ten."""
-    from features.wording import amount, number
+    from features.numbers_in_words import amount, number
 
     return number(mean, 1) if spread is None else f"{number(mean, 1)} ({amount(spread.low)} to {amount(spread.high)})"
 
 
 def _past(period: RecordPeriod) -> list[str]:
     """What became of a promise made at a past date."""
-    from features.wording import number
+    from features.numbers_in_words import number
     from training.facts import day
 
     interval = f"{_share(period.low)} to {_share(period.high)}" if period.selected else "-"
@@ -167,6 +167,6 @@ def _past(period: RecordPeriod) -> list[str]:
 
 
 def _share(value: float | None) -> str:
-    from features.wording import percent
+    from features.numbers_in_words import percent
 
     return "none" if value is None else percent(value, 1)

@@ -38,7 +38,7 @@ def explain(
 ) -> None:
     """Tell why a lead has, or had, its score, from log and model."""
     from serving.http.time_zone import local
-    from serving.scoring.reasons import reasons_of
+    from serving.scoring.reason_wording import reasons_of
     from serving.scoring.scored_again import score_again
     from serving.scoring.scorer import Scorer
     from serving.sentences.telling import Telling
@@ -54,7 +54,7 @@ def explain(
     scorer = Scorer(Predictor.of(_artifact(workspace, stored)))
     again = score_again(scorer, history, moment, stored.probability if stored else None)
     telling = Telling(language, moment, partial(local, zone=ZoneInfo(workspace.settings.time_zone)))
-    reasons = reasons_of(again.grounds, scorer, telling)
+    reasons = reasons_of(again.reasons, scorer, telling)
     keys = events.keys(lead)
     changes = [_told(change, keys, telling) for change in again.changes]
     for line in _lines(lead, again, stored, moment, telling, changes):
@@ -127,7 +127,7 @@ def _lines(
     lead: str, again: ScoredAgain, stored: ScoreRecord | None, moment: int, telling: Telling, changes: list[str]
 ) -> list[str]:
     from features.dates import minute
-    from features.wording import percent
+    from features.numbers_in_words import percent
 
     day = minute(telling.local(moment), telling.language)
     if stored is None:

@@ -67,7 +67,7 @@ def _check_columns(log: EventLog, champion: Registered) -> None:
 
 
 def _tell(screen: Screen, done: Published) -> None:
-    from features.wording import number
+    from features.numbers_in_words import number
 
     screen.tell(
         f"{number(done.leads)} leads of the event log, {number(done.changed)} of them changed: {number(done.events)} "
@@ -89,7 +89,7 @@ def _tell(screen: Screen, done: Published) -> None:
 
 
 def _tell_age(screen: Screen, log: EventLog) -> None:
-    from features.wording import number
+    from features.numbers_in_words import number
     from training.facts import day
 
     days = (now_us() - log.observed_until_us) // US_PER_DAY

@@ -30,7 +30,7 @@ def score(
 ) -> None:
     """Score every open lead, with reasons. With --store, into the serving database's score history."""
     from data.erasure.ledger import Ledger
-    from features.wording import number
+    from features.numbers_in_words import number
     from serving.scoring.batch import ScoredLog, check_out, score_log, write_scores
     from serving.scoring.chain import with_chain
     from serving.scoring.scorer import Scorer

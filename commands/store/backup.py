@@ -25,7 +25,7 @@ def backup(
     as_json: AsJson = False,
 ) -> None:
     """Back up store, event log, models and settings. While a server, ingests and trainings go on."""
-    from features.wording import number
+    from features.numbers_in_words import number
     from serving.backup.backup import Installation, make_backup
     from settings_file import settings_path
 
@@ -53,7 +53,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Make a workspace and its store of a backup. Every file is checked first; who was erased stays erased."""
-    from features.wording import number
+    from features.numbers_in_words import number
     from serving.backup.restore import restore
 
     screen = Screen(quiet, as_json)

@@ -25,7 +25,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Remove what is older than [retention] says. A server may run meanwhile; what is in force stays."""
-    from features.wording import number
+    from features.numbers_in_words import number
     from serving.store.retention import Cutoffs, Retention
     from serving.store.store import open_store
     from training.registry.old_files import old_cells, old_runs, remove

@@ -105,7 +105,7 @@ def forget(
 
 
 def _tell_removed(screen: Screen, removed: Mapping[str, int], limits: Sequence[str]) -> None:
-    from features.wording import number
+    from features.numbers_in_words import number
 
     rows = [[name, number(count)] for name, count in removed.items() if count]
     screen.table("erased", ["where", "rows"], rows or [["nothing was known of this lead", "0"]])
@@ -191,7 +191,7 @@ def rescore(
     chain: Chain | None = None,
 ) -> JsonObject:
     """Scores all leads of a store with the champion, and tells of it; the same for a script. See `Rescorer.run`."""
-    from features.wording import number
+    from features.numbers_in_words import number
     from serving.scoring.rescoring import Rescorer
     from serving.scoring.scorer import Scorer
     from serving.trees.predictor import Predictor

@@ -7,7 +7,7 @@ from typing import Any
 
 from data.contract import BLANKS
 from data.csv_safety import revived
-from data.erasure.ledger import Known
+from data.erasure.ledger import ErasedAndObjecting
 from data.hidden_signs import as_written
 from data.ids import spelled
 
@@ -50,7 +50,7 @@ class LeadIds:
 class ErasedIds(LeadIds):
     """The ids that a ledger knows as erased, whoever they are."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: ErasedAndObjecting) -> None:
         super().__init__(())
         self._known = known
         self._asked: dict[str, bool] = {}

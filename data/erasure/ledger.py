@@ -34,7 +34,7 @@ TABLES = (
 
 
 @dataclass(frozen=True)
-class Known:
+class ErasedAndObjecting:
     """What a ledger says. keys: the own one first. subjects: right -> keyed hash of a lead -> since when, µs UTC."""
 
     keys: tuple[bytes, ...] = ()
@@ -44,12 +44,12 @@ class Known:
         """Which of these leads were erased."""
         return self._among("erased", lead_ids)
 
-    def and_erased(self, lead_ids: Collection[str], now: int) -> Known:
+    def and_erased(self, lead_ids: Collection[str], now: int) -> ErasedAndObjecting:
         """With these leads erased (µs UTC), too; where a ledger is there."""
         if not self.keys or not lead_ids:
             return self
         more = dict.fromkeys((subject_of(Seal(self.keys[0]), lead_id) for lead_id in lead_ids), now)
-        return Known(self.keys, {**self.subjects, "erased": {**more, **self.subjects.get("erased", {})}})
+        return ErasedAndObjecting(self.keys, {**self.subjects, "erased": {**more, **self.subjects.get("erased", {})}})
 
     def withheld(self, lead_ids: Collection[str]) -> set[str]:
         """Which of them must not be scored: they were erased, or object."""
@@ -82,21 +82,21 @@ class Ledger:
         """The ledger of an event log, whether it is there yet or not."""
         return Ledger(log_path.parent / NAME)
 
-    def known(self) -> Known:
+    def known(self) -> ErasedAndObjecting:
         """What it says now."""
         if not self.path.exists():
-            return Known()
+            return ErasedAndObjecting()
         with self._transaction("BEGIN") as connection:
             return _read(connection)
 
     @contextmanager
-    def held(self) -> Iterator[Known]:
+    def held(self) -> Iterator[ErasedAndObjecting]:
         """What it says, and nobody is added until this ends: what is written meanwhile is found by the next erasure.
 
         Nothing is known, nor held, where no ledger can be: in a folder that is not there or not to be written to.
         """
         if not self.path.exists() and not os.access(self.path.parent, os.W_OK):
-            yield Known()
+            yield ErasedAndObjecting()
             return
         with self._transaction("BEGIN") as connection:
             yield _read(connection)
@@ -123,7 +123,7 @@ class Ledger:
             rows = [(subject_of(seal, lead_id),) for seal in seals for lead_id in lead_ids]
             connection.executemany("DELETE FROM subjects WHERE subject = ? AND \"right\" = 'objects'", rows)
 
-    def take_over(self, other: Known) -> None:
+    def take_over(self, other: ErasedAndObjecting) -> None:
         """Adds what another ledger says, with its keys."""
         mine = self.known()
         new = [(subject, right, at) for right, subjects in other.subjects.items() for subject, at in subjects.items()
@@ -201,9 +201,9 @@ def _remedy(error: sqlite3.Error) -> str:
     return "it says who was erased, and nothing is taken in without it: restore it from a backup"
 
 
-def _read(connection: sqlite3.Connection) -> Known:
+def _read(connection: sqlite3.Connection) -> ErasedAndObjecting:
     keys = tuple(value for (value,) in connection.execute("SELECT value FROM keys ORDER BY own DESC, value"))
     subjects: dict[str, dict[str, int]] = {}
     for subject, right, at in connection.execute('SELECT subject, "right", at FROM subjects'):
         subjects.setdefault(right, {})[subject] = at
-    return Known(keys, subjects)
+    return ErasedAndObjecting(keys, subjects)

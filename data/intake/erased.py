@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from data.erasure.ledger import Known
+from data.erasure.ledger import ErasedAndObjecting
 from data.quoting import quoted
 
 REASON = "the lead was erased; nothing more is taken in about it"
@@ -19,7 +19,7 @@ COLUMNS = {"events": ("lead_id",), "leads": ("lead_id",), "identities": ("lead_i
 """Staged columns of ids, by kind of row."""
 
 
-def erased_aliases(con: duckdb.DuckDBPyConnection, staging: Path, known: Known) -> list[str]:
+def erased_aliases(con: duckdb.DuckDBPyConnection, staging: Path, known: ErasedAndObjecting) -> list[str]:
     """Staged ids that are, by the staged rows, aliases of erased leads and stay so, directly or by way of others.
 
     Looks at all staged aliases where anybody was erased.
@@ -38,7 +38,7 @@ def erased_aliases(con: duckdb.DuckDBPyConnection, staging: Path, known: Known) 
     return sorted(set(theirs) - before)
 
 
-def reject_erased(con: duckdb.DuckDBPyConnection, staging: Path, kind: str, known: Known) -> None:
+def reject_erased(con: duckdb.DuckDBPyConnection, staging: Path, kind: str, known: ErasedAndObjecting) -> None:
     """Moves staged rows of a kind that are about erased leads to `rejected`; costs what the ids of an export cost."""
     if not known.subjects.get("erased"):
         return

@@ -21,8 +21,8 @@ from data.intake.departures import all_leads, gone_and_back, hashes_of_state, ne
 from data.intake.fresh import days_of, fresh_runs, known_span, observed, silences
 from data.intake.log_of_0_1 import indexed
 from data.intake.quarantine import count_reasons, count_rejected, write_rejected
+from data.intake.rows_to_events import stage_held
 from data.intake.staged_verdicts import Judge, Judged, judge_staged
-from data.intake.staging import stage_held
 from data.log.absences import absences_digest, absences_of_aliases, changed, read_absences
 from data.log.compaction import (
     INDEXES,

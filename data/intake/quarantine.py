@@ -11,12 +11,12 @@ import duckdb
 from data.contract import DataError
 from data.intake.row_columns import BETWEEN_CELLS
 from data.intake.staged_files import LEFT_OUT, REFUSED
+from data.likely_time_formats import likely_formats
 from data.masking import NUMBER
 from data.quoting import quoted
 from data.sources.checks import PERSONAL
 from data.sources.named_files import Broken
-from data.sources.time_sql import UNZONED
-from data.time_formats import likely_formats
+from data.sources.time_columns import UNZONED
 
 Names = Mapping[str, Sequence[str]]
 """Per kind of row (events, leads, identities) what the sources are called, in order."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from data.erasure.ledger import Known
+from data.erasure.ledger import ErasedAndObjecting
 from data.intake.aliases import NewAliases, events_that_move, judge_identities
 from data.intake.clock import Clock
 from data.intake.departures import doubts_of_leads
@@ -20,8 +20,8 @@ from data.intake.erased import erased_aliases, reject_erased
 from data.intake.examination import Examination, frequent_types
 from data.intake.next_part import Counts, takes_back
 from data.intake.quarantine import collect_rejected, open_quarantine, refuse_all, reject_broken
+from data.intake.rows_to_events import stage, stage_moving
 from data.intake.staged_files import GONE, staged_rows
-from data.intake.staging import stage, stage_moving
 from data.log.eventlog import EventLog
 from data.quoting import quoted
 from data.sources.inputs import KINDS, IngestPlan, Input
@@ -46,7 +46,7 @@ class Request:
     mapping: SourceMapping
     plan: IngestPlan
     clock: Clock
-    erased: Known
+    erased: ErasedAndObjecting
     complete_until: Mapping[str, int] = field(default_factory=dict)
     query_seconds: float = SECONDS
     replacing: Collection[str] = ()

@@ -16,7 +16,7 @@ from data.histories import FAR
 from data.intake.aliases import NewAliases
 from data.intake.clock import Clock
 from data.intake.staged_keys import Keys, staged_keys
-from data.judging.judgement import Circumstances, judge_rows
+from data.judging.event_versions import Circumstances, judge_rows
 from data.judging.profile_versions import judge_profiles
 from data.judging.verdicts import ACCEPTED, CONFLICT, DUPLICATE, Verdicts, groups_of
 from data.log.runs import NO_PATCHES

@@ -1,4 +1,4 @@
-"""What becomes of a row that tells of a profile: a version, a copy, or a conflict; the rules stand in judgement.py."""
+"""What becomes of a row that tells of a profile: version, copy or conflict; the rules stand in event_versions.py."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from data.compiled import njit
 from data.judging.verdicts import ACCEPTED, CONFLICT, DATED_EVENT, DUPLICATE, MOVES, NOTHING_RETRACTED, RETRACTED
 
-Told = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]
+Versions = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]
 """What was said of one event: contents, leads, times (µs UTC), rows (-1: of the log); those of a time are a version."""
 
 
@@ -24,7 +24,7 @@ Told = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64], NDArray[
 def judge_shared(rows, sort, first, last, as_of, dated, told, n, outcome, known, corrects):  # type: ignore[no-untyped-def]
     """Judges the rows of one event, from `first` to before `last`; returns how many of `told` there are then.
 
-    rows, sort, as_of, dated, outcome, known, corrects: as in judgement.py. told has room; its first n are the log's.
+    rows, sort, as_of, dated, outcome, known, corrects: as in event_versions.py. told has room; the log's n come first.
     """
     _date(sort, first, last, as_of, n > 0, known)
     for i in range(first, last):

@@ -28,11 +28,11 @@ from data.histories import FAR, Absences, Histories, Named, Profiles
 from data.log.absences import absences_of, read_absences
 from data.log.bots import label_bots
 from data.log.content import lead_hash
+from data.log.log_vocabulary import LogVocabulary
 from data.log.manifest import Manifest, read_manifest, whole_manifest
 from data.log.parts import bucket_file, read_run, rejected_files
 from data.log.runs import ORDER, Run, coded, int64, superseded_of, woven
 from data.log.watermarks import Watermarks
-from data.log.words import Words
 from data.sources.mapping import BotRule
 from data.vocabulary import Vocabulary
 
@@ -208,7 +208,7 @@ def bucket_of(lead_id: str, buckets: int) -> int:
     return int(lead_hash(lead_id)) % buckets
 
 
-def histories_of(run: Run, words: Words, absences: Absences | None = None) -> Histories:
+def histories_of(run: Run, words: LogVocabulary, absences: Absences | None = None) -> Histories:
     """The histories in a run, with bots labelled by the rules that hold now."""
     events, profiles = run.events, run.profiles
     event_type, types = coded(events.column("event_type"))

@@ -5,7 +5,7 @@ not there. Before it, and after it where it ends, they are the alias's own. A le
 are followed, at each time by what holds then.
 
 Each part of the log has the periods that it adds or ends, in order of the alias's hash, mapped: only those are read
-that are asked for. Whose events are is decided in data/judging/judgement.py.
+that are asked for. Whose events are is decided in data/judging/event_versions.py.
 """
 
 from __future__ import annotations

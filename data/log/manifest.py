@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal, cast
 
 from data.contract import DataError
+from data.log.log_vocabulary import LogVocabulary
 from data.log.stored_manifest import StoredManifest, StoredManifest01, StoredObserved
 from data.log.version_index import taken
 from data.log.watermarks import Observed, Watermarks
-from data.log.words import Words
 from data.sources.mapping import BotRule
 
 FORMAT: Literal[2] = 2
@@ -43,7 +43,7 @@ class Manifest:
     n_leads: int = 0
     n_base: int = 0
     n_added: int = 0
-    words: Words = field(default_factory=Words)
+    words: LogVocabulary = field(default_factory=LogVocabulary)
     watermarks: Watermarks = field(default_factory=Watermarks)
     accounts: Mapping[str, str] = field(default_factory=dict)
     n_overwritten: int = 0
@@ -150,7 +150,7 @@ def _from_json(stored: StoredManifest | StoredManifest01) -> Manifest:
     manifest = Manifest(
         (),
         0,
-        words=Words(
+        words=LogVocabulary(
             tuple(vocabulary["types"]),
             {name: tuple(types) for name, types in vocabulary["groups"].items()},
             stored["words"],

@@ -19,7 +19,7 @@ import duckdb
 from data.contract import DataError
 from data.log.manifest import sync
 from data.pull.connector import TablePart
-from data.pull.rows import Row
+from data.pull.record_columns import Row
 from data.quoting import named, quoted
 
 STATE = "pull.json"

@@ -22,7 +22,7 @@ from data.contract import DataError
 from data.pull.connection import PatientSession
 from data.pull.connector import Auth, ClientPart, Endpoint, Paginator
 from data.pull.placeholders import filled
-from data.pull.rows import at
+from data.pull.record_columns import at
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from data.pull.connector import Auth, Connector, Resource, require_safe
 from data.pull.landing import Landing, Position, PullState, no_room
 from data.pull.pages import Page, client_of, pages
 from data.pull.placeholders import environment, filled
-from data.pull.rows import Row, at, kept_rows
+from data.pull.record_columns import Row, at, kept_rows
 from data.times import NoTime, time_from_text
 
 GONE = (400, 404, 410)

@@ -23,6 +23,7 @@ from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
 from data.log.manifest import BUCKETS
 from data.simulated.cohort import SimulatedCohort
+from data.simulated.export_rows import DEALS, Calendar, ExportRows, all_rows, by_day
 from data.simulated.files import write_csv
 from data.simulated.merges import Merges, draw_merges, under_second_ids
 from data.simulated.mistakes import what_never_happened, with_mistakes
@@ -30,7 +31,6 @@ from data.simulated.options import FunnelOptions
 from data.simulated.profiles import iso_times, lead_ids
 from data.simulated.rows import SOURCE_OF_TYPE, EventRows, event_tables, in_order
 from data.simulated.states import States, micros, states_of
-from data.simulated.told import DEALS, Calendar, Told, all_told, by_day
 from data.sources.mapping import read_mapping
 from data.times import time_from_text
 
@@ -47,7 +47,7 @@ class Exports:
     options: FunnelOptions
     calendar: Calendar
     names: NDArray[np.str_]
-    told: Told
+    told: ExportRows
     merges: Merges
     people: pa.Table
     states: States | None
@@ -77,16 +77,16 @@ def _told(
     merges: Merges,
     calendar: Calendar,
     rng: np.random.Generator,
-) -> Told:
+) -> ExportRows:
     rows = in_order([some for name, some in good.items() if name != "duplicates"])
     copies = good.get("duplicates", rows.take(np.empty(0, np.int64)))
     dated = (by_day(some) if options.dates else some for some in (rows, copies))
     rows, copies = (under_second_ids(some, merges, len(cohort)) for some in dated)
-    parts = [Told.first(rows, calendar), Told.first(copies, calendar, again=True)]
+    parts = [ExportRows.first(rows, calendar), ExportRows.first(copies, calendar, again=True)]
     if options.corrected:
         parts[:1] = with_mistakes(parts[0], copies.number, calendar, rng)
         parts += what_never_happened(options, cohort, int(rows.number.max()) + 1, calendar, rng)
-    return all_told(parts).exported(calendar)
+    return all_rows(parts).exported(calendar)
 
 
 def write_exports(folder: Path, exports: Exports, garbage: Sequence[str]) -> None:
@@ -135,7 +135,7 @@ def _event_table(names: NDArray[np.str_], rows: EventRows) -> pa.Table:
     return pa.concat_tables(event_tables(names, rows)) if len(rows) else pa.table({})
 
 
-def _crm_table(exports: Exports, versions: Told) -> pa.Table:
+def _crm_table(exports: Exports, versions: ExportRows) -> pa.Table:
     """Deals with their day alone, where the options say so."""
     table = _event_table(exports.names, versions.rows)
     if not len(table):

@@ -13,11 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.histories import FAR
+from data.simulated.export_rows import ExportRows
 from data.simulated.exports import Exports
 from data.simulated.funnel import START, Floats, Ints
 from data.simulated.rows import SOURCE_OF_TYPE
 from data.simulated.states import LIFECYCLE, States, micros
-from data.simulated.told import Told
 
 UNCHANGING = ("has_phone", "industry", "company_size", "seniority", "country", "lead_source")
 
@@ -80,7 +80,7 @@ def known_of(exports: Exports) -> KnownHistories:
     )
 
 
-def _events(versions: Told) -> KnownEvents:
+def _events(versions: ExportRows) -> KnownEvents:
     """Each version holds until the next one of its event is known; a retraction is one that says nothing."""
     order = np.lexsort((versions.known_at, versions.rows.number))
     number, known_at = versions.rows.number[order], START + versions.known_at[order]

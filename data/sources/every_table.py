@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from data.sources.time_sql import Times, known_format, known_zone
+from data.sources.time_columns import TimeColumn, known_format, known_zone
 from data.times import EARLIEST, DatesAre, NoTime, time_from_text
 
 
@@ -72,7 +72,7 @@ class Written(MappingTable):
     def _known_format(cls, text: str | None, info: ValidationInfo) -> str | None:
         if text is not None and not known_format(text):
             raise ValueError("no time format; write one like %d.%m.%Y %H:%M, or epoch_s, epoch_ms, epoch_us")
-        if text is not None and info.data.get("time_zone") is None and not Times(None, text).aware:
+        if text is not None and info.data.get("time_zone") is None and not TimeColumn(None, text).aware:
             raise ValueError("holds no time zone; set time_zone, or add %z")
         return text
 
@@ -96,10 +96,10 @@ class Shared(Written):
     earliest: str | None = None
 
     @property
-    def times(self) -> Times:
+    def times(self) -> TimeColumn:
         """How its times are written."""
         earliest = EARLIEST if self.earliest is None else time_from_text(self.earliest, day_zone=UTC)
-        return Times(self.time_zone, self.time_format, self.dates_are, earliest)
+        return TimeColumn(self.time_zone, self.time_format, self.dates_are, earliest)
 
     @property
     def filtered(self) -> list[str]:

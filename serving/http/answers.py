@@ -13,11 +13,11 @@ from starlette.responses import Response
 
 from data.histories import Histories, Profiles
 from features.kernel import Moments, compute
-from features.wording import Language
+from features.numbers_in_words import Language
 from serving.http.time_zone import local
 from serving.messages.schemas import BatchAnswer, Extra, Reasons, Score, ScoreAnswer
 from serving.messages.times import at
-from serving.scoring.reasons import fit_share_of, reasons_of
+from serving.scoring.reason_wording import fit_share_of, reasons_of
 from serving.scoring.request_histories import RequestHistories
 from serving.scoring.scorer import FeatureScores
 from serving.scoring.served_model import ServedModel, ServedScores
@@ -158,9 +158,9 @@ def _reasons(
     live: ServedModel, scored: ServedScores, table: pa.Table, histories: Histories, moments: Moments, extra: Extra
 ) -> list[Reasons]:
     scores = FeatureScores(scored.probability, scored.interval, scored.stage, scored.matrix, table)
-    grounds = live.explainer.grounds(histories, moments, scores)
+    reasons = live.explainer.reasons(histories, moments, scores)
     language, clock = extra.reasons or "en", partial(local, zone=extra.zone)
     return [
         reasons_of(row, live.scorer, Telling(language, as_of, clock))
-        for row, as_of in zip(grounds, moments.as_of.tolist(), strict=True)
+        for row, as_of in zip(reasons, moments.as_of.tolist(), strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Who may do what: a request's key, the role that it has, and the role that a route asks for."""
+"""Whom a request comes from: its key, the role that it has, and the role that a route asks for."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from starlette.responses import Response
 
 from serving.edge.bulkhead import Bulkhead
 from serving.messages.problems import Refused
+from serving.store.access.roles import KeyRole, key_allows
 from serving.store.database.failures import StoreAway
 
-Role = Literal["score", "ingest", "read", "admin"]
-Needs = Literal["anyone", "score", "ingest", "read", "admin"]
-ROLES: tuple[Role, ...] = ("score", "ingest", "read", "admin")
+Needs = Literal["anyone"] | KeyRole
 KEPT_S = 5.0
 """Seconds that a verified key is remembered; while the store answers, a revoked one works no longer than that."""
 AWAY_S, AGAIN_S = 3_600.0, 30.0
@@ -37,7 +36,7 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Known:
+class VerifiedKey:
     """Who a key's holder is. until: when the store is asked again. good_at: when it last said so."""
 
     caller: Caller
@@ -60,7 +59,7 @@ class KeyAuthenticator:
 
     def __init__(self, verify: Callable[[str], Caller | None], clock: Callable[[], float] = time.monotonic) -> None:
         self.verify, self.clock = verify, clock
-        self.known: dict[bytes, Known] = {}
+        self.known: dict[bytes, VerifiedKey] = {}
         self.again, self.first = Bulkhead("keys", 1, 512), Bulkhead("new keys", 1, 64)
 
     async def caller(self, authorization: str | None) -> Caller | None:
@@ -85,7 +84,7 @@ class KeyAuthenticator:
         except StoreAway:
             if remembered is None or now > remembered.good_at + AWAY_S:
                 raise
-            self.known[mark] = Known(remembered.caller, self.clock() + AGAIN_S, remembered.good_at)
+            self.known[mark] = VerifiedKey(remembered.caller, self.clock() + AGAIN_S, remembered.good_at)
             return remembered.caller
         self._remember(mark, verified)
         return verified
@@ -96,7 +95,7 @@ class KeyAuthenticator:
             return
         if len(self.known) >= MOST_KEPT:
             self.known.clear()
-        self.known[mark] = Known(verified, self.clock() + KEPT_S, self.clock())
+        self.known[mark] = VerifiedKey(verified, self.clock() + KEPT_S, self.clock())
 
 
 class NoAuthentication:
@@ -140,5 +139,5 @@ async def _check(request: Request, role: str) -> None:
     if caller is None:
         raise Refused("unauthorized", "send a valid key: Authorization: Bearer KEY")
     request.state.caller = caller
-    if caller.role not in (role, "admin"):
+    if not key_allows(caller.role, role):
         raise Refused("forbidden", f"this key has the role {caller.role}; this needs {role}")

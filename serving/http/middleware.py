@@ -46,7 +46,7 @@ class RequestLogMiddleware:
         try:
             if scope["path"] not in ALWAYS:
                 await self.services.starts.turn()
-            self.services.door.check(scope, scope["path"] in ALWAYS)
+            self.services.host_rules.check(scope, scope["path"] in ALWAYS)
             await self.app(scope, receive, exchange.send)
         except Refused as error:
             await refusal(exchange.id, error.code, error.detail)(scope, receive, exchange.send)

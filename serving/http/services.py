@@ -13,11 +13,11 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from serving.champion.champion import Champion
-from serving.edge.bulkheads import Bulkheads
+from serving.edge.kinds_of_work import KindsOfWork
 from serving.edge.pulse import Pulse
-from serving.edge.starts import Starts
+from serving.edge.starts_per_turn import Starts
 from serving.http.authentication import Authenticator
-from serving.http.door import Door
+from serving.http.host_rules import HostRules
 from serving.messages.body import Bodies
 from serving.messages.limits import Limits
 from serving.store.flow import FlowReport
@@ -63,7 +63,7 @@ class Services:
     tracking: the address of MLflow, without a password; "" when the model comes from a folder.
     sales: how leads are worked. target: what is predicted, as the settings say; a model in place says it itself.
     costs: what sources cost a quarter, by kind and name. zone: in which days begin and times are told.
-    door: which requests are heard.
+    host_rules: which requests are heard.
     exporting: turns at making exports; side by side they would only wait for the interpreter.
     work: kinds of work, each with threads and a queue of its own. starts: how many requests begin at once. bodies:
     those on their way. pulse: that of the store.
@@ -83,9 +83,9 @@ class Services:
     target: str = "conversion"
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    door: Door = field(default_factory=Door)
+    host_rules: HostRules = field(default_factory=HostRules)
     exporting: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
-    work: Bulkheads = field(default_factory=Bulkheads)
+    work: KindsOfWork = field(default_factory=KindsOfWork)
     starts: Starts = field(default_factory=Starts)
 
     @cached_property

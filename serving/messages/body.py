@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 from starlette.requests import Request
 
-from features.wording import number
+from features.numbers_in_words import number
 from serving.messages.limits import Limits
 from serving.messages.problems import Refused
 

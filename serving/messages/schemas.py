@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from data.contract import NAME_LIMIT, VALUE_LIMIT
-from features.wording import Language
+from features.numbers_in_words import Language
 
 CLEAN = r"^[^\x00-\x1f\x7f]+$"
 UTC = ZoneInfo("UTC")

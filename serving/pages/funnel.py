@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.pages.rendering.plot import band
-from serving.pages.rendering.shares import Share, share
+from serving.pages.rendering.share_interval import Share, share
 from serving.pages.rendering.texts import known
 from serving.scoring.served_model import ServedModel
 from serving.scoring.source_cohorts import SourceCohorts, source_cohorts
@@ -83,7 +83,7 @@ class CohortTable:
     has_revenue: bool
 
 
-@shows("viewer")
+@requires_role("viewer")
 def funnel(context: PageContext) -> Response:
     """The numbers that the last scoring left."""
     live = context.services.champion.current()

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.plot import Scale, ticks
-from serving.pages.rendering.shares import Share, share
+from serving.pages.rendering.share_interval import Share, share
 from serving.pages.threshold_form import ADDRESS, number_of
 from serving.scoring.planner import Goal, Planned, plan_stages
 from serving.scoring.served_model import ServedModel
-from training.thresholds.replay import Arrivals, FirstEntries
+from training.thresholds.replay import FirstEntries, StageEntries
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import ThresholdEvidence
 
@@ -51,7 +51,7 @@ class PlannedStage:
     stage: str
     typed: str
     planned: Planned
-    arrivals: Arrivals | None
+    arrivals: StageEntries | None
     bought: Share | None
     lost: float | None
     bars: WeekBars | None

@@ -12,7 +12,7 @@ from data.contract import UsageError
 from serving.messages.problems import Refused
 from serving.pages.planner import asked_plan, made_of
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.pages.threshold_form import ADDRESS, by_of, number_of
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import ServedModel
@@ -21,7 +21,7 @@ from serving.store.scores.threshold_changes import REASONS, OutOfOrder, Wish
 from training.thresholds.threshold import Threshold
 
 
-@shows("editor")
+@requires_role("editor")
 def publish(context: PageContext) -> Response:
     """Publishes what was tried: it holds from the next scoring on."""
     live, form = context.services.champion.current(), context.form

@@ -1,4 +1,4 @@
-"""All pages, one noun per file. Who may see one stands in its `@shows`, see serving/pages/rendering/page_context.py."""
+"""All pages, one noun per file. Who may see one: its `@requires_role` (serving/pages/rendering/page_guard.py)."""
 
 from __future__ import annotations
 

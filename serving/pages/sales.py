@@ -7,13 +7,13 @@ from starlette.routing import Route
 
 from data.contract import US_PER_DAY, US_PER_SECOND
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 
 DAYS = 90
 US_PER_HOUR = 3600 * US_PER_SECOND
 
 
-@shows("viewer")
+@requires_role("viewer")
 def sales(context: PageContext) -> Response:
     """The last ninety days, by band of probability, owner and reason."""
     store, hours = context.services.store, context.services.sales.first_hours

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from features.wording import LANGUAGES
+from features.numbers_in_words import LANGUAGES
 from serving.edge.bulkhead import Bulkhead
-from serving.edge.bulkheads import Bulkheads
+from serving.edge.kinds_of_work import KindsOfWork
 from serving.http.authentication import needs
 from serving.messages.problems import Refused
 from serving.pages.rendering.page_context import COOKIE, FIRST, LANGUAGE, YEAR_S, PageContext, inside
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.store.access.accounts import LIFE, Accounts
 from serving.store.access.lockout import LOCKED_MINUTES, Locked
 
@@ -27,20 +27,20 @@ STATIC = Path(__file__).with_name("static")
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
-@shows("anyone")
+@requires_role("anyone")
 def first(context: PageContext) -> Response:
     """What is to be done today is what most people come for."""
     return context.redirect(FIRST)
 
 
-@shows("anyone")
+@requires_role("anyone")
 def ask(context: PageContext) -> Response:
     """Asks for name and password."""
     goal = inside(dict(context.asked).get("next", ""))
     return context.redirect(goal) if context.account else _asked(context, goal)
 
 
-def of_sign_ins(work: Bulkheads, request: Request, form: Mapping[str, str] | None) -> Bulkhead:
+def of_sign_ins(work: KindsOfWork, request: Request, form: Mapping[str, str] | None) -> Bulkhead:
     """Browsers that the account knows that they name wait apart, so that no flood of strangers is before them."""
     device = request.cookies.get(DEVICE, "")
     if not device:
@@ -49,7 +49,7 @@ def of_sign_ins(work: Bulkheads, request: Request, form: Mapping[str, str] | Non
     return work.returning if form is None or accounts.lockout.knows(device, form.get("name", "")) else work.sign_in
 
 
-@shows("anyone", line=of_sign_ins)
+@requires_role("anyone", line=of_sign_ins)
 def sign_in(context: PageContext) -> Response:
     """Lets in who knows the password; the session that begins has a new token, whatever the browser had before."""
     goal, name = inside(context.form.get("next", "")), context.form.get("name", "")
@@ -78,7 +78,7 @@ def sign_in(context: PageContext) -> Response:
     return answer
 
 
-@shows("viewer")
+@requires_role("viewer")
 def sign_out(context: PageContext) -> Response:
     """Ends the session."""
     context.services.store.accounts.sign_out(context.token)
@@ -87,7 +87,7 @@ def sign_out(context: PageContext) -> Response:
     return answer
 
 
-@shows("anyone")
+@requires_role("anyone")
 def language(context: PageContext) -> Response:
     """Remembers a language and goes back to where the visitor was."""
     chosen = dict(context.asked).get("to", "")

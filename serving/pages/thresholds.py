@@ -10,19 +10,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import DataError, UsageError
-from features.wording import Language, amount, short_percent
+from features.numbers_in_words import Language, amount, short_percent
 from serving.messages.problems import Refused
 from serving.pages.curve import Curve, CurveRow, curve_of, rows_of
 from serving.pages.planner import asked_plan, fields_of
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.pages.threshold_form import address_of, asked_of, bounds_of, by_of, number_of, start_of
 from serving.scoring.served_model import ServedModel
 from serving.scoring.what_if import LIMITS, RULES, Brings, By, brings, wished
 from serving.store.scores.threshold_changes import REASONS
 from serving.store.scores.thresholds_in_force import Change
 from training.thresholds.promise_text import sentence
-from training.thresholds.rules import CapacityRule, RecordPeriod, Rule
+from training.thresholds.rule_types import CapacityRule, RecordPeriod, Rule
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import ThresholdEvidence
 
@@ -60,7 +60,7 @@ class Trial:
     chain: Mapping[str, float]
 
 
-@shows("viewer")
+@requires_role("viewer")
 def thresholds(context: PageContext) -> Response:
     """What holds, what if, what was changed."""
     live = context.services.champion.current()

@@ -13,13 +13,13 @@ from starlette.routing import Route
 
 from data.numbers import NoNumber, number_from_text
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.pages.rendering.plot import Scale
 from serving.pages.thresholds import grounds_of
 from serving.scoring.served_model import ServedModel
 from training.measuring.evaluation import Bin
 from training.thresholds.calibration_by_month import EDGES, MonthBand
-from training.thresholds.verdicts import Field, judge_field, pooled, quarter
+from training.thresholds.promise_check import CheckedCell, check_cell, pooled, quarter
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 424, 14, 252
 LIMITS = 6
@@ -35,7 +35,7 @@ MARKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class Dot:
-    """Leads of like probability: what was said of them, and what came; verdict: see training/thresholds/verdicts.py."""
+    """Leads of like probability: what was said, and what came; verdict: see training/thresholds/promise_check.py."""
 
     said: float
     leads: int
@@ -70,7 +70,7 @@ class PeriodRow:
     """A month, a quarter or all of them: a field for each band and one for all bands, None where there was no lead."""
 
     period: str
-    fields: list[Field | None]
+    fields: list[CheckedCell | None]
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class Near:
     asked: str
     low: float
     high: float
-    all: Field | None
+    all: CheckedCell | None
     quarters: list[PeriodRow]
 
 
-@shows("viewer")
+@requires_role("viewer")
 def trust(context: PageContext) -> Response:
     """Everything that speaks for and against believing the numbers."""
     live = context.services.champion.current()
@@ -185,7 +185,7 @@ def _learnt(live: ServedModel) -> list[MonthBand]:
 
 
 def _dot(said: float, leads: int, came: int) -> Dot:
-    field = judge_field(leads, said * leads, came, BINS)
+    field = check_cell(leads, said * leads, came, BINS)
     return Dot(said, leads, came / leads, field.low, field.high, field.verdict)
 
 

@@ -17,7 +17,7 @@ from serving.messages.times import at
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreError
 from serving.store.flow import FlowReport
-from training.thresholds.replay import Arrivals
+from training.thresholds.replay import StageEntries
 
 
 @needs("anyone")
@@ -69,7 +69,7 @@ def arrivals_of(live: ServedModel) -> list[StageArrivals]:
     return [_arrivals(stage, arrivals) for stage, arrivals in by_stage if arrivals is not None]
 
 
-def _arrivals(stage: str, arrivals: Arrivals) -> StageArrivals:
+def _arrivals(stage: str, arrivals: StageEntries) -> StageArrivals:
     entries, returns, stock, wins = (
         Weekly(spread.low, spread.mean, spread.high)
         for spread in (arrivals.entries, arrivals.returns, arrivals.stock, arrivals.wins)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from data.histories import Histories
+from features.numbers_in_words import number
 from features.views import still_held
-from features.wording import number
 from serving.http.answers import single
 from serving.http.services import Services
 from serving.messages.problems import Refused

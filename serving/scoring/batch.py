@@ -16,16 +16,16 @@ import pyarrow.parquet as pq
 from data.companies import CompanySource
 from data.contract import DataError, UsageError
 from data.csv_safety import inert
-from data.erasure.ledger import Known, Ledger
+from data.erasure.ledger import ErasedAndObjecting, Ledger
 from data.histories import Histories
 from data.log.eventlog import EventLog
 from features.kernel import Moments
 from features.moments import open_moments
+from features.numbers_in_words import Language
 from features.outlook import conversion
-from features.wording import Language
 from serving.messages.schemas import Reasons
-from serving.scoring.explanations import MOST, Explainer
-from serving.scoring.reasons import fit_share_of, reasons_of
+from serving.scoring.reason_selection import MOST, Explainer
+from serving.scoring.reason_wording import fit_share_of, reasons_of
 from serving.scoring.scored_lead import ScoredLead
 from serving.scoring.scorer import Scorer, Scores
 from serving.sentences.telling import Telling
@@ -69,7 +69,7 @@ def score_log(
     return ScoredLog(leads, moment)
 
 
-def scorable(scored: ScoredLog, known: Known) -> ScoredLog:
+def scorable(scored: ScoredLog, known: ErasedAndObjecting) -> ScoredLog:
     """Scored leads without those that a ledger withholds. Raises DataError when nobody is left."""
     withheld = known.withheld({lead.lead_id for lead in scored.leads})
     leads = [lead for lead in scored.leads if lead.lead_id not in withheld]
@@ -86,7 +86,7 @@ def _bucket(
     as_of: int,
     language: Language,
     days: Sequence[int],
-    known: Known,
+    known: ErasedAndObjecting,
     companies: CompanySource,
 ) -> Iterator[ScoredLead]:
     histories = replace(log.bucket(number), companies=companies)
@@ -95,24 +95,24 @@ def _bucket(
         return
     scores = scorer.score(histories, moments)
     parts = scorer.model.parts(scores.matrix)[:, 1:].tolist()
-    grounds = Explainer(scorer).grounds(histories, moments, scores)
+    chosen = Explainer(scorer).reasons(histories, moments, scores)
     lead_ids, telling = histories.lead_ids.take(pa.array(moments.lead)).to_pylist(), Telling(language, as_of)
     within = {horizon: scorer.model.within(scores.matrix, horizon).tolist() for horizon in days}
     warning = model_warning(scorer.model.manifest.trained_on.small, language, scorer.model.manifest.trained_on.lags)
     for row, lead_id in enumerate(lead_ids):
-        reasons = reasons_of(grounds[row], scorer, telling)
+        reasons = reasons_of(chosen[row], scorer, telling)
         lead = _lead(lead_id, scores, row, reasons, parts[row], scorer, version, as_of, language)
         yield replace(lead, within={days: p[row] for days, p in within.items()}, caution=warning)
 
 
-def companies_beside(log: EventLog, scorer: Scorer, known: Known) -> CompanySource:
+def companies_beside(log: EventLog, scorer: Scorer, known: ErasedAndObjecting) -> CompanySource:
     """The companies of a log, without leads that are withheld: who objects is used for nobody else's score either."""
     if scorer.plan.around is None:
         return log
     return log.companies.without(known.withheld(log.companies.lead_ids.to_pylist()))
 
 
-def _scorable_moments(histories: Histories, moments: Moments, known: Known) -> Moments:
+def _scorable_moments(histories: Histories, moments: Moments, known: ErasedAndObjecting) -> Moments:
     """Moments of leads that nobody withholds."""
     lead_ids = histories.lead_ids.take(pa.array(moments.lead)).to_pylist()
     withheld = known.withheld(lead_ids)

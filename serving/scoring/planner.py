@@ -73,45 +73,51 @@ def _planned(grounds: ThresholdEvidence, held: Threshold, goal: Goal | None) -> 
     """One stage by itself."""
     volume, stage = grounds.volume, held.stage
     if goal is None:
-        return Planned(stage, None, held, 0.0 if held.probability is None else volume.busy(held.probability))
+        return Planned(stage, None, held, 0.0 if held.probability is None else volume.busy_week(held.probability))
     if goal.win is not None and goal.touch is not None:
         if not 0 < goal.touch < goal.win:
             return Planned(stage, goal, None, 0.0, "worthless", _half(goal.win))
         win, touch = goal.win, goal.touch
         made = grounds.threshold(lambda labels, flow: by_value(stage, labels, flow, win, touch))
-        return Planned(stage, goal, made, volume.busy(made.probability or 0.0))
+        return Planned(stage, goal, made, volume.busy_week(made.probability or 0.0))
     return _by_week(grounds, stage, goal)
 
 
 def _by_week(grounds: ThresholdEvidence, stage: str, goal: Goal) -> Planned:
     volume, wanted = grounds.volume, goal.per_week or 0.0
-    everybody = volume.busy(0.0)
+    everybody = volume.busy_week(0.0)
     if wanted <= 0:
         return Planned(stage, goal, None, 0.0, "nobody", 1.0)
     made = grounds.threshold(lambda labels, flow: by_capacity(stage, labels, flow, wanted))
     if made.probability is None:
-        fits = (float(goal) for goal in islice(count(int(wanted) + 1), TRIED) if volume.fitting(goal) is not None)
+        fits = (
+            float(goal)
+            for goal in islice(count(int(wanted) + 1), TRIED)
+            if volume.lowest_threshold_for(goal) is not None
+        )
         return Planned(stage, goal, None, 0.0, "crowded", next(fits, None))
     if made.probability == 0.0:
-        fewer = (goal for goal in range(int(everybody), 0, -1) if volume.fitting(goal))
+        fewer = (goal for goal in range(int(everybody), 0, -1) if volume.lowest_threshold_for(goal))
         return Planned(stage, goal, None, everybody, "everybody", next(map(float, fewer), None))
-    return Planned(stage, goal, made, volume.busy(made.probability))
+    return Planned(stage, goal, made, volume.busy_week(made.probability))
 
 
 def _nearest_below(volume: Volume, planned: Planned, begin: float) -> float | None:
     """The smallest goal from which on a stage begins no later than `begin`."""
     if planned.goal is None or planned.goal.per_week is None:
         return None if planned.goal is None else _touch_of(planned.goal, begin)
-    goals = islice(count(int(volume.busy(begin))), TRIED)
-    return next((float(goal) for goal in goals if goal > 0 and (volume.fitting(goal) or 2.0) <= begin), None)
+    goals = islice(count(int(volume.busy_week(begin))), TRIED)
+    return next(
+        (float(goal) for goal in goals if goal > 0 and (volume.lowest_threshold_for(goal) or 2.0) <= begin), None
+    )
 
 
 def _nearest_above(volume: Volume, planned: Planned, begin: float) -> float | None:
     """The largest goal at which a stage begins no earlier than `begin`."""
     if planned.goal is None or planned.goal.per_week is None:
         return None if planned.goal is None else _touch_of(planned.goal, begin)
-    goals = range(int(volume.busy(begin)) + 1, 0, -1)
-    return next((float(goal) for goal in goals if (volume.fitting(goal) or 0.0) >= begin), None)
+    goals = range(int(volume.busy_week(begin)) + 1, 0, -1)
+    return next((float(goal) for goal in goals if (volume.lowest_threshold_for(goal) or 0.0) >= begin), None)
 
 
 def _touch_of(goal: Goal, begin: float) -> float | None:

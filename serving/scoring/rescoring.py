@@ -17,8 +17,8 @@ from features.outcomes import left
 from features.views import still_held
 from serving.scoring.chain import Chain
 from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
-from serving.scoring.explanations import Explainer
 from serving.scoring.lead_origins import origins
+from serving.scoring.reason_selection import Explainer
 from serving.scoring.scorer import FeatureScores, Scorer, Scores
 from serving.scoring.worklist_row import worklist_rows
 from serving.sentences.deeds import NEVER

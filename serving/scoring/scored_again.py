@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from data.histories import FAR, Histories, Profiles
 from data.visibility import is_visible
 from serving.scoring.batch import one_moment
-from serving.scoring.explanations import Explainer
+from serving.scoring.reason_selection import Explainer
 from serving.scoring.scorer import Scorer
-from serving.store.scores.grounds import Ground
+from serving.store.scores.reason import TopicReason
 
 MOST_TRIED = 5_000
 """So many histories are tried at most: a lead with more events is told that something has changed, not what."""
@@ -49,7 +49,7 @@ class ScoredAgain:
 
     probability: float
     stored: float | None
-    grounds: tuple[Ground, ...]
+    reasons: tuple[TopicReason, ...]
     changes: tuple[Change, ...]
 
     @property
@@ -62,8 +62,8 @@ def score_again(scorer: Scorer, history: Histories, as_of: int, stored: float | 
     """Scores one lead (history.n_leads == 1) with what is known of a moment, µs UTC, and compares."""
     scores, moment = scorer.score(history, one_moment(as_of)), one_moment(as_of)
     probability = float(scores.probability[0])
-    (grounds,) = Explainer(scorer).grounds(history, moment, scores)
-    again = ScoredAgain(probability, stored, grounds, ())
+    (reasons,) = Explainer(scorer).reasons(history, moment, scores)
+    again = ScoredAgain(probability, stored, reasons, ())
     return (
         again if stored is None or again.is_same else replace(again, changes=_changes(scorer, history, as_of, stored))
     )

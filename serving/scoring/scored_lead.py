@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from features.wording import Language, percent
-from serving.scoring.explanations import MOST
+from features.numbers_in_words import Language, percent
+from serving.scoring.reason_selection import MOST
 
 Cell = str | float | None
 """What stands in a file."""

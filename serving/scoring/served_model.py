@@ -19,7 +19,7 @@ from serving.messages.schemas import ModelName, ScoreRequest, ThresholdUsed
 from serving.messages.times import written_us
 from serving.scoring.chain import Chain, by_moment, coherent, unless_reached
 from serving.scoring.effective_thresholds import EffectiveThresholds, effective_thresholds
-from serving.scoring.explanations import Explainer
+from serving.scoring.reason_selection import Explainer
 from serving.scoring.request_histories import Reader, RequestHistories, lead_place
 from serving.scoring.scorer import Scorer, Scores
 from serving.trees.matrix import MatrixPlan
@@ -116,7 +116,7 @@ class ServedModel:
 
     @cached_property
     def explainer(self) -> Explainer:
-        """Who finds the grounds of scores."""
+        """Who finds the reasons of scores."""
         return Explainer(self.scorer)
 
     def request_histories(self, requests: Sequence[ScoreRequest], as_of: Sequence[int]) -> RequestHistories:

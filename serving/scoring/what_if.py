@@ -50,7 +50,7 @@ def brings(grounds: ThresholdEvidence, probability: float) -> Brings:
         low, high = (float(bound) for bound in binomial_interval(converted / selected, selected))
     expected = wins / leads if leads else None
     of_all = converted / max(labels.y.sum(), 1)
-    busiest = grounds.volume.busy(probability)
+    busiest = grounds.volume.busy_week(probability)
     return Brings(probability, leads, busiest, wins, expected, selected, converted, low, high, of_all)
 
 

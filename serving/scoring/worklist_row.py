@@ -14,7 +14,7 @@ from serving.scoring.latest_events import latest_events
 from serving.scoring.scorer import Scorer, Scores
 from serving.store.events.sales_events import EVENTS
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.grounds import Explanation, written_facts
+from serving.store.scores.reason import Explanation, written_facts
 
 PRESSURE_US = 30 * US_PER_DAY
 """Contacts within such a time are pressure."""
@@ -50,7 +50,7 @@ def worklist_rows(
 
 def _top_reason(explained: Explanation) -> tuple[str | None, str | None]:
     """The feature that stands for the first headline for a lead, and what is said there as JSON."""
-    first = next((ground for ground in explained.grounds if ground.facts and ground.adds > 0), None)
+    first = next((reason for reason in explained.reasons if reason.facts and reason.adds > 0), None)
     return (None, None) if first is None else (first.feature, written_facts(first.facts))
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from data.contract import US_PER_DAY
 from data.vocabulary import LESS, MORE
-from features.words import Words
+from features.feature_wording import Words
 from serving.sentences.deeds import SPANS, Deed
 from serving.sentences.topics import ANSWER, Topic, expected_of
-from serving.store.scores.grounds import Fact, Value
+from serving.store.scores.reason import Fact, Value
 
 TELLING = (
     "offer_view", "demo_request", "inbound_call", "email_reply", "meeting", "pricing_view", "chat_message",
@@ -50,7 +50,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Known:
+class LeadFacts:
     """What is known of a lead at a moment (µs UTC). answers: types by which it answers. own: types that it does
     itself. lately: days within which a deed is told."""
 
@@ -71,7 +71,7 @@ class Known:
 
 
 def facts_of(
-    topic: Topic, parts: Sequence[Part], adds: float, known: Known, named: Collection[str]
+    topic: Topic, parts: Sequence[Part], adds: float, known: LeadFacts, named: Collection[str]
 ) -> tuple[Fact, ...]:
     """What is said of a topic that adds so much to a score; nothing where that would contradict common sense.
 
@@ -105,7 +105,7 @@ def slightness(kind: str) -> int:
     return len(TELLING) + (1 + SLIGHT.index(kind) if kind in SLIGHT else 0)
 
 
-def _did(topic: Topic, parts: Sequence[Part], known: Known, named: Collection[str]) -> tuple[Fact, ...]:
+def _did(topic: Topic, parts: Sequence[Part], known: LeadFacts, named: Collection[str]) -> tuple[Fact, ...]:
     """The most telling thing of a topic that was done lately and does not itself speak to the other side."""
     adds: dict[str, float] = {}
     for part in parts:
@@ -138,7 +138,7 @@ def _counted(kind: str, name: str, deed: Deed) -> Fact:
     return Fact(kind, name, None, 1, SPANS[-1], deed.occurred_at)
 
 
-def _quiet(topic: Topic, known: Known) -> tuple[Fact, ...]:
+def _quiet(topic: Topic, known: LeadFacts) -> tuple[Fact, ...]:
     """How long a lead has not done anything of a topic; of one that does nothing at all, only that is told."""
     overall = known.latest(known.own)
     if overall is None:
@@ -151,7 +151,7 @@ def _quiet(topic: Topic, known: Known) -> tuple[Fact, ...]:
     return (Fact("quiet", topic.name, at=latest),) if known.days_since(latest) >= QUIET_DAYS else ()
 
 
-def _active(topic: Topic, known: Known) -> tuple[Fact, ...]:
+def _active(topic: Topic, known: LeadFacts) -> tuple[Fact, ...]:
     deeds = [known.deeds[name] for name in topic.types if name in known.deeds]
     counts = tuple(map(sum, zip(*(deed.counts for deed in deeds), strict=True)))
     if not counts or not counts[-1]:
@@ -160,7 +160,7 @@ def _active(topic: Topic, known: Known) -> tuple[Fact, ...]:
     return (_counted("active", "activity", Deed(counts, newest.occurred_at, newest.known_at)),)
 
 
-def _contact(topic: Topic, parts: Sequence[Part], known: Known, named: Collection[str]) -> tuple[Fact, ...]:
+def _contact(topic: Topic, parts: Sequence[Part], known: LeadFacts, named: Collection[str]) -> tuple[Fact, ...]:
     """What of our own work speaks for a lead: that it answered, else that somebody called or made an offer."""
     asked, answered = known.latest(topic.types), known.latest(known.answers)
     if asked is not None and answered is not None and 0 <= answered - asked <= SPANS[-1] * US_PER_DAY:
@@ -168,7 +168,7 @@ def _contact(topic: Topic, parts: Sequence[Part], known: Known, named: Collectio
     return _did(topic, parts, known, named)
 
 
-def _pressure(topic: Topic, parts: Sequence[Part], known: Known) -> tuple[Fact, ...]:
+def _pressure(topic: Topic, parts: Sequence[Part], known: LeadFacts) -> tuple[Fact, ...]:
     """What of our own work speaks against a lead: that it left us without an answer, or that nobody is in touch."""
     ignored = next((part.value for part in parts if part.kind == "IgnoredInRow"), None)
     latest, met = known.latest(topic.types), known.latest(MUTUAL)
@@ -188,7 +188,7 @@ def _fit(parts: Sequence[Part], speaks_for: bool) -> tuple[Fact, ...]:
     return tuple(Fact("fits" if speaks_for else "unfit", part.name, part.value) for part in saying[:COLUMNS])
 
 
-def _age(parts: Sequence[Part], speaks_for: bool, known: Known) -> tuple[Fact, ...]:
+def _age(parts: Sequence[Part], speaks_for: bool, known: LeadFacts) -> tuple[Fact, ...]:
     """New leads may be told to be new for their good, others to be old for their bad."""
     days = parts[0].value
     if not isinstance(days, float) or (days > NEW_DAYS if speaks_for else days < OLD_DAYS):

@@ -11,7 +11,7 @@ from typing import Any
 
 from data.contract import US_PER_DAY
 from features.dates import ago, day
-from features.wording import Language, number
+from features.numbers_in_words import Language, number
 
 SENTENCES = Path(__file__).with_name("told.toml")
 WEEKS, MONTHS = 14, 182

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from data.vocabulary import ANY, NAMING, Expected, Vocabulary
+from features.feature_wording import COMMON, Words
 from features.kinds import Age, Definition, FirstTouch, IgnoredInRow, LastTouch, Max, Mean, Sum
-from features.words import COMMON, Words
 
 Kind = Literal["deeds", "activity", "contact", "fit", "age", "origin", "worth"]
 CONTACT, ANSWER = "contact", "answer"

@@ -18,9 +18,9 @@ from features.labels import Target
 from serving.store.database.connection import Database
 from serving.store.database.schema import events, rescorings
 from serving.store.database.summaries import Summaries
-from training.monitoring.arrivals import LEARNT_DAYS, NEW_DAYS, Alarm, DailyArrivals, alarms_of
 from training.monitoring.lateness import Delays, late_sources
 from training.monitoring.missing import Missing, emptied
+from training.monitoring.source_alarms import LEARNT_DAYS, NEW_DAYS, Alarm, DailyArrivals, alarms_of
 
 Row = tuple[str, str, int, int]
 """Source, type, day since 1970, number of events."""

@@ -77,11 +77,11 @@ from serving.store.publication.publication import Publication
 from serving.store.scores.chain_steps import ChainSteps
 from serving.store.scores.entrants import EntrantCounts
 from serving.store.scores.episodes import EpisodeReader
-from serving.store.scores.explanations import Explanations
 from serving.store.scores.funnel import Funnels
 from serving.store.scores.promised_vs_realised import PromisedVsRealised
 from serving.store.scores.rescorings import Rescorings
 from serving.store.scores.scores import ScoreStore
+from serving.store.scores.stored_reasons import StoredReasons
 from serving.store.scores.threshold_changes import ThresholdChanges
 
 DEFAULT = "sqlite:///var/store.db"
@@ -108,7 +108,7 @@ class Store:
     worklist: Worklist
     companies: CompanyReader
     chain_steps: ChainSteps
-    explanations: Explanations
+    explanations: StoredReasons
     rescorings: Rescorings
     keys: Keys
     accounts: Accounts
@@ -189,7 +189,7 @@ def _parts(database: Database, seal: Seal, personal_ids: bool) -> Store:
         Worklist(database),
         CompanyReader(database),
         ChainSteps(database),
-        Explanations(database),
+        StoredReasons(database),
         Rescorings(database),
         Keys(database, seal),
         Accounts(database, seal),

@@ -11,7 +11,7 @@ import pytest
 
 from data.contract import DataError
 from data.erasure import ledger as ledgers
-from data.erasure.ledger import Known, Ledger
+from data.erasure.ledger import ErasedAndObjecting, Ledger
 from data.intake.check import check_sources
 from data.intake.ingest import ingest
 from data.log.eventlog import EventLog
@@ -37,7 +37,7 @@ def test_it_knows_whole_ids_however_they_are_spelled_and_holds_none(ledger: Ledg
 
 
 def test_it_is_private_and_makes_nothing_where_nothing_is_noted(ledger: Ledger) -> None:
-    assert ledger.known() == Known()
+    assert ledger.known() == ErasedAndObjecting()
     assert ledger.written() == []
     ledger.withdraw(["1"])
     assert list(ledger.path.parent.iterdir()) == []

@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.contract import BLANKS
-from data.sources import time_sql
+from data.sources import time_columns
 from data.sources.checks import filled
-from data.sources.time_sql import Times
+from data.sources.time_columns import TimeColumn
 from data.times import DatesAre, NoTime, time_from_text
 from tests.written_times import TEXTS
 
@@ -45,7 +45,7 @@ def said_in_sql(
     con: duckdb.DuckDBPyConnection, texts: Sequence[str], zone: str | None, dates_are: DatesAre
 ) -> list[int | None]:
     """The same by the SQL of an ingest."""
-    times = Times(zone, None, dates_are, earliest=-(2**62))
+    times = TimeColumn(zone, None, dates_are, earliest=-(2**62))
     con.register("sent", pa.table({"i": range(len(texts)), "sent": pa.array(texts, pa.string())}))
     rows = con.execute(
         f"""SELECT us, {times.check("at", "t", "us", FAR, required=True)} AS reason FROM
@@ -106,8 +106,8 @@ def test_the_sql_of_an_ingest_is_the_function(
     ("name", "fault"),
     [
         ("AWARE", r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.]\d+)?)? ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"),
-        ("AWARE", time_sql.AWARE.replace("[.][0-9]+", "[.][0-9]{1,6}")),
-        ("AWARE", time_sql.AWARE.replace("|GMT", "")),
+        ("AWARE", time_columns.AWARE.replace("[.][0-9]+", "[.][0-9]{1,6}")),
+        ("AWARE", time_columns.AWARE.replace("|GMT", "")),
         ("LAST", 2**62),
         ("FIRST", -(2**62)),
     ],
@@ -118,7 +118,7 @@ def test_sql_that_says_something_else_is_caught(
     """The planted faults."""
     texts = [text for text, _ in TEXTS]
     assert disagreements(con, texts, None) == []
-    monkeypatch.setattr(time_sql, name, fault)
+    monkeypatch.setattr(time_columns, name, fault)
     assert disagreements(con, texts, None)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from data.contract import AHEAD
 from data.quoting import quoted
-from data.sources.time_sql import Times, known_format, known_zone
+from data.sources.time_columns import TimeColumn, known_format, known_zone
 from data.times import FIRST
 from tests.oracles.door_naive import written_time
 
@@ -27,7 +27,9 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-def read(con: duckdb.DuckDBPyConnection, texts: Sequence[str], times: Times) -> list[tuple[int | None, str | None]]:
+def read(
+    con: duckdb.DuckDBPyConnection, texts: Sequence[str], times: TimeColumn
+) -> list[tuple[int | None, str | None]]:
     """µs UTC and the reason of refusal of each text."""
     rows = ", ".join(f"({i}, {quoted(text)})" for i, text in enumerate(texts))
     results: list[tuple[int | None, str | None]] = con.execute(
@@ -64,7 +66,7 @@ def test_times_are_what_the_standard_library_says(
     # Before 1900 zones had odd local times that the two tables of zones keep differently.
     recent = [text for text in texts if not text[:4].isdigit() or int(text[:4]) > 1900 or zone in (None, "UTC")]
     if recent:
-        assert [us for us, _ in read(con, recent, Times(zone, None))] == [written_time(t, zone) for t in recent]
+        assert [us for us, _ in read(con, recent, TimeColumn(zone, None))] == [written_time(t, zone) for t in recent]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_times_are_what_the_standard_library_says(
 def test_nights_of_the_clock_change(
     con: duckdb.DuckDBPyConnection, text: str, utc: list[int], form: str | None
 ) -> None:
-    assert read(con, [text], Times("Europe/Berlin", form)) == [(moment(*utc), None)]
+    assert read(con, [text], TimeColumn("Europe/Berlin", form)) == [(moment(*utc), None)]
 
 
 @pytest.mark.parametrize(
@@ -96,16 +98,16 @@ def test_nights_of_the_clock_change(
     ],
 )
 def test_a_date_alone_is_the_end_of_its_day(con: duckdb.DuckDBPyConnection, day: str, utc: list[int]) -> None:
-    assert read(con, [day], Times("Europe/Berlin", None)) == [(moment(*utc), None)]
+    assert read(con, [day], TimeColumn("Europe/Berlin", None)) == [(moment(*utc), None)]
     german = ".".join(reversed(day.split("-")))
-    assert read(con, [german], Times("Europe/Berlin", "%d.%m.%Y")) == [(moment(*utc), None)]
+    assert read(con, [german], TimeColumn("Europe/Berlin", "%d.%m.%Y")) == [(moment(*utc), None)]
 
 
 @pytest.mark.parametrize("form", [None, "%Y-%m-%d"])
 def test_a_date_alone_is_the_beginning_where_the_mapping_says_so(
     con: duckdb.DuckDBPyConnection, form: str | None
 ) -> None:
-    assert read(con, ["2024-02-05"], Times("Europe/Berlin", form, "start")) == [(moment(2024, 2, 4, 23), None)]
+    assert read(con, ["2024-02-05"], TimeColumn("Europe/Berlin", form, "start")) == [(moment(2024, 2, 4, 23), None)]
 
 
 @pytest.mark.parametrize(
@@ -119,21 +121,21 @@ def test_a_date_alone_is_the_beginning_where_the_mapping_says_so(
 def test_clocks_that_change_at_midnight(
     con: duckdb.DuckDBPyConnection, zone: str, day: str, end: tuple[int, ...]
 ) -> None:
-    assert read(con, [day], Times(zone, None)) == [(moment(*end), None)]
+    assert read(con, [day], TimeColumn(zone, None)) == [(moment(*end), None)]
 
 
 @pytest.mark.parametrize("form", [None, "%Y-%m-%d"])
 def test_a_date_lies_in_the_future_when_its_day_has_not_begun(con: duckdb.DuckDBPyConnection, form: str | None) -> None:
     """NOW is midnight of 2025-01-01 UTC: the day has begun in Auckland and London, and in New York it has not."""
     for zone, begun in (("Pacific/Auckland", True), ("Europe/London", True), ("America/New_York", False)):
-        (_, today), (_, tomorrow) = read(con, ["2025-01-01", "2025-01-02"], Times(zone, form))
+        (_, today), (_, tomorrow) = read(con, ["2025-01-01", "2025-01-02"], TimeColumn(zone, form))
         assert today == (None if begun else "at '2025-01-01' lies in the future")
         assert tomorrow == "at '2025-01-02' lies in the future"
 
 
 @pytest.mark.parametrize("text", ["2024-01-05", "2024-01-05 10:00", "2024-01-05T10:00:00.5"])
 def test_a_naive_time_needs_a_zone(con: duckdb.DuckDBPyConnection, text: str) -> None:
-    (us, reason), *_ = read(con, [text], Times(None, None))
+    (us, reason), *_ = read(con, [text], TimeColumn(None, None))
     assert us is None
     assert reason == f"at '{text}' has no time zone; set time_zone in the mapping"
 
@@ -147,15 +149,15 @@ def test_a_naive_time_needs_a_zone(con: duckdb.DuckDBPyConnection, text: str) ->
     ],
 )  # fmt: skip
 def test_what_is_no_time_is_refused(con: duckdb.DuckDBPyConnection, text: str) -> None:
-    assert read(con, [text], Times("UTC", None)) == [(None, f"at '{text}' is no time in ISO 8601")]
+    assert read(con, [text], TimeColumn("UTC", None)) == [(None, f"at '{text}' is no time in ISO 8601")]
 
 
-EVER = Times(None, None, earliest=FIRST)
+EVER = TimeColumn(None, None, earliest=FIRST)
 
 
 def test_a_null_date_is_none_unless_it_is_meant(con: duckdb.DuckDBPyConnection) -> None:
     early, first = "1989-12-31T23:59:59.999999Z", "1990-01-01T00:00:00Z"
-    (_, reason), (_, none) = read(con, [early, first], Times(None, None))
+    (_, reason), (_, none) = read(con, [early, first], TimeColumn(None, None))
     assert (reason, none) == (f"at '{early}' is a null date; if it is meant, set earliest", None)
     assert [why for _, why in read(con, [early, first], EVER)] == [None, None]
 
@@ -169,7 +171,7 @@ def test_the_ends_of_time(con: duckdb.DuckDBPyConnection) -> None:
 
 def test_five_minutes_ahead_are_clock_skew(con: duckdb.DuckDBPyConnection) -> None:
     edge = (NOW + AHEAD) // 1000
-    rows = read(con, [str(edge), str(edge + 1)], Times(None, "epoch_ms"))
+    rows = read(con, [str(edge), str(edge + 1)], TimeColumn(None, "epoch_ms"))
     assert [reason for _, reason in rows] == [None, f"at '{edge + 1}' lies in the future"]
 
 
@@ -189,18 +191,18 @@ def test_five_minutes_ahead_are_clock_skew(con: duckdb.DuckDBPyConnection) -> No
     ],
 )
 def test_formats(con: duckdb.DuckDBPyConnection, form: str, zone: str | None, text: str, utc: list[int]) -> None:
-    assert read(con, [text], Times(zone, form)) == [(moment(*utc), None)]
+    assert read(con, [text], TimeColumn(zone, form)) == [(moment(*utc), None)]
 
 
 @pytest.mark.parametrize(
     ("form", "text"), [("epoch_s", "NaN"), ("epoch_s", "1e300"), ("epoch_ms", "2024-01-05"), ("%d.%m.%Y", "2024-02-05")]
 )
 def test_what_does_not_follow_the_format_is_refused(con: duckdb.DuckDBPyConnection, form: str, text: str) -> None:
-    assert read(con, [text], Times("UTC", form)) == [(None, f"at '{text}' is no time written as {form}")]
+    assert read(con, [text], TimeColumn("UTC", form)) == [(None, f"at '{text}' is no time written as {form}")]
 
 
 def test_a_message_hides_what_may_be_personal(con: duckdb.DuckDBPyConnection) -> None:
-    (_, reason), *_ = read(con, ["ada@example.org called +49 170 1234567"], Times("UTC", None))
+    (_, reason), *_ = read(con, ["ada@example.org called +49 170 1234567"], TimeColumn("UTC", None))
     assert reason == "at '<e-mail> called <number>' is no time in ISO 8601"
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 
 from data.contract import DataError
+from data.likely_time_formats import FORMATS, likely_formats
 from data.quoting import quoted
 from data.sources.mapping import Mapping
-from data.sources.time_sql import known_format
-from data.time_formats import FORMATS, likely_formats
+from data.sources.time_columns import known_format
 from tests.data.test_shapes import AT, PLAIN, US, events, seen, table_in, take, write
 
 TITLE = [["Leads of this week", "", ""], ["As of 2024-01-03", "", ""], ["", "", ""]]

@@ -13,9 +13,9 @@ from data.sources.mapping import read_mapping
 from data.vocabulary import Vocabulary
 from features.catalogue import default_catalogue, from_json, to_json
 from features.compiler import LOOKS, compile_plan
+from features.feature_wording import in_words
 from features.kinds import KINDS, Count, Definition, Kind
 from features.labels import Target
-from features.words import in_words
 from tests.features.leads import CATALOGUE
 
 COMMITTED = Path(__file__).with_name("catalogue_simulated.json")

@@ -9,8 +9,8 @@ import numpy as np
 from data.histories import FAR
 from features.labels import Target
 from features.moments import MomentPolicy, label_moments
+from features.outcome_events import REOPENS
 from features.outcomes import _reopenings, occurrences_of
-from features.turns import REOPENS
 from tests.features.leads import DAY, START, histories_of
 from tests.features.test_moments import DAILY, happens, labels, lead
 from tests.oracles.features_naive import Event

@@ -12,13 +12,13 @@ from data.contract import US_PER_DAY
 from data.histories import FAR
 from data.log.eventlog import EventLog
 from data.simulated import merges, mistakes
+from data.simulated.export_rows import LAG_DAYS
 from data.simulated.exports import Exports, ingest_exports
 from data.simulated.funnel import FILE_TYPES, RETURNS, START
 from data.simulated.known import KnownHistories, known_of
 from data.simulated.options import MESS, TOUCHED_UP
 from data.simulated.rows import SOURCE_OF_TYPE
 from data.simulated.simulate import FunnelOptions, draw, simulate
-from data.simulated.told import LAG_DAYS
 from features.labels import Target
 from features.moments import MomentPolicy, label_moments
 from tests.oracles.features_naive import Lead

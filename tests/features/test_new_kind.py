@@ -13,11 +13,11 @@ from typing import ClassVar
 from hypothesis import given, settings
 
 from features.compiler import compile_plan
+from features.feature_wording import in_words
 from features.kernel import compute
 from features.kinds import Definition
 from features.kinds.accumulators import Accumulators, Counted
 from features.kinds.definition import Sentence, View
-from features.words import in_words
 from tests.conftest import REPOSITORY
 from tests.features.leads import AS_OF, LEADS, VOCABULARY, histories_of, moments_of
 from tests.oracles import features_naive as naive
@@ -96,7 +96,7 @@ RULE = {
 CHECK = """
 from data.contract import US_PER_DAY as DAY
 from features.catalogue import from_json, to_json
-from features.words import in_words
+from features.feature_wording import in_words
 from tests.features import test_kernel as kernel
 from tests.oracles.features_naive import Event, Lead
 

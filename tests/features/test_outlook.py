@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.numbers_in_words import LANGUAGES, Language, chance, span, within
 from features.outlook import conversion, departure
-from features.wording import LANGUAGES, Language, chance, span, within
 
 SHARES = st.floats(0, 1)
 

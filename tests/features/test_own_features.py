@@ -13,7 +13,7 @@ from data.contract import DataError, UsageError
 from data.own_functions import own_function
 from features.own_features import own_columns
 from features.training_set import TrainingSet
-from serving.champion.promotion import promote
+from serving.champion.manual_promotion import promote
 from serving.trees.predictor import Predictor
 from tests.features.leads import START, histories_of, moments_of
 from tests.new_registry import NewRegistry

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from data.histories import FAR, Absences
 from features.labels import Target
 from features.moments import MomentPolicy, label_moments, open_moments
+from features.outcome_events import outcome_events_of
 from features.outcomes import occurrences_of, out_at
-from features.turns import turns_of
 from tests.features.leads import DAY, EVENTS, START, VERSIONS, histories_of, in_order, times
 from tests.features.leads import LEADS as ONCE
 from tests.features.test_moments import DAILY, POLICIES, UNTIL, labelled
@@ -88,7 +88,7 @@ def test_who_is_scored_is_the_documentations(leads: list[Lead], target: Target, 
     assert open_moments(histories, target, as_of).lead.tolist() == [
         i for i, lead in enumerate(leads) if is_open(lead, target, as_of)
     ]
-    out = out_at(turns_of(histories, target), target, as_of)
+    out = out_at(outcome_events_of(histories, target), target, as_of)
     assert out.tolist() == [is_out(lead, target, as_of) for lead in leads]
 
 

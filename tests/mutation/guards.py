@@ -21,8 +21,8 @@ class Guarded:
 CORE = (
     Guarded("data/visibility.py", ("tests/data/test_visibility.py",)),
     Guarded(
-        "data/judging/judgement.py",
-        ("tests/data/test_judgement.py", "tests/data/test_versions.py", "tests/data/test_ingest.py"),
+        "data/judging/event_versions.py",
+        ("tests/data/test_event_versions.py", "tests/data/test_versions.py", "tests/data/test_ingest.py"),
     ),
     Guarded("data/intake/aliases.py", ("tests/data/test_identities.py",)),
     Guarded("data/intake/departures.py", ("tests/data/test_departures.py",)),
@@ -33,7 +33,7 @@ CORE = (
         ("tests/data/test_holders.py", "tests/data/test_identities.py", "tests/data/test_departures.py"),
     ),
     Guarded("data/intake/replacement.py", ("tests/data/test_replacement.py",)),
-    Guarded("data/intake/staging.py", ("tests/data/test_shapes.py", "tests/data/test_bad_input.py")),
+    Guarded("data/intake/rows_to_events.py", ("tests/data/test_shapes.py", "tests/data/test_bad_input.py")),
     Guarded("data/log/removal.py", ("tests/data/test_erasure.py", "tests/data/test_ledger.py")),
     Guarded(
         "data/times.py", ("tests/data/test_time_from_text.py", "tests/data/test_times.py", "tests/data/test_doubts.py")
@@ -44,7 +44,7 @@ CORE = (
     Guarded("features/moments.py", ("tests/features/test_moments.py", BACK, POPULATION)),
     Guarded("features/outcomes.py", (BACK, POPULATION)),
     Guarded("features/population.py", ("tests/features/test_moments.py", BACK, POPULATION)),
-    Guarded("features/turns.py", ("tests/features/test_moments.py", BACK, POPULATION)),
+    Guarded("features/outcome_events.py", ("tests/features/test_moments.py", BACK, POPULATION)),
     Guarded("features/views.py", ("tests/features/test_views.py",)),
     Guarded("training/artifact/standalone.py", (f"{TRAINING}/test_standalone_file.py",)),
     Guarded("training/backtesting/backtest.py", (f"{TRAINING}/test_past_dates.py", f"{TRAINING}/test_backtest.py")),
@@ -53,7 +53,7 @@ CORE = (
     Guarded("training/model/hazard.py", (f"{TRAINING}/test_hazard.py",)),
     Guarded("training/model/periods.py", (f"{TRAINING}/test_periods.py", f"{TRAINING}/test_hazard.py")),
     Guarded("training/model/rates.py", (f"{TRAINING}/test_rates.py",)),
-    Guarded("training/monitoring/arrivals.py", (f"{TRAINING}/test_arrivals.py",)),
+    Guarded("training/monitoring/source_alarms.py", (f"{TRAINING}/test_source_alarms.py",)),
     Guarded("training/recipe/belief.py", (f"{TRAINING}/test_belief.py",)),
     Guarded("training/recipe/train.py", (f"{TRAINING}/test_train.py",)),
     Guarded("training/samples/folds.py", (f"{TRAINING}/test_folds.py",)),
@@ -66,7 +66,7 @@ CORE = (
         (f"{TRAINING}/test_threshold_edges.py", f"{TRAINING}/test_thresholds.py"),
     ),
     Guarded("training/thresholds/track_record.py", (f"{TRAINING}/test_track_record.py",)),
-    Guarded("training/thresholds/verdicts.py", (f"{TRAINING}/test_verdicts.py",)),
+    Guarded("training/thresholds/promise_check.py", (f"{TRAINING}/test_promise_check.py",)),
     Guarded("serving/edge/bulkhead.py", ("tests/serving/test_bulkheads.py",)),
     Guarded("serving/edge/open_connections.py", ("tests/serving/test_open_connections.py",)),
     Guarded("serving/store/access/accounts.py", (f"{STORE}/test_store_accounts.py",)),

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from data.contract import US_PER_DAY
 from data.histories import Histories
 from data.visibility import is_visible
-from serving.scoring.explanations import Explainer
+from serving.scoring.reason_selection import Explainer
 from serving.scoring.scorer import FeatureScores
-from serving.store.scores.grounds import Fact
+from serving.store.scores.reason import Fact
 
 Event = tuple[str, int, int]
 """Type, when it occurred, when it became known."""

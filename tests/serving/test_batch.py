@@ -15,8 +15,8 @@ from commands.options import parse_time
 from data.contract import DataError, UsageError
 from data.erasure.ledger import Ledger
 from features.moments import open_moments
+from features.numbers_in_words import percent
 from features.outlook import conversion
-from features.wording import percent
 from serving.scoring import batch
 from serving.scoring.batch import ScoredLog, score_log, write_scores
 from serving.scoring.scorer import Scorer

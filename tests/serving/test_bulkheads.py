@@ -11,11 +11,11 @@ import pytest
 
 from serving.edge import pulse
 from serving.edge.bulkhead import Bulkhead
-from serving.edge.bulkheads import Bulkheads
+from serving.edge.kinds_of_work import KindsOfWork
 from serving.edge.loop_turns import TURN_S, LoopTurns, LoopWork
 from serving.edge.pulse import Pulse
 from serving.edge.retry_after import RetryAfter
-from serving.edge.starts import A_TURN, Starts
+from serving.edge.starts_per_turn import A_TURN, Starts
 from serving.edge.waiting_line import WaitingLine
 from serving.messages.problems import Refused
 from serving.store.database.connection import CONNECTIONS
@@ -167,7 +167,7 @@ def test_of_many_that_come_at_once_a_few_begin_in_each_turn_in_their_order() -> 
 
 
 def test_threads_that_ask_the_store_find_a_connection() -> None:
-    lines = [kind for kind in Bulkheads().kinds() if isinstance(kind, Bulkhead) and kind.name != "batches"]
+    lines = [kind for kind in KindsOfWork().kinds() if isinstance(kind, Bulkhead) and kind.name != "batches"]
     keys, first_scores_and_watcher = 2, 2
     assert len(lines) >= 6
     assert sum(line.limiter.total_tokens for line in lines) + keys <= CONNECTIONS - first_scores_and_watcher

@@ -33,7 +33,7 @@ from training.recipe.train import Fitted, fit_champion
 from training.registry.artifact_files import write_artifact
 from training.samples.independent import one_per_lead
 from training.samples.sample import Sample, read_sample
-from training.thresholds.replay import WEEK, Arrivals
+from training.thresholds.replay import WEEK, StageEntries
 from workspace import Workspace
 
 SHARE = 0.62
@@ -69,7 +69,7 @@ def simulated(folder: Path, leads: int) -> tuple[Path, TrainingSet]:
     return log, Workspace(folder, log, Settings()).build()
 
 
-def stated(world: World, stage: str) -> Arrivals:
+def stated(world: World, stage: str) -> StageEntries:
     arrivals = {threshold.stage: threshold.arrivals for threshold in world.fitted.thresholds}[stage]
     assert arrivals is not None
     return arrivals

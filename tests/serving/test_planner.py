@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from serving.scoring.planner import Goal, Planned, plan_stages
 from tests.training.test_replay import crowd
-from training.thresholds.rules import PrecisionRule
+from training.thresholds.rule_types import PrecisionRule
 from training.thresholds.stages import are_in_order
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import ThresholdEvidence
 from training.thresholds.track_record import Story
-from training.thresholds.volume import Flow
+from training.thresholds.volume import CrossSection
 
 WORLD = crowd(5)
 GROUNDS = ThresholdEvidence(
-    Story(WORLD.p, WORLD.y, WORLD.lead, WORLD.as_of, 30), WORLD.as_of == WORLD.as_of, Flow(WORLD.p, 30.0)
+    Story(WORLD.p, WORLD.y, WORLD.lead, WORLD.as_of, 30), WORLD.as_of == WORLD.as_of, CrossSection(WORLD.p, 30.0)
 )
 HELD = [
     GROUNDS.with_arrivals(Threshold(stage, PrecisionRule(begin, 0.95), begin, 900, 100, 40, 0.0, 0.0))

@@ -12,7 +12,7 @@ import pytest
 
 from serving.scoring.effective_thresholds import effective_thresholds
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.grounds import Explanation
+from serving.store.scores.reason import Explanation
 from serving.store.scores.scores import StoredScore
 from serving.store.scores.threshold_changes import OutOfOrder, Wish
 from serving.store.store import Store, open_store

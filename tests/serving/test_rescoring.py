@@ -16,7 +16,7 @@ from serving.scoring.scorer import Scorer
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
 from serving.store.leads.worklist_query import WantedLeads
-from serving.store.scores.grounds import read_facts
+from serving.store.scores.reason import read_facts
 from serving.store.store import Store
 from serving.trees.predictor import Predictor
 from training.registry.artifact_files import digest_of
@@ -150,7 +150,7 @@ def test_every_score_is_explained_and_the_top_reason_is_the_lists(filled: Store,
         explained = explanations[entry.lead_id]
         assert explained is not None
         assert explained.as_of == entry.as_of == now
-        first = next((ground for ground in explained.grounds if ground.facts and ground.adds > 0), None)
+        first = next((reason for reason in explained.reasons if reason.facts and reason.adds > 0), None)
         assert (entry.reason, read_facts(entry.reason_value)) == ((first.feature, first.facts) if first else (None, ()))
     assert any(explanation.shifts for explanation in explanations.values() if explanation)
 

@@ -16,12 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.app import create_app
-from serving.http.authentication import AGAIN_S, AWAY_S, KEPT_S, ROLES, KeyAuthenticator
+from serving.http.authentication import AGAIN_S, AWAY_S, KEPT_S, KeyAuthenticator
 from serving.http.openapi import methods_of, operation_of
 from serving.http.services import Services
 from serving.messages.examples import LEAD
 from serving.routes import operations
 from serving.server import verifier
+from serving.store.access.roles import KEY_ROLES
 from serving.store.database.failures import StoreAway
 from serving.store.store import Store
 from serving.telemetry.server_log import ServerLog
@@ -52,7 +53,7 @@ def locked(services: Services, own_store: Store, log_stream: io.StringIO, clock:
 
 @pytest.fixture
 def keys(own_store: Store) -> dict[str, str | None]:
-    made: dict[str, str | None] = {role: own_store.keys.create(role, "test", 1) for role in ROLES}
+    made: dict[str, str | None] = {role: own_store.keys.create(role, "test", 1) for role in KEY_ROLES}
     return {**made, "no key": None, "wrong key": "ls_00000000_nothing"}
 
 

@@ -67,6 +67,6 @@ def test_a_store_opens_with_all_that_it_held(old_store: Store) -> None:
         assert standing == lead["standing"]
         assert len(old_store.scores.history(lead_id)) == lead["scores"]
         explanation = old_store.explanations.of("conversion", lead_id)
-        assert lead["grounds"] == (None if explanation is None else [ground.feature for ground in explanation.grounds])
+        assert lead["grounds"] == (None if explanation is None else [reason.feature for reason in explanation.reasons])
     assert [account.name for account in old_store.accounts.list()] == ["anna"]
     assert len(old_store.rejected.list()) == 1

@@ -22,9 +22,9 @@ from training.calibration.calibrator import IDENTITY
 from training.registry.artifact_files import digest_of, read_grounds
 from training.registry.registry import Registry
 from training.samples.sample import read_sample
-from training.thresholds.rules import CapacityRule, PrecisionRule
+from training.thresholds.rule_types import CapacityRule, PrecisionRule
 from training.thresholds.threshold import Threshold
-from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.volume import CrossSection, ScoredLabels
 from training.updating.recalibrate import Adjusted, as_trained, matured_since, recalibrate, recheck
 from training.updating.recalibration_trial import ROLL, RecalibrationMethod
 from workspace import Workspace
@@ -158,7 +158,7 @@ def test_only_what_is_newer_than_training_and_mature_counts(trained: Workspace, 
 
 
 SQL = Threshold("SQL", PrecisionRule(0.5, 0.95), 0.4, 900, 100, 60, 20.0, 11.0)
-FLOW = Flow(np.linspace(0.01, 0.8, 100), per_week=50)
+FLOW = CrossSection(np.linspace(0.01, 0.8, 100), per_week=50)
 
 
 def labels(precision: float, n: int = 200) -> ScoredLabels:

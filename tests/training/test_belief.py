@@ -10,9 +10,9 @@ import pytest
 
 from data.contract import DataError
 from tests.training.test_train import PLAN, funnel
+from training.champion_choice import SIMPLE, choose_alias
 from training.recipe.belief import check_believable
 from training.recipe.train import Judged, judge, split_by_time
-from training.registration import SIMPLE, choose_alias
 from training.samples.sample import Sample
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tests.training.test_arrivals import DAYS, FIRST, activity
-from training.monitoring.arrivals import Stream
+from tests.training.test_source_alarms import DAYS, FIRST, activity
 from training.monitoring.lateness import Delays, late_sources
+from training.monitoring.source_alarms import Stream
 
 DAY_S = 86_400.0
 KEPT = 34 * 7

@@ -8,7 +8,7 @@ from string import Formatter
 
 import pytest
 
-from features.wording import LANGUAGES
+from features.numbers_in_words import LANGUAGES
 from tests.conftest import REPOSITORY
 from training import registration
 from training.measuring import tables

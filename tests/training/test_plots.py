@@ -29,13 +29,13 @@ from training.report.plots import (
     what_if_curve,
 )
 from training.thresholds.threshold_selection import by_capacity, by_precision
-from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.volume import CrossSection, ScoredLabels
 from training.thresholds.what_if import what_if
 
 RNG = np.random.default_rng(0)
 P = expit(RNG.normal(-2, 1.3, 1_500))
 Y = (RNG.random(1_500) < P).astype(np.float64)
-LABELS, FLOW = ScoredLabels(P, Y), Flow(P, 200.0)
+LABELS, FLOW = ScoredLabels(P, Y), CrossSection(P, 200.0)
 THRESHOLDS = [by_precision("MQL", LABELS, FLOW, 0.2), by_capacity("SQL", LABELS, FLOW, 5.0)]
 CURVE = gains(Y, P, np.ones(1_500))
 
@@ -146,7 +146,7 @@ def test_one_class_alone_can_be_drawn(label: float) -> None:
     y, p = np.full(30, label), np.linspace(0.1, 0.9, 30)
     curve, evidence = gains(y, p, np.ones(30)), ScoredLabels(p, y)
     bins = evaluate(y, np.ones(30), np.arange(30), {"champion": p}, resamples=5).bins
-    refused = by_precision("SQL", ScoredLabels(p, np.zeros(30)), Flow(p, 5), 0.9)
+    refused = by_precision("SQL", ScoredLabels(p, np.zeros(30)), CrossSection(p, 5), 0.9)
     drawn = [
         reliability(bins),
         gains_curve(curve),

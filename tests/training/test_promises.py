@@ -8,17 +8,17 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from features.wording import Language, chance
+from features.numbers_in_words import Language, chance
 from training.thresholds.promise_text import sentence
-from training.thresholds.rules import PrecisionRule, Record
+from training.thresholds.rule_types import PrecisionRule, Record
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_selection import by_capacity, by_precision, by_value
-from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.volume import CrossSection, ScoredLabels
 
 RNG = np.random.default_rng(0)
 P = RNG.beta(1, 6, 4_000)
 LABELS = ScoredLabels(P, (RNG.random(4_000) < P).astype(np.float64))
-FLOW = Flow(P, 250.0)
+FLOW = CrossSection(P, 250.0)
 FEW = ScoredLabels(P[:60], LABELS.y[:60])
 THRESHOLDS: dict[str, Threshold] = {
     "precision": by_precision("MQL", LABELS, FLOW, 0.25),
@@ -33,7 +33,7 @@ THRESHOLDS: dict[str, Threshold] = {
     "widened": Threshold(
         "SQL", PrecisionRule(0.3, 0.95), 0.4, 900, 90, 45, 9.0, 4.5, record=Record(3, 1, 4, "widened", 400, ())
     ),
-    "no capacity": by_capacity("SQL", LABELS, Flow(np.full(100, 0.2), 300.0), 1.0),
+    "no capacity": by_capacity("SQL", LABELS, CrossSection(np.full(100, 0.2), 300.0), 1.0),
 }
 
 

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 
 from training.model.classifier import LeadConversionClassifier
 from training.model.encoding import table_of
-from training.model.rates import PSEUDO_LEADS, Known, running_rates
+from training.model.rates import PSEUDO_LEADS, PastOutcomes, running_rates
 from training.samples.log_odds import Array
 
 ROW = st.tuples(st.integers(0, 4), st.integers(-1, 2), st.integers(0, 6), st.sampled_from([0.0, 1.0, np.nan]))
 
 
-def known_of(rows: list[tuple[int, int, int, float]], delay: int) -> tuple[NDArray[np.float32], Known]:
+def known_of(rows: list[tuple[int, int, int, float]], delay: int) -> tuple[NDArray[np.float32], PastOutcomes]:
     """A matrix of one category and what is known of its rows; rows: lead, code (-1: missing), time, outcome."""
     lead, code, time, y = (np.array(column) for column in zip(*sorted(rows, key=lambda row: row[2]), strict=True))
     matrix = np.where(code < 0, np.nan, code).astype(np.float32)[:, np.newaxis]
-    return matrix, Known(lead, time.astype(np.int64), time.astype(np.int64) + delay, y.astype(np.float64))
+    return matrix, PastOutcomes(lead, time.astype(np.int64), time.astype(np.int64) + delay, y.astype(np.float64))
 
 
-def naive(matrix: NDArray[np.float32], known: Known) -> Array:
+def naive(matrix: NDArray[np.float32], known: PastOutcomes) -> Array:
     """float64[n, 2]: rate and log count of the one category, row by row, as the words at the head of rates.py say."""
 
     def counted(row: int, same: list[bool]) -> tuple[float, float]:
@@ -64,7 +64,7 @@ def test_a_naive_count_gives_the_same(rows: list[tuple[int, int, int, float]], d
         assert np.isnan(known.y).all()
 
 
-def later_flipped(known: Known, at: int) -> Known:
+def later_flipped(known: PastOutcomes, at: int) -> PastOutcomes:
     """The same, with other outcomes wherever they were not certain before `at`."""
     return replace(known, y=np.where(known.since < at, known.y, 1 - known.y))
 

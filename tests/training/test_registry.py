@@ -11,9 +11,9 @@ from data.contract import DataError, UsageError
 from features.training_set import TrainingSet
 from tests.artifacts import edit_manifest
 from tests.new_registry import NewRegistry
+from training.champion_choice import compare_with_champion
 from training.pipeline import train_and_register
 from training.recipe.train import judged_as, split_by_time
-from training.registration import compare_with_champion
 from training.registry.parameters import flat
 from training.registry.registry import CHALLENGER, CHAMPION, Registry
 from training.samples.sample import read_sample

@@ -53,10 +53,10 @@ def test_a_replay_is_what_the_stage_rule_gives_lead_by_lead(rows: list[Row], pro
 @given(lives(), st.sampled_from([0.4, 1, 2, 3, 1e6]))
 def test_a_capacity_gives_the_lowest_threshold_down_to_which_it_suffices(rows: list[Row], capacity: float) -> None:
     replay = replay_of(rows)
-    fits = replay.fitting(capacity)
+    fits = replay.lowest_threshold_for(capacity)
     counted = [row for row in rows if row.at >= MONDAY + replay.first_week * WEEK]
     steps = sorted({row.p for row in counted if all(row.p > one.p for one in earlier(row, rows))}, reverse=True)
-    suffices = [replay.busy(p) <= capacity for p in steps]
+    suffices = [replay.busy_week(p) <= capacity for p in steps]
     begins = steps[: suffices.index(False)] if False in suffices else [*steps, 0.0]
     assert fits == (begins[-1] if begins else None)
 
@@ -90,7 +90,7 @@ def test_a_capacity_comes_true_in_later_weeks_where_one_random_moment_a_lead_doe
     for seed in range(6):
         world = crowd(seed)
         known = until(world, 40)
-        threshold = known.fitting(5)
+        threshold = known.lowest_threshold_for(5)
         assert threshold is not None
         came = world.first_entries(threshold).leads[-20:]
         held += (came <= 5).tolist()
@@ -134,13 +134,13 @@ def test_capacities_are_tried_without_looking_at_the_weeks_again(monkeypatch: py
     """People wait for the nearest plan that can be: it tries up to 2,000 of them."""
     world, look = crowd(1), Mock(side_effect=highs)
     monkeypatch.setattr("training.thresholds.replay.highs", look)
-    assert len({world.fitting(capacity) for capacity in range(1, 30)}) > 10
+    assert len({world.lowest_threshold_for(capacity) for capacity in range(1, 30)}) > 10
     assert look.call_count == 1
 
 
 @pytest.mark.parametrize(("capacity", "expected"), [(1, 0.9), (1e9, 0.0)])
 def test_capacities_of_nobody_and_of_everybody(capacity: float, expected: float) -> None:
-    threshold = crowd(1).fitting(capacity)
+    threshold = crowd(1).lowest_threshold_for(capacity)
     assert threshold is not None
     assert (threshold >= expected) if expected else threshold == 0.0
 

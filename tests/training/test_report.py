@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from data.contract import US_PER_DAY
 from features.labels import Target
-from features.wording import chance
+from features.numbers_in_words import chance
 from tests.artifacts import TRAINED_ON
 from training.calibration.calibrator import CalibrationTrial, Calibrator, Choice
 from training.measuring import tables
@@ -28,9 +28,9 @@ from training.report.page import markdown_table, paragraph, replaced
 from training.report.report import BACKTEST, html
 from training.report.sentences import plain_words, segments_told
 from training.samples.covariate_shift import CovariateShift
+from training.thresholds.promise_check import check_cell
 from training.thresholds.threshold_selection import by_capacity, by_precision
-from training.thresholds.verdicts import judge_field
-from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.volume import CrossSection, ScoredLabels
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 PNG = b"\x89PNG not really"
@@ -61,7 +61,7 @@ def account() -> TrainingAccount:
     y, lead, weight = (rng.random(2_000) < p).astype(np.float64), np.arange(2_000), np.ones(2_000)
     predictions = {"champion": p, "base rate": np.full(2_000, y.mean())}
     groups = np.where(lead % 2, "0-7 days", "08-30 days")
-    labels, flow = ScoredLabels(p, y), Flow(p, 50.0)
+    labels, flow = ScoredLabels(p, y), CrossSection(p, 50.0)
     return TrainingAccount(
         name="leadscore-conversion",
         digest="d" * 64,
@@ -162,10 +162,10 @@ def full(account: TrainingAccount) -> TrainingAccount:
     profile = DataProfile(months, (SourceProfile("crm", US_PER_DAY, 2 * US_PER_DAY, 1_500, 2),), features)
     shuffled = (Shuffled("recency_any", (0.002, 0.003)), Shuffled("channel", (-0.001, 0.001)))
     segments = {
-        "age of the lead": {"0-7 days": judge_field(1_000, 100.0, 101, 2)},
+        "age of the lead": {"0-7 days": check_cell(1_000, 100.0, 101, 2)},
         "country": {
-            "DE": judge_field(1_000, 100.0, 101, 2),
-            "FR": judge_field(1_000, 100.0, 200, 2),
+            "DE": check_cell(1_000, 100.0, 101, 2),
+            "FR": check_cell(1_000, 100.0, 200, 2),
         },
     }
     background = Background(LearningCurve(points, 0.4), shuffled, profile)
@@ -192,7 +192,7 @@ def test_it_says_what_more_data_would_bring_and_what_the_data_are(full: Training
 
 def test_a_gap_is_told_only_where_it_outlasts_the_number_of_looks(full: TrainingAccount) -> None:
     """Planted: of forty groups one is off by as much as one in forty is by luck."""
-    by_luck = {f"group {at}": judge_field(1_000, 100.0, 122 if at == 7 else 100, 40) for at in range(40)}
+    by_luck = {f"group {at}": check_cell(1_000, 100.0, 122 if at == 7 else 100, 40) for at in range(40)}
     assert by_luck["group 7"].ratio[1] > 1, "its own interval leaves 1 out"
     told = segments_told(replace(full, segments={"group": by_luck}))
     assert "In none of them did surely more or fewer convert" in told

@@ -143,7 +143,7 @@ def test_volumes_are_those_of_all_leads_and_evidence_of_those_there_are(every: i
     assert few.entered > 0
     assert many.entries.mean == every * few.entries.mean
     assert many.stock.high == every * few.stock.high
-    assert replay.fitting(every * 7.0) == one.fitting(7.0)
+    assert replay.lowest_threshold_for(every * 7.0) == one.lowest_threshold_for(7.0)
 
 
 def test_where_few_convert_whole_leads_stay_enough_to_judge_by(training_set: TrainingSet) -> None:

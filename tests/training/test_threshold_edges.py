@@ -9,14 +9,14 @@ from data.contract import UsageError
 from training.samples.folds import hash_of_lead
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
-from training.thresholds.rules import CapacityRule, ValueRule
+from training.thresholds.rule_types import CapacityRule, ValueRule
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_selection import by_capacity, by_precision, by_value
-from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.volume import CrossSection, ScoredLabels
 from training.thresholds.what_if import FEWEST, what_if
 
 LABELS = ScoredLabels(np.array([0.05, 0.3, 0.6]), np.array([0.0, 0.0, 1.0]))
-FLOW = Flow(np.array([0.1, 0.2, 0.2, 0.4]), per_week=8.0)
+FLOW = CrossSection(np.array([0.1, 0.2, 0.2, 0.4]), per_week=8.0)
 """Two leads a week at 0.4, six at 0.2 or more, eight in all."""
 
 
@@ -61,7 +61,7 @@ def certain(wins: int, losses: int) -> ScoredLabels:
 
 
 def test_a_mix_may_fill_the_capacity_to_the_last_lead() -> None:
-    labels, flow = certain(100, 100), Flow(np.linspace(0.9, 0.1, 200), per_week=200.0)
+    labels, flow = certain(100, 100), CrossSection(np.linspace(0.9, 0.1, 200), per_week=200.0)
     alone = by_precision("SQL", labels, flow, 0.5)
     assert alone.leads_per_week > 100
     exact = by_precision("SQL", labels, flow, 0.5, per_week=alone.leads_per_week)
@@ -103,7 +103,7 @@ def test_labels_missing_are_those_that_would_prove_it_at_the_precision_seen() ->
 
 def test_the_profit_is_the_labels_share_of_wins_on_the_leads_of_a_week() -> None:
     labels = certain(30, 70)
-    threshold = by_value("SQL", labels, Flow(np.full(10, 0.9), per_week=50.0), win=100, touch=20)
+    threshold = by_value("SQL", labels, CrossSection(np.full(10, 0.9), per_week=50.0), win=100, touch=20)
     assert threshold.profit_per_week is not None
     share = threshold.converted / threshold.selected
     assert threshold.profit_per_week[0] == round(50 * (share * 100 - 20))
@@ -118,7 +118,7 @@ def test_amounts_are_positive_numbers(amount: float) -> None:
         lambda: by_value("SQL", LABELS, FLOW, 1e9, amount),
         lambda: by_value("SQL", LABELS, FLOW, amount, 1e-9),
         lambda: by_precision("SQL", certain(100, 100), FLOW, 0.5, per_week=amount),
-        lambda: what_if(LABELS, Flow(FLOW.p, amount)),
+        lambda: what_if(LABELS, CrossSection(FLOW.p, amount)),
     ):
         with pytest.raises(UsageError, match=r"must be a positive number|is not below the value"):
             call()

@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from data.contract import DataError, UsageError
-from features.wording import Language, chance, percent
+from features.numbers_in_words import Language, chance, percent
 from tests.oracles.threshold_naive import careless_threshold, certified
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.thresholds.promise_text import sentence
-from training.thresholds.rules import PrecisionRule
+from training.thresholds.rule_types import PrecisionRule
 from training.thresholds.threshold import Threshold, threshold_from
 from training.thresholds.threshold_selection import by_capacity, by_precision, by_value
-from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.volume import CrossSection, ScoredLabels
 from training.thresholds.what_if import what_if
 
 DRAWS = 400
 POPULATION = np.sort(expit(np.random.default_rng(0).normal(-1.5, 1.5, 400_000)))[::-1]
 TRUE_PRECISION = np.cumsum(POPULATION) / np.arange(1, len(POPULATION) + 1)
 TRUE_RECALL = np.cumsum(POPULATION) / POPULATION.sum()
-FLOW = Flow(POPULATION[::400], per_week=120.0)
+FLOW = CrossSection(POPULATION[::400], per_week=120.0)
 
 
 def labels(seed: int, n: int, decimals: int = 12) -> ScoredLabels:
@@ -154,7 +154,7 @@ def test_everybody_may_be_certified() -> None:
     capacity=st.floats(0.5, 100.0),
 )
 def test_capacity_is_used_and_not_exceeded(scores: list[float], capacity: float) -> None:
-    flow = Flow(np.array(scores), per_week=50.0)
+    flow = CrossSection(np.array(scores), per_week=50.0)
     threshold = by_capacity("SQL", ScoredLabels(np.array([0.1]), np.array([0.0])), flow, capacity)
     if threshold.probability is None:
         assert flow.above(max(scores))[0] > capacity
@@ -272,8 +272,8 @@ def test_what_if_shows_every_consequence() -> None:
         (lambda: by_precision("SQL", labels(1, 50), FLOW, 0.5, 0.0), "confidence 0 must lie between"),
         (lambda: by_precision("SQL", ScoredLabels(np.zeros(0), np.zeros(0)), FLOW, 0.5), "no labelled lead"),
         (lambda: by_capacity("SQL", labels(1, 50), FLOW, 0), "capacity 0 must be a positive number"),
-        (lambda: by_capacity("SQL", labels(1, 50), Flow(np.zeros(0), 5), 3), "no open lead"),
-        (lambda: by_capacity("SQL", labels(1, 50), Flow(FLOW.p, float("nan")), 3), "leads per week nan"),
+        (lambda: by_capacity("SQL", labels(1, 50), CrossSection(np.zeros(0), 5), 3), "no open lead"),
+        (lambda: by_capacity("SQL", labels(1, 50), CrossSection(FLOW.p, float("nan")), 3), "leads per week nan"),
         (lambda: by_value("SQL", labels(1, 50), FLOW, 100, 100), "not below the value of a win"),
     ],
 )

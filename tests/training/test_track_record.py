@@ -9,10 +9,10 @@ from scipy.special import expit, logit
 
 from data.contract import US_PER_DAY
 from training.recipe.plan import Promise
-from training.thresholds.rules import PrecisionRule, PromiseOutcome, Record
+from training.thresholds.rule_types import PrecisionRule, PromiseOutcome, Record
 from training.thresholds.threshold import Threshold, threshold_from
 from training.thresholds.track_record import PERIODS, RECENT, Story, periods_of, with_record
-from training.thresholds.volume import Flow, ScoredLabels, Volume
+from training.thresholds.volume import CrossSection, ScoredLabels, Volume
 
 PROMISE = Promise("SQL", precision=0.5)
 DRAWS, DRIFT = 60, -1.6
@@ -34,8 +34,8 @@ def threshold_of(past: Story, promise: Promise = PROMISE) -> Threshold:
     return with_record(past, flow_of(past), ScoredLabels(past.p, past.y), promise.threshold)
 
 
-def flow_of(past: Story) -> Flow:
-    return Flow(past.p[-400:], 50.0)
+def flow_of(past: Story) -> CrossSection:
+    return CrossSection(past.p[-400:], 50.0)
 
 
 def test_where_leads_stay_alike_promises_are_kept() -> None:
@@ -109,7 +109,7 @@ def days(p: list[list[float]], y: list[list[float]], first: int = 0) -> Story:
     return Story(np.concatenate(p), np.concatenate(y).astype(np.float64), lead, day * US_PER_DAY, 1)
 
 
-ALL = Flow(np.array([0.1, 0.5, 0.9]), 30.0)
+ALL = CrossSection(np.array([0.1, 0.5, 0.9]), 30.0)
 GOOD, BAD = [1.0] * 60 + [0.0] * 40, [1.0] * 5 + [0.0] * 95
 """Outcomes of a hundred leads of a day, best predictions first: three in five, or one in twenty."""
 PLAIN_P = [float(p) for p in np.linspace(0.9, 0.1, 100)]

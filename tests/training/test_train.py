@@ -20,8 +20,8 @@ from training.samples.folds import hash_of_lead
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
-from training.thresholds.rules import CapacityRule, PrecisionRule
-from training.thresholds.volume import Flow, ScoredLabels
+from training.thresholds.rule_types import CapacityRule, PrecisionRule
+from training.thresholds.volume import CrossSection, ScoredLabels
 
 PLAN = TrainingPlan(
     parameters={"n_folds": 2, "max_rounds": 40, "learning_rate": 0.1, "n_jobs": 1},
@@ -284,7 +284,7 @@ def test_a_step_after_the_newest_moments_is_taken_where_the_plan_says_so() -> No
 def test_a_promise_is_kept_by_the_rule_that_it_names() -> None:
     labels, flow = (
         ScoredLabels(np.linspace(0.9, 0.1, 200), np.repeat([1.0, 0.0], 100)),
-        Flow(np.linspace(0.9, 0.1, 50), 10.0),
+        CrossSection(np.linspace(0.9, 0.1, 50), 10.0),
     )
     mix = Promise("SQL", precision=0.5, confidence=0.9, per_week=2.0).threshold(labels, flow)
     assert (mix.rule, mix.stage) == (PrecisionRule(0.5, 0.9, 2.0), "SQL")

@@ -13,9 +13,9 @@ from data.contract import ColumnKind, DataError
 from data.log.watermarks import Lag, Unobserved
 from data.typed_json import Json, JsonObject, Null, Sparse, from_json, to_json
 from data.vocabulary import Vocabulary
+from features.feature_wording import Words
 from features.labels import Target
 from features.recipe import Bots, Catalogue
-from features.words import Words
 from training.artifact.usual import Usual
 from training.calibration.calibrator import Calibrator, calibrator_from
 from training.calibration.intercept import InterceptStep

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from features.wording import number, percent
+from features.numbers_in_words import number, percent
 from training.audit.findings import Finding, Severity, words_of
 from training.audit.probe import Knowledge, is_words, knowledge, levels_of, share_together, twins
 from training.measuring.metrics import binomial_interval

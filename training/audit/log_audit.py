@@ -15,10 +15,10 @@ from data.contract import DataError
 from data.log.eventlog import EventLog
 from data.vocabulary import ANY
 from features.kinds import Count, DistinctTypes, Profile, ProfileNumber
+from features.numbers_in_words import number
 from features.recipe import Recipe
 from features.training_set import TrainingSet
 from features.views import still_held
-from features.wording import number
 from training.audit.column_checks import filled_late, known_by_columns, later_states, missing_values, probed, settles
 from training.audit.duplicate_leads import Acts, fingerprints
 from training.audit.findings import Finding

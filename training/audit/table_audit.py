@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from data.contract import DataError
 from data.sources.plain_table import column_of, outcomes, read_plain_table
-from features.wording import number, percent
+from features.numbers_in_words import number, percent
 from training.audit.column_checks import filled_late, known_by_columns, later_states, probed
 from training.audit.findings import Finding
 from training.audit.probe import knowledge

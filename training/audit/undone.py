@@ -8,9 +8,9 @@ from dataclasses import replace
 from data.histories import Histories
 from data.visibility import is_valid
 from features.labels import Target
+from features.numbers_in_words import number
+from features.outcome_events import TARGET, UNDOES, outcome_events_of
 from features.outcomes import standing
-from features.turns import TARGET, UNDOES, turns_of
-from features.wording import number
 from training.audit.findings import Finding
 
 SHARE = 0.01
@@ -32,11 +32,11 @@ class Undone:
         """Counts those of some leads."""
         if not self._target.undone_by:
             return
-        turns = turns_of(histories, self._target)
-        valid = is_valid(turns.known_at, turns.superseded_at, self._until)
-        undoings = int((valid & (turns.meaning == UNDOES)).sum())
-        happened = int((valid & (turns.meaning & TARGET > 0)).sum())
-        undone = happened - len(standing(turns, self._until).times)
+        events = outcome_events_of(histories, self._target)
+        valid = is_valid(events.known_at, events.superseded_at, self._until)
+        undoings = int((valid & (events.meaning == UNDOES)).sum())
+        happened = int((valid & (events.meaning & TARGET > 0)).sum())
+        undone = happened - len(standing(events, self._until).times)
         self._undoings += undoings
         self._without += undoings - undone
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.histories import FAR, Histories
-from features.wording import number
+from features.numbers_in_words import number
 from training.audit.column_checks import is_far_surer
 from training.audit.findings import Finding
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from features.wording import amount, short_percent
+from features.numbers_in_words import amount, short_percent
 from training.measuring.evaluation import BANDS
 from training.measuring.metrics import lead_codes
 from training.samples.log_odds import Array

@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from data.contract import DataError
 from data.typed_json import JsonObject, from_json
-from features.wording import Language, number, signed
+from features.numbers_in_words import Language, number, signed
 from training.samples.log_odds import Array, clip, fit_logistic, logit, row_losses
 
 MIN_SLOPE = 0.01

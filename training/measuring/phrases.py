@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from features.wording import Language
+from features.numbers_in_words import LANGUAGES, Language
 
 BETWEEN = " | "
 """What parts the heads of a table's columns."""
@@ -25,6 +25,10 @@ class Phrases:
         """A sentence with values filled in. Raises KeyError for one that is not there."""
         sentence = self.sentences[key][language]
         return sentence.format_map(values) if values else sentence
+
+    def by_language(self, key: str, **values: Any) -> dict[Language, str]:
+        """A sentence in every language."""
+        return {language: self(key, language, **values) for language in LANGUAGES}
 
     def head(self, key: str, language: Language, **values: Any) -> list[str]:
         """The heads of a table's columns."""

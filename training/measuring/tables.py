@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from features.wording import Language, number, percent, signed
+from features.numbers_in_words import Language, number, percent, signed
 from training.measuring.evaluation import Bin, Estimate, Evaluation
 from training.measuring.metrics import MEASURES
 from training.measuring.phrases import Phrases

@@ -20,7 +20,7 @@ from training.model.contributions import contributions
 from training.model.encoding import Encoder
 from training.model.estimator import Estimator
 from training.model.members import TWIN, Grown, Member, Parameters, portable, stump
-from training.model.rates import Frozen, Known, folded, running_rates
+from training.model.rates import Frozen, PastOutcomes, folded, running_rates
 from training.model.small_trees import in_parts, scoring
 from training.samples.log_odds import Array
 
@@ -139,7 +139,7 @@ class Boosted(Estimator):
         has_rates = len(self.frozen_) > 0
         return [Member(fold, twin, has_rates and (fold + twin) % 2 == 1) for twin in kinds for fold in range(folds)]
 
-    def _with_rates(self, table: pa.Table, known: Known | None) -> NDArray[np.float32]:
+    def _with_rates(self, table: pa.Table, known: PastOutcomes | None) -> NDArray[np.float32]:
         """The matrix of a table, and behind it running rates of its categories where there is an order of time."""
         self.frozen_, columns = (), self.encoder_.category_columns
         if known is None or not self.rates or np.isnan(known.y).all():

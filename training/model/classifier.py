@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length
 from training.calibration.calibrator import IDENTITY
 from training.model.boosted import Boosted
 from training.model.encoding import Encoder
-from training.model.rates import Known
+from training.model.rates import PastOutcomes
 from training.samples.folds import fold_of_leads, fold_of_rows
 from training.samples.log_odds import Array
 from training.samples.thinning import Thinned, parts_of
@@ -75,8 +75,8 @@ class LeadConversionClassifier(Boosted):
 
 def known_rows(
     y: NDArray[Any], weight: Array, lead: NDArray[Any], time: NDArray[np.int64] | None, since: ArrayLike | None
-) -> Known | None:
+) -> PastOutcomes | None:
     """What rates may count: outcomes of rows that weigh anything. None where it is not said when they were certain."""
     if time is None or since is None:
         return None
-    return Known(lead, time, np.asarray(since), np.where(weight > 0, y, np.nan))
+    return PastOutcomes(lead, time, np.asarray(since), np.where(weight > 0, y, np.nan))

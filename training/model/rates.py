@@ -26,7 +26,7 @@ WORD = 32
 
 
 @dataclass(frozen=True)
-class Known:
+class PastOutcomes:
     """What is known of rows in order of time, and since when.
 
     lead: [n]. time: int64[n], of the moment; since: int64[n], when its outcome was certain, in the same unit.
@@ -49,7 +49,7 @@ class Frozen:
 
 
 def running_rates(
-    matrix: NDArray[np.float32], columns: Sequence[int], known: Known
+    matrix: NDArray[np.float32], columns: Sequence[int], known: PastOutcomes
 ) -> tuple[NDArray[np.float32], tuple[Frozen, ...]]:
     """float32[n, 2 * columns]: rate and log count of each category in the matrix, NaN before any outcome was known;
     and what they are at the end.
@@ -79,7 +79,7 @@ def _rate(seen: Array, won: Array, all_seen: Array, all_won: Array) -> tuple[NDA
 
 
 def _tally(
-    code: NDArray[np.int64], codes: int, lead: NDArray[np.int64], known: Known
+    code: NDArray[np.int64], codes: int, lead: NDArray[np.int64], known: PastOutcomes
 ) -> tuple[Array, Array, tuple[Array, Array]]:
     """How many other leads of its code each row could know the outcome of, and how many of them had converted.
 

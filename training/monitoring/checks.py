@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import bdtr, expit, ndtr
 
-from features.wording import number, short_percent
+from features.numbers_in_words import number, short_percent
 from training.measuring.metrics import calibration_line, lead_codes
 from training.monitoring.cohorts import MaturedScores
 from training.samples.log_odds import logit

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from data.contract import US_PER_DAY
 from data.histories import FAR
 from features.labels import Target, labels_of
+from features.outcome_events import OutcomeEvents, meanings
 from features.outcomes import observed
-from features.turns import Turns, meanings
 from training.backtesting.origins import day_of
 from training.samples.log_odds import Array
 
@@ -57,7 +57,7 @@ class StoredTurns:
     deal: NDArray[np.uint64] | None = None
     merged_at: Mapping[str, int] = field(default_factory=dict)
 
-    def of(self, leads: NDArray[np.str_], target: Target) -> Turns:
+    def of(self, leads: NDArray[np.str_], target: Target) -> OutcomeEvents:
         """What they mean to a target, for these leads; sorted, each once, and none may be missing."""
         rows = np.argsort(self.lead, kind="stable")
         types, kind = np.unique(self.event_type[rows], return_inverse=True)
@@ -65,7 +65,7 @@ class StoredTurns:
         superseded = np.full(len(rows), FAR) if self.superseded_at is None else self.superseded_at[rows]
         deal = np.zeros(len(rows), np.uint64) if self.deal is None else self.deal[rows]
         columns = (self.known_at[rows], self.occurred_at[rows], superseded, deal)
-        return Turns.in_order(starts, meanings(target, types.tolist())[kind], *columns)
+        return OutcomeEvents.in_order(starts, meanings(target, types.tolist())[kind], *columns)
 
     def merged_of(self, leads: NDArray[np.str_]) -> NDArray[np.int64] | None:
         """int64[n]: since when these leads are others, FAR for those that are none; None for nobody."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from data.contract import DataError
 from data.sources.plain_table import read_rows
 from data.typed_json import JsonObject
-from features.wording import number, short_percent
+from features.numbers_in_words import number, short_percent
 from training.artifact.loaded_model import LoadedModel
 from training.measuring.evaluation import BANDS
 from training.model.artifact_predictions import predict

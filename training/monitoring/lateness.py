@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.monitoring.arrivals import FEWEST_DAYS, WEEK, Alarm, Counts
+from training.monitoring.source_alarms import FEWEST_DAYS, WEEK, Alarm, Counts
 
 TIMES, LONGER_S, FEWEST = 3.0, 86_400.0, 30
 """Late: so many times as long as in the usual week, longer by so much, and of so many events."""

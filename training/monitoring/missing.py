@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.wording import short_percent
-from training.monitoring.arrivals import Alarm
+from features.numbers_in_words import short_percent
+from training.monitoring.source_alarms import Alarm
 
 GONE = 20.0
 """Or known of none at all, where chance would have that once in e^GONE."""

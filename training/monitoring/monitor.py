@@ -22,7 +22,7 @@ import numpy as np
 
 from data.typed_json import JsonObject
 from features.labels import Target
-from features.wording import number, short_percent
+from features.numbers_in_words import number, short_percent
 from training.measuring.evaluation import BANDS, Estimate
 from training.measuring.metrics import binomial_interval
 from training.monitoring.checks import Check, Promised, enough, level, promise, slope

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from features.wording import number, percent, short_percent
+from features.numbers_in_words import number, percent, short_percent
 from training.measuring.tables import Table, share
 from training.monitoring.checks import Check
 from training.monitoring.monitor import Monitoring

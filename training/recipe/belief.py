@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from data.contract import DataError
-from features.wording import number, percent
+from features.numbers_in_words import number, percent
 from training.model.boosted import Boosted
 from training.recipe.train import Judged
 

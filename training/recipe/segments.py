@@ -14,7 +14,7 @@ from training.recipe.train import age_groups
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
 from training.samples.sample import Sample
-from training.thresholds.verdicts import Field, judge_field
+from training.thresholds.promise_check import CheckedCell, check_cell
 
 AGE = "age"
 DEFAULT = {
@@ -51,7 +51,7 @@ def check_there(wanted: Sequence[str], there: Sequence[str]) -> None:
             raise UsageError(f"there is no column {name!r} to split by; there are {', '.join(there)}")
 
 
-def judged_segments(rows: Sample, p: Array, more: Sequence[str] = ()) -> dict[str, dict[str, Field]]:
+def judged_segments(rows: Sample, p: Array, more: Sequence[str] = ()) -> dict[str, dict[str, CheckedCell]]:
     """Whether what came is what was said, by segment and value: each lead of the slice once, at a drawn moment.
 
     p: float64[n], what was said. more: columns to split by beside those of DEFAULT. A field is called wrong only where
@@ -66,7 +66,7 @@ def judged_segments(rows: Sample, p: Array, more: Sequence[str] = ()) -> dict[st
     looks = sum(map(len, parts.values()))
     return {
         name: {
-            value: judge_field(int(part.sum()), float(said[part].sum()), int(drawn.y[part].sum()), looks)
+            value: check_cell(int(part.sum()), float(said[part].sum()), int(drawn.y[part].sum()), looks)
             for value, part in values.items()
         }
         for name, values in parts.items()

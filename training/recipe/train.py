@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from data.contract import US_PER_DAY, DataError
 from data.own_functions import OwnFunction
+from features.numbers_in_words import number
 from features.training_set import TrainingSet
-from features.wording import number
 from training.artifact.standalone import calibrated
 from training.calibration.calibrator import Calibrator, composed
 from training.calibration.intercept import MaturedRows, newest_step, newest_step_trial
@@ -34,7 +34,7 @@ from training.samples.weighting import weighed
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import Pending, ThresholdEvidence
 from training.thresholds.track_record import Story
-from training.thresholds.volume import Flow
+from training.thresholds.volume import CrossSection
 
 RECENT_DAYS = 84
 FEWEST_ON_A_SIDE = 5
@@ -251,7 +251,7 @@ def age_groups(features: pa.Table) -> NDArray[np.str_]:
     return names[np.searchsorted(limits, np.nan_to_num(age), side="left")]
 
 
-def flow_of(sample: Sample, predict: Callable[[Sample], Array]) -> Flow:
+def flow_of(sample: Sample, predict: Callable[[Sample], Array]) -> CrossSection:
     """Leads that came up in the last weeks, each at one moment, and how many of them were new per week."""
     sample = sample if sample.thinned is None else sample.of(sample.is_whole)
     since = sample.as_of.max() - RECENT_DAYS * US_PER_DAY
@@ -259,4 +259,4 @@ def flow_of(sample: Sample, predict: Callable[[Sample], Array]) -> Flow:
     recent = recent.of(np.isin(np.arange(len(recent)), one_per_lead(recent.lead, recent.as_of)))
     before = np.unique(sample.lead[sample.as_of <= since])
     new = len(np.setdiff1d(np.unique(sample.lead[sample.as_of > since]), before))
-    return Flow(predict(recent), sample.every * max(new, 1) / (RECENT_DAYS / 7))
+    return CrossSection(predict(recent), sample.every * max(new, 1) / (RECENT_DAYS / 7))

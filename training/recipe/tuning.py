@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from data.contract import DataError
-from features.wording import number
+from features.numbers_in_words import number
 from training.measuring.metrics import measures
 from training.measuring.own_metrics import measured
 from training.model.members import Hyperparameters

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from features.labels import Target
-from features.wording import Language
+from features.numbers_in_words import Language
 from training.artifact.manifest import TrainedOn
 from training.calibration.calibrator import CalibrationTrial, Choice
 from training.measuring.evaluation import Evaluation
 from training.model.permutation import Shuffled
 from training.monitoring.data_profile import DataProfile
 from training.recipe.learning_curve import LearningCurve
+from training.thresholds.promise_check import CheckedCell
 from training.thresholds.threshold import Threshold
-from training.thresholds.verdicts import Field
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TrainingAccount:
     calibration: Choice
     trials: Sequence[CalibrationTrial] = ()
     code: Mapping[str, str] = field(default_factory=dict)
-    segments: Mapping[str, Mapping[str, Field]] = field(default_factory=dict)
+    segments: Mapping[str, Mapping[str, CheckedCell]] = field(default_factory=dict)
     background: Background | None = None
     words: Mapping[str, str] = field(default_factory=dict)
     language: Language = "en"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import starmap
 
 from features.dates import day
-from features.wording import Language, number, percent, signed
+from features.numbers_in_words import Language, number, percent, signed
 from training.measuring.evaluation import Estimate
 from training.measuring.tables import Table, apart, share, shown, tables
 from training.model.permutation import Shuffled
@@ -14,7 +14,7 @@ from training.monitoring.data_profile import DataProfile, FeatureProfile
 from training.recipe.learning_curve import SURE, LearningCurve, SharePoint
 from training.report.account import TrainingAccount
 from training.report.texts import named, t
-from training.thresholds.verdicts import Field
+from training.thresholds.promise_check import CheckedCell
 
 
 def tables_of(account: TrainingAccount) -> list[Table]:
@@ -100,7 +100,7 @@ def features_table(features: Sequence[FeatureProfile], account: TrainingAccount)
     return Table(t("features_table", language), t.head("features_head", language), rows)
 
 
-def _segment(name: str, values: dict[str, Field], language: Language) -> Table:
+def _segment(name: str, values: dict[str, CheckedCell], language: Language) -> Table:
     rows = []
     for value, judged in values.items():
         came = Estimate(judged.came / judged.leads, judged.low, judged.high)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from features.wording import Language
+from features.numbers_in_words import Language
 from training.backtesting.backtest_result import BacktestResult, JudgedOrigin
 from training.report.panels import BLUE, INK, ORANGE, PALE, in_percent, panel
 from training.report.texts import named, t

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from features.wording import Language, number
+from features.numbers_in_words import Language, number
 from training.backtesting.backtest_result import BacktestResult, ContenderResult
 from training.backtesting.contenders import BASE_RATE
 from training.registry.registry import Registry

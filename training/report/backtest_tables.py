@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from features.wording import Language, number, percent, short_percent, signed
+from features.numbers_in_words import Language, number, percent, short_percent, signed
 from training.backtesting.backtest_result import BacktestResult, JudgedOrigin, SegmentResult
 from training.backtesting.inflation import Inflation
 from training.measuring.evaluation import Bin, Estimate

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from features.wording import Language, number
+from features.numbers_in_words import Language, number
 from training.model.permutation import Shuffled
 from training.monitoring.data_profile import MonthProfile
 from training.recipe.learning_curve import SURE, SharePoint

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from features.wording import Language
+from features.numbers_in_words import Language
 from training.measuring.tables import Table
 
 STYLE = """

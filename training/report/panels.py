@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from features.wording import Language, number, percent, short_percent
+from features.numbers_in_words import Language, number, percent, short_percent
 from training.report.texts import t
 from training.thresholds.threshold import Threshold
 

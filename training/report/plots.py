@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from features.wording import Language, number, percent
+from features.numbers_in_words import Language, number, percent
 from training.measuring.evaluation import Bin
 from training.measuring.metrics import Gains
 from training.report.panels import BLUE, INK, ORANGE, PALE, in_counts, in_percent, mark, panel, shortened, two_panels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from features.wording import number
+from features.numbers_in_words import number
 from training.measuring.tables import Table
 from training.report.account import Background, TrainingAccount
 from training.report.account_tables import (

@@ -8,7 +8,7 @@ import numpy as np
 
 from data.typed_json import to_json
 from features.dates import day
-from features.wording import Language, chance, number, percent, signed, span, within
+from features.numbers_in_words import Language, chance, number, percent, signed, span, within
 from training.artifact.manifest import ThinnedFrom
 from training.measuring.evaluation import Bin, Estimate
 from training.measuring.metrics import TOP

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from features.wording import Language
+from features.numbers_in_words import Language
 from training.measuring import tables
 from training.measuring.phrases import Phrases
 

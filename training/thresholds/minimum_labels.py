@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.contract import US_PER_DAY
-from features.wording import amount, counted, number
+from features.numbers_in_words import amount, counted, number
 
 if TYPE_CHECKING:
     from training.samples.sample import Sample

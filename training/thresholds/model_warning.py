@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from data.log.watermarks import Lag
 from features.dates import day
-from features.wording import Language, number
+from features.numbers_in_words import Language, number
 from training.thresholds.minimum_labels import Need
 
 WORDS: Mapping[Language, str] = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from features.dates import day
-from features.wording import Language, amount, chance, short_percent, span, within
+from features.numbers_in_words import Language, amount, chance, short_percent, span, within
 from training.measuring.metrics import binomial_interval
-from training.thresholds.replay import Arrivals
-from training.thresholds.rules import CapacityRule, PrecisionRule, Record, ValueRule
+from training.thresholds.replay import StageEntries
+from training.thresholds.rule_types import CapacityRule, PrecisionRule, Record, ValueRule
 from training.thresholds.threshold import Threshold
 
 NO_RECORD = Record(0, 0, 0, "kept", None, ())
@@ -140,7 +140,7 @@ def _money(threshold: Threshold, language: Language) -> dict[str, str]:
     return {name: amount(money, language) for name, money in zip(names, sums, strict=True)}
 
 
-def _weeks(arrivals: Arrivals | None, language: Language) -> dict[str, str]:
+def _weeks(arrivals: StageEntries | None, language: Language) -> dict[str, str]:
     if arrivals is None:
         return {}
     share = arrivals.converted / max(arrivals.entered, 1)

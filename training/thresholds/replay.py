@@ -32,7 +32,7 @@ RUNGS = 2_000
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class StageEntries:
     """What would have arrived at and above a threshold in `weeks` past weeks, from `since` until `until`, µs UTC.
 
     entries: leads that came for the first time. returns: that came again after they had fallen below. stock: that stood
@@ -96,7 +96,7 @@ class StageReplay:
     lead: NDArray[Any]
     as_of: NDArray[np.int64]
     every: int = 1
-    _seen: dict[float, Arrivals] = field(default_factory=dict, repr=False, compare=False)
+    _seen: dict[float, StageEntries] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def known(self) -> StageReplay:
@@ -152,11 +152,11 @@ class StageReplay:
         leads = week_to_come(self.first_entries(probability).leads).mean
         return leads, leads * self.known.first_entries(probability).share
 
-    def busy(self, probability: float) -> float:
+    def busy_week(self, probability: float) -> float:
         """First entries that nine weeks of ten do not exceed."""
         return week_to_come(self.first_entries(probability).leads).high
 
-    def fitting(self, per_week: float) -> float | None:
+    def lowest_threshold_for(self, per_week: float) -> float | None:
         """The lowest threshold from which on down to the strictest nine weeks of ten bring no more than that.
 
         0 where all leads fit, None where not even those with the highest probability do.
@@ -166,14 +166,14 @@ class StageReplay:
         last = len(fits) if fits.all() else int(np.argmin(fits))
         if last == 0:
             return None
-        return 0.0 if last == len(fits) and self.busy(0.0) <= per_week else float(rungs[last - 1])
+        return 0.0 if last == len(fits) and self.busy_week(0.0) <= per_week else float(rungs[last - 1])
 
     def missed(self, probability: float) -> float:
         """Of the leads that converted, the share that had not entered by then a stage which begins at a probability."""
         best = self.known._best_of_converted
         return float(np.searchsorted(best, probability, side="left") / max(len(best), 1))
 
-    def arrivals(self, probability: float) -> Arrivals:
+    def arrivals(self, probability: float) -> StageEntries:
         """All that a stage which begins at a probability would have brought, as `next_stage` moves leads."""
         if probability not in self._seen:
             if len(self._seen) >= MOST_SEEN:
@@ -181,11 +181,11 @@ class StageReplay:
             self._seen[probability] = self._arrivals(probability)
         return self._seen[probability]
 
-    def _arrivals(self, probability: float) -> Arrivals:
+    def _arrivals(self, probability: float) -> StageEntries:
         entries, known = self.first_entries(probability).leads, self.known.first_entries(probability)
         arrived, stock = self._walk(probability)
         begin = self.first_week * WEEK + MONDAY
-        return Arrivals(
+        return StageEntries(
             begin,
             begin + self.weeks * WEEK,
             self.weeks,

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from data.contract import DataError
 from data.typed_json import JsonObject, from_json, to_json
 from training.measuring.metrics import binomial_interval
-from training.thresholds.replay import Arrivals
-from training.thresholds.rules import CapacityRule, PrecisionRule, Record, Rule, StoredThreshold, ValueRule
+from training.thresholds.replay import StageEntries
+from training.thresholds.rule_types import CapacityRule, PrecisionRule, Record, Rule, StoredThreshold, ValueRule
 from training.thresholds.stages import StageThreshold
 
 
@@ -33,7 +33,7 @@ class Threshold:
     wins_per_week: float
     missing_labels: int | None = None
     record: Record | None = None
-    arrivals: Arrivals | None = None
+    arrivals: StageEntries | None = None
 
     @property
     def per_week(self) -> float | None:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from data.contract import DataError
 from training.samples.log_odds import Array
 from training.thresholds.calibration_by_month import MonthBand, count_by_month
-from training.thresholds.replay import Arrivals, StageReplay
+from training.thresholds.replay import StageEntries, StageReplay
 from training.thresholds.threshold import Threshold
 from training.thresholds.track_record import Story, with_record
-from training.thresholds.volume import Flow, ScoredLabels, Volume
+from training.thresholds.volume import CrossSection, ScoredLabels, Volume
 from training.thresholds.what_if import WhatIf, what_if
 
 
@@ -48,7 +48,7 @@ class ThresholdEvidence:
 
     story: Story
     chosen: NDArray[np.bool_]
-    flow: Flow
+    flow: CrossSection
     pending: Pending = NOTHING_PENDING
 
     @cached_property
@@ -95,7 +95,7 @@ class ThresholdEvidence:
         leads, wins = self.volume.above(threshold.probability)
         return replace(threshold, leads_per_week=leads, wins_per_week=wins, arrivals=arrivals)
 
-    def arrivals(self, probability: float | None) -> Arrivals | None:
+    def arrivals(self, probability: float | None) -> StageEntries | None:
         """What past weeks would have brought from a probability on; None where too few weeks are known."""
         return None if probability is None or not self.replay.is_enough else self.replay.arrivals(probability)
 
@@ -139,7 +139,7 @@ def _read(content: bytes) -> ThresholdEvidence:
     notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     p, y, lead, as_of = (_numbers(table.column(name)) for name in ("p", "y", "lead", "as_of"))
     chosen = _numbers(table.column("chosen").cast(pa.uint8())).astype(np.bool_)
-    flow = Flow(np.array([float(number) for number in notes["flow"].split(",")]), float(notes["per_week"]))
+    flow = CrossSection(np.array([float(number) for number in notes["flow"].split(",")]), float(notes["per_week"]))
     known = ~np.isnan(y)
     delay, every = int(notes["delay_days"]), int(notes.get("every", 1))
     story = Story(p[known], y[known], lead[known], as_of[known], delay, every)

@@ -12,7 +12,7 @@ from scipy.special import betainc
 
 from data.contract import UsageError
 from training.samples.log_odds import Array
-from training.thresholds.rules import CapacityRule, PrecisionRule, Rule, ValueRule
+from training.thresholds.rule_types import CapacityRule, PrecisionRule, Rule, ValueRule
 from training.thresholds.threshold import Threshold
 from training.thresholds.volume import ScoredLabels, Volume
 
@@ -50,7 +50,7 @@ def by_precision(
     certified = _fallback(_tail(converted, selected, precision), error)
     if per_week is not None and certified.any():
         _check_amount("capacity", per_week)
-        certified &= np.array([flow.busy(float(cut)) <= per_week for cut in cuts])
+        certified &= np.array([flow.busy_week(float(cut)) <= per_week for cut in cuts])
         if not certified.any():
             return _refused(stage, rule, len(labels.p), None)
     if not certified.any():
@@ -63,11 +63,12 @@ def by_precision(
 def by_capacity(stage: str, labels: ScoredLabels, flow: Volume, per_week: float) -> Threshold:
     """The lowest threshold that no more than `per_week` leads a week enter for the first time, in nine weeks of ten.
 
-    0 when sales can take them all; none when more leads than that share the highest probability.
+    How it is found among past weeks: `StageReplay.lowest_threshold_for`. 0 when sales can take them all; none when more
+    leads than that share the highest probability.
     """
     check_flow(flow)
     _check_amount("capacity", per_week)
-    lowest = flow.fitting(per_week)
+    lowest = flow.lowest_threshold_for(per_week)
     if lowest is None:
         return _refused(stage, CapacityRule(per_week), len(labels.p), None)
     return Threshold(stage, CapacityRule(per_week), lowest, *_evidence(lowest, labels, flow))

@@ -19,7 +19,7 @@ from data.contract import US_PER_DAY
 from training.measuring.metrics import binomial_interval
 from training.samples.independent import one_per_lead
 from training.samples.log_odds import Array
-from training.thresholds.rules import Action, CapacityRule, PromiseOutcome, Record, RecordPeriod
+from training.thresholds.rule_types import Action, CapacityRule, PromiseOutcome, Record, RecordPeriod
 from training.thresholds.threshold import Threshold
 from training.thresholds.volume import ScoredLabels, Volume
 

@@ -1,4 +1,4 @@
-"""The evidence that a threshold rests on: labels that were scored, and how many leads come up in a week."""
+"""How many leads a stage brings in a week, whatever that is known from; and the scored labels beside it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ScoredLabels:
 
 
 class Volume(Protocol):
-    """How many leads a stage brings, by where it begins: a `StageReplay` of past weeks, or a `Flow` without any."""
+    """How many leads a stage brings, by where it begins: `StageReplay` of past weeks, `CrossSection` without any."""
 
     @property
     def per_week(self) -> float:
@@ -32,15 +32,15 @@ class Volume(Protocol):
     def above(self, probability: float) -> tuple[float, float]:
         """Leads a week that enter for the first time, and how many of them convert, on average."""
 
-    def busy(self, probability: float) -> float:
+    def busy_week(self, probability: float) -> float:
         """Leads that nine weeks of ten do not exceed, as far as weeks are known."""
 
-    def fitting(self, per_week: float) -> float | None:
+    def lowest_threshold_for(self, per_week: float) -> float | None:
         """The lowest threshold that brings no more than that; 0 where all fit, None where none does."""
 
 
 @dataclass(frozen=True)
-class Flow:
+class CrossSection:
     """A volume where past weeks are not known, as in a table without histories: each lead is seen once.
 
     p: probabilities (n) of leads at one moment each. per_week: how many such leads come up in a week.
@@ -57,18 +57,18 @@ class Flow:
     def above(self, probability: float) -> tuple[float, float]:
         """Leads per week at or above a probability, and how many of them are expected to convert.
 
-        >>> Flow(np.array([0.1, 0.5]), per_week=10).above(0.5)
+        >>> CrossSection(np.array([0.1, 0.5]), per_week=10).above(0.5)
         (5.0, 2.5)
         """
         share = self.per_week / len(self.p)
         chosen = self.p >= probability
         return float(chosen.sum() * share), float(self.p[chosen].sum() * share)
 
-    def busy(self, probability: float) -> float:
+    def busy_week(self, probability: float) -> float:
         """Leads in an average week: of others nothing is known."""
         return self.above(probability)[0]
 
-    def fitting(self, per_week: float) -> float | None:
+    def lowest_threshold_for(self, per_week: float) -> float | None:
         """The lowest of the probabilities above which no more than that come up."""
         scores, counts = np.unique(self.p, return_counts=True)
         fits = scores[np.cumsum(counts[::-1])[::-1] * (self.per_week / len(self.p)) <= per_week]

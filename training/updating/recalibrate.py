@@ -22,18 +22,19 @@ from training.artifact.loaded_model import LoadedModel
 from training.artifact.manifest import Adjustment, AsTrained, DatedStep, Manifest, StoredVerdict
 from training.calibration.calibrator import CalibrationTrial, Calibrator, composed
 from training.calibration.intercept import MaturedRows, edges_of, rolling_steps
+from training.champion_choice import succeeds
 from training.facts import day
 from training.measuring.evidence import evidence_of
 from training.measuring.metrics import binomial_interval
 from training.model.artifact_predictions import predict
 from training.recipe.train import Say, grounds_of
-from training.registration import register, succeeds
+from training.registration import register
 from training.registry.artifact_files import rewrite_artifact
 from training.registry.registered import Registered
 from training.registry.registry import Registry
 from training.registry.run_folder import JUDGE, MODEL, RECORDS, finished, run_draft
 from training.samples.sample import Sample, read_sample
-from training.thresholds.rules import CapacityRule, PrecisionRule
+from training.thresholds.rule_types import CapacityRule, PrecisionRule
 from training.thresholds.threshold import Threshold
 from training.thresholds.threshold_evidence import ThresholdEvidence
 from training.thresholds.threshold_selection import by_capacity

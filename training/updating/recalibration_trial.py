@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from features.wording import number, signed
+from features.numbers_in_words import number, signed
 from training.calibration.calibrator import CalibrationTrial, Calibrator, best_accepted, fit_sigmoid, gain_and_error
 from training.calibration.intercept import (
     FEWEST_CONVERTED,

@@ -6,10 +6,11 @@ import shutil
 from dataclasses import dataclass, replace
 
 from data.contract import UsageError
+from features.numbers_in_words import chance, number
 from features.training_set import TrainingSet
-from features.wording import chance, number
+from training.champion_choice import succeeds
 from training.recipe.plan import Promise
-from training.registration import register, succeeds
+from training.registration import register
 from training.registry.artifact_files import read_grounds, rewrite_artifact
 from training.registry.registered import Registered
 from training.registry.registry import Registry

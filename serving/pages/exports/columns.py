@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from data.hidden_signs import visible
-from features.wording import amount, percent, short_percent
+from features.numbers_in_words import amount, percent, short_percent
 from serving.messages.schemas import ThresholdUsed
 from serving.pages.leads.leads import LeadLine, line_of
 from serving.pages.rendering.page_context import PageContext

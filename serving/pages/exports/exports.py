@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import US_PER_DAY
-from features.wording import LANGUAGES, number
+from features.numbers_in_words import LANGUAGES, number
 from serving.http.queries import form_pairs
 from serving.messages.problems import Refused
 from serving.messages.times import EPOCH
@@ -27,7 +27,7 @@ from serving.pages.exports.workbook import MOST, workbook
 from serving.pages.leads.leads import asked_of, wanted_of
 from serving.pages.rendering.links import LIFE_DAYS, PARTS, by_link_or_session, link
 from serving.pages.rendering.page_context import HEADERS, PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreFull
 from serving.store.leads.worklist_query import WantedLeads
@@ -43,7 +43,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
 """What a list can be taken along as: path, and form of the values."""
 
 
-@shows("viewer", by_link_or_session)
+@requires_role("viewer", by_link_or_session)
 def separated(context: PageContext) -> Response:
     """The list as separated values; `form=de`: as German spreadsheets open them."""
     context, wanted, live = _asked(context, "form")
@@ -61,7 +61,7 @@ def separated(context: PageContext) -> Response:
         )
 
 
-@shows("viewer", by_link_or_session)
+@requires_role("viewer", by_link_or_session)
 def excel(context: PageContext) -> Response:
     """The list as an Excel workbook: made as a whole first, then sent."""
     context, wanted, live = _asked(context)
@@ -81,7 +81,7 @@ def excel(context: PageContext) -> Response:
     return Download(iter(partial(file.read, PIECE), b""), undo, _name(context, "xlsx"), XLSX, HEADERS)
 
 
-@shows("editor")
+@requires_role("editor")
 def make_link(context: PageContext) -> Response:
     """A link to an export of the list from which the form comes."""
     path, form = KINDS.get(context.form.get("kind", ""), ("", ""))

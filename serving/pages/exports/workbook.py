@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from data.temporary import temporary_folder
-from features.wording import Language, number
+from features.numbers_in_words import Language, number
 from serving.messages.times import iso
 from serving.pages.exports.columns import Column, Kind, Row, Value
 

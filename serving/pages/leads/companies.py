@@ -12,7 +12,7 @@ from serving.messages.problems import Refused
 from serving.pages.leads.leads import STEPS, LeadLine, line_of
 from serving.pages.rendering.addresses import checked, company_address, lead_address
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.store.leads.companies import Company
 
 SHOWN = 25
@@ -28,7 +28,7 @@ class CompanyLine:
     trend: int
 
 
-@shows("viewer")
+@requires_role("viewer")
 def companies(context: PageContext) -> Response:
     """Companies, each where its likeliest lead stands in the list."""
     store, live = context.services.store, context.services.champion.live
@@ -51,7 +51,7 @@ def companies(context: PageContext) -> Response:
     )
 
 
-@shows("viewer")
+@requires_role("viewer")
 def company(context: PageContext) -> Response:
     """One company."""
     live, target = context.services.champion.live, context.services.target_name

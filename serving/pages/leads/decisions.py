@@ -13,12 +13,12 @@ from serving.messages.problems import Refused
 from serving.pages.leads.lead import DAYS
 from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.store.leads.decisions import REASONS, Decision
 from training.thresholds.stages import UNQUALIFIED
 
 
-@shows("editor")
+@requires_role("editor")
 def decide(context: PageContext) -> Response:
     """Sets a lead's stage, with a reason and for a time."""
     lead_id, form = _known(context), context.form
@@ -33,7 +33,7 @@ def decide(context: PageContext) -> Response:
     return context.redirect(f"{lead_address(lead_id)}#decision")
 
 
-@shows("editor")
+@requires_role("editor")
 def lift(context: PageContext) -> Response:
     """Gives the stage back to the model."""
     lead_id, live = _known(context), context.services.champion.current()
@@ -41,7 +41,7 @@ def lift(context: PageContext) -> Response:
     return context.redirect(f"{lead_address(lead_id)}#decision")
 
 
-@shows("editor")
+@requires_role("editor")
 def objections(context: PageContext) -> Response:
     """Where an objection is noted or taken back by id, because a lead that objects is shown nowhere."""
     asked = dict(context.asked)
@@ -52,7 +52,7 @@ def objections(context: PageContext) -> Response:
     return context.render("objections.html", noted=noted, lead_id=lead_id, key_of=key_of, lead_address=lead_address)
 
 
-@shows("editor")
+@requires_role("editor")
 def note(context: PageContext) -> Response:
     """Notes that a lead objects, or no longer does."""
     lead_id, objects = asked_lead(context), context.form.get("objects", "")

@@ -15,20 +15,20 @@ from serving.http.data_subject_requests import forget
 from serving.messages.problems import Refused
 from serving.pages.rendering.addresses import asked_lead, checked, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.store.database.failures import StoreAway
 from serving.store.privacy.receipts import Receipt
 from serving.store.privacy.workspace_files import Unfinished
 
 
-@shows("admin")
+@requires_role("admin")
 def ask(context: PageContext) -> Response:
     """Says what erasing means, and asks whether it is meant."""
     lead = dict(context.asked).get("lead", "")
     return _asked(context, checked(lead) if lead else "")
 
 
-@shows("admin")
+@requires_role("admin")
 def erase(context: PageContext) -> Response:
     """Erases a lead, also one that is not shown or not known: nothing about it comes in any more."""
     lead_id = asked_lead(context)
@@ -42,7 +42,7 @@ def erase(context: PageContext) -> Response:
     return context.redirect(f"/receipt?of={_packed(receipt)}")
 
 
-@shows("admin")
+@requires_role("admin")
 def show(context: PageContext) -> Response:
     """A receipt, which stands in the address alone; one that the store has not signed is none."""
     receipt_text = dict(context.asked).get("of")

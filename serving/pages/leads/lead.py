@@ -11,19 +11,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import US_PER_SECOND, UsageError
+from features.feature_wording import named
 from features.outlook import departure
-from features.words import named
 from serving.http.lead_paths import LeadQueryRoute
 from serving.http.queries import Parameters, whole_number
 from serving.messages.problems import Refused
+from serving.pages.leads.event_sentence import LatestEvents, known_of, sentence, situation_of
 from serving.pages.leads.leads import STEPS, line_of
 from serving.pages.leads.score_line import score_line
-from serving.pages.leads.today import SNOOZES, may_act
-from serving.pages.leads.told_events import Known, known_of, sentence, situation_of
+from serving.pages.leads.today import SNOOZES
 from serving.pages.leads.why import one_in_words, why_of
 from serving.pages.rendering.addresses import checked, company_address, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext, came_from
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.pages.rendering.texts import known
 from serving.scoring.latest_events import read_latest
 from serving.scoring.next_step import next_step
@@ -59,7 +59,7 @@ class TimelineRow:
     is_new: bool
 
 
-@shows("viewer")
+@requires_role("viewer")
 def lead(context: PageContext) -> Response:
     """All about one lead. One that objects, was erased or never was answers the same: there is nothing."""
     lead_id, live = checked(context.lead_in_path), context.services.champion.live
@@ -131,7 +131,7 @@ def _work_on(context: PageContext, lead_id: str, entry: WorklistEntry | None) ->
     return {
         "work_steps": steps,
         "seen": steps[0].number if steps else 0,
-        "may_act": may_act(context, worker),
+        "may_act": context.may_act(worker),
         "owners": sorted(owners)[:CHOICES],
         "owner_gone": held and not store.work.knows(worker),
         "crm": sales.address(lead_id),
@@ -141,7 +141,7 @@ def _work_on(context: PageContext, lead_id: str, entry: WorklistEntry | None) ->
     }
 
 
-def _known_now(live: ServedModel | None, entry: WorklistEntry | None, newest: Sequence[Happening]) -> Known:
+def _known_now(live: ServedModel | None, entry: WorklistEntry | None, newest: Sequence[Happening]) -> LatestEvents:
     """What is known of the lead's events. newest: events; what a score does not know yet counts here."""
     latest = read_latest(entry.latest if entry else None)
     for event in newest:

@@ -16,13 +16,13 @@ from serving.messages.problems import Refused
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.links import LIFE_DAYS
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
-from serving.scoring.reasons import sentence_of
+from serving.pages.rendering.page_guard import requires_role
+from serving.scoring.reason_wording import sentence_of
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist_entry import WorklistEntry
 from serving.store.leads.worklist_query import Order, WantedLeads
 from serving.store.scores.chain_steps import read_steps
-from serving.store.scores.grounds import read_facts
+from serving.store.scores.reason import read_facts
 
 TEXTS = ("stage", "channel", "country", "owner", "search")
 MARKS = ("rising", "untouched", "pressed")
@@ -58,7 +58,7 @@ class LeadLine:
     chain: Mapping[str, float]
 
 
-@shows("viewer")
+@requires_role("viewer")
 def leads(context: PageContext) -> Response:
     """Leads by filters that stand in the address, page by page."""
     live = context.services.champion.live

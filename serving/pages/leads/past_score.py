@@ -15,8 +15,8 @@ from serving.messages.times import iso
 from serving.pages.leads.why import one_in_words
 from serving.pages.rendering.addresses import checked, lead_address
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
-from serving.scoring.reasons import reasons_of
+from serving.pages.rendering.page_guard import requires_role
+from serving.scoring.reason_wording import reasons_of
 from serving.scoring.scored_again import Change, ScoredAgain, score_again
 from serving.scoring.served_model import ServedModel
 from serving.store.scores.scores import ScoreRecord
@@ -33,7 +33,7 @@ class Then:
     changes: list[str]
 
 
-@shows("viewer")
+@requires_role("viewer")
 def then(context: PageContext) -> Response:
     """Why a lead had the score that it had at a moment. Another model than the one in place is not at hand here."""
     asked = dict(context.asked)
@@ -65,7 +65,7 @@ def _then(context: PageContext, live: ServedModel, stored: ScoreRecord) -> Then:
     reader = context.services.store.histories
     history = reader.of([stored.lead_id], stored.as_of, manifest.profile_columns, manifest.bots)
     again = score_again(live.scorer, history, stored.as_of, stored.probability)
-    reasons = reasons_of(again.grounds, live.scorer, replace(context.telling, now=stored.as_of))
+    reasons = reasons_of(again.reasons, live.scorer, replace(context.telling, now=stored.as_of))
     return Then(again, reasons, [_told(context, live, change) for change in again.changes])
 
 

@@ -11,13 +11,13 @@ from starlette.routing import Route
 
 from serving.pages.leads.leads import MARKS, asked_of, line_of, wanted_of
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.pages.rendering.texts import known
 
 MOST = 100
 
 
-@shows("viewer")
+@requires_role("viewer")
 def printed(context: PageContext) -> Response:
     """At most MOST leads: nobody works through more on paper."""
     live, asked = context.services.champion.current(), asked_of(context.asked)

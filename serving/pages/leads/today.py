@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.contract import NAME_LIMIT, US_PER_DAY, UsageError
+from serving.pages.leads.event_sentence import known_of, sentence, situation_of
 from serving.pages.leads.leads import other_steps, reason_of
-from serving.pages.leads.told_events import known_of, sentence, situation_of
 from serving.pages.rendering.addresses import company_address, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.pages.rendering.plot import Scale, path
 from serving.scoring.latest_events import read_latest
 from serving.scoring.next_step import Rule, next_step
@@ -62,7 +62,7 @@ class TodayView:
         return f"/today?{urlencode(parts)}"
 
 
-@shows("viewer")
+@requires_role("viewer")
 def today(context: PageContext) -> Response:
     """The sections, the leads of one of them, and what to do with each."""
     store, live, target = context.services.store, context.services.champion.live, context.services.target_name
@@ -111,18 +111,12 @@ def view_of(context: PageContext) -> TodayView:
     return TodayView(section, whose, worker, asked.get("after"))
 
 
-def may_act(context: PageContext, worker: str) -> bool:
-    """Whether a visitor may act on a lead: editors on all, an owner on their own."""
-    mine = context.account is not None and worker == context.services.sales.owner_of(context.account.name)
-    return context.may("editor") or mine
-
-
 def row_of(context: PageContext, live: ServedModel | None, lead: QueuedLead, line: list[tuple[int, float]]) -> TodayRow:
     """A lead with its sentence and what to do."""
     known_now = known_of(live, {**read_latest(lead.entry.latest), **lead.since})
     situation = situation_of(lead.entry, known_now, context.now)
     said = sentence(context, live, known_now, lead.entry.contacts or 0)
-    drawn, mine = _line(line, context.now), may_act(context, lead.entry.worker)
+    drawn, mine = _line(line, context.now), context.may_act(lead.entry.worker)
     reason, chain = reason_of(lead.entry, live, context), other_steps(lead.entry, context.services.target_name)
     return TodayRow(lead, said, reason, next_step(situation), drawn, len(line), mine, chain)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features.wording import number, signed
-from features.words import in_words, named
+from features.feature_wording import in_words, named
+from features.numbers_in_words import number, signed
 from serving.pages.rendering.addresses import lead_address
 from serving.pages.rendering.page_context import PageContext
 from serving.pages.rendering.texts import known
-from serving.scoring.reasons import figure_of, sentence_of, value_said
+from serving.scoring.reason_wording import figure_of, sentence_of, value_said
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist_entry import WorklistEntry
-from serving.store.scores.grounds import Explanation, FeatureShift, Ground
+from serving.store.scores.reason import Explanation, FeatureShift, TopicReason
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ def why_of(context: PageContext, live: ServedModel, entry: WorklistEntry) -> Why
     teller = _Teller(context, live, entry.lead_id)
     # A model of another catalogue may have scored: what this one has no words for is left out.
     shifts = [teller.shift(shift) for shift in explanation.shifts if shift.feature in live.definitions]
-    grounds = sorted(explanation.grounds, key=lambda ground: -abs(ground.adds))
-    shown = [ground for ground in explanation.grounds if ground.facts or not ground.topic]
-    said = [teller.headline(ground) for ground in shown if ground.feature in live.definitions]
+    reasons = sorted(explanation.reasons, key=lambda reason: -abs(reason.adds))
+    shown = [reason for reason in explanation.reasons if reason.facts or not reason.topic]
+    said = [teller.headline(reason) for reason in shown if reason.feature in live.definitions]
     return Why(
         [headline for headline in said if headline.is_up],
         [headline for headline in said if not headline.is_up],
-        [teller.row(ground) for ground in grounds if ground.feature in live.definitions],
+        [teller.row(reason) for reason in reasons if reason.feature in live.definitions],
         explanation.since,
         shifts,
         *teller.between(explanation),
@@ -94,21 +94,21 @@ class _Teller:
     def __init__(self, context: PageContext, live: ServedModel, lead_id: str) -> None:
         self.context, self.live, self.lead_id = context, live, lead_id
 
-    def headline(self, ground: Ground) -> Said:
+    def headline(self, reason: TopicReason) -> Said:
         """What was kept by an earlier version has no facts, and its figure is told."""
-        link = "" if ground.known_at is None else f"{lead_address(self.lead_id, until=ground.known_at)}#timeline"
+        link = "" if reason.known_at is None else f"{lead_address(self.lead_id, until=reason.known_at)}#timeline"
         words, telling = self.live.scorer.words, self.context.telling
         said = (
-            sentence_of(ground.facts, words, telling) if ground.facts else figure_of(ground, self.live.scorer, telling)
+            sentence_of(reason.facts, words, telling) if reason.facts else figure_of(reason, self.live.scorer, telling)
         )
-        return Said(said, ground.adds > 0, self.members(ground.topic), ground.occurred_at, link)
+        return Said(said, reason.adds > 0, self.members(reason.topic), reason.occurred_at, link)
 
-    def row(self, ground: Ground) -> TopicRow:
+    def row(self, reason: TopicReason) -> TopicRow:
         language, words = self.context.language, self.live.scorer.words
-        name = named(ground.topic, language, words) if ground.topic else ground.feature.replace("_", " ")
-        figure = figure_of(ground, self.live.scorer, self.context.telling)
-        adds = signed(ground.adds, 2, language)
-        return TopicRow(name, self.members(ground.topic), figure, adds, ground.adds > 0)
+        name = named(reason.topic, language, words) if reason.topic else reason.feature.replace("_", " ")
+        figure = figure_of(reason, self.live.scorer, self.context.telling)
+        adds = signed(reason.adds, 2, language)
+        return TopicRow(name, self.members(reason.topic), figure, adds, reason.adds > 0)
 
     def members(self, topic: str) -> str:
         """What a group is made of."""

@@ -10,20 +10,19 @@ from starlette.routing import Route
 from serving.http.queries import whole_number
 from serving.http.sales_actions import ActionWish, act_on
 from serving.messages.problems import Refused
-from serving.pages.leads.today import may_act
 from serving.pages.rendering.addresses import asked_lead, key_of, lead_address
 from serving.pages.rendering.page_context import PageContext, inside
-from serving.pages.rendering.page_roles import shows
+from serving.pages.rendering.page_guard import requires_role
 from serving.store.leads.work import Overtaken
 
 
-@shows("viewer")
+@requires_role("viewer")
 def work(context: PageContext) -> Response:
     """Does it, and goes back to where the visitor was. An editor may act on any lead, an owner on their own."""
     lead_id, form = asked_lead(context), context.form
     seen, days = whole_number(form.get("seen", "")), form.get("days", "")
     entry = context.services.store.worklist.entry(context.services.target_name, lead_id)
-    if not may_act(context, entry.worker if entry else ""):
+    if not context.may_act(entry.worker if entry else ""):
         raise Refused("forbidden", "this lead is somebody else's")
     if seen is None or seen >= 2**31:
         raise Refused("invalid", "the form has a value that cannot be")

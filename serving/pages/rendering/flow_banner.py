@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from data.contract import US_PER_DAY
 from features.dates import day
-from features.wording import Language
+from features.numbers_in_words import Language
 from serving.pages.rendering.texts import text
 from serving.store.flow import FlowReport
-from training.monitoring.arrivals import Alarm
+from training.monitoring.source_alarms import Alarm
 
 NAMED = {(): "everything", ("", "outcomes"): "outcomes", ("event log",): "event_log"}
 """Streams that are no names of somebody's sources or types."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from data.contract import US_PER_DAY
 from features.dates import ago, date, day, minute, since
-from features.wording import LANGUAGES, Language, chance, number, percent, span
+from features.numbers_in_words import LANGUAGES, Language, chance, number, percent, span
 from serving.http.answers import language_of
 from serving.http.lead_paths import SENT
 from serving.http.queries import Pairs, query_pairs
@@ -24,7 +24,8 @@ from serving.pages.rendering.flow_banner import flow_banner
 from serving.pages.rendering.templates import environment
 from serving.pages.rendering.texts import known, text
 from serving.sentences.telling import Telling
-from serving.store.access.accounts import ROLES, Account
+from serving.store.access.accounts import Account
+from serving.store.access.roles import PageRole, may_act, may_see
 from serving.store.flow import FlowReport
 from training.thresholds.model_warning import model_warning
 
@@ -53,7 +54,6 @@ HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
-PageRole = Literal["anyone", "viewer", "editor", "admin"]
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,13 @@ class PageContext:
 
     def may(self, role: PageRole) -> bool:
         """Whether the visitor has a role, or one that includes it."""
-        if role == "anyone":
-            return True
-        return self.account is not None and ROLES.index(self.account.role) >= ROLES.index(role)
+        return may_see(self.account.role if self.account else None, role)
+
+    def may_act(self, worker: str) -> bool:
+        """Whether the visitor may act on a lead that is somebody's."""
+        account = self.account
+        is_own = account is not None and worker == self.services.sales.owner_of(account.name)
+        return may_act(account.role if account else None, is_own)
 
     def t(self, key: str, **values: Any) -> str:
         """A sentence in the visitor's language."""

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from features.wording import Forms, Language, counted
+from features.numbers_in_words import Forms, Language, counted
 
 FOLDER = Path(__file__).parents[1] / "texts"
 

@@ -18,11 +18,10 @@ from sqlalchemy import Connection, delete, select, update
 from data.contract import US_PER_SECOND, UsageError
 from data.erasure.seal import Seal
 from serving.store.access.lockout import LOCKED_MINUTES, Locked, Lockout
+from serving.store.access.roles import ACCOUNT_ROLES
 from serving.store.database.connection import Database, insert
 from serving.store.database.schema import accounts, sessions
 
-ROLES = ("viewer", "editor", "admin")
-"""What each may do, the one before and more: read; also change stages and thresholds; also erase and object."""
 NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 SHORTEST, LONGEST = 12, 1000
 """Characters of a password."""
@@ -51,8 +50,8 @@ class Accounts:
         """A new account. Raises UsageError for a name that is taken or none, a short password, an unknown role."""
         if not NAME.fullmatch(name):
             raise UsageError(f"the account's name {name!r} must be 1 to 64 letters, digits or ._@-")
-        if role not in ROLES:
-            raise UsageError(f"role {role!r} is none of {', '.join(ROLES)}")
+        if role not in ACCOUNT_ROLES:
+            raise UsageError(f"role {role!r} is none of {', '.join(ACCOUNT_ROLES)}")
         row = {"name": name, "password": self._hash(password), "role": role, "created_at": now}
         with self._database.write() as connection:
             fresh = insert(connection, accounts).values(row).on_conflict_do_nothing()

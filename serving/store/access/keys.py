@@ -9,10 +9,10 @@ from sqlalchemy import select, update
 
 from data.contract import UsageError
 from data.erasure.seal import Seal
+from serving.store.access.roles import KEY_ROLES
 from serving.store.database.connection import Database
 from serving.store.database.schema import keys
 
-ROLES = ("score", "ingest", "read", "admin")
 MARK = "ls"
 """Secrets are ls_PREFIX_REST; the prefix finds the key and may be shown, the rest is 256 random bits."""
 
@@ -37,8 +37,8 @@ class Keys:
 
     def create(self, role: str, label: str, now: int) -> str:
         """A new secret, to be shown once: it cannot be read again. Raises UsageError for an unknown role."""
-        if role not in ROLES:
-            raise UsageError(f"role {role!r} is none of {', '.join(ROLES)}")
+        if role not in KEY_ROLES:
+            raise UsageError(f"role {role!r} is none of {', '.join(KEY_ROLES)}")
         prefix, rest = secrets.token_hex(4), secrets.token_urlsafe(32)
         secret = f"{MARK}_{prefix}_{rest}"
         row = {"prefix": prefix, "digest": self._seal.of("key", secret), "role": role, "label": label[:200]}

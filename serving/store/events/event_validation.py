@@ -1,6 +1,6 @@
 """Validation of an event that a service sends: it is either brought to the contract or refused with a reason.
 
-The rules are those of an ingest from files (data/intake/staging.py): what is in the store can go into the event log.
+The rules are those of an ingest from files (data/intake/rows_to_events.py): what is in the store can go into the log.
 """
 
 from __future__ import annotations

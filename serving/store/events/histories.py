@@ -13,8 +13,8 @@ from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, select
 from data.contract import CONTEXT, ColumnKind
 from data.histories import Histories
 from data.log.eventlog import histories_of
+from data.log.log_vocabulary import LogVocabulary
 from data.log.runs import Run
-from data.log.words import Words
 from data.numbers import NoNumber, number_from_text
 from data.sources.mapping import BotRule
 from serving.store.database.connection import AT_ONCE, Database
@@ -92,7 +92,7 @@ class HistoryReader:
             )
         counts = np.array(_counts(event_rows, ids), np.int64), np.array(_counts(versions, ids), np.int64)
         run = Run(pa.array(ids, pa.string()), event_rows, counts[0], versions, counts[1])
-        return histories_of(run, Words(profile_columns=columns, bots=tuple(bots)))
+        return histories_of(run, LogVocabulary(profile_columns=columns, bots=tuple(bots)))
 
 
 def _events(connection: Connection, lead_ids: Sequence[str], as_of: int) -> pa.Table:

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, func, select
 
-from features.wording import number
+from features.numbers_in_words import number
 from serving.store.database.connection import chunks, insert
 from serving.store.database.schema import vocabularies
 from serving.store.events.event_validation import InvalidInput, ValidEvent

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, func, select
 
-from data.erasure.ledger import Known, subject_of
+from data.erasure.ledger import ErasedAndObjecting, subject_of
 from data.erasure.seal import BYTES, Seal
 from serving.store.database.connection import chunks, insert
 from serving.store.database.schema import blocked
@@ -56,12 +56,12 @@ class Blocked:
             erased |= {subjects[subject] for subject in connection.scalars(query)}
         return erased
 
-    def known(self, connection: Connection) -> Known:
+    def known(self, connection: Connection) -> ErasedAndObjecting:
         """What another ledger may take over: all but what stands under the store's own seal, which never leaves it."""
         erased = dict(connection.execute(select(blocked.c.subject, blocked.c.at)).all())
-        return Known(tuple(_keys(connection)), {"erased": erased})
+        return ErasedAndObjecting(tuple(_keys(connection)), {"erased": erased})
 
-    def take_over(self, connection: Connection, other: Known) -> None:
+    def take_over(self, connection: Connection, other: ErasedAndObjecting) -> None:
         """Adds what another ledger says, with its keys."""
         for key in set(other.keys) - set(_keys(connection)):
             connection.execute(table.insert().values(name=f"{OTHER}{Seal(key).of('name', '')[:16]}", value=key))

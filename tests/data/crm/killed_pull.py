@@ -10,7 +10,7 @@ from pathlib import Path
 from data.pull.into_log import pull_into
 from data.pull.landing import Landing, Position
 from data.pull.pull import World
-from data.pull.rows import Row
+from data.pull.record_columns import Row
 from tests.data.crm.accounts import ENVIRON, asked_at
 from tests.data.killed_ingest import Executioner
 

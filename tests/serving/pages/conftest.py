@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from serving.app import create_app
 from serving.http.services import Services
 from serving.scoring.served_model import ServedModel
-from serving.store.access.accounts import ROLES, Accounts
+from serving.store.access.accounts import Accounts
+from serving.store.access.roles import ACCOUNT_ROLES
 from serving.store.database.store_seal import seal_of
 from serving.store.store import Store, open_store
 from tests.serving.pages.browser import PASSWORD, Visitor
@@ -33,7 +34,7 @@ def own_store(own_store: Store) -> Store:
     """An empty store with an account of each role, by the role's name; its hashes are cheap."""
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     accounts = Accounts(own_store.database, seal_of(own_store.database), cheap)
-    for role in ROLES:
+    for role in ACCOUNT_ROLES:
         accounts.add(role, PASSWORD, role, 1)
     return replace(own_store, accounts=accounts)
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from data.contract import DataError
 from serving.store.events.event_validation import EventIn
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.grounds import Explanation, Fact, FeatureShift, Ground, written_facts
+from serving.store.scores.reason import Explanation, Fact, FeatureShift, TopicReason, written_facts
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 
@@ -94,13 +94,13 @@ def _said(payload: str) -> tuple[Fact, ...]:
 
 def _explained(payload: str, reason: str, now: int) -> Explanation:
     did = (Fact("did", payload, payload, 2, 7, now - 7),)
-    grounds = (
-        Ground(reason, 1.0, payload, now - 7, now - 7, payload, _said(payload)),
-        Ground(reason, 1.0, payload, now - 7, now - 7, payload, did),
-        Ground(payload, -1.0, payload, None, None),
-        Ground(reason, -1.0, payload, None, None),
+    reasons = (
+        TopicReason(reason, 1.0, payload, now - 7, now - 7, payload, _said(payload)),
+        TopicReason(reason, 1.0, payload, now - 7, now - 7, payload, did),
+        TopicReason(payload, -1.0, payload, None, None),
+        TopicReason(reason, -1.0, payload, None, None),
     )
-    return Explanation(payload, now, payload, grounds, now - 9, (FeatureShift(reason, payload, payload, 1.0),))
+    return Explanation(payload, now, payload, reasons, now - 9, (FeatureShift(reason, payload, payload, 1.0),))
 
 
 def _events(payload: str, number: int, now: int) -> list[EventIn]:

@@ -16,7 +16,7 @@ import pytest
 from commands.showcase import take
 from data.contract import US_PER_DAY
 from data.log.eventlog import EventLog
-from features.wording import chance
+from features.numbers_in_words import chance
 from serving.http.services import Services
 from serving.pages.rendering.texts import text
 from serving.scoring.rescoring import Rescorer

@@ -19,7 +19,7 @@ from serving.scoring.served_model import ServedModel
 from serving.store.database.failures import StoreAway
 from serving.store.leads.decisions import Decision
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.grounds import Fact, written_facts
+from serving.store.scores.reason import Fact, written_facts
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.browser import Visitor

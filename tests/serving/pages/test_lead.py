@@ -19,7 +19,7 @@ from serving.store.events.event_validation import EventIn
 from serving.store.leads.listing import Filters
 from serving.store.leads.worklist import WorklistRow
 from serving.store.privacy.workspace_files import Removal, Unfinished, WorkspaceFiles
-from serving.store.scores.grounds import Explanation, Fact, FeatureShift, Ground
+from serving.store.scores.reason import Explanation, Fact, FeatureShift, TopicReason
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.browser import Visitor, forms
@@ -43,12 +43,12 @@ def put(store: Store, lead: str, probability: float = 0.231, text: str = "web", 
     for moment, chance in ((NOW - WEEK, probability / 2), (NOW - 9, probability)):
         store.scores.record([StoredScore(lead, "conversion", moment, chance, 0.1, 0.3, "1", "d")], [], moment)
     at = NOW - WEEK // 2
-    grounds = (
-        Ground("count_pricing_view_30d", 0.9, 1.0, at, at, "web", (Fact("did", "pricing_view", None, 1, 30, at),)),
-        Ground("profile_industry", -0.4, text, None, None, "fit", (Fact("unfit", "industry", text),)),
+    reasons = (
+        TopicReason("count_pricing_view_30d", 0.9, 1.0, at, at, "web", (Fact("did", "pricing_view", None, 1, 30, at),)),
+        TopicReason("profile_industry", -0.4, text, None, None, "fit", (Fact("unfit", "industry", text),)),
     )
     shifts = (FeatureShift("count_pricing_view_30d", 0.0, 1.0, 0.9), FeatureShift("nobody_knows_this", 0.0, 1.0, 0.9))
-    store.explanations.note("conversion", [Explanation(lead, NOW - 9, "d", grounds, NOW - WEEK, shifts)])
+    store.explanations.note("conversion", [Explanation(lead, NOW - 9, "d", reasons, NOW - WEEK, shifts)])
     store.worklist.note("conversion", NOW, [WorklistRow(lead, 0.9, -0.5, None, None, NOW - 5, 2, 1, "email")])
 
 

@@ -10,7 +10,7 @@ import pytest
 from serving.http.services import Services
 from serving.scoring.served_model import ServedModel
 from serving.store.leads.worklist import WorklistRow
-from serving.store.scores.grounds import Explanation, Fact, Ground, written_facts
+from serving.store.scores.reason import Explanation, Fact, TopicReason, written_facts
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store
 from tests.serving.pages.conftest import Visits
@@ -59,7 +59,7 @@ def test_list_today_and_the_leads_own_page_say_the_same(visits: Visits, own_stor
     put(own_store, "L1")
     own_store.explanations.note(
         "conversion",
-        [Explanation("L1", NOW, "d", (Ground("recency_any", 1.0, None, None, None, "content", facts),), None, ())],
+        [Explanation("L1", NOW, "d", (TopicReason("recency_any", 1.0, None, None, None, "content", facts),), None, ())],
     )
     row = WorklistRow("L1", 0.9, -0.5, "recency_any", written_facts(facts), NOW - 5, 7, 6, "email")
     own_store.worklist.note("conversion", NOW, [row])

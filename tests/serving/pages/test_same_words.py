@@ -13,8 +13,8 @@ from jinja2 import Environment
 
 from data.erasure.ledger import Ledger
 from data.log.eventlog import EventLog
+from features.numbers_in_words import LANGUAGES, Language, chance, span
 from features.outlook import conversion
-from features.wording import LANGUAGES, Language, chance, span
 from serving.pages.rendering.page_context import wording_of
 from serving.scoring.batch import score_log, write_scores
 from serving.scoring.scored_lead import ScoredLead

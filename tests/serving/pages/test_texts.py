@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from string import Formatter
 
-from features.wording import LANGUAGES, Forms
+from features.numbers_in_words import LANGUAGES, Forms
 from serving.pages.rendering.templates import FOLDER, environment
 from serving.pages.rendering.texts import catalogue
 

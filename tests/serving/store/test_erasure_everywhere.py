@@ -239,7 +239,7 @@ def test_each_measure_is_needed(fault: str, tmp_path: Path, monkeypatch: pytest.
     with open_store(url_of(root)) as store:
         others = made(root, store, [lead])
     if fault == "no ledger":
-        monkeypatch.setattr(ledgers.Known, "erased", lambda self, lead_ids: set())
+        monkeypatch.setattr(ledgers.ErasedAndObjecting, "erased", lambda self, lead_ids: set())
     elif fault == "drafts stay":
         monkeypatch.setattr(workspace_files, "_remove_drafts", lambda root, log_path, lists: None)
     elif fault == "one form is not known":

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from data.log.eventlog import EventLog
+from features.outcome_events import outcome_events_of
 from features.outcomes import occurrences_of
-from features.turns import turns_of
 from serving.store.events.deals import deals_of, stored_deal
 from serving.store.scores.cohorts import CohortReader
 from serving.store.store import Store
@@ -44,7 +44,7 @@ def test_monitoring_hears_which_deal_was_cancelled(store: Store, tmp_path: Path)
     log = told(tmp_path, *EXPORTS[0][:1], *EXPORTS[0][1])
     store.publication.run(log, day(10))
     heard = CohortReader(store.database).turns(TARGET, day(10)).of(np.array(["l"]), TARGET)
-    meant = turns_of(log.find("l"), TARGET)
+    meant = outcome_events_of(log.find("l"), TARGET)
     assert heard.deal.tolist() == meant.deal.tolist()
     assert len(set(meant.deal.tolist())) == 2
 

@@ -18,8 +18,8 @@ from serving.store.leads import decisions, worklist
 from serving.store.leads.decisions import Decision
 from serving.store.privacy import erasure
 from serving.store.privacy.erasure import OF_LEAD
-from serving.store.scores import explanations, scores
-from serving.store.scores.grounds import Explanation
+from serving.store.scores import scores, stored_reasons
+from serving.store.scores.reason import Explanation
 from serving.store.scores.scores import StoredScore
 from serving.store.store import Store, open_store
 from tests.postgres import Postgres
@@ -123,7 +123,7 @@ def test_a_person_does_not_write_back_an_older_score(servers: Servers, monkeypat
 PLACES: list[tuple[tuple[Any, str], Callable[[Store], None]]] = [
     ((scores, "standings_of"), record),
     ((decisions, "standings_of"), decide),
-    ((explanations, "_row"), explain),
+    ((stored_reasons, "_row"), explain),
 ]
 
 
@@ -162,7 +162,7 @@ def unheld(connection: Connection, lead_ids: Sequence[str]) -> set[str]:
 @pytest.fixture
 def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted fault: leads are looked at, and not held."""
-    for module in (scores, decisions, explanations, worklist):
+    for module in (scores, decisions, stored_reasons, worklist):
         monkeypatch.setattr(module, "hold_present", unheld)
     monkeypatch.setattr(erasure, "hold", lambda *_: None)
 

@@ -7,7 +7,7 @@ import pytest
 from data.contract import UsageError
 from serving.store.scores.threshold_changes import Wish
 from serving.store.store import Store
-from training.thresholds.rules import PrecisionRule
+from training.thresholds.rule_types import PrecisionRule
 from training.thresholds.threshold import Threshold
 
 NOW = 1_700_000_000_000_000

@@ -37,7 +37,7 @@ UNZONED = "has no time zone"
 
 
 @dataclass(frozen=True)
-class Times:
+class TimeColumn:
     """How a source writes times. zone: IANA name for those without a zone, also for a date alone. form: as in strptime,
     or epoch_s, epoch_ms, epoch_us; None is ISO 8601. dates_are: what a date alone means, also one that a form without
     hours reads. That, and repeated and skipped hours, mean what they do to `time_from_text`. earliest: µs UTC of the

@@ -17,7 +17,7 @@ import pytest
 from data.contract import DataError
 from serving.champion.artifact_sources import registry_source
 from serving.champion.child_process import PROGRAM
-from serving.champion.promotion import promote
+from serving.champion.manual_promotion import promote
 from serving.champion.tracking_database import TrackingDatabaseSource
 from serving.messages.examples import LEAD
 from tests.artifacts import edit_manifest

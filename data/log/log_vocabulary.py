@@ -12,7 +12,7 @@ from data.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Words:
+class LogVocabulary:
     """What the mappings said: vocabulary, plain words, profile columns (`category` or `number`), bot rules."""
 
     types: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Words:
     def vocabulary(self) -> Vocabulary:
         return Vocabulary(self.types, dict(self.groups))
 
-    def and_those_of(self, mapping: Mapping) -> Words:
+    def and_those_of(self, mapping: Mapping) -> LogVocabulary:
         """Types in the order first seen, members of groups united, the newer words and rules on top.
 
         Raises UsageError where a profile column changes from category to number, or back.
@@ -36,7 +36,7 @@ class Words:
             name: tuple(dict.fromkeys((*self.groups.get(name, ()), *mapping.groups.get(name, ()))))
             for name in dict.fromkeys((*self.groups, *mapping.groups))
         }
-        return Words(
+        return LogVocabulary(
             tuple(dict.fromkeys((*self.types, *mapping.event_types))),
             groups,
             {**self.words, **mapping.words},
@@ -44,7 +44,7 @@ class Words:
             tuple({rule.name: rule for rule in (*self.bots, *mapping.bots)}.values()),
         )
 
-    def without_types(self, types: Collection[str]) -> Words:
+    def without_types(self, types: Collection[str]) -> LogVocabulary:
         """Without event types that nobody tells of any more; a group without types is none."""
         groups = {name: tuple(kind for kind in of if kind not in types) for name, of in self.groups.items()}
         return replace(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from data.simulated.simulate import FunnelOptions, simulate
-from training.monitoring.arrivals import Alarm, Counts, DailyArrivals, Stream, alarms_of
+from training.monitoring.source_alarms import Alarm, Counts, DailyArrivals, Stream, alarms_of
 
 OUTCOMES = frozenset({"deal_won", "deal_lost"})
 START = date(2024, 1, 1)
@@ -200,8 +200,8 @@ def test_without_the_rhythm_of_weekdays_and_scatter_a_quiet_year_would_not_be_qu
     quiet: Streams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted fault: a rule that takes two days of silence for a break, as a weekend or a holiday has."""
-    monkeypatch.setattr("training.monitoring.arrivals.SILENT_DAYS", 2)
-    monkeypatch.setattr("training.monitoring.arrivals.LONGER", 0.0)
+    monkeypatch.setattr("training.monitoring.source_alarms.SILENT_DAYS", 2)
+    monkeypatch.setattr("training.monitoring.source_alarms.LONGER", 0.0)
     assert any(alarms(quiet, day) for day in range(710, 740))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from data.vocabulary import LESS, MORE
 from features.kinds import Definition
 from features.kinds.definition import EVENT_FIELDS
-from features.wording import Forms, Language, amount, counted, in_days
+from features.numbers_in_words import Forms, Language, amount, counted, in_days
 
 Words = Mapping[str, Mapping[str, str]]
 """Plain words of event types and groups: {"page_view": {"en": "page views", "de": "Seitenaufrufe"}}."""

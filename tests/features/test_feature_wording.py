@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from data.sources.mapping import read_mapping
+from features.feature_wording import in_words, with_value
 from features.kinds import KINDS, Count, Definition, LastTouch, Profile, ProfileNumber, Recency, Sum
-from features.wording import Language
-from features.words import in_words, with_value
+from features.numbers_in_words import Language
 from tests.features.leads import CATALOGUE
 
 

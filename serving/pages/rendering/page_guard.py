@@ -15,27 +15,28 @@ from starlette.responses import Response
 
 from data.contract import DataError, UsageError
 from serving.edge.bulkhead import Bulkhead
-from serving.edge.bulkheads import Bulkheads
+from serving.edge.kinds_of_work import KindsOfWork
 from serving.http.queries import form_pairs
 from serving.messages.problems import STATUS, Refused
-from serving.pages.rendering.page_context import PageContext, PageRole, address_of, by_session, visitor_language
+from serving.pages.rendering.page_context import PageContext, address_of, by_session, visitor_language
 from serving.pages.rendering.texts import known
+from serving.store.access.roles import PageRole
 from serving.store.database.failures import StoreAway, StoreFull
 
 LARGEST_FORM = 65_536
 Handler = Callable[[PageContext], Response]
 Introduction = Callable[[PageContext, Mapping[str, str]], PageContext]
 """How a visitor is known: the context with account and form, from that of nobody and what the form says."""
-Lines = Callable[[Bulkheads, Request, Mapping[str, str] | None], Bulkhead]
+Lines = Callable[[KindsOfWork, Request, Mapping[str, str] | None], Bulkhead]
 """In which line a request waits, before its form is read (None) and then."""
 
 
-def of_pages(work: Bulkheads, request: Request, form: Mapping[str, str] | None) -> Bulkhead:
+def of_pages(work: KindsOfWork, request: Request, form: Mapping[str, str] | None) -> Bulkhead:
     """The line in which nearly all pages wait."""
     return work.pages
 
 
-def shows(
+def requires_role(
     role: PageRole, introduced: Introduction = by_session, line: Lines = of_pages
 ) -> Callable[[Handler], Callable[..., Any]]:
     """Declares who may see a page or do what it does: the role, and those that include it; and how they are known.
@@ -46,7 +47,7 @@ def shows(
 
     def declare(handler: Handler) -> Callable[..., Any]:
         async def guarded(request: Request) -> Response:
-            work: Bulkheads = request.app.state.services.work
+            work: KindsOfWork = request.app.state.services.work
             try:
                 line(work, request, None).check()
                 form = await _form(request) if request.method == "POST" and await _may_send(request, role) else {}

@@ -12,13 +12,13 @@ from sqlalchemy import select
 from serving.store.database.connection import Database, insert
 from serving.store.database.presence import hold_present
 from serving.store.database.schema import explanations
-from serving.store.scores.grounds import Explanation, Fact, FeatureShift, Ground
+from serving.store.scores.reason import Explanation, Fact, FeatureShift, TopicReason
 
 EARLIER = ("feature", "adds", "value", "occurred_at", "known_at")
-"""What versions before 0.4 kept of a ground."""
+"""What versions before 0.4 kept of a reason."""
 
 
-class Explanations:
+class StoredReasons:
     """Notes and tells explanations; the newest of each lead and target is kept."""
 
     def __init__(self, database: Database) -> None:
@@ -49,7 +49,7 @@ class Explanations:
 
 def _row(explanation: Explanation) -> dict[str, str | int]:
     content = [
-        [astuple(ground) for ground in explanation.grounds],
+        [astuple(reason) for reason in explanation.reasons],
         explanation.since,
         [astuple(shift) for shift in explanation.shifts],
     ]
@@ -62,18 +62,18 @@ def _row(explanation: Explanation) -> dict[str, str | int]:
 
 
 def _read(lead_id: str, as_of: int, model_digest: str, content: str) -> Explanation:
-    grounds, since, shifts = json.loads(content)
+    reasons, since, shifts = json.loads(content)
     return Explanation(
         lead_id,
         as_of,
         model_digest,
-        tuple(_ground(*ground) for ground in grounds),
+        tuple(_reason(*reason) for reason in reasons),
         since,
         tuple(FeatureShift(*shift) for shift in shifts),
     )
 
 
-def _ground(*content: Any) -> Ground:
-    """A ground as it was kept; earlier versions kept no topic and no facts."""
+def _reason(*content: Any) -> TopicReason:
+    """A reason as it was kept; earlier versions kept no topic and no facts."""
     feature, adds, value, occurred_at, known_at, topic, facts = (*content, "", ())[: len(EARLIER) + 2]
-    return Ground(feature, adds, value, occurred_at, known_at, topic, tuple(Fact(*fact) for fact in facts))
+    return TopicReason(feature, adds, value, occurred_at, known_at, topic, tuple(Fact(*fact) for fact in facts))

@@ -20,10 +20,10 @@ from features.kernel import Moments
 from features.kinds import ActiveDays, Count, DistinctTypes, IgnoredInRow, Profile, ProfileNumber, Recency, Sessions
 from serving.scoring.scorer import FeatureScores, Scorer
 from serving.sentences.deeds import Deeds
-from serving.sentences.facts import Known, Part, facts_of
+from serving.sentences.facts import LeadFacts, Part, facts_of
 from serving.sentences.topics import ANSWER, Topic, topics_of
 from serving.store.events.sales_events import EVENTS
-from serving.store.scores.grounds import Explanation, Fact, FeatureShift, Ground, Value
+from serving.store.scores.reason import Explanation, Fact, FeatureShift, TopicReason, Value
 from training.samples.log_odds import Array
 
 MOST = 3
@@ -60,12 +60,12 @@ class Explainer:
         """float64[n, topics]: what the features of a topic add together; adds: float64[n, features], log-odds."""
         return np.asarray(np.add.reduceat(adds[:, self.order], self.starts, axis=1))
 
-    def grounds(self, histories: Histories, moments: Moments, scores: FeatureScores) -> list[tuple[Ground, ...]]:
+    def reasons(self, histories: Histories, moments: Moments, scores: FeatureScores) -> list[tuple[TopicReason, ...]]:
         """For each row of `scores` up to three headlines for the lead, up to three against it, and what else counts.
 
         `moments` holds one moment per lead, each at its own time.
         """
-        return [tuple(row) for row in Contributions(self, histories, moments, scores).grounds()]
+        return [tuple(row) for row in Contributions(self, histories, moments, scores).reasons()]
 
     def explanations(
         self, digest: str, histories: Histories, moments: Moments, scores: FeatureScores, earlier: Mapping[str, int]
@@ -80,8 +80,8 @@ class Explainer:
         contributions = Contributions(self, histories, moments, scores)
         shifts = contributions.shifts(np.array([earlier.get(name, as_of) for name in names]))
         return [
-            Explanation(name, as_of, digest, tuple(grounds), earlier.get(name), moved)
-            for name, grounds, moved in zip(names, contributions.grounds(), shifts, strict=True)
+            Explanation(name, as_of, digest, tuple(reasons), earlier.get(name), moved)
+            for name, reasons, moved in zip(names, contributions.reasons(), shifts, strict=True)
         ]
 
 
@@ -123,16 +123,16 @@ class Contributions:
         """What the leads did."""
         return Deeds(self.histories, self.moments)
 
-    def grounds(self) -> list[list[Ground]]:
+    def reasons(self) -> list[list[TopicReason]]:
         """For each row the headlines for the lead, those against it, and what else counts."""
         totals, apart, leads = self.totals.tolist(), self.apart.tolist(), self.moments.lead.tolist()
-        return [self._grounds_of(row, leads[row], totals[row], apart[row]) for row in range(len(leads))]
+        return [self._reasons_of(row, leads[row], totals[row], apart[row]) for row in range(len(leads))]
 
-    def _grounds_of(self, row: int, lead: int, totals: list[float], apart: list[float]) -> list[Ground]:
+    def _reasons_of(self, row: int, lead: int, totals: list[float], apart: list[float]) -> list[TopicReason]:
         explainer = self.explainer
         as_of, named = int(self.moments.as_of[row]), set[str]()
-        known = Known(as_of, self.deeds.of(lead), explainer.scorer.words, explainer.answers, explainer.own)
-        headlines: dict[int, Ground] = {}
+        known = LeadFacts(as_of, self.deeds.of(lead), explainer.scorer.words, explainer.answers, explainer.own)
+        headlines: dict[int, TopicReason] = {}
         for sign in (1, -1):
             ranked = _by_rank(totals, apart, sign)
             headlines |= dict(_first(self._headlines(row, known, ranked, totals, named), MOST))
@@ -141,11 +141,11 @@ class Contributions:
                 headlines |= dict(_first(self._headlines(row, of_old, ranked, totals, named), 1))
         others = [topic for topic, adds in enumerate(totals) if topic not in headlines and abs(adds) >= LEAST]
         others.sort(key=lambda topic: -abs(totals[topic]))
-        return [*headlines.values(), *(self._ground(row, known, topic, totals, ()) for topic in others[:OTHERS])]
+        return [*headlines.values(), *(self._reason(row, known, topic, totals, ()) for topic in others[:OTHERS])]
 
     def _headlines(
-        self, row: int, known: Known, ranked: list[int], totals: list[float], named: set[str]
-    ) -> Iterator[tuple[int, Ground]]:
+        self, row: int, known: LeadFacts, ranked: list[int], totals: list[float], named: set[str]
+    ) -> Iterator[tuple[int, TopicReason]]:
         """Topics of which something can be said that was not said yet."""
         said = set[tuple[Fact, ...]]()
         for topic in ranked:
@@ -154,7 +154,7 @@ class Contributions:
             if facts and facts not in said:
                 said.add(facts)
                 named.update(fact.name for fact in facts if fact.kind == "did")
-                yield topic, self._ground(row, known, topic, totals, facts)
+                yield topic, self._reason(row, known, topic, totals, facts)
 
     def _parts(self, row: int, topic: Topic) -> list[Part]:
         catalogue, parts = self.explainer.scorer.catalogue, []
@@ -167,7 +167,9 @@ class Contributions:
             parts.append(Part(type(definition).__name__, name, float(self.added[row, column]), value))
         return parts
 
-    def _ground(self, row: int, known: Known, topic: int, totals: list[float], facts: tuple[Fact, ...]) -> Ground:
+    def _reason(
+        self, row: int, known: LeadFacts, topic: int, totals: list[float], facts: tuple[Fact, ...]
+    ) -> TopicReason:
         about = self.explainer.topics[topic]
         column = self._spokesman(row, np.array(about.columns))
         definition = self.explainer.scorer.catalogue[column]
@@ -175,7 +177,9 @@ class Contributions:
         seen = [(deed.occurred_at, deed.known_at) for name in spoken if (deed := known.deeds.get(name))]
         occurred_at, known_at = max(seen) if seen else (None, None)
         value = value_of(self.scores.features, column, row)
-        return Ground(definition.name, round(totals[topic], DIGITS), value, occurred_at, known_at, about.name, facts)
+        return TopicReason(
+            definition.name, round(totals[topic], DIGITS), value, occurred_at, known_at, about.name, facts
+        )
 
     def _spokesman(self, row: int, columns: Columns) -> int:
         """The feature that adds most to either side stands for its topic."""
@@ -231,6 +235,6 @@ def _by_rank(totals: list[float], apart: list[float], sign: int) -> list[int]:
     return sorted(chosen, key=lambda topic: -sign * apart[topic])
 
 
-def _first(chosen: Iterator[tuple[int, Ground]], most: int) -> Iterator[tuple[int, Ground]]:
+def _first(chosen: Iterator[tuple[int, TopicReason]], most: int) -> Iterator[tuple[int, TopicReason]]:
     """No more than so many; what comes after is not looked for."""
     return (headline for _, headline in zip(range(most), chosen, strict=False))

@@ -1,4 +1,4 @@
-"""A share that was counted, and how sure it is; how it reads: features/wording.py."""
+"""A share that was counted, and how sure it is; how it reads: features/numbers_in_words.py."""
 
 from __future__ import annotations
 

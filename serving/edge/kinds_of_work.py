@@ -7,7 +7,7 @@ from serving.edge.loop_turns import LoopTurns, LoopWork
 from serving.edge.retry_after import RetryAfter
 
 
-class Bulkheads:
+class KindsOfWork:
     """What waits is at most some seconds of work of its kind, so that what is let in is answered in time.
 
     Threads that ask the store are together no more than its connections, so that none waits for one.

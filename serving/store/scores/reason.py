@@ -1,4 +1,4 @@
-"""What is said of a score: grounds, facts, shifts; plain values, which whoever explains makes without a store."""
+"""What is said of a score: reasons, facts, shifts; plain values, which whoever explains makes without a store."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class TopicReason:
     """What features that are told as one add to a score.
 
     feature: the one of them that adds most. adds: log-odds of all of them, above 0 speaks for the lead. value: None for
     unknown. occurred_at, known_at: µs UTC, of the latest event that is spoken of; None for none. topic: what they are
-    about. facts: what is said of the lead; none where the ground is no headline.
+    about. facts: what is said of the lead; none where the reason is no headline.
     """
 
     feature: str
@@ -56,7 +56,7 @@ class FeatureShift:
 class Explanation:
     """Why a lead scored as it did. as_of: of that score, µs UTC; model_digest: of the model that gave it.
 
-    grounds: the headlines, first what speaks for the lead, then what against it, each side the most telling first; then
+    reasons: the headlines, first what speaks for the lead, then what against it, each side the most telling first; then
     what else moves the score, the strongest first. since: `as_of` of
     the earlier score that shifts are measured against, None for none; shifts: the strongest first, none when the
     probability has hardly moved.
@@ -65,7 +65,7 @@ class Explanation:
     lead_id: str
     as_of: int
     model_digest: str
-    grounds: tuple[Ground, ...]
+    reasons: tuple[TopicReason, ...]
     since: int | None
     shifts: tuple[FeatureShift, ...]
 

@@ -1,4 +1,4 @@
-"""The door: every row of a source is checked in SQL; good ones are staged by bucket, bad ones with their reason."""
+"""A source's rows become events, profiles, identities: checked in SQL, good ones by bucket, bad ones with a reason."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from data.intake.row_columns import (
     leading,
     origin_columns,
 )
+from data.intake.rows_to_profiles import profile_rows
 from data.intake.staged_files import GONE, LEFT_OUT, REFUSED, write_rows
-from data.intake.staged_profiles import profile_rows
 from data.judging.verdicts import DATED_EVENT, EVENT, MOVES, RETRACTED
 from data.log.content import BETWEEN, body_sql, content_sql, high, low
 from data.quoting import named, quoted

@@ -17,12 +17,12 @@ TARGET, UNDOES, CLOSES, REOPENS = 1, 2, 4, 8
 """What an event means to a target, as bits: a type may mean more than one."""
 
 
-TurnColumns = tuple[NDArray[np.int8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]
+OutcomeColumns = tuple[NDArray[np.int8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]
 """meaning, known_at, occurred_at, superseded_at, deal."""
 
 
 @dataclass(frozen=True)
-class Turns:
+class OutcomeEvents:
     """Events that mean something to a target, of many leads; lead i has rows starts[i]:starts[i + 1].
 
     A lead's rows are in order of (occurred_at, whether it is no target event, known_at). meaning: int8, bits.
@@ -37,18 +37,18 @@ class Turns:
     deal: NDArray[np.uint64]
 
     @property
-    def columns(self) -> TurnColumns:
+    def columns(self) -> OutcomeColumns:
         """What the compiled rules read."""
         return self.meaning, self.known_at, self.occurred_at, self.superseded_at, self.deal
 
     @staticmethod
-    def in_order(starts: NDArray[np.int64], *columns: NDArray[np.generic]) -> Turns:
-        """Turns of rows that are in order of leads; columns: as the fields, in their order."""
+    def in_order(starts: NDArray[np.int64], *columns: NDArray[np.generic]) -> OutcomeEvents:
+        """OutcomeEvents of rows that are in order of leads; columns: as the fields, in their order."""
         meaning, known_at, occurred_at, *_ = columns
         lead = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         no_target = (meaning & TARGET) == 0  # type: ignore[operator]
         rows = np.lexsort((known_at, no_target, occurred_at, lead))
-        return Turns(starts, *(column[rows] for column in columns))  # type: ignore[arg-type]
+        return OutcomeEvents(starts, *(column[rows] for column in columns))  # type: ignore[arg-type]
 
 
 def meanings(target: Target, types: Sequence[str]) -> NDArray[np.int8]:
@@ -57,14 +57,14 @@ def meanings(target: Target, types: Sequence[str]) -> NDArray[np.int8]:
     return np.array([sum(bit for bit, names in lists.items() if name in names) for name in types], np.int8)
 
 
-def turns_of(histories: Histories, target: Target) -> Turns:
+def outcome_events_of(histories: Histories, target: Target) -> OutcomeEvents:
     """The events of histories that mean something to a target."""
     meaning = meanings(target, histories.types)
     starts, rows = _places(histories.starts, histories.event_type, meaning != 0)
     superseded = np.full(len(rows), FAR) if histories.superseded_at is None else histories.superseded_at[rows]
     known_at, occurred_at = histories.known_at[rows], histories.occurred_at[rows]
     deal = np.zeros(len(rows), np.uint64) if histories.deal is None else histories.deal[rows]
-    return Turns.in_order(starts, meaning[histories.event_type[rows]], known_at, occurred_at, superseded, deal)
+    return OutcomeEvents.in_order(starts, meaning[histories.event_type[rows]], known_at, occurred_at, superseded, deal)
 
 
 def times_of(

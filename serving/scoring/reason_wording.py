@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data.contract import CONTEXT, US_PER_DAY
-from features.wording import Language
-from features.words import Words, named, value_in_words, with_value
+from features.feature_wording import Words, named, value_in_words, with_value
+from features.numbers_in_words import Language
 from serving.messages.schemas import Reason, Reasons
 from serving.scoring.scorer import Scorer
 from serving.sentences.telling import Telling
-from serving.store.scores.grounds import Fact, Ground, Value
+from serving.store.scores.reason import Fact, TopicReason, Value
 
 
-def reasons_of(grounds: Sequence[Ground], scorer: Scorer, telling: Telling) -> Reasons:
-    """The grounds of one lead in words: headlines on both sides, and what else moves the score."""
+def reasons_of(chosen: Sequence[TopicReason], scorer: Scorer, telling: Telling) -> Reasons:
+    """The reasons of one lead in words: headlines on both sides, and what else moves the score."""
     headlines, others = list[Reason](), list[Reason]()
-    for ground in grounds:
-        words = sentence_of(ground.facts, scorer.words, telling) if ground.facts else figure_of(ground, scorer, telling)
-        (headlines if ground.facts else others).append(Reason(ground.feature, ground.adds, words))
+    for topic in chosen:
+        words = sentence_of(topic.facts, scorer.words, telling) if topic.facts else figure_of(topic, scorer, telling)
+        (headlines if topic.facts else others).append(Reason(topic.feature, topic.adds, words))
     return Reasons(
         [reason for reason in headlines if reason.contribution > 0],
         [reason for reason in headlines if reason.contribution < 0],
@@ -36,12 +36,12 @@ def sentence_of(facts: Sequence[Fact], words: Words, telling: Telling) -> str:
     return said[:1].upper() + said[1:]
 
 
-def figure_of(ground: Ground, scorer: Scorer, telling: Telling) -> str:
+def figure_of(reason: TopicReason, scorer: Scorer, telling: Telling) -> str:
     """What the model saw, e.g. "website visits in the last 30 days: 4"; what it has no words for by name."""
-    definition = scorer.definitions.get(ground.feature)
+    definition = scorer.definitions.get(reason.feature)
     if definition is None:
-        return ground.feature
-    value = value_said(ground.value, scorer.words, telling.language)
+        return reason.feature
+    value = value_said(reason.value, scorer.words, telling.language)
     return with_value(definition, value, telling.language, scorer.words)
 
 

@@ -12,9 +12,9 @@ from data.histories import FAR, Histories
 from features.kernel import Moments
 from features.moments import open_moments
 from features.views import still_held
-from serving.scoring.explanations import LEAST, LEAST_SHIFT, MOVED, OTHERS, Explainer, value_of
+from serving.scoring.reason_selection import LEAST, LEAST_SHIFT, MOVED, OTHERS, Explainer, value_of
 from serving.scoring.scorer import FeatureScores, Scorer
-from serving.store.scores.grounds import Explanation, Fact, FeatureShift, Ground
+from serving.store.scores.reason import Explanation, Fact, FeatureShift, TopicReason
 from serving.store.store import Store
 from serving.trees.predictor import Predictor
 from tests.oracles.grounds_naive import is_true, seen_events, totals_of
@@ -55,15 +55,15 @@ def test_grounds_add_what_plain_loops_add(scoring: Scoring) -> None:
     explainer = Explainer(scoring.scorer)
     for row, explanation in enumerate(scoring.explanations):
         totals = totals_of(explainer, scoring.scores, row)
-        assert len({ground.topic for ground in explanation.grounds}) == len(explanation.grounds)
-        for ground in explanation.grounds:
-            assert ground.adds == pytest.approx(totals[ground.topic], abs=1e-3)
-            assert abs(ground.adds) >= LEAST - 1e-3
-        topics = {ground.topic for ground in explanation.grounds}
+        assert len({reason.topic for reason in explanation.reasons}) == len(explanation.reasons)
+        for reason in explanation.reasons:
+            assert reason.adds == pytest.approx(totals[reason.topic], abs=1e-3)
+            assert abs(reason.adds) >= LEAST - 1e-3
+        topics = {reason.topic for reason in explanation.reasons}
         ignored = [adds for topic, adds in totals.items() if topic not in topics and abs(adds) > LEAST + 1e-3]
-        shown = [abs(ground.adds) for ground in explanation.grounds if not ground.facts]
+        shown = [abs(reason.adds) for reason in explanation.reasons if not reason.facts]
         assert len(shown) == OTHERS or not ignored
-        has_facts = [bool(ground.facts) for ground in explanation.grounds]
+        has_facts = [bool(reason.facts) for reason in explanation.reasons]
         assert has_facts == sorted(has_facts, reverse=True)
 
 
@@ -71,9 +71,9 @@ def are_true(scoring: Scoring, histories: Histories, moments: Moments) -> int:
     """Holds all that is said of leads against their events, and tells how much was said."""
     scores, explainer, said = scoring.scorer.score(histories, moments), Explainer(scoring.scorer), 0
     leads = zip(moments.lead.tolist(), moments.as_of.tolist(), strict=True)
-    for (lead, as_of), grounds in zip(leads, explainer.grounds(histories, moments, scores), strict=True):
+    for (lead, as_of), reasons in zip(leads, explainer.reasons(histories, moments, scores), strict=True):
         events = seen_events(histories, lead, as_of)
-        for fact in (fact for ground in grounds for fact in ground.facts):
+        for fact in (fact for reason in reasons for fact in reason.facts):
             assert is_true(fact, explainer, events, as_of), (lead, fact)
             said += 1
     return said
@@ -97,9 +97,9 @@ def test_no_event_is_spoken_of_that_was_known_to_be_wrong(scoring: Scoring) -> N
     histories = replace(scoring.histories, superseded_at=wrong)
     assert are_true(scoring, histories, scoring.moments) > 100
     scores, held = scoring.scorer.score(histories, scoring.moments), still_held(histories, scoring.as_of)
-    grounds = Explainer(scoring.scorer).grounds(histories, scoring.moments, scores)
-    assert grounds == Explainer(scoring.scorer).grounds(held, scoring.moments, scores)
-    assert grounds != [explanation.grounds for explanation in scoring.explanations]
+    reasons = Explainer(scoring.scorer).reasons(histories, scoring.moments, scores)
+    assert reasons == Explainer(scoring.scorer).reasons(held, scoring.moments, scores)
+    assert reasons != [explanation.reasons for explanation in scoring.explanations]
 
 
 def test_the_planted_lie_is_seen(scoring: Scoring) -> None:
@@ -107,7 +107,7 @@ def test_the_planted_lie_is_seen(scoring: Scoring) -> None:
     explainer = Explainer(scoring.scorer)
     for lead, explanation in zip(scoring.moments.lead.tolist(), scoring.explanations, strict=True):
         events = seen_events(scoring.histories, lead, scoring.as_of)
-        for fact in (fact for ground in explanation.grounds for fact in ground.facts):
+        for fact in (fact for reason in explanation.reasons for fact in reason.facts):
             if fact.kind == "did":
                 assert not is_true(replace(fact, count=fact.count + 1), explainer, events, scoring.as_of)
                 assert not is_true(Fact("never", "activity"), explainer, events, scoring.as_of)
@@ -121,8 +121,8 @@ def test_a_ground_speaks_of_an_event_that_the_lead_has(scoring: Scoring) -> None
         events = set(
             zip(scoring.histories.occurred_at[rows].tolist(), scoring.histories.known_at[rows].tolist(), strict=True)
         )
-        for ground in explanation.grounds:
-            assert ground.occurred_at is None or (ground.occurred_at, ground.known_at) in events
+        for reason in explanation.reasons:
+            assert reason.occurred_at is None or (reason.occurred_at, reason.known_at) in events
 
 
 def test_shifts_are_what_the_score_would_miss_without_them(scoring: Scoring) -> None:
@@ -157,8 +157,8 @@ def test_leads_without_an_earlier_score_are_told_none(scoring: Scoring) -> None:
 def test_explanations_are_kept_as_they_are_and_go_with_the_lead(own_store: Store) -> None:
     hostile = "</script>'\"\u202e{{7*7}}"
     said = (Fact("did", hostile, hostile, 2, 7, 1), Fact("fits", hostile, None))
-    grounds = (Ground(hostile, 0.5, hostile, 1, 2, hostile, said), Ground("b", -0.1, None, None, None))
-    first = Explanation("L1", 5, "d", grounds, 3, (FeatureShift("c", 1.5, None, -0.3),))
+    reasons = (TopicReason(hostile, 0.5, hostile, 1, 2, hostile, said), TopicReason("b", -0.1, None, None, None))
+    first = Explanation("L1", 5, "d", reasons, 3, (FeatureShift("c", 1.5, None, -0.3),))
     own_store.leads.put("L1", 1, None, {}, 1, earliest=1)
     own_store.explanations.note("conversion", [first])
     newer = Explanation("L1", 6, "d", (), None, ())

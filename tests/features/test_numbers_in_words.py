@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.contract import US_PER_DAY
-from features import wording
+from features import numbers_in_words
 from features.dates import ago, day, minute
-from features.wording import (
+from features.numbers_in_words import (
     LANGUAGES,
     Language,
     amount,
@@ -107,8 +107,8 @@ def test_a_time_beyond_the_calendar_is_its_edge(moment: int) -> None:
 
 
 def test_nothing_is_made_before_it_is_needed_and_nothing_twice() -> None:
-    wording._number.cache_clear()
+    numbers_in_words._number.cache_clear()
     for _ in range(1000):
         number(1234.5, 1)
-    counts = wording._number.cache_info()
+    counts = numbers_in_words._number.cache_info()
     assert (counts.misses, counts.hits) == (1, 999)

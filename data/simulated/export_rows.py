@@ -44,7 +44,7 @@ class Calendar:
 
 
 @dataclass(frozen=True)
-class Told:
+class ExportRows:
     """Rows of exports. known_at: int64, µs after START, from when on a reader of the exports knows what the row says.
 
     export: int64, its number. retracted: bool, whether the row takes its event back. again: bool, a copy.
@@ -57,32 +57,32 @@ class Told:
     again: NDArray[np.bool_]
 
     @staticmethod
-    def first(rows: EventRows, calendar: Calendar, again: bool = False) -> Told:
+    def first(rows: EventRows, calendar: Calendar, again: bool = False) -> ExportRows:
         """Events in the first export after they were received."""
         no = np.zeros(len(rows), np.bool_)
-        return Told(rows, rows.received_at, calendar.first_with(rows.received_at), no, no | again)
+        return ExportRows(rows, rows.received_at, calendar.first_with(rows.received_at), no, no | again)
 
-    def of(self, chosen: NDArray[np.bool_]) -> Told:
+    def of(self, chosen: NDArray[np.bool_]) -> ExportRows:
         """Rows where the mask is true."""
         columns = [getattr(self, field.name)[chosen] for field in fields(self)[1:]]
-        return Told(self.rows.take(np.flatnonzero(chosen)), *columns)
+        return ExportRows(self.rows.take(np.flatnonzero(chosen)), *columns)
 
-    def exported(self, calendar: Calendar) -> Told:
+    def exported(self, calendar: Calendar) -> ExportRows:
         """Without what sources that lag or die never tell."""
         source = SOURCE_OF_TYPE[self.rows.code]
         lost = (source == "crm") & (self.export >= calendar.crm)
         return self.of(~lost & ~((source == "social") & (self.known_at >= calendar.silent_from)))
 
 
-def all_told(parts: Sequence[Told]) -> Told:
+def all_rows(parts: Sequence[ExportRows]) -> ExportRows:
     """All rows, by export and then by when they became known; a copy stands after its first."""
-    names = [field.name for field in fields(Told)][1:]
-    versions = Told(
+    names = [field.name for field in fields(ExportRows)][1:]
+    versions = ExportRows(
         joined([part.rows for part in parts]),
         *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
     )
     order = np.lexsort((versions.known_at, versions.export))
-    return Told(versions.rows.take(order), *(getattr(versions, name)[order] for name in names))
+    return ExportRows(versions.rows.take(order), *(getattr(versions, name)[order] for name in names))
 
 
 def by_day(rows: EventRows) -> EventRows:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from data.typed_json import Null
-from training.thresholds.replay import Arrivals
+from training.thresholds.replay import StageEntries
 
 Kind = Literal["precision", "capacity", "value"]
 PromiseOutcome = Literal["kept", "short", "broken", "none"]
@@ -95,7 +95,7 @@ class StoredThreshold:
     win: Null[float] = None
     touch: Null[float] = None
     record: Null[Record] = None
-    arrivals: Arrivals | None = None
+    arrivals: StageEntries | None = None
 
     def rule_of(self) -> Rule:
         """The rule with what belongs to it."""

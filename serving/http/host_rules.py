@@ -16,7 +16,7 @@ HOST = re.compile(r"(?:([A-Za-z0-9._-]*)|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
-class Door:
+class HostRules:
     """hosts: names by which the server may be asked, beside those of this machine itself; None for any: a page of
     another site whose name leads here is then answered too. plain_http: whether keys, passwords and sessions may come
     unencrypted from other machines."""

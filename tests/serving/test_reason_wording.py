@@ -12,29 +12,29 @@ from data.contract import US_PER_DAY
 from data.histories import Histories
 from features.kernel import Moments
 from features.moments import open_moments
-from features.wording import LANGUAGES
+from features.numbers_in_words import LANGUAGES
 from serving.messages.schemas import Reasons
-from serving.scoring.explanations import MOST, Explainer
-from serving.scoring.reasons import reasons_of, sentence_of
+from serving.scoring.reason_selection import MOST, Explainer
+from serving.scoring.reason_wording import reasons_of, sentence_of
 from serving.scoring.scorer import FeatureScores, Scorer
 from serving.sentences.deeds import Deed
-from serving.sentences.facts import Known, facts_of
+from serving.sentences.facts import LeadFacts, facts_of
 from serving.sentences.telling import Telling, sentences
 from serving.sentences.topics import Topic
-from serving.store.scores.grounds import Fact, Ground
+from serving.store.scores.reason import Fact, TopicReason
 from serving.trees.predictor import Predictor
 from workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Explained:
-    """Open leads of a bucket, scored, with the grounds of their scores and the reasons in words."""
+    """Open leads of a bucket, scored, with the reasons of their scores, and these in words."""
 
     scorer: Scorer
     histories: Histories
     moments: Moments
     scores: FeatureScores
-    grounds: list[tuple[Ground, ...]]
+    chosen: list[tuple[TopicReason, ...]]
     reasons: list[Reasons]
 
 
@@ -44,10 +44,10 @@ def explained(trained: Workspace) -> Explained:
     histories = log.bucket(0)
     moments = open_moments(histories, scorer.target, log.observed_until_us + 1)
     scores = scorer.score(histories, moments)
-    grounds = Explainer(scorer).grounds(histories, moments, scores)
-    reasons = [reasons_of(row, scorer, Telling("en", log.observed_until_us + 1)) for row in grounds]
+    chosen = Explainer(scorer).reasons(histories, moments, scores)
+    reasons = [reasons_of(row, scorer, Telling("en", log.observed_until_us + 1)) for row in chosen]
     assert len(reasons) > 50
-    return Explained(scorer, histories, moments, scores, grounds, reasons)
+    return Explained(scorer, histories, moments, scores, chosen, reasons)
 
 
 def test_fit_engagement_and_base_add_up_to_the_log_odds(explained: Explained, trained: Workspace) -> None:
@@ -69,10 +69,10 @@ def test_at_most_three_for_and_three_against(explained: Explained) -> None:
 
 
 def test_nothing_is_said_twice_of_a_lead(explained: Explained) -> None:
-    for grounds, reasons in zip(explained.grounds, explained.reasons, strict=True):
+    for chosen, reasons in zip(explained.chosen, explained.reasons, strict=True):
         said = [reason.words for reason in (*reasons.speaks_for, *reasons.speaks_against)]
         assert len(said) == len(set(said))
-        done = [fact.name for ground in grounds for fact in ground.facts if fact.kind == "did"]
+        done = [fact.name for reason in chosen for fact in reason.facts if fact.kind == "did"]
         assert len(done) == len(set(done))
 
 
@@ -80,12 +80,12 @@ def test_no_headline_contradicts_common_sense(explained: Explained) -> None:
     """Where more is better a lead is praised for what it did and blamed for its silence, never the other way round."""
     praise, blame = {"did", "active", "answered"}, {"quiet", "never", "ignored"}
     said = {True: set[str](), False: set[str]()}
-    for row in explained.grounds:
-        for ground in row:
-            said[ground.adds > 0] |= {fact.kind for fact in ground.facts}
+    for row in explained.chosen:
+        for reason in row:
+            said[reason.adds > 0] |= {fact.kind for fact in reason.facts}
     assert not said[True] & blame
     assert not said[False] & (praise - {"did"})
-    doing = {f.name for row in explained.grounds for g in row for f in g.facts if f.kind == "did" and g.adds < 0}
+    doing = {f.name for row in explained.chosen for g in row for f in g.facts if f.kind == "did" and g.adds < 0}
     assert doing <= {"email_sent", "unsubscribe"}
     assert len(said[True]) >= 3
     assert len(said[False]) >= 3
@@ -94,10 +94,10 @@ def test_no_headline_contradicts_common_sense(explained: Explained) -> None:
 def test_of_a_lead_that_did_nothing_lately_what_speaks_most_is_told_with_its_day(explained: Explained) -> None:
     later = Moments(explained.moments.lead, explained.moments.as_of + 31 * US_PER_DAY)
     scores = explained.scorer.score(explained.histories, later)
-    grounds = Explainer(explained.scorer).grounds(explained.histories, later, scores)
+    chosen = Explainer(explained.scorer).reasons(explained.histories, later, scores)
     old = list[Fact]()
-    for row, as_of in zip(grounds, later.as_of, strict=True):
-        praise = [ground.facts for ground in row if ground.facts and ground.adds > 0]
+    for row, as_of in zip(chosen, later.as_of, strict=True):
+        praise = [reason.facts for reason in row if reason.facts and reason.adds > 0]
         done = [fact for facts in praise for fact in facts if fact.kind == "did"]
         assert not done or len(praise) == 1
         assert all(fact.at is not None and as_of - fact.at > 30 * US_PER_DAY for fact in done)
@@ -106,8 +106,8 @@ def test_of_a_lead_that_did_nothing_lately_what_speaks_most_is_told_with_its_day
 
 
 def test_what_contradicts_it_stays_in_the_table(explained: Explained) -> None:
-    others = [ground for row in explained.grounds for ground in row if not ground.facts]
-    assert any(ground.topic in ("web", "answer", "email", "content") for ground in others)
+    others = [reason for row in explained.chosen for reason in row if not reason.facts]
+    assert any(reason.topic in ("web", "answer", "email", "content") for reason in others)
     assert sum(map(len, (reasons.others for reasons in explained.reasons))) == len(others)
 
 
@@ -168,7 +168,7 @@ def test_nobody_is_told_to_be_out_of_touch_with_whom_we_have_just_met(days: floa
         "email_sent": Deed((0, 1), now - 20 * US_PER_DAY, now - 20 * US_PER_DAY),
         "meeting": Deed((1, 1), now - int(days * US_PER_DAY), now),
     }
-    known = Known(now, deeds, {}, ("meeting",), ("meeting",))
+    known = LeadFacts(now, deeds, {}, ("meeting",), ("meeting",))
     topic = Topic("contact", "contact", ("email_sent", "sales_call"))
     assert [fact.kind for fact in facts_of(topic, [], -0.5, known, ())] == kinds
 
@@ -183,7 +183,7 @@ def test_every_sentence_is_there_in_both_languages_with_the_same_values() -> Non
 
 def test_german_reasons_are_the_same_in_german(explained: Explained) -> None:
     now = int(explained.moments.as_of[0])
-    german = [reasons_of(row, explained.scorer, Telling("de", now)) for row in explained.grounds]
+    german = [reasons_of(row, explained.scorer, Telling("de", now)) for row in explained.chosen]
     for ours, theirs in zip(explained.reasons, german, strict=True):
         assert [reason.feature for reason in ours.speaks_for] == [reason.feature for reason in theirs.speaks_for]
         assert [reason.contribution for reason in ours.speaks_against] == [

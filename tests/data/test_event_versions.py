@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.histories import FAR
-from data.judging.judgement import Circumstances, judge_rows
+from data.judging.event_versions import Circumstances, judge_rows
 from data.judging.verdicts import DATED_EVENT, EVENT, Verdicts, groups_of
 from data.log.identities import Owners
 from data.log.version_index import CONTENT, HIGH, KNOWN, LEAD, LOW, Hits, Records

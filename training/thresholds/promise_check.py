@@ -19,7 +19,7 @@ MONTH_DAYS = 365.25 / 12
 
 
 @dataclass(frozen=True)
-class Field:
+class CheckedCell:
     """Leads of whom `promised` were said to convert and `came` did; low, high: 95 % interval of the share that does."""
 
     leads: int
@@ -36,20 +36,20 @@ class Field:
         return self.came / self.promised, self.low / said, self.high / said
 
 
-def judge_field(leads: int, promised: float, came: int, looks: int = 1, overlap: float = 1.0) -> Field:
+def check_cell(leads: int, promised: float, came: int, looks: int = 1, overlap: float = 1.0) -> CheckedCell:
     """A field among `looks` of its kind. overlap: how many times over an outcome counts on average.
 
-    >>> [judge_field(960, 240.0, 180).verdict, *(judge_field(80, 20.0, came, 12).verdict for came in (15, 12))]
+    >>> [check_cell(960, 240.0, 180).verdict, *(check_cell(80, 20.0, came, 12).verdict for came in (15, 12))]
     ['fewer', 'as_said', 'doubt']
     """
     share, said, count = came / leads, promised / leads, leads / overlap
     low, high = binomial_interval(share, count).tolist()
     if low <= said <= high:
-        return Field(leads, promised, came, low, high, "as_said")
+        return CheckedCell(leads, promised, came, low, high, "as_said")
     widest_low, widest_high = binomial_interval(share, count, 1 - (1 - CONFIDENCE) / looks).tolist()
     if widest_low <= said <= widest_high:
-        return Field(leads, promised, came, low, high, "doubt")
-    return Field(leads, promised, came, low, high, "more" if share > said else "fewer")
+        return CheckedCell(leads, promised, came, low, high, "doubt")
+    return CheckedCell(leads, promised, came, low, high, "more" if share > said else "fewer")
 
 
 def overlap_of(horizon_days: int) -> float:
@@ -60,11 +60,11 @@ def overlap_of(horizon_days: int) -> float:
 
 def pooled(
     rows: Sequence[MonthBand], period: Callable[[str], str], bands: int, horizon_days: int
-) -> dict[str, list[Field | None]]:
+) -> dict[str, list[CheckedCell | None]]:
     """By period (of a month such as 2024-05-01): a field for each band, and one for all of them; None without leads."""
     periods = sorted({period(row.month) for row in rows})
     looks = len(periods) * (bands + 1)
-    table: dict[str, list[Field | None]] = {}
+    table: dict[str, list[CheckedCell | None]] = {}
     for name in periods:
         mine = [row for row in rows if period(row.month) == name]
         overlap = overlap_of(horizon_days) if len({row.month for row in mine}) > 1 else 1.0
@@ -73,10 +73,10 @@ def pooled(
     return table
 
 
-def _together(rows: Sequence[MonthBand], looks: int, overlap: float) -> Field | None:
+def _together(rows: Sequence[MonthBand], looks: int, overlap: float) -> CheckedCell | None:
     leads = sum(row.leads for row in rows)
     promised, came = sum(row.promised for row in rows), sum(row.came for row in rows)
-    return judge_field(leads, promised, came, looks, overlap) if leads and promised > 0 else None
+    return check_cell(leads, promised, came, looks, overlap) if leads and promised > 0 else None
 
 
 def quarter(month: str) -> str:

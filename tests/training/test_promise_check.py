@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.thresholds.calibration_by_month import MonthBand
-from training.thresholds.verdicts import judge_field, overlap_of, pooled, quarter
+from training.thresholds.promise_check import check_cell, overlap_of, pooled, quarter
 
 YEAR = [MonthBand(f"2024-{month:02}-01", 3, 80, 20.0, came) for month, came in enumerate([15, 14, 16] * 4, start=1)]
 """A band that is off by a quarter in each month: 20 promised, 15 came."""
@@ -29,16 +29,16 @@ def test_a_field_is_called_right_exactly_where_its_own_interval_holds_what_was_s
     leads: int, data: st.DataObject, looks: int
 ) -> None:
     came, promised = data.draw(st.integers(0, leads)), data.draw(st.floats(1e-6 * leads, leads))
-    field = judge_field(leads, promised, came, looks)
+    field = check_cell(leads, promised, came, looks)
     assert (field.verdict == "as_said") == (field.low <= promised / leads <= field.high)
     if field.verdict in ("more", "fewer"):
-        assert judge_field(leads, promised, came, 1).verdict == field.verdict, "fewer looks never make it doubtful"
+        assert check_cell(leads, promised, came, 1).verdict == field.verdict, "fewer looks never make it doubtful"
 
 
 def test_right_fields_are_rarely_called_wrong_however_many_there_are() -> None:
     rng, wrong, doubted = np.random.default_rng(0), 0, 0
     for _ in range(300):
-        verdicts = [judge_field(200, 40.0, int(rng.binomial(200, 0.2)), 48).verdict for _ in range(48)]
+        verdicts = [check_cell(200, 40.0, int(rng.binomial(200, 0.2)), 48).verdict for _ in range(48)]
         wrong += any(verdict in ("more", "fewer") for verdict in verdicts)
         doubted += "doubt" in verdicts
     assert wrong / 300 <= 0.05

@@ -14,7 +14,7 @@ from data.contract import UsageError
 from serving.app import create_app
 from serving.champion.artifact_sources import FolderSource
 from serving.edge.proxies import Proxies
-from serving.http.door import Door
+from serving.http.host_rules import HostRules
 from serving.http.services import Services
 from serving.server import Options, serve
 from serving.store.access.lockout import MOST_OF_PAIR
@@ -32,8 +32,10 @@ class Asks:
     def __init__(self, services: Services, stack: ExitStack) -> None:
         self.services, self.stack = services, stack
 
-    def __call__(self, door: Door, path: str, url: str = "http://leads.example.com", client: str = STRANGER[0]) -> int:
-        app = create_app(replace(self.services, door=door))
+    def __call__(
+        self, rules: HostRules, path: str, url: str = "http://leads.example.com", client: str = STRANGER[0]
+    ) -> int:
+        app = create_app(replace(self.services, host_rules=rules))
         inside = self.stack.enter_context(closing(Inside(app)))
         inside.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app, client=(client, 1)), base_url=url)
         return inside.get(path).status_code
@@ -46,17 +48,17 @@ def asks(services: Services) -> Iterator[Asks]:
 
 
 def test_what_others_could_have_read_is_refused_unless_that_is_meant(asks: Asks) -> None:
-    assert asks(Door(), "/v1/model") == 403
-    assert asks(Door(), "/sign-in") == 403
-    assert asks(Door(), "/v1/model", "https://leads.example.com") == 200
-    assert asks(Door(), "/v1/model", client="127.0.0.1") == 200
-    assert asks(Door(plain_http=True), "/v1/model") == 200
-    assert asks(Door(), "/v2/health/live") == 200
+    assert asks(HostRules(), "/v1/model") == 403
+    assert asks(HostRules(), "/sign-in") == 403
+    assert asks(HostRules(), "/v1/model", "https://leads.example.com") == 200
+    assert asks(HostRules(), "/v1/model", client="127.0.0.1") == 200
+    assert asks(HostRules(plain_http=True), "/v1/model") == 200
+    assert asks(HostRules(), "/v2/health/live") == 200
 
 
 def test_by_another_name_the_server_is_not_there(asks: Asks) -> None:
     """As a page of another site would ask whose name leads to this machine."""
-    ours, nobody = Door(frozenset({"leads.example.com"})), Door(frozenset())
+    ours, nobody = HostRules(frozenset({"leads.example.com"})), HostRules(frozenset())
     assert asks(ours, "/v1/model", "https://leads.example.com") == 200
     assert asks(ours, "/v1/model", "https://Leads.Example.Com:8443") == 200
     assert asks(ours, "/v1/model", "https://evil.example") == 400

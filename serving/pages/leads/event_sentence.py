@@ -28,7 +28,7 @@ TOLD = 2
 
 
 @dataclass(frozen=True)
-class Known:
+class LatestEvents:
     """What is known of a lead's events now. latest: type → when the latest occurred, µs UTC."""
 
     latest: Mapping[str, int]
@@ -47,13 +47,13 @@ class Known:
         return max(made, key=lambda contact: contact[1], default=None)
 
 
-def known_of(live: ServedModel | None, latest: Mapping[str, int]) -> Known:
+def known_of(live: ServedModel | None, latest: Mapping[str, int]) -> LatestEvents:
     """What a lead's latest events are to the model in place."""
     groups = live.scorer.plan.vocabulary.groups if live else {}
-    return Known(latest, tuple(groups.get("contact", CONTACTS)))
+    return LatestEvents(latest, tuple(groups.get("contact", CONTACTS)))
 
 
-def sentence(context: PageContext, live: ServedModel | None, known_now: Known, contacts: int) -> str:
+def sentence(context: PageContext, live: ServedModel | None, known_now: LatestEvents, contacts: int) -> str:
     """What happened, in one sentence. contacts: by us within 30 days, as the list counts them."""
     own = known_now.own
     recent = [kind for kind, at in own.items() if context.now - at < RECENT_US] or list(own)
@@ -66,7 +66,7 @@ def sentence(context: PageContext, live: ServedModel | None, known_now: Known, c
     return context.telling.t("sentence", did=did[:1].upper() + did[1:], contact=_contact(context, known_now, contacts))
 
 
-def situation_of(entry: WorklistEntry | None, known_now: Known, now: int) -> Situation:
+def situation_of(entry: WorklistEntry | None, known_now: LatestEvents, now: int) -> Situation:
     """What the rules for the next step look at. entry: None for a lead that was never scored."""
     latest = known_now.latest
     done = [*known_now.own.values(), *([entry.active_at] if entry and entry.active_at is not None else [])]
@@ -96,7 +96,7 @@ def _did(context: PageContext, live: ServedModel | None, kind: str, at: int) -> 
     return context.telling.t("did", what=one_in_words(context, live, kind), when=context.telling.when(at))
 
 
-def _contact(context: PageContext, known_now: Known, contacts: int) -> str:
+def _contact(context: PageContext, known_now: LatestEvents, contacts: int) -> str:
     asked = known_now.contact
     if asked is None:
         return context.telling.t("untouched" if not contacts else "uncalled")
