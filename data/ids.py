@@ -5,6 +5,7 @@ Names are ids of leads, accounts and events, types, channels, sources, and what 
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 
@@ -15,6 +16,16 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 MAIL = r"^[^ \t\n\v\f\r@]+@[^ \t\n\v\f\r@]+[.][^ \t\n\v\f\r@]+$"
 PHONE = r"^([+][0-9][0-9 ()/.-]{6,}|[(][0-9]{2,6}[)][ ]?[0-9][0-9 /.-]{4,}|[0-9]{3}[ .-][0-9]{3}[ .-][0-9]{4})$"
 """A text that is an e-mail address, or a telephone number with the signs between its digits that people write."""
+LOST = r"^[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}$"
+"""What a spreadsheet or a float makes of an id of many digits: most of them are lost."""
+NO_ID = (
+    "null", "none", "undefined", "nan", "nil", "n/a", "#n/a", "-", "\\n", "<null>", "<nil>", "[object object]",
+    "00000000-0000-0000-0000-000000000000",
+)  # fmt: skip
+"""What programs write where they know no id, in lower case: taken for one, it would make one lead of many people."""
+HAS_LOST = "has lost digits (a spreadsheet took the id for a number); export it as text"
+IS_NESTED = "is a list or a structure; name the part that is meant, or bring a row for each"
+IS_NO_ID = "is what programs write where they know no id; send the id, or leave the row out"
 
 
 class NoId(ValueError):
@@ -65,6 +76,27 @@ def says_who(name: str) -> bool:
     (True, True, False, False)
     """
     return bool(re.search(MAIL, name) or re.search(PHONE, name))
+
+
+def damage_of(name: str) -> str | None:
+    """Why a text that would be an id is none, as the end of a sentence; None where nothing is wrong with it.
+
+    >>> damage_of("1.23E+11"), damage_of("L1")
+    ('has lost digits (a spreadsheet took the id for a number); export it as text', None)
+    """
+    if re.search(LOST, name):
+        return HAS_LOST
+    if name.startswith(("{", "[")) and _is_json(name):
+        return IS_NESTED
+    return IS_NO_ID if name.lower() in NO_ID else None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def mentions(sentence: str, lead_id: str) -> bool:

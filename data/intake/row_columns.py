@@ -46,7 +46,7 @@ def _is_one_of(column: str, words: Collection[str]) -> str:
 
 
 def id_checks(spec: Shared, name: str, *columns: str | None) -> list[str]:
-    """An id that is no damaged number and says nothing about a person, unless its columns are taken as they are."""
+    """An id that is not damaged and says nothing about a person, unless its columns are taken as they are."""
     column = "p_account_id" if name == "account_id" else name
     if not columns or None in columns or set(columns) & set(spec.as_is):
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data.contract import BLANKS, NAME_LIMIT
-from data.ids import CONTROL, MAIL, PHONE
+from data.ids import CONTROL, HAS_LOST, IS_NESTED, IS_NO_ID, LOST, MAIL, NO_ID, PHONE
 from data.masking import masked_sql
 from data.numbers import GROUPED, NOT_FINITE, PLAIN, amount_pattern
 from data.quoting import quoted
@@ -13,8 +13,6 @@ from data.quoting import quoted
 YES, NO = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 FINITE = {False: PLAIN, True: GROUPED}
 """How a number is written, by whether it has a decimal comma."""
-MANGLED = "^[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}$"
-"""What a spreadsheet or a float makes of an id of many digits: most of them are lost."""
 OTHER_DECIMALS = {
     False: "is a number with a decimal comma; set decimal_comma = true",
     True: "is a number with a decimal point; set decimal_comma = false",
@@ -66,13 +64,13 @@ def name_check(name: str, column: str, required: bool = False, plain: str = "fal
 
 
 def id_check(name: str, column: str) -> str:
-    """An id of which a spreadsheet or a float has left `1.23E+11`, and one that is no single one."""
-    lost = "' has lost digits (a spreadsheet took the id for a number); export it as text"
-    nested = " is a list or a structure; name the part that is meant, or bring a row for each"
+    """What `damage_of` says of an id; a test proves it."""
     is_nested = f"(starts_with({column}, '{{') OR starts_with({column}, '[')) AND json_valid({column})"
-    return f"""CASE WHEN contains({column}, '+') AND regexp_matches({column}, {quoted(MANGLED)})
-        THEN {quoted(name + " '")} || {column} || {quoted(lost)}
-        WHEN {is_nested} THEN {quoted(name + nested)} END"""
+    value = quoted(name + " '") + f" || {column} ||"
+    return f"""CASE WHEN contains({column}, '+') AND regexp_matches({column}, {quoted(LOST)})
+        THEN {value} {quoted("' " + HAS_LOST)}
+        WHEN {is_nested} THEN {quoted(name + " " + IS_NESTED)}
+        WHEN lower({column}) IN ({", ".join(map(quoted, NO_ID))}) THEN {value} {quoted("' " + IS_NO_ID)} END"""
 
 
 def personal(column: str) -> str:

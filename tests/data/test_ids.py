@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.contract import BLANKS
-from data.ids import NoId, id_from_text, mentions
+from data.ids import NO_ID, NoId, damage_of, id_from_text, mentions
 from data.sources import checks
 from data.sources.database import _whole
 from data.sources.mapping import EventsPart, LeadsPart, Mapping
@@ -87,6 +87,38 @@ def disagreements(con: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[
 @example([*IDS, *NO_IDS])
 def test_sql_and_function_agree(con: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
     assert disagreements(con, texts) == []
+
+
+DAMAGED = ("1.23E+11", "9,1e+3", '["1", "2"]', '{"id": 1}', "Null", *NO_ID)
+NOT_DAMAGED = ("1.23E11", "E+11", "1.5e+1000", "[1", "{}x", "nulls", "nobody", "0", "--", "")
+LIKE_JSON = st.text(st.sampled_from('[]{}",:0123eE+-. nulNaNtrue'), max_size=12)
+
+
+def damage_disagreements(con: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[str]:
+    """Texts that are damaged ids to the function and not to the SQL of an ingest, or the contrary."""
+    con.register("sent", pa.table({"i": range(len(texts)), "id": pa.array(texts, pa.string())}))
+    rows = con.execute(f"SELECT {checks.id_check('id', 'id')} FROM sent ORDER BY i").fetchall()
+    return [
+        text
+        for text, (reason,) in zip(texts, rows, strict=True)
+        if (reason and reason.removeprefix(f"id '{text}' ").removeprefix("id ")) != damage_of(text)
+    ]
+
+
+@settings(deadline=None)
+@given(st.lists(TEXTS | LIKE_JSON, min_size=1, max_size=30))
+@example([*DAMAGED, *NOT_DAMAGED])
+def test_sql_and_function_agree_on_damage(con: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
+    assert damage_disagreements(con, texts) == []
+
+
+def test_what_is_no_id_is_damaged_and_nothing_else(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all(map(damage_of, DAMAGED))
+    assert not any(map(damage_of, NOT_DAMAGED))
+    monkeypatch.setattr(checks, "NO_ID", NO_ID[1:])
+    assert damage_disagreements(con, DAMAGED) == ["Null", "null"], "the planted fault"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import xlsxwriter
 from hypothesis import given
 
 from data.contract import DataError, UsageError
+from data.ids import NO_ID
 from data.intake.ingest import ingest
 from data.intake.next_part import IngestReport
 from data.log.absences import read_absences
@@ -251,6 +252,18 @@ def test_several_ids_in_one_cell_are_no_id(tmp_path: Path, ending: str, several:
     told = "lead_id is a list or a structure; name the part that is meant, or bring a row for each"
     with pytest.raises(DataError, match=told):
         take(tmp_path, events(PLAIN), file)
+
+
+@pytest.mark.parametrize("word", ["undefined", "None", "NaN", "[object Object]", NO_ID[-1]])
+def test_what_programs_write_for_no_id_makes_no_lead_of_many(tmp_path: Path, word: str) -> None:
+    file = write(tmp_path / "e.csv", f"id,key,type,when\n{word},1,call,{AT}\n7,{word},call,{AT}\n7,3,call,{AT}\n")
+    keyed = PLAIN | {"event_id": "key"}
+    report = take(tmp_path, events(keyed), file)
+    assert seen(tmp_path, "event_id") == {("3",)}
+    why = "is what programs write where they know no id; send the id, or leave the row out"
+    assert sorted(report.reasons) == [f"event_id … {why}", f"lead_id … {why}"]
+    take(tmp_path, events(keyed | {"as_is": ["id", "key"]}), file)
+    assert seen(tmp_path, "lead_id") == {("7",), (word,)}
 
 
 PEOPLE = ["anna@example.org", "+49 170 1234567", "(030) 123456", "555-123-4567"]

@@ -96,6 +96,19 @@ def test_whoever_objects_or_was_erased_is_not_scored_from_the_log(
     assert second in scored(), "the planted fault"
 
 
+@pytest.mark.parametrize("word", ["undefined", "null", "N/A", "-", "1.23E+11", '["7"]'])
+def test_what_is_no_id_makes_no_lead_of_many(services: Services, store_url: str, word: str) -> None:
+    event = {"lead_id": "7", "event_type": "page_view", "occurred_at": "2024-05-01T12:00:00Z"}
+    with open_store(store_url) as store, closing(Inside(create_app(replace(services, store=store)))) as asked:
+        for field in ("lead_id", "event_id"):
+            (result,) = asked.post("/v1/events", json={"events": [event | {field: word}]}).json()["results"]
+            assert result["status"] == "rejected"
+            assert result["reason"].startswith(f"{field} ")
+        assert asked.put(f"/v1/leads/{in_path(word)}", json={}).status_code == 422
+        assert asked.put("/v1/leads/7", json={"account_id": word}).status_code == 422
+        assert asked.get("/v1/leads").json()["leads"] == []
+
+
 def test_an_id_that_says_who_somebody_is_is_refused_unless_that_is_meant(services: Services, store_url: str) -> None:
     """At the doors of services as at those of files; what is there already is reached and erased."""
     event = {"event_type": "page_view", "occurred_at": "2024-05-01T12:00:00Z"}

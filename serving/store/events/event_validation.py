@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from data.contract import CONTEXT, DataError
-from data.ids import CONTROL, NoId, id_from_text, says_who
+from data.ids import CONTROL, NoId, damage_of, id_from_text, says_who
 from data.masking import E_MAIL, SHOWN
 from data.numbers import NoNumber, rounded_value, within_limit
 from data.times import EARLIEST, EXAMPLE, FIRST, LAST, NoTime, doubt_of, time_from_text
@@ -86,6 +86,7 @@ def admit(event: EventIn, now: int, earliest: int = EARLIEST, personal_ids: bool
     lead_id, kind = required("lead_id", event.lead_id), required("event_type", event.event_type)
     require_meant("lead_id", lead_id, personal_ids)
     channel, source, event_id = (name(field, getattr(event, field)) for field in ("channel", "source", "event_id"))
+    require_meant("event_id", event_id, personal_ids=True)
     campaign, asset = (name(field, getattr(event, field)) for field in CONTEXT)
     occurred_at = moment("occurred_at", event.occurred_at, now, earliest)
     received_at = event.received_at
@@ -133,7 +134,10 @@ def required(what: str, given: Any) -> str:
 
 
 def require_meant(what: str, name: str | None, personal_ids: bool) -> None:
-    """Raises InvalidInput for an id that says who somebody is, unless the settings say that this is meant."""
+    """Raises InvalidInput for an id that is damaged, or says who somebody is where the settings don't mean that."""
+    damage = damage_of(name) if name else None
+    if damage is not None:
+        raise InvalidInput(f"{what} {damage}")
     if name is not None and not personal_ids and says_who(name):
         raise InvalidInput(
             f"{what} is an e-mail address or a telephone number; send a number that says nothing, "
