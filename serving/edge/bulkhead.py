@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from anyio import CapacityLimiter, to_thread
 
 from serving.edge.retry_after import RetryAfter
 from serving.edge.waiting_line import WaitingLine
 
-P = ParamSpec("P")
+A = TypeVarTuple("A")
 T = TypeVar("T")
 QUEUED_AT_MOST_S = 5.0
 
@@ -33,15 +32,13 @@ class Bulkhead:
 
     def check(self) -> None:
         """Raises Refused, busy, when too much waits already: to be asked before a body is read."""
-        ahead = self.line.inside - int(self.limiter.total_tokens)
-        if ahead >= 0:
-            self.line.check(ahead)
+        self.line.check(self.line.inside - int(self.limiter.total_tokens))
 
-    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, work: Callable[[Unpack[A]], T], *args: *A) -> T:
         """What `work` returns or raises, when a thread was free for it. Raises Refused, busy."""
         self.check()
         self.line.enter()
         try:
-            return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self.limiter)
+            return await to_thread.run_sync(work, *args, limiter=self.limiter)
         finally:
             self.line.leave()

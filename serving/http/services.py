@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple, Unpack
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,7 @@ from serving.store.store import Store
 from serving.telemetry.metrics import Metrics
 from serving.telemetry.server_log import ServerLog
 
-P = ParamSpec("P")
+A = TypeVarTuple("A")
 T = TypeVar("T")
 
 
@@ -104,6 +104,6 @@ class Services:
         live = self.champion.live
         return self.target if live is None else live.target.name
 
-    async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(self, work: Callable[[Unpack[A]], T], *args: *A) -> T:
         """What `work` reads of the store, when it is its turn: all of it is of one moment. Raises Refused, busy."""
-        return await self.work.reads.run(self.store.database.snapshot()(work), *args, **kwargs)
+        return await self.work.reads.run(self.store.database.snapshot()(work), *args)

@@ -90,6 +90,11 @@ def test_a_sound_export_raises_no_doubt_and_a_check_changes_nothing(tmp_path: Pa
     assert doubts(run, SOUND, LEADS) == []
 
 
+def test_a_table_of_which_nothing_is_good_is_among_the_tables(run: Run) -> None:
+    _, said, _ = run(SOUND, [("1", "at some time", "DE")], "--check", "--json")
+    assert [(row["kind"], row["rejected"]) for row in said["examination"]["tables"]] == [("events", 0), ("leads", 1)]
+
+
 def test_a_check_beside_a_log_leaves_it_as_it_was(tmp_path: Path, run: Run) -> None:
     run(SOUND, LEADS)
     before = {path: path.read_bytes() for path in (tmp_path / "var").rglob("*") if path.is_file()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.histories import FAR
@@ -45,6 +45,7 @@ def held(versions: list[Version], steps: Steps, at: int) -> dict[int, int]:
 
 @given(VERSIONS, STEPS)
 @settings(max_examples=200)
+@example([(7, 1, 3), (8, 2, 3)], {})
 def test_at_each_time_those_have_it_of_whom_it_was_said_last(versions: list[Version], steps: Steps) -> None:
     content, lead, at = (np.array(column) for column in zip(*versions, strict=True))
     spans = spans_of(content.astype(np.uint64), lead.astype(np.uint64), at.astype(np.int64), owners_of(steps))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from data.contract import AHEAD
 from data.quoting import quoted
 from data.sources.time_columns import TimeColumn, known_format, known_zone
-from data.times import FIRST
+from data.times import FIRST, IN_FUTURE, doubt_of
 from tests.oracles.door_naive import written_time
 
 NOW = 1_735_689_600_000_000
@@ -150,6 +150,11 @@ def test_a_naive_time_needs_a_zone(con: duckdb.DuckDBPyConnection, text: str) ->
 )  # fmt: skip
 def test_what_is_no_time_is_refused(con: duckdb.DuckDBPyConnection, text: str) -> None:
     assert read(con, [text], TimeColumn("UTC", None)) == [(None, f"at '{text}' is no time in ISO 8601")]
+
+
+def test_what_is_ahead_of_the_clock_by_five_minutes_is_skew() -> None:
+    assert doubt_of(NOW + AHEAD, NOW) is None
+    assert doubt_of(NOW + AHEAD + 1, NOW) == IN_FUTURE
 
 
 EVER = TimeColumn(None, None, earliest=FIRST)

@@ -25,7 +25,7 @@ CORE = (
         ("tests/data/test_event_versions.py", "tests/data/test_versions.py", "tests/data/test_ingest.py"),
     ),
     Guarded("data/intake/aliases.py", ("tests/data/test_identities.py",)),
-    Guarded("data/intake/departures.py", ("tests/data/test_departures.py",)),
+    Guarded("data/intake/departures.py", ("tests/data/test_departures.py", "tests/data/test_snapshots.py")),
     Guarded("data/intake/erased.py", ("tests/data/test_ledger.py", "tests/data/test_erasure.py")),
     Guarded("data/intake/examination.py", ("tests/data/test_doubts.py", "tests/data/test_vocabulary.py")),
     Guarded(
@@ -33,7 +33,10 @@ CORE = (
         ("tests/data/test_holders.py", "tests/data/test_identities.py", "tests/data/test_departures.py"),
     ),
     Guarded("data/intake/replacement.py", ("tests/data/test_replacement.py",)),
-    Guarded("data/intake/rows_to_events.py", ("tests/data/test_shapes.py", "tests/data/test_bad_input.py")),
+    Guarded(
+        "data/intake/rows_to_events.py",
+        ("tests/data/test_shapes.py", "tests/data/test_bad_input.py", "tests/data/test_identities.py"),
+    ),
     Guarded("data/log/removal.py", ("tests/data/test_erasure.py", "tests/data/test_ledger.py")),
     Guarded(
         "data/times.py", ("tests/data/test_time_from_text.py", "tests/data/test_times.py", "tests/data/test_doubts.py")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.edge.open_connections import OpenConnections
+from serving.edge.open_connections import KEPT_BACK, OpenConnections, most_connections
 from serving.messages.limits import Limits
 
 LIMITS = Limits(connections=8, per_address=3)
@@ -94,3 +95,22 @@ def test_who_is_overdue_goes_and_who_is_served_does_not() -> None:
     connections.sweep()
     assert [client.gone for client in (hasty, served, patient)] == [True, False, False]
     assert connections.sent_away == 1
+
+
+def test_an_address_that_is_served_on_all_its_connections_gets_no_further_one() -> None:
+    connections = OpenConnections(LIMITS, lambda: 0.0)
+    served = [Fake("a") for _ in range(LIMITS.per_address)]
+    for client in served:
+        assert connections.let_in(client)
+        connections.is_served(client)
+    assert not connections.let_in(Fake("a"))
+    assert connections.let_in(Fake("b"))
+    assert not any(client.gone for client in served)
+
+
+@pytest.mark.parametrize(("descriptors", "most"), [(10_000, 100), (KEPT_BACK + 20, 20), (KEPT_BACK, 8)])
+def test_there_are_no_more_connections_than_is_said_and_than_descriptors(
+    monkeypatch: pytest.MonkeyPatch, descriptors: int, most: int
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (descriptors, descriptors))
+    assert most_connections(Limits(connections=100)) == most

@@ -51,6 +51,12 @@ def test_a_moment_at_the_date_itself_belongs_to_what_followed() -> None:
     assert (len(table.known_at(origin)), table.after(origin).as_of.tolist()) == (3, [at])
 
 
+def test_what_is_pending_is_what_is_not_known() -> None:
+    sample = moments([0, 5, 10, 14], [NAN, 4.0, NAN, 8.0], [10, 9, 10, 2])
+    assert sample.known.as_of.tolist() == [0, 10 * DAY]
+    assert sample.pending.as_of.tolist() == [5 * DAY, 14 * DAY]
+
+
 def test_a_conversion_is_known_only_after_it_has_happened() -> None:
     converts = 5 * DAY + 4 * DAY
     for at, known in ((converts, False), (converts + 1, True)):

@@ -64,6 +64,26 @@ def test_a_naive_count_gives_the_same(rows: list[tuple[int, int, int, float]], d
         assert np.isnan(known.y).all()
 
 
+@settings(deadline=None, max_examples=150)
+@given(st.lists(ROW, min_size=1, max_size=25), st.integers(0, 3))
+def test_at_the_end_rates_are_those_of_all_that_is_known(rows: list[tuple[int, int, int, float]], delay: int) -> None:
+    """As a stranger of each code would see them after everything."""
+    matrix, known = known_of(rows, delay)
+    _, frozen = running_rates(matrix, [0], known)
+    codes = np.unique(matrix)
+    end = int(known.since.max()) + 1
+    after = PastOutcomes(
+        np.append(known.lead, np.full(len(codes), 99)),
+        np.append(known.time, np.full(len(codes), end)),
+        np.append(known.since, np.full(len(codes), end)),
+        np.append(known.y, np.full(len(codes), np.nan)),
+    )
+    strangers = naive(np.vstack([matrix, codes[:, np.newaxis].astype(np.float32)]), after)[len(matrix) :]
+    for rate, expected in zip(frozen, strangers.T, strict=bool(frozen)):
+        levels = [rate.levels[-1 if np.isnan(code) else int(code)] for code in codes]
+        np.testing.assert_allclose(levels, expected, rtol=1e-6)
+
+
 def later_flipped(known: PastOutcomes, at: int) -> PastOutcomes:
     """The same, with other outcomes wherever they were not certain before `at`."""
     return replace(known, y=np.where(known.since < at, known.y, 1 - known.y))
