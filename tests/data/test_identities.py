@@ -270,6 +270,7 @@ def test_a_chain_of_one_export_joins_at_each_merge(tmp_path: Path) -> None:
         ("a,b,2024-01-03T00:00:00Z,2024-01-06T00:00:00Z", "alias 'a' was its lead's until another time already"),
         ("a,c,2024-01-04T00:00:00Z,2024-01-06T00:00:00Z", "alias 'a' belongs to another lead already"),
         ("c,b,2024-01-04T00:00:00Z,2024-01-04T00:00:00Z", "valid_until does not lie behind valid_from"),
+        ("c,b,2024-01-04T00:00:00Z,soon", "valid_until 'soon' is no time in ISO 8601"),
         ("b,a,2024-01-04T00:00:00Z,", "alias 'b' would be its own lead, directly or by way of others"),
     ],
 )

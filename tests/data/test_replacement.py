@@ -159,6 +159,9 @@ def test_a_corrected_mapping_does_not_double_events(tmp_path: Path, is_compacted
     assert (report.taken_out, report.events.accepted, report.events.corrected) == ({"crm": 2}, 2, 0)
     expected = {("l1", "email_click", "crm"), ("l2", "email_click", "crm"), ("l3", "email_sent", "web")}
     assert events_of(log) == expected
+    known = [row["known_at"] for row in logged(log)]
+    opened = EventLog.open(log)
+    assert (opened.observed_from_us, opened.observed_until_us) == (min(known), max(known))
     assert {path.name for path in log.iterdir()} == {"log.json", "writer.lock", *EventLog.open(log).manifest.parts}
 
 

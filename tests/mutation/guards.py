@@ -60,7 +60,7 @@ CORE = (
     Guarded("training/recipe/belief.py", (f"{TRAINING}/test_belief.py",)),
     Guarded("training/recipe/train.py", (f"{TRAINING}/test_train.py",)),
     Guarded("training/samples/folds.py", (f"{TRAINING}/test_folds.py",)),
-    Guarded("training/samples/sample.py", (f"{TRAINING}/test_past_dates.py",)),
+    Guarded("training/samples/sample.py", (f"{TRAINING}/test_past_dates.py", f"{TRAINING}/test_thinning.py")),
     Guarded("training/thresholds/episodes.py", (f"{TRAINING}/test_replay.py", f"{STORE}/test_store_episodes.py")),
     Guarded("training/thresholds/replay.py", (f"{TRAINING}/test_replay.py",)),
     Guarded("training/thresholds/stages.py", ("tests/data/test_stages.py",)),

@@ -55,6 +55,16 @@ def test_why_a_lead_came_and_why_it_left(store: Store) -> None:
     ]
 
 
+def test_stays_are_counted_for_each_target(store: Store) -> None:
+    known(store, "L1")
+    for target in ("conversion", "sql_accepted"):
+        store.scores.record([StoredScore("L1", target, NOW, 0.3, 0.0, 1.0, "1", "1")], STEPS, NOW)
+        assert [(stay.stage, stay.nth) for stay in store.episodes.of(target, "L1")] == [("SQL", 1)]
+    score(store, "L1", 0.1, NOW + DAY)
+    score(store, "L1", 0.3, NOW + 2 * DAY)
+    assert [stay.nth for stay in store.episodes.of("conversion", "L1")] == [1, 1, 2]
+
+
 def test_an_objection_ends_a_stay_and_its_end_begins_one(store: Store) -> None:
     """Once, however often it is said; a score after it goes on from there."""
     known(store, "L1", "L2")
