@@ -20,7 +20,9 @@ from data.csv_safety import inert
 from data.erasure.files import clean
 from data.erasure.lead_ids import LeadIds
 from data.intake.ingest import ingest
+from data.log.content import lead_hash
 from data.log.eventlog import EventLog
+from data.log.parts import LEAD_INDEX
 from data.log.removal import erase_from_log
 from data.simulated.simulate import FunnelOptions, simulate
 from data.sources.mapping import read_mapping
@@ -77,6 +79,8 @@ def test_no_value_of_the_lead_is_left_in_any_file(log: EventLog, tmp_path: Path)
     """Values are looked for in the decoded tables and, uncompressed, in the dictionaries of the files."""
     lead = some_lead(log)
     pq.write_table(pa.table({"lead_id": [lead, "L1"], "x": [1, 2]}), tmp_path / "scores.parquet")
+    theirs = lead_hash(lead).tobytes()
+    assert {path.name for path in log.path.rglob("*.index") if theirs in path.read_bytes()} >= {LEAD_INDEX}
     erased = WorkspaceFiles(tmp_path, log.path).clean([lead]).counts
     assert erased["event log"] > 4
     assert erased["exports"] > 4
@@ -88,6 +92,8 @@ def test_no_value_of_the_lead_is_left_in_any_file(log: EventLog, tmp_path: Path)
             assert lead not in str(statistics)
         elif path.is_file() and path.name != "truth.parquet":
             assert lead.encode() not in path.read_bytes(), path
+    indexes = [path for path in log.path.rglob("*.index") if theirs in path.read_bytes()]
+    assert indexes == []
 
 
 def test_ingesting_goes_on_after_an_erasure(log: EventLog, tmp_path: Path) -> None:

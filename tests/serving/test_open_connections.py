@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serving.edge.open_connections import KEPT_BACK, OpenConnections, most_connections
@@ -49,7 +49,8 @@ class Slow:
         return going
 
 
-@given(st.lists(st.tuples(st.sampled_from("cswl"), st.integers(0, 9), st.sampled_from(["", "a", "b"])), max_size=80))
+@given(st.lists(st.tuples(st.sampled_from("ccccswl"), st.integers(0, 9), st.sampled_from(["", "a", "b"])), max_size=80))
+@example([("c", 0, "a")] * 4 + [("c", 0, "")] * 8)
 def test_whoever_has_kept_the_server_waiting_for_longest_goes(steps: list[tuple[str, int, str]]) -> None:
     moment = 0
     connections, slow = OpenConnections(LIMITS, lambda: moment), Slow()

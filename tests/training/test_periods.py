@@ -29,6 +29,7 @@ def test_periods_are_weeks_at_first_and_years_at_last() -> None:
     """A change of them changes every hazard model: it shows here, and belongs into the changelog."""
     assert ends_of(30) == (3, 7, 14, 21, 30)
     assert ends_of(3650) == (3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 540, 730, 1095, 1825, 3650)
+    assert STOPS == (7, 30, 90, 365, 1095)
     assert MOST_ROWS == 60_000
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from data.contract import UsageError
 from serving.store.access.accounts import LIFE, Accounts
@@ -54,6 +54,15 @@ def test_a_wrong_password_or_name_is_not_let_in(people: Accounts, name: str) -> 
 def test_tokens_that_are_none_are_nobody(people: Accounts) -> None:
     token = str(people.sign_in("anna", PASSWORD, "10.0.0.1", NOW))
     assert [people.visitor(text, NOW) for text in ("", token[:-1], token + "x", "ü", "x" * 9999)] == [None] * 5
+
+
+def test_who_brings_no_token_costs_no_query(people: Accounts, store: Store) -> None:
+    taken: list[object] = []
+    event.listen(store.database.engine, "checkout", lambda connection, *_: taken.append(connection))
+    assert [people.visitor(text, NOW) for text in ("", "ü", "x" * 201)] == [None] * 3
+    assert not taken
+    people.visitor("x" * 200, NOW)
+    assert taken
 
 
 def test_an_address_that_guesses_is_locked_for_that_account_alone_and_opens_again(people: Accounts) -> None:

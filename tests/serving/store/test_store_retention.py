@@ -105,6 +105,11 @@ def test_the_trail_loses_its_beginning_says_so_and_cannot_be_changed_afterwards(
             connection.execute(text(statement))
 
 
+def test_a_trail_of_which_nothing_is_kept_is_empty_but_for_saying_so(aged: Store) -> None:
+    assert Retention(aged.database, aged.audit).prune(Cutoffs(audit=NOW), "me", NOW)["audit"] == 5
+    assert next(entry.action for entry in aged.audit.entries()) == "shorten the trail by 5"
+
+
 def test_an_old_entry_behind_one_that_is_kept_stays(aged: Store) -> None:
     """A hole would look like an entry that somebody has removed."""
     aged.audit.add("key", "a clock that goes wrong", OLD)
