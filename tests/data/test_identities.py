@@ -63,6 +63,13 @@ def test_from_the_merge_on_a_lead_has_the_events_of_its_alias_and_before_it_has_
     assert others is None or not len(others.from_at)
 
 
+def test_events_of_others_in_the_same_bucket_stay_theirs(tmp_path: Path) -> None:
+    into(tmp_path / "log", write_csv(tmp_path / "first.csv", VISITS), buckets=1)
+    log = told(tmp_path, "merge", ["a,b,2024-01-03T00:00:00Z,"])
+    assert log.n_buckets == 1
+    assert [seen(log, lead, 9) for lead in "abc"] == [[], [1, 1, 5, 5], [1, 5]]
+
+
 def test_the_same_again_adds_nothing_and_what_comes_later_goes_to_the_lead(tmp_path: Path) -> None:
     log = told(tmp_path, "merge", ["a,b,2024-01-03T00:00:00Z,"], VISITS)
     again = told(tmp_path, "merge", ["a,b,2024-01-03T00:00:00Z,"], VISITS)

@@ -25,7 +25,10 @@ CORE = (
         ("tests/data/test_event_versions.py", "tests/data/test_versions.py", "tests/data/test_ingest.py"),
     ),
     Guarded("data/intake/aliases.py", ("tests/data/test_identities.py",)),
-    Guarded("data/intake/departures.py", ("tests/data/test_departures.py", "tests/data/test_snapshots.py")),
+    Guarded(
+        "data/intake/departures.py",
+        ("tests/data/test_departures.py", "tests/data/test_snapshots.py", "tests/data/test_strange_exports.py"),
+    ),
     Guarded("data/intake/erased.py", ("tests/data/test_ledger.py", "tests/data/test_erasure.py")),
     Guarded("data/intake/examination.py", ("tests/data/test_doubts.py", "tests/data/test_vocabulary.py")),
     Guarded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -204,6 +205,17 @@ def test_the_past_of_a_log_holds_the_outcomes_that_were_recorded_by_then(log_tim
     assert known[25]["l2"] == 0, "gap, window and settling of day 8 end on day 23"
     assert np.isnan(known[15]["l2"])
     assert not log_timeline.scratch.exists() or not list(log_timeline.scratch.iterdir())
+
+
+def test_a_sample_of_more_moments_than_are_wanted_is_thinned(
+    log_timeline: LogTimeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.samples.thinning.FEWEST_CONVERTED", 1)
+    made = build(log_timeline.log, log_timeline.recipe, tmp_path / "now", jobs=1)
+    thinned = read_sample(made, made.moments // 2)
+    assert thinned.thinned is not None
+    assert thinned.thinned.moments == made.moments == len(read_sample(made, made.moments))
+    assert 0 < len(thinned) < made.moments
 
 
 def test_a_sample_is_the_training_set(log_timeline: LogTimeline) -> None:
