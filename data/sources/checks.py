@@ -66,11 +66,13 @@ def name_check(name: str, column: str, required: bool = False, plain: str = "fal
 def id_check(name: str, column: str) -> str:
     """What `damage_of` says of an id; a test proves it."""
     is_nested = f"(starts_with({column}, '{{') OR starts_with({column}, '[')) AND json_valid({column})"
+    lengths = ", ".join(str(length) for length in sorted({len(word) for word in NO_ID}))
     value = quoted(name + " '") + f" || {column} ||"
     return f"""CASE WHEN contains({column}, '+') AND regexp_matches({column}, {quoted(LOST)})
         THEN {value} {quoted("' " + HAS_LOST)}
         WHEN {is_nested} THEN {quoted(name + " " + IS_NESTED)}
-        WHEN lower({column}) IN ({", ".join(map(quoted, NO_ID))}) THEN {value} {quoted("' " + IS_NO_ID)} END"""
+        WHEN strlen({column}) IN ({lengths}) AND lower({column}) IN ({", ".join(map(quoted, NO_ID))})
+        THEN {value} {quoted("' " + IS_NO_ID)} END"""
 
 
 def personal(column: str) -> str:
