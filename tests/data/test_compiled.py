@@ -107,7 +107,7 @@ def test_a_changed_rule_changes_labels_and_features_under_a_warm_cache(tmp_path:
     tree = copied(tmp_path, "data", "features")
     code = LABELS + (FEATURES if full else "") + TELL
     assert json.loads(run(code, tree)) == ([-1, 1.0] if full else [-1])
-    assert list(tree.glob("features/__pycache__/turns-*/*.nbc")), "the cache was not warm"
+    assert list(tree.glob("features/__pycache__/outcome_events-*/*.nbc")), "the cache was not warm"
     change_the_rule(tree)
     assert json.loads(run(code, tree)) == ([1, 2.0] if full else [1])
 

@@ -73,7 +73,7 @@ CORE = (
     ),
     Guarded("training/thresholds/track_record.py", (f"{TRAINING}/test_track_record.py",)),
     Guarded("training/thresholds/promise_check.py", (f"{TRAINING}/test_promise_check.py",)),
-    Guarded("serving/edge/bulkhead.py", ("tests/serving/test_bulkheads.py",)),
+    Guarded("serving/edge/waiting_line.py", ("tests/serving/test_bulkheads.py",)),
     Guarded("serving/edge/open_connections.py", ("tests/serving/test_open_connections.py",)),
     Guarded("serving/store/access/accounts.py", (f"{STORE}/test_store_accounts.py",)),
     Guarded("serving/store/access/lockout.py", (f"{STORE}/test_store_accounts.py",)),
