@@ -18,9 +18,11 @@ PHONE = r"^([+][0-9][0-9 ()/.-]{6,}|[(][0-9]{2,6}[)][ ]?[0-9][0-9 /.-]{4,}|[0-9]
 """A text that is an e-mail address, or a telephone number with the signs between its digits that people write."""
 LOST = r"^[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}$"
 """What a spreadsheet or a float makes of an id of many digits: most of them are lost."""
+NULL_WORDS = ("null", "NULL", "\\N", "N/A", "n/a", "#N/A", "-")
+"""By which files say that nothing is known, where their mapping names no others."""
 NO_ID = (
-    "null", "none", "undefined", "nan", "nil", "n/a", "#n/a", "-", "\\n", "<null>", "<nil>", "[object object]",
-    "00000000-0000-0000-0000-000000000000",
+    *dict.fromkeys(word.lower() for word in NULL_WORDS),
+    "none", "undefined", "nan", "nil", "<null>", "<nil>", "[object object]", "00000000-0000-0000-0000-000000000000",
 )  # fmt: skip
 """What programs write where they know no id, in lower case: taken for one, it would make one lead of many people."""
 HAS_LOST = "has lost digits (a spreadsheet took the id for a number); export it as text"

@@ -51,7 +51,7 @@ def id_checks(spec: Shared, name: str, *columns: str | None) -> list[str]:
     if not columns or None in columns or set(columns) & set(spec.as_is):
         return []
     personal = personal_check(name, column, str(columns[0]), "identify by a number that says nothing")
-    return [id_check(name, column), *([personal] if name != "event_id" else [])]
+    return [id_check(name, column), *([personal] if name not in ("event_id", "deal_id") else [])]
 
 
 def kept_check(spec: Shared, name: str, source: str | None, column: str | None = None) -> list[str]:

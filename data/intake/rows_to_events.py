@@ -74,6 +74,7 @@ def _events(source: Source, spec: EventsPart, clock: Clock) -> str:
         checked_name("event_type", "event_type", required=True),
         *(checked_name(name, name) for name in ("source", "event_id", "deal_id")),
         *id_checks(spec, "event_id", *spec.id_columns),
+        *id_checks(spec, "deal_id", spec.deal_id),
         times.check("occurred_at", "occurred_text", "occurred_at", clock.now, required=not is_wide),
         times.check("received_at", "received_text", "received_at", clock.now),
         yes_check("retracted", "retracted_text"),

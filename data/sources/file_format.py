@@ -10,10 +10,9 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from data.contract import DataError
+from data.ids import NULL_WORDS
 from data.sources.every_table import MappingTable, Words
 
-NULL_WORDS = ("null", "NULL", "\\N", "N/A", "n/a", "#N/A", "-")
-"""What means that nothing is known, where a mapping does not say otherwise."""
 TITLE_LINES = 20
 """How far down a header is looked for, to say where it stands."""
 

@@ -256,13 +256,16 @@ def test_several_ids_in_one_cell_are_no_id(tmp_path: Path, ending: str, several:
 
 @pytest.mark.parametrize("word", ["undefined", "None", "NaN", "[object Object]", NO_ID[-1]])
 def test_what_programs_write_for_no_id_makes_no_lead_of_many(tmp_path: Path, word: str) -> None:
-    file = write(tmp_path / "e.csv", f"id,key,type,when\n{word},1,call,{AT}\n7,{word},call,{AT}\n7,3,call,{AT}\n")
-    keyed = PLAIN | {"event_id": "key"}
+    file = write(
+        tmp_path / "e.csv",
+        f"id,key,type,when,deal\n{word},1,call,{AT},d\n7,{word},call,{AT},d\n7,3,call,{AT},d\n7,4,call,{AT},{word}\n",
+    )
+    keyed = PLAIN | {"event_id": "key", "deal_id": "deal"}
     report = take(tmp_path, events(keyed), file)
     assert seen(tmp_path, "event_id") == {("3",)}
     why = "is what programs write where they know no id; send the id, or leave the row out"
-    assert sorted(report.reasons) == [f"event_id … {why}", f"lead_id … {why}"]
-    take(tmp_path, events(keyed | {"as_is": ["id", "key"]}), file)
+    assert sorted(report.reasons) == [f"{name} … {why}" for name in ("deal_id", "event_id", "lead_id")]
+    take(tmp_path, events(keyed | {"as_is": ["id", "key", "deal"]}), file)
     assert seen(tmp_path, "lead_id") == {("7",), (word,)}
 
 
