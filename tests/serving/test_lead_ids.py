@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.routing import Match
 
 from clients.leadscore_client import Client, Event
-from data.ids import NoId, required_id
+from data.ids import NoId, damage_of, required_id
 from serving.app import create_app
 from serving.http.lead_paths import DOTS, in_path, lead_routes, lead_url
 from serving.http.services import Services
@@ -30,7 +30,7 @@ AT = "2024-05-01T12:00:00Z"
 
 def is_id(text: str) -> bool:
     try:
-        return required_id(text) == text
+        return required_id(text) == text and damage_of(text) is None
     except NoId:
         return False
 
