@@ -76,7 +76,7 @@ def stand_in(registry: Registry, name: str) -> Decision:
 def compare_with_champion(rival: Registered, judged: Judged) -> Decision:
     """Compares with the champion in place: its judge, on the rows of the slice that it has not learnt from."""
     model = rival.load_judge()
-    if set(model.features) - set(judged.rows.features.column_names):
+    if set(model.features) - set(judged.rows.columns):
         return Decision(CHALLENGER, t.by_language("lacks", version=rival.version))
     rows = judged.rows
     fresh = rows.as_of >= model.manifest.trained_on.to_us

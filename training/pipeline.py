@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+
 from data.contract import DataError
 from data.typed_json import JsonObject
 from features.training_set import TrainingSet
@@ -153,7 +155,8 @@ def _train(asked: _Asked, say: Say, opened: Callable[[], str]) -> _Trained:
     datasets = dataset_of(training_set, LEARN, split.past), dataset_of(training_set, JUDGED, split.judged)
     say("looking at data and features")
     background = background_of(sample, split, blind, plan, asked.telling.observed)
-    del split  # as large as the sample itself
+    del split  # as large as the sample itself, and Arrow would keep the memory
+    pa.default_memory_pool().release_unused()
     say("fitting the champion on all moments")
     fitted = fit_champion(sample, plan)
     learnt = trained_on(training_set, learnt_from(sample, plan), digest_asked, plan)

@@ -26,7 +26,7 @@ def fit(contender: str, folder: str, out: str, seed: int, budget: float) -> dict
 
 def leadscore(split: Split, seed: int) -> Array:
     """The mix that training takes: told of leads, and where rows are in order of time of that and of when outcomes were
-    certain, so that half of it sees running rates."""
+    certain, so that it sees running rates."""
     learn = split.learn
     model = LeadConversionClassifier(random_state=seed, n_jobs=1)
     time, since = (learn.time, learn.since) if split.in_order else (None, None)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from training.model import rates
 from training.model.classifier import LeadConversionClassifier
 from training.model.encoding import table_of
 from training.model.rates import PSEUDO_LEADS, PastOutcomes, running_rates
@@ -49,7 +50,7 @@ def naive(matrix: NDArray[np.float32], known: PastOutcomes) -> Array:
         (all_seen, all_won), (seen, won) = counted(row, []), counted(row, [True])
         if all_seen:
             base = (all_won + 0.5) / (all_seen + 1)
-            out[row] = (won + PSEUDO_LEADS * base) / (seen + PSEUDO_LEADS), np.log1p(seen)
+            out[row] = (won + PSEUDO_LEADS * base) / (seen + PSEUDO_LEADS), np.log1p(min(seen, rates.MOST_COUNTED))
     return out
 
 
@@ -135,6 +136,15 @@ def test_both_leaks_are_seen_when_they_are_planted(monkeypatch: pytest.MonkeyPat
     assert not np.array_equal(with_own[one], flipped[one])
 
 
+@pytest.mark.parametrize("most", [5, np.inf], ids=["as it is", "planted: without end"])
+def test_from_some_count_on_it_tells_of_no_date(monkeypatch: pytest.MonkeyPatch, most: float) -> None:
+    monkeypatch.setattr(rates, "MOST_COUNTED", most)
+    matrix, known = known_of([(lead, 0, lead, 0.0) for lead in range(20)], 0)
+    counts = running_rates(matrix, [0], known)[0][1:, 1]
+    assert (np.diff(counts[:5]) > 0).all()
+    assert (np.ptp(counts[4:]) == 0) == (most == 5)
+
+
 def leads(n: int = 2_000) -> tuple[pd.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
     """A frame whose first category decides much, its many values being known by their rates only; outcomes; leads."""
     rng = np.random.default_rng(1)
@@ -162,7 +172,7 @@ def test_frozen_rates_are_splits_of_categories_and_score_the_same() -> None:
         for rate, code in zip(model.frozen_, codes, strict=True)
     ]
     wide = np.column_stack([matrix, *at_the_end])
-    assert sum(any(int(f) >= 3 for f in _features(booster)) for booster in fitted) == 2, "half of the members see rates"
+    assert sum(any(int(f) >= 3 for f in _features(booster)) for booster in fitted) == 4, "all members see rates"
     for with_rates, without in zip(fitted, model.boosters_, strict=True):
         assert without.num_feature() == 3
         raw, scored = (b.predict(x, raw_score=True) for b, x in ((with_rates, wide), (without, matrix)))

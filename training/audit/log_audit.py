@@ -94,10 +94,11 @@ def _columns(mature: Sample, recipe: Recipe, stages: Collection[str], has_versio
     chosen = mature.of(np.isin(np.arange(len(mature)), rows))
     findings = dict[str, Finding]()
     if 0 < chosen.y.sum() < len(chosen):
-        known, of_stages = known_by_columns(chosen.features, chosen.y), _columns_of(stages, recipe)
+        features = chosen.features
+        known, of_stages = known_by_columns(features, chosen.y), _columns_of(stages, recipe)
         findings = {
             finding.name: finding
-            for finding in probed(chosen.features, chosen.y, known)
+            for finding in probed(features, chosen.y, known)
             if finding.name not in of_stages or _is_sure(mature, finding.name)
         }
     findings |= {finding.name: finding for finding in _certain(mature, recipe) if finding.name not in findings}
@@ -107,7 +108,7 @@ def _columns(mature: Sample, recipe: Recipe, stages: Collection[str], has_versio
         for definition in recipe.catalogue
         if isinstance(definition, Profile | ProfileNumber)
     }
-    profile = leads.features.select([name for name in leads.features.column_names if name in plain])
+    profile = leads.features.select([name for name in leads.columns if name in plain])
     known = known_by_columns(profile, ever)
     findings |= {finding.name: finding for finding in probed(profile, ever, known) if finding.name not in findings}
     yield from findings.values()
@@ -143,7 +144,7 @@ def _certain(mature: Sample, recipe: Recipe) -> Iterator[Finding]:
 
 def _is_sure(mature: Sample, name: str) -> bool:
     """Whether leads convert for sure once a moment of theirs has seen something: it is told of those who have won."""
-    column = mature.features.column(name)
+    column = mature.column(name)
     sees = ~missing_values(column)
     if not is_words(column.type):
         sees &= column.cast(pa.float64()).fill_null(0).to_numpy() != 0

@@ -41,7 +41,7 @@ def drift_steps(plan: TrainingPlan, outcomes: Outcomes) -> list[Contender]:
         ),
         Contender(
             _named(rates, "running rates"),
-            "half of the members see what categories have brought so far",
+            "members see what categories have brought so far",
             _recipe(replace(plan, rates=rates), fit),
         ),
         Contender(

@@ -95,7 +95,7 @@ class LogTimeline:
     @property
     def columns(self) -> list[str]:
         """Names of the features."""
-        return list(self.now.features.column_names)
+        return self.now.columns
 
     @property
     def outcomes(self) -> Outcomes:
@@ -131,7 +131,7 @@ class TableTimeline:
     @property
     def columns(self) -> list[str]:
         """Names of the features."""
-        return list(self.rows.features.column_names)
+        return self.rows.columns
 
     @property
     def outcomes(self) -> Outcomes:

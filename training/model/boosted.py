@@ -28,9 +28,9 @@ from training.samples.log_odds import Array
 class Boosted(Estimator):
     """LightGBM on log-loss, for each fold of leads one model, which stopped early on the fold that it did not see.
 
-    With `twin` each fold has a second model of extremely randomised trees. With `rates` half of the members see running
-    rates of the categories (rates.py): of the two of a fold one does. None of this is chosen by its success: the mean
-    in log-odds of members that err in different ways was better than the choice among them.
+    With `twin` each fold has a second model of extremely randomised trees. With `rates` all members see running rates
+    of the categories (rates.py), and the categories beside them. None of this is chosen by its success: the mean in
+    log-odds of members that err in different ways was better than the choice among them.
 
     Attributes after fit: classes_, encoder_, calibrator_, oof_raw_ (float64[n], log-odds out of fold, NaN for rows of a
     thinned sample that do not measure), boosters_ (all folds, then all folds of the twin), frozen_ (what has become of
@@ -134,10 +134,8 @@ class Boosted(Estimator):
         return in_parts(lambda part: np.mean([score(part) for score in scores], axis=0), matrix, self.n_jobs)
 
     def _members(self, folds: int) -> list[Member]:
-        """The mix: all folds, then all folds of the twin; of neighbours, and of the two of a fold, one sees rates."""
-        kinds = (False, True) if self.twin else (False,)
-        has_rates = len(self.frozen_) > 0
-        return [Member(fold, twin, has_rates and (fold + twin) % 2 == 1) for twin in kinds for fold in range(folds)]
+        """The mix: all folds, then all folds of the twin."""
+        return [Member(fold, twin) for twin in ((False, True) if self.twin else (False,)) for fold in range(folds)]
 
     def _with_rates(self, table: pa.Table, known: PastOutcomes | None) -> NDArray[np.float32]:
         """The matrix of a table, and behind it running rates of its categories where there is an order of time."""
@@ -163,13 +161,7 @@ class Boosted(Estimator):
         if len(rows) == 0:
             return Grown(stump(data, self._parameters()), ())
         seen, held_out = (data.subset(side.tolist()).construct() for side in (rows, held))
-        return self._booster(seen, held_out, self._parameters_of(member, data.num_feature()))
-
-    def _parameters_of(self, member: Member, columns: int) -> Parameters:
-        rates = range(len(self.encoder_.names), len(self.encoder_.names) + len(self.frozen_))
-        seen = [column for column in range(columns) if column not in rates]
-        blind: Parameters = {} if member.rates or not rates else {"interaction_constraints": [seen]}
-        return {**self._parameters(), **blind, **(TWIN if member.twin else {})}
+        return self._booster(seen, held_out, {**self._parameters(), **(TWIN if member.twin else {})})
 
     def _folded(self, boosters: Sequence[lightgbm.Booster]) -> list[lightgbm.Booster]:
         """The boosters as they score from now on: without rates, which stand still."""

@@ -3,7 +3,8 @@
 A row sees of its value how many leads had come to a known outcome before it, and how many of them had converted:
 each lead counts once for each value, at its first moment with it, and never in its own rows. So nothing that is known
 later enters an earlier row (ordered target statistics: Prokhorenkova et al., CatBoost, NeurIPS 2018), and a model
-learns how far a rate can be trusted when few have been seen.
+learns how far a rate can be trusted when few have been seen. More than `MOST_COUNTED` count as so many: beyond it the
+count of a common value says nothing of trust any more, but what time it is, and trees learn dates from it.
 
 At the end of training rates stand still: each value has one. A split on a rate is then a split of the values, and
 `folded` writes it as that. An artifact, a server and whoever explains a score know nothing of rates.
@@ -22,6 +23,8 @@ from training.samples.log_odds import Array
 
 PSEUDO_LEADS = 20.0
 """Leads of the rate of all that a value's own is mixed with."""
+MOST_COUNTED = 1_000.0
+"""Leads from which on a rate is to be trusted: all but a fiftieth of it is its own."""
 WORD = 32
 
 
@@ -74,7 +77,8 @@ def running_rates(
 def _rate(seen: Array, won: Array, all_seen: Array, all_won: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The smoothed share and the log of how many were seen; NaN where of nobody anything was known."""
     base = (all_won + 0.5) / (all_seen + 1.0)
-    share, count = (won + PSEUDO_LEADS * base) / (seen + PSEUDO_LEADS), np.log1p(seen)
+    share = (won + PSEUDO_LEADS * base) / (seen + PSEUDO_LEADS)
+    count = np.log1p(np.minimum(seen, MOST_COUNTED))
     return tuple(np.where(all_seen > 0, values, np.nan).astype(np.float32) for values in (share, count))  # type: ignore[return-value]
 
 

@@ -72,10 +72,7 @@ def data_profile(sample: Sample, learn: Sample, newest: Sample, observed: Sequen
     """sample: all moments; learn, newest: those learnt from and judged on, which are compared. observed: of the log."""
     before, now = each_lead_once(learn), each_lead_once(newest)
     shifts = {shift.name: shift for shift in drift_of_samples(before, now, None).shifts}
-    features = [
-        _feature(before.features.column(name), now.features.column(name), name, shifts.get(name))
-        for name in before.features.column_names
-    ]
+    features = [_feature(before.column(name), now.column(name), name, shifts.get(name)) for name in before.columns]
     features.sort(key=lambda feature: -(feature.shift.psi if feature.shift else 0.0))
     return DataProfile(tuple(_months(sample)), tuple(_sources(observed)), tuple(features))
 

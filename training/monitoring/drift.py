@@ -70,7 +70,7 @@ def drift_of_samples(earlier: Sample, recent: Sample, model: LoadedModel | None,
     checks: Sequence[Check] = ()
     reason = "no model whose features both have, so that no predictions are compared"
     advice: Advice = "nothing"
-    if model is not None and {*model.features} <= {*before.features.column_names} & {*now.features.column_names}:
+    if model is not None and {*model.features} <= {*before.columns} & {*now.columns}:
         named = {"predictions": (_bands(predict(model, before)), _bands(predict(model, now))), **named}
         fresh = _unseen(recent, model)
         checks = checks_of(fresh, (), error)

@@ -145,10 +145,11 @@ def fit_baselines(split: Split, plan: TrainingPlan, say: Say = lambda text: None
     """Predictions of every baseline for the newest slice, fitted on the past, weighed as the plan weighs it."""
     predictions = dict[str, Array]()
     learn = weighed(split.learn, plan.weighting)
+    features, judged = learn.features, split.judged.features
     for name, fit in BASELINES.items():
         say(f"fitting baseline: {name}")
-        baseline = fit(learn.features, learn.y, learn.weight, learn.as_of)
-        predictions[name] = baseline.predict(split.judged.features)
+        baseline = fit(features, learn.y, learn.weight, learn.as_of)
+        predictions[name] = baseline.predict(judged)
     return predictions
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypedDict
 
 import numpy as np
@@ -78,10 +77,20 @@ class Sample:
             np.flatnonzero(rows) if self.rows is None else self.rows[rows],
         )
 
-    @cached_property
+    @property
     def features(self) -> pa.Table:
-        """The features of the rows. They are large, and copied only once somebody asks."""
+        """The features of the rows, which are large: copied for whoever asks, for as long as they are held."""
         return self.table if self.rows is None else self.table.take(pa.array(self.rows))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the features."""
+        return list(self.table.column_names)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One feature of the rows."""
+        column = self.table.column(name)
+        return column if self.rows is None else column.take(pa.array(self.rows))
 
     def with_features(self, features: pa.Table) -> Sample:
         """The same rows with other features."""
@@ -159,6 +168,8 @@ def read_sample(training_set: TrainingSet, most: int | None = None) -> Sample:
     table, thinned = (training_set.read(), None) if most is None else read_thinned(training_set, most)
     if not len(table):
         raise DataError(f"{training_set.path} holds no moments; check target and moments in the settings")
+    # Arrow keeps the memory of pieces that are gone, more than the rows that are left take.
+    pa.default_memory_pool().release_unused()
     return Sample(
         table.drop_columns(list(KEYS)),
         table.column("label").cast(pa.float64()).fill_null(float("nan")).to_numpy(),
