@@ -35,8 +35,14 @@ def likely_formats(texts: Iterable[str]) -> list[str]:
     """
     formats = list(FORMATS)
     for text in texts:
-        formats = [form for form in formats if _reads(text, form)]
+        formats = [form for form in formats if _may_read(text, form) and _reads(text, form)]
     return formats if len(formats) < len(FORMATS) else []
+
+
+def _may_read(text: str, form: str) -> bool:
+    """Whether the signs that stand for themselves are there: Python compiles a format anew each time, which is dear."""
+    signs = "/," if form.endswith("%z") else ":/,."  # an offset has colons of its own
+    return all(text.count(sign) == form.count(sign) for sign in signs)
 
 
 def _reads(text: str, form: str) -> bool:
