@@ -94,7 +94,8 @@ class TrainingSection(Section):
         "yes", description="whether as many extremely randomised trees are averaged in; auto, of old, is yes"
     )
     rates: Literal["yes", "no"] = Field(
-        "yes", description="whether trees see how much of each category has converted so far"
+        "yes",
+        description="whether trees see how much of each category has converted so far (of a hazard model half of them)",
     )
     newest_step: Literal["auto", "yes", "no"] = Field(
         "auto", description="whether the intercept steps after the newest moments; auto: where that helped before"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from training.model import rates
 from training.model.classifier import LeadConversionClassifier
 from training.model.encoding import table_of
+from training.model.hazard import HazardClassifier
 from training.model.rates import PSEUDO_LEADS, PastOutcomes, running_rates
 from training.samples.log_odds import Array
 
@@ -177,6 +178,16 @@ def test_frozen_rates_are_splits_of_categories_and_score_the_same() -> None:
         assert without.num_feature() == 3
         raw, scored = (b.predict(x, raw_score=True) for b, x in ((with_rates, wide), (without, matrix)))
         np.testing.assert_allclose(scored, raw, rtol=0, atol=1e-12)
+
+
+def test_half_of_a_hazard_models_members_see_rates() -> None:
+    frame, y, lead = leads(600)
+    model = HazardClassifier(n_folds=2, max_rounds=80, learning_rate=0.1, n_jobs=1)
+    fitted: list[lightgbm.Booster] = []
+    original = model._folded
+    model._folded = lambda boosters: fitted.extend(boosters) or original(boosters)  # type: ignore[method-assign, func-returns-value]
+    model.fit(frame, y, groups=lead, time=lead, since=lead)
+    assert [any(int(f) >= 3 for f in _features(booster)) for booster in fitted] == [False, True, True, False]
 
 
 def test_without_a_word_of_when_outcomes_were_certain_nothing_is_learnt_from_them_as_rates() -> None:

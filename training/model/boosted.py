@@ -28,8 +28,8 @@ from training.samples.log_odds import Array
 class Boosted(Estimator):
     """LightGBM on log-loss, for each fold of leads one model, which stopped early on the fold that it did not see.
 
-    With `twin` each fold has a second model of extremely randomised trees. With `rates` all members see running rates
-    of the categories (rates.py), and the categories beside them. None of this is chosen by its success: the mean in
+    With `twin` each fold has a second model of extremely randomised trees. With `rates` members see running rates of
+    the categories (rates.py), and the categories beside them. None of this is chosen by its success: the mean in
     log-odds of members that err in different ways was better than the choice among them.
 
     Attributes after fit: classes_, encoder_, calibrator_, oof_raw_ (float64[n], log-odds out of fold, NaN for rows of a
@@ -135,7 +135,14 @@ class Boosted(Estimator):
 
     def _members(self, folds: int) -> list[Member]:
         """The mix: all folds, then all folds of the twin."""
-        return [Member(fold, twin) for twin in ((False, True) if self.twin else (False,)) for fold in range(folds)]
+        kinds, has_rates = (False, True) if self.twin else (False,), len(self.frozen_) > 0
+        return [
+            Member(fold, twin, has_rates and self._sees_rates(fold, twin)) for twin in kinds for fold in range(folds)
+        ]
+
+    def _sees_rates(self, fold: int, twin: bool) -> bool:
+        """Whether a member sees running rates where there are any."""
+        return True
 
     def _with_rates(self, table: pa.Table, known: PastOutcomes | None) -> NDArray[np.float32]:
         """The matrix of a table, and behind it running rates of its categories where there is an order of time."""
@@ -161,7 +168,13 @@ class Boosted(Estimator):
         if len(rows) == 0:
             return Grown(stump(data, self._parameters()), ())
         seen, held_out = (data.subset(side.tolist()).construct() for side in (rows, held))
-        return self._booster(seen, held_out, {**self._parameters(), **(TWIN if member.twin else {})})
+        return self._booster(seen, held_out, self._parameters_of(member, data.num_feature()))
+
+    def _parameters_of(self, member: Member, columns: int) -> Parameters:
+        rates = range(len(self.encoder_.names), len(self.encoder_.names) + len(self.frozen_))
+        seen = [column for column in range(columns) if column not in rates]
+        blind: Parameters = {} if member.rates or not rates else {"interaction_constraints": [seen]}
+        return {**self._parameters(), **blind, **(TWIN if member.twin else {})}
 
     def _folded(self, boosters: Sequence[lightgbm.Booster]) -> list[lightgbm.Booster]:
         """The boosters as they score from now on: without rates, which stand still."""

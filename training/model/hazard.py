@@ -117,6 +117,10 @@ class HazardClassifier(Boosted):
             [calibrated(within(odds, self.ends_, horizon), self.calibrator_.to_dict()) for horizon in days]
         )
 
+    def _sees_rates(self, fold: int, twin: bool) -> bool:
+        """Of neighbours, and of the two of a fold, one: were it all, a simulated funnel would be told less truly."""
+        return (fold + twin) % 2 == 1
+
     def _fit_part(
         self, matrix: NDArray[np.float32], rows: PeriodRows, fold: NDArray[np.int64]
     ) -> list[lightgbm.Booster]:

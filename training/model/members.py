@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -26,7 +26,7 @@ class Hyperparameters(TypedDict, total=False):
     rates: bool
 
 
-Parameters = Mapping[str, str | float]
+Parameters = Mapping[str, str | float | Sequence[Sequence[int]]]
 """Parameters of LightGBM's by name."""
 TWIN = {"extra_trees": True, "extra_seed": 6}
 """What sets a twin apart: its splits are drawn at random and only the best of the drawn is taken (Geurts 2006)."""
@@ -34,10 +34,11 @@ TWIN = {"extra_trees": True, "extra_seed": 6}
 
 @dataclass(frozen=True)
 class Member:
-    """One model of the mix. fold: which it does not see, and stops early on."""
+    """One model of the mix. fold: which it does not see, and stops early on. rates: whether it sees running rates."""
 
     fold: int
     twin: bool
+    rates: bool
 
 
 @dataclass(frozen=True)
