@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from training.calibration.calibrator import choose_calibrator
+from training.calibration.calibrator import calibrator_of
 from training.measuring.evaluation import Evaluation, evaluate
 from training.report.plots import reliability
 from training.samples.log_odds import Array, logit
@@ -71,19 +71,17 @@ pd.DataFrame({"champion": summary(honest), "spoilt": summary(spoilt)})
 # that size would show.
 #
 # ## Mended
-# A calibrator is a monotone map with three numbers. It is used only when it is better than none by more than one
-# standard error on leads that came later; here it learns from the first half of the slice and is looked at on the
-# second.
+# A calibrator is a monotone map with three numbers. Training fits it to what the newest leads came to, out of fold, and
+# pulls it towards changing nothing, the more the fewer converted; here it learns from the first half of the slice and
+# is looked at on the second.
 
 # %%
 older = rows.as_of < np.median(rows.as_of)
-choice = choose_calibrator(spoilt_p[older], rows.y[older], rows.weight[older], rows.as_of[older], rows.lead[older])
-mended_p: Array = choice.calibrator(spoilt_p)
+calibrator = calibrator_of(spoilt_p[older], rows.y[older], rows.weight[older], rows.as_of[older], rows.lead[older])
+mended_p: Array = calibrator(spoilt_p)
 newer = rows.of(~older)
 after = evaluate(newer.y, newer.weight, newer.lead, {"mended": mended_p[~older], "spoilt": spoilt_p[~older]})
-pd.DataFrame(
-    [{"candidate": verdict.name, "gain": verdict.gain, "standard error": verdict.se} for verdict in choice.verdicts]
-)
+pd.DataFrame([calibrator.to_dict()])
 
 # %%
 reliability(after.bands)

@@ -49,7 +49,7 @@ def account_of(
         judged.evaluation,
         judged.by_age,
         fitted.thresholds,
-        fitted.model.calibration_choice_,
+        fitted.model.calibrator_,
     )
 
 

@@ -15,7 +15,7 @@ from scipy.special import expit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from training.artifact.standalone import Line, calibrated, within
-from training.calibration.calibrator import IDENTITY, Calibrator, choose_calibrator
+from training.calibration.calibrator import IDENTITY, Calibrator, calibrator_of
 from training.model.classifier import LeadConversionClassifier
 from training.model.hazard import HazardClassifier
 from training.model.periods import PeriodRows, base_log_odds, ends_of, rows_of, thinned
@@ -197,7 +197,7 @@ def test_where_rows_are_many_those_without_a_conversion_are_thinned() -> None:
     np.testing.assert_array_equal(model.offsets_, base_log_odds(rows, len(ENDS)))
 
 
-def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> None:
+def test_the_calibrator_is_the_one_that_mature_moments_ask_for_out_of_fold() -> None:
     """Three shallow rounds fall short of what is known, which a calibrator mends."""
     frame, event, observed, lead, _ = made = leads(4_000, watched=40)
     time = np.arange(len(event))
@@ -205,7 +205,7 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
     mature = observed >= HORIZON
     assert 0 < mature.sum() < len(event)
     p, y = expit(model.oof_raw_[mature]), np.isfinite(event[mature]).astype(np.float64)
-    chosen = choose_calibrator(p, y, np.ones(len(y)), time[mature], lead[mature]).calibrator
+    chosen = calibrator_of(p, y, np.ones(len(y)), time[mature], lead[mature])
     assert chosen != IDENTITY
     # Made of probabilities of which the last digit may be another, by a fit that ends within 1e-15 of the least loss,
     # which leaves a parameter the square root of that.
@@ -214,7 +214,7 @@ def test_the_calibrator_is_the_one_that_mature_moments_choose_out_of_fold() -> N
     assert (calibrator.a, calibrator.b, calibrator.c) == pytest.approx((chosen.a, chosen.b, chosen.c), rel=1e-7)
     weighted = learnt(made, time, np.where(np.isfinite(event), 3.0, 1.0), max_rounds=3)
     assert weighted.predict_proba(frame)[:, 1].mean() > model.predict_proba(frame)[:, 1].mean() * 1.5
-    assert fitted(made, max_rounds=3).calibrator_ == IDENTITY, "without times there is no forward trial"
+    assert fitted(made, max_rounds=3).calibrator_ == IDENTITY, "without times nothing is the newest"
 
 
 def test_the_classes_are_those_of_a_binary_classifier() -> None:

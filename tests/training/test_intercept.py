@@ -17,10 +17,10 @@ from training.calibration.intercept import (
     InterceptStep,
     MaturedRows,
     edges_of,
-    independent,
     offset,
     rolling_steps,
 )
+from training.samples.independent import independent
 from training.samples.log_odds import Array, logit
 
 WINDOW = 14 * US_PER_DAY

@@ -15,8 +15,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from serving.trees.bit_masks import masks_of, predict
 from serving.trees.tree_shap import Explained
 from serving.trees.trees import forest_of
-from training.calibration.intercept import independent
 from training.model.prior import FEATURES, QUANTILES, SPREAD, PriorClassifier, coefficients
+from training.samples.independent import independent
 from training.samples.log_odds import Array, logit, row_losses
 
 LEADS, MOMENTS = 400, 3

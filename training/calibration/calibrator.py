@@ -1,11 +1,12 @@
-"""Calibration, and its gate: a model's probabilities are changed only where leads that came later say that it helps.
+"""Calibration: what a model says out of fold is mapped to what became of the newest leads, in part where they are few.
 
-Every calibrator is three numbers, p -> sigmoid(a ln p - b ln(1 - p) + c), so an artifact carries only those.
+Every calibrator is three numbers, p -> sigmoid(a ln p - b ln(1 - p) + c), so an artifact carries only those. There is
+no gate: on one past a trial of so small a change is noise, and to pull it towards none costs less than such mistakes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
@@ -16,7 +17,8 @@ from scipy.special import expit
 from data.contract import DataError
 from data.typed_json import JsonObject, from_json
 from features.numbers_in_words import Language, number, signed
-from training.samples.log_odds import Array, clip, fit_logistic, logit, row_losses
+from training.samples.independent import independent
+from training.samples.log_odds import Array, clip, fit_logistic, logit
 
 MIN_SLOPE = 0.01
 """Slopes stay positive, so that a calibrator never turns a ranking around."""
@@ -24,13 +26,14 @@ PRIOR = 1.0
 """Strength of the pull towards "change nothing", in rows: it decides only where there are next to no labels."""
 MOST_ROWS = 5_000
 """Rows that a calibrator is fitted to at most."""
-STEPS = 4
-"""Forward steps of the gate."""
+NEWEST = 0.5
+"""Share of the moments that calibrate, the newest: of earlier ones rates had seen little, and times have changed."""
+FEWEST_CONVERTED = 300
+"""Converted leads that these hold at least, if there are so many."""
+BELIEF = np.array([0.3, 0.3, 0.5])
+"""How far slopes and shift are believed to lie from changing nothing, in standard deviations."""
 ROUNDING = 1e-9
 """Log-loss that is nothing."""
-
-Mapper = Callable[[Array], Array]
-Fit = Callable[[Array, Array, Array], Mapper]
 
 
 class StoredCalibrator(TypedDict):
@@ -87,10 +90,8 @@ def calibrator_from(values: object) -> Calibrator:
 def gathered(p: Array, y: Array, weight: Array, most: int = MOST_ROWS) -> tuple[Array, Array, Array]:
     """The rows (n each), or at most so many in their place: neighbours in p as one, with their mean and their weight.
 
-    A calibrator has three numbers and sees p alone, so that nothing is lost but the cost of many rows. The scale of
-    weights has no say: they add up to Kish's sample size.
+    A calibrator has three numbers and sees p alone, so that nothing is lost but the cost of many rows.
     """
-    weight = weight * weight.sum() / (weight @ weight)
     if len(p) <= most:
         return p, y, weight
     member = np.empty(len(p), np.int64)
@@ -101,39 +102,53 @@ def gathered(p: Array, y: Array, weight: Array, most: int = MOST_ROWS) -> tuple[
     return np.asarray(expit(z)), share, mass[some]
 
 
-def fit_temperature(p: Array, y: Array, weight: Array) -> Calibrator:
-    """Logit times a: more or less self-assured, 0.5 stays 0.5 (Guo et al., On Calibration of Modern Networks, 2017)."""
-    p, y, weight = gathered(p, y, weight)
-    (a,) = _fit(logit(p)[:, np.newaxis], [1.0], [MIN_SLOPE], y, weight)
-    return Calibrator("temperature", a, a, 0.0)
-
-
 def fit_sigmoid(p: Array, y: Array, weight: Array) -> Calibrator:
     """Logit times a plus c (Platt 1999, on the logit instead of the probability)."""
-    p, y, weight = gathered(p, y, weight)
+    p, y, weight = gathered(p, y, weight * weight.sum() / (weight @ weight))
     z = logit(p)
     a, c = _fit(np.column_stack([z, np.ones_like(z)]), [1.0, 0.0], [MIN_SLOPE, -np.inf], y, weight)
     return Calibrator("sigmoid", a, a, c)
 
 
-def fit_beta(p: Array, y: Array, weight: Array) -> Calibrator:
-    """Own slopes for small and for large probabilities (Kull, Silva Filho & Flach, Beta calibration, AISTATS 2017)."""
-    p, y, weight = gathered(p, y, weight)
+def fit_beta(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Calibrator:
+    """Own slopes for small and for large probabilities (Kull, Silva Filho & Flach, Beta calibration, AISTATS 2017).
+
+    Rows count for as many leads as they are worth, and `BELIEF` for the rest.
+    """
+    p, y, weight = gathered(p, y, independent(weight, lead))
     clipped = clip(p)
     columns = np.column_stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(clipped)])
-    a, b, c = _fit(columns, [1.0, 1.0, 0.0], [MIN_SLOPE, MIN_SLOPE, -np.inf], y, weight)
+    a, b, c = _fit(columns, [1.0, 1.0, 0.0], [MIN_SLOPE, MIN_SLOPE, -np.inf], y, weight, BELIEF**-2)
     return Calibrator("beta", a, b, c)
 
 
-def _fit(x: Array, start: list[float], lower: list[float], y: Array, weight: Array) -> list[float]:
-    return [float(coefficient) for coefficient in fit_logistic(x, y, weight, np.array(start), np.array(lower), PRIOR)]
+def calibrator_of(p: Array, y: Array, weight: Array, time: NDArray[Any], lead: NDArray[Any]) -> Calibrator:
+    """What the newest moments ask for.
+
+    `p` are out-of-fold probabilities, `y` 0/1, `weight` ≥ 0, `time` orders the moments (e.g. int64 µs UTC), `lead` says
+    whose they are; all of shape (n).
+    """
+    rows = newest(y, time, lead)
+    return fit_beta(p[rows], y[rows], weight[rows], lead[rows])
 
 
-CANDIDATES: Mapping[str, Callable[[Array, Array, Array], Calibrator]] = {
-    "temperature": fit_temperature,
-    "sigmoid": fit_sigmoid,
-    "beta": fit_beta,
-}
+def newest(y: Array, time: NDArray[Any], lead: NDArray[Any]) -> NDArray[np.bool_]:
+    """bool[n]: the newest half, or as much as it takes to hold `FEWEST_CONVERTED` leads that converted.
+
+    >>> newest(np.array([0.0, 1.0, 0.0, 1.0]), np.arange(4), np.arange(4)).tolist()
+    [True, True, True, True]
+    """
+    _, code = np.unique(lead[y > 0], return_inverse=True)
+    last = np.full(code.max(initial=-1) + 1, time.min())
+    np.maximum.at(last, code, time[y > 0])
+    enough = np.sort(last)[-FEWEST_CONVERTED] if len(last) >= FEWEST_CONVERTED else time.min()
+    return np.asarray(time >= min(enough, np.quantile(time, 1 - NEWEST, method="lower")))
+
+
+def _fit(
+    x: Array, start: list[float], lower: list[float], y: Array, weight: Array, prior: float | Array = PRIOR
+) -> list[float]:
+    return [float(coefficient) for coefficient in fit_logistic(x, y, weight, np.array(start), np.array(lower), prior)]
 
 
 TRIAL: Mapping[tuple[Language, bool], str] = {
@@ -182,47 +197,9 @@ class CalibrationTrial:
         return {**asdict(self), "se": self.se if np.isfinite(self.se) else None, "accepted": self.accepted}
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The calibrator to use, fitted on all rows, and why."""
-
-    calibrator: Calibrator
-    verdicts: tuple[CalibrationTrial, ...]
-
-
-def choose_calibrator(p: Array, y: Array, weight: Array, time: NDArray[Any], groups: NDArray[Any]) -> Choice:
-    """The best accepted candidate by `forward_trial`, fitted on all rows; the identity when none is accepted.
-
-    `p` are out-of-fold probabilities, `y` 0/1, `weight` ≥ 0, `time` orders the moments (e.g. int64 µs UTC), `groups`
-    are the leads; all of shape (n).
-    """
-    verdicts = tuple(forward_trial(name, fit, p, y, weight, time, groups) for name, fit in CANDIDATES.items())
-    best = best_accepted(verdicts)
-    return Choice(CANDIDATES[best.name](p, y, weight) if best else IDENTITY, verdicts)
-
-
 def best_accepted(trials: Iterable[CalibrationTrial]) -> CalibrationTrial | None:
     """The accepted trial that gained most; None where none was accepted."""
     return max((trial for trial in trials if trial.accepted), key=lambda trial: trial.gain, default=None)
-
-
-def forward_trial(
-    name: str, fit: Fit, p: Array, y: Array, weight: Array, time: NDArray[Any], groups: NDArray[Any], steps: int = STEPS
-) -> CalibrationTrial:
-    """Forward-chained trial of one way to calibrate: fitted on the past, judged on the leads that came next.
-
-    Each step fits on all rows before a point in time and judges on the leads first seen in the block after it. A
-    lead is thus judged once, never by a calibrator that saw it, and whether a row takes part never depends on its
-    label (leaving out the past rows of leads that are still open would drop negatives and bias the fit).
-    The standard error is clustered by lead. Nothing to judge on: a gain of 0 with an infinite error.
-    """
-    _, lead = np.unique(groups, return_inverse=True)
-    saved, counts = np.zeros(len(p)), np.zeros(len(p))
-    for past, judged in forward_steps(time, lead, steps):
-        mapper = fit(p[past], y[past], weight[past])
-        saved[judged] = row_losses(y[judged], logit(p[judged])) - row_losses(y[judged], logit(mapper(p[judged])))
-        counts[judged] = weight[judged]
-    return CalibrationTrial(name, *gain_and_error(saved, counts, lead))
 
 
 def gain_and_error(saved: Array, weight: Array, groups: NDArray[Any]) -> tuple[float, float, int]:
@@ -230,26 +207,6 @@ def gain_and_error(saved: Array, weight: Array, groups: NDArray[Any]) -> tuple[f
     _, lead = np.unique(groups, return_inverse=True)
     gains, weights = (np.bincount(lead, values).astype(np.float64) for values in (weight * saved, weight))
     return *_mean_and_error(gains[weights > 0], weights[weights > 0]), int((weights > 0).sum())
-
-
-def forward_steps(
-    time: NDArray[Any], lead: NDArray[np.int64], steps: int
-) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Masks (past, judged) of each step; blocks hold about equally many rows, equal times stay together.
-
-    >>> time, lead = np.array([1, 2, 3, 4]), np.array([0, 1, 0, 2])
-    >>> [(past.tolist(), judged.tolist()) for past, judged in forward_steps(time, lead, 1)]
-    [([True, True, False, False], [False, False, False, True])]
-    """
-    order = np.sort(time)
-    edges = np.unique(order[(np.arange(1, steps + 1) * len(order)) // (steps + 1)]) if len(order) else order
-    block = np.searchsorted(edges, time, side="right")
-    first = np.full(lead.max(initial=-1) + 1, len(edges))
-    np.minimum.at(first, lead, block)
-    for step in range(1, len(edges) + 1):
-        past, judged = block < step, first[lead] == step
-        if past.any() and judged.any():
-            yield past, judged
 
 
 def _mean_and_error(gains: Array, weights: Array) -> tuple[float, float]:

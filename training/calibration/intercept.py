@@ -12,7 +12,8 @@ from scipy.special import expit
 
 from data.contract import US_PER_DAY
 from data.typed_json import JsonObject
-from training.calibration.calibrator import STEPS, CalibrationTrial, forward_steps, gain_and_error
+from training.calibration.calibrator import CalibrationTrial, gain_and_error
+from training.samples.independent import independent
 from training.samples.log_odds import Array, logit, row_losses
 
 PERIOD = 7 * US_PER_DAY
@@ -23,6 +24,8 @@ FEWEST_CONVERTED = 16
 """Converted leads of a step. A logit's standard error is about 1 / sqrt(16) = 1/4, and half of it is taken over."""
 PRIOR = 1.0
 """Strength of the pull towards "change nothing", in leads."""
+STEPS = 4
+"""Forward steps of a trial."""
 NEWEST = 0.1
 """Share of moments whose out-of-fold residuals speak for what comes next."""
 ITERATIONS, STRIDE = 100, 1.0
@@ -154,12 +157,21 @@ def offset(z: Array, y: Array, weight: Array) -> float:
     return shift
 
 
-def independent(weight: Array, lead: NDArray[Any]) -> Array:
-    """Weights (n) that add up to the number of leads that the rows are worth (Kish 1965), not to the number of rows.
+def forward_steps(
+    time: NDArray[Any], lead: NDArray[np.int64], steps: int
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Masks (past, judged) of each step; blocks hold about equally many rows, equal times stay together.
 
-    >>> float(independent(np.ones(4), np.array(["a", "a", "b", "b"])).sum())
-    2.0
+    >>> time, lead = np.array([1, 2, 3, 4]), np.array([0, 1, 0, 2])
+    >>> [(past.tolist(), judged.tolist()) for past, judged in forward_steps(time, lead, 1)]
+    [([True, True, False, False], [False, False, False, True])]
     """
-    _, codes = np.unique(lead, return_inverse=True)
-    mass = np.bincount(codes, weight)
-    return np.asarray(weight * (weight.sum() / (mass @ mass)))
+    order = np.sort(time)
+    edges = np.unique(order[(np.arange(1, steps + 1) * len(order)) // (steps + 1)]) if len(order) else order
+    block = np.searchsorted(edges, time, side="right")
+    first = np.full(lead.max(initial=-1) + 1, len(edges))
+    np.minimum.at(first, lead, block)
+    for step in range(1, len(edges) + 1):
+        past, judged = block < step, first[lead] == step
+        if past.any() and judged.any():
+            yield past, judged

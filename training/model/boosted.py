@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from training.artifact.manifest import Periods
 from training.artifact.standalone import by_period, calibrated
-from training.calibration.calibrator import IDENTITY, CalibrationTrial, Calibrator, Choice, choose_calibrator
+from training.calibration.calibrator import IDENTITY, CalibrationTrial, Calibrator, calibrator_of
 from training.model.contributions import contributions
 from training.model.encoding import Encoder
 from training.model.estimator import Estimator
@@ -39,7 +39,6 @@ class Boosted(Estimator):
 
     encoder_: Encoder
     calibrator_: Calibrator
-    calibration_choice_: Choice
     boosters_: list[lightgbm.Booster]
     oof_raw_: Array
     frozen_: tuple[Frozen, ...]
@@ -252,5 +251,4 @@ class Boosted(Estimator):
         lead: NDArray[np.generic],
     ) -> Calibrator:
         p = calibrated(raw, IDENTITY.to_dict())
-        self.calibration_choice_ = choose_calibrator(p, label.astype(np.float64), weight, time, lead)
-        return self.calibration_choice_.calibrator
+        return calibrator_of(p, label.astype(np.float64), weight, time, lead)

@@ -22,11 +22,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length
 
-from training.calibration.calibrator import IDENTITY, Choice
-from training.calibration.intercept import independent
+from training.calibration.calibrator import IDENTITY
 from training.model.boosted import Boosted
 from training.model.encoding import Encoder
 from training.samples.folds import fold_of_leads, fold_of_rows
+from training.samples.independent import independent
 from training.samples.log_odds import Array, fit_logistic, logit
 
 FEATURES = (
@@ -99,7 +99,7 @@ class PriorClassifier(Boosted):
         self.frozen_ = ()
         self.oof_raw_ = _out_of_fold(steps, code.astype(np.float64), weight, fold)
         self.boosters_ = [lightgbm.Booster(model_str=self._text(matrix))]
-        self.calibrator_, self.calibration_choice_ = IDENTITY, Choice(IDENTITY, ())
+        self.calibrator_ = IDENTITY
         return self
 
     def __sklearn_tags__(self) -> Tags:

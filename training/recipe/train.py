@@ -211,7 +211,6 @@ def stepped(model: Classifier, sample: Sample, plan: TrainingPlan) -> Classifier
     """A model, fitted to a sample by a plan, after the step that the newest rows ask for; the one given is changed."""
     step = Calibrator("newest step", 1.0, 1.0, step_of(model, sample, plan))
     model.calibrator_ = composed(model.calibrator_, step)
-    model.calibration_choice_ = replace(model.calibration_choice_, calibrator=model.calibrator_)
     return model
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from features.labels import Target
 from features.numbers_in_words import Language
 from training.artifact.manifest import TrainedOn
-from training.calibration.calibrator import CalibrationTrial, Choice
+from training.calibration.calibrator import CalibrationTrial, Calibrator
 from training.measuring.evaluation import Evaluation
 from training.model.permutation import Shuffled
 from training.monitoring.data_profile import DataProfile
@@ -42,7 +42,7 @@ class TrainingAccount:
     evaluation: Evaluation
     by_age: Mapping[str, Evaluation]
     thresholds: Sequence[Threshold]
-    calibration: Choice
+    calibration: Calibrator
     trials: Sequence[CalibrationTrial] = ()
     code: Mapping[str, str] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, CheckedCell]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from training.report.account_tables import curve_table, features_table, segment_
 from training.report.page import markdown_table, marked
 from training.report.report import BACKTEST, VERSION
 from training.report.sentences import (
+    calibration_told,
     curve_told,
     limits,
     moved_told,
@@ -19,7 +20,6 @@ from training.report.sentences import (
     segments_told,
     summary,
     trained_on_told,
-    verdicts_told,
 )
 from training.report.texts import t
 from training.thresholds.promise_text import sentence
@@ -43,8 +43,7 @@ def model_card(account: TrainingAccount, backtest: str = "") -> str:
         tables=_tables(tables_of(account)),
         segments=segments_told(account) + "\n" + _tables(segment_tables(account)) if account.segments else "",
         backtest=marked(BACKTEST, backtest or t("no_backtest", language)),
-        calibrator=account.calibration.calibrator.name,
-        verdicts=_bullets(verdicts_told(account)),
+        calibration=calibration_told(account),
     )
 
 

@@ -10,6 +10,7 @@ from data.typed_json import to_json
 from features.dates import day
 from features.numbers_in_words import Language, chance, number, percent, signed, span, within
 from training.artifact.manifest import ThinnedFrom
+from training.calibration.calibrator import IDENTITY
 from training.measuring.evaluation import Bin, Estimate
 from training.measuring.metrics import TOP
 from training.monitoring.data_profile import DataProfile
@@ -21,6 +22,8 @@ from training.thresholds.model_warning import model_warning
 FEWEST = 20
 """A band of fewer leads is no example."""
 LIMITS = 6
+SHOWN = (0.02, 0.1, 0.3, 0.6)
+"""Probabilities by which a calibrator is shown."""
 NAMED = 6
 """Names that a sentence lists; of the others it says how many."""
 
@@ -73,25 +76,15 @@ def limits(language: Language) -> list[str]:
 
 
 def calibration_told(account: TrainingAccount) -> str:
-    """Which calibrator is in use."""
-    verdicts = "; ".join(verdicts_told(account))
-    return t("in_use", account.language, name=account.calibration.calibrator.name, verdicts=verdicts)
-
-
-def verdicts_told(account: TrainingAccount) -> list[str]:
-    """What each candidate gained on leads that came later."""
-    language = account.language
-    return [
-        t(
-            "verdict",
-            language,
-            name=verdict.name,
-            gain=signed(verdict.gain, 5, language),
-            se=number(verdict.se, 5, language),
-            accepted=t("accepted" if verdict.accepted else "not_accepted", language),
-        )
-        for verdict in account.calibration.verdicts
+    """What the calibrator makes of probabilities."""
+    calibrator, language = account.calibration, account.language
+    if calibrator == IDENTITY:
+        return t("not_calibrated", language)
+    made = [
+        t("calibrated_as", language, before=number(100 * p, 0, language), after=number(100 * float(q), 1, language))
+        for p, q in zip(SHOWN, calibrator(np.array(SHOWN)), strict=True)
     ]
+    return t("calibrated", language, name=calibrator.name, made=", ".join(made))
 
 
 def trained_on_told(account: TrainingAccount) -> list[str]:

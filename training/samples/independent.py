@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.samples.folds import hash_of_lead
+from training.samples.log_odds import Array
 
 
 def one_per_lead(lead: NDArray[Any], time: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:
@@ -31,3 +32,14 @@ def one_per_lead(lead: NDArray[Any], time: NDArray[Any], seed: int = 0) -> NDArr
     positions = int(np.quantile(counts, 0.9, method="lower"))
     drawn = np.array([hash_of_lead(f"{seed}:{lead_id}") % positions for lead_id in ids.tolist()])
     return np.flatnonzero(position == drawn[codes])
+
+
+def independent(weight: Array, lead: NDArray[Any]) -> Array:
+    """Weights (n) that add up to the number of leads that the rows are worth (Kish 1965), not to the number of rows.
+
+    >>> float(independent(np.ones(4), np.array(["a", "a", "b", "b"])).sum())
+    2.0
+    """
+    _, codes = np.unique(lead, return_inverse=True)
+    mass = np.bincount(codes, weight)
+    return np.asarray(weight * (weight.sum() / (mass @ mass)))

@@ -36,12 +36,12 @@ def row_losses(y: Array, z: Array) -> Array:
     return np.asarray(np.logaddexp(0.0, z) - y * z)
 
 
-def fit_logistic(x: Array, y: Array, weight: Array, start: Array, lower: Array, prior: float = 0.0) -> Array:
+def fit_logistic(x: Array, y: Array, weight: Array, start: Array, lower: Array, prior: float | Array = 0.0) -> Array:
     """Coefficients of a weighted logistic regression of `y` (n) on the columns of `x` (n, k), no intercept added.
 
     `start` (k) is where the search begins and what `prior` pulls towards: a normal distribution of that precision,
-    in units of weight. No coefficient falls below its `lower` (k, may be -inf). The problem is convex, so the answer
-    does not depend on the way (L-BFGS-B: Byrd, Lu, Nocedal & Zhu, SIAM J. Sci. Comput. 16, 1995).
+    or of those (k), in units of weight. No coefficient falls below its `lower` (k, may be -inf). The problem is convex,
+    so the answer does not depend on the way (L-BFGS-B: Byrd, Lu, Nocedal & Zhu, SIAM J. Sci. Comput. 16, 1995).
     """
     # Imported late: it weighs 35 MB and only fitting needs it, not scoring.
     from scipy.optimize import minimize
@@ -51,7 +51,7 @@ def fit_logistic(x: Array, y: Array, weight: Array, start: Array, lower: Array, 
     def objective(theta: Array) -> tuple[float, Array]:
         z = x @ theta
         pull = theta - start
-        loss = weight @ row_losses(y, z) + prior / 2 * pull @ pull
+        loss = weight @ row_losses(y, z) + (prior * pull) @ pull / 2
         return float(loss / total), (x.T @ (weight * (expit(z) - y)) + prior * pull) / total
 
     bounds = [(low, np.inf) for low in lower]

@@ -20,10 +20,10 @@ from training.calibration.intercept import (
     PERIOD,
     MaturedRows,
     edges_of,
-    independent,
     offset,
     rolling_steps,
 )
+from training.samples.independent import independent
 from training.samples.log_odds import Array, logit, row_losses
 
 ROLLING = "rolling intercept"
