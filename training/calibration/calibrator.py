@@ -28,8 +28,6 @@ MOST_ROWS = 5_000
 """Rows that a calibrator is fitted to at most."""
 NEWEST = 0.5
 """Share of the moments that calibrate, the newest: of earlier ones rates had seen little, and times have changed."""
-FEWEST_CONVERTED = 300
-"""Converted leads that these hold at least, if there are so many."""
 BELIEF = np.array([0.3, 0.3, 0.5])
 """How far slopes and shift are believed to lie from changing nothing, in standard deviations."""
 ROUNDING = 1e-9
@@ -123,26 +121,13 @@ def fit_beta(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Calibrato
 
 
 def calibrator_of(p: Array, y: Array, weight: Array, time: NDArray[Any], lead: NDArray[Any]) -> Calibrator:
-    """What the newest moments ask for.
+    """What the newest half of the moments asks for.
 
     `p` are out-of-fold probabilities, `y` 0/1, `weight` ≥ 0, `time` orders the moments (e.g. int64 µs UTC), `lead` says
     whose they are; all of shape (n).
     """
-    rows = newest(y, time, lead)
+    rows = time >= np.quantile(time, 1 - NEWEST, method="lower")
     return fit_beta(p[rows], y[rows], weight[rows], lead[rows])
-
-
-def newest(y: Array, time: NDArray[Any], lead: NDArray[Any]) -> NDArray[np.bool_]:
-    """bool[n]: the newest half, or as much as it takes to hold `FEWEST_CONVERTED` leads that converted.
-
-    >>> newest(np.array([0.0, 1.0, 0.0, 1.0]), np.arange(4), np.arange(4)).tolist()
-    [True, True, True, True]
-    """
-    _, code = np.unique(lead[y > 0], return_inverse=True)
-    last = np.full(code.max(initial=-1) + 1, time.min())
-    np.maximum.at(last, code, time[y > 0])
-    enough = np.sort(last)[-FEWEST_CONVERTED] if len(last) >= FEWEST_CONVERTED else time.min()
-    return np.asarray(time >= min(enough, np.quantile(time, 1 - NEWEST, method="lower")))
 
 
 def _fit(
