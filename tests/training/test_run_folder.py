@@ -42,8 +42,8 @@ def other_run(run: RunFolder) -> RunFolder:
 
 FAULTS: dict[str, Callable[[RunFolder], object]] = {
     "a booster of another run": lambda run: shutil.copy(run.judge / "booster-0.txt", run.model),
-    "the model of another run": lambda run: [shutil.copy(path, run.model) for path in run.judge.iterdir()],
-    "another judge": lambda run: [shutil.copy(path, run.judge) for path in run.model.iterdir()],
+    "the model of another run": lambda run: shutil.copytree(run.judge, run.model, dirs_exist_ok=True),
+    "another judge": lambda run: shutil.copytree(run.model, run.judge, dirs_exist_ok=True),
     "a sound manifest that is not the one": lambda run: edit_manifest(
         run.model, lambda plain: plain["trained_on"].update(moments=1)
     ),
