@@ -141,7 +141,7 @@ def test_hostile_words_stay_words(account: TrainingAccount) -> None:
 def test_the_model_card_warns_and_tells_what_the_calibrator_makes(account: TrainingAccount) -> None:
     card = model_card(account)
     assert "Not for decisions" in card
-    assert "lets convert: 2.0 in place of 2, 10.2 in place of 10, 31.5 in place of 30," in card
+    assert "of a hundred leads alike 2.0 in place of 2, 10.2 in place of 10, 31.5 in place of 30," in card
     tables = [block.splitlines() for block in re.findall(r"(?:^\|.*\n?)+", card, re.MULTILINE)]
     assert len(tables) >= 2
     for table in tables:
