@@ -163,6 +163,20 @@ def test_copies_of_a_lead_say_no_more_than_the_lead() -> None:
     assert abs(planted.b - 1) > 2 * abs(alone.b - 1), "rows taken for leads must move it further"
 
 
+def test_what_does_not_count_has_no_say() -> None:
+    truth, y, time = funnel(15, 2_000)
+    p, weight = expit(2 * logit(truth)), np.ones(2_000)
+    among_others = calibrator_of(
+        np.append(p, p),
+        np.append(y, 1 - y),
+        np.append(weight, 0 * weight),
+        np.append(time, time + 5_000),
+        np.append(time, time),
+    )
+    assert among_others == calibrator_of(p, y, weight, time, time)
+    assert calibrator_of(p, y, 0 * weight, time, time) == IDENTITY
+
+
 def test_what_was_long_ago_has_no_say() -> None:
     truth, y, time = funnel(14, 8_000)
     p = np.where(time < 4_000, expit(2 * logit(truth) + 1), truth)

@@ -121,12 +121,15 @@ def fit_beta(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Calibrato
 
 
 def calibrator_of(p: Array, y: Array, weight: Array, time: NDArray[Any], lead: NDArray[Any]) -> Calibrator:
-    """What the newest half of the moments asks for.
+    """What the newest half of the moments that count asks for; nothing where none counts.
 
     `p` are out-of-fold probabilities, `y` 0/1, `weight` ≥ 0, `time` orders the moments (e.g. int64 µs UTC), `lead` says
     whose they are; all of shape (n).
     """
-    rows = time >= np.quantile(time, 1 - NEWEST, method="lower")
+    counted = weight > 0
+    if not counted.any():
+        return IDENTITY
+    rows = counted & (time >= np.quantile(time[counted], 1 - NEWEST, method="lower"))
     return fit_beta(p[rows], y[rows], weight[rows], lead[rows])
 
 
