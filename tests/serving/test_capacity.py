@@ -56,7 +56,7 @@ def world_of(log: Path, training_set: TrainingSet, per_week: float) -> World:
     sample = read_sample(training_set)
     mondays = np.unique(sample.as_of)
     cut = int(mondays[int(SHARE * len(mondays))])
-    training = {"folds": 4, "max_rounds": 300, "learning_rate": 0.1, "model": "fixed"}
+    training = {"folds": 4, "max_rounds": 300, "learning_rate": 0.1}
     promises = {"mql": {"per_week": 4 * per_week}, "sql": {"per_week": per_week}}
     settings = Settings.model_validate({"training": training, "thresholds": promises})
     return World(log, training_set, sample, cut, fit_champion(sample.known_at(cut), settings.training_plan))
