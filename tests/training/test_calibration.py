@@ -10,6 +10,7 @@ from betacal import BetaCalibration
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
@@ -120,6 +121,8 @@ def test_the_scale_of_weights_does_not_matter() -> None:
     truth, y, time = funnel(7, 200)
     one, other = (fit_beta(truth, y, np.full(200, weight), time) for weight in (1.0, 1e-4))
     np.testing.assert_allclose(one(truth), other(truth), rtol=1e-4)
+    lines = [fit_sigmoid(truth, y, np.full(200, weight)) for weight in (1.0, 1e-4)]
+    np.testing.assert_allclose(lines[0](truth), lines[1](truth), rtol=1e-4)
 
 
 def test_a_distorted_prediction_is_repaired() -> None:
@@ -150,6 +153,21 @@ def test_a_sound_prediction_is_next_to_left_alone(n: int) -> None:
         costs.append((excess(truth, held), excess(truth, Calibrator("free", *free.tolist()))))
     held_back, not_held_back = np.mean(costs, axis=0)
     assert held_back < min(0.8 * not_held_back, 3 / n)
+
+
+def test_it_is_held_back_as_far_as_is_said() -> None:
+    """Beside a search that knows nothing of how the loss bends."""
+    truth, y, lead = funnel(16, 60)
+    p = expit(2 * logit(truth) + 1)
+
+    def loss(theta: Array) -> float:
+        odds = theta[0] * np.log(p) - theta[1] * np.log1p(-p) + theta[2]
+        held = ((theta - [1.0, 1.0, 0.0]) / [0.3, 0.3, 0.5]) ** 2
+        return float(np.sum(np.logaddexp(0, odds) - y * odds) + held.sum() / 2)
+
+    found = minimize(loss, np.array([1.0, 1.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
+    ours = fit_beta(p, y, np.ones(60), lead)
+    np.testing.assert_allclose([ours.a, ours.b, ours.c], found.x, atol=1e-3)
 
 
 def test_copies_of_a_lead_say_no_more_than_the_lead() -> None:
@@ -231,6 +249,9 @@ def test_leads_that_are_still_open_do_not_bias_the_fit() -> None:
     [
         {"name": "beta", "a": 1.0, "b": 1.0},
         {"name": "beta", "a": -1.0, "b": 1.0, "c": 0.0},
+        {"name": "beta", "a": 1.0, "b": -1.0, "c": 0.0},
+        {"name": "beta", "a": 0.0, "b": 1.0, "c": 0.0},
+        {"name": "beta", "a": 1.0, "b": 0.0, "c": 0.0},
         {"name": "beta", "a": 1.0, "b": float("nan"), "c": 0.0},
         {"name": "beta", "a": "much", "b": 1.0, "c": 0.0},
     ],
