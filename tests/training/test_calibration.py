@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from data.contract import DataError
 from training.artifact.standalone import calibrated
 from training.calibration.calibrator import (
+    BELIEF,
     IDENTITY,
     MIN_SLOPE,
     MOST_ROWS,
@@ -74,7 +76,7 @@ def test_no_fit_turns_the_ranking_around_or_loses_to_the_identity_on_its_rows(se
     rng = np.random.default_rng(seed)
     z = rng.normal(-1, 2, n)
     y, weight = (rng.random(n) < expit(sign * z)).astype(np.float64), rng.uniform(0.1, 3, n)
-    for fitted in (fit_beta(expit(z), y, weight, np.arange(n)), fit_sigmoid(expit(z), y, weight)):
+    for fitted in (fit_beta(expit(z), y, weight, np.arange(n)), fit_sigmoid(expit(z), y, weight, np.arange(n))):
         assert min(fitted.a, fitted.b) >= MIN_SLOPE
         assert np.isfinite([fitted.a, fitted.b, fitted.c]).all()
         after = measures(y, fitted(expit(z)), weight)["log_loss"]
@@ -100,10 +102,10 @@ def test_beta_agrees_with_betacal() -> None:
 
 
 def test_sigmoid_agrees_with_logistic_regression_on_the_logit() -> None:
-    truth, y, _ = funnel(4, 20_000)
-    p, weight = expit(2 * logit(truth) + 1), np.random.default_rng(4).uniform(0.5, 2, 20_000)
+    truth, y, _ = funnel(4, 200_000)
+    p, weight = expit(2 * logit(truth) + 1), np.random.default_rng(4).uniform(0.5, 2, 200_000)
     peer = LogisticRegression(C=np.inf, tol=1e-10).fit(logit(p)[:, np.newaxis], y, weight)
-    ours = fit_sigmoid(p, y, weight)
+    ours = fit_sigmoid(p, y, weight, np.arange(len(p)))
     np.testing.assert_allclose([ours.a, ours.c], [peer.coef_[0, 0], peer.intercept_[0]], atol=1e-3)
     assert ours.a == ours.b
 
@@ -121,7 +123,7 @@ def test_the_scale_of_weights_does_not_matter() -> None:
     truth, y, time = funnel(7, 200)
     one, other = (fit_beta(truth, y, np.full(200, weight), time) for weight in (1.0, 1e-4))
     np.testing.assert_allclose(one(truth), other(truth), rtol=1e-4)
-    lines = [fit_sigmoid(truth, y, np.full(200, weight)) for weight in (1.0, 1e-4)]
+    lines = [fit_sigmoid(truth, y, np.full(200, weight), time) for weight in (1.0, 1e-4)]
     np.testing.assert_allclose(lines[0](truth), lines[1](truth), rtol=1e-4)
 
 
@@ -170,14 +172,15 @@ def test_it_is_held_back_as_far_as_is_said() -> None:
     np.testing.assert_allclose([ours.a, ours.b, ours.c], found.x, atol=1e-3)
 
 
-def test_copies_of_a_lead_say_no_more_than_the_lead() -> None:
-    truth, y, time = funnel(13, 300)
+@pytest.mark.parametrize(("fit", "leads"), [(fit_beta, 300), (fit_sigmoid, 30)])
+def test_copies_of_a_lead_say_no_more_than_the_lead(fit: Callable[..., Calibrator], leads: int) -> None:
+    truth, y, time = funnel(13, leads)
     p = expit(1.5 * logit(truth))
-    alone = fit_beta(p, y, np.ones(300), time)
+    alone = fit(p, y, np.ones(leads), time)
     p9, y9, time9 = np.repeat(p, 9), np.repeat(y, 9), np.repeat(time, 9)
-    copied = fit_beta(p9, y9, np.ones(2_700), time9)
+    copied = fit(p9, y9, np.ones(9 * leads), time9)
     np.testing.assert_allclose(copied(p), alone(p), rtol=1e-4)
-    planted = fit_beta(p9, y9, np.ones(2_700), np.arange(2_700))
+    planted = fit(p9, y9, np.ones(9 * leads), np.arange(9 * leads))
     assert abs(planted.b - 1) > 2 * abs(alone.b - 1), "rows taken for leads must move it further"
 
 
@@ -236,10 +239,10 @@ def test_leads_that_are_still_open_do_not_bias_the_fit() -> None:
     lead = lead_ids.astype(np.int64)
     retained, dropped = [], []
     for past, judged in forward_steps(time, lead, 4):
-        retained.append(fit_sigmoid(p_all[past], y_all[past], np.ones(past.sum()))(p_all).mean())
+        retained.append(fit_sigmoid(p_all[past], y_all[past], np.ones(past.sum()), lead[past])(p_all).mean())
         later = np.isin(lead, lead[time >= time[judged].min()])
         rest = past & ~later
-        dropped.append(fit_sigmoid(p_all[rest], y_all[rest], np.ones(rest.sum()))(p_all).mean())
+        dropped.append(fit_sigmoid(p_all[rest], y_all[rest], np.ones(rest.sum()), lead[rest])(p_all).mean())
     np.testing.assert_allclose(retained, p_all.mean(), rtol=0.07)
     assert np.min(dropped) > 1.2 * p_all.mean(), "the careless way must show its bias, or this test proves nothing"
 
@@ -270,8 +273,7 @@ def test_many_rows_are_gathered_without_moving_the_calibrator() -> None:
     assert len(few[0]) <= MOST_ROWS
     assert few[2].sum() == pytest.approx(weight.sum())
     rows = np.column_stack([logit(p), np.ones(len(p))])
-    whole = fit_logistic(
-        rows, y, weight.sum() / (weight @ weight) * weight, np.array([1.0, 0.0]), np.array([0.01, -np.inf]), 1.0
-    )
-    sigmoid = fit_sigmoid(p, y, weight)
+    leads = weight.sum() / (weight @ weight) * weight
+    whole = fit_logistic(rows, y, leads, np.array([1.0, 0.0]), np.array([0.01, -np.inf]), BELIEF[1:] ** -2)
+    sigmoid = fit_sigmoid(p, y, weight, np.arange(len(p)))
     np.testing.assert_allclose([sigmoid.a, sigmoid.c], whole, atol=0.001)

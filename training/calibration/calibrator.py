@@ -22,14 +22,12 @@ from training.samples.log_odds import Array, clip, fit_logistic, logit
 
 MIN_SLOPE = 0.01
 """Slopes stay positive, so that a calibrator never turns a ranking around."""
-PRIOR = 1.0
-"""Strength of the pull towards "change nothing", in rows: it decides only where there are next to no labels."""
 MOST_ROWS = 5_000
 """Rows that a calibrator is fitted to at most."""
 NEWEST = 0.5
 """Share of the moments that calibrate, the newest: of earlier ones rates had seen little, and times have changed."""
 BELIEF = np.array([0.3, 0.3, 0.5])
-"""How far slopes and shift are believed to lie from changing nothing, in standard deviations."""
+"""How far slopes and, last, the shift are believed to lie from changing nothing, in standard deviations."""
 ROUNDING = 1e-9
 """Log-loss that is nothing."""
 
@@ -100,23 +98,18 @@ def gathered(p: Array, y: Array, weight: Array, most: int = MOST_ROWS) -> tuple[
     return np.asarray(expit(z)), share, mass[some]
 
 
-def fit_sigmoid(p: Array, y: Array, weight: Array) -> Calibrator:
-    """Logit times a plus c (Platt 1999, on the logit instead of the probability)."""
-    p, y, weight = gathered(p, y, weight * weight.sum() / (weight @ weight))
-    z = logit(p)
-    a, c = _fit(np.column_stack([z, np.ones_like(z)]), [1.0, 0.0], [MIN_SLOPE, -np.inf], y, weight)
+def fit_sigmoid(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Calibrator:
+    """One slope for all: logit times a plus c (Platt 1999, on the logit instead of the probability)."""
+    p, y, weight = gathered(p, y, independent(weight, lead))
+    a, c = _fit(np.column_stack([logit(p), np.ones_like(p)]), y, weight, BELIEF[1:])
     return Calibrator("sigmoid", a, a, c)
 
 
 def fit_beta(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Calibrator:
-    """Own slopes for small and for large probabilities (Kull, Silva Filho & Flach, Beta calibration, AISTATS 2017).
-
-    Rows count for as many leads as they are worth, and `BELIEF` for the rest.
-    """
+    """Own slopes for small and for large probabilities (Kull, Silva Filho & Flach, Beta calibration, AISTATS 2017)."""
     p, y, weight = gathered(p, y, independent(weight, lead))
     clipped = clip(p)
-    columns = np.column_stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(clipped)])
-    a, b, c = _fit(columns, [1.0, 1.0, 0.0], [MIN_SLOPE, MIN_SLOPE, -np.inf], y, weight, BELIEF**-2)
+    a, b, c = _fit(np.column_stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(p)]), y, weight, BELIEF)
     return Calibrator("beta", a, b, c)
 
 
@@ -133,10 +126,11 @@ def calibrator_of(p: Array, y: Array, weight: Array, time: NDArray[Any], lead: N
     return fit_beta(p[rows], y[rows], weight[rows], lead[rows])
 
 
-def _fit(
-    x: Array, start: list[float], lower: list[float], y: Array, weight: Array, prior: float | Array = PRIOR
-) -> list[float]:
-    return [float(coefficient) for coefficient in fit_logistic(x, y, weight, np.array(start), np.array(lower), prior)]
+def _fit(x: Array, y: Array, weight: Array, belief: Array) -> list[float]:
+    """Slopes and, last, the shift: rows count for as many leads as they are worth, and `belief` for the rest."""
+    slopes = x.shape[1] - 1
+    start, lower = np.array([1.0] * slopes + [0.0]), np.array([MIN_SLOPE] * slopes + [-np.inf])
+    return fit_logistic(x, y, weight, start, lower, belief**-2).tolist()  # type: ignore[no-any-return]
 
 
 TRIAL: Mapping[tuple[Language, bool], str] = {

@@ -57,7 +57,7 @@ def shift_whole(rows: MaturedRows, until: int) -> Calibrator:
 
 def line(rows: MaturedRows, until: int) -> Calibrator:
     """Intercept and slope over all labels since training."""
-    return fit_sigmoid(rows.p, rows.y, rows.weight)
+    return fit_sigmoid(rows.p, rows.y, rows.weight, rows.lead)
 
 
 ROLL = RecalibrationMethod(ROLLING, FEWEST_CONVERTED, roll)
