@@ -46,6 +46,16 @@ def test_a_slope_that_is_wrong_is_mended_only_by_the_sigmoid() -> None:
     assert decision.line.a == pytest.approx(0.4, abs=0.05)
 
 
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_copies_of_a_lead_move_no_way_further(way: RecalibrationMethod) -> None:
+    rows = moments(-0.8, n=150)
+    copies = rows.of(np.repeat(np.arange(len(rows)), 9))
+    once, copied = (logit(way.fit(of, UNTIL)(rows.p)) for of in (rows, copies))
+    np.testing.assert_allclose(copied, once, atol=1e-4)
+    planted = logit(way.fit(replace(copies, lead=np.arange(len(copies))), UNTIL)(rows.p))
+    assert np.abs(planted - once).max() > 0.01, "rows taken for leads must move it further"
+
+
 def test_a_sound_model_is_mostly_left_alone_and_never_harmed() -> None:
     verdicts = []
     for seed in range(12):

@@ -6,7 +6,7 @@ no gate: on one past a trial of so small a change is noise, and to pull it towar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
@@ -100,16 +100,13 @@ def gathered(p: Array, y: Array, weight: Array, most: int = MOST_ROWS) -> tuple[
 
 def fit_sigmoid(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Calibrator:
     """One slope for all: logit times a plus c (Platt 1999, on the logit instead of the probability)."""
-    p, y, weight = gathered(p, y, independent(weight, lead))
-    a, c = _fit(np.column_stack([logit(p), np.ones_like(p)]), y, weight, BELIEF[1:])
+    a, c = _fit(lambda p: [logit(p)], p, y, weight, lead)
     return Calibrator("sigmoid", a, a, c)
 
 
 def fit_beta(p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> Calibrator:
     """Own slopes for small and for large probabilities (Kull, Silva Filho & Flach, Beta calibration, AISTATS 2017)."""
-    p, y, weight = gathered(p, y, independent(weight, lead))
-    clipped = clip(p)
-    a, b, c = _fit(np.column_stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(p)]), y, weight, BELIEF)
+    a, b, c = _fit(lambda p: [np.log(p), -np.log1p(-p)], p, y, weight, lead)
     return Calibrator("beta", a, b, c)
 
 
@@ -126,11 +123,14 @@ def calibrator_of(p: Array, y: Array, weight: Array, time: NDArray[Any], lead: N
     return fit_beta(p[rows], y[rows], weight[rows], lead[rows])
 
 
-def _fit(x: Array, y: Array, weight: Array, belief: Array) -> list[float]:
-    """Slopes and, last, the shift: rows count for as many leads as they are worth, and `belief` for the rest."""
+def _fit(columns: Callable[[Array], list[Array]], p: Array, y: Array, weight: Array, lead: NDArray[Any]) -> list[float]:
+    """Slopes of columns and, last, the shift: rows count for as many leads as they are worth, `BELIEF` for the rest."""
+    p, y, weight = gathered(p, y, independent(weight, lead))
+    x = np.column_stack([*columns(clip(p)), np.ones_like(p)])
     slopes = x.shape[1] - 1
     start, lower = np.array([1.0] * slopes + [0.0]), np.array([MIN_SLOPE] * slopes + [-np.inf])
-    return fit_logistic(x, y, weight, start, lower, belief**-2).tolist()  # type: ignore[no-any-return]
+    coefficients: list[float] = fit_logistic(x, y, weight, start, lower, BELIEF[-len(start) :] ** -2).tolist()
+    return coefficients
 
 
 TRIAL: Mapping[tuple[Language, bool], str] = {

@@ -49,8 +49,8 @@ class MaturedRows:
     def __len__(self) -> int:
         return len(self.y)
 
-    def of(self, rows: NDArray[np.bool_]) -> MaturedRows:
-        """The rows where the mask is true."""
+    def of(self, rows: NDArray[np.bool_ | np.int64]) -> MaturedRows:
+        """The rows where the mask is true, or at these places."""
         return MaturedRows(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
     @property
