@@ -6,12 +6,12 @@ import duckdb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.ids import damage_of
 from data.log.content import body_sql
 from serving.store.events.event_validation import EventIn, admit
+from tests.written_ids import is_accepted
 
 TEXT = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Cc", "Zs"]), min_size=1, max_size=20).filter(
-    lambda text: damage_of(text) is None
+    is_accepted
 )
 VALUES = st.none() | st.floats(-5e11, 5e11) | st.integers(-(10**11), 10**11)
 
