@@ -12,7 +12,6 @@ from starlette.routing import Route
 
 from data.contract import US_PER_SECOND, UsageError
 from features.feature_wording import named
-from features.outlook import departure
 from serving.http.lead_paths import LeadQueryRoute
 from serving.http.queries import Parameters, whole_number
 from serving.messages.problems import Refused
@@ -98,7 +97,6 @@ def lead(context: PageContext) -> Response:
         profiles=profiles,
         said=lambda text: named(text, context.language, live.scorer.words if live else None),
         deeds=[(row.at, row.who, deed(context, row.action)) for row in store.audit.of(lead_id, DEEDS)],
-        departure=departure,
         stages=[UNQUALIFIED, *(threshold.stage for threshold in thresholds)],
         reasons=REASONS,
         spans=DAYS,

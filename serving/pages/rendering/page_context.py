@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from data.contract import US_PER_DAY
 from features.dates import ago, date, day, minute, since
 from features.numbers_in_words import LANGUAGES, Language, chance, number, percent, span
+from features.outlook import departure
 from serving.http.answers import language_of
 from serving.http.lead_paths import SENT
 from serving.http.queries import Pairs, query_pairs
@@ -201,6 +202,7 @@ def _words(context: PageContext) -> dict[str, Any]:
         "ago": lambda moment: ago(_day_of(context, moment), _day_of(context, context.now), language),
         "since": lambda moment: since(moment, context.now, language),
         "iso": iso,
+        "departure": departure,
         **wording_of(language),
         "day": lambda moment: day(context.local(moment), language),
         "minute": lambda moment: minute(context.local(moment), language),

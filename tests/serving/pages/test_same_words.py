@@ -64,6 +64,24 @@ def test_from_the_file_to_the_paper(
     }
 
 
+@pytest.mark.parametrize(
+    ("language", "instead"), [("en", "expect 47 to 64 of 100 instead"), ("de", "eher 47 bis 64 von 100")]
+)
+def test_every_list_says_where_what_happened_leaves_no_room_for_a_score(
+    visits: Visits, own_store: Store, live: ServedModel, language: Language, instead: str
+) -> None:
+    for lead, low, high in (("L1", 0.471, 0.632), ("L2", 0.61, 0.79)):
+        put(own_store, live, lead)
+        own_store.leads.put(lead, NOW, f"firm of {lead}", {}, NOW)
+        score = StoredScore(lead, "conversion", NOW + 1, 0.75, low, high, live.model.version, live.model.digest)
+        own_store.scores.record([score], [], NOW + 1)
+    visitor = visits("viewer", language)
+    for path in ("/today?section=rest", "/leads", "/print", "/companies"):
+        assert visitor.get(path).text.count(instead) == 1, path
+    for path, count in (("/company?account_id=firm+of+L1", 1), ("/company?account_id=firm+of+L2", 0)):
+        assert visitor.get(path).text.count(instead) == count, path
+
+
 @given(st.one_of(st.floats(0, 1), st.sampled_from(EDGES)), st.sampled_from(LANGUAGES))
 def test_file_and_page_agree_on_any_probability(p: float, language: Language) -> None:
     page = Environment(autoescape=True).from_string("{{ chance(p) }} ({{ span(p / 2, p) }})")
