@@ -78,8 +78,9 @@ def test_every_list_says_where_what_happened_leaves_no_room_for_a_score(
     visitor = visits("viewer", language)
     for path in ("/today?section=rest", "/leads", "/print", "/companies"):
         assert visitor.get(path).text.count(instead) == 1, path
-    for path, count in (("/company?account_id=firm+of+L1", 1), ("/company?account_id=firm+of+L2", 0)):
-        assert visitor.get(path).text.count(instead) == count, path
+    for lead, count in (("L1", 1), ("L2", 0)):
+        for path in (f"/company?account_id=firm+of+{lead}", f"/then?lead={lead}&as_of={NOW + 1}"):
+            assert visitor.get(path).text.count(instead) == count, path
 
 
 @given(st.one_of(st.floats(0, 1), st.sampled_from(EDGES)), st.sampled_from(LANGUAGES))
