@@ -2,7 +2,8 @@
 
 A funnel for each seed, whose true probabilities are known. A judge learns from the past; its evidence are its own
 out-of-fold predictions, as those of a champion are. What it then says of the newest slice is held against the truth,
-band by band: an interval covers the true share of the band's moments or does not. Options: seeds, `--leads`.
+band by band: an interval covers the true share of the band's moments or does not. Options: seeds, `--leads`, and
+`--steady` for funnels without the season and trend that no past of a year can tell.
 """
 
 from __future__ import annotations
@@ -35,18 +36,20 @@ def run(arguments: Sequence[str]) -> list[Row]:
     parser = argparse.ArgumentParser(prog="benchmarks bands")
     parser.add_argument("seeds", type=int, nargs="*")
     parser.add_argument("--leads", type=int, default=6_000)
+    parser.add_argument("--steady", action="store_true")
     options = parser.parse_args(arguments)
-    rows = [row for seed in options.seeds or SEEDS for row in _bands_of(seed, options.leads)]
+    funnels = [FunnelOptions(options.leads, seed, drift=not options.steady) for seed in options.seeds or SEEDS]
+    rows = [row for funnel in funnels for row in _bands_of(funnel)]
     covered = [row["covers"] for row in rows]
     weight = np.array([row["moments"] for row in rows])
     total = {"bands": len(rows), "covered": sum(covered), "share": round(sum(covered) / len(rows), 3)}
     return [*rows, {"contender": "all", **total, "by moments": round(float(np.average(covered, weights=weight)), 3)}]
 
 
-def _bands_of(seed: int, leads: int) -> list[Row]:
+def _bands_of(funnel: FunnelOptions) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.open(Path(folder), SETTINGS)
-        made = simulate(Path(folder) / "export", FunnelOptions(leads, seed))
+        made = simulate(Path(folder) / "export", funnel)
         ingest(workspace.log_path, read_mapping("simulated"), [str(made.events)], [str(made.leads)])
         sample = read_sample(workspace.build())
         plan = workspace.settings.training_plan.decided(sample)
@@ -57,7 +60,7 @@ def _bands_of(seed: int, leads: int) -> list[Row]:
         evidence = evidence_of(out_of_fold(model, split.past, plan), past.y, past.weight, past.lead)
         rows = split.judged.of(~np.isnan(known))
         p = model.predict_proba(rows.features)[:, 1]
-    return list(_rows(seed, evidence, p, known[~np.isnan(known)], rows))
+    return list(_rows(funnel.seed, evidence, p, known[~np.isnan(known)], rows))
 
 
 def _rows(seed: int, evidence: Evidence, p: Array, truth: Array, rows: Sample) -> Iterator[Row]:

@@ -24,6 +24,9 @@ from training.model.rates import Frozen, PastOutcomes, folded, running_rates
 from training.model.small_trees import in_parts, scoring
 from training.samples.log_odds import Array
 
+CATEGORY_L2 = 25.0
+"""Penalty of a split of categories in two, beside `l2`: most of what they say stands in their rates (rates.py)."""
+
 
 class Boosted(Estimator):
     """LightGBM on log-loss, for each fold of leads one model, which stopped early on the fold that it did not see.
@@ -231,6 +234,7 @@ class Boosted(Estimator):
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_leaf,
             "lambda_l2": self.l2,
+            "cat_l2": CATEGORY_L2,
             "feature_fraction": self.column_share,
             "bagging_fraction": self.row_share,
             "bagging_freq": 1,
