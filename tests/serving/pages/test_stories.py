@@ -54,7 +54,7 @@ def test_a_threshold_is_tried_published_and_shows_in_the_list(
     context = chromium.new_context(java_script_enabled=scripts, locale="en")
     complaints: list[str] = []
     page = signed_in(watched(context.new_page(), town.address, complaints), town.address)
-    wanted = "9.5" if scripts else "11"
+    wanted = "12.5" if scripts else "11"
     page.goto(f"{town.address}/thresholds?stage=SQL&by=week")
     page.fill("#value", wanted)
     if scripts:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from serving.scoring.served_model import ServedModel
+from serving.store.leads.worklist import WorklistRow
+from serving.store.scores.reason import Fact, written_facts
 from serving.store.scores.scores import StoredScore
 from tests.serving.pages.conftest import Town
 from tests.serving.pages.test_today import NOW, STEPS, put
@@ -29,6 +31,10 @@ def busy(town: Town, live: ServedModel) -> Town:
     rescore(town.store, live, time.time_ns() // 1000)
     for lead, probability in (("New-1", 0.99), ("New-2", 0.98), ("New-3", 0.97), ("Nurtured", 0.15), ("Fallen", 0.3)):
         put(town.store, lead, probability)
+    reason = WorklistRow(
+        "New-1", 0.9, -0.5, "recency_any", written_facts([Fact("never", "web")]), NOW - 5, 0, 0, None, "{}"
+    )
+    town.store.worklist.note("conversion", NOW - 4, [reason])
     fallen = StoredScore("Fallen", "conversion", NOW - 4, 0.12, 0.1, 0.3, "1", "d")
     town.store.scores.record([fallen], STEPS, NOW - 4)
     return town
