@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from data.log.eventlog import EventLog
 from features.numbers_in_words import LANGUAGES, Language, chance, span
 from features.outlook import conversion
 from serving.pages.rendering.page_context import wording_of
+from serving.pages.rendering.templates import FOLDER
 from serving.scoring.batch import score_log, write_scores
 from serving.scoring.scored_lead import ScoredLead
 from serving.scoring.served_model import ServedModel
@@ -77,10 +79,19 @@ def test_every_list_says_where_what_happened_leaves_no_room_for_a_score(
         own_store.scores.record([score], [], NOW + 1)
     visitor = visits("viewer", language)
     for path in ("/today?section=rest", "/leads", "/print", "/companies"):
-        assert visitor.get(path).text.count(instead) == 1, path
+        page = visitor.get(path).text
+        assert "L2" in page, path
+        assert page.count(instead) == 1, path
     for lead, count in (("L1", 1), ("L2", 0)):
         for path in (f"/company?account_id=firm+of+{lead}", f"/then?lead={lead}&as_of={NOW + 1}"):
             assert visitor.get(path).text.count(instead) == count, path
+
+
+def test_no_template_tells_a_chance_of_a_lead_without_what_casts_doubt_on_it() -> None:
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.html")}
+    telling = {name for name, text in texts.items() if re.search(r"chance\((lead|entry|score)\.probability\)", text)}
+    doubting = {name for name, text in texts.items() if re.search(r"parts\.departed\(|departure\(entry\.", text)}
+    assert telling == doubting == {"companies", "lead", "lead_cells", "print", "then", "today"}
 
 
 @given(st.one_of(st.floats(0, 1), st.sampled_from(EDGES)), st.sampled_from(LANGUAGES))
